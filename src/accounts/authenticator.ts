@@ -1,0 +1,31 @@
+import type { AccountId, Binding } from '../domain/message.ts';
+
+/** What a credential may do. `messenger:manage` includes the others. */
+export const scopes = ['messenger:logs:read', 'messenger:logs:write', 'messenger:manage'] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Who is calling, once it is proven. */
+export type Principal = {
+  readonly account: { readonly id: AccountId; readonly name: string; readonly requestsPerMinute?: number };
+  readonly scopes: readonly Scope[];
+  readonly binding: Binding;
+};
+
+export function allows(principal: Principal, scope: Scope): boolean {
+  return principal.scopes.includes(scope) || principal.scopes.includes('messenger:manage');
+}
+
+/**
+ * Proves who is calling. Every refusal is `undefined`, whatever was wrong: an unknown name and a wrong secret must
+ * not be told apart, by their answer or by its time. A revoked or expired credential is refused within a second.
+ */
+export interface Authenticator {
+  /** From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. */
+  authenticate(authorization: string): Promise<Principal | undefined>;
+  /** OAuth 2 client credentials: the client id is a key's public part, the client secret its secret. */
+  issueToken(clientId: string, clientSecret: string): Promise<{ accessToken: string; expiresInS: number } | undefined>;
+  /** A session for a user name and password. */
+  createSession(username: string, password: string): Promise<{ token: string } | undefined>;
+  /** Ends the session of an `IBSSO` token; `false` when there is none. */
+  endSession(token: string): Promise<boolean>;
+}

@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from 'node:util';
+import { limits } from '../limits.ts';
+import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from './message.ts';
+import { noError, pendingAccepted, type Status } from './registry.ts';
+
+/** What a record says of a known message; every field may be absent. */
+export type Report = Pick<Submission, 'status' | 'error' | 'doneAt' | 'price' | 'seenAt' | 'at'>;
+
+/** A report with the moment it counts for: its own word, or the best guess when it came. */
+export type DatedReport = Report & { readonly at: EpochMs };
+
+/** When a report happened: it says so itself, or its `doneAt` or `seenAt` does, or it is taken to happen on arrival. */
+export function dated(report: Report, receivedAt: EpochMs): DatedReport {
+  return { ...report, at: report.at ?? report.doneAt ?? report.seenAt ?? receivedAt };
+}
+
+/** What a submission lacks, or has wrong, to be a new message; empty when it can be recorded. */
+export function newMessageViolations(
+  submission: Submission,
+  receivedAt: EpochMs,
+  sentSince: EpochMs,
+): readonly Violation[] {
+  const violations: Violation[] = [];
+  for (const property of ['sender', 'destination'] as const)
+    if (submission[property] === undefined) violations.push({ property, violation: 'is required for a new message' });
+  if (submission.contentJson === undefined)
+    violations.push({ property: 'content', violation: 'is required for a new message' });
+  const sentAt = submission.sentAt ?? receivedAt;
+  if (sentAt < sentSince) violations.push({ property: 'sentAt', violation: 'is older than the log keeps messages' });
+  if (sentAt > receivedAt + limits.futureSkewMs)
+    violations.push({ property: 'sentAt', violation: 'is more than five minutes in the future' });
+  return violations;
+}
+
+/** The state a new message starts with. */
+export function initialState(submission: Submission, sentAt: EpochMs): MessageState {
+  const { doneAt, price, seenAt } = submission;
+  return {
+    status: submission.status ?? pendingAccepted,
+    error: submission.error ?? noError,
+    at: submission.at ?? doneAt ?? sentAt,
+    ...(doneAt !== undefined && { doneAt }),
+    ...(price !== undefined && { price }),
+    ...(seenAt !== undefined && { seenAt }),
+  };
+}
+
+const identityProperties: readonly (readonly [keyof MessageIdentity, property: string])[] = [
+  ['sender', 'sender'],
+  ['destination', 'destination'],
+  ['sentAt', 'sentAt'],
+  ['messageCount', 'messageCount'],
+  ['bulkId', 'bulkId'],
+  ['entityId', 'platform.entityId'],
+  ['applicationId', 'platform.applicationId'],
+  ['campaignReferenceId', 'campaignReferenceId'],
+];
+
+/** Where a submission would change what identifies a known message; empty when it only repeats it. */
+export function contradictions(known: MessageIdentity, submission: Submission): readonly Violation[] {
+  const violations: Violation[] = [];
+  const refuse = (property: string) =>
+    violations.push({ property, violation: 'differs from the recorded message and cannot be changed' });
+  for (const [field, property] of identityProperties)
+    if (submission[field] !== undefined && submission[field] !== known[field]) refuse(property);
+  const { contentJson } = submission;
+  if (contentJson !== undefined && contentJson !== known.contentJson)
+    if (!isDeepStrictEqual(JSON.parse(contentJson), JSON.parse(known.contentJson))) refuse('content');
+  return violations;
+}
+
+/**
+ * Whether a report only repeats an earlier one, or what the message was recorded with. An `at` that was not given
+ * cannot tell two reports apart: a receipt delivered twice has two times of arrival.
+ */
+export function repeats(report: Report, earlier: DatedReport): boolean {
+  return (
+    (report.at === undefined || report.at === earlier.at) &&
+    (report.status === undefined || isDeepStrictEqual(report.status, earlier.status)) &&
+    (report.error === undefined || isDeepStrictEqual(report.error, earlier.error)) &&
+    (report.doneAt === undefined || report.doneAt === earlier.doneAt) &&
+    (report.seenAt === undefined || report.seenAt === earlier.seenAt) &&
+    (report.price === undefined || isDeepStrictEqual(report.price, earlier.price))
+  );
+}
+
+/**
+ * The state of a message after all that was said of it, in whatever order it came: pending → `DELIVERED_TO_OPERATOR`
+ * → a final status; of two different finals the later `at` wins, but a delivery always beats an expiry, which is only
+ * a guess after silence. The rest follows the winning status: its error and `doneAt`, the latest price, the first
+ * `seenAt`.
+ */
+export function settle(initial: MessageState, reports: readonly DatedReport[]): MessageState {
+  const said: readonly DatedReport[] = [initial, ...reports];
+  const winner = winning(initial, reports);
+  const agreeing = said.filter(one => one.status === undefined || one.status.key === winner.status.key);
+  const doneAt = latest(agreeing, one => one.doneAt);
+  const price = latest(said, one => one.price);
+  const seen = said.flatMap(one => one.seenAt ?? []);
+  return {
+    status: winner.status,
+    error: latest(agreeing, one => (one.status === undefined ? one.error : (one.error ?? noError))) ?? noError,
+    at: winner.at,
+    ...(doneAt !== undefined && { doneAt }),
+    ...(price !== undefined && { price }),
+    ...(seen.length > 0 && { seenAt: Math.min(...seen) }),
+  };
+}
+
+type StatusReport = DatedReport & { readonly status: Status };
+
+function winning(initial: MessageState, reports: readonly DatedReport[]): StatusReport {
+  const candidates: StatusReport[] = [initial];
+  for (const report of reports) if (report.status !== undefined) candidates.push({ ...report, status: report.status });
+  const delivered = candidates.some(one => one.status.final && one.status.groupName === 'DELIVERED');
+  let best: StatusReport = initial;
+  for (const one of candidates) {
+    if (delivered && one.status.groupName === 'EXPIRED') continue;
+    if (delivered && best.status.groupName === 'EXPIRED') best = one;
+    else if (precedence(one, best) > 0) best = one;
+  }
+  return best;
+}
+
+/** Positive when `a` goes before `b`. Total, so that reports of one moment settle alike in every order of arrival. */
+function precedence(a: StatusReport, b: StatusReport): number {
+  return (
+    stage(a.status) - stage(b.status) ||
+    a.at - b.at ||
+    Number(a.status.groupName === 'DELIVERED') - Number(b.status.groupName === 'DELIVERED') ||
+    a.status.key - b.status.key ||
+    (a.error?.key ?? 0) - (b.error?.key ?? 0)
+  );
+}
+
+function stage(status: Status): 0 | 1 | 2 {
+  if (status.final) return 2;
+  return status.groupName === 'DELIVERED' ? 1 : 0;
+}
+
+/** The value of the latest report that has one; of equal moments the greater value, whichever came first. */
+function latest<T>(reports: readonly DatedReport[], value: (report: DatedReport) => T | undefined): T | undefined {
+  let best: { at: EpochMs; value: T; text: string } | undefined;
+  for (const report of reports) {
+    const found = value(report);
+    if (found === undefined) continue;
+    const text = JSON.stringify(found);
+    if (best === undefined || report.at > best.at || (report.at === best.at && text > best.text))
+      best = { at: report.at, value: found, text };
+  }
+  return best?.value;
+}

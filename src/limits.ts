@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+
+/** Every bound of the program in one place. A setting may lower some of them; nothing may exceed them. */
+export const limits = Object.freeze({
+  /** Characters of `sender`, `destination`, `bulkId`, `campaignReferenceId`, `entityId`, `applicationId`. */
+  idCharsMax: 255,
+  messageIdCharsMax: 200,
+  contentBytesMax: 64 * 1024,
+  messageCountMax: 1000,
+  /** Characters of a status or error `description`, and of a status `action`. */
+  descriptionCharsMax: 1000,
+
+  /** `bulkId` and `messageId`: all values of the parameter together (the vendor's bound). */
+  idListCharsMax: 2048,
+  /** `campaignReferenceId` has no bound at the vendor's; the request line bounds it here. */
+  urlBytesMax: 64 * 1024,
+  pageLogsDefault: 50,
+  pageLogsMax: 1000,
+
+  jsonBodyBytesMax: 10 * 1024 * 1024,
+  /** A line of NDJSON, content and all; a longer one is rejected without being held. */
+  ndjsonLineBytesMax: 256 * 1024,
+  /** Rejections listed in one answer; further ones are only counted, so that an answer is bounded. */
+  rejectionsListedMax: 100_000,
+
+  /** Records handed to the store in one call. */
+  batchRecordsMax: 1000,
+  /** Records taken but not yet durable, over all requests: beyond it, callers wait. */
+  queuedRecordsMax: 64_000,
+  /** Records of one transaction. */
+  groupRecordsMax: 8_000,
+
+  /** How far in the future `sentAt` may lie: clocks differ. */
+  futureSkewMs: 5 * 60_000,
+});
+
+assert(limits.pageLogsDefault <= limits.pageLogsMax);
+assert(limits.batchRecordsMax <= limits.groupRecordsMax && limits.groupRecordsMax <= limits.queuedRecordsMax);
+assert(limits.ndjsonLineBytesMax > limits.contentBytesMax && limits.ndjsonLineBytesMax <= limits.jsonBodyBytesMax);

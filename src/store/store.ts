@@ -1,0 +1,151 @@
+import type { Filter } from '../domain/filter.ts';
+import type {
+  AccountId,
+  Binding,
+  EpochMs,
+  LogRecord,
+  MessageHistory,
+  Submission,
+  Violation,
+} from '../domain/message.ts';
+import type { LogForm } from '../wire/log-text.ts';
+
+/**
+ * Where messages are kept. One interface, one conformance suite (`test/store/conformance.ts`), several engines.
+ *
+ * - **Accounts are walls.** Every call names one account, and nothing of another account shows in any answer.
+ * - **Order.** Newest `sentAt` first; of equal `sentAt`, the one recorded later first. The order of two messages
+ *   never changes.
+ * - **An empty filter** means every message of the account inside the time horizon, never "nothing".
+ * - **A missing message** is `undefined`, not an error.
+ * - **Errors.** Calls reject with `StoreUnavailable` when the store cannot serve or keep data now; nothing that was
+ *   answered before is affected, and the same call may succeed later. Anything else that rejects is a defect.
+ */
+export interface Store {
+  /**
+   * Records new messages and applies reports to known ones, in the batch's order: a message and its report may stand
+   * in the same batch. Resolves when every accepted record is durable. When it rejects, any part of the batch may
+   * have been recorded, and sending the whole batch again is safe.
+   *
+   * - Known means: this account has that `messageId` in the log and not past retention.
+   * - A batch is at most `limits.batchRecordsMax` long. `account` with `binding`: submissions must already carry the
+   *   bound ids; a known message outside the binding is a violation.
+   * - The report rules are `applyReport` of `domain/report.ts`; every accepted report joins the timeline.
+   */
+  record(batch: RecordBatch): Promise<RecordOutcome>;
+
+  /**
+   * One page of logs.
+   *
+   * A walk (`query.walk`, or `query.after` from the page before) returns every message that matched when the walk
+   * began exactly once, and nothing recorded since, whatever arrives or changes status meanwhile; a message that no
+   * longer has the asked `generalStatus` is shown as it was then. Only retention may cut a walk short.
+   */
+  find(query: Query): Promise<Page>;
+
+  /** As `find`, but the logs come as text, rendered off the serving thread where the engine can. */
+  render(query: Query, form: LogForm): Promise<RenderedPage>;
+
+  /** One message with its timeline, oldest entry first; `undefined` when the account has no such message. */
+  history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined>;
+
+  /** Figures for `/metrics` and `/health/ready`. */
+  stats(): Promise<StoreStats>;
+
+  /** Drops what is wholly past retention. Costs the same for a thousand messages as for a hundred million. */
+  dropBefore(sentAt: EpochMs): Promise<void>;
+
+  /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export type RecordBatch = {
+  readonly account: AccountId;
+  readonly binding: Binding;
+  readonly receivedAt: EpochMs;
+  /** Messages sent before this are past retention: they are rejected, and known ones count as unknown. */
+  readonly sentSince: EpochMs;
+  readonly submissions: readonly Submission[];
+};
+
+export type RecordOutcome = {
+  /** New messages. */
+  readonly recorded: number;
+  /** Reports that changed the log of their message. */
+  readonly updated: number;
+  /** Repeated messages and reports, and reports that came too late to change the log. */
+  readonly unchanged: number;
+  /** `index` counts within the batch; properties are relative to the record (`sender`, `price.currency`). */
+  readonly rejected: readonly Rejection[];
+};
+
+export type Rejection = {
+  readonly index: number;
+  readonly messageId?: string;
+  readonly violations: readonly Violation[];
+};
+
+export type Query = {
+  readonly account: AccountId;
+  readonly filter: Filter;
+  /** Nothing sent before this is returned: the retention horizon of the moment. */
+  readonly sentSince: EpochMs;
+  /** 1 … `limits.pageLogsMax`. */
+  readonly limit: number;
+  /** Asks for a `next` bookmark. */
+  readonly walk: boolean;
+  /** The `next` of the page before, with the same account and filter; the caller guards that they are the same. */
+  readonly after?: Bookmark;
+};
+
+/** Where a walk goes on. Opaque, printable ASCII, made by the engine; `InvalidBookmark` when it is not one of its own. */
+export type Bookmark = string;
+
+export type Page = { readonly logs: readonly LogRecord[]; readonly next?: Bookmark };
+
+/** `text` holds `count` logs in the asked form, UTF-8 encoded. */
+export type RenderedPage = { readonly text: Uint8Array; readonly count: number; readonly next?: Bookmark };
+
+export type StoreStats = {
+  readonly segments: number;
+  readonly messages: number;
+  readonly reports: number;
+  /** Bytes on disk, indexes and all. */
+  readonly bytes: number;
+  readonly oldestSentAt?: EpochMs;
+  /** Records taken but not yet durable. */
+  readonly queuedRecords: number;
+  /** Parts of the log that were set aside because they are damaged. */
+  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
+  /** Set while records cannot be stored (a full disk, say): the reason. */
+  readonly writeFailure?: string;
+};
+
+/** What an engine tells while it works; none of the calls may throw. */
+export type StoreObserver = {
+  /** A group of records became durable. */
+  committed(group: { readonly durationMs: number; readonly messages: number; readonly reports: number }): void;
+  /** A part of the log was found damaged and set aside; the rest serves on. */
+  damaged(part: { readonly name: string; readonly reason: string }): void;
+  /** Something worth a line in the operator's log. */
+  note(event: { readonly message: string; readonly level: 'info' | 'warn' | 'error'; readonly detail?: object }): void;
+};
+
+/** The store cannot serve or keep data now: 503. `message` is for the operator's log, never for a caller. */
+export class StoreUnavailable extends Error {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs = 1000, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreUnavailable';
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** A bookmark that this engine did not make. */
+export class InvalidBookmark extends Error {
+  constructor() {
+    super('not a bookmark of this store');
+    this.name = 'InvalidBookmark';
+  }
+}

@@ -1,0 +1,352 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Filter } from '../../src/domain/filter.ts';
+import type {
+  AccountId,
+  Binding,
+  EpochMs,
+  LogRecord,
+  MessageHistory,
+  MessageIdentity,
+  MessageState,
+  Submission,
+  TimelineEntry,
+  Violation,
+} from '../../src/domain/message.ts';
+import { noError } from '../../src/domain/registry.ts';
+import {
+  contradictions,
+  type DatedReport,
+  dated,
+  initialState,
+  newMessageViolations,
+  repeats,
+  settle,
+} from '../../src/domain/report.ts';
+import {
+  type Bookmark,
+  InvalidBookmark,
+  type Page,
+  type Query,
+  type RecordBatch,
+  type RecordOutcome,
+  type Rejection,
+  type RenderedPage,
+  type Store,
+  type StoreStats,
+  StoreUnavailable,
+} from '../../src/store/store.ts';
+import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+
+type SequencedReport = DatedReport & { readonly sequence: number };
+
+type Row = {
+  readonly sequence: number;
+  readonly identity: MessageIdentity;
+  readonly initial: MessageState;
+  readonly reports: SequencedReport[];
+  readonly timeline: TimelineEntry[];
+};
+
+type AccountRows = {
+  /** In recording order. */
+  rows: Row[];
+  /** The row that a `messageId` means now; an older one of the same id is past retention. */
+  readonly known: Map<string, Row>;
+};
+
+/** What the store holds, apart from the store, so that it can be opened again on the same data. */
+class Contents {
+  readonly accounts = new Map<AccountId, AccountRows>();
+  rowSequence = 0;
+  reportSequence = 0;
+
+  account(id: AccountId): AccountRows {
+    let found = this.accounts.get(id);
+    if (found === undefined) {
+      found = { rows: [], known: new Map() };
+      this.accounts.set(id, found);
+    }
+    return found;
+  }
+}
+
+/** A place in the fixed order, and what the walk may see: nothing recorded or reported after these sequences. */
+type Place = {
+  readonly sentAt: EpochMs;
+  readonly sequence: number;
+  readonly rowSequence: number;
+  readonly reportSequence: number;
+};
+
+export type MemoryStoreHooks = {
+  /** Passed before each call does its work. */
+  readonly delay?: () => Promise<void>;
+  /** What `stats` tells as records taken but not yet durable. */
+  readonly queuedRecords?: () => number;
+};
+
+type CountedCall = 'record' | 'find' | 'render' | 'history' | 'stats' | 'dropBefore';
+
+/** The reference store: the contract in its plainest form, and the model that engines are compared with. */
+export class MemoryStore implements Store {
+  /** How often each call was made; a refused request must leave them as they were. */
+  readonly calls: Record<CountedCall, number> = {
+    record: 0,
+    find: 0,
+    render: 0,
+    history: 0,
+    stats: 0,
+    dropBefore: 0,
+  };
+  readonly #hooks: MemoryStoreHooks;
+  readonly #contents: Contents;
+  #failure: StoreUnavailable | undefined;
+  #closed = false;
+
+  constructor(hooks: MemoryStoreHooks = {}, contents: Contents = new Contents()) {
+    this.#hooks = hooks;
+    this.#contents = contents;
+  }
+
+  /** From now on every call rejects with `failure`; `undefined` makes the store serve again. */
+  failWith(failure: StoreUnavailable | undefined): void {
+    this.#failure = failure;
+  }
+
+  /** All calls together. */
+  get callCount(): number {
+    return Object.values(this.calls).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Closes this store and opens another on the same data. */
+  async reopen(): Promise<MemoryStore> {
+    await this.close();
+    return new MemoryStore(this.#hooks, this.#contents);
+  }
+
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    await this.#admit('record');
+    const rejected: Rejection[] = [];
+    const counts = { recorded: 0, updated: 0, unchanged: 0 };
+    for (const [index, submission] of batch.submissions.entries()) {
+      const outcome = recordOne(this.#contents, batch, submission);
+      if (typeof outcome === 'string') counts[outcome]++;
+      else rejected.push({ index, messageId: submission.messageId, violations: outcome });
+    }
+    return { ...counts, rejected };
+  }
+
+  async find(query: Query): Promise<Page> {
+    await this.#admit('find');
+    return this.#page(query);
+  }
+
+  async render(query: Query, form: LogForm): Promise<RenderedPage> {
+    await this.#admit('render');
+    const { logs, next } = this.#page(query);
+    const text = new TextEncoder().encode(renderLogs(logs, form));
+    return { text, count: logs.length, ...(next !== undefined && { next }) };
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    await this.#admit('history');
+    const row = this.#contents.account(account).known.get(messageId);
+    if (row === undefined || row.identity.sentAt < sentSince) return undefined;
+    return { log: logOf(row), timeline: [...row.timeline] };
+  }
+
+  async stats(): Promise<StoreStats> {
+    await this.#admit('stats');
+    const rows = [...this.#contents.accounts.values()].flatMap(account => account.rows);
+    const oldestSentAt = rows.reduce((oldest, row) => Math.min(oldest, row.identity.sentAt), Number.POSITIVE_INFINITY);
+    return {
+      segments: 1,
+      messages: rows.length,
+      reports: rows.reduce((sum, row) => sum + row.reports.length, 0),
+      bytes: rows.reduce((sum, row) => sum + JSON.stringify(row).length, 0),
+      ...(rows.length > 0 && { oldestSentAt }),
+      queuedRecords: this.#hooks.queuedRecords?.() ?? 0,
+      damaged: [],
+    };
+  }
+
+  async dropBefore(sentAt: EpochMs): Promise<void> {
+    await this.#admit('dropBefore');
+    for (const account of this.#contents.accounts.values()) {
+      account.rows = account.rows.filter(row => row.identity.sentAt >= sentAt);
+      for (const [id, row] of account.known) if (row.identity.sentAt < sentAt) account.known.delete(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  async #admit(call: CountedCall): Promise<void> {
+    this.calls[call]++;
+    if (this.#closed) throw new StoreUnavailable('the store is closed');
+    await this.#hooks.delay?.();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #page(query: Query): Page {
+    const { rowSequence, reportSequence } = this.#contents;
+    const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
+    const found: { readonly row: Row; readonly log: LogRecord }[] = [];
+    for (const row of this.#contents.account(query.account).rows.toSorted(newestFirst)) {
+      if (row.sequence > start.rowSequence || !liesBehind(row, start) || row.identity.sentAt < query.sentSince)
+        continue;
+      const log = shown(row, query.filter, start.reportSequence);
+      if (log !== undefined) found.push({ row, log });
+    }
+    const page = found.slice(0, query.limit);
+    const last = page.at(-1)?.row;
+    const logs = page.map(({ log }) => log);
+    if (!query.walk || last === undefined || found.length === page.length) return { logs };
+    return { logs, next: encode({ ...start, sentAt: last.identity.sentAt, sequence: last.sequence }) };
+  }
+}
+
+type Accepted = 'recorded' | 'updated' | 'unchanged';
+
+function recordOne(contents: Contents, batch: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
+  const account = contents.account(batch.account);
+  const known = account.known.get(submission.messageId);
+  if (known !== undefined && known.identity.sentAt >= batch.sentSince)
+    return reportOn(contents, known, batch, submission);
+  const violations = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
+  if (violations.length > 0) return violations;
+  const row = newRow(++contents.rowSequence, submission, batch.receivedAt);
+  account.rows.push(row);
+  account.known.set(submission.messageId, row);
+  return 'recorded';
+}
+
+function newRow(sequence: number, submission: Submission, receivedAt: EpochMs): Row {
+  const identity = identityOf(submission, receivedAt);
+  const initial = initialState(submission, identity.sentAt);
+  const { at, status, error } = initial;
+  return { sequence, identity, initial, reports: [], timeline: [{ at, status, error, receivedAt }] };
+}
+
+function identityOf(submission: Submission, receivedAt: EpochMs): MessageIdentity {
+  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
+    submission;
+  if (sender === undefined || destination === undefined || contentJson === undefined)
+    throw new Error('a new message without its required fields was let through');
+  return {
+    messageId,
+    sender,
+    destination,
+    sentAt: submission.sentAt ?? receivedAt,
+    messageCount: submission.messageCount ?? 1,
+    contentJson,
+    ...(bulkId !== undefined && { bulkId }),
+    ...(entityId !== undefined && { entityId }),
+    ...(applicationId !== undefined && { applicationId }),
+    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+  };
+}
+
+function reportOn(
+  contents: Contents,
+  row: Row,
+  batch: RecordBatch,
+  submission: Submission,
+): Accepted | readonly Violation[] {
+  if (!within(row.identity, batch.binding))
+    return [{ property: 'messageId', violation: 'belongs to another application or entity' }];
+  const violations = contradictions(row.identity, submission);
+  if (violations.length > 0) return violations;
+  const { status, error, doneAt, price, seenAt, at } = submission;
+  const report = {
+    ...(status !== undefined && { status }),
+    ...(error !== undefined && { error }),
+    ...(doneAt !== undefined && { doneAt }),
+    ...(price !== undefined && { price }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(at !== undefined && { at }),
+  };
+  if ([row.initial, ...row.reports].some(earlier => repeats(report, earlier))) return 'unchanged';
+  const before = stateOf(row);
+  row.reports.push({ ...dated(report, batch.receivedAt), sequence: ++contents.reportSequence });
+  const after = stateOf(row);
+  row.timeline.push({
+    at: dated(report, batch.receivedAt).at,
+    status: status ?? after.status,
+    error: error ?? (status === undefined ? after.error : noError),
+    receivedAt: batch.receivedAt,
+  });
+  return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 }) ? 'unchanged' : 'updated';
+}
+
+function within(identity: MessageIdentity, { applicationId, entityId }: Binding): boolean {
+  return (
+    (applicationId === undefined || identity.applicationId === applicationId) &&
+    (entityId === undefined || identity.entityId === entityId)
+  );
+}
+
+function stateOf(row: Row, reportSequence = Number.POSITIVE_INFINITY): MessageState {
+  return settle(
+    row.initial,
+    row.reports.filter(report => report.sequence <= reportSequence),
+  );
+}
+
+function logOf(row: Row, reportSequence?: number): LogRecord {
+  return { ...row.identity, ...stateOf(row, reportSequence) };
+}
+
+/** The log as a page shows it: as it is now, unless that no longer has the status it was found by. */
+function shown(row: Row, filter: Filter, reportSequence: number): LogRecord | undefined {
+  const { generalStatus, ...identityFilter } = filter;
+  if (!matches(row.identity, identityFilter)) return undefined;
+  const now = logOf(row);
+  if (generalStatus === undefined) return now;
+  const then = logOf(row, reportSequence);
+  if (then.status.groupName !== generalStatus) return undefined;
+  return now.status.groupName === generalStatus ? now : then;
+}
+
+function matches(identity: MessageIdentity, filter: Omit<Filter, 'generalStatus'>): boolean {
+  const is = (asked: string | undefined, value: string | undefined) => asked === undefined || asked === value;
+  const isOneOf = (asked: readonly string[] | undefined, value: string | undefined) =>
+    asked === undefined || (value !== undefined && asked.includes(value));
+  return (
+    is(filter.sender, identity.sender) &&
+    is(filter.destination, identity.destination) &&
+    is(filter.entityId, identity.entityId) &&
+    is(filter.applicationId, identity.applicationId) &&
+    isOneOf(filter.bulkIds, identity.bulkId) &&
+    isOneOf(filter.messageIds, identity.messageId) &&
+    isOneOf(filter.campaignReferenceIds, identity.campaignReferenceId) &&
+    (filter.sentSince === undefined || identity.sentAt >= filter.sentSince) &&
+    (filter.sentUntil === undefined || identity.sentAt < filter.sentUntil)
+  );
+}
+
+function newestFirst(a: Row, b: Row): number {
+  return b.identity.sentAt - a.identity.sentAt || b.sequence - a.sequence;
+}
+
+function liesBehind(row: Row, { sentAt, sequence }: Place): boolean {
+  return row.identity.sentAt < sentAt || (row.identity.sentAt === sentAt && row.sequence < sequence);
+}
+
+function beginning(rowSequence: number, reportSequence: number): Place {
+  return { sentAt: Number.MAX_SAFE_INTEGER, sequence: 0, rowSequence, reportSequence };
+}
+
+function encode({ sentAt, sequence, rowSequence, reportSequence }: Place): Bookmark {
+  return [sentAt, sequence, rowSequence, reportSequence].join('.');
+}
+
+function decode(bookmark: Bookmark): Place {
+  const parts = /^(-?\d{1,16})\.(\d{1,16})\.(\d{1,16})\.(\d{1,16})$/.exec(bookmark);
+  if (parts === null) throw new InvalidBookmark();
+  const [sentAt, sequence, rowSequence, reportSequence] = parts.slice(1).map(Number);
+  if (sentAt === undefined || sequence === undefined || rowSequence === undefined || reportSequence === undefined)
+    throw new InvalidBookmark();
+  return { sentAt, sequence, rowSequence, reportSequence };
+}

@@ -58,7 +58,12 @@ const resultsFile = args.find(arg => arg.startsWith(resultsOption))?.slice(resul
 const startedAt = Date.now();
 
 const types = await check('types', 'typescript/bin/tsc', ['--noEmit']);
-const lint = await check('lint', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']);
+const lint = await check('lint', '@biomejs/biome/bin/biome', [
+  'check',
+  '--error-on-warnings',
+  '--diagnostic-level=warn',
+  '.',
+]);
 const tests = await test(args.filter(arg => !arg.startsWith(resultsOption)));
 const all = total([types, lint, tests]);
 

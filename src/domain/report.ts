@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { limits } from '../limits.ts';
-import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from './message.ts';
-import { noError, pendingAccepted, type Status } from './registry.ts';
+import type { EpochMs, MessageIdentity, MessageState, Price, Submission, Violation } from './message.ts';
+import { type DeliveryError, noError, pendingAccepted, type Status } from './registry.ts';
 
 /** What a record says of a known message; every field may be absent. */
 export type Report = Pick<Submission, 'status' | 'error' | 'doneAt' | 'price' | 'seenAt' | 'at'>;
@@ -94,12 +94,17 @@ export function settle(initial: MessageState, reports: readonly DatedReport[]): 
   const said: readonly DatedReport[] = [initial, ...reports];
   const winner = winning(initial, reports);
   const agreeing = said.filter(one => one.status === undefined || one.status.key === winner.status.key);
-  const doneAt = latest(agreeing, one => one.doneAt);
-  const price = latest(said, one => one.price);
+  const errorOf = (one: DatedReport) => (one.status === undefined ? one.error : (one.error ?? noError));
+  const doneAt = latest(
+    agreeing,
+    one => one.doneAt,
+    (a, b) => a - b,
+  );
+  const price = latest(said, one => one.price, comparePrices);
   const seen = said.flatMap(one => one.seenAt ?? []);
   return {
     status: winner.status,
-    error: latest(agreeing, one => (one.status === undefined ? one.error : (one.error ?? noError))) ?? noError,
+    error: latest(agreeing, errorOf, compareCodes) ?? noError,
     at: winner.at,
     ...(doneAt !== undefined && { doneAt }),
     ...(price !== undefined && { price }),
@@ -128,9 +133,21 @@ function precedence(a: StatusReport, b: StatusReport): number {
     stage(a.status) - stage(b.status) ||
     a.at - b.at ||
     Number(a.status.groupName === 'DELIVERED') - Number(b.status.groupName === 'DELIVERED') ||
-    a.status.key - b.status.key ||
-    (a.error?.key ?? 0) - (b.error?.key ?? 0)
+    compareCodes(a.status, b.status)
   );
+}
+
+function compareCodes(a: Status | DeliveryError, b: Status | DeliveryError): number {
+  const words = (code: Status | DeliveryError) => JSON.stringify([code.description, 'action' in code && code.action]);
+  return a.key - b.key || compareText(words(a), words(b));
+}
+
+function comparePrices(a: Price, b: Price): number {
+  return a.pricePerMessage - b.pricePerMessage || compareText(a.currency, b.currency);
+}
+
+function compareText(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
 }
 
 function stage(status: Status): 0 | 1 | 2 {
@@ -139,14 +156,17 @@ function stage(status: Status): 0 | 1 | 2 {
 }
 
 /** The value of the latest report that has one; of equal moments the greater value, whichever came first. */
-function latest<T>(reports: readonly DatedReport[], value: (report: DatedReport) => T | undefined): T | undefined {
-  let best: { at: EpochMs; value: T; text: string } | undefined;
+function latest<T>(
+  reports: readonly DatedReport[],
+  value: (report: DatedReport) => T | undefined,
+  compare: (a: T, b: T) => number,
+): T | undefined {
+  let best: { at: EpochMs; value: T } | undefined;
   for (const report of reports) {
     const found = value(report);
     if (found === undefined) continue;
-    const text = JSON.stringify(found);
-    if (best === undefined || report.at > best.at || (report.at === best.at && text > best.text))
-      best = { at: report.at, value: found, text };
+    if (best === undefined || report.at > best.at || (report.at === best.at && compare(found, best.value) > 0))
+      best = { at: report.at, value: found };
   }
   return best?.value;
 }

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import type { MessageState } from '../../src/domain/message.ts';
+import { type DeliveryError, deliveryErrors, noError, type Status, statuses } from '../../src/domain/registry.ts';
+import type { DatedReport, Report } from '../../src/domain/report.ts';
+
+/** Few moments, so that equal ones are common. */
+const moment = fc.integer({ min: 1, max: 6 }).map(tick => 1_700_000_000_000 + tick * 1000);
+
+const worded = (status: Status): readonly Status[] => [
+  status,
+  { ...status, description: 'in other words' },
+  { ...status, description: 'in other words', action: 'try again' },
+];
+
+/** Few codes of every stage and group, some in a sender's own words, so that ties are common. */
+export const anyStatus: fc.Arbitrary<Status> = fc
+  .constantFrom(
+    'PENDING_ACCEPTED',
+    'PENDING_ENROUTE',
+    'DELIVERED_TO_OPERATOR',
+    'DELIVERED_TO_HANDSET',
+    'EXPIRED_EXPIRED',
+    'EXPIRED_DLR_UNKNOWN',
+    'REJECTED_NETWORK',
+    'UNDELIVERABLE_NOT_DELIVERED',
+  )
+  .chain(name => fc.constantFrom(...statuses.filter(status => status.name === name).flatMap(worded)));
+
+export const anyError: fc.Arbitrary<DeliveryError> = fc.constantFrom(
+  noError,
+  ...deliveryErrors.slice(1, 4).flatMap(error => [error, { ...error, description: 'in other words' }]),
+);
+
+const anyPrice = fc.record({
+  pricePerMessage: fc.constantFrom(0, 0.01, 0.15, 1, 12.345678),
+  currency: fc.constantFrom('EUR', 'USD', 'JPY'),
+});
+
+/** A report as it came, with any of its fields absent. */
+export const anyReport: fc.Arbitrary<Report> = fc
+  .record({
+    status: fc.option(anyStatus, { nil: undefined, freq: 4 }),
+    error: fc.option(anyError, { nil: undefined }),
+    doneAt: fc.option(moment, { nil: undefined, freq: 1 }),
+    price: fc.option(anyPrice, { nil: undefined, freq: 1 }),
+    seenAt: fc.option(moment, { nil: undefined, freq: 1 }),
+    at: fc.option(moment, { nil: undefined }),
+  })
+  .map(present);
+
+export const anyDatedReport: fc.Arbitrary<DatedReport> = fc
+  .tuple(anyReport, moment)
+  .map(([report, at]): DatedReport => ({ ...report, at }));
+
+export const anyInitialState: fc.Arbitrary<MessageState> = fc
+  .tuple(anyDatedReport, anyStatus, anyError)
+  .map(([report, status, error]): MessageState => ({ status, error, ...report }));
+
+/** The same object without its `undefined` fields. */
+export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> };
+export function present(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -20,9 +20,15 @@ function run(script: string, args: readonly string[]): Promise<number> {
     env: environment,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const stop = (signal: NodeJS.Signals) => child.kill(signal);
+  process.once('SIGTERM', stop);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', code => resolve(code ?? 1));
+    child.on('close', (code, signal) => {
+      process.off('SIGTERM', stop);
+      if (signal === 'SIGTERM') process.exit(143);
+      resolve(code ?? 1);
+    });
   });
 }
 

@@ -1,0 +1,155 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Something the operator can put right; `message` is one line that says what. */
+export class AccountsError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AccountsError';
+  }
+}
+
+/** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
+const schemaSteps: readonly string[] = [
+  `
+  CREATE TABLE account (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    requests_per_minute INTEGER,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE api_key (
+    id TEXT PRIMARY KEY,
+    account_id INTEGER NOT NULL REFERENCES account,
+    secret_hash BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    application_id TEXT,
+    entity_id TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX api_key_by_account ON api_key (account_id, created_at);
+
+  CREATE TABLE user (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES account,
+    name TEXT NOT NULL UNIQUE,
+    password TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX user_by_account ON user (account_id);
+
+  CREATE TABLE session (
+    id INTEGER PRIMARY KEY,
+    token_hash BLOB NOT NULL UNIQUE,
+    user_id INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX session_by_user ON session (user_id, id);
+  CREATE INDEX session_by_expiry ON session (expires_at);
+
+  CREATE TABLE access_token (
+    id INTEGER PRIMARY KEY,
+    token_hash BLOB NOT NULL UNIQUE,
+    key_id TEXT NOT NULL REFERENCES api_key ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX access_token_by_key ON access_token (key_id, id);
+  CREATE INDEX access_token_by_expiry ON access_token (expires_at);
+
+  CREATE TABLE secret (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** How long a writer waits for another process (a command beside a running server) to finish. */
+const busyTimeoutMs = 5000;
+
+/**
+ * Opens the accounts file, making it and its folder when absent and bringing an older one up to date. Several processes
+ * may hold it at once. Throws `AccountsError` when it cannot be used.
+ */
+export function openAccountsFile(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // Made here and not by SQLite, so that nobody else can read it even for a moment.
+    closeSync(openSync(path, 'a', 0o600));
+    db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+    useWriteAheadLog(db);
+    db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+    migrate(db, path);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof AccountsError) throw error;
+    throw new AccountsError(`cannot use ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Short, since it is the serving thread that waits; a reader hardly ever does. */
+const readTimeoutMs = 200;
+
+/** A second connection that only reads; `openAccountsFile` must have made the file. */
+export function openForReading(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: readTimeoutMs });
+  db.exec('PRAGMA query_only = ON; PRAGMA trusted_schema = OFF');
+  return db;
+}
+
+/** Runs `work` as one transaction that holds the write lock from its start. */
+export function transact<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  if (schemaVersion(db) === schemaSteps.length) return;
+  transact(db, () => {
+    // Asked again under the lock: another process may just have done it.
+    const version = schemaVersion(db);
+    if (version > schemaSteps.length)
+      throw new AccountsError(
+        `${path} was written by a newer sentlog (schema ${version}, this one knows ${schemaSteps.length}): run that version`,
+      );
+    for (const step of schemaSteps.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${schemaSteps.length}`);
+  });
+}
+
+function schemaVersion(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+}
+
+const switchTriesMax = 100;
+const switchPauseMs = 20;
+
+/** SQLite does not wait for its lock when the journal mode changes, so two first starts at once have to try again. */
+function useWriteAheadLog(db: DatabaseSync): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      db.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (tries >= switchTriesMax || !reasonOf(error).includes('locked')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, switchPauseMs);
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,71 @@
+/**
+ * Writes sessions and access tokens to the accounts file on its own thread, because each write waits for the disk and,
+ * beside another process, for the file's lock.
+ */
+import assert from 'node:assert/strict';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { EpochMs } from '../domain/message.ts';
+import { openAccountsFile, transact } from './accounts-file.ts';
+import type { Grant, GrantReply, GrantRequest } from './grants.ts';
+
+/** A client that asks for a token with every request fills no disk: its oldest tokens go. */
+const grantsPerOwnerMax = 1000;
+
+assert(parentPort !== null && typeof workerData === 'string');
+const port = parentPort;
+const db = openAccountsFile(workerData);
+
+const statements = {
+  session: {
+    add: db.prepare('INSERT INTO session (token_hash, user_id, expires_at) SELECT ?, id, ? FROM user WHERE id = ?'),
+    expire: db.prepare('DELETE FROM session WHERE expires_at <= ?'),
+    trim: db.prepare(
+      `DELETE FROM session WHERE id IN
+         (SELECT id FROM session WHERE user_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)`,
+    ),
+  },
+  access_token: {
+    add: db.prepare(
+      'INSERT INTO access_token (token_hash, key_id, expires_at) SELECT ?, id, ? FROM api_key WHERE id = ?',
+    ),
+    expire: db.prepare('DELETE FROM access_token WHERE expires_at <= ?'),
+    trim: db.prepare(
+      `DELETE FROM access_token WHERE id IN
+         (SELECT id FROM access_token WHERE key_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)`,
+    ),
+  },
+};
+const endSession = db.prepare('DELETE FROM session WHERE token_hash = ?');
+
+/** `false` when the owner is gone by now. */
+function add(grant: Grant, now: EpochMs): boolean {
+  const owner = grant.kind === 'session' ? grant.userId : grant.keyId;
+  const { add, expire, trim } = statements[grant.kind];
+  return transact(db, () => {
+    expire.run(now);
+    const added = Number(add.run(grant.tokenHash, grant.expiresAt, owner).changes) > 0;
+    trim.run(owner, grantsPerOwnerMax);
+    return added;
+  });
+}
+
+function perform(request: GrantRequest): GrantReply {
+  try {
+    const changed =
+      request.action === 'add'
+        ? add(request.grant, request.now)
+        : Number(endSession.run(request.tokenHash).changes) > 0;
+    return { id: request.id, changed };
+  } catch (error) {
+    return { id: request.id, failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+port.on('message', (request: GrantRequest | 'close') => {
+  if (request !== 'close') {
+    port.postMessage(perform(request));
+    return;
+  }
+  db.close();
+  port.close();
+});

@@ -1,0 +1,83 @@
+import { Worker } from 'node:worker_threads';
+import type { EpochMs } from '../domain/message.ts';
+import { AccountsUnavailable } from './authenticator.ts';
+import type { Grant, GrantReply, GrantRequest } from './grants.ts';
+
+const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' : './grant-thread.js', import.meta.url);
+
+type Pending = { readonly resolve: (changed: boolean) => void; readonly reject: (error: Error) => void };
+
+/** The requests that wait for the thread, beyond which further ones are refused. */
+const waitingMax = 1000;
+
+/** Keeps and ends sessions and access tokens, durably, on a thread that starts with the first of them. */
+export class GrantWriter {
+  readonly #path: string;
+  readonly #pending = new Map<number, Pending>();
+  #thread: Worker | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** `false` when the grant's user or key is gone by now. */
+  add(grant: Grant, now: EpochMs): Promise<boolean> {
+    return this.#ask(id => ({ id, action: 'add', grant, now }));
+  }
+
+  /** `false` when there was no such session. */
+  endSession(tokenHash: Uint8Array): Promise<boolean> {
+    return this.#ask(id => ({ id, action: 'end-session', tokenHash }));
+  }
+
+  /** Finishes what was asked for. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    const ended = new Promise<void>(resolve => thread.once('exit', () => resolve()));
+    thread.postMessage('close');
+    await ended;
+  }
+
+  #ask(request: (id: number) => GrantRequest): Promise<boolean> {
+    if (this.#closed) return Promise.reject(new AccountsUnavailable('the accounts file is closed'));
+    if (this.#pending.size >= waitingMax)
+      return Promise.reject(new AccountsUnavailable('too many sessions and tokens to keep at once'));
+    this.#thread ??= this.#start();
+    const thread = this.#thread;
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      thread.postMessage(request(id));
+    });
+  }
+
+  #start(): Worker {
+    const thread = new Worker(threadUrl, { workerData: this.#path });
+    thread.on('message', (reply: GrantReply) => this.#settle(reply));
+    // The next request starts another thread: what stopped this one (a full disk, say) may be over by then.
+    thread.on('error', error => this.#fail(thread, error));
+    thread.on('exit', () => this.#fail(thread, new Error('the thread ended')));
+    return thread;
+  }
+
+  #settle(reply: GrantReply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if ('failure' in reply)
+      pending?.reject(new AccountsUnavailable(`cannot write to the accounts file: ${reply.failure}`));
+    else pending?.resolve(reply.changed);
+  }
+
+  #fail(thread: Worker, cause: unknown): void {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const unavailable = new AccountsUnavailable(`cannot write to the accounts file: ${reason}`, 1000, { cause });
+    for (const { reject } of this.#pending.values()) reject(unavailable);
+    this.#pending.clear();
+  }
+}

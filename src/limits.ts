@@ -27,6 +27,9 @@ export const limits = Object.freeze({
   batchRecordsMax: 1000,
   /** Records taken but not yet durable, over all requests: beyond it, callers wait. */
   queuedRecordsMax: 64_000,
+  /** Texts of one segment: contents of 64 KiB fill a segment long before its messages are counted out. */
+  segmentBytesMax: 1024 * 1024 * 1024,
+
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
 

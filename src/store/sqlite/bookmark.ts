@@ -1,0 +1,34 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { type Bookmark, InvalidBookmark } from '../store.ts';
+import type { Position } from './position.ts';
+
+/** Where a walk stands, and what was there when it began. */
+export type Place = {
+  /** The last message given. */
+  readonly sentAt: EpochMs;
+  readonly position: Position;
+  /** Messages recorded from here on are newer than the walk. */
+  readonly positionEnd: Position;
+  /** The newest report when the walk began. */
+  readonly asOf: number;
+};
+
+const form = /^s1\.(-?[0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
+
+export function bookmarkOf(place: Place): Bookmark {
+  return `s1.${[place.sentAt, place.position, place.positionEnd, place.asOf].map(part => part.toString(36)).join('.')}`;
+}
+
+/** Throws `InvalidBookmark` for anything that `bookmarkOf` does not make. */
+export function placeOf(bookmark: Bookmark): Place {
+  const parts = form
+    .exec(bookmark)
+    ?.slice(1)
+    .map(part => Number.parseInt(part, 36));
+  const [sentAt, position, positionEnd, asOf] = parts ?? [];
+  if (sentAt === undefined || position === undefined || positionEnd === undefined || asOf === undefined)
+    throw new InvalidBookmark();
+  const place = { sentAt, position, positionEnd, asOf };
+  if (!parts?.every(Number.isSafeInteger) || bookmarkOf(place) !== bookmark) throw new InvalidBookmark();
+  return place;
+}

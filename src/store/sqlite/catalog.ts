@@ -1,0 +1,144 @@
+import type { StoreObserver } from '../store.ts';
+import type { Folder } from './folder.ts';
+import type { SegmentRequest } from './messages.ts';
+import {
+  type Columns,
+  maxSentAt,
+  messagesIn,
+  minSentAt,
+  reportedUntil,
+  reportsIn,
+  type SharedSegment,
+} from './shared-segment.ts';
+
+/** `active` takes writes; `full` waits for its index; `sealed` has one. */
+type Phase = 'active' | 'full' | 'sealed';
+
+type Entry = {
+  readonly shared: SharedSegment;
+  columns: Columns | undefined;
+  phase: Phase;
+  /** Of the files, once they do not change any more. */
+  bytes: number | undefined;
+};
+
+/** What the catalog needs of the threads: every one that may hold a segment's files. */
+export type FileHolders = { readonly count: number; tell(request: SegmentRequest): void };
+
+/** Which segments there are, and the care that files need which several threads hold open. */
+export class Catalog {
+  readonly #folder: Folder;
+  readonly #observer: StoreObserver;
+  readonly #holders: FileHolders;
+  readonly #entries = new Map<number, Entry>();
+  /** By segment: the threads that have not let go yet, and what waits for it. */
+  readonly #releases: { readonly segmentId: number; missing: number; readonly done: () => void }[] = [];
+  readonly #sealedWaiters: (() => void)[] = [];
+  readonly damaged: { readonly name: string; readonly reason: string }[] = [];
+
+  constructor(folder: Folder, observer: StoreObserver, holders: FileHolders) {
+    this.#folder = folder;
+    this.#observer = observer;
+    this.#holders = holders;
+  }
+
+  add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
+    const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
+    this.#entries.set(shared.id, { shared, columns, phase, bytes });
+  }
+
+  get(segmentId: number): Entry | undefined {
+    return this.#entries.get(segmentId);
+  }
+
+  entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  filled(segmentId: number): Entry | undefined {
+    const entry = this.#entries.get(segmentId);
+    if (entry !== undefined) entry.phase = 'full';
+    return entry;
+  }
+
+  /** How many segments wait for their index. */
+  get unsealed(): number {
+    return this.entries().filter(entry => entry.phase === 'full').length;
+  }
+
+  /** From here on every thread reads the segment through its index. */
+  async sealed(segmentId: number): Promise<void> {
+    const entry = this.#entries.get(segmentId);
+    if (entry === undefined) return;
+    entry.columns = undefined;
+    await this.#ask({ type: 'segment', shared: entry.shared, columns: undefined }, segmentId);
+    this.#folder.removeLog(segmentId);
+    entry.phase = 'sealed';
+    entry.bytes = this.#folder.bytes(segmentId);
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  /** Resolves when any segment has been sealed. */
+  nextSealed(): Promise<void> {
+    return new Promise(resolve => this.#sealedWaiters.push(resolve));
+  }
+
+  released(segmentId: number): void {
+    const release = this.#releases.find(one => one.segmentId === segmentId);
+    if (release === undefined || --release.missing > 0) return;
+    this.#releases.splice(this.#releases.indexOf(release), 1);
+    release.done();
+  }
+
+  /** Unlinks the segments that hold nothing from `sentAt` on, neither messages nor reports on messages. */
+  async dropBefore(sentAt: number): Promise<void> {
+    const isPast = ({ shared }: Entry) => maxSentAt(shared) < sentAt && reportedUntil(shared) < sentAt;
+    for (;;) {
+      const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
+      const ready = past.filter(entry => entry.phase === 'sealed');
+      await Promise.all(ready.map(entry => this.#remove(entry.shared.id, () => this.#folder.remove(entry.shared.id))));
+      if (ready.length === past.length) return;
+      await this.nextSealed();
+    }
+  }
+
+  /** Moves a damaged segment out of the way; safe to call twice. */
+  async setAside(segmentId: number, reason: string): Promise<void> {
+    if (!this.#entries.has(segmentId)) return;
+    const name = this.#folder.rows(segmentId).slice(this.#folder.path.length + 1);
+    this.noteDamaged(name, reason);
+    await this.#remove(segmentId, () => this.#folder.setAside(segmentId));
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  noteDamaged(name: string, reason: string): void {
+    this.damaged.push({ name, reason });
+    this.#observer.damaged({ name, reason });
+  }
+
+  stats() {
+    const entries = this.entries();
+    const oldest = Math.min(...entries.map(entry => minSentAt(entry.shared)));
+    return {
+      segments: entries.length,
+      messages: entries.reduce((sum, entry) => sum + messagesIn(entry.shared), 0),
+      reports: entries.reduce((sum, entry) => sum + reportsIn(entry.shared), 0),
+      bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.#folder.bytes(entry.shared.id)), 0),
+      ...(Number.isFinite(oldest) && { oldestSentAt: oldest }),
+      damaged: [...this.damaged],
+    };
+  }
+
+  async #remove(segmentId: number, act: () => void): Promise<void> {
+    this.#entries.delete(segmentId);
+    await this.#ask({ type: 'drop', segmentId }, segmentId);
+    act();
+  }
+
+  #ask(request: SegmentRequest, segmentId: number): Promise<void> {
+    return new Promise(resolve => {
+      this.#releases.push({ segmentId, missing: this.#holders.count, done: resolve });
+      this.#holders.tell(request);
+    });
+  }
+}

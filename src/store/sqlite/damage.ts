@@ -1,0 +1,39 @@
+import { DamagedIndex } from './index-file.ts';
+import { DamagedRow } from './rows-file.ts';
+
+/** What a file of a segment threw: the store sets the segment aside, and the rest serves on. */
+export class DamagedSegment extends Error {
+  readonly segmentId: number;
+
+  constructor(segmentId: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = 'DamagedSegment';
+    this.segmentId = segmentId;
+  }
+}
+
+/** Whether an error means that a file does not hold what was written to it. */
+export function isDamage(error: unknown): boolean {
+  if (error instanceof DamagedRow || error instanceof DamagedIndex) return true;
+  const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
+  // SQLITE_CORRUPT and SQLITE_NOTADB, with whatever extended code stands in the upper bits.
+  return (code & 0xff) === 11 || (code & 0xff) === 26;
+}
+
+/** Whether an error is the disk's or the system's, and may pass: a full disk, a file that cannot be opened. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const sqlite = 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  const system = 'syscall' in error && typeof error.syscall === 'string';
+  return sqlite || system;
+}
+
+/** Works on a segment's files, and lays what damage they show to that segment. */
+export function guardSegment<T>(segmentId: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DamagedSegment || !isDamage(error)) throw error;
+    throw new DamagedSegment(segmentId, error);
+  }
+}

@@ -1,0 +1,339 @@
+import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import type { LogForm } from '../../wire/log-text.ts';
+import {
+  type Page,
+  type Query,
+  type RecordBatch,
+  type RecordOutcome,
+  type RenderedPage,
+  type Store,
+  type StoreObserver,
+  type StoreStats,
+  StoreUnavailable,
+} from '../store.ts';
+import { Catalog } from './catalog.ts';
+import { DamagedSegment } from './damage.ts';
+import { Folder, FolderLock, hashSeedOf } from './folder.ts';
+import type {
+  ReaderReply,
+  ReaderRequest,
+  SealerReply,
+  SealerRequest,
+  ThreadData,
+  WriterReply,
+  WriterRequest,
+} from './messages.ts';
+import { packBatch } from './packed-batch.ts';
+import { ordinalsMax } from './position.ts';
+import type { Durability } from './rows-file.ts';
+import { errorOf, Thread } from './thread.ts';
+
+export type SqliteStoreOptions = {
+  readonly dataDir: string;
+  /** `full`: an answered record survives a power cut. `os`: it survives the process, not the machine. */
+  readonly durability: Durability;
+  /** At most 1,048,576. */
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+  readonly readerThreads: number;
+  readonly observer: StoreObserver;
+};
+
+/** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
+const unsealedMax = 6;
+const sealRetryMs = 5000;
+
+/**
+ * Opens the embedded log. Throws `FolderInUse` when another process has the folder; resolves when queries can be
+ * answered.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
+    throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
+  const lock = new FolderLock(options.dataDir);
+  try {
+    const store = new SqliteStore(options, lock);
+    await store.loaded;
+    return store;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly loaded: Promise<void>;
+  readonly #observer: StoreObserver;
+  readonly #lock: FolderLock;
+  readonly #hashSeed: number;
+  readonly #catalog: Catalog;
+  readonly #writer: Thread<WriterRequest, WriterReply>;
+  readonly #readers: readonly Thread<ReaderRequest, ReaderReply>[];
+  readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #capacityWaiters: (() => void)[] = [];
+  #loadedNow: (error?: Error) => void = () => {};
+  #queuedRecords = 0;
+  #writeFailure: string | undefined;
+  #unverified: number[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SqliteStoreOptions, lock: FolderLock) {
+    const { dataDir, durability, segmentMessagesMax, segmentAgeMs, observer } = options;
+    this.#observer = observer;
+    this.#lock = lock;
+    this.#hashSeed = hashSeedOf(dataDir);
+    const data: ThreadData = { dataDir, hashSeed: this.#hashSeed, durability, segmentMessagesMax, segmentAgeMs };
+    this.#catalog = new Catalog(new Folder(dataDir), observer, {
+      count: options.readerThreads + 1,
+      tell: request => {
+        this.#writer.send(request);
+        for (const reader of this.#readers) reader.send(request);
+      },
+    });
+    this.loaded = new Promise((resolve, reject) => {
+      this.#loadedNow = error => (error === undefined ? resolve() : reject(error));
+    });
+    const crashed = (error: Error) => this.#crashed(error);
+    this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
+    this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
+    this.#readers = Array.from({ length: options.readerThreads }, () => {
+      const thread: Thread<ReaderRequest, ReaderReply> = new Thread(
+        'reader',
+        data,
+        (reply: ReaderReply) => this.#fromReader(thread, reply),
+        crashed,
+      );
+      return thread;
+    });
+  }
+
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    if (batch.submissions.length > limits.batchRecordsMax)
+      throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
+    this.#refuseWhenClosed();
+    const count = batch.submissions.length;
+    await this.#capacity(count);
+    try {
+      const packed = packBatch(batch, this.#hashSeed);
+      const transfer = [packed.numbers.buffer, packed.hashes.buffer];
+      const outcome = await this.#writer.ask(id => ({ type: 'record', id, batch: packed }), transfer);
+      return outcome as RecordOutcome;
+    } catch (error) {
+      if (!(error instanceof DamagedSegment)) throw error;
+      await this.#catalog.setAside(error.segmentId, error.message);
+      throw new StoreUnavailable('a damaged segment was set aside; record again');
+    } finally {
+      this.#queuedRecords -= count;
+      this.#wakeCapacityWaiters();
+    }
+  }
+
+  async find(query: Query): Promise<Page> {
+    return (await this.#read(id => ({ type: 'find', id, query }))) as Page;
+  }
+
+  async render(query: Query, form: LogForm): Promise<RenderedPage> {
+    return (await this.#read(id => ({ type: 'render', id, query, form }))) as RenderedPage;
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    const answer = await this.#read(id => ({ type: 'history', id, account, messageId, sentSince }));
+    return answer as MessageHistory | undefined;
+  }
+
+  async stats(): Promise<StoreStats> {
+    return {
+      ...this.#catalog.stats(),
+      queuedRecords: this.#queuedRecords,
+      ...(this.#writeFailure !== undefined && { writeFailure: this.#writeFailure }),
+    };
+  }
+
+  async dropBefore(sentAt: EpochMs): Promise<void> {
+    this.#refuseWhenClosed();
+    await this.#writer.ask(id => ({ type: 'rotate', id, sentBefore: sentAt }));
+    await this.#catalog.dropBefore(sentAt);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#wakeCapacityWaiters();
+    const threads = [this.#writer, this.#sealer, ...this.#readers];
+    for (const thread of threads) thread.send({ type: 'close' });
+    await Promise.all(threads.map(thread => thread.ended()));
+    this.#lock.release();
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
+  }
+
+  /** Asks the least busy reader, again when a damaged segment had to be set aside first. */
+  async #read(request: (id: number) => ReaderRequest): Promise<unknown> {
+    for (;;) {
+      this.#refuseWhenClosed();
+      const [reader] = this.#readers.toSorted((a, b) => a.waiting - b.waiting);
+      if (reader === undefined) throw new Error('the store has no reader');
+      try {
+        return await reader.ask(request);
+      } catch (error) {
+        if (!(error instanceof DamagedSegment)) throw error;
+        await this.#catalog.setAside(error.segmentId, error.message);
+      }
+    }
+  }
+
+  /** Waits while too many records are on their way, or too many segments wait for their index. */
+  async #capacity(count: number): Promise<void> {
+    const full = () => this.#queuedRecords > 0 && this.#queuedRecords + count > limits.queuedRecordsMax;
+    while (full() || this.#catalog.unsealed > unsealedMax) {
+      if (this.#catalog.unsealed > unsealedMax && this.#writeFailure !== undefined)
+        throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
+      await new Promise<void>(resolve => this.#capacityWaiters.push(resolve));
+      this.#refuseWhenClosed();
+    }
+    this.#queuedRecords += count;
+  }
+
+  #wakeCapacityWaiters(): void {
+    for (const wake of this.#capacityWaiters.splice(0)) wake();
+  }
+
+  #fromWriter(reply: WriterReply): void {
+    switch (reply.type) {
+      case 'loaded':
+        return this.#fromLoad(reply);
+      case 'broken':
+        return this.#loadedNow(errorOf(reply.failure));
+      case 'opened':
+        this.#catalog.add(reply.shared, reply.columns, 'active');
+        for (const reader of this.#readers)
+          reader.send({ type: 'segment', shared: reply.shared, columns: reply.columns });
+        return;
+      case 'filled':
+        return this.#seal(reply.segmentId);
+      case 'released':
+        return this.#catalog.released(reply.segmentId);
+      case 'rotated':
+        return this.#writer.answer(reply.id, undefined);
+      case 'failed':
+        if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
+        return this.#writer.fail(reply.ids, errorOf(reply.failure));
+      case 'recorded':
+        this.#writeFailure = undefined;
+        this.#observer.committed(totalsOf(reply));
+        for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
+    }
+  }
+
+  #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
+    for (const { id, reason } of log.damaged) this.#catalog.noteDamaged(`segment ${id}`, reason);
+    for (const { id, reason } of log.rebuilt)
+      this.#observer.note({
+        level: 'warn',
+        message: 'the index of a segment is made again',
+        detail: { segment: id, reason },
+      });
+    for (const { shared, columns } of log.segments) {
+      const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
+      this.#catalog.add(shared, columns, phase);
+      for (const reader of this.#readers) reader.send({ type: 'segment', shared, columns });
+      if (phase === 'full') this.#seal(shared.id);
+      if (phase === 'sealed') this.#unverified.push(shared.id);
+    }
+    this.#verifyNext();
+    this.#loadedNow();
+  }
+
+  #fromReader(thread: Thread<ReaderRequest, ReaderReply>, reply: ReaderReply): void {
+    if (reply.type === 'released') return this.#catalog.released(reply.segmentId);
+    if (reply.type === 'answer') return thread.answer(reply.id, reply.answer);
+    thread.fail(reply.ids, errorOf(reply.failure));
+  }
+
+  #fromSealer(reply: SealerReply): void {
+    switch (reply.type) {
+      case 'sealed':
+        this.#background(this.#catalog.sealed(reply.segmentId).then(() => this.#wakeCapacityWaiters()));
+        return;
+      case 'verified': {
+        const entry = this.#catalog.get(reply.segmentId);
+        if (reply.indexDamage !== undefined && entry !== undefined) {
+          const detail = { segment: reply.segmentId, reason: reply.indexDamage };
+          this.#observer.note({ level: 'warn', message: 'the index of a segment is made again', detail });
+          this.#sealer.send({ type: 'rebuild', shared: entry.shared });
+        }
+        return this.#verifyNext();
+      }
+      case 'failed': {
+        const { segmentId, failure } = reply;
+        if (failure.kind === 'damaged')
+          this.#background(this.#catalog.setAside(segmentId, failure.message).then(() => this.#wakeCapacityWaiters()));
+        else this.#sealLater(segmentId, failure.message);
+        if (this.#catalog.get(segmentId)?.phase === 'sealed') this.#verifyNext();
+      }
+    }
+  }
+
+  #seal(segmentId: number): void {
+    const entry = this.#catalog.filled(segmentId);
+    if (entry?.columns === undefined) return;
+    this.#sealer.send({ type: 'seal', shared: entry.shared, columns: entry.columns });
+  }
+
+  #sealLater(segmentId: number, reason: string): void {
+    if (this.#catalog.get(segmentId)?.phase !== 'full') return;
+    this.#observer.note({
+      level: 'error',
+      message: 'a segment could not be sealed',
+      detail: { segment: segmentId, reason },
+    });
+    if (this.#catalog.unsealed > unsealedMax) this.#failing(reason);
+    this.#wakeCapacityWaiters();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#seal(segmentId);
+    }, sealRetryMs);
+    this.#timers.add(timer);
+  }
+
+  /** One sealed segment after the other is compared with its checksums, newest first, while the log serves. */
+  #verifyNext(): void {
+    const segmentId = this.#unverified.pop();
+    if (segmentId !== undefined) this.#sealer.send({ type: 'verify', segmentId });
+  }
+
+  #failing(reason: string): void {
+    if (this.#writeFailure === undefined)
+      this.#observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
+    this.#writeFailure = reason;
+  }
+
+  #crashed(error: Error): void {
+    this.#observer.note({ level: 'error', message: 'a thread of the store ended', detail: { error: error.stack } });
+    this.#writeFailure = 'a thread of the store ended';
+    this.#loadedNow(error);
+  }
+
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) =>
+      this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
+    );
+  }
+}
+
+function totalsOf(reply: Extract<WriterReply, { type: 'recorded' }>) {
+  let [messages, reports] = [0, 0];
+  for (const { outcome } of reply.outcomes) {
+    messages += outcome.recorded;
+    reports += outcome.updated;
+  }
+  return { durationMs: reply.durationMs, messages, reports };
+}

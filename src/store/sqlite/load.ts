@@ -1,0 +1,210 @@
+import { existsSync, statSync } from 'node:fs';
+import { isDamage } from './damage.ts';
+import { absentHash, fieldCount, fields, hashValue } from './fields.ts';
+import type { Folder } from './folder.ts';
+import { DamagedIndex, IndexFile } from './index-file.ts';
+import { splitText } from './packed-batch.ts';
+import { ordinalOf, segmentIdOf } from './position.ts';
+import { verifyMessage, verifyReport } from './record-row.ts';
+import { DamagedRow, RowsFile } from './rows-file.ts';
+import {
+  type Columns,
+  keepReportsUntil,
+  maxSentAt,
+  newColumns,
+  newSharedSegment,
+  publishedMessages,
+  publishedReports,
+  type SharedSegment,
+  setRow,
+} from './shared-segment.ts';
+
+/** A segment as it was found: sealed ones have an index, the others their columns. */
+export type LoadedSegment = {
+  readonly shared: SharedSegment;
+  readonly columns?: Columns;
+  readonly createdAt: number;
+  readonly nextSequence: number;
+};
+
+export type LoadedLog = {
+  readonly segments: readonly LoadedSegment[];
+  readonly damaged: readonly { readonly id: number; readonly reason: string }[];
+  readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
+};
+
+const rowsAtATime = 10_000;
+
+/** What is taken into memory at once; the sealer verifies the rest of the index while the log already serves. */
+const sectionsAtStart = [
+  'group',
+  'reportMessages',
+  'reportGroups',
+  'messageId.hashes',
+  'messageId.starts',
+  'messageId.ordinals',
+];
+
+/** Which group a status key belongs to: keys are group × 10,000 + id (see domain/registry.ts). */
+export function groupOfStatus(key: number): number {
+  return Math.floor(key / 10_000);
+}
+
+/** Reads back what the threads keep in memory. Damaged segments are moved aside; the rest is served. */
+export function loadLog(folder: Folder, hashSeed: number, capacity: number): LoadedLog {
+  const segments: LoadedSegment[] = [];
+  const damaged: { id: number; reason: string }[] = [];
+  const rebuilt: { id: number; reason: string }[] = [];
+  const reports: (Reports & { readonly holder: LoadedSegment })[] = [];
+  for (const id of folder.segmentIds()) {
+    try {
+      const sealed = loadSealed(folder, id, hashSeed, reason => rebuilt.push({ id, reason }));
+      const loaded = sealed ?? loadUnsealed(folder, id, hashSeed, capacity);
+      segments.push(loaded.segment);
+      reports.push({ ...loaded.reports, holder: loaded.segment });
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      folder.setAside(id);
+      damaged.push({ id, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  const byId = new Map(segments.map(segment => [segment.shared.id, segment.shared]));
+  for (const { holder, firstSequence, messages, groups } of reports)
+    for (let i = 0; i < messages.length; i++) {
+      const position = messages[i] ?? 0;
+      const shared = byId.get(segmentIdOf(position));
+      if (shared === undefined) continue;
+      applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
+      // The message's own time is a look-up away; its segment's greatest keeps the report at least as long.
+      if (holder.columns !== undefined) keepReportsUntil(holder.shared, maxSentAt(shared));
+    }
+  return { segments, damaged, rebuilt };
+}
+
+type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
+type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
+
+/** Makes a report the newest of its message. */
+export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
+  const before = shared.group[ordinal] ?? 0;
+  shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
+  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+  shared.group[ordinal] = group;
+  shared.newestReport[ordinal] = sequence;
+}
+
+function loadSealed(
+  folder: Folder,
+  id: number,
+  hashSeed: number,
+  rebuild: (reason: string) => void,
+): Loaded | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  let index: IndexFile;
+  try {
+    index = new IndexFile(folder.index(id));
+    index.verify(sectionsAtStart);
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    rebuild(error.message);
+    return undefined;
+  }
+  try {
+    const { header } = index;
+    if (header.hashSeed !== hashSeed) {
+      rebuild('its hashes were made with another seed');
+      return undefined;
+    }
+    const rowsBytes = statSync(folder.rows(id)).size;
+    if (rowsBytes !== header.rowsBytes)
+      throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
+    folder.removeLog(id);
+    const shared = newSharedSegment(id, header.firstSequence, header.messages);
+    const groups = index.uint8('group');
+    shared.group.set(groups);
+    for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+    publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
+    if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
+    return {
+      segment: { shared, createdAt: 0, nextSequence: header.firstSequence + header.reports },
+      reports: {
+        firstSequence: header.firstSequence,
+        messages: index.float64('reportMessages'),
+        groups: index.uint8('reportGroups'),
+      },
+    };
+  } finally {
+    index.close();
+  }
+}
+
+function publish(shared: SharedSegment, messages: number, reports: number, from: number, to: number): void {
+  shared.sentAtRange[0] = messages === 0 ? Infinity : from;
+  shared.sentAtRange[1] = messages === 0 ? -Infinity : to;
+  Atomics.store(shared.published, publishedReports, reports);
+  Atomics.store(shared.published, publishedMessages, messages);
+}
+
+/** Reads every row of a segment that has no index, checking each. */
+export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capacity: number): Loaded {
+  const rows = new RowsFile(folder.rows(id), { mode: 'write', durability: 'full' });
+  try {
+    const meta = rows.meta();
+    const count = rows.count();
+    const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
+    const columns = newColumns(Math.max(capacity, count));
+    for (let ordinal = 0; ordinal < count; ) {
+      const batch = rows.messagesFrom(ordinal, rowsAtATime);
+      if (batch.length === 0) throw new DamagedRow(`the rows file (message ${ordinal} of ${count} is missing)`);
+      for (const row of batch) {
+        verifyMessage(row);
+        setHashes(columns, row[0], hashSeed, row[1], row[14]);
+        setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
+        const group = groupOfStatus(row[4]);
+        shared.group[row[0]] = group;
+        shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+        ordinal = row[0] + 1;
+      }
+    }
+    const reports = loadReports(rows, meta.firstSequence);
+    const range = columnsRange(columns);
+    publish(shared, count, reports.messages.length, range[0], range[1]);
+    const nextSequence = meta.firstSequence + reports.messages.length;
+    return { segment: { shared, columns, createdAt: meta.createdAt, nextSequence }, reports };
+  } finally {
+    rows.close();
+  }
+}
+
+function loadReports(rows: RowsFile, firstSequence: number): Reports {
+  const messages: number[] = [];
+  const groups: number[] = [];
+  for (;;) {
+    const batch = rows.reportsFrom(firstSequence + messages.length, rowsAtATime);
+    if (batch.length === 0) break;
+    for (const row of batch) {
+      verifyReport(row);
+      messages.push(row[1]);
+      groups.push(groupOfStatus(row[4]));
+    }
+  }
+  return { firstSequence, messages: Float64Array.from(messages), groups: Uint8Array.from(groups) };
+}
+
+function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {
+  const texts = splitText(body);
+  for (let field = 0; field < fieldCount; field++) {
+    const name = fields[field];
+    const value = name === undefined ? undefined : texts[name];
+    const column = columns.hashes[field];
+    if (column !== undefined)
+      column[ordinal] = value === undefined ? absentHash : hashValue(hashSeed, account, field, value);
+  }
+}
+
+function columnsRange(columns: Columns): readonly [number, number] {
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const value of columns.blockMin) least = Math.min(least, value);
+  for (const value of columns.blockMax) greatest = Math.max(greatest, value);
+  return [least, greatest];
+}

@@ -1,0 +1,79 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { LogForm } from '../../wire/log-text.ts';
+import type { Query, RecordOutcome } from '../store.ts';
+import type { LoadedLog } from './load.ts';
+import type { PackedBatch } from './packed-batch.ts';
+import type { Durability } from './rows-file.ts';
+import type { Columns, SharedSegment } from './shared-segment.ts';
+
+/** What each thread is started with. */
+export type ThreadData = {
+  readonly dataDir: string;
+  readonly hashSeed: number;
+  readonly durability: Durability;
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+};
+
+/** To every thread that holds a segment's files. Answered with `released` once they are let go. */
+export type SegmentRequest =
+  | { readonly type: 'segment'; readonly shared: SharedSegment; readonly columns: Columns | undefined }
+  | { readonly type: 'drop'; readonly segmentId: number };
+export type Released = { readonly type: 'released'; readonly segmentId: number };
+
+export type WriterRequest =
+  | SegmentRequest
+  | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
+  | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
+  | { readonly type: 'close' };
+
+export type Failure = {
+  readonly message: string;
+  /** `outage` may pass, `damaged` names the segment to set aside, `defect` is ours. */
+  readonly kind: 'outage' | 'damaged' | 'defect' | 'bookmark';
+  readonly segmentId?: number;
+  readonly stack?: string;
+};
+
+export type WriterReply =
+  | Released
+  | { readonly type: 'loaded'; readonly log: LoadedLog; readonly activeId: number | undefined }
+  | { readonly type: 'broken'; readonly failure: Failure }
+  | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
+  | { readonly type: 'filled'; readonly segmentId: number }
+  | { readonly type: 'rotated'; readonly id: number }
+  | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure }
+  | {
+      readonly type: 'recorded';
+      readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
+      readonly durationMs: number;
+    };
+
+export type ReaderRequest =
+  | SegmentRequest
+  | { readonly type: 'find'; readonly id: number; readonly query: Query }
+  | { readonly type: 'render'; readonly id: number; readonly query: Query; readonly form: LogForm }
+  | {
+      readonly type: 'history';
+      readonly id: number;
+      readonly account: AccountId;
+      readonly messageId: string;
+      readonly sentSince: EpochMs;
+    }
+  | { readonly type: 'close' };
+
+export type ReaderReply =
+  | Released
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure };
+
+export type SealerRequest =
+  | { readonly type: 'seal'; readonly shared: SharedSegment; readonly columns: Columns }
+  | { readonly type: 'verify'; readonly segmentId: number }
+  | { readonly type: 'rebuild'; readonly shared: SharedSegment }
+  | { readonly type: 'close' };
+
+export type SealerReply =
+  | { readonly type: 'sealed'; readonly segmentId: number }
+  | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
+  | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

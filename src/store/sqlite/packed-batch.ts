@@ -1,0 +1,201 @@
+import type { AccountId, Binding, EpochMs, Submission } from '../../domain/message.ts';
+import { deliveryErrorByKey, statusByKey } from '../../domain/registry.ts';
+import { newMessageViolations } from '../../domain/report.ts';
+import type { RecordBatch } from '../store.ts';
+import { absentHash, fieldCount, fields, hashValue } from './fields.ts';
+
+/** Between the parts of a packed text. Ids hold no control characters; the content comes last and may hold anything. */
+export const partSeparator = '\x1f';
+
+/** The numbers of one record, side by side; `NaN` stands for absent. */
+export const numbersPerRecord = 10;
+export const numberAt = {
+  sentAt: 0,
+  messageCount: 1,
+  at: 2,
+  doneAt: 3,
+  seenAt: 4,
+  price: 5,
+  currency: 6,
+  status: 7,
+  error: 8,
+  complete: 9,
+} as const;
+
+/**
+ * A batch on its way to the writer. Threads exchange copies, and copying a thousand objects costs more than storing
+ * them: one text and a run of numbers a record are cheap to send and close to how a row is kept.
+ */
+export type PackedBatch = {
+  readonly account: AccountId;
+  readonly binding: Binding;
+  readonly receivedAt: EpochMs;
+  readonly sentSince: EpochMs;
+  readonly count: number;
+  /** messageId, bulkId, sender, destination, entityId, applicationId, campaignReferenceId, content; '' is absent. */
+  readonly texts: readonly string[];
+  readonly numbers: Float64Array<ArrayBuffer>;
+  /** `fieldCount` hashes a record. */
+  readonly hashes: Uint32Array<ArrayBuffer>;
+  /** JSON of what a status or error has beyond the registry, for the few that have it. */
+  readonly extras: ReadonlyMap<number, string>;
+};
+
+export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
+  const { account, binding, receivedAt, sentSince, submissions } = batch;
+  const count = submissions.length;
+  const texts: string[] = new Array(count);
+  const numbers = new Float64Array(count * numbersPerRecord);
+  const hashes = new Uint32Array(count * fieldCount);
+  const extras = new Map<number, string>();
+  for (let i = 0; i < count; i++) {
+    const submission = submissions[i];
+    if (submission === undefined) throw new RangeError('a batch has holes');
+    texts[i] = packText(submission);
+    packNumbers(numbers, i * numbersPerRecord, submission);
+    const complete = newMessageViolations(submission, receivedAt, sentSince).length === 0;
+    numbers[i * numbersPerRecord + numberAt.complete] = complete ? 1 : 0;
+    for (let field = 0; field < fieldCount; field++) {
+      const name = fields[field];
+      const value = name === undefined ? undefined : submission[name];
+      hashes[i * fieldCount + field] = value === undefined ? absentHash : hashValue(hashSeed, account, field, value);
+    }
+    const extra = extraJson(submission);
+    if (extra !== undefined) extras.set(i, extra);
+  }
+  return { account, binding, receivedAt, sentSince, count, texts, numbers, hashes, extras };
+}
+
+function packText(s: Submission): string {
+  const text = `${s.messageId}\x1f${s.bulkId ?? ''}\x1f${s.sender ?? ''}\x1f${s.destination ?? ''}\x1f${s.entityId ?? ''}\x1f${s.applicationId ?? ''}\x1f${s.campaignReferenceId ?? ''}\x1f`;
+  return text + (s.contentJson ?? '');
+}
+
+function packNumbers(numbers: Float64Array, base: number, s: Submission): void {
+  numbers[base + numberAt.sentAt] = s.sentAt ?? NaN;
+  numbers[base + numberAt.messageCount] = s.messageCount ?? NaN;
+  numbers[base + numberAt.at] = s.at ?? NaN;
+  numbers[base + numberAt.doneAt] = s.doneAt ?? NaN;
+  numbers[base + numberAt.seenAt] = s.seenAt ?? NaN;
+  numbers[base + numberAt.price] = s.price?.pricePerMessage ?? NaN;
+  numbers[base + numberAt.currency] = s.price === undefined ? NaN : currencyNumber(s.price.currency);
+  numbers[base + numberAt.status] = s.status?.key ?? NaN;
+  numbers[base + numberAt.error] = s.error?.key ?? NaN;
+}
+
+/** Reads one record back: the writer needs the whole of it only when it is a report, or cannot be recorded. */
+export function unpackSubmission(batch: PackedBatch, index: number): Submission {
+  const texts = splitText(batch.texts[index] ?? '');
+  const number = (offset: number): number | undefined => {
+    const value = batch.numbers[index * numbersPerRecord + offset];
+    return value === undefined || Number.isNaN(value) ? undefined : value;
+  };
+  const extra = batch.extras.get(index);
+  const [statusKey, errorKey] = [number(numberAt.status), number(numberAt.error)];
+  const [price, currency] = [number(numberAt.price), number(numberAt.currency)];
+  return withoutAbsent({
+    ...texts,
+    sentAt: number(numberAt.sentAt),
+    messageCount: number(numberAt.messageCount),
+    at: number(numberAt.at),
+    doneAt: number(numberAt.doneAt),
+    seenAt: number(numberAt.seenAt),
+    price:
+      price === undefined || currency === undefined
+        ? undefined
+        : { pricePerMessage: price, currency: currencyName(currency) },
+    status: statusKey === undefined ? undefined : statusWith(statusKey, extra),
+    error: errorKey === undefined ? undefined : errorWith(errorKey, extra),
+  });
+}
+
+type Texts = { readonly messageId: string } & { readonly [name in Exclude<TextName, 'messageId'>]: string | undefined };
+type TextName = (typeof fields)[number] | 'contentJson';
+
+export function splitText(text: string): Texts {
+  const parts: string[] = [];
+  let from = 0;
+  for (let i = 0; i < fieldCount; i++) {
+    const to = text.indexOf(partSeparator, from);
+    parts.push(text.slice(from, to));
+    from = to + 1;
+  }
+  const [messageId = '', bulkId, sender, destination, entityId, applicationId, campaignReferenceId] = parts;
+  return {
+    messageId,
+    bulkId: bulkId || undefined,
+    sender: sender || undefined,
+    destination: destination || undefined,
+    entityId: entityId || undefined,
+    applicationId: applicationId || undefined,
+    campaignReferenceId: campaignReferenceId || undefined,
+    contentJson: text.slice(from) || undefined,
+  };
+}
+
+type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Leaves out what is `undefined`: an absent field is absent, here as on the wire. */
+export function withoutAbsent<T extends object>(value: T): Partial<Present<T>> & RequiredOf<T> {
+  const copy: Record<string, unknown> = {};
+  for (const [key, held] of Object.entries(value)) if (held !== undefined) copy[key] = held;
+  return copy as Partial<Present<T>> & RequiredOf<T>;
+}
+
+type RequiredOf<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] };
+
+/** What a caller's own status or error says beyond the registry. */
+type Extra = {
+  readonly statusDescription?: string;
+  readonly statusAction?: string;
+  readonly errorDescription?: string;
+};
+
+export function extraJson(said: Pick<Submission, 'status' | 'error'>): string | undefined {
+  const { status, error } = said;
+  const extra: { -readonly [K in keyof Extra]: Extra[K] } = {};
+  if (status !== undefined && status.description !== statusByKey(status.key).description)
+    extra.statusDescription = status.description;
+  if (status?.action !== undefined) extra.statusAction = status.action;
+  if (error !== undefined && error.description !== deliveryErrorByKey(error.key).description)
+    extra.errorDescription = error.description;
+  return Object.keys(extra).length === 0 ? undefined : JSON.stringify(extra);
+}
+
+export function statusWith(key: number, extraText: string | null | undefined) {
+  const status = statusByKey(key);
+  if (extraText == null) return status;
+  const extra: Extra = JSON.parse(extraText);
+  return {
+    ...status,
+    ...(extra.statusDescription !== undefined && { description: extra.statusDescription }),
+    ...(extra.statusAction !== undefined && { action: extra.statusAction }),
+  };
+}
+
+export function errorWith(key: number, extraText: string | null | undefined) {
+  const error = deliveryErrorByKey(key);
+  if (extraText == null) return error;
+  const extra: Extra = JSON.parse(extraText);
+  return extra.errorDescription === undefined ? error : { ...error, description: extra.errorDescription };
+}
+
+const letterA = 65;
+
+/** A currency's three capitals as one number. */
+export function currencyNumber(currency: string): number {
+  return (
+    (currency.charCodeAt(0) - letterA) * 676 +
+    (currency.charCodeAt(1) - letterA) * 26 +
+    currency.charCodeAt(2) -
+    letterA
+  );
+}
+
+export function currencyName(number: number): string {
+  return String.fromCharCode(
+    letterA + Math.floor(number / 676),
+    letterA + (Math.floor(number / 26) % 26),
+    letterA + (number % 26),
+  );
+}

@@ -1,0 +1,20 @@
+/**
+ * Where a message lies: its segment and its ordinal in it, as one number. Positions grow in recording order, so they
+ * also settle the order of equal `sentAt` and bound what a walk may see.
+ */
+export type Position = number;
+
+/** A segment holds at most this many messages. */
+export const ordinalsMax = 2 ** 20;
+
+export function positionOf(segmentId: number, ordinal: number): Position {
+  return segmentId * ordinalsMax + ordinal;
+}
+
+export function segmentIdOf(position: Position): number {
+  return Math.floor(position / ordinalsMax);
+}
+
+export function ordinalOf(position: Position): number {
+  return position % ordinalsMax;
+}

@@ -1,0 +1,48 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { renderLogs } from '../../wire/log-text.ts';
+import { Folder } from './folder.ts';
+import type { ReaderReply, ReaderRequest, ThreadData } from './messages.ts';
+import { Reader } from './reader.ts';
+import { failureOf } from './thread-failure.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('a reader runs as a worker thread');
+const data: ThreadData = workerData;
+const reader = new Reader(new Folder(data.dataDir), data.hashSeed);
+const encoder = new TextEncoder();
+const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
+
+function answer(id: number, work: () => { readonly answer: unknown; readonly transfer?: ArrayBuffer[] }): void {
+  try {
+    const { answer, transfer } = work();
+    tell({ type: 'answer', id, answer }, transfer);
+  } catch (error) {
+    tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+  }
+}
+
+port.on('message', (request: ReaderRequest) => {
+  switch (request.type) {
+    case 'find':
+      return answer(request.id, () => ({ answer: reader.find(request.query) }));
+    case 'render':
+      return answer(request.id, () => {
+        const { logs, next } = reader.find(request.query);
+        const text = encoder.encode(renderLogs(logs, request.form));
+        return { answer: { text, count: logs.length, ...(next !== undefined && { next }) }, transfer: [text.buffer] };
+      });
+    case 'history':
+      return answer(request.id, () => ({
+        answer: reader.history(request.account, request.messageId, request.sentSince),
+      }));
+    case 'segment':
+      reader.setSegment(request.shared, request.columns);
+      return tell({ type: 'released', segmentId: request.shared.id });
+    case 'drop':
+      reader.dropSegment(request.segmentId);
+      return tell({ type: 'released', segmentId: request.segmentId });
+    case 'close':
+      reader.close();
+      port.close();
+  }
+});

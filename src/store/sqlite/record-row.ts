@@ -1,0 +1,186 @@
+import type { EpochMs, LogRecord, MessageIdentity, MessageState, TimelineEntry } from '../../domain/message.ts';
+import { noError, pendingAccepted } from '../../domain/registry.ts';
+import { type DatedReport, dated, type Report } from '../../domain/report.ts';
+import {
+  currencyName,
+  errorWith,
+  extraJson,
+  numberAt,
+  numbersPerRecord,
+  type PackedBatch,
+  splitText,
+  statusWith,
+} from './packed-batch.ts';
+import type { Position } from './position.ts';
+import { DamagedRow, type MessageRow, messageSum, type ReportRow, reportSum } from './rows-file.ts';
+
+/** The row of a new message, straight from the batch: the path that every recorded message takes. */
+export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {
+  const { numbers, receivedAt } = batch;
+  const base = index * numbersPerRecord;
+  const number = (offset: number): number | null => {
+    const value = numbers[base + offset];
+    return value === undefined || Number.isNaN(value) ? null : value;
+  };
+  const sentAt = number(numberAt.sentAt) ?? receivedAt;
+  const doneAt = number(numberAt.doneAt);
+  const currency = number(numberAt.currency);
+  const row: MessageRow = [
+    ordinal,
+    batch.account,
+    sentAt,
+    receivedAt,
+    number(numberAt.status) ?? pendingAccepted.key,
+    number(numberAt.error) ?? noError.key,
+    number(numberAt.at) ?? doneAt ?? sentAt,
+    doneAt,
+    number(numberAt.seenAt),
+    number(numberAt.price),
+    currency === null ? null : currencyName(currency),
+    number(numberAt.messageCount) ?? 1,
+    batch.extras.get(index) ?? null,
+    0,
+    batch.texts[index] ?? '',
+  ];
+  row[13] = messageSum(row);
+  return row;
+}
+
+export function verifyMessage(row: MessageRow): MessageRow {
+  if (row[13] !== messageSum(row)) throw new DamagedRow(`message ${row[0]}`);
+  return row;
+}
+
+export function verifyReport(row: ReportRow): ReportRow {
+  if (row[12] !== reportSum(row)) throw new DamagedRow(`report ${row[0]}`);
+  return row;
+}
+
+export function identityOf(row: MessageRow): MessageIdentity {
+  const texts = splitText(row[14]);
+  const { messageId, sender = '', destination = '', contentJson = '' } = texts;
+  return {
+    messageId,
+    sender,
+    destination,
+    sentAt: row[2],
+    messageCount: row[11],
+    contentJson,
+    ...(texts.bulkId !== undefined && { bulkId: texts.bulkId }),
+    ...(texts.entityId !== undefined && { entityId: texts.entityId }),
+    ...(texts.applicationId !== undefined && { applicationId: texts.applicationId }),
+    ...(texts.campaignReferenceId !== undefined && { campaignReferenceId: texts.campaignReferenceId }),
+  };
+}
+
+/** The state a message was recorded with. */
+export function initialStateOf(row: MessageRow): MessageState {
+  return state(row[4], row[5], row[12], row[6], row[7], row[8], row[9], row[10]);
+}
+
+/** The state a message has from this report on. */
+export function stateAfter(row: ReportRow): MessageState {
+  return state(row[4], row[5], row[11], row[6], row[7], row[8], row[9], row[10]);
+}
+
+function state(
+  status: number,
+  error: number,
+  extra: string | null,
+  at: EpochMs,
+  doneAt: EpochMs | null,
+  seenAt: EpochMs | null,
+  price: number | null,
+  currency: string | null,
+): MessageState {
+  return {
+    status: statusWith(status, extra),
+    error: errorWith(error, extra),
+    at,
+    ...(doneAt !== null && { doneAt }),
+    ...(price !== null && currency !== null && { price: { pricePerMessage: price, currency } }),
+    ...(seenAt !== null && { seenAt }),
+  };
+}
+
+export function logOf(row: MessageRow, newest: ReportRow | undefined): LogRecord {
+  return { ...identityOf(row), ...(newest === undefined ? initialStateOf(row) : stateAfter(newest)) };
+}
+
+/** What a report said, apart from what came of it: short names, since there is one on every report row. */
+type Said = {
+  readonly s?: number;
+  readonly e?: number;
+  readonly x?: string;
+  readonly a?: EpochMs;
+  readonly d?: EpochMs;
+  readonly v?: EpochMs;
+  readonly p?: readonly [pricePerMessage: number, currency: string];
+};
+
+export function reportRowOf(
+  place: { readonly sequence: number; readonly message: Position; readonly previous: number },
+  receivedAt: EpochMs,
+  report: Report,
+  settled: MessageState,
+): ReportRow {
+  const extra = extraJson(report);
+  const said: Said = {
+    ...(report.status !== undefined && { s: report.status.key }),
+    ...(report.error !== undefined && { e: report.error.key }),
+    ...(extra !== undefined && { x: extra }),
+    ...(report.at !== undefined && { a: report.at }),
+    ...(report.doneAt !== undefined && { d: report.doneAt }),
+    ...(report.seenAt !== undefined && { v: report.seenAt }),
+    ...(report.price !== undefined && { p: [report.price.pricePerMessage, report.price.currency] }),
+  };
+  const row: ReportRow = [
+    place.sequence,
+    place.message,
+    place.previous,
+    receivedAt,
+    settled.status.key,
+    settled.error.key,
+    settled.at,
+    settled.doneAt ?? null,
+    settled.seenAt ?? null,
+    settled.price?.pricePerMessage ?? null,
+    settled.price?.currency ?? null,
+    extraJson(settled) ?? null,
+    0,
+    JSON.stringify(said),
+  ];
+  row[12] = reportSum(row);
+  return row;
+}
+
+/** What the report itself said, at the moment it counts for. */
+export function saidIn(row: ReportRow): DatedReport {
+  const said: Said = JSON.parse(row[13]);
+  const report: Report = {
+    ...(said.s !== undefined && { status: statusWith(said.s, said.x) }),
+    ...(said.e !== undefined && { error: errorWith(said.e, said.x) }),
+    ...(said.a !== undefined && { at: said.a }),
+    ...(said.d !== undefined && { doneAt: said.d }),
+    ...(said.v !== undefined && { seenAt: said.v }),
+    ...(said.p !== undefined && { price: { pricePerMessage: said.p[0], currency: said.p[1] } }),
+  };
+  return dated(report, row[3]);
+}
+
+/** The timeline of a message: what it was recorded with, then each report, oldest first. */
+export function timelineOf(row: MessageRow, reports: readonly ReportRow[]): readonly TimelineEntry[] {
+  const initial = initialStateOf(row);
+  const first = { at: initial.at, status: initial.status, error: initial.error, receivedAt: row[3] };
+  const rest = reports.map(report => {
+    const said = saidIn(report);
+    const settled = stateAfter(report);
+    return {
+      at: said.at,
+      status: said.status ?? settled.status,
+      error: said.error ?? (said.status === undefined ? settled.error : noError),
+      receivedAt: report[3],
+    };
+  });
+  return [first, ...rest];
+}

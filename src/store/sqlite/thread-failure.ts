@@ -1,0 +1,16 @@
+import { InvalidBookmark } from '../store.ts';
+import { DamagedSegment, isOutage } from './damage.ts';
+import type { Failure } from './messages.ts';
+
+/** An error in the form that crosses threads: classes do not. */
+export function failureOf(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof DamagedSegment) return { kind: 'damaged', message, segmentId: error.segmentId };
+  if (error instanceof InvalidBookmark) return { kind: 'bookmark', message };
+  if (isOutage(error)) return { kind: 'outage', message };
+  return {
+    kind: 'defect',
+    message,
+    ...(error instanceof Error && error.stack !== undefined && { stack: error.stack }),
+  };
+}

@@ -1,0 +1,110 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { limits } from '../../limits.ts';
+import { Folder } from './folder.ts';
+import { loadLog } from './load.ts';
+import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
+import type { PackedBatch } from './packed-batch.ts';
+import { failureOf } from './thread-failure.ts';
+import { Writer } from './writer.ts';
+
+/** A set-aside segment may have held newer reports than any that is left: their numbers must not come again. */
+const sequenceGapAfterDamage = 2 ** 32;
+
+const port = parentPort;
+if (port === null) throw new Error('the writer runs as a worker thread');
+const data: ThreadData = workerData;
+const tell = (reply: WriterReply) => port.postMessage(reply);
+
+function start(): Writer {
+  const folder = new Folder(data.dataDir);
+  const log = loadLog(folder, data.hashSeed, data.segmentMessagesMax);
+  const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
+  const nextSequence = folder.setAsideNames().length === 0 ? last : last + sequenceGapAfterDamage;
+  const writer = new Writer(
+    { ...data, folder },
+    {
+      opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
+      filled: segmentId => tell({ type: 'filled', segmentId }),
+    },
+    folder.nextSegmentId(),
+    nextSequence,
+  );
+  const youngest = log.segments.at(-1);
+  const goesOn = youngest?.columns !== undefined && youngest.nextSequence === nextSequence;
+  tell({ type: 'loaded', log, activeId: goesOn ? youngest.shared.id : undefined });
+  writer.adopt(log.segments, goesOn);
+  return writer;
+}
+
+type Waiting = { readonly id: number; readonly batch: PackedBatch };
+const waiting: Waiting[] = [];
+
+function takeGroup(): readonly Waiting[] {
+  let [records, count] = [0, 0];
+  while (count < waiting.length && records < limits.groupRecordsMax) records += waiting[count++]?.batch.count ?? 0;
+  return waiting.splice(0, count);
+}
+
+function flush(writer: Writer): void {
+  const group = takeGroup();
+  if (group.length === 0) return;
+  const began = performance.now();
+  try {
+    const outcomes = writer.record(
+      group.map(one => one.batch),
+      Date.now(),
+    );
+    tell({
+      type: 'recorded',
+      outcomes: outcomes.map((outcome, i) => ({ id: group[i]?.id ?? 0, outcome })),
+      durationMs: performance.now() - began,
+    });
+  } catch (error) {
+    tell({ type: 'failed', ids: group.map(one => one.id), failure: failureOf(error) });
+  }
+  if (waiting.length > 0) setImmediate(flush, writer);
+}
+
+function attempt(work: () => void, ids: readonly number[]): void {
+  try {
+    work();
+  } catch (error) {
+    tell({ type: 'failed', ids, failure: failureOf(error) });
+  }
+}
+
+function serve(writer: Writer): void {
+  const rotation = setInterval(() => attempt(() => writer.rotateIfDue(Date.now()), []), 1000);
+  port?.on('message', (request: WriterRequest) => {
+    switch (request.type) {
+      case 'record':
+        waiting.push({ id: request.id, batch: request.batch });
+        // Everything that has arrived by the end of this turn shares one transaction.
+        if (waiting.length === 1) setImmediate(flush, writer);
+        return;
+      case 'rotate':
+        return attempt(() => {
+          writer.rotateIfDue(Date.now(), request.sentBefore);
+          tell({ type: 'rotated', id: request.id });
+        }, [request.id]);
+      case 'segment':
+        writer.sealed(request.shared.id);
+        return tell({ type: 'released', segmentId: request.shared.id });
+      case 'drop':
+        writer.dropped(request.segmentId);
+        return tell({ type: 'released', segmentId: request.segmentId });
+      case 'close':
+        clearInterval(rotation);
+        while (waiting.length > 0) flush(writer);
+        writer.close();
+        port.close();
+    }
+  });
+}
+
+try {
+  serve(start());
+} catch (error) {
+  tell({ type: 'broken', failure: failureOf(error) });
+  port.close();
+}

@@ -1,0 +1,424 @@
+import type { Violation } from '../../domain/message.ts';
+import { contradictions, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
+import { limits } from '../../limits.ts';
+import type { RecordOutcome, Rejection } from '../store.ts';
+import { guardSegment } from './damage.ts';
+import { fieldCount, messageIdField } from './fields.ts';
+import type { Folder } from './folder.ts';
+import { IndexFile } from './index-file.ts';
+import { KeyTable } from './key-table.ts';
+import { applyReport, groupOfStatus, type LoadedSegment } from './load.ts';
+import { numberAt, numbersPerRecord, type PackedBatch, partSeparator, unpackSubmission } from './packed-batch.ts';
+import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
+import {
+  identityOf,
+  initialStateOf,
+  messageRowOf,
+  reportRowOf,
+  saidIn,
+  verifyMessage,
+  verifyReport,
+} from './record-row.ts';
+import { createRowsFile, type Durability, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
+import {
+  type Columns,
+  keepReportsUntil,
+  maxSentAt,
+  newColumns,
+  newSharedSegment,
+  publishedMessages,
+  publishedReports,
+  type SharedSegment,
+  setRow,
+} from './shared-segment.ts';
+
+export type WriterOptions = {
+  readonly folder: Folder;
+  readonly durability: Durability;
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+  readonly hashSeed: number;
+};
+
+/** What the writer tells the rest; each call is made before any answer that depends on it. */
+export type WriterEvents = {
+  /** A new youngest segment takes the writes. */
+  opened(segment: SharedSegment, columns: Columns): void;
+  /** A segment takes no more rows. */
+  filled(segmentId: number): void;
+};
+
+/** Rows files of older segments kept open for reports on their messages. */
+const openFilesMax = 64;
+/** Reports a segment takes before it is full, for each message it may hold. */
+const reportsPerMessageMax = 4;
+
+type Active = {
+  readonly shared: SharedSegment;
+  readonly columns: Columns;
+  readonly createdAt: number;
+  rows: RowsFile;
+  messages: number;
+  reports: number;
+  bytes: number;
+};
+
+type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
+
+/**
+ * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
+ * everything goes into the youngest segment, reports on older messages too.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #events: WriterEvents;
+  readonly #keys = new KeyTable();
+  readonly #segments = new Map<number, SharedSegment>();
+  readonly #sealed = new Set<number>();
+  readonly #files = new Map<number, RowsFile>();
+  #active: Active | undefined;
+  #nextSegmentId: number;
+  #nextSequence: number;
+  /** Reports of the open transaction: position of the message → sequence and group, published when it commits. */
+  #pending = new Map<number, { readonly sequence: number; readonly group: number; readonly sentAt: number }>();
+  /** Undoes what memory took before its transaction commits. */
+  #inserted: { readonly hash: number; readonly ordinal: number }[] = [];
+
+  constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
+    this.#options = options;
+    this.#events = events;
+    this.#nextSegmentId = nextSegmentId;
+    this.#nextSequence = nextSequence;
+  }
+
+  /** Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. */
+  adopt(segments: readonly LoadedSegment[], goesOn: boolean): void {
+    for (const { shared } of segments) this.#segments.set(shared.id, shared);
+    for (const segment of segments) {
+      this.#keys.addSegment(segment.shared.id);
+      if (segment.columns === undefined) {
+        this.#sealed.add(segment.shared.id);
+        this.#adoptIndex(segment.shared.id);
+      } else this.#adoptColumns(segment.shared, segment.columns);
+    }
+    const youngest = segments.at(-1);
+    if (!goesOn || youngest?.columns === undefined) return;
+    const { shared, columns, createdAt } = youngest;
+    const path = this.#options.folder.rows(shared.id);
+    const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+    const [messages = 0, reports = 0] = shared.published;
+    this.#active = { shared, columns, createdAt, rows, messages, reports, bytes: 0 };
+  }
+
+  #adoptIndex(segmentId: number): void {
+    const index = new IndexFile(this.#options.folder.index(segmentId));
+    try {
+      const hashes = index.uint32('messageId.hashes');
+      const ordinals = index.uint32('messageId.ordinals');
+      const starts = index.bytesOf('messageId.starts') === 0 ? undefined : index.uint32('messageId.starts');
+      for (let i = 0; i < hashes.length; i++) {
+        const [from, to] = starts === undefined ? [i, i + 1] : [starts[i] ?? 0, starts[i + 1] ?? 0];
+        for (let at = from; at < to; at++) this.#keys.insert(hashes[i] ?? 0, segmentId, ordinals[at] ?? 0);
+      }
+    } finally {
+      index.close();
+    }
+  }
+
+  #adoptColumns(shared: SharedSegment, columns: Columns): void {
+    const count = shared.published[publishedMessages] ?? 0;
+    for (let ordinal = 0; ordinal < count; ordinal++)
+      this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
+  }
+
+  /**
+   * Records a group of batches; when it returns, all of it is durable. Throws when nothing of the open transaction
+   * could be kept: the caller tells every batch's sender, who may send it again.
+   */
+  record(batches: readonly PackedBatch[], now: number): readonly RecordOutcome[] {
+    try {
+      const active = this.#youngest(now);
+      active.rows.begin();
+      const outcomes = batches.map(batch => this.#recordBatch(batch, now));
+      this.#commit();
+      return outcomes;
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+  }
+
+  /** Closes the youngest segment for writing when it is older than it may be, or wholly past `sentBefore`. */
+  rotateIfDue(now: number, sentBefore = -Infinity): void {
+    const active = this.#active;
+    if (active === undefined || active.messages + active.reports === 0) return;
+    if (now - active.createdAt >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
+  }
+
+  /** A segment's rows will not change any more: from here on it is read as a sealed file. */
+  sealed(segmentId: number): void {
+    this.#sealed.add(segmentId);
+    this.#closeFile(segmentId);
+  }
+
+  dropped(segmentId: number): void {
+    this.#closeFile(segmentId);
+    this.#keys.dropSegment(segmentId);
+    this.#segments.delete(segmentId);
+    this.#sealed.delete(segmentId);
+    if (this.#active?.shared.id === segmentId) {
+      this.#active.rows.close();
+      this.#active = undefined;
+    }
+  }
+
+  close(): void {
+    this.#active?.rows.close();
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#active = undefined;
+  }
+
+  #youngest(now: number): Active {
+    this.rotateIfDue(now);
+    return this.#active ?? this.#open(now);
+  }
+
+  #open(now: number): Active {
+    const { folder, segmentMessagesMax, durability } = this.#options;
+    const id = this.#nextSegmentId;
+    createRowsFile(folder.rows(id), id, this.#nextSequence, now);
+    folder.sync();
+    const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
+    this.#nextSegmentId++;
+    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
+    const columns = newColumns(segmentMessagesMax);
+    this.#keys.addSegment(id);
+    this.#segments.set(id, shared);
+    this.#active = { shared, columns, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    this.#events.opened(shared, columns);
+    return this.#active;
+  }
+
+  #fill(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    // Kept open until it is sealed: closing the last handle would copy the whole write-ahead log here and now.
+    this.#files.set(active.shared.id, active.rows);
+    this.#active = undefined;
+    this.#events.filled(active.shared.id);
+  }
+
+  /** The youngest segment, made anew in the middle of a group when it is full. */
+  #withRoom(now: number): Active {
+    const active = this.#active ?? this.#open(now);
+    const { segmentMessagesMax } = this.#options;
+    const full =
+      active.messages >= segmentMessagesMax ||
+      active.reports >= segmentMessagesMax * reportsPerMessageMax ||
+      active.bytes >= limits.segmentBytesMax;
+    if (!full) return active;
+    this.#commit();
+    this.#fill();
+    const next = this.#open(now);
+    next.rows.begin();
+    return next;
+  }
+
+  #recordBatch(batch: PackedBatch, now: number): RecordOutcome {
+    let [recorded, updated, unchanged] = [0, 0, 0];
+    const rejected: Rejection[] = [];
+    for (let index = 0; index < batch.count; index++) {
+      const active = this.#withRoom(now);
+      const known = this.#known(batch, index);
+      const outcome =
+        known === undefined ? this.#insert(active, batch, index) : this.#report(active, batch, index, known);
+      if (outcome === 'recorded') recorded++;
+      else if (outcome === 'updated') updated++;
+      else if (outcome === 'unchanged') unchanged++;
+      else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
+    }
+    return { recorded, updated, unchanged, rejected };
+  }
+
+  #known(batch: PackedBatch, index: number): Known | undefined {
+    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
+    let known: Known | undefined;
+    this.#keys.find(hash, (segmentId, ordinal) => {
+      const row = guardSegment(segmentId, () => this.#rows(segmentId).message(ordinal));
+      if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
+      const messageId = messageIdIn(batch, index);
+      if (!row[14].startsWith(messageId + partSeparator)) return false;
+      known = { row: guardSegment(segmentId, () => verifyMessage(row)), segmentId, ordinal };
+      return true;
+    });
+    return known;
+  }
+
+  #insert(active: Active, batch: PackedBatch, index: number): 'recorded' | readonly Violation[] {
+    if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
+      return newMessageViolations(unpackSubmission(batch, index), batch.receivedAt, batch.sentSince);
+    const ordinal = active.messages;
+    const row = messageRowOf(batch, index, ordinal);
+    active.rows.insertMessage(row);
+    const { shared, columns } = active;
+    const group = groupOfStatus(row[4]);
+    setRow(columns, ordinal, row[1], row[2], group);
+    for (let field = 0; field < fieldCount; field++) {
+      const column = columns.hashes[field];
+      if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
+    }
+    shared.group[ordinal] = group;
+    shared.newestReport[ordinal] = 0;
+    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
+    this.#keys.insert(hash, shared.id, ordinal);
+    this.#inserted.push({ hash, ordinal });
+    active.messages++;
+    active.bytes += row[14].length;
+    return 'recorded';
+  }
+
+  #report(
+    active: Active,
+    batch: PackedBatch,
+    index: number,
+    known: Known,
+  ): 'updated' | 'unchanged' | readonly Violation[] {
+    const submission = unpackSubmission(batch, index);
+    const identity = identityOf(known.row);
+    const { applicationId, entityId } = batch.binding;
+    if (
+      (applicationId !== undefined && identity.applicationId !== applicationId) ||
+      (entityId !== undefined && identity.entityId !== entityId)
+    )
+      return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
+    const violations = contradictions(identity, submission);
+    if (violations.length > 0) return violations;
+    const report: Report = submission;
+    const initial = initialStateOf(known.row);
+    const position = positionOf(known.segmentId, known.ordinal);
+    const chain = this.#chain(position);
+    const said = chain.map(saidIn);
+    if (repeats(report, initial) || said.some(earlier => repeats(report, earlier))) return 'unchanged';
+    const newest = chain.at(-1);
+    const sequence = this.#nextSequence;
+    const place = { sequence, message: position, previous: newest?.[0] ?? 0 };
+    const draft = reportRowOf(place, batch.receivedAt, report, initial);
+    const settled = settle(initial, [...said, saidIn(draft)]);
+    const row = reportRowOf(place, batch.receivedAt, report, settled);
+    active.rows.insertReport(row);
+    this.#nextSequence++;
+    active.reports++;
+    active.bytes += row[13].length;
+    this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
+    return sameState(row, newest ?? known.row) ? 'unchanged' : 'updated';
+  }
+
+  /** The reports on a message, oldest first. */
+  #chain(position: number): readonly ReportRow[] {
+    const shared = this.#segments.get(segmentIdOf(position));
+    let sequence = this.#pending.get(position)?.sequence ?? shared?.newestReport[ordinalOf(position)] ?? 0;
+    const chain: ReportRow[] = [];
+    while (sequence !== 0) {
+      const holder = this.#holderOf(sequence);
+      const row =
+        holder === undefined
+          ? undefined
+          : guardSegment(holder, () => {
+              const held = this.#rows(holder).report(sequence);
+              return held === undefined ? undefined : verifyReport(held);
+            });
+      // The segment that held it was damaged and set aside: what came before it can still be read by nobody.
+      if (row === undefined) break;
+      chain.unshift(row);
+      sequence = row[2];
+    }
+    return chain;
+  }
+
+  /** The segment that holds a report: the last whose first sequence is not greater. */
+  #holderOf(sequence: number): number | undefined {
+    let holder: number | undefined;
+    for (const shared of this.#segments.values()) {
+      if (shared.firstSequence > sequence) break;
+      holder = shared.id;
+    }
+    return holder;
+  }
+
+  #rows(segmentId: number): RowsFile {
+    if (this.#active?.shared.id === segmentId) return this.#active.rows;
+    let file = this.#files.get(segmentId);
+    if (file === undefined) {
+      const oldest = this.#files.keys().next();
+      if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
+      const mode = this.#sealed.has(segmentId) ? 'sealed' : 'read';
+      file = new RowsFile(this.#options.folder.rows(segmentId), { mode });
+    } else this.#files.delete(segmentId);
+    this.#files.set(segmentId, file);
+    return file;
+  }
+
+  #closeFile(segmentId: number): void {
+    this.#files.get(segmentId)?.close();
+    this.#files.delete(segmentId);
+  }
+
+  #commit(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    active.rows.commit();
+    const { shared, columns } = active;
+    for (const { ordinal } of this.#inserted) {
+      const group = shared.group[ordinal] ?? 0;
+      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+      const sentAt = columns.sentAt[ordinal] ?? 0;
+      shared.sentAtRange[0] = Math.min(shared.sentAtRange[0] ?? Infinity, sentAt);
+      shared.sentAtRange[1] = Math.max(shared.sentAtRange[1] ?? -Infinity, sentAt);
+    }
+    for (const [position, { sequence, group, sentAt }] of this.#pending) {
+      keepReportsUntil(shared, sentAt);
+      const target = this.#segments.get(segmentIdOf(position));
+      if (target !== undefined) applyReport(target, ordinalOf(position), sequence, group);
+    }
+    Atomics.store(shared.published, publishedReports, active.reports);
+    Atomics.store(shared.published, publishedMessages, active.messages);
+    this.#inserted = [];
+    this.#pending = new Map();
+  }
+
+  /** After a failed transaction: memory as it was, and the file opened anew, since a failed disk may leave it unusable. */
+  #undo(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    for (const { hash, ordinal } of this.#inserted) this.#keys.remove(hash, active.shared.id, ordinal);
+    this.#inserted = [];
+    this.#pending = new Map();
+    const [messages = 0, reports = 0] = active.shared.published;
+    this.#nextSequence -= active.reports - reports;
+    active.messages = messages;
+    active.reports = reports;
+    active.rows.close();
+    const path = this.#options.folder.rows(active.shared.id);
+    active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+  }
+}
+
+function messageIdIn(batch: PackedBatch, index: number): string {
+  const text = batch.texts[index] ?? '';
+  return text.slice(0, text.indexOf(partSeparator));
+}
+
+/** Whether a report left the log as it was: status, error, doneAt, seenAt, price (columns alike in both tables). */
+function sameState(row: ReportRow, before: ReportRow | MessageRow): boolean {
+  const extraBefore = before.length === 15 ? before[12] : before[11];
+  return (
+    row[4] === before[4] &&
+    row[5] === before[5] &&
+    row[7] === before[7] &&
+    row[8] === before[8] &&
+    row[9] === before[9] &&
+    row[10] === before[10] &&
+    row[11] === extraBefore
+  );
+}

@@ -1,0 +1,220 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, matchesGlob, relative } from 'node:path';
+import { parseSync } from 'vite';
+import { describe, expect, test } from 'vitest';
+
+const root = dirname(import.meta.dirname);
+const fileLinesMax = 400;
+const functionLinesMax = 70;
+const readmeLinesMax = 120;
+
+/** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
+const floors: readonly (readonly string[])[] = [
+  ['limits.ts'],
+  ['domain'],
+  ['wire', 'config.ts'],
+  ['store', 'accounts'],
+  ['http'],
+  ['main.ts'],
+  ['cli'],
+];
+/** The client goes into other people's programs and browsers: it takes types along, and no code. */
+const clientTypesFrom = ['domain', 'wire'];
+
+const generatedTables = ['src/domain/registry-codes.ts'];
+
+const ignored = readFileSync(join(root, '.gitignore'), 'utf8')
+  .split('\n')
+  .filter(line => line !== '')
+  .map(line => line.replace(/\/$/, ''));
+
+function filesUnder(folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name);
+    if (entry.name === '.git' || ignored.some(pattern => matchesGlob(entry.name, pattern))) return [];
+    return entry.isDirectory() ? filesUnder(path) : [path];
+  });
+}
+
+const files = filesUnder('.').filter(file => /\.(ts|tsx|mjs|js|json|md|html|css|ya?ml)$|^(bin|\.ci)\/|rc$/.test(file));
+const code = files.filter(file => /\.(ts|tsx|mjs|js)$|^bin\//.test(file));
+const docs = files.filter(file => file.endsWith('.md'));
+
+const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
+const linesOf = (text: string) => text.replace(/\n$/, '').split('\n').length;
+
+const lineAt = (text: string, offset: number) => text.slice(0, offset).split('\n').length;
+
+type Finding = { readonly file: string; readonly line: number; readonly what: string };
+const shown = (findings: readonly Finding[]) => findings.map(({ file, line, what }) => `${file}:${line} ${what}`);
+
+/** Every match of a pattern in the files, but for the files where it may stand. */
+function matches(among: readonly string[], pattern: RegExp, allowedIn: readonly string[] = []): readonly string[] {
+  const found = among
+    .filter(file => !allowedIn.includes(file))
+    .flatMap(file =>
+      textOf(file)
+        .split('\n')
+        .flatMap((text, index) => (pattern.test(text) ? [{ file, line: index + 1, what: text.trim() }] : [])),
+    );
+  return shown(found);
+}
+
+type Node = { readonly type: string; readonly start: number; readonly end: number };
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && 'start' in value && 'end' in value;
+}
+
+/** Every node of a syntax tree. */
+function* nodes(value: unknown): Generator<Node> {
+  if (Array.isArray(value)) for (const one of value) yield* nodes(one);
+  else if (typeof value === 'object' && value !== null) {
+    if (isNode(value)) yield value;
+    for (const child of Object.values(value)) if (typeof child === 'object') yield* nodes(child);
+  }
+}
+
+function syntaxTree(file: string) {
+  const { program, errors } = parseSync(file.startsWith('bin/') ? 'bin.js' : file, textOf(file));
+  if (errors.length > 0) throw new Error(`${file} cannot be parsed: ${errors[0]?.message}`);
+  return program;
+}
+
+type Import = { readonly file: string; readonly line: number; readonly from: string; readonly typeOnly: boolean };
+
+function importsOf(file: string): readonly Import[] {
+  const text = textOf(file);
+  const found: Import[] = [];
+  for (const node of nodes(syntaxTree(file))) {
+    if (!('source' in node) || !isNode(node.source) || !('value' in node.source)) continue;
+    const kinds = [
+      'importKind' in node ? node.importKind : undefined,
+      'exportKind' in node ? node.exportKind : undefined,
+    ];
+    found.push({
+      file,
+      line: lineAt(text, node.start),
+      from: String(node.source.value),
+      typeOnly: kinds.includes('type'),
+    });
+  }
+  return found;
+}
+
+const roomOf = (path: string) => relative('src', path).split('/')[0] ?? '';
+const floorOf = (room: string) => floors.findIndex(rooms => rooms.includes(room));
+
+function layerFault({ file, from, typeOnly }: Import): string | undefined {
+  const room = roomOf(file);
+  if (!from.startsWith('.')) {
+    return room === 'client' && !typeOnly ? `imports ${from}: the client runs in browsers, on nothing else` : undefined;
+  }
+  const target = roomOf(join(dirname(file), from));
+  if (target === room) return undefined;
+  if (room === 'client')
+    return typeOnly && clientTypesFrom.includes(target) ? undefined : `takes more than types along from ${target}`;
+  if (target === 'client') return room === 'cli' ? undefined : 'imports the client';
+  if (floorOf(room) === -1 || floorOf(target) === -1) return `${room} or ${target} is not in the list of rooms`;
+  return floorOf(target) < floorOf(room) ? undefined : `${room} imports upward or sideways from ${target}`;
+}
+
+describe('source', () => {
+  test('every import in src → points downward', () => {
+    const faults = code
+      .filter(file => file.startsWith('src/'))
+      .flatMap(importsOf)
+      .flatMap(one => ({ ...one, what: layerFault(one) ?? '' }))
+      .filter(one => one.what !== '');
+    expect(shown(faults)).toEqual([]);
+  });
+
+  test(`every file → at most ${fileLinesMax} lines`, () => {
+    const tooLong = code.filter(file => linesOf(textOf(file)) > fileLinesMax);
+    expect(tooLong).toEqual([]);
+  });
+
+  test(`every function outside the tests → at most ${functionLinesMax} lines`, () => {
+    const tooLong = code
+      .filter(file => !file.startsWith('test/'))
+      .flatMap(file => {
+        const text = textOf(file);
+        return [...nodes(syntaxTree(file))]
+          .filter(node => /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type))
+          .filter(node => linesOf(text.slice(node.start, node.end)) > functionLinesMax)
+          .map(node => ({ file, line: lineAt(text, node.start), what: 'function too long' }));
+      });
+    expect(shown(tooLong)).toEqual([]);
+  });
+
+  test('every type → is given, never given up', () => {
+    const given = code.flatMap(file => {
+      const text = textOf(file);
+      return [...nodes(syntaxTree(file))]
+        .filter(node => node.type === 'TSAnyKeyword')
+        .map(node => ({ file, line: lineAt(text, node.start), what: 'any' }));
+    });
+    expect(shown(given)).toEqual([]);
+    expect(matches(code, /@ts-(?:ignore|expect-error|nocheck)/)).toEqual([]);
+  });
+
+  test('the linter → is silenced nowhere but on the layout of the code tables', () => {
+    expect(matches(code, /eslint-(?:disable|enable)|(?:biome)-ignore/, generatedTables)).toEqual([]);
+    expect(matches(generatedTables, /(?:biome)-ignore(?! format:)/)).toEqual([]);
+  });
+
+  test('nothing → is left for later', () => {
+    expect(matches(files, /\b(?:TO[D]O|FIX[M]E|HAC[K]|XX[X])\b/)).toEqual([]);
+  });
+
+  test('every test → runs', () => {
+    expect(matches(code, /\b(?:describe|suite|test|it|bench)(?:\.\w+)*\.(?:only|skip|todo)\b/)).toEqual([]);
+  });
+});
+
+describe('the project stands alone', () => {
+  test('no file → names a path of one machine', () => {
+    expect(matches(files, /(?<![\w.:/-])\/(?:home|root|work|Users)\/|(?:\.\.)\/shared/)).toEqual([]);
+  });
+
+  test('no file → names a package registry', () => {
+    expect(matches(files, /registry\.(?:npmjs|npmmirror|yarnpkg)\.|npm\.pkg\.|"resolved": *"http/)).toEqual([]);
+  });
+});
+
+describe('documents', () => {
+  test(`README.md → at most ${readmeLinesMax} lines`, () => {
+    expect(linesOf(textOf('README.md'))).toBeLessThanOrEqual(readmeLinesMax);
+  });
+
+  test('every dependency → has its one line in ARCHITECTURE.md, and no other has', () => {
+    const manifest: Readonly<Record<string, unknown>> = JSON.parse(textOf('package.json'));
+    const used = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies']
+      .flatMap(kind => Object.keys(manifest[kind] ?? {}))
+      .sort();
+    const section = /^## Dependencies\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(textOf('ARCHITECTURE.md'))?.[1] ?? '';
+    const explained = [...section.matchAll(/^- `([^`]+)`: \S/gm)].map(match => match[1] ?? '').sort();
+    expect(explained).toEqual(used);
+  });
+
+  test('every relative link → leads somewhere', () => {
+    const broken = docs.flatMap(file =>
+      [...textOf(file).matchAll(/\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
+        .filter(([, path, anchor]) => !leads(path === '' ? file : join(dirname(file), path ?? ''), anchor))
+        .map(([link]) => `${file} ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+function leads(target: string, anchor: string | undefined): boolean {
+  if (!existsSync(join(root, target))) return false;
+  if (anchor === undefined || !basename(target).endsWith('.md')) return true;
+  const headings = [...textOf(target).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    (heading ?? '')
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+  return headings.includes(anchor);
+}

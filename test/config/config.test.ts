@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  clientSettings,
+  flagName,
+  loadClientConfig,
+  loadConfig,
+  loadDataDir,
+  maskedConfig,
+  type Setting,
+  SettingError,
+  serverSettings,
+  settingsTable,
+} from '../../src/config.ts';
+
+const rows: readonly Setting<unknown>[] = [...Object.values(serverSettings), ...Object.values(clientSettings)];
+const serverRows: readonly Setting<unknown>[] = Object.values(serverSettings);
+
+function fromEnv(env: Record<string, string>) {
+  return loadConfig({ env, flags: {} });
+}
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingError);
+    const line = error instanceof Error ? error.message : '';
+    expect(line).not.toContain('\n');
+    return line;
+  }
+  throw new Error('was not refused');
+}
+
+describe('loadConfig', () => {
+  test('nothing given → the defaults', () => {
+    expect(fromEnv({ PATH: '/bin', HOME: '/' })).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: resolve('data'),
+      retentionMs: 172_800_000,
+      rateLimit: 120,
+      readRateLimit: 600,
+      authFailureLimit: 30,
+      durability: 'full',
+      segmentMessages: 250_000,
+      segmentAgeMs: 3_600_000,
+      readerThreads: 1,
+      corsOrigins: [],
+      logLevel: 'info',
+      shutdownTimeoutMs: 30_000,
+      tokenTtlMs: 3_600_000,
+      sessionTtlMs: 43_200_000,
+      metrics: true,
+    });
+  });
+
+  test('a flag and its variable → the flag holds', () => {
+    const config = loadConfig({ env: { SENTLOG_PORT: '1', SENTLOG_DATA_DIR: '/a' }, flags: { port: '2' } });
+    expect(config).toMatchObject({ port: 2, dataDir: '/a' });
+  });
+
+  test('loaded → frozen, lists too', () => {
+    const config = fromEnv({ SENTLOG_CORS_ORIGINS: 'https://a.example, http://localhost:3000' });
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config.corsOrigins)).toBe(true);
+    expect(config.corsOrigins).toEqual(['https://a.example', 'http://localhost:3000']);
+  });
+
+  test.each([
+    ['SENTLOG_PROT', 'SENTLOG_PORT'],
+    ['SENTLOG_RETENTION_HOURS', 'SENTLOG_RETENTION'],
+    ['SENTLOG_DATADIR', 'SENTLOG_DATA_DIR'],
+    ['SENTLOG_', 'SENTLOG_URL'],
+  ])('unknown %s → refused, naming %s', (name, nearest) => {
+    const line = `${name} is not a setting; the nearest one is ${nearest}`;
+    expect(refusal(() => fromEnv({ [name]: '1' }))).toBe(line);
+    expect(refusal(() => loadDataDir({ env: { [name]: '1' }, flags: {} }))).toBe(line);
+    expect(refusal(() => loadClientConfig({ env: { [name]: '1' }, flags: {} }))).toBe(line);
+  });
+
+  test('any unknown name under the prefix → refused by its name', () => {
+    const known = new Set<string>(rows.map(row => row.env));
+    const name = fc.stringMatching(/^SENTLOG_[A-Z_0-9]{0,20}$/).filter(one => !known.has(one));
+    fc.assert(
+      fc.property(name, one => {
+        expect(refusal(() => fromEnv({ [one]: '' }))).toContain(`${one} is not`);
+      }),
+    );
+  });
+
+  test.each([
+    [{ SENTLOG_PORT: '80x' }, 'SENTLOG_PORT: "80x" is not a whole number from 0 to 65535'],
+    [{ SENTLOG_PORT: '65536' }, 'SENTLOG_PORT: "65536" is not a whole number from 0 to 65535'],
+    [{ SENTLOG_PORT: '' }, 'SENTLOG_PORT: "" is not a whole number from 0 to 65535'],
+    [{ SENTLOG_PORT: '1e3' }, 'SENTLOG_PORT: "1e3" is not a whole number from 0 to 65535'],
+    [{ SENTLOG_HOST: 'http://x' }, 'SENTLOG_HOST: "http://x" is not an IP address or host name'],
+    [{ SENTLOG_DATA_DIR: ' ' }, 'SENTLOG_DATA_DIR: " " is not a path'],
+    [{ SENTLOG_RETENTION: '48' }, 'SENTLOG_RETENTION: "48" is not a duration (500ms, 90s, 15m, 48h, 30d)'],
+    [{ SENTLOG_RETENTION: '999ms' }, 'SENTLOG_RETENTION: "999ms" is not a duration from 1s to 3650d'],
+    [{ SENTLOG_RETENTION: '-1h' }, 'SENTLOG_RETENTION: "-1h" is not a duration (500ms, 90s, 15m, 48h, 30d)'],
+    [{ SENTLOG_DURABILITY: 'none' }, 'SENTLOG_DURABILITY: "none" is not one of full, os'],
+    [
+      { SENTLOG_SEGMENT_MESSAGES: '1000001' },
+      'SENTLOG_SEGMENT_MESSAGES: "1000001" is not a whole number from 1000 to 1000000',
+    ],
+    [{ SENTLOG_METRICS: 'yes' }, 'SENTLOG_METRICS: "yes" is not one of on, off'],
+    [
+      { SENTLOG_CORS_ORIGINS: 'https://a.example/' },
+      'SENTLOG_CORS_ORIGINS: "https://a.example/" is not a list of origins (https://example.com,http://localhost:3000)',
+    ],
+    [
+      { SENTLOG_CORS_ORIGINS: '*' },
+      'SENTLOG_CORS_ORIGINS: "*" is not a list of origins (https://example.com,http://localhost:3000)',
+    ],
+    [
+      { SENTLOG_RETENTION: '365d', SENTLOG_SEGMENT_AGE: '1m' },
+      'SENTLOG_SEGMENT_AGE is too short for SENTLOG_RETENTION: the log would have 525600 segments, and can have 4000',
+    ],
+  ])('%j → refused with one line', (env, line) => {
+    expect(refusal(() => fromEnv(env))).toBe(line);
+  });
+
+  test('bad flag → refused by the name of the flag', () => {
+    const line = refusal(() => loadConfig({ env: { SENTLOG_PORT: '1' }, flags: { port: 'x' } }));
+    expect(line).toBe('--port: "x" is not a whole number from 0 to 65535');
+  });
+
+  test('any text for any setting → taken, or refused in one line by the name of the setting', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...serverRows), fc.string({ unit: 'binary' }), (row, text) => {
+        try {
+          fromEnv({ [row.env]: text });
+        } catch (error) {
+          expect(error).toBeInstanceOf(SettingError);
+          expect(error instanceof Error && error.message).toMatch(/^SENTLOG_[^\n]*$/);
+          expect(error instanceof Error && error.message).toContain(row.env);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('any duration → its milliseconds', () => {
+    const unit = fc.constantFrom(['s', 1000], ['m', 60_000], ['h', 3_600_000], ['d', 86_400_000]);
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3650 }), unit, (amount, [name, ms]) => {
+        const env = { SENTLOG_RETENTION: `${amount}${name}`, SENTLOG_SEGMENT_AGE: '30d' };
+        expect(fromEnv(env).retentionMs).toBe(amount * Number(ms));
+      }),
+    );
+  });
+
+  test.each(['127.0.0.1', '0.0.0.0', '::1', '::', 'localhost', 'log.example.com'])('host %s → taken', host => {
+    expect(fromEnv({ SENTLOG_HOST: host }).host).toBe(host);
+  });
+});
+
+describe('loadClientConfig', () => {
+  test('nothing given → the server on this machine, no key', () => {
+    expect(loadClientConfig({ env: {}, flags: {} })).toEqual({ url: 'http://127.0.0.1:8080' });
+  });
+
+  test('address with a slash at its end → without it', () => {
+    const config = loadClientConfig({ env: { SENTLOG_KEY: 'k' }, flags: { url: 'https://log.example/base/' } });
+    expect(config).toEqual({ url: 'https://log.example/base', key: 'k' });
+  });
+
+  test('key that no header can carry → refused without showing it', () => {
+    const line = refusal(() => loadClientConfig({ env: { SENTLOG_KEY: 'se cret\n' }, flags: {} }));
+    expect(line).toBe('SENTLOG_KEY: the value is not a key');
+  });
+
+  test('address that is none → refused', () => {
+    expect(refusal(() => loadClientConfig({ env: { SENTLOG_URL: 'localhost:8080' }, flags: {} }))).toBe(
+      'SENTLOG_URL: "localhost:8080" is not an http or https address',
+    );
+  });
+});
+
+describe('the table of settings', () => {
+  test('every row → a default that is a value, a description, a name and a flag of its own', () => {
+    for (const row of rows) {
+      if (row.default !== undefined) expect(() => row.kind.parse(row.default ?? ''), row.env).not.toThrow();
+      expect(row.description).not.toBe('');
+      expect(row.description).not.toContain('|');
+    }
+    expect(new Set(rows.map(row => row.env)).size).toBe(rows.length);
+    expect(new Set(rows.map(flagName)).size).toBe(rows.length);
+  });
+
+  test('masked → names every setting', () => {
+    expect(Object.keys(maskedConfig(fromEnv({})))).toEqual(Object.keys(serverSettings));
+  });
+
+  test('README → holds the table that the settings print', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, shown] = /<!-- settings:start -->([\s\S]*?)<!-- settings:end -->/.exec(readme) ?? [];
+    expect(shown?.trim()).toBe(settingsTable());
+  });
+});

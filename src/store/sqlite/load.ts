@@ -3,7 +3,7 @@ import { isDamage } from './damage.ts';
 import { absentHash, fieldCount, fields, hashValue } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
-import { splitText } from './packed-batch.ts';
+import { groupOfStatus, splitText } from './packed-batch.ts';
 import { ordinalOf, segmentIdOf } from './position.ts';
 import { verifyMessage, verifyReport } from './record-row.ts';
 import { DamagedRow, RowsFile } from './rows-file.ts';
@@ -44,11 +44,6 @@ const sectionsAtStart = [
   'messageId.starts',
   'messageId.ordinals',
 ];
-
-/** Which group a status key belongs to: keys are group × 10,000 + id (see domain/registry.ts). */
-export function groupOfStatus(key: number): number {
-  return Math.floor(key / 10_000);
-}
 
 /** Reads back what the threads keep in memory. Damaged segments are moved aside; the rest is served. */
 export function loadLog(folder: Folder, hashSeed: number, capacity: number): LoadedLog {
@@ -184,8 +179,8 @@ function loadReports(rows: RowsFile, firstSequence: number): Reports {
     if (batch.length === 0) break;
     for (const row of batch) {
       verifyReport(row);
-      messages.push(row[1]);
-      groups.push(groupOfStatus(row[4]));
+      messages.push(row[11]);
+      groups.push(groupOfStatus(row[2]));
     }
   }
   return { firstSequence, messages: Float64Array.from(messages), groups: Uint8Array.from(groups) };

@@ -180,6 +180,11 @@ export function errorWith(key: number, extraText: string | null | undefined) {
   return extra.errorDescription === undefined ? error : { ...error, description: extra.errorDescription };
 }
 
+/** Which group a status key belongs to: keys are group × 10,000 + id (see domain/registry.ts). */
+export function groupOfStatus(key: number): number {
+  return Math.floor(key / 10_000);
+}
+
 const letterA = 65;
 
 /** A currency's three capitals as one number. */

@@ -6,10 +6,10 @@ import { guardSegment } from './damage.ts';
 import { type Field, fields, hashValue } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
-import { groupOfStatus } from './load.ts';
+import { groupOfStatus } from './packed-batch.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from './position.ts';
 import { logOf, timelineOf, verifyMessage, verifyReport } from './record-row.ts';
-import { type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
+import { type MessageRow, type ReportRow, type ReportState, RowsFile } from './rows-file.ts';
 import { type Candidate, type CandidateSource, ColumnScan, type Scan, sealedSources } from './scan.ts';
 import {
   type Columns,
@@ -160,7 +160,7 @@ export class Reader {
     const rows = this.#messageRows(candidates);
     const newestOf = (one: Found) => this.#segments.get(one.segmentId)?.shared.newestReport[one.ordinal] ?? 0;
     const newest = candidates.map(newestOf);
-    const reports = this.#reportRows(newest.filter(sequence => sequence !== 0));
+    const reports = this.#states(newest.filter(sequence => sequence !== 0));
     const group = query.filter.generalStatus === undefined ? undefined : groupIdOf(query.filter.generalStatus);
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
@@ -168,9 +168,9 @@ export class Reader {
       if (row === undefined) continue;
       let report = reports.get(newest[i] ?? 0);
       if (group !== undefined) {
-        const present = groupOfStatus(report?.[4] ?? row[4]);
+        const present = groupOfStatus(report?.[2] ?? row[4]);
         const then = asOf === undefined ? report : this.#asOf(report, asOf);
-        if (groupOfStatus(then?.[4] ?? row[4]) !== group) continue;
+        if (groupOfStatus(then?.[2] ?? row[4]) !== group) continue;
         if (present !== group) report = then;
       }
       const log = logOf(row, report);
@@ -179,26 +179,28 @@ export class Reader {
     return found;
   }
 
-  /** The report that made a message's state when `asOf` was the newest; `undefined` when there was none yet. */
-  #asOf(report: ReportRow | undefined, asOf: number): ReportRow | undefined {
+  /** The state a message had when `asOf` was the newest report; `undefined` when there was no report on it yet. */
+  #asOf(report: ReportState | undefined, asOf: number): ReportState | undefined {
     let then = report;
-    while (then !== undefined && then[0] > asOf) then = then[2] === 0 ? undefined : this.#report(then[2]);
+    while (then !== undefined && then[0] > asOf)
+      then = then[1] === 0 ? undefined : this.#states([then[1]]).get(then[1]);
     return then;
   }
 
   #chain(newest: number): readonly ReportRow[] {
     const chain: ReportRow[] = [];
     for (let sequence = newest; sequence !== 0; ) {
-      const report = this.#report(sequence);
+      const holder = this.#holderOf(sequence);
+      if (holder === undefined) break;
+      const report = this.#guard(holder, files => {
+        const row = files.rows.report(sequence);
+        return row === undefined ? undefined : verifyReport(row);
+      });
       if (report === undefined) break;
       chain.unshift(report);
-      sequence = report[2];
+      sequence = report[1];
     }
     return chain;
-  }
-
-  #report(sequence: number): ReportRow | undefined {
-    return this.#reportRows([sequence]).get(sequence);
   }
 
   #messageRows(candidates: readonly Found[]): ReadonlyMap<number, MessageRow> {
@@ -212,14 +214,14 @@ export class Reader {
     return rows;
   }
 
-  #reportRows(sequences: readonly number[]): ReadonlyMap<number, ReportRow> {
-    const rows = new Map<number, ReportRow>();
+  #states(sequences: readonly number[]): ReadonlyMap<number, ReportState> {
+    const rows = new Map<number, ReportState>();
     const bySegment = Map.groupBy(sequences, sequence => this.#holderOf(sequence));
     for (const [segmentId, held] of bySegment) {
       // Set aside with its segment: the message is shown as it was recorded.
       if (segmentId === undefined) continue;
       this.#guard(segmentId, files => {
-        for (const row of files.rows.reports(held)) rows.set(row[0], verifyReport(row));
+        for (const row of files.rows.states(held)) rows.set(row[0], verifyReport(row));
       });
     }
     return rows;

@@ -12,7 +12,7 @@ import {
   statusWith,
 } from './packed-batch.ts';
 import type { Position } from './position.ts';
-import { DamagedRow, type MessageRow, messageSum, type ReportRow, reportSum } from './rows-file.ts';
+import { DamagedRow, type MessageRow, messageSum, type ReportRow, type ReportState, reportSum } from './rows-file.ts';
 
 /** The row of a new message, straight from the batch: the path that every recorded message takes. */
 export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {
@@ -51,8 +51,8 @@ export function verifyMessage(row: MessageRow): MessageRow {
   return row;
 }
 
-export function verifyReport(row: ReportRow): ReportRow {
-  if (row[12] !== reportSum(row)) throw new DamagedRow(`report ${row[0]}`);
+export function verifyReport<Row extends ReportState | ReportRow>(row: Row): Row {
+  if (row[10] !== reportSum(row)) throw new DamagedRow(`report ${row[0]}`);
   return row;
 }
 
@@ -79,8 +79,8 @@ export function initialStateOf(row: MessageRow): MessageState {
 }
 
 /** The state a message has from this report on. */
-export function stateAfter(row: ReportRow): MessageState {
-  return state(row[4], row[5], row[11], row[6], row[7], row[8], row[9], row[10]);
+export function stateAfter(row: ReportState | ReportRow): MessageState {
+  return state(row[2], row[3], row[9], row[4], row[5], row[6], row[7], row[8]);
 }
 
 function state(
@@ -103,7 +103,7 @@ function state(
   };
 }
 
-export function logOf(row: MessageRow, newest: ReportRow | undefined): LogRecord {
+export function logOf(row: MessageRow, newest: ReportState | ReportRow | undefined): LogRecord {
   return { ...identityOf(row), ...(newest === undefined ? initialStateOf(row) : stateAfter(newest)) };
 }
 
@@ -134,11 +134,9 @@ export function reportRowOf(
     ...(report.seenAt !== undefined && { v: report.seenAt }),
     ...(report.price !== undefined && { p: [report.price.pricePerMessage, report.price.currency] }),
   };
-  const row: ReportRow = [
+  const row: ReportState = [
     place.sequence,
-    place.message,
     place.previous,
-    receivedAt,
     settled.status.key,
     settled.error.key,
     settled.at,
@@ -148,10 +146,9 @@ export function reportRowOf(
     settled.price?.currency ?? null,
     extraJson(settled) ?? null,
     0,
-    JSON.stringify(said),
   ];
-  row[12] = reportSum(row);
-  return row;
+  row[10] = reportSum(row);
+  return [...row, place.message, receivedAt, JSON.stringify(said)];
 }
 
 /** What the report itself said, at the moment it counts for. */
@@ -165,7 +162,7 @@ export function saidIn(row: ReportRow): DatedReport {
     ...(said.v !== undefined && { seenAt: said.v }),
     ...(said.p !== undefined && { price: { pricePerMessage: said.p[0], currency: said.p[1] } }),
   };
-  return dated(report, row[3]);
+  return dated(report, row[12]);
 }
 
 /** The timeline of a message: what it was recorded with, then each report, oldest first. */
@@ -179,7 +176,7 @@ export function timelineOf(row: MessageRow, reports: readonly ReportRow[]): read
       at: said.at,
       status: said.status ?? settled.status,
       error: said.error ?? (said.status === undefined ? settled.error : noError),
-      receivedAt: report[3],
+      receivedAt: report[12],
     };
   });
   return [first, ...rest];

@@ -19,9 +19,9 @@ const schema = `
     price REAL, currency TEXT, message_count INTEGER NOT NULL, extra TEXT, sum INTEGER NOT NULL, body TEXT NOT NULL
   );
   CREATE TABLE report (
-    sequence INTEGER PRIMARY KEY, message INTEGER NOT NULL, previous INTEGER NOT NULL, received_at INTEGER NOT NULL,
-    status INTEGER NOT NULL, error INTEGER NOT NULL, at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER,
-    price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL, said TEXT NOT NULL
+    sequence INTEGER PRIMARY KEY, previous INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
+    at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER, price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL,
+    message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL
   );`;
 
 const formatVersion = 1;
@@ -50,11 +50,10 @@ export type MessageRow = [
   body: string,
 ];
 
-export type ReportRow = [
+/** The state a report left its message in. */
+export type ReportState = [
   sequence: number,
-  message: number,
   previous: number,
-  receivedAt: number,
   status: number,
   error: number,
   at: number,
@@ -64,13 +63,14 @@ export type ReportRow = [
   currency: string | null,
   extra: string | null,
   sum: number,
-  said: string,
 ];
+
+export type ReportRow = [...ReportState, message: number, receivedAt: number, said: string];
 
 const messageColumns =
   'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
-const reportColumns =
-  'sequence, message, previous, received_at, status, error, at, done_at, seen_at, price, currency, extra, sum, said';
+const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
+const reportColumns = `${stateColumns}, message, received_at, said`;
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -81,32 +81,33 @@ export class DamagedRow extends Error {
 }
 
 export function messageSum(row: MessageRow): number {
-  return crc32(
-    row[14],
-    mix(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], row[12]),
-  );
+  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, count, extra] = row;
+  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
+  return crc32(row[14], mixed(numbers, currency, extra));
 }
 
-export function reportSum(row: ReportRow): number {
-  return crc32(
-    row[13],
-    mix(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], 0, row[11]),
-  );
+/** Over what a page shows: the state. What the report itself `said` is covered by the checksum of the sealed file. */
+export function reportSum(row: ReportState | ReportRow): number {
+  const [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] = row;
+  return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
 }
 
 const scratch = new Float64Array(1);
 const scratchWords = new Uint32Array(scratch.buffer);
+const prime = 0x01000193;
 
-/** Folds a row's other values into the seed of its checksum. */
-function mix(...values: readonly (number | string | null)[]): number {
+function mixed(numbers: readonly (number | null)[], ...texts: readonly (string | null)[]): number {
   let sum = 0;
-  for (const value of values) {
-    if (typeof value === 'string') sum = crc32(value, sum);
-    else {
-      scratch[0] = value ?? -1;
-      sum = Math.imul(sum ^ (scratchWords[0] ?? 0), 0x01000193) ^ (sum >>> 15);
-      sum = Math.imul(sum ^ (scratchWords[1] ?? 0), 0x01000193) ^ (sum >>> 15);
-    }
+  for (const number of numbers) {
+    scratch[0] = number ?? -1;
+    sum = Math.imul(sum ^ (scratchWords[0] ?? 0), prime);
+    sum = Math.imul(sum ^ (sum >>> 15) ^ (scratchWords[1] ?? 0), prime);
+    sum ^= sum >>> 13;
+  }
+  for (const text of texts) {
+    if (text === null) continue;
+    for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), prime);
+    sum ^= sum >>> 15;
   }
   return sum >>> 0;
 }
@@ -208,8 +209,9 @@ export class RowsFile {
     return this.#among('message', 'ordinal', messageColumns, ordinals) as unknown as readonly MessageRow[];
   }
 
-  reports(sequences: readonly number[]): readonly ReportRow[] {
-    return this.#among('report', 'sequence', reportColumns, sequences) as unknown as readonly ReportRow[];
+  /** The states that the given reports left their messages in, in no particular order. */
+  states(sequences: readonly number[]): readonly ReportState[] {
+    return this.#among('report', 'sequence', stateColumns, sequences) as unknown as readonly ReportState[];
   }
 
   /** How many messages there are; their ordinals run from 0 without a gap. */

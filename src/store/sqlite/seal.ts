@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { absentHash, fields } from './fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from './index-file.ts';
+import { groupOfStatus } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import { RowsFile } from './rows-file.ts';
 import {
@@ -64,8 +65,8 @@ function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'repor
       const reports = rows.reportsFrom(segment.firstSequence + done, reportsAtATime);
       if (reports.length === 0) throw new Error(`${path} lacks ${count - done} of its ${count} reports`);
       for (const report of reports) {
-        messages[report[0] - segment.firstSequence] = report[1];
-        groups[report[0] - segment.firstSequence] = Math.floor(report[4] / 10_000);
+        messages[report[0] - segment.firstSequence] = report[11];
+        groups[report[0] - segment.firstSequence] = groupOfStatus(report[2]);
       }
       done += reports.length;
     }

@@ -1,4 +1,5 @@
-import type { Violation } from '../../domain/message.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { MessageState, Violation } from '../../domain/message.ts';
 import { contradictions, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
@@ -7,8 +8,15 @@ import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
 import { KeyTable } from './key-table.ts';
-import { applyReport, groupOfStatus, type LoadedSegment } from './load.ts';
-import { numberAt, numbersPerRecord, type PackedBatch, partSeparator, unpackSubmission } from './packed-batch.ts';
+import { applyReport, type LoadedSegment } from './load.ts';
+import {
+  groupOfStatus,
+  numberAt,
+  numbersPerRecord,
+  type PackedBatch,
+  partSeparator,
+  unpackSubmission,
+} from './packed-batch.ts';
 import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
 import {
   identityOf,
@@ -16,6 +24,7 @@ import {
   messageRowOf,
   reportRowOf,
   saidIn,
+  stateAfter,
   verifyMessage,
   verifyReport,
 } from './record-row.ts';
@@ -311,7 +320,7 @@ export class Writer {
     active.reports++;
     active.bytes += row[13].length;
     this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
-    return sameState(row, newest ?? known.row) ? 'unchanged' : 'updated';
+    return sameState(settled, newest === undefined ? initial : stateAfter(newest)) ? 'unchanged' : 'updated';
   }
 
   /** The reports on a message, oldest first. */
@@ -331,7 +340,7 @@ export class Writer {
       // The segment that held it was damaged and set aside: what came before it can still be read by nobody.
       if (row === undefined) break;
       chain.unshift(row);
-      sequence = row[2];
+      sequence = row[1];
     }
     return chain;
   }
@@ -409,16 +418,7 @@ function messageIdIn(batch: PackedBatch, index: number): string {
   return text.slice(0, text.indexOf(partSeparator));
 }
 
-/** Whether a report left the log as it was: status, error, doneAt, seenAt, price (columns alike in both tables). */
-function sameState(row: ReportRow, before: ReportRow | MessageRow): boolean {
-  const extraBefore = before.length === 15 ? before[12] : before[11];
-  return (
-    row[4] === before[4] &&
-    row[5] === before[5] &&
-    row[7] === before[7] &&
-    row[8] === before[8] &&
-    row[9] === before[9] &&
-    row[10] === before[10] &&
-    row[11] === extraBefore
-  );
+/** Whether a report left the log as it was. */
+function sameState(after: MessageState, before: MessageState): boolean {
+  return isDeepStrictEqual({ ...after, at: 0 }, { ...before, at: 0 });
 }

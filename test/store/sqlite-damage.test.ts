@@ -1,0 +1,122 @@
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { statuses } from '../../src/domain/registry.ts';
+import type { Store } from '../../src/store/store.ts';
+import { numberedIds, recordNumbered, SqliteLog, until, walkIds } from '../support/sqlite-log.ts';
+
+const now = 1_800_000_000_000;
+const logs: SqliteLog[] = [];
+const stores: Store[] = [];
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  for (const log of logs.splice(0)) log.remove();
+});
+
+async function opened(log: SqliteLog): Promise<Store> {
+  const store = await log.open();
+  stores.push(store);
+  return store;
+}
+
+/** Five sealed segments of 100 messages, closed. */
+async function fiveSegments(): Promise<SqliteLog> {
+  const log = new SqliteLog();
+  logs.push(log);
+  const store = await log.open();
+  await recordNumbered(store, 0, 500, now);
+  await recordNumbered(store, 500, 501, now);
+  await until(() => files(log).filter(name => name.endsWith('.index')).length === 5);
+  await store.close();
+  return log;
+}
+
+function files(log: SqliteLog, folder = 'segments'): string[] {
+  return existsSync(join(log.dataDir, folder)) ? readdirSync(join(log.dataDir, folder)).sort() : [];
+}
+
+function flipBit(path: string, offset: number): void {
+  const fd = openSync(path, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(fd, byte, 0, 1, offset);
+  writeSync(fd, Buffer.from([(byte[0] ?? 0) ^ 4]), 0, 1, offset);
+  closeSync(fd);
+}
+
+const withoutSegment3 = [...numberedIds(0, 200), ...numberedIds(300, 501)];
+
+test('rows file cut short → set aside at the start, named, the rest serves', async () => {
+  const log = await fiveSegments();
+  const path = join(log.dataDir, 'segments', '000000003.rows.db');
+  truncateSync(path, statSync(path).size - 8192);
+  const store = await opened(log);
+  expect(log.witness.damagedParts).toHaveLength(1);
+  expect(await walkIds(store)).toEqual(withoutSegment3);
+  expect(files(log, 'damaged')).toContain('000000003.rows.db');
+  expect((await store.stats()).damaged).toHaveLength(1);
+  await recordNumbered(store, 200, 300, now);
+  expect(await walkIds(store)).toEqual(numberedIds(0, 501));
+});
+
+test.each([100, 4096, 9000, 20_000])('bit %i of a rows file flipped → set aside, never served', async offset => {
+  const log = await fiveSegments();
+  flipBit(join(log.dataDir, 'segments', '000000003.rows.db'), offset);
+  const store = await opened(log);
+  await until(() => log.witness.damagedParts.length === 1);
+  await until(() => files(log, 'damaged').length > 0);
+  expect(await walkIds(store)).toEqual(withoutSegment3);
+});
+
+test('rows file of the youngest segment is junk → set aside, recording goes on in a new one', async () => {
+  const log = await fiveSegments();
+  const fd = openSync(join(log.dataDir, 'segments', '000000006.rows.db'), 'r+');
+  writeSync(fd, Buffer.alloc(16_384, 7), 0, 16_384, 0);
+  closeSync(fd);
+  const store = await opened(log);
+  expect(log.witness.damagedParts).toHaveLength(1);
+  expect(await walkIds(store)).toEqual(numberedIds(0, 500));
+  await recordNumbered(store, 500, 600, now);
+  expect(await walkIds(store)).toEqual(numberedIds(0, 600));
+});
+
+test.each(['header', 'middle', 'end', 'missing'])('index damaged (%s) → made again from the rows', async where => {
+  const log = await fiveSegments();
+  const path = join(log.dataDir, 'segments', '000000002.index');
+  const { size } = statSync(path);
+  if (where === 'missing') truncateSync(path, 0);
+  else if (where === 'end') truncateSync(path, size - 10);
+  else flipBit(path, where === 'header' ? 30 : Math.floor(size / 2));
+  const store = await opened(log);
+  await until(() => log.witness.notes.length > 0);
+  await until(() => statSync(path).size === size);
+  expect(await walkIds(store)).toEqual(numberedIds(0, 501));
+  expect(log.witness.damagedParts).toEqual([]);
+  for (const destination of ['person-0', 'person-3']) {
+    const page = await store.find({ account: 1, filter: { destination }, sentSince: 0, limit: 1000, walk: false });
+    expect(page.logs.map(one => one.messageId)).toEqual(
+      numberedIds(0, 501).filter((_, i) => i % 7 === Number(destination.slice(-1))),
+    );
+  }
+});
+
+test('segment with reports set aside → its messages go, others keep what they were recorded with', async () => {
+  const log = new SqliteLog();
+  logs.push(log);
+  const first = await log.open();
+  await recordNumbered(first, 0, 150, now);
+  const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
+  if (delivered === undefined) throw new Error('no such status');
+  const report = { messageId: 'message-5', status: delivered, at: now };
+  await first.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [report] });
+  await recordNumbered(first, 150, 201, now);
+  await until(() => files(log).includes('000000002.index'));
+  await first.close();
+  truncateSync(join(log.dataDir, 'segments', '000000002.rows.db'), 8192);
+  const store = await opened(log);
+  expect(await walkIds(store)).toEqual([...numberedIds(0, 100), 'message-200']);
+  const history = await store.history(1, 'message-5', 0);
+  expect(history?.log.status.name).toBe('PENDING_ACCEPTED');
+  const again = await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [report] });
+  expect(again.updated).toBe(1);
+});

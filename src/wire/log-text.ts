@@ -1,13 +1,89 @@
-import type { LogRecord } from '../domain/message.ts';
+import type { LogRecord, MessageHistory, TimelineEntry } from '../domain/message.ts';
+import { type DeliveryError, deliveryErrors, type Status, statuses } from '../domain/registry.ts';
+import { DateTimeWriter } from './date-time.ts';
+import { csvLine } from './log-csv.ts';
 
 /** The forms a page of logs is rendered in: `json` is logs joined by commas, `ndjson` and `csv` one log a line. */
 export type LogForm = 'json' | 'ndjson' | 'csv';
 
 /** One log in the vendor's JSON, fields in the vendor's order, absent fields left out. */
-export function logJson(_log: LogRecord): string {
-  throw new Error('not built yet');
+export function logJson(log: LogRecord): string {
+  return `{${logFields(log, new DateTimeWriter())}}`;
 }
 
-export function renderLogs(_logs: readonly LogRecord[], _form: LogForm): string {
-  throw new Error('not built yet');
+/** A page of logs; `csv` without its header, which stands once before all pages. */
+export function renderLogs(logs: readonly LogRecord[], form: LogForm): string {
+  const dates = new DateTimeWriter();
+  let text = '';
+  switch (form) {
+    case 'json':
+      for (const log of logs) text += text === '' ? `{${logFields(log, dates)}}` : `,{${logFields(log, dates)}}`;
+      return text;
+    case 'ndjson':
+      for (const log of logs) text += `{${logFields(log, dates)}}\n`;
+      return text;
+    case 'csv':
+      for (const log of logs) text += csvLine(log, dates);
+      return text;
+  }
+}
+
+/** One message with what became of it: its log, then `seenAt` and `timeline`. */
+export function historyJson({ log, timeline }: MessageHistory): string {
+  const dates = new DateTimeWriter();
+  const seenAt = log.seenAt === undefined ? '' : `,"seenAt":"${dates.write(log.seenAt)}"`;
+  const entries = timeline.map(entry => entryJson(entry, dates));
+  return `{${logFields(log, dates)}${seenAt},"timeline":[${entries.join(',')}]}`;
+}
+
+function entryJson({ at, status, error, receivedAt }: TimelineEntry, dates: DateTimeWriter): string {
+  return `{"at":"${dates.write(at)}"${codes(status, error)},"receivedAt":"${dates.write(receivedAt)}"}`;
+}
+
+/** Few and long constants between the values: what a page costs is the number of pieces it is put together from. */
+function logFields(log: LogRecord, dates: DateTimeWriter): string {
+  let text = `"sender":"${escaped(log.sender)}","destination":"${escaped(log.destination)}`;
+  if (log.bulkId !== undefined) text += `","bulkId":"${escaped(log.bulkId)}`;
+  text += `","messageId":"${escaped(log.messageId)}","sentAt":"${dates.write(log.sentAt)}`;
+  if (log.doneAt !== undefined) text += `","doneAt":"${dates.write(log.doneAt)}`;
+  text += log.messageCount === 1 ? '","messageCount":1' : `","messageCount":${log.messageCount}`;
+  const { price } = log;
+  if (price !== undefined)
+    text += `,"price":{"pricePerMessage":${price.pricePerMessage},"currency":"${escaped(price.currency)}"}`;
+  text += codes(log.status, log.error);
+  if (log.entityId !== undefined || log.applicationId !== undefined) text += platform(log);
+  text += `,"content":${log.contentJson}`;
+  if (log.campaignReferenceId !== undefined) text += `,"campaignReferenceId":"${escaped(log.campaignReferenceId)}"`;
+  return text;
+}
+
+function platform({ entityId, applicationId }: LogRecord): string {
+  if (entityId === undefined) return `,"platform":{"applicationId":"${escaped(applicationId ?? '')}"}`;
+  if (applicationId === undefined) return `,"platform":{"entityId":"${escaped(entityId)}"}`;
+  return `,"platform":{"entityId":"${escaped(entityId)}","applicationId":"${escaped(applicationId)}"}`;
+}
+
+/** Nearly every status and error is the registry's own object; one in a sender's own words is written out. */
+const registered: ReadonlyMap<object, string> = new Map<object, string>([
+  ...statuses.map(status => [status, writeStatus(status)] as const),
+  ...deliveryErrors.map(error => [error, writeError(error)] as const),
+]);
+
+function codes(status: Status, error: DeliveryError): string {
+  return (registered.get(status) ?? writeStatus(status)) + (registered.get(error) ?? writeError(error));
+}
+
+function writeStatus({ groupId, groupName, id, name, description, action }: Status): string {
+  return `,"status":${JSON.stringify({ groupId, groupName, id, name, description, action })}`;
+}
+
+function writeError({ groupId, groupName, id, name, description, permanent }: DeliveryError): string {
+  return `,"error":${JSON.stringify({ groupId, groupName, id, name, description, permanent })}`;
+}
+
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** Asking first costs less than `JSON.stringify`, and ids hardly ever need it. */
+function escaped(text: string): string {
+  return needsEscape.test(text) ? JSON.stringify(text).slice(1, -1) : text;
 }

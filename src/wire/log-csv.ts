@@ -1,0 +1,57 @@
+import type { LogRecord } from '../domain/message.ts';
+import type { DateTimeWriter } from './date-time.ts';
+
+type Cell = string | number | boolean | undefined;
+
+/** A column for each leaf of the vendor's log, in its order; `content` stands as JSON. */
+const columns: readonly (readonly [name: string, cell: (log: LogRecord, dates: DateTimeWriter) => Cell])[] = [
+  ['sender', log => log.sender],
+  ['destination', log => log.destination],
+  ['bulkId', log => log.bulkId],
+  ['messageId', log => log.messageId],
+  ['sentAt', (log, dates) => dates.write(log.sentAt)],
+  ['doneAt', (log, dates) => (log.doneAt === undefined ? undefined : dates.write(log.doneAt))],
+  ['messageCount', log => log.messageCount],
+  ['price.pricePerMessage', log => log.price?.pricePerMessage],
+  ['price.currency', log => log.price?.currency],
+  ['status.groupId', log => log.status.groupId],
+  ['status.groupName', log => log.status.groupName],
+  ['status.id', log => log.status.id],
+  ['status.name', log => log.status.name],
+  ['status.description', log => log.status.description],
+  ['status.action', log => log.status.action],
+  ['error.groupId', log => log.error.groupId],
+  ['error.groupName', log => log.error.groupName],
+  ['error.id', log => log.error.id],
+  ['error.name', log => log.error.name],
+  ['error.description', log => log.error.description],
+  ['error.permanent', log => log.error.permanent],
+  ['platform.entityId', log => log.entityId],
+  ['platform.applicationId', log => log.applicationId],
+  ['content', log => log.contentJson],
+  ['campaignReferenceId', log => log.campaignReferenceId],
+];
+
+/** The line of column names, its line end included. */
+export const csvHeader = `${columns.map(([name]) => name).join(',')}\r\n`;
+
+/** One log as a line after RFC 4180, its line end included. */
+export function csvLine(log: LogRecord, dates: DateTimeWriter): string {
+  return `${columns.map(([, cell]) => csvCell(cell(log, dates))).join(',')}\r\n`;
+}
+
+function csvCell(value: Cell): string {
+  return typeof value === 'string' ? csvText(value) : String(value ?? '');
+}
+
+const startsFormula = /^[=+\-@\t\r\n]/;
+const needsQuotes = /[",\r\n]/;
+
+/**
+ * Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line end as a formula. An apostrophe before
+ * it makes them show the text as it is; a program that reads the file back drops it.
+ */
+function csvText(text: string): string {
+  const safe = startsFormula.test(text) ? `'${text}` : text;
+  return needsQuotes.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -21,7 +21,8 @@ const floors: readonly (readonly string[])[] = [
 /** The client goes into other people's programs and browsers: it takes types along, and no code. */
 const clientTypesFrom = ['domain', 'wire'];
 
-const generatedTables = ['src/domain/registry-codes.ts'];
+/** Tables that read as tables: the formatter may not touch them, the linter may. */
+const tables = ['src/domain/registry-codes.ts', 'src/config.ts'];
 
 const ignored = readFileSync(join(root, '.gitignore'), 'utf8')
   .split('\n')
@@ -159,8 +160,8 @@ describe('source', () => {
   });
 
   test('the linter → is silenced nowhere but on the layout of the code tables', () => {
-    expect(matches(code, /eslint-(?:disable|enable)|(?:biome)-ignore/, generatedTables)).toEqual([]);
-    expect(matches(generatedTables, /(?:biome)-ignore(?! format:)/)).toEqual([]);
+    expect(matches(code, /eslint-(?:disable|enable)|(?:biome)-ignore/, tables)).toEqual([]);
+    expect(matches(tables, /(?:biome)-ignore(?! format:)/)).toEqual([]);
   });
 
   test('nothing → is left for later', () => {

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { chatErrors } from '../../scripts/demo/life.ts';
+import { Schedule } from '../../scripts/demo/schedule.ts';
+import { type Arrival, liveTraffic, pastTraffic, slotArrivals, type Traffic } from '../../scripts/demo/traffic.ts';
+
+const noon = Date.UTC(2026, 5, 1, 12);
+const dayMs = 86_400_000;
+
+function* slots(traffic: Traffic, from: number, durationMs: number): Generator<readonly Arrival[]> {
+  for (let slot = from; slot < from + durationMs; slot += traffic.slotMs) yield slotArrivals(traffic, slot);
+}
+
+const twoDays = [...slots(pastTraffic, noon, 2 * dayMs)].flat();
+const messages = twoDays.filter(({ record }) => 'sender' in record);
+const names = (property: 'status' | 'error') =>
+  new Set(
+    twoDays.flatMap(({ record }) => {
+      const code = record[property];
+      return typeof code === 'object' && code !== null && 'name' in code ? [code.name] : [];
+    }),
+  );
+
+describe("the demo's traffic", () => {
+  test('the same slot twice → the same records', () => {
+    expect(slotArrivals(pastTraffic, noon)).toEqual(slotArrivals(pastTraffic, noon));
+    expect(slotArrivals(pastTraffic, noon)).not.toEqual(slotArrivals(pastTraffic, noon + pastTraffic.slotMs));
+  });
+
+  test('two days → about 50,000 messages, more by day than by night', () => {
+    const ids = new Set(messages.map(one => one.messageId));
+    expect(ids.size).toBeGreaterThan(45_000);
+    expect(ids.size).toBeLessThan(55_000);
+    const inHour = (hour: number) => messages.filter(one => new Date(one.sentAt).getUTCHours() === hour).length;
+    expect(inHour(16)).toBeGreaterThan(3 * inHour(4));
+  });
+
+  test('ten minutes of the present → about 20 messages a second', () => {
+    const live = [...slots(liveTraffic, noon, 600_000)].flat().filter(({ record }) => 'sender' in record);
+    expect(live.length / 600).toBeGreaterThan(17);
+    expect(live.length / 600).toBeLessThan(23);
+  });
+
+  test('past and present of the same moments → no id in common', () => {
+    const past = new Set(messages.map(one => one.messageId));
+    const live = [...slots(liveTraffic, noon, 600_000)].flat();
+    expect(live.filter(one => past.has(one.messageId))).toEqual([]);
+  });
+
+  test('two days → every failure of chat channels, and every group of statuses that codes have', () => {
+    const errors = names('error');
+    expect(chatErrors.map(one => one.name).filter(name => !errors.has(name))).toEqual([]);
+    const statuses = [...names('status')].map(name => String(name).split('_')[0]);
+    expect(new Set(statuses)).toEqual(new Set(['PENDING', 'DELIVERED', 'UNDELIVERABLE', 'REJECTED', 'EXPIRED']));
+  });
+
+  test('two days → late, repeated and reordered reports', () => {
+    const texts = twoDays.map(({ record }) => JSON.stringify(record));
+    expect(texts.length - new Set(texts).size).toBeGreaterThan(500);
+    const reports = twoDays.filter(({ record }) => !('sender' in record)).sort((a, b) => a.dueAt - b.dueAt);
+    const happened = ({ record }: Arrival) => Date.parse(String(record.at));
+    expect(reports.filter(one => one.dueAt - happened(one) > 300_000).length).toBeGreaterThan(500);
+    const latest = new Map<string, number>();
+    let reordered = 0;
+    for (const report of reports) {
+      if (happened(report) < (latest.get(report.messageId) ?? 0)) reordered += 1;
+      latest.set(report.messageId, Math.max(happened(report), latest.get(report.messageId) ?? 0));
+    }
+    expect(reordered).toBeGreaterThan(500);
+  });
+
+  test('every report → comes after its message', () => {
+    const recordedAt = new Map<string, number>();
+    for (const { messageId, dueAt } of messages)
+      recordedAt.set(messageId, Math.min(dueAt, recordedAt.get(messageId) ?? Number.POSITIVE_INFINITY));
+    expect(twoDays.filter(one => one.dueAt < (recordedAt.get(one.messageId) ?? 0))).toEqual([]);
+  });
+});
+
+describe('the schedule', () => {
+  test('items added in any order → taken in the order they are due, each once', () => {
+    const schedule = new Schedule<{ readonly dueAt: number }>();
+    schedule.add([9000, 10, 700, 260, 251, 5000].map(dueAt => ({ dueAt })));
+    const taken = schedule.take(6000).map(one => one.dueAt);
+    schedule.add([{ dueAt: 20 }]);
+    expect(taken).toEqual([10, 251, 260, 700, 5000]);
+    expect(schedule.take(20_000).map(one => one.dueAt)).toEqual([20, 9000]);
+    expect(schedule.take(20_000)).toEqual([]);
+  });
+});

@@ -1,17 +1,17 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
-import {
-  address,
-  BadValue,
-  choice,
-  credential,
-  duration,
-  integer,
-  type Kind,
-  origins,
-  path,
-  serverUrl,
-  toggle,
-} from './setting-kinds.ts';
+
+/** How the text of a setting becomes its value. `parse` throws `BadValue` on text that has none. */
+export type Kind<T> = { readonly parse: (text: string) => T };
+
+/** Why a text is no value; reads on after the text, as in `"80x" is not a port`. */
+export class BadValue extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'BadValue';
+  }
+}
 
 /** One row of the table of settings. */
 export type Setting<T> = {
@@ -33,27 +33,177 @@ function setting<T>(
   return { env, kind, default: preset, description };
 }
 
+const address: Kind<string> = {
+  parse: text => {
+    if (isIP(text) === 0 && !/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text))
+      throw new BadValue('is not an IP address or host name');
+    return text;
+  },
+};
+
+const path: Kind<string> = {
+  parse: text => {
+    if (text.trim() === '' || text.includes('\0')) throw new BadValue('is not a path');
+    return resolve(text);
+  },
+};
+
+function integer(min: number, max: number): Kind<number> {
+  return {
+    parse: text => {
+      const value = Number(text);
+      if (!/^\d{1,15}$/.test(text) || value < min || value > max)
+        throw new BadValue(`is not a whole number from ${min} to ${max}`);
+      return value;
+    },
+  };
+}
+
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const durationPattern = /^(\d{1,12})(ms|s|m|h|d)$/;
+
+/** Milliseconds, written `500ms`, `90s`, `15m`, `48h` or `30d`. */
+function duration(min: string, max: string): Kind<number> {
+  const [minMs, maxMs] = [durationMs(min), durationMs(max)];
+  return {
+    parse: text => {
+      const ms = durationMs(text);
+      if (ms < minMs || ms > maxMs) throw new BadValue(`is not a duration from ${min} to ${max}`);
+      return ms;
+    },
+  };
+}
+
+/** Throws `BadValue` when the text is not a duration such as `48h`. */
+export function durationMs(text: string): number {
+  const [, amount, unit] = durationPattern.exec(text) ?? [];
+  const unitMs = Object.entries(unitsMs).find(([name]) => name === unit)?.[1];
+  if (amount === undefined || unitMs === undefined) throw new BadValue('is not a duration (500ms, 90s, 15m, 48h, 30d)');
+  return Number(amount) * unitMs;
+}
+
+function choice<const T extends string>(...values: readonly T[]): Kind<T> {
+  return {
+    parse: text => {
+      const value = values.find(one => one === text);
+      if (value === undefined) throw new BadValue(`is not one of ${values.join(', ')}`);
+      return value;
+    },
+  };
+}
+
+const toggle: Kind<boolean> = {
+  parse: text => choice('on', 'off').parse(text) === 'on',
+};
+
+/** Web origins, separated by commas; none when empty. */
+const origins: Kind<readonly string[]> = {
+  parse: text => {
+    const values = text.split(',').map(value => value.trim());
+    if (text.trim() === '') return Object.freeze([]);
+    for (const value of values)
+      if (!/^https?:/.test(value) || !URL.canParse(value) || new URL(value).origin !== value)
+        throw new BadValue('is not a list of origins (https://example.com,http://localhost:3000)');
+    return Object.freeze(values);
+  },
+};
+
+/** Where a server is: an http or https address, without a slash at its end. */
+const serverUrl: Kind<string> = {
+  parse: text => {
+    if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new BadValue('is not an http or https address');
+    return text.replace(/\/+$/, '');
+  },
+};
+
+/** Any printable ASCII without spaces: what a header can carry. */
+const credential: Kind<string> = {
+  parse: text => {
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new BadValue('is not a key');
+    return text;
+  },
+};
+
 /** More segments than this cannot be told apart in the store's key filter. */
 const segmentsMax = 4000;
 
 /** What a server can be told. Everything that is said of a setting anywhere is said here. */
-// biome-ignore format: a table reads as a table
 export const serverSettings = Object.freeze({
   host: setting('SENTLOG_HOST', address, '127.0.0.1', 'Address to listen on; `0.0.0.0` for every one of the machine'),
   port: setting('SENTLOG_PORT', integer(0, 65_535), '8080', 'Port to listen on; `0` takes a free one'),
-  dataDir: setting('SENTLOG_DATA_DIR', path, './data', 'Folder of the log and the accounts; one server holds it at a time'),
-  retentionMs: setting('SENTLOG_RETENTION', duration('1s', '3650d'), '48h', 'How long a message is kept, counted from `sentAt`'),
-  rateLimit: setting('SENTLOG_RATE_LIMIT', integer(1, 1_000_000), '120', 'Requests a minute to `GET /messenger/1/logs`, for each account that has no limit of its own'),
-  readRateLimit: setting('SENTLOG_READ_RATE_LIMIT', integer(1, 1_000_000), '600', 'Requests a minute to the other ways to read, for each account'),
-  authFailureLimit: setting('SENTLOG_AUTH_FAILURE_LIMIT', integer(1, 1_000_000), '30', 'Failed authentications a minute from one address'),
-  durability: setting('SENTLOG_DURABILITY', choice('full', 'os'), 'full', '`full` survives a crash of the machine; `os`, faster, only one of the process'),
-  segmentMessages: setting('SENTLOG_SEGMENT_MESSAGES', integer(1000, 1_000_000), '250000', 'Messages after which a segment of the log is closed'),
-  segmentAgeMs: setting('SENTLOG_SEGMENT_AGE', duration('1s', '30d'), '1h', 'Time after which a segment of the log is closed; retention drops whole segments'),
+  dataDir: setting(
+    'SENTLOG_DATA_DIR',
+    path,
+    './data',
+    'Folder of the log and the accounts; one server holds it at a time',
+  ),
+  retentionMs: setting(
+    'SENTLOG_RETENTION',
+    duration('1s', '3650d'),
+    '48h',
+    'How long a message is kept, counted from `sentAt`',
+  ),
+  rateLimit: setting(
+    'SENTLOG_RATE_LIMIT',
+    integer(1, 1_000_000),
+    '120',
+    'Requests a minute to `GET /messenger/1/logs`, for each account that has no limit of its own',
+  ),
+  readRateLimit: setting(
+    'SENTLOG_READ_RATE_LIMIT',
+    integer(1, 1_000_000),
+    '600',
+    'Requests a minute to the other ways to read, for each account',
+  ),
+  authFailureLimit: setting(
+    'SENTLOG_AUTH_FAILURE_LIMIT',
+    integer(1, 1_000_000),
+    '30',
+    'Failed authentications a minute from one address',
+  ),
+  durability: setting(
+    'SENTLOG_DURABILITY',
+    choice('full', 'os'),
+    'full',
+    '`full` survives a crash of the machine; `os`, faster, only one of the process',
+  ),
+  segmentMessages: setting(
+    'SENTLOG_SEGMENT_MESSAGES',
+    integer(1000, 1_000_000),
+    '250000',
+    'Messages after which a segment of the log is closed',
+  ),
+  segmentAgeMs: setting(
+    'SENTLOG_SEGMENT_AGE',
+    duration('1s', '30d'),
+    '1h',
+    'Time after which a segment of the log is closed; retention drops whole segments',
+  ),
   readerThreads: setting('SENTLOG_READER_THREADS', integer(1, 64), '1', 'Threads that read the log'),
-  corsOrigins: setting('SENTLOG_CORS_ORIGINS', origins, '', 'Web origins whose pages may call the API, separated by commas; none when empty'),
-  logLevel: setting('SENTLOG_LOG_LEVEL', choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), 'info', 'Least severity that the log on standard error shows'),
-  shutdownTimeoutMs: setting('SENTLOG_SHUTDOWN_TIMEOUT', duration('0s', '1h'), '30s', 'How long requests may take to finish when the server is told to stop'),
-  tokenTtlMs: setting('SENTLOG_TOKEN_TTL', duration('1s', '365d'), '1h', 'How long an OAuth 2 access token is good for'),
+  corsOrigins: setting(
+    'SENTLOG_CORS_ORIGINS',
+    origins,
+    '',
+    'Web origins whose pages may call the API, separated by commas; none when empty',
+  ),
+  logLevel: setting(
+    'SENTLOG_LOG_LEVEL',
+    choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'Least severity that the log on standard error shows',
+  ),
+  shutdownTimeoutMs: setting(
+    'SENTLOG_SHUTDOWN_TIMEOUT',
+    duration('0s', '1h'),
+    '30s',
+    'How long requests may take to finish when the server is told to stop',
+  ),
+  tokenTtlMs: setting(
+    'SENTLOG_TOKEN_TTL',
+    duration('1s', '365d'),
+    '1h',
+    'How long an OAuth 2 access token is good for',
+  ),
   sessionTtlMs: setting('SENTLOG_SESSION_TTL', duration('1s', '365d'), '12h', 'How long a session is good for'),
   metrics: setting('SENTLOG_METRICS', toggle, 'on', 'Whether `/metrics` is served (`on`, `off`)'),
 });

@@ -1,0 +1,59 @@
+import { isRecord, parseJson, type SentlogError, UnexpectedAnswer, violationsOf } from './errors.ts';
+import type { Log, LogsPage, Message, RecordResult, Rejection, Violation } from './types.ts';
+
+/** The fields of a log are taken at the server's word, but for the one that names it. */
+function isLog(value: unknown): value is Log {
+  return isRecord(value) && typeof value.messageId === 'string';
+}
+
+function isMessage(value: unknown): value is Message {
+  return isLog(value) && 'timeline' in value && Array.isArray(value.timeline);
+}
+
+export function readPage(text: string): LogsPage {
+  const body = parseJson(text);
+  if (!isRecord(body) || !Array.isArray(body.results) || !body.results.every(isLog)) throw new UnexpectedAnswer('logs');
+  return { results: body.results, ...readCursor(body.cursor) };
+}
+
+function readCursor(cursor: unknown): Pick<LogsPage, 'cursor'> {
+  if (!isRecord(cursor)) return {};
+  const { limit, nextCursor } = cursor;
+  if (typeof limit !== 'number') throw new UnexpectedAnswer('a cursor');
+  return { cursor: { limit, ...(typeof nextCursor === 'string' && { nextCursor }) } };
+}
+
+export function readMessage(text: string): Message {
+  const body = parseJson(text);
+  if (!isMessage(body)) throw new UnexpectedAnswer('a message');
+  return body;
+}
+
+export function readRecordResult(text: string): RecordResult {
+  const body = parseJson(text);
+  if (!isRecord(body) || !Array.isArray(body.rejected)) throw new UnexpectedAnswer('the outcome of recording');
+  const { recorded, updated, unchanged } = body;
+  if (typeof recorded !== 'number' || typeof updated !== 'number' || typeof unchanged !== 'number')
+    throw new UnexpectedAnswer('the outcome of recording');
+  return { recorded, updated, unchanged, rejected: body.rejected.map(readRejection) };
+}
+
+function readRejection(value: unknown): Rejection {
+  if (!isRecord(value) || typeof value.index !== 'number') throw new UnexpectedAnswer('a rejected record');
+  const { index, messageId, violations } = value;
+  return { index, ...(typeof messageId === 'string' && { messageId }), violations: violationsOf(violations) };
+}
+
+/** The rejections that stand in a 400 because no record of the body was good; none when it is a 400 of another kind. */
+export function rejectionsOf(error: SentlogError): readonly Rejection[] {
+  if (error.status !== 400) return [];
+  const byIndex = new Map<number, Violation[]>();
+  for (const { property, violation } of error.violations) {
+    const [, index, path] = /^results\[(\d+)\]\.?(.*)$/.exec(property) ?? [];
+    if (index === undefined || path === undefined) return [];
+    const violations = byIndex.get(Number(index)) ?? [];
+    violations.push({ property: path, violation });
+    byIndex.set(Number(index), violations);
+  }
+  return [...byIndex].map(([index, violations]) => ({ index, violations }));
+}

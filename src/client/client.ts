@@ -1,0 +1,189 @@
+import { readMessage, readPage, readRecordResult, rejectionsOf } from './answers.ts';
+import { type Chunk, chunksOf } from './chunks.ts';
+import { ConnectionError, errorOf, SentlogError, UnexpectedAnswer } from './errors.ts';
+import { matchesNothing, queryOf } from './query.ts';
+import { type RetryOptions, withRetries } from './retry.ts';
+import type {
+  Log,
+  LogSubmission,
+  LogsFilter,
+  LogsPage,
+  LogsQuery,
+  Message,
+  RecordedChunk,
+  RecordResult,
+} from './types.ts';
+
+/** One of the four ways to prove who is calling. */
+export type Authorization =
+  | { readonly app: string }
+  | { readonly basic: { readonly username: string; readonly password: string } }
+  /** A function is asked before each request, so that it can renew a token. */
+  | { readonly bearer: string | (() => string | Promise<string>) }
+  | { readonly ibsso: string };
+
+export type ClientOptions = {
+  /** Of a sentlog server, or of Infobip: `https://xxxxx.api.infobip.com`. */
+  readonly baseUrl: string;
+  readonly authorization?: Authorization;
+  readonly fetch?: typeof fetch;
+  /** For `allLogs` and `recordStream`; the other calls are made once. */
+  readonly retry?: RetryOptions;
+};
+
+export type CallOptions = { readonly signal?: AbortSignal | undefined };
+
+const pageLogsMax = 1000;
+const chunkRecordsMax = 10_000;
+const chunkCharsMax = 8 * 1024 * 1024;
+
+/**
+ * The API of a sentlog server. `logs` and `allLogs` keep to what Infobip's own API knows. Calls reject with
+ * `SentlogError` when the server refuses, with `ConnectionError` when it cannot be reached, with `UnexpectedAnswer` when
+ * it cannot be understood, and with the reason of `signal` when that is aborted.
+ */
+export class SentlogClient {
+  readonly #baseUrl: string;
+  readonly #authorization: Authorization | undefined;
+  readonly #fetch: typeof fetch;
+  readonly #retry: RetryOptions;
+
+  constructor(options: ClientOptions) {
+    this.#baseUrl = options.baseUrl.replace(/\/+$/, '');
+    this.#authorization = options.authorization;
+    // Called as a plain function: a browser's fetch refuses to be the method of anything but the window.
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
+    this.#retry = options.retry ?? {};
+  }
+
+  /** One page of logs, newest first. */
+  async logs(query: LogsQuery = {}, { signal }: CallOptions = {}): Promise<LogsPage> {
+    if (matchesNothing(query)) return { results: [] };
+    return readPage(await this.#text(`/messenger/1/logs?${queryOf(query)}`, { signal }));
+  }
+
+  /** Every log that matches, newest first: walks from page to page, waiting when the rate limit says so. */
+  async *allLogs(
+    filter: LogsFilter & { readonly limit?: number | undefined } = {},
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<Log, void, undefined> {
+    const query = { ...filter, limit: filter.limit ?? pageLogsMax, useCursor: true };
+    let cursor: string | undefined;
+    do {
+      const page = await withRetries(() => this.logs({ ...query, cursor }, { signal }), this.#retry, signal);
+      yield* page.results;
+      cursor = page.cursor?.nextCursor;
+    } while (cursor !== undefined);
+  }
+
+  /** Records logs and reports in one request. Rejects when every one of them is bad, with all their violations. */
+  async record(logs: readonly LogSubmission[], { signal }: CallOptions = {}): Promise<RecordResult> {
+    const body = JSON.stringify({ results: logs });
+    return readRecordResult(
+      await this.#text('/messenger/1/logs', { method: 'POST', body, contentType: 'application/json', signal }),
+    );
+  }
+
+  /**
+   * Records any number of logs and reports, in order and in bounded memory, and tells chunk by chunk what became of
+   * them. A text is taken as one line of NDJSON, as it stands. A chunk that did not get through is sent again, which
+   * is safe: recording twice changes nothing.
+   */
+  async *recordStream(
+    source: AsyncIterable<LogSubmission | string> | Iterable<LogSubmission | string>,
+    { signal, chunkRecords = chunkRecordsMax }: CallOptions & { readonly chunkRecords?: number } = {},
+  ): AsyncGenerator<RecordedChunk, void, undefined> {
+    const bounds = { recordsMax: chunkRecords, charsMax: chunkCharsMax };
+    for await (const chunk of chunksOf(source, bounds))
+      yield await withRetries(() => this.#recordChunk(chunk, signal), this.#retry, signal);
+  }
+
+  /** One message with its timeline. Rejects with `E404` when there is none. */
+  async message(messageId: string, { signal }: CallOptions = {}): Promise<Message> {
+    return readMessage(await this.#text(`/messenger/1/messages/${encodeURIComponent(messageId)}`, { signal }));
+  }
+
+  /** All logs that match, as a stream of bytes in the asked form. */
+  async exportLogs(
+    filter: LogsFilter = {},
+    { format = 'ndjson', signal }: CallOptions & { readonly format?: 'ndjson' | 'csv' } = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    if (matchesNothing(filter)) return new Blob([]).stream();
+    const parameters = queryOf(filter);
+    parameters.set('format', format);
+    const response = await this.#send(`/messenger/1/logs/export?${parameters}`, { signal, accept: '*/*' });
+    if (response.body === null) throw new UnexpectedAnswer('an export');
+    return response.body;
+  }
+
+  async #recordChunk({ first, records, body }: Chunk, signal: AbortSignal | undefined): Promise<RecordedChunk> {
+    const shifted = (result: RecordResult): RecordedChunk => ({
+      ...result,
+      first,
+      records,
+      rejected: result.rejected.map(one => ({ ...one, index: one.index + first })),
+    });
+    try {
+      const contentType = 'application/x-ndjson';
+      return shifted(
+        readRecordResult(await this.#text('/messenger/1/logs', { method: 'POST', body, contentType, signal })),
+      );
+    } catch (error) {
+      const rejected = error instanceof SentlogError ? rejectionsOf(error) : [];
+      if (rejected.length === 0) throw error;
+      return shifted({ recorded: 0, updated: 0, unchanged: 0, rejected });
+    }
+  }
+
+  async #text(path: string, request: RequestParts): Promise<string> {
+    const response = await this.#send(path, request);
+    return this.#connected(request.signal, () => response.text());
+  }
+
+  async #send(path: string, { method = 'GET', body, contentType, accept, signal }: RequestParts): Promise<Response> {
+    const headers = new Headers({ accept: accept ?? 'application/json' });
+    const authorization = await authorizationHeader(this.#authorization);
+    if (authorization !== undefined) headers.set('authorization', authorization);
+    if (contentType !== undefined) headers.set('content-type', contentType);
+    const init = { method, headers, ...(body !== undefined && { body }), ...(signal !== undefined && { signal }) };
+    const response = await this.#connected(signal, () => this.#fetch(this.#baseUrl + path, init));
+    if (!response.ok) throw await this.#connected(signal, () => errorOf(response));
+    return response;
+  }
+
+  async #connected<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new ConnectionError(`no answer from ${this.#baseUrl}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+}
+
+type RequestParts = CallOptions & {
+  readonly method?: 'GET' | 'POST';
+  readonly body?: string;
+  readonly contentType?: string;
+  readonly accept?: string;
+};
+
+async function authorizationHeader(authorization: Authorization | undefined): Promise<string | undefined> {
+  if (authorization === undefined) return undefined;
+  if ('app' in authorization) return `App ${authorization.app}`;
+  if ('ibsso' in authorization) return `IBSSO ${authorization.ibsso}`;
+  if ('bearer' in authorization) {
+    const { bearer } = authorization;
+    return `Bearer ${typeof bearer === 'string' ? bearer : await bearer()}`;
+  }
+  const { username, password } = authorization.basic;
+  const bytes = new TextEncoder().encode(`${username}:${password}`);
+  return `Basic ${btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''))}`;
+}
+
+/** Node hides why a connection failed in the cause of a "fetch failed". */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error && error.cause.message !== '') return error.cause.message;
+  return error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : error.message;
+}

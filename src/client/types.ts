@@ -1,0 +1,115 @@
+import type { StatusGroupName } from '../domain/registry.ts';
+
+/** Which logs are asked for; all given conditions must hold. A list means one of. */
+export type LogsFilter = {
+  readonly sender?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly bulkId?: string | readonly string[] | undefined;
+  readonly messageId?: string | readonly string[] | undefined;
+  readonly generalStatus?: StatusGroupName | undefined;
+  /** Inclusive. A text is sent as it stands: `2026-02-22T17:42:05.390+0100`. */
+  readonly sentSince?: Date | string | undefined;
+  /** Exclusive. */
+  readonly sentUntil?: Date | string | undefined;
+  readonly entityId?: string | undefined;
+  readonly applicationId?: string | undefined;
+  readonly campaignReferenceId?: string | readonly string[] | undefined;
+};
+
+export type LogsQuery = LogsFilter & {
+  /** 1 … 1000; the server's default is 50. */
+  readonly limit?: number | undefined;
+  /** Asks for a `cursor` in the answer. */
+  readonly useCursor?: boolean | undefined;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+};
+
+export type Price = { readonly pricePerMessage: number; readonly currency: string };
+
+export type Status = {
+  readonly groupId: number;
+  readonly groupName: StatusGroupName;
+  readonly id: number;
+  readonly name: string;
+  readonly description: string;
+  readonly action?: string;
+};
+
+export type DeliveryError = {
+  readonly groupId: number;
+  readonly groupName: string;
+  readonly id: number;
+  readonly name: string;
+  readonly description: string;
+  readonly permanent: boolean;
+};
+
+export type Platform = { readonly entityId?: string; readonly applicationId?: string };
+
+/** What was sent; what else it holds depends on `type`. */
+export type Content = { readonly type: string; readonly [field: string]: unknown };
+
+/** One outbound message. Dates are texts such as `2023-02-01T23:15:03.379+0000`, which `new Date` reads. */
+export type Log = {
+  readonly sender: string;
+  readonly destination: string;
+  readonly bulkId?: string;
+  readonly messageId: string;
+  readonly sentAt: string;
+  readonly doneAt?: string;
+  readonly messageCount: number;
+  readonly price?: Price;
+  readonly status: Status;
+  readonly error: DeliveryError;
+  readonly platform?: Platform;
+  readonly content: Content;
+  readonly campaignReferenceId?: string;
+};
+
+export type LogsPage = {
+  readonly results: readonly Log[];
+  /** When it was asked for; without a `nextCursor` on the last page. */
+  readonly cursor?: { readonly limit: number; readonly nextCursor?: string };
+};
+
+/** A log to record, or a report on a known one: `messageId` and what is to be said of it. */
+export type LogSubmission = Partial<Omit<Log, 'status' | 'error'>> & {
+  readonly messageId: string;
+  /** By `id`, by `name`, or whole. */
+  readonly status?: Partial<Status>;
+  readonly error?: Partial<DeliveryError>;
+  readonly seenAt?: string;
+  /** When what is reported happened. */
+  readonly at?: string;
+};
+
+export type Violation = { readonly property: string; readonly violation: string };
+
+/** `index` counts the records of the call from 0. */
+export type Rejection = {
+  readonly index: number;
+  readonly messageId?: string;
+  readonly violations: readonly Violation[];
+};
+
+export type RecordResult = {
+  readonly recorded: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly rejected: readonly Rejection[];
+};
+
+/** What became of the next records of a stream; `records` of them, the first being number `first` of the stream. */
+export type RecordedChunk = RecordResult & { readonly first: number; readonly records: number };
+
+/** One step in a message's life. */
+export type TimelineEntry = {
+  readonly at: string;
+  readonly status: Status;
+  readonly error: DeliveryError;
+  readonly receivedAt: string;
+};
+
+/** One log with everything that was reported of it, oldest first. */
+export type Message = Log & { readonly timeline: readonly TimelineEntry[]; readonly seenAt?: string };

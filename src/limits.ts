@@ -27,6 +27,8 @@ export const limits = Object.freeze({
   batchRecordsMax: 1000,
   /** Records taken but not yet durable, over all requests: beyond it, callers wait. */
   queuedRecordsMax: 64_000,
+  /** Characters of content in those. */
+  queuedCharsMax: 64 * 1024 * 1024,
   /** Texts of one segment: contents of 64 KiB fill a segment long before its messages are counted out. */
   segmentBytesMax: 1024 * 1024 * 1024,
 

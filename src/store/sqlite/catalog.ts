@@ -105,8 +105,7 @@ export class Catalog {
   /** Moves a damaged segment out of the way; safe to call twice. */
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
-    const name = this.#folder.rows(segmentId).slice(this.#folder.path.length + 1);
-    this.noteDamaged(name, reason);
+    this.noteDamaged(this.#folder.nameOf(segmentId), reason);
     await this.#remove(segmentId, () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
   }

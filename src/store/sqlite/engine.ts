@@ -75,6 +75,7 @@ class SqliteStore implements Store {
   readonly #capacityWaiters: (() => void)[] = [];
   #loadedNow: (error?: Error) => void = () => {};
   #queuedRecords = 0;
+  #queuedChars = 0;
   #writeFailure: string | undefined;
   #unverified: number[] = [];
   #closing: Promise<void> | undefined;
@@ -114,7 +115,8 @@ class SqliteStore implements Store {
       throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
     this.#refuseWhenClosed();
     const count = batch.submissions.length;
-    await this.#capacity(count);
+    const chars = batch.submissions.reduce((sum, one) => sum + (one.contentJson?.length ?? 0), 0);
+    await this.#capacity(count, chars);
     try {
       const packed = packBatch(batch, this.#hashSeed);
       const transfer = [packed.numbers.buffer, packed.hashes.buffer];
@@ -126,6 +128,7 @@ class SqliteStore implements Store {
       throw new StoreUnavailable('a damaged segment was set aside; record again');
     } finally {
       this.#queuedRecords -= count;
+      this.#queuedChars -= chars;
       this.#wakeCapacityWaiters();
     }
   }
@@ -191,8 +194,10 @@ class SqliteStore implements Store {
   }
 
   /** Waits while too many records are on their way, or too many segments wait for their index. */
-  async #capacity(count: number): Promise<void> {
-    const full = () => this.#queuedRecords > 0 && this.#queuedRecords + count > limits.queuedRecordsMax;
+  async #capacity(count: number, chars: number): Promise<void> {
+    const full = () =>
+      this.#queuedRecords > 0 &&
+      (this.#queuedRecords + count > limits.queuedRecordsMax || this.#queuedChars + chars > limits.queuedCharsMax);
     while (full() || this.#catalog.unsealed > unsealedMax) {
       if (this.#catalog.unsealed > unsealedMax && this.#writeFailure !== undefined)
         throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
@@ -200,6 +205,7 @@ class SqliteStore implements Store {
       this.#refuseWhenClosed();
     }
     this.#queuedRecords += count;
+    this.#queuedChars += chars;
   }
 
   #wakeCapacityWaiters(): void {
@@ -234,7 +240,7 @@ class SqliteStore implements Store {
   }
 
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
-    for (const { id, reason } of log.damaged) this.#catalog.noteDamaged(`segment ${id}`, reason);
+    for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
     for (const { id, reason } of log.rebuilt)
       this.#observer.note({
         level: 'warn',

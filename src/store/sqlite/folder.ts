@@ -18,7 +18,12 @@ export class Folder {
   }
 
   rows(segmentId: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.rows.db`);
+    return join(this.path, this.nameOf(segmentId));
+  }
+
+  /** What a segment is called to the operator: the name of its rows file. */
+  nameOf(segmentId: number): string {
+    return `${String(segmentId).padStart(9, '0')}.rows.db`;
   }
 
   index(segmentId: number): string {

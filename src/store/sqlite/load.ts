@@ -29,7 +29,8 @@ export type LoadedSegment = {
 
 export type LoadedLog = {
   readonly segments: readonly LoadedSegment[];
-  readonly damaged: readonly { readonly id: number; readonly reason: string }[];
+  /** What is set aside, now or in an earlier run: named as long as it is there. */
+  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
 };
 
@@ -48,7 +49,7 @@ const sectionsAtStart = [
 /** Reads back what the threads keep in memory. Damaged segments are moved aside; the rest is served. */
 export function loadLog(folder: Folder, hashSeed: number, capacity: number): LoadedLog {
   const segments: LoadedSegment[] = [];
-  const damaged: { id: number; reason: string }[] = [];
+  const damaged = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const rebuilt: { id: number; reason: string }[] = [];
   const reports: (Reports & { readonly holder: LoadedSegment })[] = [];
   for (const id of folder.segmentIds()) {
@@ -60,7 +61,7 @@ export function loadLog(folder: Folder, hashSeed: number, capacity: number): Loa
     } catch (error) {
       if (!isDamage(error)) throw error;
       folder.setAside(id);
-      damaged.push({ id, reason: error instanceof Error ? error.message : String(error) });
+      damaged.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
     }
   }
   const byId = new Map(segments.map(segment => [segment.shared.id, segment.shared]));

@@ -241,6 +241,10 @@ export class RowsFile {
     if (!Array.isArray(row) || row[0] !== 0) throw new Error('the write-ahead log is still in use');
   }
 
+  get isOpen(): boolean {
+    return this.#db.isOpen;
+  }
+
   close(): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();

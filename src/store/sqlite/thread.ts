@@ -28,6 +28,7 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   readonly #waiting = new Map<number, Waiter>();
   readonly #ended: Promise<void>;
   #nextId = 1;
+  #end: Error | undefined;
 
   constructor(
     name: 'writer' | 'reader' | 'sealer',
@@ -62,6 +63,7 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   /** Sends what `request` makes of a fresh id, and waits for `settle` with that id. */
   ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<unknown> {
     const id = this.#nextId++;
+    if (this.#end !== undefined) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage(request(id), transfer);
@@ -85,6 +87,7 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   }
 
   #failAll(error: Error): void {
+    this.#end ??= error;
     this.fail([...this.#waiting.keys()], error);
   }
 }

@@ -161,7 +161,9 @@ export class Writer {
   rotateIfDue(now: number, sentBefore = -Infinity): void {
     const active = this.#active;
     if (active === undefined || active.messages + active.reports === 0) return;
-    if (now - active.createdAt >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
+    // A clock set back must not keep a segment open until the old time comes again.
+    const ageMs = Math.abs(now - active.createdAt);
+    if (ageMs >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
   }
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
@@ -190,7 +192,12 @@ export class Writer {
 
   #youngest(now: number): Active {
     this.rotateIfDue(now);
-    return this.#active ?? this.#open(now);
+    const active = this.#active ?? this.#open(now);
+    if (!active.rows.isOpen) {
+      const path = this.#options.folder.rows(active.shared.id);
+      active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+    }
+    return active;
   }
 
   #open(now: number): Active {
@@ -396,7 +403,7 @@ export class Writer {
     this.#pending = new Map();
   }
 
-  /** After a failed transaction: memory as it was, and the file opened anew, since a failed disk may leave it unusable. */
+  /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
   #undo(): void {
     const active = this.#active;
     if (active === undefined) return;
@@ -408,8 +415,6 @@ export class Writer {
     active.messages = messages;
     active.reports = reports;
     active.rows.close();
-    const path = this.#options.folder.rows(active.shared.id);
-    active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
   }
 }
 

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { KeyTable } from '../../src/store/sqlite/key-table.ts';
+
+function found(table: KeyTable, hash: number): string[] {
+  const places: string[] = [];
+  table.find(hash, (segmentId, ordinal) => {
+    places.push(`${segmentId}:${ordinal}`);
+    return false;
+  });
+  return places.sort();
+}
+
+test('inserted, removed and dropped keys → exactly the live ones are found, whatever the order', () => {
+  const step = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('insert'),
+        segment: fc.integer({ min: 1, max: 6 }),
+        hash: fc.integer({ min: 1, max: 40 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('drop'), segment: fc.integer({ min: 1, max: 6 }), hash: fc.constant(1) }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('remove'),
+        segment: fc.integer({ min: 1, max: 6 }),
+        hash: fc.integer({ min: 1, max: 40 }),
+      }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 400 }), steps => {
+      const table = new KeyTable();
+      const live = new Map<number, Map<string, number>>();
+      let ordinal = 0;
+      for (const { do: act, segment, hash: small } of steps) {
+        // All in one shard, so that runs of neighbours and rebuilding are met.
+        const hash = (small * 0x10001) & 0xffffff;
+        if (!live.has(segment)) {
+          table.addSegment(segment);
+          live.set(segment, new Map());
+        }
+        const held = live.get(segment);
+        if (act === 'drop') {
+          table.dropSegment(segment);
+          live.delete(segment);
+        } else if (act === 'insert') {
+          table.insert(hash, segment, ordinal);
+          held?.set(`${segment}:${ordinal}`, hash);
+          ordinal++;
+        } else {
+          const entry = [...(held ?? [])].find(([, held]) => held === hash);
+          if (entry === undefined) continue;
+          table.remove(hash, segment, Number(entry[0].split(':')[1]));
+          held?.delete(entry[0]);
+        }
+      }
+      for (let small = 1; small <= 40; small++) {
+        const hash = (small * 0x10001) & 0xffffff;
+        const expected = [...live.values()].flatMap(held =>
+          [...held].filter(([, one]) => one === hash).map(([place]) => place),
+        );
+        expect(found(table, hash)).toEqual(expected.sort());
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('ten thousand segments come and go → slots are used again and nothing is mixed up', () => {
+  const table = new KeyTable();
+  const keep = 50;
+  for (let segment = 1; segment <= 10_000; segment++) {
+    table.addSegment(segment);
+    table.insert((segment * 2_654_435 + 7) >>> 0, segment, segment % 1000);
+    if (segment > keep) table.dropSegment(segment - keep);
+  }
+  for (let segment = 9_951; segment <= 10_000; segment++)
+    expect(found(table, (segment * 2_654_435 + 7) >>> 0)).toContain(`${segment}:${segment % 1000}`);
+  for (let segment = 1; segment <= 9_950; segment += 97)
+    expect(found(table, (segment * 2_654_435 + 7) >>> 0)).not.toContain(`${segment}:${segment % 1000}`);
+});
+
+test('more live segments than slots → a RangeError that says what to change', () => {
+  const table = new KeyTable();
+  expect(() => {
+    for (let segment = 1; segment <= 5000; segment++) table.addSegment(segment);
+  }).toThrow(/lengthen the segments' age/);
+});

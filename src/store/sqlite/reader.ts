@@ -79,11 +79,12 @@ export class Reader {
 
   history(account: AccountId, messageId: string, sentSince: EpochMs): MessageHistory | undefined {
     const query: Query = { account, filter: { messageIds: [messageId] }, sentSince, limit: 1, walk: false };
+    const conditions = conditionsOf(query.filter);
     const merge = new Merge(this.#sources(query, { sentAt: Infinity, position: Infinity, ...this.#now() }, false));
     for (let [candidate] = merge.take(1); candidate !== undefined; [candidate] = merge.take(1)) {
       const { segmentId, ordinal } = candidate;
       const row = this.#guard(segmentId, files => files.rows.message(ordinal));
-      if (row === undefined || !fits(logOf(row, undefined), row, query)) continue;
+      if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
       this.#guard(segmentId, () => verifyMessage(row));
       const newest = this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
       const reports = this.#chain(newest);
@@ -157,6 +158,7 @@ export class Reader {
     query: Query,
     asOf: number | undefined,
   ): readonly { log: LogRecord; place: Found }[] {
+    const conditions = conditionsOf(query.filter);
     const rows = this.#messageRows(candidates);
     const newestOf = (one: Found) => this.#segments.get(one.segmentId)?.shared.newestReport[one.ordinal] ?? 0;
     const newest = candidates.map(newestOf);
@@ -165,7 +167,7 @@ export class Reader {
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
       const row = rows.get(positionOf(place.segmentId, place.ordinal));
-      if (row === undefined) continue;
+      if (row === undefined || row[1] !== query.account) continue;
       let report = reports.get(newest[i] ?? 0);
       if (group !== undefined) {
         const present = groupOfStatus(report?.[2] ?? row[4]);
@@ -174,7 +176,7 @@ export class Reader {
         if (present !== group) report = then;
       }
       const log = logOf(row, report);
-      if (fits(log, row, query)) found.push({ log, place });
+      if (fits(log, conditions)) found.push({ log, place });
     }
     return found;
   }
@@ -282,14 +284,22 @@ function valuesOf(filter: Filter, field: Field): readonly string[] | undefined {
   }
 }
 
-/** Equal hashes do not make equal values: the row itself decides. */
-function fits(log: LogRecord, row: MessageRow, query: Query): boolean {
-  if (row[1] !== query.account) return false;
-  return fields.every(field => {
-    const values = valuesOf(query.filter, field);
-    const value = log[field];
-    return values === undefined || (value !== undefined && values.includes(value));
+type Condition = readonly [field: Field, values: readonly string[]];
+
+function conditionsOf(filter: Filter): readonly Condition[] {
+  return fields.flatMap(field => {
+    const values = valuesOf(filter, field);
+    return values === undefined ? [] : [[field, values] as const];
   });
+}
+
+/** Equal hashes do not make equal values: the row itself decides. */
+function fits(log: LogRecord, conditions: readonly Condition[]): boolean {
+  for (const [field, values] of conditions) {
+    const value = log[field];
+    if (value === undefined || !values.includes(value)) return false;
+  }
+  return true;
 }
 
 type SegmentSources = {

@@ -8,7 +8,7 @@ import {
   numberAt,
   numbersPerRecord,
   type PackedBatch,
-  splitText,
+  partSeparator,
   statusWith,
 } from './packed-batch.ts';
 import type { Position } from './position.ts';
@@ -57,20 +57,31 @@ export function verifyReport<Row extends ReportState | ReportRow>(row: Row): Row
 }
 
 export function identityOf(row: MessageRow): MessageIdentity {
-  const texts = splitText(row[14]);
-  const { messageId, sender = '', destination = '', contentJson = '' } = texts;
-  return {
+  const body = row[14];
+  let at = 0;
+  const part = (): string => {
+    const end = body.indexOf(partSeparator, at);
+    const text = body.slice(at, end);
+    at = end + 1;
+    return text;
+  };
+  const messageId = part();
+  const bulkId = part();
+  const identity: { -readonly [K in keyof MessageIdentity]: MessageIdentity[K] } = {
     messageId,
-    sender,
-    destination,
+    sender: part(),
+    destination: part(),
     sentAt: row[2],
     messageCount: row[11],
-    contentJson,
-    ...(texts.bulkId !== undefined && { bulkId: texts.bulkId }),
-    ...(texts.entityId !== undefined && { entityId: texts.entityId }),
-    ...(texts.applicationId !== undefined && { applicationId: texts.applicationId }),
-    ...(texts.campaignReferenceId !== undefined && { campaignReferenceId: texts.campaignReferenceId }),
+    contentJson: '',
   };
+  const [entityId, applicationId, campaignReferenceId] = [part(), part(), part()];
+  identity.contentJson = body.slice(at);
+  if (bulkId !== '') identity.bulkId = bulkId;
+  if (entityId !== '') identity.entityId = entityId;
+  if (applicationId !== '') identity.applicationId = applicationId;
+  if (campaignReferenceId !== '') identity.campaignReferenceId = campaignReferenceId;
+  return identity;
 }
 
 /** The state a message was recorded with. */
@@ -93,18 +104,19 @@ function state(
   price: number | null,
   currency: string | null,
 ): MessageState {
-  return {
+  const state: { -readonly [K in keyof MessageState]: MessageState[K] } = {
     status: statusWith(status, extra),
     error: errorWith(error, extra),
     at,
-    ...(doneAt !== null && { doneAt }),
-    ...(price !== null && currency !== null && { price: { pricePerMessage: price, currency } }),
-    ...(seenAt !== null && { seenAt }),
   };
+  if (doneAt !== null) state.doneAt = doneAt;
+  if (price !== null && currency !== null) state.price = { pricePerMessage: price, currency };
+  if (seenAt !== null) state.seenAt = seenAt;
+  return state;
 }
 
 export function logOf(row: MessageRow, newest: ReportState | ReportRow | undefined): LogRecord {
-  return { ...identityOf(row), ...(newest === undefined ? initialStateOf(row) : stateAfter(newest)) };
+  return Object.assign(identityOf(row), newest === undefined ? initialStateOf(row) : stateAfter(newest));
 }
 
 /** What a report said, apart from what came of it: short names, since there is one on every report row. */

@@ -253,10 +253,12 @@ export class RowsFile {
   #among(table: string, key: string, columns: string, keys: readonly number[]): readonly unknown[] {
     const [least, greatest] = [Math.min(...keys), Math.max(...keys)];
     if (greatest - least < keys.length * 2) {
+      const rows: readonly unknown[] = this.#prepare(
+        `SELECT ${columns} FROM ${table} WHERE ${key} BETWEEN ? AND ?`,
+      ).all(least, greatest);
+      if (greatest - least + 1 === keys.length) return rows;
       const wanted = new Set(keys);
-      return this.#prepare(`SELECT ${columns} FROM ${table} WHERE ${key} BETWEEN ? AND ?`)
-        .all(least, greatest)
-        .filter(row => Array.isArray(row) && wanted.has(row[0]));
+      return rows.filter(row => Array.isArray(row) && wanted.has(row[0]));
     }
     return this.#prepare(`SELECT ${columns} FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`).all(
       JSON.stringify(keys),

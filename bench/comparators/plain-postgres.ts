@@ -1,0 +1,270 @@
+import pg from 'pg';
+import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
+import { initialState, newMessageViolations } from '../../src/domain/report.ts';
+import type {
+  Page,
+  Query,
+  RecordBatch,
+  RecordOutcome,
+  Rejection,
+  RenderedPage,
+  Store,
+  StoreStats,
+} from '../../src/store/store.ts';
+import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import type { PostgresConnection } from './postgres-server.ts';
+import { type Known, reportOn } from './report-on.ts';
+import {
+  type ColumnType,
+  historyOf,
+  identityOf,
+  knownOf,
+  messageColumns,
+  messageValues,
+  number,
+  type Row,
+  reportColumns,
+  reportValues,
+  schema,
+  stateColumns,
+  stateValues,
+  text,
+  type Value,
+} from './rows.ts';
+import { type Dialect, pageOf, selectPage } from './select.ts';
+
+const connectionsMax = 8;
+/** Rows deleted in one transaction. */
+const deletedRowsMax = 5_000;
+
+const dialect: Dialect = {
+  value: place => `$${place}`,
+  oneOf: (column, place) => `${column} = ANY($${place})`,
+  list: values => values,
+};
+
+/** `bigint` columns hold milliseconds and row numbers, all of them exact as numbers. */
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+const stateTypes = Object.fromEntries(stateColumns.map(column => [column, messageColumns[column]]));
+
+/** A message that is being reported on, as it stands after the reports before in the same batch. */
+type Target = {
+  readonly row: Row;
+  known: Known;
+
+  readonly added: Value[][];
+  moved: boolean;
+};
+
+/** One PostgreSQL table with ordinary indexes: multi-row statements by `unnest`, one transaction a batch. */
+export class PlainPostgresStore implements Store {
+  readonly #pool: pg.Pool;
+
+  private constructor(connection: PostgresConnection) {
+    this.#pool = new pg.Pool({ ...connection, database: 'postgres', max: connectionsMax, types });
+    // An idle connection that breaks is replaced; the calls that need one fail by themselves.
+    this.#pool.on('error', () => undefined);
+  }
+
+  static async open(connection: PostgresConnection): Promise<PlainPostgresStore> {
+    const store = new PlainPostgresStore(connection);
+    for (const statement of schema('bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY'))
+      await store.#pool.query(statement);
+    return store;
+  }
+
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('BEGIN');
+      const outcome = await recordBatch(client, batch);
+      await client.query('COMMIT');
+      return outcome;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    } finally {
+      client.release();
+    }
+  }
+
+  async find(query: Query): Promise<Page> {
+    const { sql, parameters } = selectPage(query, dialect);
+    const begins = query.walk && query.after === undefined;
+    const newest = begins ? await this.#pool.query<Row>('SELECT coalesce(max(id), 0) AS id FROM message') : undefined;
+    const { rows } = await this.#pool.query<Row>(sql, [...parameters]);
+    return pageOf(query, rows, newest?.rows[0] === undefined ? 0 : number(newest.rows[0], 'id'));
+  }
+
+  async render(query: Query, form: LogForm): Promise<RenderedPage> {
+    const { logs, next } = await this.find(query);
+    const rendered = new TextEncoder().encode(renderLogs(logs, form));
+    return { text: rendered, count: logs.length, ...(next !== undefined && { next }) };
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    const { rows } = await this.#pool.query<Row>(
+      'SELECT * FROM message WHERE account_id = $1 AND message_id = $2 AND sent_at >= $3',
+      [account, messageId, sentSince],
+    );
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    const reports = await this.#pool.query<Row>('SELECT * FROM report WHERE message = $1 ORDER BY number', [row.id]);
+    return historyOf(row, reports.rows);
+  }
+
+  async stats(): Promise<StoreStats> {
+    const { rows } = await this.#pool.query<Row>(
+      `SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM report WHERE number > 0) AS reports,
+        pg_total_relation_size('message') + pg_total_relation_size('report') AS bytes`,
+    );
+    const counted = rows[0] ?? {};
+    const figure = (name: string) => number(counted, name);
+    return {
+      segments: 1,
+      messages: figure('messages'),
+      reports: figure('reports'),
+      bytes: figure('bytes'),
+      queuedRecords: 0,
+      damaged: [],
+    };
+  }
+
+  async dropBefore(sentAt: EpochMs): Promise<void> {
+    const accounts = await this.#pool.query<Row>('SELECT DISTINCT account_id FROM message');
+    for (const row of accounts.rows) {
+      const bounds = [number(row, 'account_id'), sentAt, deletedRowsMax];
+      const past = `SELECT id FROM message WHERE account_id = $1 AND sent_at < $2 ORDER BY sent_at LIMIT $3`;
+      for (let deleted = deletedRowsMax; deleted === deletedRowsMax; ) {
+        const result = await this.#pool.query(
+          `WITH past AS (${past}), reports AS (DELETE FROM report USING past WHERE report.message = past.id)
+            DELETE FROM message USING past WHERE message.id = past.id`,
+          bounds,
+        );
+        deleted = result.rowCount ?? 0;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ended) await this.#pool.end();
+  }
+}
+
+async function recordBatch(client: pg.PoolClient, batch: RecordBatch): Promise<RecordOutcome> {
+  const counts = { recorded: 0, updated: 0, unchanged: 0 };
+  const rejected: Rejection[] = [];
+  const violations = batch.submissions.map(one => newMessageViolations(one, batch.receivedAt, batch.sentSince));
+  const recorded = await insertNew(client, batch, violations);
+  const targets = await loadTargets(client, batch, recorded);
+  for (const [index, submission] of batch.submissions.entries()) {
+    const { messageId } = submission;
+    const first = recorded.get(messageId);
+    const target = first === undefined || index > first ? targets.get(messageId) : undefined;
+    if (index === first) counts.recorded++;
+    else if (target === undefined) rejected.push({ index, messageId, violations: violations[index] ?? [] });
+    else {
+      const outcome = report(target, submission, batch);
+      if (typeof outcome === 'string') counts[outcome]++;
+      else rejected.push({ index, messageId, violations: outcome });
+    }
+  }
+  await writeReports(client, targets);
+  return { ...counts, rejected };
+}
+
+/** Inserts what can be a new message; gives the places of those that were new. */
+async function insertNew(
+  client: pg.PoolClient,
+  batch: RecordBatch,
+  violations: readonly (readonly Violation[])[],
+): Promise<ReadonlyMap<string, number>> {
+  const candidates = new Map<string, number>();
+  for (const [index, { messageId }] of batch.submissions.entries())
+    if (violations[index]?.length === 0 && !candidates.has(messageId)) candidates.set(messageId, index);
+  const values: Value[][] = [];
+  for (const index of candidates.values()) {
+    const submission = batch.submissions[index];
+    if (submission === undefined) continue;
+    const identity = identityOf(submission, batch.receivedAt);
+    values.push(messageValues(batch.account, identity, initialState(submission, identity.sentAt), batch.receivedAt));
+  }
+  if (values.length === 0) return new Map();
+  const { rows } = await client.query<Row>(
+    `${insert('message', messageColumns)} ON CONFLICT DO NOTHING RETURNING message_id`,
+    transposed(values, messageColumns),
+  );
+  return new Map(rows.map(row => [text(row, 'message_id'), candidates.get(text(row, 'message_id')) ?? 0]));
+}
+
+/** The messages that the batch reports on, locked in one order so that two batches never wait for each other. */
+async function loadTargets(
+  client: pg.PoolClient,
+  batch: RecordBatch,
+  recorded: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, Target>> {
+  const asked = batch.submissions.filter((one, index) => recorded.get(one.messageId) !== index);
+  if (asked.length === 0) return new Map();
+  const { rows } = await client.query<Row>(
+    'SELECT * FROM message WHERE account_id = $1 AND message_id = ANY($2) ORDER BY id FOR UPDATE',
+    [batch.account, asked.map(one => one.messageId)],
+  );
+  const reports = await client.query<Row>('SELECT * FROM report WHERE message = ANY($1) ORDER BY message, number', [
+    rows.map(row => number(row, 'id')),
+  ]);
+  const reportsOf = Map.groupBy(reports.rows, row => number(row, 'message'));
+  return new Map(
+    rows.map(row => {
+      const known = knownOf(row, reportsOf.get(number(row, 'id')) ?? []);
+      return [text(row, 'message_id'), { row, known, added: [], moved: false }];
+    }),
+  );
+}
+
+function report(target: Target, submission: Submission, batch: RecordBatch) {
+  const { known, row } = target;
+  const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
+  if (reported.outcome === 'rejected') return reported.violations;
+  if (reported.outcome === 'unchanged') return 'unchanged';
+  const id = number(row, 'id');
+  if (known.reports.length === 0) target.added.push(reportValues(id, 0, known.initial, number(row, 'received_at')));
+  target.added.push(reportValues(id, known.reports.length + 1, reported.report, batch.receivedAt));
+  target.known = { ...known, reports: [...known.reports, reported.report], state: reported.state };
+  target.moved = true;
+  return reported.moved ? 'updated' : 'unchanged';
+}
+
+async function writeReports(client: pg.PoolClient, targets: ReadonlyMap<string, Target>): Promise<void> {
+  const moved = [...targets.values()].filter(target => target.moved);
+  if (moved.length === 0) return;
+  const added = moved.flatMap(target => target.added);
+  await client.query(insert('report', reportColumns), transposed(added, reportColumns));
+  const assignments = stateColumns.map(column => `${column} = given.${column}`).join(', ');
+  const columns = { id: 'bigint', ...stateTypes } as const;
+  await client.query(
+    `UPDATE message SET ${assignments} FROM (SELECT * FROM ${unnest(columns)}) AS given WHERE message.id = given.id`,
+    transposed(
+      moved.map(({ row, known }) => [number(row, 'id'), ...stateValues(known.state)]),
+      columns,
+    ),
+  );
+}
+
+type Columns = Readonly<Record<string, ColumnType>>;
+
+function insert(table: string, columns: Columns): string {
+  const names = Object.keys(columns).join(', ');
+  return `INSERT INTO ${table} (${names}) SELECT * FROM ${unnest(columns)}`;
+}
+
+function unnest(columns: Columns): string {
+  const arrays = Object.values(columns).map((type, index) => `$${index + 1}::${type}[]`);
+  return `unnest(${arrays.join(', ')}) AS given (${Object.keys(columns).join(', ')})`;
+}
+
+/** Rows as one array a column. */
+function transposed(rows: readonly (readonly Value[])[], columns: Columns): Value[][] {
+  return Object.keys(columns).map((_, index) => rows.map(row => row[index] ?? null));
+}

@@ -38,7 +38,7 @@ function filesUnder(folder: string): readonly string[] {
 }
 
 const files = filesUnder('.').filter(file => /\.(ts|tsx|mjs|js|json|md|html|css|ya?ml)$|^(bin|\.ci)\/|rc$/.test(file));
-const code = files.filter(file => /\.(ts|tsx|mjs|js)$|^bin\//.test(file));
+const code = files.filter(file => /\.(ts|tsx|mjs|js)$|^bin\/[^.]+$/.test(file));
 const docs = files.filter(file => file.endsWith('.md'));
 
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');

@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { chatErrors } from '../../scripts/demo/life.ts';
 import { Schedule } from '../../scripts/demo/schedule.ts';
 import { type Arrival, liveTraffic, pastTraffic, slotArrivals, type Traffic } from '../../scripts/demo/traffic.ts';
+import { limits } from '../../src/limits.ts';
+import { parseRecord } from '../../src/wire/log-record.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 
 const noon = Date.UTC(2026, 5, 1, 12);
 const dayMs = 86_400_000;
@@ -73,6 +76,34 @@ describe("the demo's traffic", () => {
     for (const { messageId, dueAt } of messages)
       recordedAt.set(messageId, Math.min(dueAt, recordedAt.get(messageId) ?? Number.POSITIVE_INFINITY));
     expect(twoDays.filter(one => one.dueAt < (recordedAt.get(one.messageId) ?? 0))).toEqual([]);
+  });
+
+  test('every record → parsed without a violation', () => {
+    const flawed = twoDays.flatMap(({ record }) => parseRecord(record).violations ?? []);
+    expect(flawed).toEqual([]);
+  });
+
+  test('some hours recorded in the order of arrival → nothing rejected, most of it delivered', async () => {
+    const store = new MemoryStore();
+    const schedule = new Schedule<Arrival>();
+    for (const slot of slots(pastTraffic, noon, 6 * 3_600_000)) schedule.add(slot);
+    const due = schedule.take(noon + dayMs);
+    let [recorded, rejected] = [0, 0];
+    for (let start = 0; start < due.length; start += limits.batchRecordsMax) {
+      const batch = due.slice(start, start + limits.batchRecordsMax);
+      const submissions = batch.flatMap(({ record }) => parseRecord(record).submission ?? []);
+      const receivedAt = batch.at(-1)?.dueAt ?? noon;
+      const outcome = await store.record({ account: 1, binding: {}, receivedAt, sentSince: noon, submissions });
+      recorded += outcome.recorded;
+      rejected += outcome.rejected.length;
+    }
+    expect(rejected).toBe(0);
+    expect(recorded).toBe(new Set(due.map(one => one.messageId)).size);
+    const { logs } = await store.find({ account: 1, filter: {}, sentSince: noon, limit: 1000, walk: false });
+    const delivered = logs.filter(log => log.status.name === 'DELIVERED_TO_HANDSET');
+    expect(delivered.length).toBeGreaterThan(800);
+    expect(delivered.every(log => log.price !== undefined && log.doneAt !== undefined)).toBe(true);
+    await store.close();
   });
 });
 

@@ -10,6 +10,8 @@ const shardEntriesMin = 64;
 /** Fuller, and a look-up of an unknown id walks ever longer runs; emptier, and memory is spent on nothing. */
 const loadMax = 0.75;
 const growth = 1.3;
+/** Shards fill unevenly by chance. */
+const slack = 1.05;
 
 type Shard = {
   /** Pairs: the key's hash, and slot × 2^20 + ordinal. Side by side, so that a look-up touches one cache line. */
@@ -29,6 +31,11 @@ export class KeyTable {
   readonly #segmentIds = new Float64Array(slotsMax + 1);
   readonly #slots = new Map<number, number>();
   #nextSlot = 1;
+
+  /** Makes room for so many keys at once: growing step by step leaves memory in pieces that nobody can use. */
+  reserve(keys: number): void {
+    for (let index = 0; index < shardCount; index++) this.#rebuild(index, keys / shardCount);
+  }
 
   /** Opens room for a segment's keys. Throws a `RangeError` when more than 4,094 segments are live. */
   addSegment(segmentId: number): void {
@@ -86,7 +93,7 @@ export class KeyTable {
   }
 
   /** Makes the shard anew without the dropped segments' keys, larger only if the live ones need it. */
-  #rebuild(index: number): Shard {
+  #rebuild(index: number, keys = 0): Shard {
     const { entries } = this.#shard(index);
     const isLive = (location: number) => this.#segmentIds[Math.floor(location / ordinalsMax)] !== 0;
     let live = 0;
@@ -94,7 +101,7 @@ export class KeyTable {
       const location = entries[i] ?? 0;
       if (location !== 0 && location < removed && isLive(location)) live++;
     }
-    const shard = newShard(Math.max(shardEntriesMin, Math.ceil((live / loadMax) * growth)));
+    const shard = newShard(Math.max(shardEntriesMin, Math.ceil(Math.max(live * growth, keys * slack) / loadMax)));
     for (let i = 0; i < entries.length; i += 2) {
       const [hash, location] = [entries[i] ?? 0, entries[i + 1] ?? 0];
       if (location !== 0 && location < removed && isLive(location)) place(shard, hash, location);

@@ -34,7 +34,7 @@ export type LoadedLog = {
   readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
 };
 
-const rowsAtATime = 10_000;
+const rowsAtATime = 1000;
 
 /** What is taken into memory at once; the sealer verifies the rest of the index while the log already serves. */
 const sectionsAtStart = [
@@ -51,34 +51,38 @@ export function loadLog(folder: Folder, hashSeed: number, capacity: number): Loa
   const segments: LoadedSegment[] = [];
   const damaged = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const rebuilt: { id: number; reason: string }[] = [];
-  const reports: (Reports & { readonly holder: LoadedSegment })[] = [];
+  const byId = new Map<number, SharedSegment>();
   for (const id of folder.segmentIds()) {
     try {
       const sealed = loadSealed(folder, id, hashSeed, reason => rebuilt.push({ id, reason }));
       const loaded = sealed ?? loadUnsealed(folder, id, hashSeed, capacity);
       segments.push(loaded.segment);
-      reports.push({ ...loaded.reports, holder: loaded.segment });
+      byId.set(id, loaded.segment.shared);
+      applyReports(loaded, byId);
     } catch (error) {
       if (!isDamage(error)) throw error;
       folder.setAside(id);
       damaged.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
     }
   }
-  const byId = new Map(segments.map(segment => [segment.shared.id, segment.shared]));
-  for (const { holder, firstSequence, messages, groups } of reports)
-    for (let i = 0; i < messages.length; i++) {
-      const position = messages[i] ?? 0;
-      const shared = byId.get(segmentIdOf(position));
-      if (shared === undefined) continue;
-      applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
-      // The message's own time is a look-up away; its segment's greatest keeps the report at least as long.
-      if (holder.columns !== undefined) keepReportsUntil(holder.shared, maxSentAt(shared));
-    }
   return { segments, damaged, rebuilt };
 }
 
 type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
+
+/** A segment's reports are on its own messages or on older segments'. */
+function applyReports({ segment, reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): void {
+  const { firstSequence, messages, groups } = reports;
+  for (let i = 0; i < messages.length; i++) {
+    const position = messages[i] ?? 0;
+    const shared = byId.get(segmentIdOf(position));
+    if (shared === undefined) continue;
+    applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
+    // The message's own time is a look-up away; its segment's greatest keeps the report at least as long.
+    if (segment.columns !== undefined) keepReportsUntil(segment.shared, maxSentAt(shared));
+  }
+}
 
 /** Makes a report the newest of its message. */
 export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
@@ -173,18 +177,20 @@ export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capac
 }
 
 function loadReports(rows: RowsFile, firstSequence: number): Reports {
-  const messages: number[] = [];
-  const groups: number[] = [];
-  for (;;) {
-    const batch = rows.reportsFrom(firstSequence + messages.length, rowsAtATime);
-    if (batch.length === 0) break;
+  const count = rows.reportCount();
+  const messages = new Float64Array(count);
+  const groups = new Uint8Array(count);
+  for (let done = 0; done < count; ) {
+    const batch = rows.reportsFrom(firstSequence + done, rowsAtATime);
+    if (batch.length === 0) throw new DamagedRow(`the rows file (report ${done} of ${count} is missing)`);
     for (const row of batch) {
       verifyReport(row);
-      messages.push(row[11]);
-      groups.push(groupOfStatus(row[2]));
+      messages[done] = row[11];
+      groups[done] = groupOfStatus(row[2]);
+      done++;
     }
   }
-  return { firstSequence, messages: Float64Array.from(messages), groups: Uint8Array.from(groups) };
+  return { firstSequence, messages, groups };
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {

@@ -220,6 +220,11 @@ export class RowsFile {
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
   }
 
+  reportCount(): number {
+    const row = this.#prepare('SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM report').get();
+    return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
+  }
+
   /** Every row from `from` on, `count` at a time: for rebuilding what is kept in memory. */
   messagesFrom(from: number, count: number): readonly MessageRow[] {
     return this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal >= ? ORDER BY ordinal LIMIT ?`).all(

@@ -3,6 +3,8 @@ import { InvalidBookmark, StoreUnavailable } from '../store.ts';
 import { DamagedSegment } from './damage.ts';
 import type { Failure, ThreadData } from './messages.ts';
 
+const youngGenerationMib = 12;
+
 type Waiter = { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void };
 
 /** The error a failure stood for, on this side of the thread. */
@@ -38,7 +40,12 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   ) {
     // The same file name runs as TypeScript in a clone and as JavaScript once built.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`./${name}-thread.${extension}`, import.meta.url), { workerData: data, name });
+    this.#worker = new Worker(new URL(`./${name}-thread.${extension}`, import.meta.url), {
+      workerData: data,
+      name,
+      // What a thread makes it soon drops; by default each would let 48 MiB of that pile up.
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
+    });
     this.#worker.on('message', onReply);
     this.#worker.on('error', error => {
       this.#failAll(error instanceof Error ? error : new Error(String(error)));

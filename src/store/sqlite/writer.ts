@@ -103,6 +103,7 @@ export class Writer {
   /** Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. */
   adopt(segments: readonly LoadedSegment[], goesOn: boolean): void {
     for (const { shared } of segments) this.#segments.set(shared.id, shared);
+    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
     for (const segment of segments) {
       this.#keys.addSegment(segment.shared.id);
       if (segment.columns === undefined) {
@@ -122,13 +123,19 @@ export class Writer {
   #adoptIndex(segmentId: number): void {
     const index = new IndexFile(this.#options.folder.index(segmentId));
     try {
-      const hashes = index.uint32('messageId.hashes');
-      const ordinals = index.uint32('messageId.ordinals');
       const starts = index.bytesOf('messageId.starts') === 0 ? undefined : index.uint32('messageId.starts');
-      for (let i = 0; i < hashes.length; i++) {
-        const [from, to] = starts === undefined ? [i, i + 1] : [starts[i] ?? 0, starts[i + 1] ?? 0];
-        for (let at = from; at < to; at++) this.#keys.insert(hashes[i] ?? 0, segmentId, ordinals[at] ?? 0);
-      }
+      const ordinals = index.uint32Chunks('messageId.ordinals');
+      let [run, place, at]: [Uint32Array, number, number] = [new Uint32Array(0), 0, 0];
+      const nextOrdinal = (): number => {
+        if (place === run.length) [run, place] = [ordinals.next().value ?? run, 0];
+        return run[place++] ?? 0;
+      };
+      for (const hashes of index.uint32Chunks('messageId.hashes'))
+        for (const hash of hashes) {
+          const times = starts === undefined ? 1 : (starts[at + 1] ?? 0) - (starts[at] ?? 0);
+          for (let i = 0; i < times; i++) this.#keys.insert(hash, segmentId, nextOrdinal());
+          at++;
+        }
     } finally {
       index.close();
     }

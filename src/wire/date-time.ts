@@ -4,6 +4,9 @@ import type { EpochMs } from '../domain/message.ts';
 export const earliestMs: EpochMs = -62_135_596_800_000;
 export const latestMs: EpochMs = 253_402_300_799_999;
 
+/** What `parseDateTime` takes, to be read after "must be". */
+export const dateTimeRule = 'a date-time with an offset, such as 2023-02-01T23:15:03.379+0000';
+
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
 const monthDays: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -19,7 +22,9 @@ export function parseDateTime(text: string): EpochMs | undefined {
   const time = timeOfDayMs(text);
   if (day === undefined || time === undefined) return undefined;
   const fractionEnd = endOfFraction(text);
-  const fractionMs = Number(text.slice(20, Math.min(fractionEnd, 23)).padEnd(3, '0'));
+  let fractionMs = 0;
+  for (let at = 20, weight = 100; at < fractionEnd && at < 23; at++, weight /= 10)
+    fractionMs += (text.charCodeAt(at) - 0x30) * weight;
   const offset = offsetMs(text, fractionEnd);
   if (offset === undefined) return undefined;
   const moment = day * dayMs + time + fractionMs - offset;

@@ -1,0 +1,75 @@
+import { IsArray, type TSchema } from 'typebox';
+import type { Filter } from '../domain/filter.ts';
+import type { EpochMs } from '../domain/message.ts';
+import { statusGroupNames } from '../domain/registry.ts';
+import { limits } from '../limits.ts';
+import type { Parsed } from './parsed.ts';
+import { present } from './present.ts';
+import { type KnownParameters, QueryReader } from './query-reader.ts';
+import { exportFormats, exportParameters, filterParameters, pageParameters } from './query-schemas.ts';
+
+/** What `GET /messenger/1/logs` asks for. */
+export type LogsQuery = {
+  readonly filter: Filter;
+  readonly limit: number;
+  readonly useCursor: boolean;
+  readonly cursor?: string;
+};
+
+export type ExportFormat = (typeof exportFormats)[number];
+export type ExportQuery = { readonly filter: Filter; readonly format: ExportFormat };
+
+const logsParameters = known({ ...filterParameters, ...pageParameters });
+const exportsParameters = known({ ...filterParameters, ...exportParameters });
+
+function known(parameters: { readonly [name: string]: TSchema }): KnownParameters {
+  return new Map(Object.entries(parameters).map(([name, schema]) => [name, { many: IsArray(schema) }]));
+}
+
+/** `raw` is what stands behind the `?`, as it came; every violation in one answer. */
+export function parseLogsQuery(raw: string): Parsed<LogsQuery> {
+  const query = new QueryReader(raw, logsParameters);
+  const filter = readFilter(query);
+  const limit = query.integer('limit', 1, limits.pageLogsMax) ?? limits.pageLogsDefault;
+  const useCursor = query.flag('useCursor') ?? false;
+  const cursor = query.text('cursor');
+  if (query.violations.length > 0) return { violations: query.violations };
+  return {
+    value: { filter, limit, useCursor: useCursor || cursor !== undefined, ...(cursor !== undefined && { cursor }) },
+  };
+}
+
+/** As `parseLogsQuery`, for a call that gives all that matches. */
+export function parseExportQuery(raw: string): Parsed<ExportQuery> {
+  const query = new QueryReader(raw, exportsParameters);
+  const filter = readFilter(query);
+  const format = query.choice('format', exportFormats) ?? 'ndjson';
+  return query.violations.length > 0 ? { violations: query.violations } : { value: { filter, format } };
+}
+
+/** For a call without parameters. */
+export function parseEmptyQuery(raw: string): Parsed<undefined> {
+  const { violations } = new QueryReader(raw, new Map());
+  return violations.length > 0 ? { violations } : { value: undefined };
+}
+
+/** The filter that every way of reading shares. */
+function readFilter(query: QueryReader): Filter {
+  return present({
+    sender: query.text('sender'),
+    destination: query.text('destination'),
+    bulkIds: query.list('bulkId', limits.idListCharsMax),
+    messageIds: query.list('messageId', limits.idListCharsMax),
+    generalStatus: query.choice('generalStatus', statusGroupNames),
+    sentSince: query.dateTime('sentSince'),
+    sentUntil: earlier(query.dateTime('sentUntil'), query.dateTime('sentBefore')),
+    entityId: query.text('entityId'),
+    applicationId: query.text('applicationId'),
+    campaignReferenceIds: query.list('campaignReferenceId'),
+  });
+}
+
+/** The vendor's page names `sentBefore` once for `sentUntil`; both given, the earlier one holds. */
+function earlier(a: EpochMs | undefined, b: EpochMs | undefined): EpochMs | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}

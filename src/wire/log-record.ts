@@ -1,0 +1,145 @@
+import type { Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { EpochMs, Submission, Violation } from '../domain/message.ts';
+import { contentText } from './content-text.ts';
+import { dateTimeRule, parseDateTime } from './date-time.ts';
+import { readError, readStatus } from './delivery-codes.ts';
+import { recordSchema } from './log-schemas.ts';
+import { type FlawedRecord, isPlainObject, withoutFlaws } from './record-flaws.ts';
+
+/** What came of one record: a submission, or everything that is wrong with it and its `messageId` if that is sound. */
+export type ParsedRecord =
+  | { readonly submission: Submission; readonly violations?: never }
+  | { readonly submission?: never; readonly messageId?: string; readonly violations: readonly Violation[] };
+
+type RecordInput = Static<typeof recordSchema>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const recordCheck = Compile(recordSchema);
+
+/** One record from JSON text. A violation of the record as a whole has an empty `property`. */
+export function parseRecordText(text: string): ParsedRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { violations: [{ property: '', violation: `is not JSON: ${error.message}` }] };
+  }
+  return parseRecord(value);
+}
+
+/** One record from parsed JSON. The sound ones take the short way; only a flawed one is looked at field by field. */
+export function parseRecord(value: unknown): ParsedRecord {
+  if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value);
+  const violations: Violation[] = [];
+  const submission = submissionOf(value, violations);
+  return violations.length === 0 ? { submission } : { messageId: value.messageId, violations };
+}
+
+/** A record that is sound once its `null` fields are left out, or all that is wrong with it. */
+function parseFlawed(value: unknown): ParsedRecord {
+  if (!isPlainObject(value)) return { violations: [{ property: '', violation: 'must be a JSON object' }] };
+  const { sound, violations }: FlawedRecord = withoutFlaws(value);
+  const { messageId } = sound;
+  const told = [...violations];
+  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, told);
+  if (told.length === 0) return { submission };
+  return { violations: told, ...(messageId !== undefined && { messageId }) };
+}
+
+function submissionOf(record: RecordInput, violations: Violation[]): Submission {
+  const submission: Mutable<Submission> = { messageId: record.messageId };
+  if (record.sender !== undefined) submission.sender = record.sender;
+  if (record.destination !== undefined) submission.destination = record.destination;
+  if (record.bulkId !== undefined) submission.bulkId = record.bulkId;
+  if (record.campaignReferenceId !== undefined) submission.campaignReferenceId = record.campaignReferenceId;
+  if (record.messageCount !== undefined) submission.messageCount = record.messageCount;
+  if (record.price !== undefined) submission.price = record.price;
+  if (record.platform?.entityId !== undefined) submission.entityId = record.platform.entityId;
+  if (record.platform?.applicationId !== undefined) submission.applicationId = record.platform.applicationId;
+  takeDates(record, submission, violations);
+  takeCodes(record, submission, violations);
+  if (record.content !== undefined) {
+    const text = contentText(record.content, violations);
+    if (text !== undefined) submission.contentJson = text;
+  }
+  return submission;
+}
+
+function takeDates(record: RecordInput, submission: Mutable<Submission>, violations: Violation[]): void {
+  const sentAt = moment(record.sentAt, 'sentAt', violations);
+  if (sentAt !== undefined) submission.sentAt = sentAt;
+  const doneAt = moment(record.doneAt, 'doneAt', violations);
+  if (doneAt !== undefined) submission.doneAt = doneAt;
+  const seenAt = moment(record.seenAt, 'seenAt', violations);
+  if (seenAt !== undefined) submission.seenAt = seenAt;
+  const at = moment(record.at, 'at', violations);
+  if (at !== undefined) submission.at = at;
+}
+
+function takeCodes(record: RecordInput, submission: Mutable<Submission>, violations: Violation[]): void {
+  if (record.status !== undefined) {
+    const status = readStatus(record.status, violations);
+    if (status !== undefined) submission.status = status;
+  }
+  if (record.error !== undefined) {
+    const error = readError(record.error, violations);
+    if (error !== undefined) submission.error = error;
+  }
+}
+
+function moment(text: string | undefined, property: string, violations: Violation[]): EpochMs | undefined {
+  if (text === undefined) return undefined;
+  const parsed = parseDateTime(text);
+  if (parsed === undefined) violations.push({ property, violation: `must be ${dateTimeRule}` });
+  return parsed;
+}
+
+/** Counted, not looked up one by one: this is asked of every record. */
+function hasUnknownFields(record: RecordInput): boolean {
+  const { price, status, error, platform } = record;
+  return (
+    fieldCount(record) !== knownCount(record) ||
+    (price !== undefined && fieldCount(price) !== 2) ||
+    (typeof status === 'object' && fieldCount(status) !== codeCount(status) + given(status.action)) ||
+    (typeof error === 'object' && fieldCount(error) !== codeCount(error) + given(error.permanent)) ||
+    (platform !== undefined && fieldCount(platform) !== given(platform.entityId) + given(platform.applicationId))
+  );
+}
+
+function knownCount(record: RecordInput): number {
+  return (
+    1 +
+    given(record.sender) +
+    given(record.destination) +
+    given(record.bulkId) +
+    given(record.sentAt) +
+    given(record.doneAt) +
+    given(record.seenAt) +
+    given(record.at) +
+    given(record.messageCount) +
+    given(record.price) +
+    given(record.status) +
+    given(record.error) +
+    given(record.platform) +
+    given(record.content) +
+    given(record.campaignReferenceId)
+  );
+}
+
+type CodeFields = { groupId?: number; groupName?: string; id?: number; name?: string; description?: string };
+
+function codeCount(code: CodeFields): number {
+  return given(code.groupId) + given(code.groupName) + given(code.id) + given(code.name) + given(code.description);
+}
+
+function given(value: unknown): 0 | 1 {
+  return value === undefined ? 0 : 1;
+}
+
+function fieldCount(value: object): number {
+  let count = 0;
+  for (const _field in value) count++;
+  return count;
+}

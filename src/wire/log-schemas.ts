@@ -1,0 +1,162 @@
+import Type, { type TSchema } from 'typebox';
+import { limits } from '../limits.ts';
+import { dateTimeRule } from './date-time.ts';
+
+/** The kinds of content the vendor sends. */
+export const contentTypes = [
+  'TEXT',
+  'IMAGE',
+  'VIDEO',
+  'AUDIO',
+  'DOCUMENT',
+  'LOCATION',
+  'SENDER_ACTION',
+  'TEMPLATE',
+  'COMMENT',
+  'POST',
+  'OPT_IN_FOLLOWUP',
+  'MARKETING_MESSAGE',
+] as const;
+
+/** No control characters, and no half of a surrogate pair, which no encoding could carry back. */
+const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
+
+// Each description says what the value must be: it is read in the OpenAPI document, and in a violation after "must be".
+const text = (charsMax: number) =>
+  Type.String({
+    minLength: 1,
+    maxLength: charsMax,
+    pattern: plainText,
+    description: `a text of 1 to ${charsMax} characters without control characters`,
+  });
+
+const id = text(limits.idCharsMax);
+const wording = text(limits.descriptionCharsMax);
+const name = Type.String({ description: 'a text' });
+const number = Type.Integer({ description: 'a whole number' });
+const flag = Type.Boolean({ description: 'true or false' });
+const dateTime = Type.String({ description: dateTimeRule, examples: ['2023-02-01T23:15:03.379+0000'] });
+
+const codeFields = { groupId: number, groupName: name, id: number, name, description: wording };
+const statusFields = { ...codeFields, action: wording };
+const errorFields = { ...codeFields, permanent: flag };
+
+const statusInput = Type.Union([Type.Partial(Type.Object(statusFields)), number, name], {
+  description: 'a registered status: its id, its name, or an object with one of them',
+});
+const errorInput = Type.Union([Type.Partial(Type.Object(errorFields)), number, name], {
+  description: 'a registered error: its id, its name, or an object with one of them',
+});
+
+export const priceSchema = Type.Object(
+  {
+    pricePerMessage: Type.Number({ minimum: 0, description: 'a number, at least 0' }),
+    currency: Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' }),
+  },
+  { description: 'an object with pricePerMessage and currency' },
+);
+
+const platformSchema = Type.Partial(Type.Object({ entityId: id, applicationId: id }), {
+  description: 'an object with entityId, applicationId or both',
+});
+
+const contentSchema = Type.Object(
+  { type: Type.Enum([...contentTypes], { description: `one of ${contentTypes.join(', ')}` }) },
+  { description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON` },
+);
+
+const messageCount = Type.Integer({
+  minimum: 1,
+  maximum: limits.messageCountMax,
+  description: `a whole number from 1 to ${limits.messageCountMax}`,
+});
+
+/** One record as it comes in: a new message, or a report on a known one. A field without a value may be `null`. */
+export const recordSchema = Type.Object({
+  sender: Type.Optional(id),
+  destination: Type.Optional(id),
+  bulkId: Type.Optional(id),
+  messageId: text(limits.messageIdCharsMax),
+  sentAt: Type.Optional(dateTime),
+  doneAt: Type.Optional(dateTime),
+  seenAt: Type.Optional(dateTime),
+  at: Type.Optional(dateTime),
+  messageCount: Type.Optional(messageCount),
+  price: Type.Optional(priceSchema),
+  status: Type.Optional(statusInput),
+  error: Type.Optional(errorInput),
+  platform: Type.Optional(platformSchema),
+  content: Type.Optional(contentSchema),
+  campaignReferenceId: Type.Optional(id),
+});
+
+const { groupId, groupName, description } = codeFields;
+const statusSchema = Type.Object({
+  groupId,
+  groupName,
+  id: number,
+  name,
+  description,
+  action: Type.Optional(wording),
+});
+const errorSchema = Type.Object(errorFields);
+
+const logFields = {
+  sender: id,
+  destination: id,
+  bulkId: Type.Optional(id),
+  messageId: text(limits.messageIdCharsMax),
+  sentAt: dateTime,
+  doneAt: Type.Optional(dateTime),
+  messageCount,
+  price: Type.Optional(priceSchema),
+  status: statusSchema,
+  error: errorSchema,
+  platform: Type.Optional(platformSchema),
+  content: contentSchema,
+  campaignReferenceId: Type.Optional(id),
+} satisfies Record<string, TSchema>;
+
+/** One log as it is read. */
+export const logSchema = Type.Object(logFields);
+
+export const pageSchema = Type.Object({
+  results: Type.Array(logSchema),
+  cursor: Type.Optional(
+    Type.Object({
+      limit: Type.Integer(),
+      nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+    }),
+  ),
+});
+
+/** One message with everything that was reported of it, oldest first. */
+export const historySchema = Type.Object({
+  ...logFields,
+  seenAt: Type.Optional(dateTime),
+  timeline: Type.Array(Type.Object({ at: dateTime, status: statusSchema, error: errorSchema, receivedAt: dateTime })),
+});
+
+export const violationSchema = Type.Object({ property: Type.String(), violation: Type.String() });
+
+export const errorBodySchema = Type.Object({
+  errorCode: Type.String({ pattern: '^E[0-9]{3}$' }),
+  description: Type.String(),
+  action: Type.String(),
+  violations: Type.Array(violationSchema),
+  resources: Type.Array(Type.Object({ name: Type.String(), url: Type.String() })),
+});
+
+const count = Type.Integer({ minimum: 0 });
+
+export const outcomeSchema = Type.Object({
+  recorded: count,
+  updated: count,
+  unchanged: count,
+  rejected: Type.Array(
+    Type.Object({ index: count, messageId: Type.Optional(Type.String()), violations: Type.Array(violationSchema) }),
+  ),
+  rejectedCount: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'All rejected records, where there are more than `rejected` lists.' }),
+  ),
+});

@@ -1,0 +1,43 @@
+import Type from 'typebox';
+import { statusGroupNames } from '../domain/registry.ts';
+import { limits } from '../limits.ts';
+
+const text = (description: string) => Type.String({ minLength: 1, description });
+const oneOf = (description: string) => Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description });
+const dateTime = (description: string) =>
+  Type.String({ description, examples: ['2020-02-22T17:42:05.390+01:00', '2020-02-22T16:42:05.390Z'] });
+
+const listForms = 'Comma-separated, repeated, or as `name[]`.';
+
+/** The parameters of every call that reads logs, in the order of the vendor's page. */
+export const filterParameters = {
+  sender: text('Sender, exact match.'),
+  destination: text('Destination, exact match.'),
+  bulkId: oneOf(`One of these bulk ids, at most ${limits.idListCharsMax} characters together. ${listForms}`),
+  messageId: oneOf(`One of these message ids, at most ${limits.idListCharsMax} characters together. ${listForms}`),
+  generalStatus: Type.Enum([...statusGroupNames], { description: 'The group of the status.' }),
+  sentSince: dateTime('Sent at this moment or later.'),
+  sentUntil: dateTime('Sent before this moment.'),
+  sentBefore: dateTime('Another name of `sentUntil`; both given, the earlier one holds.'),
+  entityId: text('Entity, exact match.'),
+  applicationId: text('Application, exact match.'),
+  campaignReferenceId: oneOf(`One of these campaign references. ${listForms}`),
+};
+
+/** The parameters of a call that gives pages. */
+export const pageParameters = {
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: limits.pageLogsMax,
+    default: limits.pageLogsDefault,
+    description: 'Logs of one page.',
+  }),
+  useCursor: Type.Boolean({ default: false, description: 'Asks for a `cursor` in the answer.' }),
+  cursor: text('The `nextCursor` of the page before, with the same filters; implies `useCursor`.'),
+};
+
+export const exportFormats = ['ndjson', 'csv'] as const;
+
+export const exportParameters = {
+  format: Type.Enum([...exportFormats], { default: 'ndjson', description: 'One log a line, as JSON or as CSV.' }),
+};

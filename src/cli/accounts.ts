@@ -1,0 +1,192 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Account, Accounts, type KeyInfo, type UserInfo } from '../accounts/accounts.ts';
+import { type Scope, scopes } from '../accounts/authenticator.ts';
+import { loadDataDir, serverSettings } from '../config.ts';
+import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
+import { newPassword } from './password.ts';
+import { type Cell, printRows } from './table.ts';
+import { CommandError, note, print } from './terminal.ts';
+
+type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
+
+const date = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+
+export function addAccounts(program: Command): void {
+  const accounts = program.command('accounts').description('The accounts of a data folder.');
+
+  const create = accounts
+    .command('create')
+    .description('Make an account.')
+    .argument('<name>')
+    .option('--requests-per-minute <number>', 'to the log; else the setting of the server holds', wholeNumber);
+  const make = async (data: Accounts, name: string) => {
+    const account = data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
+    note(`made account ${account.name}`);
+  };
+  withAccounts(create, make, { mayMakeFile: true });
+
+  const set = accounts
+    .command('set')
+    .description('Change an account.')
+    .argument('<name>')
+    .addOption(
+      new Option('--requests-per-minute <number>', 'to the log; "default" for the setting of the server')
+        .argParser(value => (value === 'default' ? value : wholeNumber(value)))
+        .makeOptionMandatory(),
+    );
+  withAccounts(set, async (data, name) => data.setRequestsPerMinute(name, count(set.opts(), 'requestsPerMinute')));
+
+  const columns: Columns<ReturnType<typeof shownAccount>> = [
+    ['ID', row => row.id],
+    ['NAME', row => row.name],
+    ['REQUESTS A MINUTE', row => row.requestsPerMinute ?? 'default'],
+    ['CREATED', row => row.createdAt],
+  ];
+  const list = accounts.command('list').description('Show the accounts.');
+  withAccounts(list, async data => printRows(data.accounts().map(shownAccount), columns));
+}
+
+export function addKeys(program: Command): void {
+  const keys = program.command('keys').description('The API keys of a data folder.');
+
+  const create = scopeOption(keys.command('create'))
+    .description('Make a key, and print it: it cannot be shown again.')
+    .requiredOption('--account <name>', 'account the key is for')
+    .option('--expires <duration>', 'time after which it is refused: 30d; never when not given', durationFlag)
+    .option('--application <id>', 'application whose messages alone it sees and writes')
+    .option('--entity <id>', 'entity whose messages alone it sees and writes');
+  withAccounts(create, async data => {
+    const flags = create.opts();
+    const [expiresMs, applicationId, entityId] = [
+      count(flags, 'expires'),
+      text(flags, 'application'),
+      text(flags, 'entity'),
+    ];
+    const { key, info } = data.createKey({
+      account: text(flags, 'account') ?? '',
+      scopes: scopesOf(flags.scope),
+      binding: { ...(applicationId !== undefined && { applicationId }), ...(entityId !== undefined && { entityId }) },
+      ...(expiresMs !== undefined && { expiresAt: Date.now() + expiresMs }),
+    });
+    await print(`${key}\n`);
+    const until = info.expiresAt === undefined ? '' : `, until ${date(info.expiresAt)}`;
+    note(`made key ${info.id} of account ${info.account}: ${info.scopes.join(' ')}${until}`);
+  });
+
+  const columns: Columns<ReturnType<typeof shownKey>> = [
+    ['ID', row => row.id],
+    ['ACCOUNT', row => row.account],
+    ['STATE', row => row.state],
+    ['SCOPES', row => row.scopes.join(' ')],
+    ['APPLICATION', row => row.applicationId],
+    ['ENTITY', row => row.entityId],
+    ['CREATED', row => row.createdAt],
+    ['EXPIRES', row => row.expiresAt],
+  ];
+  const list = keys.command('list').description('Show the keys, without their secrets.');
+  list.option('--account <name>', 'only of this account');
+  withAccounts(list, async data => printRows(data.keys(text(list.opts(), 'account')).map(shownKey), columns));
+
+  const revoke = keys
+    .command('revoke')
+    .description('Refuse a key from now on.')
+    .argument('<id>', 'as `keys list` shows it');
+  withAccounts(revoke, async (data, id) => note(`revoked key ${data.revokeKey(id).id}`));
+}
+
+export function addUsers(program: Command): void {
+  const users = program.command('users').description('The users of a data folder, who prove themselves by a password.');
+
+  const create = scopeOption(users.command('create'))
+    .description('Make a user. The password is asked for on a terminal; elsewhere one is made up and printed.')
+    .argument('<name>')
+    .requiredOption('--account <name>', 'account the user is for')
+    .option('--password-stdin', 'take the first line of standard input as the password');
+  withAccounts(create, async (data, name) => {
+    const flags = create.opts();
+    const given = await newPassword(flags.passwordStdin === true);
+    const { password } = await data.createUser({
+      account: text(flags, 'account') ?? '',
+      name,
+      scopes: scopesOf(flags.scope),
+      ...(given !== undefined && { password: given }),
+    });
+    if (given === undefined) await print(`${password}\n`);
+    note(`made user ${name}`);
+  });
+
+  const columns: Columns<ReturnType<typeof shownUser>> = [
+    ['NAME', row => row.name],
+    ['ACCOUNT', row => row.account],
+    ['SCOPES', row => row.scopes.join(' ')],
+    ['CREATED', row => row.createdAt],
+  ];
+  const list = users.command('list').description('Show the users.');
+  list.option('--account <name>', 'only of this account');
+  withAccounts(list, async data => printRows(data.users(text(list.opts(), 'account')).map(shownUser), columns));
+
+  const remove = users.command('remove').description('Remove a user and end their sessions.').argument('<name>');
+  withAccounts(remove, async (data, name) => {
+    data.removeUser(name);
+    note(`removed user ${name}`);
+  });
+}
+
+/** Runs a command on the accounts file of its data folder, which a running server may hold too. */
+function withAccounts(
+  command: Command,
+  work: (accounts: Accounts, argument: string) => Promise<void>,
+  { mayMakeFile = false } = {},
+): void {
+  command.addOption(settingOption(serverSettings.dataDir)).action(async () => {
+    const dataDir = loadDataDir(sourcesOf(command));
+    const file = join(dataDir, 'accounts.db');
+    // A command in the wrong folder must not leave a new log behind there.
+    if (!mayMakeFile && !existsSync(file))
+      throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
+    const accounts = new Accounts(file, Date.now);
+    try {
+      await work(accounts, command.args[0] ?? '');
+    } finally {
+      accounts.close();
+    }
+  });
+}
+
+function scopeOption(command: Command): Command {
+  const parse = (value: string, before: readonly string[] | undefined) => {
+    if (!scopes.some(scope => scope === value))
+      throw new InvalidArgumentError(`It is not one of ${scopes.join(', ')}.`);
+    return collect(value, before);
+  };
+  const description = `${scopes.join(', ')}; may be given several times (default messenger:manage, which includes the others)`;
+  return command.option('--scope <scope>', description, parse);
+}
+
+function scopesOf(value: unknown): readonly Scope[] {
+  return scopes.filter(scope => texts({ value }, 'value').includes(scope));
+}
+
+function shownAccount({ createdAt, ...account }: Account) {
+  return { ...account, createdAt: date(createdAt) };
+}
+
+function shownKey({ id, account, scopes, binding, createdAt, expiresAt, revokedAt }: KeyInfo) {
+  const ended = expiresAt !== undefined && expiresAt <= Date.now() ? 'expired' : 'active';
+  return {
+    id,
+    account,
+    state: revokedAt === undefined ? ended : 'revoked',
+    scopes,
+    ...binding,
+    createdAt: date(createdAt),
+    expiresAt: date(expiresAt),
+    revokedAt: date(revokedAt),
+  };
+}
+
+function shownUser({ createdAt, ...user }: UserInfo) {
+  return { ...user, createdAt: date(createdAt) };
+}

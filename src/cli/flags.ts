@@ -1,0 +1,94 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { LogsFilter } from '../client/index.ts';
+import { BadValue, durationMs, flagName, type Setting, type Sources } from '../config.ts';
+import { statusGroupNames } from '../domain/registry.ts';
+
+/** The options of a command line as commander hands them over. */
+export type Flags = Readonly<Record<string, unknown>>;
+
+/** Declares the flag of a setting; its value is read by `config.ts`, together with its variable. */
+export function settingOption(setting: Setting<unknown>): Option {
+  const preset = setting.default === undefined || setting.default === '' ? '' : `, default ${setting.default}`;
+  const description = `${setting.description.replaceAll('`', '')} (${setting.env}${preset})`;
+  return new Option(`--${flagName(setting)} <value>`, description);
+}
+
+export function sourcesOf(command: Command): Sources {
+  const flags: Record<string, string> = {};
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (option.long?.startsWith('--') && typeof value === 'string') flags[option.long.slice(2)] = value;
+  }
+  return { env: process.env, flags };
+}
+
+export function text(flags: Flags, name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function texts(flags: Flags, name: string): readonly string[] {
+  const value = flags[name];
+  return Array.isArray(value) ? value.filter(one => typeof one === 'string') : [];
+}
+
+export function count(flags: Flags, name: string): number | undefined {
+  const value = flags[name];
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** For an option that may be given several times. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+export function wholeNumber(value: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(value)) throw new InvalidArgumentError('It is not a whole number above 0.');
+  return Number(value);
+}
+
+/** Milliseconds. */
+export function durationFlag(value: string): number {
+  try {
+    return durationMs(value);
+  } catch (error) {
+    if (error instanceof BadValue) throw new InvalidArgumentError(`It ${error.message}.`);
+    throw error;
+  }
+}
+
+/** Every filter of the API. */
+export function filterOptions(command: Command): Command {
+  return command
+    .option('--sender <sender>', 'only what this sender sent')
+    .option('--destination <destination>', 'only what went to this destination')
+    .option('--bulk-id <id>', 'only this bulk; may be given several times', collect)
+    .option('--message-id <id>', 'only this message; may be given several times', collect)
+    .addOption(new Option('--general-status <group>', 'only this group of statuses').choices(statusGroupNames))
+    .option('--sent-since <time>', 'not sent before: 2026-02-22T17:42:05.390+0100, or 2h for two hours ago')
+    .option('--sent-until <time>', 'sent before, in the same forms')
+    .option('--entity-id <id>', 'only this entity')
+    .option('--application-id <id>', 'only this application')
+    .option('--campaign-reference-id <id>', 'only this campaign; may be given several times', collect);
+}
+
+export function filterOf(flags: Flags, now: number): LogsFilter {
+  const list = (name: string) => (texts(flags, name).length === 0 ? undefined : texts(flags, name));
+  return {
+    sender: text(flags, 'sender'),
+    destination: text(flags, 'destination'),
+    bulkId: list('bulkId'),
+    messageId: list('messageId'),
+    generalStatus: statusGroupNames.find(name => name === text(flags, 'generalStatus')),
+    sentSince: moment(text(flags, 'sentSince'), now),
+    sentUntil: moment(text(flags, 'sentUntil'), now),
+    entityId: text(flags, 'entityId'),
+    applicationId: text(flags, 'applicationId'),
+    campaignReferenceId: list('campaignReferenceId'),
+  };
+}
+
+/** A duration counts back from now; anything else is left to the server, which knows every form of a date. */
+function moment(value: string | undefined, now: number): Date | string | undefined {
+  return value !== undefined && /^\d+[a-z]+$/.test(value) ? new Date(now - durationFlag(value)) : value;
+}

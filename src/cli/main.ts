@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { AccountsError } from '../accounts/accounts-file.ts';
+import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
+import { SettingError } from '../config.ts';
+import { addAccounts, addKeys, addUsers } from './accounts.ts';
+import { addExport } from './export.ts';
+import { addImport } from './import.ts';
+import { addQuery } from './query.ts';
+import { addServe } from './serve.ts';
+import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
+
+const expected = [AccountsError, CommandError, ConnectionError, SentlogError, SettingError, UnexpectedAnswer];
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
+
+function programOf(): Command {
+  const program = new Command('sentlog')
+    .description('The outbound Messenger message log you host yourself.')
+    .version(version())
+    .configureHelp({ showGlobalOptions: false })
+    // Commander puts its suggestion on a line of its own.
+    .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
+  // Commands take these over from the program when they are made, so they come after.
+  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport]) add(program);
+  return program;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ');
+}
+
+/** A failure of the outside world (no such file, a full disk) is for the caller; a defect is shown whole. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isOutside = expected.some(kind => error instanceof kind) || ('code' in error && 'syscall' in error);
+  return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
+}
+
+endWhenNobodyReads();
+try {
+  await programOf().parseAsync(process.argv);
+} catch (error) {
+  note(`sentlog: ${explain(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,31 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { CommandError } from './terminal.ts';
+
+/** The password for a new user; `undefined` when one is to be made up. */
+export async function newPassword(fromStandardInput: boolean): Promise<string | undefined> {
+  if (fromStandardInput) return firstLine();
+  if (!process.stdin.isTTY) return undefined;
+  const password = await ask('Password (empty: one is made up): ');
+  if (password === '') return undefined;
+  if ((await ask('Again: ')) !== password) throw new CommandError('the two passwords are not the same');
+  return password;
+}
+
+async function firstLine(): Promise<string> {
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  throw new CommandError('there is no password on standard input');
+}
+
+/** Asks without showing what is typed. */
+async function ask(question: string): Promise<string> {
+  const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silence, terminal: true });
+  process.stderr.write(question);
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}

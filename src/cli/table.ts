@@ -1,0 +1,49 @@
+import stringWidth from 'string-width';
+import { print } from './terminal.ts';
+
+export type Cell = string | number | undefined;
+
+/** Control characters and those that turn the direction of writing: what comes from outside must not steer a terminal. */
+const steering = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
+
+/** Prints a table on a terminal, and one JSON object a line elsewhere. */
+export async function printRows<Row extends object>(
+  rows: readonly Row[],
+  columns: readonly (readonly [heading: string, cell: (row: Row) => Cell])[],
+): Promise<void> {
+  if (!process.stdout.isTTY) {
+    await print(rows.map(row => `${JSON.stringify(row)}\n`).join(''));
+    return;
+  }
+  await print(tableText(rows, columns));
+}
+
+/** Columns as wide as their widest cell; a line that would not fit is cut, so that each row stays on one. */
+export function tableText<Row>(
+  rows: readonly Row[],
+  columns: readonly (readonly [heading: string, cell: (row: Row) => Cell])[],
+  // A terminal that does not know its width says 0.
+  width = process.stdout.columns || Number.POSITIVE_INFINITY,
+): string {
+  const lines = [columns.map(([heading]) => heading), ...rows.map(row => columns.map(([, cell]) => shown(cell(row))))];
+  const widths = columns.map((_, at) => Math.max(...lines.map(line => stringWidth(line[at] ?? ''))));
+  const text = (line: readonly string[]) =>
+    line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - stringWidth(cell))).join('  ');
+  return lines.map(line => `${cut(text(line).trimEnd(), width)}\n`).join('');
+}
+
+function shown(cell: Cell): string {
+  return String(cell ?? '').replace(steering, ' ');
+}
+
+function cut(line: string, width: number): string {
+  if (stringWidth(line) <= width) return line;
+  let kept = '';
+  let keptWidth = 0;
+  for (const { segment } of new Intl.Segmenter().segment(line)) {
+    keptWidth += stringWidth(segment);
+    if (keptWidth >= width) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}

@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+
+/** Something the caller can put right; `message` is one line. */
+export class CommandError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandError';
+  }
+}
+
+/** Writes to standard output, waiting when its reader is slow. */
+export async function print(text: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+/** A note for the person at the terminal; never part of the output. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** A reader that has seen enough (`| head`) is no error. */
+export function endWhenNobodyReads(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}

@@ -1,0 +1,57 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { LogCalls } from '../support/log-calls.ts';
+import { Ledger, Load } from '../support/recording-load.ts';
+import { ServerHome } from '../support/server-process.ts';
+
+const homes: ServerHome[] = [];
+
+afterEach(async () => {
+  for (const home of homes.splice(0)) await home.remove();
+});
+
+const kills = 20;
+// Segments of a thousand are sealed several times a round, so that kills hit that as well.
+const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
+
+test('killed twenty times while recording → all that was answered is there, once, with its reports', async () => {
+  const home = new ServerHome();
+  homes.push(home);
+  const key = await home.key('crash');
+  const ledger = new Ledger(Date.now() - 600_000);
+  const startsMs: number[] = [];
+  for (let round = 0; round <= kills; round++) {
+    if (round % 5 === 4) {
+      const early = home.launch({ settings });
+      await wait(100 + round * 20);
+      await early.end('SIGKILL');
+    }
+    const began = performance.now();
+    const server = await home.serve({ settings });
+    const calls = new LogCalls(server.address, key);
+    await calls.page('limit=1');
+    startsMs.push(performance.now() - began);
+    expect(ledger.faults(await calls.walk())).toEqual([]);
+    expect(await ledger.timelineFaults(calls, round === kills ? 1 : 10)).toEqual([]);
+    if (round === kills) {
+      await Load.repeatUnanswered(ledger, calls);
+      expect(ledger.unanswered).toBe(0);
+      expect(ledger.faults(await calls.walk())).toEqual([]);
+      expect(await ledger.timelineFaults(calls, 1)).toEqual([]);
+      expect(server.stderr).not.toContain('damaged');
+      break;
+    }
+    const load = new Load(ledger, calls);
+    await load.confirmed(500 + ((round * 577) % 3500));
+    await wait((round % 7) * 3);
+    await server.end('SIGKILL');
+    await load.finished();
+    expect(load.refusals).toEqual([]);
+  }
+  expect(ledger.wrongAnswers).toEqual([]);
+  const [median, slowest] = [startsMs.toSorted((a, b) => a - b)[kills / 2] ?? 0, Math.max(...startsMs)];
+  console.info(
+    `${ledger.messages} messages; from start to the first answer after kill -9: ` +
+      `median ${Math.round(median)} ms, slowest ${Math.round(slowest)} ms`,
+  );
+});

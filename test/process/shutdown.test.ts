@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { LogCalls, logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
+import { openSocket, requestHead, upload } from '../support/raw-http.ts';
+import { Ledger, Load } from '../support/recording-load.ts';
+import { ServerHome } from '../support/server-process.ts';
+
+const homes: ServerHome[] = [];
+
+afterEach(async () => {
+  for (const home of homes.splice(0)) await home.remove();
+});
+
+function newHome(): ServerHome {
+  const home = new ServerHome();
+  homes.push(home);
+  return home;
+}
+
+test('SIGTERM while recording → exits 0, and keeps every record it answered', async () => {
+  const home = newHome();
+  const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
+  const key = await home.key('stop');
+  const ledger = new Ledger(Date.now() - 600_000);
+  for (let round = 0; round < 3; round++) {
+    const server = await home.serve({ settings });
+    const load = new Load(ledger, new LogCalls(server.address, key));
+    await load.confirmed(3000);
+    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+    await load.finished();
+    expect(load.refusals.map(refusal => refusal.status).filter(status => status !== 503)).toEqual([]);
+  }
+  const server = await home.serve({ settings });
+  const calls = new LogCalls(server.address, key);
+  expect(ledger.faults(await calls.walk())).toEqual([]);
+  await Load.repeatUnanswered(ledger, calls);
+  expect(ledger.faults(await calls.walk())).toEqual([]);
+  expect(await ledger.timelineFaults(calls, 1)).toEqual([]);
+  expect(ledger.wrongAnswers).toEqual([]);
+});
+
+test('SIGTERM in the middle of an upload → the upload is finished and answered, new callers are not served', async () => {
+  const home = newHome();
+  const server = await home.serve();
+  const calls = new LogCalls(server.address, await home.key('stop'));
+  const lines = numberedFrom(0, 500).map(one => `${JSON.stringify(one)}\n`);
+  async function* halves() {
+    yield Buffer.from(lines.slice(0, 250).join(''));
+    await wait(200);
+    server.signal('SIGTERM');
+    await wait(300);
+    await expect(calls.postJson([numbered(9999)])).rejects.toThrow();
+    yield Buffer.from(lines.slice(250).join(''));
+  }
+  const answer = await upload(calls, halves(), { type: 'application/x-ndjson' });
+  expect(JSON.parse(answer.text)).toMatchObject({ recorded: 500 });
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  const again = await home.serve();
+  const ids = (await new LogCalls(again.address, calls.authorization).walk()).map(log => log.messageId);
+  expect(ids.sort()).toEqual(
+    numberedFrom(0, 500)
+      .map(one => one.messageId)
+      .sort(),
+  );
+});
+
+test('SIGTERM with idle and stuck connections → exits 0 all the same', async () => {
+  const home = newHome();
+  const server = await home.serve({ settings: { SENTLOG_SHUTDOWN_TIMEOUT: '1s' } });
+  const calls = new LogCalls(server.address, await home.key('stop'));
+  await calls.record(numberedFrom(0, 10));
+  const idle = await openSocket(server.address);
+  const halfHead = await openSocket(server.address);
+  halfHead.write('GET /messenger/1/logs HTTP/1.1\r\nHost: loc');
+  const halfBody = await openSocket(server.address);
+  halfBody.write(requestHead(calls, 'POST', logsPath, ['Content-Type: application/json', 'Content-Length: 1000']));
+  halfBody.write('{"results"');
+  await wait(200);
+  const closed = [idle, halfHead, halfBody].map(socket => once(socket, 'close'));
+  for (const socket of [idle, halfHead, halfBody]) socket.resume();
+  expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  await Promise.all(closed);
+});
+
+test('second server on one data folder → one clear line, exit code 1, the first serves on', async () => {
+  const home = newHome();
+  const first = await home.serve();
+  const calls = new LogCalls(first.address, await home.key('twice'));
+  const other = home.launch();
+  expect(await other.exited).toEqual({ code: 1, signal: null });
+  expect(other.stderr.trim().split('\n')).toHaveLength(1);
+  expect(other.stderr).toContain(home.dataDir);
+  expect(other.stderr).toContain('in use');
+  expect(other.stderr).toContain(String(first.pid));
+  expect(await calls.record([numbered(1)])).toMatchObject({ recorded: 1 });
+});
+
+test('port in use → one clear line, exit code 1, and the folder is free again', async () => {
+  const first = await newHome().serve();
+  const { port } = new URL(first.address);
+  const home = newHome();
+  const second = home.launch({ settings: { SENTLOG_PORT: port } });
+  expect(await second.exited).toEqual({ code: 1, signal: null });
+  expect(second.stderr.trim().split('\n')).toHaveLength(1);
+  expect(second.stderr).toContain(port);
+  expect(second.stderr).toContain('in use');
+  await home.serve();
+});

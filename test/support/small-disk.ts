@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LaunchOptions, ServerHome, type ServerProcess } from './server-process.ts';
+
+/** A place for a log that runs out of room after a few megabytes, until it is given more. */
+export type SmallDisk = {
+  readonly home: ServerHome;
+  readonly launch: LaunchOptions;
+  makeRoom(server: ServerProcess): void;
+  remove(): Promise<void>;
+};
+
+function works(file: string, ...args: readonly string[]): boolean {
+  try {
+    execFileSync(file, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A file system of its own, where this process may mount one. */
+const smallFileSystem = {
+  name: 'file system',
+  available: () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
+    try {
+      return process.platform === 'linux' && works('mount', ...mountArgs, folder) && works('umount', folder);
+    } finally {
+      rmdirSync(folder);
+    }
+  },
+  make: (): SmallDisk => {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
+    execFileSync('mount', [...mountArgs, folder]);
+    const ballast = join(folder, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(12 * 1024 * 1024));
+    const home = new ServerHome(join(folder, 'data'));
+    return {
+      home,
+      launch: {},
+      makeRoom: () => rmSync(ballast),
+      remove: async () => {
+        await home.remove();
+        execFileSync('umount', [folder]);
+        rmdirSync(folder);
+      },
+    };
+  },
+};
+const mountArgs = ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs'];
+
+/** A limit on the size of each file, which the system lets us lift while the server runs. */
+const fileSizeLimit = {
+  name: 'file size',
+  available: () => works('prlimit', '--version'),
+  make: (): SmallDisk => {
+    const home = new ServerHome();
+    return {
+      home,
+      launch: { through: ['prlimit', `--fsize=${4 * 1024 * 1024}:unlimited`] },
+      makeRoom: server => execFileSync('prlimit', ['--pid', String(server.pid), '--fsize=unlimited:unlimited']),
+      remove: () => home.remove(),
+    };
+  },
+};
+
+/** Those that this system lets us make. */
+export function smallDisks() {
+  return [smallFileSystem, fileSizeLimit].filter(disk => disk.available());
+}

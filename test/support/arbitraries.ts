@@ -4,7 +4,7 @@ import { type DeliveryError, deliveryErrors, noError, type Status, statuses } fr
 import type { DatedReport, Report } from '../../src/domain/report.ts';
 
 /** Few moments, so that equal ones are common. */
-const moment = fc.integer({ min: 1, max: 6 }).map(tick => 1_700_000_000_000 + tick * 1000);
+export const moment = fc.integer({ min: 1, max: 6 }).map(tick => 1_700_000_000_000 + tick * 1000);
 
 const worded = (status: Status): readonly Status[] => [
   status,

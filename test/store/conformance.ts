@@ -1,0 +1,31 @@
+import { describe } from 'vitest';
+import type { OpenEngine } from './conformance/engine.ts';
+import { lifecycleTests } from './conformance/lifecycle.ts';
+import { modelTests } from './conformance/model.ts';
+import { readingTests } from './conformance/reading.ts';
+import { recordingTests } from './conformance/recording.ts';
+import { reportTests } from './conformance/reports.ts';
+import { retentionTests } from './conformance/retention.ts';
+import { valueTests } from './conformance/values.ts';
+import { volumeTests } from './conformance/volume.ts';
+import { walkTests } from './conformance/walks.ts';
+
+export type { EngineHints, OpenEngine, OpenedEngine } from './conformance/engine.ts';
+
+/**
+ * The store's contract as tests: every engine passes all of them. A test opens an engine of its own, so an engine
+ * needs nothing but a way to be opened on no data, and opened again on the data it left.
+ */
+export function conformance(name: string, openEngine: OpenEngine): void {
+  describe(`${name} keeps the store's contract`, () => {
+    recordingTests(openEngine);
+    reportTests(openEngine);
+    readingTests(openEngine);
+    valueTests(openEngine);
+    walkTests(openEngine);
+    retentionTests(openEngine);
+    lifecycleTests(openEngine);
+    modelTests(openEngine);
+    volumeTests(openEngine);
+  });
+}

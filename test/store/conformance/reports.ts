@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest';
+import type { Binding, Submission } from '../../../src/domain/message.ts';
+import { deliveryErrors, noError, pendingAccepted, statuses } from '../../../src/domain/registry.ts';
+import {
+  absentSubscriber,
+  account,
+  delivered,
+  engineFor,
+  enroute,
+  expired,
+  find1,
+  findIds,
+  horizon,
+  logOf,
+  message,
+  messages,
+  now,
+  type OpenEngine,
+  openings,
+  operator,
+  outcome,
+  record,
+  recordAll,
+  rejected,
+  undeliverable,
+} from './engine.ts';
+
+const sent = message('m');
+const first = { at: now - 1000, status: pendingAccepted, error: noError, receivedAt: now };
+
+/** Reports on known messages, and the timeline they leave. */
+export function reportTests(openEngine: OpenEngine): void {
+  describe('reports', () => {
+    it('a report → the log shows it and the timeline has it', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const price = { pricePerMessage: 0.15, currency: 'EUR' };
+      const report = { messageId: 'm', status: undeliverable, error: absentSubscriber, doneAt: now + 5, price };
+      expect(await record(store, [report], { receivedAt: now + 10 })).toEqual(outcome({ updated: 1 }));
+      const log = { ...logOf(sent), ...report, at: now + 5 };
+      expect(await find1(store, 'm')).toEqual(log);
+      expect(await store.history(account, 'm', horizon)).toEqual({
+        log,
+        timeline: [first, { at: now + 5, status: undeliverable, error: absentSubscriber, receivedAt: now + 10 }],
+      });
+    });
+
+    it('a message and its reports in one batch → all applied, in the order of the batch', async () => {
+      const { store } = await engineFor(openEngine);
+      const answer = await record(store, [
+        sent,
+        { messageId: 'm', status: operator, at: now },
+        message('n'),
+        { messageId: 'm', status: delivered, at: now + 1 },
+        { messageId: 'm', status: enroute, at: now + 2 },
+        { messageId: 'm', status: delivered, at: now + 1 },
+      ]);
+      expect(answer).toEqual(outcome({ recorded: 2, updated: 2, unchanged: 2 }));
+      expect(await find1(store, 'm')).toEqual({ ...logOf(sent), status: delivered, at: now + 1 });
+      const history = await store.history(account, 'm', horizon);
+      expect(history?.timeline.map(({ status }) => status.name)).toEqual([
+        pendingAccepted.name,
+        operator.name,
+        delivered.name,
+        enroute.name,
+      ]);
+    });
+
+    it('a report before its message in one batch → refused, the message recorded', async () => {
+      const { store } = await engineFor(openEngine);
+      const answer = await record(store, [{ messageId: 'm', status: delivered }, sent]);
+      expect(answer).toMatchObject({ recorded: 1, rejected: [{ index: 0 }] });
+      expect((await find1(store, 'm')).status).toEqual(pendingAccepted);
+    });
+
+    it.each<[string, readonly Partial<Submission>[], Submission['status']]>([
+      [
+        'delivered after expired → delivered',
+        [
+          { status: expired, at: now },
+          { status: delivered, at: now - 9 },
+        ],
+        delivered,
+      ],
+      [
+        'expired after delivered → delivered',
+        [
+          { status: delivered, at: now },
+          { status: expired, at: now + 9 },
+        ],
+        delivered,
+      ],
+      [
+        'pending after a final → final',
+        [
+          { status: rejected, at: now },
+          { status: enroute, at: now + 9 },
+        ],
+        rejected,
+      ],
+      [
+        'operator after a final → final',
+        [
+          { status: rejected, at: now },
+          { status: operator, at: now + 9 },
+        ],
+        rejected,
+      ],
+      [
+        'operator, then pending → operator',
+        [
+          { status: operator, at: now },
+          { status: enroute, at: now + 9 },
+        ],
+        operator,
+      ],
+      [
+        'operator, then final → final',
+        [
+          { status: operator, at: now },
+          { status: expired, at: now + 9 },
+        ],
+        expired,
+      ],
+      [
+        'two finals → the later',
+        [
+          { status: rejected, at: now },
+          { status: undeliverable, at: now + 9 },
+        ],
+        undeliverable,
+      ],
+      [
+        'two finals out of order → the later',
+        [
+          { status: rejected, at: now + 9 },
+          { status: undeliverable, at: now },
+        ],
+        rejected,
+      ],
+    ])('%s', async (_condition, reports, expected) => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      for (const report of reports) await record(store, [{ messageId: 'm', ...report }]);
+      expect((await find1(store, 'm')).status).toEqual(expected);
+      const history = await store.history(account, 'm', horizon);
+      expect(history?.timeline).toEqual([
+        first,
+        ...reports.map(({ status, at }) => ({ at, status, error: noError, receivedAt: now })),
+      ]);
+    });
+
+    it('a report that came too late → unchanged, and in the timeline', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [message('m', { status: delivered, doneAt: now })]);
+      const late = { messageId: 'm', status: enroute, at: now - 500 };
+      expect(await record(store, [late], { receivedAt: now + 7 })).toEqual(outcome({ unchanged: 1 }));
+      const history = await store.history(account, 'm', horizon);
+      expect(history?.timeline.at(-1)).toEqual({ at: now - 500, status: enroute, error: noError, receivedAt: now + 7 });
+      expect(history?.log.status).toEqual(delivered);
+    });
+
+    it.each<[string, Partial<Submission>]>([
+      ['with its own time', { status: delivered, at: now }],
+      ['with doneAt', { status: delivered, doneAt: now }],
+      ['without a time', { status: delivered }],
+      ['with its own words', { status: { ...delivered, description: 'x', action: 'y' } }],
+      ['without a status', { seenAt: now }],
+      ['of a price', { price: { pricePerMessage: 0.1, currency: 'EUR' } }],
+    ])('the same report %s again and again → unchanged, once in the timeline', async (_condition, fields) => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const report = { messageId: 'm', ...fields };
+      expect(await record(store, [report], { receivedAt: now + 1 })).toEqual(outcome({ updated: 1 }));
+      const before = await store.history(account, 'm', horizon);
+      expect(await record(store, [report, report], { receivedAt: now + 2 })).toEqual(outcome({ unchanged: 2 }));
+      expect(await store.history(account, 'm', horizon)).toEqual(before);
+    });
+
+    it('an earlier report again after another → unchanged, not in the timeline again', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const reports = [operator, delivered].map((status, i) => ({ messageId: 'm', status, at: now + i }));
+      await record(store, reports);
+      const before = await store.history(account, 'm', horizon);
+      expect(await record(store, reports)).toEqual(outcome({ unchanged: 2 }));
+      expect(await store.history(account, 'm', horizon)).toEqual(before);
+    });
+
+    it('only a price or a reading is reported → the timeline shows the status it had by then', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const price = { pricePerMessage: 0.2, currency: 'USD' };
+      await record(store, [
+        { messageId: 'm', price, at: now },
+        { messageId: 'm', status: undeliverable, error: absentSubscriber, at: now + 1 },
+        { messageId: 'm', seenAt: now + 2 },
+      ]);
+      const history = await store.history(account, 'm', horizon);
+      expect(history?.timeline).toEqual([
+        first,
+        { at: now, status: pendingAccepted, error: noError, receivedAt: now },
+        { at: now + 1, status: undeliverable, error: absentSubscriber, receivedAt: now },
+        { at: now + 2, status: undeliverable, error: absentSubscriber, receivedAt: now },
+      ]);
+      expect(history?.log).toMatchObject({ price, seenAt: now + 2, status: undeliverable });
+    });
+
+    it('prices and readings out of order → the latest price, the first reading', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const price = (pricePerMessage: number) => ({ pricePerMessage, currency: 'EUR' });
+      await record(store, [
+        { messageId: 'm', price: price(2), at: now + 2 },
+        { messageId: 'm', price: price(1), at: now + 1 },
+        { messageId: 'm', seenAt: now + 9 },
+        { messageId: 'm', seenAt: now + 5 },
+        { messageId: 'm', seenAt: now + 7 },
+      ]);
+      expect(await find1(store, 'm')).toMatchObject({ price: price(2), seenAt: now + 5 });
+    });
+
+    it('reports of every status and error of the registry → each kept in the timeline', async () => {
+      const { store } = await engineFor(openEngine);
+      const errors = deliveryErrors.filter(({ key }) => key !== noError.key);
+      await recordAll(store, [message('statuses'), message('errors')]);
+      const onStatuses = statuses.map((status, i) => ({ messageId: 'statuses', status, at: now + i }));
+      const onErrors = errors.map((error, i) => ({ messageId: 'errors', status: undeliverable, error, at: now + i }));
+      await record(store, [...onStatuses, ...onErrors]);
+      const timelineOf = async (id: string) => (await store.history(account, id, horizon))?.timeline.slice(1);
+      expect((await timelineOf('statuses'))?.map(entry => entry.status)).toEqual(statuses);
+      expect((await timelineOf('errors'))?.map(entry => entry.error)).toEqual(errors);
+    });
+
+    it('reports spread over many batches and segments → one state, one whole timeline, also after reopening', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      await recordAll(engine.store, messages(30));
+      const steps = [enroute, operator, expired, delivered, rejected];
+      for (const [i, status] of steps.entries()) {
+        const reports = messages(30).map(({ messageId }) => ({ messageId, status, at: now + i }));
+        const answer = await record(engine.store, reports);
+        expect(answer.updated + answer.unchanged).toBe(30);
+        await recordAll(
+          engine.store,
+          messages(15).map(one => ({ ...one, messageId: `${status.id}/${one.messageId}` })),
+        );
+      }
+      const store = await engine.reopen();
+      for (const { messageId } of messages(30)) {
+        const history = await store.history(account, messageId, horizon);
+        expect(history?.timeline.map(entry => entry.status.name)).toEqual(
+          [pendingAccepted, ...steps].map(({ name }) => name),
+        );
+        expect(history?.log).toMatchObject({ status: rejected, at: now + 4 });
+      }
+    });
+
+    it('hundreds of reports on one message → all in the timeline, in the order they came', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 50 });
+      await recordAll(store, [sent]);
+      const reports = Array.from({ length: 400 }, (_, i) => ({ messageId: 'm', seenAt: now + ((i * 7919) % 400) }));
+      await record(store, reports);
+      const history = await store.history(account, 'm', horizon);
+      expect(history?.timeline.slice(1).map(({ at }) => at)).toEqual(reports.map(({ seenAt }) => seenAt));
+      expect(history?.log.seenAt).toBe(now);
+    });
+
+    it('a report → the message keeps its place in the order', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      await recordAll(store, messages(40));
+      const before = await findIds(store);
+      await record(
+        store,
+        ['m3', 'm39', 'm20'].map(messageId => ({ messageId, status: delivered })),
+      );
+      expect(await findIds(store)).toEqual(before);
+    });
+
+    it('a report → the filter by status finds the message by its new status only', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      await recordAll(engine.store, messages(40));
+      await record(
+        engine.store,
+        ['m3', 'm39'].map(messageId => ({ messageId, status: delivered })),
+      );
+      for await (const store of openings(engine)) {
+        expect(await findIds(store, { generalStatus: 'DELIVERED' })).toEqual(['m39', 'm3']);
+        expect(await findIds(store, { generalStatus: 'PENDING' })).toHaveLength(38);
+        expect(await findIds(store, { generalStatus: 'PENDING', messageIds: ['m3', 'm4'] })).toEqual(['m4']);
+      }
+    });
+
+    it('a message nobody knows → no history', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      expect(await store.history(account, 'n', horizon)).toBeUndefined();
+      expect(await store.history(account, 'm', now)).toBeUndefined();
+      expect(await store.history(account, 'm', now - 1000)).toBeDefined();
+    });
+  });
+
+  describe('a bound key', () => {
+    const bound = message('bound', { applicationId: 'app', entityId: 'ent' });
+    const other = message('other', { applicationId: 'app2', entityId: 'ent' });
+    const free = message('free');
+
+    it.each<[Binding, outside: readonly string[]]>([
+      [{ applicationId: 'app' }, ['other', 'free']],
+      [{ entityId: 'ent' }, ['free']],
+      [{ applicationId: 'app', entityId: 'ent' }, ['other', 'free']],
+      [{ applicationId: 'app', entityId: 'ent2' }, ['bound', 'other', 'free']],
+      [{}, []],
+    ])('%j reports on messages → those outside are refused by their id alone', async (binding, outside) => {
+      const { store } = await engineFor(openEngine);
+      const all = [bound, other, free];
+      await recordAll(store, all);
+      const answer = await record(
+        store,
+        all.map(({ messageId }) => ({ messageId, status: delivered })),
+        { binding },
+      );
+      expect(answer.updated).toBe(all.length - outside.length);
+      expect(answer.rejected.map(({ messageId }) => messageId)).toEqual(outside);
+      for (const { violations } of answer.rejected)
+        expect(violations.map(({ property }) => property)).toEqual(['messageId']);
+      for (const one of all)
+        expect((await find1(store, one.messageId)).status).toEqual(
+          outside.includes(one.messageId) ? pendingAccepted : delivered,
+        );
+    });
+  });
+}

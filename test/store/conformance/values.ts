@@ -1,0 +1,223 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Submission } from '../../../src/domain/message.ts';
+import { limits } from '../../../src/limits.ts';
+import {
+  account,
+  engineFor,
+  findIds,
+  horizon,
+  logOf,
+  message,
+  now,
+  type OpenEngine,
+  openings,
+  query,
+  recordAll,
+} from './engine.ts';
+
+const hostileTexts: readonly string[] = [
+  "'; DROP TABLE message; --",
+  '"quoted"',
+  'back\\slash',
+  '%',
+  '_',
+  '?1',
+  '$name',
+  ':name',
+  ' leading and trailing ',
+  ' ',
+  '\u00a0',
+  '\u200b',
+  '\ufeffbom first',
+  '\u202eright to left',
+  'שלום',
+  'e\u0301',
+  '\u00e9',
+  '🎈',
+  '👩‍👩‍👧‍👦',
+  '\u{10ffff}',
+  '\uffff',
+  '\u2028',
+  'ß',
+  'ẞ',
+  'İ',
+  'i',
+  'I',
+  '1',
+  '01',
+  '1.0',
+  '1e0',
+  '-0',
+  '0x1',
+  '9007199254740993',
+  'null',
+  'undefined',
+  'NaN',
+  'true',
+  '[]',
+  '{}',
+  '__proto__',
+  'constructor',
+  'hasOwnProperty',
+  'a,b',
+  'a;b',
+  'a|b',
+  'a/b',
+  '../../etc/passwd',
+  'a:b',
+  'costarring',
+  'liquid',
+  'plumless',
+  'buckeroo',
+];
+
+/** Sixty-four texts that the common 31-times hash cannot tell apart. */
+const collidingTexts = Array.from({ length: 64 }, (_, i) =>
+  Array.from({ length: 6 }, (_, bit) => ((i >> bit) & 1 ? 'Aa' : 'BB')).join(''),
+);
+
+const idFields = [
+  'messageId',
+  'sender',
+  'destination',
+  'bulkId',
+  'entityId',
+  'applicationId',
+  'campaignReferenceId',
+] as const;
+
+/** Any text an id may be: whole characters, none of them a control character. */
+const anyId = (charsMax: number) =>
+  fc
+    .string({ minLength: 1, maxLength: 40, unit: 'binary', size: 'max' })
+    .map(text => text.replaceAll(/\p{Cc}/gu, '').slice(0, charsMax))
+    .filter(text => text !== '' && text.isWellFormed());
+
+const anyContent = fc
+  .record({
+    type: fc.constantFrom('TEXT', 'IMAGE'),
+    text: fc.string({ unit: 'binary', maxLength: 200 }),
+    more: fc.jsonValue(),
+  })
+  .map(content => JSON.stringify(content));
+
+/** Values of every kind go in and come out as they were, and are told apart. */
+export function valueTests(openEngine: OpenEngine): void {
+  describe('texts', () => {
+    it.each(idFields)('%s of every odd kind → kept, and found by exactly itself', async field => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const texts = [...hostileTexts, ...collidingTexts];
+      const batch: readonly Submission[] = texts.map((text, i) => ({ ...message(`m${i}`), [field]: text }));
+      await recordAll(engine.store, batch);
+      for await (const store of openings(engine)) {
+        for (const [i, text] of texts.entries()) {
+          const { logs } = await store.find(query({ filter: filterBy(field, text) }));
+          expect(logs).toEqual(batch.slice(i, i + 1).map(logOf));
+          const messageId = batch[i]?.messageId ?? '';
+          expect((await store.history(account, messageId, horizon))?.log).toEqual(logs[0]);
+        }
+      }
+    });
+
+    it('a text in one field → not found by another', async () => {
+      const { store } = await engineFor(openEngine);
+      const own = (field: string) => `only ${field}`;
+      const ids = Object.fromEntries(idFields.map(field => [field, own(field)]));
+      await recordAll(store, [{ ...message('m'), ...ids }]);
+      for (const field of idFields)
+        for (const other of idFields)
+          expect(await findIds(store, filterBy(field, own(other)))).toHaveLength(field === other ? 1 : 0);
+    });
+
+    it('ids of the greatest length → kept, told apart by their last character', async () => {
+      const { store } = await engineFor(openEngine);
+      const long = (end: string, chars: number = limits.idCharsMax) =>
+        '🎈'.repeat(Math.floor((chars - 1) / 2)).padEnd(chars - 1, 'x') + end;
+      const ids = Object.fromEntries(idFields.map(field => [field, long('a')]));
+      const batch = ['a', 'b'].map(end => ({ ...message(''), ...ids, messageId: long(end, limits.messageIdCharsMax) }));
+      await recordAll(store, batch);
+      expect((await store.find(query())).logs).toEqual(batch.map(logOf).toReversed());
+      expect(await findIds(store, { messageIds: [long('b', limits.messageIdCharsMax)] })).toHaveLength(1);
+      expect(await findIds(store, { sender: long('a') })).toHaveLength(2);
+      expect(await findIds(store, { sender: long('b') })).toHaveLength(0);
+    });
+
+    it('fields whose texts run together alike → told apart', async () => {
+      const { store } = await engineFor(openEngine);
+      const batch = [
+        message('ab', { bulkId: 'c' }),
+        message('a', { bulkId: 'bc' }),
+        message('abc'),
+        message('a ', { bulkId: 'b', campaignReferenceId: 'c' }),
+      ];
+      await recordAll(store, batch);
+      for (const one of batch) expect(await findIds(store, { messageIds: [one.messageId] })).toEqual([one.messageId]);
+      expect(await findIds(store, { bulkIds: ['bc', 'c'] })).toEqual(['a', 'ab']);
+    });
+
+    it('any ids and any content → kept', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      let recorded = 0;
+      const anyFields = fc.record(
+        {
+          sender: anyId(255),
+          destination: anyId(255),
+          bulkId: anyId(255),
+          entityId: anyId(255),
+          contentJson: anyContent,
+        },
+        { requiredKeys: [] },
+      );
+      await fc.assert(
+        fc.asyncProperty(anyId(150), anyFields, async (text, fields) => {
+          const messageId = `${recorded++} ${text}`;
+          const submission = message(messageId, fields);
+          await recordAll(store, [submission]);
+          const { logs } = await store.find(query({ filter: { messageIds: [messageId] } }));
+          expect(logs).toEqual([logOf(submission)]);
+        }),
+        { numRuns: 80 },
+      );
+    });
+  });
+
+  describe('content', () => {
+    const text = (value: string) => JSON.stringify({ text: value, type: 'TEXT' });
+
+    it.each<[string, contentJson: string]>([
+      ['of the greatest size', text('x'.repeat(limits.contentBytesMax - 25))],
+      [
+        'of the greatest size in three-byte characters',
+        text('€'.repeat(Math.floor((limits.contentBytesMax - 25) / 3))),
+      ],
+      ['with every escape', '{"text":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\\ud83c\\udf88\\ud800","type":"TEXT"}'],
+      ['with spaces and another key order', '{ "type" : "TEXT",\n  "text" : "a" }'],
+      ['with raw separators of lines', '{"text":"\u2028\u2029\u0085","type":"TEXT"}'],
+      ['with numbers that JSON.parse would round', '{"type":"TEXT","n":9007199254740993,"m":1.0,"e":1E400}'],
+      ['with a key twice', '{"type":"TEXT","a":1,"a":2}'],
+      ['deeply nested', `{"type":"TEXT","a":${'['.repeat(200)}${']'.repeat(200)}}`],
+      ['with __proto__', '{"type":"TEXT","__proto__":{"a":1}}'],
+    ])('%s → kept to the letter', async (_condition, contentJson) => {
+      const engine = await engineFor(openEngine);
+      await recordAll(engine.store, [message('m', { contentJson, sentAt: now })]);
+      for await (const store of openings(engine)) {
+        const { logs } = await store.find(query());
+        expect(logs.map(log => log.contentJson)).toEqual([contentJson]);
+      }
+    });
+  });
+}
+
+function filterBy(field: (typeof idFields)[number], value: string) {
+  switch (field) {
+    case 'messageId':
+      return { messageIds: [value] };
+    case 'bulkId':
+      return { bulkIds: [value] };
+    case 'campaignReferenceId':
+      return { campaignReferenceIds: [value] };
+    default:
+      return { [field]: value };
+  }
+}

@@ -18,6 +18,10 @@ export const messageIdField = 0;
 /** The hash of an absent value; no value has it. */
 export const absentHash = 0;
 
+export function hashOf(seed: number, account: AccountId, field: number, value: string | undefined): number {
+  return value === undefined ? absentHash : hashValue(seed, account, field, value);
+}
+
 /**
  * A 32-bit hash of one account's value of one field. The account is part of it, so that one account's rows cost
  * another's queries nothing; the seed is the store's own, so that nobody can prepare colliding ids.

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { isDamage } from './damage.ts';
-import { absentHash, fieldCount, fields, hashValue } from './fields.ts';
+import { fieldCount, fields, hashOf } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
 import { groupOfStatus, splitText } from './packed-batch.ts';
@@ -199,8 +199,7 @@ function setHashes(columns: Columns, ordinal: number, hashSeed: number, account:
     const name = fields[field];
     const value = name === undefined ? undefined : texts[name];
     const column = columns.hashes[field];
-    if (column !== undefined)
-      column[ordinal] = value === undefined ? absentHash : hashValue(hashSeed, account, field, value);
+    if (column !== undefined) column[ordinal] = hashOf(hashSeed, account, field, value);
   }
 }
 

@@ -1,0 +1,103 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { allows, type Principal, type Scope } from '../accounts/authenticator.ts';
+import type { ServerDeps } from './deps.ts';
+import { ApiError } from './errors.ts';
+import { type Allowance, Budget, clientNetwork, tellAllowance, tooManyRequests } from './rate-limit.ts';
+
+/** Which of an account's budgets a call is counted in. */
+export type BudgetName = 'logs' | 'reads' | 'writes';
+
+export type Access = { readonly scope: Scope; readonly budget: BudgetName };
+
+const challenge = ['App', 'Basic', 'Bearer', 'IBSSO'].map(scheme => `${scheme} realm="sentlog"`).join(', ');
+
+/** Kinds of credentials that people choose, and that can therefore be guessed. */
+const guessable = /^basic /i;
+
+/**
+ * Lets a call in, or says why not, without any work of the store: authenticate, then the scope, then the account's
+ * budget. What fails to authenticate is counted against the client's address alone.
+ */
+export class Admission {
+  readonly #deps: Pick<ServerDeps, 'authenticator' | 'rateLimits'>;
+  readonly #budgets: Readonly<Record<BudgetName, Budget>> = {
+    logs: new Budget('logs'),
+    reads: new Budget('reads'),
+    writes: new Budget('writes'),
+  };
+  readonly #failures = new Budget('failures');
+
+  constructor(deps: Pick<ServerDeps, 'authenticator' | 'rateLimits'>) {
+    this.#deps = deps;
+  }
+
+  async admit(request: FastifyRequest, reply: FastifyReply, { scope, budget }: Access): Promise<Principal> {
+    const principal = await this.#authenticate(request, reply);
+    const limit = this.#limit(principal, budget);
+    const key = String(principal.account.id);
+    if (!allows(principal, scope)) {
+      if (limit !== undefined) tellAllowance(reply, await this.#budgets[budget].look(key, limit));
+      throw new ApiError('E403');
+    }
+    if (limit === undefined) return principal;
+    const allowance = await this.#budgets[budget].spend(key, limit);
+    tellAllowance(reply, allowance);
+    if (allowance.exceeded) throw tooManyRequests(allowance);
+    return principal;
+  }
+
+  /**
+   * Runs an attempt to log in, which gives `undefined` when it fails. An address that has failed too often is refused
+   * before anything is checked.
+   */
+  async attempt<T>(request: FastifyRequest, reply: FastifyReply, login: () => Promise<T | undefined>): Promise<T> {
+    await this.#refuseAfterFailures(request, reply);
+    const granted = await login();
+    if (granted === undefined) return this.#failed(request, reply);
+    return granted;
+  }
+
+  /**
+   * After too many failures passwords are no longer checked, since they can be guessed. Keys and tokens cannot: a good
+   * one is served on, so that one client with an old key does not lock out all that share its address.
+   */
+  async #authenticate(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+    const { authorization } = request.headers;
+    if (authorization === undefined) {
+      tellAllowance(reply, await this.#lookAtFailures(request));
+      throw unauthenticated();
+    }
+    if (guessable.test(authorization)) await this.#refuseAfterFailures(request, reply);
+    const principal = await this.#deps.authenticator.authenticate(authorization);
+    if (principal === undefined) return this.#failed(request, reply);
+    return principal;
+  }
+
+  async #refuseAfterFailures(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const allowance = await this.#lookAtFailures(request);
+    if (!allowance.exceeded) return;
+    tellAllowance(reply, allowance);
+    throw tooManyRequests(allowance);
+  }
+
+  async #failed(request: FastifyRequest, reply: FastifyReply): Promise<never> {
+    const { failedAuthPerMinute } = this.#deps.rateLimits;
+    const allowance = await this.#failures.spend(clientNetwork(request.ip), failedAuthPerMinute);
+    tellAllowance(reply, allowance);
+    throw allowance.exceeded ? tooManyRequests(allowance) : unauthenticated();
+  }
+
+  #lookAtFailures(request: FastifyRequest): Promise<Allowance> {
+    return this.#failures.look(clientNetwork(request.ip), this.#deps.rateLimits.failedAuthPerMinute);
+  }
+
+  #limit({ account }: Principal, budget: BudgetName): number | undefined {
+    const { logsPerMinute, readsPerMinute, writesPerMinute } = this.#deps.rateLimits;
+    if (budget === 'logs') return account.requestsPerMinute ?? logsPerMinute;
+    return budget === 'reads' ? readsPerMinute : writesPerMinute;
+  }
+}
+
+export function unauthenticated(): ApiError {
+  return new ApiError('E401', { headers: { 'www-authenticate': challenge } });
+}

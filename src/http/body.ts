@@ -1,0 +1,114 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { ApiError, ClientGone, invalid } from './errors.ts';
+import { isGzipped } from './media-type.ts';
+
+export type BodyTimes = {
+  /** Between two pieces of the body: a 408 after that. */
+  readonly idleMs: number;
+  /** For the whole body: a 408 after that. */
+  readonly totalMs?: number;
+  /** A pause after which `undefined` is given, so that the reader can act on what it has. */
+  readonly pauseMs?: number;
+};
+
+const gunzipChunkBytes = 64 * 1024;
+
+/**
+ * The pieces of a body as they come, decompressed; the next is only taken from the connection when it is asked for.
+ * Whatever ends it, the connection stays whole, so that an answer can be given.
+ */
+export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): AsyncGenerator<Buffer | undefined> {
+  const { source, release } = decoded(request);
+  const pieces: AsyncIterator<unknown> = source.iterator({ destroyOnReturn: false });
+  const { idleMs, pauseMs = idleMs } = times;
+  const deadline = times.totalMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + times.totalMs;
+  try {
+    for (;;) {
+      const next = pieces.next();
+      let result = await within(next, pauseMs);
+      if (result === undefined && pauseMs < idleMs) {
+        yield undefined;
+        result = await within(next, idleMs - pauseMs);
+      }
+      if (result === undefined || performance.now() > deadline) throw tooSlow(next);
+      if (result.done === true) return;
+      if (!Buffer.isBuffer(result.value)) throw new TypeError('a body gave something other than bytes');
+      yield result.value;
+    }
+  } catch (error) {
+    throw bodyError(error, request);
+  } finally {
+    // Not waited for: where a piece was given up on, it ends only with the connection.
+    pieces.return?.().catch(() => {});
+    release();
+  }
+}
+
+/** A whole body of at most `bytesMax`; an `ApiError` 413 beyond. `hold` hears of every piece that is kept. */
+export async function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  times: BodyTimes,
+  hold: (bytes: number) => void = () => {},
+): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of bodyPieces(request, times)) {
+    if (piece === undefined) continue;
+    bytes += piece.length;
+    if (bytes > bytesMax) throw tooLarge(bytesMax);
+    hold(piece.length);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, bytes);
+}
+
+function decoded(request: IncomingMessage): { source: Readable; release: () => void } {
+  if (!isGzipped(request.headers['content-encoding'])) return { source: request, release: () => {} };
+  const gunzip = createGunzip({ chunkSize: gunzipChunkBytes });
+  const broken = (error?: Error) => {
+    if (!request.complete) gunzip.destroy(new ClientGone(error));
+  };
+  request.once('error', broken).once('close', broken);
+  request.pipe(gunzip);
+  const release = () => {
+    request.off('error', broken).off('close', broken).unpipe(gunzip);
+    gunzip.destroy();
+    // A body that was given up is still read to its end, or its sender would never look at the answer.
+    request.resume();
+  };
+  return { source: gunzip, release };
+}
+
+/** `undefined` when the promise takes longer. */
+async function within<T>(promise: Promise<T>, durationMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => resolve(undefined), durationMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooSlow(abandoned: Promise<unknown>): ApiError {
+  // Nobody waits for it any more, and the connection's end will reject it.
+  abandoned.catch(() => {});
+  return new ApiError('E408', { headers: { connection: 'close' } });
+}
+
+function tooLarge(bytesMax: number): ApiError {
+  return new ApiError('E413', { violations: [{ property: 'body', violation: `must be at most ${bytesMax} bytes` }] });
+}
+
+function bodyError(error: unknown, request: IncomingMessage): unknown {
+  if (error instanceof ApiError || error instanceof ClientGone || !(error instanceof Error)) return error;
+  if (request.destroyed && !request.complete) return new ClientGone(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return code.startsWith('Z_') ? invalid('body', 'is not sound gzip') : error;
+}

@@ -1,0 +1,41 @@
+import { pipeline, Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { constants, createGzip, gzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+const compress = promisify(gzip);
+
+/** Smaller answers fit into a packet or two as they are. */
+const bytesMin = 1400;
+
+/** Four fifths of the saving of the default level for a third of its time. */
+const options = { level: 3, memLevel: 9 };
+
+/** Compresses an answer when the client asks for it, whole ones off this thread and streams as they flow. */
+export async function compressed(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  const stream = payload instanceof Readable;
+  if (!stream && !(Buffer.isBuffer(payload) && payload.length >= bytesMin)) return payload;
+  addVary(reply, 'Accept-Encoding');
+  // A HEAD tells the length of what would come uncompressed; making it only to measure it would be waste.
+  if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return payload;
+  reply.header('content-encoding', 'gzip').removeHeader('content-length');
+  if (!stream) return compress(payload, options);
+  const gzipped = createGzip({ ...options, flush: constants.Z_NO_FLUSH });
+  // The error reaches whoever reads the compressed stream.
+  return pipeline(payload, gzipped, () => {});
+}
+
+export function addVary(reply: FastifyReply, header: string): void {
+  const before = reply.getHeader('vary');
+  reply.header('vary', before === undefined ? header : `${before}, ${header}`);
+}
+
+function acceptsGzip(acceptEncoding: string | string[] | undefined): boolean {
+  const weights = new Map<string, number>();
+  for (const part of String(acceptEncoding ?? '').split(',')) {
+    const [coding = '', ...parameters] = part.split(';').map(text => text.trim().toLowerCase());
+    const weight = parameters.find(parameter => parameter.startsWith('q='));
+    weights.set(coding, weight === undefined ? 1 : Number(weight.slice(2)));
+  }
+  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+}

@@ -1,0 +1,66 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Authenticator } from '../accounts/authenticator.ts';
+import type { EpochMs } from '../domain/message.ts';
+import type { Store } from '../store/store.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Requests a minute. */
+export type RateLimits = {
+  /** `GET /messenger/1/logs`, for an account that has no limit of its own. */
+  readonly logsPerMinute: number;
+  /** Single messages and exports together, for each account. */
+  readonly readsPerMinute: number;
+  /** Recording, for each account; without limit when absent. */
+  readonly writesPerMinute?: number;
+  /** Wrong credentials, for each client address. */
+  readonly failedAuthPerMinute: number;
+};
+
+export const defaultRateLimits: RateLimits = { logsPerMinute: 120, readsPerMinute: 600, failedAuthPerMinute: 30 };
+
+export type Timeouts = {
+  /** For the request line and the headers to arrive. */
+  readonly headersMs: number;
+  /** Between two pieces of a body. */
+  readonly bodyIdleMs: number;
+  /** For a whole JSON body to arrive; NDJSON may go on as long as it keeps coming. */
+  readonly bodyMs: number;
+  /** How long a connection may stand without a request. */
+  readonly keepAliveMs: number;
+  /** How long a connection may move no byte in either direction while a request is under way. */
+  readonly stalledMs: number;
+  /** Pause in an NDJSON stream after which what came so far is recorded. */
+  readonly streamPauseMs: number;
+  /** How long uploads and exports under way may go on once the server closes. */
+  readonly closingMs: number;
+};
+
+export const defaultTimeouts: Timeouts = {
+  headersMs: 15_000,
+  bodyIdleMs: 30_000,
+  bodyMs: 300_000,
+  keepAliveMs: 65_000,
+  stalledMs: 120_000,
+  streamPauseMs: 100,
+  closingMs: 5_000,
+};
+
+/** What the HTTP server is built from. */
+export type ServerDeps = {
+  readonly store: Store;
+  readonly authenticator: Authenticator;
+  readonly clock: () => EpochMs;
+  readonly retentionMs: number;
+  readonly rateLimits: RateLimits;
+  /** At least 16 random bytes; cursors live as long as it does, so it should be kept with the data. */
+  readonly cursorSecret: Uint8Array;
+  /** Origins whose pages may call this API from a browser; none by default. */
+  readonly corsOrigins: readonly string[];
+  readonly metrics: Metrics;
+  readonly logger: FastifyBaseLogger;
+  readonly timeouts: Timeouts;
+  /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */
+  readonly trustedProxies?: readonly string[];
+  /** Shown in the OpenAPI document. */
+  readonly version: string;
+};

@@ -1,0 +1,120 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { StoreObserver, StoreStats } from '../store/store.ts';
+
+const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+const commitSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+export type RequestOutcome = {
+  readonly method: string;
+  /** The pattern of the route, never the path itself: ids would make a series each. */
+  readonly route: string;
+  readonly status: number;
+  readonly durationMs: number;
+};
+
+export type RecordCounts = Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'rejected', number>>;
+
+/** What `/metrics` tells. */
+export type Metrics = {
+  /** Counts what the store commits; hand it to the engine. `note` and `damaged` are passed on to `listener`. */
+  storeObserver(listener: Pick<StoreObserver, 'note' | 'damaged'>): StoreObserver;
+  request(outcome: RequestOutcome): void;
+  records(counts: RecordCounts): void;
+  /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
+  text(stats: StoreStats | undefined): Promise<string>;
+  readonly contentType: string;
+};
+
+export function createMetrics(registry: Registry): Metrics {
+  const registers = [registry];
+  const requests = new Histogram({
+    name: 'sentlog_http_request_duration_seconds',
+    help: 'Time from the request line to the end of the answer, by route, method and status',
+    labelNames: ['route', 'method', 'status'],
+    buckets: requestSeconds,
+    registers,
+  });
+  const requestCount = new Counter({
+    name: 'sentlog_http_requests_total',
+    help: 'Requests answered, by route, method and status',
+    labelNames: ['route', 'method', 'status'],
+    registers,
+  });
+  const records = new Counter({
+    name: 'sentlog_records_total',
+    help: 'Records taken over HTTP, by what came of them',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const store = storeMetrics(registers);
+  return {
+    storeObserver: listener => ({
+      committed: store.committed,
+      damaged: part => listener.damaged(part),
+      note: event => listener.note(event),
+    }),
+    request({ route, method, status, durationMs }) {
+      const labels = { route, method, status: String(status) };
+      requestCount.inc(labels);
+      requests.observe(labels, durationMs / 1000);
+    },
+    records(counts) {
+      for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
+    },
+    async text(stats) {
+      store.tell(stats);
+      return registry.metrics();
+    },
+    contentType: registry.contentType,
+  };
+}
+
+function storeMetrics(registers: Registry[]) {
+  const gauge = (name: string, help: string) => new Gauge({ name: `sentlog_store_${name}`, help, registers });
+  const counter = (name: string, help: string) => new Counter({ name: `sentlog_store_${name}`, help, registers });
+  const messages = counter('committed_messages_total', 'New messages that became durable');
+  const reports = counter('committed_reports_total', 'Reports that became durable');
+  const commits = new Histogram({
+    name: 'sentlog_store_commit_duration_seconds',
+    help: 'Time to make a group of records durable',
+    buckets: commitSeconds,
+    registers,
+  });
+  const up = gauge('up', '1 when the store answers');
+  const writable = gauge('writable', '0 while records cannot be stored, on a full disk for example');
+  const queued = gauge('queued_records', 'Records taken but not yet durable');
+  const segments = gauge('segments', 'Segments of the log');
+  const held = gauge('messages', 'Messages held');
+  const heldReports = gauge('reports', 'Reports held');
+  const bytes = gauge('bytes', 'Bytes on disk');
+  const oldest = gauge(
+    'oldest_message_timestamp_seconds',
+    'When the oldest message held was sent; 0 when there is none',
+  );
+  const damaged = new Gauge({
+    name: 'sentlog_store_damaged',
+    help: 'Parts of the log that were set aside because they are damaged',
+    labelNames: ['name'],
+    registers,
+  });
+  return {
+    committed(group: { readonly durationMs: number; readonly messages: number; readonly reports: number }) {
+      commits.observe(group.durationMs / 1000);
+      messages.inc(group.messages);
+      reports.inc(group.reports);
+    },
+    tell(stats: StoreStats | undefined) {
+      up.set(stats === undefined ? 0 : 1);
+      writable.set(stats === undefined || stats.writeFailure !== undefined ? 0 : 1);
+      if (stats === undefined) return;
+      queued.set(stats.queuedRecords);
+      segments.set(stats.segments);
+      held.set(stats.messages);
+      heldReports.set(stats.reports);
+      bytes.set(stats.bytes);
+      oldest.set((stats.oldestSentAt ?? 0) / 1000);
+      damaged.reset();
+      for (const { name } of stats.damaged) damaged.set({ name }, 1);
+    },
+  };
+}

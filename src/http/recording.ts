@@ -1,0 +1,164 @@
+import type { Principal } from '../accounts/authenticator.ts';
+import type { Binding, Submission, Violation } from '../domain/message.ts';
+import { limits } from '../limits.ts';
+import type { RecordOutcome, Rejection } from '../store/store.ts';
+import { parseRecordText } from '../wire/log-record.ts';
+import type { ServerDeps } from './deps.ts';
+import { ApiError } from './errors.ts';
+import type { Line } from './lines.ts';
+
+/** Batches of one request that the store has at once: enough to keep it busy, few enough to bound memory. */
+const batchesUnderWayMax = 4;
+
+/** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB. */
+const batchCharsMax = 4 * 1024 * 1024;
+
+/** Texts of the listed rejections together: a hundred thousand long ones would not be a bounded answer. */
+const listedCharsMax = 32 * 1024 * 1024;
+
+/** Violations of a 400 that says why every record was rejected. */
+const toldViolationsMax = 1000;
+
+type Batch = { readonly submissions: Submission[]; readonly indexes: number[] };
+
+/**
+ * Takes the records of one request in their order, hands them to the store in batches, and gathers the outcome.
+ * Give records with `add`; when it says the batch is full, wait for `flush`. End with `finish`, or with `settle` where
+ * the request failed.
+ */
+export class Recording {
+  readonly #deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+  readonly #principal: Principal;
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #rejections: Rejection[] = [];
+  readonly #counts = { recorded: 0, updated: 0, unchanged: 0, rejected: 0 };
+  #batch: Batch = { submissions: [], indexes: [] };
+  #batchChars = 0;
+  #taken = 0;
+  #listedChars = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>, principal: Principal) {
+    this.#deps = deps;
+    this.#principal = principal;
+  }
+
+  /** Whether the batch is now full. */
+  add(line: Line): boolean {
+    const index = this.#taken++;
+    if (line.text === undefined) {
+      this.#reject({ index, violations: [{ property: '', violation: line.flaw }] });
+      return false;
+    }
+    const parsed = parseRecordText(line.text);
+    if (parsed.submission === undefined) {
+      this.#reject({ index, ...parsed });
+      return false;
+    }
+    const { submission, violations } = bound(parsed.submission, this.#principal.binding);
+    if (violations.length > 0) {
+      this.#reject({ index, messageId: submission.messageId, violations });
+      return false;
+    }
+    this.#batch.submissions.push(submission);
+    this.#batch.indexes.push(index);
+    this.#batchChars += line.text.length;
+    return this.#batch.submissions.length >= limits.batchRecordsMax || this.#batchChars >= batchCharsMax;
+  }
+
+  /** Hands over what has gathered; waits while the store has enough of this request already. */
+  async flush(): Promise<void> {
+    while (this.#underWay.size >= batchesUnderWayMax) await Promise.race(this.#underWay);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#batch.submissions.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = { submissions: [], indexes: [] };
+    this.#batchChars = 0;
+    const done = this.#record(batch).finally(() => this.#underWay.delete(done));
+    this.#underWay.add(done);
+  }
+
+  /** Waits until the store has answered for all it was given. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** The answer, once everything is durable. An `ApiError` 400 when no record was accepted. */
+  async finish(): Promise<string> {
+    await this.flush();
+    await this.settle();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#taken === 0)
+      throw new ApiError('E400', { violations: [{ property: 'results', violation: 'must have at least one record' }] });
+    const listed = this.#rejections.sort((a, b) => a.index - b.index);
+    if (this.#counts.rejected === this.#taken) throw new ApiError('E400', { violations: told(listed) });
+    const { rejected, ...accepted } = this.#counts;
+    return JSON.stringify({
+      ...accepted,
+      rejected: listed.map(listedRejection),
+      ...(rejected > listed.length && { rejectedCount: rejected }),
+    });
+  }
+
+  /** What came of the records so far, for the metrics. */
+  get counts(): Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'rejected', number>> {
+    return this.#counts;
+  }
+
+  /** Never rejects: a failure is kept for the next `flush`. */
+  async #record({ submissions, indexes }: Batch): Promise<void> {
+    const { store, clock, retentionMs } = this.#deps;
+    const { account, binding } = this.#principal;
+    const receivedAt = clock();
+    const batch = { account: account.id, binding, receivedAt, sentSince: receivedAt - retentionMs, submissions };
+    try {
+      this.#count(await store.record(batch), indexes);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  #count({ recorded, updated, unchanged, rejected }: RecordOutcome, indexes: readonly number[]): void {
+    this.#counts.recorded += recorded;
+    this.#counts.updated += updated;
+    this.#counts.unchanged += unchanged;
+    for (const rejection of rejected) {
+      const index = indexes[rejection.index];
+      if (index === undefined) throw new RangeError('the store rejected a record that it was not given');
+      this.#reject({ ...rejection, index });
+    }
+  }
+
+  #reject(rejection: Rejection): void {
+    this.#counts.rejected++;
+    const chars = rejection.violations.reduce((sum, one) => sum + one.property.length + one.violation.length, 100);
+    if (this.#rejections.length >= limits.rejectionsListedMax || this.#listedChars + chars > listedCharsMax) return;
+    this.#listedChars += chars;
+    this.#rejections.push(rejection);
+  }
+}
+
+/** A bound key writes only its own application's or entity's messages: their ids are filled in. */
+function bound(submission: Submission, binding: Binding): { submission: Submission; violations: readonly Violation[] } {
+  if (binding.applicationId === undefined && binding.entityId === undefined) return { submission, violations: [] };
+  const violations: Violation[] = [];
+  for (const name of ['entityId', 'applicationId'] as const)
+    if (binding[name] !== undefined && submission[name] !== undefined && submission[name] !== binding[name])
+      violations.push({ property: `platform.${name}`, violation: 'is not the one that this key is bound to' });
+  return { submission: { ...submission, ...binding }, violations };
+}
+
+function listedRejection({ index, messageId, violations }: Rejection): Rejection {
+  const named = violations.map(({ property, violation }) => ({ property: property || 'record', violation }));
+  return { index, ...(messageId !== undefined && { messageId }), violations: named };
+}
+
+function told(rejections: readonly Rejection[]): Violation[] {
+  const violations = rejections.values().flatMap(({ index, violations }) =>
+    violations.map(({ property, violation }) => ({
+      property: property === '' ? `results[${index}]` : `results[${index}].${property}`,
+      violation,
+    })),
+  );
+  return [...violations.take(toldViolationsMax)];
+}

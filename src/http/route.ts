@@ -1,0 +1,34 @@
+import type { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../accounts/authenticator.ts';
+import type { Parsed } from '../wire/parsed.ts';
+import type { Access } from './admission.ts';
+import { ApiError } from './errors.ts';
+
+/** A call that was let in. */
+export type Call = { readonly principal: Principal; readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+type Answer = Buffer | string | Readable | undefined;
+
+/**
+ * One line of the API's table. A route with `access` is answered only after its caller was let in; the others are
+ * open to everybody. A text is JSON unless the route has set another type; nothing is a 204.
+ */
+export type Route = { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string } & (
+  | { readonly access: Access; readonly answer: (call: Call) => Promise<Answer> }
+  | { readonly access?: never; readonly answer: (call: Omit<Call, 'principal'>) => Promise<Answer> }
+);
+
+export const jsonType = 'application/json; charset=utf-8';
+
+/** What stands behind the `?`, as it came. */
+export function rawQuery(request: FastifyRequest): string {
+  const mark = request.url.indexOf('?');
+  return mark < 0 ? '' : request.url.slice(mark + 1);
+}
+
+/** The value that was parsed; an `ApiError` 400 with all its violations otherwise. */
+export function sound<T>(parsed: Parsed<T>): T {
+  if (parsed.violations !== undefined) throw new ApiError('E400', { violations: parsed.violations });
+  return parsed.value;
+}

@@ -1,0 +1,56 @@
+import { type Filter, restrict } from '../../domain/filter.ts';
+import { InvalidBookmark, type RenderedPage } from '../../store/store.ts';
+import { type LogsQuery, parseLogsQuery } from '../../wire/filter-query.ts';
+import { Cursors, invalidCursor, type Walk } from '../cursor.ts';
+import type { ServerDeps } from '../deps.ts';
+import { type Call, type Route, rawQuery, sound } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'cursorSecret'>;
+
+const head = Buffer.from('{"results":[');
+const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
+
+/** `GET /messenger/1/logs` */
+export function logsRoute(deps: Deps): Route {
+  const cursors = new Cursors(deps.cursorSecret);
+  return {
+    method: 'GET',
+    path: '/messenger/1/logs',
+    access: { scope: 'messenger:logs:read', budget: 'logs' },
+    answer: (call: Call) => logs(call, deps, cursors),
+  };
+}
+
+async function logs({ principal, request }: Call, deps: Deps, cursors: Cursors): Promise<Buffer> {
+  const query = sound(parseLogsQuery(rawQuery(request)));
+  const { account, binding } = principal;
+  const walk: Walk = { account: account.id, binding, filter: query.filter };
+  const after = query.cursor === undefined ? undefined : cursors.open(query.cursor, walk);
+  const filter = restrict(query.filter, binding);
+  const page = filter === undefined ? emptyPage : await render(deps, walk, filter, query, after);
+  const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
+  return Buffer.concat([head, page.text, Buffer.from(tail(query, next))]);
+}
+
+async function render(
+  { store, clock, retentionMs }: Deps,
+  { account }: Walk,
+  filter: Filter,
+  { limit, useCursor }: LogsQuery,
+  after: string | undefined,
+): Promise<RenderedPage> {
+  const sentSince = clock() - retentionMs;
+  const query = { account, filter, sentSince, limit, walk: useCursor, ...(after !== undefined && { after }) };
+  try {
+    return await store.render(query, 'json');
+  } catch (error) {
+    // Sealed by us, but for a store that is not this one.
+    if (error instanceof InvalidBookmark) throw invalidCursor();
+    throw error;
+  }
+}
+
+function tail({ limit, useCursor }: LogsQuery, nextCursor: string | undefined): string {
+  if (!useCursor) return ']}';
+  return `],"cursor":${JSON.stringify({ limit, ...(nextCursor !== undefined && { nextCursor }) })}}`;
+}

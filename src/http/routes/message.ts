@@ -1,0 +1,43 @@
+import type { Binding, LogRecord } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import { parseEmptyQuery } from '../../wire/filter-query.ts';
+import { historyJson } from '../../wire/log-text.ts';
+import type { ServerDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { type Call, type Route, rawQuery, sound } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+
+/** `GET /messenger/1/messages/{messageId}` */
+export function messageRoute(deps: Deps): Route {
+  return {
+    method: 'GET',
+    path: '/messenger/1/messages/:messageId',
+    access: { scope: 'messenger:logs:read', budget: 'reads' },
+    answer: (call: Call) => message(call, deps),
+  };
+}
+
+async function message({ principal, request }: Call, { store, clock, retentionMs }: Deps): Promise<string> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  const messageId = namedMessage(request.params);
+  const history = await store.history(principal.account.id, messageId, clock() - retentionMs);
+  if (history === undefined || !shows(principal.binding, history.log)) throw new ApiError('E404');
+  return historyJson(history);
+}
+
+/** An id that no message can have is not found, without asking the store. */
+function namedMessage(params: unknown): string {
+  const messageId = typeof params === 'object' && params !== null && 'messageId' in params ? params.messageId : '';
+  if (typeof messageId !== 'string' || messageId === '' || messageId.length > 2 * limits.messageIdCharsMax)
+    throw new ApiError('E404');
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(messageId)) throw new ApiError('E404');
+  return messageId;
+}
+
+function shows({ applicationId, entityId }: Binding, log: LogRecord): boolean {
+  return (
+    (applicationId === undefined || log.applicationId === applicationId) &&
+    (entityId === undefined || log.entityId === entityId)
+  );
+}

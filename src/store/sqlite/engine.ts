@@ -74,6 +74,7 @@ class SqliteStore implements Store {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #capacityWaiters: (() => void)[] = [];
   #loadedNow: (error?: Error) => void = () => {};
+  readonly #recording = new Set<Promise<RecordOutcome>>();
   #queuedRecords = 0;
   #queuedChars = 0;
   #writeFailure: string | undefined;
@@ -111,6 +112,16 @@ class SqliteStore implements Store {
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
+    const recording = this.#record(batch);
+    this.#recording.add(recording);
+    try {
+      return await recording;
+    } finally {
+      this.#recording.delete(recording);
+    }
+  }
+
+  async #record(batch: RecordBatch): Promise<RecordOutcome> {
     if (batch.submissions.length > limits.batchRecordsMax)
       throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
     this.#refuseWhenClosed();
@@ -168,6 +179,7 @@ class SqliteStore implements Store {
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#wakeCapacityWaiters();
+    await Promise.allSettled(this.#recording);
     const threads = [this.#writer, this.#sealer, ...this.#readers];
     for (const thread of threads) thread.send({ type: 'close' });
     await Promise.all(threads.map(thread => thread.ended()));

@@ -1,0 +1,100 @@
+/** A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. */
+export type Migration = { readonly number: number; readonly name: string; readonly sql: string };
+
+/**
+ * The tables, as `README.md` here explains them. `account_id` comes first in every key, so that Citus can spread all of
+ * them by it.
+ */
+const log = `
+CREATE TABLE era (
+  number integer PRIMARY KEY,
+  system_identifier text NOT NULL,
+  begun_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE generation (
+  number integer PRIMARY KEY,
+  begun_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE SEQUENCE message_number AS bigint INCREMENT BY 8192 MINVALUE 8192 NO CYCLE;
+
+CREATE TABLE message (
+  account_id bigint NOT NULL,
+  sent_at bigint NOT NULL,
+  number bigint NOT NULL,
+  tx bigint NOT NULL,
+  state_tx bigint NOT NULL,
+  received_at bigint NOT NULL,
+  "at" bigint NOT NULL,
+  done_at bigint,
+  seen_at bigint,
+  price double precision,
+  message_count integer NOT NULL,
+  status_key integer NOT NULL,
+  error_key integer NOT NULL,
+  group_id smallint NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  sender text COLLATE "C" NOT NULL,
+  destination text COLLATE "C" NOT NULL,
+  bulk_id text COLLATE "C",
+  entity_id text COLLATE "C",
+  application_id text COLLATE "C",
+  campaign_reference_id text COLLATE "C",
+  currency text COLLATE "C",
+  words text COLLATE "C",
+  content text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, sent_at, number)
+) PARTITION BY RANGE (sent_at);
+
+CREATE INDEX message_sender ON message (account_id, sender, sent_at, number);
+CREATE INDEX message_destination ON message (account_id, destination, sent_at, number);
+CREATE INDEX message_bulk ON message (account_id, bulk_id, sent_at, number) WHERE bulk_id IS NOT NULL;
+CREATE INDEX message_entity ON message (account_id, entity_id, sent_at, number) WHERE entity_id IS NOT NULL;
+CREATE INDEX message_application ON message (account_id, application_id, sent_at, number)
+  WHERE application_id IS NOT NULL;
+CREATE INDEX message_campaign ON message (account_id, campaign_reference_id, sent_at, number)
+  WHERE campaign_reference_id IS NOT NULL;
+CREATE INDEX message_group ON message (account_id, group_id, sent_at, number);
+
+CREATE TABLE message_key (
+  account_id bigint NOT NULL,
+  sent_at bigint NOT NULL,
+  number bigint NOT NULL,
+  generation integer NOT NULL,
+  message_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, message_id, generation)
+) PARTITION BY RANGE (generation);
+
+CREATE TABLE report (
+  account_id bigint NOT NULL,
+  sent_at bigint NOT NULL,
+  number bigint NOT NULL,
+  tx bigint NOT NULL,
+  received_at bigint NOT NULL,
+  version integer NOT NULL,
+  group_before smallint NOT NULL,
+  group_after smallint NOT NULL,
+  said text COLLATE "C" NOT NULL,
+  state_before text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, sent_at, number, version)
+) PARTITION BY RANGE (sent_at);
+
+CREATE INDEX report_left ON report (account_id, group_before, tx) WHERE group_before <> group_after;
+
+CREATE TABLE tally (
+  account_id bigint NOT NULL,
+  partition_from bigint NOT NULL,
+  oldest_sent_at bigint NOT NULL,
+  messages bigint NOT NULL,
+  reports bigint NOT NULL,
+  generation integer NOT NULL
+);
+
+CREATE INDEX tally_account ON tally (account_id);
+
+CREATE TABLE message_key_g1 PARTITION OF message_key FOR VALUES FROM (1) TO (2);
+INSERT INTO generation (number) VALUES (1);
+`;
+
+export const migrations: readonly Migration[] = [{ number: 1, name: 'log', sql: log }];

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { ApiError, ClientGone, invalid } from './errors.ts';
+import type { Closing } from './closing.ts';
+import type { Timeouts } from './deps.ts';
+import { ApiError, ClientGone, invalid, unavailable } from './errors.ts';
 import { isGzipped } from './media-type.ts';
 
 export type BodyTimes = {
@@ -11,8 +13,16 @@ export type BodyTimes = {
   readonly totalMs?: number;
   /** A pause after which `undefined` is given, so that the reader can act on what it has. */
   readonly pauseMs?: number;
+  /** Gives the body up when it is aborted: a 503. */
+  readonly cut: AbortSignal;
 };
 
+/** For a body that is read whole before anything is done with it. */
+export function bodyTimes({ bodyIdleMs, bodyMs }: Timeouts, closing: Closing): BodyTimes {
+  return { idleMs: bodyIdleMs, totalMs: bodyMs, cut: closing.over };
+}
+
+const cutRetryMs = 1000;
 const gunzipChunkBytes = 64 * 1024;
 
 /**
@@ -23,14 +33,15 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   const { source, release } = decoded(request);
   const pieces: AsyncIterator<unknown> = source.iterator({ destroyOnReturn: false });
   const { idleMs, pauseMs = idleMs } = times;
+  const cut = cutOff(times.cut);
   const deadline = times.totalMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + times.totalMs;
   try {
     for (;;) {
       const next = pieces.next();
-      let result = await within(next, pauseMs);
+      let result = await within(next, pauseMs, cut.promise);
       if (result === undefined && pauseMs < idleMs) {
         yield undefined;
-        result = await within(next, idleMs - pauseMs);
+        result = await within(next, idleMs - pauseMs, cut.promise);
       }
       if (result === undefined || performance.now() > deadline) throw tooSlow(next);
       if (result.done === true) return;
@@ -42,6 +53,7 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   } finally {
     // Not waited for: where a piece was given up on, it ends only with the connection.
     pieces.return?.().catch(() => {});
+    cut.release();
     release();
   }
 }
@@ -84,16 +96,27 @@ function decoded(request: IncomingMessage): { source: Readable; release: () => v
 }
 
 /** `undefined` when the promise takes longer. */
-async function within<T>(promise: Promise<T>, durationMs: number): Promise<T | undefined> {
+async function within<T>(promise: Promise<T>, durationMs: number, cut: Promise<never>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>(resolve => {
     timer = setTimeout(() => resolve(undefined), durationMs);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, late, cut]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A promise that rejects when the signal is aborted, and otherwise never ends. */
+function cutOff(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(unavailable(cutRetryMs, signal.reason));
+  // It may well be cut while nobody waits for a piece; the next one to wait is told.
+  promise.catch(() => {});
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  return { promise, release: () => signal.removeEventListener('abort', abort) };
 }
 
 function tooSlow(abandoned: Promise<unknown>): ApiError {

@@ -17,6 +17,8 @@ const contentTypes: Readonly<Record<ExportFormat, string>> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
+const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
+
 /** `GET /messenger/1/logs/export` */
 export function exportRoute(deps: Deps, closing: Closing): Route {
   return {
@@ -29,14 +31,14 @@ export function exportRoute(deps: Deps, closing: Closing): Route {
 
 async function exported({ principal, request, reply }: Call, deps: Deps, closing: Closing): Promise<Readable> {
   const { filter, format } = sound(parseExportQuery(rawQuery(request)));
+  const restricted = restrict(filter, principal.binding);
+  const asked: Export = { account: principal.account.id, filter: restricted ?? filter, format };
+  // Asked for before the answer begins: a store that cannot serve is a 503 then, not a broken stream.
+  const empty = request.method === 'HEAD' || restricted === undefined;
+  const first = empty ? emptyPage : await page(deps, asked, undefined);
   const time = new Date(deps.clock()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   reply.type(contentTypes[format]);
   reply.header('content-disposition', `attachment; filename="sentlog-${time}.${format}"`);
-  const restricted = restrict(filter, principal.binding);
-  if (request.method === 'HEAD' || restricted === undefined) return Readable.from([Buffer.from(heading(format))]);
-  const asked: Export = { account: principal.account.id, filter: restricted, format };
-  // Asked for before the answer begins: a store that cannot serve is a 503 then, not a broken stream.
-  const first = await page(deps, asked, undefined);
   const stream = Readable.from(pages(deps, asked, first), { objectMode: false });
   closing.cut(stream);
   return stream;
@@ -56,8 +58,4 @@ function page(deps: Deps, { account, filter, format }: Export, after: Bookmark |
   const sentSince = deps.clock() - deps.retentionMs;
   const query = { account, filter, sentSince, limit: limits.pageLogsMax, walk: true };
   return deps.store.render(after === undefined ? query : { ...query, after }, format);
-}
-
-function heading(format: ExportFormat): string {
-  return format === 'csv' ? csvHeader : '';
 }

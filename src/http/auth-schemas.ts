@@ -1,0 +1,20 @@
+import Type from 'typebox';
+
+export const credentialCharsMax = 1024;
+
+export const credentialSchema = Type.String({ minLength: 1, maxLength: credentialCharsMax });
+
+const credential = (description: string) => Type.String({ minLength: 1, maxLength: credentialCharsMax, description });
+
+export const tokenRequestSchema = Type.Object({
+  client_id: credential('The public part of an API key: its id.'),
+  client_secret: credential('The secret part of the API key.'),
+  grant_type: Type.Literal('client_credentials'),
+});
+export const tokenSchema = Type.Object({
+  access_token: Type.String(),
+  token_type: Type.Literal('Bearer'),
+  expires_in: Type.Integer({ description: 'Seconds.' }),
+});
+export const loginSchema = Type.Object({ username: credential('A user name.'), password: credential('Its password.') });
+export const sessionSchema = Type.Object({ token: Type.String() });

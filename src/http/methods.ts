@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { addVary } from './compression.ts';
+import { ApiError } from './errors.ts';
+import type { Route } from './route.ts';
+
+const preflightSeconds = '600';
+const readableHeaders = 'RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id';
+
+type KnownPath = { readonly pattern: RegExp; readonly methods: readonly string[] };
+
+/** Answers what the table of routes has no line for: `OPTIONS`, other methods of a known path, unknown paths. */
+export class OtherMethods {
+  readonly #paths: readonly KnownPath[];
+  readonly #origins: ReadonlySet<string>;
+
+  constructor(routes: readonly Route[], corsOrigins: readonly string[]) {
+    this.#paths = [...Map.groupBy(routes, route => route.path)].map(([path, those]) => ({
+      pattern: new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`),
+      methods: allowed(those.map(route => route.method)),
+    }));
+    this.#origins = new Set(corsOrigins);
+  }
+
+  answer(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const known = this.#paths.find(({ pattern }) => pattern.test(path));
+    if (known === undefined) throw new ApiError('E404');
+    const allow = known.methods.join(', ');
+    if (request.method !== 'OPTIONS') throw new ApiError('E405', { headers: { allow } });
+    reply.header('allow', allow);
+    if (reply.hasHeader('access-control-allow-origin')) {
+      reply.header('access-control-allow-methods', allow);
+      reply.header('access-control-allow-headers', 'Authorization, Content-Type, Content-Encoding, X-Request-Id');
+      reply.header('access-control-max-age', preflightSeconds);
+    }
+    return reply.code(204).send();
+  }
+
+  /** Lets the page of a named origin read the answer. Without named origins no answer mentions CORS. */
+  allowOrigin(request: FastifyRequest, reply: FastifyReply): void {
+    if (this.#origins.size === 0) return;
+    addVary(reply, 'Origin');
+    const { origin } = request.headers;
+    if (origin === undefined || !this.#origins.has(origin)) return;
+    reply.header('access-control-allow-origin', origin);
+    reply.header('access-control-expose-headers', readableHeaders);
+  }
+}
+
+function allowed(methods: readonly string[]): readonly string[] {
+  return [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
+}

@@ -1,0 +1,104 @@
+import { isUtf8 } from 'node:buffer';
+import { Compile } from 'typebox/compile';
+import type { Violation } from '../../domain/message.ts';
+import { parseEmptyQuery } from '../../wire/filter-query.ts';
+import { type Admission, unauthenticated } from '../admission.ts';
+import { credentialCharsMax, credentialSchema, loginSchema } from '../auth-schemas.ts';
+import { bodyTimes, readBody } from '../body.ts';
+import type { Closing } from '../closing.ts';
+import type { ServerDeps } from '../deps.ts';
+import { ApiError, invalid } from '../errors.ts';
+import { mediaType } from '../media-type.ts';
+import { type Call, type Route, rawQuery, sound } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'authenticator' | 'timeouts'> & { readonly closing: Closing };
+type OpenCall = Omit<Call, 'principal'>;
+
+const bodyBytesMax = 16 * 1024;
+const loginCheck = Compile(loginSchema);
+const credentialCheck = Compile(credentialSchema);
+
+/** `POST /auth/1/oauth2/token`, `POST` and `DELETE /auth/1/session` */
+export function authRoutes(deps: Deps, admission: Admission): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/auth/1/oauth2/token',
+      answer: (call: OpenCall) => token(call, deps, admission),
+    },
+    {
+      method: 'POST',
+      path: '/auth/1/session',
+      answer: (call: OpenCall) => login(call, deps, admission),
+    },
+    {
+      method: 'DELETE',
+      path: '/auth/1/session',
+      answer: (call: OpenCall) => logout(call, deps, admission),
+    },
+  ];
+}
+
+async function token({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<string> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  mediaType(request.headers['content-type'], ['application/x-www-form-urlencoded']);
+  const form = new URLSearchParams(await text({ request, reply }, deps));
+  const violations: Violation[] = [];
+  const field = (name: string): string => {
+    const [value = '', ...others] = form.getAll(name);
+    if (others.length > 0) violations.push({ property: name, violation: 'must be given only once' });
+    else if (value === '') violations.push({ property: name, violation: 'is required' });
+    else if (!credentialCheck.Check(value)) violations.push({ property: name, violation: 'is too long' });
+    return value;
+  };
+  const clientId = field('client_id');
+  const clientSecret = field('client_secret');
+  const grantType = field('grant_type');
+  if (grantType !== '' && grantType !== 'client_credentials')
+    violations.push({ property: 'grant_type', violation: 'must be client_credentials' });
+  if (violations.length > 0) throw new ApiError('E400', { violations });
+  const issued = await admission.attempt(request, reply, () => deps.authenticator.issueToken(clientId, clientSecret));
+  return JSON.stringify({ access_token: issued.accessToken, token_type: 'Bearer', expires_in: issued.expiresInS });
+}
+
+async function login({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<string> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  mediaType(request.headers['content-type'], ['application/json']);
+  const body = parseJson(await text({ request, reply }, deps));
+  if (!loginCheck.Check(body)) throw new ApiError('E400', { violations: loginViolations(body) });
+  const { username, password } = body;
+  const session = await admission.attempt(request, reply, () => deps.authenticator.createSession(username, password));
+  return JSON.stringify({ token: session.token });
+}
+
+async function logout({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<undefined> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  const [, sessionToken] = /^IBSSO +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (sessionToken === undefined) throw unauthenticated();
+  await admission.attempt(request, reply, async () =>
+    (await deps.authenticator.endSession(sessionToken)) ? true : undefined,
+  );
+}
+
+async function text({ request }: OpenCall, { timeouts, closing }: Deps): Promise<string> {
+  const bytes = await readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing));
+  if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
+  return bytes.toString();
+}
+
+/** The parser's own words would repeat the body, and with it a password, in the answer. */
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalid('body', 'is not JSON');
+    throw error;
+  }
+}
+
+function loginViolations(body: unknown): Violation[] {
+  const given = new Map(typeof body === 'object' && body !== null ? Object.entries(body) : []);
+  return ['username', 'password']
+    .filter(property => !credentialCheck.Check(given.get(property)))
+    .map(property => ({ property, violation: `must be a text of 1 to ${credentialCharsMax} characters` }));
+}

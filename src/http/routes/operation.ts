@@ -1,0 +1,53 @@
+import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
+import type { ServerDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { openApiDocument } from '../openapi.ts';
+import { type Call, jsonType, type Route } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'version'>;
+
+const writeRetryMs = 5000;
+
+/** Health, metrics and the OpenAPI document: open to everybody who reaches the port. */
+export function operationRoutes(deps: Deps): readonly Route[] {
+  const document = Buffer.from(JSON.stringify(openApiDocument(deps.version)));
+  return [
+    { method: 'GET', path: '/health/live', answer: async () => '{"status":"live"}' },
+    { method: 'GET', path: '/health/ready', answer: () => ready(deps) },
+    { method: 'GET', path: '/metrics', answer: (call: Omit<Call, 'principal'>) => metrics(call, deps) },
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      answer: async ({ reply }: Omit<Call, 'principal'>) => {
+        reply.type(jsonType);
+        return document;
+      },
+    },
+  ];
+}
+
+/** Ready to read and to record. What cannot be recorded now, and what is damaged, is said. */
+async function ready({ store }: Deps): Promise<string> {
+  const stats = await store.stats();
+  const { writeFailure, damaged } = stats;
+  if (writeFailure !== undefined)
+    throw new ApiError('E503', {
+      violations: [{ property: 'store', violation: `cannot record: ${writeFailure}` }],
+      headers: { 'retry-after': String(writeRetryMs / 1000) },
+    });
+  return JSON.stringify({ status: 'ready', damaged: damaged.map(({ name, reason }) => ({ name, reason })) });
+}
+
+async function metrics({ reply }: Omit<Call, 'principal'>, { store, metrics }: Deps): Promise<string> {
+  reply.type(metrics.contentType);
+  return metrics.text(await statsIfAny(store));
+}
+
+async function statsIfAny(store: ServerDeps['store']): Promise<StoreStats | undefined> {
+  try {
+    return await store.stats();
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { limits } from '../limits.ts';
+import { Admission } from './admission.ts';
+import { Closing } from './closing.ts';
+import { compressed } from './compression.ts';
+import type { ServerDeps } from './deps.ts';
+import { ApiError, asApiError, ClientGone, errorBody, unavailable } from './errors.ts';
+import { answerMalformed } from './malformed.ts';
+import { OtherMethods } from './methods.ts';
+import { requestId } from './request-id.ts';
+import { jsonType, type Route } from './route.ts';
+import { authRoutes } from './routes/auth.ts';
+import { exportRoute } from './routes/export.ts';
+import { logsRoute } from './routes/logs.ts';
+import { messageRoute } from './routes/message.ts';
+import { operationRoutes } from './routes/operation.ts';
+import { recordRoute } from './routes/record.ts';
+
+/** Room for the headers beside the longest request line. */
+const headerBytesMax = limits.urlBytesMax + 16 * 1024;
+const pathPartCharsMax = 2048;
+/** How long the rest of a body that was refused is still read, so that its sender comes to see why. */
+const lingerMs = 5000;
+
+/**
+ * The HTTP server, not yet listening. Closing it takes no further request and waits for those under way; the store and
+ * the authenticator stay the caller's to close.
+ */
+export function buildServer(deps: ServerDeps): FastifyInstance {
+  const closing = new Closing(deps.timeouts.closingMs);
+  const admission = new Admission(deps);
+  const routes: readonly Route[] = [
+    logsRoute(deps),
+    recordRoute(deps, closing),
+    exportRoute(deps, closing),
+    messageRoute(deps),
+    ...authRoutes({ ...deps, closing }, admission),
+    ...operationRoutes(deps),
+  ];
+  const others = new OtherMethods(routes, deps.corsOrigins);
+  const app = fastify(deps);
+  acceptAnyBody(app);
+  app.addHook('onRequest', async (request, reply) => {
+    tellCommon(request, reply);
+    others.allowOrigin(request, reply);
+    if (closing.begun) throw unavailable(1000);
+    if (request.url.length > limits.urlBytesMax) throw new ApiError('E414');
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (closing.begun) reply.header('connection', 'close');
+    return compressed(request, reply, payload);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    linger(request);
+    observe(request, reply, deps);
+  });
+  app.addHook('preClose', async () => closing.begin());
+  app.addHook('onClose', async () => closing.end());
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) => others.answer(request, reply));
+  for (const route of routes) register(app, route, admission);
+  return app;
+}
+
+function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): FastifyInstance {
+  const answers = new WeakMap<Socket, ServerResponse>();
+  const app = Fastify<Server>({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: request => requestId(request.headers),
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionTimeout: timeouts.stalledMs,
+    // A body may take as long as it keeps coming: whoever reads it watches the pauses.
+    requestTimeout: 0,
+    http: {
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: Math.min(timeouts.headersMs, 5000),
+      maxHeaderSize: headerBytesMax,
+    },
+    routerOptions: { maxParamLength: pathPartCharsMax },
+    frameworkErrors: (error, request, reply) => {
+      tellCommon(request, reply);
+      answerError(error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => answerMalformed(error, socket, answers.get(socket)),
+  });
+  app.server.on('request', (request, response) => answers.set(request.socket, response));
+  return app;
+}
+
+/** Bodies are read by the routes, each within its own bounds, after the caller was let in. */
+function acceptAnyBody(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _body, done) => done(null));
+}
+
+function register(app: FastifyInstance, route: Route, admission: Admission): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    handler: async (request, reply) => {
+      const answer =
+        route.access === undefined
+          ? await route.answer({ request, reply })
+          : await route.answer({ request, reply, principal: await admission.admit(request, reply, route.access) });
+      if (answer === undefined) return reply.code(204).send();
+      if (!reply.hasHeader('content-type')) reply.type(jsonType);
+      return reply.send(typeof answer === 'string' ? Buffer.from(answer) : answer);
+    },
+  });
+}
+
+function tellCommon(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  reply.header('cache-control', 'no-store');
+  reply.header('x-content-type-options', 'nosniff');
+}
+
+function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = asApiError(thrown);
+  log(error, request.log);
+  for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
+  reply
+    .code(error.status)
+    .type(jsonType)
+    .send(Buffer.from(errorBody(error.code, error.violations)));
+}
+
+/** The caller's mistakes are not the operator's concern; what we could not do is. */
+function log({ code, cause }: ApiError, logger: FastifyBaseLogger): void {
+  if (cause instanceof ClientGone) logger.debug({ err: cause }, 'a client went away');
+  else if (code === 'E500') logger.error({ err: cause }, 'a request failed');
+  else if (code === 'E503') logger.warn({ err: cause }, 'a request could not be served');
+}
+
+/** One line a request, without its query: that may hold anybody's ids. */
+function observe(request: FastifyRequest, reply: FastifyReply, { metrics }: ServerDeps): void {
+  const route = request.routeOptions.url ?? 'unknown';
+  const { method } = request;
+  const status = reply.statusCode;
+  const durationMs = reply.elapsedTime;
+  metrics.request({ route, method, status, durationMs });
+  request.log.debug({ method, route, status, durationMs }, 'answered');
+}
+
+function linger({ raw }: FastifyRequest): void {
+  if (raw.complete || raw.destroyed) return;
+  const timer = setTimeout(() => raw.destroy(), lingerMs);
+  raw.once('close', () => clearTimeout(timer));
+}

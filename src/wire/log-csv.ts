@@ -44,12 +44,13 @@ function csvCell(value: Cell): string {
   return typeof value === 'string' ? csvText(value) : String(value ?? '');
 }
 
-const startsFormula = /^[=+\-@\t\r\n]/;
+const startsFormula = /^'*[=+\-@\t\r\n]/;
 const needsQuotes = /[",\r\n]/;
 
 /**
  * Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line end as a formula. An apostrophe before
- * it makes them show the text as it is; a program that reads the file back drops it.
+ * it makes them show the text as it is; a program that reads the file back drops one apostrophe from such a start. A
+ * text that has apostrophes there of its own gets one more, so that both stay apart.
  */
 function csvText(text: string): string {
   const safe = startsFormula.test(text) ? `'${text}` : text;

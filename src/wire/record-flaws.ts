@@ -76,7 +76,7 @@ function soundFields(
   const sound: [string, unknown][] = [];
   for (const [name, value] of Object.entries(object)) {
     const rule = fields.get(name);
-    if (rule !== undefined && value === null) continue;
+    if (rule !== undefined && (value === null || value === undefined)) continue;
     if (rule === undefined && open) sound.push([name, value]);
     else if (rule === undefined) refuse(name, unknownName(name, [...fields.keys()], 'field'));
     else if (rule.inside !== undefined && isPlainObject(value)) {

@@ -1,0 +1,228 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseEmptyQuery, parseExportQuery, parseLogsQuery } from '../../src/wire/filter-query.ts';
+
+function asked(raw: string) {
+  const { value, violations } = parseLogsQuery(raw);
+  if (value === undefined) throw new Error(`refused: ${JSON.stringify(violations)}`);
+  return value;
+}
+
+const refusedProperties = (raw: string) => parseLogsQuery(raw).violations?.map(({ property }) => property);
+
+describe('parseLogsQuery', () => {
+  test('nothing → every message, fifty to a page, no cursor', () => {
+    expect(asked('')).toEqual({ filter: {}, limit: 50, useCursor: false });
+    expect(asked('&&')).toEqual({ filter: {}, limit: 50, useCursor: false });
+  });
+
+  test("the vendor's example → its filter", () => {
+    const raw =
+      'bulkId=BULK-ID-123-xyz&messageId=MESSAGE-ID-123-xyz%2CMESSAGE-ID-124-xyz&sentSince=2020-02-22T17:42:05.390+01:00' +
+      '&sentUntil=2020-02-23T17:42:05.390+01:00&entityId=promotional-traffic-entity' +
+      '&applicationId=marketing-automation-application&campaignReferenceId=summersale';
+    expect(asked(raw).filter).toEqual({
+      bulkIds: ['BULK-ID-123-xyz'],
+      messageIds: ['MESSAGE-ID-123-xyz', 'MESSAGE-ID-124-xyz'],
+      sentSince: Date.UTC(2020, 1, 22, 16, 42, 5, 390),
+      sentUntil: Date.UTC(2020, 1, 23, 16, 42, 5, 390),
+      entityId: 'promotional-traffic-entity',
+      applicationId: 'marketing-automation-application',
+      campaignReferenceIds: ['summersale'],
+    });
+  });
+
+  test.each([
+    'bulkId=a,b',
+    'bulkId=a%2Cb',
+    'bulkId=a&bulkId=b',
+    'bulkId[]=a&bulkId[]=b',
+    'bulkId%5B%5D=a&bulkId=b',
+    'bulkId[]=a,b',
+    'bulkId=a,b&bulkId[]=a',
+    'bulkId=,a,,b,',
+    'bulkId=&bulkId=a&bulkId=b',
+  ])('%s → one of a and b', raw => {
+    expect(asked(raw).filter).toEqual({ bulkIds: ['a', 'b'] });
+  });
+
+  test.each([
+    ['bulkId', 'bulkIds'],
+    ['messageId', 'messageIds'],
+  ])('%s of 2048 characters together → taken; one more → a violation', (name, field) => {
+    const long = 'x'.repeat(2000);
+    expect(asked(`${name}=${long},${'y'.repeat(48)}`).filter).toEqual({ [field]: [long, 'y'.repeat(48)] });
+    expect(asked(`${name}=${'x'.repeat(2048)}`).filter).toEqual({ [field]: ['x'.repeat(2048)] });
+    expect(refusedProperties(`${name}=${long},${'y'.repeat(49)}`)).toEqual([name]);
+    expect(refusedProperties(`${name}=${long}&${name}[]=${'y'.repeat(49)}`)).toEqual([name]);
+  });
+
+  test('campaignReferenceId beyond 2048 characters → taken', () => {
+    const values = Array.from({ length: 40 }, (_, at) => `${at}-${'x'.repeat(200)}`);
+    expect(asked(`campaignReferenceId=${values.join(',')}`).filter).toEqual({ campaignReferenceIds: values });
+  });
+
+  test.each([
+    ['sender=44113496000', { sender: '44113496000' }],
+    ['destination=a%20b', { destination: 'a b' }],
+    ['destination=a+b', { destination: 'a b' }],
+    ['sender=%2B44', { sender: '+44' }],
+    ['sender=a=b', { sender: 'a=b' }],
+    ['sender=%C3%A9', { sender: 'é' }],
+    ['sender=\u00c3\u00a9', { sender: 'é' }],
+    ['entityId=e', { entityId: 'e' }],
+    ['applicationId=a,b', { applicationId: 'a,b' }],
+    ['generalStatus=ACCEPTED', { generalStatus: 'ACCEPTED' }],
+    ['generalStatus=DELIVERED', { generalStatus: 'DELIVERED' }],
+  ])('%s → %o', (raw, filter) => {
+    expect(asked(raw).filter).toEqual(filter);
+  });
+
+  test('sentBefore → the bound of sentUntil; both → the earlier one', () => {
+    const early = '2020-02-22T00:00:00Z';
+    const late = '2020-02-23T00:00:00Z';
+    const until = { sentUntil: Date.UTC(2020, 1, 22) };
+    expect(asked(`sentBefore=${early}`).filter).toEqual(until);
+    expect(asked(`sentBefore=${early}&sentUntil=${late}`).filter).toEqual(until);
+    expect(asked(`sentUntil=${early}&sentBefore=${late}`).filter).toEqual(until);
+  });
+
+  test('a range that ends before it begins → taken', () => {
+    const { filter } = asked('sentSince=2020-02-23T00:00:00Z&sentUntil=2020-02-22T00:00:00Z');
+    expect(filter.sentSince).toBeGreaterThan(filter.sentUntil ?? Number.NaN);
+  });
+
+  test('limit → from 1 to 1000', () => {
+    expect(asked('limit=1').limit).toBe(1);
+    expect(asked('limit=1000').limit).toBe(1000);
+  });
+
+  test('useCursor and cursor → a cursor is asked for', () => {
+    expect(asked('useCursor=true')).toMatchObject({ useCursor: true });
+    expect(asked('useCursor=false')).toMatchObject({ useCursor: false });
+    expect(asked('cursor=abc')).toMatchObject({ useCursor: true, cursor: 'abc' });
+  });
+
+  test.each([
+    ['limit=0', ['limit']],
+    ['limit=1001', ['limit']],
+    ['limit=-5', ['limit']],
+    ['limit=1.5', ['limit']],
+    ['limit=1e2', ['limit']],
+    ['limit=0x10', ['limit']],
+    ['limit=2147483648', ['limit']],
+    ['limit=99999999999999999999', ['limit']],
+    ['limit=ten', ['limit']],
+    ['limit=', ['limit']],
+    ['limit', ['limit']],
+    ['limit=50&limit=50', ['limit']],
+    ['sender=a&sender=b', ['sender']],
+    ['sender=', ['sender']],
+    ['sender=%00', ['sender']],
+    ['sender=a%0Ab', ['sender']],
+    ['sender[]=a', ['sender[]']],
+    ['bulkId=', ['bulkId']],
+    ['bulkId=,,', ['bulkId']],
+    ['bulkId=a%01', ['bulkId']],
+    ['bulkId[0]=a', ['bulkId[0]']],
+    ['generalStatus=delivered', ['generalStatus']],
+    ['generalStatus=OK', ['generalStatus']],
+    ['useCursor=yes', ['useCursor']],
+    ['cursor=', ['cursor']],
+    ['sentSince=2020-02-22', ['sentSince']],
+    ['sentSince=2020-02-22T17:42:05.390', ['sentSince']],
+    ['sentUntil=', ['sentUntil']],
+    ['sentBefore=now', ['sentBefore']],
+    ['sender=%', ['sender']],
+    ['sender=%zz', ['sender']],
+    ['sender=%ff', ['sender']],
+    ['sender=%ED%A0%80', ['sender']],
+    ['%zz=1', ['query']],
+    ['sender=\u00ff', ['query']],
+    ['Sender=a', ['Sender']],
+    ['toString=a', ['toString']],
+    ['__proto__=a', ['__proto__']],
+  ])('%s → a violation of %j', (raw, properties) => {
+    expect(refusedProperties(raw)).toEqual(properties);
+  });
+
+  test.each([
+    ['bulkid', 'bulkId'],
+    ['sentsince', 'sentSince'],
+    ['campaignRef', 'campaignReferenceId'],
+    ['status', 'generalStatus'],
+    ['curser', 'cursor'],
+  ])('the mistyped %s → a violation that names %s', (name, nearest) => {
+    expect(parseLogsQuery(`${name}=x`).violations).toEqual([
+      { property: name, violation: expect.stringMatching(new RegExp(`nearest is ${nearest}$`)) },
+    ]);
+  });
+
+  test('everything wrong at once → every violation at once', () => {
+    const raw =
+      'limit=0&useCursor=x&sentSince=x&sentUntil=x&sentBefore=x&generalStatus=x&bulkId=&sender=a&sender=b&nope=1';
+    expect(refusedProperties(raw)?.toSorted()).toEqual(
+      [
+        'limit',
+        'useCursor',
+        'sentSince',
+        'sentUntil',
+        'sentBefore',
+        'generalStatus',
+        'bulkId',
+        'sender',
+        'nope',
+      ].toSorted(),
+    );
+  });
+
+  test('thousands of unknown parameters → a bounded list', () => {
+    expect(refusedProperties(Array.from({ length: 5000 }, (_, at) => `p${at}`).join('&'))).toHaveLength(100);
+  });
+
+  test('any query → asked or refused, never an exception', () => {
+    const name = fc.constantFrom(
+      'sender',
+      'bulkId',
+      'bulkId[]',
+      'limit',
+      'cursor',
+      'sentSince',
+      'x',
+      '%',
+      '=',
+      '&',
+      ',',
+      '+',
+      '%2',
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(name, fc.string({ unit: 'binary' }))), parts => {
+        for (const raw of [parts.join('='), parts.join('&'), parts.join('')]) {
+          const { value, violations } = parseLogsQuery(raw);
+          expect((value === undefined) !== (violations === undefined)).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('parseExportQuery', () => {
+  test('no format → ndjson', () => {
+    expect(parseExportQuery('sender=a').value).toEqual({ filter: { sender: 'a' }, format: 'ndjson' });
+    expect(parseExportQuery('format=csv').value).toEqual({ filter: {}, format: 'csv' });
+  });
+
+  test('what only pages have → unknown', () => {
+    const { violations } = parseExportQuery('limit=5&useCursor=true&cursor=x&format=xml');
+    expect(violations?.map(({ property }) => property)).toEqual(['limit', 'useCursor', 'cursor', 'format']);
+  });
+});
+
+describe('parseEmptyQuery', () => {
+  test('any parameter → unknown', () => {
+    expect(parseEmptyQuery('').violations).toBeUndefined();
+    expect(parseEmptyQuery('a=1').violations).toEqual([{ property: 'a', violation: 'is not a known parameter' }]);
+  });
+});

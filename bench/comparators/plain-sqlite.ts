@@ -117,7 +117,9 @@ export class PlainSqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    if (this.#database.isOpen) this.#database.close();
+    if (!this.#database.isOpen) return;
+    this.#database.exec('PRAGMA optimize');
+    this.#database.close();
   }
 
   #transaction(work: () => void): void {

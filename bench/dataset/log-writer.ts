@@ -48,7 +48,7 @@ export class LogWriter {
     target.set(template.text, at);
     writeDigits(target, at + template.destinationAt, idDigits, destinationNumber(shape, index));
     writeDigits(target, at + template.bulkIdAt, idDigits, bulkNumber(index));
-    writeDigits(target, at + template.messageIdAt, idDigits, index);
+    writeDigits(target, at + template.messageIdAt, idDigits, shape.firstId + index);
     this.#dateTimes.write(target, at + template.sentAtAt, sent);
     if (template.doneAtAt !== undefined)
       this.#dateTimes.write(target, at + template.doneAtAt, sent + template.doneAfterMs);

@@ -47,9 +47,9 @@ export const queryKinds: readonly QueryKind[] = [
     destination: destination(destinationNumber(shape, anyIndex(shape, n))),
   })),
   kind('bulkId', 'bulkId', (shape, n) => ({ bulkId: bulkId(bulkNumber(anyIndex(shape, n))) })),
-  kind('messageId', 'messageId', (shape, n) => ({ messageId: messageId(anyIndex(shape, n)) })),
+  kind('messageId', 'messageId', (shape, n) => ({ messageId: messageId(shape, anyIndex(shape, n)) })),
   kind('messageIds', 'messageId, 50 of them', (shape, n) => ({
-    messageId: Array.from({ length: 50 }, (_, i) => messageId(anyIndex(shape, n * 50 + i))).join(','),
+    messageId: Array.from({ length: 50 }, (_, i) => messageId(shape, anyIndex(shape, n * 50 + i))).join(','),
   })),
   kind('generalStatus', 'generalStatus, common', (_, n) => ({
     generalStatus: n % 2 === 0 ? 'DELIVERED' : 'REJECTED',

@@ -1,9 +1,9 @@
 import { statuses } from '../../src/domain/registry.ts';
 import { DateTimeWriter, writeDigits } from './digits.ts';
 import { scattered } from './numbers.ts';
-import { idDigits, type LogShape, messageId, sentAt } from './shape.ts';
+import { idDigits, type LogShape, messageIdPrefix, sentAt } from './shape.ts';
 
-const placeholder = messageId(333_333_333);
+const placeholder = `${messageIdPrefix}333333333`;
 const doneAt = '1970-01-01T00:00:00.005+0000';
 /** Later than every `doneAt` that messages are recorded with, and another for each order: every report moves its message. */
 const reportAfterMs = { recent: 120_000, random: 180_000 } as const;
@@ -41,7 +41,7 @@ export class ReportWriter {
     for (let number = from; number < to; number++) {
       const index = this.#order === 'recent' ? number : scattered(number, this.#shape.messages);
       body.set(this.#template, end);
-      writeDigits(body, end + this.#idAt, idDigits, index);
+      writeDigits(body, end + this.#idAt, idDigits, this.#shape.firstId + index);
       this.#dateTimes.write(body, end + this.#doneAtAt, sentAt(this.#shape, index) + reportAfterMs[this.#order]);
       end += this.#template.length;
     }

@@ -7,6 +7,8 @@ import { mix, scattered } from './numbers.ts';
  */
 export type LogShape = {
   readonly seed: number;
+  /** The number in the id of message 0: logs recorded into one store must not share ids. */
+  readonly firstId: number;
   readonly messages: number;
   readonly firstSentAt: EpochMs;
   readonly spanMs: number;
@@ -46,7 +48,7 @@ const bulkOfSlot = Uint8Array.from(bulkSizes.flatMap((size, bulk) => Array<numbe
 const slotStep = 7_919;
 
 const id = (prefix: string, number: number) => prefix + String(number).padStart(idDigits, '0');
-export const messageId = (index: number) => id(messageIdPrefix, index);
+export const messageId = (shape: LogShape, index: number) => id(messageIdPrefix, shape.firstId + index);
 export const bulkId = (number: number) => id(bulkIdPrefix, number);
 export const destination = (number: number) => id(destinationPrefix, number);
 

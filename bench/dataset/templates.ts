@@ -10,7 +10,7 @@ import {
   entity,
   entityCount,
   idDigits,
-  messageId,
+  messageIdPrefix,
   rareCampaign,
   rareSender,
   sender,
@@ -48,7 +48,7 @@ export const rareKind = kindCount;
 const placeholder = {
   destination: destination(111_111_111),
   bulkId: bulkId(222_222_222),
-  messageId: messageId(333_333_333),
+  messageId: `${messageIdPrefix}333333333`,
 };
 const sentAt = '1970-01-01T00:00:00.004+0000';
 const doneAt = '1970-01-01T00:00:00.005+0000';

@@ -1,0 +1,22 @@
+import { agreement } from './cases/agreement.ts';
+import type { Case } from './cases/case.ts';
+import { filters, latest, rare, walk } from './cases/reading.ts';
+import { recordNdjson, recordSingle } from './cases/recording.ts';
+import { reports } from './cases/reports.ts';
+import { drop, footprint, memory, start } from './cases/upkeep.ts';
+
+/** In the order they run in: those that change the prepared logs come after those that read them. */
+export const cases: readonly Case[] = [
+  agreement,
+  recordNdjson,
+  recordSingle,
+  footprint,
+  memory,
+  latest,
+  filters,
+  rare,
+  walk,
+  reports,
+  start,
+  drop,
+];

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { LogWriter, logBytesMax } from '../dataset/log-writer.ts';
+import { logsPath } from '../dataset/queries.ts';
+import { ReportWriter } from '../dataset/report-writer.ts';
+import { latencies } from '../statistics.ts';
+import { answeredLogs, comparable, nextCursor, outcomeOf } from './answers.ts';
+import { type Answer, Connection, ConnectionBroken } from './connection.ts';
+import type { DigestPlan, LoadResult, Plan, ReadPlan, RecordPlan, ReportPlan, WalkPlan } from './plan.ts';
+
+export type Server = { readonly port: number; readonly authorization: string };
+
+/** Runs one plan to its end; rejects when an answer is not what the plan must get. */
+export function runPlan(plan: Plan, server: Server, stop: AbortSignal): Promise<LoadResult> {
+  if (plan.kind === 'record') return record(plan, server);
+  if (plan.kind === 'report') return report(plan, server);
+  if (plan.kind === 'read') return read(plan, server, stop);
+  if (plan.kind === 'walk') return walk(plan, server);
+  return digest(plan, server);
+}
+
+/** Counts what came back, and how long each request took. */
+class Tally {
+  readonly #startedAt = performance.now();
+  readonly #latenciesMs: number[] = [];
+  records = 0;
+
+  async time(request: () => Promise<Answer>): Promise<Answer> {
+    const sentAt = performance.now();
+    const answer = await request();
+    if (answer.status !== 200) throw new Error(`answered ${answer.status}: ${answer.body.toString().slice(0, 500)}`);
+    this.#latenciesMs.push(performance.now() - sentAt);
+    return answer;
+  }
+
+  get passedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  result(digests: readonly string[] = []): LoadResult {
+    const durationMs = this.passedMs;
+    const latency = this.#latenciesMs.length > 0 ? { latency: latencies(this.#latenciesMs) } : {};
+    return { records: this.records, durationMs, ...latency, digests };
+  }
+}
+
+/** Each connection takes the next batch as soon as its last one is answered, so that arrival keeps the log's order. */
+class Batches {
+  #next: number;
+  readonly #to: number;
+  readonly #size: number;
+
+  constructor(from: number, to: number, size: number) {
+    this.#next = from;
+    this.#to = to;
+    this.#size = size;
+  }
+
+  take(): { from: number; to: number } | undefined {
+    if (this.#next >= this.#to) return undefined;
+    const from = this.#next;
+    this.#next = Math.min(this.#to, from + this.#size);
+    return { from, to: this.#next };
+  }
+}
+
+async function onConnections(count: number, server: Server, work: (connection: Connection) => Promise<void>) {
+  const connections = Array.from({ length: count }, () => new Connection(server.port, server.authorization));
+  try {
+    await Promise.all(connections.map(work));
+  } finally {
+    await Promise.all(connections.map(connection => connection.close()));
+  }
+}
+
+async function record(plan: RecordPlan, server: Server): Promise<LoadResult> {
+  const writer = new LogWriter(plan.shape);
+  const batches = new Batches(plan.from, plan.to, plan.batchMessages);
+  const tally = new Tally();
+  await onConnections(plan.connections, server, async connection => {
+    const room = Buffer.alloc((plan.batchMessages + 1) * logBytesMax);
+    const send = (from: number, to: number) =>
+      plan.batchMessages === 1
+        ? connection.post(logsPath, 'application/json', writer.json(room, from))
+        : connection.post(logsPath, 'application/x-ndjson', writer.ndjson(room, from, to));
+    try {
+      for (let batch = batches.take(); batch !== undefined && tally.passedMs < plan.timeMs; batch = batches.take()) {
+        const { from, to } = batch;
+        const answer = await tally.time(() => send(from, to));
+        if (outcomeOf(answer.body).recorded !== to - from) throw unexpected('new messages', to - from, answer);
+        tally.records += to - from;
+      }
+    } catch (error) {
+      if (!(plan.untilBroken && error instanceof ConnectionBroken)) throw error;
+    }
+  });
+  return tally.result();
+}
+
+async function report(plan: ReportPlan, server: Server): Promise<LoadResult> {
+  const writer = new ReportWriter(plan.shape, plan.order);
+  const batches = new Batches(plan.from, plan.to, plan.batchReports);
+  const tally = new Tally();
+  await onConnections(plan.connections, server, async connection => {
+    const room = Buffer.alloc(plan.batchReports * writer.reportBytes);
+    for (let batch = batches.take(); batch !== undefined && tally.passedMs < plan.timeMs; batch = batches.take()) {
+      const { from, to } = batch;
+      const answer = await tally.time(() =>
+        connection.post(logsPath, 'application/x-ndjson', writer.ndjson(room, from, to)),
+      );
+      if (outcomeOf(answer.body).reported !== to - from) throw unexpected('reports taken', to - from, answer);
+      tally.records += to - from;
+    }
+  });
+  return tally.result();
+}
+
+function unexpected(what: string, count: number, answer: Answer): Error {
+  return new Error(`expected ${count} ${what}, got ${answer.body.toString().slice(0, 500)}`);
+}
+
+async function read(plan: ReadPlan, server: Server, stop: AbortSignal): Promise<LoadResult> {
+  const tally = new Tally();
+  await onConnections(1, server, async connection => {
+    do {
+      for (const path of plan.paths) {
+        if (tally.passedMs >= plan.timeMs || stop.aborted) return;
+        await tally.time(() => connection.get(path));
+        tally.records++;
+      }
+    } while (plan.untilStopped);
+  });
+  return tally.result();
+}
+
+async function walk(plan: WalkPlan, server: Server): Promise<LoadResult> {
+  const tally = new Tally();
+  await onConnections(1, server, async connection => {
+    for await (const body of pages(plan.path, path => tally.time(() => connection.get(path)), plan.pages))
+      tally.records += answeredLogs(body);
+  });
+  return tally.result();
+}
+
+async function digest(plan: DigestPlan, server: Server): Promise<LoadResult> {
+  const tally = new Tally();
+  const digests: string[] = [];
+  const add = (bodies: readonly Buffer[]) => {
+    const hash = createHash('sha256');
+    for (const body of bodies) hash.update(comparable(body));
+    digests.push(hash.digest('hex'));
+    tally.records++;
+  };
+  await onConnections(1, server, async connection => {
+    const get = (path: string) => tally.time(() => connection.get(path));
+    for (const path of plan.paths) add([(await get(path)).body]);
+    for (const path of plan.walks) {
+      const bodies: Buffer[] = [];
+      for await (const body of pages(path, get, Number.POSITIVE_INFINITY)) bodies.push(body);
+      add(bodies);
+    }
+  });
+  return tally.result(digests);
+}
+
+async function* pages(path: string, get: (path: string) => Promise<Answer>, pagesMax: number): AsyncGenerator<Buffer> {
+  let next: string | undefined = path;
+  for (let page = 0; page < pagesMax && next !== undefined; page++) {
+    const { body } = await get(next);
+    yield body;
+    const cursor = nextCursor(body);
+    next = cursor === undefined ? undefined : `${path}&cursor=${encodeURIComponent(cursor)}`;
+  }
+}

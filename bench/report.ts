@@ -1,0 +1,149 @@
+import type { CaseResult } from './bench.ts';
+import { amount, comparison, digits, growth, type Row, rowOf, shortfalls, targetText } from './judge.ts';
+import { type Spread, spread } from './statistics.ts';
+import type { Measurement } from './trials.ts';
+
+export type ReportHead = {
+  readonly startedAt: Date;
+  readonly durationMs: number;
+  readonly machine: readonly string[];
+  readonly rounds: number;
+  readonly spread: string;
+  readonly smoke: boolean;
+};
+
+const columns = [
+  'what',
+  'reach',
+  'sentlog',
+  'reached',
+  'sentlog, smaller log',
+  'growth',
+  'one SQLite file',
+  'sentlog : SQLite',
+  'one PostgreSQL table',
+  'sentlog : PostgreSQL',
+];
+
+/** The results as a Markdown document. */
+export function markdown(head: ReportHead, results: readonly CaseResult[]): string {
+  const sections = results.map(result => section(result));
+  return `${[...introduction(head), ...(head.smoke ? [] : verdict(results)), ...sections, method(head)].join('\n\n')}\n`;
+}
+
+function introduction(head: ReportHead): readonly string[] {
+  const minutes = Math.max(1, Math.round(head.durationMs / 60_000));
+  return [
+    '# Benchmarks',
+    ...(head.smoke ? ['**A smoke run: it shows that everything runs. Its figures mean nothing.**'] : []),
+    [
+      `Measured on ${head.startedAt.toISOString().slice(0, 10)} in ${minutes} min by \`npm run bench\`, on`,
+      '',
+      ...head.machine.map(line => `- ${line}`),
+    ].join('\n'),
+  ];
+}
+
+function method({ rounds, spread: order }: ReportHead): string {
+  const arrival = order === 'shuffled' ? 'in no order of `sentAt`' : 'in about the order of `sentAt`';
+  return `## How it is measured
+
+- ${rounds === 1 ? 'There was one round.' : `A figure is the median of ${rounds} rounds, with the least and the greatest in brackets.`}
+  Each round starts fresh server processes; the order of the drivers turns round from one to the next.
+  A ratio is that of figures of the same round.
+- Every driver is a server of its own process behind the same HTTP routes, with the same authentication. The load
+  generator is a third process on the same machine, on 127.0.0.1.
+- *One SQLite file* is a table with an index for each filter, WAL, \`synchronous=FULL\`, one transaction a batch.
+  *One PostgreSQL table* has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default
+  settings but for \`shared_buffers=1GB\`. Both follow the same report rules, which \`agreement\` checks.
+- The comparators have smaller logs, or the bench would take hours; the messages of each log stand above its table.
+  Their figures are those of a log that is easier to write to and to search. Where sentlog was measured on a log of
+  that size too, the ratio is that of equal logs.
+- A log is generated from a fixed seed: about 660 bytes a message as JSON, spread over 48 hours, recorded
+  ${arrival}; 10 senders, 20 campaigns, 5 applications with 5 entities, bulks of 100 to 10,000, a hundredth of the destinations
+  with a fifth of the messages, 1 of 100,000 expired, and a sender and a campaign that ten messages have.
+- *Server side* is from the request's headers being read to the answer being handed to the kernel; *end to end* is what
+  the load generator saw. Requests are sent one after the other there, after a few that are not counted.
+- Memory is that of the server process; with PostgreSQL its processes are added, shared memory counted once.
+  Disk is that of a log whose background work has ended.`;
+}
+
+function verdict(results: readonly CaseResult[]): readonly string[] {
+  const rows = results.flatMap(result =>
+    rowsOf(result)
+      .filter(row => row.figure.target !== undefined && row.sentlog !== undefined)
+      .map(row => ({ name: result.case.name, row, short: shortfalls(row) })),
+  );
+  if (rows.length === 0) return [];
+  const missed = rows.filter(({ short }) => short.length > 0);
+  const lines = missed.map(({ name, row, short }) => `- ${name}, ${row.figure.title}: ${short.join(', ')}`);
+  return [
+    [
+      `## In short
+
+Targets reached: ${rows.length - missed.length} of ${rows.length}.`,
+      '',
+      ...lines,
+    ]
+      .join('\n')
+      .trimEnd(),
+  ];
+}
+
+function section(result: CaseResult): string {
+  const rows = rowsOf(result);
+  const cells = rows.map(cellsOf);
+  const used = columns.map((_, place) => cells.some(row => row[place] !== ''));
+  const line = (row: readonly string[]) => `| ${row.filter((_, place) => used[place]).join(' | ')} |`;
+  return [
+    `## ${result.case.title}`,
+    '',
+    `\`--case ${result.case.name}\`, ${messagesText(rows)}`,
+    '',
+    line(columns),
+    line(columns.map(() => '---')),
+    ...cells.map(line),
+  ].join('\n');
+}
+
+function rowsOf({ case: one, measurements }: CaseResult): readonly Row[] {
+  return one.figures.map(figure => rowOf(figure, measurements));
+}
+
+function cellsOf(row: Row): readonly string[] {
+  const { figure, sentlog, smaller, sqlite, postgres } = row;
+  const short = shortfalls(row);
+  const judged = figure.target !== undefined && sentlog !== undefined;
+  const value = (measurement: Measurement | undefined) =>
+    measurement === undefined ? '' : range(spread(measurement.values), median => amount(median, figure.unit));
+  const quotient = (of: Spread | undefined) => (of === undefined || figure.unit === '' ? '' : range(of, digits));
+  return [
+    figure.title,
+    targetText(figure),
+    value(sentlog),
+    judged ? (short.length === 0 ? 'yes' : short.join(', ')) : '',
+    value(smaller),
+    quotient(growth(row)),
+    value(sqlite),
+    quotient(comparison(row, sqlite)),
+    value(postgres),
+    quotient(comparison(row, postgres)),
+  ];
+}
+
+function range({ median, least, greatest, trials }: Spread, text: (median: number) => string): string {
+  return trials === 1 ? text(median) : `${text(median)} (${digits(least)}–${digits(greatest)})`;
+}
+
+function messagesText([row]: readonly Row[]): string {
+  const sizes = [
+    ['sentlog', row?.sentlog],
+    ['sentlog, smaller log', row?.smaller],
+    ['SQLite', row?.sqlite],
+    ['PostgreSQL', row?.postgres],
+  ] as const;
+  const known = sizes.flatMap(([name, measurement]) =>
+    measurement === undefined ? [] : [`${name} ${measurement.messages.toLocaleString('en-US')}`],
+  );
+  return `messages: ${known.join(', ')}.`;
+}

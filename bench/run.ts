@@ -1,0 +1,67 @@
+/** `npm run bench`: measures sentlog beside its comparators and prints the table. `--help` lists the options. */
+import { writeFile } from 'node:fs/promises';
+import { Bench } from './bench.ts';
+import { cases } from './cases.ts';
+import { describeMachine } from './machine.ts';
+import { OptionError, type Options, parseOptions, usage } from './options.ts';
+import { markdown } from './report.ts';
+import { Workplace } from './workplace.ts';
+
+/** The data of every run is the same. */
+const seed = 20_230_201;
+
+async function run(options: Options, workplace: Workplace): Promise<string> {
+  const startedAt = new Date();
+  const machine = describeMachine(workplace.folder);
+  const bench = await Bench.open(
+    {
+      cases: cases.filter(one => options.caseNames.includes(one.name)),
+      drivers: options.drivers,
+      rounds: options.rounds,
+      sizes: options.sizes,
+      seed,
+      spread: options.spread,
+      startedAt: startedAt.getTime(),
+      progress: line => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`),
+    },
+    workplace,
+  );
+  const results = await bench.run();
+  const durationMs = Date.now() - startedAt.getTime();
+  const { rounds, spread, smoke } = options;
+  return markdown({ startedAt, durationMs, machine, rounds, spread, smoke }, results);
+}
+
+/** The exit status. */
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(
+    args,
+    cases.map(one => one.name),
+  );
+  if (options.show === 'help') return print(usage);
+  if (options.show === 'list') return print(cases.map(one => `${one.name.padEnd(16)}${one.title}\n`).join(''));
+  const workplace = await Workplace.open(options.folder);
+  const interrupted = Promise.withResolvers<never>();
+  const interrupt = (signal: NodeJS.Signals) => interrupted.reject(new Error(`ended by ${signal}`));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupt);
+  try {
+    const table = await Promise.race([run(options, workplace), interrupted.promise]);
+    if (options.output !== undefined) await writeFile(options.output, table);
+    return print(table);
+  } finally {
+    await workplace.close();
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof OptionError ? error.message : error);
+  // A bench that was interrupted is still waiting for what has ended.
+  process.exit(1);
+}

@@ -1,0 +1,52 @@
+import { Program, type Workplace } from '../workplace.ts';
+import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
+
+type Kind = ServerReply['kind'];
+type ReplyOf<K extends Kind> = Extract<ServerReply, { readonly kind: K }>;
+
+/** A server process, seen from the bench. */
+export class ServerProcess {
+  readonly port: number;
+  readonly authorization: string;
+  readonly #program: Program<ServerCommand, ServerReply>;
+
+  private constructor(program: Program<ServerCommand, ServerReply>, port: number, authorization: string) {
+    this.#program = program;
+    this.port = port;
+    this.authorization = authorization;
+  }
+
+  /** Resolves when the server listens. */
+  static async start(workplace: Workplace, settings: ServerSettings): Promise<ServerProcess> {
+    const program = new Program<ServerCommand, ServerReply>(workplace, 'server/process.ts', [JSON.stringify(settings)]);
+    const { port } = await expect(program, 'listening');
+    return new ServerProcess(program, port, settings.access.authorization);
+  }
+
+  ask<K extends Kind>(command: ServerCommand, kind: K): Promise<ReplyOf<K>> {
+    const reply = expect(this.#program, kind);
+    this.#program.send(command);
+    return reply;
+  }
+
+  /** Ends it as SIGTERM would: everything taken is kept. */
+  async stop(): Promise<void> {
+    await this.ask({ kind: 'stop' }, 'stopped');
+    await this.#program.end();
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    await this.#program.end();
+  }
+}
+
+async function expect<K extends Kind>(program: Program<ServerCommand, ServerReply>, kind: K): Promise<ReplyOf<K>> {
+  const message = await program.reply();
+  if (isKind(message, kind)) return message;
+  throw new Error(message.kind === 'failed' ? message.reason : `the server answered ${message.kind}, not ${kind}`);
+}
+
+function isKind<K extends Kind>(message: ServerReply, kind: K): message is ReplyOf<K> {
+  return message.kind === kind;
+}

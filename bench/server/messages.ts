@@ -1,0 +1,33 @@
+import type { EpochMs } from '../../src/domain/message.ts';
+import type { PostgresConnection } from '../comparators/postgres-server.ts';
+import type { Latencies } from '../statistics.ts';
+
+export const driverNames = ['sentlog', 'plain-sqlite', 'plain-postgres'] as const;
+export type DriverName = (typeof driverNames)[number];
+
+/** What proves to every server of the bench that it is the bench which asks. */
+export type Access = { readonly accountsFile: string; readonly authorization: string };
+
+/** Which store a server process opens. */
+export type StoreChoice =
+  | { readonly driver: 'sentlog'; readonly folder: string; readonly segmentMessagesMax: number }
+  | { readonly driver: 'plain-sqlite'; readonly folder: string }
+  | { readonly driver: 'plain-postgres'; readonly connection: PostgresConnection };
+
+/** What a server process is started with. */
+export type ServerSettings = { readonly store: StoreChoice; readonly access: Access; readonly retentionMs: number };
+
+export type ServerCommand =
+  | { readonly kind: 'timings' }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'drop'; readonly before: EpochMs }
+  | { readonly kind: 'stop' };
+
+export type ServerReply =
+  | { readonly kind: 'listening'; readonly port: number }
+  /** Of the requests since the last `timings`; absent when there were none. */
+  | { readonly kind: 'timings'; readonly latency?: Latencies }
+  | { readonly kind: 'memory'; readonly residentBytes: number; readonly peakBytes: number }
+  | { readonly kind: 'dropped'; readonly durationMs: number }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly reason: string };

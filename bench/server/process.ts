@@ -1,0 +1,105 @@
+/** A server of the bench: sentlog's own HTTP server over the store of one driver, told what to do by messages. */
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { Credentials } from '../../src/accounts/credentials.ts';
+import { defaultTimeouts } from '../../src/http/deps.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { buildServer } from '../../src/http/server.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
+import { openStore } from './stores.ts';
+import { RequestTimings } from './timings.ts';
+
+const unlimited = 1_000_000_000;
+
+type Running = {
+  readonly store: Store;
+  readonly timings: RequestTimings;
+  readonly port: number;
+  stop(): Promise<void>;
+};
+
+async function run(settings: ServerSettings): Promise<Running> {
+  const logger = pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true }));
+  const metrics = createMetrics(new Registry());
+  const observer = metrics.storeObserver({
+    damaged: part => logger.error(part, 'damaged'),
+    note: event => logger[event.level](event.detail ?? {}, event.message),
+  });
+  const store = await openStore(settings.store, observer);
+  const hourMs = 3_600_000;
+  const credentials = new Credentials({
+    path: settings.access.accountsFile,
+    now: Date.now,
+    tokenTtlMs: hourMs,
+    sessionTtlMs: hourMs,
+  });
+  const app = await buildServer({
+    store,
+    authenticator: credentials,
+    clock: Date.now,
+    retentionMs: settings.retentionMs,
+    rateLimits: {
+      logsPerMinute: unlimited,
+      readsPerMinute: unlimited,
+      failedAuthPerMinute: unlimited,
+    },
+    cursorSecret: Buffer.alloc(32, 'bench'),
+    corsOrigins: [],
+    metrics,
+    logger,
+    timeouts: defaultTimeouts,
+    version: 'bench',
+  });
+  const timings = new RequestTimings();
+  timings.watch(app.server);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  const stop = async () => {
+    await app.close();
+    await store.close();
+    await credentials.close();
+  };
+  return { store, timings, port: address.port, stop };
+}
+
+async function answer({ store, timings, stop }: Running, command: ServerCommand): Promise<ServerReply> {
+  if (command.kind === 'timings') {
+    const latency = timings.take();
+    return { kind: 'timings', ...(latency !== undefined && { latency }) };
+  }
+  if (command.kind === 'memory') {
+    return { kind: 'memory', residentBytes: process.memoryUsage.rss(), peakBytes: peakBytes() };
+  }
+  if (command.kind === 'drop') {
+    const startedAt = performance.now();
+    await store.dropBefore(command.before);
+    return { kind: 'dropped', durationMs: performance.now() - startedAt };
+  }
+  await stop();
+  return { kind: 'stopped' };
+}
+
+/** The system call tells the most since before this program was loaded, when the process was a copy of the bench. */
+function peakBytes(): number {
+  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS;
+  return Number(kibibytes) * 1024;
+}
+
+function serve(settings: ServerSettings): void {
+  const reply = (message: ServerReply) => process.send?.(message);
+  const fail = (error: Error) => reply({ kind: 'failed', reason: error.stack ?? error.message });
+  run(settings).then(running => {
+    process.on('message', (command: ServerCommand) => {
+      answer(running, command).then(reply, fail);
+    });
+    reply({ kind: 'listening', port: running.port });
+  }, fail);
+  // The bench is gone, in whatever way: nobody is left to stop this server.
+  process.on('disconnect', () => process.exit());
+}
+
+serve(JSON.parse(process.argv[2] ?? ''));

@@ -1,0 +1,15 @@
+import { loadConfig } from '../../src/config.ts';
+import { openSqliteStore } from '../../src/store/sqlite/engine.ts';
+import type { Store, StoreObserver } from '../../src/store/store.ts';
+import { PlainPostgresStore } from '../comparators/plain-postgres.ts';
+import { PlainSqliteStore } from '../comparators/plain-sqlite.ts';
+import type { StoreChoice } from './messages.ts';
+
+/** The store of a driver; sentlog's as it is when nothing is set, but for the size of its segments. */
+export async function openStore(choice: StoreChoice, observer: StoreObserver): Promise<Store> {
+  if (choice.driver === 'plain-postgres') return PlainPostgresStore.open(choice.connection);
+  if (choice.driver === 'plain-sqlite') return new PlainSqliteStore(choice.folder);
+  const { durability, segmentAgeMs, readerThreads } = loadConfig({ env: {}, flags: {} });
+  const { folder, segmentMessagesMax } = choice;
+  return openSqliteStore({ dataDir: folder, durability, segmentMessagesMax, segmentAgeMs, readerThreads, observer });
+}

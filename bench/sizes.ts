@@ -1,0 +1,61 @@
+import { loadConfig } from '../src/config.ts';
+
+/** How much of everything; the sizes of sentlog and of the comparators differ where the latter would take hours. */
+export type Sizes = {
+  /** Messages of the log that sentlog is measured on. */
+  readonly largeLog: number;
+  /** Messages of the log that every driver is measured on. */
+  readonly smallLog: number;
+  readonly recorded: { readonly sentlog: number; readonly comparators: number };
+  readonly singles: { readonly messages: number; readonly timeMs: number };
+  readonly reports: { readonly sentlog: number; readonly comparators: number };
+  readonly dropped: { readonly sentlog: number; readonly comparators: number };
+  /** Requests of each kind of query, warm-up not counted, unless the time is over before. */
+  readonly reads: { readonly requests: number; readonly warmUps: number; readonly timeMs: number };
+  readonly walk: { readonly pages: number; readonly pageLogs: number };
+  /** Messages that every driver must give the same answers on. */
+  readonly agreement: number;
+  /** How long recording goes on before it is cut off. */
+  readonly crashAfterMs: number;
+  readonly batch: number;
+  readonly segmentMessages: number;
+};
+
+/** No phase takes longer than this, whatever the machine. */
+export const phaseTimeMs = 15 * 60_000;
+
+/** `messages`: how many sentlog records in a row; the logs are twice and a fifth of it. */
+export function fullSizes(messages: number): Sizes {
+  const large = messages * 2;
+  const small = Math.ceil(messages / 5);
+  return {
+    largeLog: large,
+    smallLog: small,
+    recorded: { sentlog: messages, comparators: small },
+    singles: { messages: Math.ceil(messages / 25), timeMs: 20_000 },
+    reports: { sentlog: Math.ceil(messages / 25), comparators: Math.ceil(messages / 100) },
+    dropped: { sentlog: Math.floor(large / 10), comparators: Math.floor(small / 10) },
+    reads: { requests: 500, warmUps: 30, timeMs: 5_000 },
+    walk: { pages: 100, pageLogs: 1_000 },
+    agreement: 5_000,
+    crashAfterMs: 2_000,
+    batch: 1_000,
+    segmentMessages: loadConfig({ env: {}, flags: {} }).segmentMessages,
+  };
+}
+
+/** Seconds for all of it: shows that every case runs on every driver, its figures mean nothing. */
+export const smokeSizes: Sizes = {
+  largeLog: 4_000,
+  smallLog: 2_000,
+  recorded: { sentlog: 4_000, comparators: 2_000 },
+  singles: { messages: 300, timeMs: 5_000 },
+  reports: { sentlog: 400, comparators: 200 },
+  dropped: { sentlog: 400, comparators: 200 },
+  reads: { requests: 5, warmUps: 1, timeMs: 5_000 },
+  walk: { pages: 5, pageLogs: 100 },
+  agreement: 1_500,
+  crashAfterMs: 200,
+  batch: 200,
+  segmentMessages: 1_000,
+};

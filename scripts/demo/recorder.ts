@@ -31,7 +31,7 @@ export type Surroundings = {
   readonly wait: (ms: number) => Promise<void>;
 };
 
-const recordsPerRequest = 1000;
+const recordsPerRequest = 20_000;
 
 /** A busy log is asked again when it says; anything else it refuses is an error. */
 export function recorder(address: string, key: string, { fetch, wait }: Surroundings): Recorder {

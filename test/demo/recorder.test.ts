@@ -34,11 +34,11 @@ const outcome = (recorded: number, rejected: readonly object[] = []) =>
   Response.json({ recorded, updated: 1, unchanged: 2, rejected });
 
 describe("the demo's recorder", () => {
-  test('more than a thousand records → several requests, their counts added', async () => {
-    const { record, sent } = log(outcome(1000), outcome(500, [{ index: 3 }]));
-    const tally = await record(arrivals(1501));
-    expect(tally).toEqual({ recorded: 1500, updated: 2, unchanged: 4, rejected: 1, firstRejection: '{"index":3}' });
-    expect(sent.map(one => one.lines.length)).toEqual([1001, 502]);
+  test('more than 20,000 records → several requests, their counts added', async () => {
+    const { record, sent } = log(outcome(20_000), outcome(500, [{ index: 3 }]));
+    const tally = await record(arrivals(20_501));
+    expect(tally).toEqual({ recorded: 20_500, updated: 2, unchanged: 4, rejected: 1, firstRejection: '{"index":3}' });
+    expect(sent.map(one => one.lines.length)).toEqual([20_001, 502]);
     expect(sent[0]).toMatchObject({ url: 'http://log/messenger/1/logs', authorization: 'App key' });
     expect(sent[0]?.lines[0]).toBe('{"messageId":"0"}');
   });

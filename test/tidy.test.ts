@@ -206,6 +206,15 @@ describe('documents', () => {
     );
     expect(broken).toEqual([]);
   });
+
+  test('every file that is named → is there', () => {
+    const missing = docs.flatMap(file =>
+      [...textOf(file).matchAll(/`((?:src|test|scripts|bench|bin|docs|web|\.ci)\/[^`\s]*)`/g)]
+        .filter(([, path]) => !existsSync(join(root, path ?? '')))
+        .map(([name]) => `${file} ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
 });
 
 function leads(target: string, anchor: string | undefined): boolean {

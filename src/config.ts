@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
@@ -92,10 +94,6 @@ function choice<const T extends string>(...values: readonly T[]): Kind<T> {
   };
 }
 
-const toggle: Kind<boolean> = {
-  parse: text => choice('on', 'off').parse(text) === 'on',
-};
-
 /** Web origins, separated by commas; none when empty. */
 const origins: Kind<readonly string[]> = {
   parse: text => {
@@ -107,6 +105,22 @@ const origins: Kind<readonly string[]> = {
     return Object.freeze(values);
   },
 };
+
+/** Addresses and networks (`10.0.0.0/8`), separated by commas; none when empty. */
+const networks: Kind<readonly string[]> = {
+  parse: text => {
+    const values = text.split(',').map(value => value.trim());
+    if (text.trim() === '') return Object.freeze([]);
+    if (!values.every(isNetwork))
+      throw new BadValue('is not a list of addresses or networks (10.0.0.1,192.168.0.0/16)');
+    return Object.freeze(values);
+  },
+};
+
+function isNetwork(text: string): boolean {
+  const [, ip = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  return isIP(ip) !== 0 && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128);
+}
 
 /** Where a server is: an http or https address, without a slash at its end. */
 const serverUrl: Kind<string> = {
@@ -186,6 +200,12 @@ export const serverSettings = Object.freeze({
     '',
     'Web origins whose pages may call the API, separated by commas; none when empty',
   ),
+  trustedProxies: setting(
+    'SENTLOG_TRUSTED_PROXIES',
+    networks,
+    '',
+    'Proxies whose `X-Forwarded-For` is believed: addresses or networks, separated by commas',
+  ),
   logLevel: setting(
     'SENTLOG_LOG_LEVEL',
     choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
@@ -195,8 +215,8 @@ export const serverSettings = Object.freeze({
   shutdownTimeoutMs: setting(
     'SENTLOG_SHUTDOWN_TIMEOUT',
     duration('0s', '1h'),
-    '30s',
-    'How long requests may take to finish when the server is told to stop',
+    '8s',
+    'How long uploads and exports may go on when the server is told to stop',
   ),
   tokenTtlMs: setting(
     'SENTLOG_TOKEN_TTL',
@@ -205,7 +225,6 @@ export const serverSettings = Object.freeze({
     'How long an OAuth 2 access token is good for',
   ),
   sessionTtlMs: setting('SENTLOG_SESSION_TTL', duration('1s', '365d'), '12h', 'How long a session is good for'),
-  metrics: setting('SENTLOG_METRICS', toggle, 'on', 'Whether `/metrics` is served (`on`, `off`)'),
 });
 
 /** What the commands that talk to a running server can be told. */
@@ -259,11 +278,11 @@ export function loadConfig(sources: Sources): Config {
     segmentAgeMs: read(s.segmentAgeMs, sources),
     readerThreads: read(s.readerThreads, sources),
     corsOrigins: read(s.corsOrigins, sources),
+    trustedProxies: read(s.trustedProxies, sources),
     logLevel: read(s.logLevel, sources),
     shutdownTimeoutMs: read(s.shutdownTimeoutMs, sources),
     tokenTtlMs: read(s.tokenTtlMs, sources),
     sessionTtlMs: read(s.sessionTtlMs, sources),
-    metrics: read(s.metrics, sources),
   };
   const segments = Math.ceil(config.retentionMs / config.segmentAgeMs);
   if (segments > segmentsMax)
@@ -271,6 +290,13 @@ export function loadConfig(sources: Sources): Config {
       `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`,
     );
   return Object.freeze(config);
+}
+
+/** The version of this program. */
+export function programVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  assert(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
+  return String(manifest.version);
 }
 
 /** Only the data folder, for the commands that change accounts. */

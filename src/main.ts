@@ -1,5 +1,217 @@
-import type { Config } from './config.ts';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { Registry } from 'prom-client';
+import { Accounts } from './accounts/accounts.ts';
+import { Credentials } from './accounts/credentials.ts';
+import { type Config, maskedConfig, programVersion } from './config.ts';
+import { defaultTimeouts } from './http/deps.ts';
+import { createMetrics } from './http/metrics.ts';
+import { buildServer } from './http/server.ts';
+import { openSqliteStore } from './store/sqlite/engine.ts';
+import { FolderInUse } from './store/sqlite/folder.ts';
+import type { Store, StoreObserver } from './store/store.ts';
 
-export async function serve(_config: Config): Promise<number> {
-  throw new Error('not built yet');
+/** A server that listens. */
+export type Running = {
+  readonly url: string;
+  /** The key of the first account, when this start made it. */
+  readonly firstKey: string | undefined;
+  /** Takes no more, finishes what it took, lets go of everything. */
+  readonly stop: () => Promise<void>;
+};
+
+/** The server could not be started; `message` is one line for the operator. */
+export class StartError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StartError';
+  }
+}
+
+const firstAccount = 'default';
+
+/** Retention is looked after this often; a message past it is not shown meanwhile either. */
+const janitorIntervalMsMax = 60_000;
+
+/**
+ * Builds the parts in their order, each on those before it, and starts them. What was started is stopped in reverse,
+ * also when a later part does not start. Rejects with what that part rejected with.
+ */
+export async function start(config: Config, logger: Logger): Promise<Running> {
+  await using parts = new AsyncDisposableStack();
+  const accountsPath = join(config.dataDir, 'accounts.db');
+  const accounts = parts.adopt(new Accounts(accountsPath, Date.now), one => one.close());
+  const metrics = createMetrics(new Registry());
+  const store = parts.adopt(await openStore(config, metrics.storeObserver(storeListener(logger))), one => one.close());
+  const { tokenTtlMs, sessionTtlMs } = config;
+  const authenticator = parts.adopt(
+    new Credentials({ path: accountsPath, now: Date.now, tokenTtlMs, sessionTtlMs }),
+    one => one.close(),
+  );
+  const server = parts.adopt(
+    buildServer({
+      store,
+      authenticator,
+      clock: Date.now,
+      retentionMs: config.retentionMs,
+      rateLimits: {
+        logsPerMinute: config.rateLimit,
+        readsPerMinute: config.readRateLimit,
+        failedAuthPerMinute: config.authFailureLimit,
+      },
+      // Kept with the accounts, so that a cursor is good after a restart too.
+      cursorSecret: accounts.secret('cursor'),
+      corsOrigins: config.corsOrigins,
+      metrics,
+      logger,
+      timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
+      trustedProxies: config.trustedProxies,
+      version: programVersion(),
+    }),
+    one => one.close(),
+  );
+  await server.listen({ host: config.host, port: config.port });
+  parts.adopt(janitor(store, config.retentionMs, logger), timer => clearInterval(timer));
+  const firstKey = accounts.createFirstAccount(firstAccount)?.key;
+  const started = parts.move();
+  return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync() };
+}
+
+/**
+ * Runs a server until the process is told to stop by SIGTERM or SIGINT; a second signal ends it at once. Gives the exit
+ * code. Where the server listens, and on the first start its first key, go to standard output, its log to standard error.
+ */
+export async function serve(config: Config): Promise<number> {
+  const logger = loggerOf(config);
+  const signalled = stopSignal();
+  process.on('uncaughtException', error => {
+    logger.fatal({ err: error }, 'a defect ended the server');
+    process.exit(1);
+  });
+  logger.info({ settings: maskedConfig(config) }, 'starting');
+  let running: Running;
+  try {
+    running = await start(config, logger);
+  } catch (error) {
+    throw startError(error, config);
+  }
+  process.stdout.write(announcement(running));
+  logger.info({ signal: await signalled }, 'stopping');
+  await running.stop();
+  logger.info('stopped');
+  return 0;
+}
+
+function loggerOf({ logLevel }: Config): Logger {
+  const options = {
+    level: logLevel,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+function openStore(config: Config, observer: StoreObserver): Promise<Store> {
+  return openSqliteStore({
+    dataDir: config.dataDir,
+    durability: config.durability,
+    segmentMessagesMax: config.segmentMessages,
+    // A segment that is older than retention would keep messages long past it.
+    segmentAgeMs: Math.min(config.segmentAgeMs, config.retentionMs),
+    readerThreads: config.readerThreads,
+    observer,
+  });
+}
+
+function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> {
+  return {
+    note: ({ message, level, detail }) => logger[level](detail ?? {}, message),
+    damaged: part => logger.error(part, 'a part of the log is damaged and was set aside'),
+  };
+}
+
+function janitor(store: Store, retentionMs: number, logger: Logger): NodeJS.Timeout {
+  let isSweeping = false;
+  const sweep = async () => {
+    if (isSweeping) return;
+    isSweeping = true;
+    try {
+      await store.dropBefore(Date.now() - retentionMs);
+    } catch (error) {
+      logger.warn({ err: error }, 'what is past retention could not be dropped; trying again later');
+    } finally {
+      isSweeping = false;
+    }
+  };
+  return setInterval(sweep, Math.min(janitorIntervalMsMax, retentionMs));
+}
+
+/** A terminal's Ctrl-C reaches a program from several sides at once; only what comes later is a second signal. */
+const sameSignalMs = 500;
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    let firstMs: number | undefined;
+    const onSignal = (signal: NodeJS.Signals) => {
+      const now = performance.now();
+      if (firstMs !== undefined && now - firstMs > sameSignalMs) process.exit(1);
+      firstMs ??= now;
+      resolve(signal);
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  });
+}
+
+function urlOf([address]: readonly (string | AddressInfo)[]): string {
+  if (address === undefined || typeof address === 'string') throw new Error('the server listens nowhere');
+  // "Every address" is none that a client could call.
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
+
+function announcement({ url, firstKey }: Running): string {
+  const listens = `sentlog listens on ${url}\n`;
+  if (firstKey === undefined) return listens;
+  const message = {
+    messageId: 'hello-1',
+    sender: '44113496000',
+    destination: '66855538125',
+    content: { type: 'TEXT', text: 'Hello' },
+  };
+  const authorization = `-H 'Authorization: App ${firstKey}'`;
+  return `${listens}
+This data folder is new. It got an account, "${firstAccount}", and this key, which is shown only now:
+
+  ${firstKey}
+
+Record a message, and read it back:
+
+  curl '${url}/messenger/1/logs' ${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify({ results: [message] })}'
+
+  curl '${url}/messenger/1/logs?limit=10' ${authorization}
+
+`;
+}
+
+/** Names what the operator can put right; a defect is left as it is. */
+function startError(error: unknown, { host, port, dataDir }: Config): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error instanceof FolderInUse) return new StartError(error.message, { cause: error });
+  if (!('code' in error) || typeof error.code !== 'string') return error;
+  const options = { cause: error };
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new StartError(`port ${port} of ${host} is in use: choose another with --port`, options);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(`${host} is not an address of this machine: choose another with --host`, options);
+    default:
+      if ('syscall' in error && error.syscall === 'listen')
+        return new StartError(`cannot listen on port ${port} of ${host}: ${error.message}`, options);
+      if ('syscall' in error || error.code === 'ERR_SQLITE_ERROR')
+        return new StartError(`cannot use the data folder ${dataDir}: ${error.message}`, options);
+      return error;
+  }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -43,12 +44,16 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
 
 /** Behind links; a device or a pipe is written into, never replaced. */
 async function targetOf(path: string): Promise<{ readonly path: string; readonly replaceable: boolean }> {
+  const found = await statIfAny(path);
+  if (found === undefined) return { path, replaceable: true };
+  return found.isFile() ? { path: await realpath(path), replaceable: true } : { path, replaceable: false };
+}
+
+async function statIfAny(path: string): Promise<Stats | undefined> {
   try {
-    const real = await realpath(path);
-    const found = await stat(real);
-    return { path: real, replaceable: found.isFile() || found.isDirectory() };
+    return await stat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { path, replaceable: true };
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -22,6 +22,7 @@ export function addImport(program: Command): void {
         const chunkLines = lines.splice(0, chunk.records);
         progress.recorded(chunk);
         for (const one of chunk.rejected) progress.reject(chunkLines[one.index - chunk.first] ?? 0, reasonOf(one));
+        progress.rejectUnlisted((chunk.rejectedCount ?? 0) - chunk.rejected.length, chunkLines);
       }
     } finally {
       progress.finish();

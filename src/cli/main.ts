@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { AccountsError } from '../accounts/accounts-file.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
-import { SettingError } from '../config.ts';
+import { programVersion, SettingError } from '../config.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addExport } from './export.ts';
 import { addImport } from './import.ts';
@@ -12,15 +11,10 @@ import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
 const expected = [AccountsError, CommandError, ConnectionError, SentlogError, SettingError, UnexpectedAnswer];
 
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
-}
-
 function programOf(): Command {
   const program = new Command('sentlog')
     .description('The outbound Messenger message log you host yourself.')
-    .version(version())
+    .version(programVersion())
     .configureHelp({ showGlobalOptions: false })
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });

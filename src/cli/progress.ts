@@ -46,7 +46,14 @@ export class ImportProgress {
 
   reject(line: number, reason: string): void {
     this.#rejected++;
-    note(`${this.#bar === undefined ? '' : clearLine}line ${line}: ${reason}`);
+    this.#note(`line ${line}: ${reason}`);
+  }
+
+  /** Further records of these lines, of which the server did not say which they are. */
+  rejectUnlisted(count: number, lines: readonly number[]): void {
+    if (count <= 0) return;
+    this.#rejected += count;
+    this.#note(`lines ${lines[0]} to ${lines.at(-1)}: ${count} more were rejected`);
   }
 
   finish(): void {
@@ -59,6 +66,10 @@ export class ImportProgress {
       `${this.#rejected} rejected`,
     ];
     note(`${figures.join(', ')} in ${seconds} s (${this.#rate()} a second)`);
+  }
+
+  #note(text: string): void {
+    note(`${this.#bar === undefined ? '' : clearLine}${text}`);
   }
 
   #records(): number {

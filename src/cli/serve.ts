@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig, serverSettings } from '../config.ts';
 import { settingOption, sourcesOf } from './flags.ts';
+import { CommandError } from './terminal.ts';
 
 export function addServe(program: Command): void {
   const command = program
@@ -10,7 +11,11 @@ export function addServe(program: Command): void {
   command.action(async () => {
     const config = loadConfig(sourcesOf(command));
     // Only here, so that the other commands need not load a server.
-    const { serve } = await import('../main.ts');
-    process.exitCode = await serve(config);
+    const { serve, StartError } = await import('../main.ts');
+    try {
+      process.exitCode = await serve(config);
+    } catch (error) {
+      throw error instanceof StartError ? new CommandError(error.message, { cause: error }) : error;
+    }
   });
 }

@@ -32,10 +32,16 @@ export function readMessage(text: string): Message {
 export function readRecordResult(text: string): RecordResult {
   const body = parseJson(text);
   if (!isRecord(body) || !Array.isArray(body.rejected)) throw new UnexpectedAnswer('the outcome of recording');
-  const { recorded, updated, unchanged } = body;
+  const { recorded, updated, unchanged, rejectedCount } = body;
   if (typeof recorded !== 'number' || typeof updated !== 'number' || typeof unchanged !== 'number')
     throw new UnexpectedAnswer('the outcome of recording');
-  return { recorded, updated, unchanged, rejected: body.rejected.map(readRejection) };
+  return {
+    recorded,
+    updated,
+    unchanged,
+    rejected: body.rejected.map(readRejection),
+    ...(typeof rejectedCount === 'number' && { rejectedCount }),
+  };
 }
 
 function readRejection(value: unknown): Rejection {
@@ -44,16 +50,20 @@ function readRejection(value: unknown): Rejection {
   return { index, ...(typeof messageId === 'string' && { messageId }), violations: violationsOf(violations) };
 }
 
-/** The rejections that stand in a 400 because no record of the body was good; none when it is a 400 of another kind. */
-export function rejectionsOf(error: SentlogError): readonly Rejection[] {
-  if (error.status !== 400) return [];
+/**
+ * The outcome that stands in a 400 because none of the body's `records` was good; `undefined` when it is a 400 of
+ * another kind. The server tells the reasons of the first ones only.
+ */
+export function allRejected(error: SentlogError, records: number): RecordResult | undefined {
+  if (error.status !== 400 || error.violations.length === 0) return undefined;
   const byIndex = new Map<number, Violation[]>();
   for (const { property, violation } of error.violations) {
     const [, index, path] = /^results\[(\d+)\]\.?(.*)$/.exec(property) ?? [];
-    if (index === undefined || path === undefined) return [];
+    if (index === undefined || path === undefined) return undefined;
     const violations = byIndex.get(Number(index)) ?? [];
     violations.push({ property: path, violation });
     byIndex.set(Number(index), violations);
   }
-  return [...byIndex].map(([index, violations]) => ({ index, violations }));
+  const rejected = [...byIndex].map(([index, violations]) => ({ index, violations }));
+  return { recorded: 0, updated: 0, unchanged: 0, rejected, rejectedCount: records };
 }

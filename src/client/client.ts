@@ -1,4 +1,4 @@
-import { readMessage, readPage, readRecordResult, rejectionsOf } from './answers.ts';
+import { allRejected, readMessage, readPage, readRecordResult } from './answers.ts';
 import { type Chunk, chunksOf } from './chunks.ts';
 import { ConnectionError, errorOf, SentlogError, UnexpectedAnswer } from './errors.ts';
 import { matchesNothing, queryOf } from './query.ts';
@@ -86,7 +86,7 @@ export class SentlogClient {
 
   /**
    * Records any number of logs and reports, in order and in bounded memory, and tells chunk by chunk what became of
-   * them. A text is taken as one line of NDJSON, as it stands. A chunk that did not get through is sent again, which
+   * them. A text is taken as one line of NDJSON, as it stands; it must not be empty. A chunk that did not get through is sent again, which
    * is safe: recording twice changes nothing.
    */
   async *recordStream(
@@ -113,7 +113,7 @@ export class SentlogClient {
     parameters.set('format', format);
     const response = await this.#send(`/messenger/1/logs/export?${parameters}`, { signal, accept: '*/*' });
     if (response.body === null) throw new UnexpectedAnswer('an export');
-    return response.body;
+    return whole(response.body, signal);
   }
 
   async #recordChunk({ first, records, body }: Chunk, signal: AbortSignal | undefined): Promise<RecordedChunk> {
@@ -129,9 +129,9 @@ export class SentlogClient {
         readRecordResult(await this.#text('/messenger/1/logs', { method: 'POST', body, contentType, signal })),
       );
     } catch (error) {
-      const rejected = error instanceof SentlogError ? rejectionsOf(error) : [];
-      if (rejected.length === 0) throw error;
-      return shifted({ recorded: 0, updated: 0, unchanged: 0, rejected });
+      const outcome = error instanceof SentlogError ? allRejected(error, records) : undefined;
+      if (outcome === undefined) throw error;
+      return shifted(outcome);
     }
   }
 
@@ -179,6 +179,24 @@ async function authorizationHeader(authorization: Authorization | undefined): Pr
   const { username, password } = authorization.basic;
   const bytes = new TextEncoder().encode(`${username}:${password}`);
   return `Basic ${btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''))}`;
+}
+
+/** The same bytes; an answer that ends too early is an error of the connection, as everywhere else. */
+function whole(body: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        const broken = new ConnectionError(`the answer broke off: ${reasonOf(error)}`, { cause: error });
+        controller.error(signal?.aborted ? signal.reason : broken);
+      }
+    },
+    cancel: reason => reader.cancel(reason),
+  });
 }
 
 /** Node hides why a connection failed in the cause of a "fetch failed". */

@@ -98,6 +98,8 @@ export type RecordResult = {
   readonly updated: number;
   readonly unchanged: number;
   readonly rejected: readonly Rejection[];
+  /** How many were rejected, when those are too many to list. */
+  readonly rejectedCount?: number;
 };
 
 /** What became of the next records of a stream; `records` of them, the first being number `first` of the stream. */

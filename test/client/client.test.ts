@@ -274,7 +274,7 @@ describe('recording', () => {
     const bad = json({ errorCode: 'E400', description: 'Bad.', action: '', violations, resources: [] }, 400);
     const { client } = scripted([outcome(2), bad, outcome(1)]);
     const chunks = await gather(client.recordStream(['1', '2', '3', '4', '5'], { chunkRecords: 2 }));
-    expect(chunks[1]).toMatchObject({ first: 2, records: 2, recorded: 0 });
+    expect(chunks[1]).toMatchObject({ first: 2, records: 2, recorded: 0, rejectedCount: 2 });
     expect(chunks[1]?.rejected).toEqual([
       {
         index: 2,

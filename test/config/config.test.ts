@@ -49,17 +49,27 @@ describe('loadConfig', () => {
       segmentAgeMs: 3_600_000,
       readerThreads: 1,
       corsOrigins: [],
+      trustedProxies: [],
       logLevel: 'info',
-      shutdownTimeoutMs: 30_000,
+      shutdownTimeoutMs: 8_000,
       tokenTtlMs: 3_600_000,
       sessionTtlMs: 43_200_000,
-      metrics: true,
     });
   });
 
   test('a flag and its variable → the flag holds', () => {
     const config = loadConfig({ env: { SENTLOG_PORT: '1', SENTLOG_DATA_DIR: '/a' }, flags: { port: '2' } });
     expect(config).toMatchObject({ port: 2, dataDir: '/a' });
+  });
+
+  test('addresses and networks of proxies → taken', () => {
+    const list = '10.0.0.1, 192.168.0.0/16,::1,fd00::/8';
+    expect(fromEnv({ SENTLOG_TRUSTED_PROXIES: list }).trustedProxies).toEqual([
+      '10.0.0.1',
+      '192.168.0.0/16',
+      '::1',
+      'fd00::/8',
+    ]);
   });
 
   test('loaded → frozen, lists too', () => {
@@ -106,7 +116,18 @@ describe('loadConfig', () => {
       { SENTLOG_SEGMENT_MESSAGES: '1000001' },
       'SENTLOG_SEGMENT_MESSAGES: "1000001" is not a whole number from 1000 to 1000000',
     ],
-    [{ SENTLOG_METRICS: 'yes' }, 'SENTLOG_METRICS: "yes" is not one of on, off'],
+    [
+      { SENTLOG_LOG_LEVEL: 'verbose' },
+      'SENTLOG_LOG_LEVEL: "verbose" is not one of fatal, error, warn, info, debug, trace, silent',
+    ],
+    [
+      { SENTLOG_TRUSTED_PROXIES: '10.0.0.0/8,proxy' },
+      'SENTLOG_TRUSTED_PROXIES: "10.0.0.0/8,proxy" is not a list of addresses or networks (10.0.0.1,192.168.0.0/16)',
+    ],
+    [
+      { SENTLOG_TRUSTED_PROXIES: '10.0.0.0/33' },
+      'SENTLOG_TRUSTED_PROXIES: "10.0.0.0/33" is not a list of addresses or networks (10.0.0.1,192.168.0.0/16)',
+    ],
     [
       { SENTLOG_CORS_ORIGINS: 'https://a.example/' },
       'SENTLOG_CORS_ORIGINS: "https://a.example/" is not a list of origins (https://example.com,http://localhost:3000)',

@@ -1,0 +1,403 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { clientSettings, flagName, serverSettings } from '../../src/config.ts';
+import { temporaryFolder } from '../accounts/folder.ts';
+import { answering, launcher, run, sendJson } from './run.ts';
+
+const log = (messageId: string) => ({
+  sender: 's',
+  destination: 'd',
+  messageId,
+  sentAt: '2026-03-01T12:00:00.000+0000',
+  messageCount: 1,
+  status: { groupId: 1, groupName: 'PENDING', id: 26, name: 'PENDING_ACCEPTED', description: 'd' },
+  error: { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR', description: 'No Error', permanent: false },
+  content: { type: 'TEXT', text: 't' },
+});
+
+const refusal = (status: number) => ({
+  errorCode: `E${status}`,
+  description: 'Refused.',
+  action: 'Mend it.',
+  violations: [],
+  resources: [],
+});
+
+function oneLine(stderr: string): string {
+  expect(stderr).toMatch(/^[^\n]+\n$/);
+  return stderr.trimEnd();
+}
+
+describe('usage', () => {
+  test('serve --help → every setting with its flag, variable and default', async () => {
+    const { code, stdout } = await run(['serve', '--help']);
+    expect(code).toBe(0);
+    const words = stdout.replace(/\s+/g, ' ');
+    for (const setting of Object.values(serverSettings)) {
+      expect(words).toContain(`--${flagName(setting)} <value>`);
+      expect(words).toContain(`${setting.env}${setting.default === '' ? ')' : `, default ${setting.default})`}`);
+    }
+  });
+
+  test.each(['query', 'export', 'import'])('%s --help → names the server and the key', async command => {
+    const { code, stdout } = await run([command, '--help']);
+    expect(code).toBe(0);
+    for (const { env } of Object.values(clientSettings)) expect(stdout).toContain(env);
+  });
+
+  test.each([
+    [['serve', '--prot', '1'], {}, "sentlog: unknown option '--prot' (Did you mean --port?)"],
+    [['serv'], {}, "sentlog: unknown command 'serv' (Did you mean serve?)"],
+    [['serve', '--port', 'x'], {}, 'sentlog: --port: "x" is not a whole number from 0 to 65535'],
+    [['serve'], { SENTLOG_PROT: '1' }, 'sentlog: SENTLOG_PROT is not a setting; the nearest one is SENTLOG_PORT'],
+    [['query'], {}, 'sentlog: a key is needed: --key, or the variable SENTLOG_KEY'],
+    [
+      ['query', '--limit', '0', '--key', 'k'],
+      {},
+      "sentlog: option '--limit <number>' argument '0' is invalid. It is not a whole number above 0.",
+    ],
+    [
+      ['keys', 'create', '--account', 'a', '--scope', 'messenger'],
+      {},
+      "sentlog: option '--scope <scope>' argument 'messenger' is invalid. It is not one of messenger:logs:read, messenger:logs:write, messenger:manage.",
+    ],
+    [
+      ['import', '--key', 'k', '/does/not/exist'],
+      {},
+      "sentlog: ENOENT: no such file or directory, stat '/does/not/exist'",
+    ],
+  ])('%j with %j → one line, exit code 1', async (args, env, line) => {
+    const { code, stdout, stderr } = await run(args, { env });
+    expect(oneLine(stderr)).toBe(line);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+});
+
+describe('accounts, keys and users', () => {
+  test('account, key, user → made, listed, revoked; only the key itself on standard output', async () => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const on = ['--data-dir', dataDir];
+    expect(await run(['accounts', 'create', 'shop', '--requests-per-minute', '7', ...on])).toMatchObject({
+      code: 0,
+      stdout: '',
+    });
+    const created = await run(['keys', 'create', '--account', 'shop', '--expires', '30d', '--entity', 'e', ...on]);
+    expect(created.code).toBe(0);
+    expect(created.stdout).toMatch(/^sentlog_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}\n$/);
+    const [, id = ''] = created.stdout.split('_');
+    const listed = async () => JSON.parse((await run(['keys', 'list', ...on])).stdout);
+    expect(await listed()).toMatchObject({
+      id,
+      account: 'shop',
+      state: 'active',
+      entityId: 'e',
+      scopes: ['messenger:manage'],
+    });
+    expect((await run(['keys', 'revoke', id, ...on])).code).toBe(0);
+    expect(await listed()).toMatchObject({ id, state: 'revoked' });
+    const generated = await run(['users', 'create', 'ann', '--account', 'shop', ...on]);
+    expect(generated.stdout).toMatch(/^[0-9A-Za-z]{24}\n$/);
+    const given = await run(['users', 'create', 'bob', '--account', 'shop', '--password-stdin', ...on], {
+      stdin: 'the password\nmore\n',
+    });
+    expect(given).toMatchObject({ code: 0, stdout: '' });
+    const users = (await run(['users', 'list', '--account', 'shop', ...on])).stdout.trim().split('\n');
+    expect(users.map(line => JSON.parse(line).name)).toEqual(['ann', 'bob']);
+    expect((await run(['users', 'remove', 'ann', ...on])).code).toBe(0);
+    expect((await run(['users', 'list', ...on])).stdout).not.toContain('ann');
+    await run(['accounts', 'set', 'shop', '--requests-per-minute', 'default', ...on]);
+    expect(JSON.parse((await run(['accounts', 'list', ...on])).stdout)).not.toHaveProperty('requestsPerMinute');
+  });
+
+  test('a folder without accounts → refused, and nothing is left there', async () => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const { code, stderr } = await run(['keys', 'create', '--account', 'shop', '--data-dir', dataDir]);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe(`sentlog: there are no accounts in ${dataDir}: --data-dir says where they are`);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+});
+
+describe('query', () => {
+  test('every filter → asked for as the API names it; logs as NDJSON in a pipe', async () => {
+    let asked: URLSearchParams | undefined;
+    const url = await answering(({ request, response }) => {
+      asked = new URL(request.url ?? '', 'http://x').searchParams;
+      expect(request.headers.authorization).toBe('App the-key');
+      sendJson(response, { results: [log('1'), log('2')] });
+    });
+    const filters = {
+      sender: 's',
+      destination: 'd',
+      'bulk-id': 'b',
+      'message-id': 'm',
+      'general-status': 'DELIVERED',
+      'sent-since': '2026-03-01T00:00:00+0100',
+      'sent-until': '2026-03-02T00:00:00Z',
+      'entity-id': 'e',
+      'application-id': 'a',
+      'campaign-reference-id': 'c',
+      limit: '7',
+    };
+    const flags = Object.entries(filters).flatMap(([name, value]) => [`--${name}`, value]);
+    const { code, stdout } = await run(['query', ...flags, '--bulk-id', 'b2'], {
+      env: { SENTLOG_URL: url, SENTLOG_KEY: 'the-key' },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${JSON.stringify(log('1'))}\n${JSON.stringify(log('2'))}\n`);
+    expect([...(asked ?? [])]).toEqual([
+      ['sender', 's'],
+      ['destination', 'd'],
+      ['bulkId', 'b'],
+      ['bulkId', 'b2'],
+      ['messageId', 'm'],
+      ['generalStatus', 'DELIVERED'],
+      ['sentSince', '2026-03-01T00:00:00+0100'],
+      ['sentUntil', '2026-03-02T00:00:00Z'],
+      ['entityId', 'e'],
+      ['applicationId', 'a'],
+      ['campaignReferenceId', 'c'],
+      ['limit', '7'],
+    ]);
+  });
+
+  test('--sent-since 2h → two hours back from now', async () => {
+    let since = '';
+    const url = await answering(({ request, response }) => {
+      since = new URL(request.url ?? '', 'http://x').searchParams.get('sentSince') ?? '';
+      sendJson(response, { results: [] });
+    });
+    const before = Date.now();
+    await run(['query', '--url', url, '--key', 'k', '--sent-since', '2h']);
+    expect(Date.parse(since)).toBeGreaterThanOrEqual(before - 7_200_000);
+    expect(Date.parse(since)).toBeLessThanOrEqual(Date.now() - 7_200_000);
+  });
+
+  test('--all and a limit above one page → walks the cursor, waiting when told to', async () => {
+    let requests = 0;
+    const url = await answering(({ request, response }) => {
+      requests++;
+      if (requests === 2) return sendJson(response, refusal(429), 429, { 'retry-after': '0' });
+      const at = Number(new URL(request.url ?? '', 'http://x').searchParams.get('cursor') ?? 0);
+      const results = Array.from({ length: 1000 }, (_, n) => log(`${at}-${n}`));
+      return sendJson(response, { results, cursor: { limit: 1000, ...(at < 2 && { nextCursor: String(at + 1) }) } });
+    });
+    const all = await run(['query', '--url', url, '--key', 'k', '--all']);
+    expect(all.code).toBe(0);
+    expect(all.stderr).toContain('trying again');
+    expect(new Set(all.stdout.trim().split('\n')).size).toBe(3000);
+    const some = await run(['query', '--url', url, '--key', 'k', '--limit', '1500']);
+    expect(some.stdout.trim().split('\n')).toHaveLength(1500);
+  });
+
+  test('a refusal → the reason in one line, exit code 1', async () => {
+    const violations = [{ property: 'sentSince', violation: 'has no offset' }];
+    const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));
+    const { code, stderr } = await run(['query', '--url', url, '--key', 'k']);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe('sentlog: E400 Refused.; sentSince: has no offset');
+  });
+
+  test('a reader that has seen enough → silent', async () => {
+    const url = await answering(({ response }) => {
+      const results = Array.from({ length: 1000 }, (_, n) => log(String(n)));
+      sendJson(response, { results, cursor: { limit: 1000, nextCursor: 'more' } });
+    });
+    const script = '"$0" "$1" query --url "$2" --key k --all | head -n 1';
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script, process.execPath, launcher, url]);
+    expect(JSON.parse(stdout)).toEqual(log('0'));
+    expect(stderr).toBe('');
+  });
+});
+
+describe('export', () => {
+  const rows = 'a,b\n1,2\n';
+
+  test('to standard output and to a file → the bytes the server sent', async () => {
+    const asked: string[] = [];
+    const url = await answering(({ request, response }) => {
+      asked.push(request.url ?? '');
+      response.end(rows);
+    });
+    const on = ['--url', url, '--key', 'k'];
+    expect(await run(['export', ...on])).toEqual({ code: 0, stdout: rows, stderr: '' });
+    const folder = temporaryFolder();
+    const output = join(folder, 'out.csv');
+    writeFileSync(output, 'old');
+    expect(await run(['export', ...on, '--format', 'csv', '--sender', 's', '--output', output])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    });
+    expect(readFileSync(output, 'utf8')).toBe(rows);
+    expect(readdirSync(folder)).toEqual(['out.csv']);
+    expect(asked).toEqual(['/messenger/1/logs/export?format=ndjson', '/messenger/1/logs/export?sender=s&format=csv']);
+  });
+
+  test('broken off in the middle → exit code 1, the old file unharmed, nothing beside it', async () => {
+    const url = await answering(({ response }) => {
+      response.write(rows);
+      setTimeout(() => response.destroy(), 20);
+    });
+    const folder = temporaryFolder();
+    const output = join(folder, 'out.csv');
+    writeFileSync(output, 'old');
+    const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', output]);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toContain('the answer broke off');
+    expect(readFileSync(output, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['out.csv']);
+  });
+
+  test('to a link → the file behind it is replaced, the link stays', async () => {
+    const url = await answering(({ response }) => response.end(rows));
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'real'), 'old');
+    symlinkSync('real', join(folder, 'link'));
+    await run(['export', '--url', url, '--key', 'k', '--output', join(folder, 'link')]);
+    expect(readFileSync(join(folder, 'real'), 'utf8')).toBe(rows);
+    expect(readdirSync(folder).sort()).toEqual(['link', 'real']);
+  });
+
+  test('to a pipe → written into, not replaced', async () => {
+    const url = await answering(({ response }) => response.end(rows));
+    const pipe = join(temporaryFolder(), 'pipe');
+    await promisify(execFile)('mkfifo', [pipe]);
+    const [read, exported] = await Promise.all([
+      readFile(pipe, 'utf8'),
+      run(['export', '--url', url, '--key', 'k', '--output', pipe]),
+    ]);
+    expect(read).toBe(rows);
+    expect(exported).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(statSync(pipe).isFIFO()).toBe(true);
+  });
+
+  test('to a folder → one line, exit code 1', async () => {
+    const url = await answering(({ response }) => response.end(rows));
+    const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', temporaryFolder()]);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toContain('EISDIR');
+  });
+});
+
+describe('import', () => {
+  const outcome = (recorded: number, rejected: readonly unknown[] = []) => ({
+    recorded,
+    updated: 0,
+    unchanged: 0,
+    rejected,
+  });
+
+  test('file → sent in chunks of at most ten thousand lines, as they stand; a last line with the figures', async () => {
+    const bodies: string[] = [];
+    const url = await answering(({ request, body, response }) => {
+      expect(request.headers['content-type']).toBe('application/x-ndjson');
+      bodies.push(body);
+      sendJson(response, outcome(body.split('\n').length));
+    });
+    const lines = Array.from({ length: 25_000 }, (_, n) => `{"messageId":"${n}"}`);
+    const file = join(temporaryFolder(), 'in.ndjson');
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const { code, stdout, stderr } = await run(['import', '--url', url, '--key', 'k', file]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(oneLine(stderr)).toMatch(
+      /^25000 recorded, 0 updated, 0 unchanged, 0 rejected in \d+\.\d s \(\d+ a second\)$/,
+    );
+    expect(bodies.join('\n').split('\n')).toEqual(lines);
+    expect(Math.max(...bodies.map(body => body.split('\n').length))).toBe(10_000);
+  });
+
+  test('rejected records → named by their line, exit code 1', async () => {
+    const url = await answering(({ body, response }) => {
+      expect(body).toBe('{"messageId":"a"}\n{"messageId":"b"}\nnonsense');
+      const violations = [
+        { property: 'sender', violation: 'is missing' },
+        { property: 'content', violation: 'is missing' },
+      ];
+      const rejected = [
+        { index: 1, messageId: 'b', violations },
+        { index: 2, violations: [{ property: '', violation: 'is not JSON' }] },
+      ];
+      sendJson(response, outcome(1, rejected));
+    });
+    const long = 'x'.repeat(300_000);
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], {
+      stdin: `{"messageId":"a"}\n\n${long}\n{"messageId":"b"}\nnonsense\n`,
+    });
+    expect(code).toBe(1);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.slice(0, -1)).toEqual([
+      'line 3: is longer than 262144 bytes',
+      'line 4: b: sender is missing; content is missing',
+      'line 5: is not JSON',
+    ]);
+    expect(lines.at(-1)).toMatch(/^1 recorded, 0 updated, 0 unchanged, 3 rejected/);
+  });
+
+  test('nothing but bad records, more than the server lists → all counted', async () => {
+    const violations = [{ property: 'results[0].sender', violation: 'is missing' }];
+    const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], { stdin: '{}\n{}\n{}\n' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^line 1: sender is missing\nlines 1 to 3: 2 more were rejected\n0 recorded.* 3 rejected/);
+  });
+
+  test('an answer of the API as input → its records', async () => {
+    const url = await answering(({ body, response }) => {
+      expect(body.split('\n').map(line => JSON.parse(line))).toEqual([log('1'), log('2')]);
+      sendJson(response, outcome(2));
+    });
+    const stdin = JSON.stringify({ results: [log('1'), log('2')], cursor: { limit: 2 } }, null, 2);
+    expect((await run(['import', '--url', url, '--key', 'k', '-'], { stdin })).code).toBe(0);
+  });
+
+  test('a server that is busy, then hangs up, then answers → each chunk got through', async () => {
+    let requests = 0;
+    const url = await answering(({ response }) => {
+      requests++;
+      if (requests === 1) sendJson(response, refusal(503), 503, { 'retry-after': '0' });
+      else if (requests === 2) response.destroy();
+      else sendJson(response, outcome(1));
+    });
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], { stdin: '{}\n' });
+    expect(code).toBe(0);
+    expect(requests).toBe(3);
+    expect(stderr).toContain('1 recorded');
+  });
+
+  test('a key that may not write → one attempt, the reason, what was done so far', async () => {
+    let requests = 0;
+    const url = await answering(({ response }) => {
+      requests++;
+      sendJson(response, refusal(403), 403);
+    });
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], { stdin: '{}\n' });
+    expect(code).toBe(1);
+    expect(requests).toBe(1);
+    expect(stderr).toMatch(/^0 recorded[^\n]*\nsentlog: E403 Refused\.\n$/);
+  });
+
+  test('input larger than memory should hold → streamed', async () => {
+    let bytes = 0;
+    const url = await answering(({ body, response }) => {
+      bytes += body.length;
+      sendJson(response, outcome(body.split('\n').length));
+    });
+    const line = `{"messageId":"a","content":{"type":"TEXT","text":"${'x'.repeat(10_000)}"}}\n`;
+    async function* endless() {
+      const chunk = Buffer.from(line.repeat(100));
+      for (let n = 0; n < 150; n++) yield chunk;
+    }
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], {
+      stdin: endless(),
+      env: { NODE_OPTIONS: '--max-old-space-size=64' },
+    });
+    expect(stderr).toContain('15000 recorded');
+    expect(code).toBe(0);
+    expect(bytes).toBeGreaterThan(150_000_000);
+  });
+});

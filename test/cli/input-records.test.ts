@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type InputRecord, inputRecords } from '../../src/cli/input-records.ts';
+import { limits } from '../../src/limits.ts';
+
+async function* source(chunks: readonly (string | Buffer)[]): AsyncGenerator<Buffer> {
+  for (const chunk of chunks) yield Buffer.from(chunk);
+}
+
+async function read(...chunks: readonly (string | Buffer)[]): Promise<readonly InputRecord[]> {
+  const all: InputRecord[] = [];
+  for await (const record of inputRecords(source(chunks))) all.push(record);
+  return all;
+}
+
+/** The bytes of a text in pieces of any size, as a pipe may give them. */
+function pieces(text: string, sizes: readonly number[]): readonly Buffer[] {
+  const bytes = Buffer.from(text);
+  const cuts: Buffer[] = [];
+  for (let at = 0, n = 0; at < bytes.length; n++) {
+    const size = sizes[n % sizes.length] ?? 1;
+    cuts.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return cuts;
+}
+
+const record = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue(), { minKeys: 1, maxKeys: 4 });
+const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
+const values = (records: readonly InputRecord[]) =>
+  records.map(one => ('json' in one ? JSON.parse(one.json) : one.refusal));
+
+describe('NDJSON', () => {
+  test('any records in any pieces → each as it stood, with its line', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(record), sizes, fc.boolean(), async (records, cuts, endsWithNewline) => {
+        const input = records.map(one => JSON.stringify(one)).join('\n') + (endsWithNewline ? '\n' : '');
+        const found = await read(...pieces(input, cuts));
+        expect(values(found)).toEqual(records.map(one => JSON.parse(JSON.stringify(one))));
+        expect(found.map(one => one.line)).toEqual(records.map((_, at) => at + 1));
+      }),
+    );
+  });
+
+  test('empty lines, spaces, CRLF and a byte order mark → left out, lines still counted', async () => {
+    expect(await read('\uFEFF{"a":1}\r\n\r\n   \n {"a":2} \n\n{"a":3}')).toEqual([
+      { line: 1, json: '{"a":1}' },
+      { line: 4, json: '{"a":2}' },
+      { line: 6, json: '{"a":3}' },
+    ]);
+  });
+
+  test('nothing, or only space → no records', async () => {
+    expect(await read()).toEqual([]);
+    expect(await read('')).toEqual([]);
+    expect(await read(' \n\n')).toEqual([]);
+  });
+
+  test('a line longer than a record may be → refused, the others read', async () => {
+    const long = 'x'.repeat(limits.ndjsonLineBytesMax + 1);
+    expect(await read('{"a":1}\n', long.slice(0, 100), long.slice(100), '\n{"a":2}\n')).toEqual([
+      { line: 1, json: '{"a":1}' },
+      { line: 2, refusal: `is longer than ${limits.ndjsonLineBytesMax} bytes` },
+      { line: 3, json: '{"a":2}' },
+    ]);
+    expect(await read(`${'y'.repeat(limits.ndjsonLineBytesMax)}\n`)).toHaveLength(1);
+  });
+
+  test('bytes that are no UTF-8 → refused instead of recorded as something else', async () => {
+    expect(await read(Buffer.from([0x22, 0xff, 0x22, 0x0a]), '"é"\n')).toEqual([
+      { line: 1, refusal: 'is not UTF-8' },
+      { line: 2, json: '"é"' },
+    ]);
+  });
+
+  test('a line that is no JSON → passed on, for the server to say why', async () => {
+    expect(await read('{"results"\nnonsense\n')).toEqual([
+      { line: 1, json: '{"results"' },
+      { line: 2, json: 'nonsense' },
+    ]);
+  });
+});
+
+describe('{"results": […]}', () => {
+  test('any records in any pieces, compact or spread over lines → each as one line', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(record), sizes, fc.constantFrom(0, 1, '\t'), async (records, cuts, indent) => {
+        const input = JSON.stringify({ results: records, cursor: { limit: 50, nextCursor: ']}' } }, null, indent);
+        const found = await read(...pieces(input, cuts));
+        expect(values(found)).toEqual(records.map(one => JSON.parse(JSON.stringify(one))));
+        for (const one of found) expect('json' in one && one.json).not.toMatch(/[\r\n]/);
+      }),
+    );
+  });
+
+  test('spread over lines → each record has the line it begins on', async () => {
+    const found = await read('\n{ "results" : [\n  {"a":\n1},\n\n  {"a":2}, {"a":3}\n] }\n');
+    expect(found).toEqual([
+      { line: 3, json: '{"a": 1}' },
+      { line: 6, json: '{"a":2}' },
+      { line: 6, json: '{"a":3}' },
+    ]);
+  });
+
+  test('a record that is too long, not UTF-8 or has a line break in a text → refused, the others read', async () => {
+    const long = JSON.stringify('x'.repeat(limits.ndjsonLineBytesMax));
+    const found = await read('{"results":[', long, ',"', Buffer.from([0xff]), '","a\nb",{"a":1}]}');
+    expect(found).toEqual([
+      { line: 1, refusal: `is longer than ${limits.ndjsonLineBytesMax} bytes` },
+      { line: 1, refusal: 'is not UTF-8' },
+      { line: 1, refusal: 'has a text with a line break' },
+      { line: 2, json: '{"a":1}' },
+    ]);
+  });
+
+  test('cut short → an error after the records that were whole', async () => {
+    for (const input of ['{"results":[{"a":1},{"a', '{"results":[{"a":1}]', '{"results":[{"a":1}],"x":{']) {
+      const records = inputRecords(source([input]));
+      expect(await records.next()).toMatchObject({ value: { json: '{"a":1}' } });
+      await expect(records.next(), input).rejects.toThrow('the input ends before its results do');
+    }
+  });
+
+  test('something after the end → an error that names the line', async () => {
+    await expect(read('{"results":[]}\n\n{"results":[]}')).rejects.toThrow('line 3: something follows');
+  });
+
+  test('no results → no records', async () => {
+    expect(await read('{"results":[ ]}\n')).toEqual([]);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { tableText } from '../../src/cli/table.ts';
+
+type Row = { readonly a: string; readonly b?: number };
+const columns: readonly (readonly [string, (row: Row) => string | number | undefined])[] = [
+  ['A', row => row.a],
+  ['LONG', row => row.b],
+];
+
+describe('tableText', () => {
+  test('rows → columns as wide as their widest cell, absent cells empty', () => {
+    expect(tableText([{ a: 'xyz', b: 12 }, { a: '' }], columns, 80)).toBe('A    LONG\nxyz  12\n\n');
+  });
+
+  test('wide characters → counted as wide as they are shown', () => {
+    expect(
+      tableText(
+        [
+          { a: '日本', b: 1 },
+          { a: 'abcd', b: 2 },
+          { a: '👍🏽', b: 3 },
+        ],
+        columns,
+        80,
+      ),
+    ).toBe('A     LONG\n日本  1\nabcd  2\n👍🏽    3\n');
+  });
+
+  test('a line wider than the terminal → cut to it, never in the middle of a character', () => {
+    const text = tableText([{ a: 'abcdef日本語', b: 1 }], columns, 10);
+    expect(text.split('\n')[1]).toBe('abcdef日…');
+  });
+
+  test('control characters and turns of direction → shown as spaces', () => {
+    expect(tableText([{ a: 'a\u001b[31mb\nc\u202ed' }], columns, 80).split('\n')[1]).toBe('a [31mb c d');
+  });
+});

@@ -4,6 +4,7 @@ import type { LogRecord } from '../../src/domain/message.ts';
 import { noError, type Status, statuses } from '../../src/domain/registry.ts';
 import { csvHeader } from '../../src/wire/log-csv.ts';
 import { historyJson, logJson, renderLogs } from '../../src/wire/log-text.ts';
+import { anyText } from '../support/any-text.ts';
 
 function status(name: string): Status {
   const found = statuses.find(one => one.name === name);
@@ -90,7 +91,7 @@ describe('logJson', () => {
   });
 
   test('any texts → JSON that reads back to them', () => {
-    const text = fc.string({ unit: 'binary' });
+    const text = anyText;
     fc.assert(
       fc.property(text, text, text, text, (sender, destination, bulkId, entityId) => {
         const read = JSON.parse(

@@ -89,13 +89,13 @@ export async function serve(config: Config): Promise<number> {
     logger.fatal({ err: error }, 'a defect ended the server');
     process.exit(1);
   });
-  logger.info({ settings: maskedConfig(config) }, 'starting');
   let running: Running;
   try {
     running = await start(config, logger);
   } catch (error) {
     throw startError(error, config);
   }
+  logger.info({ settings: maskedConfig(config) }, 'started');
   process.stdout.write(announcement(running));
   logger.info({ signal: await signalled }, 'stopping');
   await running.stop();

@@ -82,7 +82,7 @@ export function openAccountsFile(path: string): DatabaseSync {
     // Made here and not by SQLite, so that nobody else can read it even for a moment.
     closeSync(openSync(path, 'a', 0o600));
     db = new DatabaseSync(path, { timeout: busyTimeoutMs });
-    useWriteAheadLog(db);
+    switchToWriteAheadLog(db);
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
     migrate(db, path);
     return db;
@@ -138,7 +138,7 @@ const switchTriesMax = 100;
 const switchPauseMs = 20;
 
 /** SQLite does not wait for its lock when the journal mode changes, so two first starts at once have to try again. */
-function useWriteAheadLog(db: DatabaseSync): void {
+function switchToWriteAheadLog(db: DatabaseSync): void {
   for (let tries = 1; ; tries++) {
     try {
       db.exec('PRAGMA journal_mode = WAL');

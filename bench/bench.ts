@@ -49,15 +49,13 @@ export class Bench {
     return new Bench(options, workplace, createAccess(workplace), await LoadGenerator.start(workplace));
   }
 
-  /** The results of the cases in their order; rejects with the first thing that goes wrong. */
-  async run(): Promise<readonly CaseResult[]> {
-    const results: CaseResult[] = [];
+  /** The results of the cases in their order; throws the first thing that goes wrong. */
+  async *run(): AsyncGenerator<CaseResult> {
     for (const one of this.#options.cases) {
       const rounds = one.once ? 1 : this.#options.rounds;
       const measurements = await measure(one, await this.#participants(one), rounds);
-      results.push({ case: one, measurements });
+      yield { case: one, measurements };
     }
-    return results;
   }
 
   async #participants(one: Case): Promise<readonly Participant[]> {

@@ -1,6 +1,6 @@
 /** `npm run bench`: measures sentlog beside its comparators and prints the table. `--help` lists the options. */
 import { writeFile } from 'node:fs/promises';
-import { Bench } from './bench.ts';
+import { Bench, type CaseResult } from './bench.ts';
 import { cases } from './cases.ts';
 import { describeMachine } from './machine.ts';
 import { OptionError, type Options, parseOptions, usage } from './options.ts';
@@ -10,9 +10,8 @@ import { Workplace } from './workplace.ts';
 /** The data of every run is the same. */
 const seed = 20_230_201;
 
-async function run(options: Options, workplace: Workplace): Promise<string> {
-  const startedAt = new Date();
-  const machine = describeMachine(workplace.folder);
+/** Adds each case's result to `results` as soon as it is there. */
+async function run(options: Options, workplace: Workplace, results: CaseResult[]): Promise<void> {
   const bench = await Bench.open(
     {
       cases: cases.filter(one => options.caseNames.includes(one.name)),
@@ -21,15 +20,12 @@ async function run(options: Options, workplace: Workplace): Promise<string> {
       sizes: options.sizes,
       seed,
       spread: options.spread,
-      startedAt: startedAt.getTime(),
+      startedAt: Date.now(),
       progress: line => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`),
     },
     workplace,
   );
-  const results = await bench.run();
-  const durationMs = Date.now() - startedAt.getTime();
-  const { rounds, spread, smoke } = options;
-  return markdown({ startedAt, durationMs, machine, rounds, spread, smoke }, results);
+  for await (const result of bench.run()) results.push(result);
 }
 
 /** The exit status. */
@@ -44,13 +40,23 @@ async function main(args: readonly string[]): Promise<number> {
   const interrupted = Promise.withResolvers<never>();
   const interrupt = (signal: NodeJS.Signals) => interrupted.reject(new Error(`ended by ${signal}`));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupt);
+  const startedAt = new Date();
+  const machine = describeMachine(workplace.folder);
+  const results: CaseResult[] = [];
+  const { rounds, spread, smoke, output } = options;
+  const table = () =>
+    markdown({ startedAt, durationMs: Date.now() - startedAt.getTime(), machine, rounds, spread, smoke }, results);
   try {
-    const table = await Promise.race([run(options, workplace), interrupted.promise]);
-    if (options.output !== undefined) await writeFile(options.output, table);
-    return print(table);
+    await Promise.race([run(options, workplace, results), interrupted.promise]);
+  } catch (error) {
+    // What was measured until then took long enough to be worth showing.
+    if (results.length > 0) print(table());
+    throw error;
   } finally {
     await workplace.close();
   }
+  if (output !== undefined) await writeFile(output, table());
+  return print(table());
 }
 
 function print(text: string): number {

@@ -51,7 +51,7 @@ export const smokeSizes: Sizes = {
   recorded: { sentlog: 4_000, comparators: 2_000 },
   singles: { messages: 300, timeMs: 5_000 },
   reports: { sentlog: 400, comparators: 200 },
-  dropped: { sentlog: 400, comparators: 200 },
+  dropped: { sentlog: 3_000, comparators: 200 },
   reads: { requests: 5, warmUps: 1, timeMs: 5_000 },
   walk: { pages: 5, pageLogs: 100 },
   agreement: 1_500,

@@ -63,9 +63,9 @@ export class Program<Command extends object, Reply extends { readonly kind: stri
   readonly end: Ending;
   #output = '';
 
-  constructor(workplace: Workplace, module: string, args: readonly string[]) {
+  constructor(workplace: Workplace, module: string) {
     this.end = workplace.endWith(() => this.#kill());
-    this.#child = fork(join(import.meta.dirname, module), args, {
+    this.#child = fork(join(import.meta.dirname, module), {
       execPath: process.execPath,
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

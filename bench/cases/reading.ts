@@ -2,7 +2,7 @@ import { path, paths, type QueryKind, queryKinds } from '../dataset/queries.ts';
 import type { Figure } from '../figures.ts';
 import type { ServerProcess } from '../server/handle.ts';
 import type { Latencies } from '../statistics.ts';
-import { type Case, runLoad, serving, type Trial } from './case.ts';
+import { type Case, perSecond, runLoad, serving, type Trial } from './case.ts';
 
 const pageLogs = 50;
 
@@ -56,7 +56,7 @@ export const walk: Case = {
   title: 'Following the cursor over 100 pages of 1000',
   logs: 'greatest',
   figures: [
-    { name: 'duration', title: 'the whole walk, end to end', unit: 'ms' },
+    { name: 'rate', title: 'logs, end to end', unit: '/s' },
     { name: 'p50', title: 'a page, server side, p50', unit: 'ms' },
     { name: 'p99', title: 'a page, server side, p99', unit: 'ms' },
   ],
@@ -66,9 +66,10 @@ export const walk: Case = {
       const first = path({ limit: String(limit), useCursor: 'true' });
       await server.ask({ kind: 'timings' }, 'timings');
       const result = await runLoad(trial, server, { kind: 'walk', path: first, pages });
-      if (result.records !== pages * limit) throw new Error(`the walk gave ${result.records} logs`);
+      if (result.records !== Math.min(pages * limit, trial.shape.messages))
+        throw new Error(`the walk gave ${result.records} logs`);
       const { p50, p99 } = await takeTimings(server);
-      return { figures: { duration: result.durationMs, p50, p99 } };
+      return { figures: { rate: perSecond(result), p50, p99 } };
     }),
 };
 

@@ -76,6 +76,7 @@ export const drop: Case = {
   logs: 'greatest',
   figures: [
     { name: 'duration', title: 'the drop', unit: 'ms', target: { atMost: 50 } },
+    { name: 'messages', title: 'messages that it dropped', unit: '' },
     { name: 'worst-before', title: 'slowest read before it, end to end', unit: 'ms' },
     { name: 'worst-meanwhile', title: 'slowest read meanwhile, end to end', unit: 'ms' },
   ],
@@ -86,11 +87,12 @@ export const drop: Case = {
       const before = shape.firstSentAt + Math.floor((dropped * shape.spanMs) / shape.messages);
       await readDuring(trial, server, async () => undefined);
       const worstBefore = await readDuring(trial, server, async () => undefined);
-      let duration = Number.NaN;
+      let [duration, messages] = [Number.NaN, Number.NaN];
       const worstMeanwhile = await readDuring(trial, server, async () => {
-        duration = (await server.ask({ kind: 'drop', before }, 'dropped')).durationMs;
+        const reply = await server.ask({ kind: 'drop', before }, 'dropped');
+        [duration, messages] = [reply.durationMs, reply.messages];
       });
-      return { figures: { duration, 'worst-before': worstBefore, 'worst-meanwhile': worstMeanwhile } };
+      return { figures: { duration, messages, 'worst-before': worstBefore, 'worst-meanwhile': worstMeanwhile } };
     }),
 };
 

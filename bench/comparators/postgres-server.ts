@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, lchown, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -85,8 +85,10 @@ export class PostgresServer {
     const passwordFile = join(this.#folder, 'password');
     await writeFile(passwordFile, this.connection.password, { mode: 0o600 });
     const { uid, gid } = this.#process;
-    if (uid !== undefined && gid !== undefined)
-      for (const path of [this.#folder, passwordFile]) await chown(path, uid, gid);
+    if (uid !== undefined && gid !== undefined) {
+      const inside = await readdir(this.#folder, { recursive: true });
+      for (const path of ['', ...inside]) await lchown(join(this.#folder, path), uid, gid);
+    }
     const options = ['--auth=scram-sha-256', `--username=${user}`, `--pwfile=${passwordFile}`, '--encoding=UTF8'];
     const child = this.#spawn('initdb', [`--pgdata=${this.#cluster}`, '--locale=C', ...options]);
     const [code] = await once(child, 'close');

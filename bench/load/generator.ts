@@ -10,7 +10,7 @@ export class LoadGenerator {
   }
 
   static async start(workplace: Workplace): Promise<LoadGenerator> {
-    const program = new Program<LoadCommand | StopCommand, LoadReply>(workplace, 'load/process.ts', []);
+    const program = new Program<LoadCommand | StopCommand, LoadReply>(workplace, 'load/process.ts');
     await program.reply();
     return new LoadGenerator(program);
   }

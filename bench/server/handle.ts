@@ -18,8 +18,11 @@ export class ServerProcess {
 
   /** Resolves when the server listens. */
   static async start(workplace: Workplace, settings: ServerSettings): Promise<ServerProcess> {
-    const program = new Program<ServerCommand, ServerReply>(workplace, 'server/process.ts', [JSON.stringify(settings)]);
-    const { port } = await expect(program, 'listening');
+    const program = new Program<ServerCommand, ServerReply>(workplace, 'server/process.ts');
+    const listening = expect(program, 'listening');
+    // Not among the arguments, which every user of the machine can see.
+    program.send({ kind: 'start', settings });
+    const { port } = await listening;
     return new ServerProcess(program, port, settings.access.authorization);
   }
 

@@ -18,6 +18,8 @@ export type StoreChoice =
 export type ServerSettings = { readonly store: StoreChoice; readonly access: Access; readonly retentionMs: number };
 
 export type ServerCommand =
+  /** The first of all; the others come when the server listens. */
+  | { readonly kind: 'start'; readonly settings: ServerSettings }
   | { readonly kind: 'timings' }
   | { readonly kind: 'memory' }
   | { readonly kind: 'drop'; readonly before: EpochMs }
@@ -28,6 +30,6 @@ export type ServerReply =
   /** Of the requests since the last `timings`; absent when there were none. */
   | { readonly kind: 'timings'; readonly latency?: Latencies }
   | { readonly kind: 'memory'; readonly residentBytes: number; readonly peakBytes: number }
-  | { readonly kind: 'dropped'; readonly durationMs: number }
+  | { readonly kind: 'dropped'; readonly durationMs: number; readonly messages: number }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly reason: string };

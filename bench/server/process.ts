@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Credentials } from '../../src/accounts/credentials.ts';
+import type { EpochMs } from '../../src/domain/message.ts';
 import { defaultTimeouts } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
@@ -73,13 +74,19 @@ async function answer({ store, timings, stop }: Running, command: ServerCommand)
   if (command.kind === 'memory') {
     return { kind: 'memory', residentBytes: process.memoryUsage.rss(), peakBytes: peakBytes() };
   }
-  if (command.kind === 'drop') {
-    const startedAt = performance.now();
-    await store.dropBefore(command.before);
-    return { kind: 'dropped', durationMs: performance.now() - startedAt };
-  }
+  if (command.kind === 'drop') return drop(store, command.before);
+  if (command.kind === 'start') throw new Error('the server was started twice');
   await stop();
   return { kind: 'stopped' };
+}
+
+async function drop(store: Store, before: EpochMs): Promise<ServerReply> {
+  const earlier = await store.stats();
+  const startedAt = performance.now();
+  await store.dropBefore(before);
+  const durationMs = performance.now() - startedAt;
+  const later = await store.stats();
+  return { kind: 'dropped', durationMs, messages: earlier.messages - later.messages };
 }
 
 /** The system call tells the most since before this program was loaded, when the process was a copy of the bench. */
@@ -89,17 +96,21 @@ function peakBytes(): number {
   return Number(kibibytes) * 1024;
 }
 
-function serve(settings: ServerSettings): void {
+function serve(): void {
   const reply = (message: ServerReply) => process.send?.(message);
   const fail = (error: Error) => reply({ kind: 'failed', reason: error.stack ?? error.message });
-  run(settings).then(running => {
+  const start = (running: Running) => {
     process.on('message', (command: ServerCommand) => {
       answer(running, command).then(reply, fail);
     });
     reply({ kind: 'listening', port: running.port });
-  }, fail);
+  };
+  process.once('message', (command: ServerCommand) => {
+    if (command.kind === 'start') run(command.settings).then(start, fail);
+    else fail(new Error(`the server was told to ${command.kind} before it was started`));
+  });
   // The bench is gone, in whatever way: nobody is left to stop this server.
   process.on('disconnect', () => process.exit());
 }
 
-serve(JSON.parse(process.argv[2] ?? ''));
+serve();

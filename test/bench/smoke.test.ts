@@ -48,8 +48,8 @@ describe('a smoke run of the bench', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sentlog-smoke-'));
     // PostgreSQL runs as another user when the tests run as root.
-    await chmod(folder, 0o755);
-    await mkdir(join(folder, 'data'), { mode: 0o755 });
+    await mkdir(join(folder, 'data'));
+    for (const path of [folder, join(folder, 'data')]) await chmod(path, 0o755);
     const output = join(folder, 'table.md');
     const result = await bench(['--smoke', '--dir', join(folder, 'data'), '--output', output]);
     expect(result.code, result.output).toBe(0);

@@ -86,6 +86,7 @@ CREATE TABLE tally (
   account_id bigint NOT NULL,
   partition_from bigint NOT NULL,
   oldest_sent_at bigint NOT NULL,
+  newest_sent_at bigint NOT NULL,
   messages bigint NOT NULL,
   reports bigint NOT NULL,
   generation integer NOT NULL

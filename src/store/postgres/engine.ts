@@ -1,0 +1,150 @@
+import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import { type LogForm, renderLogs } from '../../wire/log-text.ts';
+import {
+  type Page,
+  type Query,
+  type RecordBatch,
+  type RecordOutcome,
+  type RenderedPage,
+  type Store,
+  type StoreObserver,
+  type StoreStats,
+  StoreUnavailable,
+} from '../store.ts';
+import { Database } from './database.ts';
+import { Figures } from './figures.ts';
+import { Generations } from './generations.ts';
+import { lockKey } from './locks.ts';
+import { migrate } from './migrate.ts';
+import { moment } from './moment.ts';
+import { Partitions } from './partitions.ts';
+import { Reader } from './reader.ts';
+import { Recorder } from './recorder.ts';
+import { Upkeep } from './upkeep.ts';
+
+export type PostgresStoreOptions = {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** Connections of this process, at least 2; up to half of them record. */
+  readonly poolSize: number;
+  readonly observer: StoreObserver;
+  /** Where the tables are: made when it is not there. */
+  readonly schema?: string;
+  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. */
+  readonly partitionMs?: number;
+  /** How long a table of message ids takes new ones: a third of the retention or more, so that there are few. */
+  readonly generationMs?: number;
+  /** What one statement may take before the call is given up as `StoreUnavailable`. */
+  readonly statementTimeoutMs?: number;
+  readonly upkeepMs?: number;
+  readonly now?: () => EpochMs;
+};
+
+const hourMs = 3_600_000;
+/** Dropping a partition waits for the transactions that read it. */
+const dropMsMax = 30_000;
+
+/** Opens the log in a PostgreSQL database, and makes its tables if need be. `StoreUnavailable` when it cannot be reached. */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const { schema = 'sentlog', poolSize, observer } = options;
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
+  if (!Number.isSafeInteger(poolSize) || poolSize < 2) throw new RangeError('poolSize must be 2 or more');
+  const { url, statementTimeoutMs = 10_000 } = options;
+  const database = new Database({ url, schema, poolSize, statementTimeoutMs, observer });
+  try {
+    await migrate(database, schema, observer);
+    const store = new PostgresStore(database, options);
+    await store.begin();
+    return store;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+class PostgresStore implements Store {
+  readonly #database: Database;
+  readonly #partitions: Partitions;
+  readonly #generations: Generations;
+  readonly #recorder: Recorder;
+  readonly #reader: Reader;
+  readonly #figures: Figures;
+  readonly #upkeep: Upkeep;
+  #closing: Promise<void> | undefined;
+
+  constructor(database: Database, options: PostgresStoreOptions) {
+    const { poolSize, observer, partitionMs = hourMs, generationMs = 24 * hourMs } = options;
+    const { upkeepMs = 60_000, now = Date.now } = options;
+    this.#database = database;
+    this.#partitions = new Partitions(database, partitionMs);
+    this.#generations = new Generations(database, generationMs);
+    this.#recorder = new Recorder(database, this.#partitions, Math.floor(poolSize / 2), observer);
+    this.#reader = new Reader(database);
+    this.#figures = new Figures(database);
+    this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
+      await this.#partitions.refresh();
+      await this.#partitions.ensure([now(), now() + partitionMs]);
+      await this.#generations.advanceIfDue();
+      await this.#figures.compact();
+    });
+  }
+
+  async begin(): Promise<void> {
+    await this.#partitions.refresh();
+    this.#upkeep.start();
+  }
+
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    this.#refuseWhenClosed();
+    return this.#recorder.record(batch);
+  }
+
+  async find(query: Query): Promise<Page> {
+    this.#refuseWhenClosed();
+    return this.#reader.find(query);
+  }
+
+  async render(query: Query, form: LogForm): Promise<RenderedPage> {
+    const { logs, next } = await this.find(query);
+    const text = new TextEncoder().encode(renderLogs(logs, form));
+    return { text, count: logs.length, ...(next !== undefined && { next }) };
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    this.#refuseWhenClosed();
+    return this.#reader.history(account, messageId, sentSince);
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#refuseWhenClosed();
+    await this.#recorder.probe();
+    const figures = await this.#figures.read();
+    const { queuedRecords, writeFailure } = this.#recorder;
+    return { ...figures, queuedRecords, damaged: [], ...(writeFailure !== undefined && { writeFailure }) };
+  }
+
+  async dropBefore(sentAt: EpochMs): Promise<void> {
+    this.#refuseWhenClosed();
+    await this.#database.apart(dropMsMax, async session => {
+      // One janitor at a time; it holds the lock until its connection ends, since none of this fits a transaction.
+      await session.query(`SELECT pg_advisory_lock(${lockKey('dropping')})`);
+      await this.#partitions.dropBefore(session, moment(sentAt));
+      await this.#figures.forgetBefore(moment(sentAt));
+      await this.#generations.dropEmpty(session);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#recorder.close(), this.#upkeep.stop()]);
+    await this.#database.close();
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
+  }
+}

@@ -1,0 +1,34 @@
+import type { StoreObserver } from '../store.ts';
+import { text, truth } from './cells.ts';
+import { lockKey } from './locks.ts';
+import type { Session } from './session.ts';
+
+/** The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. */
+const serverFacts = `
+  SELECT system_identifier::text, current_setting('synchronous_commit'),
+    NOT pg_is_in_recovery() AND system_identifier::text IS DISTINCT FROM
+      (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1)
+  FROM pg_control_system()`;
+
+const newEra = `
+  INSERT INTO era (number, system_identifier)
+  SELECT coalesce(max(e.number), 0) + 1, $1 FROM era e
+  HAVING $1 IS DISTINCT FROM (SELECT l.system_identifier FROM era l ORDER BY l.number DESC LIMIT 1)`;
+
+/**
+ * Makes sure, on a new connection, of what recording relies on: that commits are durable, and that transactions are
+ * counted by the server that the newest era names. Another server means that the log was restored from a dump or
+ * upgraded: its count of transactions is another one, so a new era begins.
+ */
+export async function recogniseServer(session: Session, observer: StoreObserver): Promise<void> {
+  const [facts = []] = await session.query(serverFacts);
+  if (text(facts[1]) === 'off') await session.query('SET synchronous_commit = on');
+  if (!truth(facts[2])) return;
+  await session.query(`SELECT pg_advisory_lock(${lockKey('migration')})`);
+  try {
+    await session.query(newEra, [text(facts[0])]);
+  } finally {
+    await session.query(`SELECT pg_advisory_unlock(${lockKey('migration')})`);
+  }
+  observer.note({ level: 'info', message: 'the log begins an era on a PostgreSQL server new to it' });
+}

@@ -1,0 +1,50 @@
+import { DatabaseError } from 'pg';
+import { StoreUnavailable } from '../store.ts';
+
+/** Classes of SQLSTATE that say nothing of the statement, only that it cannot be served now. */
+const outageClasses: ReadonlySet<string> = new Set([
+  '08', // connection failures
+  '25', // a read-only server, a transaction left idle
+  '28', // the server does not take the credentials (now)
+  '40', // rolled back: deadlock, serialization
+  '53', // disk full, out of memory, too many connections
+  '55', // an object is not ready, a lock was not to be had in time
+  '57', // cancelled by a timeout, shut down, starting up
+  '58', // an I/O error of the server's system
+  'F0', // its configuration
+  'XX', // an internal error, damaged data
+]);
+const databaseMissing = '3D000';
+
+const deadlock = '40P01';
+const serializationFailure = '40001';
+const noPartition = '23514';
+const undefinedTable = '42P01';
+
+/** What a statement failed with, as the store's callers know it: an outage as `StoreUnavailable`, else unchanged. */
+export function asStoreFailure(error: unknown): unknown {
+  if (error instanceof StoreUnavailable) return error;
+  if (!(error instanceof DatabaseError)) {
+    // What the driver itself rejects with is always the connection: refused, reset, timed out, ended.
+    const reason = error instanceof Error ? error.message || error.name : String(error);
+    return new StoreUnavailable(`PostgreSQL cannot be reached: ${reason}`, undefined, { cause: error });
+  }
+  const code = error.code ?? '';
+  if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing)
+    return new StoreUnavailable(`PostgreSQL cannot serve: ${error.message} (${code})`, undefined, { cause: error });
+  return error;
+}
+
+/** Whether the connection may be used again after this failure: the server answered, and goes on. */
+export function leavesConnectionUsable(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return false;
+  const code = error.code ?? '';
+  return !['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === '57014';
+}
+
+/** Whether the same transaction may well succeed at once: it lost a race against another, or against a dropped part. */
+export function isWorthAnotherTry(error: unknown): boolean {
+  const cause = error instanceof StoreUnavailable ? error.cause : error;
+  if (!(cause instanceof DatabaseError)) return false;
+  return [deadlock, serializationFailure, noPartition, undefinedTable].includes(cause.code ?? '');
+}

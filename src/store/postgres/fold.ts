@@ -1,0 +1,188 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Binding, EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
+import {
+  contradictions,
+  type DatedReport,
+  dated,
+  initialState,
+  newMessageViolations,
+  type Report,
+  repeats,
+  settle,
+} from '../../domain/report.ts';
+import type { RecordBatch, RecordOutcome, Rejection } from '../store.ts';
+import type { Place } from './log-row.ts';
+
+/** What the log already has of one message. */
+export type KnownMessage = {
+  readonly place: Place;
+  readonly identity: MessageIdentity;
+  readonly initial: MessageState;
+  readonly state: MessageState;
+  /** Oldest first. */
+  readonly reports: readonly DatedReport[];
+};
+
+export type NewMessage = {
+  readonly place: Place;
+  readonly identity: MessageIdentity;
+  readonly state: MessageState;
+  readonly receivedAt: EpochMs;
+};
+
+export type NewReport = {
+  readonly place: Place;
+  /** Counts the accepted reports of its message, from 1 on. */
+  readonly version: number;
+  readonly receivedAt: EpochMs;
+  readonly said: DatedReport;
+  readonly before: MessageState;
+  readonly after: MessageState;
+};
+
+export type StateChange = { readonly place: Place; readonly state: MessageState };
+
+/** What a group of batches comes to: an answer for each, and what is to be written for them. */
+export type Folded = {
+  readonly outcomes: readonly RecordOutcome[];
+  readonly messages: readonly NewMessage[];
+  readonly reports: readonly NewReport[];
+  readonly changes: readonly StateChange[];
+};
+
+type Accepted = 'recorded' | 'updated' | 'unchanged';
+
+/**
+ * Applies a group's submissions in their order, in memory: to what the log has of them, `known` by message id, and to
+ * each other. `placeOf` gives where a message that is not known is recorded.
+ */
+export function fold(
+  batches: readonly RecordBatch[],
+  known: ReadonlyMap<string, KnownMessage>,
+  placeOf: (messageId: string) => Place,
+): Folded {
+  const tracks = new Map<string, Track>();
+  for (const [messageId, message] of known) tracks.set(messageId, new Track(message, undefined));
+  const outcomes = batches.map(batch => foldBatch(batch, tracks, placeOf));
+  const all = [...tracks.values()];
+  return {
+    outcomes,
+    messages: all.flatMap(track => track.recorded() ?? []),
+    reports: all.flatMap(track => track.newReports),
+    changes: all.flatMap(track => track.change() ?? []),
+  };
+}
+
+function foldBatch(
+  batch: RecordBatch,
+  tracks: Map<string, Track>,
+  placeOf: (messageId: string) => Place,
+): RecordOutcome {
+  const counts = { recorded: 0, updated: 0, unchanged: 0 };
+  const rejected: Rejection[] = [];
+  for (const [index, submission] of batch.submissions.entries()) {
+    const { messageId } = submission;
+    const track = tracks.get(messageId);
+    let outcome: Accepted | readonly Violation[];
+    if (track !== undefined) outcome = track.report(batch, submission);
+    else {
+      outcome = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
+      if (outcome.length === 0) {
+        tracks.set(messageId, Track.recording(batch, submission, placeOf(messageId)));
+        outcome = 'recorded';
+      }
+    }
+    if (typeof outcome === 'string') counts[outcome]++;
+    else rejected.push({ index, messageId, violations: outcome });
+  }
+  return { ...counts, rejected };
+}
+
+/** One message on its way through a group. */
+class Track {
+  readonly newReports: NewReport[] = [];
+  readonly #message: KnownMessage;
+  /** When the message itself came, if it is new. */
+  readonly #receivedAt: EpochMs | undefined;
+  readonly #reports: DatedReport[];
+  #state: MessageState;
+
+  constructor(message: KnownMessage, receivedAt: EpochMs | undefined) {
+    this.#message = message;
+    this.#receivedAt = receivedAt;
+    this.#reports = [...message.reports];
+    this.#state = message.state;
+  }
+
+  static recording(batch: RecordBatch, submission: Submission, place: Place): Track {
+    const initial = initialState(submission, place.sentAt);
+    const identity = identityOf(submission, place.sentAt);
+    return new Track({ place, identity, initial, state: initial, reports: [] }, batch.receivedAt);
+  }
+
+  report({ binding, receivedAt }: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
+    const { identity, initial, place } = this.#message;
+    if (!within(identity, binding))
+      return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
+    const violations = contradictions(identity, submission);
+    if (violations.length > 0) return violations;
+    const report = reportIn(submission);
+    if ([initial, ...this.#reports].some(earlier => repeats(report, earlier))) return 'unchanged';
+    const said = dated(report, receivedAt);
+    const before = this.#state;
+    this.#reports.push(said);
+    const after = settle(initial, this.#reports);
+    this.#state = after;
+    this.newReports.push({ place, version: this.#reports.length, receivedAt, said, before, after });
+    return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 }) ? 'unchanged' : 'updated';
+  }
+
+  recorded(): NewMessage | undefined {
+    if (this.#receivedAt === undefined) return undefined;
+    const { place, identity } = this.#message;
+    return { place, identity, state: this.#state, receivedAt: this.#receivedAt };
+  }
+
+  /** The state to be written to a message that was there before. */
+  change(): StateChange | undefined {
+    if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, this.#message.state)) return undefined;
+    return { place: this.#message.place, state: this.#state };
+  }
+}
+
+function within(identity: MessageIdentity, { applicationId, entityId }: Binding): boolean {
+  return (
+    (applicationId === undefined || identity.applicationId === applicationId) &&
+    (entityId === undefined || identity.entityId === entityId)
+  );
+}
+
+function reportIn({ status, error, doneAt, price, seenAt, at }: Submission): Report {
+  return {
+    ...(status !== undefined && { status }),
+    ...(error !== undefined && { error }),
+    ...(doneAt !== undefined && { doneAt }),
+    ...(price !== undefined && { price }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(at !== undefined && { at }),
+  };
+}
+
+function identityOf(submission: Submission, sentAt: EpochMs): MessageIdentity {
+  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
+    submission;
+  if (sender === undefined || destination === undefined || contentJson === undefined)
+    throw new TypeError('a new message lacks what every message has');
+  return {
+    messageId,
+    sender,
+    destination,
+    sentAt,
+    messageCount: submission.messageCount ?? 1,
+    contentJson,
+    ...(bulkId !== undefined && { bulkId }),
+    ...(entityId !== undefined && { entityId }),
+    ...(applicationId !== undefined && { applicationId }),
+    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+  };
+}

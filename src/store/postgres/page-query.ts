@@ -1,0 +1,204 @@
+import { statusGroupNames } from '../../domain/registry.ts';
+import type { Query } from '../store.ts';
+import { texts } from './arrays.ts';
+import { logColumns, type Place } from './log-row.ts';
+import { moment } from './moment.ts';
+import type { Value } from './session.ts';
+import { firstUnseen, type Snapshot } from './snapshot.ts';
+
+/** A page as a statement. Its rows are `logColumns`, then the state to show instead, as text, where there is one. */
+export type PageStatement = { readonly text: string; readonly values: readonly Value[] };
+
+/** What bounds a page beyond its query: where the walk stands, and what it may see. */
+export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
+
+/** The lists of a filter, by the column they are matched against. */
+const lists = [
+  ['bulkIds', 'bulk_id'],
+  ['campaignReferenceIds', 'campaign_reference_id'],
+] as const;
+
+const texted = [
+  ['sender', 'sender'],
+  ['destination', 'destination'],
+  ['entityId', 'entity_id'],
+  ['applicationId', 'application_id'],
+] as const;
+
+/**
+ * The statement for a page. The limit and the status group stand in its text, so that a plan that is kept for all
+ * values is made for the right number of rows, and for how rare the group is.
+ */
+export function pageStatement(query: Query, bounds: Bounds): PageStatement {
+  return new PageBuilder(query, bounds).build();
+}
+
+class PageBuilder {
+  readonly #query: Query;
+  readonly #bounds: Bounds;
+  readonly #values: Value[] = [];
+  readonly #account: string;
+  readonly #limit: string;
+  #snapshot: { readonly end: string; readonly running: string } | undefined;
+
+  constructor(query: Query, bounds: Bounds) {
+    this.#query = query;
+    this.#bounds = bounds;
+    this.#account = this.#value(query.account);
+    // One more than asked for tells whether there is a next page.
+    this.#limit = `LIMIT ${query.limit + 1}`;
+  }
+
+  build(): PageStatement {
+    const { generalStatus } = this.#query.filter;
+    const { snapshot } = this.#bounds;
+    const inRange = this.#range('m');
+    const identity = this.#identity();
+    let text: string;
+    if (generalStatus === undefined) {
+      const seen = snapshot === undefined ? [] : [this.#seen('m.tx', snapshot)];
+      text = this.#source([...inRange, ...seen], identity);
+    } else {
+      const group = statusGroupNames.indexOf(generalStatus);
+      text =
+        snapshot === undefined
+          ? this.#source([...inRange, `m.group_id = ${group}`], identity)
+          : this.#asOf(snapshot, group, inRange, identity);
+    }
+    return { text, values: this.#values };
+  }
+
+  /**
+   * The messages that had the group when the walk began: those that have it now, unless they came to it since, and
+   * those that left it since, as they were. What a message was then is what the first report after that found.
+   */
+  #asOf(snapshot: Snapshot, group: number, inRange: readonly string[], identity: Identity): string {
+    const seen = this.#seen('m.tx', snapshot);
+    const unseenReport = `NOT (${this.#seen('r.tx', snapshot)})`;
+    const firstUnseenReport = (of: string, columns: string) => `
+      SELECT ${columns} FROM report r
+      WHERE r.account_id = ${this.#account} AND r.sent_at = ${of}.sent_at AND r.number = ${of}.number AND ${unseenReport}
+      ORDER BY r.version LIMIT 1`;
+    const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR (${firstUnseenReport('m', 'r.group_before')}) = ${group})`;
+    const stayed = this.#source([...inRange, seen, `m.group_id = ${group}`, hadIt], identity);
+    const here = [seen, ...identity.equal, ...identity.anyOf, `m.group_id <> ${group}`];
+    if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
+    const left = `
+      SELECT m.*, f.state_before AS then_state
+      FROM (
+        SELECT DISTINCT r.sent_at, r.number FROM report r
+        WHERE r.account_id = ${this.#account} AND r.group_before = ${group} AND r.group_before <> r.group_after
+          AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
+        ORDER BY r.sent_at DESC, r.number DESC
+      ) l
+      CROSS JOIN LATERAL (
+        SELECT ${logColumns} FROM message m
+        WHERE m.account_id = ${this.#account} AND m.sent_at = l.sent_at AND m.number = l.number
+          AND ${here.join(' AND ')} LIMIT 1
+      ) m
+      CROSS JOIN LATERAL (${firstUnseenReport('l', 'r.group_before, r.state_before')}) f
+      WHERE f.group_before = ${group}
+      ${this.#newest('l')}`;
+    return `SELECT * FROM ((${stayed}) UNION ALL (${left})) m ${this.#newest('m')}`;
+  }
+
+  /** The matching messages, by whichever way leads to them without passing others by. */
+  #source(conditions: readonly string[], { equal, anyOf, several, messageIds }: Identity): string {
+    const select = `SELECT ${logColumns}, NULL::text AS then_state FROM message m`;
+    const all = [`m.account_id = ${this.#account}`, ...conditions, ...equal];
+    if (messageIds !== undefined)
+      return `
+        SELECT m.* FROM (
+          SELECT k.sent_at, k.number FROM message_key k
+          WHERE k.account_id = ${this.#account} AND k.message_id = ANY (${messageIds})
+        ) k
+        CROSS JOIN LATERAL (
+          ${select} WHERE ${[...all, ...anyOf].join(' AND ')} AND m.sent_at = k.sent_at AND m.number = k.number LIMIT 1
+        ) m
+        ${this.#newest('m')}`;
+    if (several === undefined) return `${select} WHERE ${[...all, ...anyOf].join(' AND ')} ${this.#newest('m')}`;
+    // One ordered read for each value: a list matched at once would have to be read whole and sorted.
+    const others = anyOf.filter(condition => condition !== several.condition);
+    return `
+      SELECT m.* FROM unnest(${several.values}) v (value)
+      CROSS JOIN LATERAL (
+        ${select} WHERE ${[...all, ...others, `m.${several.column} = v.value`].join(' AND ')} ${this.#newest('m')}
+      ) m
+      ${this.#newest('m')}`;
+  }
+
+  #identity(): Identity {
+    const { filter } = this.#query;
+    const equal: string[] = [];
+    for (const [name, column] of texted) {
+      const value = filter[name];
+      if (value !== undefined) equal.push(`m.${column} = ${this.#value(value)}`);
+    }
+    const messageIds = filter.messageIds === undefined ? undefined : this.#list(filter.messageIds);
+    const anyOf: string[] = [];
+    let several: Several | undefined;
+    for (const [name, column] of lists) {
+      const [value, ...others] = filter[name] ?? [];
+      if (value === undefined) continue;
+      if (others.length === 0) equal.push(`m.${column} = ${this.#value(value)}`);
+      else {
+        const values = this.#list([value, ...others]);
+        const condition = `m.${column} = ANY (${values})`;
+        anyOf.push(condition);
+        several ??= { column, values, condition };
+      }
+    }
+    return { equal, anyOf, several, messageIds };
+  }
+
+  /** Inside the horizon, the asked times, and behind the walk's place. */
+  #range(table: 'm' | 'r'): readonly string[] {
+    const { filter, sentSince } = this.#query;
+    const { place } = this.#bounds;
+    const since = Math.max(sentSince, filter.sentSince ?? -Infinity);
+    const until = Math.min(filter.sentUntil ?? Infinity, place === undefined ? Infinity : place.sentAt + 1);
+    return [
+      `${table}.sent_at >= ${this.#value(moment(since))}`,
+      `${table}.sent_at < ${this.#value(moment(until))}`,
+      ...(place === undefined
+        ? []
+        : [`(${table}.sent_at, ${table}.number) < (${this.#value(place.sentAt)}, ${this.#value(place.number)})`]),
+    ];
+  }
+
+  /** Whether what a transaction wrote was there at the snapshot's moment. */
+  #seen(column: string, { end, running }: Snapshot): string {
+    this.#snapshot ??= {
+      end: this.#value(end),
+      running: running.length === 0 ? '' : this.#value(`{${running.join()}}`),
+    };
+    const before = `${column} < ${this.#snapshot.end}`;
+    return this.#snapshot.running === '' ? before : `(${before} AND ${column} <> ALL (${this.#snapshot.running}))`;
+  }
+
+  #list(values: readonly string[]): string {
+    return `${this.#value(texts([...new Set(values)]))}::text[]`;
+  }
+
+  /** Puts a value into the statement by number, and gives what stands for it in the text. */
+  #value(value: Value): string {
+    this.#values.push(value);
+    return `$${this.#values.length}`;
+  }
+
+  #newest(table: 'm' | 'l'): string {
+    return `ORDER BY ${table}.sent_at DESC, ${table}.number DESC ${this.#limit}`;
+  }
+}
+
+/** A list of more than one value. */
+type Several = { readonly column: string; readonly values: string; readonly condition: string };
+
+/** What a filter asks of a message apart from its time and status. */
+type Identity = {
+  readonly equal: readonly string[];
+  readonly anyOf: readonly string[];
+  readonly several: Several | undefined;
+  /** The list of `message_id`, which only the keys find. */
+  readonly messageIds: string | undefined;
+};

@@ -1,0 +1,129 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { text } from './cells.ts';
+import type { Database } from './database.ts';
+import { lockKey } from './locks.ts';
+import type { Session } from './session.ts';
+import { childrenOf, dropChild } from './table-parts.ts';
+
+/** The `sentAt` that one partition holds: from `from`, up to but without `to`. */
+export type Range = { readonly from: EpochMs; readonly to: EpochMs };
+
+/** The tables that are partitioned by `sent_at`, alike. */
+const parents = ['message', 'report'] as const;
+/** Each holds some twenty tables and indexes, and as many locks until its transaction ends. */
+const madeAtOnceMax = 8;
+
+/** The partitions by time, made as messages need them and dropped whole. */
+export class Partitions {
+  readonly #database: Database;
+  readonly #partitionMs: number;
+  /** As this process last knew them, oldest first; another process may have made or dropped some since. */
+  #ranges: readonly Range[] = [];
+  #making: Promise<void> = Promise.resolve();
+
+  constructor(database: Database, partitionMs: number) {
+    this.#database = database;
+    this.#partitionMs = partitionMs;
+  }
+
+  rangeOf(sentAt: EpochMs): Range | undefined {
+    return covering(this.#ranges, sentAt);
+  }
+
+  async refresh(): Promise<void> {
+    this.#ranges = await rangesIn(this.#database);
+  }
+
+  /** Makes what is missing so that messages of these moments can be recorded. Not to be called inside a transaction. */
+  async ensure(sentAts: Iterable<EpochMs>): Promise<void> {
+    const lacking = new Set<EpochMs>();
+    for (const sentAt of sentAts) if (this.rangeOf(sentAt) === undefined) lacking.add(sentAt);
+    if (lacking.size === 0) return;
+    // One after the other: what the first makes, the next may have been waiting for.
+    const made = this.#making.then(() => this.#make([...lacking]));
+    this.#making = made.catch(() => {});
+    await made;
+  }
+
+  /** Drops every partition that ends by `sentAt`; readers and recorders go on meanwhile. */
+  async dropBefore(session: Session, sentAt: EpochMs): Promise<void> {
+    for (const parent of parents)
+      for (const child of await childrenOf(session, parent)) {
+        const range = rangeNamed(parent, child.name);
+        if (range !== undefined && range.to <= sentAt) await dropChild(session, parent, child);
+      }
+    await this.refresh();
+  }
+
+  async #make(sentAts: readonly EpochMs[]): Promise<void> {
+    let lacking = sentAts.filter(sentAt => this.rangeOf(sentAt) === undefined);
+    while (lacking.length > 0) {
+      await this.#database.transaction(`SELECT pg_advisory_xact_lock(${lockKey('partitions')})`, async session => {
+        const ranges = await rangesIn(session);
+        for (const range of this.#missing(ranges, lacking).slice(0, madeAtOnceMax))
+          await session.run(parents.map(parent => partitionSql(parent, range)).join(';'));
+      });
+      await this.refresh();
+      lacking = lacking.filter(sentAt => this.rangeOf(sentAt) === undefined);
+    }
+  }
+
+  /** What to add to `ranges` so that all moments are covered; cut to the gaps that partitions of another width left. */
+  #missing(ranges: readonly Range[], sentAts: readonly EpochMs[]): readonly Range[] {
+    const all = [...ranges];
+    const missing: Range[] = [];
+    for (const sentAt of sentAts) {
+      if (covering(all, sentAt) !== undefined) continue;
+      const aligned = Math.floor(sentAt / this.#partitionMs) * this.#partitionMs;
+      const before = all.filter(range => range.to <= sentAt).map(range => range.to);
+      const after = all.filter(range => range.from > sentAt).map(range => range.from);
+      const range = { from: Math.max(aligned, ...before), to: Math.min(aligned + this.#partitionMs, ...after) };
+      missing.push(range);
+      all.push(range);
+      all.sort(oldestFirst);
+    }
+    return missing;
+  }
+}
+
+function covering(ranges: readonly Range[], sentAt: EpochMs): Range | undefined {
+  const range = ranges.findLast(one => one.from <= sentAt);
+  return range !== undefined && sentAt < range.to ? range : undefined;
+}
+
+function oldestFirst(a: Range, b: Range): number {
+  return a.from - b.from;
+}
+
+async function rangesIn(session: Pick<Session, 'query'>): Promise<readonly Range[]> {
+  const rows = await session.query(
+    `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'message'::regclass AND NOT i.inhdetachpending`,
+  );
+  return rows.flatMap(row => rangeNamed('message', text(row[0])) ?? []).sort(oldestFirst);
+}
+
+/**
+ * Attached rather than created in place: that needs no lock which readers or recorders would wait for. A table of the
+ * name that is no partition is one that was detached to be dropped.
+ */
+function partitionSql(parent: (typeof parents)[number], range: Range): string {
+  const name = nameOf(parent, range);
+  return `
+    DROP TABLE IF EXISTS ${name};
+    CREATE TABLE ${name} (LIKE ${parent} INCLUDING ALL);
+    ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${range.from}) TO (${range.to})`;
+}
+
+/** The bounds stand in the name, `n` for a minus, so that a detached partition still tells what it held. */
+function nameOf(parent: string, { from, to }: Range): string {
+  const bound = (moment: EpochMs) => `${moment}`.replace('-', 'n');
+  return `${parent}_p${bound(from)}_${bound(to)}`;
+}
+
+function rangeNamed(parent: string, name: string): Range | undefined {
+  const [, from, to] = /_p(n?\d+)_(n?\d+)$/.exec(name) ?? [];
+  if (from === undefined || to === undefined) return undefined;
+  const range = { from: Number(from.replace('n', '-')), to: Number(to.replace('n', '-')) };
+  return nameOf(parent, range) === name ? range : undefined;
+}

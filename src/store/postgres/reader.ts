@@ -1,0 +1,123 @@
+import type {
+  AccountId,
+  EpochMs,
+  LogRecord,
+  MessageHistory,
+  MessageState,
+  TimelineEntry,
+} from '../../domain/message.ts';
+import { noError } from '../../domain/registry.ts';
+import { type Page, type Query, StoreUnavailable } from '../store.ts';
+import { bookmarkOf, type Walk, walkOf } from './bookmark.ts';
+import { integer, optional, type Row, text } from './cells.ts';
+import type { Database } from './database.ts';
+import { identityIn, logColumnCount, logColumns, placeIn, stateIn } from './log-row.ts';
+import { moment } from './moment.ts';
+import { pageStatement } from './page-query.ts';
+import { readReport, readState } from './said.ts';
+import type { Statement } from './session.ts';
+import { type Snapshot, snapshotOf } from './snapshot.ts';
+
+/** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
+const keptShapesMax = 100;
+/** Longer ones would not fit into a caller's cursor. */
+const bookmarkCharsMax = 2900;
+
+/** Answers queries. Holds nothing between calls: a walk lives in its bookmark. */
+export class Reader {
+  readonly #database: Database;
+  readonly #shapes = new Map<string, Statement>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Throws `InvalidBookmark`. */
+  async find(query: Query): Promise<Page> {
+    const walk = query.after === undefined ? undefined : walkOf(query.after);
+    const snapshot = walk?.snapshot ?? (query.walk ? await this.#snapshot() : undefined);
+    const { text: shape, values } = pageStatement(query, { ...walk, ...(snapshot !== undefined && { snapshot }) });
+    const rows = await this.#database.query(this.#kept(shape), values);
+    const page = rows.slice(0, query.limit);
+    const logs = page.map(logIn);
+    const last = page.at(-1);
+    if (snapshot === undefined || last === undefined || rows.length <= query.limit) return { logs };
+    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot }) };
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    const [row] = await this.#database.query(historyStatement, [account, messageId, moment(sentSince)]);
+    if (row === undefined) return undefined;
+    const [identity, state] = [identityIn(row), stateIn(row)];
+    return { log: { ...identity, ...state }, timeline: timelineOf(row, state) };
+  }
+
+  async #snapshot(): Promise<Snapshot> {
+    const [row = []] = await this.#database.query(snapshotStatement);
+    return snapshotOf(integer(row[1]), text(row[0]));
+  }
+
+  #kept(shape: string): Statement {
+    const kept = this.#shapes.get(shape);
+    if (kept !== undefined) return kept;
+    if (this.#shapes.size >= keptShapesMax) return { text: shape };
+    const statement = { text: shape, name: `page ${this.#shapes.size}` };
+    this.#shapes.set(shape, statement);
+    return statement;
+  }
+}
+
+const snapshotStatement: Statement = {
+  name: 'snapshot',
+  text: 'SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e)',
+};
+
+/** A message and its reports by one statement, so that they belong to one moment. */
+const historyStatement: Statement = {
+  name: 'history',
+  text: `
+    SELECT ${logColumns}, m.received_at, (
+      SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at) ORDER BY r.version)::text FROM report r
+      WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+    )
+    FROM (
+      SELECT k.sent_at, k.number FROM message_key k
+      WHERE k.account_id = $1 AND k.message_id = $2 AND k.sent_at >= $3
+      ORDER BY k.number DESC
+    ) k
+    CROSS JOIN LATERAL (
+      SELECT * FROM message o
+      WHERE o.account_id = $1 AND o.sent_at = k.sent_at AND o.number = k.number AND o.sent_at >= $3 LIMIT 1
+    ) m
+    ORDER BY k.number DESC LIMIT 1`,
+};
+
+function logIn(row: Row): LogRecord {
+  const then = optional(row[logColumnCount], text);
+  return { ...identityIn(row), ...(then === undefined ? stateIn(row) : readState(then)) };
+}
+
+/** What the message was recorded with, then each report with what held of it: its own word, or what it settled on. */
+function timelineOf(row: Row, state: MessageState): readonly TimelineEntry[] {
+  const receivedAt = integer(row[logColumnCount]);
+  const parts: readonly Row[] = JSON.parse(optional(row[logColumnCount + 1], text) ?? '[]');
+  const reports = parts.map(([said, before, received]: Row) => ({
+    said: readReport(text(said)),
+    before: readState(text(before)),
+    receivedAt: integer(received),
+  }));
+  const initial = reports[0]?.before ?? state;
+  const entries = reports.map(({ said, receivedAt: received }, i): TimelineEntry => {
+    const after = reports[i + 1]?.before ?? state;
+    const error = said.error ?? (said.status === undefined ? after.error : noError);
+    return { at: said.at, status: said.status ?? after.status, error, receivedAt: received };
+  });
+  return [{ at: initial.at, status: initial.status, error: initial.error, receivedAt }, ...entries];
+}
+
+function boundedBookmark(walk: Walk): string {
+  const bookmark = bookmarkOf(walk);
+  if (bookmark.length > bookmarkCharsMax)
+    throw new StoreUnavailable(`${walk.snapshot.running.length} transactions at once are too many to begin a walk`);
+  return bookmark;
+}

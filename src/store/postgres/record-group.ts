@@ -1,0 +1,141 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { newMessageViolations } from '../../domain/report.ts';
+import { type RecordBatch, StoreUnavailable } from '../store.ts';
+import { integer } from './cells.ts';
+import type { Database } from './database.ts';
+import { isWorthAnotherTry } from './failure.ts';
+import { type Folded, fold } from './fold.ts';
+import { holdGeneration } from './generations.ts';
+import type { Place } from './log-row.ts';
+import { moment } from './moment.ts';
+import type { Partitions } from './partitions.ts';
+import {
+  begin,
+  changeStates,
+  claim,
+  count,
+  insertMessages,
+  insertReports,
+  lock,
+  places,
+  type Recording,
+  type TallyEntry,
+} from './record-statements.ts';
+import type { Session, Statement } from './session.ts';
+
+const triesMax = 6;
+
+/** Batches of one account that are recorded together, in their order. */
+export type Group = {
+  readonly account: AccountId;
+  readonly batches: readonly RecordBatch[];
+  /** The first of as many message numbers as the group has records. */
+  readonly firstNumber: number;
+};
+
+const nextNumbers: Statement = { name: 'next numbers', text: `SELECT nextval('message_number')` };
+
+/** Takes the numbers for a group: greater than any taken before, by whatever process. */
+export async function takeNumbers(session: Pick<Session, 'query'>): Promise<number> {
+  const [[first] = []] = await session.query(nextNumbers);
+  return integer(first);
+}
+
+/** Records a group in one transaction; when this resolves, all of it is durable. */
+export async function recordGroup(database: Database, partitions: Partitions, group: Group): Promise<Folded> {
+  const sentSince = moment(Math.max(...group.batches.map(batch => batch.sentSince)));
+  const wanted = newPlaces(group);
+  const gone = new Set<number>();
+  for (let attempt = 1; ; attempt++) {
+    await partitions.ensure([...wanted.values()].map(place => place.sentAt));
+    try {
+      return await database.transaction(holdGeneration, async session => {
+        const recording = await begin(session, group.account);
+        return record(recording, partitions, group, { wanted, gone, sentSince });
+      });
+    } catch (error) {
+      if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
+      else if (!isWorthAnotherTry(error)) throw error;
+      if (attempt === triesMax)
+        throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
+      await partitions.refresh();
+    }
+  }
+}
+
+/** Keys that lead to messages that are not there any more: dropped, while the keys of their time are not yet. */
+class DroppedMessages extends Error {
+  readonly numbers: readonly number[];
+
+  constructor(numbers: readonly number[]) {
+    super('messages were dropped');
+    this.numbers = numbers;
+  }
+}
+
+type Terms = {
+  readonly wanted: ReadonlyMap<string, Place>;
+  readonly gone: ReadonlySet<number>;
+  readonly sentSince: EpochMs;
+};
+
+async function record(recording: Recording, partitions: Partitions, group: Group, terms: Terms): Promise<Folded> {
+  const { wanted, gone, sentSince } = terms;
+  const messageIds = new Set(group.batches.flatMap(batch => batch.submissions.map(one => one.messageId)));
+  const there = withoutGone(await places(recording, [...messageIds], sentSince), gone);
+  const unknown = new Map([...wanted].filter(([messageId]) => !there.has(messageId)));
+  const claimed = await claim(recording, unknown, sentSince, gone);
+  // What could not be claimed was recorded by another transaction a moment ago, and is known now.
+  const late = [...unknown.keys()].filter(messageId => !claimed.has(messageId));
+  for (const [messageId, place] of withoutGone(await places(recording, late, sentSince), gone))
+    there.set(messageId, place);
+  const known = await lock(recording, [...there.values()]);
+  const lost = [...there].filter(([messageId]) => !known.has(messageId)).map(([, place]) => place.number);
+  if (lost.length > 0) throw new DroppedMessages(lost);
+  const folded = fold(group.batches, known, messageId => placeOf(messageId, wanted, claimed));
+  await insertMessages(recording, folded.messages);
+  await insertReports(recording, folded.reports);
+  await changeStates(recording, folded.changes);
+  await count(recording, tallyOf(folded, partitions));
+  return folded;
+}
+
+function withoutGone(found: ReadonlyMap<string, Place>, gone: ReadonlySet<number>): Map<string, Place> {
+  return new Map([...found].filter(([, place]) => !gone.has(place.number)));
+}
+
+function placeOf(messageId: string, wanted: ReadonlyMap<string, Place>, claimed: ReadonlySet<string>): Place {
+  const place = wanted.get(messageId);
+  if (place === undefined || !claimed.has(messageId)) throw new Error('a message is recorded whose id was not claimed');
+  return place;
+}
+
+/** Where each message would be recorded that is new: the first record of its id that has all it needs is the message. */
+function newPlaces({ batches, firstNumber }: Group): ReadonlyMap<string, Place> {
+  const wanted = new Map<string, Place>();
+  let number = firstNumber;
+  for (const { submissions, receivedAt, sentSince } of batches)
+    for (const submission of submissions) {
+      const own = number++;
+      if (wanted.has(submission.messageId)) continue;
+      if (newMessageViolations(submission, receivedAt, sentSince).length > 0) continue;
+      wanted.set(submission.messageId, { sentAt: submission.sentAt ?? receivedAt, number: own });
+    }
+  return wanted;
+}
+
+function tallyOf({ messages, reports }: Folded, partitions: Partitions): readonly TallyEntry[] {
+  const entries = new Map<EpochMs, { -readonly [K in keyof TallyEntry]: TallyEntry[K] }>();
+  const add = ({ sentAt }: Place, what: 'messages' | 'reports') => {
+    const partitionFrom = partitions.rangeOf(sentAt)?.from ?? sentAt;
+    const none = { partitionFrom, oldestSentAt: sentAt, newestSentAt: sentAt, messages: 0, reports: 0 };
+    const entry = entries.get(partitionFrom) ?? none;
+    entry[what]++;
+    entry.oldestSentAt = Math.min(entry.oldestSentAt, sentAt);
+    entry.newestSentAt = Math.max(entry.newestSentAt, sentAt);
+    entries.set(partitionFrom, entry);
+  };
+  for (const { place } of messages) add(place, 'messages');
+  for (const { place } of reports) add(place, 'reports');
+  return [...entries.values()];
+}

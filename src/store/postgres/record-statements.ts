@@ -1,0 +1,277 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
+import { integer, optional, text } from './cells.ts';
+import { wordsOf } from './codes.ts';
+import type { KnownMessage, NewMessage, NewReport, StateChange } from './fold.ts';
+import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
+import { readReport, readState, writeSaid } from './said.ts';
+import type { Session, Statement } from './session.ts';
+import { transactionOf } from './snapshot.ts';
+
+/** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */
+
+export type Recording = {
+  readonly session: Session;
+  readonly account: AccountId;
+  readonly tx: number;
+  readonly generation: number;
+};
+
+const beginning: Statement = {
+  name: 'beginning',
+  text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g)`,
+};
+
+/** Who is recording: the transaction's number, and the generation its keys go to. */
+export async function begin(session: Session, account: AccountId): Promise<Recording> {
+  const [row = []] = await session.query(beginning);
+  const tx = transactionOf(integer(row[1]), integer(row[0]));
+  return { session, account, tx, generation: integer(row[2]) };
+}
+
+const keysOf: Statement = {
+  name: 'keys',
+  text: `
+    SELECT k.message_id, k.sent_at, k.number FROM message_key k
+    WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3`,
+};
+
+/** Where the account's messages of these ids are; only those sent since `sentSince` count. */
+export async function places(
+  { session, account }: Recording,
+  messageIds: readonly string[],
+  sentSince: EpochMs,
+): Promise<Map<string, Place>> {
+  const found = new Map<string, Place>();
+  if (messageIds.length === 0) return found;
+  for (const row of await session.query(keysOf, [account, texts(messageIds), sentSince])) {
+    const [messageId, place] = [text(row[0]), { sentAt: integer(row[1]), number: integer(row[2]) }];
+    // An id recorded anew after its message went past retention has two: the later one is meant.
+    if ((found.get(messageId)?.number ?? 0) < place.number) found.set(messageId, place);
+  }
+  return found;
+}
+
+const newKeys: Statement = {
+  name: 'new keys',
+  text: `
+    INSERT INTO message_key (account_id, generation, message_id, sent_at, number)
+    SELECT $1, $2, u.message_id, u.sent_at, u.number
+    FROM unnest($3::text[], $4::bigint[], $5::bigint[]) u (message_id, sent_at, number)
+    ORDER BY u.message_id COLLATE "C"
+    ON CONFLICT (account_id, message_id, generation) DO UPDATE SET sent_at = excluded.sent_at, number = excluded.number
+      WHERE message_key.sent_at < $6 OR message_key.number = ANY ($7::bigint[])
+    RETURNING message_id`,
+};
+
+/**
+ * Claims ids for new messages; returns those that were free. Waits for other transactions that claim one of them, all
+ * in the order of the ids, so that none waits for one that waits for it. A key past `sentSince` is free, and one whose
+ * message was dropped, named by its number in `gone`.
+ */
+export async function claim(
+  { session, account, generation }: Recording,
+  wanted: ReadonlyMap<string, Place>,
+  sentSince: EpochMs,
+  gone: ReadonlySet<number>,
+): Promise<ReadonlySet<string>> {
+  if (wanted.size === 0) return new Set();
+  const asked = [...wanted.values()];
+  const rows = await session.query(newKeys, [
+    account,
+    generation,
+    texts([...wanted.keys()]),
+    bigints(asked.map(place => place.sentAt)),
+    bigints(asked.map(place => place.number)),
+    sentSince,
+    bigints([...gone]),
+  ]);
+  return new Set(rows.map(row => text(row[0])));
+}
+
+const lockedMessages: Statement = {
+  name: 'messages to report on',
+  text: `
+    SELECT ${logColumns}
+    FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
+    JOIN message m ON m.sent_at = u.sent_at AND m.number = u.number
+    WHERE m.account_id = $1 AND m.sent_at BETWEEN $4 AND $5
+    ORDER BY m.sent_at, m.number
+    FOR UPDATE OF m`,
+};
+
+const reportsOn: Statement = {
+  name: 'reports so far',
+  text: `
+    SELECT r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END
+    FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
+    JOIN report r ON r.sent_at = u.sent_at AND r.number = u.number
+    WHERE r.account_id = $1 AND r.sent_at BETWEEN $4 AND $5
+    ORDER BY r.number, r.version`,
+};
+
+/**
+ * The messages at these places with all that was reported of them, locked until the transaction ends: in the order of
+ * their places, so that two transactions never wait for each other. A message that was dropped is not among them.
+ */
+export async function lock(
+  { session, account }: Recording,
+  asked: readonly Place[],
+): Promise<ReadonlyMap<string, KnownMessage>> {
+  const known = new Map<string, KnownMessage>();
+  if (asked.length === 0) return known;
+  const values = [account, ...placeValues(asked)];
+  const messages = await session.query(lockedMessages, values);
+  // Read once the locks are held: what others reported until then is there now.
+  const reports = Map.groupBy(await session.query(reportsOn, values), row => integer(row[0]));
+  for (const row of messages) {
+    const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
+    const said = reports.get(place.number) ?? [];
+    const recorded = optional(said[0]?.[2], text);
+    const initial = recorded === undefined ? state : readState(recorded);
+    known.set(identity.messageId, {
+      place,
+      identity,
+      initial,
+      state,
+      reports: said.map(report => readReport(text(report[1]))),
+    });
+  }
+  return known;
+}
+
+const newMessages: Statement = {
+  name: 'new messages',
+  text: `
+    INSERT INTO message (account_id, tx, state_tx, sent_at, number, received_at, message_id, sender, destination,
+      bulk_id, entity_id, application_id, campaign_reference_id, message_count, content, group_id, status_key,
+      error_key, words, "at", done_at, seen_at, price, currency)
+    SELECT $1, $2, $2, u.*
+    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+      $11::text[], $12::text[], $13::integer[], $14::text[], $15::smallint[], $16::integer[], $17::integer[],
+      $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::double precision[], $23::text[]) u`,
+};
+
+export async function insertMessages(
+  { session, account, tx }: Recording,
+  messages: readonly NewMessage[],
+): Promise<void> {
+  if (messages.length === 0) return;
+  await session.query(newMessages, [
+    account,
+    tx,
+    bigints(messages.map(({ place }) => place.sentAt)),
+    bigints(messages.map(({ place }) => place.number)),
+    bigints(messages.map(({ receivedAt }) => receivedAt)),
+    texts(messages.map(({ identity }) => identity.messageId)),
+    texts(messages.map(({ identity }) => identity.sender)),
+    texts(messages.map(({ identity }) => identity.destination)),
+    texts(messages.map(({ identity }) => identity.bulkId)),
+    texts(messages.map(({ identity }) => identity.entityId)),
+    texts(messages.map(({ identity }) => identity.applicationId)),
+    texts(messages.map(({ identity }) => identity.campaignReferenceId)),
+    integers(messages.map(({ identity }) => identity.messageCount)),
+    texts(messages.map(({ identity }) => identity.contentJson)),
+    ...stateValues(messages),
+  ]);
+}
+
+const stateChanges: Statement = {
+  name: 'state changes',
+  text: `
+    UPDATE message m SET state_tx = $2, group_id = u.group_id, status_key = u.status_key, error_key = u.error_key,
+      words = u.words, "at" = u.state_at, done_at = u.done_at, seen_at = u.seen_at, price = u.price,
+      currency = u.currency
+    FROM unnest($3::bigint[], $4::bigint[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::bigint[],
+      $12::bigint[], $13::bigint[], $14::double precision[], $15::text[])
+      u (sent_at, number, group_id, status_key, error_key, words, state_at, done_at, seen_at, price, currency)
+    WHERE m.account_id = $1 AND m.sent_at = u.sent_at AND m.number = u.number AND m.sent_at BETWEEN $5 AND $6`,
+};
+
+export async function changeStates(
+  { session, account, tx }: Recording,
+  changes: readonly StateChange[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const asked = changes.map(({ place }) => place);
+  await session.query(stateChanges, [account, tx, ...placeValues(asked), ...stateValues(changes)]);
+}
+
+const newReports: Statement = {
+  name: 'new reports',
+  text: `
+    INSERT INTO report (account_id, tx, sent_at, number, version, received_at, group_before, group_after, said,
+      state_before)
+    SELECT $1, $2, u.*
+    FROM unnest($3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[], $9::text[],
+      $10::text[]) u`,
+};
+
+export async function insertReports({ session, account, tx }: Recording, reports: readonly NewReport[]): Promise<void> {
+  if (reports.length === 0) return;
+  await session.query(newReports, [
+    account,
+    tx,
+    bigints(reports.map(({ place }) => place.sentAt)),
+    bigints(reports.map(({ place }) => place.number)),
+    integers(reports.map(({ version }) => version)),
+    bigints(reports.map(({ receivedAt }) => receivedAt)),
+    smallints(reports.map(({ before }) => before.status.groupId)),
+    smallints(reports.map(({ after }) => after.status.groupId)),
+    texts(reports.map(({ said }) => writeSaid(said))),
+    texts(reports.map(({ before }) => writeSaid(before))),
+  ]);
+}
+
+/** What a transaction adds to one partition. */
+export type TallyEntry = {
+  readonly partitionFrom: EpochMs;
+  readonly oldestSentAt: EpochMs;
+  readonly newestSentAt: EpochMs;
+  readonly messages: number;
+  readonly reports: number;
+};
+
+const newTally: Statement = {
+  name: 'tally',
+  text: `
+    INSERT INTO tally (account_id, generation, partition_from, oldest_sent_at, newest_sent_at, messages, reports)
+    SELECT $1, $2, u.* FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) u`,
+};
+
+export async function count(
+  { session, account, generation }: Recording,
+  entries: readonly TallyEntry[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  await session.query(newTally, [
+    account,
+    generation,
+    bigints(entries.map(entry => entry.partitionFrom)),
+    bigints(entries.map(entry => entry.oldestSentAt)),
+    bigints(entries.map(entry => entry.newestSentAt)),
+    bigints(entries.map(entry => entry.messages)),
+    bigints(entries.map(entry => entry.reports)),
+  ]);
+}
+
+/** The places, and the bounds between which partitions hold them. */
+function placeValues(asked: readonly Place[]): readonly [Buffer, Buffer, number, number] {
+  const sentAts = asked.map(place => place.sentAt);
+  return [bigints(sentAts), bigints(asked.map(place => place.number)), Math.min(...sentAts), Math.max(...sentAts)];
+}
+
+function stateValues(held: readonly Pick<StateChange, 'state'>[]): readonly Buffer[] {
+  const states = held.map(({ state }) => state);
+  return [
+    smallints(states.map(({ status }) => status.groupId)),
+    integers(states.map(({ status }) => status.key)),
+    integers(states.map(({ error }) => error.key)),
+    texts(states.map(({ status, error }) => wordsOf(status, error))),
+    bigints(states.map(({ at }) => at)),
+    bigints(states.map(({ doneAt }) => doneAt)),
+    bigints(states.map(({ seenAt }) => seenAt)),
+    doubles(states.map(({ price }) => price?.pricePerMessage)),
+    texts(states.map(({ price }) => price?.currency)),
+  ];
+}

@@ -1,0 +1,34 @@
+import { text } from './cells.ts';
+import type { Session } from './session.ts';
+
+/** `detaching` was begun and broken off; `loose` is detached, to be dropped. */
+export type Child = { readonly name: string; readonly phase: 'attached' | 'detaching' | 'loose' };
+
+/** The partitions of a table, and those that were and are not dropped yet: told by their names. */
+export async function childrenOf(session: Session, parent: string): Promise<readonly Child[]> {
+  const rows = await session.query(
+    `SELECT c.relname,
+       CASE WHEN i.inhparent IS NULL THEN 'loose' WHEN i.inhdetachpending THEN 'detaching' ELSE 'attached' END
+     FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+     WHERE c.relnamespace = (SELECT p.relnamespace FROM pg_class p WHERE p.oid = $1::regclass)
+       AND c.relkind = 'r' AND c.relname ~ ('^' || $1 || '_[pg]n?[0-9]')
+     ORDER BY c.relname`,
+    [parent],
+  );
+  return rows.map(row => ({ name: text(row[0]), phase: phaseOf(text(row[1])) }));
+}
+
+function phaseOf(phase: string): Child['phase'] {
+  if (phase === 'attached' || phase === 'detaching' || phase === 'loose') return phase;
+  throw new TypeError(`${phase} is no phase of a partition`);
+}
+
+/**
+ * Drops a partition without making anybody wait: it is detached first, which waits for the transactions that might
+ * read it instead of holding up those that come. Not to be called inside a transaction.
+ */
+export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
+  if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
+  if (phase === 'detaching') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
+  await session.run(`DROP TABLE ${name}`);
+}

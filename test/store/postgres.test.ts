@@ -1,0 +1,52 @@
+import { afterAll, beforeAll } from 'vitest';
+import { openPostgresStore } from '../../src/store/postgres/engine.ts';
+import type { Store, StoreObserver } from '../../src/store/store.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { conformance, type OpenedEngine } from './conformance.ts';
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+/** A sound engine warns of nothing: whatever is told here fails the test that closes. */
+class Complaints implements StoreObserver {
+  readonly told: string[] = [];
+
+  committed(): void {}
+
+  damaged({ name, reason }: Parameters<StoreObserver['damaged']>[0]): void {
+    this.told.push(`${name} is damaged: ${reason}`);
+  }
+
+  note({ message, level, detail }: Parameters<StoreObserver['note']>[0]): void {
+    if (level !== 'info') this.told.push(`${message} ${JSON.stringify(detail)}`);
+  }
+}
+
+async function openPostgresEngine(partitionMs: number): Promise<OpenedEngine> {
+  const url = await server.database();
+  const observer = new Complaints();
+  const open = (): Promise<Store> => openPostgresStore({ url, poolSize: 6, partitionMs, observer });
+  const first = await open();
+  let store = first;
+  return {
+    store: first,
+    reopen: async () => {
+      await store.close();
+      store = await open();
+      return store;
+    },
+    close: async () => {
+      await store.close();
+      await server.drop(url);
+      if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
+    },
+  };
+}
+
+conformance('the engine over PostgreSQL', ({ segmentMessagesMax = 1000 }) =>
+  openPostgresEngine(segmentMessagesMax < 5 ? 2000 : 3_600_000),
+);

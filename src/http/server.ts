@@ -12,7 +12,7 @@ import { Admission } from './admission.ts';
 import { Closing } from './closing.ts';
 import { compressed } from './compression.ts';
 import type { ServerDeps } from './deps.ts';
-import { ApiError, asApiError, ClientGone, errorBody, unavailable } from './errors.ts';
+import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } from './errors.ts';
 import { answerMalformed } from './malformed.ts';
 import { OtherMethods } from './methods.ts';
 import { requestId } from './request-id.ts';
@@ -52,6 +52,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     tellCommon(request, reply);
     others.allowOrigin(request, reply);
     if (closing.begun) throw unavailable(1000);
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') throw invalid('Host', 'is required');
     if (request.url.length > limits.urlBytesMax) throw new ApiError('E414');
   });
   app.addHook('onSend', async (request, reply, payload) => {
@@ -87,6 +88,8 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): Fastify
       headersTimeout: timeouts.headersMs,
       connectionsCheckingInterval: Math.min(timeouts.headersMs, 5000),
       maxHeaderSize: headerBytesMax,
+      // Node would answer in its own words.
+      requireHostHeader: false,
     },
     routerOptions: { maxParamLength: pathPartCharsMax },
     frameworkErrors: (error, request, reply) => {
@@ -96,6 +99,7 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): Fastify
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, answers.get(socket)),
   });
   app.server.on('request', (request, response) => answers.set(request.socket, response));
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app;
 }
 
@@ -130,6 +134,8 @@ function tellCommon(request: FastifyRequest, reply: FastifyReply): void {
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = asApiError(thrown);
   log(error, request.log);
+  // A stream that breaks before its first byte has said already what it was going to be.
+  reply.removeHeader('content-encoding').removeHeader('content-disposition');
   for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
   reply
     .code(error.status)

@@ -28,6 +28,12 @@ export class KnownCallers implements Authenticator {
     this.#callers.set(name, principal);
   }
 
+  /** Resolves when so many requests have been let in. */
+  async admitted(count: number): Promise<void> {
+    while (this.calls < count) await new Promise(resolve => setTimeout(resolve, 10));
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+
   async authenticate(authorization: string): Promise<Principal | undefined> {
     this.calls++;
     const [scheme, credential = ''] = authorization.split(' ');

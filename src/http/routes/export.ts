@@ -40,6 +40,10 @@ async function exported({ principal, request, reply }: Call, deps: Deps, closing
   reply.type(contentTypes[format]);
   reply.header('content-disposition', `attachment; filename="sentlog-${time}.${format}"`);
   const stream = Readable.from(pages(deps, asked, first), { objectMode: false });
+  stream.once('error', error => {
+    // A reader that has gone is no failure of ours.
+    if (!reply.raw.destroyed) request.log.error({ err: error }, 'an export was cut short');
+  });
   closing.cut(stream);
   return stream;
 }

@@ -1,0 +1,162 @@
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
+import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
+
+let server: TestServer;
+const metrics = () => createMetrics(new Registry());
+beforeEach(() => {
+  server = new TestServer({ metrics: metrics() });
+});
+afterEach(() => server.app.close());
+
+function breakStats(fields: object): void {
+  const stats = server.store.stats.bind(server.store);
+  server.store.stats = async () => ({ ...(await stats()), ...fields });
+}
+
+const anonymous = (url: string) => server.app.inject({ url });
+
+describe('health', () => {
+  test('live → 200, whatever the store does', async () => {
+    server.store.failWith(new StoreUnavailable('closed'));
+    expect((await anonymous('/health/live')).json()).toEqual({ status: 'live' });
+  });
+
+  test('ready → 200, with what is damaged', async () => {
+    expect((await anonymous('/health/ready')).json()).toEqual({ status: 'ready', damaged: [] });
+    breakStats({ damaged: [{ name: 'segment-7', reason: 'checksum' }] });
+    const answer = await anonymous('/health/ready');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toEqual({ status: 'ready', damaged: [{ name: 'segment-7', reason: 'checksum' }] });
+  });
+
+  test('records that cannot be stored → not ready, and why', async () => {
+    breakStats({ writeFailure: 'no space left' });
+    const answer = await anonymous('/health/ready');
+    expect(errorAnswer(answer)).toEqual({ code: 'E503', properties: ['store'] });
+    expect(answer.json().violations[0].violation).toContain('no space left');
+    expect(answer.headers['retry-after']).toBeTypeOf('string');
+  });
+
+  test('a store that does not answer → not ready', async () => {
+    server.store.failWith(new StoreUnavailable('closed'));
+    expect(errorAnswer(await anonymous('/health/ready')).code).toBe('E503');
+  });
+});
+
+describe('/metrics', () => {
+  const lines = async () => (await anonymous('/metrics')).body.split('\n');
+
+  test('requests and records → counted by route, method, status and outcome; no id in a label', async () => {
+    await server.record([message('m1'), message('m2')]);
+    await server.record([{ messageId: 'm1', status: 5 }]);
+    await server.post({ results: [message('m1'), 5] });
+    await server.call('/messenger/1/messages/m1');
+    await server.call('/nowhere/else');
+    await server.call(`${logsPath}?limit=0`);
+    const told = await lines();
+    expect(told).toEqual(
+      expect.arrayContaining([
+        'sentlog_http_requests_total{route="/messenger/1/logs",method="POST",status="200"} 3',
+        'sentlog_http_requests_total{route="/messenger/1/logs",method="GET",status="400"} 1',
+        'sentlog_http_requests_total{route="/messenger/1/messages/:messageId",method="GET",status="200"} 1',
+        'sentlog_http_requests_total{route="unknown",method="GET",status="404"} 1',
+        'sentlog_records_total{outcome="recorded"} 2',
+        'sentlog_records_total{outcome="updated"} 1',
+        'sentlog_records_total{outcome="unchanged"} 1',
+        'sentlog_records_total{outcome="rejected"} 1',
+        'sentlog_store_up 1',
+        'sentlog_store_writable 1',
+        'sentlog_store_messages 2',
+        'sentlog_store_reports 1',
+        'sentlog_store_segments 1',
+        'sentlog_store_queued_records 0',
+        'sentlog_store_oldest_message_timestamp_seconds 1675339200',
+      ]),
+    );
+    expect(told.join()).not.toMatch(/m1"|nowhere/);
+  });
+
+  test('what the store commits and sets aside → told', async () => {
+    const own = metrics();
+    await server.app.close();
+    server = new TestServer({ metrics: own });
+    const heard: unknown[] = [];
+    const observer: StoreObserver = own.storeObserver({
+      damaged: part => heard.push(part),
+      note: event => heard.push(event),
+    });
+    observer.committed({ durationMs: 4, messages: 900, reports: 100 });
+    observer.committed({ durationMs: 8, messages: 1, reports: 0 });
+    observer.damaged({ name: 'segment-7', reason: 'checksum' });
+    observer.note({ message: 'sealed', level: 'info' });
+    breakStats({ damaged: [{ name: 'segment-7', reason: 'checksum' }], writeFailure: 'full' });
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'sentlog_store_committed_messages_total 901',
+        'sentlog_store_committed_reports_total 100',
+        'sentlog_store_commit_duration_seconds_count 2',
+        'sentlog_store_commit_duration_seconds_bucket{le="0.005"} 1',
+        'sentlog_store_damaged{name="segment-7"} 1',
+        'sentlog_store_writable 0',
+      ]),
+    );
+    expect(heard).toHaveLength(2);
+  });
+
+  test('a store that does not answer → everything else is told', async () => {
+    server.store.failWith(new StoreUnavailable('closed'));
+    expect(await lines()).toContain('sentlog_store_up 0');
+  });
+});
+
+describe('/openapi.json', () => {
+  test('every route with its parameters and errors → described, and every reference leads somewhere', async () => {
+    const answer = await anonymous('/openapi.json');
+    const document = answer.json();
+    expect(document.openapi).toMatch(/^3\.1\./);
+    const operations = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method} ${path}`),
+    );
+    expect(operations).toEqual([
+      'get /messenger/1/logs',
+      'post /messenger/1/logs',
+      'get /messenger/1/logs/export',
+      'get /messenger/1/messages/{messageId}',
+      'post /auth/1/oauth2/token',
+      'post /auth/1/session',
+      'delete /auth/1/session',
+      'get /health/live',
+      'get /health/ready',
+      'get /metrics',
+      'get /openapi.json',
+    ]);
+    const names = document.paths[logsPath].get.parameters.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(
+      'sender destination bulkId messageId generalStatus sentSince sentUntil sentBefore entityId applicationId campaignReferenceId limit useCursor cursor'.split(
+        ' ',
+      ),
+    );
+    for (const [, name] of answer.body.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g))
+      expect(document.components.schemas).toHaveProperty(name ?? '');
+  });
+
+  test('what it says a log is → what a log is', async () => {
+    const { Log } = (await anonymous('/openapi.json')).json().components.schemas;
+    await server.record([
+      message('m1', {
+        bulkId: 'b',
+        doneAt: '2023-02-02T11:00:00Z',
+        price: { pricePerMessage: 1, currency: 'EUR' },
+        platform: { entityId: 'e', applicationId: 'a' },
+        campaignReferenceId: 'c',
+      }),
+      message('m2'),
+    ]);
+    const [bare, whole] = (await server.call(logsPath)).json().results;
+    expect(Object.keys(whole)).toEqual(Object.keys(Log.properties));
+    expect(Object.keys(bare)).toEqual(Log.required);
+  });
+});

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
+
+describe('two accounts with equal ids', () => {
+  let server: TestServer;
+  beforeEach(async () => {
+    server = new TestServer();
+    const shared = { bulkId: 'b', campaignReferenceId: 'c', platform: { entityId: 'e', applicationId: 'a' } };
+    await server.record([message('m1', { ...shared, sender: 'one' }), message('m2', { ...shared, sender: 'one' })]);
+    await server.record([message('m1', { ...shared, sender: 'two' })], 'App two');
+  });
+  afterEach(() => server.app.close());
+
+  const by = (name: string) => ({ headers: { authorization: `App ${name}` } });
+  const senders = (logs: readonly { readonly sender: string }[]) => logs.map(log => log.sender);
+
+  test.each([
+    '',
+    'messageId=m1,m2',
+    'bulkId=b',
+    'campaignReferenceId=c',
+    'entityId=e&applicationId=a',
+    'generalStatus=PENDING',
+  ])('logs by %j → each its own', async query => {
+    expect(senders((await server.call(`${logsPath}?${query}`, by('one'))).json().results)).toEqual(['one', 'one']);
+    expect(senders((await server.call(`${logsPath}?${query}`, by('two'))).json().results)).toEqual(['two']);
+  });
+
+  test('a filter by the sender of the other → nothing', async () => {
+    expect((await server.call(`${logsPath}?sender=one`, by('two'))).body).toBe('{"results":[]}');
+  });
+
+  test.each(['ndjson', 'csv'])('an export as %s → each its own', async format => {
+    const one = await server.call(`${logsPath}/export?format=${format}`, by('one'));
+    const two = await server.call(`${logsPath}/export?format=${format}`, by('two'));
+    expect(one.body).not.toMatch(/(?<![a-z])two(?![a-z])/);
+    expect(two.body).not.toMatch(/(?<![a-z])one(?![a-z])/);
+  });
+
+  test('one message → each its own; one that only the other has → as one that nobody has', async () => {
+    expect((await server.call('/messenger/1/messages/m1', by('one'))).json().sender).toBe('one');
+    expect((await server.call('/messenger/1/messages/m1', by('two'))).json().sender).toBe('two');
+    const others = await server.call('/messenger/1/messages/m2', by('two'));
+    expect(errorAnswer(others).code).toBe('E404');
+    expect(others.body).toBe((await server.call('/messenger/1/messages/m9', by('two'))).body);
+  });
+
+  test('a report on a message that only the other has → as on one that nobody has', async () => {
+    const answer = await server.post({ results: [message('m3'), { messageId: 'm2', status: 5 }] }, 'App two');
+    expect(answer.json()).toMatchObject({ recorded: 1, rejected: [{ messageId: 'm2' }] });
+    const { status } = (await server.call('/messenger/1/messages/m2', by('one'))).json();
+    expect(status.name).toBe('PENDING_ACCEPTED');
+  });
+
+  test('a report on an id that both have → moves only its own', async () => {
+    await server.record([{ messageId: 'm1', status: 'DELIVERED_TO_HANDSET' }], 'App two');
+    const statusFor = async (name: string) =>
+      (await server.call('/messenger/1/messages/m1', by(name))).json().status.name;
+    expect(await statusFor('one')).toBe('PENDING_ACCEPTED');
+    expect(await statusFor('two')).toBe('DELIVERED_TO_HANDSET');
+  });
+
+  test("the other's cursor → 400", async () => {
+    const { cursor } = (await server.call(`${logsPath}?useCursor=true&limit=1`, by('one'))).json();
+    const answer = await server.call(`${logsPath}?limit=1&cursor=${cursor.nextCursor}`, by('two'));
+    expect(errorAnswer(answer).properties).toEqual(['cursor']);
+  });
+});

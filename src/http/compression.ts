@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { constants, createGzip, gzip } from 'node:zlib';
+import { createGzip, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const compress = promisify(gzip);
@@ -8,19 +8,20 @@ const compress = promisify(gzip);
 /** Smaller answers fit into a packet or two as they are. */
 const bytesMin = 1400;
 
-/** Four fifths of the saving of the default level for a third of its time. */
-const options = { level: 3, memLevel: 9 };
+/** Of a page this level takes a quarter of the time of the default one, for a quarter more bytes. */
+const options = { level: 2 };
 
 /** Compresses an answer when the client asks for it, whole ones off this thread and streams as they flow. */
 export async function compressed(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
   const stream = payload instanceof Readable;
-  if (!stream && !(Buffer.isBuffer(payload) && payload.length >= bytesMin)) return payload;
+  const whole = typeof payload === 'string' || Buffer.isBuffer(payload);
+  if (!stream && !(whole && payload.length >= bytesMin)) return payload;
   addVary(reply, 'Accept-Encoding');
   // A HEAD tells the length of what would come uncompressed; making it only to measure it would be waste.
   if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return payload;
   reply.header('content-encoding', 'gzip').removeHeader('content-length');
   if (!stream) return compress(payload, options);
-  const gzipped = createGzip({ ...options, flush: constants.Z_NO_FLUSH });
+  const gzipped = createGzip(options);
   // The error reaches whoever reads the compressed stream.
   return pipeline(payload, gzipped, () => {});
 }

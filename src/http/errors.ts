@@ -140,6 +140,11 @@ function frameworkError(error: unknown): ApiError | undefined {
     case 'FST_ERR_CTP_INVALID_TYPE':
       return new ApiError('E415', { cause: error });
     default:
-      return undefined;
+      return isCallersFault(error) ? new ApiError('E400', { cause: error }) : undefined;
   }
+}
+
+function isCallersFault(error: Error): boolean {
+  const status = 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500;
 }

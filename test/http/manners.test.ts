@@ -34,6 +34,14 @@ describe('methods', () => {
     expect(answer.headers.allow).toBe(allow);
   });
 
+  test('other methods, of WebDAV too → 405 on a known path, 404 elsewhere', async () => {
+    server = new TestServer();
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'TRACE', 'QUERY', 'PROPFIND', 'LOCK', 'SEARCH'] as const) {
+      expect(errorAnswer(await server.call(logsPath, { method })).code).toBe('E405');
+      expect(errorAnswer(await server.call('/nowhere', { method, payload: 'x' })).code).toBe('E404');
+    }
+  });
+
   test('HEAD → the headers of GET without its body', async () => {
     server = new TestServer();
     await server.record([message('m1')]);

@@ -114,6 +114,12 @@ export function unpackSubmission(batch: PackedBatch, index: number): Submission 
   });
 }
 
+/** The id of one record, without reading the rest of it. */
+export function messageIdIn(batch: PackedBatch, index: number): string {
+  const text = batch.texts[index] ?? '';
+  return text.slice(0, text.indexOf(partSeparator));
+}
+
 type Texts = { readonly messageId: string } & { readonly [name in Exclude<TextName, 'messageId'>]: string | undefined };
 type TextName = (typeof fields)[number] | 'contentJson';
 

@@ -3,32 +3,21 @@ import type { MessageState, Violation } from '../../domain/message.ts';
 import { contradictions, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
-import { guardSegment } from './damage.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
-import { IndexFile } from './index-file.ts';
-import { KeyTable } from './key-table.ts';
+import { type Known, KnownMessages } from './known-messages.ts';
 import { applyReport, type LoadedSegment } from './load.ts';
 import {
   groupOfStatus,
+  messageIdIn,
   numberAt,
   numbersPerRecord,
   type PackedBatch,
-  partSeparator,
   unpackSubmission,
 } from './packed-batch.ts';
 import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
-import {
-  identityOf,
-  initialStateOf,
-  messageRowOf,
-  reportRowOf,
-  saidIn,
-  stateAfter,
-  verifyMessage,
-  verifyReport,
-} from './record-row.ts';
-import { createRowsFile, type Durability, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
+import { identityOf, initialStateOf, messageRowOf, reportRowOf, saidIn, stateAfter } from './record-row.ts';
+import { createRowsFile, type Durability, RowsFile } from './rows-file.ts';
 import {
   type Columns,
   keepReportsUntil,
@@ -57,8 +46,6 @@ export type WriterEvents = {
   filled(segmentId: number): void;
 };
 
-/** Rows files of older segments kept open for reports on their messages. */
-const openFilesMax = 64;
 /** Reports a segment takes before it is full, for each message it may hold. */
 const reportsPerMessageMax = 4;
 
@@ -72,8 +59,6 @@ type Active = {
   bytes: number;
 };
 
-type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
-
 /**
  * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
  * everything goes into the youngest segment, reports on older messages too.
@@ -81,10 +66,7 @@ type Known = { readonly row: MessageRow; readonly segmentId: number; readonly or
 export class Writer {
   readonly #options: WriterOptions;
   readonly #events: WriterEvents;
-  readonly #keys = new KeyTable();
-  readonly #segments = new Map<number, SharedSegment>();
-  readonly #sealed = new Set<number>();
-  readonly #files = new Map<number, RowsFile>();
+  readonly #known: KnownMessages;
   #active: Active | undefined;
   #nextSegmentId: number;
   #nextSequence: number;
@@ -96,55 +78,22 @@ export class Writer {
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
     this.#events = events;
+    this.#known = new KnownMessages(options.folder);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;
   }
 
   /** Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. */
   adopt(segments: readonly LoadedSegment[], goesOn: boolean): void {
-    for (const { shared } of segments) this.#segments.set(shared.id, shared);
-    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
-    for (const segment of segments) {
-      this.#keys.addSegment(segment.shared.id);
-      if (segment.columns === undefined) {
-        this.#sealed.add(segment.shared.id);
-        this.#adoptIndex(segment.shared.id);
-      } else this.#adoptColumns(segment.shared, segment.columns);
-    }
+    this.#known.adopt(segments);
     const youngest = segments.at(-1);
     if (!goesOn || youngest?.columns === undefined) return;
     const { shared, columns, createdAt } = youngest;
     const path = this.#options.folder.rows(shared.id);
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     const [messages = 0, reports = 0] = shared.published;
+    this.#known.writing(shared.id, rows);
     this.#active = { shared, columns, createdAt, rows, messages, reports, bytes: 0 };
-  }
-
-  #adoptIndex(segmentId: number): void {
-    const index = new IndexFile(this.#options.folder.index(segmentId));
-    try {
-      const starts = index.bytesOf('messageId.starts') === 0 ? undefined : index.uint32('messageId.starts');
-      const ordinals = index.uint32Chunks('messageId.ordinals');
-      let [run, place, at]: [Uint32Array, number, number] = [new Uint32Array(0), 0, 0];
-      const nextOrdinal = (): number => {
-        if (place === run.length) [run, place] = [ordinals.next().value ?? run, 0];
-        return run[place++] ?? 0;
-      };
-      for (const hashes of index.uint32Chunks('messageId.hashes'))
-        for (const hash of hashes) {
-          const times = starts === undefined ? 1 : (starts[at + 1] ?? 0) - (starts[at] ?? 0);
-          for (let i = 0; i < times; i++) this.#keys.insert(hash, segmentId, nextOrdinal());
-          at++;
-        }
-    } finally {
-      index.close();
-    }
-  }
-
-  #adoptColumns(shared: SharedSegment, columns: Columns): void {
-    const count = shared.published[publishedMessages] ?? 0;
-    for (let ordinal = 0; ordinal < count; ordinal++)
-      this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
   }
 
   /**
@@ -175,25 +124,16 @@ export class Writer {
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
   sealed(segmentId: number): void {
-    this.#sealed.add(segmentId);
-    this.#closeFile(segmentId);
+    this.#known.sealed(segmentId);
   }
 
   dropped(segmentId: number): void {
-    this.#closeFile(segmentId);
-    this.#keys.dropSegment(segmentId);
-    this.#segments.delete(segmentId);
-    this.#sealed.delete(segmentId);
-    if (this.#active?.shared.id === segmentId) {
-      this.#active.rows.close();
-      this.#active = undefined;
-    }
+    this.#known.dropped(segmentId);
+    if (this.#active?.shared.id === segmentId) this.#active = undefined;
   }
 
   close(): void {
-    this.#active?.rows.close();
-    for (const file of this.#files.values()) file.close();
-    this.#files.clear();
+    this.#known.close();
     this.#active = undefined;
   }
 
@@ -203,6 +143,7 @@ export class Writer {
     if (!active.rows.isOpen) {
       const path = this.#options.folder.rows(active.shared.id);
       active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+      this.#known.writing(active.shared.id, active.rows);
     }
     return active;
   }
@@ -216,8 +157,8 @@ export class Writer {
     this.#nextSegmentId++;
     const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
     const columns = newColumns(segmentMessagesMax);
-    this.#keys.addSegment(id);
-    this.#segments.set(id, shared);
+    this.#known.add(shared);
+    this.#known.writing(id, rows);
     this.#active = { shared, columns, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
     this.#events.opened(shared, columns);
     return this.#active;
@@ -226,8 +167,6 @@ export class Writer {
   #fill(): void {
     const active = this.#active;
     if (active === undefined) return;
-    // Kept open until it is sealed: closing the last handle would copy the whole write-ahead log here and now.
-    this.#files.set(active.shared.id, active.rows);
     this.#active = undefined;
     this.#events.filled(active.shared.id);
   }
@@ -253,7 +192,7 @@ export class Writer {
     const rejected: Rejection[] = [];
     for (let index = 0; index < batch.count; index++) {
       const active = this.#withRoom(now);
-      const known = this.#known(batch, index);
+      const known = this.#known.find(batch, index);
       const outcome =
         known === undefined ? this.#insert(active, batch, index) : this.#report(active, batch, index, known);
       if (outcome === 'recorded') recorded++;
@@ -262,20 +201,6 @@ export class Writer {
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
     return { recorded, updated, unchanged, rejected };
-  }
-
-  #known(batch: PackedBatch, index: number): Known | undefined {
-    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
-    let known: Known | undefined;
-    this.#keys.find(hash, (segmentId, ordinal) => {
-      const row = guardSegment(segmentId, () => this.#rows(segmentId).message(ordinal));
-      if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
-      const messageId = messageIdIn(batch, index);
-      if (!row[14].startsWith(messageId + partSeparator)) return false;
-      known = { row: guardSegment(segmentId, () => verifyMessage(row)), segmentId, ordinal };
-      return true;
-    });
-    return known;
   }
 
   #insert(active: Active, batch: PackedBatch, index: number): 'recorded' | readonly Violation[] {
@@ -294,7 +219,7 @@ export class Writer {
     shared.group[ordinal] = group;
     shared.newestReport[ordinal] = 0;
     const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
-    this.#keys.insert(hash, shared.id, ordinal);
+    this.#known.insertKey(hash, shared.id, ordinal);
     this.#inserted.push({ hash, ordinal });
     active.messages++;
     active.bytes += row[14].length;
@@ -320,7 +245,7 @@ export class Writer {
     const report: Report = submission;
     const initial = initialStateOf(known.row);
     const position = positionOf(known.segmentId, known.ordinal);
-    const chain = this.#chain(position);
+    const chain = this.#known.reports(this.#pending.get(position)?.sequence ?? this.#known.newestReport(position));
     const said = chain.map(saidIn);
     if (repeats(report, initial) || said.some(earlier => repeats(report, earlier))) return 'unchanged';
     const newest = chain.at(-1);
@@ -337,56 +262,6 @@ export class Writer {
     return sameState(settled, newest === undefined ? initial : stateAfter(newest)) ? 'unchanged' : 'updated';
   }
 
-  /** The reports on a message, oldest first. */
-  #chain(position: number): readonly ReportRow[] {
-    const shared = this.#segments.get(segmentIdOf(position));
-    let sequence = this.#pending.get(position)?.sequence ?? shared?.newestReport[ordinalOf(position)] ?? 0;
-    const chain: ReportRow[] = [];
-    while (sequence !== 0) {
-      const holder = this.#holderOf(sequence);
-      const row =
-        holder === undefined
-          ? undefined
-          : guardSegment(holder, () => {
-              const held = this.#rows(holder).report(sequence);
-              return held === undefined ? undefined : verifyReport(held);
-            });
-      // The segment that held it was damaged and set aside: what came before it can still be read by nobody.
-      if (row === undefined) break;
-      chain.unshift(row);
-      sequence = row[1];
-    }
-    return chain;
-  }
-
-  /** The segment that holds a report: the last whose first sequence is not greater. */
-  #holderOf(sequence: number): number | undefined {
-    let holder: number | undefined;
-    for (const shared of this.#segments.values()) {
-      if (shared.firstSequence > sequence) break;
-      holder = shared.id;
-    }
-    return holder;
-  }
-
-  #rows(segmentId: number): RowsFile {
-    if (this.#active?.shared.id === segmentId) return this.#active.rows;
-    let file = this.#files.get(segmentId);
-    if (file === undefined) {
-      const oldest = this.#files.keys().next();
-      if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
-      const mode = this.#sealed.has(segmentId) ? 'sealed' : 'read';
-      file = new RowsFile(this.#options.folder.rows(segmentId), { mode });
-    } else this.#files.delete(segmentId);
-    this.#files.set(segmentId, file);
-    return file;
-  }
-
-  #closeFile(segmentId: number): void {
-    this.#files.get(segmentId)?.close();
-    this.#files.delete(segmentId);
-  }
-
   #commit(): void {
     const active = this.#active;
     if (active === undefined) return;
@@ -401,7 +276,7 @@ export class Writer {
     }
     for (const [position, { sequence, group, sentAt }] of this.#pending) {
       keepReportsUntil(shared, sentAt);
-      const target = this.#segments.get(segmentIdOf(position));
+      const target = this.#known.segment(segmentIdOf(position));
       if (target !== undefined) applyReport(target, ordinalOf(position), sequence, group);
     }
     Atomics.store(shared.published, publishedReports, active.reports);
@@ -414,7 +289,7 @@ export class Writer {
   #undo(): void {
     const active = this.#active;
     if (active === undefined) return;
-    for (const { hash, ordinal } of this.#inserted) this.#keys.remove(hash, active.shared.id, ordinal);
+    for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
     this.#inserted = [];
     this.#pending = new Map();
     const [messages = 0, reports = 0] = active.shared.published;
@@ -423,11 +298,6 @@ export class Writer {
     active.reports = reports;
     active.rows.close();
   }
-}
-
-function messageIdIn(batch: PackedBatch, index: number): string {
-  const text = batch.texts[index] ?? '';
-  return text.slice(0, text.indexOf(partSeparator));
 }
 
 /** Whether a report left the log as it was. */

@@ -1,0 +1,193 @@
+import { guardSegment } from './damage.ts';
+import { fieldCount, messageIdField } from './fields.ts';
+import type { Folder } from './folder.ts';
+import { IndexFile } from './index-file.ts';
+import { KeyTable } from './key-table.ts';
+import type { LoadedSegment } from './load.ts';
+import { messageIdIn, type PackedBatch, partSeparator } from './packed-batch.ts';
+import { ordinalOf, type Position, segmentIdOf } from './position.ts';
+import { verifyMessage, verifyReport } from './record-row.ts';
+import { type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
+import { type Columns, publishedMessages, type SharedSegment } from './shared-segment.ts';
+
+/** Rows files of older segments kept open for reports on their messages. */
+const openFilesMax = 64;
+
+export type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
+
+/** The writer's view of what is there already: which message an id is, and what was reported of it. */
+export class KnownMessages {
+  readonly #folder: Folder;
+  readonly #keys = new KeyTable();
+  readonly #segments = new Map<number, SharedSegment>();
+  readonly #sealed = new Set<number>();
+  readonly #files = new Map<number, RowsFile>();
+  #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
+
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  /** Takes over what was found in the folder. */
+  adopt(segments: readonly LoadedSegment[]): void {
+    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
+    for (const { shared, columns } of segments) {
+      this.add(shared);
+      if (columns === undefined) {
+        this.#sealed.add(shared.id);
+        this.#adoptIndex(shared.id);
+      } else this.#adoptColumns(shared, columns);
+    }
+  }
+
+  add(shared: SharedSegment): void {
+    this.#segments.set(shared.id, shared);
+    this.#keys.addSegment(shared.id);
+  }
+
+  segment(segmentId: number): SharedSegment | undefined {
+    return this.#segments.get(segmentId);
+  }
+
+  /**
+   * The file that takes the writes, which also sees what is not committed. The one before it stays open until it is
+   * sealed: closing the last handle would copy its whole write-ahead log here and now.
+   */
+  writing(segmentId: number, rows: RowsFile): void {
+    const before = this.#writing;
+    if (before !== undefined && before.segmentId !== segmentId && before.rows.isOpen)
+      this.#files.set(before.segmentId, before.rows);
+    this.#writing = { segmentId, rows };
+  }
+
+  insertKey(hash: number, segmentId: number, ordinal: number): void {
+    this.#keys.insert(hash, segmentId, ordinal);
+  }
+
+  removeKey(hash: number, segmentId: number, ordinal: number): void {
+    this.#keys.remove(hash, segmentId, ordinal);
+  }
+
+  sealed(segmentId: number): void {
+    this.#sealed.add(segmentId);
+    this.#closeFile(segmentId);
+    this.#closeWriting(segmentId);
+  }
+
+  dropped(segmentId: number): void {
+    this.#closeFile(segmentId);
+    this.#closeWriting(segmentId);
+    this.#keys.dropSegment(segmentId);
+    this.#segments.delete(segmentId);
+    this.#sealed.delete(segmentId);
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#writing?.rows.close();
+    this.#writing = undefined;
+  }
+
+  /** The message of the batch's account that has the record's id and is not past retention. */
+  find(batch: PackedBatch, index: number): Known | undefined {
+    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
+    let known: Known | undefined;
+    this.#keys.find(hash, (segmentId, ordinal) => {
+      const row = guardSegment(segmentId, () => this.#rows(segmentId).message(ordinal));
+      if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
+      const messageId = messageIdIn(batch, index);
+      if (!row[14].startsWith(messageId + partSeparator)) return false;
+      known = { row: guardSegment(segmentId, () => verifyMessage(row)), segmentId, ordinal };
+      return true;
+    });
+    return known;
+  }
+
+  /** The sequence of the newest published report on a message; 0 when there is none. */
+  newestReport(position: Position): number {
+    return this.#segments.get(segmentIdOf(position))?.newestReport[ordinalOf(position)] ?? 0;
+  }
+
+  /** The reports on a message, oldest first, from the sequence of its newest. */
+  reports(newest: number): readonly ReportRow[] {
+    const chain: ReportRow[] = [];
+    let sequence = newest;
+    while (sequence !== 0) {
+      const holder = this.#holderOf(sequence);
+      const row =
+        holder === undefined
+          ? undefined
+          : guardSegment(holder, () => {
+              const held = this.#rows(holder).report(sequence);
+              return held === undefined ? undefined : verifyReport(held);
+            });
+      // The segment that held it was damaged and set aside: what came before it can still be read by nobody.
+      if (row === undefined) break;
+      chain.unshift(row);
+      sequence = row[1];
+    }
+    return chain;
+  }
+
+  /** The segment that holds a report: the last whose first sequence is not greater. */
+  #holderOf(sequence: number): number | undefined {
+    let holder: number | undefined;
+    for (const shared of this.#segments.values()) {
+      if (shared.firstSequence > sequence) break;
+      holder = shared.id;
+    }
+    return holder;
+  }
+
+  #rows(segmentId: number): RowsFile {
+    if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
+    let file = this.#files.get(segmentId);
+    if (file === undefined) {
+      const oldest = this.#files.keys().next();
+      if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
+      const mode = this.#sealed.has(segmentId) ? 'sealed' : 'read';
+      file = new RowsFile(this.#folder.rows(segmentId), { mode });
+    } else this.#files.delete(segmentId);
+    this.#files.set(segmentId, file);
+    return file;
+  }
+
+  #closeFile(segmentId: number): void {
+    this.#files.get(segmentId)?.close();
+    this.#files.delete(segmentId);
+  }
+
+  #closeWriting(segmentId: number): void {
+    if (this.#writing?.segmentId !== segmentId) return;
+    this.#writing.rows.close();
+    this.#writing = undefined;
+  }
+
+  #adoptIndex(segmentId: number): void {
+    const index = new IndexFile(this.#folder.index(segmentId));
+    try {
+      const starts = index.bytesOf('messageId.starts') === 0 ? undefined : index.uint32('messageId.starts');
+      const ordinals = index.uint32Chunks('messageId.ordinals');
+      let [run, place, at]: [Uint32Array, number, number] = [new Uint32Array(0), 0, 0];
+      const nextOrdinal = (): number => {
+        if (place === run.length) [run, place] = [ordinals.next().value ?? run, 0];
+        return run[place++] ?? 0;
+      };
+      for (const hashes of index.uint32Chunks('messageId.hashes'))
+        for (const hash of hashes) {
+          const times = starts === undefined ? 1 : (starts[at + 1] ?? 0) - (starts[at] ?? 0);
+          for (let i = 0; i < times; i++) this.#keys.insert(hash, segmentId, nextOrdinal());
+          at++;
+        }
+    } finally {
+      index.close();
+    }
+  }
+
+  #adoptColumns(shared: SharedSegment, columns: Columns): void {
+    const count = shared.published[publishedMessages] ?? 0;
+    for (let ordinal = 0; ordinal < count; ordinal++)
+      this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
+  }
+}

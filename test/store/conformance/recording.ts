@@ -93,7 +93,7 @@ export function recordingTests(openEngine: OpenEngine): void {
       for (const submission of own) expect(await find1(store, submission.messageId)).toEqual(logOf(submission));
     });
 
-    it.each<[string, Partial<Submission>]>([
+    const extremes: readonly (readonly [condition: string, fields: Partial<Submission>])[] = [
       ['a price of nothing', { price: { pricePerMessage: 0, currency: 'EUR' } }],
       ['a price with many digits', { price: { pricePerMessage: 0.012345678901234, currency: 'USD' } }],
       ['a tiny price', { price: { pricePerMessage: 1e-12, currency: 'AAA' } }],
@@ -107,12 +107,16 @@ export function recordingTests(openEngine: OpenEngine): void {
       ['seen at 0', { seenAt: 0 }],
       ['at 0', { at: 0 }],
       ['a status dated before 1970', { status: delivered, at: -1 }],
-    ])('%s → kept', async (_condition, fields) => {
+    ];
+
+    it('prices, counts and times at their edges → kept', async () => {
       const { store } = await engineFor(openEngine);
-      const submission = message('m', fields);
-      await recordAll(store, [submission]);
-      const at = fields.at ?? fields.doneAt ?? now - 1000;
-      expect(await find1(store, 'm')).toEqual({ ...logOf(submission), at });
+      const batch = extremes.map(([condition, fields]) => message(condition, fields));
+      await recordAll(store, batch);
+      for (const submission of batch) {
+        const at = submission.at ?? submission.doneAt ?? now - 1000;
+        expect(await find1(store, submission.messageId)).toEqual({ ...logOf(submission), at });
+      }
     });
 
     it('the same message again → unchanged', async () => {
@@ -203,7 +207,7 @@ export function recordingTests(openEngine: OpenEngine): void {
       expect(propertiesOf(answer.rejected)).toEqual(accepted ? [] : [['sentAt']]);
     });
 
-    it.each<[string, Partial<Submission>]>([
+    const changes: readonly (readonly [property: string, change: Partial<Submission>])[] = [
       ['sender', { sender: 'other' }],
       ['destination', { destination: 'other' }],
       ['sentAt', { sentAt: now - 999 }],
@@ -213,14 +217,20 @@ export function recordingTests(openEngine: OpenEngine): void {
       ['platform.applicationId', { applicationId: 'other' }],
       ['campaignReferenceId', { campaignReferenceId: 'other' }],
       ['content', { contentJson: '{"text":"other","type":"TEXT"}' }],
-    ])('a known message with another %s → refused whole, its report too', async (property, change) => {
+    ];
+
+    it('a known message with another sender, content, … → refused whole, its report too', async () => {
       const { store } = await engineFor(openEngine);
       const known = message('m', { bulkId: 'b', entityId: 'e', applicationId: 'a', campaignReferenceId: 'c' });
       await recordAll(store, [known]);
-      const answer = await record(store, [{ ...known, ...change, status: delivered }]);
+      const answer = await record(
+        store,
+        changes.map(([, change]) => ({ ...known, ...change, status: delivered })),
+      );
       expect(answer).toMatchObject({ recorded: 0, updated: 0, unchanged: 0 });
-      expect(propertiesOf(answer.rejected)).toEqual([[property]]);
+      expect(propertiesOf(answer.rejected)).toEqual(changes.map(([property]) => [property]));
       expect(await find1(store, 'm')).toEqual(logOf(known));
+      expect((await store.history(account, 'm', horizon))?.timeline).toHaveLength(1);
     });
 
     it('a known message with an optional id it was recorded without → refused', async () => {

@@ -73,7 +73,7 @@ export function reportTests(openEngine: OpenEngine): void {
       expect((await find1(store, 'm')).status).toEqual(pendingAccepted);
     });
 
-    it.each<[string, readonly Partial<Submission>[], Submission['status']]>([
+    const courses: readonly (readonly [string, readonly Partial<Submission>[], Submission['status']])[] = [
       [
         'delivered after expired → delivered',
         [
@@ -138,16 +138,23 @@ export function reportTests(openEngine: OpenEngine): void {
         ],
         rejected,
       ],
-    ])('%s', async (_condition, reports, expected) => {
+    ];
+
+    it('reports late and out of order → the status that the rules give, every report in the timeline', async () => {
       const { store } = await engineFor(openEngine);
-      await recordAll(store, [sent]);
-      for (const report of reports) await record(store, [{ messageId: 'm', ...report }]);
-      expect((await find1(store, 'm')).status).toEqual(expected);
-      const history = await store.history(account, 'm', horizon);
-      expect(history?.timeline).toEqual([
-        first,
-        ...reports.map(({ status, at }) => ({ at, status, error: noError, receivedAt: now })),
-      ]);
+      await recordAll(
+        store,
+        courses.map(([course]) => message(course)),
+      );
+      for (const [messageId, reports, expected] of courses) {
+        for (const report of reports) await record(store, [{ messageId, ...report }]);
+        expect((await find1(store, messageId)).status, messageId).toEqual(expected);
+        const history = await store.history(account, messageId, horizon);
+        expect(history?.timeline, messageId).toEqual([
+          first,
+          ...reports.map(({ status, at }) => ({ at, status, error: noError, receivedAt: now })),
+        ]);
+      }
     });
 
     it('a report that came too late → unchanged, and in the timeline', async () => {
@@ -160,21 +167,40 @@ export function reportTests(openEngine: OpenEngine): void {
       expect(history?.log.status).toEqual(delivered);
     });
 
-    it.each<[string, Partial<Submission>]>([
+    const kinds: readonly (readonly [string, Partial<Submission>])[] = [
       ['with its own time', { status: delivered, at: now }],
       ['with doneAt', { status: delivered, doneAt: now }],
       ['without a time', { status: delivered }],
       ['with its own words', { status: { ...delivered, description: 'x', action: 'y' } }],
       ['without a status', { seenAt: now }],
       ['of a price', { price: { pricePerMessage: 0.1, currency: 'EUR' } }],
-    ])('the same report %s again and again → unchanged, once in the timeline', async (_condition, fields) => {
+    ];
+
+    it('a report of any kind again and again → unchanged, once in the timeline', async () => {
       const { store } = await engineFor(openEngine);
-      await recordAll(store, [sent]);
-      const report = { messageId: 'm', ...fields };
-      expect(await record(store, [report], { receivedAt: now + 1 })).toEqual(outcome({ updated: 1 }));
-      const before = await store.history(account, 'm', horizon);
-      expect(await record(store, [report, report], { receivedAt: now + 2 })).toEqual(outcome({ unchanged: 2 }));
-      expect(await store.history(account, 'm', horizon)).toEqual(before);
+      await recordAll(
+        store,
+        kinds.map(([kind]) => message(kind)),
+      );
+      for (const [messageId, fields] of kinds) {
+        const report = { messageId, ...fields };
+        expect(await record(store, [report], { receivedAt: now + 1 }), messageId).toEqual(outcome({ updated: 1 }));
+        const before = await store.history(account, messageId, horizon);
+        expect(await record(store, [report, report], { receivedAt: now + 2 }), messageId).toEqual(
+          outcome({ unchanged: 2 }),
+        );
+        expect(await store.history(account, messageId, horizon), messageId).toEqual(before);
+      }
+    });
+
+    it('the status it has, reported for a later moment → unchanged, and in the timeline', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [message('m', { status: delivered, at: now })]);
+      expect(await record(store, [{ messageId: 'm', status: delivered, at: now + 1 }])).toEqual(
+        outcome({ unchanged: 1 }),
+      );
+      expect((await find1(store, 'm')).at).toBe(now + 1);
+      expect((await store.history(account, 'm', horizon))?.timeline).toHaveLength(2);
     });
 
     it('an earlier report again after another → unchanged, not in the timeline again', async () => {

@@ -115,6 +115,19 @@ export function retentionTests(openEngine: OpenEngine): void {
       expect((await store.find(query({ sentSince: now }))).logs).toEqual([logOf(fresh)]);
     });
 
+    it('dropped right after recording, again and again → done each time', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      for (let round = 0; round < 20; round++) {
+        const sentAt = now - 100 + round;
+        await recordAll(
+          store,
+          messages(90, i => ({ messageId: `${round} ${i}`, sentAt })),
+        );
+        await store.dropBefore(sentAt + 1);
+        expect((await store.stats()).messages).toBe(0);
+      }
+    });
+
     it('nothing is past → nothing is dropped', async () => {
       const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
       await recordAll(

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -78,7 +78,7 @@ const busyTimeoutMs = 5000;
 export function openAccountsFile(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     // Made here and not by SQLite, so that nobody else can read it even for a moment.
     closeSync(openSync(path, 'a', 0o600));
     db = new DatabaseSync(path, { timeout: busyTimeoutMs });
@@ -152,4 +152,11 @@ function switchToWriteAheadLog(db: DatabaseSync): void {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Step by step: Node's own `recursive` never returns where a folder cannot hold others, as under /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }

@@ -20,10 +20,9 @@ const exportPath = `${logsPath}/export`;
 test('two accounts with the same message ids → each sees and changes only its own, by every route', async () => {
   const home = newHome();
   const server = await home.serve({ settings: { SENTLOG_SEGMENT_MESSAGES: '1000' } });
-  const [acme, zenith] = [
-    new LogCalls(server.address, await home.key('acme')),
-    new LogCalls(server.address, await home.key('zenith')),
-  ];
+  await home.createAccount('zenith');
+  const acme = home.calls(server);
+  const zenith = new LogCalls(server.address, await home.createKey('zenith'));
   const count = 1500;
   const content = (text: string) => ({ type: 'TEXT', text });
   const logs = (text: string) => Array.from({ length: count }, (_, i) => numbered(i, { content: content(text) }));
@@ -75,8 +74,8 @@ function parse(line: string): { content: { text: string } } {
 test('key revoked beside the running server → refused a second later, other keys and new ones work', async () => {
   const home = newHome();
   const server = await home.serve();
-  const [kept, revoked] = [await home.key('acme'), `App ${(await keyOf(home, 'acme')).trim()}`];
-  const [keeps, loses] = [new LogCalls(server.address, kept), new LogCalls(server.address, revoked)];
+  const revoked = await home.createKey('default');
+  const [keeps, loses] = [home.calls(server), new LogCalls(server.address, revoked)];
   await loses.record([numbered(1)]);
   expect((await loses.page('limit=1')).logs).toHaveLength(1);
   const id = /^App sentlog_([^_]+)_/.exec(revoked)?.[1] ?? '';
@@ -93,20 +92,15 @@ test('key revoked beside the running server → refused a second later, other ke
     expect(answer.headers.has('www-authenticate')).toBe(true);
   }
   expect((await keeps.page('limit=5')).logs).toHaveLength(1);
-  const fresh = new LogCalls(server.address, `App ${(await keyOf(home, 'acme')).trim()}`);
+  const fresh = new LogCalls(server.address, await home.createKey('default'));
   expect(recordAnswer(await fresh.postJson([numbered(2)]))).toMatchObject({ recorded: 1 });
 });
-
-async function keyOf(home: ServerHome, account: string): Promise<string> {
-  const { stdout } = await home.command('keys', 'create', '--account', account);
-  return stdout;
-}
 
 test('flood of wrong credentials → turned away, the account keeps its whole budget', async () => {
   const home = newHome();
   const settings = { SENTLOG_RATE_LIMIT: '20', SENTLOG_AUTH_FAILURE_LIMIT: '10' };
   const server = await home.serve({ settings });
-  const calls = new LogCalls(server.address, await home.key('acme'));
+  const calls = home.calls(server);
   const first = await calls.call(`${logsPath}?limit=1`);
   expect(first.headers.get('ratelimit-remaining')).toBe('19');
   const wrong = `${calls.authorization.slice(0, -4)}AAAA`;

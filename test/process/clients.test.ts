@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, LogCalls, logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
+import { eventually, type LogCalls, logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
 import { openSocket, requestHead } from '../support/raw-http.ts';
 import { MemoryWatch, ServerHome, type ServerProcess } from '../support/server-process.ts';
 
@@ -14,7 +14,7 @@ let calls: LogCalls;
 
 beforeAll(async () => {
   server = await home.serve();
-  calls = new LogCalls(server.address, await home.key('clients'));
+  calls = home.calls(server);
   for (let at = 0; at < rows; at += 10_000) await calls.record(numberedFrom(at, 10_000));
 });
 afterAll(() => home.remove());
@@ -42,7 +42,7 @@ async function exportedRows(): Promise<number> {
   return lines;
 }
 
-test('twenty clients stop reading an export → memory bounded, others served, nothing held when they go', async () => {
+test('twenty clients stop reading an export → memory bounded, others served', async () => {
   const watch = new MemoryWatch(server.pid);
   const stalled = await Promise.all(Array.from({ length: 20 }, stalledReader));
   await wait(1000);
@@ -55,7 +55,7 @@ test('twenty clients stop reading an export → memory bounded, others served, n
   await expectServes(rows + 1);
 });
 
-test('export read after a pause → comes whole, or the connection is ended', async () => {
+test('export read on after a pause → comes whole', async () => {
   const socket = await stalledReader();
   await wait(500);
   let [lines, tail] = [0, ''];
@@ -63,10 +63,8 @@ test('export read after a pause → comes whole, or the connection is ended', as
     for (const byte of chunk) if (byte === 10) lines++;
     tail = (tail + chunk.toString('latin1')).slice(-5);
   });
-  const closed = once(socket, 'close').then(() => true);
-  const whole = eventually('the last chunk has come', () => tail === '0\r\n\r\n').then(() => true);
-  expect(await Promise.race([closed, whole])).toBe(true);
-  if (tail === '0\r\n\r\n') expect(lines).toBeGreaterThan(rows);
+  await eventually('the last chunk has come', () => tail === '0\r\n\r\n');
+  expect(lines).toBeGreaterThan(rows);
   socket.destroy();
 });
 
@@ -134,5 +132,5 @@ test('uploads broken off in their middle → the server serves on, nothing stays
   // Whole lines may have been kept or not; what was kept must be whole, and is known when it comes again.
   const again = await calls.record(numberedFrom(rows + 200, 100));
   expect(again.recorded + again.unchanged).toBe(100);
-  expect(server.stderr).not.toMatch(/"level":(?:50|60)/);
+  expect(server.stderr).not.toMatch(/"level":"(?:error|fatal)"/);
 });

@@ -1,8 +1,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { LogCalls, logsPath, numberedFrom } from '../support/log-calls.ts';
+import { logsPath, numberedFrom } from '../support/log-calls.ts';
 import { ServerHome } from '../support/server-process.ts';
 
 const homes: ServerHome[] = [];
@@ -17,8 +17,7 @@ const preload = join(import.meta.dirname, '../support/shifted-clock.ts');
 test('wall clock jumps forth and back → all is recorded, in order, once, and the limits let go in time', async () => {
   const home = new ServerHome();
   homes.push(home);
-  const key = await home.key('clock');
-  const file = join(home.dataDir, '../shift');
+  const file = join(dirname(home.dataDir), 'shift');
   const shift = async (ms: number) => {
     writeFileSync(`${file}.new`, String(ms));
     renameSync(`${file}.new`, file);
@@ -28,7 +27,7 @@ test('wall clock jumps forth and back → all is recorded, in order, once, and t
   const settings = { SENTLOG_SEGMENT_MESSAGES: '1000', SENTLOG_RATE_LIMIT: '1000' };
   const options = { settings, nodeArgs: ['--import', preload], env: { SHIFTED_CLOCK_FILE: file } };
   const server = await home.serve(options);
-  const calls = new LogCalls(server.address, key);
+  const calls = home.calls(server);
   const shifts = [0, 3 * hourMs, 0, -2 * hourMs, hourMs];
   for (const [i, ms] of shifts.entries()) {
     await shift(ms);
@@ -61,5 +60,5 @@ test('wall clock jumps forth and back → all is recorded, in order, once, and t
 
   expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
   const restarted = await home.serve(options);
-  expect(await new LogCalls(restarted.address, key).walk()).toEqual(logs);
+  expect(await home.calls(restarted).walk()).toEqual(logs);
 });

@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { LogCalls } from '../support/log-calls.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
 
@@ -17,7 +16,6 @@ const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
 test('killed twenty times while recording → all that was answered is there, once, with its reports', async () => {
   const home = new ServerHome();
   homes.push(home);
-  const key = await home.key('crash');
   const ledger = new Ledger(Date.now() - 600_000);
   const startsMs: number[] = [];
   for (let round = 0; round <= kills; round++) {
@@ -28,7 +26,7 @@ test('killed twenty times while recording → all that was answered is there, on
     }
     const began = performance.now();
     const server = await home.serve({ settings });
-    const calls = new LogCalls(server.address, key);
+    const calls = home.calls(server);
     await calls.page('limit=1');
     startsMs.push(performance.now() - began);
     expect(ledger.faults(await calls.walk())).toEqual([]);

@@ -1,32 +1,34 @@
-import { closeSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
-import { eventually, LogCalls, numberedFrom } from '../support/log-calls.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { eventually, numberedFrom } from '../support/log-calls.ts';
 import { ServerHome } from '../support/server-process.ts';
-
-const homes: ServerHome[] = [];
-
-afterEach(async () => {
-  for (const home of homes.splice(0)) await home.remove();
-});
 
 const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
 const second = '000000002.rows.db';
+const original = new ServerHome();
+const copies: ServerHome[] = [];
 
-/** Three sealed segments of a thousand messages and a young one of five hundred, with the server stopped. */
-async function recordedLog() {
-  const home = new ServerHome();
-  homes.push(home);
-  const server = await home.serve({ settings });
-  const key = await home.key('damage');
-  await new LogCalls(server.address, key).record(numberedFrom(0, 3500));
-  const segments = join(home.dataDir, 'segments');
+/** Three sealed segments of a thousand messages and a young one of five hundred. */
+beforeAll(async () => {
+  const server = await original.serve({ settings });
+  await original.calls(server).record(numberedFrom(0, 3500));
   await eventually('three segments are sealed', () => {
-    const names = readdirSync(segments);
+    const names = readdirSync(join(original.dataDir, 'segments'));
     return names.filter(name => name.endsWith('.index')).length === 3 && !names.includes(`${second}-wal`);
   });
   await server.end('SIGTERM');
-  return { home, key, rowsFile: join(segments, second) };
+});
+afterEach(async () => {
+  for (const home of copies.splice(0)) await home.remove();
+});
+afterAll(() => original.remove());
+
+function recordedLog() {
+  const home = original.copy();
+  copies.push(home);
+  return { home, rowsFile: join(home.dataDir, 'segments', second) };
 }
 
 function flipBit(path: string, offset: number): void {
@@ -45,10 +47,10 @@ test.each([
   ['with a flipped bit in its middle', (path: string) => flipBit(path, Math.floor(statSync(path).size / 2))],
   ['with a flipped bit in its head', (path: string) => flipBit(path, 20)],
 ])('segment %s → set aside, named in log and metrics, the rest serves', async (_, damage) => {
-  const { home, key, rowsFile } = await recordedLog();
+  const { home, rowsFile } = recordedLog();
   damage(rowsFile);
   const server = await home.serve({ settings });
-  const calls = new LogCalls(server.address, key);
+  const calls = home.calls(server);
   // A flipped bit inside a row is found by whatever comes first: a read of that row, or the check after the start.
   await eventually('the segment is set aside', () => {
     const { dataDir } = home;
@@ -64,16 +66,32 @@ test.each([
   expect(await calls.walk()).toHaveLength(3500);
   expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
   const restarted = await home.serve({ settings });
-  expect(await new LogCalls(restarted.address, key).walk()).toHaveLength(3500);
+  expect(await home.calls(restarted).walk()).toHaveLength(3500);
 });
 
 test('bit flipped while the server runs → a read finds it, and never serves it', async () => {
-  const { home, key, rowsFile } = await recordedLog();
+  const { home, rowsFile } = recordedLog();
   const server = await home.serve({ settings });
-  const calls = new LogCalls(server.address, key);
+  const calls = home.calls(server);
   for (let at = 8192; at < statSync(rowsFile).size; at += 8192) flipBit(rowsFile, at + 5000);
   const texts = (await calls.walk()).map(log => log.content.text);
   const intact = numberedFrom(0, 3500).map(one => one.content?.text);
   expect(texts.filter(text => !intact.includes(text))).toEqual([]);
   expect(texts.length).toBeGreaterThanOrEqual(spared.length);
+  expect(readdirSync(join(home.dataDir, 'damaged'))).toContain(second);
+  expect((await calls.call('/metrics')).text).toContain(second);
+});
+
+test('segment of a newer version → not touched: one clear line and exit code 1', async () => {
+  const { home, rowsFile } = recordedLog();
+  rmSync(rowsFile.replace('.rows.db', '.index'));
+  const rows = new DatabaseSync(rowsFile);
+  rows.exec("UPDATE meta SET value = 2 WHERE name = 'formatVersion'");
+  rows.close();
+  const server = home.launch({ settings });
+  await eventually('the server gives up', () => server.ended);
+  expect(await server.exited).toEqual({ code: 1, signal: null });
+  expect(server.stderr.trim().split('\n')).toHaveLength(1);
+  expect(server.stderr).toContain('newer version');
+  expect(readdirSync(home.dataDir)).not.toContain('damaged');
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { errorAnswer, eventually, LogCalls } from '../support/log-calls.ts';
+import { errorAnswer, eventually } from '../support/log-calls.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
 import { type SmallDisk, smallDisks } from '../support/small-disk.ts';
@@ -18,7 +18,7 @@ test.each(smallDisks())('no room ($name) → 503 until there is, reads go on, no
   const disk = make();
   disks.push(disk);
   const server = await disk.home.serve(disk.launch);
-  const calls = new LogCalls(server.address, await disk.home.key('full'));
+  const calls = disk.home.calls(server);
   expect((await calls.call('/health/ready')).status).toBe(200);
   const ledger = new Ledger(Date.now() - 600_000);
   const load = new Load(ledger, calls);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { LogCalls, logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
+import { logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
 import { openSocket, requestHead, upload } from '../support/raw-http.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
@@ -21,18 +21,17 @@ function newHome(): ServerHome {
 test('SIGTERM while recording → exits 0, and keeps every record it answered', async () => {
   const home = newHome();
   const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
-  const key = await home.key('stop');
   const ledger = new Ledger(Date.now() - 600_000);
   for (let round = 0; round < 3; round++) {
     const server = await home.serve({ settings });
-    const load = new Load(ledger, new LogCalls(server.address, key));
+    const load = new Load(ledger, home.calls(server));
     await load.confirmed(3000);
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
     await load.finished();
     expect(load.refusals.map(refusal => refusal.status).filter(status => status !== 503)).toEqual([]);
   }
   const server = await home.serve({ settings });
-  const calls = new LogCalls(server.address, key);
+  const calls = home.calls(server);
   expect(ledger.faults(await calls.walk())).toEqual([]);
   await Load.repeatUnanswered(ledger, calls);
   expect(ledger.faults(await calls.walk())).toEqual([]);
@@ -43,7 +42,7 @@ test('SIGTERM while recording → exits 0, and keeps every record it answered', 
 test('SIGTERM in the middle of an upload → the upload is finished and answered, new callers are not served', async () => {
   const home = newHome();
   const server = await home.serve();
-  const calls = new LogCalls(server.address, await home.key('stop'));
+  const calls = home.calls(server);
   const lines = numberedFrom(0, 500).map(one => `${JSON.stringify(one)}\n`);
   async function* halves() {
     yield Buffer.from(lines.slice(0, 250).join(''));
@@ -57,7 +56,7 @@ test('SIGTERM in the middle of an upload → the upload is finished and answered
   expect(JSON.parse(answer.text)).toMatchObject({ recorded: 500 });
   expect(await server.exited).toEqual({ code: 0, signal: null });
   const again = await home.serve();
-  const ids = (await new LogCalls(again.address, calls.authorization).walk()).map(log => log.messageId);
+  const ids = (await home.calls(again).walk()).map(log => log.messageId);
   expect(ids.sort()).toEqual(
     numberedFrom(0, 500)
       .map(one => one.messageId)
@@ -68,7 +67,7 @@ test('SIGTERM in the middle of an upload → the upload is finished and answered
 test('SIGTERM with idle and stuck connections → exits 0 all the same', async () => {
   const home = newHome();
   const server = await home.serve({ settings: { SENTLOG_SHUTDOWN_TIMEOUT: '1s' } });
-  const calls = new LogCalls(server.address, await home.key('stop'));
+  const calls = home.calls(server);
   await calls.record(numberedFrom(0, 10));
   const idle = await openSocket(server.address);
   const halfHead = await openSocket(server.address);
@@ -86,7 +85,7 @@ test('SIGTERM with idle and stuck connections → exits 0 all the same', async (
 test('second server on one data folder → one clear line, exit code 1, the first serves on', async () => {
   const home = newHome();
   const first = await home.serve();
-  const calls = new LogCalls(first.address, await home.key('twice'));
+  const calls = home.calls(first);
   const other = home.launch();
   expect(await other.exited).toEqual({ code: 1, signal: null });
   expect(other.stderr.trim().split('\n')).toHaveLength(1);

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LogCalls } from './log-calls.ts';
 
 const program = join(import.meta.dirname, '../../bin/sentlog');
 /** With this, the program starts itself in no other process on any Node: a signal goes to the server itself. */
@@ -79,6 +80,12 @@ export class ServerProcess {
     return address;
   }
 
+  /** The key that the first start on a folder prints, as an `Authorization` header carries it. */
+  get firstAuthorization(): string | undefined {
+    const key = /\bsentlog_[\w-]+/.exec(this.#stdout)?.[0];
+    return key === undefined ? undefined : `App ${key}`;
+  }
+
   /** Resolves when the server has said where it listens; rejects when it ends before. */
   async listening(): Promise<void> {
     for (const end = Date.now() + startTimeoutMs; this.#announced() === undefined; ) {
@@ -108,6 +115,7 @@ export class ServerHome {
   readonly dataDir: string;
   readonly #owned: string | undefined;
   readonly #processes = new Set<ServerProcess>();
+  #authorization: string | undefined;
   // A test run that is cut short must not leave servers behind.
   readonly #onExit = () => {
     for (const process of this.#processes) if (!process.ended) process.signal('SIGKILL');
@@ -129,7 +137,22 @@ export class ServerHome {
   async serve(options: LaunchOptions = {}): Promise<ServerProcess> {
     const server = this.launch(options);
     await server.listening();
+    this.#authorization ??= server.firstAuthorization;
     return server;
+  }
+
+  /** Calls a server of this folder with the key of its first start. */
+  calls(server: ServerProcess): LogCalls {
+    if (this.#authorization === undefined) throw new Error('no server of this folder has printed a key');
+    return new LogCalls(server.address, this.#authorization);
+  }
+
+  /** The same log in a folder of its own, for tests that start from one recording; nothing may run on it. */
+  copy(): ServerHome {
+    const copy = new ServerHome();
+    cpSync(this.dataDir, copy.dataDir, { recursive: true });
+    copy.#authorization = this.#authorization;
+    return copy;
   }
 
   /** Runs another command of the program on this folder to its end. */
@@ -139,11 +162,14 @@ export class ServerHome {
     return { ...exit, stdout: command.stdout, stderr: command.stderr };
   }
 
-  /** A new key of an account, which is created when it is not there yet, as an `Authorization` header carries it. */
-  async key(account: string, ...args: readonly string[]): Promise<string> {
-    if (account !== 'default') await this.#succeed('accounts', 'create', account);
-    const key = await this.#succeed('keys', 'create', '--account', account, ...args);
-    return `App ${key.trim()}`;
+  /** A further account. */
+  async createAccount(name: string): Promise<void> {
+    await this.#succeed('accounts', 'create', name);
+  }
+
+  /** A further key of an account, as an `Authorization` header carries it. */
+  async createKey(account: string): Promise<string> {
+    return `App ${(await this.#succeed('keys', 'create', '--account', account)).trim()}`;
   }
 
   async #succeed(...args: readonly string[]): Promise<string> {

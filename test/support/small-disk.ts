@@ -40,7 +40,8 @@ const smallFileSystem = {
     const home = new ServerHome(join(folder, 'data'));
     return {
       home,
-      launch: {},
+      // Small segments, so that sealing runs out of room as well.
+      launch: { settings: { SENTLOG_SEGMENT_MESSAGES: '1000' } },
       makeRoom: () => rmSync(ballast),
       remove: async () => {
         await home.remove();

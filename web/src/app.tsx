@@ -1,0 +1,40 @@
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import type { Api } from './api/api.ts';
+import { isPassing, pauseMs, troubleOf } from './api/trouble.ts';
+import { LogPage } from './log-page.tsx';
+import { SignIn } from './parts/sign-in.tsx';
+import { useSession } from './session.ts';
+
+function createQueries(onSignedOut: () => void): QueryClient {
+  const onError = (error: Error) => {
+    if (troubleOf(error).kind === 'signed-out') onSignedOut();
+  };
+  return new QueryClient({
+    queryCache: new QueryCache({ onError }),
+    defaultOptions: {
+      // What passes is waited for; the banner says so meanwhile.
+      queries: {
+        retry: (_attempts, error) => isPassing(error),
+        retryDelay: pauseMs,
+        networkMode: 'always',
+        refetchOnWindowFocus: false,
+      },
+    },
+  });
+}
+
+export function App() {
+  const { api, notice, ordinal, begin, end } = useSession();
+  if (api === undefined) return <SignIn notice={notice} onSignedIn={begin} />;
+  return <SignedIn key={ordinal} api={api} onEnd={end} />;
+}
+
+function SignedIn({ api, onEnd }: { readonly api: Api; readonly onEnd: (notice?: string) => void }) {
+  const queries = useMemo(() => createQueries(() => onEnd('The key or session is not valid any more.')), [onEnd]);
+  return (
+    <QueryClientProvider client={queries}>
+      <LogPage api={api} onEnd={onEnd} />
+    </QueryClientProvider>
+  );
+}

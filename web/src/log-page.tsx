@@ -1,0 +1,95 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { Api } from './api/api.ts';
+import { useBook } from './log/use-book.ts';
+import { type Asked, type Page, PageContext } from './page-context.ts';
+import { Banner } from './parts/banner.tsx';
+import { Drawer } from './parts/drawer.tsx';
+import { FilterBar } from './parts/filter-bar.tsx';
+import { Header } from './parts/header.tsx';
+import { Help } from './parts/help.tsx';
+import { LogTable } from './parts/log-table.tsx';
+import { Overview } from './parts/overview.tsx';
+import { TableBar } from './parts/table-bar.tsx';
+import { useColumns } from './parts/use-columns.ts';
+import { useView } from './view/use-view.ts';
+import { filterOf, searchOf } from './view/view.ts';
+
+function useAsked(): Omit<Page, 'api'> {
+  const [view, change] = useView();
+  const [epoch, setEpoch] = useState(0);
+  const { conditions, range } = view;
+  const viewKey = searchOf({ conditions, range, utc: false, live: true });
+  const reload = useCallback(() => setEpoch(last => last + 1), []);
+  const latest = useRef(view);
+  latest.current = view;
+  const asked = useMemo<Asked>(() => {
+    const { conditions, range } = latest.current;
+    return {
+      id: `${epoch} ${viewKey}`,
+      viewKey,
+      filter: filterOf({ conditions, range }, Date.now()),
+      conditions,
+    };
+  }, [epoch, viewKey]);
+  return { view, change, asked, reload };
+}
+
+export function LogPage({ api, onEnd }: { readonly api: Api; readonly onEnd: (notice?: string) => void }) {
+  const asked = useAsked();
+  const page = useMemo<Page>(
+    () => ({ api, view: asked.view, change: asked.change, asked: asked.asked, reload: asked.reload }),
+    [api, asked.view, asked.change, asked.asked, asked.reload],
+  );
+  return (
+    <PageContext value={page}>
+      <Rooms onEnd={onEnd} />
+    </PageContext>
+  );
+}
+
+function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
+  const signedOut = useCallback(() => onEnd('The key or session is not valid any more.'), [onEnd]);
+  const { book, feed } = useBook(signedOut);
+  const [helping, setHelping] = useState(false);
+  const columns = useColumns();
+  useShortcuts(() => setHelping(true));
+  return (
+    <div className="rooms">
+      <a className="skip" href="#log">
+        Skip to the messages
+      </a>
+      <Header onEnd={onEnd} onHelp={() => setHelping(true)} />
+      <Banner lost={feed === 'lost'} />
+      <main>
+        <FilterBar feed={feed} />
+        <Overview />
+        <TableBar book={book} columns={columns} />
+        <LogTable book={book} columns={columns.shown} />
+      </main>
+      <Drawer />
+      {helping && <Help onClose={() => setHelping(false)} />}
+    </div>
+  );
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest('input, textarea, select, dialog') !== null;
+}
+
+/** `/` and `?`, wherever nobody is typing. */
+function useShortcuts(onHelp: () => void) {
+  const help = useRef(onHelp);
+  help.current = onHelp;
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (event.key === '?') help.current();
+      else if (event.key === '/') {
+        event.preventDefault();
+        document.getElementById('search')?.focus();
+      }
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, []);
+}

@@ -1,0 +1,126 @@
+import type { Log } from '../../../src/client/index.ts';
+import { type FetchPage, LogWalk } from './walk.ts';
+
+/** Live rows beyond which the view is better asked for anew. */
+const arrivalsMax = 1000;
+const notifyEveryMs = 100;
+
+/** The rows on screen: those that arrived while looking, above those that the walk finds. */
+export class LogBook {
+  readonly walk: LogWalk;
+  readonly #keeps: (log: Log) => boolean;
+  readonly #listeners = new Set<() => void>();
+  #version = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #shown: Log[] = [];
+  #waiting: Log[] = [];
+  #waitingMore = false;
+  #holding = false;
+  #stale = false;
+  readonly #known = new Set<string>();
+  #changes = 0;
+
+  constructor(fetchPage: FetchPage, keeps: (log: Log) => boolean) {
+    this.#keeps = keeps;
+    this.walk = new LogWalk(fetchPage, keeps, () => this.#notify(true));
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly version = (): number => this.#version;
+
+  get count(): number {
+    return this.#shown.length + this.walk.count;
+  }
+
+  /** Rows that arrived while the view was held still. */
+  get waiting(): { readonly count: number; readonly orMore: boolean } {
+    return { count: this.#waiting.length, orMore: this.#waitingMore };
+  }
+
+  /** More has arrived than is kept: the view has to be asked for anew. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** Grows with every arrival and change. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  row(index: number): Log | undefined {
+    return index < this.#shown.length ? this.#shown[index] : this.walk.row(index - this.#shown.length);
+  }
+
+  indexOf(messageId: string): number | undefined {
+    const shown = this.#shown.findIndex(log => log.messageId === messageId);
+    if (shown !== -1) return shown;
+    const walked = this.walk.indexOf(messageId);
+    return walked === undefined ? undefined : walked + this.#shown.length;
+  }
+
+  want(first: number, last: number): void {
+    this.walk.want(Math.max(0, first - this.#shown.length), last - this.#shown.length);
+  }
+
+  /** Whether arrivals wait instead of moving the rows. */
+  hold(holding: boolean): void {
+    this.#holding = holding;
+  }
+
+  /** Shows what waits. */
+  release(): void {
+    this.#holding = false;
+    if (this.#waitingMore) this.#stale = true;
+    this.#shown = [...this.#waiting, ...this.#shown];
+    this.#waiting = [];
+    this.#notify(true);
+  }
+
+  /** Takes in a new or changed log; `true` when it is new to the view. A log taken twice is there once. */
+  take(log: Log): boolean {
+    this.#changes += 1;
+    this.#notify(false);
+    if (this.walk.replace(log)) return false;
+    if (this.#known.has(log.messageId)) {
+      const put = (one: Log) => (one.messageId === log.messageId ? log : one);
+      this.#shown = this.#shown.map(put);
+      this.#waiting = this.#waiting.map(put);
+      return false;
+    }
+    if (!this.#keeps(log) || !this.walk.started || this.#isBelow(log)) return false;
+    this.#known.add(log.messageId);
+    this.#add(log);
+    return true;
+  }
+
+  /** A change of a message further down than anybody has scrolled: it is read with its page. */
+  #isBelow(log: Log): boolean {
+    const { newest } = this.walk;
+    return newest !== undefined && Date.parse(log.sentAt) < Date.parse(newest);
+  }
+
+  #add(log: Log): void {
+    const list = this.#holding ? this.#waiting : this.#shown;
+    if (list.length >= arrivalsMax) {
+      if (this.#holding) this.#waitingMore = true;
+      else this.#stale = true;
+      return;
+    }
+    const sentAt = Date.parse(log.sentAt);
+    const place = list.findIndex(one => Date.parse(one.sentAt) <= sentAt);
+    list.splice(place === -1 ? list.length : place, 0, log);
+  }
+
+  #notify(now: boolean): void {
+    if (now) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#version += 1;
+      for (const listener of this.#listeners) listener();
+    } else this.#timer ??= setTimeout(() => this.#notify(true), notifyEveryMs);
+  }
+}

@@ -1,0 +1,83 @@
+import { isRecord, parseJson } from '../../../src/client/errors.ts';
+
+export type ExportFormat = 'ndjson' | 'csv';
+export type Progress = { readonly rows: number; readonly bytes: number };
+
+/** Parts are handed to the browser at this size, which keeps them on disk and not in memory. */
+const partBytes = 8_000_000;
+const newline = 10;
+const quote = 34;
+
+/** Counts lines of NDJSON and of CSV; in CSV a line end between quotes is part of a cell. */
+export function lineCounter(format: ExportFormat): (bytes: Uint8Array) => number {
+  // The header of CSV is no row.
+  let lines = format === 'csv' ? -1 : 0;
+  let quoted = false;
+  return bytes => {
+    for (const byte of bytes) {
+      if (byte === quote && format === 'csv') quoted = !quoted;
+      else if (byte === newline && !quoted) lines += 1;
+    }
+    return Math.max(lines, 0);
+  };
+}
+
+/** Keeps the lines of NDJSON whose error has the name. */
+export function errorSieve(name: string): TransformStream<Uint8Array, Uint8Array> {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  let pending = '';
+  const keeps = (line: string) => {
+    const log = parseJson(line);
+    return isRecord(log) && isRecord(log.error) && log.error.name === name;
+  };
+  return new TransformStream({
+    transform(bytes, controller) {
+      const lines = (pending + decoder.decode(bytes, { stream: true })).split('\n');
+      pending = lines.pop() ?? '';
+      const kept = lines.filter(keeps);
+      if (kept.length > 0) controller.enqueue(encoder.encode(`${kept.join('\n')}\n`));
+    },
+    flush(controller) {
+      if (keeps(pending)) controller.enqueue(encoder.encode(`${pending}\n`));
+    },
+  });
+}
+
+/** Gathers an export into a file, telling how far it is. */
+export async function gather(
+  stream: ReadableStream<Uint8Array>,
+  format: ExportFormat,
+  onProgress: (progress: Progress) => void,
+): Promise<Blob> {
+  const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
+  const count = lineCounter(format);
+  const parts: Blob[] = [];
+  let pending: Uint8Array<ArrayBuffer>[] = [];
+  let pendingBytes = 0;
+  let bytes = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.length;
+    pendingBytes += value.length;
+    pending.push(new Uint8Array(value));
+    if (pendingBytes >= partBytes) {
+      parts.push(new Blob(pending));
+      pending = [];
+      pendingBytes = 0;
+    }
+    onProgress({ rows: count(value), bytes });
+  }
+  return new Blob([...parts, ...pending], { type });
+}
+
+export function save(file: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  // The browser needs the address until it has begun to write the file.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,91 @@
+import { isRecord, parseJson } from '../../../src/client/errors.ts';
+import type { Log, LogsFilter } from '../../../src/client/index.ts';
+import type { Api } from '../api/api.ts';
+import { serverEvents } from '../api/events.ts';
+import { isPassing, pauseMs } from '../api/trouble.ts';
+
+export type FeedState = 'connecting' | 'live' | 'lost' | 'refused';
+
+export type FeedListener = {
+  readonly onLog: (log: Log) => void;
+  /** Connected from now on, without what came before; after a pause, connected to where it broke off. */
+  readonly onOpen: (resumed: boolean) => void;
+  /** The place to resume at is gone: the view has to be asked for anew. */
+  readonly onReset: () => void;
+  readonly onState: (state: FeedState) => void;
+  readonly onRefused: (error: unknown) => void;
+};
+
+/** The server speaks every 15 seconds; a connection that is silent for longer is a dead one. */
+const silenceMaxMs = 40_000;
+
+function isLog(value: unknown): value is Log {
+  return isRecord(value) && typeof value.messageId === 'string' && isRecord(value.status);
+}
+
+/** Follows the stream until `signal` ends it, across lost connections. */
+export async function follow(api: Api, filter: LogsFilter, listener: FeedListener, signal: AbortSignal): Promise<void> {
+  let lastEventId: string | undefined;
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    let failure: unknown;
+    try {
+      for await (const event of connect(api, filter, lastEventId, listener, signal)) {
+        attempt = 0;
+        if (event.id !== undefined) lastEventId = event.id;
+        if (event.event === 'reset') return listener.onReset();
+        const log = event.event === 'log' ? parseJson(event.data) : undefined;
+        if (isLog(log)) listener.onLog(log);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      failure = error;
+      if (isFinal(error)) {
+        listener.onState('refused');
+        return listener.onRefused(error);
+      }
+    }
+    if (signal.aborted) return;
+    listener.onState('lost');
+    await pause(pauseMs(attempt, failure), signal);
+  }
+}
+
+/** A refusal that stays one. What breaks off in the middle of the stream is a lost connection. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Error && 'status' in error && !isPassing(error);
+}
+
+async function* connect(
+  api: Api,
+  filter: LogsFilter,
+  lastEventId: string | undefined,
+  listener: FeedListener,
+  signal: AbortSignal,
+) {
+  const silence = new AbortController();
+  const expire = () => silence.abort(new Error('the stream has gone silent'));
+  let timer = setTimeout(expire, silenceMaxMs);
+  const beat = () => {
+    clearTimeout(timer);
+    timer = setTimeout(expire, silenceMaxMs);
+  };
+  try {
+    const either = AbortSignal.any([signal, silence.signal]);
+    const response = await api.stream(filter, lastEventId, either);
+    listener.onState('live');
+    listener.onOpen(lastEventId !== undefined);
+    if (response.body !== null) yield* serverEvents(response.body, beat);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,122 @@
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import type { Log } from '../../../src/client/index.ts';
+import { troubleOf } from '../api/trouble.ts';
+import { type Asked, type Page, usePage } from '../page-context.ts';
+import { isOpenEnded } from '../view/view.ts';
+import { LogBook } from './book.ts';
+import { type FeedState, follow } from './feed.ts';
+
+const pageLogs = 200;
+/** Pages that are sifted here hold as much as the API gives at once. */
+const siftedPageLogs = 1000;
+
+function keepsOf({ conditions, filter }: Asked): (log: Log) => boolean {
+  const error = conditions.error?.[0];
+  return log =>
+    (error === undefined || log.error.name === error) &&
+    (filter.generalStatus === undefined || log.status.groupName === filter.generalStatus);
+}
+
+function createBook({ api }: Page, asked: Asked, queries: QueryClient): LogBook {
+  const limit = asked.conditions.error === undefined ? pageLogs : siftedPageLogs;
+  const fetchPage = (cursor: string | undefined) =>
+    queries.fetchQuery({
+      queryKey: ['page', asked.id, cursor ?? ''],
+      queryFn: ({ signal }) => api.client.logs({ ...asked.filter, limit, useCursor: true, cursor }, { signal }),
+      gcTime: 0,
+    });
+  return new LogBook(fetchPage, keepsOf(asked));
+}
+
+/** The rows of what is asked for, and how the stream that brings more of them is doing. */
+export function useBook(onSignedOut: () => void): { readonly book: LogBook; readonly feed: FeedState | 'off' } {
+  const page = usePage();
+  const { asked, reload } = page;
+  const queries = useQueryClient();
+  const pageRef = useRef(page);
+  pageRef.current = page;
+  const book = useMemo(() => createBook(pageRef.current, asked, queries), [asked, queries]);
+  useSyncExternalStore(book.subscribe, book.version);
+  useEffect(() => {
+    book.want(0, pageLogs / 4);
+    return () => void queries.cancelQueries({ queryKey: ['page', asked.id] });
+  }, [book, asked.id, queries]);
+  const { stale } = book;
+  useEffect(() => {
+    if (stale) reload();
+  }, [stale, reload]);
+  return { book, feed: useFeed(book, onSignedOut) };
+}
+
+/** Follows the stream while the view is live; a message that changes is read anew where it stands open. */
+function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
+  const { api, view, asked, reload } = usePage();
+  const queries = useQueryClient();
+  const [state, setState] = useState<FeedState>('connecting');
+  const live = view.live && isOpenEnded(view.range);
+  const catchUp = useCatchUp(book);
+  useEffect(() => {
+    if (!live) return;
+    const ending = new AbortController();
+    // What leaves the status asked for is news too: the row on screen has to say so.
+    const { generalStatus: _, ...filter } = asked.filter;
+    const listener = {
+      onLog: (log: Log) => {
+        book.take(log);
+        void queries.invalidateQueries({ queryKey: ['message', log.messageId] });
+      },
+      onOpen: (resumed: boolean) => {
+        if (!resumed) void catchUp(ending.signal);
+      },
+      onReset: reload,
+      onState: setState,
+      onRefused: (error: unknown) => {
+        if (troubleOf(error).kind === 'signed-out') onSignedOut();
+      },
+    };
+    setState('connecting');
+    void follow(api, filter, listener, ending.signal);
+    return () => ending.abort();
+  }, [live, api, asked, book, queries, reload, catchUp, onSignedOut]);
+  return live ? state : 'off';
+}
+
+const catchUpLogs = 100;
+
+/** Takes in what was recorded after the walk began and before the stream did. */
+function useCatchUp(book: LogBook): (signal: AbortSignal) => Promise<void> {
+  const { api, asked, reload } = usePage();
+  const queries = useQueryClient();
+  return useCallback(
+    async signal => {
+      await started(book, signal);
+      const query = { ...asked.filter, limit: catchUpLogs };
+      const results = await queries
+        .fetchQuery({
+          queryKey: ['page', asked.id, 'catch-up'],
+          queryFn: async () => (await api.client.logs(query, { signal })).results,
+          gcTime: 0,
+        })
+        // What does not pass with time has been refused to the walk as well, which shows it.
+        .catch(() => []);
+      if (signal.aborted) return;
+      const fresh = results.toReversed().filter(log => book.take(log));
+      if (fresh.length === catchUpLogs) reload();
+    },
+    [api, asked, book, queries, reload],
+  );
+}
+
+function started(book: LogBook, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const check = () => {
+      if (!book.walk.started && !signal.aborted) return;
+      unsubscribe();
+      resolve();
+    };
+    const unsubscribe = book.subscribe(check);
+    signal.addEventListener('abort', check);
+    check();
+  });
+}

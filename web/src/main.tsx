@@ -1,0 +1,14 @@
+import 'uplot/dist/uPlot.min.css';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/overview.css';
+import './styles/table.css';
+import './styles/drawer.css';
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { applyTheme, keptTheme } from './parts/theme.ts';
+
+const element = document.getElementById('page');
+if (element === null) throw new Error('the document has no place for the page');
+applyTheme(keptTheme());
+createRoot(element).render(<App />);

@@ -1,0 +1,31 @@
+import { createContext, useContext } from 'react';
+import type { LogsFilter } from '../../src/client/index.ts';
+import type { Api } from './api/api.ts';
+import type { ChangeView } from './view/use-view.ts';
+import type { Conditions, View } from './view/view.ts';
+
+/** What the view asked for, and when: a relative range means something else a minute later. */
+export type Asked = {
+  readonly id: string;
+  /** The same for every time that this is asked. */
+  readonly viewKey: string;
+  readonly filter: LogsFilter;
+  readonly conditions: Conditions;
+};
+
+export type Page = {
+  readonly api: Api;
+  readonly view: View;
+  readonly change: ChangeView;
+  readonly asked: Asked;
+  /** Asks anew, for the range as it is now. */
+  readonly reload: () => void;
+};
+
+export const PageContext = createContext<Page | undefined>(undefined);
+
+export function usePage(): Page {
+  const page = useContext(PageContext);
+  if (page === undefined) throw new Error('outside of the page');
+  return page;
+}

@@ -1,0 +1,25 @@
+import { isRecord } from '../../../src/client/errors.ts';
+import type { Content } from '../../../src/client/index.ts';
+import { inert } from '../view/format.ts';
+
+const textOf = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** What a content says, in a line; what kind it is, when it says nothing. */
+export function contentText(content: Content): string {
+  const payload = isRecord(content.payload) ? content.payload : {};
+  const elements = Array.isArray(payload.elements) ? payload.elements.filter(isRecord) : [];
+  const titles = elements.map(element => textOf(element.title)).filter(title => title !== undefined);
+  const said =
+    textOf(content.text) ??
+    textOf(payload.text) ??
+    textOf(content.name) ??
+    (titles.join(' · ') || fileName(content.url));
+  const kind = textOf(content.type) ?? 'unknown';
+  if (kind === 'TEXT' && said !== undefined) return inert(said);
+  return inert(said === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}: ${said}`);
+}
+
+function fileName(url: unknown): string | undefined {
+  const text = textOf(url);
+  return text?.split(/[?#]/)[0]?.split('/').at(-1) || text;
+}

@@ -1,0 +1,122 @@
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import type { Message } from '../../../src/client/index.ts';
+import { SentlogError } from '../../../src/client/index.ts';
+import { usePage } from '../page-context.ts';
+import { deliveryMs, durationText, inert, momentText, priceText } from '../view/format.ts';
+import { ContentView } from './content-view.tsx';
+import { Copies } from './copies.tsx';
+import { Same } from './same.tsx';
+import { StatusWord } from './status-word.tsx';
+import { Timeline } from './timeline.tsx';
+
+/** One message, with everything that is known of it. */
+export function Drawer() {
+  const { view } = usePage();
+  return view.open === undefined ? null : <OpenDrawer key="drawer" messageId={view.open} />;
+}
+
+function OpenDrawer({ messageId }: { readonly messageId: string }) {
+  const { api, change } = usePage();
+  const { data, error, isPending } = useQuery({
+    queryKey: ['message', messageId],
+    queryFn: ({ signal }) => api.client.message(messageId, { signal }),
+    gcTime: 0,
+  });
+  const heading = useRef<HTMLHeadingElement>(null);
+  const close = () => change(view => ({ ...view, open: undefined }));
+  const closeRef = useRef(close);
+  closeRef.current = close;
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || document.querySelector('dialog[open]') !== null) return;
+      if (event.target instanceof Element && event.target.closest('.search, .filter-form') !== null) return;
+      closeRef.current();
+      document.getElementById('log')?.focus({ preventScroll: true });
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, []);
+  return (
+    <aside className="drawer" aria-label="Message" aria-busy={isPending}>
+      <header>
+        <h2 ref={heading}>{inert(messageId)}</h2>
+        <button type="button" aria-label="Close the message" title="Close (Esc)" onClick={close}>
+          ×
+        </button>
+      </header>
+      <div className="drawer-body">
+        {data !== undefined && <Details message={data} />}
+        {data === undefined && error !== null && <Missing error={error} />}
+        {data === undefined && error === null && <p className="quiet">Loading …</p>}
+      </div>
+    </aside>
+  );
+}
+
+function Missing({ error }: { readonly error: Error }) {
+  const unknown = error instanceof SentlogError && error.status === 404;
+  return (
+    <div className="table-state" role="alert">
+      <p>
+        <strong>{unknown ? 'The log has no such message.' : 'The message could not be read.'}</strong>
+      </p>
+      <p>{unknown ? 'It was never recorded here, or is older than what is kept.' : error.message}</p>
+    </div>
+  );
+}
+
+function Details({ message }: { readonly message: Message }) {
+  return (
+    <>
+      <p className="outcome">
+        <StatusWord status={message.status} /> {inert(message.status.description, 1000)}
+        {message.status.action !== undefined && <span className="quiet"> {inert(message.status.action, 1000)}</span>}
+      </p>
+      {message.error.id !== 0 && (
+        <p className="outcome-error">
+          <strong>{inert(message.error.name)}</strong> {inert(message.error.description, 1000)}
+          {message.error.permanent ? ' (permanent)' : ''}
+        </p>
+      )}
+      <Same message={message} />
+      <h3>Timeline</h3>
+      <Timeline message={message} />
+      <h3>Content</h3>
+      <ContentView content={message.content} />
+      <h3>Message</h3>
+      <Facts message={message} />
+      <Copies message={message} />
+    </>
+  );
+}
+
+function Facts({ message }: { readonly message: Message }) {
+  const { utc } = usePage().view;
+  const ms = deliveryMs(message);
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['Sender', message.sender],
+    ['Destination', message.destination],
+    ['Bulk', message.bulkId],
+    ['Campaign', message.campaignReferenceId],
+    ['Application', message.platform?.applicationId],
+    ['Entity', message.platform?.entityId],
+    ['Sent', momentText(message.sentAt, utc)],
+    ['Done', message.doneAt && momentText(message.doneAt, utc)],
+    ['Took', ms === undefined ? undefined : durationText(ms)],
+    ['Parts', String(message.messageCount)],
+    ['Price', message.price && `${priceText(message.price)} each`],
+  ];
+  return (
+    <dl className="facts">
+      {facts.map(([label, value]) =>
+        value === undefined ? null : (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{inert(value, 300)}</dd>
+          </div>
+        ),
+      )}
+    </dl>
+  );
+}

@@ -1,0 +1,156 @@
+import { type FormEvent, useId, useState } from 'react';
+import type { FeedState } from '../log/feed.ts';
+import { valuesOf } from '../log/search.ts';
+import { usePage } from '../page-context.ts';
+import { inert, zoneName } from '../view/format.ts';
+import { type Field, fieldLabels, fields, groupNames, isOpenEnded, listFields, withCondition } from '../view/view.ts';
+import { RangePicker } from './range-picker.tsx';
+
+export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
+  const { view, change } = usePage();
+  return (
+    <section className="filters" aria-label="Filters">
+      <div className="filter-line">
+        <RangePicker />
+        <button
+          type="button"
+          aria-pressed={view.utc}
+          title={`Times are shown in ${zoneName(view.utc)}`}
+          onClick={() => change(one => ({ ...one, utc: !one.utc }), { replace: true })}
+        >
+          {view.utc ? 'UTC' : 'Local time'}
+        </button>
+        <LiveButton feed={feed} />
+        <FilterForm />
+      </div>
+      <Chips />
+    </section>
+  );
+}
+
+const feedLabels: Readonly<Record<FeedState | 'off', string>> = {
+  live: 'Live',
+  connecting: 'Connecting …',
+  lost: 'Reconnecting …',
+  refused: 'Live is not available',
+  off: 'Paused',
+};
+
+function LiveButton({ feed }: { readonly feed: FeedState | 'off' }) {
+  const { view, change } = usePage();
+  const possible = isOpenEnded(view.range);
+  return (
+    <button
+      type="button"
+      className={`live live-${feed}`}
+      aria-pressed={view.live && possible}
+      disabled={!possible}
+      title={possible ? 'New messages and changes as they come' : 'The range has an end: nothing new comes into it'}
+      onClick={() => change(one => ({ ...one, live: !one.live }), { replace: true })}
+    >
+      <span className="dot" aria-hidden="true" />
+      {possible ? feedLabels[feed] : 'Fixed range'}
+    </button>
+  );
+}
+
+function Chips() {
+  const { view, change } = usePage();
+  const set = fields.filter(field => view.conditions[field] !== undefined);
+  if (set.length === 0) return null;
+  return (
+    <ul className="chips" aria-label="Filters that are set">
+      {set.map(field => (
+        <li key={field}>
+          <span className="chip-name">{fieldLabels[field]}</span>
+          <span className="chip-value">{inert(view.conditions[field]?.join(', ') ?? '', 80)}</span>
+          <button
+            type="button"
+            aria-label={`Remove the filter ${fieldLabels[field]}`}
+            onClick={() => change(one => withCondition(one, field, []))}
+          >
+            ×
+          </button>
+        </li>
+      ))}
+      <li className="chip-clear">
+        <button type="button" onClick={() => change(one => ({ ...one, conditions: {} }))}>
+          Clear all
+        </button>
+      </li>
+    </ul>
+  );
+}
+
+function isList(field: Field): boolean {
+  return listFields.some(one => one === field);
+}
+
+function FilterForm() {
+  const { view, change } = usePage();
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  const apply = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const conditions = fields.flatMap(field => {
+      const text = String(form.get(field) ?? '').trim();
+      const values = isList(field) ? valuesOf(text) : text === '' ? [] : [text];
+      return values.length === 0 ? [] : [[field, values] as const];
+    });
+    change(one => ({ ...one, conditions: Object.fromEntries(conditions) }));
+    setOpen(false);
+  };
+  return (
+    <>
+      <button type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
+        Filter …
+      </button>
+      {open && (
+        <form
+          id={id}
+          className="filter-form"
+          onSubmit={apply}
+          onKeyDown={event => {
+            if (event.key === 'Escape') setOpen(false);
+          }}
+        >
+          {fields.map(field => (
+            <label key={field} htmlFor={`${id}-${field}`}>
+              <span>{fieldLabels[field]}</span>
+              <FilterInput id={`${id}-${field}`} field={field} value={view.conditions[field]?.join(', ') ?? ''} />
+            </label>
+          ))}
+          <button className="primary" type="submit">
+            Apply
+          </button>
+        </form>
+      )}
+    </>
+  );
+}
+
+function FilterInput(props: { readonly id: string; readonly field: Field; readonly value: string }) {
+  const { id, field, value } = props;
+  if (field !== 'generalStatus')
+    return (
+      <input
+        id={id}
+        name={field}
+        defaultValue={value}
+        spellCheck={false}
+        autoComplete="off"
+        placeholder={isList(field) ? 'one or more' : field === 'error' ? 'EC_…' : undefined}
+      />
+    );
+  return (
+    <select id={id} name={field} defaultValue={value}>
+      <option value="">any</option>
+      {groupNames.map(name => (
+        <option key={name} value={name}>
+          {name.toLowerCase()}
+        </option>
+      ))}
+    </select>
+  );
+}

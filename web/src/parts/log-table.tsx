@@ -1,0 +1,200 @@
+import { useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, type MouseEvent, type RefObject, useEffect, useRef, useState } from 'react';
+import type { Log } from '../../../src/client/index.ts';
+import type { LogBook } from '../log/book.ts';
+import { usePage } from '../page-context.ts';
+import { countText } from '../view/format.ts';
+import type { Column } from './columns.tsx';
+import { TableState } from './table-state.tsx';
+import { useNarrow } from './use-narrow.ts';
+
+const rowPx = 30;
+const narrowRowPx = 66;
+
+type Props = { readonly book: LogBook; readonly columns: readonly Column[] };
+
+/** The messages: rows are made for what is in sight only, and loaded as it comes into sight. */
+export function LogTable({ book, columns }: Props) {
+  const { view } = usePage();
+  const scroller = useRef<HTMLDivElement>(null);
+  const narrow = useNarrow();
+  const height = narrow ? narrowRowPx : rowPx;
+  const rows = useVirtualizer({
+    count: book.count,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => height,
+    overscan: 12,
+    scrollPaddingStart: narrow ? 0 : rowPx,
+  });
+  useEffect(() => {
+    void height;
+    rows.measure();
+  }, [rows, height]);
+  useWanted(book, rows);
+  const holding = useHolding(book, scroller);
+  const { activeIndex, grid } = useGrid(book, rows, () => Math.floor((scroller.current?.clientHeight ?? 0) / height));
+  const template = narrow ? undefined : columns.map(column => column.width).join(' ');
+  return (
+    <div className="table-box">
+      <Waiting book={book} holding={holding} scroller={scroller} />
+      <div className="scroller" ref={scroller}>
+        <table {...grid} id="log" aria-label="Messages, newest first" aria-colcount={columns.length}>
+          <thead>
+            <tr aria-rowindex={1} style={{ gridTemplateColumns: template }}>
+              {columns.map(column => (
+                <th key={column.name} scope="col" className={column.number ? 'number' : undefined}>
+                  {column.label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody style={{ height: rows.getTotalSize() }}>
+            {rows.getVirtualItems().map(({ index, start }) => (
+              <Row
+                key={index}
+                index={index}
+                start={start}
+                log={book.row(index)}
+                columns={columns}
+                template={template}
+                selected={index === activeIndex}
+                utc={view.utc}
+              />
+            ))}
+          </tbody>
+        </table>
+        <TableState book={book} />
+      </div>
+    </div>
+  );
+}
+
+/** One row is the active one; it stays the same message when others arrive above it. */
+function useGrid(book: LogBook, rows: Virtualizer<HTMLDivElement, Element>, screenRows: () => number) {
+  const { change, view } = usePage();
+  const [active, setActive] = useState<string>();
+  const activeIndex = active === undefined ? undefined : book.indexOf(active);
+  const open = (log: Log | undefined) => {
+    if (log === undefined) return;
+    change(one => ({ ...one, open: log.messageId }), { replace: view.open !== undefined });
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const target = moved(event.key, activeIndex, book.count, screenRows());
+    if (event.key === 'Enter' && activeIndex !== undefined) open(book.row(activeIndex));
+    else if (target !== undefined) {
+      const log = book.row(target);
+      if (log !== undefined) setActive(log.messageId);
+      rows.scrollToIndex(target);
+      if (view.open !== undefined) open(log);
+    } else return;
+    event.preventDefault();
+  };
+  const onClick = (event: MouseEvent) => {
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-index]') : null;
+    const log = row === null ? undefined : book.row(Number(row.dataset.index));
+    setActive(log?.messageId);
+    open(log);
+  };
+  const inSight = rows.getVirtualItems().some(({ index }) => index === activeIndex);
+  const grid = {
+    role: 'grid',
+    tabIndex: 0,
+    'aria-rowcount': book.walk.ended ? book.count + 1 : -1,
+    'aria-activedescendant': inSight ? `row-${activeIndex}` : undefined,
+    onKeyDown,
+    onClick,
+  };
+  return { activeIndex, grid };
+}
+
+function Row(props: {
+  readonly index: number;
+  readonly start: number;
+  readonly log: Log | undefined;
+  readonly columns: readonly Column[];
+  readonly template: string | undefined;
+  readonly selected: boolean;
+  readonly utc: boolean;
+}) {
+  const { index, start, log, columns, template, selected, utc } = props;
+  return (
+    <tr
+      id={`row-${index}`}
+      data-index={index}
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      style={{ gridTemplateColumns: template, transform: `translateY(${start}px)` }}
+    >
+      {columns.map(column => (
+        <td key={column.name} className={`cell-${column.name}${column.number ? ' number' : ''}`}>
+          {log === undefined ? <span className="loading-cell" /> : column.cell(log, utc)}
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function moved(key: string, active: number | undefined, count: number, screenRows: number): number | undefined {
+  if (count === 0) return undefined;
+  const page = Math.max(1, screenRows - 2);
+  const steps = new Map([
+    ['ArrowDown', 1],
+    ['ArrowUp', -1],
+    ['PageDown', page],
+    ['PageUp', -page],
+    ['Home', -count],
+    ['End', count],
+  ]);
+  const step = steps.get(key);
+  if (step === undefined) return undefined;
+  if (active === undefined) return step === count ? count - 1 : 0;
+  return Math.min(Math.max(active + step, 0), count - 1);
+}
+
+function useWanted(book: LogBook, rows: Virtualizer<HTMLDivElement, Element>) {
+  const items = rows.getVirtualItems();
+  const first = items[0]?.index ?? 0;
+  const last = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    // A screenful ahead, so that scrolling at a reading pace never waits.
+    if (book.walk.started) book.want(first, last + 60);
+  }, [book, first, last]);
+}
+
+/** Scrolled down, the rows stand still, and what arrives waits above. */
+function useHolding(book: LogBook, scroller: RefObject<HTMLDivElement | null>): boolean {
+  const [holding, setHolding] = useState(false);
+  useEffect(() => {
+    const box = scroller.current;
+    if (box === null) return;
+    box.scrollTop = 0;
+    const look = () => {
+      const down = box.scrollTop > rowPx / 2;
+      setHolding(down);
+      if (down) book.hold(true);
+      else book.release();
+    };
+    box.addEventListener('scroll', look, { passive: true });
+    return () => box.removeEventListener('scroll', look);
+  }, [book, scroller]);
+  return holding;
+}
+
+function Waiting(props: {
+  readonly book: LogBook;
+  readonly holding: boolean;
+  readonly scroller: RefObject<HTMLDivElement | null>;
+}) {
+  const { count, orMore } = props.book.waiting;
+  const rise = () => props.scroller.current?.scrollTo({ top: 0 });
+  return (
+    <div className="waiting" role="status">
+      {props.holding && count > 0 && (
+        <button type="button" onClick={rise}>
+          ↑ {countText(count)}
+          {orMore ? '+' : ''} new
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,166 @@
+import { useState } from 'react';
+import type { Summary } from '../api/summary.ts';
+import { troubleOf } from '../api/trouble.ts';
+import { useSummary } from '../log/use-summary.ts';
+import { usePage } from '../page-context.ts';
+import { countText, durationText, inert, percentText, sumText, wordsOf } from '../view/format.ts';
+import { type Field, type GroupName, groupNames, withCondition } from '../view/view.ts';
+import { Chart } from './chart.tsx';
+import { keep, kept } from './theme.ts';
+
+const keptAs = 'sentlog.overview';
+
+/** Figures and chart of what is asked for. */
+export function Overview() {
+  const { asked } = usePage();
+  const { data, error, isPlaceholderData, isPending } = useSummary();
+  const [open, setOpen] = useState(() => kept(keptAs) !== 'closed');
+  // Figures of another view are never shown under this one.
+  const summary = isPlaceholderData ? undefined : data;
+  return (
+    <section className="overview" aria-label="Overview" aria-busy={isPending || isPlaceholderData}>
+      <Figures summary={summary} failed={error !== null && summary === undefined} />
+      {error !== null && <p className="note note-bad">{failureText(error)}</p>}
+      {summary?.complete === false && (
+        <p className="note">Not everything could be counted in time. What is unfinished is left out, not shown as 0.</p>
+      )}
+      {asked.conditions.error !== undefined && (
+        <p className="note">
+          Figures and chart take in messages with any error; only the table is narrowed to this one.
+        </p>
+      )}
+      <details
+        open={open}
+        onToggle={event => {
+          setOpen(event.currentTarget.open);
+          keep(keptAs, event.currentTarget.open ? 'open' : 'closed');
+        }}
+      >
+        <summary>Over time, and what failed most</summary>
+        {open && (
+          <div className="overview-detail">
+            <div className="over-time">
+              <Legend summary={summary} />
+              <Chart summary={data} dimmed={isPlaceholderData} />
+            </div>
+            <Failures summary={summary} />
+          </div>
+        )}
+      </details>
+    </section>
+  );
+}
+
+function failureText(error: Error): string {
+  const trouble = troubleOf(error);
+  return trouble.kind === 'forbidden'
+    ? 'This key may not read the figures.'
+    : `The figures could not be had: ${error.message}`;
+}
+
+type Shown = { readonly label: string; readonly value: string | undefined; readonly detail?: string | undefined };
+
+function figuresOf(summary: Summary): readonly Shown[] {
+  const { total, groups, deliveryMs, prices } = summary;
+  const failed = groups === undefined ? undefined : groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED;
+  const share = (count: number | undefined) =>
+    count === undefined || total === undefined ? undefined : percentText(count, total);
+  const took = (ms: number | undefined) =>
+    deliveryMs === undefined ? undefined : ms === undefined ? '–' : durationText(ms);
+  const cost = prices?.map(({ sum, currency }) => sumText(sum, currency));
+  return [
+    { label: 'Messages', value: total === undefined ? undefined : countText(total) },
+    { label: 'Delivered', value: share(groups?.DELIVERED), detail: groups && countText(groups.DELIVERED) },
+    { label: 'Pending', value: groups && countText(groups.PENDING), detail: share(groups?.PENDING) },
+    { label: 'Failed', value: failed === undefined ? undefined : countText(failed), detail: share(failed) },
+    { label: 'Delivery time, median', value: took(deliveryMs?.p50) },
+    { label: '95 % within', value: took(deliveryMs?.p95) },
+    { label: 'Cost', value: cost === undefined ? undefined : cost.length === 0 ? '–' : cost.join(' · ') },
+  ];
+}
+
+const labels = ['Messages', 'Delivered', 'Pending', 'Failed', 'Delivery time, median', '95 % within', 'Cost'];
+
+function Figures({ summary, failed }: { readonly summary: Summary | undefined; readonly failed: boolean }) {
+  const figures: readonly Shown[] =
+    summary === undefined ? labels.map(label => ({ label, value: undefined })) : figuresOf(summary);
+  const missing = summary !== undefined || failed ? 'unknown' : '…';
+  return (
+    <dl className="figures">
+      {figures.map(({ label, value, detail }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd className={value === undefined ? 'unknown' : undefined}>
+            {value ?? missing}
+            {detail !== undefined && <span className="detail">{detail}</span>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Legend({ summary }: { readonly summary: Summary | undefined }) {
+  const { view, change } = usePage();
+  const [chosen] = view.conditions.generalStatus ?? [];
+  const toggle = (name: GroupName) => change(one => withCondition(one, 'generalStatus', chosen === name ? [] : [name]));
+  return (
+    <ul className="legend" aria-label="Filter by status">
+      {groupNames.map(name => (
+        <li key={name}>
+          <button type="button" aria-pressed={chosen === name} onClick={() => toggle(name)}>
+            <span className={`swatch swatch-${name.toLowerCase()}`} aria-hidden="true" />
+            {wordsOf(name)}
+            <span className="count">{summary?.groups === undefined ? '' : countText(summary.groups[name])}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+type FailureList = readonly { readonly name: string; readonly count: number }[] | undefined;
+
+function Failures({ summary }: { readonly summary: Summary | undefined }) {
+  return (
+    <div className="failures">
+      <FailureColumn label="Failed by error" field="error" list={summary?.errors} known={summary !== undefined} />
+      <FailureColumn label="By sender" field="sender" list={summary?.senders} known={summary !== undefined} />
+      <FailureColumn
+        label="By campaign"
+        field="campaignReferenceId"
+        list={summary?.campaigns}
+        known={summary !== undefined}
+      />
+    </div>
+  );
+}
+
+function FailureColumn(props: {
+  readonly label: string;
+  readonly field: Field;
+  readonly list: FailureList;
+  readonly known: boolean;
+}) {
+  const { change } = usePage();
+  const { label, field, list, known } = props;
+  return (
+    <div>
+      <h2>{label}</h2>
+      {list === undefined && <p className="quiet">{known ? 'Not known in time.' : '…'}</p>}
+      {list?.length === 0 && <p className="quiet">None.</p>}
+      <ol>
+        {list?.slice(0, 5).map(({ name, count }) => (
+          <li key={name}>
+            <button type="button" onClick={() => change(one => withCondition(one, field, [name]))}>
+              <span className="name" title={inert(name)}>
+                {inert(name, 60)}
+              </span>
+              <span className="count">{countText(count)}</span>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}

@@ -1,0 +1,95 @@
+import { type FormEvent, useId, useState } from 'react';
+import { usePage } from '../page-context.ts';
+import { inputMoment, inputText, momentText, zoneName } from '../view/format.ts';
+import { boundsOf, type Preset, presetLabels, presets, type Range } from '../view/view.ts';
+
+const presetNames = Object.keys(presets).filter((name): name is Preset => Object.hasOwn(presets, name));
+
+export function RangePicker() {
+  const { view, change } = usePage();
+  const { range, utc } = view;
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  const custom = 'last' in range ? 'Range …' : rangeText(range, utc);
+  return (
+    <>
+      <fieldset className="choice ranges">
+        <legend className="unseen">Sent in the last</legend>
+        {presetNames.map(name => (
+          <label key={name}>
+            <input
+              type="radio"
+              name={`${id}range`}
+              checked={'last' in range && range.last === name}
+              onChange={() => change(one => ({ ...one, range: { last: name } }))}
+            />
+            <span>{presetLabels[name]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <button
+        type="button"
+        className={'last' in range ? undefined : 'set'}
+        aria-expanded={open}
+        aria-controls={id}
+        onClick={() => setOpen(!open)}
+      >
+        {custom}
+      </button>
+      {open && <RangeForm id={id} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, utc: boolean) {
+  const text = (ms: number | undefined) => (ms === undefined ? '…' : momentText(ms, utc).slice(5, 19));
+  return `${text(sinceMs)} – ${text(untilMs)}`;
+}
+
+function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const { view, change } = usePage();
+  const { sinceMs, untilMs } = boundsOf(view.range, Date.now());
+  const [flaw, setFlaw] = useState<string>();
+  const apply = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const since = inputMoment(String(form.get('since')), view.utc);
+    const until = inputMoment(String(form.get('until')), view.utc);
+    if (since !== undefined && until !== undefined && since >= until)
+      return setFlaw('The range ends before it begins.');
+    change(one => ({
+      ...one,
+      range: since === undefined && until === undefined ? { last: 'all' } : { sinceMs: since, untilMs: until },
+    }));
+    onClose();
+  };
+  const field = (name: string, label: string, ms: number | undefined) => (
+    <label>
+      <span>{label}</span>
+      <input
+        name={name}
+        type="datetime-local"
+        step={1}
+        defaultValue={ms === undefined ? '' : inputText(ms, view.utc)}
+      />
+    </label>
+  );
+  return (
+    <form
+      id={id}
+      className="filter-form range-form"
+      onSubmit={apply}
+      onKeyDown={event => {
+        if (event.key === 'Escape') onClose();
+      }}
+    >
+      {field('since', 'From', sinceMs)}
+      {field('until', 'Until (not included)', untilMs)}
+      <p className="quiet">In {zoneName(view.utc)}. Left empty: without a bound. Or drag over the chart.</p>
+      <p role="alert">{flaw}</p>
+      <button className="primary" type="submit">
+        Apply
+      </button>
+    </form>
+  );
+}

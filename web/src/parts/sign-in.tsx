@@ -1,0 +1,102 @@
+import { type FormEvent, useEffect, useId, useState } from 'react';
+import { Api } from '../api/api.ts';
+import { troubleOf } from '../api/trouble.ts';
+
+type Way = 'key' | 'password';
+
+function reasonOf(error: unknown, way: Way): string {
+  const trouble = troubleOf(error);
+  switch (trouble.kind) {
+    case 'signed-out':
+      return way === 'key' ? 'This key is not known, or no longer valid.' : 'The user name or the password is wrong.';
+    case 'forbidden':
+      return 'This is valid, but may not read the log. It needs the scope messenger:logs:read.';
+    case 'rate-limited':
+      return `Too many attempts. Try again in ${Math.ceil(trouble.retryAfterMs / 1000)} s.`;
+    case 'gone':
+      return 'The server does not answer. Try again when it is back.';
+    case 'failed':
+      return trouble.reason;
+  }
+}
+
+export function SignIn(props: { readonly notice: string | undefined; readonly onSignedIn: (api: Api) => void }) {
+  const [way, setWay] = useState<Way>('key');
+  const [error, setError] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    document.title = 'Sign in · sentlog';
+  }, []);
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const text = (name: string) => String(form.get(name) ?? '').trim();
+    setBusy(true);
+    setError(undefined);
+    try {
+      const api =
+        way === 'key'
+          ? new Api({ app: text('key') })
+          : await Api.withPassword(text('username'), String(form.get('password') ?? ''));
+      await api.client.logs({ limit: 1 });
+      props.onSignedIn(api);
+    } catch (failure) {
+      setError(reasonOf(failure, way));
+      setBusy(false);
+    }
+  };
+  const message = error ?? props.notice;
+  return (
+    <main className="sign-in">
+      <form onSubmit={submit}>
+        <h1>sentlog</h1>
+        <p>Sign in to see what happened to your messages.</p>
+        <WayChoice way={way} onChange={setWay} />
+        {way === 'key' ? <KeyField /> : <PasswordFields />}
+        <p className="sign-in-message" role="alert">
+          {message}
+        </p>
+        <button className="primary" type="submit" disabled={busy}>
+          {busy ? 'Signing in …' : 'Sign in'}
+        </button>
+        <p className="quiet">Kept in this tab’s memory only: reloading the page signs you out.</p>
+      </form>
+    </main>
+  );
+}
+
+function WayChoice({ way, onChange }: { readonly way: Way; readonly onChange: (way: Way) => void }) {
+  return (
+    <fieldset className="choice">
+      <legend className="unseen">Sign in with</legend>
+      {(['key', 'password'] as const).map(one => (
+        <label key={one}>
+          <input type="radio" name="way" checked={way === one} onChange={() => onChange(one)} />
+          <span>{one === 'key' ? 'API key' : 'User name and password'}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function KeyField() {
+  const id = useId();
+  return (
+    <>
+      <label htmlFor={id}>API key</label>
+      <input id={id} name="key" type="password" autoComplete="off" spellCheck={false} required />
+    </>
+  );
+}
+
+function PasswordFields() {
+  const id = useId();
+  return (
+    <>
+      <label htmlFor={`${id}u`}>User name</label>
+      <input id={`${id}u`} name="username" autoComplete="username" spellCheck={false} required />
+      <label htmlFor={`${id}p`}>Password</label>
+      <input id={`${id}p`} name="password" type="password" autoComplete="current-password" required />
+    </>
+  );
+}

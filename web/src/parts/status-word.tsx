@@ -1,0 +1,15 @@
+import type { Status } from '../../../src/client/index.ts';
+import { inert, wordsOf } from '../view/format.ts';
+
+/** The group of a status as a coloured word; the whole name for who asks. */
+export function StatusWord({ status }: { readonly status: Status }) {
+  return (
+    <span className={`status status-${groupClass(status.groupName)}`} title={inert(status.name)}>
+      {wordsOf(inert(status.groupName, 40))}
+    </span>
+  );
+}
+
+export function groupClass(group: string): string {
+  return /^[A-Z]+$/.test(group) ? group.toLowerCase() : 'unknown';
+}

@@ -1,0 +1,93 @@
+import type { Log } from '../../../src/client/index.ts';
+
+const partsOf = (ms: number, utc: boolean) => {
+  const date = new Date(ms);
+  // A moment shifted by its own offset shows the local clock in its UTC fields.
+  const shown = utc ? date : new Date(ms - date.getTimezoneOffset() * 60_000);
+  return Number.isNaN(ms) ? undefined : shown.toISOString();
+};
+
+/** `2026-11-23 20:33:34.120` */
+export function momentText(moment: string | number, utc: boolean): string {
+  const ms = typeof moment === 'number' ? moment : Date.parse(moment);
+  return partsOf(ms, utc)?.replace('T', ' ').slice(0, 23) ?? String(moment);
+}
+
+/** `11-23 20:33:34`: what tells rows of two days apart. */
+export function shortMomentText(moment: string, utc: boolean): string {
+  return momentText(moment, utc).slice(5, 19);
+}
+
+/** For an `<input type="datetime-local">`, to the second. */
+export function inputText(ms: number, utc: boolean): string {
+  return partsOf(ms, utc)?.slice(0, 19) ?? '';
+}
+
+/** What such an input means; `undefined` when it is empty. */
+export function inputMoment(text: string, utc: boolean): number | undefined {
+  const ms = Date.parse(utc && text !== '' ? `${text}Z` : text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+export function zoneName(utc: boolean): string {
+  return utc ? 'UTC' : (Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local');
+}
+
+const whole = new Intl.NumberFormat('en-GB');
+export function countText(count: number): string {
+  return whole.format(count);
+}
+
+export function percentText(part: number, all: number): string {
+  if (all === 0) return '–';
+  const percent = (part / all) * 100;
+  // 100 % and 0 % are said only of all and none.
+  const shown = Math.min(Math.max(percent, part > 0 ? 0.1 : 0), part < all ? 99.9 : 100);
+  return `${shown.toFixed(part === 0 || part === all ? 0 : 1)} %`;
+}
+
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
+
+const money = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+const sums = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+export function priceText({ pricePerMessage, currency }: NonNullable<Log['price']>): string {
+  return `${money.format(pricePerMessage)} ${currency}`;
+}
+export function sumText(sum: number, currency: string): string {
+  return `${(sum !== 0 && Math.abs(sum) < 1 ? money : sums).format(sum)} ${currency}`;
+}
+
+export function bytesText(bytes: number): string {
+  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(0)} kB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** How long a message took to its end; `undefined` while it has not come to one. */
+export function deliveryMs({ sentAt, doneAt }: Log): number | undefined {
+  if (doneAt === undefined) return undefined;
+  const ms = Date.parse(doneAt) - Date.parse(sentAt);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** `UNDELIVERABLE_NOT_SENT` → `Undeliverable not sent` */
+export function wordsOf(name: string): string {
+  const words = name.toLowerCase().replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Characters that would not be seen, or that would turn around the text beside them. */
+const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** A text out of a message as it may stand on the page: what is unseen in it is named, what is too long is cut. */
+export function inert(text: string, charsMax = 200): string {
+  const cut = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
+  return cut.replace(unseen, char => `‹U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}›`);
+}

@@ -1,0 +1,152 @@
+import type { LogsFilter } from '../../../src/client/index.ts';
+
+/** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
+export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED'] as const;
+export type GroupName = (typeof groupNames)[number];
+
+export const presets = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440, '48h': 2880, all: undefined } as const;
+export type Preset = keyof typeof presets;
+export const presetLabels: Readonly<Record<Preset, string>> = {
+  '15m': '15 min',
+  '1h': '1 h',
+  '6h': '6 h',
+  '24h': '24 h',
+  '48h': '48 h',
+  all: 'All',
+};
+
+/** The newest so long, or from one moment (inclusive) to another (exclusive), in milliseconds of the epoch. */
+export type Range =
+  | { readonly last: Preset }
+  | { readonly sinceMs?: number | undefined; readonly untilMs?: number | undefined };
+
+export const textFields = ['sender', 'destination', 'entityId', 'applicationId', 'error'] as const;
+export const listFields = ['messageId', 'bulkId', 'campaignReferenceId'] as const;
+export type TextField = (typeof textFields)[number];
+export type ListField = (typeof listFields)[number];
+export type Field = TextField | ListField | 'generalStatus';
+
+export const fieldLabels: Readonly<Record<Field, string>> = {
+  messageId: 'Message id',
+  bulkId: 'Bulk id',
+  destination: 'Destination',
+  sender: 'Sender',
+  campaignReferenceId: 'Campaign',
+  generalStatus: 'Status',
+  error: 'Error',
+  applicationId: 'Application',
+  entityId: 'Entity',
+};
+export const fields = Object.keys(fieldLabels) as readonly Field[];
+
+/** What is looked for; a list means one of. `error` is the page's own: the API has no filter of that name. */
+export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
+
+/** Everything that a link to the page carries. */
+export type View = {
+  readonly conditions: Conditions;
+  readonly range: Range;
+  readonly utc: boolean;
+  readonly live: boolean;
+  /** The message that stands open in the drawer. */
+  readonly open?: string | undefined;
+};
+
+const rangeDefault: Preset = '48h';
+
+function isPreset(text: string): text is Preset {
+  return Object.hasOwn(presets, text);
+}
+
+function isList(field: Field): field is ListField {
+  return listFields.some(one => one === field);
+}
+
+function momentOf(text: string | null): number | undefined {
+  const ms = text === null ? Number.NaN : Date.parse(text.replace(' ', '+'));
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+function rangeOf(parameters: URLSearchParams): Range {
+  const sinceMs = momentOf(parameters.get('sentSince'));
+  const untilMs = momentOf(parameters.get('sentUntil'));
+  if (sinceMs !== undefined || untilMs !== undefined) return { sinceMs, untilMs };
+  const last = parameters.get('last') ?? rangeDefault;
+  return { last: isPreset(last) ? last : rangeDefault };
+}
+
+export function viewOf(search: string): View {
+  const parameters = new URLSearchParams(search);
+  const conditions: Partial<Record<Field, readonly string[]>> = {};
+  for (const field of fields) {
+    const values = parameters.getAll(field).filter(value => value !== '');
+    if (values.length > 0) conditions[field] = isList(field) ? values : values.slice(0, 1);
+  }
+  const open = parameters.get('open');
+  return {
+    conditions,
+    range: rangeOf(parameters),
+    utc: parameters.get('tz') === 'utc',
+    live: parameters.get('live') !== 'off',
+    ...(open !== null && open !== '' && { open }),
+  };
+}
+
+export function searchOf({ conditions, range, utc, live, open }: View): string {
+  const parameters = new URLSearchParams();
+  for (const field of fields) for (const value of conditions[field] ?? []) parameters.append(field, value);
+  if ('last' in range) {
+    if (range.last !== rangeDefault) parameters.set('last', range.last);
+  } else {
+    if (range.sinceMs !== undefined) parameters.set('sentSince', new Date(range.sinceMs).toISOString());
+    if (range.untilMs !== undefined) parameters.set('sentUntil', new Date(range.untilMs).toISOString());
+  }
+  if (utc) parameters.set('tz', 'utc');
+  if (!live) parameters.set('live', 'off');
+  if (open !== undefined) parameters.set('open', open);
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** The view with one condition set, or taken away when there are no values. */
+export function withCondition(view: View, field: Field, values: readonly string[]): View {
+  const { [field]: _, ...others } = view.conditions;
+  return { ...view, conditions: values.length === 0 ? others : { ...others, [field]: values } };
+}
+
+/** Whether messages sent from now on can belong to the view. */
+export function isOpenEnded(range: Range): boolean {
+  return 'last' in range || range.untilMs === undefined;
+}
+
+const minuteMs = 60_000;
+
+/** The moments of a range. A relative one begins on a whole minute, which the server's ready-made counts do too. */
+export function boundsOf(range: Range, nowMs: number): { readonly sinceMs?: number; readonly untilMs?: number } {
+  if ('last' in range) {
+    const minutes = presets[range.last];
+    return minutes === undefined ? {} : { sinceMs: Math.floor(nowMs / minuteMs - minutes) * minuteMs };
+  }
+  const { sinceMs, untilMs } = range;
+  return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
+}
+
+const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
+
+/** What the API is asked for the view; `error` is not its business. */
+export function filterOf({ conditions, range }: Pick<View, 'conditions' | 'range'>, nowMs: number): LogsFilter {
+  const { sinceMs, untilMs } = boundsOf(range, nowMs);
+  const one = (field: Exclude<TextField, 'error'>) => conditions[field]?.[0];
+  return {
+    sender: one('sender'),
+    destination: one('destination'),
+    entityId: one('entityId'),
+    applicationId: one('applicationId'),
+    messageId: conditions.messageId,
+    bulkId: conditions.bulkId,
+    campaignReferenceId: conditions.campaignReferenceId,
+    generalStatus: groupsOfApi.find(group => group === conditions.generalStatus?.[0]),
+    sentSince: sinceMs === undefined ? undefined : new Date(sinceMs),
+    sentUntil: untilMs === undefined ? undefined : new Date(untilMs),
+  };
+}

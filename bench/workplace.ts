@@ -74,7 +74,8 @@ export class Program<Command extends object, Reply extends { readonly kind: stri
       stream?.on('data', chunk => {
         this.#output = (this.#output + chunk).slice(-outputCharsMax);
       });
-    this.#ended = once(this.#child, 'close');
+    // Not `close`, which does not come once this side has disconnected.
+    this.#ended = once(this.#child, 'exit');
   }
 
   send(command: Command): void {
@@ -100,6 +101,13 @@ export class Program<Command extends object, Reply extends { readonly kind: stri
       child.on('message', replied);
       child.on('close', closed);
     });
+  }
+
+  /** Lets it end by itself, which it does when nobody talks to it any more. */
+  async leave(): Promise<void> {
+    this.#child.disconnect();
+    await this.#ended;
+    await this.end();
   }
 
   async #kill(): Promise<void> {

@@ -35,7 +35,7 @@ export class ServerProcess {
   /** Ends it as SIGTERM would: everything taken is kept. */
   async stop(): Promise<void> {
     await this.ask({ kind: 'stop' }, 'stopped');
-    await this.#program.end();
+    await this.#program.leave();
   }
 
   /** kill -9. */

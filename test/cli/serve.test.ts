@@ -58,7 +58,8 @@ describe('the first start', () => {
 
   test('on a folder whose accounts were made before → no other account, no key', async () => {
     const home = newHome();
-    await home.key('shop');
+    await home.createAccount('shop');
+    await home.createKey('shop');
     const server = await home.serve();
     expect(server.stdout).not.toContain('sentlog_');
     expect(linesOf((await home.command('accounts', 'list')).stdout)).toHaveLength(1);
@@ -99,7 +100,7 @@ describe('a restart', () => {
   test('sessions, tokens and cursors → good on the other side of it', async () => {
     const home = newHome();
     const first = await home.serve();
-    const key = (await home.key('default')).slice('App '.length);
+    const key = (await home.createKey('default')).slice('App '.length);
     const { stdout } = await home.command('users', 'create', 'ann', '--account', 'default');
     const login = await fetch(`${first.address}/auth/1/session`, {
       method: 'POST',
@@ -149,7 +150,7 @@ describe('signals', () => {
       socket.destroy();
     });
     const head = ['POST /messenger/1/logs HTTP/1.1', 'Host: x', 'Content-Type: application/x-ndjson'];
-    head.push(`Authorization: ${await home.key('default')}`, 'Transfer-Encoding: chunked', 'Expect: 100-continue');
+    head.push(`Authorization: ${await home.createKey('default')}`, 'Transfer-Encoding: chunked', 'Expect: 100-continue');
     socket.write(`${head.join('\r\n')}\r\n\r\n`);
     await once(socket, 'data');
     return server;
@@ -215,7 +216,7 @@ describe('commands on a real server', () => {
   test('import, query and export → what went in comes out', async () => {
     const home = newHome();
     const server = await home.serve();
-    const key = (await home.key('default')).slice('App '.length);
+    const key = (await home.createKey('default')).slice('App '.length);
     const env = { SENTLOG_URL: server.address, SENTLOG_KEY: key };
     const record = (messageId: string, more = {}) =>
       JSON.stringify({ messageId, sender: 's', destination: 'd', content: { type: 'TEXT', text: 'ä"\n' }, ...more });
@@ -253,7 +254,7 @@ describe('commands on a real server', () => {
   test('nothing but bad records, thousands of them → all counted, exit code 1', async () => {
     const home = newHome();
     const server = await home.serve();
-    const key = (await home.key('default')).slice('App '.length);
+    const key = (await home.createKey('default')).slice('App '.length);
     const { code, stderr } = await run(['import', '--url', server.address, '--key', key, '-'], {
       stdin: '{"messageId":"a"}\n'.repeat(3000),
     });

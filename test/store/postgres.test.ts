@@ -5,9 +5,12 @@ import { PostgresServer } from '../support/postgres-server.ts';
 import { conformance, type OpenedEngine } from './conformance.ts';
 
 let server: PostgresServer;
+let url: string;
+let schemas = 0;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off']);
+  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+  url = await server.database();
 });
 afterAll(() => server.remove());
 
@@ -27,9 +30,9 @@ class Complaints implements StoreObserver {
 }
 
 async function openPostgresEngine(partitionMs: number): Promise<OpenedEngine> {
-  const url = await server.database();
+  const schema = `log_${++schemas}`;
   const observer = new Complaints();
-  const open = (): Promise<Store> => openPostgresStore({ url, poolSize: 6, partitionMs, observer });
+  const open = (): Promise<Store> => openPostgresStore({ url, schema, poolSize: 4, partitionMs, observer });
   const first = await open();
   let store = first;
   return {
@@ -41,7 +44,7 @@ async function openPostgresEngine(partitionMs: number): Promise<OpenedEngine> {
     },
     close: async () => {
       await store.close();
-      await server.drop(url);
+      await server.query(`DROP SCHEMA ${schema} CASCADE`, url);
       if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
     },
   };

@@ -67,14 +67,9 @@ export class PostgresServer {
     return this.url(name);
   }
 
-  /** Drops a database that `database` gave. */
-  async drop(url: string): Promise<void> {
-    await this.query(`DROP DATABASE ${new URL(url).pathname.slice(1)}`);
-  }
-
-  /** Runs one statement as the superuser. */
-  async query(text: string, database = 'postgres'): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    const client = new pg.Client({ connectionString: this.url(database) });
+  /** Runs one statement as the superuser, in the database of this address if given. */
+  async query(text: string, url = this.url('postgres')): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const client = new pg.Client({ connectionString: url });
     await client.connect();
     try {
       const { rows } = await client.query<Record<string, unknown>>(text);

@@ -8,10 +8,13 @@ import type { Session, Statement, Value } from './session.ts';
 export type DatabaseOptions = {
   readonly url: string;
   readonly schema: string;
-  readonly poolSize: number;
+  readonly readersMax: number;
+  readonly recordersMax: number;
   readonly statementTimeoutMs: number;
   readonly observer: StoreObserver;
 };
+
+type Settings = Readonly<Record<string, string>>;
 
 const connectMsMax = 5000;
 /** What the client waits beyond the server's own limit: when that passes unheard, the network is gone. */
@@ -20,34 +23,56 @@ const graceMs = 2000;
 const idleInTransactionMsMax = 15_000;
 const lockMsMax = 5000;
 
+/**
+ * Every statement finds few rows by an index. A plan that reads whole partitions is a guess gone wrong, as the planner
+ * makes them for partitions that were not analysed yet.
+ */
+const settings: Settings = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+};
+
+/**
+ * Pages are read in the order of an index until they are full. Planning that for every partition costs many times what
+ * running it does, so plans are kept; made for values unknown, they need to be told that sorting is no way to go.
+ */
+const readingSettings: Settings = {
+  ...settings,
+  enable_bitmapscan: 'off',
+  enable_sort: 'off',
+  plan_cache_mode: 'force_generic_plan',
+};
+const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
+
 /** The connections to one database, and what is made sure of on each of them. */
 export class Database {
   readonly #options: DatabaseOptions;
-  readonly #pool: Pool;
+  /** Apart from each other, so that neither readers nor recorders take all connections. */
+  readonly #reading: Pool;
+  readonly #recording: Pool;
   #closed = false;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    const { poolSize, observer } = options;
-    this.#pool = new Pool({
-      ...this.#connection(options.statementTimeoutMs),
-      max: poolSize,
-      idleTimeoutMillis: 60_000,
-      onConnect: async client => {
-        const connection = new Connection(client);
-        await this.#setUp(connection, options.statementTimeoutMs);
-        await recogniseServer(connection, observer);
-      },
-    });
-    this.#pool.on('connect', client => client.on('error', heardOfOtherwise));
-    this.#pool.on('error', error =>
-      observer.note({ level: 'warn', message: 'a connection to PostgreSQL broke', detail: { reason: error.message } }),
-    );
+    this.#reading = this.#pool(options.readersMax, readingSettings);
+    this.#recording = this.#pool(options.recordersMax, settings);
   }
 
-  /** Runs one statement on any connection. */
+  /** Reads by a statement whose plan, once made, is kept for all values. */
+  async read(statement: Statement, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#with(this.#reading, connection => connection.query(statement, values));
+  }
+
+  /** Reads by a statement that is planned for its very values. */
+  async readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
+    return this.#transaction(this.#reading, planned, session => session.query(statement, values));
+  }
+
+  /** Runs one statement on a connection that may write. */
   async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
-    return this.#with(connection => connection.query(statement, values));
+    return this.#with(this.#recording, connection => connection.query(statement, values));
   }
 
   /**
@@ -55,18 +80,7 @@ export class Database {
    * durable; when it rejects, it may have been committed only if the connection broke at the very end.
    */
   async transaction<T>(begin: string, work: (session: Session) => Promise<T>): Promise<T> {
-    return this.#with(async connection => {
-      try {
-        await connection.run(`BEGIN; ${begin}`);
-        const result = await work(connection);
-        const command = await connection.run('COMMIT');
-        if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
-        return result;
-      } catch (error) {
-        await connection.abandon();
-        throw error;
-      }
-    });
+    return this.#transaction(this.#recording, begin, work);
   }
 
   /**
@@ -80,7 +94,7 @@ export class Database {
     try {
       await attempt(() => client.connect());
       const connection = new Connection(client);
-      await this.#setUp(connection, timeoutMs);
+      await this.#setUp(connection, settings, timeoutMs);
       return await work(connection);
     } finally {
       await client.end();
@@ -91,12 +105,27 @@ export class Database {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#pool.end();
+    await Promise.all([this.#reading.end(), this.#recording.end()]);
   }
 
-  async #with<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async #transaction<T>(pool: Pool, begin: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#with(pool, async connection => {
+      try {
+        await connection.run(`BEGIN; ${begin}`);
+        const result = await work(connection);
+        const command = await connection.run('COMMIT');
+        if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
+        return result;
+      } catch (error) {
+        await connection.abandon();
+        throw error;
+      }
+    });
+  }
+
+  async #with<T>(pool: Pool, work: (connection: Connection) => Promise<T>): Promise<T> {
     this.#refuseWhenClosed();
-    const client = await attempt(() => this.#pool.connect());
+    const client = await attempt(() => pool.connect());
     const connection = new Connection(client);
     try {
       return await work(connection);
@@ -119,20 +148,35 @@ export class Database {
     };
   }
 
-  async #setUp(connection: Connection, statementTimeoutMs: number): Promise<void> {
-    const settings: Readonly<Record<string, string>> = {
+  #pool(max: number, plans: Settings): Pool {
+    const { observer, statementTimeoutMs } = this.#options;
+    const pool = new Pool({
+      ...this.#connection(statementTimeoutMs),
+      max,
+      idleTimeoutMillis: 60_000,
+      onConnect: async client => {
+        const connection = new Connection(client);
+        await this.#setUp(connection, plans, statementTimeoutMs);
+        await recogniseServer(connection, observer);
+      },
+    });
+    pool.on('connect', client => client.on('error', heardOfOtherwise));
+    pool.on('error', error =>
+      observer.note({ level: 'warn', message: 'a connection to PostgreSQL broke', detail: { reason: error.message } }),
+    );
+    return pool;
+  }
+
+  async #setUp(connection: Connection, plans: Settings, statementTimeoutMs: number): Promise<void> {
+    const all = {
       search_path: this.#options.schema,
       statement_timeout: `${statementTimeoutMs}`,
       lock_timeout: `${lockMsMax}`,
       idle_in_transaction_session_timeout: `${idleInTransactionMsMax}`,
-      // Every statement reads few rows by an index. A plan that reads whole partitions is a guess gone wrong, as the
-      // planner makes them for partitions that were not yet analysed.
-      enable_hashjoin: 'off',
-      enable_mergejoin: 'off',
-      jit: 'off',
+      ...plans,
     };
-    const calls = Object.keys(settings).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
-    await connection.query(`SELECT ${calls.join(', ')}`, Object.entries(settings).flat());
+    const calls = Object.keys(all).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
+    await connection.query(`SELECT ${calls.join(', ')}`, Object.entries(all).flat());
   }
 }
 

@@ -25,7 +25,7 @@ import { Upkeep } from './upkeep.ts';
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
-  /** Connections of this process, at least 2; up to half of them record. */
+  /** Connections of this process, at least 2; half of them record. */
   readonly poolSize: number;
   readonly observer: StoreObserver;
   /** Where the tables are: made when it is not there. */
@@ -50,7 +50,9 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
   if (!Number.isSafeInteger(poolSize) || poolSize < 2) throw new RangeError('poolSize must be 2 or more');
   const { url, statementTimeoutMs = 10_000 } = options;
-  const database = new Database({ url, schema, poolSize, statementTimeoutMs, observer });
+  const recordersMax = Math.floor(poolSize / 2);
+  const readersMax = poolSize - recordersMax;
+  const database = new Database({ url, schema, readersMax, recordersMax, statementTimeoutMs, observer });
   try {
     await migrate(database, schema, observer);
     const store = new PostgresStore(database, options);

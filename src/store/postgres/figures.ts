@@ -25,11 +25,11 @@ export class Figures {
   }
 
   async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'damaged'>> {
-    const [[messages, reports, oldest] = []] = await this.#database.query(
-      `SELECT coalesce(sum(t.messages), 0)::bigint, coalesce(sum(t.reports), 0)::bigint,
+    const [[messages, reports, oldest] = []] = await this.#database.read({
+      text: `SELECT coalesce(sum(t.messages), 0)::bigint, coalesce(sum(t.reports), 0)::bigint,
          min(t.oldest_sent_at) FILTER (WHERE t.messages > 0)
        FROM tally t`,
-    );
+    });
     const oldestSentAt = optional(oldest, integer);
     return {
       ...(await this.#measured()),
@@ -69,13 +69,13 @@ export class Figures {
   async #measured(): Promise<Sizes> {
     const now = performance.now();
     if (this.#sizes !== undefined && now - this.#sizesAt < sizesAgeMsMax) return this.#sizes;
-    const [[segments, bytes] = []] = await this.#database.query(
-      `SELECT count(*) FILTER (WHERE i.inhparent = 'message'::regclass),
+    const [[segments, bytes] = []] = await this.#database.read({
+      text: `SELECT count(*) FILTER (WHERE i.inhparent = 'message'::regclass),
          coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)::bigint
        FROM pg_inherits i
        WHERE i.inhparent IN ('message'::regclass, 'report'::regclass, 'message_key'::regclass)
          AND i.inhrelid IN (SELECT c.oid FROM pg_class c WHERE c.relkind = 'r')`,
-    );
+    });
     this.#sizes = { segments: integer(segments), bytes: integer(bytes) };
     this.#sizesAt = now;
     return this.#sizes;

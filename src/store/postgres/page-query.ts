@@ -7,7 +7,12 @@ import type { Value } from './session.ts';
 import { firstUnseen, type Snapshot } from './snapshot.ts';
 
 /** A page as a statement. Its rows are `logColumns`, then the state to show instead, as text, where there is one. */
-export type PageStatement = { readonly text: string; readonly values: readonly Value[] };
+export type PageStatement = {
+  readonly text: string;
+  readonly values: readonly Value[];
+  /** `kept`: one plan is the right one for all values. `fresh`: which index to read depends on the values. */
+  readonly plan: 'kept' | 'fresh';
+};
 
 /** What bounds a page beyond its query: where the walk stands, and what it may see. */
 export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
@@ -26,8 +31,8 @@ const texted = [
 ] as const;
 
 /**
- * The statement for a page. The limit and the status group stand in its text, so that a plan that is kept for all
- * values is made for the right number of rows, and for how rare the group is.
+ * The statement for a page. With one condition beside the time, one index leads to the page, so its plan is kept. The
+ * limit and the status group stand in the text: a kept plan is made for them.
  */
 export function pageStatement(query: Query, bounds: Bounds): PageStatement {
   return new PageBuilder(query, bounds).build();
@@ -39,6 +44,7 @@ class PageBuilder {
   readonly #values: Value[] = [];
   readonly #account: string;
   readonly #limit: string;
+  readonly #plan: PageStatement['plan'];
   #snapshot: { readonly end: string; readonly running: string } | undefined;
 
   constructor(query: Query, bounds: Bounds) {
@@ -47,6 +53,8 @@ class PageBuilder {
     this.#account = this.#value(query.account);
     // One more than asked for tells whether there is a next page.
     this.#limit = `LIMIT ${query.limit + 1}`;
+    const { sentSince, sentUntil, ...conditions } = query.filter;
+    this.#plan = query.filter.messageIds !== undefined || Object.keys(conditions).length <= 1 ? 'kept' : 'fresh';
   }
 
   build(): PageStatement {
@@ -65,7 +73,7 @@ class PageBuilder {
           ? this.#source([...inRange, `m.group_id = ${group}`], identity)
           : this.#asOf(snapshot, group, inRange, identity);
     }
-    return { text, values: this.#values };
+    return { text, values: this.#values, plan: this.#plan };
   }
 
   /**
@@ -86,10 +94,13 @@ class PageBuilder {
     const left = `
       SELECT m.*, f.state_before AS then_state
       FROM (
-        SELECT DISTINCT r.sent_at, r.number FROM report r
-        WHERE r.account_id = ${this.#account} AND r.group_before = ${group} AND r.group_before <> r.group_after
-          AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
-        ORDER BY r.sent_at DESC, r.number DESC
+        SELECT DISTINCT u.sent_at, u.number FROM (
+          SELECT r.sent_at, r.number FROM report r
+          WHERE r.account_id = ${this.#account} AND r.group_before = ${group} AND r.group_before <> r.group_after
+            AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
+          OFFSET 0
+        ) u
+        ORDER BY u.sent_at DESC, u.number DESC
       ) l
       CROSS JOIN LATERAL (
         SELECT ${logColumns} FROM message m
@@ -122,7 +133,7 @@ class PageBuilder {
     return `
       SELECT m.* FROM unnest(${several.values}) v (value)
       CROSS JOIN LATERAL (
-        ${select} WHERE ${[...all, ...others, `m.${several.column} = v.value`].join(' AND ')} ${this.#newest('m')}
+        ${select} WHERE ${[...all, ...others, this.#is(several.column, 'v.value')].join(' AND ')} ${this.#newest('m')}
       ) m
       ${this.#newest('m')}`;
   }
@@ -132,7 +143,7 @@ class PageBuilder {
     const equal: string[] = [];
     for (const [name, column] of texted) {
       const value = filter[name];
-      if (value !== undefined) equal.push(`m.${column} = ${this.#value(value)}`);
+      if (value !== undefined) equal.push(this.#is(column, this.#value(value)));
     }
     const messageIds = filter.messageIds === undefined ? undefined : this.#list(filter.messageIds);
     const anyOf: string[] = [];
@@ -140,7 +151,7 @@ class PageBuilder {
     for (const [name, column] of lists) {
       const [value, ...others] = filter[name] ?? [];
       if (value === undefined) continue;
-      if (others.length === 0) equal.push(`m.${column} = ${this.#value(value)}`);
+      if (others.length === 0) equal.push(this.#is(column, this.#value(value)));
       else {
         const values = this.#list([value, ...others]);
         const condition = `m.${column} = ANY (${values})`;
@@ -149,6 +160,16 @@ class PageBuilder {
       }
     }
     return { equal, anyOf, several, messageIds };
+  }
+
+  /**
+   * A kept plan is made without knowing the value. Where all messages so far have one sender, it would be a toss-up
+   * whether to read the index of senders or all messages by time, which for another sender means all there are. Said
+   * thrice, the condition seems to leave few, and its own index wins; reading an index costs no more for it.
+   */
+  #is(column: string, value: string): string {
+    const equals = `m.${column} = ${value}`;
+    return this.#plan === 'fresh' ? equals : `${equals} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
   }
 
   /** Inside the horizon, the asked times, and behind the walk's place. */

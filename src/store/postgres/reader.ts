@@ -13,7 +13,7 @@ import { integer, optional, type Row, text } from './cells.ts';
 import type { Database } from './database.ts';
 import { identityIn, logColumnCount, logColumns, placeIn, stateIn } from './log-row.ts';
 import { moment } from './moment.ts';
-import { pageStatement } from './page-query.ts';
+import { type PageStatement, pageStatement } from './page-query.ts';
 import { readReport, readState } from './said.ts';
 import type { Statement } from './session.ts';
 import { type Snapshot, snapshotOf } from './snapshot.ts';
@@ -36,8 +36,8 @@ export class Reader {
   async find(query: Query): Promise<Page> {
     const walk = query.after === undefined ? undefined : walkOf(query.after);
     const snapshot = walk?.snapshot ?? (query.walk ? await this.#snapshot() : undefined);
-    const { text: shape, values } = pageStatement(query, { ...walk, ...(snapshot !== undefined && { snapshot }) });
-    const rows = await this.#database.query(this.#kept(shape), values);
+    const statement = pageStatement(query, { ...walk, ...(snapshot !== undefined && { snapshot }) });
+    const rows = await this.#rows(statement);
     const page = rows.slice(0, query.limit);
     const logs = page.map(logIn);
     const last = page.at(-1);
@@ -46,24 +46,22 @@ export class Reader {
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    const [row] = await this.#database.query(historyStatement, [account, messageId, moment(sentSince)]);
+    const [row] = await this.#database.read(historyStatement, [account, messageId, moment(sentSince)]);
     if (row === undefined) return undefined;
     const [identity, state] = [identityIn(row), stateIn(row)];
     return { log: { ...identity, ...state }, timeline: timelineOf(row, state) };
   }
 
   async #snapshot(): Promise<Snapshot> {
-    const [row = []] = await this.#database.query(snapshotStatement);
+    const [row = []] = await this.#database.read(snapshotStatement);
     return snapshotOf(integer(row[1]), text(row[0]));
   }
 
-  #kept(shape: string): Statement {
-    const kept = this.#shapes.get(shape);
-    if (kept !== undefined) return kept;
-    if (this.#shapes.size >= keptShapesMax) return { text: shape };
-    const statement = { text: shape, name: `page ${this.#shapes.size}` };
-    this.#shapes.set(shape, statement);
-    return statement;
+  async #rows({ text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
+    if (plan === 'fresh') return this.#database.readPlanned({ text: shape }, values);
+    const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#shapes.size}` };
+    if (this.#shapes.size < keptShapesMax) this.#shapes.set(shape, kept);
+    return this.#database.read(this.#shapes.get(shape) ?? { text: shape }, values);
   }
 }
 

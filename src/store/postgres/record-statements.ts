@@ -92,27 +92,31 @@ export async function claim(
 const lockedMessages: Statement = {
   name: 'messages to report on',
   text: `
-    SELECT ${logColumns}
+    SELECT m.*
     FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
-    JOIN message m ON m.sent_at = u.sent_at AND m.number = u.number
-    WHERE m.account_id = $1 AND m.sent_at BETWEEN $4 AND $5
-    ORDER BY m.sent_at, m.number
-    FOR UPDATE OF m`,
+    CROSS JOIN LATERAL (
+      SELECT ${logColumns} FROM message m
+      WHERE m.account_id = $1 AND m.sent_at = u.sent_at AND m.number = u.number AND m.sent_at BETWEEN $4 AND $5
+      FOR UPDATE
+    ) m`,
 };
 
 const reportsOn: Statement = {
   name: 'reports so far',
   text: `
-    SELECT r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END
+    SELECT r.*
     FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
-    JOIN report r ON r.sent_at = u.sent_at AND r.number = u.number
-    WHERE r.account_id = $1 AND r.sent_at BETWEEN $4 AND $5
-    ORDER BY r.number, r.version`,
+    CROSS JOIN LATERAL (
+      SELECT r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END FROM report r
+      WHERE r.account_id = $1 AND r.sent_at = u.sent_at AND r.number = u.number AND r.sent_at BETWEEN $4 AND $5
+      ORDER BY r.version OFFSET 0
+    ) r`,
 };
 
 /**
- * The messages at these places with all that was reported of them, locked until the transaction ends: in the order of
- * their places, so that two transactions never wait for each other. A message that was dropped is not among them.
+ * The messages at these places with all that was reported of them, locked until the transaction ends: one after the
+ * other in the order of their places, so that two transactions never wait for each other. A message that was dropped
+ * is not among them.
  */
 export async function lock(
   { session, account }: Recording,
@@ -120,7 +124,7 @@ export async function lock(
 ): Promise<ReadonlyMap<string, KnownMessage>> {
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
-  const values = [account, ...placeValues(asked)];
+  const values = [account, ...placeValues(asked.toSorted(byPlace))];
   const messages = await session.query(lockedMessages, values);
   // Read once the locks are held: what others reported until then is there now.
   const reports = Map.groupBy(await session.query(reportsOn, values), row => integer(row[0]));
@@ -140,13 +144,25 @@ export async function lock(
   return known;
 }
 
+const fixedColumns = `account_id, tx, sent_at, number, received_at, message_id, sender, destination, bulk_id, entity_id,
+  application_id, campaign_reference_id, message_count, content`;
+const stateColumns = [
+  'group_id',
+  'status_key',
+  'error_key',
+  'words',
+  '"at"',
+  'done_at',
+  'seen_at',
+  'price',
+  'currency',
+] as const;
+
 const newMessages: Statement = {
   name: 'new messages',
   text: `
-    INSERT INTO message (account_id, tx, state_tx, sent_at, number, received_at, message_id, sender, destination,
-      bulk_id, entity_id, application_id, campaign_reference_id, message_count, content, group_id, status_key,
-      error_key, words, "at", done_at, seen_at, price, currency)
-    SELECT $1, $2, $2, u.*
+    INSERT INTO message (state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
+    SELECT $2, $1, $2, u.*
     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
       $11::text[], $12::text[], $13::integer[], $14::text[], $15::smallint[], $16::integer[], $17::integer[],
       $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::double precision[], $23::text[]) u`,
@@ -176,16 +192,25 @@ export async function insertMessages(
   ]);
 }
 
+/**
+ * Written as an upsert of rows that are known to be there. An UPDATE that joins the changes leaves it to the planner
+ * which side to read first, and for tables not analysed yet it reads whole partitions.
+ */
 const stateChanges: Statement = {
   name: 'state changes',
   text: `
-    UPDATE message m SET state_tx = $2, group_id = u.group_id, status_key = u.status_key, error_key = u.error_key,
-      words = u.words, "at" = u.state_at, done_at = u.done_at, seen_at = u.seen_at, price = u.price,
-      currency = u.currency
+    INSERT INTO message (state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
+    SELECT $2, m.*, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
     FROM unnest($3::bigint[], $4::bigint[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::bigint[],
       $12::bigint[], $13::bigint[], $14::double precision[], $15::text[])
       u (sent_at, number, group_id, status_key, error_key, words, state_at, done_at, seen_at, price, currency)
-    WHERE m.account_id = $1 AND m.sent_at = u.sent_at AND m.number = u.number AND m.sent_at BETWEEN $5 AND $6`,
+    CROSS JOIN LATERAL (
+      SELECT ${fixedColumns} FROM message o
+      WHERE o.account_id = $1 AND o.sent_at = u.sent_at AND o.number = u.number AND o.sent_at BETWEEN $5 AND $6
+      OFFSET 0
+    ) m
+    ON CONFLICT (account_id, sent_at, number) DO UPDATE SET
+      state_tx = excluded.state_tx, ${stateColumns.map(column => `${column} = excluded.${column}`).join(', ')}`,
 };
 
 export async function changeStates(
@@ -253,6 +278,10 @@ export async function count(
     bigints(entries.map(entry => entry.messages)),
     bigints(entries.map(entry => entry.reports)),
   ]);
+}
+
+function byPlace(a: Place, b: Place): number {
+  return a.sentAt - b.sentAt || a.number - b.number;
 }
 
 /** The places, and the bounds between which partitions hold them. */

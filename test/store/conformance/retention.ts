@@ -117,12 +117,14 @@ export function retentionTests(openEngine: OpenEngine): void {
 
     it('dropped right after recording, again and again → done each time', async () => {
       const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 60; round++) {
         const sentAt = now - 100 + round;
         await recordAll(
           store,
           messages(90, i => ({ messageId: `${round} ${i}`, sentAt })),
         );
+        // So that dropping begins at every moment of what the engine may still be doing with the records.
+        await new Promise(resolve => setTimeout(resolve, round % 5));
         await store.dropBefore(sentAt + 1);
         expect((await store.stats()).messages).toBe(0);
       }

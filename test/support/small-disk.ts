@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LaunchOptions, ServerHome, type ServerProcess } from './server-process.ts';
@@ -21,37 +21,31 @@ function works(file: string, ...args: readonly string[]): boolean {
   }
 }
 
+/** Mounted where only the server sees it, so that it is gone with the server however that ends. */
+const mountAndStart = `mount -t tmpfs -o size=24m tmpfs "$0" && head -c 12582912 /dev/zero > "$0/ballast" && exec "$@"`;
+
 /** A file system of its own, where this process may mount one. */
 const smallFileSystem = {
   name: 'file system',
-  available: () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
-    try {
-      return process.platform === 'linux' && works('mount', ...mountArgs, folder) && works('umount', folder);
-    } finally {
-      rmdirSync(folder);
-    }
-  },
+  available: () => works('unshare', '-rm', 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()),
   make: (): SmallDisk => {
     const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
-    execFileSync('mount', [...mountArgs, folder]);
-    const ballast = join(folder, 'ballast');
-    writeFileSync(ballast, Buffer.alloc(12 * 1024 * 1024));
     const home = new ServerHome(join(folder, 'data'));
     return {
       home,
-      // Small segments, so that sealing runs out of room as well.
-      launch: { settings: { SENTLOG_SEGMENT_MESSAGES: '1000' } },
-      makeRoom: () => rmSync(ballast),
+      launch: {
+        through: ['unshare', '-rm', 'sh', '-c', mountAndStart, folder],
+        // Small segments, so that sealing runs out of room as well.
+        settings: { SENTLOG_SEGMENT_MESSAGES: '1000' },
+      },
+      makeRoom: server => rmSync(join(`/proc/${server.pid}/root`, folder, 'ballast')),
       remove: async () => {
         await home.remove();
-        execFileSync('umount', [folder]);
-        rmdirSync(folder);
+        rmSync(folder, { recursive: true });
       },
     };
   },
 };
-const mountArgs = ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs'];
 
 /** A limit on the size of each file, which the system lets us lift while the server runs. */
 const fileSizeLimit = {

@@ -38,7 +38,8 @@ function allowance({ consumedPoints, msBeforeNext }: RateLimiterRes, limit: numb
   return {
     limit,
     remaining: Math.max(0, limit - consumedPoints),
-    resetMs: msBeforeNext,
+    // A wall clock that was set back would have the minute end in hours; its counter is dropped in time all the same.
+    resetMs: Math.min(msBeforeNext, windowS * 1000),
     exceeded: consumedPoints > limit,
   };
 }

@@ -27,6 +27,8 @@ import { recordRoute } from './routes/record.ts';
 /** Room for the headers beside the longest request line. */
 const headerBytesMax = limits.urlBytesMax + 16 * 1024;
 const pathPartCharsMax = 2048;
+/** How long the answer to a request that was cut by the end may take to leave. */
+const partingMs = 500;
 /** How long the rest of a body that was refused is still read, so that its sender comes to see why. */
 const lingerMs = 5000;
 
@@ -66,6 +68,8 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     observe(request, reply, deps);
   });
   app.addHook('preClose', async () => closing.begin());
+  // Whoever was cut is told so first; then nobody can hold the server up, not by half a head or half a body.
+  closing.over.addEventListener('abort', () => setTimeout(() => app.server.closeAllConnections(), partingMs).unref());
   app.addHook('onClose', async () => closing.end());
   app.setErrorHandler(answerError);
   for (const route of routes) register(app, route, admission);

@@ -142,6 +142,14 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** The log cannot be opened as it is. `message` is one line that tells the operator why. */
+export class StoreUnusable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreUnusable';
+  }
+}
+
 /** A bookmark that this engine did not make. */
 export class InvalidBookmark extends Error {
   constructor() {

@@ -1,6 +1,6 @@
 import type { StoreObserver } from '../store.ts';
 import type { Folder } from './folder.ts';
-import type { SegmentRequest } from './messages.ts';
+import type { ReleaseRequest } from './messages.ts';
 import {
   type Columns,
   maxSentAt,
@@ -23,7 +23,7 @@ type Entry = {
 };
 
 /** What the catalog needs of the threads: every one that may hold a segment's files. */
-export type FileHolders = { readonly count: number; tell(request: SegmentRequest): void };
+export type FileHolders = { readonly count: number; tell(request: ReleaseRequest): void };
 
 /** Which segments there are, and the care that files need which several threads hold open. */
 export class Catalog {
@@ -31,8 +31,9 @@ export class Catalog {
   readonly #observer: StoreObserver;
   readonly #holders: FileHolders;
   readonly #entries = new Map<number, Entry>();
-  /** By segment: the threads that have not let go yet, and what waits for it. */
-  readonly #releases: { readonly segmentId: number; missing: number; readonly done: () => void }[] = [];
+  /** By ticket: how many threads have not let go yet, and who waits for it. */
+  readonly #releases = new Map<number, { missing: number; readonly done: () => void }>();
+  #nextTicket = 1;
   readonly #sealedWaiters: (() => void)[] = [];
   readonly damaged: { readonly name: string; readonly reason: string }[] = [];
 
@@ -71,7 +72,7 @@ export class Catalog {
     const entry = this.#entries.get(segmentId);
     if (entry === undefined) return;
     entry.columns = undefined;
-    await this.#ask({ type: 'segment', shared: entry.shared, columns: undefined }, segmentId);
+    await this.#release(ticket => ({ type: 'sealed', ticket, shared: entry.shared }));
     this.#folder.removeLog(segmentId);
     entry.phase = 'sealed';
     entry.bytes = this.#folder.bytes(segmentId);
@@ -83,10 +84,10 @@ export class Catalog {
     return new Promise(resolve => this.#sealedWaiters.push(resolve));
   }
 
-  released(segmentId: number): void {
-    const release = this.#releases.find(one => one.segmentId === segmentId);
+  released(ticket: number): void {
+    const release = this.#releases.get(ticket);
     if (release === undefined || --release.missing > 0) return;
-    this.#releases.splice(this.#releases.indexOf(release), 1);
+    this.#releases.delete(ticket);
     release.done();
   }
 
@@ -94,11 +95,13 @@ export class Catalog {
   async dropBefore(sentAt: number): Promise<void> {
     const isPast = ({ shared }: Entry) => maxSentAt(shared) < sentAt && reportedUntil(shared) < sentAt;
     for (;;) {
+      // Asked for before anything is waited for: the last seal may come meanwhile.
+      const sealed = this.nextSealed();
       const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
       const ready = past.filter(entry => entry.phase === 'sealed');
       await Promise.all(ready.map(entry => this.#remove(entry.shared.id, () => this.#folder.remove(entry.shared.id))));
       if (ready.length === past.length) return;
-      await this.nextSealed();
+      await sealed;
     }
   }
 
@@ -130,14 +133,15 @@ export class Catalog {
 
   async #remove(segmentId: number, act: () => void): Promise<void> {
     this.#entries.delete(segmentId);
-    await this.#ask({ type: 'drop', segmentId }, segmentId);
+    await this.#release(ticket => ({ type: 'drop', ticket, segmentId }));
     act();
   }
 
-  #ask(request: SegmentRequest, segmentId: number): Promise<void> {
+  #release(request: (ticket: number) => ReleaseRequest): Promise<void> {
+    const ticket = this.#nextTicket++;
     return new Promise(resolve => {
-      this.#releases.push({ segmentId, missing: this.#holders.count, done: resolve });
-      this.#holders.tell(request);
+      this.#releases.set(ticket, { missing: this.#holders.count, done: resolve });
+      this.#holders.tell(request(ticket));
     });
   }
 }

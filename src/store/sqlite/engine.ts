@@ -51,13 +51,12 @@ const sealRetryMs = 5000;
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
     throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
-  const lock = new FolderLock(options.dataDir);
+  const store = new SqliteStore(options, new FolderLock(options.dataDir));
   try {
-    const store = new SqliteStore(options, lock);
     await store.loaded;
     return store;
   } catch (error) {
-    lock.release();
+    await store.close();
     throw error;
   }
 }
@@ -238,7 +237,7 @@ class SqliteStore implements Store {
       case 'filled':
         return this.#seal(reply.segmentId);
       case 'released':
-        return this.#catalog.released(reply.segmentId);
+        return this.#catalog.released(reply.ticket);
       case 'rotated':
         return this.#writer.answer(reply.id, undefined);
       case 'failed':
@@ -271,7 +270,7 @@ class SqliteStore implements Store {
   }
 
   #fromReader(thread: Thread<ReaderRequest, ReaderReply>, reply: ReaderReply): void {
-    if (reply.type === 'released') return this.#catalog.released(reply.segmentId);
+    if (reply.type === 'released') return this.#catalog.released(reply.ticket);
     if (reply.type === 'answer') return thread.answer(reply.id, reply.answer);
     thread.fail(reply.ids, errorOf(reply.failure));
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { StoreUnusable } from '../store.ts';
 import { syncFolder } from './seal.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
@@ -87,7 +88,7 @@ function idsIn(path: string): readonly number[] {
 }
 
 /** The folder belongs to another process. */
-export class FolderInUse extends Error {
+export class FolderInUse extends StoreUnusable {
   constructor(dataDir: string, owner: string) {
     super(`the data folder ${dataDir} is in use by another sentlog process${owner}`);
     this.name = 'FolderInUse';

@@ -15,14 +15,21 @@ export type ThreadData = {
   readonly segmentAgeMs: number;
 };
 
-/** To every thread that holds a segment's files. Answered with `released` once they are let go. */
-export type SegmentRequest =
-  | { readonly type: 'segment'; readonly shared: SharedSegment; readonly columns: Columns | undefined }
-  | { readonly type: 'drop'; readonly segmentId: number };
-export type Released = { readonly type: 'released'; readonly segmentId: number };
+/** A segment to take up, or its new shape: without columns it is sealed. */
+export type SegmentRequest = {
+  readonly type: 'segment';
+  readonly shared: SharedSegment;
+  readonly columns: Columns | undefined;
+};
+
+/** To every thread that holds a segment's files: it lets them go, then answers `released`. */
+export type ReleaseRequest =
+  | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
+  | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number };
+export type Released = { readonly type: 'released'; readonly ticket: number };
 
 export type WriterRequest =
-  | SegmentRequest
+  | ReleaseRequest
   | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
   | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
   | { readonly type: 'close' };
@@ -30,7 +37,7 @@ export type WriterRequest =
 export type Failure = {
   readonly message: string;
   /** `outage` may pass, `damaged` names the segment to set aside, `defect` is ours. */
-  readonly kind: 'outage' | 'damaged' | 'defect' | 'bookmark';
+  readonly kind: 'outage' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
   readonly segmentId?: number;
   readonly stack?: string;
 };
@@ -51,6 +58,7 @@ export type WriterReply =
 
 export type ReaderRequest =
   | SegmentRequest
+  | ReleaseRequest
   | { readonly type: 'find'; readonly id: number; readonly query: Query }
   | { readonly type: 'render'; readonly id: number; readonly query: Query; readonly form: LogForm }
   | {

@@ -36,11 +36,13 @@ port.on('message', (request: ReaderRequest) => {
         answer: reader.history(request.account, request.messageId, request.sentSince),
       }));
     case 'segment':
-      reader.setSegment(request.shared, request.columns);
-      return tell({ type: 'released', segmentId: request.shared.id });
+      return reader.setSegment(request.shared, request.columns);
+    case 'sealed':
+      reader.setSegment(request.shared, undefined);
+      return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
       reader.dropSegment(request.segmentId);
-      return tell({ type: 'released', segmentId: request.segmentId });
+      return tell({ type: 'released', ticket: request.ticket });
     case 'close':
       reader.close();
       port.close();

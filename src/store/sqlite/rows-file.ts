@@ -2,6 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
+import { StoreUnusable } from '../store.ts';
 
 /**
  * A segment's SQLite file. `message` and `report` are only ever appended to: a message's row is what it was recorded
@@ -164,7 +165,7 @@ export class RowsFile {
       return row[0];
     };
     if (value('formatVersion') !== formatVersion)
-      throw new Error('the segment was written by a newer version of sentlog; run that version');
+      throw new StoreUnusable('the log was written by a newer version of sentlog: run that version');
     return { segment: value('segment'), firstSequence: value('firstSequence'), createdAt: value('createdAt') };
   }
 

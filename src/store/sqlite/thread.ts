@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { InvalidBookmark, StoreUnavailable } from '../store.ts';
+import { InvalidBookmark, StoreUnavailable, StoreUnusable } from '../store.ts';
 import { DamagedSegment } from './damage.ts';
 import type { Failure, ThreadData } from './messages.ts';
 
@@ -14,6 +14,8 @@ export function errorOf(failure: Failure): Error {
       return new InvalidBookmark();
     case 'damaged':
       return new DamagedSegment(failure.segmentId ?? 0, new Error(failure.message));
+    case 'unusable':
+      return new StoreUnusable(failure.message);
     case 'outage':
       return new StoreUnavailable(failure.message);
     case 'defect': {

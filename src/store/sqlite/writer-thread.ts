@@ -87,12 +87,12 @@ function serve(writer: Writer): void {
           writer.rotateIfDue(Date.now(), request.sentBefore);
           tell({ type: 'rotated', id: request.id });
         }, [request.id]);
-      case 'segment':
+      case 'sealed':
         writer.sealed(request.shared.id);
-        return tell({ type: 'released', segmentId: request.shared.id });
+        return tell({ type: 'released', ticket: request.ticket });
       case 'drop':
         writer.dropped(request.segmentId);
-        return tell({ type: 'released', segmentId: request.segmentId });
+        return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);
         while (waiting.length > 0) flush(writer);

@@ -150,7 +150,11 @@ describe('signals', () => {
       socket.destroy();
     });
     const head = ['POST /messenger/1/logs HTTP/1.1', 'Host: x', 'Content-Type: application/x-ndjson'];
-    head.push(`Authorization: ${await home.createKey('default')}`, 'Transfer-Encoding: chunked', 'Expect: 100-continue');
+    head.push(
+      `Authorization: ${await home.createKey('default')}`,
+      'Transfer-Encoding: chunked',
+      'Expect: 100-continue',
+    );
     socket.write(`${head.join('\r\n')}\r\n\r\n`);
     await once(socket, 'data');
     return server;

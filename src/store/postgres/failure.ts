@@ -15,6 +15,8 @@ const outageClasses: ReadonlySet<string> = new Set([
   'XX', // an internal error, damaged data
 ]);
 const databaseMissing = '3D000';
+const readOnlyServer = '25006';
+const cancelled = '57014';
 
 const deadlock = '40P01';
 const serializationFailure = '40001';
@@ -35,11 +37,14 @@ export function asStoreFailure(error: unknown): unknown {
   return error;
 }
 
-/** Whether the connection may be used again after this failure: the server answered, and goes on. */
+/**
+ * Whether the connection may be used again after this failure: the server answered, and goes on. One to a server that
+ * only lets read is given up, since by now another one may answer for it.
+ */
 export function leavesConnectionUsable(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return false;
   const code = error.code ?? '';
-  return !['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === '57014';
+  return code === cancelled || !(['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === readOnlyServer);
 }
 
 /** Whether the same transaction may well succeed at once: it lost a race against another, or against a dropped part. */

@@ -16,8 +16,10 @@ import {
   count,
   insertMessages,
   insertReports,
-  lock,
-  places,
+  type Key,
+  keysOf,
+  knownMessages,
+  lockKeys,
   type Recording,
   type TallyEntry,
 } from './record-statements.ts';
@@ -80,17 +82,25 @@ type Terms = {
 };
 
 async function record(recording: Recording, partitions: Partitions, group: Group, terms: Terms): Promise<Folded> {
-  const { wanted, gone, sentSince } = terms;
-  const messageIds = new Set(group.batches.flatMap(batch => batch.submissions.map(one => one.messageId)));
-  const there = withoutGone(await places(recording, [...messageIds], sentSince), gone);
-  const unknown = new Map([...wanted].filter(([messageId]) => !there.has(messageId)));
-  const claimed = await claim(recording, unknown, sentSince, gone);
+  const { wanted } = terms;
+  const messageIds = [...new Set(group.batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
+  const keys = await keysOf(recording, messageIds);
+  const free = (messageId: string) => !standsForMessage(keys.get(messageId), terms);
+  const unknown = new Map([...wanted].filter(([messageId]) => free(messageId)));
+  const replaced = [...unknown.keys()].flatMap(messageId => keys.get(messageId) ?? []);
+  const claimed = await claim(
+    recording,
+    unknown,
+    replaced.filter(key => key.generation === recording.generation),
+  );
   // What could not be claimed was recorded by another transaction a moment ago, and is known now.
-  const late = [...unknown.keys()].filter(messageId => !claimed.has(messageId));
-  for (const [messageId, place] of withoutGone(await places(recording, late, sentSince), gone))
-    there.set(messageId, place);
-  const known = await lock(recording, [...there.values()]);
-  const lost = [...there].filter(([messageId]) => !known.has(messageId)).map(([, place]) => place.number);
+  const there = messageIds.filter(id => !claimed.has(id) && (unknown.has(id) || !free(id)));
+  const locked = [...(await lockKeys(recording, there))].filter(([, key]) => standsForMessage(key, terms));
+  const known = await knownMessages(
+    recording,
+    locked.map(([, key]) => key.place),
+  );
+  const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
   const folded = fold(group.batches, known, messageId => placeOf(messageId, wanted, claimed));
   await insertMessages(recording, folded.messages);
@@ -100,8 +110,9 @@ async function record(recording: Recording, partitions: Partitions, group: Group
   return folded;
 }
 
-function withoutGone(found: ReadonlyMap<string, Place>, gone: ReadonlySet<number>): Map<string, Place> {
-  return new Map([...found].filter(([, place]) => !gone.has(place.number)));
+/** Not so when the message is past retention, or was dropped. */
+function standsForMessage(key: Key | undefined, { sentSince, gone }: Terms): boolean {
+  return key !== undefined && key.place.sentAt >= sentSince && !gone.has(key.place.number);
 }
 
 function placeOf(messageId: string, wanted: ReadonlyMap<string, Place>, claimed: ReadonlySet<string>): Place {

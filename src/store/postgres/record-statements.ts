@@ -1,6 +1,6 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
-import { integer, optional, text } from './cells.ts';
+import { integer, optional, type Row, text } from './cells.ts';
 import { wordsOf } from './codes.ts';
 import type { KnownMessage, NewMessage, NewReport, StateChange } from './fold.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
@@ -29,25 +29,51 @@ export async function begin(session: Session, account: AccountId): Promise<Recor
   return { session, account, tx, generation: integer(row[2]) };
 }
 
-const keysOf: Statement = {
+/** Where a message of some id is, by one of the generations of keys. */
+export type Key = { readonly place: Place; readonly generation: number };
+
+const keyColumns = 'k.message_id, k.sent_at, k.number, k.generation';
+
+const newestKeys: Statement = {
   name: 'keys',
-  text: `
-    SELECT k.message_id, k.sent_at, k.number FROM message_key k
-    WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3`,
+  text: `SELECT ${keyColumns} FROM message_key k WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[])`,
 };
 
-/** Where the account's messages of these ids are; only those sent since `sentSince` count. */
-export async function places(
+const lockedKeys: Statement = {
+  name: 'locked keys',
+  text: `${newestKeys.text} ORDER BY k.message_id FOR UPDATE`,
+};
+
+/** The newest key of each of these ids that has any. */
+export async function keysOf(
   { session, account }: Recording,
   messageIds: readonly string[],
-  sentSince: EpochMs,
-): Promise<Map<string, Place>> {
-  const found = new Map<string, Place>();
-  if (messageIds.length === 0) return found;
-  for (const row of await session.query(keysOf, [account, texts(messageIds), sentSince])) {
-    const [messageId, place] = [text(row[0]), { sentAt: integer(row[1]), number: integer(row[2]) }];
-    // An id recorded anew after its message went past retention has two: the later one is meant.
-    if ((found.get(messageId)?.number ?? 0) < place.number) found.set(messageId, place);
+): Promise<ReadonlyMap<string, Key>> {
+  return messageIds.length === 0 ? new Map() : newest(await session.query(newestKeys, [account, texts(messageIds)]));
+}
+
+/**
+ * As `keysOf`, but whoever else wants to report on one of these messages waits until the transaction ends. Locked in
+ * the order of the ids, so that two transactions never wait for each other.
+ *
+ * Keys stand for their messages here because they hardly ever change: PostgreSQL 18 was seen to crash when it found a
+ * message changed that it had waited for in a read of several partitions.
+ */
+export async function lockKeys(
+  { session, account }: Recording,
+  messageIds: readonly string[],
+): Promise<ReadonlyMap<string, Key>> {
+  return messageIds.length === 0 ? new Map() : newest(await session.query(lockedKeys, [account, texts(messageIds)]));
+}
+
+/** An id recorded anew after its message went past retention may have two keys: the later one is meant. */
+function newest(rows: readonly Row[]): ReadonlyMap<string, Key> {
+  const found = new Map<string, Key>();
+  for (const row of rows) {
+    const messageId = text(row[0]);
+    const place = { sentAt: integer(row[1]), number: integer(row[2]) };
+    if ((found.get(messageId)?.place.number ?? 0) < place.number)
+      found.set(messageId, { place, generation: integer(row[3]) });
   }
   return found;
 }
@@ -59,37 +85,45 @@ const newKeys: Statement = {
     SELECT $1, $2, u.message_id, u.sent_at, u.number
     FROM unnest($3::text[], $4::bigint[], $5::bigint[]) u (message_id, sent_at, number)
     ORDER BY u.message_id COLLATE "C"
-    ON CONFLICT (account_id, message_id, generation) DO UPDATE SET sent_at = excluded.sent_at, number = excluded.number
-      WHERE message_key.sent_at < $6 OR message_key.number = ANY ($7::bigint[])
+    ON CONFLICT (account_id, message_id, generation) DO NOTHING
     RETURNING message_id`,
 };
 
+const replacedKeys: Statement = {
+  name: 'replaced keys',
+  text: newKeys.text.replace(
+    'DO NOTHING',
+    `DO UPDATE SET sent_at = excluded.sent_at, number = excluded.number
+      WHERE message_key.number = ANY ($6::bigint[])`,
+  ),
+};
+
 /**
- * Claims ids for new messages; returns those that were free. Waits for other transactions that claim one of them, all
- * in the order of the ids, so that none waits for one that waits for it. A key past `sentSince` is free, and one whose
- * message was dropped, named by its number in `gone`.
+ * Claims ids for new messages, and gives those that were free. Waits for other transactions that claim one of them, in
+ * the order of the ids as they do. `replaced` are keys of this generation that stand for no message any more.
  */
 export async function claim(
   { session, account, generation }: Recording,
   wanted: ReadonlyMap<string, Place>,
-  sentSince: EpochMs,
-  gone: ReadonlySet<number>,
+  replaced: readonly Key[],
 ): Promise<ReadonlySet<string>> {
   if (wanted.size === 0) return new Set();
   const asked = [...wanted.values()];
-  const rows = await session.query(newKeys, [
+  const values = [
     account,
     generation,
     texts([...wanted.keys()]),
     bigints(asked.map(place => place.sentAt)),
     bigints(asked.map(place => place.number)),
-    sentSince,
-    bigints([...gone]),
-  ]);
+  ];
+  const rows =
+    replaced.length === 0
+      ? await session.query(newKeys, values)
+      : await session.query(replacedKeys, [...values, bigints(replaced.map(key => key.place.number))]);
   return new Set(rows.map(row => text(row[0])));
 }
 
-const lockedMessages: Statement = {
+const messagesAt: Statement = {
   name: 'messages to report on',
   text: `
     SELECT m.*
@@ -97,7 +131,7 @@ const lockedMessages: Statement = {
     CROSS JOIN LATERAL (
       SELECT ${logColumns} FROM message m
       WHERE m.account_id = $1 AND m.sent_at = u.sent_at AND m.number = u.number AND m.sent_at BETWEEN $4 AND $5
-      FOR UPDATE
+      OFFSET 0
     ) m`,
 };
 
@@ -114,19 +148,17 @@ const reportsOn: Statement = {
 };
 
 /**
- * The messages at these places with all that was reported of them, locked until the transaction ends: one after the
- * other in the order of their places, so that two transactions never wait for each other. A message that was dropped
- * is not among them.
+ * The messages at these places with all that was reported of them; their keys must be locked. A message that was
+ * dropped is not among them.
  */
-export async function lock(
+export async function knownMessages(
   { session, account }: Recording,
   asked: readonly Place[],
 ): Promise<ReadonlyMap<string, KnownMessage>> {
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
-  const values = [account, ...placeValues(asked.toSorted(byPlace))];
-  const messages = await session.query(lockedMessages, values);
-  // Read once the locks are held: what others reported until then is there now.
+  const values = [account, ...placeValues(asked)];
+  const messages = await session.query(messagesAt, values);
   const reports = Map.groupBy(await session.query(reportsOn, values), row => integer(row[0]));
   for (const row of messages) {
     const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
@@ -278,10 +310,6 @@ export async function count(
     bigints(entries.map(entry => entry.messages)),
     bigints(entries.map(entry => entry.reports)),
   ]);
-}
-
-function byPlace(a: Place, b: Place): number {
-  return a.sentAt - b.sentAt || a.number - b.number;
 }
 
 /** The places, and the bounds between which partitions hold them. */

@@ -1,0 +1,387 @@
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Filter } from '../../src/domain/filter.ts';
+import type { LogRecord } from '../../src/domain/message.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
+import type { Bookmark, RecordOutcome, Store } from '../../src/store/store.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { Witness } from '../support/sqlite-log.ts';
+import {
+  account,
+  delivered,
+  findIds,
+  horizon,
+  hourMs,
+  idsOf,
+  message,
+  messages,
+  now,
+  outcome,
+  query,
+  record,
+  recordAll,
+  rejected,
+  walk,
+} from './conformance/engine.ts';
+
+let server: PostgresServer;
+let url: string;
+let opened: Store[] = [];
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+afterEach(async () => {
+  await Promise.all(opened.map(store => store.close()));
+  opened = [];
+});
+
+/** Stores over one new database, as so many processes would have them. */
+async function stores(count: number, options: Partial<PostgresStoreOptions> = {}): Promise<readonly Store[]> {
+  url = await server.database();
+  return Promise.all(Array.from({ length: count }, () => another(options)));
+}
+
+async function another(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
+  const store = await openPostgresStore({ url, poolSize: 4, observer: new Witness(), ...options });
+  opened.push(store);
+  return store;
+}
+
+function pick(among: readonly Store[], i: number): Store {
+  const store = among[i % among.length];
+  if (store === undefined) throw new Error('no store');
+  return store;
+}
+
+/** Another program's transaction in the log's database: holds what `text` locks until it is ended. */
+async function holding(text: string): Promise<{ end(): Promise<void> }> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`SET search_path = sentlog; BEGIN; ${text}`);
+  return { end: () => client.end() };
+}
+
+/** Resolves once a session of the database waits for a lock. */
+async function someoneWaits(): Promise<void> {
+  for (;;) {
+    const rows = await server.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      url,
+    );
+    if (rows.length > 0) return;
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}
+
+const sum = (answers: readonly RecordOutcome[], count: 'recorded' | 'unchanged') =>
+  answers.reduce((total, answer) => total + answer[count], 0);
+
+describe('several stores over one database', () => {
+  it('opened all at once on an empty database → the tables are made once', async () => {
+    const all = await stores(5);
+    for (const [i, store] of all.entries()) await recordAll(store, [message(`m${i}`)]);
+    for (const store of all) expect(await findIds(store)).toHaveLength(5);
+  });
+
+  it('the same messages from all of them, in any order → each recorded once', async () => {
+    const all = await stores(4);
+    const batch = messages(300, i => ({ sentAt: now - (i % 5) * hourMs }));
+    const shuffled = Array.from({ length: 24 }, (_, i) => batch.toSorted((a, b) => order(i, a.messageId, b.messageId)));
+    const answers = await Promise.all(shuffled.map((submissions, i) => record(pick(all, i), submissions)));
+    expect([sum(answers, 'recorded'), sum(answers, 'unchanged')]).toEqual([300, 23 * 300]);
+    expect((await findIds(pick(all, 1))).toSorted()).toEqual(batch.map(({ messageId }) => messageId).toSorted());
+  });
+
+  it('the same messages while generations of ids succeed each other → each recorded once', async () => {
+    const all = await stores(3, { generationMs: 0, upkeepMs: 15 });
+    for (let round = 0; round < 12; round++) {
+      const batch = messages(20, i => ({ messageId: `${round} ${i}` }));
+      const answers = await Promise.all(Array.from({ length: 9 }, (_, i) => record(pick(all, i), batch)));
+      expect([sum(answers, 'recorded'), sum(answers, 'unchanged')]).toEqual([20, 160]);
+      expect(
+        await record(
+          pick(all, round),
+          messages(20, i => ({ messageId: `${round >> 1} ${i}` })),
+        ),
+      ).toEqual(outcome({ unchanged: 20 }));
+    }
+    const [{ generations } = {}] = await server.query('SELECT max(number) AS generations FROM sentlog.generation', url);
+    expect(generations).toBeGreaterThan(2);
+    expect(await findIds(pick(all, 0))).toHaveLength(240);
+  });
+
+  it('different messages with one id → one recorded, the others refused by all', async () => {
+    const all = await stores(4);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => record(pick(all, i), [message('m', { sender: `s${i}` })])),
+    );
+    expect(sum(answers, 'recorded')).toBe(1);
+    expect(answers.filter(answer => answer.rejected.length === 1)).toHaveLength(19);
+  });
+
+  it('reports on the same messages from all of them, in any order → none lost, one history', async () => {
+    const all = await stores(4);
+    await recordAll(pick(all, 0), messages(50));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) => {
+        const reports = messages(50).map(({ messageId }) => ({ messageId, status: delivered, at: now + i }));
+        return record(
+          pick(all, i),
+          reports.toSorted((a, b) => order(i, a.messageId, b.messageId)),
+        );
+      }),
+    );
+    for (const store of all) {
+      const history = await store.history(account, 'm17', horizon);
+      expect(history?.timeline).toHaveLength(21);
+      expect(history?.log.at).toBe(now + 19);
+    }
+    expect(await pick(all, 2).stats()).toMatchObject({ messages: 50, reports: 1000 });
+  });
+
+  it('what one answered → known to the others at once', async () => {
+    const all = await stores(3);
+    for (let i = 0; i < 30; i++) {
+      await recordAll(pick(all, i), [message(`m${i}`)]);
+      expect(await record(pick(all, i + 1), [{ messageId: `m${i}`, status: delivered }])).toEqual(
+        outcome({ updated: 1 }),
+      );
+      expect(await findIds(pick(all, i + 2), { generalStatus: 'DELIVERED' })).toHaveLength(i + 1);
+    }
+  });
+
+  it('partitions of another width beside those there are → every message has its place', async () => {
+    const [first] = await stores(1);
+    const sentAt = (i: number) => now - i * 7 * 60_000;
+    if (first === undefined) return;
+    await recordAll(
+      first,
+      messages(10, i => ({ sentAt: sentAt(i * 20) })),
+    );
+    const narrow = await another({ partitionMs: 600_000 });
+    await recordAll(
+      narrow,
+      messages(200, i => ({ messageId: `n${i}`, sentAt: sentAt(i) })),
+    );
+    const wide = await another({ partitionMs: 5 * hourMs });
+    await recordAll(
+      wide,
+      messages(200, i => ({ messageId: `w${i}`, sentAt: sentAt(i) })),
+    );
+    expect(await findIds(first)).toHaveLength(410);
+    await wide.dropBefore(now - 10 * hourMs);
+    const kept = await first.find(query({ sentSince: now - 10 * hourMs }));
+    expect(kept.logs).toHaveLength((await narrow.find(query({ sentSince: now - 10 * hourMs }))).logs.length);
+    expect(kept.logs.length).toBeGreaterThan(170);
+  });
+});
+
+/** One of many orders of the same texts. */
+function order(seed: number, a: string, b: string): number {
+  const rank = (text: string) =>
+    [...text].reduce((hash, char) => (hash * (31 + seed) + char.charCodeAt(0)) % 9973, seed);
+  return rank(a) - rank(b) || (a < b ? -1 : 1);
+}
+
+describe('walks beside other processes', () => {
+  it('a recording that was under way when the walk began and ends later → not in the walk', async () => {
+    const [first, second] = await stores(2);
+    if (first === undefined || second === undefined) return;
+    await recordAll(first, [message('held', { sentAt: now - 9 })]);
+    const hold = await holding('SELECT FROM message FOR UPDATE');
+    const late = record(second, [message('late', { sentAt: now - 8 }), { messageId: 'held', status: rejected }]);
+    await someoneWaits();
+    await recordAll(
+      first,
+      messages(4, i => ({ sentAt: now - i })),
+    );
+    const expected = ['m0', 'm1', 'm2', 'm3', 'held'];
+    const begun = await first.find(query({ walk: true, limit: 2 }));
+    const byStatus = await first.find(query({ walk: true, limit: 2, filter: { generalStatus: 'PENDING' } }));
+    await hold.end();
+    expect(await late).toEqual(outcome({ recorded: 1, updated: 1 }));
+    expect(idsOf([...begun.logs, ...(await rest(second, {}, begun.next))])).toEqual(expected);
+    const pending: Filter = { generalStatus: 'PENDING' };
+    const walked = [...byStatus.logs, ...(await rest(second, pending, byStatus.next))];
+    expect(idsOf(walked)).toEqual(expected);
+    expect(walked.at(-1)?.status.groupName).toBe('PENDING');
+    expect(await findIds(first, { generalStatus: 'REJECTED' })).toEqual(['held']);
+  });
+
+  it('recording and reporting by other processes → every walk gives what was there when it began', async () => {
+    const all = await stores(3);
+    const sentAt = (i: number) => now - (i % 11) * 700_000;
+    await recordAll(
+      pick(all, 0),
+      messages(400, i => ({ sentAt: sentAt(i) })),
+    );
+    const expected = await findIds(pick(all, 0));
+    const writing = Array.from({ length: 6 }, async (_, writer) => {
+      for (let i = 0; i < 12; i++) {
+        await record(
+          pick(all, writer),
+          messages(25, j => ({ messageId: `w${writer} ${i} ${j}`, sentAt: sentAt(j) })),
+        );
+        const status = i % 2 === 0 ? delivered : rejected;
+        await record(
+          pick(all, writer + 1),
+          messages(40).map((_, j) => ({ messageId: `m${(writer * 60 + i * 7 + j) % 400}`, status, at: now + i })),
+        );
+      }
+    });
+    const walking = Array.from({ length: 6 }, async (_, i) => {
+      const store = pick(all, i);
+      const plain = idsOf(await walk(store, { limit: 31 + i }));
+      expect(new Set(plain).size).toBe(plain.length);
+      expect(plain.filter(id => id.startsWith('m'))).toEqual(expected);
+      const groups = (['PENDING', 'DELIVERED', 'REJECTED'] as const).map(generalStatus =>
+        walk(store, { limit: 29 + i, filter: { generalStatus } }),
+      );
+      for (const logs of await Promise.all(groups)) expect(new Set(idsOf(logs)).size).toBe(logs.length);
+    });
+    await Promise.all([...writing, ...walking]);
+    const everything = idsOf(await walk(pick(all, 1), {}));
+    expect(everything).toHaveLength(400 + 6 * 12 * 25);
+    expect(idsOf(await walk(pick(all, 2), { filter: { generalStatus: 'PENDING' } }))).toEqual(
+      everything.filter(id => id.startsWith('w')),
+    );
+  });
+
+  it('many walks by status begun one after the other while statuses change → together they add up at each moment', async () => {
+    const [first, second] = await stores(2);
+    if (first === undefined || second === undefined) return;
+    await recordAll(first, messages(120));
+    const changing = (async () => {
+      for (let i = 0; i < 120; i += 4)
+        await record(
+          second,
+          [0, 1, 2, 3].map(j => ({ messageId: `m${i + j}`, status: delivered })),
+        );
+    })();
+    for (let i = 0; i < 10; i++) {
+      const ids = idsOf(await walk(first, { limit: 3, filter: { generalStatus: 'PENDING' } }));
+      // The messages are delivered in their order, four at a time: what was pending at one moment is all the newest.
+      expect(ids).toEqual(Array.from({ length: ids.length }, (_, j) => `m${119 - j}`));
+      expect(ids.length % 4).toBe(0);
+    }
+    await changing;
+    expect(await findIds(first, { generalStatus: 'PENDING' })).toEqual([]);
+  });
+
+  it('the log restored on another server between two pages → the walk goes on exactly', async () => {
+    const [store] = await stores(1);
+    if (store === undefined) return;
+    await recordAll(store, messages(20));
+    const expected = await findIds(store);
+    const begun = await store.find(query({ walk: true, limit: 5 }));
+    await store.close();
+    await server.query(`UPDATE sentlog.era SET system_identifier = 'another'`, url);
+    const restored = await another();
+    await recordAll(
+      restored,
+      messages(20, i => ({ messageId: `late ${i}` })),
+    );
+    expect([...idsOf(begun.logs), ...idsOf(await rest(restored, {}, begun.next))]).toEqual(expected);
+    expect(await walk(restored, { limit: 7 })).toHaveLength(40);
+    expect(await server.query('SELECT count(*)::int AS eras FROM sentlog.era', url)).toEqual([{ eras: 2 }]);
+  });
+});
+
+/** What a walk has left. */
+async function rest(store: Store, filter: Filter, next: Bookmark | undefined): Promise<readonly LogRecord[]> {
+  if (next === undefined) throw new Error('the walk is at its end');
+  const { logs, next: after } = await store.find(query({ filter, walk: true, limit: 3, after: next }));
+  return after === undefined ? logs : [...logs, ...(await rest(store, filter, after))];
+}
+
+describe('retention beside other processes', () => {
+  it('two janitors while others record and read → dropped, and nothing inside is missed', async () => {
+    const all = await stores(3, { partitionMs: 600_000 });
+    await recordAll(
+      pick(all, 0),
+      messages(600, i => ({ sentAt: horizon + i * 60_000 })),
+    );
+    const cut = horizon + 300 * 60_000;
+    const expected = (await pick(all, 0).find(query({ sentSince: cut }))).logs;
+    let dropping = true;
+    const reading = Array.from({ length: 4 }, async (_, i) => {
+      while (dropping) expect((await pick(all, i).find(query({ sentSince: cut }))).logs.length).toBe(expected.length);
+    });
+    const recording = (async () => {
+      for (let i = 0; dropping; i++)
+        await recordAll(
+          pick(all, i),
+          messages(5, j => ({ messageId: `n${i} ${j}`, sentAt: cut - 1 })),
+        );
+    })();
+    await Promise.all([pick(all, 1).dropBefore(cut), pick(all, 2).dropBefore(cut)]);
+    dropping = false;
+    await Promise.all([...reading, recording]);
+    await pick(all, 0).dropBefore(cut);
+    const [{ least } = {}] = await server.query('SELECT min(sent_at) AS least FROM sentlog.message', url);
+    expect(Number(least)).toBeGreaterThanOrEqual(cut);
+    expect(await pick(all, 1).find(query({ sentSince: cut }))).toEqual({ logs: expected });
+  });
+
+  it('a partition that somebody is reading → dropped when they are done, and nobody waits behind', async () => {
+    const [first, second] = await stores(2);
+    if (first === undefined || second === undefined) return;
+    await recordAll(first, [message('old', { sentAt: horizon }), message('new', { sentAt: now })]);
+    const hold = await holding('SELECT * FROM message');
+    const dropping = first.dropBefore(horizon + hourMs);
+    await someoneWaits();
+    for (const store of [first, second]) expect((await store.find(query({ sentSince: now }))).logs).toHaveLength(1);
+    await recordAll(second, [message('newer', { sentAt: now })]);
+    await recordAll(second, [message('another hour', { sentAt: now - 5 * hourMs })]);
+    await hold.end();
+    await dropping;
+    expect(await findIds(second)).toEqual(['newer', 'new', 'another hour']);
+  });
+
+  it('a drop that was broken off → finished by the next one', async () => {
+    const [first] = await stores(1);
+    if (first === undefined) return;
+    await recordAll(first, [message('old', { sentAt: horizon }), message('new', { sentAt: now })]);
+    const hold = await holding('SELECT * FROM message');
+    const dropping = first.dropBefore(horizon + hourMs).catch((error: unknown) => error);
+    await someoneWaits();
+    await server.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%' AND pid <> pg_backend_pid()`,
+      url,
+    );
+    expect(await dropping).toMatchObject({ name: 'StoreUnavailable' });
+    await hold.end();
+    await first.dropBefore(horizon + hourMs);
+    const left = await server.query(`SELECT sent_at FROM sentlog.message`, url);
+    expect(left).toEqual([{ sent_at: `${now}` }]);
+    expect(await first.stats()).toMatchObject({ messages: 1 });
+  });
+
+  it('ids whose messages were dropped → free again, and their table dropped in its time', async () => {
+    const [first, second] = await stores(2, { generationMs: 0, upkeepMs: 20 });
+    if (first === undefined || second === undefined) return;
+    await recordAll(
+      first,
+      messages(10, () => ({ sentAt: horizon })),
+    );
+    await first.dropBefore(horizon + hourMs);
+    await recordAll(
+      second,
+      messages(10, () => ({ sentAt: horizon + hourMs })),
+    );
+    expect(
+      await record(
+        first,
+        messages(10, () => ({ sentAt: horizon + hourMs })),
+      ),
+    ).toEqual(outcome({ unchanged: 10 }));
+    expect(await findIds(first, { messageIds: ['m3'] })).toEqual(['m3']);
+    await server.query('SELECT pg_sleep(0.2)', url);
+    await second.dropBefore(now);
+    const [{ keys } = {}] = await server.query('SELECT count(*)::int AS keys FROM sentlog.message_key', url);
+    expect(keys).toBeLessThanOrEqual(10);
+  });
+});

@@ -164,6 +164,6 @@ function observe(request: FastifyRequest, reply: FastifyReply, { metrics }: Serv
 
 function linger({ raw }: FastifyRequest): void {
   if (raw.complete || raw.destroyed) return;
-  const timer = setTimeout(() => raw.destroy(), lingerMs);
+  const timer = setTimeout(() => raw.destroy(), lingerMs).unref();
   raw.once('close', () => clearTimeout(timer));
 }

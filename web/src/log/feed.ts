@@ -23,18 +23,26 @@ function isLog(value: unknown): value is Log {
   return isRecord(value) && typeof value.messageId === 'string' && isRecord(value.status);
 }
 
-/** Follows the stream until `signal` ends it, across lost connections. */
-export async function follow(api: Api, filter: LogsFilter, listener: FeedListener, signal: AbortSignal): Promise<void> {
-  let lastEventId: string | undefined;
+/** The last event that was taken in, for whoever goes on after it. */
+export type Place = { lastEventId: string | undefined };
+
+/** Follows the stream from `place` until `signal` ends it, across lost connections. */
+export async function follow(
+  api: Api,
+  filter: LogsFilter,
+  listener: FeedListener,
+  place: Place,
+  signal: AbortSignal,
+): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     let failure: unknown;
     try {
-      for await (const event of connect(api, filter, lastEventId, listener, signal)) {
+      for await (const event of connect(api, filter, place.lastEventId, listener, signal)) {
         attempt = 0;
-        if (event.id !== undefined) lastEventId = event.id;
         if (event.event === 'reset') return listener.onReset();
         const log = event.event === 'log' ? parseJson(event.data) : undefined;
         if (isLog(log)) listener.onLog(log);
+        if (event.id !== undefined) place.lastEventId = event.id;
       }
     } catch (error) {
       if (signal.aborted) return;

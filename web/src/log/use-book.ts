@@ -5,7 +5,7 @@ import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
 import { isOpenEnded } from '../view/view.ts';
 import { LogBook } from './book.ts';
-import { type FeedState, follow } from './feed.ts';
+import { type FeedState, follow, type Place } from './feed.ts';
 
 const pageLogs = 200;
 /** Pages that are sifted here hold as much as the API gives at once. */
@@ -55,9 +55,14 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
   const queries = useQueryClient();
   const [state, setState] = useState<FeedState>('connecting');
   const live = view.live && isOpenEnded(view.range);
+  const inSight = useInSight();
+  const place = useMemo<Place>(() => {
+    void book;
+    return { lastEventId: undefined };
+  }, [book]);
   const catchUp = useCatchUp(book);
   useEffect(() => {
-    if (!live) return;
+    if (!live || !inSight) return;
     const ending = new AbortController();
     // What leaves the status asked for is news too: the row on screen has to say so.
     const { generalStatus: _, ...filter } = asked.filter;
@@ -76,10 +81,24 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
       },
     };
     setState('connecting');
-    void follow(api, filter, listener, ending.signal);
+    void follow(api, filter, listener, place, ending.signal);
     return () => ending.abort();
-  }, [live, api, asked, book, queries, reload, catchUp, onSignedOut]);
+  }, [live, inSight, api, asked, book, place, queries, reload, catchUp, onSignedOut]);
   return live ? state : 'off';
+}
+
+/**
+ * A browser opens six connections to one server for all its tabs together: a tab that nobody sees gives its stream up,
+ * and goes on where it was when it is seen again.
+ */
+function useInSight(): boolean {
+  return useSyncExternalStore(
+    listener => {
+      document.addEventListener('visibilitychange', listener);
+      return () => document.removeEventListener('visibilitychange', listener);
+    },
+    () => document.visibilityState === 'visible',
+  );
 }
 
 const catchUpLogs = 100;

@@ -80,7 +80,8 @@ function axisTimes(utc: boolean): uPlot.Axis.Values {
     const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
     return ticks.map(seconds => {
       const text = momentText(seconds * 1000, utc);
-      return step >= dayS ? text.slice(5, 10) : step < 60 ? text.slice(11, 19) : text.slice(11, 16);
+      if (step >= dayS || text.slice(11, 19) === '00:00:00') return text.slice(5, 10);
+      return step < 60 ? text.slice(11, 19) : text.slice(11, 16);
     });
   };
 }

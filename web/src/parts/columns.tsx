@@ -7,8 +7,9 @@ import { StatusWord } from './status-word.tsx';
 export type Column = {
   readonly name: string;
   readonly label: string;
-  /** A track of a CSS grid. */
-  readonly width: string;
+  readonly minPx: number;
+  /** Its share of what room is left. */
+  readonly grow: number;
   readonly cell: (log: Log, utc: boolean) => ReactNode;
   readonly number?: boolean;
 };
@@ -25,42 +26,52 @@ export const columns: readonly Column[] = [
   {
     name: 'time',
     label: 'Time',
-    width: '124px',
+    minPx: 128,
+    grow: 0,
     cell: (log, utc) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, utc)}</time>,
   },
-  { name: 'sender', label: 'Sender', width: 'minmax(124px, 0.9fr)', cell: log => id(log.sender) },
-  { name: 'destination', label: 'Destination', width: 'minmax(138px, 1fr)', cell: log => id(log.destination) },
-  { name: 'status', label: 'Status', width: '122px', cell: log => <StatusWord status={log.status} /> },
+  { name: 'sender', label: 'Sender', minPx: 142, grow: 0.3, cell: log => id(log.sender) },
+  { name: 'destination', label: 'Destination', minPx: 146, grow: 0.5, cell: log => id(log.destination) },
+  { name: 'status', label: 'Status', minPx: 122, grow: 0, cell: log => <StatusWord status={log.status} /> },
   {
     name: 'error',
     label: 'Error',
-    width: 'minmax(130px, 1fr)',
+    minPx: 140,
+    grow: 1.2,
     cell: log => (log.error.id === 0 ? <span className="none">–</span> : inert(log.error.name)),
   },
   {
     name: 'content',
     label: 'Content',
-    width: 'minmax(180px, 3fr)',
+    minPx: 170,
+    grow: 3,
     cell: log => <bdi>{contentText(log.content)}</bdi>,
   },
-  { name: 'campaign', label: 'Campaign', width: 'minmax(104px, 0.8fr)', cell: log => id(log.campaignReferenceId) },
+  { name: 'campaign', label: 'Campaign', minPx: 110, grow: 0.8, cell: log => id(log.campaignReferenceId) },
   {
     name: 'application',
     label: 'Application',
-    width: 'minmax(104px, 0.8fr)',
+    minPx: 116,
+    grow: 0.8,
     cell: log => id(log.platform?.applicationId),
   },
-  { name: 'entity', label: 'Entity', width: 'minmax(104px, 0.8fr)', cell: log => id(log.platform?.entityId) },
-  { name: 'delivery', label: 'Took', width: '92px', cell: log => <Delivery log={log} />, number: true },
+  { name: 'entity', label: 'Entity', minPx: 116, grow: 0.8, cell: log => id(log.platform?.entityId) },
+  { name: 'delivery', label: 'Took', minPx: 92, grow: 0, cell: log => <Delivery log={log} />, number: true },
   {
     name: 'price',
     label: 'Price',
-    width: '104px',
+    minPx: 104,
+    grow: 0,
     cell: log => (log.price === undefined ? <span className="none">–</span> : priceText(log.price)),
     number: true,
   },
-  { name: 'messageId', label: 'Message id', width: 'minmax(190px, 1.2fr)', cell: log => id(log.messageId) },
-  { name: 'bulkId', label: 'Bulk id', width: 'minmax(190px, 1.2fr)', cell: log => id(log.bulkId) },
+  { name: 'messageId', label: 'Message id', minPx: 196, grow: 0.6, cell: log => id(log.messageId) },
+  { name: 'bulkId', label: 'Bulk id', minPx: 196, grow: 0.6, cell: log => id(log.bulkId) },
 ];
+
+/** The columns as tracks of a CSS grid. */
+export function tracksOf(shown: readonly Column[]): string {
+  return shown.map(({ minPx, grow }) => (grow === 0 ? `${minPx}px` : `minmax(${minPx}px, ${grow}fr)`)).join(' ');
+}
 
 export const hiddenAtFirst: readonly string[] = ['messageId', 'bulkId'];

@@ -17,6 +17,7 @@ function curlOf(messageId: string): string {
 }
 
 export function Copies({ message }: { readonly message: Message }) {
+  const [open, setOpen] = useState(false);
   const json = JSON.stringify(message, null, 2);
   return (
     <>
@@ -24,10 +25,10 @@ export function Copies({ message }: { readonly message: Message }) {
         <CopyButton label="Copy as JSON" text={json} />
         <CopyButton label="Copy as cURL" text={curlOf(message.messageId)} />
       </p>
-      <details className="raw">
+      <details className="raw" onToggle={event => setOpen(event.currentTarget.open)}>
         <summary>Raw JSON</summary>
         {/* It can be scrolled, so it can be focused. */}
-        <textarea readOnly aria-label="Raw JSON" value={raw(json)} rows={16} spellCheck={false} />
+        {open && <textarea readOnly aria-label="Raw JSON" value={raw(json)} rows={16} spellCheck={false} />}
       </details>
     </>
   );

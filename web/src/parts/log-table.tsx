@@ -4,7 +4,7 @@ import type { Log } from '../../../src/client/index.ts';
 import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
 import { countText } from '../view/format.ts';
-import type { Column } from './columns.tsx';
+import { type Column, tracksOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
 import { useNarrow } from './use-narrow.ts';
 
@@ -33,12 +33,19 @@ export function LogTable({ book, columns }: Props) {
   useWanted(book, rows);
   const holding = useHolding(book, scroller);
   const { activeIndex, grid } = useGrid(book, rows, () => Math.floor((scroller.current?.clientHeight ?? 0) / height));
-  const template = narrow ? undefined : columns.map(column => column.width).join(' ');
+  const template = narrow ? undefined : tracksOf(columns);
+  const minWidth = narrow ? undefined : columns.reduce((sum, { minPx }) => sum + minPx, 0);
   return (
     <div className="table-box">
       <Waiting book={book} holding={holding} scroller={scroller} />
       <div className="scroller" ref={scroller}>
-        <table {...grid} id="log" aria-label="Messages, newest first" aria-colcount={columns.length}>
+        <table
+          {...grid}
+          id="log"
+          aria-label="Messages, newest first"
+          aria-colcount={columns.length}
+          style={{ minWidth }}
+        >
           <thead>
             <tr aria-rowindex={1} style={{ gridTemplateColumns: template }}>
               {columns.map(column => (

@@ -7,6 +7,7 @@ import { countText, durationText, inert, percentText, sumText, wordsOf } from '.
 import { type Field, type GroupName, groupNames, withCondition } from '../view/view.ts';
 import { Chart } from './chart.tsx';
 import { keep, kept } from './theme.ts';
+import { useNarrow } from './use-narrow.ts';
 
 const keptAs = 'sentlog.overview';
 
@@ -14,7 +15,8 @@ const keptAs = 'sentlog.overview';
 export function Overview() {
   const { asked } = usePage();
   const { data, error, isPlaceholderData, isPending } = useSummary();
-  const [open, setOpen] = useState(() => kept(keptAs) !== 'closed');
+  const narrow = useNarrow();
+  const [open, setOpen] = useState(() => (kept(keptAs) ?? (narrow ? 'closed' : 'open')) === 'open');
   // Figures of another view are never shown under this one.
   const summary = isPlaceholderData ? undefined : data;
   return (
@@ -32,8 +34,9 @@ export function Overview() {
       <details
         open={open}
         onToggle={event => {
-          setOpen(event.currentTarget.open);
-          keep(keptAs, event.currentTarget.open ? 'open' : 'closed');
+          const next = event.currentTarget.open;
+          if (next !== open) keep(keptAs, next ? 'open' : 'closed');
+          setOpen(next);
         }}
       >
         <summary>Over time, and what failed most</summary>

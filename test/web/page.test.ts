@@ -1,0 +1,285 @@
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { axeViolations } from './support/browser.ts';
+import { instant } from './support/fake-log.ts';
+import { messagesOf, type Submission } from './support/messages.ts';
+import { startedSubject } from './support/subject.ts';
+import type { Tabs } from './support/tabs.ts';
+
+let subject: Tabs;
+
+beforeAll(async () => {
+  subject = await startedSubject();
+});
+
+afterEach(() => subject.closeTabs());
+afterAll(() => subject.end());
+
+/** A page that shows the given number of messages, which nobody else has recorded. */
+async function seeded(count: number, search = '', options = {}, everyMs = 60_000) {
+  const campaign = subject.campaign();
+  const messages = messagesOf(campaign, count, Date.now(), everyMs);
+  await subject.record(messages);
+  const page = await subject.page(`?campaignReferenceId=${campaign}${search}`, options);
+  return { campaign, messages, page };
+}
+
+const row = (page: Page, text: string) => page.getByRole('row').filter({ hasText: text });
+const rowsAt = (page: Page, index: number) => page.locator(`#row-${index}`);
+const figure = (page: Page, name: string) => page.locator('.figures > div').filter({ hasText: name }).locator('dd');
+const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
+const idOf = (messages: readonly Submission[], index: number) => messages[index]?.messageId ?? '';
+const dateFields = (page: Page) => [page.getByLabel('From'), page.getByLabel('Until')] as const;
+const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent(), { timeout: 5000 });
+
+describe('find', () => {
+  test('a pasted message id → its message, opened', async () => {
+    const { page, messages } = await seeded(30);
+    const id = idOf(messages, 7);
+    await page.keyboard.press('/');
+    await page.keyboard.insertText(id);
+    await page.keyboard.press('Enter');
+    await drawer(page).getByRole('heading', { name: id }).waitFor();
+    expect(new URL(page.url()).searchParams.get('messageId')).toBe(id);
+    await reached(page).toBe('1 message');
+  });
+
+  test.each([
+    ['bulkId', 'Bulk id'],
+    ['destination', 'Destination'],
+    ['campaignReferenceId', 'Campaign'],
+  ])('a pasted %s → is recognised as one', async (field, label) => {
+    const { page, messages } = await seeded(12);
+    const value = String(messages[3]?.[field]);
+    await page.getByRole('combobox', { name: /Find/ }).fill(value);
+    await page.getByRole('option', { name: `${label} in the log` }).waitFor();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => new URL(page.url()).searchParams.get(field)).toBe(value);
+  });
+
+  test('a text that the log does not know → says so and filters nothing', async () => {
+    const { page } = await seeded(3);
+    const before = page.url();
+    await page.getByRole('combobox', { name: /Find/ }).fill('nobody-knows-this');
+    await page.getByText('Nothing in the log has').waitFor();
+    await page.keyboard.press('Enter');
+    expect(page.url()).toBe(before);
+  });
+
+  test('every filter of the form → stands in the address and narrows the rows', async () => {
+    const { page } = await seeded(40);
+    await page.getByRole('button', { name: 'Filter …' }).click();
+    const form = page.locator('.filter-form');
+    await form.getByLabel('Sender').fill('105873492110234');
+    await form.getByLabel('Status').selectOption('DELIVERED');
+    await form.getByLabel('Entity').fill('harbour-coffee');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await reached(page).toBe('3 messages, all of them');
+    const { searchParams } = new URL(page.url());
+    expect(searchParams.get('generalStatus')).toBe('DELIVERED');
+    expect(searchParams.get('entityId')).toBe('harbour-coffee');
+    await page.getByRole('button', { name: 'Remove the filter Entity' }).click();
+    await reached(page).not.toBe('3 messages, all of them');
+  });
+
+  test('the address of a view → shows another tab the same view, and back goes back', async () => {
+    const { page } = await seeded(60, '', {}, 600_000);
+    await page.getByRole('radio', { name: '6 h', exact: true }).check({ force: true });
+    await reached(page).toBe('36 messages, all of them');
+    await page.getByRole('button', { name: 'Local time' }).click();
+    const { search } = new URL(page.url());
+    const other = await subject.page(search);
+    await reached(other).toBe('36 messages, all of them');
+    expect(await other.getByRole('button', { name: 'UTC' }).getAttribute('aria-pressed')).toBe('true');
+    await page.goBack();
+    await reached(page).toBe('60 messages, all of them');
+  });
+
+  test('a range picked by hand, in UTC → asks for those moments, the end not included', async () => {
+    const { page, messages } = await seeded(60, '&tz=utc');
+    const moment = (index: number) => String(messages[index]?.sentAt).slice(0, 19);
+    await page.getByRole('button', { name: 'Range …' }).click();
+    const [from, until] = dateFields(page);
+    await from.fill(moment(20));
+    await until.fill(moment(10));
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await reached(page).toBe('10 messages, all of them');
+    expect(await page.getByRole('button', { name: 'Fixed range' }).isDisabled()).toBe(true);
+  });
+
+  test('a drag over the chart → picks that range', async () => {
+    const { page } = await seeded(60);
+    const box = await page.locator('.u-over').boundingBox();
+    if (box === null) throw new Error('there is no chart');
+    await page.mouse.move(box.x + box.width / 2, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.75, box.y + 40, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(() => new URL(page.url()).searchParams.has('sentSince')).toBe(true);
+    const { searchParams } = new URL(page.url());
+    const spanMs = Date.parse(searchParams.get('sentUntil') ?? '') - Date.parse(searchParams.get('sentSince') ?? '');
+    expect(spanMs / 3_600_000).toBeGreaterThan(10);
+    expect(spanMs / 3_600_000).toBeLessThan(14);
+  });
+
+  test('local time → UTC at a click, in every row', async () => {
+    const { page, messages } = await seeded(3);
+    const sentAt = String(messages[0]?.sentAt);
+    const utc = sentAt.slice(5, 19).replace('T', ' ');
+    const tokyo = instant(Date.parse(sentAt) + 9 * 3_600_000)
+      .slice(5, 19)
+      .replace('T', ' ');
+    await rowsAt(page, 0).getByText(tokyo).waitFor();
+    await page.getByRole('button', { name: 'Local time' }).click();
+    await rowsAt(page, 0).getByText(utc).waitFor();
+  });
+});
+
+describe('read', () => {
+  test('a message → every status with its time, its content, what it cost', async () => {
+    const { page, messages } = await seeded(8);
+    const id = idOf(messages, 1);
+    await subject.record([{ messageId: id, at: instant(Date.now()), status: { name: 'DELIVERED_TO_HANDSET' } }]);
+    await row(page, String(messages[1]?.destination)).click();
+    const box = drawer(page);
+    await box.getByText('Ravi, how was your visit in Oslo?').waitFor();
+    await box.getByText('URL → https://www.example.com/feedback/77').waitFor();
+    expect(await box.locator('.timeline li').count()).toBeGreaterThanOrEqual(2);
+    expect(await box.locator('.facts').textContent()).toContain('0.094 SEK each');
+  });
+
+  test('same bulk, same destination, same error → their messages', async () => {
+    const { page, messages } = await seeded(40);
+    await row(page, String(messages[4]?.destination)).click();
+    await drawer(page).getByRole('button', { name: 'Same bulk' }).click();
+    await reached(page).toBe('10 messages, all of them');
+    await drawer(page).getByRole('button', { name: 'Same destination' }).click();
+    await expect.poll(() => new URL(page.url()).searchParams.get('destination')).toBe(messages[4]?.destination);
+    await drawer(page).getByRole('button', { name: 'Same error' }).click();
+    await expect.poll(() => new URL(page.url()).searchParams.get('error')).toBe('EC_ABSENT_SUBSCRIBER');
+    expect(new URL(page.url()).searchParams.get('generalStatus')).toBe('UNDELIVERABLE');
+  });
+
+  test('copies → the whole JSON, and a command without the key', async () => {
+    const { page, messages } = await seeded(3, '', { permissions: ['clipboard-read', 'clipboard-write'] });
+    await row(page, String(messages[2]?.destination)).click();
+    const clipboard = () => page.evaluate<string>('navigator.clipboard.readText()');
+    await drawer(page).getByRole('button', { name: 'Copy as JSON' }).click();
+    await drawer(page).getByRole('button', { name: 'Copied' }).waitFor();
+    expect(JSON.parse(await clipboard())).toMatchObject({ messageId: idOf(messages, 2) });
+    await drawer(page).getByRole('button', { name: 'Copy as cURL' }).click();
+    await expect.poll(clipboard).toContain('curl ');
+    expect(await clipboard()).toContain(`/messenger/1/messages/${idOf(messages, 2)}`);
+    expect(await clipboard()).not.toContain(subject.key);
+  });
+});
+
+describe('see', () => {
+  test('figures → are those of what is filtered', async () => {
+    const { page } = await seeded(80);
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe('80');
+    expect(await figure(page, 'Delivered').textContent()).toBe('50.0 %40');
+    expect(await figure(page, 'Pending').textContent()).toBe('1012.5 %');
+    expect(await figure(page, 'Failed').textContent()).toBe('3037.5 %');
+    expect(await figure(page, 'Cost').textContent()).toContain('0.252 EUR');
+  });
+
+  test('what failed most → is a click away from its messages', async () => {
+    const { page } = await seeded(80);
+    await page.getByRole('button', { name: /^EC_ABSENT_SUBSCRIBER_SM/ }).click();
+    await reached(page).toBe('10 messages, all of them');
+    expect(await row(page, 'Undeliverable').count()).toBe(0);
+    await page.getByText('Figures and chart take in messages with any error').waitFor();
+  });
+
+  test('a status of the legend → filters by it, and again not', async () => {
+    const { page } = await seeded(80);
+    await page.getByRole('button', { name: /^Rejected/ }).click();
+    await reached(page).toBe('10 messages, all of them');
+    await page.getByRole('button', { name: /^Rejected/ }).click();
+    await reached(page).toBe('80 messages, all of them');
+  });
+
+  test('columns → are chosen, and remembered after a reload', async () => {
+    const { page } = await seeded(3);
+    await page.getByText('Columns', { exact: true }).click();
+    await page.getByRole('checkbox', { name: 'Bulk id' }).check();
+    await page.getByRole('checkbox', { name: 'Content' }).uncheck();
+    await page.goto(`${page.url()}&live=off#key=${subject.key}`);
+    await page.getByRole('columnheader', { name: 'Bulk id' }).waitFor();
+    expect(await page.getByRole('columnheader', { name: 'Content' }).count()).toBe(0);
+  });
+
+  test('scrolling far down → every row comes once, and few are in the document', async () => {
+    const { page, messages } = await seeded(1500);
+    await page.getByRole('grid').focus();
+    const seen = new Set<string>();
+    for (let steps = 0; steps < 400 && !(await page.getByText('That is all.').isVisible()); steps += 1) {
+      await page.keyboard.press('End');
+      await page.waitForTimeout(30);
+    }
+    await reached(page).toBe('1,500 messages, all of them');
+    await page.keyboard.press('End');
+    await row(page, String(messages[1499]?.destination)).waitFor();
+    for (const text of await page.locator('#log tbody .cell-destination').allTextContents()) seen.add(text);
+    expect(seen.size).toBe(await page.locator('#log tbody tr').count());
+    expect(seen.size).toBeLessThan(100);
+  });
+});
+
+describe('for everyone', () => {
+  test.each([
+    ['light', { colorScheme: 'light', viewport: { width: 1440, height: 900 } }],
+    ['dark', { colorScheme: 'dark', viewport: { width: 1440, height: 900 } }],
+    ['a phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
+    ['a dark phone', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
+  ] as const)('%s → no violation in axe, nothing wider than the screen', async (_, options) => {
+    const { page, messages } = await seeded(40, '', options);
+    await rowsAt(page, 0).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+      options.viewport.width,
+    );
+    await page.getByRole('button', { name: 'Filter …' }).click();
+    expect(await axeViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Filter …' }).click();
+    await row(page, String(messages[5]?.destination)).click();
+    await drawer(page).getByRole('heading', { name: 'Timeline' }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+  });
+
+  test('arrows and Enter → open a message; Escape closes it and leaves the table ready', async () => {
+    const { page, messages } = await seeded(20);
+    await rowsAt(page, 0).waitFor();
+    await page.getByRole('grid').focus();
+    for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown', 'Enter']) await page.keyboard.press(key);
+    await drawer(page)
+      .getByRole('heading', { name: idOf(messages, 2) })
+      .waitFor();
+    await page.keyboard.press('ArrowDown');
+    await drawer(page)
+      .getByRole('heading', { name: idOf(messages, 3) })
+      .waitFor();
+    await page.keyboard.press('Escape');
+    await drawer(page).waitFor({ state: 'detached' });
+    expect(await page.evaluate<string>('document.activeElement.id')).toBe('log');
+  });
+
+  test('? → help, Escape → gone', async () => {
+    const { page } = await seeded(1);
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Help' }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog', { name: 'Help' }).waitFor({ state: 'detached' });
+  });
+
+  test('a view that nothing matches → says so and offers the way out', async () => {
+    const page = await subject.page(`?campaignReferenceId=${subject.campaign()}`);
+    await page.getByText('No message matches.').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Clear the filters' }).click();
+    await expect.poll(() => new URL(page.url()).search).toBe('');
+  });
+});

@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import axe from 'axe-core';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+
+const root = dirname(dirname(dirname(import.meta.dirname)));
+
+/** The page, built from its sources into a folder of its own. */
+export function builtPage(): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-page-'));
+  // A process of its own: in the one of the tests Vite would take the page for one under development.
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  const args = ['build', 'web', '--outDir', folder, '--emptyOutDir', '--logLevel', 'error'];
+  execFileSync(process.execPath, [vite, ...args], { cwd: root, env: { ...process.env, NODE_ENV: 'production' } });
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** In one process Chromium ends with the first tab that is closed; and the page has to live with a browser's security. */
+const unwanted = ['--single-process', '--disable-web-security', '--allow-running-insecure-content'];
+
+export async function launched(): Promise<Browser> {
+  return playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: [...chromium.args.filter(arg => !unwanted.includes(arg)), '--no-sandbox', '--disable-background-networking'],
+    headless: true,
+  });
+}
+
+type Violation = { readonly id: string; readonly nodes: readonly { readonly html: string }[] };
+
+/** What axe finds against WCAG 2.2 AA, one line each. */
+export async function axeViolations(page: Page): Promise<readonly string[]> {
+  // Given to the page by the debugger: its own policy admits no script but its own.
+  await page.evaluate(axe.source);
+  const run =
+    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })";
+  const violations = await page.evaluate<Violation[]>(`${run}.then(result => result.violations)`);
+  return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 160)}`));
+}

@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { until, Witness } from '../support/sqlite-log.ts';
+import {
+  account,
+  delivered,
+  findIds,
+  horizon,
+  idsOf,
+  message,
+  messages,
+  now,
+  outcome,
+  query,
+  record,
+  recordAll,
+  walk,
+} from './conformance/engine.ts';
+
+let server: PostgresServer;
+let url: string;
+let witness: Witness;
+let store: Store;
+
+beforeAll(async () => {
+  // What is not made durable by a commit itself stays in memory for long, and is lost in a crash.
+  server = await PostgresServer.start(['wal_writer_delay=10s']);
+});
+afterAll(() => server.remove());
+
+beforeEach(async () => {
+  url = await server.database();
+  witness = new Witness();
+  store = await open();
+});
+afterEach(() => store.close());
+
+function open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
+  return openPostgresStore({ url, poolSize: 6, observer: witness, ...options });
+}
+
+/** Whether a call succeeds; it may fail only for want of the store. */
+async function succeeds(call: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await call();
+    return true;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return false;
+  }
+}
+
+describe('the database goes away', () => {
+  it.each(['fast', 'kill'] as const)(
+    'it is restarted in the middle of recording (%s) → refused meanwhile, then healthy by itself, nothing answered lost',
+    async how => {
+      const answered: string[] = [];
+      let [refused, going] = [0, true];
+      const recording = Array.from({ length: 6 }, async (_, lane) => {
+        for (let i = 0; going; i++) {
+          const batch = messages(20, j => ({ messageId: `${lane} ${i} ${j}`, sentAt: now - j }));
+          if (await succeeds(() => recordAll(store, batch))) answered.push(...batch.map(({ messageId }) => messageId));
+          else {
+            refused++;
+            await new Promise(resolve => setTimeout(resolve, 20));
+          }
+        }
+      });
+      await until(() => answered.length > 1000);
+      await server.halt(how);
+      await until(() => refused > 10);
+      await expect(store.find(query())).rejects.toThrow(StoreUnavailable);
+      await expect(store.history(account, 'm', horizon)).rejects.toThrow(StoreUnavailable);
+      await expect(store.stats()).rejects.toThrow(StoreUnavailable);
+      await expect(store.dropBefore(horizon)).rejects.toThrow(StoreUnavailable);
+      const before = answered.length;
+      await server.resume();
+      await until(() => answered.length > before + 1000);
+      going = false;
+      await Promise.all(recording);
+      const ids = idsOf(await walk(store, {}));
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(answered.filter(id => !ids.includes(id))).toEqual([]);
+      expect((await store.stats()).writeFailure).toBeUndefined();
+      expect(witness.notes).toContain('records cannot be stored');
+      expect(witness.notes).toContain('records can be stored again');
+    },
+  );
+
+  it('opened while it is away → StoreUnavailable', async () => {
+    await server.halt();
+    await expect(open()).rejects.toThrow(StoreUnavailable);
+    await server.resume();
+    await until(() => succeeds(() => recordAll(store, [message('m')])));
+  });
+
+  it('every connection is cut → the next call has a new one', async () => {
+    await recordAll(store, messages(10));
+    for (let i = 0; i < 5; i++) {
+      await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()', url);
+      await until(() => succeeds(() => store.find(query())));
+      await until(() => succeeds(() => record(store, [message(`n${i}`)])));
+    }
+    expect(await findIds(store)).toHaveLength(15);
+  });
+});
+
+describe('the database does not serve', () => {
+  it('it lets only read → reads go on, records are refused; then both again', async () => {
+    await recordAll(store, messages(3));
+    const limited = (to: 'on' | 'off') =>
+      server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = ${to}`);
+    await limited('on');
+    await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()', url);
+    await until(() => succeeds(() => store.find(query())));
+    await expect(record(store, [message('n')])).rejects.toThrow(StoreUnavailable);
+    expect((await store.stats()).writeFailure).toContain('read-only');
+    expect(await findIds(store)).toHaveLength(3);
+    await limited('off');
+    await until(async () => (await store.stats()).writeFailure === undefined);
+    await recordAll(store, [message('n')]);
+    expect(await findIds(store)).toHaveLength(4);
+  });
+
+  it('a statement takes too long → StoreUnavailable, and the same call succeeds later', async () => {
+    const hasty = await open({ statementTimeoutMs: 300 });
+    await recordAll(hasty, messages(3));
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE sentlog.message');
+    await expect(hasty.find(query())).rejects.toThrow(StoreUnavailable);
+    await expect(record(hasty, [{ messageId: 'm0', status: delivered }])).rejects.toThrow(StoreUnavailable);
+    await client.end();
+    expect(await record(hasty, [{ messageId: 'm0', status: delivered }])).toEqual(outcome({ updated: 1 }));
+    expect(await findIds(hasty)).toHaveLength(3);
+    await hasty.close();
+  });
+
+  it('commits that are not made durable by default → made durable for the log', async () => {
+    await server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`);
+    await store.close();
+    store = await open();
+    await recordAll(store, messages(3));
+    await server.halt('kill');
+    await server.resume();
+    await until(() => succeeds(() => store.find(query())));
+    expect(await findIds(store)).toHaveLength(3);
+  });
+});
+
+describe('a process dies', () => {
+  it('kill -9 in the middle of recording, time and again → everything answered is there, once, and others go on', async () => {
+    const answered: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const child = spawn(
+        process.execPath,
+        [join(import.meta.dirname, 'postgres-recording-child.ts'), url, `r${round}`],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      let lines = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        lines += text;
+      });
+      await until(() => lines.split('\n').length > 12 * (round + 1));
+      const closed = once(child, 'close');
+      child.kill('SIGKILL');
+      await closed;
+      // The last line may be half a line: its batch was answered to nobody.
+      const batches = lines.split('\n').slice(0, -1);
+      answered.push(...batches.flatMap(batch => Array.from({ length: 40 }, (_, j) => `r${round} ${batch} ${j}`)));
+      const again = answered.slice(-40).map((id, j) => message(id, { sentAt: sentAtOf(batches.at(-1) ?? '', j) }));
+      expect(await record(store, again)).toEqual(outcome({ unchanged: 40 }));
+    }
+    const ids = idsOf(await walk(store, {}));
+    expect(new Set(ids).size).toBe(ids.length);
+    const there = new Set(ids);
+    expect(answered.length).toBeGreaterThan(1000);
+    expect(answered.filter(id => !there.has(id))).toEqual([]);
+    for (const id of answered.slice(0, 40)) {
+      const history = await store.history(account, id, 0);
+      expect(history?.timeline).toHaveLength(2);
+    }
+  });
+});
+
+/** As the recording process made it up. */
+function sentAtOf(batch: string, j: number): number {
+  const i = Number(batch.split(' ')[1]);
+  return now - ((i * 7 + j) % 50) * 100_000;
+}

@@ -61,6 +61,8 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   });
   app.addHook('onSend', async (request, reply, payload) => {
     if (closing.begun) reply.header('connection', 'close');
+    // Closing on a caller who still sends resets the connection, and the answer with it: it may close first.
+    else if (!request.raw.complete) reply.raw.shouldKeepAlive = true;
     return compressed(request, reply, payload);
   });
   app.addHook('onResponse', async (request, reply) => {

@@ -38,7 +38,7 @@ export async function upload(
   });
   for await (const piece of pieces) {
     if (answered.by !== undefined || answered.failed !== undefined) break;
-    if (!outgoing.write(piece)) await Promise.race([once(outgoing, 'drain'), over]);
+    if (!outgoing.write(piece)) await Promise.race([once(outgoing, 'drain').catch(() => {}), over]);
   }
   if (answered.by === undefined && answered.failed === undefined) outgoing.end();
   await over;

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suites that start servers and databases of their own: they run after the others and one at a time. */
-const processTests = ['test/process/**/*.test.ts', 'test/bench/**/*.test.ts'];
+/** The suites that start servers, databases and browsers of their own: they run after the others and one at a time. */
+const processTests = ['test/process/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/web/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -4,6 +4,9 @@ import { type FetchPage, LogWalk } from './walk.ts';
 /** Live rows beyond which the view is better asked for anew. */
 const arrivalsMax = 1000;
 const notifyEveryMs = 100;
+const firstRows = 50;
+
+const newestFirst = (a: Log, b: Log) => Date.parse(b.sentAt) - Date.parse(a.sentAt);
 
 /** The rows on screen: those that arrived while looking, above those that the walk finds. */
 export class LogBook {
@@ -19,10 +22,13 @@ export class LogBook {
   #stale = false;
   readonly #known = new Set<string>();
   #changes = 0;
+  #begun = false;
+  /** What came before the walk had its first page, which may hold it already. */
+  #early: Log[] = [];
 
   constructor(fetchPage: FetchPage, keeps: (log: Log) => boolean) {
     this.#keeps = keeps;
-    this.walk = new LogWalk(fetchPage, keeps, () => this.#notify(true));
+    this.walk = new LogWalk(fetchPage, keeps, () => this.#walked());
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -62,6 +68,17 @@ export class LogBook {
     return walked === undefined ? undefined : walked + this.#shown.length;
   }
 
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Asks for the first rows. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.walk.want(0, firstRows);
+  }
+
   want(first: number, last: number): void {
     this.walk.want(Math.max(0, first - this.#shown.length), last - this.#shown.length);
   }
@@ -75,13 +92,18 @@ export class LogBook {
   release(): void {
     this.#holding = false;
     if (this.#waitingMore) this.#stale = true;
-    this.#shown = [...this.#waiting, ...this.#shown];
+    this.#shown = [...this.#waiting, ...this.#shown].sort(newestFirst);
     this.#waiting = [];
     this.#notify(true);
   }
 
   /** Takes in a new or changed log; `true` when it is new to the view. A log taken twice is there once. */
   take(log: Log): boolean {
+    if (!this.walk.started) {
+      if (this.#early.length < arrivalsMax) this.#early.push(log);
+      else this.#stale = true;
+      return false;
+    }
     this.#changes += 1;
     this.#notify(false);
     if (this.walk.replace(log)) return false;
@@ -91,7 +113,7 @@ export class LogBook {
       this.#waiting = this.#waiting.map(put);
       return false;
     }
-    if (!this.#keeps(log) || !this.walk.started || this.#isBelow(log)) return false;
+    if (!this.#keeps(log) || this.#isBelow(log)) return false;
     this.#known.add(log.messageId);
     this.#add(log);
     return true;
@@ -113,6 +135,13 @@ export class LogBook {
     const sentAt = Date.parse(log.sentAt);
     const place = list.findIndex(one => Date.parse(one.sentAt) <= sentAt);
     list.splice(place === -1 ? list.length : place, 0, log);
+  }
+
+  #walked(): void {
+    const early = this.#early;
+    this.#early = [];
+    for (const log of early) this.take(log);
+    this.#notify(true);
   }
 
   #notify(now: boolean): void {

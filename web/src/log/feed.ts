@@ -8,9 +8,9 @@ export type FeedState = 'connecting' | 'live' | 'lost' | 'refused';
 
 export type FeedListener = {
   readonly onLog: (log: Log) => void;
-  /** Connected from now on, without what came before; after a pause, connected to where it broke off. */
-  readonly onOpen: (resumed: boolean) => void;
-  /** The place to resume at is gone: the view has to be asked for anew. */
+  /** Connected for the first time: what happens from now on comes. */
+  readonly onOpen: () => void;
+  /** Something may have been missed: the view has to be asked for anew. */
   readonly onReset: () => void;
   readonly onState: (state: FeedState) => void;
   readonly onRefused: (error: unknown) => void;
@@ -24,7 +24,7 @@ function isLog(value: unknown): value is Log {
 }
 
 /** The last event that was taken in, for whoever goes on after it. */
-export type Place = { lastEventId: string | undefined };
+export type Place = { opened: boolean; lastEventId: string | undefined };
 
 /** Follows the stream from `place` until `signal` ends it, across lost connections. */
 export async function follow(
@@ -37,7 +37,7 @@ export async function follow(
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     let failure: unknown;
     try {
-      for await (const event of connect(api, filter, place.lastEventId, listener, signal)) {
+      for await (const event of connect(api, filter, place, listener, signal)) {
         attempt = 0;
         if (event.event === 'reset') return listener.onReset();
         const log = event.event === 'log' ? parseJson(event.data) : undefined;
@@ -63,13 +63,7 @@ function isFinal(error: unknown): boolean {
   return error instanceof Error && 'status' in error && !isPassing(error);
 }
 
-async function* connect(
-  api: Api,
-  filter: LogsFilter,
-  lastEventId: string | undefined,
-  listener: FeedListener,
-  signal: AbortSignal,
-) {
+async function* connect(api: Api, filter: LogsFilter, place: Place, listener: FeedListener, signal: AbortSignal) {
   const silence = new AbortController();
   const expire = () => silence.abort(new Error('the stream has gone silent'));
   let timer = setTimeout(expire, silenceMaxMs);
@@ -79,9 +73,11 @@ async function* connect(
   };
   try {
     const either = AbortSignal.any([signal, silence.signal]);
-    const response = await api.stream(filter, lastEventId, either);
+    const response = await api.stream(filter, place.lastEventId, either);
     listener.onState('live');
-    listener.onOpen(lastEventId !== undefined);
+    if (!place.opened) listener.onOpen();
+    else if (place.lastEventId === undefined) listener.onReset();
+    place.opened = true;
     if (response.body !== null) yield* serverEvents(response.body, beat);
   } finally {
     clearTimeout(timer);

@@ -8,6 +8,7 @@ import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 
 const pageLogs = 200;
+const streamWaitMs = 300;
 /** Pages that are sifted here hold as much as the API gives at once. */
 const siftedPageLogs = 1000;
 
@@ -39,9 +40,8 @@ export function useBook(onSignedOut: () => void): { readonly book: LogBook; read
   const book = useMemo(() => createBook(pageRef.current, asked, queries), [asked, queries]);
   useSyncExternalStore(book.subscribe, book.version);
   useEffect(() => {
-    book.want(0, pageLogs / 4);
     return () => void queries.cancelQueries({ queryKey: ['page', asked.id] });
-  }, [book, asked.id, queries]);
+  }, [asked.id, queries]);
   const { stale } = book;
   useEffect(() => {
     if (stale) reload();
@@ -58,12 +58,13 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
   const inSight = useInSight();
   const place = useMemo<Place>(() => {
     void book;
-    return { lastEventId: undefined };
+    return { opened: false, lastEventId: undefined };
   }, [book]);
   const catchUp = useCatchUp(book);
   useEffect(() => {
-    if (!live || !inSight) return;
+    if (!live || !inSight) return book.begin();
     const ending = new AbortController();
+    const wasPaused = book.begun;
     // What leaves the status asked for is news too: the row on screen has to say so.
     const { generalStatus: _, ...filter } = asked.filter;
     const listener = {
@@ -71,18 +72,28 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
         book.take(log);
         void queries.invalidateQueries({ queryKey: ['message', log.messageId] });
       },
-      onOpen: (resumed: boolean) => {
-        if (!resumed) void catchUp(ending.signal);
+      onOpen: () => {
+        if (wasPaused) reload();
+        else if (book.begun) void catchUp(ending.signal);
+        else book.begin();
       },
       onReset: reload,
-      onState: setState,
+      onState: (next: FeedState) => {
+        setState(next);
+        if (next !== 'live') book.begin();
+      },
       onRefused: (error: unknown) => {
         if (troubleOf(error).kind === 'signed-out') onSignedOut();
       },
     };
     setState('connecting');
     void follow(api, filter, listener, place, ending.signal);
-    return () => ending.abort();
+    // The rows are asked for once the stream runs, so that nothing falls between; a slow stream is not waited for.
+    const timer = setTimeout(() => book.begin(), streamWaitMs);
+    return () => {
+      clearTimeout(timer);
+      ending.abort();
+    };
   }, [live, inSight, api, asked, book, place, queries, reload, catchUp, onSignedOut]);
   return live ? state : 'off';
 }

@@ -1,0 +1,194 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Log, LogsPage } from '../../src/client/index.ts';
+import { serverEvents } from '../../web/src/api/events.ts';
+import { readSummary } from '../../web/src/api/summary.ts';
+import { LogBook } from '../../web/src/log/book.ts';
+import { LogWalk } from '../../web/src/log/walk.ts';
+import { inert } from '../../web/src/view/format.ts';
+import { fields, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
+import { instant } from './support/fake-log.ts';
+
+const newestMs = Date.UTC(2026, 1, 1);
+const status = { groupId: 1, groupName: 'PENDING', id: 26, name: 'PENDING_ACCEPTED', description: '' } as const;
+const error = { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR', description: '', permanent: false };
+
+function logAt(index: number, messageId = `m-${index}`): Log {
+  const sentAt = instant(newestMs - index * 1000);
+  return {
+    messageId,
+    sender: 's',
+    destination: 'd',
+    sentAt,
+    messageCount: 1,
+    status,
+    error,
+    content: { type: 'TEXT' },
+  };
+}
+
+/** A log of so many messages, and how often each of its pages was asked for. */
+function paged(count: number, pageLogs = 200) {
+  const asked: number[] = [];
+  const fetchPage = async (cursor: string | undefined): Promise<LogsPage> => {
+    const from = Number(cursor ?? 0);
+    asked.push(from);
+    const length = Math.min(pageLogs, count - from);
+    const next = from + length < count ? { nextCursor: String(from + length) } : {};
+    return {
+      results: Array.from({ length }, (_, index) => logAt(from + index)),
+      cursor: { limit: pageLogs, ...next },
+    };
+  };
+  return { asked, fetchPage };
+}
+
+const settled = () => new Promise(resolve => setTimeout(resolve, 0));
+
+describe('a walk', () => {
+  test('through a million rows → each in its place, few of them in memory, and the first ones come back', async () => {
+    const count = 1_000_000;
+    const { asked, fetchPage } = paged(count, 1000);
+    const walk = new LogWalk(
+      fetchPage,
+      () => true,
+      () => undefined,
+    );
+    for (let reached = -1; !walk.ended; ) {
+      walk.want(Math.max(0, walk.count - 30), walk.count + 30);
+      while (walk.count === reached) await settled();
+      reached = walk.count;
+    }
+    expect(walk.count).toBe(count);
+    expect(walk.row(count - 1)?.messageId).toBe(`m-${count - 1}`);
+    expect(asked).toHaveLength(1000);
+    let held = 0;
+    for (let index = 0; index < count; index += 1000) if (walk.row(index) !== undefined) held += 1;
+    expect(held).toBeLessThanOrEqual(40);
+    expect(walk.row(0)).toBeUndefined();
+    walk.want(0, 30);
+    await settled();
+    expect(walk.row(0)?.messageId).toBe('m-0');
+  });
+
+  test('that finds nothing for long → stops and goes on when asked', async () => {
+    const { asked, fetchPage } = paged(100_000, 1000);
+    const walk = new LogWalk(
+      fetchPage,
+      () => false,
+      () => undefined,
+    );
+    walk.want(0, 30);
+    while (!walk.paused) await settled();
+    expect(asked).toHaveLength(20);
+    walk.retry();
+    await settled();
+    while (!walk.paused) await settled();
+    expect(asked).toHaveLength(40);
+  });
+
+  test('whose page is refused → keeps the reason and goes on when asked', async () => {
+    let refused = true;
+    const { fetchPage } = paged(10);
+    const fetch = (cursor: string | undefined) => (refused ? Promise.reject(new Error('no')) : fetchPage(cursor));
+    const walk = new LogWalk(
+      fetch,
+      () => true,
+      () => undefined,
+    );
+    walk.want(0, 30);
+    await settled();
+    expect(walk.error).toEqual(new Error('no'));
+    refused = false;
+    walk.retry();
+    await settled();
+    expect(walk.count).toBe(10);
+  });
+});
+
+describe('a book', () => {
+  const ids = (book: LogBook) => Array.from({ length: book.count }, (_, index) => book.row(index)?.messageId);
+
+  test('any order of arrivals, repeats and holds → each message once, newest first', async () => {
+    const steps = fc.array(
+      fc.record({ index: fc.integer({ min: -40, max: 9 }), hold: fc.boolean(), early: fc.boolean() }),
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async list => {
+        const book = new LogBook(paged(10).fetchPage, () => true);
+        for (const { index, early } of list) if (early) book.take(logAt(index));
+        book.begin();
+        await settled();
+        for (const { index, hold, early } of list) {
+          book.hold(hold);
+          if (!early) book.take(logAt(index));
+        }
+        book.release();
+        const arrived = new Set(list.map(({ index }) => index).filter(index => index < 0));
+        const expected = [...arrived].sort((a, b) => a - b).map(index => `m-${index}`);
+        expect(ids(book)).toEqual([...expected, ...Array.from({ length: 10 }, (_, index) => `m-${index}`)]);
+      }),
+    );
+  });
+
+  test('held still → counts what waits and moves nothing; more than is kept → is stale once released', async () => {
+    const book = new LogBook(paged(3).fetchPage, () => true);
+    book.begin();
+    await settled();
+    book.hold(true);
+    for (let index = 1; index <= 1200; index += 1) book.take(logAt(-index));
+    expect(ids(book)).toEqual(['m-0', 'm-1', 'm-2']);
+    expect(book.waiting).toEqual({ count: 1000, orMore: true });
+    book.release();
+    expect(book.stale).toBe(true);
+  });
+});
+
+describe('server-sent events', () => {
+  test('cut anywhere → the same events', async () => {
+    const text = ': hi\n\nid: 1\n\nevent: log\nid: 2\ndata: {"a":"ü"}\n\nevent: reset\ndata: \n\n';
+    const bytes = new TextEncoder().encode(text);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: bytes.length })), async cuts => {
+        const places = [0, ...cuts.sort((a, b) => a - b), bytes.length];
+        const pieces = places.slice(1).map((to, index) => bytes.slice(places[index], to));
+        const events = [];
+        for await (const event of serverEvents(ReadableStream.from(pieces), () => undefined)) events.push(event);
+        expect(events).toEqual([
+          { event: 'message', data: '', id: '1' },
+          { event: 'log', data: '{"a":"ü"}', id: '2' },
+          { event: 'reset', data: '', id: '2' },
+        ]);
+      }),
+    );
+  });
+});
+
+describe('what is read and shown', () => {
+  test('a summary with counts missing → has none of them', () => {
+    const summary = readSummary('{"from":"2026-01-01T00:00:00.000+0000","complete":false,"groups":{"PENDING":3}}');
+    expect(summary.groups).toBeUndefined();
+    expect(summary.total).toBeUndefined();
+  });
+
+  test('any view → is read back from its address', () => {
+    const conditions = fc.dictionary(fc.constantFrom(...fields), fc.tuple(fc.string({ minLength: 1 })));
+    const moment = fc.option(fc.integer({ min: 0, max: 4e12 }), { nil: undefined });
+    const range = fc.oneof(
+      fc.record({ last: fc.constantFrom('15m', '48h', 'all') }),
+      fc.record({ sinceMs: fc.integer({ min: 0, max: 4e12 }), untilMs: moment }),
+    );
+    const open = fc.option(fc.string({ minLength: 1 }), { nil: undefined });
+    fc.assert(
+      fc.property(conditions, range, fc.boolean(), fc.boolean(), open, (conditions, range, utc, live, open) => {
+        const view = { conditions, range, utc, live, open } as View;
+        expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions } });
+      }),
+    );
+  });
+
+  test('text that turns or hides what is beside it → is named', () => {
+    expect(inert('a\u202eb\u200bc')).toBe('a‹U+202E›b‹U+200B›c');
+    expect(inert('x'.repeat(500))).toHaveLength(201);
+  });
+});

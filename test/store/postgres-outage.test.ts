@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type Store, StoreUnavailable, StoreUnusable } from '../../src/store/store.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { until, Witness } from '../support/sqlite-log.ts';
 import {
@@ -108,6 +108,39 @@ describe('the database goes away', () => {
       await until(() => succeeds(() => record(store, [message(`n${i}`)])));
     }
     expect(await findIds(store)).toHaveLength(15);
+  });
+});
+
+describe('the database is opened', () => {
+  it.each<[string, () => Promise<string>]>([
+    ['an address of something else', async () => 'mysql://127.0.0.1/log'],
+    ['no address', async () => ''],
+    ['a database that is not there', async () => server.url('nowhere')],
+    ['a user that is not there', async () => server.url(new URL(url).pathname.slice(1), 'nobody')],
+    [
+      'a user that may create nothing',
+      async () => {
+        await server.query('CREATE ROLE guest LOGIN');
+        return server.url(new URL(await server.database()).pathname.slice(1), 'guest');
+      },
+    ],
+  ])('%s → StoreUnusable', async (_condition, address) => {
+    await expect(open({ url: await address() })).rejects.toThrow(StoreUnusable);
+  });
+
+  it('an ordinary user that may create a schema → the whole log works', async () => {
+    const database = new URL(await server.database()).pathname.slice(1);
+    await server.query(`CREATE ROLE keeper LOGIN; GRANT CREATE ON DATABASE ${database} TO keeper`);
+    const kept = await open({ url: server.url(database, 'keeper') });
+    await recordAll(
+      kept,
+      messages(5, i => ({ sentAt: horizon + i * 3_600_000 })),
+    );
+    await record(kept, [{ messageId: 'm4', status: delivered }]);
+    await kept.dropBefore(horizon + 7_200_000);
+    expect(await findIds(kept)).toEqual(['m4', 'm3', 'm2']);
+    expect(await kept.stats()).toMatchObject({ messages: 3, reports: 1 });
+    await kept.close();
   });
 });
 

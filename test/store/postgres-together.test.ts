@@ -1,11 +1,9 @@
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Filter } from '../../src/domain/filter.ts';
 import type { LogRecord } from '../../src/domain/message.ts';
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
 import type { Bookmark, RecordOutcome, Store } from '../../src/store/store.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import { until } from '../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -23,32 +21,20 @@ import {
   rejected,
   walk,
 } from './conformance/engine.ts';
+import { PostgresDatabase } from './postgres-database.ts';
 
 let server: PostgresServer;
-let url: string;
-let opened: Store[] = [];
+let database: PostgresDatabase;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
 });
 afterAll(() => server.remove());
 
-afterEach(async () => {
-  await Promise.all(opened.map(store => store.close()));
-  opened = [];
+beforeEach(async () => {
+  database = await PostgresDatabase.create(server);
 });
-
-/** Stores over one new database, as so many processes would have them. */
-async function stores(count: number, options: Partial<PostgresStoreOptions> = {}): Promise<readonly Store[]> {
-  url = await server.database();
-  return Promise.all(Array.from({ length: count }, () => another(options)));
-}
-
-async function another(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
-  const store = await openPostgresStore({ url, poolSize: 4, observer: new Witness(), ...options });
-  opened.push(store);
-  return store;
-}
+afterEach(() => database.close());
 
 function pick(among: readonly Store[], i: number): Store {
   const store = among[i % among.length];
@@ -56,37 +42,18 @@ function pick(among: readonly Store[], i: number): Store {
   return store;
 }
 
-/** Another program's transaction in the log's database: holds what `text` locks until it is ended. */
-async function holding(text: string): Promise<{ end(): Promise<void> }> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(`SET search_path = sentlog; BEGIN; ${text}`);
-  return { end: () => client.end() };
-}
-
-/** Whether a session of the database waits for a lock, of this kind if given. */
-async function waiting(kind?: 'advisory'): Promise<boolean> {
-  const rows = await server.query(
-    `SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    url,
-  );
-  return rows.some(row => kind === undefined || row.wait_event === kind);
-}
-
-const someoneWaits = () => until(() => waiting());
-
 const sum = (answers: readonly RecordOutcome[], count: 'recorded' | 'unchanged') =>
   answers.reduce((total, answer) => total + answer[count], 0);
 
 describe('several stores over one database', () => {
   it('opened all at once on an empty database → the tables are made once', async () => {
-    const all = await stores(5);
+    const all = await database.openSeveral(5);
     for (const [i, store] of all.entries()) await recordAll(store, [message(`m${i}`)]);
     for (const store of all) expect(await findIds(store)).toHaveLength(5);
   });
 
   it('the same messages from all of them, in any order → each recorded once', async () => {
-    const all = await stores(4);
+    const all = await database.openSeveral(4);
     const batch = messages(300, i => ({ sentAt: now - (i % 5) * hourMs }));
     const shuffled = Array.from({ length: 24 }, (_, i) => batch.toSorted((a, b) => order(i, a.messageId, b.messageId)));
     const answers = await Promise.all(shuffled.map((submissions, i) => record(pick(all, i), submissions)));
@@ -95,7 +62,7 @@ describe('several stores over one database', () => {
   });
 
   it('the same messages while generations of ids succeed each other → each recorded once', async () => {
-    const all = await stores(3, { generationMs: 0, upkeepMs: 15 });
+    const all = await database.openSeveral(3, { generationMs: 0, upkeepMs: 15 });
     for (let round = 0; round < 12; round++) {
       const batch = messages(20, i => ({ messageId: `${round} ${i}` }));
       const answers = await Promise.all(Array.from({ length: 9 }, (_, i) => record(pick(all, i), batch)));
@@ -107,23 +74,22 @@ describe('several stores over one database', () => {
         ),
       ).toEqual(outcome({ unchanged: 20 }));
     }
-    const [{ generations } = {}] = await server.query('SELECT max(number) AS generations FROM sentlog.generation', url);
+    const [{ generations } = {}] = await database.query('SELECT max(number) AS generations FROM sentlog.generation');
     expect(generations).toBeGreaterThan(2);
     expect(await findIds(pick(all, 0))).toHaveLength(240);
   });
 
   it('a generation of ids that ends while a recording is under way → its id is claimed for the next one too', async () => {
-    const [first] = await stores(1);
-    if (first === undefined) return;
+    const first = await database.open();
     await recordAll(first, [message('before')]);
-    const hold = await holding('LOCK TABLE message IN SHARE MODE');
+    const hold = await database.hold('LOCK TABLE message IN SHARE MODE');
     const early = record(first, [message('m')]);
-    await someoneWaits();
-    const second = await another({ generationMs: 0, upkeepMs: 10 });
+    await database.someoneWaits();
+    const second = await database.open({ generationMs: 0, upkeepMs: 10 });
     const generations = 'SELECT max(number) AS newest FROM sentlog.generation';
     await until(async () => {
-      const [{ newest } = {}] = await server.query(generations, url);
-      return newest === 2 || (await waiting('advisory'));
+      const [{ newest } = {}] = await database.query(generations);
+      return newest === 2 || (await database.waits('advisory'));
     });
     const late = record(second, [message('m', { sender: 'another' })]);
     await new Promise(resolve => setTimeout(resolve, 50));
@@ -131,12 +97,12 @@ describe('several stores over one database', () => {
     expect(await early).toEqual(outcome({ recorded: 1 }));
     expect((await late).rejected).toHaveLength(1);
     expect(await findIds(first)).toEqual(['m', 'before']);
-    await until(async () => Number((await server.query(generations, url))[0]?.newest) > 1);
+    await until(async () => Number((await database.query(generations))[0]?.newest) > 1);
     expect(await record(second, [message('m')])).toEqual(outcome({ unchanged: 1 }));
   });
 
   it('different messages with one id → one recorded, the others refused by all', async () => {
-    const all = await stores(4);
+    const all = await database.openSeveral(4);
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, i) => record(pick(all, i), [message('m', { sender: `s${i}` })])),
     );
@@ -145,7 +111,7 @@ describe('several stores over one database', () => {
   });
 
   it('reports on the same messages from all of them, in any order → none lost, one history', async () => {
-    const all = await stores(4);
+    const all = await database.openSeveral(4);
     await recordAll(pick(all, 0), messages(50));
     await Promise.all(
       Array.from({ length: 20 }, (_, i) => {
@@ -165,7 +131,7 @@ describe('several stores over one database', () => {
   });
 
   it('what one answered → known to the others at once', async () => {
-    const all = await stores(3);
+    const all = await database.openSeveral(3);
     for (let i = 0; i < 30; i++) {
       await recordAll(pick(all, i), [message(`m${i}`)]);
       expect(await record(pick(all, i + 1), [{ messageId: `m${i}`, status: delivered }])).toEqual(
@@ -176,19 +142,18 @@ describe('several stores over one database', () => {
   });
 
   it('partitions of another width beside those there are → every message has its place', async () => {
-    const [first] = await stores(1);
+    const first = await database.open();
     const sentAt = (i: number) => now - i * 80_000;
-    if (first === undefined) return;
     await recordAll(
       first,
       messages(10, i => ({ sentAt: sentAt(i * 30) })),
     );
-    const narrow = await another({ partitionMs: 600_000 });
+    const narrow = await database.open({ partitionMs: 600_000 });
     await recordAll(
       narrow,
       messages(200, i => ({ messageId: `n${i}`, sentAt: sentAt(i) })),
     );
-    const wide = await another({ partitionMs: 5 * hourMs });
+    const wide = await database.open({ partitionMs: 5 * hourMs });
     await recordAll(
       wide,
       messages(200, i => ({ messageId: `w${i}`, sentAt: sentAt(i) })),
@@ -212,12 +177,12 @@ function order(seed: number, a: string, b: string): number {
 
 describe('walks beside other processes', () => {
   it('a recording that was under way when the walk began and ends later → not in the walk', async () => {
-    const [first, second] = await stores(2);
-    if (first === undefined || second === undefined) return;
+    const first = await database.open();
+    const second = await database.open();
     await recordAll(first, [message('held', { sentAt: now - 9 })]);
-    const hold = await holding('SELECT FROM message FOR UPDATE');
+    const hold = await database.hold('SELECT FROM message FOR UPDATE');
     const late = record(second, [message('late', { sentAt: now - 8 }), { messageId: 'held', status: rejected }]);
-    await someoneWaits();
+    await database.someoneWaits();
     await recordAll(
       first,
       messages(4, i => ({ sentAt: now - i })),
@@ -236,7 +201,7 @@ describe('walks beside other processes', () => {
   });
 
   it('recording and reporting by other processes → every walk gives what was there when it began', async () => {
-    const all = await stores(3);
+    const all = await database.openSeveral(3);
     const sentAt = (i: number) => now - (i % 11) * 700_000;
     await recordAll(
       pick(all, 0),
@@ -275,8 +240,8 @@ describe('walks beside other processes', () => {
   });
 
   it('many walks by status begun one after the other while statuses change → together they add up at each moment', async () => {
-    const [first, second] = await stores(2);
-    if (first === undefined || second === undefined) return;
+    const first = await database.open();
+    const second = await database.open();
     await recordAll(first, messages(120));
     const changing = (async () => {
       for (let i = 0; i < 120; i += 4)
@@ -296,21 +261,20 @@ describe('walks beside other processes', () => {
   });
 
   it('the log restored on another server between two pages → the walk goes on exactly', async () => {
-    const [store] = await stores(1);
-    if (store === undefined) return;
+    const store = await database.open();
     await recordAll(store, messages(20));
     const expected = await findIds(store);
     const begun = await store.find(query({ walk: true, limit: 5 }));
     await store.close();
-    await server.query(`UPDATE sentlog.era SET system_identifier = 'another'`, url);
-    const restored = await another();
+    await database.query(`UPDATE sentlog.era SET system_identifier = 'another'`);
+    const restored = await database.open();
     await recordAll(
       restored,
       messages(20, i => ({ messageId: `late ${i}` })),
     );
     expect([...idsOf(begun.logs), ...idsOf(await rest(restored, {}, begun.next))]).toEqual(expected);
     expect(await walk(restored, { limit: 7 })).toHaveLength(40);
-    expect(await server.query('SELECT count(*)::int AS eras FROM sentlog.era', url)).toEqual([{ eras: 2 }]);
+    expect(await database.query('SELECT count(*)::int AS eras FROM sentlog.era')).toEqual([{ eras: 2 }]);
   });
 });
 
@@ -323,7 +287,7 @@ async function rest(store: Store, filter: Filter, next: Bookmark | undefined): P
 
 describe('retention beside other processes', () => {
   it('two janitors while others record and read → dropped, and nothing inside is missed', async () => {
-    const all = await stores(3);
+    const all = await database.openSeveral(3);
     await recordAll(
       pick(all, 0),
       messages(600, i => ({ sentAt: horizon + i * 60_000 })),
@@ -345,18 +309,18 @@ describe('retention beside other processes', () => {
     dropping = false;
     await Promise.all([...reading, recording]);
     await pick(all, 0).dropBefore(cut);
-    const [{ least } = {}] = await server.query('SELECT min(sent_at) AS least FROM sentlog.message', url);
+    const [{ least } = {}] = await database.query('SELECT min(sent_at) AS least FROM sentlog.message');
     expect(Number(least)).toBeGreaterThanOrEqual(cut);
     expect(await pick(all, 1).find(query({ sentSince: cut }))).toEqual({ logs: expected });
   });
 
   it('a partition that somebody is reading → dropped when they are done, and nobody waits behind', async () => {
-    const [first, second] = await stores(2);
-    if (first === undefined || second === undefined) return;
+    const first = await database.open();
+    const second = await database.open();
     await recordAll(first, [message('old', { sentAt: horizon }), message('new', { sentAt: now })]);
-    const hold = await holding('SELECT * FROM message');
+    const hold = await database.hold('SELECT * FROM message');
     const dropping = first.dropBefore(horizon + hourMs);
-    await someoneWaits();
+    await database.someoneWaits();
     for (const store of [first, second]) expect((await store.find(query({ sentSince: now }))).logs).toHaveLength(1);
     await recordAll(second, [message('newer', { sentAt: now })]);
     await recordAll(second, [message('another hour', { sentAt: now - 5 * hourMs })]);
@@ -366,27 +330,25 @@ describe('retention beside other processes', () => {
   });
 
   it('a drop that was broken off → finished by the next one', async () => {
-    const [first] = await stores(1);
-    if (first === undefined) return;
+    const first = await database.open();
     await recordAll(first, [message('old', { sentAt: horizon }), message('new', { sentAt: now })]);
-    const hold = await holding('SELECT * FROM message');
+    const hold = await database.hold('SELECT * FROM message');
     const dropping = first.dropBefore(horizon + hourMs).catch((error: unknown) => error);
-    await someoneWaits();
-    await server.query(
+    await database.someoneWaits();
+    await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%' AND pid <> pg_backend_pid()`,
-      url,
     );
     expect(await dropping).toMatchObject({ name: 'StoreUnavailable' });
     await hold.end();
     await first.dropBefore(horizon + hourMs);
-    const left = await server.query(`SELECT sent_at FROM sentlog.message`, url);
+    const left = await database.query(`SELECT sent_at FROM sentlog.message`);
     expect(left).toEqual([{ sent_at: `${now}` }]);
     expect(await first.stats()).toMatchObject({ messages: 1 });
   });
 
   it('ids whose messages were dropped → free again, and their table dropped in its time', async () => {
-    const [first, second] = await stores(2, { generationMs: 0, upkeepMs: 20 });
-    if (first === undefined || second === undefined) return;
+    const first = await database.open({ generationMs: 0, upkeepMs: 20 });
+    const second = await database.open({ generationMs: 0, upkeepMs: 20 });
     await recordAll(
       first,
       messages(10, () => ({ sentAt: horizon })),
@@ -403,9 +365,9 @@ describe('retention beside other processes', () => {
       ),
     ).toEqual(outcome({ unchanged: 10 }));
     expect(await findIds(first, { messageIds: ['m3'] })).toEqual(['m3']);
-    await server.query('SELECT pg_sleep(0.2)', url);
+    await database.query('SELECT pg_sleep(0.2)');
     await second.dropBefore(now);
-    const [{ keys } = {}] = await server.query('SELECT count(*)::int AS keys FROM sentlog.message_key', url);
+    const [{ keys } = {}] = await database.query('SELECT count(*)::int AS keys FROM sentlog.message_key');
     expect(keys).toBeLessThanOrEqual(10);
   });
 });

@@ -10,8 +10,10 @@ import {
   type StoreObserver,
   type StoreStats,
   StoreUnavailable,
+  StoreUnusable,
 } from '../store.ts';
 import { Database } from './database.ts';
+import { asOpeningFailure } from './failure.ts';
 import { Figures } from './figures.ts';
 import { Generations } from './generations.ts';
 import { lockKey } from './locks.ts';
@@ -44,12 +46,16 @@ const hourMs = 3_600_000;
 /** Dropping a partition waits for the transactions that read it. */
 const dropMsMax = 30_000;
 
-/** Opens the log in a PostgreSQL database, and makes its tables if need be. `StoreUnavailable` when it cannot be reached. */
+/**
+ * Opens the log in a PostgreSQL database, and makes its tables if need be. Rejects with `StoreUnavailable` when the
+ * database cannot be reached now, and with `StoreUnusable` when it is not one that the log can be kept in.
+ */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { schema = 'sentlog', poolSize, observer } = options;
+  const { url, schema = 'sentlog', poolSize, statementTimeoutMs = 10_000, observer } = options;
+  if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
+    throw new StoreUnusable('the address of the log is not like postgres://user@host/database');
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
   if (!Number.isSafeInteger(poolSize) || poolSize < 2) throw new RangeError('poolSize must be 2 or more');
-  const { url, statementTimeoutMs = 10_000 } = options;
   const recordersMax = Math.floor(poolSize / 2);
   const readersMax = poolSize - recordersMax;
   const database = new Database({ url, schema, readersMax, recordersMax, statementTimeoutMs, observer });
@@ -60,7 +66,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     return store;
   } catch (error) {
     await database.close();
-    throw error;
+    throw asOpeningFailure(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable, StoreUnusable } from '../store.ts';
 
 /** Classes of SQLSTATE that say nothing of the statement, only that it cannot be served now. */
 const outageClasses: ReadonlySet<string> = new Set([
@@ -17,6 +17,7 @@ const outageClasses: ReadonlySet<string> = new Set([
 const databaseMissing = '3D000';
 const readOnlyServer = '25006';
 const cancelled = '57014';
+const insufficientPrivilege = '42501';
 
 const deadlock = '40P01';
 const serializationFailure = '40001';
@@ -35,6 +36,15 @@ export function asStoreFailure(error: unknown): unknown {
   if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing)
     return new StoreUnavailable(`PostgreSQL cannot serve: ${error.message} (${code})`, undefined, { cause: error });
   return error;
+}
+
+/** As `asStoreFailure`, while the store is opened: what the operator has to mend is `StoreUnusable`. */
+export function asOpeningFailure(error: unknown): unknown {
+  const cause = error instanceof StoreUnavailable ? error.cause : error;
+  if (!(cause instanceof DatabaseError)) return error;
+  const code = cause.code ?? '';
+  if (!code.startsWith('28') && code !== databaseMissing && code !== insufficientPrivilege) return error;
+  return new StoreUnusable(`PostgreSQL does not let the log be opened: ${cause.message}`, { cause });
 }
 
 /**

@@ -1,10 +1,12 @@
-import type { StoreObserver } from '../store.ts';
+import { type StoreObserver, StoreUnusable } from '../store.ts';
 import { integer, optional, truth } from './cells.ts';
 import type { Database } from './database.ts';
 import { lockKey } from './locks.ts';
 import { migrations } from './migrations.ts';
 import type { Session } from './session.ts';
 
+/** Partitions are detached without holding anybody up from this version on. */
+const versionMin = 140_000;
 const migrationMsMax = 10 * 60_000;
 
 /**
@@ -13,6 +15,8 @@ const migrationMsMax = 10 * 60_000;
  */
 export async function migrate(database: Database, schema: string, observer: StoreObserver): Promise<void> {
   await database.apart(migrationMsMax, async session => {
+    const [[version] = []] = await session.query(`SELECT current_setting('server_version_num')::integer`);
+    if (integer(version) < versionMin) throw new StoreUnusable('the log needs PostgreSQL 14 or later');
     const known = migrations.length;
     if ((await appliedIn(session)) >= known) return;
     await session.run(`SET lock_timeout = ${migrationMsMax}; SELECT pg_advisory_lock(${lockKey('migration')})`);

@@ -1,0 +1,60 @@
+import pg from 'pg';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { PostgresServer } from '../support/postgres-server.ts';
+import { until, Witness } from '../support/sqlite-log.ts';
+
+/** A database of its own for one test, with the stores that were opened over it. */
+export class PostgresDatabase {
+  readonly url: string;
+  readonly #server: PostgresServer;
+  readonly #opened: Store[] = [];
+
+  private constructor(url: string, server: PostgresServer) {
+    this.url = url;
+    this.#server = server;
+  }
+
+  static async create(server: PostgresServer): Promise<PostgresDatabase> {
+    return new PostgresDatabase(await server.database(), server);
+  }
+
+  async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
+    const store = await openPostgresStore({ url: this.url, poolSize: 4, observer: new Witness(), ...options });
+    this.#opened.push(store);
+    return store;
+  }
+
+  /** Stores as so many processes would have them, opened at once. */
+  async openSeveral(count: number, options: Partial<PostgresStoreOptions> = {}): Promise<readonly Store[]> {
+    return Promise.all(Array.from({ length: count }, () => this.open(options)));
+  }
+
+  query(text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    return this.#server.query(text, this.url);
+  }
+
+  /** Another program's transaction: holds what `text` locks until it is ended. */
+  async hold(text: string): Promise<{ end(): Promise<void> }> {
+    const client = new pg.Client({ connectionString: this.url });
+    await client.connect();
+    await client.query(`SET search_path = sentlog; BEGIN; ${text}`);
+    return { end: () => client.end() };
+  }
+
+  /** Whether a session waits for a lock, of this kind if given. */
+  async waits(kind?: 'advisory'): Promise<boolean> {
+    const rows = await this.query(
+      `SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.some(row => kind === undefined || row.wait_event === kind);
+  }
+
+  someoneWaits(): Promise<void> {
+    return until(() => this.waits());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map(store => store.close()));
+  }
+}

@@ -1,4 +1,4 @@
-import type { Binding, EpochMs } from './message.ts';
+import type { Binding, EpochMs, MessageIdentity } from './message.ts';
 import type { StatusGroupName } from './registry.ts';
 
 /** Which messages are asked for; all given conditions must hold, an empty filter means every message. */
@@ -26,4 +26,12 @@ export function restrict(filter: Filter, binding: Binding): Filter | undefined {
     return undefined;
   if (binding.entityId !== undefined && (filter.entityId ?? binding.entityId) !== binding.entityId) return undefined;
   return { ...filter, ...binding };
+}
+
+/** Whether a bound key may see and change a message. */
+export function isWithin(message: MessageIdentity, { applicationId, entityId }: Binding): boolean {
+  return (
+    (applicationId === undefined || message.applicationId === applicationId) &&
+    (entityId === undefined || message.entityId === entityId)
+  );
 }

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Filter } from '../../src/domain/filter.ts';
+import { type Filter, isWithin } from '../../src/domain/filter.ts';
 import type {
   AccountId,
-  Binding,
   EpochMs,
   LogRecord,
   MessageHistory,
@@ -254,7 +253,7 @@ function reportOn(
   batch: RecordBatch,
   submission: Submission,
 ): Accepted | readonly Violation[] {
-  if (!within(row.identity, batch.binding))
+  if (!isWithin(row.identity, batch.binding))
     return [{ property: 'messageId', violation: 'belongs to another application or entity' }];
   const violations = contradictions(row.identity, submission);
   if (violations.length > 0) return violations;
@@ -278,13 +277,6 @@ function reportOn(
     receivedAt: batch.receivedAt,
   });
   return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 }) ? 'unchanged' : 'updated';
-}
-
-function within(identity: MessageIdentity, { applicationId, entityId }: Binding): boolean {
-  return (
-    (applicationId === undefined || identity.applicationId === applicationId) &&
-    (entityId === undefined || identity.entityId === entityId)
-  );
 }
 
 function stateOf(row: Row, reportSequence = Number.POSITIVE_INFINITY): MessageState {

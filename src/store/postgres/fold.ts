@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Binding, EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
+import { isWithin } from '../../domain/filter.ts';
+import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
 import {
   contradictions,
   type DatedReport,
@@ -122,7 +123,7 @@ class Track {
 
   report({ binding, receivedAt }: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
     const { identity, initial, place } = this.#message;
-    if (!within(identity, binding))
+    if (!isWithin(identity, binding))
       return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
     const violations = contradictions(identity, submission);
     if (violations.length > 0) return violations;
@@ -148,13 +149,6 @@ class Track {
     if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, this.#message.state)) return undefined;
     return { place: this.#message.place, state: this.#state };
   }
-}
-
-function within(identity: MessageIdentity, { applicationId, entityId }: Binding): boolean {
-  return (
-    (applicationId === undefined || identity.applicationId === applicationId) &&
-    (entityId === undefined || identity.entityId === entityId)
-  );
 }
 
 function reportIn({ status, error, doneAt, price, seenAt, at }: Submission): Report {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isWithin } from '../../domain/filter.ts';
 import type { MessageState, Violation } from '../../domain/message.ts';
 import { contradictions, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
@@ -234,11 +235,7 @@ export class Writer {
   ): 'updated' | 'unchanged' | readonly Violation[] {
     const submission = unpackSubmission(batch, index);
     const identity = identityOf(known.row);
-    const { applicationId, entityId } = batch.binding;
-    if (
-      (applicationId !== undefined && identity.applicationId !== applicationId) ||
-      (entityId !== undefined && identity.entityId !== entityId)
-    )
+    if (!isWithin(identity, batch.binding))
       return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
     const violations = contradictions(identity, submission);
     if (violations.length > 0) return violations;

@@ -115,6 +115,18 @@ export class PlainPostgresStore implements Store {
     return historyOf(row, reports.rows);
   }
 
+  async changes(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
+  watch(): () => void {
+    throw new Error('not kept here');
+  }
+
+  async summarize(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
   async stats(): Promise<StoreStats> {
     const { rows } = await this.#pool.query<Row>(
       `SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM report WHERE number > 0) AS reports,

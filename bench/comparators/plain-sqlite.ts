@@ -84,6 +84,18 @@ export class PlainSqliteStore implements Store {
     return historyOf(row, this.#reportRows(number(row, 'id')));
   }
 
+  async changes(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
+  watch(): () => void {
+    throw new Error('not kept here');
+  }
+
+  async summarize(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
   async stats(): Promise<StoreStats> {
     const counted = this.#statement(
       `SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM report WHERE number > 0) AS reports,

@@ -1,4 +1,4 @@
-import type { Binding, EpochMs, MessageIdentity } from './message.ts';
+import type { Binding, EpochMs, LogRecord, MessageIdentity } from './message.ts';
 import type { StatusGroupName } from './registry.ts';
 
 /** Which messages are asked for; all given conditions must hold, an empty filter means every message. */
@@ -34,4 +34,35 @@ export function isWithin(message: MessageIdentity, { applicationId, entityId }: 
     (applicationId === undefined || message.applicationId === applicationId) &&
     (entityId === undefined || message.entityId === entityId)
   );
+}
+
+/** Whether a log is among those asked for, as it is given. */
+export function matches(log: LogRecord, filter: Filter): boolean {
+  return (
+    (filter.generalStatus === undefined || log.status.groupName === filter.generalStatus) &&
+    matchesIdentity(log, filter)
+  );
+}
+
+/** As `matches`, but for the status, which may change. */
+export function matchesIdentity(message: MessageIdentity, filter: Filter): boolean {
+  return (
+    (filter.sentSince === undefined || message.sentAt >= filter.sentSince) &&
+    (filter.sentUntil === undefined || message.sentAt < filter.sentUntil) &&
+    is(filter.sender, message.sender) &&
+    is(filter.destination, message.destination) &&
+    is(filter.entityId, message.entityId) &&
+    is(filter.applicationId, message.applicationId) &&
+    isOneOf(filter.bulkIds, message.bulkId) &&
+    isOneOf(filter.messageIds, message.messageId) &&
+    isOneOf(filter.campaignReferenceIds, message.campaignReferenceId)
+  );
+}
+
+function is(asked: string | undefined, value: string | undefined): boolean {
+  return asked === undefined || asked === value;
+}
+
+function isOneOf(asked: readonly string[] | undefined, value: string | undefined): boolean {
+  return asked === undefined || (value !== undefined && asked.includes(value));
 }

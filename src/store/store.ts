@@ -8,6 +8,7 @@ import type {
   Submission,
   Violation,
 } from '../domain/message.ts';
+import type { Summary, SummaryRange } from '../domain/summary.ts';
 import type { LogForm } from '../wire/log-text.ts';
 
 /**
@@ -49,6 +50,30 @@ export interface Store {
   /** One message with its timeline, oldest entry first; `undefined` when the account has no such message. */
   history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined>;
 
+  /**
+   * What was recorded and reported after a place, oldest first, for whoever follows the log.
+   *
+   * - Going on from each answer's `next`, every message recorded is given once, and every report that changed the log
+   *   of its message once: a message before its reports, and reports on it in the order they were accepted. Each
+   *   carries the log as it was right after. Reports that changed nothing do not show.
+   * - Without `after` there are no changes, and `next` is the place of this moment: what is recorded by a call that
+   *   begins later comes after it.
+   * - An answer may hold no changes and still have `more`.
+   * - What is past `sentSince`, or was set aside as damaged, does not show.
+   *
+   * Rejects with `InvalidBookmark` for a place this engine did not make, or has no longer: data was restored, say.
+   */
+  changes(query: ChangesQuery): Promise<Changes>;
+  /**
+   * Calls `wake` within a second of anything of this account becoming durable, whatever process recorded it; it may
+   * call for less. Returns what ends it. `wake` must not throw.
+   */
+  watch(account: AccountId, wake: () => void): () => void;
+  /**
+   * Counts what matches, by its present state. Without a condition but time it is answered from counts that are kept;
+   * otherwise it is counted until `budgetMs` is over, and what could not be finished is left out (see `Summary`).
+   */
+  summarize(query: SummaryQuery): Promise<Summary>;
   /** Figures for `/metrics` and `/health/ready`. */
   stats(): Promise<StoreStats>;
 
@@ -98,13 +123,42 @@ export type Query = {
   readonly after?: Bookmark;
 };
 
-/** Where a walk goes on. Opaque, printable ASCII, made by the engine; `InvalidBookmark` when it is not one of its own. */
+/** Where a walk, or whoever follows the log, goes on. Opaque, printable ASCII, made by the engine; `InvalidBookmark` when it is not one of its own. */
 export type Bookmark = string;
 
 export type Page = { readonly logs: readonly LogRecord[]; readonly next?: Bookmark };
 
 /** `text` holds `count` logs in the asked form, UTF-8 encoded. */
 export type RenderedPage = { readonly text: Uint8Array; readonly count: number; readonly next?: Bookmark };
+
+export type ChangesQuery = {
+  readonly account: AccountId;
+  readonly sentSince: EpochMs;
+  /** The `next`, or the `place` of a change, of an earlier answer for the same account. */
+  readonly after?: Bookmark;
+  /**
+   * Gives nothing beyond this place: a `next` of an earlier answer, not before `after`. When all up to it is given,
+   * the answer's `next` is this very place, and `more` is false.
+   */
+  readonly until?: Bookmark;
+  /** At most so many changes in the answer, 1 … `limits.pageLogsMax`. */
+  readonly limit: number;
+};
+
+/** `more`: there was more already when this was answered. */
+export type Changes = { readonly changes: readonly Change[]; readonly next: Bookmark; readonly more: boolean };
+
+/** `place` is where whoever has taken this change goes on. */
+export type Change = { readonly log: LogRecord; readonly place: Bookmark };
+
+export type SummaryQuery = {
+  readonly account: AccountId;
+  /** Its times are those of the range. */
+  readonly filter: Filter;
+  readonly sentSince: EpochMs;
+  readonly range: SummaryRange;
+  readonly budgetMs: number;
+};
 
 export type StoreStats = {
   readonly segments: number;

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { changesTests } from './conformance/changes.ts';
 import type { OpenEngine } from './conformance/engine.ts';
 import { lifecycleTests } from './conformance/lifecycle.ts';
 import { modelTests } from './conformance/model.ts';
@@ -6,6 +7,7 @@ import { readingTests } from './conformance/reading.ts';
 import { recordingTests } from './conformance/recording.ts';
 import { reportTests } from './conformance/reports.ts';
 import { retentionTests } from './conformance/retention.ts';
+import { summaryTests } from './conformance/summary.ts';
 import { valueTests } from './conformance/values.ts';
 import { volumeTests } from './conformance/volume.ts';
 import { walkTests } from './conformance/walks.ts';
@@ -23,6 +25,8 @@ export function conformance(name: string, openEngine: OpenEngine): void {
     readingTests(openEngine);
     valueTests(openEngine);
     walkTests(openEngine);
+    changesTests(openEngine);
+    summaryTests(openEngine);
     retentionTests(openEngine);
     lifecycleTests(openEngine);
     modelTests(openEngine);

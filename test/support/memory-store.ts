@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Filter, isWithin } from '../../src/domain/filter.ts';
+import { type Filter, isWithin, matches, matchesIdentity } from '../../src/domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -21,8 +21,13 @@ import {
   repeats,
   settle,
 } from '../../src/domain/report.ts';
+import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
+import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import {
   type Bookmark,
+  type Change,
+  type Changes,
+  type ChangesQuery,
   InvalidBookmark,
   type Page,
   type Query,
@@ -33,6 +38,7 @@ import {
   type Store,
   type StoreStats,
   StoreUnavailable,
+  type SummaryQuery,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
 
@@ -46,9 +52,13 @@ type Row = {
   readonly timeline: TimelineEntry[];
 };
 
+/** A message that was recorded, or a report that changed its log; the log as it was then is that up to `asOf`. */
+type Step = { readonly row: Row; readonly asOf: number };
+
 type AccountRows = {
   /** In recording order. */
   rows: Row[];
+  readonly steps: Step[];
   /** The row that a `messageId` means now; an older one of the same id is past retention. */
   readonly known: Map<string, Row>;
 };
@@ -58,11 +68,12 @@ class Contents {
   readonly accounts = new Map<AccountId, AccountRows>();
   rowSequence = 0;
   reportSequence = 0;
+  readonly watchers = new Set<{ readonly account: AccountId; readonly wake: () => void }>();
 
   account(id: AccountId): AccountRows {
     let found = this.accounts.get(id);
     if (found === undefined) {
-      found = { rows: [], known: new Map() };
+      found = { rows: [], steps: [], known: new Map() };
       this.accounts.set(id, found);
     }
     return found;
@@ -84,7 +95,7 @@ export type MemoryStoreHooks = {
   readonly queuedRecords?: () => number;
 };
 
-type CountedCall = 'record' | 'find' | 'render' | 'history' | 'stats' | 'dropBefore';
+type CountedCall = 'record' | 'find' | 'render' | 'history' | 'changes' | 'summarize' | 'stats' | 'dropBefore';
 
 /** The reference store: the contract in its plainest form, and the model that engines are compared with. */
 export class MemoryStore implements Store {
@@ -94,6 +105,8 @@ export class MemoryStore implements Store {
     find: 0,
     render: 0,
     history: 0,
+    changes: 0,
+    summarize: 0,
     stats: 0,
     dropBefore: 0,
   };
@@ -132,6 +145,7 @@ export class MemoryStore implements Store {
       if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: submission.messageId, violations: outcome });
     }
+    for (const { account, wake } of this.#contents.watchers) if (account === batch.account) wake();
     return { ...counts, rejected };
   }
 
@@ -152,6 +166,38 @@ export class MemoryStore implements Store {
     const row = this.#contents.account(account).known.get(messageId);
     if (row === undefined || row.identity.sentAt < sentSince) return undefined;
     return { log: logOf(row), timeline: [...row.timeline] };
+  }
+
+  async changes({ account, sentSince, after, until, limit }: ChangesQuery): Promise<Changes> {
+    await this.#admit('changes');
+    const { steps } = this.#contents.account(account);
+    const end = until === undefined ? steps.length : stepOf(until, steps);
+    const from = after === undefined ? end : stepOf(after, steps);
+    const to = Math.min(from + limit, end);
+    const changes: Change[] = [];
+    for (const [i, { row, asOf }] of steps.slice(from, to).entries())
+      if (row.identity.sentAt >= sentSince) changes.push({ log: logOf(row, asOf), place: `c${from + i + 1}` });
+    return { changes, next: `c${Math.max(from, to)}`, more: to < end };
+  }
+
+  watch(account: AccountId, wake: () => void): () => void {
+    const watcher = { account, wake };
+    this.#contents.watchers.add(watcher);
+    return () => this.#contents.watchers.delete(watcher);
+  }
+
+  async summarize({ account, filter, sentSince, range }: SummaryQuery): Promise<Summary> {
+    await this.#admit('summarize');
+    const total = new SummaryCell();
+    const buckets = Array.from({ length: range.buckets }, () => new SummaryCell());
+    const { from, to = Number.POSITIVE_INFINITY } = range;
+    for (const row of this.#contents.account(account).rows) {
+      const log = logOf(row);
+      if (log.sentAt < Math.max(from, sentSince) || log.sentAt >= to || !matches(log, filter)) continue;
+      total.count(log, 1);
+      buckets[bucketOf(range, log.sentAt)]?.count(log, 1);
+    }
+    return completeSummary(range, buckets, total);
   }
 
   async stats(): Promise<StoreStats> {
@@ -217,6 +263,7 @@ function recordOne(contents: Contents, batch: RecordBatch, submission: Submissio
   if (violations.length > 0) return violations;
   const row = newRow(++contents.rowSequence, submission, batch.receivedAt);
   account.rows.push(row);
+  account.steps.push({ row, asOf: contents.reportSequence });
   account.known.set(submission.messageId, row);
   return 'recorded';
 }
@@ -276,7 +323,15 @@ function reportOn(
     error: error ?? (status === undefined ? after.error : noError),
     receivedAt: batch.receivedAt,
   });
-  return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 }) ? 'unchanged' : 'updated';
+  if (isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 })) return 'unchanged';
+  contents.account(batch.account).steps.push({ row, asOf: contents.reportSequence });
+  return 'updated';
+}
+
+function stepOf(place: Bookmark, steps: readonly Step[]): number {
+  const [, digits] = /^c(\d{1,9})$/.exec(place) ?? [];
+  if (digits === undefined || Number(digits) > steps.length) throw new InvalidBookmark();
+  return Number(digits);
 }
 
 function stateOf(row: Row, reportSequence = Number.POSITIVE_INFINITY): MessageState {
@@ -293,29 +348,12 @@ function logOf(row: Row, reportSequence?: number): LogRecord {
 /** The log as a page shows it: as it is now, unless that no longer has the status it was found by. */
 function shown(row: Row, filter: Filter, reportSequence: number): LogRecord | undefined {
   const { generalStatus, ...identityFilter } = filter;
-  if (!matches(row.identity, identityFilter)) return undefined;
+  if (!matchesIdentity(row.identity, identityFilter)) return undefined;
   const now = logOf(row);
   if (generalStatus === undefined) return now;
   const then = logOf(row, reportSequence);
   if (then.status.groupName !== generalStatus) return undefined;
   return now.status.groupName === generalStatus ? now : then;
-}
-
-function matches(identity: MessageIdentity, filter: Omit<Filter, 'generalStatus'>): boolean {
-  const is = (asked: string | undefined, value: string | undefined) => asked === undefined || asked === value;
-  const isOneOf = (asked: readonly string[] | undefined, value: string | undefined) =>
-    asked === undefined || (value !== undefined && asked.includes(value));
-  return (
-    is(filter.sender, identity.sender) &&
-    is(filter.destination, identity.destination) &&
-    is(filter.entityId, identity.entityId) &&
-    is(filter.applicationId, identity.applicationId) &&
-    isOneOf(filter.bulkIds, identity.bulkId) &&
-    isOneOf(filter.messageIds, identity.messageId) &&
-    isOneOf(filter.campaignReferenceIds, identity.campaignReferenceId) &&
-    (filter.sentSince === undefined || identity.sentAt >= filter.sentSince) &&
-    (filter.sentUntil === undefined || identity.sentAt < filter.sentUntil)
-  );
 }
 
 function newestFirst(a: Row, b: Row): number {

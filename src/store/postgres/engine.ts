@@ -123,6 +123,18 @@ class PostgresStore implements Store {
     return this.#reader.history(account, messageId, sentSince);
   }
 
+  async changes(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
+  watch(): () => void {
+    throw new Error('not kept here');
+  }
+
+  async summarize(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
   async stats(): Promise<StoreStats> {
     this.#refuseWhenClosed();
     await this.#recorder.probe();

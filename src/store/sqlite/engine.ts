@@ -156,6 +156,18 @@ class SqliteStore implements Store {
     return answer as MessageHistory | undefined;
   }
 
+  async changes(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
+  watch(): () => void {
+    throw new Error('not kept here');
+  }
+
+  async summarize(): Promise<never> {
+    throw new Error('not kept here');
+  }
+
   async stats(): Promise<StoreStats> {
     return {
       ...this.#catalog.stats(),

@@ -1,0 +1,159 @@
+import { quantile } from './delivery-time.ts';
+import type { Filter } from './filter.ts';
+import type { EpochMs, LogRecord } from './message.ts';
+import { deliveryErrorByKey, type StatusGroupName, statusGroupNames } from './registry.ts';
+import type { SummaryCell } from './summary-cell.ts';
+
+/** What a summary counts by: the vendor's groups; a count of 0 is a count. */
+export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
+
+/**
+ * The time a summary covers, in buckets. `from` is inclusive, `to` exclusive and absent when nothing bounds it: then
+ * the last bucket also holds what is dated ahead of it. The first bucket begins at `firstBucket`, a whole minute, at or
+ * before `from`; each is `bucketMs` long, whole minutes.
+ */
+export type SummaryRange = {
+  readonly from: EpochMs;
+  readonly to?: EpochMs;
+  readonly firstBucket: EpochMs;
+  readonly bucketMs: number;
+  readonly buckets: number;
+};
+
+/** How often a name stands in failed messages. */
+export type FailureCount = { readonly name: string; readonly count: number };
+
+/**
+ * Figures of the messages that match, by their present state. With `complete` false, time ran out: what is absent is
+ * unknown, not 0, and `buckets` has only those that were counted to their end.
+ */
+export type Summary = {
+  readonly range: SummaryRange;
+  readonly complete: boolean;
+  readonly total?: number;
+  readonly groups?: GroupCounts;
+  /** In the order of time; those without messages too. */
+  readonly buckets: readonly { readonly from: EpochMs; readonly groups: GroupCounts }[];
+  /** From `sentAt` to `doneAt` of the `count` delivered messages that have one, in ms to within 1 %; by nearest rank. */
+  readonly deliveryMs?: { readonly count: number; readonly p50?: number; readonly p95?: number };
+  /** `pricePerMessage` × `messageCount` of all messages that have a price, to the billionth; by currency. */
+  readonly prices?: readonly { readonly currency: string; readonly sum: number; readonly count: number }[];
+  /** What stands most often in messages that are undeliverable, expired or rejected; a list is absent when unknown. */
+  readonly failures?: {
+    readonly errors?: readonly FailureCount[];
+    readonly senders?: readonly FailureCount[];
+    readonly campaigns?: readonly FailureCount[];
+  };
+};
+
+/** What of a message its summary needs. */
+export type Counted = Pick<
+  LogRecord,
+  'sentAt' | 'sender' | 'campaignReferenceId' | 'messageCount' | 'status' | 'error' | 'doneAt' | 'price'
+>;
+
+export const minuteMs = 60_000;
+
+/** Names listed of each kind of failure. */
+const failuresListedMax = 10;
+
+export const minuteOf = (sentAt: EpochMs): EpochMs => Math.floor(sentAt / minuteMs) * minuteMs;
+
+/**
+ * The range that a filter's times ask for, within what the log keeps, in at most `bucketsMax` buckets. `now` ends a
+ * range that has no end of its own.
+ */
+export function summaryRange(filter: Filter, horizon: EpochMs, now: EpochMs, bucketsMax: number): SummaryRange {
+  const from = Math.max(horizon, filter.sentSince ?? horizon);
+  const to = filter.sentUntil;
+  const firstBucket = minuteOf(from);
+  const spanMs = Math.max(0, (to ?? Math.max(now, from + 1)) - firstBucket);
+  if (to !== undefined && to <= from) return { from, to, firstBucket, bucketMs: minuteMs, buckets: 0 };
+  const bucketMs = Math.ceil(spanMs / bucketsMax / minuteMs) * minuteMs;
+  const buckets = Math.ceil(spanMs / bucketMs);
+  return { from, ...(to !== undefined && { to }), firstBucket, bucketMs, buckets };
+}
+
+/** The bucket a message of the range is counted in. */
+export function bucketOf({ firstBucket, bucketMs, buckets }: SummaryRange, sentAt: EpochMs): number {
+  return Math.min(buckets - 1, Math.floor((sentAt - firstBucket) / bucketMs));
+}
+
+/**
+ * The summary of a range from the cells of its buckets, one for each, in order; `undefined` for a bucket without
+ * messages. `total` is the sum of them all.
+ */
+export function completeSummary(
+  range: SummaryRange,
+  buckets: readonly (SummaryCell | undefined)[],
+  total: SummaryCell,
+): Summary {
+  const deliveries = [...total.deliveries.values()].reduce((sum, count) => sum + count, 0);
+  const p50 = quantile(total.deliveries, 0.5);
+  const p95 = quantile(total.deliveries, 0.95);
+  const prices = [...total.prices]
+    .map(([currency, { nanos, count }]) => ({ currency, sum: nanos / nanosPerUnit, count }))
+    .sort((a, b) => (a.currency < b.currency ? -1 : 1));
+  const { errors, senders, campaigns, overflowed } = total;
+  const errorNames = [...errors].map(([key, count]) => ({ name: deliveryErrorByKey(key).name, count }));
+  return {
+    range,
+    complete: !overflowed,
+    total: total.groups.reduce((sum, count) => sum + count, 0),
+    groups: groupCounts(total),
+    buckets: finishedBuckets(range, buckets, 0),
+    deliveryMs: { count: deliveries, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) },
+    prices,
+    failures: overflowed
+      ? { errors: most(errorNames) }
+      : {
+          errors: most(errorNames),
+          senders: most([...senders].map(([name, count]) => ({ name, count }))),
+          campaigns: most([...campaigns].map(([name, count]) => ({ name, count }))),
+        },
+  };
+}
+
+/** What is known when the time ran out: the buckets from `firstFinished` on, since counting goes from new to old. */
+export function unfinishedSummary(
+  range: SummaryRange,
+  buckets: readonly (SummaryCell | undefined)[],
+  firstFinished: number,
+): Summary {
+  return { range, complete: false, buckets: finishedBuckets(range, buckets, firstFinished) };
+}
+
+export const nanosPerUnit = 1_000_000_000;
+
+function finishedBuckets(
+  { from, firstBucket, bucketMs, buckets: count }: SummaryRange,
+  cells: readonly (SummaryCell | undefined)[],
+  firstFinished: number,
+): Summary['buckets'] {
+  const buckets: { from: EpochMs; groups: GroupCounts }[] = [];
+  for (let i = firstFinished; i < count; i++)
+    buckets.push({ from: Math.max(from, firstBucket + i * bucketMs), groups: groupCounts(cells[i]) });
+  return buckets;
+}
+
+function groupCounts(cell: SummaryCell | undefined): GroupCounts {
+  const count = (name: StatusGroupName) => cell?.groups[statusGroupNames.indexOf(name)] ?? 0;
+  return {
+    ACCEPTED: count('ACCEPTED'),
+    PENDING: count('PENDING'),
+    UNDELIVERABLE: count('UNDELIVERABLE'),
+    DELIVERED: count('DELIVERED'),
+    EXPIRED: count('EXPIRED'),
+    REJECTED: count('REJECTED'),
+  };
+}
+
+/** The greatest counts first; of equal ones by name, so that the same data give the same list. */
+function most(counts: readonly FailureCount[]): readonly FailureCount[] {
+  const byName = new Map<string, number>();
+  for (const { name, count } of counts) byName.set(name, (byName.get(name) ?? 0) + count);
+  return [...byName]
+    .map(([name, count]) => ({ name, count }))
+    .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
+    .slice(0, failuresListedMax);
+}

@@ -5,11 +5,12 @@ import { Registry } from 'prom-client';
 import { Accounts } from './accounts/accounts.ts';
 import { Credentials } from './accounts/credentials.ts';
 import { type Config, maskedConfig, programVersion } from './config.ts';
+import { Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
 import { createMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
-import { type Store, type StoreObserver, StoreUnusable } from './store/store.ts';
+import type { Store, StoreObserver } from './store/store.ts';
 
 /** A server that listens. */
 export type Running = {
@@ -197,7 +198,7 @@ Record a message, and read it back:
 /** Names what the operator can put right; a defect is left as it is. */
 function startError(error: unknown, { host, port, dataDir }: Config): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof StoreUnusable) return new StartError(error.message, { cause: error });
+  if (error instanceof Unusable) return new StartError(error.message, { cause: error });
   if (!('code' in error) || typeof error.code !== 'string') return error;
   const options = { cause: error };
   switch (error.code) {

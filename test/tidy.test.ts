@@ -10,9 +10,9 @@ const readmeLinesMax = 120;
 
 /** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
 const floors: readonly (readonly string[])[] = [
-  ['limits.ts'],
+  ['limits.ts', 'failures.ts'],
   ['domain'],
-  ['wire', 'config.ts'],
+  ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts'],
   ['http'],
   ['main.ts'],

@@ -19,7 +19,7 @@ export function allows(principal: Principal, scope: Scope): boolean {
  * Proves who is calling. Every refusal is `undefined`, whatever was wrong: an unknown name and a wrong secret must
  * not be told apart, by their answer or by its time. A revoked or expired credential is refused within a second.
  *
- * Calls reject with `AccountsUnavailable` when nothing can be proven or kept now.
+ * Calls reject with `Unavailable` when nothing can be proven or kept now.
  */
 export interface Authenticator {
   /** From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. */
@@ -30,15 +30,4 @@ export interface Authenticator {
   createSession(username: string, password: string): Promise<{ token: string } | undefined>;
   /** Ends the session of an `IBSSO` token; `false` when there is none. */
   endSession(token: string): Promise<boolean>;
-}
-
-/** Credentials cannot be checked or kept now: 503. `message` is for the operator's log, never for a caller. */
-export class AccountsUnavailable extends Error {
-  readonly retryAfterMs: number;
-
-  constructor(message: string, retryAfterMs = 1000, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'AccountsUnavailable';
-    this.retryAfterMs = retryAfterMs;
-  }
 }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { EpochMs } from '../domain/message.ts';
-import { AccountsUnavailable } from './authenticator.ts';
+import { Unavailable } from '../failures.ts';
 import type { Grant, GrantReply, GrantRequest } from './grants.ts';
 
 const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' : './grant-thread.js', import.meta.url);
@@ -43,9 +43,9 @@ export class GrantWriter {
   }
 
   #ask(request: (id: number) => GrantRequest): Promise<boolean> {
-    if (this.#closed) return Promise.reject(new AccountsUnavailable('the accounts file is closed'));
+    if (this.#closed) return Promise.reject(new Unavailable('the accounts file is closed'));
     if (this.#pending.size >= waitingMax)
-      return Promise.reject(new AccountsUnavailable('too many sessions and tokens to keep at once'));
+      return Promise.reject(new Unavailable('too many sessions and tokens to keep at once'));
     this.#thread ??= this.#start();
     const thread = this.#thread;
     const id = ++this.#lastId;
@@ -67,8 +67,7 @@ export class GrantWriter {
   #settle(reply: GrantReply): void {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
-    if ('failure' in reply)
-      pending?.reject(new AccountsUnavailable(`cannot write to the accounts file: ${reply.failure}`));
+    if ('failure' in reply) pending?.reject(new Unavailable(`cannot write to the accounts file: ${reply.failure}`));
     else pending?.resolve(reply.changed);
   }
 
@@ -76,7 +75,7 @@ export class GrantWriter {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const unavailable = new AccountsUnavailable(`cannot write to the accounts file: ${reason}`, 1000, { cause });
+    const unavailable = new Unavailable(`cannot write to the accounts file: ${reason}`, 1000, { cause });
     for (const { reject } of this.#pending.values()) reject(unavailable);
     this.#pending.clear();
   }

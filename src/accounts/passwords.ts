@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
-import { AccountsUnavailable } from './authenticator.ts';
+import { Unavailable } from '../failures.ts';
 
 /** Cost of one password check: 16 MiB and some 150 ms of one core. Stored with each hash, so that it may rise. */
 type ScryptCost = { readonly log2N: number; readonly r: number; readonly p: number };
@@ -48,7 +48,7 @@ export class PasswordVerifier {
 
   /**
    * `stored` is `undefined` when there is no such user: that costs what a wrong password costs, and is `false`.
-   * Rejects with `AccountsUnavailable` when too many checks wait already.
+   * Rejects with `Unavailable` when too many checks wait already.
    */
   async verify(username: string, password: string, stored: string | undefined): Promise<boolean> {
     const fingerprint = this.#fingerprint(password);
@@ -91,7 +91,7 @@ export class PasswordVerifier {
       this.#checks++;
       return;
     }
-    if (this.#waiting.length >= checksWaitingMax) throw new AccountsUnavailable('too many passwords to check at once');
+    if (this.#waiting.length >= checksWaitingMax) throw new Unavailable('too many passwords to check at once');
     await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { AccountsUnavailable } from './authenticator.ts';
+import { Unavailable } from '../failures.ts';
 
 /** How old a cached row may be: a change by any process shows after this long at the latest. */
 const checkEveryMs = 100;
@@ -31,7 +31,7 @@ export class ChangeWatch {
 
 /**
  * Rows by their key, read from the file when first asked for and again after it changed. What is not there is never
- * remembered: a new key works at once, and made-up keys take no memory. Throws `AccountsUnavailable` when the file
+ * remembered: a new key works at once, and made-up keys take no memory. Throws `Unavailable` when the file
  * cannot be read.
  */
 export class RowCache<Value> {
@@ -71,6 +71,6 @@ function readOrUnavailable<T>(read: () => T): T {
     return read();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new AccountsUnavailable(`cannot read the accounts file: ${reason}`, 1000, { cause: error });
+    throw new Unavailable(`cannot read the accounts file: ${reason}`, 1000, { cause: error });
   }
 }

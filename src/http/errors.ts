@@ -1,6 +1,5 @@
-import { AccountsUnavailable } from '../accounts/authenticator.ts';
 import type { Violation } from '../domain/message.ts';
-import { StoreUnavailable } from '../store/store.ts';
+import { Unavailable } from '../failures.ts';
 
 /** Every error the API answers with. The wording is the vendor's where it has one. */
 export const errorTable = {
@@ -107,8 +106,7 @@ export function errorBody(code: ErrorCode, violations: readonly Violation[] = []
 /** The one place where what was thrown becomes what is answered. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof StoreUnavailable || error instanceof AccountsUnavailable)
-    return unavailable(error.retryAfterMs, error);
+  if (error instanceof Unavailable) return unavailable(error.retryAfterMs, error);
   if (error instanceof ClientGone)
     return new ApiError('E400', {
       violations: [{ property: 'body', violation: 'did not arrive whole' }],

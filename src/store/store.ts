@@ -185,24 +185,7 @@ export type StoreObserver = {
   note(event: { readonly message: string; readonly level: 'info' | 'warn' | 'error'; readonly detail?: object }): void;
 };
 
-/** The store cannot serve or keep data now: 503. `message` is for the operator's log, never for a caller. */
-export class StoreUnavailable extends Error {
-  readonly retryAfterMs: number;
-
-  constructor(message: string, retryAfterMs = 1000, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'StoreUnavailable';
-    this.retryAfterMs = retryAfterMs;
-  }
-}
-
-/** The log cannot be opened as it is. `message` is one line that tells the operator why. */
-export class StoreUnusable extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'StoreUnusable';
-  }
-}
+export { Unavailable as StoreUnavailable, Unusable as StoreUnusable } from '../failures.ts';
 
 /** A bookmark that this engine did not make. */
 export class InvalidBookmark extends Error {

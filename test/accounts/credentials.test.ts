@@ -249,7 +249,7 @@ describe('Basic', () => {
     expect(atOnceMax).toBe(2);
     const failures = results.filter(result => result.status === 'rejected').map(({ reason }) => reason);
     expect(failures).toHaveLength(80 - 2 - 64);
-    expect(failures[0]).toMatchObject({ name: 'AccountsUnavailable', retryAfterMs: 1000 });
+    expect(failures[0]).toMatchObject({ name: 'Unavailable', retryAfterMs: 1000 });
     expect(results.filter(result => result.status === 'fulfilled').every(({ value }) => value === undefined)).toBe(
       true,
     );
@@ -383,6 +383,6 @@ describe('IBSSO', () => {
     const restarted = new Credentials({ path, now: clock.now, tokenTtlMs: 1000, sessionTtlMs: 1000 });
     expect(await restarted.authenticate(`Bearer ${token?.accessToken}`)).toBeDefined();
     await restarted.close();
-    await expect(credentials.issueToken(info.id, key)).rejects.toMatchObject({ name: 'AccountsUnavailable' });
+    await expect(credentials.issueToken(info.id, key)).rejects.toMatchObject({ name: 'Unavailable' });
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { AccountsUnavailable } from '../../src/accounts/authenticator.ts';
+import { Unavailable } from '../../src/failures.ts';
 import { defaultRateLimits } from '../../src/http/deps.ts';
 import { clientNetwork } from '../../src/http/rate-limit.ts';
 import { basic, errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
@@ -84,7 +84,7 @@ describe('credentials', () => {
 
   test('credentials that cannot be checked → 503 with Retry-After', async () => {
     server = new TestServer();
-    server.callers.authenticate = () => Promise.reject(new AccountsUnavailable('no accounts file', 4000));
+    server.callers.authenticate = () => Promise.reject(new Unavailable('no accounts file', 4000));
     const answer = await server.call(logsPath);
     expect(errorAnswer(answer).code).toBe('E503');
     expect(answer.headers['retry-after']).toBe('4');

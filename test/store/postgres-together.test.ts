@@ -338,7 +338,7 @@ describe('retention beside other processes', () => {
     await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%' AND pid <> pg_backend_pid()`,
     );
-    expect(await dropping).toMatchObject({ name: 'StoreUnavailable' });
+    expect(await dropping).toMatchObject({ name: 'Unavailable' });
     await hold.end();
     await first.dropBefore(horizon + hourMs);
     const left = await database.query(`SELECT sent_at FROM sentlog.message`);

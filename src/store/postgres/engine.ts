@@ -1,4 +1,7 @@
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import { asOpeningFailure } from '../../postgres/failure.ts';
+import { lockKey } from '../../postgres/locks.ts';
+import { migrate } from '../../postgres/migrate.ts';
 import { type LogForm, renderLogs } from '../../wire/log-text.ts';
 import {
   type Page,
@@ -13,11 +16,8 @@ import {
   StoreUnusable,
 } from '../store.ts';
 import { Database } from './database.ts';
-import { asOpeningFailure } from './failure.ts';
 import { Figures } from './figures.ts';
 import { Generations } from './generations.ts';
-import { lockKey } from './locks.ts';
-import { migrate } from './migrate.ts';
 import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
@@ -60,7 +60,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const readersMax = poolSize - recordersMax;
   const database = new Database({ url, schema, readersMax, recordersMax, statementTimeoutMs, observer });
   try {
-    await migrate(database, schema, observer);
+    await migrate({ url, schema }, note => observer.note(note));
     const store = new PostgresStore(database, options);
     await store.begin();
     return store;

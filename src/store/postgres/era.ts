@@ -1,7 +1,7 @@
+import { text, truth } from '../../postgres/cells.ts';
+import { lockKey } from '../../postgres/locks.ts';
+import type { Session } from '../../postgres/session.ts';
 import type { StoreObserver } from '../store.ts';
-import { text, truth } from './cells.ts';
-import { lockKey } from './locks.ts';
-import type { Session } from './session.ts';
 
 /** The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. */
 const serverFacts = `

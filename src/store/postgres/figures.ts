@@ -1,8 +1,8 @@
 import type { EpochMs } from '../../domain/message.ts';
+import { integer, optional } from '../../postgres/cells.ts';
+import { lockKey } from '../../postgres/locks.ts';
 import type { StoreStats } from '../store.ts';
-import { integer, optional } from './cells.ts';
 import type { Database } from './database.ts';
-import { lockKey } from './locks.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */
 const sizesAgeMsMax = 10_000;

@@ -1,7 +1,7 @@
-import { integer, truth } from './cells.ts';
+import { integer, truth } from '../../postgres/cells.ts';
+import { lockKey } from '../../postgres/locks.ts';
+import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { lockKey } from './locks.ts';
-import type { Session } from './session.ts';
 import { childrenOf, dropChild } from './table-parts.ts';
 
 /**

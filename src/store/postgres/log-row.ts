@@ -1,5 +1,5 @@
 import type { LogRecord, MessageIdentity, MessageState } from '../../domain/message.ts';
-import { decimal, integer, optional, type Row, text } from './cells.ts';
+import { decimal, integer, optional, type Row, text } from '../../postgres/cells.ts';
 import { errorOf, statusOf } from './codes.ts';
 
 const columns = [

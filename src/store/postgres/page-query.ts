@@ -1,9 +1,9 @@
 import { statusGroupNames } from '../../domain/registry.ts';
+import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
 import { texts } from './arrays.ts';
 import { logColumns, type Place } from './log-row.ts';
 import { moment } from './moment.ts';
-import type { Value } from './session.ts';
 import { firstUnseen, type Snapshot } from './snapshot.ts';
 
 /** A page as a statement. Its rows are `logColumns`, then the state to show instead, as text, where there is one. */

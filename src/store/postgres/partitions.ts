@@ -1,8 +1,8 @@
 import type { EpochMs } from '../../domain/message.ts';
-import { text } from './cells.ts';
+import { text } from '../../postgres/cells.ts';
+import { lockKey } from '../../postgres/locks.ts';
+import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { lockKey } from './locks.ts';
-import type { Session } from './session.ts';
 import { childrenOf, dropChild } from './table-parts.ts';
 
 /** The `sentAt` that one partition holds: from `from`, up to but without `to`. */

@@ -7,15 +7,15 @@ import type {
   TimelineEntry,
 } from '../../domain/message.ts';
 import { noError } from '../../domain/registry.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
+import type { Statement } from '../../postgres/session.ts';
 import { type Page, type Query, StoreUnavailable } from '../store.ts';
 import { bookmarkOf, type Walk, walkOf } from './bookmark.ts';
-import { integer, optional, type Row, text } from './cells.ts';
 import type { Database } from './database.ts';
 import { identityIn, logColumnCount, logColumns, placeIn, stateIn } from './log-row.ts';
 import { moment } from './moment.ts';
 import { type PageStatement, pageStatement } from './page-query.ts';
 import { readReport, readState } from './said.ts';
-import type { Statement } from './session.ts';
 import { type Snapshot, snapshotOf } from './snapshot.ts';
 
 /** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */

@@ -1,9 +1,10 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { newMessageViolations } from '../../domain/report.ts';
+import { integer } from '../../postgres/cells.ts';
+import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import type { Session, Statement } from '../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../store.ts';
-import { integer } from './cells.ts';
 import type { Database } from './database.ts';
-import { isWorthAnotherTry } from './failure.ts';
 import { type Folded, fold } from './fold.ts';
 import { holdGeneration } from './generations.ts';
 import type { Place } from './log-row.ts';
@@ -23,7 +24,6 @@ import {
   type Recording,
   type TallyEntry,
 } from './record-statements.ts';
-import type { Session, Statement } from './session.ts';
 
 const triesMax = 6;
 

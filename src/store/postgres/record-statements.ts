@@ -1,11 +1,11 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
+import type { Session, Statement } from '../../postgres/session.ts';
 import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
-import { integer, optional, type Row, text } from './cells.ts';
 import { wordsOf } from './codes.ts';
 import type { KnownMessage, NewMessage, NewReport, StateChange } from './fold.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
 import { readReport, readState, writeSaid } from './said.ts';
-import type { Session, Statement } from './session.ts';
 import { transactionOf } from './snapshot.ts';
 
 /** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */

@@ -1,5 +1,5 @@
-import { text } from './cells.ts';
-import type { Session } from './session.ts';
+import { text } from '../../postgres/cells.ts';
+import type { Session } from '../../postgres/session.ts';
 
 /** `detaching` was begun and broken off; `loose` is detached, to be dropped. */
 export type Child = { readonly name: string; readonly phase: 'attached' | 'detaching' | 'loose' };

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { StoreUnavailable, StoreUnusable } from '../store.ts';
+import { Unavailable, Unusable } from '../failures.ts';
 
 /** Classes of SQLSTATE that say nothing of the statement, only that it cannot be served now. */
 const outageClasses: ReadonlySet<string> = new Set([
@@ -24,27 +24,27 @@ const serializationFailure = '40001';
 const noPartition = '23514';
 const undefinedTable = '42P01';
 
-/** What a statement failed with, as the store's callers know it: an outage as `StoreUnavailable`, else unchanged. */
-export function asStoreFailure(error: unknown): unknown {
-  if (error instanceof StoreUnavailable) return error;
+/** What a statement failed with, as callers know it: an outage as `Unavailable`, else unchanged. */
+export function asDatabaseFailure(error: unknown): unknown {
+  if (error instanceof Unavailable) return error;
   if (!(error instanceof DatabaseError)) {
     // What the driver itself rejects with is always the connection: refused, reset, timed out, ended.
     const reason = error instanceof Error ? error.message || error.name : String(error);
-    return new StoreUnavailable(`PostgreSQL cannot be reached: ${reason}`, undefined, { cause: error });
+    return new Unavailable(`PostgreSQL cannot be reached: ${reason}`, undefined, { cause: error });
   }
   const code = error.code ?? '';
   if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing)
-    return new StoreUnavailable(`PostgreSQL cannot serve: ${error.message} (${code})`, undefined, { cause: error });
+    return new Unavailable(`PostgreSQL cannot serve: ${error.message} (${code})`, undefined, { cause: error });
   return error;
 }
 
-/** As `asStoreFailure`, while the store is opened: what the operator has to mend is `StoreUnusable`. */
+/** As `asDatabaseFailure`, while the log is opened: what the operator has to mend is `Unusable`. */
 export function asOpeningFailure(error: unknown): unknown {
-  const cause = error instanceof StoreUnavailable ? error.cause : error;
+  const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return error;
   const code = cause.code ?? '';
   if (!code.startsWith('28') && code !== databaseMissing && code !== insufficientPrivilege) return error;
-  return new StoreUnusable(`PostgreSQL does not let the log be opened: ${cause.message}`, { cause });
+  return new Unusable(`PostgreSQL does not let the log be opened: ${cause.message}`, { cause });
 }
 
 /**
@@ -59,7 +59,7 @@ export function leavesConnectionUsable(error: unknown): boolean {
 
 /** Whether the same transaction may well succeed at once: it lost a race against another, or against a dropped part. */
 export function isWorthAnotherTry(error: unknown): boolean {
-  const cause = error instanceof StoreUnavailable ? error.cause : error;
+  const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return false;
   return [deadlock, serializationFailure, noPartition, undefinedTable].includes(cause.code ?? '');
 }

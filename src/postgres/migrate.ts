@@ -1,6 +1,6 @@
-import { type StoreObserver, StoreUnusable } from '../store.ts';
+import { Unusable } from '../failures.ts';
 import { integer, optional, truth } from './cells.ts';
-import type { Database } from './database.ts';
+import { type ConnectionOptions, connected, type Note } from './connections.ts';
 import { lockKey } from './locks.ts';
 import { migrations } from './migrations.ts';
 import type { Session } from './session.ts';
@@ -13,10 +13,13 @@ const migrationMsMax = 10 * 60_000;
  * Brings the tables up to what this program knows, once, whichever of several processes comes first. A database that
  * is further already is left as it is: migrations only add, so that the program before goes on beside the next.
  */
-export async function migrate(database: Database, schema: string, observer: StoreObserver): Promise<void> {
-  await database.apart(migrationMsMax, async session => {
+export async function migrate(
+  { url, schema }: Pick<ConnectionOptions, 'url' | 'schema'>,
+  note: (note: Note) => void,
+): Promise<void> {
+  await connected({ url, schema, statementTimeoutMs: migrationMsMax }, async session => {
     const [[version] = []] = await session.query(`SELECT current_setting('server_version_num')::integer`);
-    if (integer(version) < versionMin) throw new StoreUnusable('the log needs PostgreSQL 14 or later');
+    if (integer(version) < versionMin) throw new Unusable('the log needs PostgreSQL 14 or later');
     const known = migrations.length;
     if ((await appliedIn(session)) >= known) return;
     await session.run(`SET lock_timeout = ${migrationMsMax}; SELECT pg_advisory_lock(${lockKey('migration')})`);
@@ -26,7 +29,7 @@ export async function migrate(database: Database, schema: string, observer: Stor
     const applied = await appliedIn(session);
     for (const { number, name, sql } of migrations.slice(applied)) {
       await session.run(`BEGIN; ${sql}; INSERT INTO migration (number, name) VALUES (${number}, '${name}'); COMMIT`);
-      observer.note({ level: 'info', message: 'the tables were migrated', detail: { number, name } });
+      note({ level: 'info', message: 'the tables were migrated', detail: { number, name } });
     }
   });
 }

@@ -1,0 +1,190 @@
+import { Client, type ClientBase, Pool, type QueryArrayResult } from 'pg';
+import { Unavailable } from '../failures.ts';
+import type { Row } from './cells.ts';
+import { asDatabaseFailure, leavesConnectionUsable } from './failure.ts';
+import type { Session, Statement, Value } from './session.ts';
+
+/** Something worth a line in the operator's log. */
+export type Note = {
+  readonly message: string;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly detail?: object;
+};
+
+export type ConnectionOptions = {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** Where unqualified names are looked up. */
+  readonly schema: string;
+  /** What one statement may take before it is given up as `Unavailable`. */
+  readonly statementTimeoutMs: number;
+  /** Settings of the server for each connection. */
+  readonly settings?: Readonly<Record<string, string>>;
+};
+
+export type PoolOptions = ConnectionOptions & {
+  /** Connections at once; further callers wait for one. */
+  readonly max: number;
+  readonly note: (note: Note) => void;
+  /** Runs on each new connection before anything else does. */
+  readonly begin?: (session: Session) => Promise<void>;
+};
+
+const connectMsMax = 5000;
+/** What the client waits beyond the server's own limit: when that passes unheard, the network is gone. */
+const graceMs = 2000;
+/** A process that stops in the middle of a transaction must not keep its locks. */
+const idleInTransactionMsMax = 15_000;
+const lockMsMax = 5000;
+
+/** A pool of connections to one database. Whatever fails for want of the database is `Unavailable`. */
+export class Connections {
+  readonly #pool: Pool;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    const { max, note, begin } = options;
+    this.#pool = new Pool({
+      ...clientConfig(options),
+      max,
+      idleTimeoutMillis: 60_000,
+      onConnect: async client => {
+        const connection = new Connection(client);
+        await setUp(connection, options);
+        await begin?.(connection);
+      },
+    });
+    this.#pool.on('connect', client => client.on('error', heardOfOtherwise));
+    this.#pool.on('error', error =>
+      note({ level: 'warn', message: 'a connection to PostgreSQL broke', detail: { reason: error.message } }),
+    );
+  }
+
+  /** Runs one statement. */
+  async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#with(connection => connection.query(statement, values));
+  }
+
+  /**
+   * Runs a transaction; `begin` are statements without values to open it with. When this resolves it is committed and
+   * durable; when it rejects, it may have been committed only if the connection broke at the very end.
+   */
+  async transaction<T>(begin: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#with(async connection => {
+      try {
+        await connection.run(`BEGIN; ${begin}`);
+        const result = await work(connection);
+        const command = await connection.run('COMMIT');
+        if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
+        return result;
+      } catch (error) {
+        await connection.abandon();
+        throw error;
+      }
+    });
+  }
+
+  /** Lets what is running finish, then lets go of every connection. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pool.end();
+  }
+
+  async #with<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Unavailable('the connections to PostgreSQL are closed');
+    const client = await attempt(() => this.#pool.connect());
+    const connection = new Connection(client);
+    try {
+      return await work(connection);
+    } finally {
+      client.release(connection.broken);
+    }
+  }
+}
+
+/** Runs `work` on a connection of its own, outside any pool and without a transaction, and ends it: its locks go too. */
+export async function connected<T>(options: ConnectionOptions, work: (session: Session) => Promise<T>): Promise<T> {
+  const client = new Client(clientConfig(options));
+  client.on('error', heardOfOtherwise);
+  try {
+    await attempt(() => client.connect());
+    const connection = new Connection(client);
+    await setUp(connection, options);
+    return await work(connection);
+  } finally {
+    await client.end();
+  }
+}
+
+function clientConfig({ url, statementTimeoutMs }: ConnectionOptions) {
+  return {
+    connectionString: url,
+    application_name: 'sentlog',
+    connectionTimeoutMillis: connectMsMax,
+    query_timeout: statementTimeoutMs + graceMs,
+    keepAlive: true,
+  };
+}
+
+async function setUp(connection: Connection, options: ConnectionOptions): Promise<void> {
+  const all = {
+    search_path: options.schema,
+    statement_timeout: `${options.statementTimeoutMs}`,
+    lock_timeout: `${lockMsMax}`,
+    idle_in_transaction_session_timeout: `${idleInTransactionMsMax}`,
+    ...options.settings,
+  };
+  const calls = Object.keys(all).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
+  await connection.query(`SELECT ${calls.join(', ')}`, Object.entries(all).flat());
+}
+
+/** One connection while it is in use. */
+class Connection implements Session {
+  readonly #client: ClientBase;
+  /** Not to be used again. */
+  broken = false;
+
+  constructor(client: ClientBase) {
+    this.#client = client;
+  }
+
+  async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
+    const config = typeof statement === 'string' ? { text: statement } : statement;
+    const asked = { ...config, values: [...values], rowMode: 'array' as const };
+    const result: QueryArrayResult<unknown[]> = await this.#guard(() => this.#client.query(asked));
+    return result.rows;
+  }
+
+  async run(text: string): Promise<string> {
+    return (await this.#guard(() => this.#client.query(text))).command;
+  }
+
+  /** Rolls back; a connection on which that fails is thrown away, which does the same. */
+  async abandon(): Promise<void> {
+    if (!this.broken) await this.run('ROLLBACK').catch(() => this.discard());
+  }
+
+  discard(): void {
+    this.broken = true;
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    return attempt(work, error => {
+      if (!leavesConnectionUsable(error)) this.discard();
+    });
+  }
+}
+
+/** A connection tells of its end twice: to the statement it was running, or to the pool, and by this event. */
+function heardOfOtherwise(): void {}
+
+/** Turns what the driver fails with into what its callers know. */
+async function attempt<T>(work: () => Promise<T>, look: (error: unknown) => void = () => {}): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    look(error);
+    throw asDatabaseFailure(error);
+  }
+}

@@ -35,6 +35,10 @@ export const limits = Object.freeze({
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
 
+  /** Messages that are copied into another store by one transaction, and characters of them. */
+  copyRecordsMax: 2000,
+  copyCharsMax: 8 * 1024 * 1024,
+
   /** How far in the future `sentAt` may lie: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });

@@ -103,11 +103,20 @@ async function record(recording: Recording, partitions: Partitions, group: Group
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
   const folded = fold(group.batches, known, messageId => placeOf(messageId, wanted, claimed));
-  await insertMessages(recording, folded.messages);
-  await insertReports(recording, folded.reports);
-  await changeStates(recording, folded.changes);
-  await count(recording, tallyOf(folded, partitions));
+  await write(recording, partitions, folded);
   return folded;
+}
+
+/** Writes what is new of one account, whose ids must have been claimed or locked. */
+export async function write(
+  recording: Recording,
+  partitions: Partitions,
+  written: Omit<Folded, 'outcomes'>,
+): Promise<void> {
+  await insertMessages(recording, written.messages);
+  await insertReports(recording, written.reports);
+  await changeStates(recording, written.changes);
+  await count(recording, tallyOf(written, partitions));
 }
 
 /** Not so when the message is past retention, or was dropped. */
@@ -135,7 +144,7 @@ function newPlaces({ batches, firstNumber }: Group): ReadonlyMap<string, Place> 
   return wanted;
 }
 
-function tallyOf({ messages, reports }: Folded, partitions: Partitions): readonly TallyEntry[] {
+function tallyOf({ messages, reports }: Omit<Folded, 'outcomes'>, partitions: Partitions): readonly TallyEntry[] {
   const entries = new Map<EpochMs, { -readonly [K in keyof TallyEntry]: TallyEntry[K] }>();
   const add = ({ sentAt }: Place, what: 'messages' | 'reports') => {
     const partitionFrom = partitions.rangeOf(sentAt)?.from ?? sentAt;

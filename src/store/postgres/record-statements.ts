@@ -17,6 +17,9 @@ export type Recording = {
   readonly generation: number;
 };
 
+/** What a statement that changes nothing needs to know. */
+export type Reading = Pick<Recording, 'session' | 'account'>;
+
 const beginning: Statement = {
   name: 'beginning',
   text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g)`,
@@ -46,7 +49,7 @@ const lockedKeys: Statement = {
 
 /** The newest key of each of these ids that has any. */
 export async function keysOf(
-  { session, account }: Recording,
+  { session, account }: Reading,
   messageIds: readonly string[],
 ): Promise<ReadonlyMap<string, Key>> {
   return messageIds.length === 0 ? new Map() : newest(await session.query(newestKeys, [account, texts(messageIds)]));
@@ -123,28 +126,30 @@ export async function claim(
   return new Set(rows.map(row => text(row[0])));
 }
 
-const messagesAt: Statement = {
-  name: 'messages to report on',
-  text: `
+/** Columns of the messages `m` at some places; the values are those of `placeValues`, after the account. */
+export const messagesAt = (columns: string) => `
     SELECT m.*
     FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
     CROSS JOIN LATERAL (
-      SELECT ${logColumns} FROM message m
+      SELECT ${columns} FROM message m
       WHERE m.account_id = $1 AND m.sent_at = u.sent_at AND m.number = u.number AND m.sent_at BETWEEN $4 AND $5
       OFFSET 0
-    ) m`,
-};
+    ) m`;
 
-const reportsOn: Statement = {
-  name: 'reports so far',
-  text: `
+/** Columns of the reports `r` on the messages at some places, those on one message in their order. */
+export const reportsAt = (columns: string) => `
     SELECT r.*
     FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
     CROSS JOIN LATERAL (
-      SELECT r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END FROM report r
+      SELECT ${columns} FROM report r
       WHERE r.account_id = $1 AND r.sent_at = u.sent_at AND r.number = u.number AND r.sent_at BETWEEN $4 AND $5
       ORDER BY r.version OFFSET 0
-    ) r`,
+    ) r`;
+
+const messagesToReportOn: Statement = { name: 'messages to report on', text: messagesAt(logColumns) };
+const reportsSoFar: Statement = {
+  name: 'reports so far',
+  text: reportsAt('r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END'),
 };
 
 /**
@@ -158,8 +163,8 @@ export async function knownMessages(
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
   const values = [account, ...placeValues(asked)];
-  const messages = await session.query(messagesAt, values);
-  const reports = Map.groupBy(await session.query(reportsOn, values), row => integer(row[0]));
+  const messages = await session.query(messagesToReportOn, values);
+  const reports = Map.groupBy(await session.query(reportsSoFar, values), row => integer(row[0]));
   for (const row of messages) {
     const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
     const said = reports.get(place.number) ?? [];
@@ -313,7 +318,7 @@ export async function count(
 }
 
 /** The places, and the bounds between which partitions hold them. */
-function placeValues(asked: readonly Place[]): readonly [Buffer, Buffer, number, number] {
+export function placeValues(asked: readonly Place[]): readonly [Buffer, Buffer, number, number] {
   const sentAts = asked.map(place => place.sentAt);
   return [bigints(sentAts), bigints(asked.map(place => place.number)), Math.min(...sentAts), Math.max(...sentAts)];
 }

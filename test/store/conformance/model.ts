@@ -10,15 +10,15 @@ import type { OpenEngine } from './engine.ts';
 
 const start: EpochMs = 1_700_000_000_000;
 const tickMs = 1000;
-const ids = Array.from({ length: 14 }, (_, i) => `m${i}`);
-const accounts: readonly AccountId[] = [1, 2, 70_000];
+export const ids = Array.from({ length: 14 }, (_, i) => `m${i}`);
+export const accounts: readonly AccountId[] = [1, 2, 70_000];
 
 const optional = <T>(arbitrary: fc.Arbitrary<T>, freq = 2) => fc.option(arbitrary, { nil: undefined, freq });
 const application = fc.constantFrom('a', 'b');
 const entity = fc.constantFrom('e', 'f');
 
 /** Half new messages and half reports, and either may turn out to be the other. */
-const anySubmission: fc.Arbitrary<Submission> = fc.oneof(
+export const anySubmission: fc.Arbitrary<Submission> = fc.oneof(
   fc
     .tuple(
       fc.record({
@@ -51,7 +51,7 @@ const anyBinding: fc.Arbitrary<Binding> = fc.oneof(
 
 const subset = (values: readonly string[]) => fc.subarray([...values], { minLength: 1 });
 
-const anyFilter: fc.Arbitrary<Filter> = fc
+export const anyFilter: fc.Arbitrary<Filter> = fc
   .record({
     sender: optional(fc.constantFrom('s', 't', 'nobody'), 1),
     destination: optional(fc.constantFrom('d', 'x'), 1),

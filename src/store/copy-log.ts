@@ -1,0 +1,130 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { CopyTarget } from './postgres/copy-target.ts';
+import type { FolderLog, HeldMessage } from './sqlite/folder-log.ts';
+import { likeness, textsOf, type WholeMessage } from './whole-message.ts';
+
+/** What is copied, and where to. */
+export type Copy = {
+  readonly log: FolderLog;
+  readonly target: CopyTarget;
+  /** The account of the target for one of the folder; messages without one are left out. */
+  readonly accountOf: (account: AccountId) => AccountId | undefined;
+  /** Messages sent before this are past retention: they are left out. */
+  readonly sentSince: () => EpochMs;
+};
+
+/** Messages; `rows` is what was read, whatever became of it. */
+export type CopyStep = {
+  readonly rows: number;
+  readonly copied: number;
+  readonly completed: number;
+  readonly alreadyThere: number;
+  readonly withoutAccount: number;
+};
+
+/** Copies what is missing in the target, in the order it was recorded in; a step is durable when it is told. */
+export async function* copyLog({ log, target, accountOf, sentSince }: Copy): AsyncGenerator<CopyStep> {
+  for (const segment of log.segments)
+    for (const { messages, rows } of log.stretches(segment, sentSince())) {
+      const { groups, withoutAccount } = byAccount(messages, accountOf);
+      const done = await target.add(groups, sentSince());
+      const { messages: copied, completed, alreadyThere } = done;
+      yield { rows, copied, completed, alreadyThere, withoutAccount };
+    }
+}
+
+/** How the messages of one segment stand in the target. */
+export type SegmentCheck = {
+  readonly name: string;
+  readonly messages: number;
+  readonly reports: number;
+  /** SHA-256 over all of these messages as the folder has them, and as the target has them. */
+  readonly expected: string;
+  readonly found: string;
+  readonly missing: number;
+  readonly different: number;
+  /** Ids of some that are missing or different. */
+  readonly examples: readonly string[];
+};
+
+const examplesMax = 3;
+
+/**
+ * Reads both sides, and compares every message of a segment with all its reports: for each stretch the rows read so
+ * far, for each segment what was found. Reports that the target has beyond the folder's are not held against it.
+ */
+export async function* checkCopy(copy: Copy): AsyncGenerator<{ readonly rows: number } | SegmentCheck> {
+  for (const segment of copy.log.segments) {
+    const check = new Check(segment.name);
+    for (const { messages, rows } of copy.log.stretches(segment, copy.sentSince())) {
+      const { groups } = byAccount(messages, copy.accountOf);
+      for (const [account, held] of groups) {
+        const ids = held.map(one => one.identity.messageId);
+        const found = await copy.target.read(account, ids, copy.sentSince());
+        const sentSince = copy.sentSince();
+        // What went past retention while it was looked for may have been dropped.
+        for (const message of held)
+          if (message.identity.sentAt >= sentSince) check.add(message, found.get(message.identity.messageId));
+      }
+      yield { rows };
+    }
+    yield check.result();
+  }
+}
+
+class Check {
+  readonly #name: string;
+  readonly #expected: Hash = createHash('sha256');
+  readonly #found: Hash = createHash('sha256');
+  readonly #examples: string[] = [];
+  #messages = 0;
+  #reports = 0;
+  #missing = 0;
+  #different = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  add(original: WholeMessage, copy: WholeMessage | undefined): void {
+    const expected = textsOf(original);
+    const found = copy === undefined ? [] : textsOf(copy).slice(0, expected.length);
+    for (const text of expected) this.#expected.update(text).update('\n');
+    for (const text of found) this.#found.update(text).update('\n');
+    this.#messages++;
+    this.#reports += original.reports.length;
+    if (likeness(found, expected) === 'same') return;
+    if (copy === undefined) this.#missing++;
+    else this.#different++;
+    if (this.#examples.length < examplesMax) this.#examples.push(original.identity.messageId);
+  }
+
+  result(): SegmentCheck {
+    return {
+      name: this.#name,
+      messages: this.#messages,
+      reports: this.#reports,
+      expected: this.#expected.digest('hex'),
+      found: this.#found.digest('hex'),
+      missing: this.#missing,
+      different: this.#different,
+      examples: this.#examples,
+    };
+  }
+}
+
+function byAccount(messages: readonly HeldMessage[], accountOf: Copy['accountOf']) {
+  const groups = new Map<AccountId, HeldMessage[]>();
+  let withoutAccount = 0;
+  for (const message of messages) {
+    const account = accountOf(message.account);
+    if (account === undefined) withoutAccount++;
+    else {
+      const group = groups.get(account) ?? [];
+      group.push(message);
+      groups.set(account, group);
+    }
+  }
+  return { groups, withoutAccount };
+}

@@ -1,0 +1,156 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import { StoreUnavailable } from '../store.ts';
+import { likeness, stateOf, textsOf, type WholeMessage } from '../whole-message.ts';
+import type { Database } from './database.ts';
+import type { NewMessage, NewReport, StateChange } from './fold.ts';
+import { holdGeneration } from './generations.ts';
+import type { Place } from './log-row.ts';
+import type { Partitions } from './partitions.ts';
+import { takeNumbers, write } from './record-group.ts';
+import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from './record-statements.ts';
+import { type Stored, storedAt } from './whole-messages.ts';
+
+const triesMax = 6;
+
+/** Messages by account, each account's in the order they were recorded; all together at most `limits.copyRecordsMax`. */
+export type CopyGroup = ReadonlyMap<AccountId, readonly WholeMessage[]>;
+
+export type Copied = {
+  /** Messages that were not there. */
+  readonly messages: number;
+  /** Messages that were there and lacked reports. */
+  readonly completed: number;
+  readonly alreadyThere: number;
+};
+
+/**
+ * Adds what is missing of a group, in one transaction: messages with all their reports, and the last reports of
+ * messages that are there. What is there with other content is left alone and counts as there. Messages before
+ * `sentSince` are past retention here as anywhere: their ids are free.
+ */
+export async function copyGroup(
+  database: Database,
+  partitions: Partitions,
+  group: CopyGroup,
+  sentSince: EpochMs,
+): Promise<Copied> {
+  for (let attempt = 1; ; attempt++) {
+    await partitions.ensure([...group.values()].flat().map(one => one.identity.sentAt));
+    try {
+      let number = await takeNumbers(database);
+      return await database.transaction(holdGeneration, async session => {
+        const sum = { messages: 0, completed: 0, alreadyThere: 0 };
+        for (const [account, messages] of group) {
+          const recording = await begin(session, account);
+          const copied = await copyOf(recording, partitions, numbered(messages, number), sentSince);
+          number += messages.length;
+          sum.messages += copied.messages;
+          sum.completed += copied.completed;
+          sum.alreadyThere += messages.length - copied.messages - copied.completed;
+        }
+        return sum;
+      });
+    } catch (error) {
+      if (!isWorthAnotherTry(error)) throw error;
+      if (attempt === triesMax)
+        throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
+      await partitions.refresh();
+    }
+  }
+}
+
+/** The first of each id; an id comes again when its message was past retention once. */
+function numbered(messages: readonly WholeMessage[], firstNumber: number): ReadonlyMap<string, Stored> {
+  const wanted = new Map<string, Stored>();
+  for (const [i, message] of messages.entries()) {
+    const { messageId, sentAt } = message.identity;
+    if (!wanted.has(messageId)) wanted.set(messageId, { place: { sentAt, number: firstNumber + i }, message });
+  }
+  return wanted;
+}
+
+async function copyOf(
+  recording: Recording,
+  partitions: Partitions,
+  wanted: ReadonlyMap<string, Stored>,
+  sentSince: EpochMs,
+): Promise<Pick<Copied, 'messages' | 'completed'>> {
+  const keys = await keysOf(recording, [...wanted.keys()]);
+  const there = await storedAt(recording, placesIn(keys, sentSince));
+  const lacking = new Map([...wanted].filter(([id]) => !there.has(id)));
+  const replaced = [...lacking.keys()]
+    .flatMap(id => keys.get(id) ?? [])
+    .filter(key => key.generation === recording.generation);
+  const claimed = await claim(recording, new Map([...lacking].map(([id, { place }]) => [id, place])), replaced);
+  // What could not be claimed was recorded by somebody else a moment ago.
+  const others = await storedOf(
+    recording,
+    [...lacking.keys()].filter(id => !claimed.has(id)),
+    sentSince,
+  );
+  const added = [...lacking].filter(([id]) => claimed.has(id)).map(([, one]) => one);
+  const completions = await lackingReports(recording, wanted, new Map([...there, ...others]), sentSince);
+  await write(recording, partitions, {
+    messages: added.map(newMessage),
+    reports: [
+      ...added.map(one => newReports(one.message, one.place, 0)),
+      ...completions.map(one => one.reports),
+    ].flat(),
+    changes: completions.map(one => one.change),
+  });
+  return { messages: added.length, completed: completions.length };
+}
+
+/** What is there of these ids and not past retention. */
+export async function storedOf(
+  reading: Reading,
+  messageIds: readonly string[],
+  sentSince: EpochMs,
+): Promise<ReadonlyMap<string, Stored>> {
+  return storedAt(reading, placesIn(await keysOf(reading, messageIds), sentSince));
+}
+
+function placesIn(keys: ReadonlyMap<string, Key>, sentSince: EpochMs): readonly Place[] {
+  return [...keys.values()].map(key => key.place).filter(place => place.sentAt >= sentSince);
+}
+
+type Completion = { readonly reports: readonly NewReport[]; readonly change: StateChange };
+
+/** The reports that messages lack which are there. */
+async function lackingReports(
+  recording: Recording,
+  wanted: ReadonlyMap<string, Stored>,
+  there: ReadonlyMap<string, Stored>,
+  sentSince: EpochMs,
+): Promise<readonly Completion[]> {
+  const isBehind = ([id, { message }]: readonly [string, Stored]) => {
+    const original = wanted.get(id)?.message;
+    return original !== undefined && likeness(textsOf(message), textsOf(original)) === 'behind';
+  };
+  const ids = [...there].filter(isBehind).map(([id]) => id);
+  if (ids.length === 0) return [];
+  // Read anew under locks, so that no other report comes between.
+  await lockKeys(recording, ids);
+  const locked = [...(await storedOf(recording, ids, sentSince))].filter(isBehind);
+  return locked.flatMap(([id, { place, message }]) => {
+    const original = wanted.get(id)?.message;
+    if (original === undefined) return [];
+    const reports = newReports(original, place, message.reports.length);
+    return [{ reports, change: { place, state: stateOf(original) } }];
+  });
+}
+
+function newMessage({ place, message }: Stored): NewMessage {
+  return { place, identity: message.identity, state: stateOf(message), receivedAt: message.receivedAt };
+}
+
+/** The reports of a message, but for the first `there` of them. */
+function newReports({ initial, reports }: WholeMessage, place: Place, there: number): readonly NewReport[] {
+  return reports
+    .map(({ said, receivedAt, after }, i): NewReport => {
+      const before = reports[i - 1]?.after ?? initial;
+      return { place, version: i + 1, receivedAt, said, before, after };
+    })
+    .slice(there);
+}

@@ -1,0 +1,237 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import { StoreUnusable } from '../store.ts';
+import type { WholeMessage, WholeReport } from '../whole-message.ts';
+import { DamagedSegment, guardSegment, isDamage } from './damage.ts';
+import { Folder, FolderLock } from './folder.ts';
+import { DamagedIndex, IndexFile } from './index-file.ts';
+import { ordinalOf, segmentIdOf } from './position.ts';
+import { identityOf, initialStateOf, saidIn, stateAfter, verifyMessage, verifyReport } from './record-row.ts';
+import { DamagedRow, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
+import { fileCrc } from './seal.ts';
+
+/** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
+const openFilesMax = 64;
+const rowsAtATime = 500;
+
+/** A segment that can be read, oldest first among its like. */
+export type FolderSegment = {
+  readonly id: number;
+  readonly name: string;
+  readonly messages: number;
+  /** `-Infinity` without messages. */
+  readonly newestSentAt: EpochMs;
+};
+
+export type HeldMessage = WholeMessage & { readonly account: AccountId };
+
+/** Messages that were recorded one after the other, without those past retention; `rows` counts these too. */
+export type Stretch = { readonly messages: readonly HeldMessage[]; readonly rows: number };
+
+type Inspected = FolderSegment & {
+  readonly firstSequence: number;
+  /** The position of each report's message, in the order of the reports. */
+  readonly reportMessages: Float64Array;
+};
+
+/**
+ * The log of a data folder that no server runs on, read in the order it was recorded in. Nothing in the folder is
+ * changed, only its lock is held. Damaged segments are left out, and with them the reports they hold on the messages
+ * of others, as a server leaves them out.
+ */
+export class FolderLog {
+  readonly segments: readonly FolderSegment[];
+  /** What cannot be read, and is in `segments/` still. */
+  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
+  /** What servers set aside before. */
+  readonly setAside: readonly string[];
+  readonly #folder: Folder;
+  readonly #lock: FolderLock;
+  readonly #inspected: readonly Inspected[];
+  /** By segment, then by ordinal: the sequence of the newest report on the message, 0 when there is none. */
+  readonly #newestReports = new Map<number, Float64Array>();
+  readonly #files = new Map<number, RowsFile>();
+
+  /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
+  constructor(dataDir: string) {
+    if (!existsSync(join(dataDir, 'segments'))) throw new StoreUnusable(`there is no log in ${dataDir}`);
+    this.#lock = new FolderLock(dataDir);
+    try {
+      this.#folder = new Folder(dataDir);
+      const damaged: { name: string; reason: string }[] = [];
+      this.#inspected = this.#folder.segmentIds().flatMap(id => {
+        try {
+          return inspect(this.#folder, id);
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          damaged.push({ name: this.#folder.nameOf(id), reason: error instanceof Error ? error.message : '' });
+          return [];
+        }
+      });
+      this.damaged = damaged;
+      this.setAside = this.#folder.setAsideNames();
+      this.segments = this.#inspected;
+      this.#placeReports();
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+  }
+
+  /** Throws `DamagedSegment` for damage that has come since the log was opened. */
+  *stretches(segment: FolderSegment, sentSince: EpochMs): Generator<Stretch> {
+    if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
+    let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
+    for (let ordinal = 0; ordinal < segment.messages; ) {
+      const batch = this.#guard(segment.id, file => file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage));
+      if (batch.length === 0) throw new DamagedSegment(segment.id, new Error(`message ${ordinal} is missing`));
+      for (const row of batch) {
+        ordinal = row[0] + 1;
+        rows++;
+        if (row[2] < sentSince) continue;
+        messages.push(this.#messageOf(segment.id, row));
+        chars += row[14].length;
+        if (messages.length < limits.copyRecordsMax && chars < limits.copyCharsMax) continue;
+        yield { messages, rows };
+        [messages, rows, chars] = [[], 0, 0];
+      }
+    }
+    if (rows > 0) yield { messages, rows };
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#lock.release();
+  }
+
+  /** A later report is the newest of its message: sequences grow from segment to segment. */
+  #placeReports(): void {
+    for (const { id, messages } of this.#inspected) this.#newestReports.set(id, new Float64Array(messages));
+    for (const { firstSequence, reportMessages } of this.#inspected)
+      for (const [i, position] of reportMessages.entries()) {
+        const newest = this.#newestReports.get(segmentIdOf(position));
+        if (newest !== undefined) newest[ordinalOf(position)] = firstSequence + i;
+      }
+  }
+
+  #messageOf(segmentId: number, row: MessageRow): HeldMessage {
+    return {
+      account: row[1],
+      identity: identityOf(row),
+      receivedAt: row[3],
+      initial: initialStateOf(row),
+      reports: this.#reports(this.#newestReports.get(segmentId)?.[row[0]] ?? 0),
+    };
+  }
+
+  /** The reports on a message as far back as they can be read, from the sequence of its newest. */
+  #reports(newest: number): readonly WholeReport[] {
+    const chain: WholeReport[] = [];
+    for (let sequence = newest; sequence !== 0; ) {
+      const holder = this.#holderOf(sequence);
+      const row = holder === undefined ? undefined : this.#guard(holder, file => file.report(sequence));
+      if (holder === undefined || row === undefined) break;
+      chain.push(guardSegment(holder, () => reportOf(row)));
+      sequence = row[1];
+    }
+    return chain.reverse();
+  }
+
+  /** The segment that has this report, unless it is a damaged one: the last that does not begin after it. */
+  #holderOf(sequence: number): number | undefined {
+    let [from, to] = [0, this.#inspected.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((this.#inspected[middle]?.firstSequence ?? Infinity) <= sequence) from = middle + 1;
+      else to = middle;
+    }
+    return this.#inspected[from - 1]?.id;
+  }
+
+  #guard<T>(segmentId: number, work: (file: RowsFile) => T): T {
+    return guardSegment(segmentId, () => work(this.#file(segmentId)));
+  }
+
+  #file(segmentId: number): RowsFile {
+    let file = this.#files.get(segmentId);
+    if (file === undefined) {
+      const oldest = this.#files.keys().next();
+      if (this.#files.size >= openFilesMax && !oldest.done) {
+        this.#files.get(oldest.value)?.close();
+        this.#files.delete(oldest.value);
+      }
+      file = openRows(this.#folder, segmentId);
+      this.#files.set(segmentId, file);
+    }
+    return file;
+  }
+}
+
+/** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
+function openRows(folder: Folder, id: number): RowsFile {
+  const path = folder.rows(id);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
+}
+
+function inspect(folder: Folder, id: number): Inspected {
+  return inspectSealed(folder, id) ?? inspectUnsealed(folder, id);
+}
+
+/** `undefined` without a sound index: the rows must then be read one by one. */
+function inspectSealed(folder: Folder, id: number): Inspected | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  let index: IndexFile | undefined;
+  try {
+    index = new IndexFile(folder.index(id));
+    index.verify(['reportMessages']);
+    const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
+    const path = folder.rows(id);
+    if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
+    const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
+    const reportMessages = index.float64('reportMessages');
+    return { id, name: folder.nameOf(id), messages, newestSentAt, firstSequence, reportMessages };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return undefined;
+  } finally {
+    index?.close();
+  }
+}
+
+function inspectUnsealed(folder: Folder, id: number): Inspected {
+  const file = openRows(folder, id);
+  try {
+    const { firstSequence } = file.meta();
+    const messages = file.count();
+    let newestSentAt = -Infinity;
+    for (let ordinal = 0; ordinal < messages; ordinal += rowsAtATime)
+      for (const [i, row] of file.messagesFrom(ordinal, rowsAtATime).entries()) {
+        if (row[0] !== ordinal + i) throw new DamagedRow(`the rows file (message ${ordinal + i} is missing)`);
+        newestSentAt = Math.max(newestSentAt, verifyMessage(row)[2]);
+      }
+    const reportMessages = new Float64Array(file.reportCount());
+    for (let done = 0; done < reportMessages.length; done += rowsAtATime)
+      for (const [i, row] of file.reportsFrom(firstSequence + done, rowsAtATime).entries()) {
+        if (row[0] !== firstSequence + done + i) throw new DamagedRow(`the rows file (report ${done + i} is missing)`);
+        reportOf(row);
+        reportMessages[done + i] = row[11];
+      }
+    return { id, name: folder.nameOf(id), messages, newestSentAt, firstSequence, reportMessages };
+  } finally {
+    file.close();
+  }
+}
+
+function reportOf(row: ReportRow): WholeReport {
+  verifyReport(row);
+  try {
+    return { said: saidIn(row), receivedAt: row[12], after: stateAfter(row) };
+  } catch (cause) {
+    // The row's checksum leaves out what the report said.
+    throw new DamagedRow(`report ${row[0]} (${cause instanceof Error ? cause.message : cause})`);
+  }
+}

@@ -1,0 +1,379 @@
+import { createHash } from 'node:crypto';
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { AccountId, EpochMs, LogRecord, Submission } from '../../src/domain/message.ts';
+import { statuses } from '../../src/domain/registry.ts';
+import { type CopyStep, checkCopy, copyLog, type SegmentCheck } from '../../src/store/copy-log.ts';
+import { CopyTarget } from '../../src/store/postgres/copy-target.ts';
+import { FolderInUse } from '../../src/store/sqlite/folder.ts';
+import { FolderLog } from '../../src/store/sqlite/folder-log.ts';
+import type { Query, Store } from '../../src/store/store.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { hourMs, recordNumbered, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
+import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+});
+afterAll(() => server.remove());
+
+const start: EpochMs = 1_700_000_000_000;
+
+type CopyOptions = {
+  readonly sentSince?: EpochMs;
+  readonly accountOf?: (account: AccountId) => AccountId | undefined;
+  /** Breaks the copy off after so many transactions. */
+  readonly stepsMax?: number;
+  readonly schema?: string;
+};
+
+type Copied = { readonly sum: CopyStep; readonly checks: readonly SegmentCheck[] };
+
+async function copy(log: SqliteLog, database: PostgresDatabase, options: CopyOptions = {}): Promise<Copied> {
+  const { sentSince = 0, accountOf = account => account, stepsMax = Infinity, schema = 'sentlog' } = options;
+  const folder = new FolderLog(log.dataDir);
+  try {
+    const target = await CopyTarget.open({
+      url: database.url,
+      schema,
+      partitionMs: hourMs,
+      observer: new Witness(),
+    });
+    try {
+      const work = { log: folder, target, accountOf, sentSince: () => sentSince };
+      const sum = { rows: 0, copied: 0, completed: 0, alreadyThere: 0, withoutAccount: 0 };
+      let steps = 0;
+      for await (const step of copyLog(work)) {
+        for (const name of Object.keys(sum) as (keyof CopyStep)[]) sum[name] += step[name];
+        if (++steps === stepsMax) return { sum, checks: [] };
+      }
+      const checks: SegmentCheck[] = [];
+      for await (const part of checkCopy(work)) if ('name' in part) checks.push(part);
+      return { sum, checks };
+    } finally {
+      await target.close();
+    }
+  } finally {
+    folder.close();
+  }
+}
+
+/** Every message of an account that matches, by pages. */
+async function walk(store: Store, query: Omit<Query, 'walk' | 'after'>): Promise<readonly LogRecord[]> {
+  const logs: LogRecord[] = [];
+  for (let after: string | undefined; ; ) {
+    const page = await store.find({ ...query, walk: true, ...(after !== undefined && { after }) });
+    logs.push(...page.logs);
+    if (page.next === undefined) return logs;
+    after = page.next;
+  }
+}
+
+/** What a log answers, whatever is asked. */
+async function answers(store: Store, sentSince: EpochMs, messageIds: readonly string[]) {
+  const all = [];
+  for (const account of accounts) {
+    all.push(await walk(store, { account, filter: {}, sentSince, limit: 3 }));
+    for (const messageId of messageIds) all.push(await store.history(account, messageId, sentSince));
+  }
+  return all;
+}
+
+function emptyLog(segmentMessagesMax = 100): SqliteLog {
+  const log = new SqliteLog({ segmentMessagesMax });
+  onTestFinished(() => log.remove());
+  return log;
+}
+
+async function emptyDatabase(): Promise<PostgresDatabase> {
+  const database = await PostgresDatabase.create(server);
+  onTestFinished(() => database.close());
+  return database;
+}
+
+/** Records in one call of account 1, without a horizon. */
+function record(store: Store, receivedAt: EpochMs, submissions: readonly Submission[], sentSince = 0) {
+  return store.record({ account: 1, binding: {}, receivedAt, sentSince, submissions });
+}
+
+async function logOf(batches: readonly (readonly Submission[])[], segmentMessagesMax?: number): Promise<SqliteLog> {
+  const log = emptyLog(segmentMessagesMax);
+  const store = await log.open();
+  for (const [i, batch] of batches.entries()) await record(store, start + i, batch);
+  await store.close();
+  return log;
+}
+
+const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
+const message = (number: number, fields: Partial<Submission> = {}) =>
+  submission(number, { sentAt: start - number, ...fields });
+const report = (number: number, fields: Partial<Submission> = {}): Submission => ({
+  messageId: `message-${number}`,
+  ...(delivered !== undefined && { status: delivered }),
+  ...fields,
+});
+const all = (checks: readonly SegmentCheck[]) => ({
+  messages: checks.reduce((sum, one) => sum + one.messages, 0),
+  missing: checks.reduce((sum, one) => sum + one.missing, 0),
+  different: checks.reduce((sum, one) => sum + one.different, 0),
+  alike: checks.every(one => one.expected === one.found),
+});
+const faultless = (messages: number) => ({ messages, missing: 0, different: 0, alike: true });
+
+const anyBatch = fc.record({
+  account: fc.constantFrom(1, 1, ...accounts),
+  batch: fc.array(anySubmission, { minLength: 1, maxLength: 25 }),
+});
+
+test.each([3, 1000])('any log, %i messages a segment → the copy answers alike', async segmentMessagesMax => {
+  const database = await emptyDatabase();
+  let runs = 0;
+  const property = fc.asyncProperty(
+    fc.array(anyBatch, { minLength: 1, maxLength: 20 }),
+    fc.array(anyFilter, { minLength: 3, maxLength: 3 }),
+    async (batches, filters) => {
+      const log = new SqliteLog({ segmentMessagesMax });
+      try {
+        const original = await log.open();
+        for (const [i, { account, batch }] of batches.entries())
+          await original.record({
+            account,
+            binding: {},
+            receivedAt: start + 10_000 + i,
+            sentSince: 0,
+            submissions: batch,
+          });
+        const asked = async (store: Store) => [
+          await answers(store, 0, ids),
+          await Promise.all(filters.map(filter => walk(store, { account: 1, filter, sentSince: 0, limit: 2 }))),
+        ];
+        const expected = await asked(original);
+        await original.close();
+        const schema = `copy_${segmentMessagesMax}_${++runs}`;
+        const { checks } = await copy(log, database, { schema });
+        const { messages, ...faults } = all(checks);
+        expect(faults).toEqual({ missing: 0, different: 0, alike: true });
+        const store = await database.open({ schema });
+        expect(await asked(store)).toEqual(expected);
+        expect((await store.stats()).messages).toBe(messages);
+      } finally {
+        log.remove();
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 10 });
+});
+
+test('broken off, then started again → goes on where it was; equal times keep their order', async () => {
+  const log = emptyLog(1000);
+  const original = await log.open();
+  for (let i = 0; i < 6; i++)
+    await record(
+      original,
+      start,
+      Array.from({ length: 1000 }, (_, n) => submission(i * 1000 + n, { sentAt: start })),
+    );
+  const expected = await walk(original, { account: 1, filter: {}, sentSince: 0, limit: 1000 });
+  await original.close();
+  const database = await emptyDatabase();
+  const first = await copy(log, database, { stepsMax: 3 });
+  expect(first.sum).toMatchObject({ copied: 3000, alreadyThere: 0 });
+  const second = await copy(log, database);
+  expect(second.sum).toMatchObject({ copied: 3000, alreadyThere: 3000 });
+  expect(all(second.checks)).toEqual(faultless(6000));
+  const store = await database.open();
+  expect(await walk(store, { account: 1, filter: {}, sentSince: 0, limit: 1000 })).toEqual(expected);
+});
+
+test('log that went on after a copy → the next copy brings what came since, reports on old messages too', async () => {
+  const log = await logOf([[message(1), message(2), message(3)], [report(1)]]);
+  const database = await emptyDatabase();
+  await copy(log, database);
+  const original = await log.open();
+  await record(original, start + 5, [report(1, { seenAt: start + 4 }), report(2), message(4)]);
+  const expected = await answers(original, 0, ['message-1', 'message-2', 'message-4']);
+  await original.close();
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 1, completed: 2, alreadyThere: 1 });
+  expect(all(checks)).toEqual(faultless(4));
+  const store = await database.open();
+  expect(await answers(store, 0, ['message-1', 'message-2', 'message-4'])).toEqual(expected);
+  expect(await store.stats()).toMatchObject({ messages: 4, reports: 3 });
+});
+
+test('target that has messages already → equal ones count, others are told and left alone', async () => {
+  const log = await logOf([[message(1), message(2), message(3)]]);
+  const database = await emptyDatabase();
+  const store = await database.open();
+  await record(store, start, [message(1), message(2, { contentJson: '{"type":"TEXT","text":"other"}' })]);
+  await store.record({ account: 2, binding: {}, receivedAt: start, sentSince: 0, submissions: [message(3)] });
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 1, completed: 0, alreadyThere: 2 });
+  expect(checks).toMatchObject([{ missing: 0, different: 1, examples: ['message-2'] }]);
+  expect(checks[0]?.found).not.toBe(checks[0]?.expected);
+  expect((await store.history(1, 'message-2', 0))?.log.contentJson).toContain('other');
+  expect(await store.history(2, 'message-3', 0)).toBeDefined();
+});
+
+test('reports that came to the copy since → are no difference', async () => {
+  const log = await logOf([[message(1)], [report(1)]]);
+  const database = await emptyDatabase();
+  await copy(log, database);
+  const store = await database.open();
+  await record(store, start + 9, [report(1, { seenAt: start + 8 })]);
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 0, completed: 0, alreadyThere: 1 });
+  expect(all(checks)).toEqual(faultless(1));
+  expect((await store.history(1, 'message-1', 0))?.timeline).toHaveLength(3);
+});
+
+test.each([
+  ['message', `content = replace(content, 'number', 'numbes')`],
+  ['message', 'received_at = received_at + 1'],
+  ['message', 'seen_at = 5'],
+  ['message', `words = '{"status":"in other words"}'`],
+  ['report', 'received_at = received_at + 1'],
+  ['report', `said = replace(said, '"a":', '"a":1')`],
+  ['report', `state_before = replace(state_before, '"a":', '"a":1')`],
+])('a %s changed in the target (%s) → its segment is told', async (table, change) => {
+  const log = await logOf([[message(1), message(2)], [message(3), message(4)], [report(3)]], 2);
+  const database = await emptyDatabase();
+  await copy(log, database);
+  const place = `(SELECT m.number FROM sentlog.message m WHERE m.message_id = 'message-3')`;
+  await database.query(`UPDATE sentlog.${table} SET ${change} WHERE number = ${place}`);
+  const { checks } = await copy(log, database);
+  const told = checks.filter(one => one.expected !== one.found || one.different + one.missing > 0);
+  expect(told).toMatchObject([{ name: '000000002.rows.db', missing: 0, different: 1, examples: ['message-3'] }]);
+});
+
+test('folder as a crash leaves it → copied whole', async () => {
+  const log = emptyLog();
+  const original = await log.open();
+  await recordNumbered(original, 0, 250, start);
+  const image = emptyLog();
+  cpSync(log.dataDir, image.dataDir, { recursive: true });
+  await original.close();
+  const database = await emptyDatabase();
+  const { checks } = await copy(image, database);
+  expect(all(checks)).toEqual(faultless(250));
+});
+
+test('folder that a server holds → refused, and left alone', async () => {
+  const log = emptyLog();
+  const store = await log.open();
+  expect(() => new FolderLog(log.dataDir)).toThrow(FolderInUse);
+  await store.close();
+});
+
+test('copy from a folder → the files of the log are as they were', async () => {
+  const log = await logOf([[message(1), message(2)], [message(3)], [report(1)]], 2);
+  const before = filesOf(log.dataDir);
+  await copy(log, await emptyDatabase());
+  expect(filesOf(log.dataDir)).toEqual(before);
+});
+
+test('damaged segment → named, left out with its reports; the rest is copied', async () => {
+  const log = await logOf(
+    [
+      [message(1), message(2)],
+      [message(3), report(1), message(4)],
+      [message(5), report(2)],
+    ],
+    2,
+  );
+  const path = join(log.dataDir, 'segments', '000000002.rows.db');
+  truncateSync(path, statSync(path).size - 8192);
+  const folder = new FolderLog(log.dataDir);
+  expect(folder.damaged.map(one => one.name)).toEqual(['000000002.rows.db']);
+  folder.close();
+  const database = await emptyDatabase();
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 3 });
+  expect(all(checks)).toEqual(faultless(3));
+  const store = await database.open();
+  expect((await store.history(1, 'message-1', 0))?.timeline).toHaveLength(1);
+  expect((await store.history(1, 'message-2', 0))?.timeline).toHaveLength(2);
+});
+
+test('messages past retention → left out; an id that came again is copied as it is now', async () => {
+  const log = emptyLog(2);
+  const original = await log.open();
+  await record(original, start - 100_000, [message(1, { sentAt: start - 100_000 }), report(1)]);
+  const again = message(1, { sender: 'other' });
+  expect(await record(original, start, [again, message(2)], start - 50_000)).toMatchObject({ recorded: 2 });
+  const expected = await answers(original, start - 50_000, ['message-1', 'message-2']);
+  await original.close();
+  const database = await emptyDatabase();
+  const { sum, checks } = await copy(log, database, { sentSince: start - 50_000 });
+  expect(sum).toMatchObject({ rows: 3, copied: 2 });
+  expect(all(checks)).toEqual(faultless(2));
+  const store = await database.open();
+  expect(await answers(store, start - 50_000, ['message-1', 'message-2'])).toEqual(expected);
+});
+
+test('target where the id of a copied message is past retention → it is recorded again, as any id', async () => {
+  const log = await logOf([[message(1)]]);
+  const database = await emptyDatabase();
+  const store = await database.open();
+  await record(store, start, [message(1, { sentAt: start - 100_000, sender: 'older' })]);
+  const { sum, checks } = await copy(log, database, { sentSince: start - 50_000 });
+  expect(sum).toMatchObject({ copied: 1 });
+  expect(all(checks)).toEqual(faultless(1));
+  expect((await store.history(1, 'message-1', start - 50_000))?.log.sender).toBe('page');
+});
+
+test('accounts under other numbers → copied under those; an account without one is left out', async () => {
+  const log = emptyLog();
+  const original = await log.open();
+  for (const account of [1, 2, 3])
+    await original.record({ account, binding: {}, receivedAt: start, sentSince: 0, submissions: [message(account)] });
+  await original.close();
+  const database = await emptyDatabase();
+  const { sum, checks } = await copy(log, database, { accountOf: id => ({ 1: 2, 2: 7 })[id] });
+  expect(sum).toMatchObject({ rows: 3, copied: 2, withoutAccount: 1 });
+  expect(all(checks)).toEqual(faultless(2));
+  const store = await database.open();
+  const found = await Promise.all(
+    [1, 2, 3, 7].map(account => walk(store, { account, filter: {}, sentSince: 0, limit: 9 })),
+  );
+  expect(found.map(logs => logs.map(one => one.messageId))).toEqual([[], ['message-1'], [], ['message-2']]);
+});
+
+test('others record the same ids meanwhile → each is there once', async () => {
+  const log = await logOf([Array.from({ length: 500 }, (_, i) => message(i))]);
+  const database = await emptyDatabase();
+  const store = await database.open();
+  const recorded = Promise.all(
+    Array.from({ length: 50 }, (_, i) =>
+      record(
+        store,
+        start,
+        Array.from({ length: 10 }, (_, n) => message(i * 10 + n)),
+      ),
+    ),
+  );
+  const { checks } = await copy(log, database);
+  await recorded;
+  expect(all(checks)).toEqual(faultless(500));
+  expect((await store.stats()).messages).toBe(500);
+});
+
+/** Names and bytes of the files of a log. */
+function filesOf(dataDir: string): readonly (readonly [string, string])[] {
+  const folder = join(dataDir, 'segments');
+  return readdirSync(folder)
+    .sort()
+    .map(
+      name =>
+        [
+          name,
+          createHash('sha256')
+            .update(readFileSync(join(folder, name)))
+            .digest('hex'),
+        ] as const,
+    );
+}

@@ -305,6 +305,12 @@ export function loadDataDir(sources: Sources): string {
   return read(serverSettings.dataDir, sources);
 }
 
+/** Only how long messages are kept, for the command that copies them. */
+export function loadRetentionMs(sources: Sources): number {
+  refuseUnknown(sources.env);
+  return read(serverSettings.retentionMs, sources);
+}
+
 /** Throws `SettingError` for the first thing that is wrong. */
 export function loadClientConfig(sources: Sources): ClientConfig {
   refuseUnknown(sources.env);

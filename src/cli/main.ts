@@ -2,14 +2,25 @@ import { Command } from 'commander';
 import { AccountsError } from '../accounts/accounts-file.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { programVersion, SettingError } from '../config.ts';
+import { Unavailable, Unusable } from '../failures.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
+import { addCopy } from './copy.ts';
 import { addExport } from './export.ts';
 import { addImport } from './import.ts';
 import { addQuery } from './query.ts';
 import { addServe } from './serve.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
-const expected = [AccountsError, CommandError, ConnectionError, SentlogError, SettingError, UnexpectedAnswer];
+const expected = [
+  AccountsError,
+  CommandError,
+  ConnectionError,
+  SentlogError,
+  SettingError,
+  Unavailable,
+  UnexpectedAnswer,
+  Unusable,
+];
 
 function programOf(): Command {
   const program = new Command('sentlog')
@@ -19,7 +30,7 @@ function programOf(): Command {
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
   // Commands take these over from the program when they are made, so they come after.
-  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport]) add(program);
+  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport, addCopy]) add(program);
   return program;
 }
 

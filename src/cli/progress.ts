@@ -1,23 +1,21 @@
 import cliProgress, { type Options, type Params, type SingleBar } from 'cli-progress';
 import type { RecordResult } from '../client/index.ts';
+import type { CopyStep } from '../store/copy-log.ts';
 import { note } from './terminal.ts';
 
 const clearLine = '\r\u001b[K';
 
-/** What an import has done so far: a bar on a terminal, and a last line everywhere; on standard error. */
-export class ImportProgress {
+/** How far a command is: a bar on a terminal, with what `figures` says beside it; on standard error. */
+class ProgressBar {
   readonly #startMs = performance.now();
-  readonly #totalBytes: number | undefined;
+  readonly #total: number | undefined;
+  readonly #figures: () => string;
   readonly #bar: SingleBar | undefined;
-  #bytes = 0;
-  #recorded = 0;
-  #updated = 0;
-  #unchanged = 0;
-  #rejected = 0;
 
-  /** Without `totalBytes` the bar cannot say how much is left, and only counts. */
-  constructor(totalBytes: number | undefined) {
-    this.#totalBytes = totalBytes;
+  /** Without `total` the bar cannot say how much is left, and only shows the figures. */
+  constructor(total: number | undefined, figures: () => string) {
+    this.#total = total;
+    this.#figures = figures;
     if (!process.stderr.isTTY) return;
     this.#bar = new cliProgress.SingleBar({
       stream: process.stderr,
@@ -26,7 +24,44 @@ export class ImportProgress {
       etaBuffer: 100,
       format: (options, params) => this.#line(options, params),
     });
-    this.#bar.start(totalBytes ?? 0, 0);
+    this.#bar.start(total ?? 0, 0);
+  }
+
+  get seconds(): number {
+    return Math.max((performance.now() - this.#startMs) / 1000, 0.001);
+  }
+
+  update(done: number): void {
+    this.#bar?.update(Math.min(done, this.#total ?? done));
+  }
+
+  note(text: string): void {
+    note(`${this.#bar === undefined ? '' : clearLine}${text}`);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+
+  #line(options: Options, params: Params): string {
+    if (this.#total === undefined) return this.#figures();
+    const bar = cliProgress.Format.BarFormat(params.progress, options);
+    const left = Number.isFinite(params.eta) ? cliProgress.Format.TimeFormat(params.eta, options, 1) : 'unknown time';
+    return `${bar} ${Math.floor(params.progress * 100)} %, ${this.#figures()}, ${left} left`;
+  }
+}
+
+/** What an import has done so far: a bar, and a last line everywhere. */
+export class ImportProgress {
+  readonly #bar: ProgressBar;
+  #bytes = 0;
+  #recorded = 0;
+  #updated = 0;
+  #unchanged = 0;
+  #rejected = 0;
+
+  constructor(totalBytes: number | undefined) {
+    this.#bar = new ProgressBar(totalBytes, () => `${this.#records()} records, ${this.#rate()} a second`);
   }
 
   get rejected(): number {
@@ -41,35 +76,30 @@ export class ImportProgress {
     this.#recorded += result.recorded;
     this.#updated += result.updated;
     this.#unchanged += result.unchanged;
-    this.#bar?.update(Math.min(this.#bytes, this.#totalBytes ?? this.#bytes));
+    this.#bar.update(this.#bytes);
   }
 
   reject(line: number, reason: string): void {
     this.#rejected++;
-    this.#note(`line ${line}: ${reason}`);
+    this.#bar.note(`line ${line}: ${reason}`);
   }
 
   /** Further records of these lines, of which the server did not say which they are. */
   rejectUnlisted(count: number, lines: readonly number[]): void {
     if (count <= 0) return;
     this.#rejected += count;
-    this.#note(`lines ${lines[0]} to ${lines.at(-1)}: ${count} more were rejected`);
+    this.#bar.note(`lines ${lines[0]} to ${lines.at(-1)}: ${count} more were rejected`);
   }
 
   finish(): void {
-    this.#bar?.stop();
-    const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
+    this.#bar.stop();
     const figures = [
       `${this.#recorded} recorded`,
       `${this.#updated} updated`,
       `${this.#unchanged} unchanged`,
       `${this.#rejected} rejected`,
     ];
-    note(`${figures.join(', ')} in ${seconds} s (${this.#rate()} a second)`);
-  }
-
-  #note(text: string): void {
-    note(`${this.#bar === undefined ? '' : clearLine}${text}`);
+    note(`${figures.join(', ')} in ${this.#bar.seconds.toFixed(1)} s (${this.#rate()} a second)`);
   }
 
   #records(): number {
@@ -77,14 +107,60 @@ export class ImportProgress {
   }
 
   #rate(): number {
-    return Math.round(this.#records() / Math.max((performance.now() - this.#startMs) / 1000, 0.001));
+    return Math.round(this.#records() / this.#bar.seconds);
+  }
+}
+
+/** How far a copy is: a bar for copying, another for checking, and a last line for what was copied. */
+export class CopyProgress {
+  readonly #total: number;
+  #bar: ProgressBar;
+  #rows = 0;
+  readonly #sum = { rows: 0, copied: 0, completed: 0, alreadyThere: 0, withoutAccount: 0 };
+
+  constructor(messages: number) {
+    this.#total = messages;
+    this.#bar = this.#newBar('copied');
   }
 
-  #line(options: Options, params: Params): string {
-    const counts = `${this.#records()} records, ${this.#rate()} a second`;
-    if (this.#totalBytes === undefined) return counts;
-    const bar = cliProgress.Format.BarFormat(params.progress, options);
-    const left = Number.isFinite(params.eta) ? cliProgress.Format.TimeFormat(params.eta, options, 1) : 'unknown time';
-    return `${bar} ${Math.floor(params.progress * 100)} %, ${counts}, ${left} left`;
+  get withoutAccount(): number {
+    return this.#sum.withoutAccount;
+  }
+
+  add(step: CopyStep): void {
+    for (const name of ['rows', 'copied', 'completed', 'alreadyThere', 'withoutAccount'] as const)
+      this.#sum[name] += step[name];
+    this.read(step.rows);
+  }
+
+  read(rows: number): void {
+    this.#rows += rows;
+    this.#bar.update(this.#rows);
+  }
+
+  copied(): void {
+    this.stop();
+    const { rows, copied, completed, alreadyThere, withoutAccount } = this.#sum;
+    const figures = [
+      `${copied} messages copied`,
+      `${completed} completed`,
+      `${alreadyThere} there already`,
+      `${rows - copied - completed - alreadyThere - withoutAccount} past retention`,
+    ];
+    note(`${figures.join(', ')} in ${this.#bar.seconds.toFixed(1)} s (${this.#rate()} a second)`);
+    this.#rows = 0;
+    this.#bar = this.#newBar('checked');
+  }
+
+  stop(): void {
+    this.#bar.stop();
+  }
+
+  #newBar(what: string): ProgressBar {
+    return new ProgressBar(this.#total, () => `${this.#rows} messages ${what}, ${this.#rate()} a second`);
+  }
+
+  #rate(): number {
+    return Math.round(this.#rows / this.#bar.seconds);
   }
 }

@@ -1,0 +1,181 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../accounts/folder.ts';
+import { PostgresDatabase } from '../store/postgres-database.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { recordNumbered, SqliteLog, until, walkIds } from '../support/sqlite-log.ts';
+import { launcher, oneLine, run } from './run.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+});
+afterAll(() => server.remove());
+
+/** A closed log of so many messages, a second apart from now on back, 1000 a segment. */
+async function logOf(messages: number): Promise<SqliteLog> {
+  const log = new SqliteLog({ segmentMessagesMax: 1000 });
+  onTestFinished(() => log.remove());
+  const store = await log.open();
+  await recordNumbered(store, 0, messages, Date.now());
+  await store.close();
+  return log;
+}
+
+async function emptyDatabase(): Promise<PostgresDatabase> {
+  const database = await PostgresDatabase.create(server);
+  onTestFinished(() => database.close());
+  return database;
+}
+
+const copy = (from: string, to: string, ...more: string[]) => run(['copy', '--from', from, '--to', to, ...more]);
+
+const rowsOf = (stdout: string): readonly unknown[] =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+
+test('log → copied and compared by segment, exit code 0', async () => {
+  const log = await logOf(2500);
+  const database = await emptyDatabase();
+  const { code, stdout, stderr } = await copy(log.dataDir, database.url);
+  expect(oneLine(stderr)).toMatch(
+    /^2500 messages copied, 0 completed, 0 there already, 0 past retention in \d+\.\d s \(\d+ a second\)$/,
+  );
+  expect(rowsOf(stdout)).toEqual(
+    [1000, 1000, 500].map((messages, i) => ({
+      segment: `00000000${i + 1}.rows.db`,
+      messages,
+      reports: 0,
+      copy: 'same',
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })),
+  );
+  expect(code).toBe(0);
+  expect(await walkIds(await database.open())).toHaveLength(2500);
+});
+
+test('killed again and again, and started again → all is there once', async () => {
+  const log = await logOf(12_000);
+  const database = await emptyDatabase();
+  const counted = async () => {
+    const [row] = await database.query(`SELECT to_regclass('sentlog.message') IS NOT NULL AS made`);
+    if (row?.made !== true) return 0;
+    return Number((await database.query('SELECT count(*) FROM sentlog.message'))[0]?.count);
+  };
+  for (const stop of [1, 4000, 8000]) {
+    const child = spawn(process.execPath, [launcher, 'copy', '--from', log.dataDir, '--to', database.url]);
+    const exited = once(child, 'exit');
+    await until(async () => (await counted()) >= stop);
+    child.kill('SIGKILL');
+    await exited;
+  }
+  const before = await counted();
+  const { code, stderr } = await copy(log.dataDir, database.url);
+  const [, copied, there] = /^(\d+) messages copied, 0 completed, (\d+) there already/.exec(oneLine(stderr)) ?? [];
+  expect(Number(there)).toBeGreaterThanOrEqual(before);
+  expect(Number(copied) + Number(there)).toBe(12_000);
+  expect(code).toBe(0);
+  const ids = await walkIds(await database.open(), 1000);
+  expect(new Set(ids).size).toBe(12_000);
+  expect(ids).toHaveLength(12_000);
+});
+
+test('target with another message under an id → its segment is named, exit code 1', async () => {
+  const log = await logOf(1500);
+  const database = await emptyDatabase();
+  expect((await copy(log.dataDir, database.url)).code).toBe(0);
+  await database.query(`UPDATE sentlog.message SET sender = 'other' WHERE message_id = 'message-1200'`);
+  await database.query(`DELETE FROM sentlog.message_key WHERE message_id = 'message-1300'`);
+  const { code, stdout, stderr } = await copy(log.dataDir, database.url);
+  expect(code).toBe(1);
+  expect(rowsOf(stdout)).toMatchObject([{ copy: 'same' }, { copy: 'differs' }]);
+  expect(stderr.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(/^1 messages copied, 0 completed, 1499 there already/),
+    '000000002.rows.db differs: of 500 messages 0 are missing and 1 are other ones (message-1200)',
+  ]);
+});
+
+test('damaged segment → named and left out, exit code 1; started again after it was set aside → exit code 0', async () => {
+  const log = await logOf(2500);
+  truncateSync(join(log.dataDir, 'segments', '000000002.rows.db'), 9000);
+  const database = await emptyDatabase();
+  const first = await copy(log.dataDir, database.url);
+  expect(first.code).toBe(1);
+  expect(first.stderr.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(/^1500 messages copied/),
+    expect.stringMatching(/^000000002\.rows\.db is damaged \(.+\): left out/),
+  ]);
+  await (await log.open()).close();
+  const second = await copy(log.dataDir, database.url);
+  expect(second.code).toBe(0);
+  expect(second.stderr).toContain('000000002.rows.db was set aside as damaged by a server, and is left out\n');
+});
+
+test('messages past --retention → left out', async () => {
+  const log = await logOf(1000);
+  const database = await emptyDatabase();
+  const { code, stderr } = await copy(log.dataDir, database.url, '--retention', '500s');
+  const [, copied, past] =
+    /^(\d+) messages copied, 0 completed, 0 there already, (\d+) past/.exec(oneLine(stderr)) ?? [];
+  expect(Number(copied) + Number(past)).toBe(1000);
+  expect(Number(copied)).toBeLessThanOrEqual(500);
+  expect(Number(copied)).toBeGreaterThan(0);
+  expect(code).toBe(0);
+});
+
+test('folder that a server holds → one line', async () => {
+  const log = await logOf(1);
+  const store = await log.open();
+  const { code, stderr } = await copy(log.dataDir, 'postgres://localhost/none');
+  await store.close();
+  expect(code).toBe(1);
+  expect(oneLine(stderr)).toContain('is in use by another sentlog process');
+});
+
+test('folder without a log → one line, and nothing is made there', async () => {
+  const folder = join(temporaryFolder(), 'data');
+  const { code, stderr } = await copy(folder, 'postgres://localhost/none');
+  expect(code).toBe(1);
+  expect(oneLine(stderr)).toBe(`sentlog: there is no log in ${folder}`);
+});
+
+test.each([
+  ['mysql://localhost/log', /is not like postgres:\/\/user@host\/database$/],
+  ['log', /is not like postgres:\/\/user@host\/database$/],
+  ['postgres://127.0.0.1:1/log', /cannot be reached: .*ECONNREFUSED/],
+])('target %s → one line', async (url, reason) => {
+  const log = await logOf(1);
+  const { code, stderr } = await copy(log.dataDir, url);
+  expect(code).toBe(1);
+  expect(oneLine(stderr)).toMatch(reason);
+});
+
+test('database that is not there → one line', async () => {
+  const log = await logOf(1);
+  const { code, stderr } = await copy(log.dataDir, server.url('nowhere'));
+  expect(code).toBe(1);
+  expect(oneLine(stderr)).toMatch(/database "nowhere" does not exist/);
+});
+
+test('database that goes away in the middle → one line; started again, all is there', async () => {
+  const log = await logOf(6000);
+  const database = await emptyDatabase();
+  const running = copy(log.dataDir, database.url);
+  await until(async () => {
+    const rows = await database.query(`SELECT pid FROM pg_stat_activity WHERE query LIKE '%INSERT INTO message %'
+      AND pid <> pg_backend_pid() AND datname = current_database()`);
+    if (rows.length === 0) return false;
+    await database.query(`SELECT pg_terminate_backend(${Number(rows[0]?.pid)})`);
+    return true;
+  });
+  const { code, stderr } = await running;
+  expect(code).toBe(1);
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^sentlog: PostgreSQL cannot/);
+  expect((await copy(log.dataDir, database.url)).code).toBe(0);
+  expect(await walkIds(await database.open(), 1000)).toHaveLength(6000);
+});

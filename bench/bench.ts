@@ -1,4 +1,5 @@
 import { Accounts } from '../src/accounts/accounts.ts';
+import { SqliteAccountRows } from '../src/accounts/sqlite/account-rows.ts';
 import type { EpochMs } from '../src/domain/message.ts';
 import type { Case, Preparation, Trial } from './cases/case.ts';
 import { batchConnections } from './cases/recording.ts';
@@ -46,7 +47,7 @@ export class Bench {
   }
 
   static async open(options: BenchOptions, workplace: Workplace): Promise<Bench> {
-    return new Bench(options, workplace, createAccess(workplace), await LoadGenerator.start(workplace));
+    return new Bench(options, workplace, await createAccess(workplace), await LoadGenerator.start(workplace));
   }
 
   /** The results of the cases in their order; throws the first thing that goes wrong. */
@@ -131,14 +132,14 @@ export class Bench {
 }
 
 /** An account of the bench's own, with a key that every server of it takes. */
-function createAccess(workplace: Workplace): Access {
+async function createAccess(workplace: Workplace): Promise<Access> {
   const accountsFile = workplace.newFolder('accounts.sqlite');
-  const accounts = new Accounts(accountsFile, Date.now);
+  const accounts = new Accounts(new SqliteAccountRows(accountsFile), Date.now);
   try {
-    const { name } = accounts.createAccount('bench');
-    const { key } = accounts.createKey({ account: name });
+    const { name } = await accounts.createAccount('bench');
+    const { key } = await accounts.createKey({ account: name });
     return { accountsFile, authorization: `App ${key}` };
   } finally {
-    accounts.close();
+    await accounts.close();
   }
 }

@@ -4,6 +4,8 @@ import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Accounts } from './accounts/accounts.ts';
 import { Credentials } from './accounts/credentials.ts';
+import { SqliteAccountRows } from './accounts/sqlite/account-rows.ts';
+import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
 import { type Config, maskedConfig, programVersion } from './config.ts';
 import { Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
@@ -41,12 +43,12 @@ const janitorIntervalMsMax = 60_000;
 export async function start(config: Config, logger: Logger): Promise<Running> {
   await using parts = new AsyncDisposableStack();
   const accountsPath = join(config.dataDir, 'accounts.db');
-  const accounts = parts.adopt(new Accounts(accountsPath, Date.now), one => one.close());
+  const accounts = parts.adopt(new Accounts(new SqliteAccountRows(accountsPath), Date.now), one => one.close());
   const metrics = createMetrics(new Registry());
   const store = parts.adopt(await openStore(config, metrics.storeObserver(storeListener(logger))), one => one.close());
   const { tokenTtlMs, sessionTtlMs } = config;
   const authenticator = parts.adopt(
-    new Credentials({ path: accountsPath, now: Date.now, tokenTtlMs, sessionTtlMs }),
+    new Credentials(new SqliteCredentialRows(accountsPath), { now: Date.now, tokenTtlMs, sessionTtlMs }),
     one => one.close(),
   );
   const server = parts.adopt(
@@ -61,7 +63,7 @@ export async function start(config: Config, logger: Logger): Promise<Running> {
         failedAuthPerMinute: config.authFailureLimit,
       },
       // Kept with the accounts, so that a cursor is good after a restart too.
-      cursorSecret: accounts.secret('cursor'),
+      cursorSecret: await accounts.secret('cursor'),
       corsOrigins: config.corsOrigins,
       metrics,
       logger,
@@ -73,7 +75,7 @@ export async function start(config: Config, logger: Logger): Promise<Running> {
   );
   await server.listen({ host: config.host, port: config.port });
   parts.adopt(janitor(store, config.retentionMs, logger), timer => clearInterval(timer));
-  const firstKey = accounts.createFirstAccount(firstAccount)?.key;
+  const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   const started = parts.move();
   return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync() };
 }

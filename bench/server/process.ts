@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Credentials } from '../../src/accounts/credentials.ts';
+import { SqliteCredentialRows } from '../../src/accounts/sqlite/credential-rows.ts';
 import type { EpochMs } from '../../src/domain/message.ts';
 import { defaultTimeouts } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -30,8 +31,7 @@ async function run(settings: ServerSettings): Promise<Running> {
   });
   const store = await openStore(settings.store, observer);
   const hourMs = 3_600_000;
-  const credentials = new Credentials({
-    path: settings.access.accountsFile,
+  const credentials = new Credentials(new SqliteCredentialRows(settings.access.accountsFile), {
     now: Date.now,
     tokenTtlMs: hourMs,
     sessionTtlMs: hourMs,

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Account, Accounts, type KeyInfo, type UserInfo } from '../accounts/accounts.ts';
+import { Accounts } from '../accounts/accounts.ts';
 import { type Scope, scopes } from '../accounts/authenticator.ts';
+import type { Account, KeyInfo, UserInfo } from '../accounts/rows.ts';
+import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { loadDataDir, serverSettings } from '../config.ts';
 import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
 import { newPassword } from './password.ts';
@@ -22,7 +24,7 @@ export function addAccounts(program: Command): void {
     .argument('<name>')
     .option('--requests-per-minute <number>', 'to the log; else the setting of the server holds', wholeNumber);
   const make = async (data: Accounts, name: string) => {
-    const account = data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
+    const account = await data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
     note(`made account ${account.name}`);
   };
   withAccounts(create, make, { mayMakeFile: true });
@@ -45,7 +47,7 @@ export function addAccounts(program: Command): void {
     ['CREATED', row => row.createdAt],
   ];
   const list = accounts.command('list').description('Show the accounts.');
-  withAccounts(list, async data => printRows(data.accounts().map(shownAccount), columns));
+  withAccounts(list, async data => printRows((await data.accounts()).map(shownAccount), columns));
 }
 
 export function addKeys(program: Command): void {
@@ -64,7 +66,7 @@ export function addKeys(program: Command): void {
       text(flags, 'application'),
       text(flags, 'entity'),
     ];
-    const { key, info } = data.createKey({
+    const { key, info } = await data.createKey({
       account: text(flags, 'account') ?? '',
       scopes: scopesOf(flags.scope),
       binding: { ...(applicationId !== undefined && { applicationId }), ...(entityId !== undefined && { entityId }) },
@@ -87,13 +89,13 @@ export function addKeys(program: Command): void {
   ];
   const list = keys.command('list').description('Show the keys, without their secrets.');
   list.option('--account <name>', 'only of this account');
-  withAccounts(list, async data => printRows(data.keys(text(list.opts(), 'account')).map(shownKey), columns));
+  withAccounts(list, async data => printRows((await data.keys(text(list.opts(), 'account'))).map(shownKey), columns));
 
   const revoke = keys
     .command('revoke')
     .description('Refuse a key from now on.')
     .argument('<id>', 'as `keys list` shows it');
-  withAccounts(revoke, async (data, id) => note(`revoked key ${data.revokeKey(id).id}`));
+  withAccounts(revoke, async (data, id) => note(`revoked key ${(await data.revokeKey(id)).id}`));
 }
 
 export function addUsers(program: Command): void {
@@ -125,11 +127,11 @@ export function addUsers(program: Command): void {
   ];
   const list = users.command('list').description('Show the users.');
   list.option('--account <name>', 'only of this account');
-  withAccounts(list, async data => printRows(data.users(text(list.opts(), 'account')).map(shownUser), columns));
+  withAccounts(list, async data => printRows((await data.users(text(list.opts(), 'account'))).map(shownUser), columns));
 
   const remove = users.command('remove').description('Remove a user and end their sessions.').argument('<name>');
   withAccounts(remove, async (data, name) => {
-    data.removeUser(name);
+    await data.removeUser(name);
     note(`removed user ${name}`);
   });
 }
@@ -146,11 +148,11 @@ function withAccounts(
     // A command in the wrong folder must not leave a new log behind there.
     if (!mayMakeFile && !existsSync(file))
       throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
-    const accounts = new Accounts(file, Date.now);
+    const accounts = new Accounts(new SqliteAccountRows(file), Date.now);
     try {
       await work(accounts, command.args[0] ?? '');
     } finally {
-      accounts.close();
+      await accounts.close();
     }
   });
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { AccountsError } from '../accounts/accounts-file.ts';
+import { AccountsError } from '../accounts/rows.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { programVersion, SettingError } from '../config.ts';
 import { Unavailable, Unusable } from '../failures.ts';

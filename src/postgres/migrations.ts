@@ -98,4 +98,76 @@ CREATE TABLE message_key_g1 PARTITION OF message_key FOR VALUES FROM (1) TO (2);
 INSERT INTO generation (number) VALUES (1);
 `;
 
-export const migrations: readonly Migration[] = [{ number: 1, name: 'log', sql: log }];
+/** Who may use the log, as `src/accounts` knows them. Times are milliseconds by the clock of the process that wrote them. */
+const accounts = `
+CREATE TABLE account (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  requests_per_minute integer,
+  created_at bigint NOT NULL
+);
+
+CREATE TABLE api_key (
+  id text COLLATE "C" PRIMARY KEY,
+  account_id bigint NOT NULL REFERENCES account,
+  secret_hash bytea NOT NULL,
+  scopes text NOT NULL,
+  application_id text,
+  entity_id text,
+  created_at bigint NOT NULL,
+  expires_at bigint,
+  revoked_at bigint
+);
+CREATE INDEX api_key_account ON api_key (account_id, created_at);
+
+CREATE TABLE account_user (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  account_id bigint NOT NULL REFERENCES account,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  password text NOT NULL,
+  scopes text NOT NULL,
+  created_at bigint NOT NULL
+);
+CREATE INDEX account_user_account ON account_user (account_id);
+
+CREATE TABLE session (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  token_hash bytea NOT NULL UNIQUE,
+  user_id bigint NOT NULL REFERENCES account_user ON DELETE CASCADE,
+  expires_at bigint NOT NULL
+);
+CREATE INDEX session_user_id ON session (user_id, id);
+CREATE INDEX session_expiry ON session (expires_at);
+
+CREATE TABLE access_token (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  token_hash bytea NOT NULL UNIQUE,
+  key_id text COLLATE "C" NOT NULL REFERENCES api_key ON DELETE CASCADE,
+  expires_at bigint NOT NULL
+);
+CREATE INDEX access_token_key ON access_token (key_id, id);
+CREATE INDEX access_token_expiry ON access_token (expires_at);
+
+CREATE TABLE secret (
+  name text COLLATE "C" PRIMARY KEY,
+  value bytea NOT NULL
+);
+`;
+
+/**
+ * Requests of the minute under way. Not logged: after a crash of the server the minute begins anew, and counting must
+ * not wait for the disk. Rows are updated all the time, so each page keeps room for that.
+ */
+const requestCounts = `
+CREATE UNLOGGED TABLE request_count (
+  key text COLLATE "C" PRIMARY KEY,
+  requests bigint NOT NULL,
+  ends_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+`;
+
+export const migrations: readonly Migration[] = [
+  { number: 1, name: 'log', sql: log },
+  { number: 2, name: 'accounts', sql: accounts },
+  { number: 3, name: 'request counts', sql: requestCounts },
+];

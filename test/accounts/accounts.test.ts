@@ -1,88 +1,85 @@
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
-import { Accounts } from '../../src/accounts/accounts.ts';
-import { AccountsError } from '../../src/accounts/accounts-file.ts';
-import { basic, openAccounts, TestClock, temporaryFolder } from './folder.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AccountsError } from '../../src/accounts/rows.ts';
+import { basic, places } from './places.ts';
 
-function refusal(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    expect(error).toBeInstanceOf(AccountsError);
-    return error instanceof Error ? error.message : '';
-  }
-  throw new Error('was not refused');
+async function refusal(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(AccountsError);
+  return error instanceof Error ? error.message : '';
 }
 
-describe('accounts', () => {
-  test('a name that is taken → refused, the first account unchanged', () => {
-    const { accounts } = openAccounts();
-    accounts.createAccount('shop', 300);
-    expect(refusal(() => accounts.createAccount('shop'))).toBe('there is already an account "shop"');
-    expect(accounts.accounts()).toMatchObject([{ id: 1, name: 'shop', requestsPerMinute: 300 }]);
+describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable }) => {
+  beforeAll(start);
+  afterAll(stop);
+
+  test('a name that is taken → refused, the first account unchanged', async () => {
+    const { accounts } = await open();
+    await accounts.createAccount('shop', 300);
+    expect(await refusal(accounts.createAccount('shop'))).toBe('there is already an account "shop"');
+    expect(await accounts.accounts()).toMatchObject([{ id: 1, name: 'shop', requestsPerMinute: 300 }]);
   });
 
-  test('an account that was deleted by hand → its id is not given again', () => {
-    const { accounts, path } = openAccounts();
-    accounts.createAccount('one');
-    const { id } = accounts.createAccount('two');
-    const db = new DatabaseSync(path);
-    db.exec("DELETE FROM account WHERE name = 'two'");
-    db.close();
-    expect(accounts.createAccount('three').id).toBeGreaterThan(id);
+  test('an account that was deleted by hand → its id is not given again', async () => {
+    const { accounts, byHand } = await open();
+    await accounts.createAccount('one');
+    const { id } = await accounts.createAccount('two');
+    await byHand("DELETE FROM account WHERE name = 'two'");
+    expect((await accounts.createAccount('three')).id).toBeGreaterThan(id);
   });
 
-  test.each(['', ' padded', 'padded ', 'a\nb', 'x'.repeat(101), '\ud800'])('name %j → refused', name => {
-    const { accounts } = openAccounts();
-    refusal(() => accounts.createAccount(name));
-    expect(accounts.accounts()).toEqual([]);
+  test.each(['', ' padded', 'padded ', 'a\nb', 'x'.repeat(101), '\ud800'])('name %j → refused', async name => {
+    const { accounts } = await open();
+    await refusal(accounts.createAccount(name));
+    expect(await accounts.accounts()).toEqual([]);
   });
 
-  test.each([0, -1, 1.5, Number.NaN, 1_000_001])('%d requests a minute → refused', requestsPerMinute => {
-    const { accounts } = openAccounts();
-    refusal(() => accounts.createAccount('shop', requestsPerMinute));
+  test.each([0, -1, 1.5, Number.NaN, 1_000_001])('%d requests a minute → refused', async requestsPerMinute => {
+    const { accounts } = await open();
+    await refusal(accounts.createAccount('shop', requestsPerMinute));
   });
 
   test('an account, key or user that is not there → refused by name', async () => {
-    const { accounts } = openAccounts();
-    expect(refusal(() => accounts.createKey({ account: 'shop' }))).toBe('there is no account "shop"');
-    expect(refusal(() => accounts.keys('shop'))).toBe('there is no account "shop"');
-    expect(refusal(() => accounts.users('shop'))).toBe('there is no account "shop"');
-    expect(refusal(() => accounts.revokeKey('sentlog_AAAAAAAAAAAA'))).toBe('there is no key "AAAAAAAAAAAA"');
-    expect(refusal(() => accounts.revokeKey('?'))).toBe('"?" is not the id of a key');
-    expect(refusal(() => accounts.removeUser('ann'))).toBe('there is no user "ann"');
+    const { accounts } = await open();
+    expect(await refusal(accounts.createKey({ account: 'shop' }))).toBe('there is no account "shop"');
+    expect(await refusal(accounts.keys('shop'))).toBe('there is no account "shop"');
+    expect(await refusal(accounts.users('shop'))).toBe('there is no account "shop"');
+    expect(await refusal(accounts.revokeKey('sentlog_AAAAAAAAAAAA'))).toBe('there is no key "AAAAAAAAAAAA"');
+    expect(await refusal(accounts.revokeKey('?'))).toBe('"?" is not the id of a key');
+    expect(await refusal(accounts.removeUser('ann'))).toBe('there is no user "ann"');
     await expect(accounts.createUser({ account: 'shop', name: 'ann' })).rejects.toThrow('there is no account "shop"');
   });
 
-  test('first account → made once, with a key that works, and never on a file that has accounts', async () => {
-    const { accounts, credentials } = openAccounts();
-    const first = accounts.createFirstAccount('default');
+  test('first account → made once, with a key that works, and never where there are accounts', async () => {
+    const { accounts, credentials } = await open();
+    const first = await accounts.createFirstAccount('default');
     expect(await credentials.authenticate(`App ${first?.key}`)).toMatchObject({
       account: { name: 'default' },
       scopes: ['messenger:manage'],
     });
-    expect(accounts.createFirstAccount('default')).toBeUndefined();
-    expect(accounts.createFirstAccount('other')).toBeUndefined();
-    expect(accounts.accounts()).toHaveLength(1);
+    expect(await accounts.createFirstAccount('default')).toBeUndefined();
+    expect(await accounts.createFirstAccount('other')).toBeUndefined();
+    expect(await accounts.accounts()).toHaveLength(1);
   });
 
-  test('keys → listed oldest first with all but their secret', () => {
-    const { accounts, clock } = openAccounts();
-    accounts.createAccount('shop');
-    accounts.createAccount('bank');
-    const first = accounts.createKey({ account: 'shop', scopes: ['messenger:logs:write', 'messenger:logs:read'] });
+  test('keys → listed oldest first with all but their secret', async () => {
+    const { accounts, clock } = await open();
+    await accounts.createAccount('shop');
+    await accounts.createAccount('bank');
+    const first = await accounts.createKey({
+      account: 'shop',
+      scopes: ['messenger:logs:write', 'messenger:logs:read'],
+    });
     clock.advance(1);
-    const second = accounts.createKey({
+    const second = await accounts.createKey({
       account: 'bank',
       binding: { applicationId: 'app', entityId: 'entity' },
       expiresAt: clock.now() + 1000,
     });
-    expect(accounts.keys()).toEqual([first.info, second.info]);
-    expect(accounts.keys('bank')).toEqual([
+    expect(await accounts.keys()).toEqual([first.info, second.info]);
+    expect(await accounts.keys('bank')).toEqual([
       {
         id: second.info.id,
         account: 'bank',
@@ -93,107 +90,65 @@ describe('accounts', () => {
       },
     ]);
     expect(first.info.scopes).toEqual(['messenger:logs:read', 'messenger:logs:write']);
-    expect(JSON.stringify(accounts.keys())).not.toContain(first.key.split('_')[2]);
+    expect(JSON.stringify(await accounts.keys())).not.toContain(first.key.split('_')[2]);
   });
 
-  test('key → has the form that secret scanners look for', () => {
-    const { accounts } = openAccounts();
-    accounts.createAccount('shop');
-    const { key, info } = accounts.createKey({ account: 'shop' });
+  test('key → has the form that secret scanners look for', async () => {
+    const { accounts } = await open();
+    await accounts.createAccount('shop');
+    const { key, info } = await accounts.createKey({ account: 'shop' });
     expect(key).toMatch(/^sentlog_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$/);
     expect(key).toContain(`sentlog_${info.id}_`);
   });
 
   test('user whose name has a colon or whose password is short → refused', async () => {
-    const { accounts } = openAccounts();
-    accounts.createAccount('shop');
+    const { accounts } = await open();
+    await accounts.createAccount('shop');
     await expect(accounts.createUser({ account: 'shop', name: 'a:b' })).rejects.toThrow('colon');
     await expect(accounts.createUser({ account: 'shop', name: 'ann', password: 'short' })).rejects.toThrow(
       'at least 8',
     );
-    expect(accounts.users()).toEqual([]);
+    expect(await accounts.users()).toEqual([]);
   });
 
-  test('named secret → the same after reopening, another under another name', () => {
-    const { accounts, path, clock } = openAccounts();
-    const cursor = accounts.secret('cursor');
-    const again = new Accounts(path, clock.now);
-    expect(again.secret('cursor')).toEqual(cursor);
-    expect(again.secret('other')).not.toEqual(cursor);
-    again.close();
-  });
-});
-
-describe('the accounts file', () => {
-  test('keys, tokens, sessions and passwords → none is readable in any file of the folder', async () => {
-    const { accounts, credentials, path } = openAccounts();
-    accounts.createAccount('shop');
-    const { key, info } = accounts.createKey({ account: 'shop' });
-    const password = 'correct horse battery staple';
-    await accounts.createUser({ account: 'shop', name: 'ann', password });
-    const secret = key.split('_')[2] ?? '';
-    const token = await credentials.issueToken(info.id, secret);
-    const session = await credentials.createSession('ann', password);
-    const files = readdirSync(dirname(path)).map(name => readFileSync(join(dirname(path), name)));
-    const all = Buffer.concat(files);
-    expect(all.includes(info.id)).toBe(true);
-    for (const hidden of [secret, token?.accessToken, session?.token, password]) {
-      expect(hidden).toBeTruthy();
-      expect(all.includes(hidden ?? '')).toBe(false);
-    }
-  });
-
-  test('new file → only its owner may read it', () => {
-    const { path } = openAccounts();
-    for (const name of readdirSync(dirname(path)))
-      expect(statSync(join(dirname(path), name)).mode & 0o077, name).toBe(0);
-  });
-
-  test('file of a newer version → refused with a line that says so, and left as it was', () => {
-    const { path, accounts, clock } = openAccounts();
-    accounts.createAccount('shop');
-    const db = new DatabaseSync(path);
-    db.exec('PRAGMA user_version = 99');
-    const line = refusal(() => new Accounts(path, clock.now));
-    expect(line).toMatch(
-      /^\S+accounts\.db was written by a newer sentlog \(schema 99, this one knows \d+\): run that version$/,
+  test('first account, made by eight at once → by one of them', async () => {
+    const { accounts, credentials, elsewhere } = await open();
+    const all = [accounts, ...Array.from({ length: 7 }, elsewhere)];
+    const made = (await Promise.all(all.map(one => one.createFirstAccount('default')))).filter(
+      one => one !== undefined,
     );
-    expect(db.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
-    db.close();
+    expect(made).toHaveLength(1);
+    expect(await credentials.authenticate(`App ${made[0]?.key}`)).toBeDefined();
+    expect([await accounts.accounts(), await accounts.keys()].map(rows => rows.length)).toEqual([1, 1]);
   });
 
-  test('file that is no database → refused in one line', () => {
-    const path = join(temporaryFolder(), 'accounts.db');
-    writeFileSync(path, 'not a database at all, but long enough to be taken for one\n'.repeat(40));
-    expect(refusal(() => new Accounts(path, Date.now))).toBe(`cannot use ${path}: file is not a database`);
+  test('a name of an account or user that is taken at once by many → given to one of them', async () => {
+    const { accounts, elsewhere } = await open();
+    const all = [accounts, ...Array.from({ length: 4 }, elsewhere)];
+    const made = await Promise.allSettled(all.map(one => one.createAccount('shop')));
+    expect(made.filter(one => one.status === 'fulfilled')).toHaveLength(1);
+    const user = { account: 'shop', name: 'ann', password: 'password1' };
+    const users = await Promise.allSettled(all.map(one => one.createUser(user)));
+    expect(users.filter(one => one.status === 'fulfilled')).toHaveLength(1);
+    for (const one of [...made, ...users])
+      if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(AccountsError);
   });
 
-  test('eight processes that open a new folder at once → one first account, one key each, no error', async () => {
-    const path = join(temporaryFolder(), 'data', 'accounts.db');
-    const script = `
-      import { Accounts } from ${JSON.stringify(new URL('../../src/accounts/accounts.ts', import.meta.url).href)};
-      const accounts = new Accounts(${JSON.stringify(path)}, Date.now);
-      accounts.createFirstAccount('default');
-      for (let n = 0; n < 20; n++) accounts.createKey({ account: 'default' });
-      process.stdout.write(Buffer.from(accounts.secret('cursor')).toString('hex'));
-      accounts.close();`;
-    const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
-    const results = await Promise.all(Array.from({ length: 8 }, run));
-    expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
-    expect(results.map(({ stderr }) => stderr).join('')).toBe('');
-    const accounts = new Accounts(path, new TestClock().now);
-    expect(accounts.accounts()).toHaveLength(1);
-    expect(accounts.keys()).toHaveLength(8 * 20 + 1);
-    accounts.close();
+  test('named secret → the same for all and after reopening, another under another name', async () => {
+    const { accounts, elsewhere } = await open();
+    const all = Array.from({ length: 4 }, elsewhere);
+    const secrets = await Promise.all([accounts, ...all].map(one => one.secret('cursor')));
+    for (const one of secrets) expect(Buffer.from(one)).toEqual(Buffer.from(secrets[0] ?? []));
+    expect(secrets[0]).toHaveLength(32);
+    expect(Buffer.from(await elsewhere().secret('cursor'))).toEqual(Buffer.from(secrets[0] ?? []));
+    expect(Buffer.from(await elsewhere().secret('other'))).not.toEqual(Buffer.from(secrets[0] ?? []));
   });
 
   test('changed row of a stored password → a failure, never an acceptance', async () => {
-    const { accounts, credentials, path } = openAccounts();
-    accounts.createAccount('shop');
+    const { accounts, credentials, byHand } = await open();
+    await accounts.createAccount('shop');
     await accounts.createUser({ account: 'shop', name: 'ann', password: 'long enough' });
-    const db = new DatabaseSync(path);
-    db.exec("UPDATE user SET password = ''");
-    db.close();
+    await byHand(`UPDATE ${userTable} SET password = ''`);
     await expect(credentials.authenticate(basic('ann', ''))).rejects.toThrow('not in the form');
   });
 });

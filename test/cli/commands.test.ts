@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { clientSettings, flagName, serverSettings } from '../../src/config.ts';
-import { temporaryFolder } from '../accounts/folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { answering, launcher, log, oneLine, refusal, run, sendJson } from './run.ts';
 
 describe('usage', () => {

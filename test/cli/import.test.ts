@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder } from '../accounts/folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { answering, log, oneLine, refusal, run, sendJson } from './run.ts';
 
 describe('import', () => {

@@ -7,8 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SentlogClient } from '../../src/client/index.ts';
-import { basic, temporaryFolder } from '../accounts/folder.ts';
+import { basic } from '../accounts/places.ts';
 import { ServerHome } from '../support/server-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { launcher, run } from './run.ts';
 
 function newHome(): ServerHome {

@@ -1,14 +1,5 @@
-import type { EpochMs } from '../domain/message.ts';
-
-/** A session or an access token to be kept; only the hash of the token is. */
-export type Grant =
-  | { readonly kind: 'session'; readonly tokenHash: Uint8Array; readonly userId: number; readonly expiresAt: EpochMs }
-  | {
-      readonly kind: 'access_token';
-      readonly tokenHash: Uint8Array;
-      readonly keyId: string;
-      readonly expiresAt: EpochMs;
-    };
+import type { EpochMs } from '../../domain/message.ts';
+import type { Grant } from '../rows.ts';
 
 /** What the writing thread is asked for. */
 export type GrantRequest =

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { EpochMs } from '../domain/message.ts';
-import { Unavailable } from '../failures.ts';
-import type { Grant, GrantReply, GrantRequest } from './grants.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import { Unavailable } from '../../failures.ts';
+import type { Grant } from '../rows.ts';
+import type { GrantReply, GrantRequest } from './grants.ts';
 
 const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' : './grant-thread.js', import.meta.url);
 

@@ -1,14 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-
-/** Something the operator can put right; `message` is one line that says what. */
-export class AccountsError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'AccountsError';
-  }
-}
+import { AccountsError } from '../rows.ts';
 
 /** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
 const schemaSteps: readonly string[] = [

@@ -4,12 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { EpochMs } from '../domain/message.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import { type Grant, grantsPerOwnerMax } from '../rows.ts';
 import { openAccountsFile, transact } from './accounts-file.ts';
-import type { Grant, GrantReply, GrantRequest } from './grants.ts';
-
-/** A client that asks for a token with every request fills no disk: its oldest tokens go. */
-const grantsPerOwnerMax = 1000;
+import type { GrantReply, GrantRequest } from './grants.ts';
 
 assert(parentPort !== null && typeof workerData === 'string');
 const port = parentPort;

@@ -1,0 +1,185 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
+import type { Connections } from '../../postgres/connections.ts';
+import type { Session } from '../../postgres/session.ts';
+import {
+  type Account,
+  type AccountRows,
+  type KeyInfo,
+  type NewAccount,
+  type NewKey,
+  type NewUser,
+  readScopes,
+  type UserInfo,
+  writeScopes,
+} from '../rows.ts';
+import { bindingOf, buffer, bytes } from './columns.ts';
+
+/** Accounts in the database of the log, as the commands change them: also while servers run on it. */
+export class PostgresAccountRows implements AccountRows {
+  readonly #connections: Connections;
+
+  /** Closes the connections when it is closed. */
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  async addAccount(account: NewAccount): Promise<Account | undefined> {
+    return addAccount(this.#connections, account);
+  }
+
+  async account(name: string): Promise<Account | undefined> {
+    const [row] = await this.#connections.query(`${selectAccounts} WHERE a.name = $1`, [name]);
+    return row && readAccount(row);
+  }
+
+  async accounts(): Promise<readonly Account[]> {
+    return (await this.#connections.query(`${selectAccounts} ORDER BY a.id`)).map(readAccount);
+  }
+
+  async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {
+    await this.#connections.query('UPDATE account SET requests_per_minute = $1 WHERE id = $2', [
+      requestsPerMinute ?? null,
+      account,
+    ]);
+  }
+
+  async addKey(account: AccountId, key: NewKey): Promise<void> {
+    await addKey(this.#connections, account, key);
+  }
+
+  async key(id: string): Promise<KeyInfo | undefined> {
+    const [row] = await this.#connections.query(`${selectKeys} WHERE k.id = $1`, [id]);
+    return row && readKey(row);
+  }
+
+  async keys(account?: string): Promise<readonly KeyInfo[]> {
+    const rows = await this.#connections.query(
+      `${selectKeys} WHERE $1::text IS NULL OR a.name = $1 ORDER BY k.created_at, k.id`,
+      [account ?? null],
+    );
+    return rows.map(readKey);
+  }
+
+  async revokeKey(id: string, at: EpochMs): Promise<void> {
+    await this.#connections.transaction('', async session => {
+      await session.query('UPDATE api_key SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2', [at, id]);
+      await session.query('DELETE FROM access_token WHERE key_id = $1', [id]);
+    });
+  }
+
+  async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
+    const added = await this.#connections.query(
+      `INSERT INTO account_user (account_id, name, password, scopes, created_at) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (name) DO NOTHING RETURNING true`,
+      [account, name, password, writeScopes(scopes), createdAt],
+    );
+    return added.length > 0;
+  }
+
+  async users(account?: string): Promise<readonly UserInfo[]> {
+    const rows = await this.#connections.query(
+      `SELECT u.name, a.name, u.scopes, u.created_at FROM account_user u JOIN account a ON a.id = u.account_id
+       WHERE $1::text IS NULL OR a.name = $1 ORDER BY u.id`,
+      [account ?? null],
+    );
+    return rows.map(([name, of, scopes, createdAt]) => ({
+      name: text(name),
+      account: text(of),
+      scopes: readScopes(text(scopes)),
+      createdAt: integer(createdAt),
+    }));
+  }
+
+  async removeUser(name: string): Promise<boolean> {
+    const removed = await this.#connections.query('DELETE FROM account_user WHERE name = $1 RETURNING true', [name]);
+    return removed.length > 0;
+  }
+
+  async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
+    // Nobody else may add an account between the look and the insertion; reading goes on.
+    return this.#connections.transaction('LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE', async session => {
+      const [[there] = []] = await session.query('SELECT EXISTS (SELECT FROM account)');
+      if (truth(there)) return false;
+      const made = await addAccount(session, account);
+      if (made === undefined) throw new Error('the first account was there already');
+      await addKey(session, made.id, key);
+      return true;
+    });
+  }
+
+  async secret(name: string, made: Uint8Array): Promise<Uint8Array> {
+    await this.#connections.query('INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      name,
+      buffer(made),
+    ]);
+    const [[value] = []] = await this.#connections.query('SELECT value FROM secret WHERE name = $1', [name]);
+    return bytes(value);
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+}
+
+type Queries = Pick<Session, 'query'>;
+
+async function addAccount(
+  session: Queries,
+  { name, requestsPerMinute, createdAt }: NewAccount,
+): Promise<Account | undefined> {
+  const [row] = await session.query(
+    `INSERT INTO account AS a (name, requests_per_minute, created_at) VALUES ($1, $2, $3)
+     ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
+    [name, requestsPerMinute ?? null, createdAt],
+  );
+  return row && readAccount(row);
+}
+
+async function addKey(session: Queries, account: AccountId, key: NewKey): Promise<void> {
+  const { applicationId = null, entityId = null } = key.binding;
+  await session.query(
+    `INSERT INTO api_key (id, account_id, secret_hash, scopes, application_id, entity_id, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      key.id,
+      account,
+      buffer(key.secretHash),
+      writeScopes(key.scopes),
+      applicationId,
+      entityId,
+      key.createdAt,
+      key.expiresAt ?? null,
+    ],
+  );
+}
+
+const accountColumns = 'a.id, a.name, a.requests_per_minute, a.created_at';
+const selectAccounts = `SELECT ${accountColumns} FROM account a`;
+const selectKeys = `
+  SELECT k.id, a.name, k.scopes, k.application_id, k.entity_id, k.created_at, k.expires_at, k.revoked_at
+  FROM api_key k JOIN account a ON a.id = k.account_id`;
+
+function readAccount([id, name, limit, createdAt]: Row): Account {
+  const requestsPerMinute = optional(limit, integer);
+  return {
+    id: integer(id),
+    name: text(name),
+    ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+    createdAt: integer(createdAt),
+  };
+}
+
+function readKey([id, account, scopes, application, entity, createdAt, expiry, revocation]: Row): KeyInfo {
+  const expiresAt = optional(expiry, integer);
+  const revokedAt = optional(revocation, integer);
+  return {
+    id: text(id),
+    account: text(account),
+    scopes: readScopes(text(scopes)),
+    binding: bindingOf(application, entity),
+    createdAt: integer(createdAt),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(revokedAt !== undefined && { revokedAt }),
+  };
+}

@@ -1,0 +1,137 @@
+import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
+import { type Principal, type Scope, scopes } from './authenticator.ts';
+
+/** Something the operator can put right; `message` is one line that says what. */
+export class AccountsError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AccountsError';
+  }
+}
+
+export type Account = {
+  readonly id: AccountId;
+  readonly name: string;
+  /** Requests a minute to the log; the server's setting holds when absent. */
+  readonly requestsPerMinute?: number;
+  readonly createdAt: EpochMs;
+};
+
+/** A key as it may be shown: its secret is not kept. */
+export type KeyInfo = {
+  readonly id: string;
+  /** The account's name. */
+  readonly account: string;
+  readonly scopes: readonly Scope[];
+  readonly binding: Binding;
+  readonly createdAt: EpochMs;
+  readonly expiresAt?: EpochMs;
+  readonly revokedAt?: EpochMs;
+};
+
+export type UserInfo = {
+  readonly name: string;
+  /** The account's name. */
+  readonly account: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: EpochMs;
+};
+
+export type NewAccount = Omit<Account, 'id'>;
+
+export type NewKey = {
+  readonly id: string;
+  readonly secretHash: Uint8Array;
+  readonly scopes: readonly Scope[];
+  readonly binding: Binding;
+  readonly createdAt: EpochMs;
+  readonly expiresAt?: EpochMs;
+};
+
+export type NewUser = {
+  readonly name: string;
+  /** As `hashPassword` gives it. */
+  readonly password: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: EpochMs;
+};
+
+/**
+ * Where accounts, keys and users are kept, for the commands that change them; several processes may do so at once. It
+ * keeps what it is given: the rules are those of `Accounts`.
+ */
+export interface AccountRows {
+  /** `undefined` when the name is taken. */
+  addAccount(account: NewAccount): Promise<Account | undefined>;
+  account(name: string): Promise<Account | undefined>;
+  /** Oldest first. */
+  accounts(): Promise<readonly Account[]>;
+  setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void>;
+  addKey(account: AccountId, key: NewKey): Promise<void>;
+  key(id: string): Promise<KeyInfo | undefined>;
+  /** Of one account by its name, else of all; oldest first. */
+  keys(account?: string): Promise<readonly KeyInfo[]>;
+  /** Ends the key's access tokens too. The moment of an earlier revocation stays. */
+  revokeKey(id: string, at: EpochMs): Promise<void>;
+  /** `false` when the name is taken, by a user of any account. */
+  addUser(account: AccountId, user: NewUser): Promise<boolean>;
+  /** Of one account by its name, else of all; oldest first. */
+  users(account?: string): Promise<readonly UserInfo[]>;
+  /** Ends the user's sessions too; `false` when there is no such user. */
+  removeUser(name: string): Promise<boolean>;
+  /** Adds both if there is no account at all, and tells whether it did: to one of all who call it at once. */
+  addFirst(account: NewAccount, key: NewKey): Promise<boolean>;
+  /** What is kept under the name: `made` if nothing was before. */
+  secret(name: string, made: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export type StoredKey = {
+  readonly principal: Principal;
+  readonly secretHash: Uint8Array;
+  readonly expiresAt?: EpochMs;
+  readonly revokedAt?: EpochMs;
+};
+export type StoredUser = { readonly id: number; readonly principal: Principal; readonly password: string };
+export type StoredToken = { readonly keyId: string; readonly expiresAt: EpochMs };
+export type StoredSession = { readonly principal: Principal; readonly expiresAt: EpochMs };
+
+/** A session or an access token to be kept; only the hash of the token is. */
+export type Grant =
+  | { readonly kind: 'session'; readonly tokenHash: Uint8Array; readonly userId: number; readonly expiresAt: EpochMs }
+  | {
+      readonly kind: 'access_token';
+      readonly tokenHash: Uint8Array;
+      readonly keyId: string;
+      readonly expiresAt: EpochMs;
+    };
+
+/** A client that asks for a token with every request fills no disk: its oldest tokens go. */
+export const grantsPerOwnerMax = 1000;
+
+/**
+ * What callers are proven by, for a server; other processes may change it meanwhile. Calls reject with `Unavailable`
+ * when it cannot be read or kept now.
+ */
+export interface CredentialRows {
+  key(id: string): Promise<StoredKey | undefined>;
+  user(name: string): Promise<StoredUser | undefined>;
+  token(tokenHash: Uint8Array): Promise<StoredToken | undefined>;
+  session(tokenHash: Uint8Array): Promise<StoredSession | undefined>;
+  /** Durable when it resolves; `false` when the grant's user or key is gone by now. */
+  keep(grant: Grant, now: EpochMs): Promise<boolean>;
+  /** `false` when there was no such session. */
+  endSession(tokenHash: Uint8Array): Promise<boolean>;
+  /** Finishes what was asked for. */
+  close(): Promise<void>;
+}
+
+/** As one text, in a column. */
+export function writeScopes(granted: readonly Scope[]): string {
+  return granted.join(' ');
+}
+
+export function readScopes(stored: string): readonly Scope[] {
+  const granted = stored.split(' ');
+  return scopes.filter(scope => granted.includes(scope));
+}

@@ -1,0 +1,177 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
+import {
+  type Account,
+  type AccountRows,
+  type KeyInfo,
+  type NewAccount,
+  type NewKey,
+  type NewUser,
+  readScopes,
+  type UserInfo,
+  writeScopes,
+} from '../rows.ts';
+import { openAccountsFile, transact } from './accounts-file.ts';
+import { blob, integer, optionalInteger, optionalText, type Row, text } from './row.ts';
+
+/** The accounts file of a data folder, as the commands change it: also while a server runs on the same folder. */
+export class SqliteAccountRows implements AccountRows {
+  readonly #db: DatabaseSync;
+
+  /** Makes the file when it is not there. Throws `AccountsError` when it cannot be used. */
+  constructor(path: string) {
+    this.#db = openAccountsFile(path);
+  }
+
+  async addAccount(account: NewAccount): Promise<Account | undefined> {
+    return unlessTaken(() => this.#addAccount(account));
+  }
+
+  async account(name: string): Promise<Account | undefined> {
+    const row = this.#db.prepare('SELECT * FROM account WHERE name = ?').get(name);
+    return row && readAccount(row);
+  }
+
+  async accounts(): Promise<readonly Account[]> {
+    return this.#db.prepare('SELECT * FROM account ORDER BY id').all().map(readAccount);
+  }
+
+  async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {
+    this.#db.prepare('UPDATE account SET requests_per_minute = ? WHERE id = ?').run(requestsPerMinute ?? null, account);
+  }
+
+  async addKey(account: AccountId, key: NewKey): Promise<void> {
+    this.#addKey(account, key);
+  }
+
+  async key(id: string): Promise<KeyInfo | undefined> {
+    const row = this.#db.prepare(`${selectKeys} WHERE api_key.id = ?`).get(id);
+    return row && readKey(row);
+  }
+
+  async keys(account?: string): Promise<readonly KeyInfo[]> {
+    return this.#db
+      .prepare(`${selectKeys} WHERE ?1 IS NULL OR account.name = ?1 ORDER BY api_key.created_at, api_key.id`)
+      .all(account ?? null)
+      .map(readKey);
+  }
+
+  async revokeKey(id: string, at: EpochMs): Promise<void> {
+    transact(this.#db, () => {
+      this.#db.prepare('UPDATE api_key SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?').run(at, id);
+      this.#db.prepare('DELETE FROM access_token WHERE key_id = ?').run(id);
+    });
+  }
+
+  async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
+    const added = unlessTaken(() =>
+      this.#db
+        .prepare('INSERT INTO user (account_id, name, password, scopes, created_at) VALUES (?, ?, ?, ?, ?)')
+        .run(account, name, password, writeScopes(scopes), createdAt),
+    );
+    return added !== undefined;
+  }
+
+  async users(account?: string): Promise<readonly UserInfo[]> {
+    return this.#db
+      .prepare(
+        `SELECT user.name, account.name AS account, user.scopes, user.created_at
+         FROM user JOIN account ON account.id = user.account_id
+         WHERE ?1 IS NULL OR account.name = ?1 ORDER BY user.id`,
+      )
+      .all(account ?? null)
+      .map(readUser);
+  }
+
+  async removeUser(name: string): Promise<boolean> {
+    return Number(this.#db.prepare('DELETE FROM user WHERE name = ?').run(name).changes) > 0;
+  }
+
+  async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
+    return transact(this.#db, () => {
+      if (this.#db.prepare('SELECT 1 FROM account').get() !== undefined) return false;
+      this.#addKey(this.#addAccount(account).id, key);
+      return true;
+    });
+  }
+
+  async secret(name: string, made: Uint8Array): Promise<Uint8Array> {
+    this.#db.prepare('INSERT OR IGNORE INTO secret (name, value) VALUES (?, ?)').run(name, made);
+    const row = this.#db.prepare('SELECT value FROM secret WHERE name = ?').get(name);
+    return blob(row ?? {}, 'value');
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #addAccount({ name, requestsPerMinute, createdAt }: NewAccount): Account {
+    const row = this.#db
+      .prepare('INSERT INTO account (name, requests_per_minute, created_at) VALUES (?, ?, ?) RETURNING *')
+      .get(name, requestsPerMinute ?? null, createdAt);
+    return readAccount(row ?? {});
+  }
+
+  #addKey(account: AccountId, { id, secretHash, scopes, binding, createdAt, expiresAt }: NewKey): void {
+    const { applicationId = null, entityId = null } = binding;
+    this.#db
+      .prepare(
+        `INSERT INTO api_key (id, account_id, secret_hash, scopes, application_id, entity_id, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(id, account, secretHash, writeScopes(scopes), applicationId, entityId, createdAt, expiresAt ?? null);
+  }
+}
+
+const selectKeys = `
+  SELECT api_key.id, account.name AS account, api_key.scopes, api_key.application_id, api_key.entity_id,
+         api_key.created_at, api_key.expires_at, api_key.revoked_at
+  FROM api_key JOIN account ON account.id = api_key.account_id`;
+
+function unlessTaken<T>(insert: () => T): T | undefined {
+  try {
+    return insert();
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('UNIQUE constraint failed')) return undefined;
+    throw error;
+  }
+}
+
+function readAccount(row: Row): Account {
+  const requestsPerMinute = optionalInteger(row, 'requests_per_minute');
+  return {
+    id: integer(row, 'id'),
+    name: text(row, 'name'),
+    ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+    createdAt: integer(row, 'created_at'),
+  };
+}
+
+function readKey(row: Row): KeyInfo {
+  const expiresAt = optionalInteger(row, 'expires_at');
+  const revokedAt = optionalInteger(row, 'revoked_at');
+  return {
+    id: text(row, 'id'),
+    account: text(row, 'account'),
+    scopes: readScopes(text(row, 'scopes')),
+    binding: readBinding(row),
+    createdAt: integer(row, 'created_at'),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(revokedAt !== undefined && { revokedAt }),
+  };
+}
+
+function readUser(row: Row): UserInfo {
+  return {
+    name: text(row, 'name'),
+    account: text(row, 'account'),
+    scopes: readScopes(text(row, 'scopes')),
+    createdAt: integer(row, 'created_at'),
+  };
+}
+
+export function readBinding(row: Row): Binding {
+  const applicationId = optionalText(row, 'application_id');
+  const entityId = optionalText(row, 'entity_id');
+  return { ...(applicationId !== undefined && { applicationId }), ...(entityId !== undefined && { entityId }) };
+}

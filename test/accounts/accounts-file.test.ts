@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { AccountsError } from '../../src/accounts/rows.ts';
+import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { openFile } from './places.ts';
+
+const newPath = () => join(temporaryFolder(), 'accounts.db');
+
+/** Of a file of the accounts, as a text in a script. */
+function urlOf(file: string): string {
+  return JSON.stringify(new URL(`../../src/accounts/${file}`, import.meta.url).href);
+}
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(AccountsError);
+    return error instanceof Error ? error.message : '';
+  }
+  throw new Error('was not refused');
+}
+
+describe('the accounts file', () => {
+  test('keys, tokens, sessions and passwords → none is readable in any file of the folder', async () => {
+    const path = newPath();
+    const { accounts, credentials } = await openFile(path);
+    await accounts.createAccount('shop');
+    const { key, info } = await accounts.createKey({ account: 'shop' });
+    const password = 'correct horse battery staple';
+    await accounts.createUser({ account: 'shop', name: 'ann', password });
+    const secret = key.split('_')[2] ?? '';
+    const token = await credentials.issueToken(info.id, secret);
+    const session = await credentials.createSession('ann', password);
+    const files = readdirSync(dirname(path)).map(name => readFileSync(join(dirname(path), name)));
+    const all = Buffer.concat(files);
+    expect(all.includes(info.id)).toBe(true);
+    for (const hidden of [secret, token?.accessToken, session?.token, password]) {
+      expect(hidden).toBeTruthy();
+      expect(all.includes(hidden ?? '')).toBe(false);
+    }
+  });
+
+  test('new file → only its owner may read it', async () => {
+    const path = newPath();
+    await openFile(path);
+    for (const name of readdirSync(dirname(path)))
+      expect(statSync(join(dirname(path), name)).mode & 0o077, name).toBe(0);
+  });
+
+  test('file of a newer version → refused with a line that says so, and left as it was', async () => {
+    const path = newPath();
+    const { accounts } = await openFile(path);
+    await accounts.createAccount('shop');
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    const line = refusal(() => new SqliteAccountRows(path));
+    expect(line).toMatch(
+      /^\S+accounts\.db was written by a newer sentlog \(schema 99, this one knows \d+\): run that version$/,
+    );
+    expect(db.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
+    db.close();
+  });
+
+  test('file that is no database → refused in one line', () => {
+    const path = newPath();
+    writeFileSync(path, 'not a database at all, but long enough to be taken for one\n'.repeat(40));
+    expect(refusal(() => new SqliteAccountRows(path))).toBe(`cannot use ${path}: file is not a database`);
+  });
+
+  test('eight processes that open a new folder at once → one first account, one key each, no error', async () => {
+    const path = join(temporaryFolder(), 'data', 'accounts.db');
+    const script = `
+      import { Accounts } from ${urlOf('accounts.ts')};
+      import { SqliteAccountRows } from ${urlOf('sqlite/account-rows.ts')};
+      const accounts = new Accounts(new SqliteAccountRows(${JSON.stringify(path)}), Date.now);
+      await accounts.createFirstAccount('default');
+      for (let n = 0; n < 20; n++) await accounts.createKey({ account: 'default' });
+      process.stdout.write(Buffer.from(await accounts.secret('cursor')).toString('hex'));
+      await accounts.close();`;
+    const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    const results = await Promise.all(Array.from({ length: 8 }, run));
+    expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
+    expect(results.map(({ stderr }) => stderr).join('')).toBe('');
+    const { accounts } = await openFile(path);
+    expect(await accounts.accounts()).toHaveLength(1);
+    expect(await accounts.keys()).toHaveLength(8 * 20 + 1);
+  });
+});
+
+test('accounts file held by a long writer → reading goes on, keeping waits', async () => {
+  const path = newPath();
+  const { accounts, credentials } = await openFile(path);
+  await accounts.createAccount('shop');
+  const { key, info } = await accounts.createKey({ account: 'shop' });
+  const db = new DatabaseSync(path);
+  db.exec('BEGIN IMMEDIATE');
+  const token = credentials.issueToken(info.id, key);
+  expect(await credentials.authenticate(`App ${key}`)).toBeDefined();
+  db.exec('COMMIT');
+  db.close();
+  expect(await token).toBeDefined();
+  expect(await accounts.keys()).toHaveLength(1);
+});

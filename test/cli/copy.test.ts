@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../accounts/folder.ts';
 import { PostgresDatabase } from '../store/postgres-database.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { recordNumbered, SqliteLog, until, walkIds } from '../support/sqlite-log.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { launcher, oneLine, run } from './run.ts';
 
 let server: PostgresServer;

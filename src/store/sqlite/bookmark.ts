@@ -32,3 +32,23 @@ export function placeOf(bookmark: Bookmark): Place {
   if (!parts?.every(Number.isSafeInteger) || bookmarkOf(place) !== bookmark) throw new InvalidBookmark();
   return place;
 }
+
+/** Where somebody stands who follows the log: what comes before is given (see feed.ts). */
+export type FeedPlace = { readonly era: number; readonly position: Position; readonly sequence: number };
+
+const feedForm = /^c1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
+
+export function feedBookmarkOf({ era, position, sequence }: FeedPlace): Bookmark {
+  return `c1.${[era, position, sequence].map(part => part.toString(36)).join('.')}`;
+}
+
+/** Throws `InvalidBookmark` for anything that `feedBookmarkOf` does not make. */
+export function feedPlaceOf(bookmark: Bookmark): FeedPlace {
+  const parts = feedForm.exec(bookmark)?.slice(1);
+  const [era, position, sequence] = (parts ?? []).map(part => Number.parseInt(part, 36));
+  if (era === undefined || position === undefined || sequence === undefined) throw new InvalidBookmark();
+  const place = { era, position, sequence };
+  if (![era, position, sequence].every(Number.isSafeInteger) || feedBookmarkOf(place) !== bookmark)
+    throw new InvalidBookmark();
+  return place;
+}

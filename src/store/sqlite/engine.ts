@@ -2,6 +2,8 @@ import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts
 import { limits } from '../../limits.ts';
 import type { LogForm } from '../../wire/log-text.ts';
 import {
+  type Changes,
+  type ChangesQuery,
   type Page,
   type Query,
   type RecordBatch,
@@ -14,7 +16,8 @@ import {
 } from '../store.ts';
 import { Catalog } from './catalog.ts';
 import { DamagedSegment } from './damage.ts';
-import { Folder, FolderLock, hashSeedOf } from './folder.ts';
+import { Folder, FolderLock } from './folder.ts';
+import { LogFile } from './log-file.ts';
 import type {
   ReaderReply,
   ReaderRequest,
@@ -28,6 +31,7 @@ import { packBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import type { Durability } from './rows-file.ts';
 import { errorOf, Thread } from './thread.ts';
+import { Watchers } from './watchers.ts';
 
 export type SqliteStoreOptions = {
   readonly dataDir: string;
@@ -51,12 +55,22 @@ const sealRetryMs = 5000;
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
     throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
-  const store = new SqliteStore(options, new FolderLock(options.dataDir));
+  const store = storeUnder(new FolderLock(options.dataDir), options);
   try {
     await store.loaded;
     return store;
   } catch (error) {
     await store.close();
+    throw error;
+  }
+}
+
+/** A log that cannot be read at all must not hold its folder. */
+function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
+  try {
+    return new SqliteStore(options, lock, new LogFile(options.dataDir).hashSeed);
+  } catch (error) {
+    lock.release();
     throw error;
   }
 }
@@ -70,6 +84,7 @@ class SqliteStore implements Store {
   readonly #writer: Thread<WriterRequest, WriterReply>;
   readonly #readers: readonly Thread<ReaderRequest, ReaderReply>[];
   readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #watchers = new Watchers();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #capacityWaiters: (() => void)[] = [];
   #loadedNow: (error?: Error) => void = () => {};
@@ -80,12 +95,20 @@ class SqliteStore implements Store {
   #unverified: number[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor(options: SqliteStoreOptions, lock: FolderLock) {
+  constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
     const { dataDir, durability, segmentMessagesMax, segmentAgeMs, observer } = options;
     this.#observer = observer;
     this.#lock = lock;
-    this.#hashSeed = hashSeedOf(dataDir);
-    const data: ThreadData = { dataDir, hashSeed: this.#hashSeed, durability, segmentMessagesMax, segmentAgeMs };
+    this.#hashSeed = hashSeed;
+    const era = new Int32Array(new SharedArrayBuffer(4));
+    const data: ThreadData = {
+      dataDir,
+      hashSeed,
+      era,
+      durability,
+      segmentMessagesMax,
+      segmentAgeMs,
+    };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -156,12 +179,12 @@ class SqliteStore implements Store {
     return answer as MessageHistory | undefined;
   }
 
-  async changes(): Promise<never> {
-    throw new Error('not kept here');
+  async changes(query: ChangesQuery): Promise<Changes> {
+    return (await this.#read(id => ({ type: 'changes', id, query }))) as Changes;
   }
 
-  watch(): () => void {
-    throw new Error('not kept here');
+  watch(account: AccountId, wake: () => void): () => void {
+    return this.#watchers.add(account, wake);
   }
 
   async summarize(): Promise<never> {
@@ -252,12 +275,17 @@ class SqliteStore implements Store {
         return this.#catalog.released(reply.ticket);
       case 'rotated':
         return this.#writer.answer(reply.id, undefined);
+      case 'eras':
+        for (const reader of this.#readers) reader.send(reply);
+        return;
       case 'failed':
+        this.#watchers.wake(reply.accounts);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
         return this.#writer.fail(reply.ids, errorOf(reply.failure));
       case 'recorded':
         this.#writeFailure = undefined;
         this.#observer.committed(totalsOf(reply));
+        this.#watchers.wake(reply.accounts);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
     }
   }

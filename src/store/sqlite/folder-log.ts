@@ -5,12 +5,12 @@ import { limits } from '../../limits.ts';
 import { StoreUnusable } from '../store.ts';
 import type { WholeMessage, WholeReport } from '../whole-message.ts';
 import { DamagedSegment, guardSegment, isDamage } from './damage.ts';
+import { fileCrc } from './disk.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
 import { ordinalOf, segmentIdOf } from './position.ts';
 import { identityOf, initialStateOf, saidIn, stateAfter, verifyMessage, verifyReport } from './record-row.ts';
 import { DamagedRow, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
-import { fileCrc } from './seal.ts';
 
 /** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
 const openFilesMax = 64;

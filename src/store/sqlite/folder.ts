@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../store.ts';
-import { syncFolder } from './seal.ts';
+import { syncFolder } from './disk.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
 
@@ -118,20 +117,4 @@ export class FolderLock {
   release(): void {
     if (this.#db.isOpen) this.#db.close();
   }
-}
-
-/** The seed of this log's hashes: made once, kept with the log. */
-export function hashSeedOf(dataDir: string): number {
-  const path = join(dataDir, 'log.json');
-  if (existsSync(path)) {
-    const held: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof held === 'object' && held !== null && 'hashSeed' in held && typeof held.hashSeed === 'number')
-      return held.hashSeed;
-    throw new Error(`${path} is damaged: it holds no hashSeed`);
-  }
-  const hashSeed = randomBytes(4).readUInt32LE();
-  writeFileSync(`${path}.tmp`, `${JSON.stringify({ formatVersion: 1, hashSeed })}\n`, { flush: true });
-  renameSync(`${path}.tmp`, path);
-  syncFolder(dataDir);
-  return hashSeed;
 }

@@ -10,7 +10,6 @@ import { DamagedRow, RowsFile } from './rows-file.ts';
 import {
   type Columns,
   keepReportsUntil,
-  maxSentAt,
   newColumns,
   newSharedSegment,
   publishedMessages,
@@ -72,15 +71,12 @@ type Reports = { readonly firstSequence: number; readonly messages: Float64Array
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
 
 /** A segment's reports are on its own messages or on older segments'. */
-function applyReports({ segment, reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): void {
+function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): void {
   const { firstSequence, messages, groups } = reports;
   for (let i = 0; i < messages.length; i++) {
     const position = messages[i] ?? 0;
     const shared = byId.get(segmentIdOf(position));
-    if (shared === undefined) continue;
-    applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
-    // The message's own time is a look-up away; its segment's greatest keeps the report at least as long.
-    if (segment.columns !== undefined) keepReportsUntil(segment.shared, maxSentAt(shared));
+    if (shared !== undefined) applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
   }
 }
 
@@ -141,8 +137,8 @@ function loadSealed(
 function publish(shared: SharedSegment, messages: number, reports: number, from: number, to: number): void {
   shared.sentAtRange[0] = messages === 0 ? Infinity : from;
   shared.sentAtRange[1] = messages === 0 ? -Infinity : to;
-  Atomics.store(shared.published, publishedReports, reports);
   Atomics.store(shared.published, publishedMessages, messages);
+  Atomics.store(shared.published, publishedReports, reports);
 }
 
 /** Reads every row of a segment that has no index, checking each. */
@@ -168,6 +164,7 @@ export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capac
     }
     const reports = loadReports(rows, meta.firstSequence);
     const range = columnsRange(columns);
+    if (reports.messages.length > 0) keepReportsUntil(shared, reports.until);
     publish(shared, count, reports.messages.length, range[0], range[1]);
     const nextSequence = meta.firstSequence + reports.messages.length;
     return { segment: { shared, columns, createdAt: meta.createdAt, nextSequence }, reports };
@@ -176,8 +173,9 @@ export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capac
   }
 }
 
-function loadReports(rows: RowsFile, firstSequence: number): Reports {
+function loadReports(rows: RowsFile, firstSequence: number): Reports & { readonly until: number } {
   const count = rows.reportCount();
+  let until = -Infinity;
   const messages = new Float64Array(count);
   const groups = new Uint8Array(count);
   for (let done = 0; done < count; ) {
@@ -187,10 +185,11 @@ function loadReports(rows: RowsFile, firstSequence: number): Reports {
       verifyReport(row);
       messages[done] = row[11];
       groups[done] = groupOfStatus(row[2]);
+      until = Math.max(until, row[15]);
       done++;
     }
   }
-  return { firstSequence, messages, groups };
+  return { firstSequence, messages, groups, until };
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {

@@ -1,7 +1,8 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { LogForm } from '../../wire/log-text.ts';
-import type { Query, RecordOutcome } from '../store.ts';
+import type { ChangesQuery, Query, RecordOutcome } from '../store.ts';
 import type { LoadedLog } from './load.ts';
+import type { Era } from './log-file.ts';
 import type { PackedBatch } from './packed-batch.ts';
 import type { Durability } from './rows-file.ts';
 import type { Columns, SharedSegment } from './shared-segment.ts';
@@ -10,6 +11,8 @@ import type { Columns, SharedSegment } from './shared-segment.ts';
 export type ThreadData = {
   readonly dataDir: string;
   readonly hashSeed: number;
+  /** Shared: the id of the era that the log is in (see log-file.ts). */
+  readonly era: Int32Array;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
   readonly segmentAgeMs: number;
@@ -28,6 +31,9 @@ export type ReleaseRequest =
   | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number };
 export type Released = { readonly type: 'released'; readonly ticket: number };
 
+/** The eras of the log, at the start and whenever one begins. */
+export type ErasNote = { readonly type: 'eras'; readonly eras: readonly Era[] };
+
 export type WriterRequest =
   | ReleaseRequest
   | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
@@ -45,19 +51,29 @@ export type Failure = {
 export type WriterReply =
   | Released
   | { readonly type: 'loaded'; readonly log: LoadedLog; readonly activeId: number | undefined }
+  | ErasNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number }
   | { readonly type: 'rotated'; readonly id: number }
-  | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure }
+  | {
+      readonly type: 'failed';
+      readonly ids: readonly number[];
+      readonly failure: Failure;
+      /** Of the batches that failed: some of them may have been recorded. */
+      readonly accounts: readonly AccountId[];
+    }
   | {
       readonly type: 'recorded';
+      readonly accounts: readonly AccountId[];
       readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
       readonly durationMs: number;
     };
 
 export type ReaderRequest =
   | SegmentRequest
+  | ErasNote
+  | { readonly type: 'changes'; readonly id: number; readonly query: ChangesQuery }
   | ReleaseRequest
   | { readonly type: 'find'; readonly id: number; readonly query: Query }
   | { readonly type: 'render'; readonly id: number; readonly query: Query; readonly form: LogForm }

@@ -1,14 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { renderLogs } from '../../wire/log-text.ts';
+import { Feed } from './feed.ts';
 import { Folder } from './folder.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from './messages.ts';
+import { ReadSegments } from './read-segments.ts';
 import { Reader } from './reader.ts';
 import { failureOf } from './thread-failure.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
-const reader = new Reader(new Folder(data.dataDir), data.hashSeed);
+const segments = new ReadSegments(new Folder(data.dataDir));
+const reader = new Reader(segments, data.hashSeed);
+const feed = new Feed(segments, data.era);
 const encoder = new TextEncoder();
 const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
@@ -35,16 +39,20 @@ port.on('message', (request: ReaderRequest) => {
       return answer(request.id, () => ({
         answer: reader.history(request.account, request.messageId, request.sentSince),
       }));
+    case 'changes':
+      return answer(request.id, () => ({ answer: feed.changes(request.query) }));
+    case 'eras':
+      return feed.setEras(request.eras);
     case 'segment':
-      return reader.setSegment(request.shared, request.columns);
+      return segments.set(request.shared, request.columns);
     case 'sealed':
-      reader.setSegment(request.shared, undefined);
+      segments.set(request.shared, undefined);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
-      reader.dropSegment(request.segmentId);
+      segments.drop(request.segmentId);
       return tell({ type: 'released', ticket: request.ticket });
     case 'close':
-      reader.close();
+      segments.close();
       port.close();
   }
 });

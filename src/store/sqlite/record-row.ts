@@ -130,11 +130,20 @@ type Said = {
   readonly p?: readonly [pricePerMessage: number, currency: string];
 };
 
+/** Where a report stands: its own number, its message, and the report before it on that message. */
+export type ReportPlace = {
+  readonly sequence: number;
+  readonly position: Position;
+  readonly message: MessageRow;
+  readonly previous: number;
+};
+
 export function reportRowOf(
-  place: { readonly sequence: number; readonly message: Position; readonly previous: number },
+  place: ReportPlace,
   receivedAt: EpochMs,
   report: Report,
   settled: MessageState,
+  changed: boolean,
 ): ReportRow {
   const extra = extraJson(report);
   const said: Said = {
@@ -160,7 +169,8 @@ export function reportRowOf(
     0,
   ];
   row[10] = reportSum(row);
-  return [...row, place.message, receivedAt, JSON.stringify(said)];
+  const { message, position } = place;
+  return [...row, position, receivedAt, JSON.stringify(said), message[1], message[2], changed ? 1 : 0];
 }
 
 /** What the report itself said, at the moment it counts for. */

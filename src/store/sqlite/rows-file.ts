@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
-import { StoreUnusable } from '../store.ts';
+import { OtherFormat } from './log-file.ts';
 
 /**
  * A segment's SQLite file. `message` and `report` are only ever appended to: a message's row is what it was recorded
@@ -22,10 +22,11 @@ const schema = `
   CREATE TABLE report (
     sequence INTEGER PRIMARY KEY, previous INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
     at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER, price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL,
-    message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL
+    message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL,
+    account INTEGER NOT NULL, sent_at INTEGER NOT NULL, changed INTEGER NOT NULL
   );`;
 
-const formatVersion = 1;
+const formatVersion = 2;
 /** Larger pages hold more rows a read, and waste less on the row that did not fit. */
 const pageBytes = 8192;
 /** Each open file has its own cache; the operating system's serves all of them. */
@@ -66,12 +67,21 @@ export type ReportState = [
   sum: number,
 ];
 
-export type ReportRow = [...ReportState, message: number, receivedAt: number, said: string];
+/** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was. */
+export type ReportRow = [
+  ...ReportState,
+  message: number,
+  receivedAt: number,
+  said: string,
+  account: number,
+  sentAt: number,
+  changed: number,
+];
 
 const messageColumns =
   'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
 const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
-const reportColumns = `${stateColumns}, message, received_at, said`;
+const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed`;
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -165,7 +175,7 @@ export class RowsFile {
       return row[0];
     };
     if (value('formatVersion') !== formatVersion)
-      throw new StoreUnusable('the log was written by a newer version of sentlog: run that version');
+      throw new OtherFormat('a segment of the log is', value('formatVersion'), formatVersion);
     return { segment: value('segment'), firstSequence: value('firstSequence'), createdAt: value('createdAt') };
   }
 
@@ -188,9 +198,9 @@ export class RowsFile {
   }
 
   insertReport(row: ReportRow): void {
-    this.#prepare(`INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
-      ...row,
-    );
+    this.#prepare(
+      `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(...row);
   }
 
   message(ordinal: number): MessageRow | undefined {
@@ -239,6 +249,21 @@ export class RowsFile {
       from,
       count,
     ) as unknown as readonly ReportRow[];
+  }
+
+  /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
+  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
+    return this.#prepare(
+      `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`,
+    ).all(from, to, account, count) as unknown as readonly MessageRow[];
+  }
+
+  /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
+  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
+    return this.#prepare(
+      `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
+       ORDER BY sequence LIMIT ?`,
+    ).all(from, to, account, count) as unknown as readonly ReportRow[];
   }
 
   /** Moves everything out of the write-ahead log into the file itself. */

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, readSync, statSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { statSync } from 'node:fs';
+import { fileCrc } from './disk.ts';
 import { absentHash, fields } from './fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from './index-file.ts';
 import { groupOfStatus } from './packed-batch.ts';
@@ -153,30 +153,4 @@ function postings(name: (typeof fields)[number], columns: Columns, field: number
     }
   starts[distinct] = count;
   return { [`${name}.hashes`]: once, [`${name}.starts`]: starts, [`${name}.ordinals`]: ordinals };
-}
-
-const crcChunkBytes = 1 << 20;
-
-/** The CRC-32 of a whole file. */
-export function fileCrc(path: string): number {
-  const chunk = Buffer.allocUnsafe(crcChunkBytes);
-  const fd = openSync(path, 'r');
-  try {
-    let sum = 0;
-    for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk))
-      sum = crc32(chunk.subarray(0, read), sum);
-    return sum;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Makes renames and new files in a folder survive a power cut. */
-export function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DamagedSegment, guardSegment } from './damage.ts';
+import { fileCrc } from './disk.ts';
 import { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
 import { loadUnsealed } from './load.ts';
 import type { SealerReply, SealerRequest, ThreadData } from './messages.ts';
-import { fileCrc, sealSegment } from './seal.ts';
+import { sealSegment } from './seal.ts';
 import { failureOf } from './thread-failure.ts';
 
 const port = parentPort;

@@ -2,8 +2,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { limits } from '../../limits.ts';
 import { Folder } from './folder.ts';
 import { loadLog } from './load.ts';
+import { LogFile } from './log-file.ts';
 import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import type { PackedBatch } from './packed-batch.ts';
+import { ordinalsMax } from './position.ts';
 import { failureOf } from './thread-failure.ts';
 import { Writer } from './writer.ts';
 
@@ -17,20 +19,28 @@ const tell = (reply: WriterReply) => port.postMessage(reply);
 
 function start(): Writer {
   const folder = new Folder(data.dataDir);
+  const logFile = new LogFile(data.dataDir);
   const log = loadLog(folder, data.hashSeed, data.segmentMessagesMax);
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
-  const nextSequence = folder.setAsideNames().length === 0 ? last : last + sequenceGapAfterDamage;
+  // What the newest era counts from was there, also if nothing of it is left.
+  const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
+  const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
+  const nextSequence = Math.max(last + gap, begun.sequence);
+  const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const writer = new Writer(
-    { ...data, folder },
+    { ...data, folder, log: logFile },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: segmentId => tell({ type: 'filled', segmentId }),
+      eraBegun: eras => tell({ type: 'eras', eras }),
     },
-    folder.nextSegmentId(),
+    nextSegmentId,
     nextSequence,
   );
   const youngest = log.segments.at(-1);
   const goesOn = youngest?.columns !== undefined && youngest.nextSequence === nextSequence;
+  Atomics.store(data.era, 0, begun.id);
+  tell({ type: 'eras', eras: logFile.eras });
   tell({ type: 'loaded', log, activeId: goesOn ? youngest.shared.id : undefined });
   writer.adopt(log.segments, goesOn);
   return writer;
@@ -48,6 +58,7 @@ function takeGroup(): readonly Waiting[] {
 function flush(writer: Writer): void {
   const group = takeGroup();
   if (group.length === 0) return;
+  const accounts = [...new Set(group.map(({ batch }) => batch.account))];
   const began = performance.now();
   try {
     const outcomes = writer.record(
@@ -56,11 +67,12 @@ function flush(writer: Writer): void {
     );
     tell({
       type: 'recorded',
+      accounts,
       outcomes: outcomes.map((outcome, i) => ({ id: group[i]?.id ?? 0, outcome })),
       durationMs: performance.now() - began,
     });
   } catch (error) {
-    tell({ type: 'failed', ids: group.map(one => one.id), failure: failureOf(error) });
+    tell({ type: 'failed', ids: group.map(one => one.id), failure: failureOf(error), accounts });
   }
   if (waiting.length > 0) setImmediate(flush, writer);
 }
@@ -69,7 +81,7 @@ function attempt(work: () => void, ids: readonly number[]): void {
   try {
     work();
   } catch (error) {
-    tell({ type: 'failed', ids, failure: failureOf(error) });
+    tell({ type: 'failed', ids, failure: failureOf(error), accounts: [] });
   }
 }
 
@@ -91,7 +103,7 @@ function serve(writer: Writer): void {
         writer.sealed(request.shared.id);
         return tell({ type: 'released', ticket: request.ticket });
       case 'drop':
-        writer.dropped(request.segmentId);
+        attempt(() => writer.dropped(request.segmentId), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);

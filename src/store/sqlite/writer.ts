@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../domain/filter.ts';
 import type { MessageState, Violation } from '../../domain/message.ts';
-import { contradictions, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
+import { contradictions, dated, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { applyReport, type LoadedSegment } from './load.ts';
+import type { Era, LogFile } from './log-file.ts';
 import {
   groupOfStatus,
   messageIdIn,
@@ -36,7 +37,9 @@ export type WriterOptions = {
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
   readonly segmentAgeMs: number;
-  readonly hashSeed: number;
+  readonly log: LogFile;
+  /** Where every thread sees the id of the present era. */
+  readonly era: Int32Array;
 };
 
 /** What the writer tells the rest; each call is made before any answer that depends on it. */
@@ -45,6 +48,8 @@ export type WriterEvents = {
   opened(segment: SharedSegment, columns: Columns): void;
   /** A segment takes no more rows. */
   filled(segmentId: number): void;
+  /** The log's life goes on in a new era. */
+  eraBegun(eras: readonly Era[]): void;
 };
 
 /** Reports a segment takes before it is full, for each message it may hold. */
@@ -71,6 +76,8 @@ export class Writer {
   #active: Active | undefined;
   #nextSegmentId: number;
   #nextSequence: number;
+  /** An era begins with the first record of a run: a log that is only read stays as it is. */
+  #eraBegun = false;
   /** Reports of the open transaction: position of the message → sequence and group, published when it commits. */
   #pending = new Map<number, { readonly sequence: number; readonly group: number; readonly sentAt: number }>();
   /** Undoes what memory took before its transaction commits. */
@@ -104,6 +111,7 @@ export class Writer {
   record(batches: readonly PackedBatch[], now: number): readonly RecordOutcome[] {
     try {
       const active = this.#youngest(now);
+      if (!this.#eraBegun) this.#beginEra();
       active.rows.begin();
       const outcomes = batches.map(batch => this.#recordBatch(batch, now));
       this.#commit();
@@ -131,11 +139,25 @@ export class Writer {
   dropped(segmentId: number): void {
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
+    if (segmentId !== this.#nextSegmentId - 1) return;
+    // Nothing else will tell the next run how far the log had come.
+    this.#eraBegun = false;
+    this.#beginEra();
   }
 
   close(): void {
     this.#known.close();
     this.#active = undefined;
+  }
+
+  #beginEra(): void {
+    const { log, era } = this.#options;
+    const active = this.#active;
+    const position =
+      active === undefined ? positionOf(this.#nextSegmentId, 0) : positionOf(active.shared.id, active.messages);
+    Atomics.store(era, 0, log.beginEra(position, this.#nextSequence).id);
+    this.#events.eraBegun(log.eras);
+    this.#eraBegun = true;
   }
 
   #youngest(now: number): Active {
@@ -247,16 +269,16 @@ export class Writer {
     if (repeats(report, initial) || said.some(earlier => repeats(report, earlier))) return 'unchanged';
     const newest = chain.at(-1);
     const sequence = this.#nextSequence;
-    const place = { sequence, message: position, previous: newest?.[0] ?? 0 };
-    const draft = reportRowOf(place, batch.receivedAt, report, initial);
-    const settled = settle(initial, [...said, saidIn(draft)]);
-    const row = reportRowOf(place, batch.receivedAt, report, settled);
+    const settled = settle(initial, [...said, dated(report, batch.receivedAt)]);
+    const changed = !sameState(settled, newest === undefined ? initial : stateAfter(newest));
+    const place = { sequence, position, message: known.row, previous: newest?.[0] ?? 0 };
+    const row = reportRowOf(place, batch.receivedAt, report, settled, changed);
     active.rows.insertReport(row);
     this.#nextSequence++;
     active.reports++;
     active.bytes += row[13].length;
     this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
-    return sameState(settled, newest === undefined ? initial : stateAfter(newest)) ? 'unchanged' : 'updated';
+    return changed ? 'updated' : 'unchanged';
   }
 
   #commit(): void {
@@ -276,8 +298,9 @@ export class Writer {
       const target = this.#known.segment(segmentIdOf(position));
       if (target !== undefined) applyReport(target, ordinalOf(position), sequence, group);
     }
-    Atomics.store(shared.published, publishedReports, active.reports);
+    // In this order: whoever sees a report published sees its message, too.
     Atomics.store(shared.published, publishedMessages, active.messages);
+    Atomics.store(shared.published, publishedReports, active.reports);
     this.#inserted = [];
     this.#pending = new Map();
   }

@@ -1,0 +1,28 @@
+import { closeSync, fsyncSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+
+const crcChunkBytes = 1 << 20;
+
+/** The CRC-32 of a whole file. */
+export function fileCrc(path: string): number {
+  const chunk = Buffer.allocUnsafe(crcChunkBytes);
+  const fd = openSync(path, 'r');
+  try {
+    let sum = 0;
+    for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk))
+      sum = crc32(chunk.subarray(0, read), sum);
+    return sum;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes renames and new files in a folder survive a power cut. */
+export function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

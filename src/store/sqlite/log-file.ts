@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StoreUnusable } from '../store.ts';
+import { syncFolder } from './disk.ts';
+import type { Position } from './position.ts';
+
+/**
+ * A run of the log's life that one process wrote: from this position and this sequence on, until the next era begins.
+ * A place in the change feed names the era it was made in: in a folder restored from a copy the log goes on otherwise
+ * than it did, and a place that this history does not lead to must not be taken for one that it does.
+ */
+export type Era = { readonly id: number; readonly position: Position; readonly sequence: number };
+
+/** Eras that are remembered; places of older ones are refused. */
+const erasMax = 1000;
+const formatVersion = 2;
+
+type Held = { readonly formatVersion: number; readonly hashSeed: number; readonly eras: readonly Era[] };
+
+/** `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. */
+export class LogFile {
+  readonly #folder: string;
+  #held: Held;
+
+  /** Throws `StoreUnusable` when the log is of another format, or the file does not hold what was written. */
+  constructor(dataDir: string) {
+    this.#folder = dataDir;
+    if (existsSync(this.#path)) this.#held = heldIn(this.#path);
+    else this.#held = this.#write({ formatVersion, hashSeed: randomBytes(4).readUInt32LE(), eras: [firstEra()] });
+  }
+
+  /** The seed of this log's hashes. */
+  get hashSeed(): number {
+    return this.#held.hashSeed;
+  }
+
+  /** Oldest first; never empty. */
+  get eras(): readonly Era[] {
+    return this.#held.eras;
+  }
+
+  /** When it returns, the era stands on disk. */
+  beginEra(position: Position, sequence: number): Era {
+    const era = { id: eraId(), position, sequence };
+    this.#held = this.#write({ ...this.#held, eras: [...this.#held.eras, era].slice(-erasMax) });
+    return era;
+  }
+
+  get #path(): string {
+    return join(this.#folder, 'log.json');
+  }
+
+  #write(held: Held): Held {
+    writeFileSync(`${this.#path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
+    renameSync(`${this.#path}.tmp`, this.#path);
+    syncFolder(this.#folder);
+    return held;
+  }
+}
+
+const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
+const firstEra = (): Era => ({ id: eraId(), position: 0, sequence: 0 });
+
+function heldIn(path: string): Held {
+  let held: unknown;
+  try {
+    held = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new StoreUnusable(`${path} is damaged: it is not JSON`, { cause });
+  }
+  if (typeof held !== 'object' || held === null || !('formatVersion' in held) || !('hashSeed' in held))
+    throw new StoreUnusable(`${path} is damaged: it holds no hashSeed`);
+  if (held.formatVersion !== formatVersion) throw new OtherFormat(`${path} is`, held.formatVersion, formatVersion);
+  if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
+    throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
+  return { formatVersion, hashSeed: held.hashSeed, eras: held.eras };
+}
+
+function isEra(value: unknown): value is Era {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('id' in value) || !('position' in value) || !('sequence' in value)) return false;
+  return [value.id, value.position, value.sequence].every(Number.isSafeInteger);
+}
+
+/** The log was written in another format than this version of sentlog reads. */
+export class OtherFormat extends StoreUnusable {
+  constructor(what: string, format: unknown, expected: number) {
+    const newer = typeof format === 'number' && format > expected;
+    const advice = newer ? 'run the newer version that wrote it' : 'begin with an empty data folder';
+    super(
+      `${what} of format ${JSON.stringify(format)}, and this version of sentlog reads format ${expected}: ${advice}`,
+    );
+    this.name = 'OtherFormat';
+  }
+}

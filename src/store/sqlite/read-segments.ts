@@ -1,0 +1,151 @@
+import { guardSegment } from './damage.ts';
+import type { Folder } from './folder.ts';
+import { IndexFile } from './index-file.ts';
+import { type Position, positionOf } from './position.ts';
+import { verifyMessage, verifyReport } from './record-row.ts';
+import { type MessageRow, type ReportRow, type ReportState, RowsFile } from './rows-file.ts';
+import type { Candidate } from './scan.ts';
+import { type Columns, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
+
+/** One segment as a reader knows it: sealed when it has no columns. */
+export type ReadSegment = { readonly shared: SharedSegment; readonly columns: Columns | undefined };
+
+export type OpenFiles = { readonly rows: RowsFile; readonly index: IndexFile | undefined };
+
+/** A candidate, with the segment it lies in. */
+export type Found = Candidate & { readonly segmentId: number };
+
+/** How far the log goes: the first position and the first sequence that nothing has yet. */
+export type LogEnd = { readonly position: Position; readonly sequence: number };
+
+/** Segments whose files a reader keeps open. */
+const openSegmentsMax = 128;
+
+/** The segments as one reader thread knows them, and their files. */
+export class ReadSegments {
+  readonly #folder: Folder;
+  readonly #segments = new Map<number, ReadSegment>();
+  readonly #open = new Map<number, OpenFiles>();
+  #dropped: LogEnd = { position: 0, sequence: 0 };
+  /** Grows with whatever closes files or changes how a segment is read: a scan that goes on later begins anew then. */
+  version = 0;
+
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  /** Takes up a segment, or its new shape: without columns it is read through its index. */
+  set(shared: SharedSegment, columns: Columns | undefined): void {
+    this.#close(shared.id);
+    this.#segments.set(shared.id, { shared, columns });
+  }
+
+  drop(segmentId: number): void {
+    this.#close(segmentId);
+    this.#dropped = this.end();
+    this.#segments.delete(segmentId);
+  }
+
+  close(): void {
+    for (const segmentId of [...this.#open.keys()]) this.#close(segmentId);
+  }
+
+  get(segmentId: number): ReadSegment | undefined {
+    return this.#segments.get(segmentId);
+  }
+
+  all(): readonly ReadSegment[] {
+    return [...this.#segments.values()];
+  }
+
+  /** The log's end now; what was dropped counts. Every report before it is on a message before it. */
+  end(): LogEnd {
+    let { position, sequence } = this.#dropped;
+    for (const { shared } of this.#segments.values())
+      sequence = Math.max(sequence, shared.firstSequence + reportsIn(shared));
+    for (const { shared } of this.#segments.values())
+      position = Math.max(position, positionOf(shared.id, messagesIn(shared)));
+    return { position, sequence };
+  }
+
+  /** The sequence of the newest report on a message; 0 when there is none. */
+  newestReport({ segmentId, ordinal }: Pick<Found, 'segmentId' | 'ordinal'>): number {
+    return this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
+  }
+
+  /** The rows of messages by position; those that nobody can read any more are not among them. */
+  messages(places: readonly Pick<Found, 'segmentId' | 'ordinal'>[]): ReadonlyMap<Position, MessageRow> {
+    const rows = new Map<Position, MessageRow>();
+    for (const [segmentId, held] of Map.groupBy(places, place => place.segmentId)) {
+      if (!this.#segments.has(segmentId)) continue;
+      this.guard(segmentId, files => {
+        for (const row of files.rows.messages(held.map(place => place.ordinal)))
+          rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
+      });
+    }
+    return rows;
+  }
+
+  /** The states that reports left their messages in, by sequence. */
+  states(sequences: readonly number[]): ReadonlyMap<number, ReportState> {
+    const rows = new Map<number, ReportState>();
+    for (const [segmentId, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
+      // Set aside with its segment: the message is shown as it was recorded.
+      if (segmentId === undefined) continue;
+      this.guard(segmentId, files => {
+        for (const row of files.rows.states(held)) rows.set(row[0], verifyReport(row));
+      });
+    }
+    return rows;
+  }
+
+  /** The reports on a message, oldest first, from the sequence of its newest. */
+  chain(newest: number): readonly ReportRow[] {
+    const chain: ReportRow[] = [];
+    for (let sequence = newest; sequence !== 0; ) {
+      const holder = this.holderOf(sequence);
+      if (holder === undefined) break;
+      const report = this.guard(holder, files => {
+        const row = files.rows.report(sequence);
+        return row === undefined ? undefined : verifyReport(row);
+      });
+      if (report === undefined) break;
+      chain.unshift(report);
+      sequence = report[1];
+    }
+    return chain;
+  }
+
+  /** The segment that holds a report: the last whose first sequence is not greater. */
+  holderOf(sequence: number): number | undefined {
+    let holder: SharedSegment | undefined;
+    for (const { shared } of this.#segments.values())
+      if (shared.firstSequence <= sequence && shared.id > (holder?.id ?? 0)) holder = shared;
+    return holder?.id;
+  }
+
+  /** Works on a segment's files; what damage they show is laid to that segment. */
+  guard<T>(segmentId: number, work: (files: OpenFiles) => T): T {
+    return guardSegment(segmentId, () => work(this.#files(segmentId)));
+  }
+
+  #files(segmentId: number): OpenFiles {
+    let files = this.#open.get(segmentId);
+    if (files !== undefined) return files;
+    const oldest = this.#open.keys().next();
+    if (this.#open.size >= openSegmentsMax && !oldest.done) this.#close(oldest.value);
+    const sealed = this.#segments.get(segmentId)?.columns === undefined;
+    const rows = new RowsFile(this.#folder.rows(segmentId), { mode: sealed ? 'sealed' : 'read' });
+    files = { rows, index: sealed ? new IndexFile(this.#folder.index(segmentId)) : undefined };
+    this.#open.set(segmentId, files);
+    return files;
+  }
+
+  #close(segmentId: number): void {
+    const files = this.#open.get(segmentId);
+    this.#open.delete(segmentId);
+    this.version++;
+    files?.rows.close();
+    files?.index?.close();
+  }
+}

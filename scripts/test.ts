@@ -63,7 +63,10 @@ const args = process.argv.slice(2);
 const resultsFile = args.find(arg => arg.startsWith(resultsOption))?.slice(resultsOption.length);
 const startedAt = Date.now();
 
-const types = await check('types', 'typescript/bin/tsc', ['--noEmit']);
+const types = total([
+  await check('types', 'typescript/bin/tsc', ['--noEmit']),
+  await check('types of the page', 'typescript/bin/tsc', ['--noEmit', '-p', 'web']),
+]);
 const lint = await check('lint', '@biomejs/biome/bin/biome', [
   'check',
   '--error-on-warnings',

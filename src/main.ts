@@ -10,6 +10,8 @@ import { type Config, maskedConfig, programVersion } from './config.ts';
 import { Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
 import { createMetrics } from './http/metrics.ts';
+import { readPage } from './http/page-files.ts';
+import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
 import type { Store, StoreObserver } from './store/store.ts';
@@ -32,6 +34,9 @@ export class StartError extends Error {
 }
 
 const firstAccount = 'default';
+
+/** In a clone and in the package alike. */
+const pageFolder = join(import.meta.dirname, '..', 'web', 'dist');
 
 /** Retention is looked after this often; a message past it is not shown meanwhile either. */
 const janitorIntervalMsMax = 60_000;
@@ -69,6 +74,7 @@ export async function start(config: Config, logger: Logger): Promise<Running> {
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
       trustedProxies: config.trustedProxies,
+      page: readPage(pageFolder),
       version: programVersion(),
     }),
     one => one.close(),
@@ -175,7 +181,7 @@ function urlOf([address]: readonly (string | AddressInfo)[]): string {
 
 function announcement({ url, firstKey }: Running): string {
   const listens = `sentlog listens on ${url}\n`;
-  if (firstKey === undefined) return listens;
+  if (firstKey === undefined) return `${listens}The page is at  ${url}/\n`;
   const message = {
     messageId: 'hello-1',
     sender: '44113496000',
@@ -187,6 +193,10 @@ function announcement({ url, firstKey }: Running): string {
 This data folder is new. It got an account, "${firstAccount}", and this key, which is shown only now:
 
   ${firstKey}
+
+See the log in a browser; this link signs in with the key:
+
+  ${signInLink(url, firstKey)}
 
 Record a message, and read it back:
 

@@ -3,6 +3,7 @@
  * through the public recording API. Options go to `sentlog serve`.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { signInLink } from '../../src/http/routes/page.ts';
 import { add, emptyTally, type Recorder, recorder, type Tally } from './recorder.ts';
 import { Schedule } from './schedule.ts';
 import { createKey, startServer } from './server.ts';
@@ -69,11 +70,12 @@ async function demo(args: readonly string[]): Promise<number> {
   const ended = server.ended.finally(() => stopping.abort());
   try {
     const address = await server.address;
-    const record = recorder(address, await createKey(args), { fetch, wait });
+    const record = recorder(address, await createKey(args, 'messenger:logs:write'), { fetch, wait });
     const schedule = new Schedule<Arrival>();
     const startedAt = Date.now();
     const present = floorTo(startedAt, liveTraffic.slotMs);
     say(await tellPast(record, schedule, present), Date.now() - startedAt);
+    console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);
     await tellPresent(record, schedule, present, stopping.signal);
   } catch (error) {
     // A server that was told to stop, or that stopped by itself, has said so: what failed for it says no more.

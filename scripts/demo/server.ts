@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import type { Scope } from '../../src/accounts/authenticator.ts';
 
 const command = join(import.meta.dirname, '../../bin/sentlog');
 
@@ -36,11 +37,11 @@ function announced(child: ChildProcess): Promise<string> {
 }
 
 /** A key of the account that `serve` set up, good for a day, in the data folder the server was told of. */
-export async function createKey(args: readonly string[]): Promise<string> {
+export async function createKey(args: readonly string[], scope: Scope): Promise<string> {
   const { values } = parseArgs({ args: [...args], options: { 'data-dir': { type: 'string' } }, strict: false });
   const dataDir = values['data-dir'];
   const where = typeof dataDir === 'string' ? ['--data-dir', dataDir] : [];
-  const what = ['keys', 'create', '--account', 'default', '--scope', 'messenger:logs:write', '--expires', '1d'];
+  const what = ['keys', 'create', '--account', 'default', '--scope', scope, '--expires', '1d'];
   const { stdout } = await promisify(execFile)(process.execPath, [command, ...what, ...where]);
   return stdout.trim();
 }

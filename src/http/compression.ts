@@ -15,10 +15,10 @@ const options = { level: 2 };
 export async function compressed(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
   const stream = payload instanceof Readable;
   const whole = typeof payload === 'string' || Buffer.isBuffer(payload);
-  if (!stream && !(whole && payload.length >= bytesMin)) return payload;
+  if (reply.hasHeader('content-encoding') || (!stream && !(whole && payload.length >= bytesMin))) return payload;
   addVary(reply, 'Accept-Encoding');
   // A HEAD tells the length of what would come uncompressed; making it only to measure it would be waste.
-  if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return payload;
+  if (request.method === 'HEAD' || !accepts(request.headers['accept-encoding'], 'gzip')) return payload;
   reply.header('content-encoding', 'gzip').removeHeader('content-length');
   if (!stream) return compress(payload, options);
   const gzipped = createGzip(options);
@@ -28,15 +28,17 @@ export async function compressed(request: FastifyRequest, reply: FastifyReply, p
 
 export function addVary(reply: FastifyReply, header: string): void {
   const before = reply.getHeader('vary');
-  reply.header('vary', before === undefined ? header : `${before}, ${header}`);
+  if (before === undefined) reply.header('vary', header);
+  else if (!String(before).split(', ').includes(header)) reply.header('vary', `${before}, ${header}`);
 }
 
-function acceptsGzip(acceptEncoding: string | string[] | undefined): boolean {
+/** Whether the caller can read the encoding, by its `Accept-Encoding`. */
+export function accepts(acceptEncoding: string | string[] | undefined, encoding: 'br' | 'gzip'): boolean {
   const weights = new Map<string, number>();
   for (const part of String(acceptEncoding ?? '').split(',')) {
     const [coding = '', ...parameters] = part.split(';').map(text => text.trim().toLowerCase());
     const weight = parameters.find(parameter => parameter.startsWith('q='));
     weights.set(coding, weight === undefined ? 1 : Number(weight.slice(2)));
   }
-  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+  return (weights.get(encoding) ?? weights.get(`x-${encoding}`) ?? weights.get('*') ?? 0) > 0;
 }

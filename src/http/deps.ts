@@ -3,6 +3,7 @@ import type { Authenticator } from '../accounts/authenticator.ts';
 import type { EpochMs } from '../domain/message.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from './metrics.ts';
+import type { PageFiles } from './page-files.ts';
 
 /** Requests a minute. */
 export type RateLimits = {
@@ -61,6 +62,8 @@ export type ServerDeps = {
   readonly timeouts: Timeouts;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */
   readonly trustedProxies?: readonly string[];
+  /** The page at `/`; absent when it has not been built. */
+  readonly page?: PageFiles | undefined;
   /** Shown in the OpenAPI document. */
   readonly version: string;
 };

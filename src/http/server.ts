@@ -22,6 +22,7 @@ import { exportRoute } from './routes/export.ts';
 import { logsRoute } from './routes/logs.ts';
 import { messageRoute } from './routes/message.ts';
 import { operationRoutes } from './routes/operation.ts';
+import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
 
 /** Room for the headers beside the longest request line. */
@@ -46,6 +47,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     messageRoute(deps),
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),
+    ...pageRoutes(deps),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
   const app = fastify(deps);
@@ -125,7 +127,7 @@ function register(app: FastifyInstance, route: Route, admission: Admission): voi
         route.access === undefined
           ? await route.answer({ request, reply })
           : await route.answer({ request, reply, principal: await admission.admit(request, reply, route.access) });
-      if (answer === undefined) return reply.code(204).send();
+      if (answer === undefined) return reply.code(reply.statusCode === 304 ? 304 : 204).send();
       if (!reply.hasHeader('content-type')) reply.type(jsonType);
       return reply.send(answer);
     },

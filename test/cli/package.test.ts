@@ -31,7 +31,8 @@ describe('the package, installed', () => {
     });
     expect(stdout).toContain('Usage: sentlog');
     expect(stderr).toBe('');
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json']);
+    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'web']);
+    expect(readdirSync(join(installed, 'web/dist')).sort()).toEqual(['assets', 'icon.svg', 'index.html']);
   });
 
   test('sentlog serve → serves, its threads too', async () => {
@@ -49,6 +50,8 @@ describe('the package, installed', () => {
       await call(process.execPath, [program, 'keys', 'create', '--account', 'default', ...on])
     ).stdout.trim();
     const client = new SentlogClient({ baseUrl: address, authorization: { app: key } });
+    const page = await fetch(`${address}/`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const message = { messageId: 'a', sender: 's', destination: 'd', content: { type: 'TEXT', text: 't' } };
     expect(await client.record([message])).toMatchObject({ recorded: 1 });
     expect(await client.logs()).toMatchObject({ results: [{ messageId: 'a' }] });

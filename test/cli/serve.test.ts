@@ -38,7 +38,7 @@ async function pasted(line: string): Promise<unknown> {
 }
 
 describe('the first start', () => {
-  test('prints its address, a key and two curl lines that work when pasted; a later start only the address', async () => {
+  test('prints its address, a key, a link and two curl lines that work when pasted; a later start only the addresses', async () => {
     const home = newHome();
     const first = await home.serve({ settings: { SENTLOG_LOG_LEVEL: 'info' } });
     const curls = linesOf(first.stdout).filter(line => line.trimStart().startsWith('curl '));
@@ -47,12 +47,16 @@ describe('the first start', () => {
     expect(await pasted(record)).toEqual({ recorded: 1, updated: 0, unchanged: 0, rejected: [] });
     expect(await pasted(read)).toMatchObject({ results: [{ messageId: 'hello-1' }] });
     const [key = ''] = /sentlog_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}/.exec(first.stdout) ?? [];
+    expect(first.stdout).toContain(`  ${first.address}/#key=${key}\n`);
     expect(first.stderr).not.toContain(key.split('_')[2]);
     expect(linesOf(first.stderr).map(line => JSON.parse(line).level)).toContain('info');
     expect(await first.end('SIGTERM')).toEqual({ code: 0, signal: null });
 
     const second = await home.serve();
-    expect(linesOf(second.stdout)).toEqual([`sentlog listens on ${second.address}`]);
+    expect(linesOf(second.stdout)).toEqual([
+      `sentlog listens on ${second.address}`,
+      `The page is at  ${second.address}/`,
+    ]);
     const client = new SentlogClient({ baseUrl: second.address, authorization: { app: key } });
     expect((await client.logs()).results).toHaveLength(1);
   });

@@ -62,7 +62,6 @@ describe('methods', () => {
   });
 
   test.each([
-    '/',
     '/messenger',
     '/messenger/1/logs/',
     '/messenger/1/messages',

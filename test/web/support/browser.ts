@@ -8,6 +8,11 @@ import { type Browser, type Page, chromium as playwright } from 'playwright-core
 
 const root = dirname(dirname(dirname(import.meta.dirname)));
 
+/** Builds the page that servers of this clone serve, when it is not up to date. */
+export function buildPage(): void {
+  execFileSync(process.execPath, [join(root, 'scripts', 'setup.mjs')]);
+}
+
 /** The page, built from its sources into a folder of its own. */
 export function builtPage(): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-page-'));

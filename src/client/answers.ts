@@ -1,8 +1,8 @@
 import { isRecord, parseJson, type SentlogError, UnexpectedAnswer, violationsOf } from './errors.ts';
-import type { Log, LogsPage, Message, RecordResult, Rejection, Violation } from './types.ts';
+import type { AccessToken, Log, LogsPage, Message, RecordResult, Rejection, Violation } from './types.ts';
 
 /** The fields of a log are taken at the server's word, but for the one that names it. */
-function isLog(value: unknown): value is Log {
+export function isLog(value: unknown): value is Log {
   return isRecord(value) && typeof value.messageId === 'string';
 }
 
@@ -66,4 +66,17 @@ export function allRejected(error: SentlogError, records: number): RecordResult 
   }
   const rejected = [...byIndex].map(([index, violations]) => ({ index, violations }));
   return { recorded: 0, updated: 0, unchanged: 0, rejected, rejectedCount: records };
+}
+
+export function readSession(text: string): string {
+  const body = parseJson(text);
+  if (!isRecord(body) || typeof body.token !== 'string') throw new UnexpectedAnswer('a session');
+  return body.token;
+}
+
+export function readToken(text: string): AccessToken {
+  const body = parseJson(text);
+  if (!isRecord(body) || typeof body.access_token !== 'string' || typeof body.expires_in !== 'number')
+    throw new UnexpectedAnswer('an access token');
+  return { accessToken: body.access_token, expiresInMs: body.expires_in * 1000 };
 }

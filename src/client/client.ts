@@ -1,9 +1,12 @@
-import { allRejected, readMessage, readPage, readRecordResult } from './answers.ts';
+import { allRejected, readMessage, readPage, readRecordResult, readSession, readToken } from './answers.ts';
 import { type Chunk, chunksOf } from './chunks.ts';
 import { ConnectionError, errorOf, SentlogError, UnexpectedAnswer } from './errors.ts';
 import { matchesNothing, queryOf } from './query.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
+import { type FollowOptions, follow, type StreamEvent } from './stream.ts';
+import { readSummary } from './summary.ts';
 import type {
+  AccessToken,
   Log,
   LogSubmission,
   LogsFilter,
@@ -12,6 +15,7 @@ import type {
   Message,
   RecordedChunk,
   RecordResult,
+  Summary,
 } from './types.ts';
 
 /** One of the four ways to prove who is calling. */
@@ -27,7 +31,7 @@ export type ClientOptions = {
   readonly baseUrl: string;
   readonly authorization?: Authorization;
   readonly fetch?: typeof fetch;
-  /** For `allLogs` and `recordStream`; the other calls are made once. */
+  /** For `allLogs`, `recordStream` and `stream`; the other calls are made once. */
   readonly retry?: RetryOptions;
 };
 
@@ -116,6 +120,58 @@ export class SentlogClient {
     return whole(response.body, signal);
   }
 
+  /** Figures of all logs that match, in at most so many buckets of time, 1 … 200. */
+  async summary(
+    filter: LogsFilter = {},
+    { buckets, signal }: CallOptions & { readonly buckets?: number | undefined } = {},
+  ): Promise<Summary> {
+    if (matchesNothing(filter)) throw new RangeError('a list of no values matches nothing');
+    const parameters = queryOf(filter);
+    if (buckets !== undefined) parameters.set('buckets', String(buckets));
+    return readSummary(await this.#text(`/messenger/1/logs/summary?${parameters}`, { signal }));
+  }
+
+  /**
+   * Each log that matches when it is recorded, and again when a report changes it: from now on, or after an event of an
+   * earlier stream of the account. A lost connection is made again, and nothing is missed or comes twice. It goes on until
+   * it is left, `signal` is aborted or the server refuses.
+   */
+  async *stream(
+    filter: LogsFilter = {},
+    options: Omit<FollowOptions, 'retry'> = {},
+  ): AsyncGenerator<StreamEvent, void, undefined> {
+    if (matchesNothing(filter)) return;
+    const path = `/messenger/1/logs/stream?${queryOf(filter)}`;
+    const connect = async (lastEventId: string | undefined, signal: AbortSignal) => {
+      const { body } = await this.#send(path, { signal, accept: 'text/event-stream', lastEventId });
+      if (body === null) throw new UnexpectedAnswer('a stream');
+      return body;
+    };
+    yield* follow(connect, { ...options, retry: this.#retry });
+  }
+
+  /** A session's token for a user name and a password, to be used as `ibsso`. */
+  async createSession(username: string, password: string, { signal }: CallOptions = {}): Promise<string> {
+    const body = JSON.stringify({ username, password });
+    const contentType = 'application/json';
+    const request: RequestParts = { method: 'POST', body, contentType, anonymous: true, signal };
+    return readSession(await this.#text('/auth/1/session', request));
+  }
+
+  /** Ends the session whose token this client uses. */
+  async endSession({ signal }: CallOptions = {}): Promise<void> {
+    await this.#text('/auth/1/session', { method: 'DELETE', signal });
+  }
+
+  /** An OAuth 2 access token for the two parts of an API key, to be used as `bearer`. */
+  async issueToken(clientId: string, clientSecret: string, { signal }: CallOptions = {}): Promise<AccessToken> {
+    const fields = { client_id: clientId, client_secret: clientSecret, grant_type: 'client_credentials' };
+    const body = new URLSearchParams(fields).toString();
+    const contentType = 'application/x-www-form-urlencoded';
+    const request: RequestParts = { method: 'POST', body, contentType, anonymous: true, signal };
+    return readToken(await this.#text('/auth/1/oauth2/token', request));
+  }
+
   async #recordChunk({ first, records, body }: Chunk, signal: AbortSignal | undefined): Promise<RecordedChunk> {
     const shifted = (result: RecordResult): RecordedChunk => ({
       ...result,
@@ -140,9 +196,11 @@ export class SentlogClient {
     return this.#connected(request.signal, () => response.text());
   }
 
-  async #send(path: string, { method = 'GET', body, contentType, accept, signal }: RequestParts): Promise<Response> {
+  async #send(path: string, request: RequestParts): Promise<Response> {
+    const { method = 'GET', body, contentType, accept, lastEventId, anonymous, signal } = request;
     const headers = new Headers({ accept: accept ?? 'application/json' });
-    const authorization = await authorizationHeader(this.#authorization);
+    const authorization = anonymous ? undefined : await authorizationHeader(this.#authorization);
+    if (lastEventId !== undefined) headers.set('last-event-id', lastEventId);
     if (authorization !== undefined) headers.set('authorization', authorization);
     if (contentType !== undefined) headers.set('content-type', contentType);
     const init = { method, headers, ...(body !== undefined && { body }), ...(signal !== undefined && { signal }) };
@@ -162,10 +220,13 @@ export class SentlogClient {
 }
 
 type RequestParts = CallOptions & {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: string;
   readonly contentType?: string;
   readonly accept?: string;
+  readonly lastEventId?: string | undefined;
+  /** For calls that prove who is calling in their own way. */
+  readonly anonymous?: boolean;
 };
 
 async function authorizationHeader(authorization: Authorization | undefined): Promise<string | undefined> {

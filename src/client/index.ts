@@ -1,9 +1,12 @@
 export { type Authorization, type CallOptions, type ClientOptions, SentlogClient } from './client.ts';
 export { ConnectionError, SentlogError, UnexpectedAnswer } from './errors.ts';
 export type { RetryOptions } from './retry.ts';
+export type { StreamEvent } from './stream.ts';
 export type {
+  AccessToken,
   Content,
   DeliveryError,
+  GroupCounts,
   Log,
   LogSubmission,
   LogsFilter,
@@ -16,6 +19,7 @@ export type {
   RecordResult,
   Rejection,
   Status,
+  Summary,
   TimelineEntry,
   Violation,
 } from './types.ts';

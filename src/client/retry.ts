@@ -22,7 +22,7 @@ export async function withRetries<T>(
   options: RetryOptions = {},
   signal?: AbortSignal,
 ): Promise<T> {
-  const { attemptsMax = attemptsMaxDefault, pauseMaxMs = pauseMaxMsDefault, wait = pause } = options;
+  const { attemptsMax = attemptsMaxDefault, pauseMaxMs = pauseMaxMsDefault, wait = waitFor } = options;
   for (let attempts = 1; ; attempts++) {
     try {
       return await attempt();
@@ -36,17 +36,23 @@ export async function withRetries<T>(
   }
 }
 
-function isPassing(error: unknown): error is SentlogError | ConnectionError {
-  return error instanceof ConnectionError || (error instanceof SentlogError && [429, 503].includes(error.status));
+/** What may be over when it is tried again: a limit, a server or proxy that cannot serve now, a lost connection. */
+export function isPassing(error: unknown): error is SentlogError | ConnectionError {
+  return (
+    error instanceof ConnectionError || (error instanceof SentlogError && [429, 502, 503, 504].includes(error.status))
+  );
+}
+
+export function retryAfterOf(error: SentlogError | ConnectionError): number | undefined {
+  return error instanceof SentlogError ? error.retryAfterMs : undefined;
 }
 
 /** What the server asked for; else twice as long each time, and not the same for every client. */
-function pauseBefore(error: SentlogError | ConnectionError, attempts: number): number {
-  const asked = error instanceof SentlogError ? error.retryAfterMs : undefined;
-  return asked ?? firstPauseMs * 2 ** (attempts - 1) * (0.5 + Math.random() / 2);
+export function pauseBefore(error: SentlogError | ConnectionError, attempts: number): number {
+  return retryAfterOf(error) ?? firstPauseMs * 2 ** (attempts - 1) * (0.5 + Math.random() / 2);
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function waitFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const stop = () => {

@@ -115,3 +115,28 @@ export type TimelineEntry = {
 
 /** One log with everything that was reported of it, oldest first. */
 export type Message = Log & { readonly timeline: readonly TimelineEntry[]; readonly seenAt?: string };
+
+/** Messages by the group of their status; a count of 0 is a count. */
+export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
+
+/** Figures of all that matches. With `complete` false time ran out: what is absent then is unknown, and not 0. */
+export type Summary = {
+  readonly from: string;
+  readonly to: string;
+  readonly bucketMs: number;
+  readonly complete: boolean;
+  readonly total?: number;
+  readonly groups?: GroupCounts;
+  readonly buckets: readonly { readonly from: string; readonly groups: GroupCounts }[];
+  /** From `sentAt` to `doneAt` of `count` delivered messages. */
+  readonly deliveryMs?: { readonly p50?: number; readonly p95?: number; readonly count: number };
+  readonly prices?: readonly { readonly currency: string; readonly sum: number; readonly count: number }[];
+  /** What stands most often in failed messages. */
+  readonly failures?: {
+    readonly errors?: readonly { readonly name: string; readonly count: number }[];
+    readonly senders?: readonly { readonly sender: string; readonly count: number }[];
+    readonly campaigns?: readonly { readonly campaignReferenceId: string; readonly count: number }[];
+  };
+};
+
+export type AccessToken = { readonly accessToken: string; readonly expiresInMs: number };

@@ -169,6 +169,12 @@ export const serverSettings = Object.freeze({
     '600',
     'Requests a minute to the other ways to read, for each account',
   ),
+  pageRateLimit: setting(
+    'SENTLOG_PAGE_RATE_LIMIT',
+    integer(1, 1_000_000),
+    '1200',
+    'Requests a minute that the web page makes, for each account; they count in no other limit',
+  ),
   authFailureLimit: setting(
     'SENTLOG_AUTH_FAILURE_LIMIT',
     integer(1, 1_000_000),
@@ -272,6 +278,7 @@ export function loadConfig(sources: Sources): Config {
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
+    pageRateLimit: read(s.pageRateLimit, sources),
     authFailureLimit: read(s.authFailureLimit, sources),
     durability: read(s.durability, sources),
     segmentMessages: read(s.segmentMessages, sources),

@@ -39,6 +39,24 @@ export const limits = Object.freeze({
   copyRecordsMax: 2000,
   copyCharsMax: 8 * 1024 * 1024,
 
+  summaryBucketsDefault: 60,
+  summaryBucketsMax: 200,
+  /** What a summary may take; what is not counted by then is left out. */
+  summaryBudgetMs: 500,
+
+  /** Listeners to the stream. */
+  accountListenersMax: 1000,
+  listenersMax: 2000,
+  /** What one listener may leave unread before it is dropped, and all of them together. */
+  listenerBytesMax: 4 * 1024 * 1024,
+  listenersBytesMax: 128 * 1024 * 1024,
+  /** What is read ahead for a listener that catches up. */
+  catchUpBytesMax: 64 * 1024,
+  /** Listeners that read from the store to catch up at the same time: further ones wait. */
+  catchUpsMax: 4,
+  /** Changes that are read for a stream at once. */
+  streamChangesMax: 250,
+
   /** How far in the future `sentAt` may lie: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });
@@ -46,3 +64,6 @@ export const limits = Object.freeze({
 assert(limits.pageLogsDefault <= limits.pageLogsMax);
 assert(limits.batchRecordsMax <= limits.groupRecordsMax && limits.groupRecordsMax <= limits.queuedRecordsMax);
 assert(limits.ndjsonLineBytesMax > limits.contentBytesMax && limits.ndjsonLineBytesMax <= limits.jsonBodyBytesMax);
+assert(limits.summaryBucketsDefault <= limits.summaryBucketsMax);
+assert(limits.accountListenersMax <= limits.listenersMax && limits.listenerBytesMax <= limits.listenersBytesMax);
+assert(limits.catchUpBytesMax <= limits.listenerBytesMax && limits.streamChangesMax <= limits.pageLogsMax);

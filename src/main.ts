@@ -65,6 +65,7 @@ export async function start(config: Config, logger: Logger): Promise<Running> {
       rateLimits: {
         logsPerMinute: config.rateLimit,
         readsPerMinute: config.readRateLimit,
+        pagePerMinute: config.pageRateLimit,
         failedAuthPerMinute: config.authFailureLimit,
       },
       // Kept with the accounts, so that a cursor is good after a restart too.

@@ -44,6 +44,7 @@ async function run(settings: ServerSettings): Promise<Running> {
     rateLimits: {
       logsPerMinute: unlimited,
       readsPerMinute: unlimited,
+      pagePerMinute: unlimited,
       failedAuthPerMinute: unlimited,
     },
     cursorSecret: Buffer.alloc(32, 'bench'),

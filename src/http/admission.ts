@@ -5,9 +5,9 @@ import { ApiError } from './errors.ts';
 import { type Allowance, Budget, clientNetwork, tellAllowance, tooManyRequests } from './rate-limit.ts';
 
 /** Which of an account's budgets a call is counted in. */
-export type BudgetName = 'logs' | 'reads' | 'writes';
+type BudgetName = 'logs' | 'reads' | 'writes' | 'page';
 
-export type Access = { readonly scope: Scope; readonly budget: BudgetName };
+export type Access = { readonly scope: Scope; readonly budget: Exclude<BudgetName, 'page'> };
 
 const challenge = ['App', 'Basic', 'Bearer', 'IBSSO'].map(scheme => `${scheme} realm="sentlog"`).join(', ');
 
@@ -24,6 +24,7 @@ export class Admission {
     logs: new Budget('logs'),
     reads: new Budget('reads'),
     writes: new Budget('writes'),
+    page: new Budget('page'),
   };
   readonly #failures = new Budget('failures');
 
@@ -31,8 +32,9 @@ export class Admission {
     this.#deps = deps;
   }
 
-  async admit(request: FastifyRequest, reply: FastifyReply, { scope, budget }: Access): Promise<Principal> {
+  async admit(request: FastifyRequest, reply: FastifyReply, { scope, budget: own }: Access): Promise<Principal> {
     const principal = await this.#authenticate(request, reply);
+    const budget = own !== 'writes' && isFromPage(request) ? 'page' : own;
     const limit = this.#limit(principal, budget);
     const key = String(principal.account.id);
     if (!allows(principal, scope)) {
@@ -92,10 +94,23 @@ export class Admission {
   }
 
   #limit({ account }: Principal, budget: BudgetName): number | undefined {
-    const { logsPerMinute, readsPerMinute, writesPerMinute } = this.#deps.rateLimits;
-    if (budget === 'logs') return account.requestsPerMinute ?? logsPerMinute;
-    return budget === 'reads' ? readsPerMinute : writesPerMinute;
+    const { logsPerMinute, readsPerMinute, pagePerMinute, writesPerMinute } = this.#deps.rateLimits;
+    switch (budget) {
+      case 'logs':
+        return account.requestsPerMinute ?? logsPerMinute;
+      case 'reads':
+        return readsPerMinute;
+      case 'page':
+        return pagePerMinute;
+      case 'writes':
+        return writesPerMinute;
+    }
   }
+}
+
+/** Somebody who looks at the page must not use up what the account's programs live on. */
+function isFromPage({ headers }: FastifyRequest): boolean {
+  return headers['x-sentlog-page'] === '1';
 }
 
 export function unauthenticated(): ApiError {

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
  * `closingMs` to finish, then they are cut.
  */
 export class Closing {
+  readonly #begun = new AbortController();
   readonly #cut = new AbortController();
   readonly #closingMs: number;
   #timer: NodeJS.Timeout | undefined;
@@ -15,7 +16,12 @@ export class Closing {
 
   /** No further request is taken. */
   get begun(): boolean {
-    return this.#timer !== undefined;
+    return this.#begun.signal.aborted;
+  }
+
+  /** For what need not be finished: aborts as soon as no further request is taken. */
+  get beginning(): AbortSignal {
+    return this.#begun.signal;
   }
 
   /** The time for what is under way is over. */
@@ -24,6 +30,7 @@ export class Closing {
   }
 
   begin(): void {
+    this.#begun.abort(new Error('the server is closing'));
     this.#timer ??= setTimeout(() => this.#cut.abort(new Error('the server is closing')), this.#closingMs);
   }
 

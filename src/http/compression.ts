@@ -2,6 +2,7 @@ import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { eventStreamType } from './route.ts';
 
 const compress = promisify(gzip);
 
@@ -13,6 +14,8 @@ const options = { level: 2 };
 
 /** Compresses an answer when the client asks for it, whole ones off this thread and streams as they flow. */
 export async function compressed(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  // Events would wait in the compressor for more of them.
+  if (reply.getHeader('content-type') === eventStreamType) return payload;
   const stream = payload instanceof Readable;
   const whole = typeof payload === 'string' || Buffer.isBuffer(payload);
   if (reply.hasHeader('content-encoding') || (!stream && !(whole && payload.length >= bytesMin))) return payload;

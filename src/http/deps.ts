@@ -9,15 +9,22 @@ import type { PageFiles } from './page-files.ts';
 export type RateLimits = {
   /** `GET /messenger/1/logs`, for an account that has no limit of its own. */
   readonly logsPerMinute: number;
-  /** Single messages and exports together, for each account. */
+  /** Single messages, exports, summaries and streams together, for each account. */
   readonly readsPerMinute: number;
+  /** Whatever the web page reads, for each account. */
+  readonly pagePerMinute: number;
   /** Recording, for each account; without limit when absent. */
   readonly writesPerMinute?: number;
   /** Wrong credentials, for each client address. */
   readonly failedAuthPerMinute: number;
 };
 
-export const defaultRateLimits: RateLimits = { logsPerMinute: 120, readsPerMinute: 600, failedAuthPerMinute: 30 };
+export const defaultRateLimits: RateLimits = {
+  logsPerMinute: 120,
+  readsPerMinute: 600,
+  pagePerMinute: 1200,
+  failedAuthPerMinute: 30,
+};
 
 export type Timeouts = {
   /** For the request line and the headers to arrive. */
@@ -32,6 +39,8 @@ export type Timeouts = {
   readonly stalledMs: number;
   /** Pause in an NDJSON stream after which what came so far is recorded. */
   readonly streamPauseMs: number;
+  /** Between two comment lines of an event stream. */
+  readonly heartbeatMs: number;
   /** How long uploads and exports under way may go on once the server closes. */
   readonly closingMs: number;
 };
@@ -43,6 +52,7 @@ export const defaultTimeouts: Timeouts = {
   keepAliveMs: 65_000,
   stalledMs: 120_000,
   streamPauseMs: 100,
+  heartbeatMs: 15_000,
   closingMs: 5_000,
 };
 

@@ -4,6 +4,7 @@ import { ApiError } from './errors.ts';
 import type { Route } from './route.ts';
 
 const preflightSeconds = '600';
+const acceptedHeaders = 'Authorization, Content-Type, Content-Encoding, X-Request-Id, Last-Event-ID, X-Sentlog-Page';
 const readableHeaders = 'RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id';
 
 type KnownPath = { readonly pattern: RegExp; readonly methods: readonly string[] };
@@ -30,7 +31,7 @@ export class OtherMethods {
     reply.header('allow', allow);
     if (reply.hasHeader('access-control-allow-origin')) {
       reply.header('access-control-allow-methods', allow);
-      reply.header('access-control-allow-headers', 'Authorization, Content-Type, Content-Encoding, X-Request-Id');
+      reply.header('access-control-allow-headers', acceptedHeaders);
       reply.header('access-control-max-age', preflightSeconds);
     }
     return reply.code(204).send();

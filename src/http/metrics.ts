@@ -20,6 +20,10 @@ export type Metrics = {
   storeObserver(listener: Pick<StoreObserver, 'note' | 'damaged'>): StoreObserver;
   request(outcome: RequestOutcome): void;
   records(counts: RecordCounts): void;
+  streamListeners(count: number): void;
+  streamEvents(count: number): void;
+  /** A listener did not read, and was cut off. */
+  streamDropped(): void;
   /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
   text(stats: StoreStats | undefined): Promise<string>;
   readonly contentType: string;
@@ -61,11 +65,28 @@ export function createMetrics(registry: Registry): Metrics {
     records(counts) {
       for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
     },
+    ...streamMetrics(registers),
     async text(stats) {
       store.tell(stats);
       return registry.metrics();
     },
     contentType: registry.contentType,
+  };
+}
+
+function streamMetrics(registers: Registry[]) {
+  const name = (rest: string) => `sentlog_stream_${rest}`;
+  const listeners = new Gauge({ name: name('listeners'), help: 'Listeners to the stream', registers });
+  const events = new Counter({ name: name('events_total'), help: 'Events sent to listeners', registers });
+  const dropped = new Counter({
+    name: name('dropped_total'),
+    help: 'Listeners that did not read, and were cut off',
+    registers,
+  });
+  return {
+    streamListeners: (count: number) => listeners.set(count),
+    streamEvents: (count: number) => events.inc(count),
+    streamDropped: () => dropped.inc(),
   };
 }
 

@@ -6,8 +6,15 @@ import {
   outcomeSchema,
   pageSchema,
   recordSchema,
+  summarySchema,
 } from '../wire/log-schemas.ts';
-import { exportParameters, filterParameters, pageParameters } from '../wire/query-schemas.ts';
+import {
+  exportParameters,
+  filterParameters,
+  pageParameters,
+  streamParameters,
+  summaryParameters,
+} from '../wire/query-schemas.ts';
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
 
@@ -25,6 +32,8 @@ export function openApiDocument(version: string): object {
     paths: {
       '/messenger/1/logs': { get: readLogs(), post: recordLogs() },
       '/messenger/1/logs/export': { get: exportLogs() },
+      '/messenger/1/logs/summary': { get: summarizeLogs() },
+      '/messenger/1/logs/stream': { get: followLogs() },
       '/messenger/1/messages/{messageId}': { get: readMessage() },
       '/auth/1/oauth2/token': { post: issueToken() },
       '/auth/1/session': { post: logIn(), delete: logOut() },
@@ -35,6 +44,7 @@ export function openApiDocument(version: string): object {
         Log: logSchema,
         Page: pageSchema,
         Message: historySchema,
+        Summary: summarySchema,
         Record: recordSchema,
         Outcome: outcomeSchema,
         Error: errorBodySchema,
@@ -91,6 +101,42 @@ function exportLogs(): object {
     parameters: [...queryParameters(filterParameters), ...queryParameters(exportParameters)],
     responses: {
       200: answer('One log a line. In CSV, a cell that a spreadsheet would run begins with an apostrophe.', content),
+      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
+    },
+  };
+}
+
+function summarizeLogs(): object {
+  return {
+    operationId: 'getSummary',
+    summary: 'Figures of all messages that match, by their present state',
+    security: security(readScopes),
+    parameters: [...queryParameters(filterParameters), ...queryParameters(summaryParameters)],
+    responses: {
+      200: answer(
+        'The figures; those that could not be finished in time are absent.',
+        jsonContent(schemaRef('Summary')),
+      ),
+      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
+    },
+  };
+}
+
+function followLogs(): object {
+  const events =
+    'Server-sent events: `log` with a new or changed log that matches, `reset` when what came meanwhile cannot be told. ' +
+    'Ids without data only move the place to go on from.';
+  return {
+    operationId: 'followLogs',
+    summary: 'Each log that matches when it is recorded, and again when a report changes it',
+    security: security(readScopes),
+    parameters: [
+      ...queryParameters(filterParameters),
+      ...queryParameters(streamParameters),
+      { name: 'Last-Event-ID', in: 'header', schema: { type: 'string' } },
+    ],
+    responses: {
+      200: answer(events, { 'text/event-stream': { schema: { type: 'string' } } }),
       ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
     },
   };

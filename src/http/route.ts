@@ -21,6 +21,7 @@ export type Route = { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path:
 );
 
 export const jsonType = 'application/json; charset=utf-8';
+export const eventStreamType = 'text/event-stream; charset=utf-8';
 
 /** What stands behind the `?`, as it came. */
 export function rawQuery(request: FastifyRequest): string {

@@ -24,6 +24,9 @@ import { messageRoute } from './routes/message.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
+import { streamRoute } from './routes/stream.ts';
+import { summaryRoute } from './routes/summary.ts';
+import { Streams } from './stream/streams.ts';
 
 /** Room for the headers beside the longest request line. */
 const headerBytesMax = limits.urlBytesMax + 16 * 1024;
@@ -44,6 +47,8 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     logsRoute(deps),
     recordRoute(deps, closing),
     exportRoute(deps, closing),
+    summaryRoute(deps),
+    streamRoute(new Streams(deps, closing.beginning)),
     messageRoute(deps),
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),

@@ -6,7 +6,14 @@ import { limits } from '../limits.ts';
 import type { Parsed } from './parsed.ts';
 import { present } from './present.ts';
 import { type KnownParameters, QueryReader } from './query-reader.ts';
-import { exportFormats, exportParameters, filterParameters, pageParameters } from './query-schemas.ts';
+import {
+  exportFormats,
+  exportParameters,
+  filterParameters,
+  pageParameters,
+  streamParameters,
+  summaryParameters,
+} from './query-schemas.ts';
 
 /** What `GET /messenger/1/logs` asks for. */
 export type LogsQuery = {
@@ -18,9 +25,13 @@ export type LogsQuery = {
 
 export type ExportFormat = (typeof exportFormats)[number];
 export type ExportQuery = { readonly filter: Filter; readonly format: ExportFormat };
+export type SummaryQuery = { readonly filter: Filter; readonly buckets: number };
+export type StreamQuery = { readonly filter: Filter; readonly lastEventId?: string };
 
 const logsParameters = known({ ...filterParameters, ...pageParameters });
 const exportsParameters = known({ ...filterParameters, ...exportParameters });
+const summariesParameters = known({ ...filterParameters, ...summaryParameters });
+const streamsParameters = known({ ...filterParameters, ...streamParameters });
 
 function known(parameters: { readonly [name: string]: TSchema }): KnownParameters {
   return new Map(Object.entries(parameters).map(([name, schema]) => [name, { many: IsArray(schema) }]));
@@ -45,6 +56,23 @@ export function parseExportQuery(raw: string): Parsed<ExportQuery> {
   const filter = readFilter(query);
   const format = query.choice('format', exportFormats) ?? 'ndjson';
   return query.violations.length > 0 ? { violations: query.violations } : { value: { filter, format } };
+}
+
+/** As `parseLogsQuery`, for a call that counts what matches. */
+export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
+  const query = new QueryReader(raw, summariesParameters);
+  const filter = readFilter(query);
+  const buckets = query.integer('buckets', 1, limits.summaryBucketsMax) ?? limits.summaryBucketsDefault;
+  return query.violations.length > 0 ? { violations: query.violations } : { value: { filter, buckets } };
+}
+
+/** As `parseLogsQuery`, for a call that follows what matches. */
+export function parseStreamQuery(raw: string): Parsed<StreamQuery> {
+  const query = new QueryReader(raw, streamsParameters);
+  const filter = readFilter(query);
+  const lastEventId = query.text('lastEventId');
+  if (query.violations.length > 0) return { violations: query.violations };
+  return { value: { filter, ...(lastEventId !== undefined && { lastEventId }) } };
 }
 
 /** For a call without parameters. */

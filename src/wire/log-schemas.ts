@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox';
+import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 import { dateTimeRule } from './date-time.ts';
 
@@ -158,5 +159,40 @@ export const outcomeSchema = Type.Object({
   ),
   rejectedCount: Type.Optional(
     Type.Integer({ minimum: 0, description: 'All rejected records, where there are more than `rejected` lists.' }),
+  ),
+});
+
+const groupsSchema = Type.Object(Object.fromEntries(statusGroupNames.map(groupName => [groupName, count])), {
+  description: 'Messages by the group of their present status.',
+});
+const milliseconds = Type.Integer({ minimum: 0, description: 'Milliseconds.' });
+const failureCounts = (key: string) =>
+  Type.Optional(Type.Array(Type.Object({ [key]: Type.String(), count }), { description: 'The most frequent first.' }));
+
+/** Figures of all that matches; what is absent could not be finished in time. */
+export const summarySchema = Type.Object({
+  from: dateTime,
+  to: dateTime,
+  bucketMs: milliseconds,
+  complete: Type.Boolean({ description: 'False when time ran out: what is absent then is unknown, and not 0.' }),
+  total: Type.Optional(count),
+  groups: Type.Optional(groupsSchema),
+  buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
+  deliveryMs: Type.Optional(
+    Type.Object(
+      { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
+      { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
+    ),
+  ),
+  prices: Type.Optional(Type.Array(Type.Object({ currency: Type.String(), sum: Type.Number(), count }))),
+  failures: Type.Optional(
+    Type.Object(
+      {
+        errors: failureCounts('name'),
+        senders: failureCounts('sender'),
+        campaigns: failureCounts('campaignReferenceId'),
+      },
+      { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
+    ),
   ),
 });

@@ -41,3 +41,16 @@ export const exportFormats = ['ndjson', 'csv'] as const;
 export const exportParameters = {
   format: Type.Enum([...exportFormats], { default: 'ndjson', description: 'One log a line, as JSON or as CSV.' }),
 };
+
+export const summaryParameters = {
+  buckets: Type.Integer({
+    minimum: 1,
+    maximum: limits.summaryBucketsMax,
+    default: limits.summaryBucketsDefault,
+    description: 'Into how many parts of equal length the time is divided at most; each is a number of whole minutes.',
+  }),
+};
+
+export const streamParameters = {
+  lastEventId: text('Goes on after this event, as the header `Last-Event-ID` does; the header goes first.'),
+};

@@ -42,6 +42,7 @@ describe('loadConfig', () => {
       dataDir: resolve('data'),
       retentionMs: 172_800_000,
       rateLimit: 120,
+      pageRateLimit: 1200,
       readRateLimit: 600,
       authFailureLimit: 30,
       durability: 'full',

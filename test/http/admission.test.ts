@@ -152,6 +152,25 @@ describe('the budget of an account', () => {
     expect((await server.call(logsPath)).statusCode).toBe(200);
   });
 
+  test('whatever the page reads → spends the budget of the page and no other', async () => {
+    server = limited({ logsPerMinute: 1, readsPerMinute: 1, pagePerMinute: 4, writesPerMinute: 1 });
+    const headers = { 'x-sentlog-page': '1' };
+    const paths = [logsPath, `${logsPath}/export`, `${logsPath}/summary`, '/messenger/1/messages/m1'];
+    for (const [at, path] of paths.entries())
+      expect(budget(await server.call(path, { headers }))).toEqual(['4', String(3 - at)]);
+    expect((await server.call(logsPath, { headers })).statusCode).toBe(429);
+    expect((await server.call(logsPath)).statusCode).toBe(200);
+    expect(budget(await server.call(`${logsPath}/summary`))).toEqual(['1', '0']);
+    expect((await server.call(`${logsPath}/stream`, { method: 'HEAD' })).statusCode).toBe(429);
+    expect(budget(await server.call(logsPath, { headers: { 'x-sentlog-page': '0' } }))).toEqual(['1', '0']);
+    const recorded = await server.call(logsPath, {
+      method: 'POST',
+      payload: { results: [message('m1')] },
+      headers: { ...headers, 'content-type': 'application/json' },
+    });
+    expect(budget(recorded)).toEqual(['1', '0']);
+  });
+
   test('recording without a limit → no word of one', async () => {
     server = limited({});
     const answer = await server.post({ results: [message('m1')] });

@@ -7,7 +7,7 @@ import { errorAnswer, logsPath, message, TestServer } from '../support/http-serv
 let server: TestServer;
 beforeAll(async () => {
   server = new TestServer({
-    rateLimits: { logsPerMinute: 1e9, readsPerMinute: 1e9, failedAuthPerMinute: 1e9 },
+    rateLimits: { logsPerMinute: 1e9, readsPerMinute: 1e9, pagePerMinute: 1e9, failedAuthPerMinute: 1e9 },
   });
   await server.record([message('m1'), message('m2', { status: 5 })]);
 });

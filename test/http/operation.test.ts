@@ -124,6 +124,8 @@ describe('/openapi.json', () => {
       'get /messenger/1/logs',
       'post /messenger/1/logs',
       'get /messenger/1/logs/export',
+      'get /messenger/1/logs/summary',
+      'get /messenger/1/logs/stream',
       'get /messenger/1/messages/{messageId}',
       'post /auth/1/oauth2/token',
       'post /auth/1/session',

@@ -11,6 +11,8 @@ import { buildServer } from '../../src/http/server.ts';
 import { MemoryStore } from './memory-store.ts';
 
 export const logsPath = '/messenger/1/logs';
+export const summaryPath = `${logsPath}/summary`;
+export const streamPath = `${logsPath}/stream`;
 
 /** The moment it is when a test begins. */
 export const startOfTest: EpochMs = Date.UTC(2023, 1, 2, 12);

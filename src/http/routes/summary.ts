@@ -1,0 +1,39 @@
+import { restrict } from '../../domain/filter.ts';
+import { completeSummary, type Summary, summaryRange } from '../../domain/summary.ts';
+import { SummaryCell } from '../../domain/summary-cell.ts';
+import { limits } from '../../limits.ts';
+import { parseSummaryQuery } from '../../wire/filter-query.ts';
+import { summaryJson } from '../../wire/summary-text.ts';
+import type { ServerDeps } from '../deps.ts';
+import { type Call, type Route, rawQuery, sound } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+
+/** `GET /messenger/1/logs/summary` */
+export function summaryRoute(deps: Deps): Route {
+  return {
+    method: 'GET',
+    path: '/messenger/1/logs/summary',
+    access: { scope: 'messenger:logs:read', budget: 'reads' },
+    answer: (call: Call) => summary(call, deps),
+  };
+}
+
+async function summary({ principal, request }: Call, { store, clock, retentionMs }: Deps): Promise<string> {
+  const { filter, buckets } = sound(parseSummaryQuery(rawQuery(request)));
+  const now = clock();
+  const sentSince = now - retentionMs;
+  const range = summaryRange(filter, sentSince, now, buckets);
+  const restricted = restrict(filter, principal.binding);
+  const figures: Summary =
+    restricted === undefined
+      ? completeSummary(range, [], new SummaryCell())
+      : await store.summarize({
+          account: principal.account.id,
+          filter: restricted,
+          sentSince,
+          range,
+          budgetMs: limits.summaryBudgetMs,
+        });
+  return summaryJson(figures, now);
+}

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { errorAnswer, message, startOfTest, summaryPath, TestServer } from '../support/http-server.ts';
+
+let server: TestServer;
+beforeEach(() => {
+  server = new TestServer();
+});
+afterEach(() => server.app.close());
+
+const at = (moment: number) => new Date(moment).toISOString();
+const none = { ACCEPTED: 0, PENDING: 0, UNDELIVERABLE: 0, DELIVERED: 0, EXPIRED: 0, REJECTED: 0 };
+const hourMs = 3_600_000;
+
+describe('GET /messenger/1/logs/summary', () => {
+  test('messages of all kinds → their figures, in the form of the document', async () => {
+    const price = { pricePerMessage: 0.15, currency: 'EUR' };
+    const failed = { status: 'UNDELIVERABLE_NOT_DELIVERED', error: 'EC_ABSENT_SUBSCRIBER', campaignReferenceId: 'c' };
+    await server.record([
+      message('m1', { sentAt: at(startOfTest - 90_000), price, messageCount: 2 }),
+      message('m2', { sentAt: at(startOfTest - 30_000), price, status: 5, doneAt: at(startOfTest - 29_900) }),
+      message('m3', { sentAt: at(startOfTest - 20_000), ...failed }),
+      message('m4', { sentAt: at(startOfTest - hourMs), ...failed }),
+    ]);
+    const answer = await server.call(`${summaryPath}?sentSince=${at(startOfTest - 120_000)}&buckets=2`);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    const all = { ...none, PENDING: 1, DELIVERED: 1, UNDELIVERABLE: 1 };
+    expect(answer.json()).toEqual({
+      from: '2023-02-02T11:58:00.000+0000',
+      to: '2023-02-02T12:00:00.000+0000',
+      bucketMs: 60_000,
+      complete: true,
+      total: 3,
+      groups: all,
+      buckets: [
+        { from: '2023-02-02T11:58:00.000+0000', groups: { ...none, PENDING: 1 } },
+        { from: '2023-02-02T11:59:00.000+0000', groups: { ...all, PENDING: 0 } },
+      ],
+      deliveryMs: { p50: 100, p95: 100, count: 1 },
+      prices: [{ currency: 'EUR', sum: 0.45, count: 2 }],
+      failures: {
+        errors: [{ name: 'EC_ABSENT_SUBSCRIBER', count: 1 }],
+        senders: [{ sender: '44113496000', count: 1 }],
+        campaigns: [{ campaignReferenceId: 'c', count: 1 }],
+      },
+    });
+    const { Summary } = (await server.call('/openapi.json')).json().components.schemas;
+    expect(Object.keys(answer.json())).toEqual(Object.keys(Summary.properties));
+  });
+
+  test('nothing at all → zeros over what is kept, 60 buckets', async () => {
+    const summary = (await server.call(summaryPath)).json();
+    expect(summary).toMatchObject({ complete: true, total: 0, groups: none, deliveryMs: { count: 0 }, prices: [] });
+    expect(summary.from).toBe('2023-01-31T12:00:00.000+0000');
+    expect(summary.buckets).toHaveLength(60);
+    expect(summary.deliveryMs).toEqual({ count: 0 });
+  });
+
+  test('what could not be finished → absent, never 0', async () => {
+    const summarize = server.store.summarize.bind(server.store);
+    server.store.summarize = async query => {
+      const { range, buckets } = await summarize(query);
+      return { range, complete: false, buckets: buckets.slice(-1) };
+    };
+    const summary = (await server.call(`${summaryPath}?sender=a`)).json();
+    expect(Object.keys(summary)).toEqual(['from', 'to', 'bucketMs', 'complete', 'buckets']);
+    expect(summary.buckets).toHaveLength(1);
+  });
+
+  test.each(['sender=a', 'bulkId=b1,b2', 'generalStatus=DELIVERED', 'campaignReferenceId[]=c&sender=a'])(
+    'the filter %s → counts what logs shows',
+    async query => {
+      await server.record([
+        message('m1', { sender: 'a', bulkId: 'b1' }),
+        message('m2', { sender: 'b', bulkId: 'b2', status: 5 }),
+        message('m3', { sender: 'a', campaignReferenceId: 'c', status: 5 }),
+      ]);
+      const { total } = (await server.call(`${summaryPath}?${query}`)).json();
+      expect(total).toBe((await server.messageIds(query)).length);
+    },
+  );
+
+  test('a bound key → counts its own; another application → an empty summary without store work', async () => {
+    server.callers.add('bound', 1, ['messenger:logs:read'], { applicationId: 'a1' });
+    const of = (applicationId: string) => ({ platform: { applicationId } });
+    await server.record([message('m1', of('a1')), message('m2', of('a2'))]);
+    const headers = { authorization: 'App bound' };
+    expect((await server.call(summaryPath, { headers })).json().total).toBe(1);
+    const { summarize } = server.store.calls;
+    const other = (await server.call(`${summaryPath}?applicationId=a2`, { headers })).json();
+    expect(other).toMatchObject({ complete: true, total: 0, groups: none, prices: [] });
+    expect(other.buckets).toHaveLength(60);
+    expect(server.store.calls.summarize).toBe(summarize);
+  });
+
+  test.each([
+    'sentUntil=2020-01-01T00:00:00Z',
+    'sentSince=2023-02-02T11:00:00Z&sentUntil=2023-02-02T10:00:00Z',
+    'sentSince=9999-12-31T23:59:59.999Z',
+    'sentSince=0001-01-01T00:00:00Z&sentUntil=9999-12-31T23:59:59.999Z&buckets=200',
+  ])('the range %s → an answer that ends no earlier than it begins', async query => {
+    const answer = await server.call(`${summaryPath}?${query}`);
+    expect(answer.statusCode).toBe(200);
+    const { from, to } = answer.json();
+    expect(Date.parse(to)).toBeGreaterThanOrEqual(Date.parse(from));
+  });
+
+  test('several bad parameters → 400 with each, and no store work', async () => {
+    const answer = await server.call(`${summaryPath}?buckets=201&limit=1&sentSince=now&format=csv`);
+    expect(errorAnswer(answer).properties.toSorted()).toEqual(['buckets', 'format', 'limit', 'sentSince']);
+    expect(server.store.callCount).toBe(0);
+  });
+
+  test('a store that cannot serve → 503', async () => {
+    server.store.failWith(new StoreUnavailable('busy', 2000));
+    const answer = await server.call(summaryPath);
+    expect(errorAnswer(answer).code).toBe('E503');
+    expect(answer.headers['retry-after']).toBe('2');
+  });
+});

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
-import { initialState, newMessageViolations } from '../../src/domain/report.ts';
+import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type {
   Page,
   Query,
@@ -17,7 +17,6 @@ import { type Known, reportOn } from './report-on.ts';
 import {
   type ColumnType,
   historyOf,
-  identityOf,
   knownOf,
   messageColumns,
   messageValues,
@@ -200,7 +199,7 @@ async function insertNew(
   for (const index of candidates.values()) {
     const submission = batch.submissions[index];
     if (submission === undefined) continue;
-    const identity = identityOf(submission, batch.receivedAt);
+    const identity = identityIn(submission, batch.receivedAt);
     values.push(messageValues(batch.account, identity, initialState(submission, identity.sentAt), batch.receivedAt));
   }
   if (values.length === 0) return new Map();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
-import { initialState, newMessageViolations } from '../../src/domain/report.ts';
+import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type {
   Page,
   Query,
@@ -17,7 +17,6 @@ import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
 import { reportOn } from './report-on.ts';
 import {
   historyOf,
-  identityOf,
   knownOf,
   messageColumns,
   messageValues,
@@ -149,7 +148,7 @@ export class PlainSqliteStore implements Store {
     const { account, receivedAt, sentSince } = batch;
     const violations = newMessageViolations(submission, receivedAt, sentSince);
     if (violations.length === 0) {
-      const identity = identityOf(submission, receivedAt);
+      const identity = identityIn(submission, receivedAt);
       const values = messageValues(account, identity, initialState(submission, identity.sentAt), receivedAt);
       if (this.#statement(`${insert('message', messageColumns)} ON CONFLICT DO NOTHING`).run(...values).changes > 0)
         return 'recorded';

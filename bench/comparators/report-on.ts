@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { isWithin } from '../../src/domain/filter.ts';
 import type {
   Binding,
   EpochMs,
@@ -9,7 +9,15 @@ import type {
   Violation,
 } from '../../src/domain/message.ts';
 import { noError } from '../../src/domain/registry.ts';
-import { contradictions, type DatedReport, dated, repeats, settle } from '../../src/domain/report.ts';
+import {
+  contradictions,
+  type DatedReport,
+  dated,
+  isRepeat,
+  reportIn,
+  settle,
+  showsTheSame,
+} from '../../src/domain/report.ts';
 
 /** A recorded message with the state it was recorded with and every accepted report since. */
 export type Known = {
@@ -32,26 +40,15 @@ export type Reported =
 /** What a report does to the message it is on, by the rules of the domain. */
 export function reportOn(known: Known, submission: Submission, binding: Binding, receivedAt: EpochMs): Reported {
   const { identity, initial, reports } = known;
-  if (
-    (binding.applicationId ?? identity.applicationId) !== identity.applicationId ||
-    (binding.entityId ?? identity.entityId) !== identity.entityId
-  )
+  if (!isWithin(identity, binding))
     return rejected([{ property: 'messageId', violation: 'belongs to another application or entity' }]);
   const violations = contradictions(identity, submission);
   if (violations.length > 0) return rejected(violations);
-  const { status, error, doneAt, price, seenAt, at } = submission;
-  const report = {
-    ...(status !== undefined && { status }),
-    ...(error !== undefined && { error }),
-    ...(doneAt !== undefined && { doneAt }),
-    ...(price !== undefined && { price }),
-    ...(seenAt !== undefined && { seenAt }),
-    ...(at !== undefined && { at }),
-  };
-  if (repeats(report, initial) || reports.some(earlier => repeats(report, earlier))) return { outcome: 'unchanged' };
+  const report = reportIn(submission);
+  if (isRepeat(report, initial, reports)) return { outcome: 'unchanged' };
   const accepted = dated(report, receivedAt);
   const state = settle(initial, [...reports, accepted]);
-  const moved = !isDeepStrictEqual({ ...state, at: 0 }, { ...known.state, at: 0 });
+  const moved = !showsTheSame(known.state, state);
   return { outcome: 'accepted', report: accepted, state, moved };
 }
 

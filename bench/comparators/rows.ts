@@ -5,7 +5,6 @@ import type {
   MessageHistory,
   MessageIdentity,
   MessageState,
-  Submission,
 } from '../../src/domain/message.ts';
 import { deliveryErrorByKey, statusByKey } from '../../src/domain/registry.ts';
 import type { DatedReport } from '../../src/domain/report.ts';
@@ -134,26 +133,6 @@ export function reportValues(message: number, number: number, report: DatedRepor
 
 function outcomeValues({ doneAt, price, seenAt }: Pick<DatedReport, 'doneAt' | 'price' | 'seenAt'>): Value[] {
   return [doneAt ?? null, price?.pricePerMessage ?? null, price?.currency ?? null, seenAt ?? null];
-}
-
-/** What a submission that can be recorded has; `newMessageViolations` was asked before. */
-export function identityOf(submission: Submission, receivedAt: EpochMs): MessageIdentity {
-  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
-    submission;
-  if (sender === undefined || destination === undefined || contentJson === undefined)
-    throw new Error('a new message lacks what it is known by');
-  return {
-    messageId,
-    sender,
-    destination,
-    sentAt: submission.sentAt ?? receivedAt,
-    messageCount: submission.messageCount ?? 1,
-    contentJson,
-    ...(bulkId !== undefined && { bulkId }),
-    ...(entityId !== undefined && { entityId }),
-    ...(applicationId !== undefined && { applicationId }),
-    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
-  };
 }
 
 export function logOf(row: Row): LogRecord {

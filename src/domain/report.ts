@@ -32,6 +32,38 @@ export function newMessageViolations(
   return violations;
 }
 
+/** What a submission says of a message that is known already. */
+export function reportIn({ status, error, doneAt, price, seenAt, at }: Submission): Report {
+  return {
+    ...(status !== undefined && { status }),
+    ...(error !== undefined && { error }),
+    ...(doneAt !== undefined && { doneAt }),
+    ...(price !== undefined && { price }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(at !== undefined && { at }),
+  };
+}
+
+/** What identifies a new message; a `TypeError` for a submission that `newMessageViolations` would not let through. */
+export function identityIn(submission: Submission, receivedAt: EpochMs): MessageIdentity {
+  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
+    submission;
+  if (sender === undefined || destination === undefined || contentJson === undefined)
+    throw new TypeError('a new message lacks what every message has');
+  return {
+    messageId,
+    sender,
+    destination,
+    sentAt: submission.sentAt ?? receivedAt,
+    messageCount: submission.messageCount ?? 1,
+    contentJson,
+    ...(bulkId !== undefined && { bulkId }),
+    ...(entityId !== undefined && { entityId }),
+    ...(applicationId !== undefined && { applicationId }),
+    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+  };
+}
+
 /** The state a new message starts with. */
 export function initialState(submission: Submission, sentAt: EpochMs): MessageState {
   const { doneAt, price, seenAt } = submission;
@@ -69,11 +101,18 @@ export function contradictions(known: MessageIdentity, submission: Submission): 
   return violations;
 }
 
+/** Whether a report says nothing that the message was not recorded with, or that one report before it did not say. */
+export function isRepeat(report: Report, initial: DatedReport, earlier: readonly DatedReport[]): boolean {
+  return (
+    repeats(report, initial) ||
+    earlier.some(one => repeats(report, one) && (one.status === undefined || !qualifiesAnyStatus(report)))
+  );
+}
+
 /**
- * Whether a report only repeats an earlier one, or what the message was recorded with. An `at` that was not given
- * cannot tell two reports apart: a receipt delivered twice has two times of arrival.
+ * An `at` that was not given cannot tell two reports apart: a receipt delivered twice has two times of arrival.
  */
-export function repeats(report: Report, earlier: DatedReport): boolean {
+function repeats(report: Report, earlier: DatedReport): boolean {
   return (
     (report.at === undefined || report.at === earlier.at) &&
     (report.status === undefined || isDeepStrictEqual(report.status, earlier.status)) &&
@@ -82,6 +121,19 @@ export function repeats(report: Report, earlier: DatedReport): boolean {
     (report.seenAt === undefined || report.seenAt === earlier.seenAt) &&
     (report.price === undefined || isDeepStrictEqual(report.price, earlier.price))
   );
+}
+
+/**
+ * An error or `doneAt` without a status counts for whichever status wins, and with one only for that: taken for a
+ * repeat of the latter, it would count or not by which of the two came first.
+ */
+function qualifiesAnyStatus({ status, error, doneAt }: Report): boolean {
+  return status === undefined && (error !== undefined || doneAt !== undefined);
+}
+
+/** Whether a report left the log of its message as it was; when it happened does not show there. */
+export function showsTheSame(before: MessageState, after: MessageState): boolean {
+  return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 });
 }
 
 /**

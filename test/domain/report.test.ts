@@ -7,8 +7,8 @@ import {
   type DatedReport,
   dated,
   initialState,
+  isRepeat,
   newMessageViolations,
-  repeats,
   settle,
 } from '../../src/domain/report.ts';
 import { limits } from '../../src/limits.ts';
@@ -222,7 +222,7 @@ describe('repeats', () => {
   it('any report sent again, whenever it arrives → repeats', () => {
     fc.assert(
       fc.property(anyReport, fc.integer({ min: 0, max: 10_000 }), (given, receivedAt) => {
-        expect(repeats(given, dated(given, receivedAt))).toBe(true);
+        expect(isRepeat(given, sent, [dated(given, receivedAt)])).toBe(true);
       }),
     );
   });
@@ -245,13 +245,39 @@ describe('repeats', () => {
       seenAt: 2000,
       price: { pricePerMessage: 0.1, currency: 'EUR' },
     };
-    expect(repeats(earlier, earlier)).toBe(true);
-    expect(repeats({ ...earlier, ...change }, earlier)).toBe(false);
-    expect(repeats(change, earlier)).toBe(false);
+    expect(isRepeat(earlier, sent, [earlier])).toBe(true);
+    expect(isRepeat({ ...earlier, ...change }, sent, [earlier])).toBe(false);
+    expect(isRepeat({ at: 2000, ...change }, sent, [earlier])).toBe(false);
   });
 
   it('nothing is said → repeats whatever there is', () => {
-    expect(repeats({}, said(2000, handset))).toBe(true);
+    expect(isRepeat({}, sent, [said(2000, handset)])).toBe(true);
+  });
+});
+
+describe('what is kept of reports that repeat each other', () => {
+  const kept = (reports: readonly DatedReport[]) => {
+    const taken: DatedReport[] = [];
+    for (const one of reports) if (!isRepeat(one, sent, taken)) taken.push(one);
+    return settle(sent, taken);
+  };
+
+  it('an error with a status, and the same without one, in either order → one state', () => {
+    const [alone, withStatus] = [report(5000, { error: absent }), report(5000, { error: absent, status: expired })];
+    const winner = said(6000, handset);
+    expect(kept([withStatus, alone, winner])).toEqual(kept([alone, withStatus, winner]));
+  });
+
+  it('any reports, in any two orders, those that repeat left out → one state', () => {
+    const inTwoOrders = fc
+      .array(anyDatedReport, { maxLength: 6 })
+      .chain(reports => fc.tuple(fc.constant(reports), fc.shuffledSubarray(reports, { minLength: reports.length })));
+    fc.assert(
+      fc.property(inTwoOrders, ([reports, shuffled]) => {
+        expect(kept(shuffled)).toEqual(kept(reports));
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type Filter, isWithin, matches, matchesIdentity } from '../../src/domain/filter.ts';
 import type {
   AccountId,
@@ -16,10 +15,13 @@ import {
   contradictions,
   type DatedReport,
   dated,
+  identityIn,
   initialState,
+  isRepeat,
   newMessageViolations,
-  repeats,
+  reportIn,
   settle,
+  showsTheSame,
 } from '../../src/domain/report.ts';
 import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
@@ -269,29 +271,10 @@ function recordOne(contents: Contents, batch: RecordBatch, submission: Submissio
 }
 
 function newRow(sequence: number, submission: Submission, receivedAt: EpochMs): Row {
-  const identity = identityOf(submission, receivedAt);
+  const identity = identityIn(submission, receivedAt);
   const initial = initialState(submission, identity.sentAt);
   const { at, status, error } = initial;
   return { sequence, identity, initial, reports: [], timeline: [{ at, status, error, receivedAt }] };
-}
-
-function identityOf(submission: Submission, receivedAt: EpochMs): MessageIdentity {
-  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
-    submission;
-  if (sender === undefined || destination === undefined || contentJson === undefined)
-    throw new Error('a new message without its required fields was let through');
-  return {
-    messageId,
-    sender,
-    destination,
-    sentAt: submission.sentAt ?? receivedAt,
-    messageCount: submission.messageCount ?? 1,
-    contentJson,
-    ...(bulkId !== undefined && { bulkId }),
-    ...(entityId !== undefined && { entityId }),
-    ...(applicationId !== undefined && { applicationId }),
-    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
-  };
 }
 
 function reportOn(
@@ -304,26 +287,18 @@ function reportOn(
     return [{ property: 'messageId', violation: 'belongs to another application or entity' }];
   const violations = contradictions(row.identity, submission);
   if (violations.length > 0) return violations;
-  const { status, error, doneAt, price, seenAt, at } = submission;
-  const report = {
-    ...(status !== undefined && { status }),
-    ...(error !== undefined && { error }),
-    ...(doneAt !== undefined && { doneAt }),
-    ...(price !== undefined && { price }),
-    ...(seenAt !== undefined && { seenAt }),
-    ...(at !== undefined && { at }),
-  };
-  if ([row.initial, ...row.reports].some(earlier => repeats(report, earlier))) return 'unchanged';
+  const report = reportIn(submission);
+  if (isRepeat(report, row.initial, row.reports)) return 'unchanged';
   const before = stateOf(row);
   row.reports.push({ ...dated(report, batch.receivedAt), sequence: ++contents.reportSequence });
   const after = stateOf(row);
   row.timeline.push({
     at: dated(report, batch.receivedAt).at,
-    status: status ?? after.status,
-    error: error ?? (status === undefined ? after.error : noError),
+    status: report.status ?? after.status,
+    error: report.error ?? (report.status === undefined ? after.error : noError),
     receivedAt: batch.receivedAt,
   });
-  if (isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 })) return 'unchanged';
+  if (showsTheSame(before, after)) return 'unchanged';
   contents.account(batch.account).steps.push({ row, asOf: contents.reportSequence });
   return 'updated';
 }

@@ -5,11 +5,13 @@ import {
   contradictions,
   type DatedReport,
   dated,
+  identityIn,
   initialState,
+  isRepeat,
   newMessageViolations,
-  type Report,
-  repeats,
+  reportIn,
   settle,
+  showsTheSame,
 } from '../../domain/report.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../store.ts';
 import type { Place } from './log-row.ts';
@@ -117,7 +119,7 @@ class Track {
 
   static recording(batch: RecordBatch, submission: Submission, place: Place): Track {
     const initial = initialState(submission, place.sentAt);
-    const identity = identityOf(submission, place.sentAt);
+    const identity = identityIn(submission, place.sentAt);
     return new Track({ place, identity, initial, state: initial, reports: [] }, batch.receivedAt);
   }
 
@@ -128,14 +130,14 @@ class Track {
     const violations = contradictions(identity, submission);
     if (violations.length > 0) return violations;
     const report = reportIn(submission);
-    if ([initial, ...this.#reports].some(earlier => repeats(report, earlier))) return 'unchanged';
+    if (isRepeat(report, initial, this.#reports)) return 'unchanged';
     const said = dated(report, receivedAt);
     const before = this.#state;
     this.#reports.push(said);
     const after = settle(initial, this.#reports);
     this.#state = after;
     this.newReports.push({ place, version: this.#reports.length, receivedAt, said, before, after });
-    return isDeepStrictEqual({ ...before, at: 0 }, { ...after, at: 0 }) ? 'unchanged' : 'updated';
+    return showsTheSame(before, after) ? 'unchanged' : 'updated';
   }
 
   recorded(): NewMessage | undefined {
@@ -149,34 +151,4 @@ class Track {
     if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, this.#message.state)) return undefined;
     return { place: this.#message.place, state: this.#state };
   }
-}
-
-function reportIn({ status, error, doneAt, price, seenAt, at }: Submission): Report {
-  return {
-    ...(status !== undefined && { status }),
-    ...(error !== undefined && { error }),
-    ...(doneAt !== undefined && { doneAt }),
-    ...(price !== undefined && { price }),
-    ...(seenAt !== undefined && { seenAt }),
-    ...(at !== undefined && { at }),
-  };
-}
-
-function identityOf(submission: Submission, sentAt: EpochMs): MessageIdentity {
-  const { messageId, sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } =
-    submission;
-  if (sender === undefined || destination === undefined || contentJson === undefined)
-    throw new TypeError('a new message lacks what every message has');
-  return {
-    messageId,
-    sender,
-    destination,
-    sentAt,
-    messageCount: submission.messageCount ?? 1,
-    contentJson,
-    ...(bulkId !== undefined && { bulkId }),
-    ...(entityId !== undefined && { entityId }),
-    ...(applicationId !== undefined && { applicationId }),
-    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
-  };
 }

@@ -1,7 +1,14 @@
-import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../domain/filter.ts';
-import type { MessageState, Violation } from '../../domain/message.ts';
-import { contradictions, dated, newMessageViolations, type Report, repeats, settle } from '../../domain/report.ts';
+import type { Violation } from '../../domain/message.ts';
+import {
+  contradictions,
+  dated,
+  isRepeat,
+  newMessageViolations,
+  type Report,
+  settle,
+  showsTheSame,
+} from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
 import { fieldCount, messageIdField } from './fields.ts';
@@ -266,11 +273,11 @@ export class Writer {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#known.reports(this.#pending.get(position)?.sequence ?? this.#known.newestReport(position));
     const said = chain.map(saidIn);
-    if (repeats(report, initial) || said.some(earlier => repeats(report, earlier))) return 'unchanged';
+    if (isRepeat(report, initial, said)) return 'unchanged';
     const newest = chain.at(-1);
     const sequence = this.#nextSequence;
     const settled = settle(initial, [...said, dated(report, batch.receivedAt)]);
-    const changed = !sameState(settled, newest === undefined ? initial : stateAfter(newest));
+    const changed = !showsTheSame(newest === undefined ? initial : stateAfter(newest), settled);
     const place = { sequence, position, message: known.row, previous: newest?.[0] ?? 0 };
     const row = reportRowOf(place, batch.receivedAt, report, settled, changed);
     active.rows.insertReport(row);
@@ -318,9 +325,4 @@ export class Writer {
     active.reports = reports;
     active.rows.close();
   }
-}
-
-/** Whether a report left the log as it was. */
-function sameState(after: MessageState, before: MessageState): boolean {
-  return isDeepStrictEqual({ ...after, at: 0 }, { ...before, at: 0 });
 }

@@ -1,20 +1,25 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { CopiedAccounts } from '../accounts/copy-accounts.ts';
 import { loadRetentionMs, serverSettings } from '../config.ts';
+import type { AccountId } from '../domain/message.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { CopyProgress } from './progress.ts';
 import { type Cell, printRows } from './table.ts';
-import { note } from './terminal.ts';
+import { CommandError, note } from './terminal.ts';
 
+const schema = 'sentlog';
 const partitionMs = 3_600_000;
 
 export function addCopy(program: Command): void {
   const command = program
     .command('copy')
     .description(
-      'Copy the log of a data folder, on which no server runs, into PostgreSQL, and compare both. ' +
-        'Started again, it goes on where it was.',
+      'Copy a data folder, on which no server runs, into PostgreSQL: accounts, keys, users and the log. ' +
+        'Both sides are compared at the end. Started again, it goes on where it was.',
     )
     .requiredOption('--from <folder>', 'data folder to copy')
     .requiredOption('--to <address>', 'postgres://user@host/database to copy to; PGPASSWORD may hold the password')
@@ -36,9 +41,12 @@ async function copyFolder(dataDir: string, url: string, retentionMs: number): Pr
   const { checkCopy, copyLog } = await import('../store/copy-log.ts');
   await using parts = new AsyncDisposableStack();
   const log = parts.adopt(new FolderLog(dataDir), one => one.close());
-  const options = { url, schema: 'sentlog', partitionMs, observer };
+  if (!existsSync(join(dataDir, 'accounts.db'))) throw new CommandError(`there are no accounts in ${dataDir}`);
+  const options = { url, schema, partitionMs, observer };
   const target = parts.adopt(await CopyTarget.open(options), one => one.close());
-  const copy = { log, target, accountOf: (id: number) => id, sentSince: () => Date.now() - retentionMs };
+  const { accountOf, differences } = await copyAccountsOf(dataDir, url);
+  const sentSince = () => Date.now() - retentionMs;
+  const copy = { log, target, accountOf: (id: AccountId) => accountOf.get(id), sentSince };
 
   const progress = parts.adopt(new CopyProgress(messagesIn(log.segments)), one => one.stop());
   for await (const step of copyLog(copy)) progress.add(step);
@@ -51,12 +59,36 @@ async function copyFolder(dataDir: string, url: string, retentionMs: number): Pr
 
   await printRows(checks.map(shownCheck), columns);
   for (const name of log.setAside) note(`${name} was set aside as damaged by a server, and is left out`);
+  const { withoutAccount } = progress;
   return [
+    ...differences,
+    ...(withoutAccount > 0
+      ? [`${withoutAccount} messages are of accounts that ${dataDir} does not have: left out`]
+      : []),
     ...checks.flatMap(differenceOf),
     ...log.damaged.map(
       ({ name, reason }) => `${name} is damaged (${reason}): left out, and its reports on messages of others too`,
     ),
   ];
+}
+
+async function copyAccountsOf(dataDir: string, url: string): Promise<CopiedAccounts> {
+  const path = join(dataDir, 'accounts.db');
+  const { Connections } = await import('../postgres/connections.ts');
+  const { copyAccounts } = await import('../accounts/copy-accounts.ts');
+  const { SqliteAccountRows } = await import('../accounts/sqlite/account-rows.ts');
+  const { SqliteCredentialRows } = await import('../accounts/sqlite/credential-rows.ts');
+  const { PostgresAccountRows } = await import('../accounts/postgres/account-rows.ts');
+  const { PostgresCredentialRows } = await import('../accounts/postgres/credential-rows.ts');
+  await using parts = new AsyncDisposableStack();
+  const options = { url, schema, statementTimeoutMs: 10_000, max: 1, note: observer.note };
+  const connections = parts.adopt(new Connections(options), one => one.close());
+  const from = {
+    rows: parts.adopt(new SqliteAccountRows(path), one => one.close()),
+    credentials: parts.adopt(new SqliteCredentialRows(path), one => one.close()),
+  };
+  const to = { rows: new PostgresAccountRows(connections), credentials: new PostgresCredentialRows(connections) };
+  return await copyAccounts(from, to);
 }
 
 const observer: StoreObserver = {

@@ -1,11 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { truncateSync } from 'node:fs';
+import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Accounts } from '../../src/accounts/accounts.ts';
+import { Credentials } from '../../src/accounts/credentials.ts';
+import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
+import { PostgresCredentialRows } from '../../src/accounts/postgres/credential-rows.ts';
+import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
+import { Connections } from '../../src/postgres/connections.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
 import { PostgresDatabase } from '../store/postgres-database.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
-import { recordNumbered, SqliteLog, until, walkIds } from '../support/sqlite-log.ts';
+import { recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { launcher, oneLine, run } from './run.ts';
 
@@ -22,7 +29,25 @@ async function logOf(messages: number): Promise<SqliteLog> {
   const store = await log.open();
   await recordNumbered(store, 0, messages, Date.now());
   await store.close();
+  const accounts = accountsOf(log);
+  await accounts.createAccount('shop');
+  await accounts.close();
   return log;
+}
+
+function accountsOf({ dataDir }: SqliteLog): Accounts {
+  return new Accounts(new SqliteAccountRows(join(dataDir, 'accounts.db')), Date.now);
+}
+
+/** The accounts of the target, and who is let in there. */
+function accountsIn({ url }: PostgresDatabase) {
+  const connections = new Connections({ url, schema: 'sentlog', statementTimeoutMs: 5000, max: 1, note: () => {} });
+  onTestFinished(() => connections.close());
+  const credentials = new PostgresCredentialRows(connections);
+  return {
+    accounts: new Accounts(new PostgresAccountRows(connections), Date.now),
+    authenticator: new Credentials(credentials, { now: Date.now, tokenTtlMs: 60_000, sessionTtlMs: 60_000 }),
+  };
 }
 
 async function emptyDatabase(): Promise<PostgresDatabase> {
@@ -128,6 +153,97 @@ test('messages past --retention → left out', async () => {
   expect(code).toBe(0);
 });
 
+test('accounts, keys and users → let in as before, with the messages of their account', async () => {
+  const log = await logOf(10);
+  const from = accountsOf(log);
+  await from.createAccount('second', 7);
+  const bound = { account: 'second', binding: { entityId: 'e' }, scopes: ['messenger:logs:read'] as const };
+  const { key } = await from.createKey(bound);
+  const revoked = await from.createKey({ account: 'shop' });
+  const { password } = await from.createUser({ account: 'shop', name: 'ann' });
+  await from.revokeKey(revoked.info.id);
+  await from.close();
+  const store = await log.open();
+  const submissions = [submission(1, { sentAt: Date.now() })];
+  await store.record({ account: 2, binding: {}, receivedAt: Date.now(), sentSince: 0, submissions });
+  await store.close();
+  const database = await emptyDatabase();
+  await migrate({ url: database.url, schema: 'sentlog' }, () => {});
+  const { accounts, authenticator } = accountsIn(database);
+  await accounts.createAccount('other');
+  const again = async () => (await copy(log.dataDir, database.url)).code;
+  expect([await again(), await again()]).toEqual([0, 0]);
+  expect(await accounts.accounts()).toMatchObject([
+    { name: 'other' },
+    { name: 'shop' },
+    { name: 'second', requestsPerMinute: 7 },
+  ]);
+  const reader = await authenticator.authenticate(`App ${key}`);
+  expect(reader).toMatchObject({
+    account: { name: 'second' },
+    binding: { entityId: 'e' },
+    scopes: ['messenger:logs:read'],
+  });
+  expect(await authenticator.authenticate(`App ${revoked.key}`)).toBeUndefined();
+  const basic = Buffer.from(`ann:${password}`).toString('base64');
+  const shop = await authenticator.authenticate(`Basic ${basic}`);
+  expect(shop).toMatchObject({ account: { name: 'shop' } });
+  const copied = await database.open();
+  const idsOf = async (account = 0) =>
+    (await copied.find({ account, filter: {}, sentSince: 0, limit: 99, walk: false })).logs.map(one => one.messageId);
+  expect(await idsOf(shop?.account.id)).toHaveLength(10);
+  expect(await idsOf(reader?.account.id)).toEqual(['message-1']);
+});
+
+test('key that was revoked after a copy → is revoked in the target by the next', async () => {
+  const log = await logOf(1);
+  const from = accountsOf(log);
+  const { key, info } = await from.createKey({ account: 'shop' });
+  const database = await emptyDatabase();
+  await copy(log.dataDir, database.url);
+  expect(await accountsIn(database).authenticator.authenticate(`App ${key}`)).toBeDefined();
+  await from.revokeKey(info.id);
+  await from.close();
+  await copy(log.dataDir, database.url);
+  expect(await accountsIn(database).authenticator.authenticate(`App ${key}`)).toBeUndefined();
+});
+
+test('user whose name is taken in the target → told, left alone, exit code 1', async () => {
+  const log = await logOf(1);
+  const from = accountsOf(log);
+  await from.createUser({ account: 'shop', name: 'ann' });
+  await from.close();
+  const database = await emptyDatabase();
+  await migrate({ url: database.url, schema: 'sentlog' }, () => {});
+  const { accounts, authenticator } = accountsIn(database);
+  await accounts.createAccount('shop');
+  const { password } = await accounts.createUser({ account: 'shop', name: 'ann' });
+  const { code, stderr } = await copy(log.dataDir, database.url);
+  expect(code).toBe(1);
+  expect(stderr).toContain('user ann has another password, account or scopes in the target\n');
+  const basic = Buffer.from(`ann:${password}`).toString('base64');
+  expect(await authenticator.authenticate(`Basic ${basic}`)).toBeDefined();
+});
+
+test('messages of an account that the folder does not have → left out, told, exit code 1', async () => {
+  const log = await logOf(1);
+  const store = await log.open();
+  const submissions = [submission(1, { sentAt: Date.now() })];
+  await store.record({ account: 9, binding: {}, receivedAt: Date.now(), sentSince: 0, submissions });
+  await store.close();
+  const { code, stderr } = await copy(log.dataDir, (await emptyDatabase()).url);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`1 messages are of accounts that ${log.dataDir} does not have: left out\n`);
+});
+
+test('folder without accounts → one line', async () => {
+  const log = await logOf(1);
+  rmSync(join(log.dataDir, 'accounts.db'));
+  const { code, stderr } = await copy(log.dataDir, 'postgres://localhost/none');
+  expect(code).toBe(1);
+  expect(oneLine(stderr)).toBe(`sentlog: there are no accounts in ${log.dataDir}`);
+});
+
 test('folder that a server holds → one line', async () => {
   const log = await logOf(1);
   const store = await log.open();
@@ -165,14 +281,12 @@ test('database that is not there → one line', async () => {
 test('database that goes away in the middle → one line; started again, all is there', async () => {
   const log = await logOf(6000);
   const database = await emptyDatabase();
+  await migrate({ url: database.url, schema: 'sentlog' }, () => {});
+  const held = await database.hold('LOCK TABLE message_key');
   const running = copy(log.dataDir, database.url);
-  await until(async () => {
-    const rows = await database.query(`SELECT pid FROM pg_stat_activity WHERE query LIKE '%INSERT INTO message %'
-      AND pid <> pg_backend_pid() AND datname = current_database()`);
-    if (rows.length === 0) return false;
-    await database.query(`SELECT pg_terminate_backend(${Number(rows[0]?.pid)})`);
-    return true;
-  });
+  await database.someoneWaits();
+  await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+  await held.end();
   const { code, stderr } = await running;
   expect(code).toBe(1);
   expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^sentlog: PostgreSQL cannot/);

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import { resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
-
-/** How the text of a setting becomes its value. `parse` throws `BadValue` on text that has none. */
-export type Kind<T> = { readonly parse: (text: string) => T };
-
-/** Why a text is no value; reads on after the text, as in `"80x" is not a port`. */
-export class BadValue extends Error {
-  constructor(reason: string) {
-    super(reason);
-    this.name = 'BadValue';
-  }
-}
+import {
+  address,
+  BadValue,
+  choice,
+  credential,
+  databaseUrl,
+  duration,
+  integer,
+  type Kind,
+  networks,
+  origins,
+  path,
+  serverUrl,
+} from './setting-kinds.ts';
 
 /** One row of the table of settings. */
 export type Setting<T> = {
@@ -22,7 +23,7 @@ export type Setting<T> = {
   /** As it would be written; absent when there is none. */
   readonly default?: string;
   readonly description: string;
-  /** Never shown. */
+  /** Never shown whole. */
   readonly secret?: boolean;
 };
 
@@ -35,111 +36,14 @@ function setting<T>(
   return { env, kind, default: preset, description };
 }
 
-const address: Kind<string> = {
-  parse: text => {
-    if (isIP(text) === 0 && !/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text))
-      throw new BadValue('is not an IP address or host name');
-    return text;
-  },
-};
-
-const path: Kind<string> = {
-  parse: text => {
-    if (text.trim() === '' || text.includes('\0')) throw new BadValue('is not a path');
-    return resolve(text);
-  },
-};
-
-function integer(min: number, max: number): Kind<number> {
-  return {
-    parse: text => {
-      const value = Number(text);
-      if (!/^\d{1,15}$/.test(text) || value < min || value > max)
-        throw new BadValue(`is not a whole number from ${min} to ${max}`);
-      return value;
-    },
-  };
+function secretSetting<T>(env: Setting<T>['env'], kind: Kind<T>, description: string) {
+  return { ...setting(env, kind, '', description), secret: true };
 }
-
-const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const durationPattern = /^(\d{1,12})(ms|s|m|h|d)$/;
-
-/** Milliseconds, written `500ms`, `90s`, `15m`, `48h` or `30d`. */
-function duration(min: string, max: string): Kind<number> {
-  const [minMs, maxMs] = [durationMs(min), durationMs(max)];
-  return {
-    parse: text => {
-      const ms = durationMs(text);
-      if (ms < minMs || ms > maxMs) throw new BadValue(`is not a duration from ${min} to ${max}`);
-      return ms;
-    },
-  };
-}
-
-/** Throws `BadValue` when the text is not a duration such as `48h`. */
-export function durationMs(text: string): number {
-  const [, amount, unit] = durationPattern.exec(text) ?? [];
-  const unitMs = Object.entries(unitsMs).find(([name]) => name === unit)?.[1];
-  if (amount === undefined || unitMs === undefined) throw new BadValue('is not a duration (500ms, 90s, 15m, 48h, 30d)');
-  return Number(amount) * unitMs;
-}
-
-function choice<const T extends string>(...values: readonly T[]): Kind<T> {
-  return {
-    parse: text => {
-      const value = values.find(one => one === text);
-      if (value === undefined) throw new BadValue(`is not one of ${values.join(', ')}`);
-      return value;
-    },
-  };
-}
-
-/** Web origins, separated by commas; none when empty. */
-const origins: Kind<readonly string[]> = {
-  parse: text => {
-    const values = text.split(',').map(value => value.trim());
-    if (text.trim() === '') return Object.freeze([]);
-    for (const value of values)
-      if (!/^https?:/.test(value) || !URL.canParse(value) || new URL(value).origin !== value)
-        throw new BadValue('is not a list of origins (https://example.com,http://localhost:3000)');
-    return Object.freeze(values);
-  },
-};
-
-/** Addresses and networks (`10.0.0.0/8`), separated by commas; none when empty. */
-const networks: Kind<readonly string[]> = {
-  parse: text => {
-    const values = text.split(',').map(value => value.trim());
-    if (text.trim() === '') return Object.freeze([]);
-    if (!values.every(isNetwork))
-      throw new BadValue('is not a list of addresses or networks (10.0.0.1,192.168.0.0/16)');
-    return Object.freeze(values);
-  },
-};
-
-function isNetwork(text: string): boolean {
-  const [, ip = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  return isIP(ip) !== 0 && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128);
-}
-
-/** Where a server is: an http or https address, without a slash at its end. */
-const serverUrl: Kind<string> = {
-  parse: text => {
-    if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new BadValue('is not an http or https address');
-    return text.replace(/\/+$/, '');
-  },
-};
-
-/** Any printable ASCII without spaces: what a header can carry. */
-const credential: Kind<string> = {
-  parse: text => {
-    if (!/^[\x21-\x7e]+$/.test(text)) throw new BadValue('is not a key');
-    return text;
-  },
-};
 
 /** More segments than this cannot be told apart in the store's key filter. */
 const segmentsMax = 4000;
+/** A page is planned, and its locks are taken, for all partitions there are. */
+const partitionsMax = 1000;
 
 /** What a server can be told. Everything that is said of a setting anywhere is said here. */
 export const serverSettings = Object.freeze({
@@ -150,6 +54,34 @@ export const serverSettings = Object.freeze({
     path,
     './data',
     'Folder of the log and the accounts; one server holds it at a time',
+  ),
+  store: secretSetting(
+    'SENTLOG_STORE',
+    databaseUrl,
+    'PostgreSQL database for the log and the accounts instead of the folder: `postgres://user:password@host/database`; any number of servers share it',
+  ),
+  storeRead: secretSetting(
+    'SENTLOG_STORE_READ',
+    databaseUrl,
+    'A replica of that database to read the log from; it may show what was recorded some seconds later',
+  ),
+  poolSize: setting(
+    'SENTLOG_POOL_SIZE',
+    integer(2, 1000),
+    '10',
+    'Connections to the database for the log, half of them to record; a server has up to eight more for the rest',
+  ),
+  partitionMs: setting(
+    'SENTLOG_PARTITION',
+    duration('1m', '30d'),
+    '1h',
+    'Range of `sentAt` that one table of the database holds; retention drops whole tables',
+  ),
+  statementTimeoutMs: setting(
+    'SENTLOG_STATEMENT_TIMEOUT',
+    duration('100ms', '10m'),
+    '10s',
+    'What one statement may take in the database before the request is answered with 503',
   ),
   retentionMs: setting(
     'SENTLOG_RETENTION',
@@ -275,6 +207,11 @@ export function loadConfig(sources: Sources): Config {
     host: read(s.host, sources),
     port: read(s.port, sources),
     dataDir: read(s.dataDir, sources),
+    store: read(s.store, sources),
+    storeRead: read(s.storeRead, sources),
+    poolSize: read(s.poolSize, sources),
+    partitionMs: read(s.partitionMs, sources),
+    statementTimeoutMs: read(s.statementTimeoutMs, sources),
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
@@ -291,12 +228,24 @@ export function loadConfig(sources: Sources): Config {
     tokenTtlMs: read(s.tokenTtlMs, sources),
     sessionTtlMs: read(s.sessionTtlMs, sources),
   };
-  const segments = Math.ceil(config.retentionMs / config.segmentAgeMs);
-  if (segments > segmentsMax)
-    throw new SettingError(
-      `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`,
-    );
+  const fault = config.store === undefined ? folderFault(config) : databaseFault(config);
+  if (fault !== undefined) throw new SettingError(fault);
   return Object.freeze(config);
+}
+
+function folderFault({ retentionMs, segmentAgeMs, storeRead }: Config): string | undefined {
+  const s = serverSettings;
+  if (storeRead !== undefined) return `${s.storeRead.env} needs ${s.store.env}: only a database has a replica`;
+  const segments = Math.ceil(retentionMs / segmentAgeMs);
+  if (segments <= segmentsMax) return undefined;
+  return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;
+}
+
+function databaseFault({ retentionMs, partitionMs }: Config): string | undefined {
+  const s = serverSettings;
+  const partitions = Math.ceil(retentionMs / partitionMs);
+  if (partitions <= partitionsMax) return undefined;
+  return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;
 }
 
 /** The version of this program. */
@@ -306,10 +255,10 @@ export function programVersion(): string {
   return String(manifest.version);
 }
 
-/** Only the data folder, for the commands that change accounts. */
-export function loadDataDir(sources: Sources): string {
+/** Only where accounts are kept, for the commands that change them. */
+export function loadPlace(sources: Sources): Pick<Config, 'dataDir' | 'store'> {
   refuseUnknown(sources.env);
-  return read(serverSettings.dataDir, sources);
+  return { dataDir: read(serverSettings.dataDir, sources), store: read(serverSettings.store, sources) };
 }
 
 /** Only how long messages are kept, for the command that copies them. */
@@ -328,9 +277,10 @@ export function loadClientConfig(sources: Sources): ClientConfig {
 
 /** The configuration as it may be logged. */
 export function maskedConfig(config: Config): Readonly<Record<string, unknown>> {
-  const rows: readonly (readonly [string, Setting<unknown>])[] = Object.entries(serverSettings);
-  const hidden = new Set(rows.filter(([, row]) => row.secret).map(([name]) => name));
-  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, hidden.has(name) ? '***' : value]));
+  const rows: Readonly<Record<string, Setting<unknown>>> = serverSettings;
+  const shown = (name: string, value: unknown) =>
+    rows[name]?.secret && typeof value === 'string' ? (rows[name].kind.mask?.(value) ?? '***') : value;
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, shown(name, value)]));
 }
 
 /** `data-dir` for `SENTLOG_DATA_DIR`. */

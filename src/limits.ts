@@ -57,6 +57,9 @@ export const limits = Object.freeze({
   /** Changes that are read for a stream at once. */
   streamChangesMax: 250,
 
+  /** How long a start waits for a database that is away. */
+  databaseWaitMs: 5 * 60_000,
+
   /** How far in the future `sentAt` may lie: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });

@@ -1,20 +1,18 @@
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
-import { Accounts } from './accounts/accounts.ts';
-import { Credentials } from './accounts/credentials.ts';
-import { SqliteAccountRows } from './accounts/sqlite/account-rows.ts';
-import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
 import { type Config, maskedConfig, programVersion } from './config.ts';
-import { Unusable } from './failures.ts';
+import { Unavailable, Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
 import { createMetrics } from './http/metrics.ts';
 import { readPage } from './http/page-files.ts';
 import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
-import { openSqliteStore } from './store/sqlite/engine.ts';
-import type { Store, StoreObserver } from './store/store.ts';
+import { limits } from './limits.ts';
+import { openStorage, type Storage } from './storage.ts';
+import type { StoreObserver } from './store/store.ts';
 
 /** A server that listens. */
 export type Running = {
@@ -43,23 +41,22 @@ const janitorIntervalMsMax = 60_000;
 
 /**
  * Builds the parts in their order, each on those before it, and starts them. What was started is stopped in reverse,
- * also when a later part does not start. Rejects with what that part rejected with.
+ * also when a later part does not start. Rejects with what that part rejected with; a database that is away is waited
+ * for, unless `stopping` is aborted.
  */
-export async function start(config: Config, logger: Logger): Promise<Running> {
+export async function start(config: Config, logger: Logger, stopping?: AbortSignal): Promise<Running> {
   await using parts = new AsyncDisposableStack();
-  const accountsPath = join(config.dataDir, 'accounts.db');
-  const accounts = parts.adopt(new Accounts(new SqliteAccountRows(accountsPath), Date.now), one => one.close());
   const metrics = createMetrics(new Registry());
-  const store = parts.adopt(await openStore(config, metrics.storeObserver(storeListener(logger))), one => one.close());
-  const { tokenTtlMs, sessionTtlMs } = config;
-  const authenticator = parts.adopt(
-    new Credentials(new SqliteCredentialRows(accountsPath), { now: Date.now, tokenTtlMs, sessionTtlMs }),
-    one => one.close(),
-  );
+  const observer = metrics.storeObserver(storeListener(logger));
+  const open = () => openStorage(config, observer);
+  const opened = config.store === undefined ? open() : whenReachable(open, logger, stopping);
+  const storage = parts.adopt(await opened, one => one.close());
+  const { store, accounts, authenticator, requestCounter } = storage;
   const server = parts.adopt(
     buildServer({
       store,
       authenticator,
+      ...(requestCounter !== undefined && { requestCounter }),
       clock: Date.now,
       retentionMs: config.retentionMs,
       rateLimits: {
@@ -81,7 +78,7 @@ export async function start(config: Config, logger: Logger): Promise<Running> {
     one => one.close(),
   );
   await server.listen({ host: config.host, port: config.port });
-  parts.adopt(janitor(store, config.retentionMs, logger), timer => clearInterval(timer));
+  parts.adopt(janitor(storage, config.retentionMs, logger), timer => clearInterval(timer));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   const started = parts.move();
   return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync() };
@@ -98,10 +95,13 @@ export async function serve(config: Config): Promise<number> {
     logger.fatal({ err: error }, 'a defect ended the server');
     process.exit(1);
   });
+  const stopping = new AbortController();
+  signalled.then(() => stopping.abort());
   let running: Running;
   try {
-    running = await start(config, logger);
+    running = await start(config, logger, stopping.signal);
   } catch (error) {
+    if (stopping.signal.aborted) return 0;
     throw startError(error, config);
   }
   logger.info({ settings: maskedConfig(config) }, 'started');
@@ -122,16 +122,21 @@ function loggerOf({ logLevel }: Config): Logger {
   return pino(options, pino.destination({ dest: 2, sync: true }));
 }
 
-function openStore(config: Config, observer: StoreObserver): Promise<Store> {
-  return openSqliteStore({
-    dataDir: config.dataDir,
-    durability: config.durability,
-    segmentMessagesMax: config.segmentMessages,
-    // A segment that is older than retention would keep messages long past it.
-    segmentAgeMs: Math.min(config.segmentAgeMs, config.retentionMs),
-    readerThreads: config.readerThreads,
-    observer,
-  });
+/**
+ * A database may come later than its servers, or be away for a while when they are started anew. It is waited for, so
+ * that whoever watches over the process need not start it time and again; in the end that is told instead.
+ */
+async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping?: AbortSignal): Promise<T> {
+  const end = performance.now() + limits.databaseWaitMs;
+  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, 5000)) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || performance.now() > end) throw error;
+      logger.warn({ reason: error.message }, 'cannot start yet; trying again');
+      await setTimeout(pauseMs, undefined, stopping && { signal: stopping });
+    }
+  }
 }
 
 function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> {
@@ -141,13 +146,13 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
   };
 }
 
-function janitor(store: Store, retentionMs: number, logger: Logger): NodeJS.Timeout {
+function janitor({ dropPast }: Storage, retentionMs: number, logger: Logger): NodeJS.Timeout {
   let isSweeping = false;
   const sweep = async () => {
     if (isSweeping) return;
     isSweeping = true;
     try {
-      await store.dropBefore(Date.now() - retentionMs);
+      await dropPast();
     } catch (error) {
       logger.warn({ err: error }, 'what is past retention could not be dropped; trying again later');
     } finally {
@@ -191,7 +196,7 @@ function announcement({ url, firstKey }: Running): string {
   };
   const authorization = `-H 'Authorization: App ${firstKey}'`;
   return `${listens}
-This data folder is new. It got an account, "${firstAccount}", and this key, which is shown only now:
+This log is new. It got an account, "${firstAccount}", and this key, which is shown only now:
 
   ${firstKey}
 
@@ -211,7 +216,7 @@ Record a message, and read it back:
 /** Names what the operator can put right; a defect is left as it is. */
 function startError(error: unknown, { host, port, dataDir }: Config): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof Unusable) return new StartError(error.message, { cause: error });
+  if (error instanceof Unusable || error instanceof Unavailable) return new StartError(error.message, { cause: error });
   if (!('code' in error) || typeof error.code !== 'string') return error;
   const options = { cause: error };
   switch (error.code) {

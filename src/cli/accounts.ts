@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Accounts } from '../accounts/accounts.ts';
 import { type Scope, scopes } from '../accounts/authenticator.ts';
-import type { Account, KeyInfo, UserInfo } from '../accounts/rows.ts';
+import type { Account, AccountRows, KeyInfo, UserInfo } from '../accounts/rows.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
-import { loadDataDir, serverSettings } from '../config.ts';
+import { loadPlace, serverSettings } from '../config.ts';
 import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
 import { newPassword } from './password.ts';
 import { type Cell, printRows } from './table.ts';
@@ -16,7 +16,7 @@ type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cel
 const date = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
 
 export function addAccounts(program: Command): void {
-  const accounts = program.command('accounts').description('The accounts of a data folder.');
+  const accounts = program.command('accounts').description('The accounts of a data folder or a database.');
 
   const create = accounts
     .command('create')
@@ -27,7 +27,7 @@ export function addAccounts(program: Command): void {
     const account = await data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
     note(`made account ${account.name}`);
   };
-  withAccounts(create, make, { mayMakeFile: true });
+  withAccounts(create, make, { mayMake: true });
 
   const set = accounts
     .command('set')
@@ -51,7 +51,7 @@ export function addAccounts(program: Command): void {
 }
 
 export function addKeys(program: Command): void {
-  const keys = program.command('keys').description('The API keys of a data folder.');
+  const keys = program.command('keys').description('The API keys of a data folder or a database.');
 
   const create = scopeOption(keys.command('create'))
     .description('Make a key, and print it: it cannot be shown again.')
@@ -99,7 +99,9 @@ export function addKeys(program: Command): void {
 }
 
 export function addUsers(program: Command): void {
-  const users = program.command('users').description('The users of a data folder, who prove themselves by a password.');
+  const users = program
+    .command('users')
+    .description('The users of a data folder or a database, who prove themselves by a password.');
 
   const create = scopeOption(users.command('create'))
     .description('Make a user. The password is asked for on a terminal; elsewhere one is made up and printed.')
@@ -136,25 +138,37 @@ export function addUsers(program: Command): void {
   });
 }
 
-/** Runs a command on the accounts file of its data folder, which a running server may hold too. */
+/** Runs a command on the accounts of a folder or a database, which running servers may have open too. */
 function withAccounts(
   command: Command,
   work: (accounts: Accounts, argument: string) => Promise<void>,
-  { mayMakeFile = false } = {},
+  { mayMake = false } = {},
 ): void {
-  command.addOption(settingOption(serverSettings.dataDir)).action(async () => {
-    const dataDir = loadDataDir(sourcesOf(command));
-    const file = join(dataDir, 'accounts.db');
-    // A command in the wrong folder must not leave a new log behind there.
-    if (!mayMakeFile && !existsSync(file))
-      throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
-    const accounts = new Accounts(new SqliteAccountRows(file), Date.now);
+  command.addOption(settingOption(serverSettings.dataDir)).addOption(settingOption(serverSettings.store));
+  command.action(async () => {
+    const { dataDir, store } = loadPlace(sourcesOf(command));
+    const rows = store === undefined ? fileRows(dataDir, mayMake) : await databaseRows(store, mayMake);
+    const accounts = new Accounts(rows, Date.now);
     try {
       await work(accounts, command.args[0] ?? '');
     } finally {
       await accounts.close();
     }
   });
+}
+
+function fileRows(dataDir: string, mayMake: boolean): AccountRows {
+  const file = join(dataDir, 'accounts.db');
+  // A command in the wrong folder must not leave a new log behind there.
+  if (!mayMake && !existsSync(file))
+    throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
+  return new SqliteAccountRows(file);
+}
+
+async function databaseRows(url: string, mayMake: boolean): Promise<AccountRows> {
+  // Only here, so that the commands on a folder need not load the client of PostgreSQL.
+  const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
+  return openAccountRows(url, mayMake);
 }
 
 function scopeOption(command: Command): Command {

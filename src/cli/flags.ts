@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LogsFilter } from '../client/index.ts';
-import { BadValue, durationMs, flagName, type Setting, type Sources } from '../config.ts';
+import { flagName, type Setting, type Sources } from '../config.ts';
 import { statusGroupNames } from '../domain/registry.ts';
+import { BadValue, durationMs } from '../setting-kinds.ts';
 
 /** The options of a command line as commander hands them over. */
 export type Flags = Readonly<Record<string, unknown>>;

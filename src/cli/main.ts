@@ -5,6 +5,7 @@ import { programVersion, SettingError } from '../config.ts';
 import { Unavailable, Unusable } from '../failures.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
+import { addDb } from './db.ts';
 import { addExport } from './export.ts';
 import { addImport } from './import.ts';
 import { addQuery } from './query.ts';
@@ -30,7 +31,8 @@ function programOf(): Command {
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
   // Commands take these over from the program when they are made, so they come after.
-  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport, addCopy]) add(program);
+  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport, addCopy, addDb])
+    add(program);
   return program;
 }
 

@@ -3,9 +3,12 @@ import { allows, type Principal, type Scope } from '../accounts/authenticator.ts
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import { type Allowance, Budget, clientNetwork, tellAllowance, tooManyRequests } from './rate-limit.ts';
+import { MemoryRequestCounter } from './request-counter.ts';
 
 /** Which of an account's budgets a call is counted in. */
 type BudgetName = 'logs' | 'reads' | 'writes' | 'page';
+
+type AdmissionDeps = Pick<ServerDeps, 'authenticator' | 'rateLimits' | 'requestCounter'>;
 
 export type Access = { readonly scope: Scope; readonly budget: Exclude<BudgetName, 'page'> };
 
@@ -19,17 +22,20 @@ const guessable = /^basic /i;
  * budget. What fails to authenticate is counted against the client's address alone.
  */
 export class Admission {
-  readonly #deps: Pick<ServerDeps, 'authenticator' | 'rateLimits'>;
-  readonly #budgets: Readonly<Record<BudgetName, Budget>> = {
-    logs: new Budget('logs'),
-    reads: new Budget('reads'),
-    writes: new Budget('writes'),
-    page: new Budget('page'),
-  };
-  readonly #failures = new Budget('failures');
+  readonly #deps: AdmissionDeps;
+  readonly #budgets: Readonly<Record<BudgetName, Budget>>;
+  readonly #failures: Budget;
 
-  constructor(deps: Pick<ServerDeps, 'authenticator' | 'rateLimits'>) {
+  constructor(deps: AdmissionDeps) {
+    const { requestCounter = new MemoryRequestCounter() } = deps;
     this.#deps = deps;
+    this.#budgets = {
+      logs: new Budget('logs', requestCounter),
+      reads: new Budget('reads', requestCounter),
+      writes: new Budget('writes', requestCounter),
+      page: new Budget('page', requestCounter),
+    };
+    this.#failures = new Budget('failures', requestCounter);
   }
 
   async admit(request: FastifyRequest, reply: FastifyReply, { scope, budget: own }: Access): Promise<Principal> {

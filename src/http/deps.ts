@@ -4,6 +4,7 @@ import type { EpochMs } from '../domain/message.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
+import type { RequestCounter } from './request-counter.ts';
 
 /** Requests a minute. */
 export type RateLimits = {
@@ -63,6 +64,8 @@ export type ServerDeps = {
   readonly clock: () => EpochMs;
   readonly retentionMs: number;
   readonly rateLimits: RateLimits;
+  /** Counts for the rate limits; in memory when absent. */
+  readonly requestCounter?: RequestCounter;
   /** At least 16 random bytes; cursors live as long as it does, so it should be kept with the data. */
   readonly cursorSecret: Uint8Array;
   /** Origins whose pages may call this API from a browser; none by default. */

@@ -1,9 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { FastifyReply } from 'fastify';
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { ApiError, wholeSeconds } from './errors.ts';
-
-const windowS = 60;
+import { type Counted, type RequestCounter, windowMs } from './request-counter.ts';
 
 /** What is left of a budget in its present minute. */
 export type Allowance = {
@@ -13,35 +11,30 @@ export type Allowance = {
   readonly exceeded: boolean;
 };
 
-/** Counts requests a minute for each of its keys; the minute of a key begins with its first request. */
+/** One of the budgets that each key has: so many requests a minute, as `counter` counts them. */
 export class Budget {
-  /** It only counts: the limits differ from key to key, so they are compared here. */
-  readonly #counter: RateLimiterMemory;
+  readonly #name: string;
+  readonly #counter: RequestCounter;
 
-  constructor(name: string) {
-    this.#counter = new RateLimiterMemory({ keyPrefix: name, points: Number.MAX_SAFE_INTEGER, duration: windowS });
+  constructor(name: string, counter: RequestCounter) {
+    this.#name = name;
+    this.#counter = counter;
   }
 
   async spend(key: string, limit: number): Promise<Allowance> {
-    return allowance(await this.#counter.penalty(key), limit);
+    return allowance(await this.#counter.add(`${this.#name}:${key}`, limit), limit);
   }
 
   /** As `spend`, with nothing spent: `exceeded` when a further request would be refused. */
   async look(key: string, limit: number): Promise<Allowance> {
-    const counted = await this.#counter.get(key);
-    if (counted === null) return { limit, remaining: limit, resetMs: windowS * 1000, exceeded: limit <= 0 };
-    return { ...allowance(counted, limit), exceeded: counted.consumedPoints >= limit };
+    const counted = await this.#counter.look(`${this.#name}:${key}`);
+    if (counted === undefined) return { limit, remaining: limit, resetMs: windowMs, exceeded: limit <= 0 };
+    return { ...allowance(counted, limit), exceeded: counted.requests >= limit };
   }
 }
 
-function allowance({ consumedPoints, msBeforeNext }: RateLimiterRes, limit: number): Allowance {
-  return {
-    limit,
-    remaining: Math.max(0, limit - consumedPoints),
-    // A wall clock that was set back would have the minute end in hours; its counter is dropped in time all the same.
-    resetMs: Math.min(msBeforeNext, windowS * 1000),
-    exceeded: consumedPoints > limit,
-  };
+function allowance({ requests, resetMs }: Counted, limit: number): Allowance {
+  return { limit, remaining: Math.max(0, limit - requests), resetMs, exceeded: requests > limit };
 }
 
 export function tellAllowance(reply: FastifyReply, { limit, remaining, resetMs }: Allowance): void {
@@ -54,10 +47,13 @@ export function tooManyRequests({ resetMs }: Allowance): ApiError {
   return new ApiError('E429', { headers: { 'retry-after': wholeSeconds(resetMs) } });
 }
 
+/** A proxy may hand on anything as an address. */
+const addressCharsMax = 64;
+
 /** What one client has of an address: all of IPv4's, but the network of IPv6's, whose hosts choose the rest freely. */
 export function clientNetwork(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address.slice(0, addressCharsMax);
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
   const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length);

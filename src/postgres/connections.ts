@@ -36,6 +36,8 @@ const graceMs = 2000;
 /** A process that stops in the middle of a transaction must not keep its locks. */
 const idleInTransactionMsMax = 15_000;
 const lockMsMax = 5000;
+/** How soon the server notices that a machine is gone, in seconds: its locks, the janitor's among them, go with it. */
+const keepAlive = { tcp_keepalives_idle: '20', tcp_keepalives_interval: '5', tcp_keepalives_count: '4' };
 
 /** A pool of connections to one database. Whatever fails for want of the database is `Unavailable`. */
 export class Connections {
@@ -133,6 +135,7 @@ async function setUp(connection: Connection, options: ConnectionOptions): Promis
     statement_timeout: `${options.statementTimeoutMs}`,
     lock_timeout: `${lockMsMax}`,
     idle_in_transaction_session_timeout: `${idleInTransactionMsMax}`,
+    ...keepAlive,
     ...options.settings,
   };
   const calls = Object.keys(all).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);

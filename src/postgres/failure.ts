@@ -19,6 +19,8 @@ const readOnlyServer = '25006';
 const cancelled = '57014';
 const insufficientPrivilege = '42501';
 
+const lockNotAvailable = '55P03';
+
 const deadlock = '40P01';
 const serializationFailure = '40001';
 const noPartition = '23514';
@@ -29,8 +31,7 @@ export function asDatabaseFailure(error: unknown): unknown {
   if (error instanceof Unavailable) return error;
   if (!(error instanceof DatabaseError)) {
     // What the driver itself rejects with is always the connection: refused, reset, timed out, ended.
-    const reason = error instanceof Error ? error.message || error.name : String(error);
-    return new Unavailable(`PostgreSQL cannot be reached: ${reason}`, undefined, { cause: error });
+    return new Unavailable(`PostgreSQL cannot be reached: ${reasonOf(error)}`, undefined, { cause: error });
   }
   const code = error.code ?? '';
   if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing)
@@ -62,4 +63,15 @@ export function isWorthAnotherTry(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return false;
   return [deadlock, serializationFailure, noPartition, undefinedTable].includes(cause.code ?? '');
+}
+
+/** Whether a lock was not to be had in time. */
+export function isLockNotHad(error: unknown): boolean {
+  return error instanceof Unavailable && error.cause instanceof DatabaseError && error.cause.code === lockNotAvailable;
+}
+
+/** A name with several addresses fails with the failures of all of them, and no word of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message || error.name : String(error);
 }

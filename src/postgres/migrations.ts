@@ -1,5 +1,14 @@
-/** A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. */
-export type Migration = { readonly number: number; readonly name: string; readonly sql: string };
+/**
+ * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
+ * that does not know a step yet works on beside it, so a step adds tables, indexes, and columns that may be left out;
+ * one that it could not live with is `breaking`, and such a program refuses to start.
+ */
+export type Migration = {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+  readonly breaking?: boolean;
+};
 
 /**
  * The tables, as `README.md` here explains them. `account_id` comes first in every key, so that Citus can spread all of

@@ -7,7 +7,7 @@ import {
   flagName,
   loadClientConfig,
   loadConfig,
-  loadDataDir,
+  loadPlace,
   maskedConfig,
   type Setting,
   SettingError,
@@ -40,6 +40,11 @@ describe('loadConfig', () => {
       host: '127.0.0.1',
       port: 8080,
       dataDir: resolve('data'),
+      store: undefined,
+      storeRead: undefined,
+      poolSize: 10,
+      partitionMs: 3_600_000,
+      statementTimeoutMs: 10_000,
       retentionMs: 172_800_000,
       rateLimit: 120,
       pageRateLimit: 1200,
@@ -88,7 +93,7 @@ describe('loadConfig', () => {
   ])('unknown %s → refused, naming %s', (name, nearest) => {
     const line = `${name} is not a setting; the nearest one is ${nearest}`;
     expect(refusal(() => fromEnv({ [name]: '1' }))).toBe(line);
-    expect(refusal(() => loadDataDir({ env: { [name]: '1' }, flags: {} }))).toBe(line);
+    expect(refusal(() => loadPlace({ env: { [name]: '1' }, flags: {} }))).toBe(line);
     expect(refusal(() => loadClientConfig({ env: { [name]: '1' }, flags: {} }))).toBe(line);
   });
 
@@ -199,6 +204,40 @@ describe('loadClientConfig', () => {
     expect(refusal(() => loadClientConfig({ env: { SENTLOG_URL: 'localhost:8080' }, flags: {} }))).toBe(
       'SENTLOG_URL: "localhost:8080" is not an http or https address',
     );
+  });
+});
+
+describe('the database', () => {
+  const store = 'postgres://keeper:hunter2@db.example:5433/log?sslmode=require&sslpassword=hunter3';
+
+  test('its address → as it is, and masked where it is shown', () => {
+    const config = fromEnv({ SENTLOG_STORE: store, SENTLOG_STORE_READ: 'postgresql://replica/log' });
+    expect(config).toMatchObject({ store, storeRead: 'postgresql://replica/log' });
+    const shown = JSON.stringify(maskedConfig(config));
+    expect(shown).toContain('"postgres://keeper:***@db.example:5433/log"');
+    expect(shown).not.toContain('hunter');
+  });
+
+  test.each([
+    'mysql://keeper:hunter2@db/log',
+    'keeper:hunter2@db',
+    'postgres:hunter2',
+    'postgres://keeper:hunter2@d b/',
+  ])('the address %s → refused without repeating it', text => {
+    const line = refusal(() => fromEnv({ SENTLOG_STORE: text }));
+    expect(line).toBe('SENTLOG_STORE: the value is not an address like postgres://user:password@host:5432/database');
+  });
+
+  test('no address → the data folder', () => {
+    expect(fromEnv({ SENTLOG_STORE: '' }).store).toBeUndefined();
+    expect(loadPlace({ env: {}, flags: {} }).store).toBeUndefined();
+  });
+
+  test('a replica of no database, too many partitions → refused', () => {
+    expect(refusal(() => fromEnv({ SENTLOG_STORE_READ: store }))).toContain('SENTLOG_STORE_READ needs SENTLOG_STORE');
+    const narrow = { SENTLOG_RETENTION: '30d', SENTLOG_PARTITION: '1m' };
+    expect(refusal(() => fromEnv({ ...narrow, SENTLOG_STORE: store }))).toContain('43200 partitions');
+    expect(() => fromEnv(narrow)).not.toThrow();
   });
 });
 

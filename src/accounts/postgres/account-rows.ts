@@ -1,10 +1,12 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
-import type { Connections } from '../../postgres/connections.ts';
+import { Connections } from '../../postgres/connections.ts';
+import { migrate, migrationStatus, schemaName } from '../../postgres/migrate.ts';
 import type { Session } from '../../postgres/session.ts';
 import {
   type Account,
   type AccountRows,
+  AccountsError,
   type KeyInfo,
   type NewAccount,
   type NewKey,
@@ -120,6 +122,24 @@ export class PostgresAccountRows implements AccountRows {
   close(): Promise<void> {
     return this.#connections.close();
   }
+}
+
+const commandStatementMsMax = 30_000;
+
+/**
+ * The accounts of a database, for a command; its tables are made and brought up to date if `mayMake`. Rejects with
+ * `AccountsError` when it has none, and as `migrate` does.
+ */
+export async function openAccountRows(url: string, mayMake: boolean): Promise<AccountRows> {
+  const target = { url, schema: schemaName };
+  if (mayMake) await migrate(target, () => {});
+  else if ((await migrationStatus(target)).some(step => step.appliedAt === undefined))
+    throw new AccountsError(
+      'the database has no accounts yet, or is older than this program: run `sentlog db migrate`',
+    );
+  return new PostgresAccountRows(
+    new Connections({ ...target, max: 1, statementTimeoutMs: commandStatementMsMax, note: () => {} }),
+  );
 }
 
 type Queries = Pick<Session, 'query'>;

@@ -1,7 +1,8 @@
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { lockKey } from '../../postgres/locks.ts';
-import { migrate } from '../../postgres/migrate.ts';
+import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { type LogForm, renderLogs } from '../../wire/log-text.ts';
 import {
   type Page,
@@ -51,7 +52,7 @@ const dropMsMax = 30_000;
  * database cannot be reached now, and with `StoreUnusable` when it is not one that the log can be kept in.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { url, schema = 'sentlog', poolSize, statementTimeoutMs = 10_000, observer } = options;
+  const { url, schema = schemaName, poolSize, statementTimeoutMs = 10_000, observer } = options;
   if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
     throw new StoreUnusable('the address of the log is not like postgres://user@host/database');
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
@@ -146,8 +147,10 @@ class PostgresStore implements Store {
   async dropBefore(sentAt: EpochMs): Promise<void> {
     this.#refuseWhenClosed();
     await this.#database.apart(dropMsMax, async session => {
-      // One janitor at a time; it holds the lock until its connection ends, since none of this fits a transaction.
-      await session.query(`SELECT pg_advisory_lock(${lockKey('dropping')})`);
+      // One janitor at a time, and nobody waits for it: it does the others' work. The lock is held until the connection
+      // ends, with its process or its machine, since none of this fits a transaction.
+      const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
+      if (!truth(mine)) return;
       await this.#partitions.dropBefore(session, moment(sentAt));
       await this.#figures.forgetBefore(moment(sentAt));
       await this.#generations.dropEmpty(session);

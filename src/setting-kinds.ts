@@ -1,0 +1,135 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+
+/**
+ * How the text of a setting becomes its value. `parse` throws `BadValue` on text that has none; `mask` gives what may be
+ * shown of the text of a secret.
+ */
+export type Kind<T> = { readonly parse: (text: string) => T; readonly mask?: (text: string) => string };
+
+/** Why a text is no value; reads on after the text, as in `"80x" is not a port`. */
+export class BadValue extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'BadValue';
+  }
+}
+
+export const address: Kind<string> = {
+  parse: text => {
+    if (isIP(text) === 0 && !/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text))
+      throw new BadValue('is not an IP address or host name');
+    return text;
+  },
+};
+
+export const path: Kind<string> = {
+  parse: text => {
+    if (text.trim() === '' || text.includes('\0')) throw new BadValue('is not a path');
+    return resolve(text);
+  },
+};
+
+export function integer(min: number, max: number): Kind<number> {
+  return {
+    parse: text => {
+      const value = Number(text);
+      if (!/^\d{1,15}$/.test(text) || value < min || value > max)
+        throw new BadValue(`is not a whole number from ${min} to ${max}`);
+      return value;
+    },
+  };
+}
+
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const durationPattern = /^(\d{1,12})(ms|s|m|h|d)$/;
+
+/** Milliseconds, written `500ms`, `90s`, `15m`, `48h` or `30d`. */
+export function duration(min: string, max: string): Kind<number> {
+  const [minMs, maxMs] = [durationMs(min), durationMs(max)];
+  return {
+    parse: text => {
+      const ms = durationMs(text);
+      if (ms < minMs || ms > maxMs) throw new BadValue(`is not a duration from ${min} to ${max}`);
+      return ms;
+    },
+  };
+}
+
+/** Throws `BadValue` when the text is not a duration such as `48h`. */
+export function durationMs(text: string): number {
+  const [, amount, unit] = durationPattern.exec(text) ?? [];
+  const unitMs = Object.entries(unitsMs).find(([name]) => name === unit)?.[1];
+  if (amount === undefined || unitMs === undefined) throw new BadValue('is not a duration (500ms, 90s, 15m, 48h, 30d)');
+  return Number(amount) * unitMs;
+}
+
+export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
+  return {
+    parse: text => {
+      const value = values.find(one => one === text);
+      if (value === undefined) throw new BadValue(`is not one of ${values.join(', ')}`);
+      return value;
+    },
+  };
+}
+
+/** Web origins, separated by commas; none when empty. */
+export const origins: Kind<readonly string[]> = {
+  parse: text => {
+    const values = text.split(',').map(value => value.trim());
+    if (text.trim() === '') return Object.freeze([]);
+    for (const value of values)
+      if (!/^https?:/.test(value) || !URL.canParse(value) || new URL(value).origin !== value)
+        throw new BadValue('is not a list of origins (https://example.com,http://localhost:3000)');
+    return Object.freeze(values);
+  },
+};
+
+/** Addresses and networks (`10.0.0.0/8`), separated by commas; none when empty. */
+export const networks: Kind<readonly string[]> = {
+  parse: text => {
+    const values = text.split(',').map(value => value.trim());
+    if (text.trim() === '') return Object.freeze([]);
+    if (!values.every(isNetwork))
+      throw new BadValue('is not a list of addresses or networks (10.0.0.1,192.168.0.0/16)');
+    return Object.freeze(values);
+  },
+};
+
+function isNetwork(text: string): boolean {
+  const [, ip = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  return isIP(ip) !== 0 && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128);
+}
+
+/** Where a server is: an http or https address, without a slash at its end. */
+export const serverUrl: Kind<string> = {
+  parse: text => {
+    if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new BadValue('is not an http or https address');
+    return text.replace(/\/+$/, '');
+  },
+};
+
+/** The address of a PostgreSQL database; none when empty. */
+export const databaseUrl: Kind<string | undefined> = {
+  parse: text => {
+    if (text === '') return undefined;
+    if (!/^postgres(?:ql)?:\/\//.test(text) || !URL.canParse(text))
+      throw new BadValue('is not an address like postgres://user:password@host:5432/database');
+    return text;
+  },
+  // Its query may hold a password as well.
+  mask: text => {
+    const { protocol, username, password, host, pathname } = new URL(text);
+    const user = username === '' ? '' : `${username}${password === '' ? '' : ':***'}@`;
+    return `${protocol}//${user}${host}${pathname}`;
+  },
+};
+
+/** Any printable ASCII without spaces: what a header can carry. */
+export const credential: Kind<string> = {
+  parse: text => {
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new BadValue('is not a key');
+    return text;
+  },
+};

@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { Accounts } from './accounts/accounts.ts';
+import type { Authenticator } from './accounts/authenticator.ts';
+import { Credentials } from './accounts/credentials.ts';
+import { PostgresAccountRows } from './accounts/postgres/account-rows.ts';
+import { PostgresCredentialRows } from './accounts/postgres/credential-rows.ts';
+import { SqliteAccountRows } from './accounts/sqlite/account-rows.ts';
+import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
+import type { Config } from './config.ts';
+import type { RequestCounter } from './http/request-counter.ts';
+import { SharedRequestCounter } from './http/shared-request-counter.ts';
+import { Connections } from './postgres/connections.ts';
+import { schemaName } from './postgres/migrate.ts';
+import { openPostgresStore } from './store/postgres/engine.ts';
+import { openSqliteStore } from './store/sqlite/engine.ts';
+import type { Store, StoreObserver } from './store/store.ts';
+
+/** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
+export type Storage = {
+  readonly store: Store;
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  /** In memory when absent. */
+  readonly requestCounter?: RequestCounter;
+  /** Drops what is past: messages past retention, and what has expired besides. One server does it at a time. */
+  readonly dropPast: () => Promise<void>;
+  /** Finishes what was asked for, lets go of everything. */
+  readonly close: () => Promise<void>;
+};
+
+/** Rejects with `Unavailable` when a database cannot be reached now, with `Unusable` when the place cannot be used. */
+export function openStorage(config: Config, observer: StoreObserver): Promise<Storage> {
+  return config.store === undefined ? openFolder(config, observer) : openDatabase(config, config.store, observer);
+}
+
+async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
+  await using parts = new AsyncDisposableStack();
+  const accountsPath = join(config.dataDir, 'accounts.db');
+  const accounts = parts.adopt(new Accounts(new SqliteAccountRows(accountsPath), Date.now), one => one.close());
+  const options = {
+    dataDir: config.dataDir,
+    durability: config.durability,
+    segmentMessagesMax: config.segmentMessages,
+    // A segment that is older than retention would keep messages long past it.
+    segmentAgeMs: Math.min(config.segmentAgeMs, config.retentionMs),
+    readerThreads: config.readerThreads,
+    observer,
+  };
+  const store = parts.adopt(await openSqliteStore(options), one => one.close());
+  const rows = new SqliteCredentialRows(accountsPath);
+  const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const opened = parts.move();
+  return {
+    store,
+    accounts,
+    authenticator,
+    dropPast: () => store.dropBefore(Date.now() - config.retentionMs),
+    close: () => opened.disposeAsync(),
+  };
+}
+
+/** Callers are let in over connections of their own: neither a flood of them nor one of requests holds up the other. */
+const accountConnectionsMax = 3;
+const countingConnectionsMax = 3;
+/** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
+const generationMsMin = 24 * 3_600_000;
+
+async function openDatabase(config: Config, url: string, observer: StoreObserver): Promise<Storage> {
+  await using parts = new AsyncDisposableStack();
+  const { poolSize, partitionMs, statementTimeoutMs, retentionMs } = config;
+  const generationMs = Math.max(generationMsMin, Math.ceil(retentionMs / 3));
+  const options = { url, poolSize, partitionMs, statementTimeoutMs, generationMs, observer };
+  const store = parts.adopt(await openPostgresStore(options), one => one.close());
+  const note = observer.note.bind(observer);
+  const connections = (max: number) => new Connections({ url, schema: schemaName, statementTimeoutMs, max, note });
+  const forAccounts = connections(accountConnectionsMax);
+  const accounts = new Accounts(new PostgresAccountRows(forAccounts), Date.now);
+  const rows = new PostgresCredentialRows(forAccounts);
+  const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
+  const opened = parts.move();
+  return {
+    store,
+    accounts,
+    authenticator,
+    requestCounter,
+    dropPast: async () => {
+      await store.dropBefore(Date.now() - retentionMs);
+      await rows.dropExpired(Date.now());
+      await requestCounter.dropPast();
+    },
+    close: () => opened.disposeAsync(),
+  };
+}
+
+function credentialOptions({ tokenTtlMs, sessionTtlMs }: Config) {
+  return { now: Date.now, tokenTtlMs, sessionTtlMs };
+}

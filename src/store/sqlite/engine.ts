@@ -93,6 +93,7 @@ class SqliteStore implements Store {
   #queuedChars = 0;
   #writeFailure: string | undefined;
   #unverified: number[] = [];
+  #verifying: number | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
@@ -334,7 +335,7 @@ class SqliteStore implements Store {
         if (failure.kind === 'damaged')
           this.#background(this.#catalog.setAside(segmentId, failure.message).then(() => this.#wakeCapacityWaiters()));
         else this.#sealLater(segmentId, failure.message);
-        if (this.#catalog.get(segmentId)?.phase === 'sealed') this.#verifyNext();
+        if (segmentId === this.#verifying) this.#verifyNext();
       }
     }
   }
@@ -363,8 +364,9 @@ class SqliteStore implements Store {
 
   /** One sealed segment after the other is compared with its checksums, newest first, while the log serves. */
   #verifyNext(): void {
-    const segmentId = this.#unverified.pop();
-    if (segmentId !== undefined) this.#sealer.send({ type: 'verify', segmentId });
+    do this.#verifying = this.#unverified.pop();
+    while (this.#verifying !== undefined && this.#catalog.get(this.#verifying) === undefined);
+    if (this.#verifying !== undefined) this.#sealer.send({ type: 'verify', segmentId: this.#verifying });
   }
 
   #failing(reason: string): void {

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { atOnce } from './disk.ts';
 import type { fields } from './fields.ts';
 
 /**
@@ -149,8 +150,13 @@ export class IndexFile {
     return times;
   }
 
-  /** Reads sections, all of them unless named; throws `DamagedIndex` for the first that is not what was written. */
-  verify(names: readonly string[] = [...this.#sections.keys()]): void {
+  /** Reads sections; throws `DamagedIndex` for the first that is not what was written. */
+  verify(names: readonly string[]): void {
+    atOnce(this.verifySteps(names));
+  }
+
+  /** As `verify`, a chunk a step; all sections unless named. */
+  *verifySteps(names: readonly string[] = [...this.#sections.keys()]): Generator<void, void> {
     const chunk = new Uint8Array(chunkBytes);
     for (const name of names) {
       const section = this.#sections.get(name);
@@ -160,6 +166,7 @@ export class IndexFile {
         const part = chunk.subarray(0, Math.min(chunkBytes, section.bytes - done));
         this.#readInto(part, this.#base + section.offset + done);
         sum = crc32(part, sum);
+        yield;
       }
       if (sum !== section.crc) throw new DamagedIndex(this.#path, `section ${name} is damaged`);
     }

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DamagedSegment, guardSegment } from './damage.ts';
-import { fileCrc } from './disk.ts';
+import { fileCrcSteps } from './disk.ts';
 import { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
 import { loadUnsealed } from './load.ts';
@@ -15,8 +16,11 @@ const data: ThreadData = workerData;
 const folder = new Folder(data.dataDir);
 const tell = (reply: SealerReply) => port.postMessage(reply);
 
+/** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */
+const restPerWork = 9;
+
 /** Compares both files with the checksums they were sealed with. A damaged index can be made again from the rows. */
-function verify(segmentId: number): SealerReply {
+function* verify(segmentId: number): Generator<void, SealerReply> {
   let index: IndexFile;
   try {
     index = new IndexFile(folder.index(segmentId));
@@ -27,9 +31,9 @@ function verify(segmentId: number): SealerReply {
   try {
     const rows = folder.rows(segmentId);
     const { rowsBytes, rowsCrc } = index.header;
-    if (statSync(rows).size !== rowsBytes || fileCrc(rows) !== rowsCrc)
+    if (statSync(rows).size !== rowsBytes || (yield* fileCrcSteps(rows)) !== rowsCrc)
       throw new DamagedSegment(segmentId, new Error('the rows file is not what was sealed: its checksum differs'));
-    index.verify();
+    yield* index.verifySteps();
     return { type: 'verified', segmentId };
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
@@ -39,8 +43,17 @@ function verify(segmentId: number): SealerReply {
   }
 }
 
-function work(request: Exclude<SealerRequest, { type: 'close' }>): SealerReply {
-  if (request.type === 'verify') return verify(request.segmentId);
+/** Nobody waits for the end of it: not the thread, when it has been told to close. */
+async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const began = performance.now();
+    const step = steps.next();
+    if (step.done) return step.value;
+    await setTimeout((performance.now() - began) * restPerWork, undefined, { ref: false });
+  }
+}
+
+function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
   const columns =
     request.type === 'seal'
@@ -53,12 +66,22 @@ function work(request: Exclude<SealerRequest, { type: 'close' }>): SealerReply {
   return { type: 'sealed', segmentId: shared.id };
 }
 
-port.on('message', (request: SealerRequest) => {
-  if (request.type === 'close') return port.close();
+async function answer(segmentId: number, work: () => SealerReply | Promise<SealerReply>): Promise<void> {
   try {
-    tell(work(request));
+    tell(await work());
   } catch (error) {
-    const segmentId = request.type === 'verify' ? request.segmentId : request.shared.id;
     tell({ type: 'failed', segmentId, failure: failureOf(error) });
+  }
+}
+
+port.on('message', (request: SealerRequest) => {
+  switch (request.type) {
+    case 'verify':
+      return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
+    case 'seal':
+    case 'rebuild':
+      return answer(request.shared.id, () => seal(request));
+    case 'close':
+      port.close();
   }
 });

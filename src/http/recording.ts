@@ -74,7 +74,11 @@ export class Recording {
     const batch = this.#batch;
     this.#batch = { submissions: [], indexes: [] };
     this.#batchChars = 0;
-    const done = this.#record(batch).finally(() => this.#underWay.delete(done));
+    this.#track(this.#record(batch));
+  }
+
+  #track(recording: Promise<void>): void {
+    const done = recording.finally(() => this.#underWay.delete(done));
     this.#underWay.add(done);
   }
 
@@ -105,17 +109,21 @@ export class Recording {
     return this.#counts;
   }
 
-  /** Never rejects: a failure is kept for the next `flush`. */
-  async #record({ submissions, indexes }: Batch): Promise<void> {
+  /**
+   * Never rejects: a failure is kept for the next `flush`. Not an async function, whose frame would keep the records
+   * alive until they are durable, when the store has long packed them up.
+   */
+  #record({ submissions, indexes }: Batch): Promise<void> {
     const { store, clock, retentionMs } = this.#deps;
     const { account, binding } = this.#principal;
     const receivedAt = clock();
     const batch = { account: account.id, binding, receivedAt, sentSince: receivedAt - retentionMs, submissions };
-    try {
-      this.#count(await store.record(batch), indexes);
-    } catch (error) {
-      this.#failure ??= { error };
-    }
+    return store.record(batch).then(
+      outcome => this.#count(outcome, indexes),
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
   }
 
   #count({ recorded, updated, unchanged, rejected }: RecordOutcome, indexes: readonly number[]): void {

@@ -68,15 +68,17 @@ export class Catalog {
   }
 
   /** From here on every thread reads the segment through its index. */
-  async sealed(segmentId: number): Promise<void> {
+  async sealed(segmentId: number): Promise<Columns | undefined> {
     const entry = this.#entries.get(segmentId);
-    if (entry === undefined) return;
+    if (entry === undefined) return undefined;
+    const { columns } = entry;
     entry.columns = undefined;
     await this.#release(ticket => ({ type: 'sealed', ticket, shared: entry.shared }));
     this.#folder.removeLog(segmentId);
     entry.phase = 'sealed';
     entry.bytes = this.#folder.bytes(segmentId);
     for (const wake of this.#sealedWaiters.splice(0)) wake();
+    return columns;
   }
 
   /** Resolves when any segment has been sealed. */

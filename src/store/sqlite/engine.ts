@@ -135,7 +135,14 @@ class SqliteStore implements Store {
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
-    const recording = this.#record(batch);
+    if (batch.submissions.length > limits.batchRecordsMax)
+      throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
+    this.#refuseWhenClosed();
+    const load = loadOf(batch);
+    return this.#underWay(this.#capacity(load).then(() => this.#send(batch, load)));
+  }
+
+  async #underWay(recording: Promise<RecordOutcome>): Promise<RecordOutcome> {
     this.#recording.add(recording);
     try {
       return await recording;
@@ -144,27 +151,32 @@ class SqliteStore implements Store {
     }
   }
 
-  async #record(batch: RecordBatch): Promise<RecordOutcome> {
-    if (batch.submissions.length > limits.batchRecordsMax)
-      throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
-    this.#refuseWhenClosed();
-    const count = batch.submissions.length;
-    const chars = batch.submissions.reduce((sum, one) => sum + (one.contentJson?.length ?? 0), 0);
-    await this.#capacity(count, chars);
-    try {
-      const packed = packBatch(batch, this.#hashSeed);
-      const transfer = [packed.numbers.buffer, packed.hashes.buffer];
-      const outcome = await this.#writer.ask(id => ({ type: 'record', id, batch: packed }), transfer);
-      return outcome as RecordOutcome;
-    } catch (error) {
-      if (!(error instanceof DamagedSegment)) throw error;
-      await this.#catalog.setAside(error.segmentId, error.message);
-      throw new StoreUnavailable('a damaged segment was set aside; record again');
-    } finally {
-      this.#queuedRecords -= count;
-      this.#queuedChars -= chars;
-      this.#wakeCapacityWaiters();
-    }
+  /**
+   * Sends a batch off. Neither an async function nor with a closure over the batch: either would keep its thousand
+   * objects until the answer comes, and what outlives two young collections only a full one frees.
+   */
+  #send(batch: RecordBatch, load: Load): Promise<RecordOutcome> {
+    const packed = packBatch(batch, this.#hashSeed);
+    const transfer = [packed.numbers.buffer, packed.hashes.buffer];
+    return this.#writer
+      .ask(id => ({ type: 'record', id, batch: packed }), transfer)
+      .then(
+        outcome => outcome as RecordOutcome,
+        (error: unknown) => this.#recordFailed(error),
+      )
+      .finally(() => this.#relieve(load));
+  }
+
+  #relieve({ count, chars }: Load): void {
+    this.#queuedRecords -= count;
+    this.#queuedChars -= chars;
+    this.#wakeCapacityWaiters();
+  }
+
+  async #recordFailed(error: unknown): Promise<never> {
+    if (!(error instanceof DamagedSegment)) throw error;
+    await this.#catalog.setAside(error.segmentId, error.message);
+    throw new StoreUnavailable('a damaged segment was set aside; record again');
   }
 
   async find(query: Query): Promise<Page> {
@@ -241,7 +253,7 @@ class SqliteStore implements Store {
   }
 
   /** Waits while too many records are on their way, or too many segments wait for their index. */
-  async #capacity(count: number, chars: number): Promise<void> {
+  async #capacity({ count, chars }: Load): Promise<void> {
     const full = () =>
       this.#queuedRecords > 0 &&
       (this.#queuedRecords + count > limits.queuedRecordsMax || this.#queuedChars + chars > limits.queuedCharsMax);
@@ -319,7 +331,7 @@ class SqliteStore implements Store {
   #fromSealer(reply: SealerReply): void {
     switch (reply.type) {
       case 'sealed':
-        this.#background(this.#catalog.sealed(reply.segmentId).then(() => this.#wakeCapacityWaiters()));
+        this.#background(this.#sealed(reply.segmentId));
         return;
       case 'verified': {
         const entry = this.#catalog.get(reply.segmentId);
@@ -338,6 +350,12 @@ class SqliteStore implements Store {
         if (segmentId === this.#verifying) this.#verifyNext();
       }
     }
+  }
+
+  async #sealed(segmentId: number): Promise<void> {
+    const columns = await this.#catalog.sealed(segmentId);
+    if (columns !== undefined) this.#writer.send({ type: 'spare', columns });
+    this.#wakeCapacityWaiters();
   }
 
   #seal(segmentId: number): void {
@@ -386,6 +404,13 @@ class SqliteStore implements Store {
       this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
     );
   }
+}
+
+type Load = { readonly count: number; readonly chars: number };
+
+function loadOf({ submissions }: RecordBatch): Load {
+  const chars = submissions.reduce((sum, one) => sum + (one.contentJson?.length ?? 0), 0);
+  return { count: submissions.length, chars };
 }
 
 function totalsOf(reply: Extract<WriterReply, { type: 'recorded' }>) {

@@ -37,6 +37,7 @@ export type ErasNote = { readonly type: 'eras'; readonly eras: readonly Era[] };
 export type WriterRequest =
   | ReleaseRequest
   | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
+  | { readonly type: 'spare'; readonly columns: Columns }
   | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
   | { readonly type: 'close' };
 

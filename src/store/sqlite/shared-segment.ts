@@ -67,6 +67,13 @@ export function newColumns(capacity: number): Columns {
   };
 }
 
+/** Columns that a sealed segment left, made ready for another one. */
+export function clearedColumns(columns: Columns): Columns {
+  columns.blockMin.fill(Infinity);
+  columns.blockMax.fill(-Infinity);
+  return columns;
+}
+
 export function messagesIn(segment: SharedSegment): number {
   return Atomics.load(segment.published, publishedMessages);
 }

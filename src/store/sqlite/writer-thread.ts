@@ -94,6 +94,8 @@ function serve(writer: Writer): void {
         // Everything that has arrived by the end of this turn shares one transaction.
         if (waiting.length === 1) setImmediate(flush, writer);
         return;
+      case 'spare':
+        return writer.reuse(request.columns);
       case 'rotate':
         return attempt(() => {
           writer.rotateIfDue(Date.now(), request.sentBefore);

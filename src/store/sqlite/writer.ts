@@ -29,6 +29,7 @@ import { identityOf, initialStateOf, messageRowOf, reportRowOf, saidIn, stateAft
 import { createRowsFile, type Durability, RowsFile } from './rows-file.ts';
 import {
   type Columns,
+  clearedColumns,
   keepReportsUntil,
   maxSentAt,
   newColumns,
@@ -81,6 +82,7 @@ export class Writer {
   readonly #events: WriterEvents;
   readonly #known: KnownMessages;
   #active: Active | undefined;
+  readonly #spareColumns: Columns[] = [];
   #nextSegmentId: number;
   #nextSequence: number;
   /** An era begins with the first record of a run: a log that is only read stays as it is. */
@@ -152,6 +154,11 @@ export class Writer {
     this.#beginEra();
   }
 
+  /** Takes columns that no thread looks at any more for a segment to come: left to the collector, they would pile up. */
+  reuse(columns: Columns): void {
+    this.#spareColumns.push(columns);
+  }
+
   close(): void {
     this.#known.close();
     this.#active = undefined;
@@ -186,7 +193,8 @@ export class Writer {
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
     const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
-    const columns = newColumns(segmentMessagesMax);
+    const spare = this.#spareColumns.pop();
+    const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
     this.#known.add(shared);
     this.#known.writing(id, rows);
     this.#active = { shared, columns, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };

@@ -73,7 +73,7 @@ export const serverSettings = Object.freeze({
   ),
   partitionMs: setting(
     'SENTLOG_PARTITION',
-    duration('1m', '30d'),
+    duration('1s', '30d'),
     '1h',
     'Range of `sentAt` that one table of the database holds; retention drops whole tables',
   ),

@@ -79,6 +79,13 @@ export class PostgresServer {
     }
   }
 
+  /** Another program's connection; whoever asked for it ends it. */
+  async connect(url: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    return client;
+  }
+
   /** Starts again after `halt`, on the port it had. */
   async resume(): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();

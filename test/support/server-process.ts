@@ -110,9 +110,10 @@ export class ServerProcess {
   }
 }
 
-/** A data folder with the processes that run on it; `remove` leaves neither. */
+/** A data folder, or what `settings` say, with the processes that run on it; `remove` leaves neither. */
 export class ServerHome {
   readonly dataDir: string;
+  readonly #settings: Settings;
   readonly #owned: string | undefined;
   readonly #processes = new Set<ServerProcess>();
   #authorization: string | undefined;
@@ -121,7 +122,8 @@ export class ServerHome {
     for (const process of this.#processes) if (!process.ended) process.signal('SIGKILL');
   };
 
-  constructor(dataDir?: string) {
+  constructor(dataDir?: string, settings: Settings = {}) {
+    this.#settings = settings;
     this.#owned = dataDir === undefined ? mkdtempSync(join(tmpdir(), 'sentlog-process-')) : undefined;
     this.dataDir = dataDir ?? join(this.#owned ?? '', 'data');
     process.once('exit', this.#onExit);
@@ -139,6 +141,11 @@ export class ServerHome {
     await server.listening();
     this.#authorization ??= server.firstAuthorization;
     return server;
+  }
+
+  /** Starts so many servers at once. */
+  async serveSeveral(count: number, options: LaunchOptions = {}): Promise<readonly ServerProcess[]> {
+    return Promise.all(Array.from({ length: count }, () => this.serve(options)));
   }
 
   /** Calls a server of this folder with the key of its first start. */
@@ -189,7 +196,7 @@ export class ServerHome {
     const inherited = Object.fromEntries(
       ['PATH', 'HOME', 'TMPDIR'].flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     );
-    const env = { ...inherited, SENTLOG_DATA_DIR: this.dataDir, ...settings };
+    const env = { ...inherited, SENTLOG_DATA_DIR: this.dataDir, ...this.#settings, ...settings };
     const started = new ServerProcess(spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
     this.#processes.add(started);
     return started;

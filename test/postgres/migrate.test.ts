@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Unavailable, Unusable } from '../../src/failures.ts';
+import { migrate, migrationStatus } from '../../src/postgres/migrate.ts';
+import { type Migration, migrations } from '../../src/postgres/migrations.ts';
+import { openPostgresStore } from '../../src/store/postgres/engine.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { until, Witness } from '../support/sqlite-log.ts';
+
+let server: PostgresServer;
+let url: string;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+beforeEach(async () => {
+  url = await server.database();
+});
+
+const target = () => ({ url, schema: 'sentlog' });
+const query = (text: string) => server.query(text, url);
+const open = () => openPostgresStore({ url, poolSize: 2, observer: new Witness() });
+
+/** What the next version of the program knows. */
+function next(step: Partial<Migration> = {}): readonly Migration[] {
+  const number = migrations.length + 1;
+  return [...migrations, { number, name: 'next', sql: 'ALTER TABLE api_key ADD COLUMN note text', ...step }];
+}
+
+test('every step → numbered without a gap, and taken once by many at once', async () => {
+  expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_, i) => i + 1));
+  expect((await migrationStatus(target())).every(step => step.appliedAt === undefined)).toBe(true);
+  const taken = await Promise.all(Array.from({ length: 6 }, () => migrate(target(), () => {})));
+  expect(taken.flat()).toHaveLength(migrations.length);
+  const status = await migrationStatus(target());
+  expect(status.map(({ number, name }) => [number, name])).toEqual(
+    migrations.map(({ number, name }) => [number, name]),
+  );
+  expect(status.every(step => /^\d{4}-\d\d-\d\dT[\d:]{8}Z$/.test(step.appliedAt ?? ''))).toBe(true);
+});
+
+describe('a program beside the next version', () => {
+  test('the next one migrates while it works → it works on, and one of its version still starts', async () => {
+    const store = await open();
+    expect(await migrate(target(), () => {}, next())).toHaveLength(1);
+    expect(await migrate(target(), () => {}, next())).toEqual([]);
+    await store.stats();
+    await store.close();
+    expect(await migrate(target(), () => {})).toEqual([]);
+    await (await open()).close();
+  });
+
+  test('a step that it cannot live with → it does not start, and says which version can', async () => {
+    await migrate(target(), () => {}, next({ breaking: true }));
+    await expect(open()).rejects.toThrow(Unusable);
+    await expect(open()).rejects.toThrow(`newer sentlog (step ${migrations.length + 1}, next)`);
+    expect(await migrate(target(), () => {}, next({ breaking: true }))).toEqual([]);
+  });
+});
+
+describe('a step', () => {
+  test('a table that somebody holds → tried again until it is free, and nobody waits behind for long', async () => {
+    await migrate(target(), () => {});
+    const holder = await server.connect(url);
+    await holder.query('BEGIN; SELECT FROM sentlog.api_key');
+    const migrating = migrate(target(), () => {}, next());
+    await until(async () => {
+      const waiting = await query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+      return waiting.length > 0;
+    });
+    // Behind the step that waits; it gives way.
+    await query(`SET lock_timeout = '4s'; SELECT FROM sentlog.api_key`);
+    await holder.end();
+    expect(await migrating).toHaveLength(1);
+    await query('SELECT note FROM sentlog.api_key');
+  });
+
+  test('a step that fails → nothing of it is there, and the next try takes it', async () => {
+    const broken = next({ sql: 'CREATE TABLE half (id integer); SELECT 1 / 0' });
+    await expect(migrate(target(), () => {}, broken)).rejects.toThrow('division by zero');
+    expect(await query(`SELECT to_regclass('sentlog.half') AS half`)).toEqual([{ half: null }]);
+    expect(await migrate(target(), () => {}, next())).toMatchObject([{ name: 'next' }]);
+  });
+
+  test('the database away → Unavailable', async () => {
+    await server.halt();
+    await expect(migrate(target(), () => {})).rejects.toThrow(Unavailable);
+    await server.resume();
+  });
+});

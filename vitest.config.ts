@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** The suites that start servers, databases and browsers of their own: they run after the others and one at a time. */
-const processTests = ['test/process/**/*.test.ts', 'test/bench/**/*.test.ts', 'test/web/**/*.test.ts'];
+const processTests = [
+  'test/process/**/*.test.ts',
+  'test/bench/**/*.test.ts',
+  'test/web/**/*.test.ts',
+  'test/deploy/**/*.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -8,6 +8,14 @@ const processTests = [
   'test/deploy/**/*.test.ts',
 ];
 
+/**
+ * Those of the HTTP tests whose answers come from the store, once more over PostgreSQL. The others never reach the store,
+ * or replace it.
+ */
+const storeTests = ['cursor', 'export', 'fuzz', 'logs', 'message', 'record', 'two-accounts'].map(
+  name => `test/http/${name}.test.ts`,
+);
+
 export default defineConfig({
   test: {
     projects: [
@@ -16,6 +24,16 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: processTests,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'http over PostgreSQL',
+          include: storeTests,
+          globalSetup: 'test/support/postgres-project.ts',
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },

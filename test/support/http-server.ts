@@ -1,14 +1,18 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { inject } from 'vitest';
 import type { Authenticator, Principal, Scope } from '../../src/accounts/authenticator.ts';
 import type { Binding, EpochMs } from '../../src/domain/message.ts';
 import { defaultRateLimits, defaultTimeouts, type ServerDeps } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
+import { openPostgresStore } from '../../src/store/postgres/engine.ts';
+import type { Store, StoreObserver } from '../../src/store/store.ts';
 import { MemoryStore } from './memory-store.ts';
+import { WatchedStore } from './watched-store.ts';
 
 export const logsPath = '/messenger/1/logs';
 export const summaryPath = `${logsPath}/summary`;
@@ -71,17 +75,22 @@ export function basic(name: string, password = passwordOf(name)): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 }
 
-/** A server over the store in memory, with a clock that stands still until it is moved. */
+const silent: StoreObserver = { committed() {}, damaged() {}, note() {} };
+
+/**
+ * A server over the store in memory, or in PostgreSQL where the tests run on that, with a clock that stands still until
+ * it is moved.
+ */
 export class TestServer {
-  readonly store: MemoryStore;
+  readonly store: WatchedStore;
   readonly callers = new KnownCallers();
   readonly app: FastifyInstance;
   /** What was logged, a line each. */
   readonly logged: string[] = [];
   now = startOfTest;
 
-  constructor(overrides: Partial<ServerDeps> & { readonly store?: MemoryStore } = {}) {
-    this.store = overrides.store ?? new MemoryStore();
+  constructor(overrides: Partial<ServerDeps> & { readonly store?: WatchedStore } = {}) {
+    this.store = overrides.store ?? new WatchedStore(this.#openStore());
     this.callers.add('one', 1);
     this.callers.add('two', 2);
     const write = (line: string) => {
@@ -101,6 +110,14 @@ export class TestServer {
       ...overrides,
       store: this.store,
     });
+    if (overrides.store === undefined) this.app.addHook('onClose', () => this.store.close());
+  }
+
+  #openStore(): Store | Promise<Store> {
+    const url = inject('database');
+    if (url === undefined) return new MemoryStore();
+    const schema = `server_${randomUUID().replaceAll('-', '')}`;
+    return openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
   }
 
   /** A call by `App one`, unless it says otherwise. */

@@ -97,39 +97,15 @@ export type MemoryStoreHooks = {
   readonly queuedRecords?: () => number;
 };
 
-type CountedCall = 'record' | 'find' | 'render' | 'history' | 'changes' | 'summarize' | 'stats' | 'dropBefore';
-
 /** The reference store: the contract in its plainest form, and the model that engines are compared with. */
 export class MemoryStore implements Store {
-  /** How often each call was made; a refused request must leave them as they were. */
-  readonly calls: Record<CountedCall, number> = {
-    record: 0,
-    find: 0,
-    render: 0,
-    history: 0,
-    changes: 0,
-    summarize: 0,
-    stats: 0,
-    dropBefore: 0,
-  };
   readonly #hooks: MemoryStoreHooks;
   readonly #contents: Contents;
-  #failure: StoreUnavailable | undefined;
   #closed = false;
 
   constructor(hooks: MemoryStoreHooks = {}, contents: Contents = new Contents()) {
     this.#hooks = hooks;
     this.#contents = contents;
-  }
-
-  /** From now on every call rejects with `failure`; `undefined` makes the store serve again. */
-  failWith(failure: StoreUnavailable | undefined): void {
-    this.#failure = failure;
-  }
-
-  /** All calls together. */
-  get callCount(): number {
-    return Object.values(this.calls).reduce((sum, count) => sum + count, 0);
   }
 
   /** Closes this store and opens another on the same data. */
@@ -139,7 +115,7 @@ export class MemoryStore implements Store {
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
-    await this.#admit('record');
+    await this.#admit();
     const rejected: Rejection[] = [];
     const counts = { recorded: 0, updated: 0, unchanged: 0 };
     for (const [index, submission] of batch.submissions.entries()) {
@@ -152,26 +128,26 @@ export class MemoryStore implements Store {
   }
 
   async find(query: Query): Promise<Page> {
-    await this.#admit('find');
+    await this.#admit();
     return this.#page(query);
   }
 
   async render(query: Query, form: LogForm): Promise<RenderedPage> {
-    await this.#admit('render');
+    await this.#admit();
     const { logs, next } = this.#page(query);
     const text = new TextEncoder().encode(renderLogs(logs, form));
     return { text, count: logs.length, ...(next !== undefined && { next }) };
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    await this.#admit('history');
+    await this.#admit();
     const row = this.#contents.account(account).known.get(messageId);
     if (row === undefined || row.identity.sentAt < sentSince) return undefined;
     return { log: logOf(row), timeline: [...row.timeline] };
   }
 
   async changes({ account, sentSince, after, until, limit }: ChangesQuery): Promise<Changes> {
-    await this.#admit('changes');
+    await this.#admit();
     const { steps } = this.#contents.account(account);
     const end = until === undefined ? steps.length : stepOf(until, steps);
     const from = after === undefined ? end : stepOf(after, steps);
@@ -189,7 +165,7 @@ export class MemoryStore implements Store {
   }
 
   async summarize({ account, filter, sentSince, range }: SummaryQuery): Promise<Summary> {
-    await this.#admit('summarize');
+    await this.#admit();
     const total = new SummaryCell();
     const buckets = Array.from({ length: range.buckets }, () => new SummaryCell());
     const { from, to = Number.POSITIVE_INFINITY } = range;
@@ -203,7 +179,7 @@ export class MemoryStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    await this.#admit('stats');
+    await this.#admit();
     const rows = [...this.#contents.accounts.values()].flatMap(account => account.rows);
     const oldestSentAt = rows.reduce((oldest, row) => Math.min(oldest, row.identity.sentAt), Number.POSITIVE_INFINITY);
     return {
@@ -218,7 +194,7 @@ export class MemoryStore implements Store {
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {
-    await this.#admit('dropBefore');
+    await this.#admit();
     for (const account of this.#contents.accounts.values()) {
       account.rows = account.rows.filter(row => row.identity.sentAt >= sentAt);
       for (const [id, row] of account.known) if (row.identity.sentAt < sentAt) account.known.delete(id);
@@ -229,11 +205,9 @@ export class MemoryStore implements Store {
     this.#closed = true;
   }
 
-  async #admit(call: CountedCall): Promise<void> {
-    this.calls[call]++;
+  async #admit(): Promise<void> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
     await this.#hooks.delay?.();
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #page(query: Query): Page {

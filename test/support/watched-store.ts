@@ -1,0 +1,87 @@
+import type { Store, StoreUnavailable } from '../../src/store/store.ts';
+
+type CountedCall = Exclude<keyof Store, 'watch' | 'close'>;
+
+/** A store whose calls are counted and can be made to fail; it may still be opening when it is called first. */
+export class WatchedStore implements Store {
+  /** How often each call was made; a refused request must leave them as they were. */
+  readonly calls: Record<CountedCall, number> = {
+    record: 0,
+    find: 0,
+    render: 0,
+    history: 0,
+    changes: 0,
+    summarize: 0,
+    stats: 0,
+    dropBefore: 0,
+  };
+  readonly #opening: Promise<Store>;
+  #opened: Store | undefined;
+  #failure: StoreUnavailable | undefined;
+
+  constructor(store: Store | Promise<Store>) {
+    if (store instanceof Promise) this.#opening = store;
+    else {
+      this.#opened = store;
+      this.#opening = Promise.resolve(store);
+    }
+  }
+
+  /** From now on every call rejects with `failure`. */
+  failWith(failure: StoreUnavailable): void {
+    this.#failure = failure;
+  }
+
+  /** All calls together. */
+  get callCount(): number {
+    return Object.values(this.calls).reduce((sum, count) => sum + count, 0);
+  }
+
+  async record(batch: Parameters<Store['record']>[0]) {
+    return (await this.#admit('record')).record(batch);
+  }
+
+  async find(query: Parameters<Store['find']>[0]) {
+    return (await this.#admit('find')).find(query);
+  }
+
+  async render(query: Parameters<Store['render']>[0], form: Parameters<Store['render']>[1]) {
+    return (await this.#admit('render')).render(query, form);
+  }
+
+  async history(...args: Parameters<Store['history']>) {
+    return (await this.#admit('history')).history(...args);
+  }
+
+  async changes(query: Parameters<Store['changes']>[0]) {
+    return (await this.#admit('changes')).changes(query);
+  }
+
+  watch(...args: Parameters<Store['watch']>) {
+    if (this.#opened === undefined) throw new Error('watched before anything else');
+    return this.#opened.watch(...args);
+  }
+
+  async summarize(query: Parameters<Store['summarize']>[0]) {
+    return (await this.#admit('summarize')).summarize(query);
+  }
+
+  async stats() {
+    return (await this.#admit('stats')).stats();
+  }
+
+  async dropBefore(sentAt: number) {
+    return (await this.#admit('dropBefore')).dropBefore(sentAt);
+  }
+
+  async close() {
+    await (await this.#opening).close();
+  }
+
+  async #admit(call: CountedCall): Promise<Store> {
+    this.calls[call]++;
+    this.#opened ??= await this.#opening;
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#opened;
+  }
+}

@@ -261,10 +261,13 @@ export function loadPlace(sources: Sources): Pick<Config, 'dataDir' | 'store'> {
   return { dataDir: read(serverSettings.dataDir, sources), store: read(serverSettings.store, sources) };
 }
 
-/** Only how long messages are kept, for the command that copies them. */
-export function loadRetentionMs(sources: Sources): number {
+/** Only which messages are kept and how they are laid out, for the command that copies them. */
+export function loadCopyTerms(sources: Sources): Pick<Config, 'retentionMs' | 'partitionMs'> {
   refuseUnknown(sources.env);
-  return read(serverSettings.retentionMs, sources);
+  return {
+    retentionMs: read(serverSettings.retentionMs, sources),
+    partitionMs: read(serverSettings.partitionMs, sources),
+  };
 }
 
 /** Throws `SettingError` for the first thing that is wrong. */

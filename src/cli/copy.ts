@@ -2,17 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CopiedAccounts } from '../accounts/copy-accounts.ts';
-import { loadRetentionMs, serverSettings } from '../config.ts';
+import { loadCopyTerms, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
+import { BadValue, databaseUrl } from '../setting-kinds.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { CopyProgress } from './progress.ts';
 import { type Cell, printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
-
-const schema = 'sentlog';
-const partitionMs = 3_600_000;
 
 export function addCopy(program: Command): void {
   const command = program
@@ -23,29 +21,44 @@ export function addCopy(program: Command): void {
     )
     .requiredOption('--from <folder>', 'data folder to copy')
     .requiredOption('--to <address>', 'postgres://user@host/database to copy to; PGPASSWORD may hold the password')
-    .addOption(settingOption(serverSettings.retentionMs));
+    .addOption(settingOption(serverSettings.retentionMs))
+    .addOption(settingOption(serverSettings.partitionMs));
   command.action(async () => {
     const flags = command.opts();
-    const retentionMs = loadRetentionMs(sourcesOf(command));
-    const faults = await copyFolder(text(flags, 'from') ?? '', text(flags, 'to') ?? '', retentionMs);
+    const to = addressIn(text(flags, 'to') ?? '');
+    const faults = await copyFolder(text(flags, 'from') ?? '', to, loadCopyTerms(sourcesOf(command)));
     for (const fault of faults) note(fault);
     if (faults.length > 0) process.exitCode = 1;
   });
 }
 
+/** A reason why it is no address leaves the address out: it may hold a password. */
+function addressIn(value: string): string {
+  try {
+    const url = databaseUrl.parse(value);
+    if (url !== undefined) return url;
+    throw new BadValue('is empty');
+  } catch (error) {
+    throw error instanceof BadValue ? new CommandError(`--to ${error.message}`) : error;
+  }
+}
+
+type Terms = ReturnType<typeof loadCopyTerms>;
+
 /** Gives what is not in the target as it is in the folder, a line each. */
-async function copyFolder(dataDir: string, url: string, retentionMs: number): Promise<readonly string[]> {
+async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<readonly string[]> {
   // Only here, so that the other commands need not load both engines.
   const { FolderLog } = await import('../store/sqlite/folder-log.ts');
   const { CopyTarget } = await import('../store/postgres/copy-target.ts');
   const { checkCopy, copyLog } = await import('../store/copy-log.ts');
+  const { schemaName: schema } = await import('../postgres/migrate.ts');
   await using parts = new AsyncDisposableStack();
   const log = parts.adopt(new FolderLog(dataDir), one => one.close());
   if (!existsSync(join(dataDir, 'accounts.db'))) throw new CommandError(`there are no accounts in ${dataDir}`);
-  const options = { url, schema, partitionMs, observer };
+  const options = { url, schema, partitionMs: terms.partitionMs, observer };
   const target = parts.adopt(await CopyTarget.open(options), one => one.close());
-  const { accountOf, differences } = await copyAccountsOf(dataDir, url);
-  const sentSince = () => Date.now() - retentionMs;
+  const { accountOf, differences } = await copyAccountsOf(dataDir, { url, schema });
+  const sentSince = () => Date.now() - terms.retentionMs;
   const copy = { log, target, accountOf: (id: AccountId) => accountOf.get(id), sentSince };
 
   const progress = parts.adopt(new CopyProgress(messagesIn(log.segments)), one => one.stop());
@@ -72,7 +85,7 @@ async function copyFolder(dataDir: string, url: string, retentionMs: number): Pr
   ];
 }
 
-async function copyAccountsOf(dataDir: string, url: string): Promise<CopiedAccounts> {
+async function copyAccountsOf(dataDir: string, database: { url: string; schema: string }): Promise<CopiedAccounts> {
   const path = join(dataDir, 'accounts.db');
   const { Connections } = await import('../postgres/connections.ts');
   const { copyAccounts } = await import('../accounts/copy-accounts.ts');
@@ -81,7 +94,7 @@ async function copyAccountsOf(dataDir: string, url: string): Promise<CopiedAccou
   const { PostgresAccountRows } = await import('../accounts/postgres/account-rows.ts');
   const { PostgresCredentialRows } = await import('../accounts/postgres/credential-rows.ts');
   await using parts = new AsyncDisposableStack();
-  const options = { url, schema, statementTimeoutMs: 10_000, max: 1, note: observer.note };
+  const options = { ...database, statementTimeoutMs: 10_000, max: 1, note: observer.note };
   const connections = parts.adopt(new Connections(options), one => one.close());
   const from = {
     rows: parts.adopt(new SqliteAccountRows(path), one => one.close()),

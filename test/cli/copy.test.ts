@@ -261,8 +261,9 @@ test('folder without a log → one line, and nothing is made there', async () =>
 });
 
 test.each([
-  ['mysql://localhost/log', /is not like postgres:\/\/user@host\/database$/],
-  ['log', /is not like postgres:\/\/user@host\/database$/],
+  ['mysql://ann:secret@localhost/log', /^sentlog: --to is not an address like postgres:[^ ]+$/],
+  ['', /^sentlog: --to is empty$/],
+  ['log', /^sentlog: --to is not an address like postgres:[^ ]+$/],
   ['postgres://127.0.0.1:1/log', /cannot be reached: .*ECONNREFUSED/],
 ])('target %s → one line', async (url, reason) => {
   const log = await logOf(1);

@@ -1,7 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate } from '../../postgres/migrate.ts';
-import { type StoreObserver, StoreUnusable } from '../store.ts';
+import type { StoreObserver } from '../store.ts';
 import type { WholeMessage } from '../whole-message.ts';
 import { type Copied, type CopyGroup, copyGroup, storedOf } from './copy-group.ts';
 import { Database } from './database.ts';
@@ -29,10 +29,8 @@ export class CopyTarget {
     this.#partitions = partitions;
   }
 
-  /** Makes the tables if need be. Rejects as `openPostgresStore` does. */
+  /** Makes the tables if need be. Rejects as `openPostgresStore` does when the database cannot be used. */
   static async open({ url, schema, partitionMs, observer }: CopyTargetOptions): Promise<CopyTarget> {
-    if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
-      throw new StoreUnusable('the address to copy to is not like postgres://user@host/database');
     const pools = { readersMax: 1, recordersMax: 1 };
     const database = new Database({ url, schema, ...pools, statementTimeoutMs: statementMsMax, observer });
     try {

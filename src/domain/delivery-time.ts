@@ -2,9 +2,9 @@
 export type DeliveryTimes = ReadonlyMap<number, number>;
 
 /** Up to here each millisecond is a class of its own. */
-const exactMs = 128;
+export const exactMs = 128;
 /** Classes between a power of two and the next: a class is at most 1/64 of its times wide, its middle within 0.8 %. */
-const classesPerDoubling = 64;
+export const classesPerDoubling = 64;
 const exactDoublings = Math.log2(exactMs);
 
 /** The class of a time in ms. A receipt dated before its message counts as 0 ms. */

@@ -3,9 +3,9 @@ import { deliveryErrorByKey, statusGroupNames } from './registry.ts';
 import { type Counted, nanosPerUnit } from './summary.ts';
 
 /** Beyond so many different senders or campaigns in failed messages, a cell no longer tells them apart. */
-const namesMax = 5_000;
+export const namesMax = 5_000;
 
-const failedGroups: ReadonlySet<string> = new Set(['UNDELIVERABLE', 'EXPIRED', 'REJECTED']);
+export const failedGroups: ReadonlySet<string> = new Set(['UNDELIVERABLE', 'EXPIRED', 'REJECTED']);
 const groupsCount = statusGroupNames.length;
 
 type Amount = { nanos: number; count: number };

@@ -1,5 +1,5 @@
 /** Advisory locks of this program in a database, by which its processes take turns. */
-const locks = { migration: 1, partitions: 2, dropping: 3, generation: 4, upkeep: 5 } as const;
+const locks = { migration: 1, partitions: 2, dropping: 3, generation: 4, sums: 5 } as const;
 export type LockName = keyof typeof locks;
 
 /** Keeps them apart from those of other programs in the same database. */
@@ -8,4 +8,9 @@ const lockSpace = 0x5e17106;
 /** The arguments of an advisory lock function. */
 export function lockKey(name: LockName): string {
   return `${lockSpace}, ${locks[name]}`;
+}
+
+/** Whether a row of `pg_locks` is this advisory lock of its database. */
+export function isLock(row: string, name: LockName): string {
+  return `${row}.classid = ${lockSpace} AND ${row}.objid = ${locks[name]}`;
 }

@@ -91,19 +91,51 @@ CREATE TABLE report (
 
 CREATE INDEX report_left ON report (account_id, group_before, tx) WHERE group_before <> group_after;
 
-CREATE TABLE tally (
+CREATE TABLE recording (
   account_id bigint NOT NULL,
-  partition_from bigint NOT NULL,
-  oldest_sent_at bigint NOT NULL,
+  tx bigint NOT NULL,
+  generation integer NOT NULL,
+  messages integer NOT NULL,
+  reports integer NOT NULL,
+  oldest_sent_at bigint,
   newest_sent_at bigint NOT NULL,
-  messages bigint NOT NULL,
-  reports bigint NOT NULL,
-  generation integer NOT NULL
+  sent_ats bigint[] NOT NULL,
+  numbers bigint[] NOT NULL,
+  versions integer[] NOT NULL,
+  minutes text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, tx, generation)
+) PARTITION BY RANGE (generation);
+
+ALTER TABLE recording ALTER sent_ats SET STORAGE EXTERNAL, ALTER numbers SET STORAGE EXTERNAL,
+  ALTER versions SET STORAGE EXTERNAL, ALTER minutes SET STORAGE EXTERNAL;
+
+CREATE TABLE summed (
+  account_id bigint PRIMARY KEY,
+  until_tx bigint NOT NULL
 );
 
-CREATE INDEX tally_account ON tally (account_id);
+CREATE TABLE tally (
+  account_id bigint NOT NULL,
+  generation integer NOT NULL,
+  hour bigint NOT NULL,
+  messages bigint NOT NULL,
+  reports bigint NOT NULL,
+  oldest_sent_at bigint NOT NULL,
+  newest_sent_at bigint NOT NULL,
+  PRIMARY KEY (account_id, generation, hour)
+);
+
+CREATE TABLE cell (
+  account_id bigint NOT NULL,
+  span_ms integer NOT NULL,
+  begins_at bigint NOT NULL,
+  groups text COLLATE "C" NOT NULL,
+  counts text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, span_ms, begins_at)
+);
 
 CREATE TABLE message_key_g1 PARTITION OF message_key FOR VALUES FROM (1) TO (2);
+CREATE TABLE recording_g1 PARTITION OF recording FOR VALUES FROM (1) TO (2);
 INSERT INTO generation (number) VALUES (1);
 `;
 

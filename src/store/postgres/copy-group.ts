@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { showsTheSame } from '../../domain/report.ts';
 import { isWorthAnotherTry } from '../../postgres/failure.ts';
 import { StoreUnavailable } from '../store.ts';
 import { likeness, stateOf, textsOf, type WholeMessage } from '../whole-message.ts';
@@ -9,6 +10,7 @@ import type { Place } from './log-row.ts';
 import type { Partitions } from './partitions.ts';
 import { takeNumbers, write } from './record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from './record-statements.ts';
+import { beginSums } from './sums.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
 
 const triesMax = 6;
@@ -35,6 +37,7 @@ export async function copyGroup(
   group: CopyGroup,
   sentSince: EpochMs,
 ): Promise<Copied> {
+  for (const account of group.keys()) await beginSums(database, account);
   for (let attempt = 1; ; attempt++) {
     await partitions.ensure([...group.values()].flat().map(one => one.identity.sentAt));
     try {
@@ -43,7 +46,7 @@ export async function copyGroup(
         const sum = { messages: 0, completed: 0, alreadyThere: 0 };
         for (const [account, messages] of group) {
           const recording = await begin(session, account);
-          const copied = await copyOf(recording, partitions, numbered(messages, number), sentSince);
+          const copied = await copyOf(recording, numbered(messages, number), sentSince);
           number += messages.length;
           sum.messages += copied.messages;
           sum.completed += copied.completed;
@@ -72,7 +75,6 @@ function numbered(messages: readonly WholeMessage[], firstNumber: number): Reado
 
 async function copyOf(
   recording: Recording,
-  partitions: Partitions,
   wanted: ReadonlyMap<string, Stored>,
   sentSince: EpochMs,
 ): Promise<Pick<Copied, 'messages' | 'completed'>> {
@@ -91,13 +93,19 @@ async function copyOf(
   );
   const added = [...lacking].filter(([id]) => claimed.has(id)).map(([, one]) => one);
   const completions = await lackingReports(recording, wanted, new Map([...there, ...others]), sentSince);
-  await write(recording, partitions, {
-    messages: added.map(newMessage),
-    reports: [
-      ...added.map(one => newReports(one.message, one.place, 0)),
-      ...completions.map(one => one.reports),
-    ].flat(),
+  const messages = added.map(newMessage);
+  const reports = [
+    ...added.map(one => newReports(one.message, one.place, 0)),
+    ...completions.map(one => one.reports),
+  ].flat();
+  await write(recording, {
+    messages,
+    reports,
     changes: completions.map(one => one.change),
+    steps: [
+      ...messages.map(({ place }) => ({ place, version: 0 })),
+      ...reports.filter(one => !showsTheSame(one.before, one.after)),
+    ],
   });
   return { messages: added.length, completed: completions.length };
 }
@@ -137,7 +145,8 @@ async function lackingReports(
     const original = wanted.get(id)?.message;
     if (original === undefined) return [];
     const reports = newReports(original, place, message.reports.length);
-    return [{ reports, change: { place, state: stateOf(original) } }];
+    const { identity } = message;
+    return [{ reports, change: { place, identity, before: stateOf(message), state: stateOf(original) } }];
   });
 }
 

@@ -62,6 +62,11 @@ export class Database {
     return this.#reading.transaction(planned, session => session.query(statement, values));
   }
 
+  /** Reads by several statements as of one moment, each planned for its very values. */
+  readPlannedTogether<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#reading.transaction(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${planned}`, work);
+  }
+
   /** Runs one statement on a connection that may write. */
   query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
     return this.#recording.query(statement, values);

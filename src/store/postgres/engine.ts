@@ -1,10 +1,13 @@
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import type { Summary } from '../../domain/summary.ts';
 import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { type LogForm, renderLogs } from '../../wire/log-text.ts';
 import {
+  type Changes,
+  type ChangesQuery,
   type Page,
   type Query,
   type RecordBatch,
@@ -15,15 +18,21 @@ import {
   type StoreStats,
   StoreUnavailable,
   StoreUnusable,
+  type SummaryQuery,
 } from '../store.ts';
 import { Database } from './database.ts';
+import { Feed } from './feed.ts';
 import { Figures } from './figures.ts';
 import { Generations } from './generations.ts';
 import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
+import { Summaries } from './summaries.ts';
+import { hourMs, Sums } from './sums.ts';
 import { Upkeep } from './upkeep.ts';
+import { Watchers } from './watchers.ts';
+import { Watermark } from './watermark.ts';
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -43,7 +52,8 @@ export type PostgresStoreOptions = {
   readonly now?: () => EpochMs;
 };
 
-const hourMs = 3_600_000;
+/** How often a process adds up what it recorded. */
+const addUpMs = 2_000;
 /** Dropping a partition waits for the transactions that read it. */
 const dropMsMax = 30_000;
 
@@ -78,7 +88,12 @@ class PostgresStore implements Store {
   readonly #recorder: Recorder;
   readonly #reader: Reader;
   readonly #figures: Figures;
+  readonly #sums: Sums;
+  readonly #feed: Feed;
+  readonly #watchers: Watchers;
+  readonly #summaries: Summaries;
   readonly #upkeep: Upkeep;
+  readonly #addingUp: Upkeep;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
@@ -87,20 +102,31 @@ class PostgresStore implements Store {
     this.#database = database;
     this.#partitions = new Partitions(database, partitionMs);
     this.#generations = new Generations(database, generationMs);
-    this.#recorder = new Recorder(database, this.#partitions, Math.floor(poolSize / 2), observer);
+    const watermark = new Watermark(database);
+    this.#sums = new Sums(database, watermark);
+    this.#feed = new Feed(database, watermark);
+    this.#watchers = new Watchers(database, watermark, observer);
+    this.#summaries = new Summaries(database, this.#sums);
+    const recorded = (account: AccountId) => {
+      this.#sums.tell(account);
+      this.#watchers.tell(account);
+    };
+    const surroundings = { database, partitions: this.#partitions, sums: this.#sums, observer, recorded };
+    this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
     this.#reader = new Reader(database);
     this.#figures = new Figures(database);
     this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
       await this.#partitions.refresh();
       await this.#partitions.ensure([now(), now() + partitionMs]);
       await this.#generations.advanceIfDue();
-      await this.#figures.compact();
     });
+    this.#addingUp = new Upkeep(addUpMs, observer, () => this.#sums.addUpDue());
   }
 
   async begin(): Promise<void> {
     await this.#partitions.refresh();
     this.#upkeep.start();
+    this.#addingUp.start();
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
@@ -124,16 +150,18 @@ class PostgresStore implements Store {
     return this.#reader.history(account, messageId, sentSince);
   }
 
-  async changes(): Promise<never> {
-    throw new Error('not kept here');
+  async changes(query: ChangesQuery): Promise<Changes> {
+    this.#refuseWhenClosed();
+    return this.#feed.changes(query);
   }
 
-  watch(): () => void {
-    throw new Error('not kept here');
+  watch(account: AccountId, wake: () => void): () => void {
+    return this.#watchers.watch(account, wake);
   }
 
-  async summarize(): Promise<never> {
-    throw new Error('not kept here');
+  async summarize(query: SummaryQuery): Promise<Summary> {
+    this.#refuseWhenClosed();
+    return this.#summaries.summarize(query);
   }
 
   async stats(): Promise<StoreStats> {
@@ -152,7 +180,8 @@ class PostgresStore implements Store {
       const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
       if (!truth(mine)) return;
       await this.#partitions.dropBefore(session, moment(sentAt));
-      await this.#figures.forgetBefore(moment(sentAt));
+      await this.#sums.addUpAll();
+      await this.#sums.forgetBefore(moment(sentAt));
       await this.#generations.dropEmpty(session);
     });
   }
@@ -163,7 +192,8 @@ class PostgresStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#recorder.close(), this.#upkeep.stop()]);
+    await Promise.all([this.#recorder.close(), this.#watchers.stop()]);
+    await Promise.all([this.#upkeep.stop(), this.#addingUp.stop()]);
     await this.#database.close();
   }
 

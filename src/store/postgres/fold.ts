@@ -43,15 +43,27 @@ export type NewReport = {
   readonly after: MessageState;
 };
 
-export type StateChange = { readonly place: Place; readonly state: MessageState };
+export type StateChange = {
+  readonly place: Place;
+  readonly identity: MessageIdentity;
+  readonly before: MessageState;
+  readonly state: MessageState;
+};
 
-/** What a group of batches comes to: an answer for each, and what is to be written for them. */
-export type Folded = {
-  readonly outcomes: readonly RecordOutcome[];
+/** What whoever follows the log is shown: a new message (version 0), or its log after an accepted report changed it. */
+export type Step = { readonly place: Place; readonly version: number };
+
+/** What a transaction writes of one account. */
+export type Written = {
   readonly messages: readonly NewMessage[];
   readonly reports: readonly NewReport[];
   readonly changes: readonly StateChange[];
+  /** In the order of the submissions. */
+  readonly steps: readonly Step[];
 };
+
+/** What a group of batches comes to, with an answer for each. */
+export type Folded = Written & { readonly outcomes: readonly RecordOutcome[] };
 
 type Accepted = 'recorded' | 'updated' | 'unchanged';
 
@@ -66,13 +78,15 @@ export function fold(
 ): Folded {
   const tracks = new Map<string, Track>();
   for (const [messageId, message] of known) tracks.set(messageId, new Track(message, undefined));
-  const outcomes = batches.map(batch => foldBatch(batch, tracks, placeOf));
+  const steps: Step[] = [];
+  const outcomes = batches.map(batch => foldBatch(batch, tracks, placeOf, steps));
   const all = [...tracks.values()];
   return {
     outcomes,
     messages: all.flatMap(track => track.recorded() ?? []),
     reports: all.flatMap(track => track.newReports),
     changes: all.flatMap(track => track.change() ?? []),
+    steps,
   };
 }
 
@@ -80,21 +94,24 @@ function foldBatch(
   batch: RecordBatch,
   tracks: Map<string, Track>,
   placeOf: (messageId: string) => Place,
+  steps: Step[],
 ): RecordOutcome {
   const counts = { recorded: 0, updated: 0, unchanged: 0 };
   const rejected: Rejection[] = [];
   for (const [index, submission] of batch.submissions.entries()) {
     const { messageId } = submission;
-    const track = tracks.get(messageId);
+    let track = tracks.get(messageId);
     let outcome: Accepted | readonly Violation[];
     if (track !== undefined) outcome = track.report(batch, submission);
     else {
       outcome = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
       if (outcome.length === 0) {
-        tracks.set(messageId, Track.recording(batch, submission, placeOf(messageId)));
+        track = Track.recording(batch, submission, placeOf(messageId));
+        tracks.set(messageId, track);
         outcome = 'recorded';
       }
     }
+    if (track !== undefined && (outcome === 'recorded' || outcome === 'updated')) steps.push(track.step);
     if (typeof outcome === 'string') counts[outcome]++;
     else rejected.push({ index, messageId, violations: outcome });
   }
@@ -140,6 +157,11 @@ class Track {
     return showsTheSame(before, after) ? 'unchanged' : 'updated';
   }
 
+  /** Where the message stands after what was said of it last. */
+  get step(): Step {
+    return { place: this.#message.place, version: this.#reports.length };
+  }
+
   recorded(): NewMessage | undefined {
     if (this.#receivedAt === undefined) return undefined;
     const { place, identity } = this.#message;
@@ -148,7 +170,8 @@ class Track {
 
   /** The state to be written to a message that was there before. */
   change(): StateChange | undefined {
-    if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, this.#message.state)) return undefined;
-    return { place: this.#message.place, state: this.#state };
+    const { place, identity, state } = this.#message;
+    if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, state)) return undefined;
+    return { place, identity, before: state, state: this.#state };
   }
 }

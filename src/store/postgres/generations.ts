@@ -1,5 +1,5 @@
 import { integer, truth } from '../../postgres/cells.ts';
-import { lockKey } from '../../postgres/locks.ts';
+import { isLock, lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
 import { childrenOf, dropChild } from './table-parts.ts';
@@ -11,9 +11,19 @@ import { childrenOf, dropChild } from './table-parts.ts';
  */
 export const holdGeneration = `SELECT pg_advisory_xact_lock_shared(${lockKey('generation')})`;
 
-const nameOf = (generation: number) => `message_key_g${generation}`;
+/** Whether a row of `pg_locks` is of a transaction that holds the generation, or waits to. */
+export const holdsGeneration = (lock: string) => `${lock}.locktype = 'advisory' AND ${isLock(lock, 'generation')}
+  AND ${lock}.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
 
-/** The tables of message ids: one takes new ids, the older ones are only read until nothing in them is kept any more. */
+/** What begins anew with each generation. */
+const parents = ['message_key', 'recording'] as const;
+
+const nameOf = (parent: string, generation: number) => `${parent}_g${generation}`;
+
+/**
+ * The tables of message ids and of recordings: the youngest ones take what is new, the older ones are only read until
+ * nothing they tell of is kept any more.
+ */
 export class Generations {
   readonly #database: Database;
   readonly #generationMs: number;
@@ -23,38 +33,48 @@ export class Generations {
     this.#generationMs = generationMs;
   }
 
-  /** Begins a generation when the youngest is old enough and has any id. */
+  /** Begins a generation when the youngest is old enough and has anything in it. */
   async advanceIfDue(): Promise<void> {
     const [[youngest, due] = []] = await this.#database.query(
       `SELECT g.number, g.begun_at < clock_timestamp() - $1 * interval '1 millisecond'
-         AND EXISTS (SELECT FROM tally t WHERE t.generation = g.number)
+         AND EXISTS (SELECT FROM recording r WHERE r.generation = g.number)
        FROM generation g ORDER BY g.number DESC LIMIT 1`,
       [this.#generationMs],
     );
     if (truth(due)) await this.#advance(integer(youngest));
   }
 
-  /** Drops the closed generations that hold no id of a message that is kept. */
+  /** Drops the closed generations that tell of no message that is kept. What is not summed up yet may be kept. */
   async dropEmpty(session: Session): Promise<void> {
     const rows = await session.query(
       `SELECT g.number FROM generation g
        WHERE g.number < (SELECT max(y.number) FROM generation y)
-         AND NOT EXISTS (SELECT FROM tally t WHERE t.generation = g.number AND t.messages > 0)`,
+         AND NOT EXISTS (SELECT FROM tally t WHERE t.generation = g.number)
+         AND NOT EXISTS (
+           SELECT FROM summed s
+           JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx AND r.generation = g.number
+         )`,
     );
-    const past = new Set(rows.map(row => nameOf(integer(row[0]))));
-    for (const child of await childrenOf(session, 'message_key'))
-      if (past.has(child.name) || child.phase === 'loose') await dropChild(session, 'message_key', child);
-    for (const row of rows) await session.query('DELETE FROM generation WHERE number = $1', [integer(row[0])]);
+    const past = rows.map(row => integer(row[0]));
+    for (const parent of parents) {
+      const names = new Set(past.map(generation => nameOf(parent, generation)));
+      for (const child of await childrenOf(session, parent))
+        if (names.has(child.name) || child.phase === 'loose') await dropChild(session, parent, child);
+    }
+    for (const generation of past) await session.query('DELETE FROM generation WHERE number = $1', [generation]);
   }
 
   async #advance(youngest: number): Promise<void> {
     const next = youngest + 1;
     await this.#database.transaction(`SELECT pg_advisory_xact_lock(${lockKey('partitions')})`, async session => {
-      const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [nameOf(next)]);
-      if (truth(there)) return;
-      await session.run(`
-        CREATE TABLE ${nameOf(next)} (LIKE message_key INCLUDING ALL);
-        ALTER TABLE message_key ATTACH PARTITION ${nameOf(next)} FOR VALUES FROM (${next}) TO (${next + 1})`);
+      for (const parent of parents) {
+        const name = nameOf(parent, next);
+        const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [name]);
+        if (truth(there)) continue;
+        await session.run(`
+          CREATE TABLE ${name} (LIKE ${parent} INCLUDING ALL);
+          ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${next}) TO (${next + 1})`);
+      }
     });
     // Waits for the recordings at work, and those that come wait behind it: it may hold them up for this long at most.
     const alone = `SET LOCAL lock_timeout = 1000; SELECT pg_advisory_xact_lock(${lockKey('generation')})`;

@@ -2,6 +2,7 @@ import { statusGroupNames } from '../../domain/registry.ts';
 import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
 import { texts } from './arrays.ts';
+import { lists, texted } from './filter-conditions.ts';
 import { logColumns, type Place } from './log-row.ts';
 import { moment } from './moment.ts';
 import { firstUnseen, type Snapshot } from './snapshot.ts';
@@ -16,19 +17,6 @@ export type PageStatement = {
 
 /** What bounds a page beyond its query: where the walk stands, and what it may see. */
 export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
-
-/** The lists of a filter, by the column they are matched against. */
-const lists = [
-  ['bulkIds', 'bulk_id'],
-  ['campaignReferenceIds', 'campaign_reference_id'],
-] as const;
-
-const texted = [
-  ['sender', 'sender'],
-  ['destination', 'destination'],
-  ['entityId', 'entity_id'],
-  ['applicationId', 'application_id'],
-] as const;
 
 /**
  * The statement for a page. With one condition beside the time, one index leads to the page, so its plan is kept. The

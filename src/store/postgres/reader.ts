@@ -16,7 +16,7 @@ import { identityIn, logColumnCount, logColumns, placeIn, stateIn } from './log-
 import { moment } from './moment.ts';
 import { type PageStatement, pageStatement } from './page-query.ts';
 import { readReport, readState } from './said.ts';
-import { type Snapshot, snapshotOf } from './snapshot.ts';
+import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
 
 /** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
 const keptShapesMax = 100;
@@ -53,8 +53,8 @@ export class Reader {
   }
 
   async #snapshot(): Promise<Snapshot> {
-    const [row = []] = await this.#database.read(snapshotStatement);
-    return snapshotOf(integer(row[1]), text(row[0]));
+    const [row] = await this.#database.read(snapshotStatement);
+    return snapshotIn(row);
   }
 
   async #rows({ text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
@@ -64,11 +64,6 @@ export class Reader {
     return this.#database.read(this.#shapes.get(shape) ?? { text: shape }, values);
   }
 }
-
-const snapshotStatement: Statement = {
-  name: 'snapshot',
-  text: 'SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e)',
-};
 
 /** A message and its reports by one statement, so that they belong to one moment. */
 const historyStatement: Statement = {

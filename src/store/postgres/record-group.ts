@@ -5,7 +5,7 @@ import { isWorthAnotherTry } from '../../postgres/failure.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
-import { type Folded, fold } from './fold.ts';
+import { type Folded, fold, type Written } from './fold.ts';
 import { holdGeneration } from './generations.ts';
 import type { Place } from './log-row.ts';
 import { moment } from './moment.ts';
@@ -14,16 +14,16 @@ import {
   begin,
   changeStates,
   claim,
-  count,
   insertMessages,
   insertReports,
   type Key,
   keysOf,
   knownMessages,
+  leaveRecord,
   lockKeys,
   type Recording,
-  type TallyEntry,
 } from './record-statements.ts';
+import type { Sums } from './sums.ts';
 
 const triesMax = 6;
 
@@ -43,8 +43,12 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
   return integer(first);
 }
 
+/** Where and with what a group is recorded. */
+export type Recorders = { readonly database: Database; readonly partitions: Partitions; readonly sums: Sums };
+
 /** Records a group in one transaction; when this resolves, all of it is durable. */
-export async function recordGroup(database: Database, partitions: Partitions, group: Group): Promise<Folded> {
+export async function recordGroup({ database, partitions, sums }: Recorders, group: Group): Promise<Folded> {
+  await sums.begin(group.account);
   const sentSince = moment(Math.max(...group.batches.map(batch => batch.sentSince)));
   const wanted = newPlaces(group);
   const gone = new Set<number>();
@@ -53,7 +57,7 @@ export async function recordGroup(database: Database, partitions: Partitions, gr
     try {
       return await database.transaction(holdGeneration, async session => {
         const recording = await begin(session, group.account);
-        return record(recording, partitions, group, { wanted, gone, sentSince });
+        return record(recording, group, { wanted, gone, sentSince });
       });
     } catch (error) {
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
@@ -81,7 +85,7 @@ type Terms = {
   readonly sentSince: EpochMs;
 };
 
-async function record(recording: Recording, partitions: Partitions, group: Group, terms: Terms): Promise<Folded> {
+async function record(recording: Recording, group: Group, terms: Terms): Promise<Folded> {
   const { wanted } = terms;
   const messageIds = [...new Set(group.batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
   const keys = await keysOf(recording, messageIds);
@@ -103,20 +107,16 @@ async function record(recording: Recording, partitions: Partitions, group: Group
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
   const folded = fold(group.batches, known, messageId => placeOf(messageId, wanted, claimed));
-  await write(recording, partitions, folded);
+  await write(recording, folded);
   return folded;
 }
 
 /** Writes what is new of one account, whose ids must have been claimed or locked. */
-export async function write(
-  recording: Recording,
-  partitions: Partitions,
-  written: Omit<Folded, 'outcomes'>,
-): Promise<void> {
+export async function write(recording: Recording, written: Written): Promise<void> {
   await insertMessages(recording, written.messages);
   await insertReports(recording, written.reports);
   await changeStates(recording, written.changes);
-  await count(recording, tallyOf(written, partitions));
+  await leaveRecord(recording, written);
 }
 
 /** Not so when the message is past retention, or was dropped. */
@@ -142,20 +142,4 @@ function newPlaces({ batches, firstNumber }: Group): ReadonlyMap<string, Place> 
       wanted.set(submission.messageId, { sentAt: submission.sentAt ?? receivedAt, number: own });
     }
   return wanted;
-}
-
-function tallyOf({ messages, reports }: Omit<Folded, 'outcomes'>, partitions: Partitions): readonly TallyEntry[] {
-  const entries = new Map<EpochMs, { -readonly [K in keyof TallyEntry]: TallyEntry[K] }>();
-  const add = ({ sentAt }: Place, what: 'messages' | 'reports') => {
-    const partitionFrom = partitions.rangeOf(sentAt)?.from ?? sentAt;
-    const none = { partitionFrom, oldestSentAt: sentAt, newestSentAt: sentAt, messages: 0, reports: 0 };
-    const entry = entries.get(partitionFrom) ?? none;
-    entry[what]++;
-    entry.oldestSentAt = Math.min(entry.oldestSentAt, sentAt);
-    entry.newestSentAt = Math.max(entry.newestSentAt, sentAt);
-    entries.set(partitionFrom, entry);
-  };
-  for (const { place } of messages) add(place, 'messages');
-  for (const { place } of reports) add(place, 'reports');
-  return [...entries.values()];
 }

@@ -1,10 +1,11 @@
-import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { AccountId } from '../../domain/message.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
 import { wordsOf } from './codes.ts';
-import type { KnownMessage, NewMessage, NewReport, StateChange } from './fold.ts';
+import type { KnownMessage, NewMessage, NewReport, StateChange, Written } from './fold.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
+import { minutesOf, minutesText } from './minutes.ts';
 import { readReport, readState, writeSaid } from './said.ts';
 import { transactionOf } from './snapshot.ts';
 
@@ -285,35 +286,31 @@ export async function insertReports({ session, account, tx }: Recording, reports
   ]);
 }
 
-/** What a transaction adds to one partition. */
-export type TallyEntry = {
-  readonly partitionFrom: EpochMs;
-  readonly oldestSentAt: EpochMs;
-  readonly newestSentAt: EpochMs;
-  readonly messages: number;
-  readonly reports: number;
-};
-
-const newTally: Statement = {
-  name: 'tally',
+const newRecording: Statement = {
+  name: 'recording',
   text: `
-    INSERT INTO tally (account_id, generation, partition_from, oldest_sent_at, newest_sent_at, messages, reports)
-    SELECT $1, $2, u.* FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) u`,
+    INSERT INTO recording (account_id, tx, generation, messages, reports, oldest_sent_at, newest_sent_at, sent_ats,
+      numbers, versions, minutes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 };
 
-export async function count(
-  { session, account, generation }: Recording,
-  entries: readonly TallyEntry[],
-): Promise<void> {
-  if (entries.length === 0) return;
-  await session.query(newTally, [
+/** Leaves a row that tells what the transaction did. */
+export async function leaveRecord({ session, account, tx, generation }: Recording, written: Written): Promise<void> {
+  const { messages, reports, steps } = written;
+  if (messages.length === 0 && reports.length === 0) return;
+  const recordedAt = messages.map(({ place }) => place.sentAt);
+  await session.query(newRecording, [
     account,
+    tx,
     generation,
-    bigints(entries.map(entry => entry.partitionFrom)),
-    bigints(entries.map(entry => entry.oldestSentAt)),
-    bigints(entries.map(entry => entry.newestSentAt)),
-    bigints(entries.map(entry => entry.messages)),
-    bigints(entries.map(entry => entry.reports)),
+    messages.length,
+    reports.length,
+    messages.length === 0 ? null : Math.min(...recordedAt),
+    Math.max(...recordedAt, ...reports.map(({ place }) => place.sentAt)),
+    bigints(steps.map(({ place }) => place.sentAt)),
+    bigints(steps.map(({ place }) => place.number)),
+    integers(steps.map(({ version }) => version)),
+    minutesText(minutesOf(written)),
   ]);
 }
 

@@ -1,9 +1,7 @@
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../store.ts';
-import type { Database } from './database.ts';
-import type { Partitions } from './partitions.ts';
-import { type Group, recordGroup, takeNumbers } from './record-group.ts';
+import { type Group, type Recorders, recordGroup, takeNumbers } from './record-group.ts';
 
 /** Records of one transaction: its locks are held for as long as it takes to write them. */
 const groupRecordsMax = limits.batchRecordsMax;
@@ -14,6 +12,13 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
+/** Where records go, and who is told of them. */
+export type Surroundings = Recorders & {
+  readonly observer: StoreObserver;
+  /** Something of the account became durable. */
+  readonly recorded: (account: AccountId) => void;
+};
+
 /** The batches of one account, in the order they came, and the ids that transactions are at work on. */
 type Lane = { readonly account: AccountId; readonly waiting: Waiting[]; readonly atWork: Set<string> };
 
@@ -22,9 +27,7 @@ type Lane = { readonly account: AccountId; readonly waiting: Waiting[]; readonly
  * waits for one before it that has an id in common, and messages are numbered in the order they came.
  */
 export class Recorder {
-  readonly #database: Database;
-  readonly #partitions: Partitions;
-  readonly #observer: StoreObserver;
+  readonly #surroundings: Surroundings;
   readonly #transactionsMax: number;
   readonly #lanes = new Map<AccountId, Lane>();
   readonly #capacityWaiters: (() => void)[] = [];
@@ -35,11 +38,9 @@ export class Recorder {
   #closed = false;
   #idle: () => void = () => {};
 
-  constructor(database: Database, partitions: Partitions, transactionsMax: number, observer: StoreObserver) {
-    this.#database = database;
-    this.#partitions = partitions;
+  constructor(surroundings: Surroundings, transactionsMax: number) {
+    this.#surroundings = surroundings;
     this.#transactionsMax = transactionsMax;
-    this.#observer = observer;
   }
 
   get queuedRecords(): number {
@@ -75,7 +76,9 @@ export class Recorder {
   async probe(): Promise<void> {
     if (this.#writeFailure === undefined) return;
     try {
-      await this.#database.query('INSERT INTO tally VALUES (0, 0, 0, 0, 0, 0, 0)');
+      await this.#surroundings.database.query(
+        'INSERT INTO summed VALUES (0, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx',
+      );
       this.#working();
     } catch (error) {
       this.#failing(error);
@@ -134,7 +137,7 @@ export class Recorder {
 
   /** Answers every one of them. */
   async #recordTaken(account: AccountId, taken: readonly Waiting[]): Promise<void> {
-    const numbered = this.#numbering.then(() => takeNumbers(this.#database));
+    const numbered = this.#numbering.then(() => takeNumbers(this.#surroundings.database));
     this.#numbering = numbered.catch(() => {});
     const batches = taken.map(({ batch }) => batch);
     try {
@@ -154,23 +157,24 @@ export class Recorder {
 
   async #commit(group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
-    const { outcomes, messages, reports } = await recordGroup(this.#database, this.#partitions, group);
+    const { outcomes, messages, reports } = await recordGroup(this.#surroundings, group);
     const durationMs = performance.now() - begun;
     this.#working();
-    this.#observer.committed({ durationMs, messages: messages.length, reports: reports.length });
+    this.#surroundings.recorded(group.account);
+    this.#surroundings.observer.committed({ durationMs, messages: messages.length, reports: reports.length });
     return outcomes;
   }
 
   #failing(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (this.#writeFailure === undefined)
-      this.#observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
+      this.#surroundings.observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
     this.#writeFailure = reason;
   }
 
   #working(): void {
     if (this.#writeFailure !== undefined)
-      this.#observer.note({ level: 'info', message: 'records can be stored again' });
+      this.#surroundings.observer.note({ level: 'info', message: 'records can be stored again' });
     this.#writeFailure = undefined;
   }
 }

@@ -1,3 +1,6 @@
+import { integer, type Row, text } from '../../postgres/cells.ts';
+import type { Statement } from '../../postgres/session.ts';
+
 /**
  * What was committed at one moment: every transaction before `end` but those still `running`. Numbers of transactions
  * carry their era, so that a database restored on another server, whose own count may be behind, has its old rows lie
@@ -14,9 +17,9 @@ export function transactionOf(era: number, xid: number): number {
 }
 
 /** Reads what `pg_current_snapshot()` gives: `xmin:xmax:xid,xid,…`. */
-export function snapshotOf(era: number, text: string): Snapshot {
-  const parts = /^\d+:(\d+):((?:\d+(?:,\d+)*)?)$/.exec(text);
-  if (parts === null) throw new TypeError(`not a snapshot: ${text}`);
+function snapshotOf(era: number, written: string): Snapshot {
+  const parts = /^\d+:(\d+):((?:\d+(?:,\d+)*)?)$/.exec(written);
+  if (parts === null) throw new TypeError(`not a snapshot: ${written}`);
   const [, end = '', running = ''] = parts;
   const xids = running === '' ? [] : running.split(',').map(Number);
   return { end: transactionOf(era, Number(end)), running: xids.map(xid => transactionOf(era, xid)) };
@@ -25,4 +28,14 @@ export function snapshotOf(era: number, text: string): Snapshot {
 /** The first transaction that a snapshot may not show. */
 export function firstUnseen({ end, running }: Snapshot): number {
   return running.reduce((first, tx) => Math.min(first, tx), end);
+}
+
+/** What `snapshotIn` reads: taken from the coordinating server, and passed on as values. */
+export const snapshotStatement: Statement = {
+  name: 'snapshot',
+  text: 'SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e)',
+};
+
+export function snapshotIn(row: Row = []): Snapshot {
+  return snapshotOf(integer(row[1]), text(row[0]));
 }

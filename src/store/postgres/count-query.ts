@@ -1,0 +1,106 @@
+import { classesPerDoubling, exactMs } from '../../domain/delivery-time.ts';
+import type { Filter } from '../../domain/filter.ts';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { statusGroupNames } from '../../domain/registry.ts';
+import { nanosPerUnit, type SummaryRange } from '../../domain/summary.ts';
+import { failedGroups, namesMax, SummaryCell } from '../../domain/summary-cell.ts';
+import { decimal, integer, type Row, text } from '../../postgres/cells.ts';
+import type { Value } from '../../postgres/session.ts';
+import { conditions } from './filter-conditions.ts';
+import { moment } from './moment.ts';
+
+/** What is counted: messages of the account that match, sent from `from` on and before `to`. */
+export type Counting = {
+  readonly account: AccountId;
+  readonly filter: Filter;
+  readonly range: SummaryRange;
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+};
+
+/** What was counted; the cells of buckets, by their number, have groups only. */
+export type CountedPart = { readonly buckets: ReadonlyMap<number, SummaryCell>; readonly total: SummaryCell };
+
+const failedIds = statusGroupNames.flatMap((name, id) => (failedGroups.has(name) ? id : []));
+const isFailed = `m.group_id IN (${failedIds.join()})`;
+const isDelivered = `m.group_id = ${statusGroupNames.indexOf('DELIVERED')}`;
+
+/** `classOf` in SQL: from `exactMs` on, classes are twice as wide after each power of two. */
+const timeMs = 'greatest(0, m.done_at - m.sent_at)';
+const exactDoublings = Math.log2(exactMs);
+const doublings = Array.from({ length: 53 - exactDoublings }, (_, i) => exactMs * 2 ** i);
+const doubling = `(width_bucket(${timeMs}, ARRAY[${doublings.join()}]::bigint[]) - 1)`;
+const widthBits = `(${doubling} + ${exactDoublings - Math.log2(classesPerDoubling)})`;
+const timeClass = `CASE WHEN ${timeMs} < ${exactMs} THEN ${timeMs}
+  ELSE ${exactMs - classesPerDoubling} + ${doubling} * ${classesPerDoubling} + (${timeMs} >> ${widthBits}) END`;
+
+/** Halves are rounded up, as `Math.round` does. */
+const exact = `m.price * m.message_count::double precision * ${nanosPerUnit}::double precision`;
+const nanos = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 THEN 1 ELSE 0 END`;
+
+/** By what the rows count, as the bits of GROUPING over these columns tell: 0 for the one that a row is grouped by. */
+const keys = ['bucket', 'time_class', 'currency', 'error_key', 'sender', 'campaign'] as const;
+type Key = (typeof keys)[number];
+const kindOf = (key: Key) => 2 ** keys.length - 1 - 2 ** (keys.length - 1 - keys.indexOf(key));
+/** One more than are told apart, and the row of those that have no name. */
+const namedRowsMax = namesMax + 2;
+
+/** Counts by all of them in one pass over the messages. */
+export function countStatement(counting: Counting): { readonly text: string; readonly values: readonly Value[] } {
+  const { account, filter, range, from, to } = counting;
+  const values: Value[] = [];
+  const value = (one: Value) => `$${values.push(one)}`;
+  const all = [
+    `m.account_id = ${value(account)}`,
+    `m.sent_at >= ${value(moment(from))}`,
+    `m.sent_at < ${value(moment(to))}`,
+    ...conditions(filter, value),
+  ];
+  return {
+    text: `
+      SELECT * FROM (
+        SELECT k.*, row_number() OVER (PARTITION BY k.kind) AS place FROM (
+          SELECT GROUPING(${keys.map(key => `c.${key}`).join(', ')}) AS kind,
+            coalesce(c.bucket, c.time_class, c.error_key) AS number, coalesce(c.currency, c.sender, c.campaign) AS name,
+            c.group_id, count(*) AS count, sum(c.nanos) AS nanos
+          FROM (
+            SELECT m.group_id, least(${value(range.buckets - 1)}::bigint,
+                (m.sent_at - ${value(range.firstBucket)}::bigint) / ${value(range.bucketMs)}::bigint) AS bucket,
+              CASE WHEN ${isDelivered} THEN ${timeClass} END AS time_class,
+              CASE WHEN m.price IS NOT NULL THEN m.currency END AS currency, ${nanos} AS nanos,
+              CASE WHEN ${isFailed} THEN m.error_key END AS error_key, CASE WHEN ${isFailed} THEN m.sender END AS sender,
+              CASE WHEN ${isFailed} THEN m.campaign_reference_id END AS campaign
+            FROM message m WHERE ${all.join(' AND ')}
+          ) c
+          GROUP BY GROUPING SETS ((c.bucket, c.group_id), ${keys
+            .slice(1)
+            .map(key => `(c.${key})`)
+            .join(', ')})
+        ) k
+      ) k
+      WHERE k.kind NOT IN (${kindOf('sender')}, ${kindOf('campaign')}) OR k.place <= ${namedRowsMax}`,
+    values,
+  };
+}
+
+export function countedIn(rows: readonly Row[]): CountedPart {
+  const buckets = new Map<number, SummaryCell>();
+  const counted = new SummaryCell();
+  for (const row of rows) {
+    const [kind, number, name, , count] = row;
+    const times = integer(count);
+    if (kind === kindOf('bucket')) {
+      const cell = buckets.get(integer(number)) ?? new SummaryCell();
+      buckets.set(integer(number), cell);
+      for (const { groups } of [cell, counted]) groups[integer(row[3])] = (groups[integer(row[3])] ?? 0) + times;
+    } else if (number !== null)
+      (kind === kindOf('time_class') ? counted.deliveries : counted.errors).set(integer(number), times);
+    else if (name !== null && kind === kindOf('currency'))
+      counted.prices.set(text(name), { nanos: decimal(row[5]), count: times });
+    else if (name !== null) (kind === kindOf('sender') ? counted.senders : counted.campaigns).set(text(name), times);
+  }
+  // Adding finds out whether there are more names than a cell tells apart.
+  const total = new SummaryCell();
+  total.add(counted);
+  return { buckets, total };
+}

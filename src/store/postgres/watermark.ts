@@ -1,0 +1,78 @@
+import { setTimeout } from 'node:timers/promises';
+import { integer } from '../../postgres/cells.ts';
+import type { Database } from './database.ts';
+import { holdsGeneration } from './generations.ts';
+import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
+
+/** A recording takes milliseconds: what runs longer may well be no recording. */
+const recordingMsUsual = 300;
+const settleMsMax = 2_000;
+const settleLookMs = 5;
+const xidNumbers = 2 ** 32;
+
+/** Every recording of a transaction before `tx` is over: committed for all to see, or never to be. */
+export type Moment = { readonly tx: number; readonly end: number };
+
+/**
+ * How far the log is settled. The order in which transactions are numbered is not the order in which they commit, so
+ * whoever follows the log must not go past a recording that is still at work.
+ */
+export class Watermark {
+  readonly #database: Database;
+  /** Long transactions that turned out to be no recordings: of other programs, on any database of the server. */
+  #foreign: ReadonlySet<number> = new Set();
+  #oldest: { readonly tx: number; readonly seenAt: number } | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async read(): Promise<Moment> {
+    const [row] = await this.#database.read(snapshotStatement);
+    const snapshot = snapshotIn(row);
+    this.#foreign = new Set(snapshot.running.filter(tx => this.#foreign.has(tx)));
+    if (this.#stands(snapshot)) this.#foreign = await this.#foreignAmong(snapshot);
+    return { tx: this.#settled(snapshot), end: snapshot.end };
+  }
+
+  /** Resolves when everything that is recording now is over; or after a while, when somebody holds that up. */
+  async settle(): Promise<void> {
+    const { end } = await this.read();
+    for (const since = performance.now(); performance.now() - since < settleMsMax; ) {
+      if ((await this.read()).tx >= end) return;
+      await setTimeout(settleLookMs);
+    }
+  }
+
+  #settled({ running, end }: Snapshot): number {
+    return running.reduce((first, tx) => (this.#foreign.has(tx) ? first : Math.min(first, tx)), end);
+  }
+
+  /** Whether the same transaction has been in the way for long. */
+  #stands(snapshot: Snapshot): boolean {
+    const tx = this.#settled(snapshot);
+    const now = performance.now();
+    if (tx === snapshot.end) this.#oldest = undefined;
+    else if (this.#oldest?.tx !== tx) this.#oldest = { tx, seenAt: now };
+    return this.#oldest !== undefined && now - this.#oldest.seenAt > recordingMsUsual;
+  }
+
+  /**
+   * Those of the running transactions that do not record. One that recorded and ended since the snapshot counts among
+   * them too: what it wrote shows to every statement from now on.
+   */
+  async #foreignAmong({ running }: Snapshot): Promise<ReadonlySet<number>> {
+    const rows = await this.#database.read(recordingTransactions);
+    const recording = new Set(rows.map(row => integer(row[0])));
+    return new Set(running.filter(tx => !recording.has(tx % xidNumbers)));
+  }
+}
+
+/** The 32 bits that a lock tells of each recording's number. */
+const recordingTransactions = {
+  name: 'recording transactions',
+  text: `
+    SELECT l.transactionid::text FROM pg_locks l
+    WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+      AND l.pid IN (SELECT h.pid FROM pg_locks h WHERE ${holdsGeneration('h')})`,
+};

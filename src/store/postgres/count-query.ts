@@ -23,7 +23,7 @@ export type CountedPart = { readonly buckets: ReadonlyMap<number, SummaryCell>; 
 
 const failedIds = statusGroupNames.flatMap((name, id) => (failedGroups.has(name) ? id : []));
 const isFailed = `m.group_id IN (${failedIds.join()})`;
-const isDelivered = `m.group_id = ${statusGroupNames.indexOf('DELIVERED')}`;
+const isDelivered = `m.group_id = ${statusGroupNames.indexOf('DELIVERED')} AND m.done_at IS NOT NULL`;
 
 /** `classOf` in SQL: from `exactMs` on, classes are twice as wide after each power of two. */
 const timeMs = 'greatest(0, m.done_at - m.sent_at)';

@@ -27,8 +27,9 @@ import type {
   WriterReply,
   WriterRequest,
 } from './messages.ts';
-import { packBatch } from './packed-batch.ts';
+import { type PackedBatch, packBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
+import { type Load, loadOf, QueueRoom } from './queue-room.ts';
 import type { Durability } from './rows-file.ts';
 import { errorOf, Thread } from './thread.ts';
 import { Watchers } from './watchers.ts';
@@ -86,11 +87,9 @@ class SqliteStore implements Store {
   readonly #sealer: Thread<SealerRequest, SealerReply>;
   readonly #watchers = new Watchers();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #capacityWaiters: (() => void)[] = [];
+  readonly #room = new QueueRoom();
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
-  #queuedRecords = 0;
-  #queuedChars = 0;
   #writeFailure: string | undefined;
   #unverified: number[] = [];
   #verifying: number | undefined;
@@ -134,49 +133,36 @@ class SqliteStore implements Store {
     });
   }
 
+  /**
+   * Does not wait for anything itself: its frame would keep the batch's thousand objects until the answer comes, and
+   * what outlives two young collections only a full one frees.
+   */
   async record(batch: RecordBatch): Promise<RecordOutcome> {
     if (batch.submissions.length > limits.batchRecordsMax)
       throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
     this.#refuseWhenClosed();
-    const load = loadOf(batch);
-    return this.#underWay(this.#capacity(load).then(() => this.#send(batch, load)));
+    return this.#record(packBatch(batch, this.#hashSeed), loadOf(batch));
   }
 
-  async #underWay(recording: Promise<RecordOutcome>): Promise<RecordOutcome> {
+  async #record(packed: PackedBatch, load: Load): Promise<RecordOutcome> {
+    const recording = this.#write(packed, load);
     this.#recording.add(recording);
+    return recording.finally(() => this.#recording.delete(recording));
+  }
+
+  async #write(packed: PackedBatch, load: Load): Promise<RecordOutcome> {
+    await this.#room.take(load, () => this.#isHeldUp());
     try {
-      return await recording;
+      const transfer = [packed.numbers.buffer, packed.hashes.buffer];
+      const outcome = await this.#writer.ask(id => ({ type: 'record', id, batch: packed }), transfer);
+      return outcome as RecordOutcome;
+    } catch (error) {
+      if (!(error instanceof DamagedSegment)) throw error;
+      await this.#catalog.setAside(error.segmentId, error.message);
+      throw new StoreUnavailable('a damaged segment was set aside; record again');
     } finally {
-      this.#recording.delete(recording);
+      this.#room.give(load);
     }
-  }
-
-  /**
-   * Sends a batch off. Neither an async function nor with a closure over the batch: either would keep its thousand
-   * objects until the answer comes, and what outlives two young collections only a full one frees.
-   */
-  #send(batch: RecordBatch, load: Load): Promise<RecordOutcome> {
-    const packed = packBatch(batch, this.#hashSeed);
-    const transfer = [packed.numbers.buffer, packed.hashes.buffer];
-    return this.#writer
-      .ask(id => ({ type: 'record', id, batch: packed }), transfer)
-      .then(
-        outcome => outcome as RecordOutcome,
-        (error: unknown) => this.#recordFailed(error),
-      )
-      .finally(() => this.#relieve(load));
-  }
-
-  #relieve({ count, chars }: Load): void {
-    this.#queuedRecords -= count;
-    this.#queuedChars -= chars;
-    this.#wakeCapacityWaiters();
-  }
-
-  async #recordFailed(error: unknown): Promise<never> {
-    if (!(error instanceof DamagedSegment)) throw error;
-    await this.#catalog.setAside(error.segmentId, error.message);
-    throw new StoreUnavailable('a damaged segment was set aside; record again');
   }
 
   async find(query: Query): Promise<Page> {
@@ -207,7 +193,7 @@ class SqliteStore implements Store {
   async stats(): Promise<StoreStats> {
     return {
       ...this.#catalog.stats(),
-      queuedRecords: this.#queuedRecords,
+      queuedRecords: this.#room.records,
       ...(this.#writeFailure !== undefined && { writeFailure: this.#writeFailure }),
     };
   }
@@ -225,7 +211,7 @@ class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#wakeCapacityWaiters();
+    this.#room.wake();
     await Promise.allSettled(this.#recording);
     const threads = [this.#writer, this.#sealer, ...this.#readers];
     for (const thread of threads) thread.send({ type: 'close' });
@@ -252,23 +238,12 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Waits while too many records are on their way, or too many segments wait for their index. */
-  async #capacity({ count, chars }: Load): Promise<void> {
-    const full = () =>
-      this.#queuedRecords > 0 &&
-      (this.#queuedRecords + count > limits.queuedRecordsMax || this.#queuedChars + chars > limits.queuedCharsMax);
-    while (full() || this.#catalog.unsealed > unsealedMax) {
-      if (this.#catalog.unsealed > unsealedMax && this.#writeFailure !== undefined)
-        throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
-      await new Promise<void>(resolve => this.#capacityWaiters.push(resolve));
-      this.#refuseWhenClosed();
-    }
-    this.#queuedRecords += count;
-    this.#queuedChars += chars;
-  }
-
-  #wakeCapacityWaiters(): void {
-    for (const wake of this.#capacityWaiters.splice(0)) wake();
+  /** Whether recording waits until fewer segments wait for their index; throws when they will not before long. */
+  #isHeldUp(): boolean {
+    this.#refuseWhenClosed();
+    if (this.#catalog.unsealed <= unsealedMax) return false;
+    if (this.#writeFailure !== undefined) throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
+    return true;
   }
 
   #fromWriter(reply: WriterReply): void {
@@ -345,7 +320,7 @@ class SqliteStore implements Store {
       case 'failed': {
         const { segmentId, failure } = reply;
         if (failure.kind === 'damaged')
-          this.#background(this.#catalog.setAside(segmentId, failure.message).then(() => this.#wakeCapacityWaiters()));
+          this.#background(this.#catalog.setAside(segmentId, failure.message).then(() => this.#room.wake()));
         else this.#sealLater(segmentId, failure.message);
         if (segmentId === this.#verifying) this.#verifyNext();
       }
@@ -355,7 +330,7 @@ class SqliteStore implements Store {
   async #sealed(segmentId: number): Promise<void> {
     const columns = await this.#catalog.sealed(segmentId);
     if (columns !== undefined) this.#writer.send({ type: 'spare', columns });
-    this.#wakeCapacityWaiters();
+    this.#room.wake();
   }
 
   #seal(segmentId: number): void {
@@ -372,7 +347,7 @@ class SqliteStore implements Store {
       detail: { segment: segmentId, reason },
     });
     if (this.#catalog.unsealed > unsealedMax) this.#failing(reason);
-    this.#wakeCapacityWaiters();
+    this.#room.wake();
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#seal(segmentId);
@@ -404,13 +379,6 @@ class SqliteStore implements Store {
       this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
     );
   }
-}
-
-type Load = { readonly count: number; readonly chars: number };
-
-function loadOf({ submissions }: RecordBatch): Load {
-  const chars = submissions.reduce((sum, one) => sum + (one.contentJson?.length ?? 0), 0);
-  return { count: submissions.length, chars };
 }
 
 function totalsOf(reply: Extract<WriterReply, { type: 'recorded' }>) {

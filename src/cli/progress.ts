@@ -5,15 +5,18 @@ import { note } from './terminal.ts';
 
 const clearLine = '\r\u001b[K';
 
-/** How far a command is: a bar on a terminal, with what `figures` says beside it; on standard error. */
+/** What has been done after so many seconds. The bar asks for it as soon as it is made. */
+type Figures = (seconds: number) => string;
+
+/** How far a command is: a bar on a terminal, with the figures beside it; on standard error. */
 class ProgressBar {
   readonly #startMs = performance.now();
   readonly #total: number | undefined;
-  readonly #figures: () => string;
+  readonly #figures: Figures;
   readonly #bar: SingleBar | undefined;
 
   /** Without `total` the bar cannot say how much is left, and only shows the figures. */
-  constructor(total: number | undefined, figures: () => string) {
+  constructor(total: number | undefined, figures: Figures) {
     this.#total = total;
     this.#figures = figures;
     if (!process.stderr.isTTY) return;
@@ -44,10 +47,10 @@ class ProgressBar {
   }
 
   #line(options: Options, params: Params): string {
-    if (this.#total === undefined) return this.#figures();
+    if (this.#total === undefined) return this.#figures(this.seconds);
     const bar = cliProgress.Format.BarFormat(params.progress, options);
     const left = Number.isFinite(params.eta) ? cliProgress.Format.TimeFormat(params.eta, options, 1) : 'unknown time';
-    return `${bar} ${Math.floor(params.progress * 100)} %, ${this.#figures()}, ${left} left`;
+    return `${bar} ${Math.floor(params.progress * 100)} %, ${this.#figures(this.seconds)}, ${left} left`;
   }
 }
 
@@ -61,7 +64,10 @@ export class ImportProgress {
   #rejected = 0;
 
   constructor(totalBytes: number | undefined) {
-    this.#bar = new ProgressBar(totalBytes, () => `${this.#records()} records, ${this.#rate()} a second`);
+    this.#bar = new ProgressBar(
+      totalBytes,
+      seconds => `${this.#records()} records, ${rate(this.#records(), seconds)} a second`,
+    );
   }
 
   get rejected(): number {
@@ -99,15 +105,11 @@ export class ImportProgress {
       `${this.#unchanged} unchanged`,
       `${this.#rejected} rejected`,
     ];
-    note(`${figures.join(', ')} in ${this.#bar.seconds.toFixed(1)} s (${this.#rate()} a second)`);
+    note(`${figures.join(', ')} ${pace(this.#records(), this.#bar.seconds)}`);
   }
 
   #records(): number {
     return this.#recorded + this.#updated + this.#unchanged + this.#rejected;
-  }
-
-  #rate(): number {
-    return Math.round(this.#records() / this.#bar.seconds);
   }
 }
 
@@ -147,9 +149,9 @@ export class CopyProgress {
       `${alreadyThere} there already`,
       `${rows - copied - completed - alreadyThere - withoutAccount} past retention`,
     ];
-    note(`${figures.join(', ')} in ${this.#bar.seconds.toFixed(1)} s (${this.#rate()} a second)`);
+    note(`${figures.join(', ')} ${pace(rows, this.#bar.seconds)}`);
     this.#rows = 0;
-    this.#bar = this.#newBar('checked');
+    this.#bar = this.#newBar('compared');
   }
 
   stop(): void {
@@ -157,10 +159,17 @@ export class CopyProgress {
   }
 
   #newBar(what: string): ProgressBar {
-    return new ProgressBar(this.#total, () => `${this.#rows} messages ${what}, ${this.#rate()} a second`);
+    return new ProgressBar(
+      this.#total,
+      seconds => `${this.#rows} messages ${what}, ${rate(this.#rows, seconds)} a second`,
+    );
   }
+}
 
-  #rate(): number {
-    return Math.round(this.#rows / this.#bar.seconds);
-  }
+function pace(count: number, seconds: number): string {
+  return `in ${seconds.toFixed(1)} s (${rate(count, seconds)} a second)`;
+}
+
+function rate(count: number, seconds: number): number {
+  return Math.round(count / seconds);
 }

@@ -14,7 +14,7 @@ import { PostgresDatabase } from '../store/postgres-database.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { launcher, oneLine, run } from './run.ts';
+import { launcher, oneLine, onTerminal, run } from './run.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -82,6 +82,16 @@ test('log → copied and compared by segment, exit code 0', async () => {
   );
   expect(code).toBe(0);
   expect(await walkIds(await database.open())).toHaveLength(2500);
+});
+
+test('on a terminal → bars for copying and for comparing, with rate and time left', async () => {
+  const log = await logOf(5000);
+  const { url } = await emptyDatabase();
+  const { code, stderr } = await run(['copy', '--from', log.dataDir, '--to', url], { env: onTerminal });
+  expect(stderr).toMatch(/ 0 %, 0 messages copied, 0 a second, .+ left/);
+  expect(stderr).toMatch(/ 100 %, 5000 messages copied, \d+ a second, .+ left/);
+  expect(stderr).toMatch(/ 100 %, 5000 messages compared, \d+ a second, .+ left/);
+  expect(code).toBe(0);
 });
 
 test('killed again and again, and started again → all is there once', async () => {

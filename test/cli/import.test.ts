@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { answering, log, oneLine, refusal, run, sendJson } from './run.ts';
+import { answering, log, oneLine, onTerminal, refusal, run, sendJson } from './run.ts';
 
 describe('import', () => {
   const outcome = (recorded: number, rejected: readonly unknown[] = []) => ({
@@ -29,6 +29,16 @@ describe('import', () => {
     );
     expect(bodies.join('\n').split('\n')).toEqual(lines);
     expect(Math.max(...bodies.map(body => body.split('\n').length))).toBe(10_000);
+  });
+
+  test('on a terminal → a bar with rate and time left', async () => {
+    const url = await answering(({ body, response }) => sendJson(response, outcome(body.split('\n').length)));
+    const file = join(temporaryFolder(), 'in.ndjson');
+    writeFileSync(file, Array.from({ length: 20_000 }, (_, n) => `{"messageId":"${n}"}\n`).join(''));
+    const { code, stderr } = await run(['import', '--url', url, '--key', 'k', file], { env: onTerminal });
+    expect(stderr).toMatch(/ 0 %, 0 records, 0 a second, .+ left/);
+    expect(stderr).toMatch(/ 100 %, 20000 records, \d+ a second, .+ left/);
+    expect(code).toBe(0);
   });
 
   test('rejected records → named by their line, exit code 1', async () => {

@@ -42,6 +42,9 @@ export async function run(args: readonly string[], { env = {}, stdin }: RunOptio
   };
 }
 
+/** Makes a command believe that standard error is a terminal. */
+export const onTerminal = { NODE_OPTIONS: '--import=data:text/javascript,process.stderr.isTTY=true' };
+
 export type Exchange = { readonly request: IncomingMessage; readonly body: string; readonly response: ServerResponse };
 
 /** A server that answers as it is told, and its address. */

@@ -20,6 +20,11 @@ export type Filter = {
   readonly campaignReferenceIds?: readonly string[];
 };
 
+/** Whether nothing but a time is asked for. */
+export function asksForTimeOnly(filter: Filter): boolean {
+  return Object.entries(filter).every(([name, value]) => value === undefined || /^sent(Since|Until)$/.test(name));
+}
+
 /** Narrows a filter to what a bound key may see; `undefined` when nothing can match both. */
 export function restrict(filter: Filter, binding: Binding): Filter | undefined {
   if (binding.applicationId !== undefined && (filter.applicationId ?? binding.applicationId) !== binding.applicationId)

@@ -10,11 +10,46 @@ const groupsCount = statusGroupNames.length;
 
 type Amount = { nanos: number; count: number };
 
+/** Takes what a message counts for, piece by piece; `by` is negative when it is taken out. */
+export type Tally = {
+  group(groupId: number, by: number): void;
+  /** Of a delivered message: the class of its time (see delivery-time.ts). */
+  delivery(timeClass: number, by: number): void;
+  price(currency: string, nanos: number, by: number): void;
+  /** Of a failed message, as the sender and the campaign. */
+  error(key: number, by: number): void;
+  sender(name: string, by: number): void;
+  campaign(name: string, by: number): void;
+};
+
+type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
+
+/** What a message counts for: the one place that knows. A message of many is not copied for it, so getters may do. */
+export function tally(
+  message: Loose<Counted> & Pick<Counted, 'sentAt' | 'sender' | 'messageCount' | 'status' | 'error'>,
+  sign: 1 | -1,
+  into: Tally,
+): void {
+  const { groupId, groupName } = message.status;
+  into.group(groupId, sign);
+  const { doneAt, price } = message;
+  if (groupName === 'DELIVERED' && doneAt !== undefined) into.delivery(classOf(doneAt - message.sentAt), sign);
+  if (price !== undefined) {
+    const nanos = Math.round(price.pricePerMessage * message.messageCount * nanosPerUnit);
+    into.price(price.currency, nanos * sign, sign);
+  }
+  if (!failedGroups.has(groupName)) return;
+  into.error(message.error.key, sign);
+  into.sender(message.sender, sign);
+  const { campaignReferenceId } = message;
+  if (campaignReferenceId !== undefined) into.campaign(campaignReferenceId, sign);
+}
+
 /**
  * What a summary says of some messages, in a form that adds up: cells of parts make the cell of the whole, and a
  * message whose state changes is taken out as it was and put in as it is. Counts may be negative meanwhile.
  */
-export class SummaryCell {
+export class SummaryCell implements Tally {
   /** By the group's number. */
   readonly groups: number[] = new Array<number>(groupsCount).fill(0);
   readonly deliveries = new Map<number, number>();
@@ -28,28 +63,47 @@ export class SummaryCell {
 
   /** Counts a message in, or out again with `sign` -1. */
   count(message: Counted, sign: 1 | -1): void {
-    const { groupId, groupName } = message.status;
-    this.groups[groupId] = (this.groups[groupId] ?? 0) + sign;
-    if (groupName === 'DELIVERED' && message.doneAt !== undefined)
-      bump(this.deliveries, classOf(message.doneAt - message.sentAt), sign);
-    if (message.price !== undefined) {
-      const { pricePerMessage, currency } = message.price;
-      this.#charge(currency, Math.round(pricePerMessage * message.messageCount * nanosPerUnit) * sign, sign);
+    tally(message, sign, this);
+  }
+
+  group(groupId: number, by: number): void {
+    this.groups[groupId] = (this.groups[groupId] ?? 0) + by;
+  }
+
+  delivery(timeClass: number, by: number): void {
+    bump(this.deliveries, timeClass, by);
+  }
+
+  price(currency: string, nanos: number, by: number): void {
+    const amount = this.prices.get(currency);
+    if (amount === undefined) this.prices.set(currency, { nanos, count: by });
+    else {
+      amount.nanos += nanos;
+      amount.count += by;
+      if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
     }
-    if (!failedGroups.has(groupName)) return;
-    bump(this.errors, message.error.key, sign);
-    this.#name(this.senders, message.sender, sign);
-    if (message.campaignReferenceId !== undefined) this.#name(this.campaigns, message.campaignReferenceId, sign);
+  }
+
+  error(key: number, by: number): void {
+    bump(this.errors, key, by);
+  }
+
+  sender(name: string, by: number): void {
+    this.#name(this.senders, name, by);
+  }
+
+  campaign(name: string, by: number): void {
+    this.#name(this.campaigns, name, by);
   }
 
   /** Adds another cell to this one. */
   add(other: SummaryCell): void {
     for (let i = 0; i < groupsCount; i++) this.groups[i] = (this.groups[i] ?? 0) + (other.groups[i] ?? 0);
-    for (const [timeClass, count] of other.deliveries) bump(this.deliveries, timeClass, count);
-    for (const [currency, { nanos, count }] of other.prices) this.#charge(currency, nanos, count);
-    for (const [key, count] of other.errors) bump(this.errors, key, count);
-    for (const [name, count] of other.senders) this.#name(this.senders, name, count);
-    for (const [name, count] of other.campaigns) this.#name(this.campaigns, name, count);
+    for (const [timeClass, count] of other.deliveries) this.delivery(timeClass, count);
+    for (const [currency, { nanos, count }] of other.prices) this.price(currency, nanos, count);
+    for (const [key, count] of other.errors) this.error(key, count);
+    for (const [name, count] of other.senders) this.sender(name, count);
+    for (const [name, count] of other.campaigns) this.campaign(name, count);
     if (other.overflowed) this.#overflow();
   }
 
@@ -58,16 +112,6 @@ export class SummaryCell {
     const prices = [...this.prices].map(([currency, { nanos, count }]) => [currency, nanos, count]);
     const lists = [this.deliveries, this.errors, this.senders, this.campaigns].map(map => [...map]);
     return [this.groups, ...lists, prices, this.overflowed ? 1 : 0];
-  }
-
-  #charge(currency: string, nanos: number, count: number): void {
-    const amount = this.prices.get(currency);
-    if (amount === undefined) this.prices.set(currency, { nanos, count });
-    else {
-      amount.nanos += nanos;
-      amount.count += count;
-      if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
-    }
   }
 
   #name(names: Map<string, number>, name: string, count: number): void {

@@ -86,7 +86,7 @@ test('segment of a newer version → not touched: one clear line and exit code 1
   const { home, rowsFile } = recordedLog();
   rmSync(rowsFile.replace('.rows.db', '.index'));
   const rows = new DatabaseSync(rowsFile);
-  rows.exec("UPDATE meta SET value = 2 WHERE name = 'formatVersion'");
+  rows.exec("UPDATE meta SET value = 99 WHERE name = 'formatVersion'");
   rows.close();
   const server = home.launch({ settings });
   await eventually('the server gives up', () => server.ended);

@@ -1,4 +1,5 @@
 import type { StoreObserver } from '../store.ts';
+import type { PackedCounts } from './counts.ts';
 import type { Folder } from './folder.ts';
 import type { ReleaseRequest } from './messages.ts';
 import {
@@ -17,6 +18,8 @@ type Phase = 'active' | 'full' | 'sealed';
 type Entry = {
   readonly shared: SharedSegment;
   columns: Columns | undefined;
+  /** What its index is to say of counts, while it has none. */
+  counts: PackedCounts | undefined;
   phase: Phase;
   /** Of the files, once they do not change any more. */
   bytes: number | undefined;
@@ -45,7 +48,7 @@ export class Catalog {
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
     const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
-    this.#entries.set(shared.id, { shared, columns, phase, bytes });
+    this.#entries.set(shared.id, { shared, columns, counts: undefined, phase, bytes });
   }
 
   get(segmentId: number): Entry | undefined {
@@ -56,10 +59,11 @@ export class Catalog {
     return [...this.#entries.values()];
   }
 
-  filled(segmentId: number): Entry | undefined {
+  filled(segmentId: number, counts: PackedCounts): void {
     const entry = this.#entries.get(segmentId);
-    if (entry !== undefined) entry.phase = 'full';
-    return entry;
+    if (entry === undefined) return;
+    entry.phase = 'full';
+    entry.counts = counts;
   }
 
   /** How many segments wait for their index. */
@@ -73,6 +77,7 @@ export class Catalog {
     if (entry === undefined) return undefined;
     const { columns } = entry;
     entry.columns = undefined;
+    entry.counts = undefined;
     await this.#release(ticket => ({ type: 'sealed', ticket, shared: entry.shared }));
     this.#folder.removeLog(segmentId);
     entry.phase = 'sealed';

@@ -1,4 +1,6 @@
+import { asksForTimeOnly } from '../../domain/filter.ts';
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
 import type { LogForm } from '../../wire/log-text.ts';
 import {
@@ -13,23 +15,18 @@ import {
   type StoreObserver,
   type StoreStats,
   StoreUnavailable,
+  type SummaryQuery,
 } from '../store.ts';
 import { Catalog } from './catalog.ts';
 import { DamagedSegment } from './damage.ts';
 import { Folder, FolderLock } from './folder.ts';
+import { type Kept, wholeMinutes } from './kept-counts.ts';
 import { LogFile } from './log-file.ts';
-import type {
-  ReaderReply,
-  ReaderRequest,
-  SealerReply,
-  SealerRequest,
-  ThreadData,
-  WriterReply,
-  WriterRequest,
-} from './messages.ts';
+import type { ReaderRequest, SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { type PackedBatch, packBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import { type Load, loadOf, QueueRoom } from './queue-room.ts';
+import { Readers } from './readers.ts';
 import type { Durability } from './rows-file.ts';
 import { errorOf, Thread } from './thread.ts';
 import { Watchers } from './watchers.ts';
@@ -83,7 +80,7 @@ class SqliteStore implements Store {
   readonly #hashSeed: number;
   readonly #catalog: Catalog;
   readonly #writer: Thread<WriterRequest, WriterReply>;
-  readonly #readers: readonly Thread<ReaderRequest, ReaderReply>[];
+  readonly #readers: Readers;
   readonly #sealer: Thread<SealerRequest, SealerReply>;
   readonly #watchers = new Watchers();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -91,6 +88,8 @@ class SqliteStore implements Store {
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
   #writeFailure: string | undefined;
+  /** The writer is long in taking over a log of millions; until then nothing is recorded, and this holds. */
+  #keptAtStart: Kept | undefined;
   #unverified: number[] = [];
   #verifying: number | undefined;
   #closing: Promise<void> | undefined;
@@ -113,7 +112,7 @@ class SqliteStore implements Store {
       count: options.readerThreads + 1,
       tell: request => {
         this.#writer.send(request);
-        for (const reader of this.#readers) reader.send(request);
+        this.#readers.tell(request);
       },
     });
     this.loaded = new Promise((resolve, reject) => {
@@ -122,14 +121,9 @@ class SqliteStore implements Store {
     const crashed = (error: Error) => this.#crashed(error);
     this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
     this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
-    this.#readers = Array.from({ length: options.readerThreads }, () => {
-      const thread: Thread<ReaderRequest, ReaderReply> = new Thread(
-        'reader',
-        data,
-        (reply: ReaderReply) => this.#fromReader(thread, reply),
-        crashed,
-      );
-      return thread;
+    this.#readers = new Readers(options.readerThreads, data, {
+      released: ticket => this.#catalog.released(ticket),
+      crashed,
     });
   }
 
@@ -186,8 +180,17 @@ class SqliteStore implements Store {
     return this.#watchers.add(account, wake);
   }
 
-  async summarize(): Promise<never> {
-    throw new Error('not kept here');
+  async summarize(query: SummaryQuery): Promise<Summary> {
+    const asked = { account: query.account, ...wholeMinutes(query) };
+    const count = () => this.#writer.ask(id => ({ type: 'count', id, ...asked })) as Promise<Kept>;
+    for (;;) {
+      this.#refuseWhenClosed();
+      const damaged = this.#catalog.damaged.length;
+      const kept = asksForTimeOnly(query.filter) ? (this.#keptAtStart ?? (await count())) : undefined;
+      const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }))) as Summary;
+      // What was set aside meanwhile is missing from a part of what was added up.
+      if (damaged === this.#catalog.damaged.length) return summary;
+    }
   }
 
   async stats(): Promise<StoreStats> {
@@ -213,9 +216,9 @@ class SqliteStore implements Store {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#room.wake();
     await Promise.allSettled(this.#recording);
-    const threads = [this.#writer, this.#sealer, ...this.#readers];
-    for (const thread of threads) thread.send({ type: 'close' });
-    await Promise.all(threads.map(thread => thread.ended()));
+    for (const threads of [this.#writer, this.#sealer]) threads.send({ type: 'close' });
+    this.#readers.tell({ type: 'close' });
+    await Promise.all([this.#writer.ended(), this.#sealer.ended(), this.#readers.ended()]);
     this.#lock.release();
   }
 
@@ -223,14 +226,12 @@ class SqliteStore implements Store {
     if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
   }
 
-  /** Asks the least busy reader, again when a damaged segment had to be set aside first. */
+  /** Asks a reader, again when a damaged segment had to be set aside first. */
   async #read(request: (id: number) => ReaderRequest): Promise<unknown> {
     for (;;) {
       this.#refuseWhenClosed();
-      const [reader] = this.#readers.toSorted((a, b) => a.waiting - b.waiting);
-      if (reader === undefined) throw new Error('the store has no reader');
       try {
-        return await reader.ask(request);
+        return await this.#readers.ask(request);
       } catch (error) {
         if (!(error instanceof DamagedSegment)) throw error;
         await this.#catalog.setAside(error.segmentId, error.message);
@@ -254,17 +255,20 @@ class SqliteStore implements Store {
         return this.#loadedNow(errorOf(reply.failure));
       case 'opened':
         this.#catalog.add(reply.shared, reply.columns, 'active');
-        for (const reader of this.#readers)
-          reader.send({ type: 'segment', shared: reply.shared, columns: reply.columns });
-        return;
+        return this.#readers.tell({ type: 'segment', shared: reply.shared, columns: reply.columns });
       case 'filled':
+        this.#catalog.filled(reply.segmentId, reply.counts);
         return this.#seal(reply.segmentId);
       case 'released':
         return this.#catalog.released(reply.ticket);
+      case 'counted':
+        return this.#writer.answer(reply.id, reply.kept);
       case 'rotated':
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
-        for (const reader of this.#readers) reader.send(reply);
+        return this.#readers.tell(reply);
+      case 'ready':
+        this.#keptAtStart = undefined;
         return;
       case 'failed':
         this.#watchers.wake(reply.accounts);
@@ -278,29 +282,18 @@ class SqliteStore implements Store {
     }
   }
 
-  #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
+  #fromLoad({ log, activeId, kept }: Extract<WriterReply, { type: 'loaded' }>): void {
+    this.#keptAtStart = kept;
     for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
-    for (const { id, reason } of log.rebuilt)
-      this.#observer.note({
-        level: 'warn',
-        message: 'the index of a segment is made again',
-        detail: { segment: id, reason },
-      });
+    for (const { id, reason } of log.rebuilt) this.#noteRebuilt(id, reason);
     for (const { shared, columns } of log.segments) {
       const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
       this.#catalog.add(shared, columns, phase);
-      for (const reader of this.#readers) reader.send({ type: 'segment', shared, columns });
-      if (phase === 'full') this.#seal(shared.id);
+      this.#readers.tell({ type: 'segment', shared, columns });
       if (phase === 'sealed') this.#unverified.push(shared.id);
     }
     this.#verifyNext();
     this.#loadedNow();
-  }
-
-  #fromReader(thread: Thread<ReaderRequest, ReaderReply>, reply: ReaderReply): void {
-    if (reply.type === 'released') return this.#catalog.released(reply.ticket);
-    if (reply.type === 'answer') return thread.answer(reply.id, reply.answer);
-    thread.fail(reply.ids, errorOf(reply.failure));
   }
 
   #fromSealer(reply: SealerReply): void {
@@ -311,8 +304,7 @@ class SqliteStore implements Store {
       case 'verified': {
         const entry = this.#catalog.get(reply.segmentId);
         if (reply.indexDamage !== undefined && entry !== undefined) {
-          const detail = { segment: reply.segmentId, reason: reply.indexDamage };
-          this.#observer.note({ level: 'warn', message: 'the index of a segment is made again', detail });
+          this.#noteRebuilt(reply.segmentId, reply.indexDamage);
           this.#sealer.send({ type: 'rebuild', shared: entry.shared });
         }
         return this.#verifyNext();
@@ -334,9 +326,9 @@ class SqliteStore implements Store {
   }
 
   #seal(segmentId: number): void {
-    const entry = this.#catalog.filled(segmentId);
-    if (entry?.columns === undefined) return;
-    this.#sealer.send({ type: 'seal', shared: entry.shared, columns: entry.columns });
+    const { shared, columns, counts } = this.#catalog.get(segmentId) ?? {};
+    if (shared === undefined || columns === undefined || counts === undefined) return;
+    this.#sealer.send({ type: 'seal', shared, columns, counts });
   }
 
   #sealLater(segmentId: number, reason: string): void {
@@ -360,6 +352,11 @@ class SqliteStore implements Store {
     do this.#verifying = this.#unverified.pop();
     while (this.#verifying !== undefined && this.#catalog.get(this.#verifying) === undefined);
     if (this.#verifying !== undefined) this.#sealer.send({ type: 'verify', segmentId: this.#verifying });
+  }
+
+  #noteRebuilt(segment: number, reason: string): void {
+    const message = 'the index of a segment is made again';
+    this.#observer.note({ level: 'warn', message, detail: { segment, reason } });
   }
 
   #failing(reason: string): void {

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import type { PackedCounts } from './counts.ts';
 import { atOnce } from './disk.ts';
 import type { fields } from './fields.ts';
 
@@ -14,6 +15,7 @@ import type { fields } from './fields.ts';
  * - for each field `hashes` and `ordinals`: equal hashes side by side, in time order among themselves. Where values
  *   repeat, each hash stands once and `starts` says where its ordinals begin.
  * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
+ * - `counts.*`: what the segment adds to the counts of a summary (see counts.ts).
  */
 export type SectionName =
   | 'times'
@@ -23,7 +25,8 @@ export type SectionName =
   | 'group'
   | 'reportMessages'
   | 'reportGroups'
-  | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`;
+  | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
+  | `counts.${keyof PackedCounts}`;
 
 type Section = { readonly offset: number; readonly bytes: number; readonly crc: number };
 
@@ -47,7 +50,7 @@ export type IndexHeader = {
 type StoredHeader = IndexHeader & { readonly sections: { readonly [name: string]: Section } };
 
 const magic = 0x58494c53;
-const version = 1;
+const version = 2;
 const prefixBytes = 16;
 const chunkBytes = 1 << 18;
 

@@ -45,6 +45,10 @@ export class KnownMessages {
     this.#keys.addSegment(shared.id);
   }
 
+  segments(): readonly SharedSegment[] {
+    return [...this.#segments.values()];
+  }
+
   segment(segmentId: number): SharedSegment | undefined {
     return this.#segments.get(segmentId);
   }

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { Counts } from './counts.ts';
 import { isDamage } from './damage.ts';
 import { fieldCount, fields, hashOf } from './fields.ts';
 import type { Folder } from './folder.ts';
@@ -10,6 +11,7 @@ import { DamagedRow, RowsFile } from './rows-file.ts';
 import {
   type Columns,
   keepReportsUntil,
+  messagesIn,
   newColumns,
   newSharedSegment,
   publishedMessages,
@@ -22,6 +24,7 @@ import {
 export type LoadedSegment = {
   readonly shared: SharedSegment;
   readonly columns?: Columns;
+  readonly counts?: Counts;
   readonly createdAt: number;
   readonly nextSequence: number;
 };
@@ -31,6 +34,8 @@ export type LoadedLog = {
   /** What is set aside, now or in an earlier run: named as long as it is there. */
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
+  /** A report is on a message that its segment has lost, to a power cut say. */
+  readonly gaps: boolean;
 };
 
 const rowsAtATime = 1000;
@@ -43,6 +48,14 @@ const sectionsAtStart = [
   'messageId.hashes',
   'messageId.starts',
   'messageId.ordinals',
+  'counts.accounts',
+  'counts.cellStarts',
+  'counts.nameStarts',
+  'counts.minutes',
+  'counts.itemStarts',
+  'counts.items',
+  'counts.amounts',
+  'counts.names',
 ];
 
 /** Reads back what the threads keep in memory. Damaged segments are moved aside; the rest is served. */
@@ -51,33 +64,39 @@ export function loadLog(folder: Folder, hashSeed: number, capacity: number): Loa
   const damaged = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const rebuilt: { id: number; reason: string }[] = [];
   const byId = new Map<number, SharedSegment>();
+  let gaps = false;
   for (const id of folder.segmentIds()) {
     try {
       const sealed = loadSealed(folder, id, hashSeed, reason => rebuilt.push({ id, reason }));
       const loaded = sealed ?? loadUnsealed(folder, id, hashSeed, capacity);
       segments.push(loaded.segment);
       byId.set(id, loaded.segment.shared);
-      applyReports(loaded, byId);
+      gaps = !applyReports(loaded, byId) || gaps;
     } catch (error) {
       if (!isDamage(error)) throw error;
       folder.setAside(id);
       damaged.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
     }
   }
-  return { segments, damaged, rebuilt };
+  return { segments, damaged, rebuilt, gaps };
 }
 
 type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
 
-/** A segment's reports are on its own messages or on older segments'. */
-function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): void {
+/** A segment's reports are on its own messages or on older segments'; `false` when one of these lacks some. */
+function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): boolean {
   const { firstSequence, messages, groups } = reports;
+  let whole = true;
   for (let i = 0; i < messages.length; i++) {
     const position = messages[i] ?? 0;
     const shared = byId.get(segmentIdOf(position));
-    if (shared !== undefined) applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
+    if (shared === undefined) continue;
+    if (ordinalOf(position) < messagesIn(shared))
+      applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
+    else whole = false;
   }
+  return whole;
 }
 
 /** Makes a report the newest of its message. */
@@ -149,11 +168,13 @@ export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capac
     const count = rows.count();
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
     const columns = newColumns(Math.max(capacity, count));
+    const counts = new Counts();
     for (let ordinal = 0; ordinal < count; ) {
       const batch = rows.messagesFrom(ordinal, rowsAtATime);
       if (batch.length === 0) throw new DamagedRow(`the rows file (message ${ordinal} of ${count} is missing)`);
       for (const row of batch) {
         verifyMessage(row);
+        counts.message(row);
         setHashes(columns, row[0], hashSeed, row[1], row[14]);
         setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
         const group = groupOfStatus(row[4]);
@@ -161,19 +182,20 @@ export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capac
         shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
         ordinal = row[0] + 1;
       }
+      counts.commit();
     }
-    const reports = loadReports(rows, meta.firstSequence);
+    const reports = loadReports(rows, meta.firstSequence, counts);
     const range = columnsRange(columns);
     if (reports.messages.length > 0) keepReportsUntil(shared, reports.until);
     publish(shared, count, reports.messages.length, range[0], range[1]);
     const nextSequence = meta.firstSequence + reports.messages.length;
-    return { segment: { shared, columns, createdAt: meta.createdAt, nextSequence }, reports };
+    return { segment: { shared, columns, counts, createdAt: meta.createdAt, nextSequence }, reports };
   } finally {
     rows.close();
   }
 }
 
-function loadReports(rows: RowsFile, firstSequence: number): Reports & { readonly until: number } {
+function loadReports(rows: RowsFile, firstSequence: number, counts: Counts): Reports & { readonly until: number } {
   const count = rows.reportCount();
   let until = -Infinity;
   const messages = new Float64Array(count);
@@ -186,8 +208,10 @@ function loadReports(rows: RowsFile, firstSequence: number): Reports & { readonl
       messages[done] = row[11];
       groups[done] = groupOfStatus(row[2]);
       until = Math.max(until, row[15]);
+      counts.report(row);
       done++;
     }
+    counts.commit();
   }
   return { firstSequence, messages, groups, until };
 }

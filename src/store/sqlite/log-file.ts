@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EpochMs } from '../../domain/message.ts';
 import { StoreUnusable } from '../store.ts';
 import { syncFolder } from './disk.ts';
 import type { Position } from './position.ts';
@@ -16,7 +17,13 @@ export type Era = { readonly id: number; readonly position: Position; readonly s
 const erasMax = 1000;
 const formatVersion = 2;
 
-type Held = { readonly formatVersion: number; readonly hashSeed: number; readonly eras: readonly Era[] };
+type Held = {
+  readonly formatVersion: number;
+  readonly hashSeed: number;
+  readonly eras: readonly Era[];
+  readonly trustedFrom: EpochMs;
+  readonly setAside: readonly string[];
+};
 
 /** `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. */
 export class LogFile {
@@ -27,7 +34,7 @@ export class LogFile {
   constructor(dataDir: string) {
     this.#folder = dataDir;
     if (existsSync(this.#path)) this.#held = heldIn(this.#path);
-    else this.#held = this.#write({ formatVersion, hashSeed: randomBytes(4).readUInt32LE(), eras: [firstEra()] });
+    else this.#held = this.#write({ formatVersion, ...newLog() });
   }
 
   /** The seed of this log's hashes. */
@@ -40,11 +47,27 @@ export class LogFile {
     return this.#held.eras;
   }
 
+  /** From this minute on, the counts that segments keep add up to what the log holds. */
+  get trustedFrom(): EpochMs {
+    return this.#held.trustedFrom;
+  }
+
+  /** The damaged segments that `trustedFrom` allows for. */
+  get setAside(): readonly string[] {
+    return this.#held.setAside;
+  }
+
   /** When it returns, the era stands on disk. */
   beginEra(position: Position, sequence: number): Era {
     const era = { id: eraId(), position, sequence };
-    this.#held = this.#write({ ...this.#held, eras: [...this.#held.eras, era].slice(-erasMax) });
+    this.#write({ ...this.#held, eras: [...this.#held.eras, era].slice(-erasMax) });
     return era;
+  }
+
+  /** Holds at once, also when it throws because it could not be written; it is written again with the next change. */
+  trust(trustedFrom: EpochMs, setAside: readonly string[]): void {
+    this.#held = { ...this.#held, trustedFrom, setAside };
+    this.#write(this.#held);
   }
 
   get #path(): string {
@@ -55,12 +78,18 @@ export class LogFile {
     writeFileSync(`${this.#path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
     renameSync(`${this.#path}.tmp`, this.#path);
     syncFolder(this.#folder);
+    this.#held = held;
     return held;
   }
 }
 
 const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
-const firstEra = (): Era => ({ id: eraId(), position: 0, sequence: 0 });
+
+function newLog() {
+  const firstEra = { id: eraId(), position: 0, sequence: 0 };
+  const hashSeed = randomBytes(4).readUInt32LE();
+  return { hashSeed, eras: [firstEra], trustedFrom: Number.MIN_SAFE_INTEGER, setAside: [] };
+}
 
 function heldIn(path: string): Held {
   let held: unknown;
@@ -74,7 +103,12 @@ function heldIn(path: string): Held {
   if (held.formatVersion !== formatVersion) throw new OtherFormat(`${path} is`, held.formatVersion, formatVersion);
   if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
     throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
-  return { formatVersion, hashSeed: held.hashSeed, eras: held.eras };
+  const { hashSeed, eras } = held;
+  if (!('trustedFrom' in held) || !('setAside' in held) || !Array.isArray(held.setAside))
+    throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
+  if (typeof held.trustedFrom !== 'number' || !held.setAside.every(name => typeof name === 'string'))
+    throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
+  return { formatVersion, hashSeed, eras, trustedFrom: held.trustedFrom, setAside: held.setAside };
 }
 
 function isEra(value: unknown): value is Era {

@@ -1,7 +1,9 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { LogForm } from '../../wire/log-text.ts';
-import type { ChangesQuery, Query, RecordOutcome } from '../store.ts';
-import type { LoadedLog } from './load.ts';
+import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../store.ts';
+import type { PackedCounts } from './counts.ts';
+import type { Kept } from './kept-counts.ts';
+import type { LoadedLog, LoadedSegment } from './load.ts';
 import type { Era } from './log-file.ts';
 import type { PackedBatch } from './packed-batch.ts';
 import type { Durability } from './rows-file.ts';
@@ -38,6 +40,13 @@ export type WriterRequest =
   | ReleaseRequest
   | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
   | { readonly type: 'spare'; readonly columns: Columns }
+  | {
+      readonly type: 'count';
+      readonly id: number;
+      readonly account: AccountId;
+      readonly from: EpochMs;
+      readonly to: EpochMs;
+    }
   | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
   | { readonly type: 'close' };
 
@@ -49,13 +58,21 @@ export type Failure = {
   readonly stack?: string;
 };
 
+/** The log as it was found, without what only the writer needs of it. */
+export type FoundLog = Pick<LoadedLog, 'damaged' | 'rebuilt'> & {
+  readonly segments: readonly Pick<LoadedSegment, 'shared' | 'columns'>[];
+};
+
 export type WriterReply =
   | Released
-  | { readonly type: 'loaded'; readonly log: LoadedLog; readonly activeId: number | undefined }
+  | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined; readonly kept: Kept }
+  /** The writer has taken over what was found. */
+  | { readonly type: 'ready' }
   | ErasNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
-  | { readonly type: 'filled'; readonly segmentId: number }
+  | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
+  | { readonly type: 'counted'; readonly id: number; readonly kept: Kept }
   | { readonly type: 'rotated'; readonly id: number }
   | {
       readonly type: 'failed';
@@ -74,6 +91,13 @@ export type WriterReply =
 export type ReaderRequest =
   | SegmentRequest
   | ErasNote
+  | {
+      readonly type: 'summarize';
+      readonly id: number;
+      readonly query: SummaryQuery;
+      /** `undefined` when only messages can tell: there is a filter. */
+      readonly kept: Kept | undefined;
+    }
   | { readonly type: 'changes'; readonly id: number; readonly query: ChangesQuery }
   | ReleaseRequest
   | { readonly type: 'find'; readonly id: number; readonly query: Query }
@@ -92,8 +116,11 @@ export type ReaderReply =
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure };
 
+/** What an index is made of beside the rows. */
+export type SegmentContents = { readonly columns: Columns; readonly counts: PackedCounts };
+
 export type SealerRequest =
-  | { readonly type: 'seal'; readonly shared: SharedSegment; readonly columns: Columns }
+  | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
   | { readonly type: 'verify'; readonly segmentId: number }
   | { readonly type: 'rebuild'; readonly shared: SharedSegment }
   | { readonly type: 'close' };

@@ -5,6 +5,7 @@ import { Folder } from './folder.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from './messages.ts';
 import { ReadSegments } from './read-segments.ts';
 import { Reader } from './reader.ts';
+import { Summarizing } from './summarizing.ts';
 import { failureOf } from './thread-failure.ts';
 
 const port = parentPort;
@@ -25,6 +26,31 @@ function answer(id: number, work: () => { readonly answer: unknown; readonly tra
   }
 }
 
+const summaries: { readonly id: number; readonly summarizing: Summarizing }[] = [];
+
+/** One slice of one summary, and the others' turn: in between, what came meanwhile is answered. */
+function summarizeOn(): void {
+  const next = summaries.shift();
+  if (next === undefined) return;
+  try {
+    const answer = next.summarizing.slice();
+    if (answer === undefined) summaries.push(next);
+    else tell({ type: 'answer', id: next.id, answer });
+  } catch (error) {
+    tell({ type: 'failed', ids: [next.id], failure: failureOf(error) });
+  }
+  if (summaries.length > 0) setImmediate(summarizeOn);
+}
+
+function summarize({ id, query, kept }: Extract<ReaderRequest, { type: 'summarize' }>): void {
+  try {
+    summaries.push({ id, summarizing: new Summarizing(segments, data.hashSeed, query, kept) });
+  } catch (error) {
+    return tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+  }
+  if (summaries.length === 1) setImmediate(summarizeOn);
+}
+
 port.on('message', (request: ReaderRequest) => {
   switch (request.type) {
     case 'find':
@@ -39,6 +65,8 @@ port.on('message', (request: ReaderRequest) => {
       return answer(request.id, () => ({
         answer: reader.history(request.account, request.messageId, request.sentSince),
       }));
+    case 'summarize':
+      return summarize(request);
     case 'changes':
       return answer(request.id, () => ({ answer: feed.changes(request.query) }));
     case 'eras':
@@ -52,6 +80,7 @@ port.on('message', (request: ReaderRequest) => {
       segments.drop(request.segmentId);
       return tell({ type: 'released', ticket: request.ticket });
     case 'close':
+      summaries.length = 0;
       segments.close();
       port.close();
   }

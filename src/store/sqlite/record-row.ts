@@ -1,6 +1,7 @@
-import type { EpochMs, LogRecord, MessageIdentity, MessageState, TimelineEntry } from '../../domain/message.ts';
-import { noError, pendingAccepted } from '../../domain/registry.ts';
-import { type DatedReport, dated, type Report } from '../../domain/report.ts';
+import type { EpochMs, LogRecord, MessageIdentity, MessageState, Price, TimelineEntry } from '../../domain/message.ts';
+import { deliveryErrorByKey, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
+import { type DatedReport, dated, type Report, showsTheSame } from '../../domain/report.ts';
+import { movedText, movesBetween } from './count-items.ts';
 import {
   currencyName,
   errorWith,
@@ -84,6 +85,48 @@ export function identityOf(row: MessageRow): MessageIdentity {
   return identity;
 }
 
+/** What of a message as it was recorded its summary needs, read off its row only as far as it is asked for. */
+export class CountedRow {
+  readonly #row: MessageRow;
+
+  constructor(row: MessageRow) {
+    this.#row = row;
+  }
+
+  get sentAt(): EpochMs {
+    return this.#row[2];
+  }
+
+  get messageCount(): number {
+    return this.#row[11];
+  }
+
+  get status() {
+    return statusByKey(this.#row[4]);
+  }
+
+  get error() {
+    return deliveryErrorByKey(this.#row[5]);
+  }
+
+  get doneAt(): EpochMs | undefined {
+    return this.#row[7] ?? undefined;
+  }
+
+  get price(): Price | undefined {
+    const [pricePerMessage, currency] = [this.#row[9], this.#row[10]];
+    return pricePerMessage === null || currency === null ? undefined : { pricePerMessage, currency };
+  }
+
+  get sender(): string {
+    return identityOf(this.#row).sender;
+  }
+
+  get campaignReferenceId(): string | undefined {
+    return identityOf(this.#row).campaignReferenceId;
+  }
+}
+
 /** The state a message was recorded with. */
 export function initialStateOf(row: MessageRow): MessageState {
   return state(row[4], row[5], row[12], row[6], row[7], row[8], row[9], row[10]);
@@ -143,7 +186,7 @@ export function reportRowOf(
   receivedAt: EpochMs,
   report: Report,
   settled: MessageState,
-  changed: boolean,
+  before: MessageState,
 ): ReportRow {
   const extra = extraJson(report);
   const said: Said = {
@@ -170,7 +213,10 @@ export function reportRowOf(
   ];
   row[10] = reportSum(row);
   const { message, position } = place;
-  return [...row, position, receivedAt, JSON.stringify(said), message[1], message[2], changed ? 1 : 0];
+  const changed = !showsTheSame(before, settled);
+  const identity = identityOf(message);
+  const moved = changed ? movedText(movesBetween({ ...identity, ...before }, { ...identity, ...settled })) : null;
+  return [...row, position, receivedAt, JSON.stringify(said), message[1], message[2], changed ? 1 : 0, moved];
 }
 
 /** What the report itself said, at the moment it counts for. */

@@ -23,7 +23,8 @@ const schema = `
     sequence INTEGER PRIMARY KEY, previous INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
     at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER, price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL,
     message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL,
-    account INTEGER NOT NULL, sent_at INTEGER NOT NULL, changed INTEGER NOT NULL
+    account INTEGER NOT NULL, sent_at INTEGER NOT NULL, changed INTEGER NOT NULL,
+    moved TEXT
   );`;
 
 const formatVersion = 2;
@@ -67,7 +68,7 @@ export type ReportState = [
   sum: number,
 ];
 
-/** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was. */
+/** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
 export type ReportRow = [
   ...ReportState,
   message: number,
@@ -76,12 +77,13 @@ export type ReportRow = [
   account: number,
   sentAt: number,
   changed: number,
+  moved: string | null,
 ];
 
 const messageColumns =
   'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
 const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
-const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed`;
+const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed, moved`;
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -199,7 +201,7 @@ export class RowsFile {
 
   insertReport(row: ReportRow): void {
     this.#prepare(
-      `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ).run(...row);
   }
 

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { PackedCounts } from './counts.ts';
 import { fileCrc } from './disk.ts';
 import { absentHash, fields } from './fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from './index-file.ts';
@@ -22,6 +23,7 @@ export function sealSegment(
   paths: { readonly rows: string; readonly index: string },
   segment: SharedSegment,
   columns: Columns,
+  counts: PackedCounts,
   hashSeed: number,
 ): IndexHeader {
   const reports = settleRows(paths.rows, segment);
@@ -35,6 +37,7 @@ export function sealSegment(
     group: columns.initialGroup.slice(0, count),
     ...reports,
   };
+  for (const [name, array] of Object.entries(counts)) Object.assign(sections, { [`counts.${name}`]: array });
   for (const [field, name] of fields.entries()) Object.assign(sections, postings(name, columns, field, order));
   const header: IndexHeader = {
     segment: segment.id,

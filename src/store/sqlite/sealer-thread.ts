@@ -6,7 +6,7 @@ import { fileCrcSteps } from './disk.ts';
 import { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
 import { loadUnsealed } from './load.ts';
-import type { SealerReply, SealerRequest, ThreadData } from './messages.ts';
+import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from './messages.ts';
 import { sealSegment } from './seal.ts';
 import { failureOf } from './thread-failure.ts';
 
@@ -53,15 +53,18 @@ async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
   }
 }
 
+function contentsOf(segmentId: number): SegmentContents {
+  const { columns, counts } = guardSegment(segmentId, () => loadUnsealed(folder, segmentId, data.hashSeed, 0)).segment;
+  if (columns === undefined || counts === undefined)
+    throw new Error(`segment ${segmentId} was loaded without its columns or counts`);
+  return { columns, counts: counts.pack() };
+}
+
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
-  const columns =
-    request.type === 'seal'
-      ? request.columns
-      : guardSegment(shared.id, () => loadUnsealed(folder, shared.id, data.hashSeed, 0).segment.columns);
-  if (columns === undefined) throw new Error(`segment ${shared.id} was loaded without columns`);
+  const { columns, counts } = request.type === 'seal' ? request : contentsOf(shared.id);
   const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
-  guardSegment(shared.id, () => sealSegment(paths, shared, columns, data.hashSeed));
+  guardSegment(shared.id, () => sealSegment(paths, shared, columns, counts, data.hashSeed));
   folder.sync();
   return { type: 'sealed', segmentId: shared.id };
 }

@@ -31,7 +31,7 @@ function start(): Writer {
     { ...data, folder, log: logFile },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
-      filled: segmentId => tell({ type: 'filled', segmentId }),
+      filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
       eraBegun: eras => tell({ type: 'eras', eras }),
     },
     nextSegmentId,
@@ -41,8 +41,12 @@ function start(): Writer {
   const goesOn = youngest?.columns !== undefined && youngest.nextSequence === nextSequence;
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
-  tell({ type: 'loaded', log, activeId: goesOn ? youngest.shared.id : undefined });
-  writer.adopt(log.segments, goesOn);
+  const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
+  const activeId = goesOn ? youngest.shared.id : undefined;
+  const kept = writer.adoptCounts(log);
+  tell({ type: 'loaded', log: { segments, damaged: log.damaged, rebuilt: log.rebuilt }, activeId, kept });
+  writer.adopt(log, goesOn);
+  tell({ type: 'ready' });
   return writer;
 }
 
@@ -96,9 +100,14 @@ function serve(writer: Writer): void {
         return;
       case 'spare':
         return writer.reuse(request.columns);
+      case 'count':
+        return attempt(() => {
+          const kept = writer.counted(request.account, request.from, request.to);
+          tell({ type: 'counted', id: request.id, kept });
+        }, [request.id]);
       case 'rotate':
         return attempt(() => {
-          writer.rotateIfDue(Date.now(), request.sentBefore);
+          writer.retire(Date.now(), request.sentBefore);
           tell({ type: 'rotated', id: request.id });
         }, [request.id]);
       case 'sealed':

@@ -1,20 +1,14 @@
 import { isWithin } from '../../domain/filter.ts';
-import type { Violation } from '../../domain/message.ts';
-import {
-  contradictions,
-  dated,
-  isRepeat,
-  newMessageViolations,
-  type Report,
-  settle,
-  showsTheSame,
-} from '../../domain/report.ts';
+import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
+import { contradictions, dated, isRepeat, newMessageViolations, type Report, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
+import type { Counts, PackedCounts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
+import { type Kept, KeptCounts } from './kept-counts.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
-import { applyReport, type LoadedSegment } from './load.ts';
+import { applyReport, type LoadedLog } from './load.ts';
 import type { Era, LogFile } from './log-file.ts';
 import {
   groupOfStatus,
@@ -55,7 +49,7 @@ export type WriterEvents = {
   /** A new youngest segment takes the writes. */
   opened(segment: SharedSegment, columns: Columns): void;
   /** A segment takes no more rows. */
-  filled(segmentId: number): void;
+  filled(segmentId: number, counts: PackedCounts): void;
   /** The log's life goes on in a new era. */
   eraBegun(eras: readonly Era[]): void;
 };
@@ -66,6 +60,7 @@ const reportsPerMessageMax = 4;
 type Active = {
   readonly shared: SharedSegment;
   readonly columns: Columns;
+  readonly counts: Counts;
   readonly createdAt: number;
   rows: RowsFile;
   messages: number;
@@ -81,6 +76,7 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #events: WriterEvents;
   readonly #known: KnownMessages;
+  readonly #kept: KeptCounts;
   #active: Active | undefined;
   readonly #spareColumns: Columns[] = [];
   #nextSegmentId: number;
@@ -96,21 +92,31 @@ export class Writer {
     this.#options = options;
     this.#events = events;
     this.#known = new KnownMessages(options.folder);
+    this.#kept = new KeptCounts(options.folder, options.log);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;
   }
 
+  /** Takes over the counts of what was found, and tells all of them, of every account. */
+  adoptCounts({ segments, gaps }: LoadedLog): Kept {
+    this.#kept.adopt(segments, gaps);
+    return this.#kept.all(this.#nextSegmentId - 1);
+  }
+
   /** Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. */
-  adopt(segments: readonly LoadedSegment[], goesOn: boolean): void {
+  adopt({ segments }: LoadedLog, goesOn: boolean): void {
     this.#known.adopt(segments);
     const youngest = segments.at(-1);
-    if (!goesOn || youngest?.columns === undefined) return;
-    const { shared, columns, createdAt } = youngest;
+    for (const { shared, counts } of segments)
+      if (counts !== undefined && !(goesOn && shared.id === youngest?.shared.id))
+        this.#events.filled(shared.id, counts.pack());
+    if (!goesOn || youngest?.columns === undefined || youngest.counts === undefined) return;
+    const { shared, columns, counts, createdAt } = youngest;
     const path = this.#options.folder.rows(shared.id);
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     const [messages = 0, reports = 0] = shared.published;
     this.#known.writing(shared.id, rows);
-    this.#active = { shared, columns, createdAt, rows, messages, reports, bytes: 0 };
+    this.#active = { shared, columns, counts, createdAt, rows, messages, reports, bytes: 0 };
   }
 
   /**
@@ -131,6 +137,17 @@ export class Writer {
     }
   }
 
+  /** What the segments without an index add to an account's counts, in whole minutes from one to before another. */
+  counted(account: AccountId, from: EpochMs, to: EpochMs): Kept {
+    return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
+  }
+
+  /** Makes ready for dropping what is wholly past `sentBefore`. */
+  retire(now: number, sentBefore: EpochMs): void {
+    this.rotateIfDue(now, sentBefore);
+    this.#kept.retire(sentBefore, this.#known.segments());
+  }
+
   /** Closes the youngest segment for writing when it is older than it may be, or wholly past `sentBefore`. */
   rotateIfDue(now: number, sentBefore = -Infinity): void {
     const active = this.#active;
@@ -143,9 +160,11 @@ export class Writer {
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
   sealed(segmentId: number): void {
     this.#known.sealed(segmentId);
+    this.#kept.sealed(segmentId);
   }
 
   dropped(segmentId: number): void {
+    this.#kept.dropped(segmentId, this.#known.segments());
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
     if (segmentId !== this.#nextSegmentId - 1) return;
@@ -197,7 +216,8 @@ export class Writer {
     const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
     this.#known.add(shared);
     this.#known.writing(id, rows);
-    this.#active = { shared, columns, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    const counts = this.#kept.open(id);
+    this.#active = { shared, columns, counts, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
     this.#events.opened(shared, columns);
     return this.#active;
   }
@@ -206,7 +226,7 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return;
     this.#active = undefined;
-    this.#events.filled(active.shared.id);
+    this.#events.filled(active.shared.id, active.counts.pack());
   }
 
   /** The youngest segment, made anew in the middle of a group when it is full. */
@@ -256,6 +276,7 @@ export class Writer {
     }
     shared.group[ordinal] = group;
     shared.newestReport[ordinal] = 0;
+    active.counts.message(row);
     const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
     this.#known.insertKey(hash, shared.id, ordinal);
     this.#inserted.push({ hash, ordinal });
@@ -285,21 +306,23 @@ export class Writer {
     const newest = chain.at(-1);
     const sequence = this.#nextSequence;
     const settled = settle(initial, [...said, dated(report, batch.receivedAt)]);
-    const changed = !showsTheSame(newest === undefined ? initial : stateAfter(newest), settled);
+    const before = newest === undefined ? initial : stateAfter(newest);
     const place = { sequence, position, message: known.row, previous: newest?.[0] ?? 0 };
-    const row = reportRowOf(place, batch.receivedAt, report, settled, changed);
+    const row = reportRowOf(place, batch.receivedAt, report, settled, before);
     active.rows.insertReport(row);
     this.#nextSequence++;
     active.reports++;
     active.bytes += row[13].length;
     this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
-    return changed ? 'updated' : 'unchanged';
+    active.counts.report(row);
+    return row[16] === 1 ? 'updated' : 'unchanged';
   }
 
   #commit(): void {
     const active = this.#active;
     if (active === undefined) return;
     active.rows.commit();
+    active.counts.commit();
     const { shared, columns } = active;
     for (const { ordinal } of this.#inserted) {
       const group = shared.group[ordinal] ?? 0;
@@ -325,6 +348,7 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return;
     for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
+    active.counts.undo();
     this.#inserted = [];
     this.#pending = new Map();
     const [messages = 0, reports = 0] = active.shared.published;

@@ -275,7 +275,7 @@ export function changesTests(openEngine: OpenEngine): void {
             }
           },
         ),
-        { numRuns: 25 },
+        { numRuns: 15 },
       );
     });
   });

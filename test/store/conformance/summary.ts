@@ -181,7 +181,7 @@ export function summaryTests(openEngine: OpenEngine): void {
           fc.array(anyBatch, { minLength: 1, maxLength: 5 }),
           fc.array(anyAsked, { minLength: 4, maxLength: 4 }),
           async (batches, asked) => {
-            const engine = await openEngine({ segmentMessagesMax: 6 });
+            const engine = await openEngine({ segmentMessagesMax: 15 });
             const model = new MemoryStore();
             try {
               for (const batch of batches) {
@@ -196,7 +196,7 @@ export function summaryTests(openEngine: OpenEngine): void {
             }
           },
         ),
-        { numRuns: 25 },
+        { numRuns: 12 },
       );
     });
   });

@@ -1,0 +1,137 @@
+import type { EpochMs } from '../../domain/message.ts';
+import type { Summary } from '../../domain/summary.ts';
+import type { SummaryQuery } from '../store.ts';
+import type { Place } from './bookmark.ts';
+import { candidatesOf, conditionsOf, fits } from './candidates.ts';
+import { CountSum, countsInIndex, countsInMemory } from './count-sum.ts';
+import { earliest, extentOf, type Kept, type Span, wholeMinutes } from './kept-counts.ts';
+import type { Merge } from './merge.ts';
+import { positionOf } from './position.ts';
+import type { Found, ReadSegments } from './read-segments.ts';
+import { beginning } from './reader.ts';
+import { logOf } from './record-row.ts';
+
+/** A thread answers others after so long. */
+const sliceMs = 10;
+const messagesAtATime = 1000;
+
+/**
+ * One summary in the making, a slice at a time. What the kept counts have is added at once; the rest is counted message
+ * by message, newest first: everything when there is a filter, otherwise the minutes that the range cuts, and what was
+ * sent before the counts can be trusted.
+ */
+export class Summarizing {
+  readonly #segments: ReadSegments;
+  readonly #hashSeed: number;
+  readonly #query: SummaryQuery;
+  readonly #sum: CountSum;
+  readonly #deadlineMs: number;
+  /** To be counted message by message, newest first. */
+  readonly #spans: Span[];
+  /** Nothing recorded since is counted. */
+  readonly #begun: Place;
+  /** The last message counted of the first span. */
+  #last: Found | undefined;
+  #merge: { readonly candidates: Merge; readonly version: number } | undefined;
+
+  constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
+    this.#segments = segments;
+    this.#hashSeed = hashSeed;
+    this.#query = query;
+    this.#sum = new CountSum(query.range);
+    this.#deadlineMs = performance.now() + query.budgetMs;
+    this.#begun = beginning(segments);
+    const whole = keptSpan(query, kept);
+    if (kept !== undefined && whole.from < whole.to) this.#addKept(kept, whole);
+    const [from, to] = [earliest(query), query.range.to ?? Infinity];
+    const spans = [
+      { from: Math.max(from, whole.to), to },
+      { from, to: Math.min(to, whole.from) },
+    ];
+    this.#spans = spans.filter(span => span.from < span.to);
+  }
+
+  /** Counts on for a while; `undefined` when it is not done yet. Throws as `Reader.find` does. */
+  slice(): Summary | undefined {
+    const sliceEnd = performance.now() + sliceMs;
+    while (this.#spans.length > 0) {
+      if (!this.#countSome()) {
+        this.#spans.shift();
+        this.#last = undefined;
+        this.#merge = undefined;
+      } else if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
+      else if (performance.now() >= sliceEnd) return undefined;
+    }
+    return this.#sum.complete();
+  }
+
+  /** Counts the next messages; `false` when the first span has no more. */
+  #countSome(): boolean {
+    const [span] = this.#spans;
+    const places = span === undefined ? [] : this.#candidates(span).take(messagesAtATime);
+    if (places.length === 0) return false;
+    this.#count(places);
+    this.#last = places.at(-1);
+    return true;
+  }
+
+  /** What follows the last message counted. Files may have been closed since: then it is looked for anew from there. */
+  #candidates({ from, to }: Span): Merge {
+    const { version } = this.#segments;
+    if (this.#merge === undefined || this.#merge.version !== version) {
+      const { account, filter, sentSince } = this.#query;
+      const asked = { account, filter: { ...filter, sentSince: from, sentUntil: to }, sentSince };
+      const last = this.#last;
+      const place = {
+        ...this.#begun,
+        ...(last !== undefined && { sentAt: last.sentAt, position: positionOf(last.segmentId, last.ordinal) }),
+      };
+      this.#merge = { candidates: candidatesOf(this.#segments, this.#hashSeed, asked, place, false), version };
+    }
+    return this.#merge.candidates;
+  }
+
+  #count(places: readonly Found[]): void {
+    const { account, filter } = this.#query;
+    const conditions = conditionsOf(filter);
+    const rows = this.#segments.messages(places);
+    const newest = places.map(place => this.#segments.newestReport(place));
+    const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
+    for (const [i, { segmentId, ordinal }] of places.entries()) {
+      const row = rows.get(positionOf(segmentId, ordinal));
+      if (row === undefined || row[1] !== account) continue;
+      const log = logOf(row, reports.get(newest[i] ?? 0));
+      if (filter.generalStatus !== undefined && log.status.groupName !== filter.generalStatus) continue;
+      if (fits(log, conditions)) this.#sum.message(log);
+    }
+  }
+
+  /** Everything sent from here on is counted, but perhaps for others of that very moment. */
+  #countedFrom(): EpochMs {
+    const isNewest = this.#spans[0]?.to === (this.#query.range.to ?? Infinity);
+    if (this.#spans.length > 1 || (isNewest && this.#last === undefined)) return Infinity;
+    return this.#last?.sentAt ?? this.#spans[0]?.to ?? Infinity;
+  }
+
+  #addKept({ unsealed, lastSegmentId }: Kept, { from, to }: Span): void {
+    const { account } = this.#query;
+    const held = new Set(unsealed.map(({ segmentId }) => segmentId));
+    for (const { counts } of unsealed) this.#sum.counts(countsInMemory(counts), account, from, to);
+    for (const { shared, columns } of this.#segments.all()) {
+      if (columns !== undefined || held.has(shared.id) || shared.id > lastSegmentId) continue;
+      if (extentOf(shared) < from) continue;
+      this.#segments.guard(shared.id, ({ index }) => {
+        if (index === undefined) throw new Error(`segment ${shared.id} is sealed and has no index open`);
+        this.#sum.counts(countsInIndex(index), account, from, to);
+      });
+    }
+  }
+}
+
+/** The part that is answered by kept counts; empty, at the end of the range, when nothing is. */
+function keptSpan(query: SummaryQuery, kept: Kept | undefined): Span {
+  const { from, to } = wholeMinutes(query);
+  const trusted = kept === undefined ? Infinity : Math.max(from, kept.trustedFrom);
+  const end = query.range.to ?? Infinity;
+  return trusted < to ? { from: trusted, to } : { from: end, to: end };
+}

@@ -3,13 +3,16 @@ import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { Filter } from '../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, Submission } from '../../src/domain/message.ts';
 import { statuses } from '../../src/domain/registry.ts';
+import { type Summary, summaryRange } from '../../src/domain/summary.ts';
 import { type CopyStep, checkCopy, copyLog, type SegmentCheck } from '../../src/store/copy-log.ts';
 import { CopyTarget } from '../../src/store/postgres/copy-target.ts';
 import { FolderInUse } from '../../src/store/sqlite/folder.ts';
 import { FolderLog } from '../../src/store/sqlite/folder-log.ts';
 import type { Query, Store } from '../../src/store/store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { hourMs, recordNumbered, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
@@ -124,6 +127,12 @@ const all = (checks: readonly SegmentCheck[]) => ({
 });
 const faultless = (messages: number) => ({ messages, missing: 0, different: 0, alike: true });
 
+/** Figures of a log's ten seconds, one a bucket. */
+function figures(store: Store, account: AccountId, filter: Filter): Promise<Summary> {
+  const range = summaryRange(filter, start, start + 20_000, 20);
+  return store.summarize({ account, filter, sentSince: start, range, budgetMs: 60_000 });
+}
+
 const anyBatch = fc.record({
   account: fc.constantFrom(1, 1, ...accounts),
   batch: fc.array(anySubmission, { minLength: 1, maxLength: 25 }),
@@ -137,16 +146,18 @@ test.each([3, 1000])('any log, %i messages a segment → the copy answers alike'
     fc.array(anyFilter, { minLength: 3, maxLength: 3 }),
     async (batches, filters) => {
       const log = new SqliteLog({ segmentMessagesMax });
+      const reference = new MemoryStore();
       try {
         const original = await log.open();
         for (const [i, { account, batch }] of batches.entries())
-          await original.record({
-            account,
-            binding: {},
-            receivedAt: start + 10_000 + i,
-            sentSince: 0,
-            submissions: batch,
-          });
+          for (const store of [original, reference])
+            await store.record({
+              account,
+              binding: {},
+              receivedAt: start + 10_000 + i,
+              sentSince: 0,
+              submissions: batch,
+            });
         const asked = async (store: Store) => [
           await answers(store, 0, ids),
           await Promise.all(filters.map(filter => walk(store, { account: 1, filter, sentSince: 0, limit: 2 }))),
@@ -160,6 +171,9 @@ test.each([3, 1000])('any log, %i messages a segment → the copy answers alike'
         const store = await database.open({ schema });
         expect(await asked(store)).toEqual(expected);
         expect((await store.stats()).messages).toBe(messages);
+        for (const account of accounts)
+          for (const filter of [{}, ...filters])
+            expect(await figures(store, account, filter)).toEqual(await figures(reference, account, filter));
       } finally {
         log.remove();
       }
@@ -251,7 +265,8 @@ test.each([
 });
 
 test('folder as a crash leaves it → copied whole', async () => {
-  const log = emptyLog();
+  // One segment, so that nothing but the recording has files in hand.
+  const log = emptyLog(1000);
   const original = await log.open();
   await recordNumbered(original, 0, 250, start);
   const image = emptyLog();

@@ -12,7 +12,7 @@ const processTests = [
  * Those of the HTTP tests whose answers come from the store, once more over PostgreSQL. The others never reach the store,
  * or replace it.
  */
-const storeTests = ['cursor', 'export', 'fuzz', 'logs', 'message', 'record', 'two-accounts'].map(
+const storeTests = ['cursor', 'export', 'fuzz', 'logs', 'message', 'record', 'stream', 'summary', 'two-accounts'].map(
   name => `test/http/${name}.test.ts`,
 );
 

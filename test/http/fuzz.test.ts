@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { anyText } from '../support/any-text.ts';
-import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
+import { errorAnswer, logsPath, message, streamPath, summaryPath, TestServer } from '../support/http-server.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -29,6 +29,8 @@ const parameters = [
   'useCursor',
   'cursor',
   'format',
+  'buckets',
+  'lastEventId',
   'bulkId[]',
   'nonsense',
 ] as const;
@@ -67,21 +69,30 @@ function expectSane(answer: LightMyRequestResponse): void {
 }
 
 describe('whatever comes → served or refused with its reasons', () => {
-  test.each([logsPath, `${logsPath}/export`, '/messenger/1/messages/m1', '/health/ready'])(
-    'queries of %s',
-    async path => {
-      const raw = fc.tuple(fc.constantFrom(...parameters), values, fc.boolean());
-      await fc.assert(
-        fc.asyncProperty(fc.array(raw, { maxLength: 6 }), async given => {
-          const query = given.map(
-            ([name, value, encoded]) => `${name}=${encoded ? safeEncode(value) : rawValue(value)}`,
-          );
-          expectSane(await server.call(`${path}?${query.join('&')}`));
-        }),
-        { numRuns: 300 },
-      );
-    },
-  );
+  test.each([
+    logsPath,
+    `${logsPath}/export`,
+    summaryPath,
+    // A stream that is let in has no end.
+    `${streamPath}?lastEventId=damaged`,
+    '/messenger/1/messages/m1',
+    '/health/ready',
+  ])('queries of %s', async path => {
+    const raw = fc.tuple(fc.constantFrom(...parameters), values, fc.boolean());
+    await fc.assert(
+      fc.asyncProperty(fc.array(raw, { maxLength: 6 }), async given => {
+        const query = given.map(([name, value, encoded]) => `${name}=${encoded ? safeEncode(value) : rawValue(value)}`);
+        expectSane(await server.call(`${path}${path.includes('?') ? '&' : '?'}${query.join('&')}`));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test.each(['damaged', ''])('the event id %j with all else wrong → 400 with each', async id => {
+    const answer = await server.call(`${streamPath}?lastEventId=${id}&limit=1&generalStatus=x&sender=`);
+    const named = id === '' ? ['lastEventId'] : [];
+    expect(errorAnswer(answer).properties.toSorted()).toEqual(['generalStatus', ...named, 'limit', 'sender']);
+  });
 
   test('each parameter wrong → its violation, however many are wrong', async () => {
     const wrong: Record<string, string> = {

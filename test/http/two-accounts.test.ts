@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
+import { EventStream } from '../support/event-stream.ts';
+import { errorAnswer, logsPath, message, streamPath, summaryPath, TestServer } from '../support/http-server.ts';
 
 describe('two accounts with equal ids', () => {
   let server: TestServer;
@@ -64,5 +65,34 @@ describe('two accounts with equal ids', () => {
     const { cursor } = (await server.call(`${logsPath}?useCursor=true&limit=1`, by('one'))).json();
     const answer = await server.call(`${logsPath}?limit=1&cursor=${cursor.nextCursor}`, by('two'));
     expect(errorAnswer(answer).properties).toEqual(['cursor']);
+  });
+
+  test('a summary → each its own', async () => {
+    const totals = async (query: string) =>
+      Promise.all(
+        ['one', 'two'].map(async name => (await server.call(`${summaryPath}?${query}`, by(name))).json().total),
+      );
+    expect(await totals('')).toEqual([2, 1]);
+    expect(await totals('bulkId=b&messageId=m1,m2')).toEqual([2, 1]);
+    expect(await totals('sender=one')).toEqual([2, 0]);
+  });
+
+  test("streams → each its own; the other's event id → 400", async () => {
+    const url = await server.listen();
+    const [one, two] = await Promise.all(['one', 'two'].map(async name => EventStream.open(url, '', { name })));
+    if (one === undefined || two === undefined) throw new Error('no stream');
+    await Promise.all([one.opened(), two.opened()]);
+    await server.record([{ messageId: 'm1', status: 5 }], 'App two');
+    await server.record([message('m3'), { messageId: 'm1', status: 5 }]);
+    await server.record([message('m4')], 'App two');
+    await one.until(({ logs }) => logs.length === 2);
+    await two.until(({ logs }) => logs.length === 2);
+    expect([one.messageIds, two.messageIds]).toEqual([
+      ['m3', 'm1'],
+      ['m1', 'm4'],
+    ]);
+    const foreign = await server.call(`${streamPath}?lastEventId=${one.lastId}`, by('two'));
+    expect(errorAnswer(foreign)).toEqual({ code: 'E400', properties: ['Last-Event-ID'] });
+    await Promise.all([one.close(), two.close()]);
   });
 });

@@ -25,6 +25,8 @@ export const startOfTest: EpochMs = Date.UTC(2023, 1, 2, 12);
 export class KnownCallers implements Authenticator {
   readonly #callers = new Map<string, Principal>();
   calls = 0;
+  /** What every proof of a credential rejects with until it is unset. */
+  failure: Error | undefined;
 
   add(name: string, account: number, scopes: readonly Scope[] = ['messenger:manage'], binding: Binding = {}): void {
     this.set(name, { account: { id: account, name: `account ${account}` }, scopes, binding });
@@ -32,6 +34,10 @@ export class KnownCallers implements Authenticator {
 
   set(name: string, principal: Principal): void {
     this.#callers.set(name, principal);
+  }
+
+  remove(name: string): void {
+    this.#callers.delete(name);
   }
 
   /** Resolves when so many requests have been let in. */
@@ -42,6 +48,7 @@ export class KnownCallers implements Authenticator {
 
   async authenticate(authorization: string): Promise<Principal | undefined> {
     this.calls++;
+    if (this.failure !== undefined) throw this.failure;
     const [scheme, credential = ''] = authorization.split(' ');
     if (scheme === 'Basic') {
       const [name = '', password] = Buffer.from(credential, 'base64').toString().split(':');

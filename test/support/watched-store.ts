@@ -27,8 +27,8 @@ export class WatchedStore implements Store {
     }
   }
 
-  /** From now on every call rejects with `failure`. */
-  failWith(failure: StoreUnavailable): void {
+  /** From now on every call rejects with `failure`; `undefined` makes the store serve again. */
+  failWith(failure: StoreUnavailable | undefined): void {
     this.#failure = failure;
   }
 
@@ -58,8 +58,10 @@ export class WatchedStore implements Store {
   }
 
   watch(...args: Parameters<Store['watch']>) {
-    if (this.#opened === undefined) throw new Error('watched before anything else');
-    return this.#opened.watch(...args);
+    if (this.#opened !== undefined) return this.#opened.watch(...args);
+    // In time for whatever is recorded: that waits for the store as well.
+    const watch = this.#opening.then(store => store.watch(...args));
+    return () => void watch.then(end => end());
   }
 
   async summarize(query: Parameters<Store['summarize']>[0]) {

@@ -4,17 +4,11 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { signInLink } from '../../src/http/routes/page.ts';
-import { add, emptyTally, type Recorder, recorder, type Tally } from './recorder.ts';
+import { recorder, type Tally } from './recorder.ts';
 import { Schedule } from './schedule.ts';
 import { createKey, startServer } from './server.ts';
-import { type Arrival, liveTraffic, pastTraffic, slotArrivals } from './traffic.ts';
-
-const pastMs = 48 * 3_600_000;
-/** The oldest message is not to leave the log while the past is being told. */
-const marginMs = 60_000;
-const tickMs = 250;
-/** Fewer, larger requests: each waits for the disk. */
-const pastSlotsPerRequest = 36;
+import { presentOf, tellPast, tellPresent } from './tell.ts';
+import type { Arrival } from './traffic.ts';
 
 const number = (value: number) => value.toLocaleString('en-US');
 
@@ -26,37 +20,6 @@ function say({ recorded, updated, unchanged, rejected, firstRejection }: Tally, 
   if (unchanged > 0) console.log(`      ${number(unchanged)} records said nothing new`);
   if (rejected > 0) console.log(`      ${number(rejected)} records were rejected, the first: ${firstRejection}`);
   console.log('      and now about 20 messages a second, until Ctrl-C\n');
-}
-
-/** Tells the past up to `until`; what will still be reported of it stays in the schedule. */
-async function tellPast(record: Recorder, schedule: Schedule<Arrival>, until: number): Promise<Tally> {
-  const since = Date.now() - pastMs + marginMs;
-  let tally = emptyTally;
-  for (let slot = floorTo(since, pastTraffic.slotMs); slot < until; ) {
-    for (
-      const end = slot + pastSlotsPerRequest * pastTraffic.slotMs;
-      slot < Math.min(end, until);
-      slot += pastTraffic.slotMs
-    )
-      schedule.add(slotArrivals(pastTraffic, slot).filter(({ sentAt }) => sentAt >= since && sentAt < until));
-    tally = add(tally, await record(schedule.take(Math.min(slot, until))));
-  }
-  return tally;
-}
-
-const floorTo = (at: number, stepMs: number) => Math.floor(at / stepMs) * stepMs;
-
-async function tellPresent(
-  record: Recorder,
-  schedule: Schedule<Arrival>,
-  from: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let slot = from; !signal.aborted; ) {
-    for (; slot <= Date.now(); slot += liveTraffic.slotMs) schedule.add(slotArrivals(liveTraffic, slot));
-    await record(schedule.take(Date.now()));
-    await wait(tickMs);
-  }
 }
 
 async function demo(args: readonly string[]): Promise<number> {
@@ -73,7 +36,7 @@ async function demo(args: readonly string[]): Promise<number> {
     const record = recorder(address, await createKey(args, 'messenger:logs:write'), { fetch, wait });
     const schedule = new Schedule<Arrival>();
     const startedAt = Date.now();
-    const present = floorTo(startedAt, liveTraffic.slotMs);
+    const present = presentOf(startedAt);
     say(await tellPast(record, schedule, present), Date.now() - startedAt);
     console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);
     await tellPresent(record, schedule, present, stopping.signal);

@@ -1,15 +1,14 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
-import { instant } from './support/fake-log.ts';
-import { messagesOf, type Submission } from './support/messages.ts';
-import { startedSubject } from './support/subject.ts';
-import type { Tabs } from './support/tabs.ts';
+import { instant, messagesOf, type Submission } from './support/messages.ts';
+import { Subject } from './support/subject.ts';
 
-let subject: Tabs;
+let subject: Subject;
 
 beforeAll(async () => {
-  subject = await startedSubject();
+  subject = await Subject.start();
+  await subject.tellTraffic();
 });
 
 afterEach(() => subject.closeTabs());
@@ -86,11 +85,12 @@ describe('find', () => {
     const { page } = await seeded(60, '', {}, 600_000);
     await page.getByRole('radio', { name: '6 h', exact: true }).check({ force: true });
     await reached(page).toBe('36 messages, all of them');
-    await page.getByRole('button', { name: 'Local time' }).click();
+    await page.getByRole('radio', { name: 'UTC' }).check({ force: true });
     const { search } = new URL(page.url());
     const other = await subject.page(search);
     await reached(other).toBe('36 messages, all of them');
-    expect(await other.getByRole('button', { name: 'UTC' }).getAttribute('aria-pressed')).toBe('true');
+    expect(await other.getByRole('radio', { name: 'UTC' }).isChecked()).toBe(true);
+    await other.getByRole('columnheader', { name: 'Time UTC' }).waitFor();
     await page.goBack();
     await reached(page).toBe('60 messages, all of them');
   });
@@ -130,7 +130,8 @@ describe('find', () => {
       .slice(5, 19)
       .replace('T', ' ');
     await rowsAt(page, 0).getByText(tokyo).waitFor();
-    await page.getByRole('button', { name: 'Local time' }).click();
+    await page.getByRole('columnheader', { name: 'Time Tokyo' }).waitFor();
+    await page.getByRole('radio', { name: 'UTC' }).check({ force: true });
     await rowsAt(page, 0).getByText(utc).waitFor();
   });
 });
@@ -186,7 +187,7 @@ describe('see', () => {
 
   test('what failed most → is a click away from its messages', async () => {
     const { page } = await seeded(80);
-    await page.getByRole('button', { name: /^EC_ABSENT_SUBSCRIBER_SM/ }).click();
+    await page.getByRole('button', { name: /^Absent subscriber sm/ }).click();
     await reached(page).toBe('10 messages, all of them');
     expect(await row(page, 'Undeliverable').count()).toBe(0);
     await page.getByText('Figures and chart take in messages with any error').waitFor();

@@ -1,13 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Log, LogsPage } from '../../src/client/index.ts';
-import { serverEvents } from '../../web/src/api/events.ts';
-import { readSummary } from '../../web/src/api/summary.ts';
 import { LogBook } from '../../web/src/log/book.ts';
 import { LogWalk } from '../../web/src/log/walk.ts';
 import { inert } from '../../web/src/view/format.ts';
 import { fields, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
-import { instant } from './support/fake-log.ts';
+import { instant } from './support/messages.ts';
 
 const newestMs = Date.UTC(2026, 1, 1);
 const status = { groupId: 1, groupName: 'PENDING', id: 26, name: 'PENDING_ACCEPTED', description: '' } as const;
@@ -144,33 +142,7 @@ describe('a book', () => {
   });
 });
 
-describe('server-sent events', () => {
-  test('cut anywhere → the same events', async () => {
-    const text = ': hi\n\nid: 1\n\nevent: log\nid: 2\ndata: {"a":"ü"}\n\nevent: reset\ndata: \n\n';
-    const bytes = new TextEncoder().encode(text);
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: bytes.length })), async cuts => {
-        const places = [0, ...cuts.sort((a, b) => a - b), bytes.length];
-        const pieces = places.slice(1).map((to, index) => bytes.slice(places[index], to));
-        const events = [];
-        for await (const event of serverEvents(ReadableStream.from(pieces), () => undefined)) events.push(event);
-        expect(events).toEqual([
-          { event: 'message', data: '', id: '1' },
-          { event: 'log', data: '{"a":"ü"}', id: '2' },
-          { event: 'reset', data: '', id: '2' },
-        ]);
-      }),
-    );
-  });
-});
-
 describe('what is read and shown', () => {
-  test('a summary with counts missing → has none of them', () => {
-    const summary = readSummary('{"from":"2026-01-01T00:00:00.000+0000","complete":false,"groups":{"PENDING":3}}');
-    expect(summary.groups).toBeUndefined();
-    expect(summary.total).toBeUndefined();
-  });
-
   test('any view → is read back from its address', () => {
     const conditions = fc.dictionary(fc.constantFrom(...fields), fc.tuple(fc.string({ minLength: 1 })));
     const moment = fc.option(fc.integer({ min: 0, max: 4e12 }), { nil: undefined });

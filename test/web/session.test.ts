@@ -1,21 +1,19 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
-import { fakeKey, fakeUser } from './support/fake-server.ts';
-import { FakeSubject } from './support/fake-subject.ts';
 import { messagesOf } from './support/messages.ts';
+import { Subject } from './support/subject.ts';
 
-let subject: FakeSubject;
+let subject: Subject;
+const user = { name: 'ada', password: '' };
 
 beforeAll(async () => {
-  subject = await FakeSubject.start();
+  subject = await Subject.start();
   await subject.record(messagesOf('summersale', 20, Date.now()));
+  user.password = (await subject.home.command('users', 'create', user.name, '--account', 'default')).stdout.trim();
 });
 
-afterEach(async () => {
-  await subject.closeTabs();
-  subject.server.refusal = undefined;
-});
+afterEach(() => subject.closeTabs());
 afterAll(() => subject.end());
 
 const grid = (page: Page) => page.getByRole('grid');
@@ -23,6 +21,15 @@ const stored = (page: Page) =>
   page.evaluate<string>(
     'JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])',
   );
+
+async function statusWith(authorization: string): Promise<number> {
+  return (await fetch(`${subject.url}/messenger/1/logs?limit=1`, { headers: { authorization } })).status;
+}
+
+async function newKey(scope: string): Promise<string> {
+  const { stdout } = await subject.home.command('keys', 'create', '--account', 'default', '--scope', scope);
+  return stdout.trim();
+}
 
 async function opened(): Promise<Page> {
   const page = await subject.tab();
@@ -33,20 +40,22 @@ async function opened(): Promise<Page> {
 describe('signing in', () => {
   test('a link with a key → signed in, the key nowhere to be seen', async () => {
     const page = await subject.tab();
-    await page.goto(`${subject.url}/?tz=utc#key=${fakeKey}`);
+    const urls: string[] = [];
+    page.on('request', request => urls.push(request.url()));
+    await page.goto(`${subject.url}/?tz=utc#key=${subject.key}`);
     await grid(page).waitFor();
     expect(page.url()).toBe(`${subject.url}/?tz=utc`);
-    expect(await stored(page)).not.toContain(fakeKey);
-    expect(subject.server.requests.join()).not.toContain(fakeKey);
+    expect(await stored(page)).not.toContain(subject.key);
+    expect(urls.filter(url => !url.includes('#')).join()).not.toContain(subject.key);
   });
 
   test('a key typed in → signed in; a reload → signed out', async () => {
     const page = await opened();
     expect(await axeViolations(page)).toEqual([]);
-    await page.getByLabel('API key', { exact: true }).last().fill(fakeKey);
+    await page.getByLabel('API key', { exact: true }).last().fill(subject.key);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await grid(page).waitFor();
-    expect(await stored(page)).not.toContain(fakeKey);
+    expect(await stored(page)).not.toContain(subject.key);
     await page.reload();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
   });
@@ -61,31 +70,55 @@ describe('signing in', () => {
 
   test('user name and password → a session, which signing out ends', async () => {
     const page = await opened();
+    const used = page.waitForRequest(/logs\?/).then(async request => (await request.allHeaders()).authorization ?? '');
     await page.getByRole('radio', { name: 'User name and password' }).check({ force: true });
-    await page.getByLabel('User name', { exact: true }).fill(fakeUser.username);
-    await page.getByLabel('Password', { exact: true }).fill(fakeUser.password);
+    await page.getByLabel('User name', { exact: true }).fill(user.name);
+    await page.getByLabel('Password', { exact: true }).fill(user.password);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await grid(page).waitFor();
-    expect(subject.server.sessions).toBe(1);
-    expect(await stored(page)).not.toContain('session-');
+    const token = (await used).replace('IBSSO ', '');
+    expect(await stored(page)).not.toContain(token);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
-    await expect.poll(() => subject.server.sessions).toBe(0);
+    await expect.poll(() => statusWith(`IBSSO ${token}`)).toBe(401);
   });
 
   test('a key that is revoked meanwhile → signed out, with the reason', async () => {
-    const page = await subject.page('');
-    subject.server.forget();
-    subject.server.dropListeners();
+    const key = await newKey('messenger:logs:read');
+    const page = await subject.tab();
+    await page.goto(`${subject.url}/#key=${key}`);
+    await grid(page).waitFor();
+    const [, id = ''] = key.split('_');
+    expect((await subject.home.command('keys', 'revoke', id)).code).toBe(0);
     await page.getByText('The key or session is not valid any more.').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
   });
 
-  test('the server limits sign-ins → says for how long', async () => {
+  test('a key that may not read → says so, and what it lacks', async () => {
     const page = await opened();
-    subject.server.rateLimit(30);
-    await page.getByLabel('API key', { exact: true }).last().fill(fakeKey);
+    await page
+      .getByLabel('API key', { exact: true })
+      .last()
+      .fill(await newKey('messenger:logs:write'));
     await page.keyboard.press('Enter');
-    await page.getByText('Too many attempts. Try again in 30 s.').waitFor();
+    await page.getByText('This is valid, but may not read the log.').waitFor();
+  });
+
+  test('a link with a key that may not read → a page that says so', async () => {
+    const page = await subject.tab();
+    await page.goto(`${subject.url}/#key=${await newKey('messenger:logs:write')}`);
+    await page.getByText('This key may not read the log.').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+  });
+
+  test('too many wrong keys → the server limits sign-ins, and the page says for how long', async () => {
+    for (let failures = 0; failures < 40; failures += 1) await statusWith('App nonsense');
+    const page = await opened();
+    await page.getByRole('radio', { name: 'User name and password' }).check({ force: true });
+    await page.getByLabel('User name', { exact: true }).fill(user.name);
+    await page.getByLabel('Password', { exact: true }).fill(user.password);
+    await page.keyboard.press('Enter');
+    await page.getByText(/Too many attempts. Try again in \d+ s./).waitFor();
   });
 });
 
@@ -96,7 +129,7 @@ test('all that a page does → asks no other host, and breaks no policy', async 
   page.on('request', request => asked.add(new URL(request.url()).origin));
   page.on('console', message => message.type() === 'error' && faults.push(message.text()));
   page.on('pageerror', error => faults.push(error.message));
-  await page.goto(`${subject.url}/?open=summersale-000002#key=${fakeKey}`);
+  await page.goto(`${subject.url}/?open=summersale-000002#key=${subject.key}`);
   await page.getByRole('button', { name: 'Load the picture from media.example.com' }).waitFor();
   await page.getByRole('button', { name: 'Filter …' }).click();
   await page.keyboard.press('Escape');

@@ -1,7 +1,8 @@
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useMemo } from 'react';
+import { isPassing } from '../../src/client/retry.ts';
 import type { Api } from './api/api.ts';
-import { isPassing, pauseMs, troubleOf } from './api/trouble.ts';
+import { pauseMs, troubleOf } from './api/trouble.ts';
 import { LogPage } from './log-page.tsx';
 import { SignIn } from './parts/sign-in.tsx';
 import { useSession } from './session.ts';

@@ -1,6 +1,9 @@
 import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/dialog.css';
+import './styles/search.css';
+import './styles/filters.css';
 import './styles/overview.css';
 import './styles/table.css';
 import './styles/drawer.css';

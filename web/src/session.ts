@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'react';
-import { Api } from './api/api.ts';
+import { type Api, apiWithKey } from './api/api.ts';
 
 /** Who looks. The key or the token lives in memory alone: a reload signs out. */
 export type Session = {
@@ -22,7 +22,7 @@ function takeKey(): string | undefined {
 
 function linkedApi(): Api | undefined {
   const key = takeKey();
-  return key === undefined ? undefined : new Api({ app: key });
+  return key === undefined ? undefined : apiWithKey(key);
 }
 
 export function useSession(): Session {

@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import axe from 'axe-core';
@@ -11,16 +9,6 @@ const root = dirname(dirname(dirname(import.meta.dirname)));
 /** Builds the page that servers of this clone serve, when it is not up to date. */
 export function buildPage(): void {
   execFileSync(process.execPath, [join(root, 'scripts', 'setup.mjs')]);
-}
-
-/** The page, built from its sources into a folder of its own. */
-export function builtPage(): { readonly folder: string; readonly remove: () => void } {
-  const folder = mkdtempSync(join(tmpdir(), 'sentlog-page-'));
-  // A process of its own: in the one of the tests Vite would take the page for one under development.
-  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-  const args = ['build', 'web', '--outDir', folder, '--emptyOutDir', '--logLevel', 'error'];
-  execFileSync(process.execPath, [vite, ...args], { cwd: root, env: { ...process.env, NODE_ENV: 'production' } });
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** In one process Chromium ends with the first tab that is closed; and the page has to live with a browser's security. */

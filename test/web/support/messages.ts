@@ -1,6 +1,8 @@
-import { instant } from './fake-log.ts';
-
 export type Submission = Readonly<Record<string, unknown>> & { readonly messageId: string };
+
+export function instant(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '+0000');
+}
 
 const minuteMs = 60_000;
 const endings = [

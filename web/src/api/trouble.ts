@@ -1,4 +1,5 @@
-import { ConnectionError, SentlogError, UnexpectedAnswer } from '../../../src/client/index.ts';
+import { SentlogError } from '../../../src/client/index.ts';
+import { isPassing } from '../../../src/client/retry.ts';
 
 /** What a failed call means for whoever looks. */
 export type Trouble =
@@ -9,20 +10,13 @@ export type Trouble =
 const retryAfterDefaultMs = 5000;
 
 export function troubleOf(error: unknown): Trouble {
-  if (error instanceof ConnectionError) return { kind: 'gone' };
-  if (error instanceof UnexpectedAnswer) return { kind: 'failed', reason: error.message };
-  if (!(error instanceof SentlogError))
-    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
-  if (error.status === 401) return { kind: 'signed-out' };
-  if (error.status === 403) return { kind: 'forbidden' };
-  if (error.status === 429) return { kind: 'rate-limited', retryAfterMs: error.retryAfterMs ?? retryAfterDefaultMs };
-  if ([502, 503, 504].includes(error.status)) return { kind: 'gone' };
-  return { kind: 'failed', reason: error.message };
-}
-
-export function isPassing(error: unknown): boolean {
-  const { kind } = troubleOf(error);
-  return kind === 'gone' || kind === 'rate-limited';
+  if (isPassing(error))
+    return error instanceof SentlogError && error.status === 429
+      ? { kind: 'rate-limited', retryAfterMs: error.retryAfterMs ?? retryAfterDefaultMs }
+      : { kind: 'gone' };
+  if (error instanceof SentlogError && error.status === 401) return { kind: 'signed-out' };
+  if (error instanceof SentlogError && error.status === 403) return { kind: 'forbidden' };
+  return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
 }
 
 const firstPauseMs = 500;

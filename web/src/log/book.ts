@@ -1,4 +1,5 @@
 import type { Log } from '../../../src/client/index.ts';
+import { msOf } from '../view/format.ts';
 import { type FetchPage, LogWalk } from './walk.ts';
 
 /** Live rows beyond which the view is better asked for anew. */
@@ -6,7 +7,7 @@ const arrivalsMax = 1000;
 const notifyEveryMs = 100;
 const firstRows = 50;
 
-const newestFirst = (a: Log, b: Log) => Date.parse(b.sentAt) - Date.parse(a.sentAt);
+const newestFirst = (a: Log, b: Log) => msOf(b.sentAt) - msOf(a.sentAt);
 
 /** The rows on screen: those that arrived while looking, above those that the walk finds. */
 export class LogBook {
@@ -122,7 +123,7 @@ export class LogBook {
   /** A change of a message further down than anybody has scrolled: it is read with its page. */
   #isBelow(log: Log): boolean {
     const { newest } = this.walk;
-    return newest !== undefined && Date.parse(log.sentAt) < Date.parse(newest);
+    return newest !== undefined && msOf(log.sentAt) < msOf(newest);
   }
 
   #add(log: Log): void {
@@ -132,8 +133,8 @@ export class LogBook {
       else this.#stale = true;
       return;
     }
-    const sentAt = Date.parse(log.sentAt);
-    const place = list.findIndex(one => Date.parse(one.sentAt) <= sentAt);
+    const sentAt = msOf(log.sentAt);
+    const place = list.findIndex(one => msOf(one.sentAt) <= sentAt);
     list.splice(place === -1 ? list.length : place, 0, log);
   }
 

@@ -10,7 +10,7 @@ export function useSummary() {
   const { api, view, asked } = usePage();
   return useQuery({
     queryKey: ['summary', asked.viewKey],
-    queryFn: ({ signal }) => api.summary(filterOf(view, Date.now()), buckets, signal),
+    queryFn: ({ signal }) => api.client.summary(filterOf(view, Date.now()), { buckets, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });

@@ -3,12 +3,13 @@ import { useEffect, useRef } from 'react';
 import type { Message } from '../../../src/client/index.ts';
 import { SentlogError } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { deliveryMs, durationText, inert, momentText, priceText } from '../view/format.ts';
+import { deliveryMs, durationText, errorWords, inert, momentText, priceText, zonePlace } from '../view/format.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
 import { Same } from './same.tsx';
-import { StatusWord } from './status-word.tsx';
+import { groupClass, StatusWord } from './status-word.tsx';
 import { Timeline } from './timeline.tsx';
+import { useNarrow } from './use-screen.ts';
 
 /** One message, with everything that is known of it. */
 export function Drawer() {
@@ -24,6 +25,11 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
     gcTime: 0,
   });
   const heading = useRef<HTMLHeadingElement>(null);
+  const narrow = useNarrow();
+  useEffect(() => {
+    // It covers the page then, and whoever goes on by keyboard or by ear should be in it.
+    if (narrow) heading.current?.focus();
+  }, [narrow]);
   const close = () => change(view => ({ ...view, open: undefined }));
   const closeRef = useRef(close);
   closeRef.current = close;
@@ -40,7 +46,9 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
   return (
     <aside className="drawer" aria-label="Message" aria-busy={isPending}>
       <header>
-        <h2 ref={heading}>{inert(messageId)}</h2>
+        <h2 ref={heading} tabIndex={-1}>
+          {inert(messageId)}
+        </h2>
         <button type="button" aria-label="Close the message" title="Close (Esc)" onClick={close}>
           ×
         </button>
@@ -66,21 +74,35 @@ function Missing({ error }: { readonly error: Error }) {
   );
 }
 
-function Details({ message }: { readonly message: Message }) {
+/** The answer to "what happened to it?", before everything else. */
+function Outcome({ message }: { readonly message: Message }) {
+  const { status, error } = message;
+  const ms = deliveryMs(message);
   return (
-    <>
-      <p className="outcome">
-        <StatusWord status={message.status} /> {inert(message.status.description, 1000)}
-        {message.status.action !== undefined && <span className="quiet"> {inert(message.status.action, 1000)}</span>}
+    <div className={`outcome outcome-${groupClass(status.groupName)}`}>
+      <p>
+        <StatusWord status={status} />{' '}
+        <span className="quiet">{ms === undefined ? 'no final report yet' : `${durationText(ms)} after sending`}</span>
       </p>
-      {message.error.id !== 0 && (
-        <p className="outcome-error">
-          <strong>{inert(message.error.name)}</strong> {inert(message.error.description, 1000)}
-          {message.error.permanent ? ' (permanent)' : ''}
+      <p>{inert(status.description, 1000)}</p>
+      {status.action !== undefined && <p className="quiet">{inert(status.action, 1000)}</p>}
+      {error.id !== 0 && (
+        <p>
+          <strong>{errorWords(error.name)}</strong>
+          {error.permanent ? ' (permanent)' : ' (may pass)'}: {inert(error.description, 1000)}
         </p>
       )}
+    </div>
+  );
+}
+
+function Details({ message }: { readonly message: Message }) {
+  const { view } = usePage();
+  return (
+    <>
+      <Outcome message={message} />
       <Same message={message} />
-      <h3>Timeline</h3>
+      <h3>Timeline, {zonePlace(view.utc)} time</h3>
       <Timeline message={message} />
       <h3>Content</h3>
       <ContentView content={message.content} />

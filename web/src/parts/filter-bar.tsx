@@ -1,4 +1,4 @@
-import { type FormEvent, useId, useState } from 'react';
+import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import type { FeedState } from '../log/feed.ts';
 import { valuesOf } from '../log/search.ts';
 import { usePage } from '../page-context.ts';
@@ -7,19 +7,11 @@ import { type Field, fieldLabels, fields, groupNames, isOpenEnded, listFields, w
 import { RangePicker } from './range-picker.tsx';
 
 export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
-  const { view, change } = usePage();
   return (
     <section className="filters" aria-label="Filters">
       <div className="filter-line">
         <RangePicker />
-        <button
-          type="button"
-          aria-pressed={view.utc}
-          title={`Times are shown in ${zoneName(view.utc)}`}
-          onClick={() => change(one => ({ ...one, utc: !one.utc }), { replace: true })}
-        >
-          {view.utc ? 'UTC' : 'Local time'}
-        </button>
+        <ZoneChoice />
         <LiveButton feed={feed} />
         <FilterForm />
       </div>
@@ -28,10 +20,32 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
   );
 }
 
+function ZoneChoice() {
+  const { view, change } = usePage();
+  const id = useId();
+  return (
+    <fieldset className="choice zones" title={`Times are shown in ${zoneName(view.utc)}`}>
+      <legend className="unseen">Times in</legend>
+      {[false, true].map(utc => (
+        <label key={String(utc)}>
+          <input
+            type="radio"
+            name={id}
+            checked={view.utc === utc}
+            onChange={() => change(one => ({ ...one, utc }), { replace: true })}
+          />
+          <span>{utc ? 'UTC' : 'Local'}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 const feedLabels: Readonly<Record<FeedState | 'off', string>> = {
   live: 'Live',
   connecting: 'Connecting …',
   lost: 'Reconnecting …',
+  limited: 'Waiting …',
   refused: 'Live is not available',
   off: 'Paused',
 };
@@ -90,6 +104,15 @@ function FilterForm() {
   const { view, change } = usePage();
   const [open, setOpen] = useState(false);
   const id = useId();
+  const opener = useRef<HTMLButtonElement>(null);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (open) form.current?.querySelector('input')?.focus();
+  }, [open]);
+  const close = () => {
+    setOpen(false);
+    opener.current?.focus();
+  };
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -99,20 +122,21 @@ function FilterForm() {
       return values.length === 0 ? [] : [[field, values] as const];
     });
     change(one => ({ ...one, conditions: Object.fromEntries(conditions) }));
-    setOpen(false);
+    close();
   };
   return (
     <>
-      <button type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
+      <button ref={opener} type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
         Filter …
       </button>
       {open && (
         <form
+          ref={form}
           id={id}
           className="filter-form"
           onSubmit={apply}
           onKeyDown={event => {
-            if (event.key === 'Escape') setOpen(false);
+            if (event.key === 'Escape') close();
           }}
         >
           {fields.map(field => (

@@ -3,13 +3,16 @@ import { type KeyboardEvent, type MouseEvent, type RefObject, useEffect, useRef,
 import type { Log } from '../../../src/client/index.ts';
 import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
-import { countText } from '../view/format.ts';
-import { type Column, tracksOf } from './columns.tsx';
+import { countText, zonePlace } from '../view/format.ts';
+import { type Column, tracksOf, widthOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
-import { useNarrow } from './use-narrow.ts';
+import { useNarrow, useRemPx } from './use-screen.ts';
 
-const rowPx = 30;
-const narrowRowPx = 66;
+const rowRem = 2.3;
+const narrowRowRem = 5.1;
+
+/** Scrolled down by more than this, the rows are held. */
+const heldFromPx = 15;
 
 type Props = { readonly book: LogBook; readonly columns: readonly Column[] };
 
@@ -18,13 +21,14 @@ export function LogTable({ book, columns }: Props) {
   const { view } = usePage();
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
-  const height = narrow ? narrowRowPx : rowPx;
+  const rem = useRemPx();
+  const height = Math.round(rem * (narrow ? narrowRowRem : rowRem));
   const rows = useVirtualizer({
     count: book.count,
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
     overscan: 12,
-    scrollPaddingStart: narrow ? 0 : rowPx,
+    scrollPaddingStart: narrow ? 0 : height,
   });
   useEffect(() => {
     void height;
@@ -34,7 +38,6 @@ export function LogTable({ book, columns }: Props) {
   const holding = useHolding(book, scroller);
   const { activeIndex, grid } = useGrid(book, rows, () => Math.floor((scroller.current?.clientHeight ?? 0) / height));
   const template = narrow ? undefined : tracksOf(columns);
-  const minWidth = narrow ? undefined : columns.reduce((sum, { minPx }) => sum + minPx, 0);
   return (
     <div className="table-box">
       <Waiting book={book} holding={holding} scroller={scroller} />
@@ -44,13 +47,14 @@ export function LogTable({ book, columns }: Props) {
           id="log"
           aria-label="Messages, newest first"
           aria-colcount={columns.length}
-          style={{ minWidth }}
+          style={{ minWidth: narrow ? undefined : widthOf(columns) }}
         >
           <thead>
-            <tr aria-rowindex={1} style={{ gridTemplateColumns: template }}>
+            <tr aria-rowindex={1} style={{ gridTemplateColumns: template, lineHeight: lineHeightOf(height) }}>
               {columns.map(column => (
                 <th key={column.name} scope="col" className={column.number ? 'number' : undefined}>
                   {column.label}
+                  {column.name === 'time' && <span className="zone"> {zonePlace(view.utc)}</span>}
                 </th>
               ))}
             </tr>
@@ -61,6 +65,7 @@ export function LogTable({ book, columns }: Props) {
                 key={index}
                 index={index}
                 start={start}
+                height={height}
                 log={book.row(index)}
                 columns={columns}
                 template={template}
@@ -114,23 +119,32 @@ function useGrid(book: LogBook, rows: Virtualizer<HTMLDivElement, Element>, scre
   return { activeIndex, grid };
 }
 
+/** Its border belongs to a row. */
+const lineHeightOf = (rowPx: number) => `${rowPx - 1}px`;
+
 function Row(props: {
   readonly index: number;
   readonly start: number;
+  readonly height: number;
   readonly log: Log | undefined;
   readonly columns: readonly Column[];
   readonly template: string | undefined;
   readonly selected: boolean;
   readonly utc: boolean;
 }) {
-  const { index, start, log, columns, template, selected, utc } = props;
+  const { index, start, height, log, columns, template, selected, utc } = props;
   return (
     <tr
       id={`row-${index}`}
       data-index={index}
       aria-rowindex={index + 2}
       aria-selected={selected}
-      style={{ gridTemplateColumns: template, transform: `translateY(${start}px)` }}
+      style={{
+        height,
+        lineHeight: lineHeightOf(height),
+        gridTemplateColumns: template,
+        transform: `translateY(${start}px)`,
+      }}
     >
       {columns.map(column => (
         <td key={column.name} className={`cell-${column.name}${column.number ? ' number' : ''}`}>
@@ -176,7 +190,7 @@ function useHolding(book: LogBook, scroller: RefObject<HTMLDivElement | null>): 
     if (box === null) return;
     box.scrollTop = 0;
     const look = () => {
-      const down = box.scrollTop > rowPx / 2;
+      const down = box.scrollTop > heldFromPx;
       setHolding(down);
       if (down) book.hold(true);
       else book.release();

@@ -1,13 +1,13 @@
 import { useState } from 'react';
-import type { Summary } from '../api/summary.ts';
+import type { Summary } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { useSummary } from '../log/use-summary.ts';
 import { usePage } from '../page-context.ts';
-import { countText, durationText, inert, percentText, sumText, wordsOf } from '../view/format.ts';
+import { countText, durationText, errorWords, inert, percentText, sumText, wordsOf } from '../view/format.ts';
 import { type Field, type GroupName, groupNames, withCondition } from '../view/view.ts';
 import { Chart } from './chart.tsx';
 import { keep, kept } from './theme.ts';
-import { useNarrow } from './use-narrow.ts';
+import { useNarrow } from './use-screen.ts';
 
 const keptAs = 'sentlog.overview';
 
@@ -61,24 +61,38 @@ function failureText(error: Error): string {
     : `The figures could not be had: ${error.message}`;
 }
 
-type Shown = { readonly label: string; readonly value: string | undefined; readonly detail?: string | undefined };
+type Shown = {
+  readonly label: string;
+  /** Several of what cannot be added up. */
+  readonly value: string | readonly string[] | undefined;
+  readonly detail?: string | undefined;
+  readonly bad?: boolean;
+};
 
 function figuresOf(summary: Summary): readonly Shown[] {
   const { total, groups, deliveryMs, prices } = summary;
   const failed = groups === undefined ? undefined : groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED;
-  const share = (count: number | undefined) =>
-    count === undefined || total === undefined ? undefined : percentText(count, total);
+  const share = (count: number | undefined) => (count === undefined || !total ? undefined : percentText(count, total));
   const took = (ms: number | undefined) =>
     deliveryMs === undefined ? undefined : ms === undefined ? '–' : durationText(ms);
   const cost = prices?.map(({ sum, currency }) => sumText(sum, currency));
   return [
     { label: 'Messages', value: total === undefined ? undefined : countText(total) },
-    { label: 'Delivered', value: share(groups?.DELIVERED), detail: groups && countText(groups.DELIVERED) },
+    {
+      label: 'Delivered',
+      value: total === 0 ? '–' : share(groups?.DELIVERED),
+      detail: groups && total !== 0 ? countText(groups.DELIVERED) : undefined,
+    },
     { label: 'Pending', value: groups && countText(groups.PENDING), detail: share(groups?.PENDING) },
-    { label: 'Failed', value: failed === undefined ? undefined : countText(failed), detail: share(failed) },
+    {
+      label: 'Failed',
+      value: failed === undefined ? undefined : countText(failed),
+      detail: share(failed),
+      bad: failed !== 0,
+    },
     { label: 'Delivery time, median', value: took(deliveryMs?.p50) },
     { label: '95 % within', value: took(deliveryMs?.p95) },
-    { label: 'Cost', value: cost === undefined ? undefined : cost.length === 0 ? '–' : cost.join(' · ') },
+    { label: 'Cost', value: cost === undefined ? undefined : cost.length === 0 ? '–' : cost },
   ];
 }
 
@@ -90,16 +104,26 @@ function Figures({ summary, failed }: { readonly summary: Summary | undefined; r
   const missing = summary !== undefined || failed ? 'unknown' : '…';
   return (
     <dl className="figures">
-      {figures.map(({ label, value, detail }) => (
+      {figures.map(({ label, value, detail, bad }) => (
         <div key={label}>
           <dt>{label}</dt>
-          <dd className={value === undefined ? 'unknown' : undefined}>
-            {value ?? missing}
+          <dd className={value === undefined ? 'unknown' : bad ? 'bad' : undefined}>
+            {typeof value === 'object' ? <Sums texts={value} /> : (value ?? missing)}
             {detail !== undefined && <span className="detail">{detail}</span>}
           </dd>
         </div>
       ))}
     </dl>
+  );
+}
+
+function Sums({ texts }: { readonly texts: readonly string[] }) {
+  return (
+    <span className="sums">
+      {texts.map(text => (
+        <span key={text}>{text}</span>
+      ))}
+    </span>
   );
 }
 
@@ -125,16 +149,14 @@ function Legend({ summary }: { readonly summary: Summary | undefined }) {
 type FailureList = readonly { readonly name: string; readonly count: number }[] | undefined;
 
 function Failures({ summary }: { readonly summary: Summary | undefined }) {
+  const { errors, senders: bySender, campaigns: byCampaign } = summary?.failures ?? {};
+  const senders = bySender?.map(({ sender, count }) => ({ name: sender, count }));
+  const campaigns = byCampaign?.map(({ campaignReferenceId, count }) => ({ name: campaignReferenceId, count }));
   return (
     <div className="failures">
-      <FailureColumn label="Failed by error" field="error" list={summary?.errors} known={summary !== undefined} />
-      <FailureColumn label="By sender" field="sender" list={summary?.senders} known={summary !== undefined} />
-      <FailureColumn
-        label="By campaign"
-        field="campaignReferenceId"
-        list={summary?.campaigns}
-        known={summary !== undefined}
-      />
+      <FailureColumn label="Failed by error" field="error" list={errors} known={summary !== undefined} />
+      <FailureColumn label="By sender" field="sender" list={senders} known={summary !== undefined} />
+      <FailureColumn label="By campaign" field="campaignReferenceId" list={campaigns} known={summary !== undefined} />
     </div>
   );
 }
@@ -147,6 +169,7 @@ function FailureColumn(props: {
 }) {
   const { change } = usePage();
   const { label, field, list, known } = props;
+  const most = list?.[0]?.count ?? 0;
   return (
     <div>
       <h2>{label}</h2>
@@ -157,9 +180,10 @@ function FailureColumn(props: {
           <li key={name}>
             <button type="button" onClick={() => change(one => withCondition(one, field, [name]))}>
               <span className="name" title={inert(name)}>
-                {inert(name, 60)}
+                {field === 'error' ? errorWords(name) : inert(name, 60)}
               </span>
               <span className="count">{countText(count)}</span>
+              <span className="share" style={{ width: `calc(${(count / most) * 100}% - 12px)` }} aria-hidden="true" />
             </button>
           </li>
         ))}

@@ -8,32 +8,25 @@ export function Same({ message }: { readonly message: Log }) {
   const show = (conditions: Conditions) => change(view => ({ ...view, conditions, range: { last: 'all' } }));
   const { bulkId, destination, sender, error, status, campaignReferenceId } = message;
   const group = groupNames.find(name => name === status.groupName);
+  const same: readonly (readonly [string, Conditions])[] = [
+    ...(bulkId === undefined ? [] : [['bulk', { bulkId: [bulkId] }] as const]),
+    ['destination', { destination: [destination] }],
+    ['sender', { sender: [sender] }],
+    ...(campaignReferenceId === undefined
+      ? []
+      : [['campaign', { campaignReferenceId: [campaignReferenceId] }] as const]),
+    ...(error.id === 0
+      ? []
+      : [['error', { error: [error.name], ...(group !== undefined && { generalStatus: [group] }) }] as const]),
+  ];
   return (
     <p className="same">
-      {bulkId !== undefined && (
-        <button type="button" onClick={() => show({ bulkId: [bulkId] })}>
-          Same bulk
+      <span className="quiet">Same</span>
+      {same.map(([name, conditions]) => (
+        <button key={name} type="button" aria-label={`Same ${name}`} onClick={() => show(conditions)}>
+          {name}
         </button>
-      )}
-      <button type="button" onClick={() => show({ destination: [destination] })}>
-        Same destination
-      </button>
-      <button type="button" onClick={() => show({ sender: [sender] })}>
-        Same sender
-      </button>
-      {campaignReferenceId !== undefined && (
-        <button type="button" onClick={() => show({ campaignReferenceId: [campaignReferenceId] })}>
-          Same campaign
-        </button>
-      )}
-      {error.id !== 0 && (
-        <button
-          type="button"
-          onClick={() => show({ error: [error.name], ...(group !== undefined && { generalStatus: [group] }) })}
-        >
-          Same error
-        </button>
-      )}
+      ))}
     </p>
   );
 }

@@ -1,5 +1,5 @@
-import { type FormEvent, useEffect, useId, useState } from 'react';
-import { Api } from '../api/api.ts';
+import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
+import { type Api, apiWithKey, apiWithPassword } from '../api/api.ts';
 import { troubleOf } from '../api/trouble.ts';
 
 type Way = 'key' | 'password';
@@ -24,9 +24,16 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
   const [way, setWay] = useState<Way>('key');
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     document.title = 'Sign in · sentlog';
+    return () => {
+      document.title = 'sentlog';
+    };
   }, []);
+  useEffect(() => {
+    form.current?.querySelector<HTMLInputElement>(`[name="${way === 'key' ? 'key' : 'username'}"]`)?.focus();
+  }, [way]);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -36,8 +43,8 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
     try {
       const api =
         way === 'key'
-          ? new Api({ app: text('key') })
-          : await Api.withPassword(text('username'), String(form.get('password') ?? ''));
+          ? apiWithKey(text('key'))
+          : await apiWithPassword(text('username'), String(form.get('password') ?? ''));
       await api.client.logs({ limit: 1 });
       props.onSignedIn(api);
     } catch (failure) {
@@ -48,7 +55,7 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
   const message = error ?? props.notice;
   return (
     <main className="sign-in">
-      <form onSubmit={submit}>
+      <form ref={form} onSubmit={submit}>
         <h1>sentlog</h1>
         <p>Sign in to see what happened to your messages.</p>
         <WayChoice way={way} onChange={setWay} />
@@ -59,6 +66,11 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
         <button className="primary" type="submit" disabled={busy}>
           {busy ? 'Signing in …' : 'Sign in'}
         </button>
+        <p className="quiet">
+          {way === 'key'
+            ? 'No key? Make one where the server runs: npx sentlog keys create --account default.'
+            : 'No user? Make one where the server runs: npx sentlog users create NAME --account default.'}
+        </p>
         <p className="quiet">Kept in this tab’s memory only: reloading the page signs you out.</p>
       </form>
     </main>

@@ -47,6 +47,7 @@ function Reached({ book }: { readonly book: LogBook }) {
   if (!walk.started) return 'Loading …';
   const until =
     walk.scannedUntil === undefined ? '' : `, back to ${momentText(walk.scannedUntil, view.utc).slice(5, 19)}`;
-  if (walk.ended) return count === 1 ? '1 message' : `${countText(count)} messages, all of them`;
-  return `${countText(count)} messages so far${until}`;
+  if (walk.ended)
+    return count === 0 ? 'No messages' : count === 1 ? '1 message' : `${countText(count)} messages, all of them`;
+  return `${countText(count)} messages loaded so far${until}`;
 }

@@ -1,7 +1,7 @@
 import type { Message, TimelineEntry } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { durationText, inert, momentText } from '../view/format.ts';
-import { StatusWord } from './status-word.tsx';
+import { durationText, errorWords, inert, momentText, msOf } from '../view/format.ts';
+import { groupClass, StatusWord } from './status-word.tsx';
 
 /** Reports that came this much after what they report are late. */
 const lateMs = 2000;
@@ -9,8 +9,8 @@ const lateMs = 2000;
 /** Every status of a message, in the order they happened. */
 export function Timeline({ message }: { readonly message: Message }) {
   const { utc } = usePage().view;
-  const sentMs = Date.parse(message.sentAt);
-  const entries = message.timeline.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  const sentMs = msOf(message.sentAt);
+  const entries = message.timeline.toSorted((a, b) => msOf(a.at) - msOf(b.at));
   return (
     <ol className="timeline">
       <li>
@@ -18,12 +18,19 @@ export function Timeline({ message }: { readonly message: Message }) {
         <p>Sent</p>
       </li>
       {entries.map((entry, index) => (
-        <li key={`${entry.at} ${entry.receivedAt} ${index.toString()}`}>
+        <li
+          key={`${entry.at} ${entry.receivedAt} ${index.toString()}`}
+          className={`step-${groupClass(entry.status.groupName)}`}
+        >
           <time dateTime={entry.at}>{momentText(entry.at, utc)}</time>
           <p>
             <StatusWord status={entry.status} /> <span className="code">{inert(entry.status.name)}</span>
           </p>
-          {entry.error.id !== 0 && <p className="code">{inert(entry.error.name)}</p>}
+          {entry.error.id !== 0 && (
+            <p>
+              {errorWords(entry.error.name)} <span className="code">{inert(entry.error.name)}</span>
+            </p>
+          )}
           <p className="quiet">{distances(entry, sentMs)}</p>
         </li>
       ))}
@@ -38,9 +45,13 @@ export function Timeline({ message }: { readonly message: Message }) {
 }
 
 function distances(entry: TimelineEntry, sentMs: number): string {
-  const atMs = Date.parse(entry.at);
-  const lagMs = Date.parse(entry.receivedAt) - atMs;
+  const atMs = msOf(entry.at);
+  const lagMs = msOf(entry.receivedAt) - atMs;
   const after =
-    atMs >= sentMs ? `${durationText(atMs - sentMs)} after sending` : 'before it was sent, by its own clock';
+    atMs > sentMs
+      ? `${durationText(atMs - sentMs)} after sending`
+      : atMs === sentMs
+        ? 'at once'
+        : 'before it was sent, by its own clock';
   return lagMs >= lateMs ? `${after}; reported ${durationText(lagMs)} later` : after;
 }

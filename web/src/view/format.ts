@@ -1,5 +1,10 @@
 import type { Log } from '../../../src/client/index.ts';
 
+/** The moment that a date of the API names. Not every browser reads an offset without its colon. */
+export function msOf(text: string): number {
+  return Date.parse(text.replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
+}
+
 const partsOf = (ms: number, utc: boolean) => {
   const date = new Date(ms);
   // A moment shifted by its own offset shows the local clock in its UTC fields.
@@ -9,7 +14,7 @@ const partsOf = (ms: number, utc: boolean) => {
 
 /** `2026-11-23 20:33:34.120` */
 export function momentText(moment: string | number, utc: boolean): string {
-  const ms = typeof moment === 'number' ? moment : Date.parse(moment);
+  const ms = typeof moment === 'number' ? moment : msOf(moment);
   return partsOf(ms, utc)?.replace('T', ' ').slice(0, 23) ?? String(moment);
 }
 
@@ -31,6 +36,11 @@ export function inputMoment(text: string, utc: boolean): number | undefined {
 
 export function zoneName(utc: boolean): string {
   return utc ? 'UTC' : (Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local');
+}
+
+/** `Zagreb`, or `UTC`: short enough for the head of a column. */
+export function zonePlace(utc: boolean): string {
+  return zoneName(utc).split('/').at(-1)?.replaceAll('_', ' ') ?? '';
 }
 
 const whole = new Intl.NumberFormat('en-GB');
@@ -73,7 +83,7 @@ export function bytesText(bytes: number): string {
 /** How long a message took to its end; `undefined` while it has not come to one. */
 export function deliveryMs({ sentAt, doneAt }: Log): number | undefined {
   if (doneAt === undefined) return undefined;
-  const ms = Date.parse(doneAt) - Date.parse(sentAt);
+  const ms = msOf(doneAt) - msOf(sentAt);
   return Number.isNaN(ms) ? undefined : ms;
 }
 
@@ -81,6 +91,11 @@ export function deliveryMs({ sentAt, doneAt }: Log): number | undefined {
 export function wordsOf(name: string): string {
   const words = name.toLowerCase().replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** `EC_BLOCKED_USER` → `Blocked user` */
+export function errorWords(name: string): string {
+  return wordsOf(inert(name.replace(/^EC_/, ''), 60));
 }
 
 /** Characters that would not be seen, or that would turn around the text beside them. */

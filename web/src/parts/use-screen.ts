@@ -12,3 +12,15 @@ function subscribe(listener: () => void): () => void {
 export function useNarrow(): boolean {
   return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
+
+function subscribeToSize(listener: () => void): () => void {
+  addEventListener('resize', listener);
+  return () => removeEventListener('resize', listener);
+}
+
+/** What a `rem` is in pixels, for what is laid out by number. */
+export function useRemPx(): number {
+  return useSyncExternalStore(subscribeToSize, () =>
+    Number.parseFloat(getComputedStyle(document.documentElement).fontSize),
+  );
+}

@@ -1,0 +1,122 @@
+import uPlot from 'uplot';
+import type { GroupCounts, Summary } from '../../../src/client/index.ts';
+import { momentText, msOf } from '../view/format.ts';
+import { type GroupName, groupNames } from '../view/view.ts';
+
+/** A bar of the chart; without `groups` its messages could not be counted in time. */
+export type Bar = { readonly fromMs: number; readonly groups: GroupCounts | undefined };
+
+/**
+ * The bars of a summary's whole time. Counting goes from new to old, so what is missing when time ran out lies before the
+ * first bucket that is there.
+ */
+export function barsOf({ from, to, bucketMs, buckets }: Summary): readonly Bar[] {
+  const counted = buckets.map(bucket => ({ fromMs: msOf(bucket.from), groups: bucket.groups }));
+  const [first, second] = counted;
+  // The first one may begin with the range, in the middle of its bucket; the bars stand evenly all the same.
+  if (first !== undefined && second !== undefined) first.fromMs = second.fromMs - bucketMs;
+  const missing: Bar[] = [];
+  const endMs = first?.fromMs ?? msOf(to);
+  for (let fromMs = endMs - bucketMs; fromMs + bucketMs > msOf(from); fromMs -= bucketMs)
+    missing.unshift({ fromMs, groups: undefined });
+  return [...missing, ...counted];
+}
+
+/** Bars stand on one another: each series is the sum of itself and those below, the whole drawn first. */
+const drawn: readonly GroupName[] = groupNames.toReversed();
+
+export function dataOf(bars: readonly Bar[]): uPlot.AlignedData {
+  const sums = drawn.map((_, index) => {
+    const below = drawn.slice(index);
+    return bars.map(({ groups }) => (groups === undefined ? null : below.reduce((sum, name) => sum + groups[name], 0)));
+  });
+  return [bars.map(bar => bar.fromMs / 1000), ...sums];
+}
+
+function colourOf(element: HTMLElement, variable: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${variable})`;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+const heightRem = 10.2;
+
+export type Reactions = {
+  readonly onHover: (index: number | undefined) => void;
+  readonly onSelect: (sinceMs: number, untilMs: number) => void;
+};
+
+export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on: Reactions): uPlot.Options {
+  const bars = uPlot.paths.bars?.({ size: [0.86, 60], align: 1 });
+  const stroke = colourOf(element, '--quiet');
+  const grid = { stroke: colourOf(element, '--line'), width: 1 };
+  const font = `${Math.round(remPx * 0.85)}px system-ui, sans-serif`;
+  return {
+    width: Math.max(element.clientWidth, 200),
+    height: Math.round(remPx * heightRem),
+    padding: [8, 20, 0, 0],
+    legend: { show: false },
+    cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
+    tzDate: seconds => (utc ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
+    scales: { y: { range: (_, __, max) => [0, Math.max(max, 1)] } },
+    axes: [
+      { stroke, grid: { show: false }, ticks: grid, font, size: remPx * 2, values: axisTimes(utc) },
+      { stroke, grid, ticks: { show: false }, font, size: remPx * 4, values: (_, ticks) => ticks.map(axisCount) },
+    ],
+    series: [
+      {},
+      ...drawn.map(name => ({
+        fill: colourOf(element, `--bar-${name.toLowerCase()}`),
+        width: 0,
+        points: { show: false },
+        ...(bars !== undefined && { paths: bars }),
+      })),
+    ],
+    hooks: {
+      drawAxes: [plot => shadeUnknown(plot, grid.stroke)],
+      setCursor: [plot => on.onHover(plot.cursor.idx ?? undefined)],
+      setSelect: [
+        plot => {
+          const { left, width } = plot.select;
+          if (width < 4) return;
+          on.onSelect(plot.posToVal(left, 'x') * 1000, plot.posToVal(left + width, 'x') * 1000);
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+}
+
+/** What could not be counted is grey, and not empty. */
+function shadeUnknown(plot: uPlot, colour: string): void {
+  const [times, whole] = plot.data;
+  const first = whole?.findIndex(count => count !== null) ?? 0;
+  if (first === 0) return;
+  const known = first === -1 ? undefined : times[first];
+  const end = known === undefined ? plot.bbox.left + plot.bbox.width : plot.valToPos(known, 'x', true);
+  plot.ctx.save();
+  plot.ctx.globalAlpha = 0.6;
+  plot.ctx.fillStyle = colour;
+  plot.ctx.fillRect(plot.bbox.left, plot.bbox.top, end - plot.bbox.left, plot.bbox.height);
+  plot.ctx.restore();
+}
+
+const dayS = 86_400;
+
+function axisTimes(utc: boolean): uPlot.Axis.Values {
+  return (_, ticks) => {
+    const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
+    return ticks.map(seconds => {
+      const text = momentText(seconds * 1000, utc);
+      if (step >= dayS || text.slice(11, 19) === '00:00:00') return text.slice(5, 10);
+      return step < 60 ? text.slice(11, 19) : text.slice(11, 16);
+    });
+  };
+}
+
+function axisCount(count: number): string {
+  return Number.isInteger(count) ? Intl.NumberFormat('en-GB', { notation: 'compact' }).format(count) : '';
+}

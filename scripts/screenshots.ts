@@ -1,36 +1,58 @@
-/**
- * Takes the pictures in `docs/screenshots` of the page: of the server that `SENTLOG_PAGE_URL` and `SENTLOG_PAGE_KEY` name,
- * such as that of `npm run demo`, else of a made-up log.
- */
+/** Takes the pictures in `docs/screenshots`: of the page of a server of its own, with the traffic of the demo. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { messagesOf } from '../test/web/support/messages.ts';
-import { startedSubject } from '../test/web/support/subject.ts';
+import type { Page } from 'playwright-core';
+import { Subject } from '../test/web/support/subject.ts';
 
 const folder = join(dirname(import.meta.dirname), 'docs', 'screenshots');
-const wall = { width: 1440, height: 900 };
+const desk = { width: 1440, height: 900 };
 const phone = { width: 360, height: 740 };
-const made = 2400;
 
-const subject = await startedSubject();
+type Shot = {
+  readonly name: string;
+  readonly colorScheme: 'light' | 'dark';
+  readonly viewport: typeof desk;
+  readonly search?: string;
+  readonly act?: (page: Page) => Promise<void>;
+};
+
+const openRow = (row: number) => async (page: Page) => {
+  await page.locator(`#row-${row}`).click();
+  await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+};
+
+const shots: readonly Shot[] = [
+  { name: 'overview-light', colorScheme: 'light', viewport: desk },
+  {
+    name: 'message-dark',
+    colorScheme: 'dark',
+    viewport: desk,
+    search: '?generalStatus=UNDELIVERABLE',
+    act: openRow(4),
+  },
+  { name: 'phone-light', colorScheme: 'light', viewport: phone },
+  {
+    name: 'phone-message-dark',
+    colorScheme: 'dark',
+    viewport: phone,
+    search: '?generalStatus=UNDELIVERABLE',
+    act: openRow(1),
+  },
+];
+
+const subject = await Subject.start();
 try {
   mkdirSync(folder, { recursive: true });
-  if (process.env.SENTLOG_PAGE_URL === undefined) await subject.record(messagesOf('summersale', made, Date.now()));
-  const take = async (name: string, colorScheme: 'light' | 'dark', viewport: typeof wall, row?: number) => {
-    const page = await subject.page('', { colorScheme, viewport });
+  await subject.tellTraffic();
+  for (const { name, colorScheme, viewport, search = '', act } of shots) {
+    const page = await subject.page(search, { colorScheme, viewport, timezoneId: 'Europe/Oslo' });
     await page.locator('#row-0').waitFor();
-    if (row !== undefined) {
-      await page.locator(`#row-${row}`).click();
-      await page.getByRole('heading', { name: 'Timeline' }).waitFor();
-    }
     await page.locator('.figures dd').first().filter({ hasText: /\d/ }).waitFor();
+    await act?.(page);
     await page.screenshot({ path: join(folder, `${name}.png`) });
     console.log(join('docs', 'screenshots', `${name}.png`));
-  };
-  await take('overview-light', 'light', wall);
-  await take('message-dark', 'dark', wall, 4);
-  await take('phone-light', 'light', phone);
-  await take('phone-message-dark', 'dark', phone, 1);
+    await subject.closeTabs();
+  }
 } finally {
   await subject.end();
 }

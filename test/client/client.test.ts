@@ -319,3 +319,65 @@ describe('message and export', () => {
     );
   });
 });
+
+describe('summary', () => {
+  const summary = {
+    from: '2023-02-02T11:00:00.000+0000',
+    to: '2023-02-02T12:00:00.000+0000',
+    bucketMs: 60_000,
+    complete: false,
+    buckets: [{ from: '2023-02-02T11:00:00.000+0000', groups: { DELIVERED: 1 } }],
+    deliveryMs: { count: 0 },
+  };
+
+  test('a filter and buckets → the request, and the figures as they came', async () => {
+    const { client, calls } = scripted([json(summary)]);
+    expect(await client.summary({ sender: 's' }, { buckets: 5 })).toEqual(summary);
+    expect(calls[0]?.url.href).toBe('https://log.example/base/messenger/1/logs/summary?sender=s&buckets=5');
+  });
+
+  test.each([
+    { ...summary, complete: undefined },
+    { ...summary, total: '5' },
+    { ...summary, groups: { DELIVERED: null } },
+    { ...summary, buckets: [{ groups: {} }] },
+    { ...summary, prices: [{ sum: 1 }] },
+    { ...summary, failures: { errors: [{ name: 'x' }] } },
+    [],
+  ])('%j → not taken for a summary', async body => {
+    await expect(scripted([json(body)]).client.summary()).rejects.toThrow(UnexpectedAnswer);
+  });
+
+  test('a list of no values → refused without a request', async () => {
+    const { client, calls } = scripted([json(summary)]);
+    await expect(client.summary({ messageId: [] })).rejects.toThrow(RangeError);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('sessions and tokens', () => {
+  test('a user name and a password → a session, without any other credential', async () => {
+    const { client, calls } = scripted([json({ token: 't' })]);
+    expect(await client.createSession('ada', 'secret')).toBe('t');
+    expect(calls[0]).toMatchObject({ method: 'POST', body: '{"username":"ada","password":"secret"}' });
+    expect(calls[0]?.headers.has('authorization')).toBe(false);
+  });
+
+  test('the end of a session → told in its name', async () => {
+    const { client, calls } = scripted([new Response(null, { status: 204 })], { ibsso: 't' });
+    await client.endSession();
+    expect([calls[0]?.method, calls[0]?.headers.get('authorization')]).toEqual(['DELETE', 'IBSSO t']);
+  });
+
+  test('the parts of a key → an access token', async () => {
+    const { client, calls } = scripted([json({ access_token: 'a', token_type: 'Bearer', expires_in: 60 })]);
+    expect(await client.issueToken('id', 's&t')).toEqual({ accessToken: 'a', expiresInMs: 60_000 });
+    expect(calls[0]?.body).toBe('client_id=id&client_secret=s%26t&grant_type=client_credentials');
+    expect(calls[0]?.headers.get('content-type')).toBe('application/x-www-form-urlencoded');
+  });
+
+  test.each([{}, { token: 5 }, { access_token: 'a' }])('%j → not taken for either', async body => {
+    await expect(scripted([json(body)]).client.createSession('a', 'b')).rejects.toThrow(UnexpectedAnswer);
+    await expect(scripted([json(body)]).client.issueToken('a', 'b')).rejects.toThrow(UnexpectedAnswer);
+  });
+});

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { PostgresServer } from './comparators/postgres-server.ts';
+import { PostgresServer } from '../test/support/postgres-server.ts';
 import { processTreeBytes } from './machine.ts';
 import { ServerProcess } from './server/handle.ts';
 import type { Access, DriverName, StoreChoice } from './server/messages.ts';
@@ -87,10 +87,12 @@ async function inFolder(
 
 async function besidePostgres({ workplace, access, retentionMs }: Surroundings): Promise<Backend> {
   const folder = workplace.newFolder('postgres');
-  const postgres = await PostgresServer.create(folder);
-  const endNow = workplace.endWith(() => postgres.stop('immediate'));
+  await mkdir(folder);
+  const postgres = await PostgresServer.start(['shared_buffers=1GB'], folder);
+  const url = postgres.socketUrl('postgres');
+  const endNow = workplace.endWith(() => postgres.halt('kill'));
   const query = async (...statements: readonly string[]) => {
-    const client = new pg.Client({ ...postgres.connection, database: 'postgres' });
+    const client = new pg.Client({ connectionString: url });
     await client.connect();
     try {
       let rows: readonly Record<string, unknown>[] = [];
@@ -102,8 +104,8 @@ async function besidePostgres({ workplace, access, retentionMs }: Surroundings):
   };
   return {
     start: async () => {
-      await postgres.start();
-      const store = { driver: 'plain-postgres', connection: postgres.connection } as const;
+      await postgres.resume();
+      const store = { driver: 'plain-postgres', url } as const;
       return ServerProcess.start(workplace, { store, access, retentionMs });
     },
     quiet: async () => {
@@ -111,11 +113,11 @@ async function besidePostgres({ workplace, access, retentionMs }: Surroundings):
     },
     stop: async server => {
       await server.stop();
-      await postgres.stop('fast');
+      await postgres.halt('fast');
     },
     kill: async server => {
       await server.kill();
-      await postgres.stop('immediate');
+      await postgres.halt('kill');
     },
     memory: async server => {
       const own = await server.ask({ kind: 'memory' }, 'memory');

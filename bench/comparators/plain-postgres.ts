@@ -12,7 +12,6 @@ import type {
   StoreStats,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
-import type { PostgresConnection } from './postgres-server.ts';
 import { type Known, reportOn } from './report-on.ts';
 import {
   type ColumnType,
@@ -61,14 +60,14 @@ type Target = {
 export class PlainPostgresStore implements Store {
   readonly #pool: pg.Pool;
 
-  private constructor(connection: PostgresConnection) {
-    this.#pool = new pg.Pool({ ...connection, database: 'postgres', max: connectionsMax, types });
+  private constructor(url: string) {
+    this.#pool = new pg.Pool({ connectionString: url, max: connectionsMax, types });
     // An idle connection that breaks is replaced; the calls that need one fail by themselves.
     this.#pool.on('error', () => undefined);
   }
 
-  static async open(connection: PostgresConnection): Promise<PlainPostgresStore> {
-    const store = new PlainPostgresStore(connection);
+  static async open(url: string): Promise<PlainPostgresStore> {
+    const store = new PlainPostgresStore(url);
     for (const statement of schema('bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY'))
       await store.#pool.query(statement);
     return store;

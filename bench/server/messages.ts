@@ -1,5 +1,4 @@
 import type { EpochMs } from '../../src/domain/message.ts';
-import type { PostgresConnection } from '../comparators/postgres-server.ts';
 import type { Latencies } from '../statistics.ts';
 
 export const driverNames = ['sentlog', 'plain-sqlite', 'plain-postgres'] as const;
@@ -12,7 +11,7 @@ export type Access = { readonly accountsFile: string; readonly authorization: st
 export type StoreChoice =
   | { readonly driver: 'sentlog'; readonly folder: string; readonly segmentMessagesMax: number }
   | { readonly driver: 'plain-sqlite'; readonly folder: string }
-  | { readonly driver: 'plain-postgres'; readonly connection: PostgresConnection };
+  | { readonly driver: 'plain-postgres'; readonly url: string };
 
 /** What a server process is started with. */
 export type ServerSettings = { readonly store: StoreChoice; readonly access: Access; readonly retentionMs: number };

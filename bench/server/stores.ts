@@ -7,7 +7,7 @@ import type { StoreChoice } from './messages.ts';
 
 /** The store of a driver; sentlog's as it is when nothing is set, but for the size of its segments. */
 export async function openStore(choice: StoreChoice, observer: StoreObserver): Promise<Store> {
-  if (choice.driver === 'plain-postgres') return PlainPostgresStore.open(choice.connection);
+  if (choice.driver === 'plain-postgres') return PlainPostgresStore.open(choice.url);
   if (choice.driver === 'plain-sqlite') return new PlainSqliteStore(choice.folder);
   const { durability, segmentAgeMs, readerThreads } = loadConfig({ env: {}, flags: {} });
   const { folder, segmentMessagesMax } = choice;

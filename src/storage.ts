@@ -22,7 +22,7 @@ export type Storage = {
   readonly authenticator: Authenticator;
   /** In memory when absent. */
   readonly requestCounter?: RequestCounter;
-  /** Drops what is past: messages past retention, and what has expired besides. One server does it at a time. */
+  /** Drops what is past: messages past retention, and what has expired besides. */
   readonly dropPast: () => Promise<void>;
   /** Finishes what was asked for, lets go of everything. */
   readonly close: () => Promise<void>;
@@ -85,9 +85,9 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
     authenticator,
     requestCounter,
     dropPast: async () => {
-      await store.dropBefore(Date.now() - retentionMs);
       await rows.dropExpired(Date.now());
       await requestCounter.dropPast();
+      await store.dropBefore(Date.now() - retentionMs);
     },
     close: () => opened.disposeAsync(),
   };

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { EventStream } from '../support/event-stream.ts';
 import {
   type Answer,
   errorAnswer,
@@ -211,6 +212,38 @@ test('janitors racing while one of them is killed → what is past is dropped, o
   await hung.end();
   await eventually('old partitions are gone again', async () => (await partitions()) < 12);
   for (const server of servers) expect(server.stderr).not.toContain('could not be dropped');
+});
+
+test('a stream of one process, which is killed, resumed on another → every change once, whoever recorded it', async () => {
+  const servers = await home.serveSeveral(processes);
+  const calls = servers.map(server => home.calls(server));
+  const name = pick(calls, 0).authorization.slice('App '.length);
+  await pick(calls, 1).record([numbered(999)]);
+  const first = await (await EventStream.open(pick(servers, 0).address, '', { name })).opened();
+  let recording = true;
+  const recorded: string[] = [];
+  const record = async (one: LogCalls, lane: number) => {
+    for (let i = 0; recording; i++) {
+      const ids = [0, 1, 2].map(j => lane * 100_000 + 3 * i + j);
+      await one.record(ids.map(id => numbered(id)));
+      await one.record(ids.map(id => ({ messageId: `message-${id}`, status: { name: 'DELIVERED_TO_HANDSET' } })));
+      for (const id of ids) recorded.push(`message-${id} PENDING_ACCEPTED`, `message-${id} DELIVERED_TO_HANDSET`);
+    }
+  };
+  const lanes = Promise.all([record(pick(calls, 1), 1), record(pick(calls, 2), 2)]);
+  await first.until(({ logs }) => logs.length > 60);
+  await pick(servers, 0).end('SIGKILL');
+  await first.over;
+  await eventually('more is recorded', () => recorded.length > first.logs.length + 60);
+  const headers = { 'last-event-id': first.lastId };
+  const second = await (await EventStream.open(pick(servers, 1).address, '', { name, headers })).opened();
+  await second.until(({ logs }) => logs.length > 30);
+  recording = false;
+  await lanes;
+  await second.until(({ logs }) => first.logs.length + logs.length >= recorded.length);
+  await second.close();
+  const seen = [...first.logs, ...second.logs].map(({ messageId, status }) => `${messageId} ${status.name}`);
+  expect(seen.toSorted()).toEqual(recorded.toSorted());
 });
 
 test('the database away at the start → waited for, and then served', async () => {

@@ -228,6 +228,21 @@ describe('see', () => {
   });
 });
 
+test('more rows than a browser can lay out → says so, and goes on from there', async () => {
+  const campaign = subject.campaign();
+  await subject.record(messagesOf(campaign, 300, Date.now()));
+  const page = await subject.tab();
+  const tallest = 'Object.defineProperty(HTMLElement.prototype, "offsetHeight", { get: () => 30 * 250 })';
+  await page.addInitScript(`addEventListener('DOMContentLoaded', () => { ${tallest} })`);
+  await page.goto(`${subject.url}/?campaignReferenceId=${campaign}#key=${subject.key}`);
+  await rowsAt(page, 0).waitFor();
+  await page.getByRole('grid').focus();
+  await page.keyboard.press('End');
+  await page.getByRole('button', { name: /^Go on from / }).click();
+  await reached(page).toMatch(/^(15[0-2]|200) messages/);
+  await row(page, `${messagesOf(campaign, 150, 0)[149]?.destination}`).waitFor();
+});
+
 describe('for everyone', () => {
   test.each([
     ['light', { colorScheme: 'light', viewport: { width: 1440, height: 900 } }],

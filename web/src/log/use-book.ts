@@ -7,10 +7,10 @@ import { isOpenEnded } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 
-const pageLogs = 200;
+/** The first page is on screen soon; whoever scrolls on should not have to wait, nor use up the limit of requests. */
+const firstPageLogs = 200;
+const pageLogs = 1000;
 const streamWaitMs = 300;
-/** Pages that are sifted here hold as much as the API gives at once. */
-const siftedPageLogs = 1000;
 
 function keepsOf({ conditions, filter }: Asked): (log: Log) => boolean {
   const error = conditions.error?.[0];
@@ -20,13 +20,16 @@ function keepsOf({ conditions, filter }: Asked): (log: Log) => boolean {
 }
 
 function createBook({ api }: Page, asked: Asked, queries: QueryClient): LogBook {
-  const limit = asked.conditions.error === undefined ? pageLogs : siftedPageLogs;
-  const fetchPage = (cursor: string | undefined) =>
-    queries.fetchQuery({
+  // Of a page that is sifted here little may be left.
+  const firstLimit = asked.conditions.error === undefined ? firstPageLogs : pageLogs;
+  const fetchPage = (cursor: string | undefined) => {
+    const query = { ...asked.filter, limit: cursor === undefined ? firstLimit : pageLogs, useCursor: true, cursor };
+    return queries.fetchQuery({
       queryKey: ['page', asked.id, cursor ?? ''],
-      queryFn: ({ signal }) => api.client.logs({ ...asked.filter, limit, useCursor: true, cursor }, { signal }),
+      queryFn: ({ signal }) => api.client.logs(query, { signal }),
       gcTime: 0,
     });
+  };
   return new LogBook(fetchPage, keepsOf(asked));
 }
 

@@ -13,7 +13,7 @@ type Slot = {
 };
 
 /** Pages kept in memory. What is further away is fetched again by its cursor when it comes into sight. */
-const slotsKeptMax = 40;
+const slotsKeptMax = 20;
 /** Pages searched for rows to fill the screen before it is asked whether to go on. */
 const pagesAtOnceMax = 20;
 

@@ -6,7 +6,7 @@ import { usePage } from '../page-context.ts';
 import { countText, zonePlace } from '../view/format.ts';
 import { type Column, tracksOf, widthOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
-import { useNarrow, useRemPx } from './use-screen.ts';
+import { rowsMaxOf, useNarrow, useRemPx } from './use-screen.ts';
 
 const rowRem = 2.3;
 const narrowRowRem = 5.1;
@@ -23,8 +23,9 @@ export function LogTable({ book, columns }: Props) {
   const narrow = useNarrow();
   const rem = useRemPx();
   const height = Math.round(rem * (narrow ? narrowRowRem : rowRem));
+  const rowsMax = rowsMaxOf(height);
   const rows = useVirtualizer({
-    count: book.count,
+    count: Math.min(book.count, rowsMax),
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
     overscan: 12,
@@ -75,7 +76,7 @@ export function LogTable({ book, columns }: Props) {
             ))}
           </tbody>
         </table>
-        <TableState book={book} />
+        <TableState book={book} lastThatFits={book.row(rowsMax - 1)} />
       </div>
     </div>
   );

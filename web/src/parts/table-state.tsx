@@ -1,10 +1,13 @@
+import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
-import { momentText } from '../view/format.ts';
+import { momentText, msOf } from '../view/format.ts';
+import { boundsOf } from '../view/view.ts';
 
 /** What stands below the last row, or in place of all of them. */
-export function TableState({ book }: { readonly book: LogBook }) {
+export function TableState(props: { readonly book: LogBook; readonly lastThatFits: Log | undefined }) {
+  const { book, lastThatFits } = props;
   const { view } = usePage();
   const { walk, count } = book;
   if (walk.error !== undefined) return <Failed book={book} />;
@@ -18,6 +21,7 @@ export function TableState({ book }: { readonly book: LogBook }) {
       </div>
     );
   if (!walk.started) return <Skeleton />;
+  if (lastThatFits !== undefined) return <Full last={lastThatFits} />;
   if (count === 0 && walk.ended) return <Empty />;
   return <p className="table-end">{walk.ended ? 'That is all.' : 'Loading more …'}</p>;
 }
@@ -34,6 +38,22 @@ function Failed({ book }: { readonly book: LogBook }) {
       {trouble.kind === 'failed' && <p>{trouble.reason}</p>}
       <button type="button" onClick={() => book.walk.retry()}>
         Try again
+      </button>
+    </div>
+  );
+}
+
+/** A browser cannot make a page as tall as one likes. */
+function Full({ last }: { readonly last: Log }) {
+  const { view, change } = usePage();
+  const { sinceMs } = boundsOf(view.range, Date.now());
+  // Others may have been sent in the same millisecond: it stands on both sides rather than that they stand on none.
+  const untilMs = msOf(last.sentAt) + 1;
+  return (
+    <div className="table-state">
+      <p>The table is as long as this browser can show.</p>
+      <button type="button" onClick={() => change(one => ({ ...one, range: { sinceMs, untilMs } }))}>
+        Go on from {momentText(last.sentAt, view.utc)}
       </button>
     </div>
   );

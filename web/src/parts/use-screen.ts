@@ -13,6 +13,21 @@ export function useNarrow(): boolean {
   return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
 
+let tallestPx: number | undefined;
+
+/** How many rows of a height fit into the tallest element that this browser can lay out. */
+export function rowsMaxOf(rowPx: number): number {
+  if (tallestPx === undefined) {
+    const probe = document.createElement('div');
+    probe.style.cssText = 'position: absolute; visibility: hidden; height: 100000000px';
+    document.body.append(probe);
+    tallestPx = probe.offsetHeight;
+    probe.remove();
+  }
+  // Some room for what stands above and below the rows.
+  return Math.floor(tallestPx / rowPx) - 100;
+}
+
 function subscribeToSize(listener: () => void): () => void {
   addEventListener('resize', listener);
   return () => removeEventListener('resize', listener);

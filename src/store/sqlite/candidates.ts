@@ -1,11 +1,13 @@
 import type { Filter } from '../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../domain/message.ts';
 import type { Place } from './bookmark.ts';
+import { ColumnScan } from './column-scan.ts';
 import { type Field, fields, hashValue } from './fields.ts';
 import { Merge, type SegmentSources } from './merge.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from './position.ts';
 import type { ReadSegment, ReadSegments } from './read-segments.ts';
-import { type CandidateSource, ColumnScan, type Scan, sealedSources } from './scan.ts';
+import type { CandidateSource, Scan } from './scan.ts';
+import { sealedSources } from './sealed-scan.ts';
 import { groupIdOf, maxSentAt, minSentAt } from './shared-segment.ts';
 
 /** What is asked of the whole log. */

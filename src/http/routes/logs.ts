@@ -3,6 +3,7 @@ import { InvalidBookmark, type RenderedPage } from '../../store/store.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/filter-query.ts';
 import { Cursors, invalidCursor, type Walk } from '../cursor.ts';
 import type { ServerDeps } from '../deps.ts';
+import { release } from '../release.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'cursorSecret'>;
@@ -21,7 +22,7 @@ export function logsRoute(deps: Deps): Route {
   };
 }
 
-async function logs({ principal, request }: Call, deps: Deps, cursors: Cursors): Promise<Buffer> {
+async function logs({ principal, request, reply }: Call, deps: Deps, cursors: Cursors): Promise<Buffer> {
   const query = sound(parseLogsQuery(rawQuery(request)));
   const { account, binding } = principal;
   const walk: Walk = { account: account.id, binding, filter: query.filter };
@@ -29,7 +30,11 @@ async function logs({ principal, request }: Call, deps: Deps, cursors: Cursors):
   const filter = restrict(query.filter, binding);
   const page = filter === undefined ? emptyPage : await render(deps, walk, filter, query, after);
   const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
-  return Buffer.concat([head, page.text, Buffer.from(tail(query, next))]);
+  const body = Buffer.concat([head, page.text, Buffer.from(tail(query, next))]);
+  release(page.text);
+  // Not when it closes: whoever goes away early leaves bytes behind that are still being read.
+  reply.raw.once('finish', () => release(body));
+  return body;
 }
 
 async function render(

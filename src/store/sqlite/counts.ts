@@ -12,8 +12,8 @@ const valuesMax = 2 ** 24;
 const itemsMax = valuesMax * 8;
 
 /**
- * Counts in the order of account, minute and item, as a segment's index keeps them and threads exchange them. An item
- * is a kind and a value; the value of a name is its place in its account's names.
+ * Counts in the order of account, minute and item, as threads exchange them. An item is a kind and a value; the value of
+ * a name is its place in its account's names.
  */
 export type PackedCounts = {
   readonly accounts: Float64Array<ArrayBuffer>;
@@ -31,8 +31,8 @@ export type PackedCounts = {
   readonly names: Uint8Array<ArrayBuffer>;
 };
 
-export const kindIn = (item: number) => Math.floor(item / valuesMax);
-export const valueIn = (item: number) => item % valuesMax;
+export const kindIn = (item: number) => item >>> 24;
+export const valueIn = (item: number) => item & (valuesMax - 1);
 
 type AccountCounts = { readonly cells: Map<EpochMs, number>; readonly names: Map<string, number> };
 

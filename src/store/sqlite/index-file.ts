@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import type { PackedCounts } from './counts.ts';
 import { atOnce } from './disk.ts';
 import type { fields } from './fields.ts';
+import type { IndexedCounts } from './indexed-counts.ts';
 
 /**
  * A sealed segment's index: everything a query or a start needs beside the rows themselves. Written once, under a
@@ -15,7 +15,7 @@ import type { fields } from './fields.ts';
  * - for each field `hashes` and `ordinals`: equal hashes side by side, in time order among themselves. Where values
  *   repeat, each hash stands once and `starts` says where its ordinals begin.
  * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
- * - `counts.*`: what the segment adds to the counts of a summary (see counts.ts).
+ * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
  */
 export type SectionName =
   | 'times'
@@ -26,7 +26,7 @@ export type SectionName =
   | 'reportMessages'
   | 'reportGroups'
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
-  | `counts.${keyof PackedCounts}`;
+  | `counts.${keyof IndexedCounts}`;
 
 type Section = { readonly offset: number; readonly bytes: number; readonly crc: number };
 
@@ -50,7 +50,7 @@ export type IndexHeader = {
 type StoredHeader = IndexHeader & { readonly sections: { readonly [name: string]: Section } };
 
 const magic = 0x58494c53;
-const version = 2;
+const version = 3;
 const prefixBytes = 16;
 const chunkBytes = 1 << 18;
 
@@ -61,7 +61,7 @@ export class DamagedIndex extends Error {
   }
 }
 
-type TypedArray = Uint8Array | Uint32Array | Float64Array;
+type TypedArray = Uint8Array | Int32Array | Uint32Array | Float64Array;
 export type Sections = Partial<Record<SectionName, TypedArray>>;
 
 export function writeIndexFile(path: string, header: IndexHeader, sections: Sections): void {
@@ -127,6 +127,10 @@ export class IndexFile {
     }
   }
 
+  sectionNames(): readonly string[] {
+    return [...this.#sections.keys()];
+  }
+
   /** How many bytes a section has; 0 when the segment has none. */
   bytesOf(name: SectionName): number {
     return this.#sections.get(name)?.bytes ?? 0;
@@ -138,6 +142,10 @@ export class IndexFile {
 
   uint32(name: SectionName, from = 0, count = this.bytesOf(name) / 4 - from): Uint32Array {
     return new Uint32Array(this.#slice(name, from * 4, count * 4).buffer);
+  }
+
+  int32(name: SectionName, from: number, count: number): Int32Array {
+    return new Int32Array(this.#slice(name, from * 4, count * 4).buffer);
   }
 
   float64(name: SectionName, from = 0, count = this.bytesOf(name) / 8 - from): Float64Array {

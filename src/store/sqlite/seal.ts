@@ -3,6 +3,7 @@ import type { PackedCounts } from './counts.ts';
 import { fileCrc } from './disk.ts';
 import { absentHash, fields } from './fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from './index-file.ts';
+import { indexedCounts } from './indexed-counts.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import { RowsFile } from './rows-file.ts';
@@ -37,7 +38,8 @@ export function sealSegment(
     group: columns.initialGroup.slice(0, count),
     ...reports,
   };
-  for (const [name, array] of Object.entries(counts)) Object.assign(sections, { [`counts.${name}`]: array });
+  for (const [name, array] of Object.entries(indexedCounts(counts)))
+    Object.assign(sections, { [`counts.${name}`]: array });
   for (const [field, name] of fields.entries()) Object.assign(sections, postings(name, columns, field, order));
   const header: IndexHeader = {
     segment: segment.id,

@@ -3,7 +3,8 @@ import type { Summary } from '../../domain/summary.ts';
 import type { SummaryQuery } from '../store.ts';
 import type { Place } from './bookmark.ts';
 import { candidatesOf, conditionsOf, fits } from './candidates.ts';
-import { CountSum, countsInIndex, countsInMemory } from './count-sum.ts';
+import { CountSum } from './count-sum.ts';
+import { countsInIndex, countsInMemory } from './indexed-counts.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from './kept-counts.ts';
 import type { Merge } from './merge.ts';
 import { positionOf } from './position.ts';
@@ -116,13 +117,14 @@ export class Summarizing {
   #addKept({ unsealed, lastSegmentId }: Kept, { from, to }: Span): void {
     const { account } = this.#query;
     const held = new Set(unsealed.map(({ segmentId }) => segmentId));
-    for (const { counts } of unsealed) this.#sum.counts(countsInMemory(counts), account, from, to);
+    for (const { counts } of unsealed) this.#sum.counts(countsInMemory(counts, account, from, to));
     for (const { shared, columns } of this.#segments.all()) {
       if (columns !== undefined || held.has(shared.id) || shared.id > lastSegmentId) continue;
       if (extentOf(shared) < from) continue;
       this.#segments.guard(shared.id, ({ index }) => {
         if (index === undefined) throw new Error(`segment ${shared.id} is sealed and has no index open`);
-        this.#sum.counts(countsInIndex(index), account, from, to);
+        const counts = countsInIndex(index, account, from, to);
+        if (counts !== undefined) this.#sum.counts(counts);
       });
     }
   }

@@ -70,6 +70,7 @@ describe('watch', () => {
   test('scrolled down → the rows stand still, what arrives is counted, and a click shows it', async () => {
     const { campaign, page } = await seeded(150);
     await live(page);
+    await reached(page).toBe('150 messages, all of them');
     await page.evaluate('document.querySelector(".scroller").scrollTop = 1500');
     await expect.poll(() => page.locator('#row-50').count()).toBe(1);
     const before = await destinations(page);

@@ -3,6 +3,7 @@ import type { Case } from './cases/case.ts';
 import { filters, latest, rare, walk } from './cases/reading.ts';
 import { recordNdjson, recordSingle } from './cases/recording.ts';
 import { reports } from './cases/reports.ts';
+import { summary } from './cases/summary.ts';
 import { drop, footprint, memory, start } from './cases/upkeep.ts';
 
 /** In the order they run in: those that change the prepared logs come after those that read them. */
@@ -16,6 +17,7 @@ export const cases: readonly Case[] = [
   filters,
   rare,
   walk,
+  summary,
   reports,
   start,
   drop,

@@ -1,4 +1,4 @@
-import { logsPath, path, paths, queryKinds } from '../dataset/queries.ts';
+import { logsPath, path, paths, queryKinds, summaryPath } from '../dataset/queries.ts';
 import type { ReportOrder } from '../dataset/report-writer.ts';
 import { type LogShape, messageId } from '../dataset/shape.ts';
 import { phaseTimeMs } from '../sizes.ts';
@@ -13,7 +13,7 @@ export const agreement: Case = {
   title: 'The same answers on every driver',
   logs: 'none',
   messages: sizes => sizes.agreement,
-  figures: [{ name: 'answers', title: 'queries, messages and walks compared', unit: '' }],
+  figures: [{ name: 'answers', title: 'queries, messages, summaries and walks compared', unit: '' }],
   run: trial =>
     serving(trial, async server => {
       const { shape, sizes } = trial;
@@ -41,5 +41,9 @@ function questionsOn(shape: LogShape): readonly string[] {
   const step = Math.max(1, Math.floor(shape.messages / histories));
   const ids = Array.from({ length: histories }, (_, place) => messageId(shape, place * step));
   const messages = ids.map(id => `${logsPath.replace('/logs', '/messages')}/${id}`);
-  return [...new Set([...queries, ...messages])];
+  const summaries = queryKinds.flatMap(kind => [
+    summaryPath(shape, kind.parameters(shape, 0)),
+    summaryPath(shape, { ...kind.parameters(shape, 1), buckets: '7' }),
+  ]);
+  return [...new Set([...queries, ...messages, summaryPath(shape, {}), ...summaries])];
 }

@@ -94,7 +94,7 @@ async function runKinds(trial: Trial, server: ServerProcess, asked: (kind: Query
 type ReadTimes = { readonly inside: Latencies; readonly whole: Latencies };
 
 /** Times requests one after the other, after the first of them have warmed the server up. */
-async function timeReads(trial: Trial, server: ServerProcess, all: readonly string[]): Promise<ReadTimes> {
+export async function timeReads(trial: Trial, server: ServerProcess, all: readonly string[]): Promise<ReadTimes> {
   const { warmUps, timeMs } = trial.sizes.reads;
   const read = (some: readonly string[]) =>
     runLoad(trial, server, { kind: 'read', paths: some, timeMs, untilStopped: false });

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
+import type { Summary } from '../../src/domain/summary.ts';
 import type {
   Page,
   Query,
@@ -10,6 +11,7 @@ import type {
   RenderedPage,
   Store,
   StoreStats,
+  SummaryQuery,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
 import { type Known, reportOn } from './report-on.ts';
@@ -30,6 +32,7 @@ import {
   type Value,
 } from './rows.ts';
 import { type Dialect, pageOf, selectPage } from './select.ts';
+import { summaryOf } from './summary.ts';
 
 const connectionsMax = 8;
 /** Rows deleted in one transaction. */
@@ -121,8 +124,12 @@ export class PlainPostgresStore implements Store {
     throw new Error('not kept here');
   }
 
-  async summarize(): Promise<never> {
-    throw new Error('not kept here');
+  async summarize(query: SummaryQuery): Promise<Summary> {
+    return summaryOf(
+      query,
+      dialect,
+      async ({ sql, parameters }) => (await this.#pool.query<Row>(sql, [...parameters])).rows,
+    );
   }
 
   async stats(): Promise<StoreStats> {

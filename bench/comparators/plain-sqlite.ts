@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
+import type { Summary } from '../../src/domain/summary.ts';
 import type {
   Page,
   Query,
@@ -12,6 +13,7 @@ import type {
   RenderedPage,
   Store,
   StoreStats,
+  SummaryQuery,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
 import { reportOn } from './report-on.ts';
@@ -30,6 +32,7 @@ import {
   type Value,
 } from './rows.ts';
 import { type Dialect, pageOf, selectPage } from './select.ts';
+import { summaryOf } from './summary.ts';
 
 /** Rows deleted at a time: requests are served between two portions. */
 const deletedRowsMax = 5_000;
@@ -91,8 +94,10 @@ export class PlainSqliteStore implements Store {
     throw new Error('not kept here');
   }
 
-  async summarize(): Promise<never> {
-    throw new Error('not kept here');
+  async summarize(query: SummaryQuery): Promise<Summary> {
+    return summaryOf(query, dialect, async ({ sql, parameters }) =>
+      this.#statement(sql).all(...parameters.map(scalar)),
+    );
   }
 
   async stats(): Promise<StoreStats> {

@@ -16,38 +16,64 @@ export type Dialect = {
 
 export type Statement = { readonly sql: string; readonly parameters: readonly (Value | readonly string[])[] };
 
+type Asked = Pick<Query, 'account' | 'filter' | 'sentSince'>;
+
+/** The conditions of a filter, and what their placeholders stand for. */
+export class Conditions {
+  readonly parameters: (Value | readonly string[])[] = [];
+  readonly #dialect: Dialect;
+  readonly #all: string[] = [];
+
+  constructor({ account, filter, sentSince }: Asked, dialect: Dialect) {
+    this.#dialect = dialect;
+    this.is('account_id', '=', account);
+    this.is('sender', '=', filter.sender);
+    this.is('destination', '=', filter.destination);
+    this.is('entity_id', '=', filter.entityId);
+    this.is('application_id', '=', filter.applicationId);
+    this.is('status_group', '=', filter.generalStatus);
+    this.#oneOf('bulk_id', filter.bulkIds);
+    this.#oneOf('message_id', filter.messageIds);
+    this.#oneOf('campaign_id', filter.campaignReferenceIds);
+    this.is('sent_at', '>=', Math.max(filter.sentSince ?? sentSince, sentSince));
+    this.is('sent_at', '<', filter.sentUntil);
+  }
+
+  get sql(): string {
+    return this.#all.join(' AND ');
+  }
+
+  take(parameter: Value | readonly string[]): string {
+    return this.#dialect.value(this.parameters.push(parameter));
+  }
+
+  add(condition: string): void {
+    this.#all.push(condition);
+  }
+
+  is(column: string, operator: string, value: Value | undefined): void {
+    if (value !== undefined) this.add(`${column} ${operator} ${this.take(value)}`);
+  }
+
+  #oneOf(column: string, values: readonly string[] | undefined): void {
+    if (values?.length === 1) this.is(column, '=', values[0]);
+    else if (values !== undefined)
+      this.add(this.#dialect.oneOf(column, this.parameters.push(this.#dialect.list(values))));
+  }
+}
+
 /** The page of a query, and one row more in a walk, which tells whether there is a next page. */
 export function selectPage(query: Query, dialect: Dialect): Statement {
-  const { filter } = query;
-  const parameters: (Value | readonly string[])[] = [];
-  const conditions: string[] = [];
-  const take = (parameter: Value | readonly string[]) => dialect.value(parameters.push(parameter));
-  const is = (column: string, operator: string, value: Value | undefined) => {
-    if (value !== undefined) conditions.push(`${column} ${operator} ${take(value)}`);
-  };
-  const oneOf = (column: string, values: readonly string[] | undefined) => {
-    if (values?.length === 1) is(column, '=', values[0]);
-    else if (values !== undefined) conditions.push(dialect.oneOf(column, parameters.push(dialect.list(values))));
-  };
-  is('account_id', '=', query.account);
-  is('sender', '=', filter.sender);
-  is('destination', '=', filter.destination);
-  is('entity_id', '=', filter.entityId);
-  is('application_id', '=', filter.applicationId);
-  is('status_group', '=', filter.generalStatus);
-  oneOf('bulk_id', filter.bulkIds);
-  oneOf('message_id', filter.messageIds);
-  oneOf('campaign_id', filter.campaignReferenceIds);
-  is('sent_at', '>=', Math.max(filter.sentSince ?? query.sentSince, query.sentSince));
-  is('sent_at', '<', filter.sentUntil);
+  const conditions = new Conditions(query, dialect);
   if (query.after !== undefined) {
     const place = decode(query.after);
-    conditions.push(`(sent_at, id) < (${take(place.sentAt)}, ${take(place.id)})`);
-    is('id', '<=', place.idMax);
+    conditions.add(`(sent_at, id) < (${conditions.take(place.sentAt)}, ${conditions.take(place.id)})`);
+    conditions.is('id', '<=', place.idMax);
   }
-  const limit = take(query.walk ? query.limit + 1 : query.limit);
-  const sql = `SELECT * FROM message WHERE ${conditions.join(' AND ')} ORDER BY sent_at DESC, id DESC LIMIT ${limit}`;
-  return { sql, parameters };
+  const { sql: where } = conditions;
+  const limit = conditions.take(query.walk ? query.limit + 1 : query.limit);
+  const sql = `SELECT * FROM message WHERE ${where} ORDER BY sent_at DESC, id DESC LIMIT ${limit}`;
+  return { sql, parameters: conditions.parameters };
 }
 
 /** `idMax` is the newest `id` of the table when a walk begins. */

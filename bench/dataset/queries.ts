@@ -87,6 +87,12 @@ export function paths(query: QueryKind, shape: LogShape, count: number, limit: n
   return Array.from({ length: count }, (_, n) => path({ ...query.parameters(shape, n), limit: String(limit) }));
 }
 
+/** The path of a summary from the first message to the last, so that it is the same whenever it is asked for. */
+export function summaryPath(shape: LogShape, parameters: Readonly<Record<string, string>>): string {
+  const range = { sentSince: dateTime(shape.firstSentAt), sentUntil: dateTime(shape.firstSentAt + shape.spanMs) };
+  return `${logsPath}/summary?${new URLSearchParams({ ...range, ...parameters })}`;
+}
+
 function dateTime(moment: number): string {
   return new Date(moment).toISOString();
 }

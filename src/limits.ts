@@ -35,9 +35,12 @@ export const limits = Object.freeze({
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
 
-  /** Messages that are copied into another store by one transaction, and characters of them. */
+  /** Messages of one account that are copied into another store by one transaction, and characters of their contents. */
   copyRecordsMax: 2000,
   copyCharsMax: 8 * 1024 * 1024,
+  /** Messages read at once for that: where there are many accounts, enough of each. */
+  copyStretchRecordsMax: 64_000,
+  copyStretchCharsMax: 64 * 1024 * 1024,
 
   summaryBucketsDefault: 60,
   summaryBucketsMax: 200,

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 import type { CopyTarget } from './postgres/copy-target.ts';
 import type { FolderLog, HeldMessage } from './sqlite/folder-log.ts';
 import { likeness, textsOf, type WholeMessage } from './whole-message.ts';
@@ -28,9 +29,13 @@ export async function* copyLog({ log, target, accountOf, sentSince }: Copy): Asy
   for (const segment of log.segments)
     for (const { messages, rows } of log.stretches(segment, sentSince())) {
       const { groups, withoutAccount } = byAccount(messages, accountOf);
-      const done = await target.add(groups, sentSince());
-      const { messages: copied, completed, alreadyThere } = done;
-      yield { rows, copied, completed, alreadyThere, withoutAccount };
+      for (const [account, held] of groups)
+        for (const part of transactionsOf(held)) {
+          const done = await target.add({ account, messages: part }, sentSince());
+          yield { rows: part.length, ...done, withoutAccount: 0 };
+        }
+      const leftOut = rows - messages.length + withoutAccount;
+      if (leftOut > 0) yield { rows: leftOut, copied: 0, completed: 0, alreadyThere: 0, withoutAccount };
     }
 }
 
@@ -58,16 +63,18 @@ export async function* checkCopy(copy: Copy): AsyncGenerator<{ readonly rows: nu
   for (const segment of copy.log.segments) {
     const check = new Check(segment.name);
     for (const { messages, rows } of copy.log.stretches(segment, copy.sentSince())) {
-      const { groups } = byAccount(messages, copy.accountOf);
-      for (const [account, held] of groups) {
-        const ids = held.map(one => one.identity.messageId);
-        const found = await copy.target.read(account, ids, copy.sentSince());
-        const sentSince = copy.sentSince();
-        // What went past retention while it was looked for may have been dropped.
-        for (const message of held)
-          if (message.identity.sentAt >= sentSince) check.add(message, found.get(message.identity.messageId));
-      }
-      yield { rows };
+      const { groups, withoutAccount } = byAccount(messages, copy.accountOf);
+      for (const [account, held] of groups)
+        for (const part of transactionsOf(held)) {
+          const ids = part.map(one => one.identity.messageId);
+          const found = await copy.target.read(account, ids, copy.sentSince());
+          const sentSince = copy.sentSince();
+          // What went past retention while it was looked for may have been dropped.
+          for (const message of part)
+            if (message.identity.sentAt >= sentSince) check.add(message, found.get(message.identity.messageId));
+          yield { rows: part.length };
+        }
+      yield { rows: rows - messages.length + withoutAccount };
     }
     yield check.result();
   }
@@ -112,6 +119,20 @@ class Check {
       examples: this.#examples,
     };
   }
+}
+
+/** Parts that one transaction takes. */
+function* transactionsOf(messages: readonly HeldMessage[]): Generator<readonly HeldMessage[]> {
+  let [from, chars] = [0, 0];
+  for (const [i, { identity }] of messages.entries()) {
+    const length = identity.contentJson.length;
+    if (i > from && (i - from === limits.copyRecordsMax || chars + length > limits.copyCharsMax)) {
+      yield messages.slice(from, i);
+      [from, chars] = [i, 0];
+    }
+    chars += length;
+  }
+  if (from < messages.length) yield messages.slice(from);
 }
 
 function byAccount(messages: readonly HeldMessage[], accountOf: Copy['accountOf']) {

@@ -10,17 +10,16 @@ import type { Place } from './log-row.ts';
 import type { Partitions } from './partitions.ts';
 import { takeNumbers, write } from './record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from './record-statements.ts';
-import { beginSums } from './sums.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
 
 const triesMax = 6;
 
-/** Messages by account, each account's in the order they were recorded; all together at most `limits.copyRecordsMax`. */
-export type CopyGroup = ReadonlyMap<AccountId, readonly WholeMessage[]>;
+/** Messages of one account in the order they were recorded, at most `limits.copyRecordsMax`. */
+export type CopyGroup = { readonly account: AccountId; readonly messages: readonly WholeMessage[] };
 
 export type Copied = {
   /** Messages that were not there. */
-  readonly messages: number;
+  readonly copied: number;
   /** Messages that were there and lacked reports. */
   readonly completed: number;
   readonly alreadyThere: number;
@@ -34,25 +33,16 @@ export type Copied = {
 export async function copyGroup(
   database: Database,
   partitions: Partitions,
-  group: CopyGroup,
+  { account, messages }: CopyGroup,
   sentSince: EpochMs,
 ): Promise<Copied> {
-  for (const account of group.keys()) await beginSums(database, account);
   for (let attempt = 1; ; attempt++) {
-    await partitions.ensure([...group.values()].flat().map(one => one.identity.sentAt));
+    await partitions.ensure(messages.map(one => one.identity.sentAt));
     try {
-      let number = await takeNumbers(database);
+      const wanted = numbered(messages, await takeNumbers(database));
       return await database.transaction(holdGeneration, async session => {
-        const sum = { messages: 0, completed: 0, alreadyThere: 0 };
-        for (const [account, messages] of group) {
-          const recording = await begin(session, account);
-          const copied = await copyOf(recording, numbered(messages, number), sentSince);
-          number += messages.length;
-          sum.messages += copied.messages;
-          sum.completed += copied.completed;
-          sum.alreadyThere += messages.length - copied.messages - copied.completed;
-        }
-        return sum;
+        const { copied, completed } = await copyOf(await begin(session, account), wanted, sentSince);
+        return { copied, completed, alreadyThere: messages.length - copied - completed };
       });
     } catch (error) {
       if (!isWorthAnotherTry(error)) throw error;
@@ -77,7 +67,7 @@ async function copyOf(
   recording: Recording,
   wanted: ReadonlyMap<string, Stored>,
   sentSince: EpochMs,
-): Promise<Pick<Copied, 'messages' | 'completed'>> {
+): Promise<Omit<Copied, 'alreadyThere'>> {
   const keys = await keysOf(recording, [...wanted.keys()]);
   const there = await storedAt(recording, placesIn(keys, sentSince));
   const lacking = new Map([...wanted].filter(([id]) => !there.has(id)));
@@ -107,7 +97,7 @@ async function copyOf(
       ...reports.filter(one => !showsTheSame(one.before, one.after)),
     ],
   });
-  return { messages: added.length, completed: completions.length };
+  return { copied: added.length, completed: completions.length };
 }
 
 /** What is there of these ids and not past retention. */

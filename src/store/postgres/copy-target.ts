@@ -6,6 +6,7 @@ import type { WholeMessage } from '../whole-message.ts';
 import { type Copied, type CopyGroup, copyGroup, storedOf } from './copy-group.ts';
 import { Database } from './database.ts';
 import { Partitions } from './partitions.ts';
+import { beginSums } from './sums.ts';
 
 export type CopyTargetOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -23,6 +24,8 @@ const statementMsMax = 60_000;
 export class CopyTarget {
   readonly #database: Database;
   readonly #partitions: Partitions;
+  /** Accounts that are known to be added up. */
+  readonly #summed = new Set<AccountId>();
 
   private constructor(database: Database, partitions: Partitions) {
     this.#database = database;
@@ -48,7 +51,9 @@ export class CopyTarget {
    * See `copyGroup`. Groups come one after the other: messages are numbered in the order of the calls, and what is
    * there after a stop at any moment is whole groups, all that came before some call.
    */
-  add(group: CopyGroup, sentSince: EpochMs): Promise<Copied> {
+  async add(group: CopyGroup, sentSince: EpochMs): Promise<Copied> {
+    if (!this.#summed.has(group.account)) await beginSums(this.#database, group.account);
+    this.#summed.add(group.account);
     return copyGroup(this.#database, this.#partitions, group, sentSince);
   }
 

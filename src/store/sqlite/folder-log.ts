@@ -93,7 +93,7 @@ export class FolderLog {
         if (row[2] < sentSince) continue;
         messages.push(this.#messageOf(segment.id, row));
         chars += row[14].length;
-        if (messages.length < limits.copyRecordsMax && chars < limits.copyCharsMax) continue;
+        if (messages.length < limits.copyStretchRecordsMax && chars < limits.copyStretchCharsMax) continue;
         yield { messages, rows };
         [messages, rows, chars] = [[], 0, 0];
       }

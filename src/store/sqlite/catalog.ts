@@ -38,6 +38,7 @@ export class Catalog {
   readonly #releases = new Map<number, { missing: number; readonly done: () => void }>();
   #nextTicket = 1;
   readonly #sealedWaiters: (() => void)[] = [];
+  readonly #removing = new Set<Promise<void>>();
   readonly damaged: { readonly name: string; readonly reason: string }[] = [];
 
   constructor(folder: Folder, observer: StoreObserver, holders: FileHolders) {
@@ -116,7 +117,7 @@ export class Catalog {
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
     this.noteDamaged(this.#folder.nameOf(segmentId), reason);
-    await this.#remove(segmentId, () => this.#folder.setAside(segmentId));
+    await this.#remove(segmentId, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
   }
 
@@ -138,10 +139,17 @@ export class Catalog {
     };
   }
 
-  async #remove(segmentId: number, act: () => void): Promise<void> {
+  /** Resolves when no segment's files are being removed any more. */
+  async removed(): Promise<void> {
+    await Promise.allSettled(this.#removing);
+  }
+
+  async #remove(segmentId: number, act: () => Promise<void>): Promise<void> {
     this.#entries.delete(segmentId);
     await this.#release(ticket => ({ type: 'drop', ticket, segmentId }));
-    act();
+    const removing = act();
+    this.#removing.add(removing);
+    await removing.finally(() => this.#removing.delete(removing));
   }
 
   #release(request: (ticket: number) => ReleaseRequest): Promise<void> {

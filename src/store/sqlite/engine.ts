@@ -219,6 +219,7 @@ class SqliteStore implements Store {
     for (const threads of [this.#writer, this.#sealer]) threads.send({ type: 'close' });
     this.#readers.tell({ type: 'close' });
     await Promise.all([this.#writer.ended(), this.#sealer.ended(), this.#readers.ended()]);
+    await this.#catalog.removed();
     this.#lock.release();
   }
 

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../store.ts';
@@ -47,8 +48,9 @@ export class Folder {
       .reduce((sum, size) => sum + size, 0);
   }
 
-  remove(segmentId: number): void {
-    for (const path of this.#files(segmentId)) rmSync(path, { force: true });
+  /** The disk takes a while to free tens of megabytes: not the time of whoever calls. */
+  async remove(segmentId: number): Promise<void> {
+    await Promise.all(this.#files(segmentId).map(path => rm(path, { force: true })));
   }
 
   /** Leaves only what a sealed segment consists of. */

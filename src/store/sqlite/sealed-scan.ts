@@ -1,5 +1,6 @@
 import type { AccountId } from '../../domain/message.ts';
 import { fields } from './fields.ts';
+import { GroupScan, isRareGroup } from './group-scan.ts';
 import type { IndexFile } from './index-file.ts';
 import { type Candidate, type CandidateSource, follows, mayHaveGroup, type Scan } from './scan.ts';
 import type { SharedSegment } from './shared-segment.ts';
@@ -24,6 +25,7 @@ export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFi
   byField.sort((a, b) => lengthOf(a) - lengthOf(b));
   const [driver, ...others] = byField.length === 0 ? [accountRuns(index, scan.account)] : byField;
   if (driver === undefined || driver.length === 0 || others.some(runs => runs.length === 0)) return [];
+  if (isRareGroup(scan, segment, lengthOf(driver))) return [new GroupScan(scan, segment, index)];
   // A handful of candidates is cheaper to read and compare than any other field's bitmap is to build.
   const bitmaps = lengthOf(driver) < bitmapFrom ? [] : others.map(runs => bitmapOf(index, runs));
   return driver.map(run => new RunScan(scan, segment, index, run, bitmaps));

@@ -1,21 +1,19 @@
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../src/domain/filter.ts';
-import type { AccountId, EpochMs, LogRecord, Submission } from '../../src/domain/message.ts';
-import { statuses } from '../../src/domain/registry.ts';
+import type { AccountId } from '../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../src/domain/summary.ts';
-import { type CopyStep, checkCopy, copyLog, type SegmentCheck } from '../../src/store/copy-log.ts';
-import { CopyTarget } from '../../src/store/postgres/copy-target.ts';
 import { FolderInUse } from '../../src/store/sqlite/folder.ts';
 import { FolderLog } from '../../src/store/sqlite/folder-log.ts';
-import type { Query, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
-import { hourMs, recordNumbered, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
+import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
+import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
 let server: PostgresServer;
@@ -24,108 +22,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.remove());
 
-const start: EpochMs = 1_700_000_000_000;
-
-type CopyOptions = {
-  readonly sentSince?: EpochMs;
-  readonly accountOf?: (account: AccountId) => AccountId | undefined;
-  /** Breaks the copy off after so many transactions. */
-  readonly stepsMax?: number;
-  readonly schema?: string;
-};
-
-type Copied = { readonly sum: CopyStep; readonly checks: readonly SegmentCheck[] };
-
-async function copy(log: SqliteLog, database: PostgresDatabase, options: CopyOptions = {}): Promise<Copied> {
-  const { sentSince = 0, accountOf = account => account, stepsMax = Infinity, schema = 'sentlog' } = options;
-  const folder = new FolderLog(log.dataDir);
-  try {
-    const target = await CopyTarget.open({
-      url: database.url,
-      schema,
-      partitionMs: hourMs,
-      observer: new Witness(),
-    });
-    try {
-      const work = { log: folder, target, accountOf, sentSince: () => sentSince };
-      const sum = { rows: 0, copied: 0, completed: 0, alreadyThere: 0, withoutAccount: 0 };
-      let steps = 0;
-      for await (const step of copyLog(work)) {
-        for (const name of Object.keys(sum) as (keyof CopyStep)[]) sum[name] += step[name];
-        if (++steps === stepsMax) return { sum, checks: [] };
-      }
-      const checks: SegmentCheck[] = [];
-      for await (const part of checkCopy(work)) if ('name' in part) checks.push(part);
-      return { sum, checks };
-    } finally {
-      await target.close();
-    }
-  } finally {
-    folder.close();
-  }
-}
-
-/** Every message of an account that matches, by pages. */
-async function walk(store: Store, query: Omit<Query, 'walk' | 'after'>): Promise<readonly LogRecord[]> {
-  const logs: LogRecord[] = [];
-  for (let after: string | undefined; ; ) {
-    const page = await store.find({ ...query, walk: true, ...(after !== undefined && { after }) });
-    logs.push(...page.logs);
-    if (page.next === undefined) return logs;
-    after = page.next;
-  }
-}
-
-/** What a log answers, whatever is asked. */
-async function answers(store: Store, sentSince: EpochMs, messageIds: readonly string[]) {
-  const all = [];
-  for (const account of accounts) {
-    all.push(await walk(store, { account, filter: {}, sentSince, limit: 3 }));
-    for (const messageId of messageIds) all.push(await store.history(account, messageId, sentSince));
-  }
-  return all;
-}
-
-function emptyLog(segmentMessagesMax = 100): SqliteLog {
-  const log = new SqliteLog({ segmentMessagesMax });
-  onTestFinished(() => log.remove());
-  return log;
-}
-
 async function emptyDatabase(): Promise<PostgresDatabase> {
   const database = await PostgresDatabase.create(server);
   onTestFinished(() => database.close());
   return database;
 }
-
-/** Records in one call of account 1, without a horizon. */
-function record(store: Store, receivedAt: EpochMs, submissions: readonly Submission[], sentSince = 0) {
-  return store.record({ account: 1, binding: {}, receivedAt, sentSince, submissions });
-}
-
-async function logOf(batches: readonly (readonly Submission[])[], segmentMessagesMax?: number): Promise<SqliteLog> {
-  const log = emptyLog(segmentMessagesMax);
-  const store = await log.open();
-  for (const [i, batch] of batches.entries()) await record(store, start + i, batch);
-  await store.close();
-  return log;
-}
-
-const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
-const message = (number: number, fields: Partial<Submission> = {}) =>
-  submission(number, { sentAt: start - number, ...fields });
-const report = (number: number, fields: Partial<Submission> = {}): Submission => ({
-  messageId: `message-${number}`,
-  ...(delivered !== undefined && { status: delivered }),
-  ...fields,
-});
-const all = (checks: readonly SegmentCheck[]) => ({
-  messages: checks.reduce((sum, one) => sum + one.messages, 0),
-  missing: checks.reduce((sum, one) => sum + one.missing, 0),
-  different: checks.reduce((sum, one) => sum + one.different, 0),
-  alike: checks.every(one => one.expected === one.found),
-});
-const faultless = (messages: number) => ({ messages, missing: 0, different: 0, alike: true });
 
 /** Figures of a log's ten seconds, one a bucket. */
 function figures(store: Store, account: AccountId, filter: Filter): Promise<Summary> {
@@ -312,6 +213,22 @@ test('damaged segment → named, left out with its reports; the rest is copied',
   const store = await database.open();
   expect((await store.history(1, 'message-1', 0))?.timeline).toHaveLength(1);
   expect((await store.history(1, 'message-2', 0))?.timeline).toHaveLength(2);
+});
+
+test('segment damaged after the log was opened → the reading ends with one line that names it', async () => {
+  const log = await logOf([Array.from({ length: 50 }, (_, i) => message(i))]);
+  const folder = new FolderLog(log.dataDir);
+  const [segment] = folder.segments;
+  const path = join(log.dataDir, 'segments', '000000001.rows.db');
+  const bytes = readFileSync(path);
+  bytes[bytes.indexOf('message-20')] = 0x4d;
+  writeFileSync(path, bytes);
+  expect(segment?.messages).toBe(50);
+  if (segment !== undefined)
+    expect(() => [...folder.stretches(segment, 0)]).toThrow(
+      /^000000001\.rows\.db was damaged meanwhile .+: start again/,
+    );
+  folder.close();
 });
 
 test('messages past retention → left out; an id that came again is copied as it is now', async () => {

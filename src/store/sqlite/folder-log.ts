@@ -4,7 +4,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { StoreUnusable } from '../store.ts';
 import type { WholeMessage, WholeReport } from '../whole-message.ts';
-import { DamagedSegment, guardSegment, isDamage } from './damage.ts';
+import { isDamage } from './damage.ts';
 import { fileCrc } from './disk.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
@@ -80,13 +80,12 @@ export class FolderLog {
     }
   }
 
-  /** Throws `DamagedSegment` for damage that has come since the log was opened. */
+  /** Throws `StoreUnusable` for damage that has come since the log was opened. */
   *stretches(segment: FolderSegment, sentSince: EpochMs): Generator<Stretch> {
     if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
     let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
     for (let ordinal = 0; ordinal < segment.messages; ) {
-      const batch = this.#guard(segment.id, file => file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage));
-      if (batch.length === 0) throw new DamagedSegment(segment.id, new Error(`message ${ordinal} is missing`));
+      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal));
       for (const row of batch) {
         ordinal = row[0] + 1;
         rows++;
@@ -132,10 +131,14 @@ export class FolderLog {
     const chain: WholeReport[] = [];
     for (let sequence = newest; sequence !== 0; ) {
       const holder = this.#holderOf(sequence);
-      const row = holder === undefined ? undefined : this.#guard(holder, file => file.report(sequence));
-      if (holder === undefined || row === undefined) break;
-      chain.push(guardSegment(holder, () => reportOf(row)));
-      sequence = row[1];
+      if (holder === undefined) break;
+      const read = this.#read(holder, file => {
+        const row = file.report(sequence);
+        return row === undefined ? undefined : { report: reportOf(row), previous: row[1] };
+      });
+      if (read === undefined) break;
+      chain.push(read.report);
+      sequence = read.previous;
     }
     return chain.reverse();
   }
@@ -151,8 +154,15 @@ export class FolderLog {
     return this.#inspected[from - 1]?.id;
   }
 
-  #guard<T>(segmentId: number, work: (file: RowsFile) => T): T {
-    return guardSegment(segmentId, () => work(this.#file(segmentId)));
+  #read<T>(segmentId: number, work: (file: RowsFile) => T): T {
+    try {
+      return work(this.#file(segmentId));
+    } catch (cause) {
+      if (!isDamage(cause)) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const name = this.#folder.nameOf(segmentId);
+      throw new StoreUnusable(`${name} was damaged meanwhile (${reason}): start again to copy the rest`, { cause });
+    }
   }
 
   #file(segmentId: number): RowsFile {
@@ -168,6 +178,12 @@ export class FolderLog {
     }
     return file;
   }
+}
+
+function messagesFrom(file: RowsFile, ordinal: number): readonly MessageRow[] {
+  const rows = file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage);
+  if (rows[0]?.[0] !== ordinal) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
+  return rows;
 }
 
 /** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */

@@ -1,6 +1,7 @@
 /** Takes the pictures in `docs/screenshots`: of the page of a server of its own, with the traffic of the demo. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { Subject } from '../test/web/support/subject.ts';
 
@@ -44,6 +45,8 @@ const subject = await Subject.start();
 try {
   mkdirSync(folder, { recursive: true });
   await subject.tellTraffic();
+  // So that some of what is newest has been delivered.
+  await wait(8000);
   for (const { name, colorScheme, viewport, search = '', act } of shots) {
     const page = await subject.page(search, { colorScheme, viewport, timezoneId: 'Europe/Oslo' });
     await page.locator('#row-0').waitFor();

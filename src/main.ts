@@ -101,8 +101,9 @@ export async function serve(config: Config): Promise<number> {
   try {
     running = await start(config, logger, stopping.signal);
   } catch (error) {
-    if (stopping.signal.aborted) return 0;
-    throw startError(error, config);
+    if (!(error instanceof Error && error.name === 'AbortError')) throw startError(error, config);
+    logger.info('stopped before the start');
+    return 0;
   }
   logger.info({ settings: maskedConfig(config) }, 'started');
   process.stdout.write(announcement(running));

@@ -101,17 +101,25 @@ export class Credentials implements Authenticator {
   }
 
   async #proveKey(parts: KeyParts): Promise<StoredKey | undefined> {
+    const isCached = this.#keys.has(parts.id);
     const key = await this.#keys.get(parts.id);
     const matches = matchesHash(parts.secret, key?.secretHash ?? absentHash);
-    return key !== undefined && matches && this.#options.now() < endOf(key) ? key : undefined;
+    if (key !== undefined && matches && this.#options.now() < endOf(key)) return key;
+    // One that is not there has just been looked for in the rows: its refusal must not be told by its time.
+    if (isCached) await this.#rows.key(parts.id);
+    return undefined;
   }
 
   async #proveUser(username: string, password: string): Promise<StoredUser | undefined> {
     if (username.length > credentialCharsMax || password.length > credentialCharsMax) return undefined;
     // No user has such a name, and not every place where rows are kept can be asked for it.
-    const user = username.includes('\0') ? undefined : await this.#users.get(username);
-    const matches = await this.#passwords.verify(username, password, user?.password);
-    return matches ? user : undefined;
+    if (username.includes('\0')) return undefined;
+    const isCached = this.#users.has(username);
+    const user = await this.#users.get(username);
+    if (await this.#passwords.verify(username, password, user?.password)) return user;
+    // As for a key.
+    if (isCached) await this.#rows.user(username);
+    return undefined;
   }
 
   async #proveToken(token: string): Promise<Principal | undefined> {

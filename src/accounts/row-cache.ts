@@ -25,10 +25,15 @@ export class RowCache<Value> {
     this.#monotonicMs = monotonicMs;
   }
 
+  /** Whether `get` would answer without reading. */
+  has(key: string): boolean {
+    return this.#fresh(key, this.#monotonicMs()) !== undefined;
+  }
+
   async get(key: string): Promise<Value | undefined> {
     const askedMs = this.#monotonicMs();
-    const cached = this.#rows.get(key);
-    if (cached !== undefined && askedMs - cached.askedMs < rowAgeMsMax) return cached.row;
+    const fresh = this.#fresh(key, askedMs);
+    if (fresh !== undefined) return fresh.row;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;
     const started = this.#refresh(key, askedMs).finally(() => this.#reading.delete(key));
@@ -38,6 +43,11 @@ export class RowCache<Value> {
 
   forget(key: string): void {
     this.#rows.delete(key);
+  }
+
+  #fresh(key: string, nowMs: number): Cached<Value> | undefined {
+    const cached = this.#rows.get(key);
+    return cached !== undefined && nowMs - cached.askedMs < rowAgeMsMax ? cached : undefined;
   }
 
   /** Its age counts from when it was asked for: that is the moment before which no change is missed. */

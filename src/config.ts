@@ -60,11 +60,6 @@ export const serverSettings = Object.freeze({
     databaseUrl,
     'PostgreSQL database for the log and the accounts instead of the folder: `postgres://user:password@host/database`; any number of servers share it',
   ),
-  storeRead: secretSetting(
-    'SENTLOG_STORE_READ',
-    databaseUrl,
-    'A replica of that database to read the log from; it may show what was recorded some seconds later',
-  ),
   poolSize: setting(
     'SENTLOG_POOL_SIZE',
     integer(2, 1000),
@@ -208,7 +203,6 @@ export function loadConfig(sources: Sources): Config {
     port: read(s.port, sources),
     dataDir: read(s.dataDir, sources),
     store: read(s.store, sources),
-    storeRead: read(s.storeRead, sources),
     poolSize: read(s.poolSize, sources),
     partitionMs: read(s.partitionMs, sources),
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
@@ -233,9 +227,8 @@ export function loadConfig(sources: Sources): Config {
   return Object.freeze(config);
 }
 
-function folderFault({ retentionMs, segmentAgeMs, storeRead }: Config): string | undefined {
+function folderFault({ retentionMs, segmentAgeMs }: Config): string | undefined {
   const s = serverSettings;
-  if (storeRead !== undefined) return `${s.storeRead.env} needs ${s.store.env}: only a database has a replica`;
   const segments = Math.ceil(retentionMs / segmentAgeMs);
   if (segments <= segmentsMax) return undefined;
   return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;

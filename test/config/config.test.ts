@@ -41,7 +41,6 @@ describe('loadConfig', () => {
       port: 8080,
       dataDir: resolve('data'),
       store: undefined,
-      storeRead: undefined,
       poolSize: 10,
       partitionMs: 3_600_000,
       statementTimeoutMs: 10_000,
@@ -211,8 +210,8 @@ describe('the database', () => {
   const store = 'postgres://keeper:hunter2@db.example:5433/log?sslmode=require&sslpassword=hunter3';
 
   test('its address → as it is, and masked where it is shown', () => {
-    const config = fromEnv({ SENTLOG_STORE: store, SENTLOG_STORE_READ: 'postgresql://replica/log' });
-    expect(config).toMatchObject({ store, storeRead: 'postgresql://replica/log' });
+    const config = fromEnv({ SENTLOG_STORE: store });
+    expect(config.store).toBe(store);
     const shown = JSON.stringify(maskedConfig(config));
     expect(shown).toContain('"postgres://keeper:***@db.example:5433/log"');
     expect(shown).not.toContain('hunter');
@@ -233,8 +232,7 @@ describe('the database', () => {
     expect(loadPlace({ env: {}, flags: {} }).store).toBeUndefined();
   });
 
-  test('a replica of no database, too many partitions → refused', () => {
-    expect(refusal(() => fromEnv({ SENTLOG_STORE_READ: store }))).toContain('SENTLOG_STORE_READ needs SENTLOG_STORE');
+  test('too many partitions → refused', () => {
     const narrow = { SENTLOG_RETENTION: '30d', SENTLOG_PARTITION: '1m' };
     expect(refusal(() => fromEnv({ ...narrow, SENTLOG_STORE: store }))).toContain('43200 partitions');
     expect(() => fromEnv(narrow)).not.toThrow();

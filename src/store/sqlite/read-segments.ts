@@ -131,7 +131,12 @@ export class ReadSegments {
 
   #files(segmentId: number): OpenFiles {
     let files = this.#open.get(segmentId);
-    if (files !== undefined) return files;
+    if (files !== undefined) {
+      // Least recently used goes first: a query's own segment must stay open while it looks into others.
+      this.#open.delete(segmentId);
+      this.#open.set(segmentId, files);
+      return files;
+    }
     const oldest = this.#open.keys().next();
     if (this.#open.size >= openSegmentsMax && !oldest.done) this.#close(oldest.value);
     const sealed = this.#segments.get(segmentId)?.columns === undefined;

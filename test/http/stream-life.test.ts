@@ -120,6 +120,16 @@ describe('listeners', () => {
     expect((await listen()).response.status).toBe(200);
   });
 
+  test('gone before they are answered → no listener is left', async () => {
+    for (let i = 0; i < 50; i++) {
+      const socket = await openSocket(url);
+      socket.write(`GET ${streamPath} HTTP/1.1\r\nHost: a\r\nAuthorization: App one\r\n\r\n`);
+      setTimeout(() => socket.destroy(), i % 5);
+    }
+    await server.callers.admitted(50);
+    await comesTo(0, () => figure('sentlog_stream_listeners'));
+  });
+
   test('one that does not read → cut off, and goes on where it was; the others miss nothing', async () => {
     const socket = await openSocket(url);
     socket.write(`GET ${streamPath} HTTP/1.1\r\nHost: a\r\nAuthorization: App one\r\n\r\n`);

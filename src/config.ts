@@ -36,10 +36,6 @@ function setting<T>(
   return { env, kind, default: preset, description };
 }
 
-function secretSetting<T>(env: Setting<T>['env'], kind: Kind<T>, description: string) {
-  return { ...setting(env, kind, '', description), secret: true };
-}
-
 /** More segments than this cannot be told apart in the store's key filter. */
 const segmentsMax = 4000;
 /** A page is planned, and its locks are taken, for all partitions there are. */
@@ -55,11 +51,15 @@ export const serverSettings = Object.freeze({
     './data',
     'Folder of the log and the accounts; one server holds it at a time',
   ),
-  store: secretSetting(
-    'SENTLOG_STORE',
-    databaseUrl,
-    'PostgreSQL database for the log and the accounts instead of the folder: `postgres://user:password@host/database`; any number of servers share it',
-  ),
+  store: {
+    ...setting(
+      'SENTLOG_STORE',
+      databaseUrl,
+      '',
+      'PostgreSQL database for the log and the accounts instead of the folder: `postgres://user:password@host/database`; any number of servers share it',
+    ),
+    secret: true,
+  },
   poolSize: setting(
     'SENTLOG_POOL_SIZE',
     integer(2, 1000),

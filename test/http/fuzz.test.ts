@@ -251,5 +251,7 @@ function rawValue(text: string): string {
 }
 
 function formOf(object: Readonly<Record<string, unknown>>): string {
-  return new URLSearchParams(Object.entries(object).map(([name, value]) => [name, String(value)])).toString();
+  return new URLSearchParams(
+    Object.entries(object).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+  ).toString();
 }

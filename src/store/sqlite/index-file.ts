@@ -54,6 +54,9 @@ const version = 3;
 const prefixBytes = 16;
 const chunkBytes = 1 << 18;
 
+/** Of this thread: a query asks dozens of files, and what each would allocate lies outside the heap until a collection. */
+const room = new Uint8Array(1 << 17);
+
 export class DamagedIndex extends Error {
   constructor(path: string, reason: string) {
     super(`${path}: ${reason}`);
@@ -148,6 +151,13 @@ export class IndexFile {
     return new Int32Array(this.#slice(name, from * 4, count * 4).buffer);
   }
 
+  /** As `uint32`, good until the next call of this, on whichever file. */
+  uint32Briefly(name: SectionName, from: number, count: number): Uint32Array {
+    if (count <= 0 || count * 4 > room.byteLength) return this.uint32(name, from, count);
+    this.#readInto(room.subarray(0, count * 4), this.#offsetOf(name, from * 4, count * 4));
+    return new Uint32Array(room.buffer, 0, count);
+  }
+
   float64(name: SectionName, from = 0, count = this.bytesOf(name) / 8 - from): Float64Array {
     return new Float64Array(this.#slice(name, from * 8, count * 8).buffer);
   }
@@ -155,7 +165,7 @@ export class IndexFile {
   /** `sentAt` of `count` ordinals from `from` on. */
   times(from: number, count: number): Float64Array {
     const { timeBase, wideTimes } = this.header;
-    const offsets = wideTimes ? this.float64('times', from, count) : this.uint32('times', from, count);
+    const offsets = wideTimes ? this.float64('times', from, count) : this.uint32Briefly('times', from, count);
     const times = new Float64Array(count);
     for (let i = 0; i < count; i++) times[i] = timeBase + (offsets[i] ?? 0);
     return times;
@@ -199,11 +209,15 @@ export class IndexFile {
   }
 
   #slice(name: SectionName, offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+    return bytes <= 0 ? new Uint8Array(0) : this.#read(this.#offsetOf(name, offset, bytes), bytes);
+  }
+
+  /** Where in the file a part of a section stands. */
+  #offsetOf(name: SectionName, offset: number, bytes: number): number {
     const section = this.#sections.get(name);
-    if (bytes <= 0) return new Uint8Array(0);
     if (section === undefined || offset < 0 || offset + bytes > section.bytes)
       throw new DamagedIndex(this.#path, `section ${name} has no bytes ${offset} to ${offset + bytes}`);
-    return this.#read(this.#base + section.offset + offset, bytes);
+    return this.#base + section.offset + offset;
   }
 
   #read(offset: number, bytes: number): Uint8Array<ArrayBuffer> {

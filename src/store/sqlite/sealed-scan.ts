@@ -59,7 +59,7 @@ function runsOf(index: IndexFile, field: number, hashes: ReadonlySet<number>): r
     if (first === end) continue;
     if (index.bytesOf(`${name}.starts`) === 0) runs.push({ section: `${name}.ordinals`, from: first, to: end });
     else {
-      const [from = 0, to = 0] = index.uint32(`${name}.starts`, first, 2);
+      const [from = 0, to = 0] = index.uint32Briefly(`${name}.starts`, first, 2);
       runs.push({ section: `${name}.ordinals`, from, to });
     }
   }
@@ -76,12 +76,12 @@ function equalRange(
   const guess = Math.floor((hash / 2 ** 32) * count);
   const margin = 64 + 3 * Math.ceil(Math.sqrt(count));
   let [low, high] = [Math.max(0, guess - margin), Math.min(count, guess + margin)];
-  let window = index.uint32(section, low, high - low);
+  let window = index.uint32Briefly(section, low, high - low);
   const encloses = () => (low === 0 || (window[0] ?? 0) < hash) && (high === count || (window.at(-1) ?? 0) > hash);
   while (!encloses()) {
     const step = high - low;
     [low, high] = [Math.max(0, low - step), Math.min(count, high + step)];
-    window = index.uint32(section, low, high - low);
+    window = index.uint32Briefly(section, low, high - low);
   }
   const from = lowerBound(window.length, place => (window[place] ?? 0) - hash);
   let to = from;
@@ -126,7 +126,7 @@ class RunScan implements CandidateSource {
       chunk = Math.min(chunk * 4, chunkMax)
     ) {
       const from = Math.max(this.#run.from, this.#end - Math.max(chunk, count));
-      const ordinals = this.#index.uint32(this.#run.section, from, this.#end - from);
+      const ordinals = this.#index.uint32Briefly(this.#run.section, from, this.#end - from);
       const left = this.#collect(ordinals, count, found);
       this.#end = left === undefined ? this.#run.from : from + left;
     }
@@ -168,7 +168,7 @@ class RunScan implements CandidateSource {
     return (
       from +
       lowerBound(to - from, place => {
-        const ordinal = this.#index.uint32(section, from + place, 1)[0] ?? 0;
+        const ordinal = this.#index.uint32Briefly(section, from + place, 1)[0] ?? 0;
         const sentAt = this.#index.times(ordinal, 1)[0] ?? 0;
         return follows(sentAt, ordinal, before) ? -1 : 0;
       })

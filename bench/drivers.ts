@@ -52,7 +52,11 @@ export const drivers: Readonly<Record<DriverName, Driver>> = {
   },
   'plain-postgres': {
     title: 'one PostgreSQL table',
-    create: besidePostgres,
+    create: around => besidePostgres(around, 'plain-postgres', 'public'),
+  },
+  'sentlog-postgres': {
+    title: 'sentlog over PostgreSQL',
+    create: around => besidePostgres(around, 'sentlog-postgres', 'sentlog'),
   },
 };
 
@@ -85,7 +89,12 @@ async function inFolder(
   };
 }
 
-async function besidePostgres({ workplace, access, retentionMs }: Surroundings): Promise<Backend> {
+/** `schema` has the tables of the log. */
+async function besidePostgres(
+  { workplace, access, retentionMs }: Surroundings,
+  driver: 'plain-postgres' | 'sentlog-postgres',
+  schema: string,
+): Promise<Backend> {
   const folder = workplace.newFolder('postgres');
   await mkdir(folder);
   const postgres = await PostgresServer.start(['shared_buffers=1GB'], folder);
@@ -105,11 +114,11 @@ async function besidePostgres({ workplace, access, retentionMs }: Surroundings):
   return {
     start: async () => {
       await postgres.resume();
-      const store = { driver: 'plain-postgres', url } as const;
+      const store = { driver, url };
       return ServerProcess.start(workplace, { store, access, retentionMs });
     },
     quiet: async () => {
-      await query('VACUUM (ANALYZE) message', 'VACUUM (ANALYZE) report', 'CHECKPOINT');
+      await query('VACUUM (ANALYZE)', 'CHECKPOINT');
     },
     stop: async server => {
       await server.stop();
@@ -126,7 +135,8 @@ async function besidePostgres({ workplace, access, retentionMs }: Surroundings):
     },
     diskBytes: async () => {
       const [row] = await query(
-        `SELECT pg_total_relation_size('message')::float8 + pg_total_relation_size('report')::float8 AS bytes`,
+        `SELECT sum(pg_total_relation_size(oid))::float8 AS bytes FROM pg_class
+         WHERE relkind = 'r' AND relnamespace = '${schema}'::regnamespace`,
       );
       return Number(row?.bytes);
     },

@@ -10,6 +10,8 @@ export type Target = {
   readonly growthAtMost?: number;
   /** At least this many times the comparator's figure. */
   readonly timesAtLeast?: { readonly driver: DriverName; readonly times: number };
+  /** At most this many times the comparator's figure. */
+  readonly timesAtMost?: { readonly driver: DriverName; readonly times: number };
 };
 
 /** A row of the table. */
@@ -17,5 +19,8 @@ export type Figure = {
   readonly name: string;
   readonly title: string;
   readonly unit: Unit;
+  /** Of the embedded engine. */
   readonly target?: Target;
+  /** Of the engine over PostgreSQL. */
+  readonly postgresTarget?: Target;
 };

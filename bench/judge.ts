@@ -1,4 +1,5 @@
-import type { Figure, Unit } from './figures.ts';
+import type { Figure, Target, Unit } from './figures.ts';
+import type { DriverName } from './server/messages.ts';
 import { ratio, type Spread, spread } from './statistics.ts';
 import type { Measurement } from './trials.ts';
 
@@ -9,6 +10,7 @@ export type Row = {
   readonly sentlog?: Measurement;
   /** On the log that the comparators have, when that is another one. */
   readonly smaller?: Measurement;
+  readonly overPostgres?: Measurement;
   readonly sqlite?: Measurement;
   readonly postgres?: Measurement;
 };
@@ -17,12 +19,14 @@ export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row
   const own = measurements.filter(one => one.figure === figure.name);
   const of = (driver: Measurement['driver']) => own.filter(one => one.driver === driver);
   const [sentlog, smaller] = of('sentlog').toSorted((a, b) => b.messages - a.messages);
+  const [overPostgres] = of('sentlog-postgres');
   const [sqlite] = of('plain-sqlite');
   const [postgres] = of('plain-postgres');
   return {
     figure,
     ...(sentlog !== undefined && { sentlog }),
     ...(smaller !== undefined && { smaller }),
+    ...(overPostgres !== undefined && { overPostgres }),
     ...(sqlite !== undefined && { sqlite }),
     ...(postgres !== undefined && { postgres }),
   };
@@ -30,20 +34,55 @@ export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row
 
 /** sentlog's figure over the comparator's, on logs of the same size where sentlog has one. */
 export function comparison(row: Row, comparator: Measurement | undefined): Spread | undefined {
-  const own = row.smaller ?? row.sentlog;
+  return quotient(row.smaller ?? row.sentlog, comparator);
+}
+
+export function quotient(own: Measurement | undefined, comparator: Measurement | undefined): Spread | undefined {
   return own === undefined || comparator === undefined ? undefined : ratio(own.values, comparator.values);
 }
 
 /** How the figure grew from the smaller log to the larger one. */
 export function growth({ sentlog, smaller }: Row): Spread | undefined {
-  return sentlog === undefined || smaller === undefined ? undefined : ratio(sentlog.values, smaller.values);
+  return smaller === undefined ? undefined : quotient(sentlog, smaller);
+}
+
+/** A target, and what it is held against. */
+export type Judged = {
+  readonly target: Target;
+  readonly own: Measurement;
+  readonly growth?: Spread;
+  /** The figure over a comparator's. */
+  readonly over: Readonly<Partial<Record<DriverName, Spread | undefined>>>;
+};
+
+/** The targets of a figure whose engine was measured, the embedded one's first. */
+export function judgedIn(row: Row): { readonly sentlog?: Judged; readonly overPostgres?: Judged } {
+  const { figure, sentlog, overPostgres, sqlite, postgres } = row;
+  const grown = growth(row);
+  return {
+    ...(sentlog !== undefined &&
+      figure.target !== undefined && {
+        sentlog: {
+          target: figure.target,
+          own: sentlog,
+          ...(grown !== undefined && { growth: grown }),
+          over: { 'plain-sqlite': comparison(row, sqlite), 'plain-postgres': comparison(row, postgres) },
+        },
+      }),
+    ...(overPostgres !== undefined &&
+      figure.postgresTarget !== undefined && {
+        overPostgres: {
+          target: figure.postgresTarget,
+          own: overPostgres,
+          over: { 'plain-postgres': quotient(overPostgres, postgres) },
+        },
+      }),
+  };
 }
 
 /** Each part of a target that the figure is short of, and by how much; empty when it is reached. */
-export function shortfalls(row: Row): readonly string[] {
-  const { target } = row.figure;
-  if (target === undefined || row.sentlog === undefined) return [];
-  const { median } = spread(row.sentlog.values);
+export function shortfalls({ target, own, growth: grown, over }: Judged): readonly string[] {
+  const { median } = spread(own.values);
   const short: string[] = [];
   const below = (value: number | undefined, least: number | undefined, what: string) => {
     if (value !== undefined && least !== undefined && value < least)
@@ -53,26 +92,26 @@ export function shortfalls(row: Row): readonly string[] {
     if (value !== undefined && most !== undefined && value > most)
       short.push(`over by ${percent(value / most - 1)}${what}`);
   };
+  const { timesAtLeast, timesAtMost } = target;
   below(median, target.atLeast, '');
   above(median, target.atMost, '');
-  above(growth(row)?.median, target.growthAtMost, ' in growth');
-  const { timesAtLeast } = target;
-  const comparator = timesAtLeast?.driver === 'plain-sqlite' ? row.sqlite : row.postgres;
-  if (timesAtLeast !== undefined) below(comparison(row, comparator)?.median, timesAtLeast.times, ' as a ratio');
+  above(grown?.median, target.growthAtMost, ' in growth');
+  if (timesAtLeast !== undefined) below(over[timesAtLeast.driver]?.median, timesAtLeast.times, ' as a ratio');
+  if (timesAtMost !== undefined) above(over[timesAtMost.driver]?.median, timesAtMost.times, ' as a ratio');
   return short;
 }
 
 /** The target in words; empty when there is none. */
-export function targetText({ target, unit }: Figure): string {
+export function targetText(target: Target | undefined, unit: Unit): string {
   if (target === undefined) return '';
-  const { atLeast, atMost, growthAtMost, timesAtLeast } = target;
+  const { atLeast, atMost, growthAtMost, timesAtLeast, timesAtMost } = target;
+  const name = (driver: DriverName) => (driver === 'plain-sqlite' ? 'SQLite' : 'PostgreSQL');
   return [
     ...(atLeast === undefined ? [] : [`≥ ${amount(atLeast, unit)}`]),
     ...(atMost === undefined ? [] : [`≤ ${amount(atMost, unit)}`]),
     ...(growthAtMost === undefined ? [] : [`≤ ${growthAtMost} × smaller log`]),
-    ...(timesAtLeast === undefined
-      ? []
-      : [`≥ ${timesAtLeast.times} × ${timesAtLeast.driver === 'plain-sqlite' ? 'SQLite' : 'PostgreSQL'}`]),
+    ...(timesAtLeast === undefined ? [] : [`≥ ${timesAtLeast.times} × ${name(timesAtLeast.driver)}`]),
+    ...(timesAtMost === undefined ? [] : [`≤ ${timesAtMost.times} × ${name(timesAtMost.driver)}`]),
   ].join(', ');
 }
 

@@ -1,5 +1,17 @@
 import type { CaseResult } from './bench.ts';
-import { amount, comparison, digits, growth, type Row, rowOf, shortfalls, targetText } from './judge.ts';
+import {
+  amount,
+  comparison,
+  digits,
+  growth,
+  type Judged,
+  judgedIn,
+  quotient,
+  type Row,
+  rowOf,
+  shortfalls,
+  targetText,
+} from './judge.ts';
 import { type Spread, spread } from './statistics.ts';
 import type { Measurement } from './trials.ts';
 
@@ -23,6 +35,10 @@ const columns = [
   'sentlog : SQLite',
   'one PostgreSQL table',
   'sentlog : PostgreSQL',
+  'sentlog over PostgreSQL',
+  'its reach',
+  'reached by it',
+  'over PostgreSQL : PostgreSQL',
 ];
 
 /** The results as a Markdown document. */
@@ -54,7 +70,7 @@ function method({ rounds, spread: order }: ReportHead): string {
 - Every driver is a server of its own process behind the same HTTP routes, with the same authentication. The load
   generator is a third process on the same machine, on 127.0.0.1.
 - *One SQLite file* is a table with an index for each filter, WAL, \`synchronous=FULL\`, one transaction a batch.
-  *One PostgreSQL table* has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default
+  *sentlog over PostgreSQL* has 16 connections, of which 8 record, and the same server. *One PostgreSQL table* has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default
   settings but for \`shared_buffers=1GB\`. Both follow the same report rules, which \`agreement\` checks.
 - The comparators have smaller logs, or the bench would take hours; the messages of each log stand above its table.
   Their figures are those of a log that is easier to write to and to search. Where sentlog was measured on a log of
@@ -71,8 +87,12 @@ function method({ rounds, spread: order }: ReportHead): string {
 function verdict(results: readonly CaseResult[]): readonly string[] {
   const rows = results.flatMap(result =>
     rowsOf(result)
-      .filter(row => row.figure.target !== undefined && row.sentlog !== undefined)
-      .map(row => ({ name: result.case.name, row, short: shortfalls(row) })),
+      .flatMap(row => Object.entries(judgedIn(row)).map(([engine, judged]) => ({ row, engine, judged })))
+      .map(({ row, engine, judged }) => ({
+        name: engine === 'sentlog' ? result.case.name : `${result.case.name} over PostgreSQL`,
+        row,
+        short: shortfalls(judged),
+      })),
   );
   if (rows.length === 0) return [];
   const missed = rows.filter(({ short }) => short.length > 0);
@@ -111,23 +131,31 @@ function rowsOf({ case: one, measurements }: CaseResult): readonly Row[] {
 }
 
 function cellsOf(row: Row): readonly string[] {
-  const { figure, sentlog, smaller, sqlite, postgres } = row;
-  const short = shortfalls(row);
-  const judged = figure.target !== undefined && sentlog !== undefined;
+  const { figure, sentlog, smaller, sqlite, postgres, overPostgres } = row;
+  const judged = judgedIn(row);
+  const reached = (one: Judged | undefined) => {
+    if (one === undefined) return '';
+    const short = shortfalls(one);
+    return short.length === 0 ? 'yes' : short.join(', ');
+  };
   const value = (measurement: Measurement | undefined) =>
     measurement === undefined ? '' : range(spread(measurement.values), median => amount(median, figure.unit));
-  const quotient = (of: Spread | undefined) => (of === undefined || figure.unit === '' ? '' : range(of, digits));
+  const ratioText = (of: Spread | undefined) => (of === undefined || figure.unit === '' ? '' : range(of, digits));
   return [
     figure.title,
-    targetText(figure),
+    targetText(figure.target, figure.unit),
     value(sentlog),
-    judged ? (short.length === 0 ? 'yes' : short.join(', ')) : '',
+    reached(judged.sentlog),
     value(smaller),
-    quotient(growth(row)),
+    ratioText(growth(row)),
     value(sqlite),
-    quotient(comparison(row, sqlite)),
+    ratioText(comparison(row, sqlite)),
     value(postgres),
-    quotient(comparison(row, postgres)),
+    ratioText(comparison(row, postgres)),
+    value(overPostgres),
+    overPostgres === undefined ? '' : targetText(figure.postgresTarget, figure.unit),
+    reached(judged.overPostgres),
+    ratioText(quotient(overPostgres, postgres)),
   ];
 }
 
@@ -139,6 +167,7 @@ function messagesText([row]: readonly Row[]): string {
   const sizes = [
     ['sentlog', row?.sentlog],
     ['sentlog, smaller log', row?.smaller],
+    ['sentlog over PostgreSQL', row?.overPostgres],
     ['SQLite', row?.sqlite],
     ['PostgreSQL', row?.postgres],
   ] as const;

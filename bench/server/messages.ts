@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../src/domain/message.ts';
 import type { Latencies } from '../statistics.ts';
 
-export const driverNames = ['sentlog', 'plain-sqlite', 'plain-postgres'] as const;
+export const driverNames = ['sentlog', 'sentlog-postgres', 'plain-sqlite', 'plain-postgres'] as const;
 export type DriverName = (typeof driverNames)[number];
 
 /** What proves to every server of the bench that it is the bench which asks. */
@@ -11,7 +11,8 @@ export type Access = { readonly accountsFile: string; readonly authorization: st
 export type StoreChoice =
   | { readonly driver: 'sentlog'; readonly folder: string; readonly segmentMessagesMax: number }
   | { readonly driver: 'plain-sqlite'; readonly folder: string }
-  | { readonly driver: 'plain-postgres'; readonly url: string };
+  | { readonly driver: 'plain-postgres'; readonly url: string }
+  | { readonly driver: 'sentlog-postgres'; readonly url: string };
 
 /** What a server process is started with. */
 export type ServerSettings = { readonly store: StoreChoice; readonly access: Access; readonly retentionMs: number };

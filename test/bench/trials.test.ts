@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../bench/cases/case.ts';
-import { rowOf, shortfalls } from '../../bench/judge.ts';
-import { measure, type Participant } from '../../bench/trials.ts';
+import type { Figure } from '../../bench/figures.ts';
+import { judgedIn, rowOf, shortfalls } from '../../bench/judge.ts';
+import { type Measurement, measure, type Participant } from '../../bench/trials.ts';
 
 const figures = [{ name: 'rate', title: 'messages', unit: '/s' }] as const;
 const one = { name: 'record', figures };
@@ -51,25 +52,53 @@ describe('measuring a case', () => {
 });
 
 describe('judging a figure', () => {
-  const target = { atLeast: 100, timesAtLeast: { driver: 'plain-postgres', times: 4 } } as const;
-  const judge = (sentlog: number, postgres: number) =>
-    shortfalls(
-      rowOf({ ...figures[0], target }, [
-        { figure: 'rate', driver: 'sentlog', messages: 10, values: [sentlog] },
-        { figure: 'rate', driver: 'plain-postgres', messages: 10, values: [postgres] },
-      ]),
-    );
+  const measured = (figure: string, driver: Measurement['driver'], value: number, messages = 10): Measurement => ({
+    figure,
+    driver,
+    messages,
+    values: [value],
+  });
+  const short = (figure: Figure, measurements: readonly Measurement[]) => {
+    const { sentlog, overPostgres } = judgedIn(rowOf(figure, measurements));
+    return [sentlog, overPostgres].flatMap(one => (one === undefined ? [] : shortfalls(one)));
+  };
+  const rate: Figure = {
+    ...figures[0],
+    target: { atLeast: 100, timesAtLeast: { driver: 'plain-postgres', times: 4 } },
+    postgresTarget: { timesAtLeast: { driver: 'plain-postgres', times: 2 } },
+  };
+  const time: Figure = {
+    name: 'p99',
+    title: 'p99',
+    unit: 'ms',
+    target: { atMost: 10, growthAtMost: 1.5 },
+    postgresTarget: { atMost: 15, timesAtMost: { driver: 'plain-postgres', times: 1 } },
+  };
 
-  test('at its targets → nothing is short', () => expect(judge(100, 25)).toEqual([]));
-  test('below the figure → says by how much', () => expect(judge(80, 10)).toEqual(['short by 20 %']));
-  test('below the ratio → says by how much', () => expect(judge(100, 50)).toEqual(['short by 50 % as a ratio']));
+  test.each([
+    ['at its targets → nothing is short', 100, 25, []],
+    ['below the figure → says by how much', 80, 10, ['short by 20 %']],
+    ['below the ratio → says by how much', 100, 50, ['short by 50 % as a ratio']],
+  ])('%s', (_, sentlog, postgres, expected) =>
+    expect(short(rate, [measured('rate', 'sentlog', sentlog), measured('rate', 'plain-postgres', postgres)])).toEqual(
+      expected,
+    ),
+  );
 
-  test('grown too much on the larger log → says by how much', () => {
-    const figure = { name: 'p99', title: 'p99', unit: 'ms', target: { atMost: 10, growthAtMost: 1.5 } } as const;
-    const row = rowOf(figure, [
-      { figure: 'p99', driver: 'sentlog', messages: 10, values: [6] },
-      { figure: 'p99', driver: 'sentlog', messages: 1, values: [2] },
+  test('grown too much on the larger log → says by how much', () =>
+    expect(short(time, [measured('p99', 'sentlog', 6), measured('p99', 'sentlog', 2, 1)])).toEqual([
+      'over by 100 % in growth',
+    ]));
+
+  test('the engine over PostgreSQL → held against its own targets', () => {
+    const over = (own: number, plain: number) => [
+      measured('p99', 'sentlog-postgres', own),
+      measured('p99', 'plain-postgres', plain),
+    ];
+    expect(short(time, over(15, 15))).toEqual([]);
+    expect(short(time, over(18, 12))).toEqual(['over by 20 %', 'over by 50 % as a ratio']);
+    expect(short(rate, [measured('rate', 'sentlog-postgres', 15), measured('rate', 'plain-postgres', 10)])).toEqual([
+      'short by 25 % as a ratio',
     ]);
-    expect(shortfalls(row)).toEqual(['over by 100 % in growth']);
   });
 });

@@ -1,5 +1,7 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -22,6 +24,35 @@ import {
   recordAll,
   walk,
 } from './conformance/engine.ts';
+
+/** A file system of its own for a tablespace, full after a few megabytes. */
+class SmallPlace {
+  readonly folder = mkdtempSync(join(tmpdir(), 'sentlog-small-'));
+
+  static available(): boolean {
+    return process.platform === 'linux' && process.getuid?.() === 0;
+  }
+
+  constructor() {
+    this.#mount('size=16m');
+    // As root, PostgreSQL runs as nobody here.
+    chownSync(this.folder, 65_534, 65_534);
+  }
+
+  makeRoom(): void {
+    this.#mount('remount,size=64m');
+  }
+
+  remove(): void {
+    // Lazily: the server lets go of files that it dropped in its own time.
+    execFileSync('umount', ['--lazy', this.folder]);
+    rmSync(this.folder, { recursive: true });
+  }
+
+  #mount(options: string): void {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', this.folder]);
+  }
+}
 
 let server: PostgresServer;
 let url: string;
@@ -174,6 +205,59 @@ describe('the database does not serve', () => {
     expect(await findIds(hasty)).toHaveLength(3);
     await hasty.close();
   });
+
+  it('every connection is taken for long → StoreUnavailable, and the same call succeeds when one is free', async () => {
+    const narrow = await open({ poolSize: 2 });
+    await recordAll(narrow, messages(3));
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE sentlog.message');
+    const finds = [1, 2, 3].map(() => succeeds(() => narrow.find(query())));
+    expect(await Promise.all(finds)).toEqual([false, false, false]);
+    await client.end();
+    expect(await findIds(narrow)).toHaveLength(3);
+    await narrow.close();
+  });
+
+  it.runIf(SmallPlace.available())(
+    'its disk is full → records are refused, reads go on; recorded again when there is room',
+    async () => {
+      const place = new SmallPlace();
+      try {
+        await server.query(`CREATE TABLESPACE small LOCATION '${place.folder}'`);
+        await server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_tablespace = small`);
+        const full = await open({ schema: 'small' });
+        const contentJson = JSON.stringify({ type: 'TEXT', text: 'x'.repeat(2000) });
+        const answered: string[] = [];
+        let refusal: unknown;
+        for (let i = 0; refusal === undefined && i < 1000; i++) {
+          const batch = messages(100, j => ({
+            messageId: `${i} ${j}`,
+            contentJson: contentJson.replace('x', `${i} ${j}`),
+          }));
+          await recordAll(full, batch).then(
+            () => answered.push(...batch.map(({ messageId }) => messageId)),
+            (error: unknown) => {
+              refusal = error;
+            },
+          );
+        }
+        expect(refusal).toBeInstanceOf(StoreUnavailable);
+        expect(String(refusal)).toContain('No space left');
+        expect(witness.notes).toContain('records cannot be stored');
+        expect((await full.find(query({ limit: 10 }))).logs).toHaveLength(10);
+        place.makeRoom();
+        await until(() => succeeds(() => recordAll(full, [message('after')])));
+        expect(new Set(idsOf(await walk(full, {})))).toEqual(new Set([...answered, 'after']));
+        await full.close();
+        await server.query('DROP SCHEMA small CASCADE', url);
+        await server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} RESET default_tablespace`);
+        await server.query('DROP TABLESPACE small');
+      } finally {
+        place.remove();
+      }
+    },
+  );
 
   it('commits that are not made durable by default → made durable for the log', async () => {
     await server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`);

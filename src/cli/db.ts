@@ -12,9 +12,12 @@ export function addDb(program: Command): void {
     db.command('migrate').description('Bring the tables up to date, while servers run on them; `serve` does it too.'),
     async target => {
       const { migrate } = await import('../postgres/migrate.ts');
+      const { distribute } = await import('../store/postgres/citus.ts');
       const taken = await migrate(target, () => {});
       for (const { number, name } of taken) note(`step ${number}: ${name}`);
-      if (taken.length === 0) note('the tables are up to date');
+      const distributed = await distribute(target, () => {});
+      if (distributed) note('the tables are spread over Citus');
+      if (taken.length === 0 && !distributed) note('the tables are up to date');
     },
   );
 

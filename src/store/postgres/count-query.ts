@@ -50,11 +50,12 @@ export function countStatement(counting: Counting): { readonly text: string; rea
   const { account, filter, range, from, to } = counting;
   const values: Value[] = [];
   const value = (one: Value) => `$${values.push(one)}`;
+  const asked = value(account);
   const all = [
-    `m.account_id = ${value(account)}`,
+    `m.account_id = ${asked}`,
     `m.sent_at >= ${value(moment(from))}`,
     `m.sent_at < ${value(moment(to))}`,
-    ...conditions(filter, value),
+    ...conditions(filter, asked, value),
   ];
   return {
     text: `

@@ -3,6 +3,7 @@ import { Connections, connected } from '../../postgres/connections.ts';
 import type { Session, Statement, Value } from '../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import { recogniseServer } from './era.ts';
+import { planningSettings, readingSettings, type Settings } from './planning.ts';
 
 export type DatabaseOptions = {
   readonly url: string;
@@ -13,29 +14,6 @@ export type DatabaseOptions = {
   readonly observer: StoreObserver;
 };
 
-type Settings = Readonly<Record<string, string>>;
-
-/**
- * Every statement finds few rows by an index. A plan that reads whole partitions is a guess gone wrong, as the planner
- * makes them for partitions that were not analysed yet.
- */
-const settings: Settings = {
-  enable_seqscan: 'off',
-  enable_hashjoin: 'off',
-  enable_mergejoin: 'off',
-  jit: 'off',
-};
-
-/**
- * Pages are read in the order of an index until they are full. Planning that for every partition costs many times what
- * running it does, so plans are kept; made for values unknown, they need to be told that sorting is no way to go.
- */
-const readingSettings: Settings = {
-  ...settings,
-  enable_bitmapscan: 'off',
-  enable_sort: 'off',
-  plan_cache_mode: 'force_generic_plan',
-};
 const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
 
 /** The log's connections to its database, and what is made sure of on each of them. */
@@ -49,7 +27,7 @@ export class Database {
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#reading = this.#connections(options.readersMax, readingSettings);
-    this.#recording = this.#connections(options.recordersMax, settings);
+    this.#recording = this.#connections(options.recordersMax, planningSettings);
   }
 
   /** Reads by a statement whose plan, once made, is kept for all values. */
@@ -83,7 +61,7 @@ export class Database {
    */
   async apart<T>(statementTimeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
-    return connected({ ...this.#options, settings, statementTimeoutMs }, work);
+    return connected({ ...this.#options, settings: planningSettings, statementTimeoutMs }, work);
   }
 
   /** Lets what is running finish, then lets go of every connection. */

@@ -88,6 +88,7 @@ class PostgresStore implements Store {
   readonly #recorder: Recorder;
   readonly #reader: Reader;
   readonly #figures: Figures;
+  readonly #watermark: Watermark;
   readonly #sums: Sums;
   readonly #feed: Feed;
   readonly #watchers: Watchers;
@@ -103,6 +104,7 @@ class PostgresStore implements Store {
     this.#partitions = new Partitions(database, partitionMs);
     this.#generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
+    this.#watermark = watermark;
     this.#sums = new Sums(database, watermark);
     this.#feed = new Feed(database, watermark);
     this.#watchers = new Watchers(database, watermark, observer);
@@ -124,7 +126,7 @@ class PostgresStore implements Store {
   }
 
   async begin(): Promise<void> {
-    await this.#partitions.refresh();
+    await Promise.all([this.#partitions.refresh(), this.#watermark.read()]);
     this.#upkeep.start();
     this.#addingUp.start();
   }

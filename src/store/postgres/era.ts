@@ -3,12 +3,19 @@ import { lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { StoreObserver } from '../store.ts';
 
-/** The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. */
+/**
+ * The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. A server
+ * that was promoted after a failover has the identifier of the one before, and counts on from where that one's log
+ * ended for it, which may be earlier: the timeline, the first digits of a log file's name, tells them apart.
+ */
 const serverFacts = `
-  SELECT system_identifier::text, current_setting('synchronous_commit'),
-    NOT pg_is_in_recovery() AND system_identifier::text IS DISTINCT FROM
-      (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1)
-  FROM pg_control_system()`;
+  SELECT f.identity, current_setting('synchronous_commit'), f.identity IS DISTINCT FROM
+    (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1) AND f.identity IS NOT NULL
+  FROM (
+    SELECT system_identifier || CASE WHEN NOT pg_is_in_recovery() THEN
+      '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END AS identity
+    FROM pg_control_system()
+  ) f`;
 
 const newEra = `
   INSERT INTO era (number, system_identifier)

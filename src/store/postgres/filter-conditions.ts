@@ -18,9 +18,9 @@ export const texted = [
 
 /**
  * What a filter asks of the message `m` apart from its time, for a statement that is planned for its values. `value`
- * takes a value into the statement and gives what stands for it.
+ * takes a value into the statement and gives what stands for it, as `account` does for the account.
  */
-export function conditions(filter: Filter, value: (one: Value) => string): readonly string[] {
+export function conditions(filter: Filter, account: string, value: (one: Value) => string): readonly string[] {
   const { generalStatus, messageIds } = filter;
   const all: string[] = [];
   for (const [name, column] of texted) {
@@ -35,7 +35,7 @@ export function conditions(filter: Filter, value: (one: Value) => string): reado
   if (messageIds !== undefined) {
     const ids = `${value(texts(messageIds))}::text[]`;
     all.push(`(m.sent_at, m.number) IN (
-      SELECT k.sent_at, k.number FROM message_key k WHERE k.account_id = m.account_id AND k.message_id = ANY (${ids}))`);
+      SELECT k.sent_at, k.number FROM message_key k WHERE k.account_id = ${account} AND k.message_id = ANY (${ids}))`);
   }
   return all;
 }

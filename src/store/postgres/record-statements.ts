@@ -182,7 +182,7 @@ export async function knownMessages(
   return known;
 }
 
-const fixedColumns = `account_id, tx, sent_at, number, received_at, message_id, sender, destination, bulk_id, entity_id,
+const fixedColumns = `tx, sent_at, number, received_at, message_id, sender, destination, bulk_id, entity_id,
   application_id, campaign_reference_id, message_count, content`;
 const stateColumns = [
   'group_id',
@@ -199,8 +199,8 @@ const stateColumns = [
 const newMessages: Statement = {
   name: 'new messages',
   text: `
-    INSERT INTO message (state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
-    SELECT $2, $1, $2, u.*
+    INSERT INTO message (account_id, state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
+    SELECT $1, $2, $2, u.*
     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
       $11::text[], $12::text[], $13::integer[], $14::text[], $15::smallint[], $16::integer[], $17::integer[],
       $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::double precision[], $23::text[]) u`,
@@ -237,8 +237,8 @@ export async function insertMessages(
 const stateChanges: Statement = {
   name: 'state changes',
   text: `
-    INSERT INTO message (state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
-    SELECT $2, m.*, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
+    INSERT INTO message (account_id, state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
+    SELECT $1, $2, m.*, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
     FROM unnest($3::bigint[], $4::bigint[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::bigint[],
       $12::bigint[], $13::bigint[], $14::double precision[], $15::text[])
       u (sent_at, number, group_id, status_key, error_key, words, state_at, done_at, seen_at, price, currency)

@@ -1,5 +1,6 @@
-import { text } from '../../postgres/cells.ts';
+import { text, truth } from '../../postgres/cells.ts';
 import type { Session } from '../../postgres/session.ts';
+import { citusIsThere } from './citus.ts';
 
 /** `detaching` was begun and broken off; `loose` is detached, to be dropped. */
 export type Child = { readonly name: string; readonly phase: 'attached' | 'detaching' | 'loose' };
@@ -23,11 +24,20 @@ function phaseOf(phase: string): Child['phase'] {
   throw new TypeError(`${phase} is no phase of a partition`);
 }
 
+/** Where partitions cannot be detached while others work, they wait for a drop, and it for them: not longer than this. */
+const dropLockMsMax = 500;
+
 /**
  * Drops a partition without making anybody wait: it is detached first, which waits for the transactions that might
- * read it instead of holding up those that come. Not to be called inside a transaction.
+ * read it instead of holding up those that come. Citus cannot do that: there it is dropped at once, or not this time.
+ * Not to be called inside a transaction.
  */
 export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
+  const [[onCitus] = []] = await session.query(citusIsThere);
+  if (truth(onCitus)) {
+    await session.run(`SET lock_timeout = ${dropLockMsMax}; DROP TABLE ${name}; RESET lock_timeout`);
+    return;
+  }
   if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
   if (phase === 'detaching') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
   await session.run(`DROP TABLE ${name}`);

@@ -1,5 +1,5 @@
 import type { AccountId } from '../../domain/message.ts';
-import { integer, optional } from '../../postgres/cells.ts';
+import { integer } from '../../postgres/cells.ts';
 import type { StoreObserver } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Database } from './database.ts';
@@ -8,7 +8,7 @@ import type { Watermark } from './watermark.ts';
 /** How often what other processes recorded is looked for, for all watched accounts at once. */
 const lookEveryMs = 250;
 
-type Watched = { readonly wakes: Set<() => void>; newestTx: number };
+type Watched = { readonly wakes: Set<() => void>; lookedToTx: number };
 
 /**
  * Wakes whoever follows an account. The own process tells what it recorded; what others did is polled while anybody
@@ -32,7 +32,7 @@ export class Watchers {
   }
 
   watch(account: AccountId, wake: () => void): () => void {
-    const watched = this.#watched.get(account) ?? { wakes: new Set(), newestTx: 0 };
+    const watched = this.#watched.get(account) ?? { wakes: new Set(), lookedToTx: this.#watermark.latestTx };
     this.#watched.set(account, watched);
     // One for each call, so that the same function can watch twice.
     const own = () => wake();
@@ -70,12 +70,14 @@ export class Watchers {
     try {
       const { tx } = await this.#watermark.read();
       const asked = [...this.#watched];
-      const newest = await this.#database.read(newestOfAll, [
-        bigints(asked.map(([account]) => account)),
-        bigints(asked.map(([, { newestTx }]) => newestTx)),
-        tx,
-      ]);
-      for (const row of newest) this.#advance(integer(row[0]), optional(row[1], integer));
+      const since = asked.reduce((least, [, { lookedToTx }]) => Math.min(least, lookedToTx), tx);
+      const newest = await this.#database.read(newestOfAll, [bigints(asked.map(([account]) => account)), since, tx]);
+      const newestTx = new Map(newest.map(row => [integer(row[0]), integer(row[1])]));
+      for (const [account, watched] of asked) {
+        const isNews = (newestTx.get(account) ?? 0) >= watched.lookedToTx;
+        watched.lookedToTx = tx;
+        if (isNews) this.tell(account);
+      }
       if (this.#failing) this.#observer.note({ level: 'info', message: 'what is recorded can be followed again' });
       this.#failing = false;
     } catch (error) {
@@ -85,21 +87,11 @@ export class Watchers {
       this.#failing = true;
     }
   }
-
-  #advance(account: AccountId, newestTx: number | undefined): void {
-    const watched = this.#watched.get(account);
-    if (watched === undefined || newestTx === undefined || newestTx <= watched.newestTx) return;
-    watched.newestTx = newestTx;
-    this.tell(account);
-  }
 }
 
 const newestOfAll = {
   name: 'newest of all',
   text: `
-    SELECT a.account_id, (
-      SELECT r.tx FROM recording r WHERE r.account_id = a.account_id AND r.tx > a.newest_tx AND r.tx < $3
-      ORDER BY r.tx DESC LIMIT 1
-    )
-    FROM unnest($1::bigint[], $2::bigint[]) a (account_id, newest_tx)`,
+    SELECT r.account_id, max(r.tx) FROM recording r
+    WHERE r.account_id = ANY ($1::bigint[]) AND r.tx >= $2 AND r.tx < $3 GROUP BY r.account_id`,
 };

@@ -21,10 +21,16 @@ export class Watermark {
   readonly #database: Database;
   /** Long transactions that turned out to be no recordings: of other programs, on any database of the server. */
   #foreign: ReadonlySet<number> = new Set();
+  #latestTx = 0;
   #oldest: { readonly tx: number; readonly seenAt: number } | undefined;
 
   constructor(database: Database) {
     this.#database = database;
+  }
+
+  /** What was read last: everything that becomes durable from now on is a transaction from it on. */
+  get latestTx(): number {
+    return this.#latestTx;
   }
 
   async read(): Promise<Moment> {
@@ -32,7 +38,9 @@ export class Watermark {
     const snapshot = snapshotIn(row);
     this.#foreign = new Set(snapshot.running.filter(tx => this.#foreign.has(tx)));
     if (this.#stands(snapshot)) this.#foreign = await this.#foreignAmong(snapshot);
-    return { tx: this.#settled(snapshot), end: snapshot.end };
+    const tx = this.#settled(snapshot);
+    this.#latestTx = Math.max(this.#latestTx, tx);
+    return { tx, end: snapshot.end };
   }
 
   /** Resolves when everything that is recording now is over; or after a while, when somebody holds that up. */

@@ -58,6 +58,29 @@ describe('watch', () => {
     await expect.poll(() => messages.textContent(), { timeout: 10_000 }).toBe('6');
   });
 
+  test('an open message that changes while it is being read → is read again, not shown as it was', async () => {
+    const { messages, page } = await seeded(12);
+    await live(page);
+    const messageId = messages[7]?.messageId ?? '';
+    const changed = Promise.withResolvers<void>();
+    await page.route(
+      /\/messenger\/1\/messages\//,
+      async route => {
+        const response = await route.fetch();
+        await changed.promise;
+        // The page may have given up on it by then.
+        await route.fulfill({ response }).catch(() => undefined);
+      },
+      { times: 1 },
+    );
+    await page.locator('#row-7').click();
+    await page.getByText('Loading …').waitFor();
+    await subject.record([{ messageId, status: { name: 'EXPIRED_EXPIRED' } }]);
+    await page.locator('#row-7').getByText('Expired').waitFor();
+    changed.resolve();
+    await page.getByRole('complementary', { name: 'Message' }).getByText('EXPIRED_EXPIRED').waitFor();
+  });
+
   test('a row far down that changes → changes where it is', async () => {
     const { messages, page } = await seeded(12);
     await live(page);

@@ -73,7 +73,7 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     const listener = {
       onLog: (log: Log) => {
         book.take(log);
-        void queries.invalidateQueries({ queryKey: ['message', log.messageId] });
+        void readAgain(queries, log.messageId);
       },
       onOpen: () => {
         if (wasPaused) reload();
@@ -99,6 +99,13 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     };
   }, [live, inSight, api, asked, book, place, queries, reload, catchUp, onSignedOut]);
   return live ? state : 'off';
+}
+
+/** A first reading that is under way would be kept, though it may show the message as it was: it is given up. */
+async function readAgain(queries: QueryClient, messageId: string): Promise<void> {
+  const queryKey = ['message', messageId];
+  await queries.cancelQueries({ queryKey });
+  await queries.invalidateQueries({ queryKey });
 }
 
 /**

@@ -85,6 +85,31 @@ describe('a walk', () => {
     expect(asked).toHaveLength(40);
   });
 
+  test('one of whose rows changes while its page is on its way → has it as it is now', async () => {
+    const { fetchPage } = paged(400);
+    const answered = Promise.withResolvers<void>();
+    const slow = async (cursor: string | undefined) => {
+      const page = await fetchPage(cursor);
+      if (cursor !== undefined) await answered.promise;
+      return page;
+    };
+    const walk = new LogWalk(
+      slow,
+      () => true,
+      () => undefined,
+    );
+    walk.want(0, 30);
+    await settled();
+    walk.want(150, 230);
+    await settled();
+    const delivered = { ...logAt(300), doneAt: instant(newestMs) };
+    expect(walk.replace(delivered)).toBe(false);
+    answered.resolve();
+    await settled();
+    expect(walk.row(300)).toBe(delivered);
+    expect(walk.row(301)?.doneAt).toBeUndefined();
+  });
+
   test('whose page is refused → keeps the reason and goes on when asked', async () => {
     let refused = true;
     const { fetchPage } = paged(10);

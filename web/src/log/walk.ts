@@ -24,6 +24,8 @@ export class LogWalk {
   readonly #changed: () => void;
   readonly #slots: Slot[] = [];
   readonly #places = new Map<string, readonly [slot: Slot, index: number]>();
+  /** Newer states that came while a page was on its way, which may hold older ones. */
+  readonly #arrived = new Map<string, Log>();
   #next: { readonly cursor: string | undefined } | undefined = { cursor: undefined };
   #loading = false;
   #wanted: readonly [first: number, last: number] | undefined;
@@ -86,7 +88,10 @@ export class LogWalk {
   /** Puts a newer state in the place of a row in memory; `false` when there is none. */
   replace(log: Log): boolean {
     const [slot, index] = this.#places.get(log.messageId) ?? [];
-    if (slot?.rows === undefined || index === undefined) return false;
+    if (slot?.rows === undefined || index === undefined) {
+      if (this.#loading) this.#arrived.set(log.messageId, log);
+      return false;
+    }
     slot.rows[index] = log;
     return true;
   }
@@ -111,6 +116,7 @@ export class LogWalk {
     this.#loading = true;
     try {
       for (let task = this.#task(); task !== undefined; task = this.#task()) {
+        this.#arrived.clear();
         await task();
         this.#evict();
         this.#changed();
@@ -138,7 +144,7 @@ export class LogWalk {
 
   async #advance(cursor: string | undefined): Promise<void> {
     const page = await this.#fetchPage(cursor);
-    const rows = page.results.filter(this.#keeps);
+    const rows = this.#asOfNow(page.results.filter(this.#keeps));
     const slot: Slot = { cursor, start: this.count, count: rows.length, rows, lastUse: this.#uses };
     this.#slots.push(slot);
     this.#place(slot, rows);
@@ -152,9 +158,13 @@ export class LogWalk {
   async #reload(slot: Slot): Promise<void> {
     const page = await this.#fetchPage(slot.cursor);
     // Rows may have left meanwhile, at the end of retention; the places of the others stay as they were.
-    const rows = page.results.filter(this.#keeps).slice(0, slot.count);
+    const rows = this.#asOfNow(page.results.filter(this.#keeps).slice(0, slot.count));
     slot.rows = rows;
     this.#place(slot, rows);
+  }
+
+  #asOfNow(rows: readonly Log[]): Log[] {
+    return rows.map(log => this.#arrived.get(log.messageId) ?? log);
   }
 
   #place(slot: Slot, rows: readonly Log[]): void {

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { KeyTable } from '../../src/store/sqlite/key-table.ts';
+import { KeyReader, KeyTable, newKeyMemory } from '../../src/store/sqlite/key-table.ts';
 
 function found(table: KeyTable, hash: number): string[] {
   const places: string[] = [];
@@ -36,7 +38,10 @@ test('inserted, removed and dropped keys → exactly the live ones are found, wh
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), steps => {
-      const table = new KeyTable();
+      const memory = newKeyMemory();
+      const [table, reader] = [new KeyTable(memory), new KeyReader(memory)];
+      expect(reader.find(1)).toBeUndefined();
+      table.complete();
       const live = new Map<number, Map<string, number>>();
       let ordinal = 0;
       for (const { do: act, segment, hash: small } of steps) {
@@ -67,6 +72,8 @@ test('inserted, removed and dropped keys → exactly the live ones are found, wh
           [...held].filter(([, one]) => one === hash).map(([place]) => place),
         );
         expect(found(table, hash)).toEqual(expected.sort());
+        const read = reader.find(hash)?.map(({ segmentId, ordinal }) => `${segmentId}:${ordinal}`);
+        expect(read?.sort()).toEqual(expected);
       }
     }),
     { numRuns: 200 },
@@ -92,4 +99,26 @@ test('more live segments than slots → a RangeError that says what to change', 
   expect(() => {
     for (let segment = 1; segment <= 5000; segment++) table.addSegment(segment);
   }).toThrow(/lengthen the segments' age/);
+});
+
+test('keys looked up on another thread while a shard grows under it → what was inserted before is never missing', async () => {
+  const memory = newKeyMemory();
+  const table = new KeyTable(memory);
+  table.addSegment(1);
+  table.complete();
+  // All in one shard, which is made anew time and again.
+  const hashes = Uint32Array.from({ length: 400_000 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 6);
+  const progress = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(new URL('./key-reader-child.ts', import.meta.url), {
+    workerData: { memory, hashes, progress },
+  });
+  await once(worker, 'message');
+  for (const [ordinal, hash] of hashes.entries()) {
+    table.insert(hash, 1, ordinal);
+    Atomics.store(progress, 0, ordinal + 1);
+  }
+  Atomics.store(progress, 1, 1);
+  const [{ missing, told }] = await once(worker, 'message');
+  expect(missing).toEqual([]);
+  expect(told).toBeGreaterThan(0);
 });

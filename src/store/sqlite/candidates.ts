@@ -2,16 +2,22 @@ import type { Filter } from '../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../domain/message.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
-import { type Field, fields, hashValue } from './fields.ts';
+import { type Field, fields, hashValue, messageIdField } from './fields.ts';
 import { Merge, type SegmentSources } from './merge.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from './position.ts';
-import type { ReadSegment, ReadSegments } from './read-segments.ts';
-import type { CandidateSource, Scan } from './scan.ts';
+import type { Found, ReadSegment, ReadSegments } from './read-segments.ts';
+import { type CandidateSource, follows, mayHaveGroup, type Scan } from './scan.ts';
 import { sealedSources } from './sealed-scan.ts';
-import { groupIdOf, maxSentAt, minSentAt } from './shared-segment.ts';
+import { groupIdOf, maxSentAt, minSentAt, type SharedSegment } from './shared-segment.ts';
 
 /** What is asked of the whole log. */
 export type Asked = { readonly account: AccountId; readonly filter: Filter; readonly sentSince: EpochMs };
+
+/** What may match, newest first; the rows decide. */
+export type Candidates = {
+  /** The next `count`, fewer when there are no more. */
+  take(count: number): readonly Found[];
+};
 
 /** The candidates of a query behind a place, newest first; `resumed` when the walk there began earlier. */
 export function candidatesOf(
@@ -20,41 +26,84 @@ export function candidatesOf(
   asked: Asked,
   walk: Place,
   resumed: boolean,
-): Merge {
-  return new Merge(sourcesOf(segments, hashSeed, asked, walk, resumed));
+): Candidates {
+  const question = new Question(hashSeed, asked, walk, resumed);
+  return listedCandidates(segments, question) ?? new Merge(sourcesOf(segments, question));
 }
 
-function* sourcesOf(
-  segments: ReadSegments,
-  hashSeed: number,
-  { account, filter, ...asked }: Asked,
-  walk: Place,
-  resumed: boolean,
-): Generator<SegmentSources> {
-  const sentSince = Math.max(asked.sentSince, filter.sentSince ?? -Infinity);
-  const end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
-  const hashes = hashesOf(hashSeed, account, filter);
-  const group = filter.generalStatus === undefined ? undefined : groupIdOf(filter.generalStatus);
-  const asOf = resumed ? walk.asOf : undefined;
+/** What is asked, made ready to be asked of each segment. */
+class Question {
+  readonly #walk: Place;
+  readonly #account: AccountId;
+  readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly group: number | undefined;
+  readonly asOf: number | undefined;
+  readonly sentSince: EpochMs;
+  /** Inclusive. */
+  readonly end: EpochMs;
+
+  constructor(hashSeed: number, { account, filter, sentSince }: Asked, walk: Place, resumed: boolean) {
+    this.#walk = walk;
+    this.#account = account;
+    this.hashes = hashesOf(hashSeed, account, filter);
+    this.group = filter.generalStatus === undefined ? undefined : groupIdOf(filter.generalStatus);
+    this.asOf = resumed ? walk.asOf : undefined;
+    this.sentSince = Math.max(sentSince, filter.sentSince ?? -Infinity);
+    this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
+  }
+
+  /** `undefined` for a segment that is newer than the walk. */
+  of({ id }: SharedSegment): Scan | undefined {
+    const ordinalEnd = this.#walk.positionEnd - positionOf(id, 0);
+    if (ordinalEnd <= 0) return undefined;
+    return {
+      account: this.#account,
+      hashes: this.hashes,
+      ...(this.group !== undefined && { group: this.group }),
+      ...(this.asOf !== undefined && { asOf: this.asOf }),
+      sentSince: this.sentSince,
+      before: placeIn(id, this.#walk, this.end),
+      ordinalEnd,
+    };
+  }
+}
+
+/**
+ * The messages with the ids asked for, from the writer's key table; `undefined` when there are none asked for, or the
+ * table cannot tell.
+ */
+function listedCandidates(segments: ReadSegments, question: Question): Candidates | undefined {
+  const hashes = question.hashes.get(messageIdField);
+  if (hashes === undefined) return undefined;
+  const found: Found[] = [];
+  for (const hash of hashes) {
+    const places = segments.withIdHash(hash);
+    if (places === undefined) return undefined;
+    for (const { segmentId, ordinal } of places) {
+      const shared = segments.get(segmentId)?.shared;
+      const scan = shared === undefined ? undefined : question.of(shared);
+      if (shared === undefined || scan === undefined || ordinal >= scan.ordinalEnd) continue;
+      if (!mayHaveGroup(scan, shared, ordinal)) continue;
+      const sentAt = segments.sentAt(segmentId, ordinal);
+      if (sentAt >= scan.sentSince && follows(sentAt, ordinal, scan.before)) found.push({ segmentId, ordinal, sentAt });
+    }
+  }
+  found.sort((a, b) => b.sentAt - a.sentAt || b.segmentId - a.segmentId || b.ordinal - a.ordinal);
+  return { take: count => found.splice(0, count) };
+}
+
+function* sourcesOf(segments: ReadSegments, question: Question): Generator<SegmentSources> {
+  const { group, asOf, sentSince, end } = question;
   const inTime = segments
     .all()
     .filter(({ shared }) => maxSentAt(shared) >= sentSince && minSentAt(shared) <= end)
     .sort((a, b) => maxSentAt(b.shared) - maxSentAt(a.shared));
   for (const segment of inTime) {
     const { shared } = segment;
-    const ordinalEnd = walk.positionEnd - positionOf(shared.id, 0);
-    if (ordinalEnd <= 0) continue;
     // While a walk goes on, a message may have had a group then that none has now.
     if (group !== undefined && asOf === undefined && shared.groupCounts[group] === 0) continue;
-    const scan: Scan = {
-      account,
-      hashes,
-      ...(group !== undefined && { group }),
-      ...(asOf !== undefined && { asOf }),
-      sentSince,
-      before: placeIn(shared.id, walk, end),
-      ordinalEnd,
-    };
+    const scan = question.of(shared);
+    if (scan === undefined) continue;
     yield { segmentId: shared.id, maxSentAt: maxSentAt(shared), open: () => open(segments, segment, scan) };
   }
 }

@@ -21,6 +21,7 @@ import { Catalog } from './catalog.ts';
 import { DamagedSegment } from './damage.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { type Kept, wholeMinutes } from './kept-counts.ts';
+import { newKeyMemory } from './key-table.ts';
 import { LogFile } from './log-file.ts';
 import type { ReaderRequest, SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { type PackedBatch, packBatch } from './packed-batch.ts';
@@ -104,6 +105,7 @@ class SqliteStore implements Store {
       dataDir,
       hashSeed,
       era,
+      keys: newKeyMemory(),
       durability,
       segmentMessagesMax,
       segmentAgeMs,

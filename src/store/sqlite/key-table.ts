@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { ordinalsMax } from './position.ts';
 
 /** Slot numbers stand for segments in the table's 12 bits of room; 0 marks an empty entry, the last a removed one. */
@@ -5,7 +6,9 @@ const slotsMax = 4094;
 const removedSlot = 4095;
 const removed = removedSlot * ordinalsMax;
 
-const shardCount = 256;
+/** Each is a reservation of address space, of which a process may have some ten thousand. */
+const shardCount = 64;
+const shardBits = 26;
 const shardEntriesMin = 64;
 /** Fuller, and a look-up of an unknown id walks ever longer runs; emptier, and memory is spent on nothing. */
 const loadMax = 0.75;
@@ -13,24 +16,57 @@ const growth = 1.3;
 /** Shards fill unevenly by chance. */
 const slack = 1.05;
 
-type Shard = {
-  /** Pairs: the key's hash, and slot × 2^20 + ordinal. Side by side, so that a look-up touches one cache line. */
-  entries: Uint32Array;
-  used: number;
+/**
+ * The table's memory: the writer alone changes it, and readers look keys up in it meanwhile. A shard grows where it is,
+ * so that nobody holds an old one.
+ */
+export type KeyMemory = {
+  /** By shard, pairs: the key's hash, and slot × 2^20 + ordinal. Side by side, so that a look-up touches one cache line. */
+  readonly shards: readonly SharedArrayBuffer[];
+  /** By shard: how many pairs it has room for. */
+  readonly capacities: Int32Array;
+  /** By shard: odd while its entries move. */
+  readonly versions: Int32Array;
+  /** By slot: the id of the live segment in it, or 0. */
+  readonly segmentIds: Float64Array;
+  /** 1 once every message of the log is in it. */
+  readonly complete: Int32Array;
 };
+
+export function newKeyMemory(): KeyMemory {
+  // Only reserved: no table is larger than the machine's memory.
+  const maxByteLength = Math.ceil(totalmem() / shardCount / 65_536) * 65_536;
+  const numbers = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4));
+  return {
+    shards: Array.from({ length: shardCount }, () => new SharedArrayBuffer(shardEntriesMin * 8, { maxByteLength })),
+    capacities: numbers(shardCount).fill(shardEntriesMin),
+    versions: numbers(shardCount),
+    segmentIds: new Float64Array(new SharedArrayBuffer((slotsMax + 1) * 8)),
+    complete: numbers(1),
+  };
+}
 
 /**
  * Which message might have a given key, over all segments: the answer to "is this `messageId` known?" without asking
  * any file. A hash may stand for several messages; the caller reads the row to be sure.
  *
- * Sharded by the upper hash bits, so that growing moves a few thousand entries at a time and never stalls recording.
+ * Sharded by the upper hash bits, so that growing moves some thousand entries at a time and never stalls recording.
  */
 export class KeyTable {
-  readonly #shards: Shard[] = Array.from({ length: shardCount }, () => newShard(shardEntriesMin));
-  /** By slot: the id of the live segment in it, or 0. */
-  readonly #segmentIds = new Float64Array(slotsMax + 1);
+  readonly #memory: KeyMemory;
+  /** By shard, as long as its capacity: an array that follows its memory's length is slower. */
+  readonly #shards: Uint32Array[];
+  /** By shard: entries that are not empty. */
+  readonly #used = new Float64Array(shardCount);
   readonly #slots = new Map<number, number>();
   #nextSlot = 1;
+
+  constructor(memory = newKeyMemory()) {
+    this.#memory = memory;
+    this.#shards = memory.shards.map(
+      (buffer, index) => new Uint32Array(buffer, 0, (memory.capacities[index] ?? 0) * 2),
+    );
+  }
 
   /** Makes room for so many keys at once: growing step by step leaves memory in pieces that nobody can use. */
   reserve(keys: number): void {
@@ -41,7 +77,7 @@ export class KeyTable {
   addSegment(segmentId: number): void {
     if (this.#nextSlot > slotsMax) this.#reclaimSlots();
     this.#slots.set(segmentId, this.#nextSlot);
-    this.#segmentIds[this.#nextSlot] = segmentId;
+    this.#memory.segmentIds[this.#nextSlot] = segmentId;
     this.#nextSlot++;
   }
 
@@ -50,24 +86,28 @@ export class KeyTable {
     const slot = this.#slots.get(segmentId);
     if (slot === undefined) return;
     this.#slots.delete(segmentId);
-    this.#segmentIds[slot] = 0;
+    this.#memory.segmentIds[slot] = 0;
   }
 
   insert(hash: number, segmentId: number, ordinal: number): void {
     const slot = this.#slots.get(segmentId);
     if (slot === undefined) throw new RangeError(`segment ${segmentId} has no room in the key table`);
-    const index = hash >>> 24;
-    let shard = this.#shard(index);
-    if (shard.used >= (shard.entries.length / 2) * loadMax) shard = this.#rebuild(index);
-    place(shard, hash, slot * ordinalsMax + ordinal);
+    const index = hash >>> shardBits;
+    if ((this.#used[index] ?? 0) >= (this.#shard(index).length / 2) * loadMax) this.#rebuild(index);
+    this.#place(index, hash, slot * ordinalsMax + ordinal);
+  }
+
+  /** Every message of the log is in the table: from now on readers may ask it. */
+  complete(): void {
+    Atomics.store(this.#memory.complete, 0, 1);
   }
 
   /** Takes back an insert whose transaction failed. */
   remove(hash: number, segmentId: number, ordinal: number): void {
-    const { entries } = this.#shard(hash >>> 24);
     const slot = this.#slots.get(segmentId);
     if (slot === undefined) return;
-    for (let i = home(hash, entries); entries[i + 1] !== 0; i = i + 2 === entries.length ? 0 : i + 2)
+    const entries = this.#shard(hash >>> shardBits);
+    for (let i = home(hash, entries.length); entries[i + 1] !== 0; i = following(i, entries.length))
       if (entries[i] === hash && entries[i + 1] === slot * ordinalsMax + ordinal) {
         entries[i + 1] = removed;
         return;
@@ -76,38 +116,58 @@ export class KeyTable {
 
   /** Calls `visit` for each message that might have the key, until it returns `true`. */
   find(hash: number, visit: (segmentId: number, ordinal: number) => boolean): boolean {
-    const { entries } = this.#shard(hash >>> 24);
-    for (let i = home(hash, entries); ; i = i + 2 === entries.length ? 0 : i + 2) {
+    const entries = this.#shard(hash >>> shardBits);
+    for (let i = home(hash, entries.length); ; i = following(i, entries.length)) {
       const location = entries[i + 1];
       if (location === undefined || location === 0) return false;
       if (entries[i] !== hash) continue;
-      const segmentId = this.#segmentIds[Math.floor(location / ordinalsMax)] ?? 0;
+      const segmentId = segmentIn(this.#memory, location);
       if (segmentId !== 0 && visit(segmentId, location % ordinalsMax)) return true;
     }
   }
 
-  #shard(index: number): Shard {
-    const shard = this.#shards[index];
-    if (shard === undefined) throw new RangeError(`no shard ${index}`);
-    return shard;
+  #shard(index: number): Uint32Array {
+    const entries = this.#shards[index];
+    if (entries === undefined) throw new RangeError(`no shard ${index}`);
+    return entries;
+  }
+
+  #place(index: number, hash: number, location: number): void {
+    const entries = this.#shard(index);
+    let i = home(hash, entries.length);
+    while (entries[i + 1] !== 0) i = following(i, entries.length);
+    entries[i] = hash;
+    entries[i + 1] = location;
+    this.#used[index] = (this.#used[index] ?? 0) + 1;
   }
 
   /** Makes the shard anew without the dropped segments' keys, larger only if the live ones need it. */
-  #rebuild(index: number, keys = 0): Shard {
-    const { entries } = this.#shard(index);
-    const isLive = (location: number) => this.#segmentIds[Math.floor(location / ordinalsMax)] !== 0;
-    let live = 0;
-    for (let i = 1; i < entries.length; i += 2) {
-      const location = entries[i] ?? 0;
-      if (location !== 0 && location < removed && isLive(location)) live++;
-    }
-    const shard = newShard(Math.max(shardEntriesMin, Math.ceil(Math.max(live * growth, keys * slack) / loadMax)));
+  #rebuild(index: number, keys = 0): void {
+    const entries = this.#shard(index);
+    const held = new Uint32Array(entries.length);
+    let count = 0;
     for (let i = 0; i < entries.length; i += 2) {
       const [hash, location] = [entries[i] ?? 0, entries[i + 1] ?? 0];
-      if (location !== 0 && location < removed && isLive(location)) place(shard, hash, location);
+      if (location === 0 || location >= removed || segmentIn(this.#memory, location) === 0) continue;
+      held[count++] = hash;
+      held[count++] = location;
     }
-    this.#shards[index] = shard;
-    return shard;
+    const needed = Math.ceil(Math.max((count / 2) * growth, keys * slack) / loadMax);
+    const capacity = Math.max(entries.length / 2, needed);
+    this.#grow(index, capacity);
+    Atomics.add(this.#memory.versions, index, 1);
+    // Atomic, as is what readers do: none of it may seem to come before the version that tells of it.
+    for (let i = 1; i < entries.length; i += 2) Atomics.store(entries, i, 0);
+    Atomics.store(this.#memory.capacities, index, capacity);
+    this.#used[index] = 0;
+    for (let i = 0; i < count; i += 2) this.#place(index, held[i] ?? 0, held[i + 1] ?? 0);
+    Atomics.add(this.#memory.versions, index, 1);
+  }
+
+  #grow(index: number, capacity: number): void {
+    const buffer = bufferOf(this.#memory, index);
+    if (capacity * 8 > buffer.byteLength) buffer.grow(capacity * 8);
+    this.#shards[index] = new Uint32Array(buffer, 0, capacity * 2);
   }
 
   /** Slots are used up after thousands of segments: renumber the live ones from 1. */
@@ -122,31 +182,73 @@ export class KeyTable {
       this.#slots.set(segmentId, next);
       next++;
     }
-    this.#segmentIds.fill(0);
-    for (const [segmentId, slot] of this.#slots) this.#segmentIds[slot] = segmentId;
     this.#nextSlot = next;
-    for (const { entries } of this.#shards)
+    for (let index = 0; index < shardCount; index++) Atomics.add(this.#memory.versions, index, 1);
+    this.#memory.segmentIds.fill(0);
+    for (const [segmentId, slot] of this.#slots) this.#memory.segmentIds[slot] = segmentId;
+    for (let index = 0; index < shardCount; index++) {
+      const entries = this.#shard(index);
       for (let i = 1; i < entries.length; i += 2) {
         const location = entries[i] ?? 0;
-        if (location !== 0)
-          entries[i] = (renumbered[Math.floor(location / ordinalsMax)] ?? 0) * ordinalsMax + (location % ordinalsMax);
+        const slot = renumbered[Math.floor(location / ordinalsMax)] ?? 0;
+        if (location !== 0) Atomics.store(entries, i, slot * ordinalsMax + (location % ordinalsMax));
       }
+      Atomics.add(this.#memory.versions, index, 1);
+    }
   }
 }
 
-function newShard(capacity: number): Shard {
-  return { entries: new Uint32Array(capacity * 2), used: 0 };
+export type KeyPlace = { readonly segmentId: number; readonly ordinal: number };
+
+/** Looks keys up beside the writer, on another thread. */
+export class KeyReader {
+  readonly #memory: KeyMemory;
+  /** By shard; these grow as their memory does. */
+  readonly #shards: readonly Uint32Array[];
+
+  constructor(memory: KeyMemory) {
+    this.#memory = memory;
+    this.#shards = memory.shards.map(buffer => new Uint32Array(buffer));
+  }
+
+  /**
+   * The messages that might have the key: all of them that were published before. `undefined` when that cannot be told
+   * now, because the table is still being filled, or its entries are just moving.
+   */
+  find(hash: number): readonly KeyPlace[] | undefined {
+    const memory = this.#memory;
+    const index = hash >>> shardBits;
+    const version = Atomics.load(memory.versions, index);
+    if (Atomics.load(memory.complete, 0) === 0 || version % 2 !== 0) return undefined;
+    const entries = this.#shards[index];
+    if (entries === undefined) throw new RangeError(`no shard ${index}`);
+    const size = Atomics.load(memory.capacities, index) * 2;
+    const places: KeyPlace[] = [];
+    for (let i = home(hash, size), steps = 0; steps < size; i = following(i, size), steps += 2) {
+      const location = Atomics.load(entries, i + 1);
+      if (location === 0) break;
+      if (Atomics.load(entries, i) !== hash) continue;
+      const segmentId = segmentIn(memory, location);
+      if (segmentId !== 0) places.push({ segmentId, ordinal: location % ordinalsMax });
+    }
+    return Atomics.load(memory.versions, index) === version ? places : undefined;
+  }
 }
 
-function home(hash: number, entries: Uint32Array): number {
-  return Math.floor(((hash & 0xffffff) * (entries.length / 2)) / 0x1000000) * 2;
+function bufferOf({ shards }: KeyMemory, index: number): SharedArrayBuffer {
+  const buffer = shards[index];
+  if (buffer === undefined) throw new RangeError(`no shard ${index}`);
+  return buffer;
 }
 
-function place(shard: Shard, hash: number, location: number): void {
-  const { entries } = shard;
-  let i = home(hash, entries);
-  while (entries[i + 1] !== 0) i = i + 2 === entries.length ? 0 : i + 2;
-  entries[i] = hash;
-  entries[i + 1] = location;
-  shard.used++;
+function segmentIn({ segmentIds }: KeyMemory, location: number): number {
+  return segmentIds[Math.floor(location / ordinalsMax)] ?? 0;
+}
+
+function home(hash: number, size: number): number {
+  return Math.floor(((hash & (2 ** shardBits - 1)) * (size / 2)) / 2 ** shardBits) * 2;
+}
+
+function following(i: number, size: number): number {
+  return i + 2 === size ? 0 : i + 2;
 }

@@ -2,7 +2,7 @@ import { guardSegment } from './damage.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
-import { KeyTable } from './key-table.ts';
+import { type KeyMemory, KeyTable } from './key-table.ts';
 import type { LoadedSegment } from './load.ts';
 import { messageIdIn, type PackedBatch, partSeparator } from './packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from './position.ts';
@@ -18,14 +18,15 @@ export type Known = { readonly row: MessageRow; readonly segmentId: number; read
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
-  readonly #keys = new KeyTable();
+  readonly #keys: KeyTable;
   readonly #segments = new Map<number, SharedSegment>();
   readonly #sealed = new Set<number>();
   readonly #files = new Map<number, RowsFile>();
   #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
 
-  constructor(folder: Folder) {
+  constructor(folder: Folder, keys: KeyMemory) {
     this.#folder = folder;
+    this.#keys = new KeyTable(keys);
   }
 
   /** Takes over what was found in the folder. */
@@ -38,6 +39,7 @@ export class KnownMessages {
         this.#adoptIndex(shared.id);
       } else this.#adoptColumns(shared, columns);
     }
+    this.#keys.complete();
   }
 
   add(shared: SharedSegment): void {

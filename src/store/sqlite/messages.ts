@@ -3,6 +3,7 @@ import type { LogForm } from '../../wire/log-text.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../store.ts';
 import type { PackedCounts } from './counts.ts';
 import type { Kept } from './kept-counts.ts';
+import type { KeyMemory } from './key-table.ts';
 import type { LoadedLog, LoadedSegment } from './load.ts';
 import type { Era } from './log-file.ts';
 import type { PackedBatch } from './packed-batch.ts';
@@ -15,6 +16,8 @@ export type ThreadData = {
   readonly hashSeed: number;
   /** Shared: the id of the era that the log is in (see log-file.ts). */
   readonly era: Int32Array;
+  /** Shared: the writer's key table. */
+  readonly keys: KeyMemory;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
   readonly segmentAgeMs: number;

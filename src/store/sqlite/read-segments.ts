@@ -1,6 +1,8 @@
+import type { EpochMs } from '../../domain/message.ts';
 import { guardSegment } from './damage.ts';
 import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
+import type { KeyPlace, KeyReader } from './key-table.ts';
 import { type Position, positionOf } from './position.ts';
 import { verifyMessage, verifyReport } from './record-row.ts';
 import { type MessageRow, type ReportRow, type ReportState, RowsFile } from './rows-file.ts';
@@ -24,14 +26,16 @@ const openSegmentsMax = 128;
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
+  readonly #keys: KeyReader;
   readonly #segments = new Map<number, ReadSegment>();
   readonly #open = new Map<number, OpenFiles>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
   /** Grows with whatever closes files or changes how a segment is read: a scan that goes on later begins anew then. */
   version = 0;
 
-  constructor(folder: Folder) {
+  constructor(folder: Folder, keys: KeyReader) {
     this.#folder = folder;
+    this.#keys = keys;
   }
 
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
@@ -66,6 +70,20 @@ export class ReadSegments {
     for (const { shared } of this.#segments.values())
       position = Math.max(position, positionOf(shared.id, messagesIn(shared)));
     return { position, sequence };
+  }
+
+  /** The messages that might have the id with this hash; `undefined` when only the segments can tell now. */
+  withIdHash(hash: number): readonly KeyPlace[] | undefined {
+    return this.#keys.find(hash);
+  }
+
+  sentAt(segmentId: number, ordinal: number): EpochMs {
+    const columns = this.#segments.get(segmentId)?.columns;
+    if (columns !== undefined) return columns.sentAt[ordinal] ?? 0;
+    return this.guard(segmentId, ({ index }) => {
+      if (index === undefined) throw new Error(`segment ${segmentId} is sealed and has no index open`);
+      return index.times(ordinal, 1)[0] ?? 0;
+    });
   }
 
   /** The sequence of the newest report on a message; 0 when there is none. */

@@ -2,11 +2,10 @@ import type { EpochMs } from '../../domain/message.ts';
 import type { Summary } from '../../domain/summary.ts';
 import type { SummaryQuery } from '../store.ts';
 import type { Place } from './bookmark.ts';
-import { candidatesOf, conditionsOf, fits } from './candidates.ts';
+import { type Candidates, candidatesOf, conditionsOf, fits } from './candidates.ts';
 import { CountSum } from './count-sum.ts';
 import { countsInIndex, countsInMemory } from './indexed-counts.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from './kept-counts.ts';
-import type { Merge } from './merge.ts';
 import { positionOf } from './position.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
 import { beginning } from './reader.ts';
@@ -33,7 +32,7 @@ export class Summarizing {
   readonly #begun: Place;
   /** The last message counted of the first span. */
   #last: Found | undefined;
-  #merge: { readonly candidates: Merge; readonly version: number } | undefined;
+  #merge: { readonly candidates: Candidates; readonly version: number } | undefined;
 
   constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
     this.#segments = segments;
@@ -77,7 +76,7 @@ export class Summarizing {
   }
 
   /** What follows the last message counted. Files may have been closed since: then it is looked for anew from there. */
-  #candidates({ from, to }: Span): Merge {
+  #candidates({ from, to }: Span): Candidates {
     const { version } = this.#segments;
     if (this.#merge === undefined || this.#merge.version !== version) {
       const { account, filter, sentSince } = this.#query;

@@ -7,6 +7,7 @@ import type { Counts, PackedCounts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { type Kept, KeptCounts } from './kept-counts.ts';
+import type { KeyMemory } from './key-table.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { applyReport, type LoadedLog } from './load.ts';
 import type { Era, LogFile } from './log-file.ts';
@@ -42,6 +43,7 @@ export type WriterOptions = {
   readonly log: LogFile;
   /** Where every thread sees the id of the present era. */
   readonly era: Int32Array;
+  readonly keys: KeyMemory;
 };
 
 /** What the writer tells the rest; each call is made before any answer that depends on it. */
@@ -91,7 +93,7 @@ export class Writer {
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
     this.#events = events;
-    this.#known = new KnownMessages(options.folder);
+    this.#known = new KnownMessages(options.folder, options.keys);
     this.#kept = new KeptCounts(options.folder, options.log);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;

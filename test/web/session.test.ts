@@ -49,6 +49,14 @@ describe('signing in', () => {
     expect(urls.filter(url => !url.includes('#')).join()).not.toContain(subject.key);
   });
 
+  test('a browser whose language is no language tag → the page all the same', async () => {
+    const page = await subject.tab();
+    await page.addInitScript("Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix' })");
+    await page.goto(`${subject.url}/#key=${subject.key}`);
+    await grid(page).waitFor();
+    await page.locator('.u-over').waitFor();
+  });
+
   test('a key typed in → signed in; a reload → signed out', async () => {
     const page = await opened();
     expect(await axeViolations(page)).toEqual([]);

@@ -1,3 +1,5 @@
+// Before anything that loads the chart's library.
+import './language.ts';
 import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/controls.css';

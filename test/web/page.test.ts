@@ -29,6 +29,18 @@ const figure = (page: Page, name: string) => page.locator('.figures > div').filt
 const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
 const idOf = (messages: readonly Submission[], index: number) => messages[index]?.messageId ?? '';
 const dateFields = (page: Page) => [page.getByLabel('From'), page.getByLabel('Until')] as const;
+/** Whether the last bars of the chart have the green of what was delivered. */
+const greenAtTheEnd = (page: Page) =>
+  page.evaluate<boolean>(`(() => {
+    const canvas = document.querySelector('.plot canvas');
+    const over = document.querySelector('.u-over').getBoundingClientRect();
+    const box = canvas.getBoundingClientRect();
+    const scale = canvas.width / box.width;
+    const width = over.width * 0.05;
+    const area = [over.right - width - box.left, over.top - box.top, width, over.height].map(px => Math.round(px * scale));
+    const { data } = canvas.getContext('2d').getImageData(...area);
+    return data.some((green, at) => at % 4 === 1 && green > data[at - 1] + 30 && data[at + 2] > 200);
+  })()`);
 const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent(), { timeout: 5000 });
 
 describe('find', () => {
@@ -120,6 +132,22 @@ describe('find', () => {
     const spanMs = Date.parse(searchParams.get('sentUntil') ?? '') - Date.parse(searchParams.get('sentSince') ?? '');
     expect(spanMs / 3_600_000).toBeGreaterThan(10);
     expect(spanMs / 3_600_000).toBeLessThan(14);
+  });
+
+  test('a message of the newest minutes → its bar is drawn, and named under the pointer', async () => {
+    const { page } = await seeded(1);
+    await reached(page).toBe('1 message');
+    await expect.poll(() => greenAtTheEnd(page)).toBe(true);
+    const box = await page.locator('.u-over').boundingBox();
+    if (box === null) throw new Error('there is no chart');
+    await page.mouse.move(box.x + box.width - 2, box.y + 40);
+    await page.getByText(/: delivered 1$/).waitFor();
+  });
+
+  test('a link with a status that there is not → no filter is named, and none holds', async () => {
+    const { page } = await seeded(3, '&generalStatus=DELIVERD');
+    await reached(page).toBe('3 messages, all of them');
+    expect(await page.getByRole('button', { name: 'Remove the filter Status' }).count()).toBe(0);
   });
 
   test('local time → UTC at a click, in every row', async () => {

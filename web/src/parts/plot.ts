@@ -61,7 +61,11 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
     legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
     tzDate: seconds => (utc ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
-    scales: { y: { range: (_, __, max) => [0, Math.max(max, 1)] } },
+    scales: {
+      // Each bar begins at its moment: without room for it the newest one, which moves, would lie outside.
+      x: { range: (plot, min, max) => [min, max + bucketS(plot)] },
+      y: { range: (_, __, max) => [0, Math.max(max, 1)] },
+    },
     axes: [
       { stroke, grid: { show: false }, ticks: grid, font, size: remPx * 2, values: axisTimes(utc) },
       { stroke, grid, ticks: { show: false }, font, size: remPx * 4, values: (_, ticks) => ticks.map(axisCount) },
@@ -77,7 +81,7 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
     ],
     hooks: {
       drawAxes: [plot => shadeUnknown(plot, grid.stroke)],
-      setCursor: [plot => on.onHover(plot.cursor.idx ?? undefined)],
+      setCursor: [plot => on.onHover(barAt(plot))],
       setSelect: [
         plot => {
           const { left, width } = plot.select;
@@ -88,6 +92,19 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
       ],
     },
   };
+}
+
+function bucketS(plot: uPlot): number {
+  const [first, second] = plot.data[0];
+  return first === undefined || second === undefined ? 60 : second - first;
+}
+
+/** The bar under the pointer: `idx` is the nearest one, which in the right half of a bar is the next. */
+function barAt(plot: uPlot): number | undefined {
+  const { idx, left } = plot.cursor;
+  const fromS = plot.data[0][idx ?? -1];
+  if (idx === null || idx === undefined || left === undefined || fromS === undefined) return undefined;
+  return fromS > plot.posToVal(left, 'x') ? Math.max(idx - 1, 0) : idx;
 }
 
 /** What could not be counted is grey, and not empty. */

@@ -3,6 +3,7 @@ import type { LogsFilter } from '../../../src/client/index.ts';
 /** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
 export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED'] as const;
 export type GroupName = (typeof groupNames)[number];
+const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
 
 export const presets = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440, '48h': 2880, all: undefined } as const;
 export type Preset = keyof typeof presets;
@@ -75,11 +76,16 @@ function rangeOf(parameters: URLSearchParams): Range {
   return { last: isPreset(last) ? last : rangeDefault };
 }
 
+/** What the API could not be asked for is no condition: the page must not name a filter that narrows nothing. */
+function isValueOf(field: Field, value: string): boolean {
+  return field === 'generalStatus' ? groupsOfApi.some(group => group === value) : value !== '';
+}
+
 export function viewOf(search: string): View {
   const parameters = new URLSearchParams(search);
   const conditions: Partial<Record<Field, readonly string[]>> = {};
   for (const field of fields) {
-    const values = parameters.getAll(field).filter(value => value !== '');
+    const values = parameters.getAll(field).filter(value => isValueOf(field, value));
     if (values.length > 0) conditions[field] = isList(field) ? values : values.slice(0, 1);
   }
   const open = parameters.get('open');
@@ -130,8 +136,6 @@ export function boundsOf(range: Range, nowMs: number): { readonly sinceMs?: numb
   const { sinceMs, untilMs } = range;
   return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
 }
-
-const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
 
 /** What the API is asked for the view; `error` is not its business. */
 export function filterOf({ conditions, range }: Pick<View, 'conditions' | 'range'>, nowMs: number): LogsFilter {

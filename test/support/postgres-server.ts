@@ -86,7 +86,7 @@ export class PostgresServer {
 
   /** As `url`, by a socket in its folder instead of the port: what a program on the same machine would use. */
   socketUrl(database: string): string {
-    return `postgres://postgres@/${database}?host=${encodeURIComponent(this.#folder)}&port=${this.#port}`;
+    return `postgres://postgres@localhost/${database}?host=${encodeURIComponent(this.#folder)}&port=${this.#port}`;
   }
 
   /** The address of a new, empty database. */

@@ -3,6 +3,7 @@ import type { Case } from './cases/case.ts';
 import { filters, latest, rare, walk } from './cases/reading.ts';
 import { recordNdjson, recordSingle } from './cases/recording.ts';
 import { reports } from './cases/reports.ts';
+import { stream } from './cases/stream.ts';
 import { summary } from './cases/summary.ts';
 import { drop, footprint, memory, start } from './cases/upkeep.ts';
 
@@ -11,6 +12,7 @@ export const cases: readonly Case[] = [
   agreement,
   recordNdjson,
   recordSingle,
+  stream,
   footprint,
   memory,
   latest,

@@ -80,6 +80,9 @@ function method({ rounds, spread: order }: ReportHead): string {
   with a fifth of the messages, 1 of 100,000 expired, and a sender and a campaign that ten messages have.
 - *Server side* is from the request's headers being read to the answer being handed to the kernel; *end to end* is what
   the load generator saw. Requests are sent one after the other there, after a few that are not counted.
+- Listeners to the stream are plain connections of the load generator, which looks for each message at each of them;
+  what that takes of the machine is in the times of the batches, too.
+  The plain tables are looked at every 100 ms, by the ids that their rows were given.
 - Memory is that of the server process; with PostgreSQL its processes are added, shared memory counted once.
   Disk is that of a log whose background work has ended.`;
 }

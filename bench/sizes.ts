@@ -13,6 +13,13 @@ export type Sizes = {
   /** Requests of each kind of query, warm-up not counted, unless the time is over before. */
   readonly reads: { readonly requests: number; readonly warmUps: number; readonly timeMs: number };
   readonly walk: { readonly pages: number; readonly pageLogs: number };
+  /** Each phase of following takes `seconds`. */
+  readonly stream: {
+    readonly listeners: number;
+    readonly messagesPerS: number;
+    readonly batch: number;
+    readonly seconds: number;
+  };
   /** Messages that every driver must give the same answers on. */
   readonly agreement: number;
   /** How long recording goes on before it is cut off. */
@@ -37,6 +44,7 @@ export function fullSizes(messages: number): Sizes {
     dropped: { sentlog: Math.floor(large / 10), comparators: Math.floor(small / 10) },
     reads: { requests: 500, warmUps: 30, timeMs: 5_000 },
     walk: { pages: 100, pageLogs: 1_000 },
+    stream: { listeners: 1_000, messagesPerS: 1_000, batch: 10, seconds: 10 },
     agreement: 5_000,
     crashAfterMs: 2_000,
     batch: 1_000,
@@ -54,6 +62,7 @@ export const smokeSizes: Sizes = {
   dropped: { sentlog: 3_000, comparators: 200 },
   reads: { requests: 5, warmUps: 1, timeMs: 5_000 },
   walk: { pages: 5, pageLogs: 100 },
+  stream: { listeners: 20, messagesPerS: 500, batch: 10, seconds: 1 },
   agreement: 1_500,
   crashAfterMs: 200,
   batch: 200,

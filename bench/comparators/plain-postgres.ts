@@ -3,6 +3,8 @@ import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
 import type {
+  Changes,
+  ChangesQuery,
   Page,
   Query,
   RecordBatch,
@@ -14,6 +16,7 @@ import type {
   SummaryQuery,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import { changesOf, lookRegularly, type Place, placeOf, selectNewest } from './changes.ts';
 import { type Known, reportOn } from './report-on.ts';
 import {
   type ColumnType,
@@ -31,10 +34,12 @@ import {
   text,
   type Value,
 } from './rows.ts';
-import { type Dialect, pageOf, selectPage } from './select.ts';
+import { type Dialect, pageOf, type Statement, selectPage } from './select.ts';
 import { summaryOf } from './summary.ts';
 
 const connectionsMax = 8;
+/** Shared by those that record, held alone by whoever looks how far they are. */
+const lock = { shared: 'pg_advisory_xact_lock_shared(1)', alone: 'pg_advisory_xact_lock(1)' } as const;
 /** Rows deleted in one transaction. */
 const deletedRowsMax = 5_000;
 
@@ -77,25 +82,13 @@ export class PlainPostgresStore implements Store {
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
-    const client = await this.#pool.connect();
-    try {
-      await client.query('BEGIN');
-      const outcome = await recordBatch(client, batch);
-      await client.query('COMMIT');
-      return outcome;
-    } catch (error) {
-      await client.query('ROLLBACK');
-      throw error;
-    } finally {
-      client.release();
-    }
+    return this.#transaction('shared', client => recordBatch(client, batch));
   }
 
   async find(query: Query): Promise<Page> {
-    const { sql, parameters } = selectPage(query, dialect);
     const begins = query.walk && query.after === undefined;
     const newest = begins ? await this.#pool.query<Row>('SELECT coalesce(max(id), 0) AS id FROM message') : undefined;
-    const { rows } = await this.#pool.query<Row>(sql, [...parameters]);
+    const rows = await this.#rows(selectPage(query, dialect));
     return pageOf(query, rows, newest?.rows[0] === undefined ? 0 : number(newest.rows[0], 'id'));
   }
 
@@ -116,20 +109,21 @@ export class PlainPostgresStore implements Store {
     return historyOf(row, reports.rows);
   }
 
-  async changes(): Promise<never> {
-    throw new Error('not kept here');
+  async changes(query: ChangesQuery): Promise<Changes> {
+    return changesOf(
+      query,
+      dialect,
+      () => this.#newest(),
+      statement => this.#rows(statement),
+    );
   }
 
-  watch(): () => void {
-    throw new Error('not kept here');
+  watch(_account: AccountId, wake: () => void): () => void {
+    return lookRegularly(wake);
   }
 
   async summarize(query: SummaryQuery): Promise<Summary> {
-    return summaryOf(
-      query,
-      dialect,
-      async ({ sql, parameters }) => (await this.#pool.query<Row>(sql, [...parameters])).rows,
-    );
+    return summaryOf(query, dialect, statement => this.#rows(statement));
   }
 
   async stats(): Promise<StoreStats> {
@@ -167,6 +161,30 @@ export class PlainPostgresStore implements Store {
 
   async close(): Promise<void> {
     if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  async #rows({ sql, parameters }: Statement): Promise<readonly Row[]> {
+    return (await this.#pool.query<Row>(sql, [...parameters])).rows;
+  }
+
+  /** Ids are given out before they are committed: only while nobody records is everything below the newest there. */
+  async #newest(): Promise<Place> {
+    return this.#transaction('alone', async client => placeOf((await client.query<Row>(selectNewest)).rows[0]));
+  }
+
+  async #transaction<T>(held: keyof typeof lock, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query(`BEGIN; SELECT ${lock[held]}`);
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    } finally {
+      client.release();
+    }
   }
 }
 

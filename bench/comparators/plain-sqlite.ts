@@ -5,6 +5,8 @@ import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
 import type {
+  Changes,
+  ChangesQuery,
   Page,
   Query,
   RecordBatch,
@@ -16,6 +18,7 @@ import type {
   SummaryQuery,
 } from '../../src/store/store.ts';
 import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import { changesOf, lookRegularly, placeOf, selectNewest } from './changes.ts';
 import { reportOn } from './report-on.ts';
 import {
   historyOf,
@@ -31,7 +34,7 @@ import {
   stateValues,
   type Value,
 } from './rows.ts';
-import { type Dialect, pageOf, selectPage } from './select.ts';
+import { type Dialect, pageOf, type Statement, selectPage } from './select.ts';
 import { summaryOf } from './summary.ts';
 
 /** Rows deleted at a time: requests are served between two portions. */
@@ -69,8 +72,7 @@ export class PlainSqliteStore implements Store {
   }
 
   async find(query: Query): Promise<Page> {
-    const { sql, parameters } = selectPage(query, dialect);
-    const rows = this.#statement(sql).all(...parameters.map(scalar));
+    const rows = this.#rows(selectPage(query, dialect));
     return pageOf(query, rows, query.walk && query.after === undefined ? this.#newestId() : 0);
   }
 
@@ -86,18 +88,21 @@ export class PlainSqliteStore implements Store {
     return historyOf(row, this.#reportRows(number(row, 'id')));
   }
 
-  async changes(): Promise<never> {
-    throw new Error('not kept here');
+  async changes(query: ChangesQuery): Promise<Changes> {
+    return changesOf(
+      query,
+      dialect,
+      async () => placeOf(this.#statement(selectNewest).get()),
+      async statement => this.#rows(statement),
+    );
   }
 
-  watch(): () => void {
-    throw new Error('not kept here');
+  watch(_account: AccountId, wake: () => void): () => void {
+    return lookRegularly(wake);
   }
 
   async summarize(query: SummaryQuery): Promise<Summary> {
-    return summaryOf(query, dialect, async ({ sql, parameters }) =>
-      this.#statement(sql).all(...parameters.map(scalar)),
-    );
+    return summaryOf(query, dialect, async statement => this.#rows(statement));
   }
 
   async stats(): Promise<StoreStats> {
@@ -187,6 +192,10 @@ export class PlainSqliteStore implements Store {
   #newestId(): number {
     const newest = this.#statement('SELECT coalesce(max(id), 0) AS id FROM message').get();
     return newest === undefined ? 0 : number(newest, 'id');
+  }
+
+  #rows({ sql, parameters }: Statement): readonly Row[] {
+    return this.#statement(sql).all(...parameters.map(scalar));
   }
 
   /** Statements are prepared once; there are as many as combinations of filters in use. */

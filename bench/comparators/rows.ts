@@ -51,7 +51,10 @@ const optionalColumns: ReadonlySet<string> = new Set([
   'reported_error',
 ]);
 
-/** Entry 0 of a message's reports is the state it was recorded with, written when the first report comes. */
+/**
+ * The `report` table, apart from its primary key `id`. Entry 0 of a message's reports is the state it was recorded with,
+ * written when the first report comes.
+ */
 export const reportColumns = {
   message: 'bigint',
   number: 'integer',
@@ -94,7 +97,7 @@ export function schema(key: string): readonly string[] {
     Object.entries(all).map(([name, type]) => `${name} ${type}${optionalColumns.has(name) ? '' : ' NOT NULL'}`);
   return [
     `CREATE TABLE IF NOT EXISTS message (id ${key}, ${columns(messageColumns).join(', ')}, UNIQUE (account_id, message_id))`,
-    `CREATE TABLE IF NOT EXISTS report (${columns(reportColumns).join(', ')}, PRIMARY KEY (message, number))`,
+    `CREATE TABLE IF NOT EXISTS report (id ${key}, ${columns(reportColumns).join(', ')}, UNIQUE (message, number))`,
     ...secondaryIndexes.map(index => `CREATE INDEX IF NOT EXISTS ${index.join('_')} ON message (${index.join(', ')})`),
   ];
 }

@@ -48,7 +48,38 @@ export type DigestPlan = {
   readonly walks: readonly string[];
 };
 
-export type Plan = RecordPlan | ReportPlan | ReadPlan | WalkPlan | DigestPlan;
+/** What a listener asks for: one destination of its own, one of the senders, or nothing in particular. */
+export type Following = 'destination' | 'sender' | 'everything';
+
+/** Messages `from` … `to` - 1 recorded in NDJSON batches at a steady pace, with listeners to the stream or none. */
+export type FollowPlan = {
+  readonly kind: 'follow';
+  readonly shape: LogShape;
+  readonly from: number;
+  readonly to: number;
+  readonly batchMessages: number;
+  readonly messagesPerS: number;
+  readonly connections: number;
+  /** Absent: nobody listens. */
+  readonly listeners?: { readonly count: number; readonly following: Following };
+  /** How long events may still come once everything is recorded. */
+  readonly settleMs: number;
+};
+
+export type Plan = RecordPlan | ReportPlan | ReadPlan | WalkPlan | DigestPlan | FollowPlan;
+
+/** What the listeners of a plan were sent. */
+export type Followed = {
+  /** Events that were to come, over all listeners. */
+  readonly expected: number;
+  readonly missing: number;
+  /** Events that a listener had already, or had not asked for. */
+  readonly surplus: number;
+  /** Listeners that the server cut off. */
+  readonly dropped: number;
+  /** From the answer to the recording to an event of it, 0 when the event was first; absent when none came. */
+  readonly delay?: Latencies;
+};
 
 export type LoadResult = {
   /** Messages, reports or logs that the answers acknowledged or held. */
@@ -57,6 +88,8 @@ export type LoadResult = {
   /** From request to whole answer, in milliseconds. Absent when nothing was answered. */
   readonly latency?: Latencies;
   readonly digests: readonly string[];
+  /** Of a plan with listeners. */
+  readonly followed?: Followed;
 };
 
 export type LoadCommand = {

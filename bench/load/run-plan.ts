@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { LogWriter, logBytesMax } from '../dataset/log-writer.ts';
 import { logsPath } from '../dataset/queries.ts';
 import { ReportWriter } from '../dataset/report-writer.ts';
-import { latencies } from '../statistics.ts';
 import { answeredLogs, comparable, nextCursor, outcomeOf } from './answers.ts';
-import { type Answer, Connection, ConnectionBroken } from './connection.ts';
+import { type Answer, ConnectionBroken } from './connection.ts';
+import { follow } from './follow.ts';
 import type { DigestPlan, LoadResult, Plan, ReadPlan, RecordPlan, ReportPlan, WalkPlan } from './plan.ts';
-
-export type Server = { readonly port: number; readonly authorization: string };
+import { onConnections, type Server, Tally, unexpected } from './tally.ts';
 
 /** Runs one plan to its end; rejects when an answer is not what the plan must get. */
 export function runPlan(plan: Plan, server: Server, stop: AbortSignal): Promise<LoadResult> {
@@ -15,32 +14,8 @@ export function runPlan(plan: Plan, server: Server, stop: AbortSignal): Promise<
   if (plan.kind === 'report') return report(plan, server);
   if (plan.kind === 'read') return read(plan, server, stop);
   if (plan.kind === 'walk') return walk(plan, server);
+  if (plan.kind === 'follow') return follow(plan, server);
   return digest(plan, server);
-}
-
-/** Counts what came back, and how long each request took. */
-class Tally {
-  readonly #startedAt = performance.now();
-  readonly #latenciesMs: number[] = [];
-  records = 0;
-
-  async time(request: () => Promise<Answer>): Promise<Answer> {
-    const sentAt = performance.now();
-    const answer = await request();
-    if (answer.status !== 200) throw new Error(`answered ${answer.status}: ${answer.body.toString().slice(0, 500)}`);
-    this.#latenciesMs.push(performance.now() - sentAt);
-    return answer;
-  }
-
-  get passedMs(): number {
-    return performance.now() - this.#startedAt;
-  }
-
-  result(digests: readonly string[] = []): LoadResult {
-    const durationMs = this.passedMs;
-    const latency = this.#latenciesMs.length > 0 ? { latency: latencies(this.#latenciesMs) } : {};
-    return { records: this.records, durationMs, ...latency, digests };
-  }
 }
 
 /** Each connection takes the next batch as soon as its last one is answered, so that arrival keeps the log's order. */
@@ -60,15 +35,6 @@ class Batches {
     const from = this.#next;
     this.#next = Math.min(this.#to, from + this.#size);
     return { from, to: this.#next };
-  }
-}
-
-async function onConnections(count: number, server: Server, work: (connection: Connection) => Promise<void>) {
-  const connections = Array.from({ length: count }, () => new Connection(server.port, server.authorization));
-  try {
-    await Promise.all(connections.map(work));
-  } finally {
-    await Promise.all(connections.map(connection => connection.close()));
   }
 }
 
@@ -112,10 +78,6 @@ async function report(plan: ReportPlan, server: Server): Promise<LoadResult> {
     }
   });
   return tally.result();
-}
-
-function unexpected(what: string, count: number, answer: Answer): Error {
-  return new Error(`expected ${count} ${what}, got ${answer.body.toString().slice(0, 500)}`);
 }
 
 async function read(plan: ReadPlan, server: Server, stop: AbortSignal): Promise<LoadResult> {

@@ -5,6 +5,7 @@ import type { Rejection } from '../client/index.ts';
 import { clientOf, clientOptions } from './client.ts';
 import { inputRecords } from './input-records.ts';
 import { ImportProgress } from './progress.ts';
+import { CommandError } from './terminal.ts';
 
 export function addImport(program: Command): void {
   const command = program
@@ -34,6 +35,7 @@ export function addImport(program: Command): void {
 /** The size of a file; of a pipe or device it is not known beforehand. */
 async function sizeOf(path: string): Promise<number | undefined> {
   const found = await stat(path);
+  if (found.isDirectory()) throw new CommandError(`${path} is a folder, and not a file`);
   return found.isFile() ? found.size : undefined;
 }
 

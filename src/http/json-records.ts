@@ -13,7 +13,7 @@ const bodyFields: readonly string[] = ['results', 'cursor'];
 export function* recordTexts(body: string, recordBytesMax: number): Generator<Line> {
   const outline = new Outline(body);
   let results = false;
-  outline.expect('{', 'must be a JSON object with results');
+  if (!outline.takes('{')) throw invalid('body', 'must be a JSON object with results');
   if (!outline.takes('}')) {
     do {
       const name = outline.name();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, errorBody, errorTable } from './errors.ts';
 
@@ -15,9 +15,10 @@ export function answerMalformed(error: Error, socket: Socket, latest: ServerResp
     return;
   }
   const code = codeOf('code' in error ? String(error.code) : '');
+  const { status } = errorTable[code];
   const body = errorBody(code, [{ property: 'request', violation: 'is not sound HTTP' }]);
   const lines = [
-    `HTTP/1.1 ${errorTable[code].status} ${code}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Connection: close',
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,

@@ -99,6 +99,13 @@ describe('import', () => {
     expect(stderr).toContain('1 recorded');
   });
 
+  test('a folder in place of a file → said so, nothing sent', async () => {
+    const folder = temporaryFolder();
+    const { code, stderr } = await run(['import', '--key', 'k', folder]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(`sentlog: ${folder} is a folder, and not a file\n`);
+  });
+
   test('a key that may not write → one attempt, the reason, what was done so far', async () => {
     let requests = 0;
     const url = await answering(({ response }) => {

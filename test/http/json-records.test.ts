@@ -50,10 +50,16 @@ describe('recordTexts', () => {
     ['{"results" [1]}', 'line 1, column 12'],
     ['{results:[1]}', 'line 1, column 2'],
     ['{"results":[,]}', 'line 1, column 13'],
-    ['', 'line 1, column 1'],
   ])('%j → broken at %s', (body, place) => {
     expect(brokenAt(body)).toContain(place);
   });
+
+  test.each([[''], ['[]'], ['"results"'], ['null'], ['hello']])(
+    '%j → no object, which is said without a place',
+    body => {
+      expect(brokenAt(body)).toBe('must be a JSON object with results');
+    },
+  );
 
   test('any records → the texts that JSON would give', () => {
     fc.assert(

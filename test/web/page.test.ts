@@ -177,6 +177,16 @@ describe('read', () => {
     expect(await box.locator('.facts').textContent()).toContain('0.094 SEK each');
   });
 
+  test('a comment → what it carries, by its type', async () => {
+    const { page, campaign, messages } = await seeded(1);
+    const content = { type: 'COMMENT', content: { type: 'TEXT', text: 'We have it in blue, too.' } };
+    const destination = '447700901234';
+    await subject.record([{ ...messages[0], messageId: `${campaign}-comment`, destination, content }]);
+    await row(page, destination).getByText('comment: We have it in blue, too.').waitFor();
+    await row(page, destination).click();
+    await drawer(page).locator('.content .content').getByText('We have it in blue, too.').waitFor();
+  });
+
   test('same bulk, same destination, same error → their messages', async () => {
     const { page, messages } = await seeded(40);
     await row(page, String(messages[4]?.destination)).click();

@@ -4,16 +4,26 @@ import { inert } from '../view/format.ts';
 
 const textOf = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 
+/** What a comment, a post or a marketing message carries: a content of its own. It holds no further one. */
+export function innerOf(content: Content): Content | undefined {
+  const inner = content.content;
+  if (!isRecord(inner)) return undefined;
+  const { content: _, ...fields } = inner;
+  return { ...fields, type: textOf(inner.type) ?? 'unknown' };
+}
+
 /** What a content says, in a line; what kind it is, when it says nothing. */
 export function contentText(content: Content): string {
   const payload = isRecord(content.payload) ? content.payload : {};
   const elements = Array.isArray(payload.elements) ? payload.elements.filter(isRecord) : [];
   const titles = elements.map(element => textOf(element.title)).filter(title => title !== undefined);
+  const inner = innerOf(content);
   const said =
     textOf(content.text) ??
     textOf(payload.text) ??
     textOf(content.name) ??
-    (titles.join(' · ') || fileName(content.url));
+    (titles.join(' · ') || fileName(content.url)) ??
+    (inner && contentText(inner));
   const kind = textOf(content.type) ?? 'unknown';
   if (kind === 'TEXT' && said !== undefined) return inert(said);
   return inert(said === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}: ${said}`);

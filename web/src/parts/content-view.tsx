@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { isRecord } from '../../../src/client/errors.ts';
 import type { Content } from '../../../src/client/index.ts';
 import { inert } from '../view/format.ts';
+import { innerOf } from './content-text.ts';
 
 const textCharsMax = 5000;
 const listMax = 20;
@@ -13,6 +14,7 @@ const recordsOf = (value: unknown) => (Array.isArray(value) ? value.filter(isRec
 export function ContentView({ content }: { readonly content: Content }) {
   const payload = isRecord(content.payload) ? content.payload : {};
   const type = textOf(content.type) ?? 'unknown';
+  const inner = innerOf(content);
   return (
     <div className="content">
       <p className="content-type">{inert(wordFor(type, payload))}</p>
@@ -24,6 +26,7 @@ export function ContentView({ content }: { readonly content: Content }) {
       ))}
       <Buttons buttons={content.buttons ?? payload.buttons} />
       <Buttons buttons={content.quickReplies ?? payload.quickReplies} />
+      {inner !== undefined && <ContentView content={inner} />}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Accounts } from '../accounts/accounts.ts';
@@ -160,7 +160,8 @@ function withAccounts(
 function fileRows(dataDir: string, mayMake: boolean): AccountRows {
   const file = join(dataDir, 'accounts.db');
   // A command in the wrong folder must not leave a new log behind there.
-  if (!mayMake && !existsSync(file))
+  // A folder that may not be looked into is told as that, and not as empty.
+  if (!mayMake && statSync(file, { throwIfNoEntry: false }) === undefined)
     throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
   return new SqliteAccountRows(file);
 }

@@ -56,7 +56,8 @@ export class FolderLog {
 
   /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
   constructor(dataDir: string) {
-    if (!existsSync(join(dataDir, 'segments'))) throw new StoreUnusable(`there is no log in ${dataDir}`);
+    if (statSync(join(dataDir, 'segments'), { throwIfNoEntry: false }) === undefined)
+      throw new StoreUnusable(`there is no log in ${dataDir}`);
     this.#lock = new FolderLock(dataDir);
     try {
       this.#folder = new Folder(dataDir);

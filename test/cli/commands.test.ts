@@ -100,7 +100,10 @@ describe('accounts, keys and users', () => {
   test('a folder that cannot be looked into → the reason, and not that it has no accounts', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     symlinkSync('data', dataDir);
-    for (const command of [['keys', 'list', '--data-dir'], ['copy', '--to', 'postgres://localhost/none', '--from']]) {
+    for (const command of [
+      ['keys', 'list', '--data-dir'],
+      ['copy', '--to', 'postgres://localhost/none', '--from'],
+    ]) {
       const { code, stderr } = await run([...command, dataDir]);
       expect(code).toBe(1);
       expect(oneLine(stderr)).toMatch(/^sentlog: ELOOP: [^\n]+$/);

@@ -44,7 +44,7 @@ export function fullSizes(messages: number): Sizes {
     dropped: { sentlog: Math.floor(large / 10), comparators: Math.floor(small / 10) },
     reads: { requests: 500, warmUps: 30, timeMs: 5_000 },
     walk: { pages: 100, pageLogs: 1_000 },
-    stream: { listeners: 1_000, messagesPerS: 1_000, batch: 10, seconds: 10 },
+    stream: { listeners: 1_000, messagesPerS: 1_000, batch: 10, seconds: 5 },
     agreement: 5_000,
     crashAfterMs: 2_000,
     batch: 1_000,

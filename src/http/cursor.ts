@@ -1,7 +1,6 @@
 import type { Filter } from '../domain/filter.ts';
 import type { AccountId, Binding } from '../domain/message.ts';
 import type { Bookmark } from '../store/store.ts';
-import { type ApiError, invalid } from './errors.ts';
 import { Seal } from './seal.ts';
 
 /** What a walk is bound to: the account and key binding that ask, and the filter as it was asked. */
@@ -25,17 +24,13 @@ export class Cursors {
     return this.#seal.seal(bookmark, fingerprint(walk));
   }
 
-  /** An `ApiError` 400 for anything but a cursor that was sealed for this very walk. */
-  open(cursor: string, walk: Walk): Bookmark {
-    const bookmark = this.#seal.open(cursor, fingerprint(walk));
-    if (bookmark === undefined) throw invalidCursor();
-    return bookmark;
+  /** `undefined` for anything but a cursor that was sealed for this very walk. */
+  open(cursor: string, walk: Walk): Bookmark | undefined {
+    return this.#seal.open(cursor, fingerprint(walk));
   }
 }
 
-export function invalidCursor(): ApiError {
-  return invalid('cursor', 'is damaged, or belongs to another request: use it with the filters it was given for');
-}
+export const cursorFlaw = 'is damaged, or belongs to another request: use it with the filters it was given for';
 
 /** Equal for equal walks, whatever the order in which their parameters came. */
 function fingerprint({ account, binding, filter }: Walk): string {

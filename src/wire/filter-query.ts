@@ -37,13 +37,23 @@ function known(parameters: { readonly [name: string]: TSchema }): KnownParameter
   return new Map(Object.entries(parameters).map(([name, schema]) => [name, { many: IsArray(schema) }]));
 }
 
-/** `raw` is what stands behind the `?`, as it came; every violation in one answer. */
-export function parseLogsQuery(raw: string): Parsed<LogsQuery> {
+/**
+ * `raw` is what stands behind the `?`, as it came; every violation in one answer. `cursorFlaw` tells what is wrong with
+ * a cursor for a filter; it is asked whatever else is wrong, but for the filter, without which nobody can tell.
+ */
+export function parseLogsQuery(
+  raw: string,
+  cursorFlaw: (cursor: string, filter: Filter) => string | undefined = () => undefined,
+): Parsed<LogsQuery> {
   const query = new QueryReader(raw, logsParameters);
+  const flawsBefore = query.violations.length;
   const filter = readFilter(query);
+  const isFilterSound = query.violations.length === flawsBefore;
   const limit = query.integer('limit', 1, limits.pageLogsMax) ?? limits.pageLogsDefault;
   const useCursor = query.flag('useCursor') ?? false;
   const cursor = query.text('cursor');
+  const flaw = cursor !== undefined && isFilterSound ? cursorFlaw(cursor, filter) : undefined;
+  if (flaw !== undefined) query.refuse('cursor', flaw);
   if (query.violations.length > 0) return { violations: query.violations };
   return {
     value: { filter, limit, useCursor: useCursor || cursor !== undefined, ...(cursor !== undefined && { cursor }) },

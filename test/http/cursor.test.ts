@@ -36,6 +36,16 @@ describe('a walk', () => {
     expect(errorAnswer(answer)).toEqual({ code: 'E400', properties: ['cursor'] });
   }
 
+  test('a damaged cursor beside other bad parameters → all of them in one answer', async () => {
+    const answer = await server.call(`${logsPath}?limit=0&useCursor=maybe&cursor=zz`);
+    expect(errorAnswer(answer)).toEqual({ code: 'E400', properties: ['limit', 'useCursor', 'cursor'] });
+  });
+
+  test('a bad filter → said of the filter alone, since a cursor is good for one filter only', async () => {
+    const answer = await server.call(`${logsPath}?sentSince=now&cursor=${await cursorOf('')}`);
+    expect(errorAnswer(answer)).toEqual({ code: 'E400', properties: ['sentSince'] });
+  });
+
   test('page after page, though all were sent in one millisecond and more arrive → every message once', async () => {
     const seen: string[] = [];
     let query = 'useCursor=true&limit=10';

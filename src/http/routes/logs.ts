@@ -1,8 +1,9 @@
 import { type Filter, restrict } from '../../domain/filter.ts';
-import { InvalidBookmark, type RenderedPage } from '../../store/store.ts';
+import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/filter-query.ts';
-import { Cursors, invalidCursor, type Walk } from '../cursor.ts';
+import { Cursors, cursorFlaw, type Walk } from '../cursor.ts';
 import type { ServerDeps } from '../deps.ts';
+import { invalid } from '../errors.ts';
 import { release } from '../release.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
@@ -23,10 +24,15 @@ export function logsRoute(deps: Deps): Route {
 }
 
 async function logs({ principal, request, reply }: Call, deps: Deps, cursors: Cursors): Promise<Buffer> {
-  const query = sound(parseLogsQuery(rawQuery(request)));
   const { account, binding } = principal;
-  const walk: Walk = { account: account.id, binding, filter: query.filter };
-  const after = query.cursor === undefined ? undefined : cursors.open(query.cursor, walk);
+  let after: Bookmark | undefined;
+  const walkOf = (filter: Filter): Walk => ({ account: account.id, binding, filter });
+  const flawOf = (cursor: string, filter: Filter) => {
+    after = cursors.open(cursor, walkOf(filter));
+    return after === undefined ? cursorFlaw : undefined;
+  };
+  const query = sound(parseLogsQuery(rawQuery(request), flawOf));
+  const walk = walkOf(query.filter);
   const filter = restrict(query.filter, binding);
   const page = filter === undefined ? emptyPage : await render(deps, walk, filter, query, after);
   const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
@@ -42,7 +48,7 @@ async function render(
   { account }: Walk,
   filter: Filter,
   { limit, useCursor }: LogsQuery,
-  after: string | undefined,
+  after: Bookmark | undefined,
 ): Promise<RenderedPage> {
   const sentSince = clock() - retentionMs;
   const query = { account, filter, sentSince, limit, walk: useCursor, ...(after !== undefined && { after }) };
@@ -50,7 +56,7 @@ async function render(
     return await store.render(query, 'json');
   } catch (error) {
     // Sealed by us, but for a store that is not this one.
-    if (error instanceof InvalidBookmark) throw invalidCursor();
+    if (error instanceof InvalidBookmark) throw invalid('cursor', cursorFlaw);
     throw error;
   }
 }

@@ -45,7 +45,16 @@ function parseFlawed(value: unknown): ParsedRecord {
   const told = [...violations];
   const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, told);
   if (told.length === 0) return { submission };
+  if (messageId === undefined) told.push(...lackedByMessage(value));
   return { violations: told, ...(messageId !== undefined && { messageId }) };
+}
+
+/** Without a sound id it is no report on a known message: what a new one must have is asked of it, all in one answer. */
+function lackedByMessage(value: Readonly<Record<string, unknown>>): readonly Violation[] {
+  const { sender, destination, content } = value;
+  return Object.entries({ sender, destination, content })
+    .filter(([, given]) => given === undefined || given === null)
+    .map(([property]) => ({ property, violation: 'is required for a new message' }));
 }
 
 function submissionOf(record: RecordInput, violations: Violation[]): Submission {

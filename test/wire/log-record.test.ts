@@ -196,6 +196,13 @@ describe('a flawed record', () => {
     expect(parseRecord({ messageId: 'x'.repeat(300) })).not.toHaveProperty('messageId');
   });
 
+  test('no sound messageId → what a new message must have is asked for in the same answer', () => {
+    const lacking = ['messageId', 'sender', 'destination', 'content'];
+    expect(refusedProperties({})).toEqual(lacking);
+    expect(refusedProperties({ messageId: '', sender: null })).toEqual(lacking);
+    expect(refusedProperties({ messageId: 'm', bulkId: 5 })).toEqual(['bulkId']);
+  });
+
   test.each(['null', '[]', '5', '"x"', 'true'])('%s → a violation of the whole record', text => {
     expect(parseRecordText(text).violations).toEqual([{ property: '', violation: 'must be a JSON object' }]);
   });

@@ -37,10 +37,10 @@ describe("the demo's traffic", () => {
     expect(inHour(16)).toBeGreaterThan(3 * inHour(4));
   });
 
-  test('ten minutes of the present → about 20 messages a second', () => {
+  test('ten minutes of the present → about 5 messages a second', () => {
     const live = [...slots(liveTraffic, noon, 600_000)].flat().filter(({ record }) => 'sender' in record);
-    expect(live.length / 600).toBeGreaterThan(17);
-    expect(live.length / 600).toBeLessThan(23);
+    expect(live.length / 600).toBeGreaterThan(4);
+    expect(live.length / 600).toBeLessThan(6);
   });
 
   test('past and present of the same moments → no id in common', () => {

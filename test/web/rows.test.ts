@@ -4,7 +4,7 @@ import type { Log, LogsPage } from '../../src/client/index.ts';
 import { LogBook } from '../../web/src/log/book.ts';
 import { LogWalk } from '../../web/src/log/walk.ts';
 import { inert } from '../../web/src/view/format.ts';
-import { fields, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
+import { fields, groupNames, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
 import { instant } from './support/messages.ts';
 
 const newestMs = Date.UTC(2026, 1, 1);
@@ -169,7 +169,10 @@ describe('a book', () => {
 
 describe('what is read and shown', () => {
   test('any view → is read back from its address', () => {
-    const conditions = fc.dictionary(fc.constantFrom(...fields), fc.tuple(fc.string({ minLength: 1 })));
+    const text = fc.tuple(fc.string({ minLength: 1 }));
+    const conditions = fc
+      .tuple(fc.dictionary(fc.constantFrom(...fields), text), fc.constantFrom(...groupNames))
+      .map(([given, group]) => ({ ...given, ...(given.generalStatus !== undefined && { generalStatus: [group] }) }));
     const moment = fc.option(fc.integer({ min: 0, max: 4e12 }), { nil: undefined });
     const range = fc.oneof(
       fc.record({ last: fc.constantFrom('15m', '48h', 'all') }),

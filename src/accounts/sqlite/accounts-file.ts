@@ -151,5 +151,10 @@ function reasonOf(error: unknown): string {
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process that starts for the first time may have made it meanwhile.
+    if (!existsSync(path)) throw error;
+  }
 }

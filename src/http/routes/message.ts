@@ -1,4 +1,4 @@
-import type { Binding, LogRecord } from '../../domain/message.ts';
+import { isWithin } from '../../domain/filter.ts';
 import { limits } from '../../limits.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { historyJson } from '../../wire/log-text.ts';
@@ -22,7 +22,7 @@ async function message({ principal, request }: Call, { store, clock, retentionMs
   sound(parseEmptyQuery(rawQuery(request)));
   const messageId = namedMessage(request.params);
   const history = await store.history(principal.account.id, messageId, clock() - retentionMs);
-  if (history === undefined || !shows(principal.binding, history.log)) throw new ApiError('E404');
+  if (history === undefined || !isWithin(history.log, principal.binding)) throw new ApiError('E404');
   return historyJson(history);
 }
 
@@ -33,11 +33,4 @@ function namedMessage(params: unknown): string {
     throw new ApiError('E404');
   if (/[\u0000-\u001f\u007f-\u009f]/.test(messageId)) throw new ApiError('E404');
   return messageId;
-}
-
-function shows({ applicationId, entityId }: Binding, log: LogRecord): boolean {
-  return (
-    (applicationId === undefined || log.applicationId === applicationId) &&
-    (entityId === undefined || log.entityId === entityId)
-  );
 }

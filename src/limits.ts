@@ -42,6 +42,13 @@ export const limits = Object.freeze({
   copyStretchRecordsMax: 64_000,
   copyStretchCharsMax: 64 * 1024 * 1024,
 
+  /** Slices over which one account may be spread: each page asks each of them. */
+  accountSlicesMax: 64,
+  /** Layouts of an account that still have messages: an unknown id is looked for in each of them. */
+  accountLayoutsMax: 8,
+  /** How long a process may go by the layouts it knows; a new one is announced for longer before it begins. */
+  layoutAgeMs: 5_000,
+
   summaryBucketsDefault: 60,
   summaryBucketsMax: 200,
   /** What a summary may take; what is not counted by then is left out. */

@@ -1,5 +1,13 @@
 /** Advisory locks of this program in a database, by which its processes take turns. */
-const locks = { migration: 1, partitions: 2, dropping: 3, generation: 4, sums: 5 } as const;
+const locks = {
+  migration: 1,
+  partitions: 2,
+  dropping: 3,
+  generation: 4,
+  sums: 5,
+  spreading: 6,
+  knowsLayouts: 7,
+} as const;
 export type LockName = keyof typeof locks;
 
 /** Keeps them apart from those of other programs in the same database. */

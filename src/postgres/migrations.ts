@@ -207,8 +207,23 @@ CREATE UNLOGGED TABLE request_count (
 ) WITH (fillfactor = 50);
 `;
 
+/**
+ * Over how many slices accounts are spread, and were when what is kept was recorded. It becomes breaking with the first
+ * account that is spread: a program that knows no slices would miss messages.
+ */
+const layouts = `
+CREATE TABLE layout (
+  number bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  account_id bigint NOT NULL,
+  slices integer NOT NULL,
+  begun_at timestamptz,
+  newest_sent_at bigint
+);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
   { number: 3, name: 'request counts', sql: requestCounts },
+  { number: 4, name: 'layouts', sql: layouts },
 ];

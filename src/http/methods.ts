@@ -7,11 +7,16 @@ const preflightSeconds = '600';
 const acceptedHeaders = 'Authorization, Content-Type, Content-Encoding, X-Request-Id, Last-Event-ID, X-Sentlog-Page';
 const readableHeaders = 'RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id';
 
+/** `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7). */
+const wholeServer = '*';
+
 type KnownPath = { readonly pattern: RegExp; readonly methods: readonly string[] };
 
 /** Answers what the table of routes has no line for: `OPTIONS`, other methods of a known path, unknown paths. */
 export class OtherMethods {
   readonly #paths: readonly KnownPath[];
+  /** Those that some path knows. */
+  readonly #methods: readonly string[];
   readonly #origins: ReadonlySet<string>;
 
   constructor(routes: readonly Route[], corsOrigins: readonly string[]) {
@@ -19,14 +24,15 @@ export class OtherMethods {
       pattern: new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`),
       methods: allowed(those.map(route => route.method)),
     }));
+    this.#methods = [...new Set(this.#paths.flatMap(({ methods }) => methods))];
     this.#origins = new Set(corsOrigins);
   }
 
   answer(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const path = request.url.split('?', 1)[0] ?? '';
-    const known = this.#paths.find(({ pattern }) => pattern.test(path));
-    if (known === undefined) throw new ApiError('E404');
-    const allow = known.methods.join(', ');
+    const methods = path === wholeServer ? this.#methods : this.#paths.find(known => known.pattern.test(path))?.methods;
+    if (methods === undefined) throw new ApiError('E404');
+    const allow = methods.join(', ');
     if (request.method !== 'OPTIONS') throw new ApiError('E405', { headers: { allow } });
     reply.header('allow', allow);
     if (reply.hasHeader('access-control-allow-origin')) {

@@ -69,7 +69,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   app.addHook('onSend', async (request, reply, payload) => {
     if (closing.begun) reply.header('connection', 'close');
     // Closing on a caller who still sends resets the connection, and the answer with it: it may close first.
-    else if (!request.raw.complete) reply.raw.shouldKeepAlive = true;
+    else if (sendsBody(request) && !request.raw.complete) reply.raw.shouldKeepAlive = true;
     return compressed(request, reply, payload);
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -159,6 +159,11 @@ function log({ code, cause }: ApiError, logger: FastifyBaseLogger): void {
   if (cause instanceof ClientGone) logger.debug({ err: cause }, 'a client went away');
   else if (code === 'E500') logger.error({ err: cause }, 'a request failed');
   else if (code === 'E503') logger.warn({ err: cause }, 'a request could not be served');
+}
+
+/** Without one, a request is not complete either while its headers are answered at once. */
+function sendsBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** One line a request, without its query: that may hold anybody's ids. */

@@ -49,6 +49,23 @@ function expectError(answer: string, status: number): void {
   expect(JSON.parse(body).errorCode).toBe(`E${status}`);
 }
 
+test('OPTIONS of the server as a whole → 204 with every method of any path', async () => {
+  const socket = await connected();
+  socket.write('OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n');
+  const answer = await received(socket, '\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 204 /);
+  expect(answer.toLowerCase()).toContain('\r\nallow: get, post, head, options, delete\r\n');
+});
+
+test.each(['OPTIONS *', `OPTIONS ${logsPath}`, `PATCH ${logsPath}`, 'GET /health/live'])(
+  '%s with Connection: close → answered, and the connection ends',
+  async request => {
+    const socket = await connected();
+    socket.write(`${request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect((await received(socket)).toLowerCase()).toContain('\r\nconnection: close\r\n');
+  },
+);
+
 describe('malformed HTTP', () => {
   test.each([
     ['nonsense', 'hello\r\n\r\n', 400],

@@ -108,6 +108,7 @@ function storeMetrics(registers: Registry[]) {
   const held = gauge('messages', 'Messages held');
   const heldReports = gauge('reports', 'Reports held');
   const bytes = gauge('bytes', 'Bytes on disk');
+  const free = gauge('free_bytes', 'Bytes free on the disk of the data folder; 0 where the log is in a database');
   const oldest = gauge(
     'oldest_message_timestamp_seconds',
     'When the oldest message held was sent; 0 when there is none',
@@ -133,6 +134,7 @@ function storeMetrics(registers: Registry[]) {
       held.set(stats.messages);
       heldReports.set(stats.reports);
       bytes.set(stats.bytes);
+      free.set(stats.freeBytes ?? 0);
       oldest.set((stats.oldestSentAt ?? 0) / 1000);
       damaged.reset();
       for (const { name } of stats.damaged) damaged.set({ name }, 1);

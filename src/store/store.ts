@@ -166,6 +166,8 @@ export type StoreStats = {
   readonly reports: number;
   /** Bytes on disk, indexes and all. */
   readonly bytes: number;
+  /** Bytes still free on the disk of the log, where the engine can tell. */
+  readonly freeBytes?: number;
   readonly oldestSentAt?: EpochMs;
   /** Records taken but not yet durable. */
   readonly queuedRecords: number;

@@ -73,6 +73,7 @@ describe('/metrics', () => {
         'sentlog_store_reports 1',
         'sentlog_store_segments 1',
         'sentlog_store_queued_records 0',
+        'sentlog_store_free_bytes 0',
         'sentlog_store_oldest_message_timestamp_seconds 1675339200',
       ]),
     );

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect, test } from 'vitest';
 import { openSqliteStore } from '../../src/store/sqlite/engine.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
 import { conformance, type OpenedEngine } from './conformance.ts';
@@ -53,3 +54,12 @@ conformance('the embedded engine in small segments', ({ segmentMessagesMax = 50 
   openSqliteEngine(segmentMessagesMax, 2),
 );
 conformance('the embedded engine in one segment', () => openSqliteEngine(100_000, 1));
+
+test('stats → what is free on the disk of the folder', async () => {
+  const { store, close } = await openSqliteEngine(50, 1);
+  const { freeBytes } = await store.stats();
+  const { blocks, bsize } = statfsSync(tmpdir());
+  expect(freeBytes).toBeGreaterThan(0);
+  expect(freeBytes).toBeLessThanOrEqual(blocks * bsize);
+  await close();
+});

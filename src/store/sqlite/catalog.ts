@@ -134,6 +134,7 @@ export class Catalog {
       messages: entries.reduce((sum, entry) => sum + messagesIn(entry.shared), 0),
       reports: entries.reduce((sum, entry) => sum + reportsIn(entry.shared), 0),
       bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.#folder.bytes(entry.shared.id)), 0),
+      freeBytes: this.#folder.freeBytes(),
       ...(Number.isFinite(oldest) && { oldestSentAt: oldest }),
       damaged: [...this.damaged],
     };

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -46,6 +56,12 @@ export class Folder {
     return this.#files(segmentId)
       .map(path => statSync(path, { throwIfNoEntry: false })?.size ?? 0)
       .reduce((sum, size) => sum + size, 0);
+  }
+
+  /** What is free on the disk for a process without privileges. */
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
   }
 
   /** The disk takes a while to free tens of megabytes: not the time of whoever calls. */

@@ -7,7 +7,7 @@ import type { LogShape } from './dataset/shape.ts';
 import { type Backend, drivers, type Surroundings } from './drivers.ts';
 import { LoadGenerator } from './load/generator.ts';
 import type { Access, DriverName } from './server/messages.ts';
-import { phaseTimeMs, type Sizes } from './sizes.ts';
+import { preparationTimeMs, type Sizes } from './sizes.ts';
 import { type Measurement, measure, type Participant } from './trials.ts';
 import type { Workplace } from './workplace.ts';
 
@@ -31,7 +31,6 @@ export type BenchOptions = {
 export type CaseResult = { readonly case: Case; readonly measurements: readonly Measurement[] };
 
 type PreparedLog = { readonly backend: Backend; readonly shape: LogShape; readonly preparation: Preparation };
-type LogSize = 'large' | 'small';
 
 /** Runs the cases one after the other; logs that several cases need are recorded once, when the first one needs them. */
 export class Bench {
@@ -64,9 +63,11 @@ export class Bench {
     if (one.logs === 'none') return names.map(driver => this.#onNewLog(one, driver));
     const participants: Participant[] = [];
     for (const driver of names) {
-      const greatest = driver === 'sentlog' ? 'large' : 'small';
-      const sizes: readonly LogSize[] = one.logs === 'both' && greatest === 'large' ? ['large', 'small'] : [greatest];
-      for (const size of sizes) participants.push(this.#onPreparedLog(one, driver, await this.#log(driver, size)));
+      const { largeLog, smallLog, postgresLog } = this.#options.sizes;
+      const ofSentlog = one.logs === 'both' ? [largeLog, smallLog] : [largeLog];
+      const ofOthers = driver === 'plain-sqlite' ? [smallLog] : [postgresLog];
+      for (const messages of driver === 'sentlog' ? ofSentlog : ofOthers)
+        participants.push(this.#onPreparedLog(one, driver, await this.#log(driver, messages)));
     }
     return participants;
   }
@@ -94,16 +95,15 @@ export class Bench {
     return one.run({ ...given, sizes: this.#options.sizes, load: this.#load });
   }
 
-  #log(driver: DriverName, size: LogSize): Promise<PreparedLog> {
-    const key = `${driver} ${size}`;
-    const log = this.#logs.get(key) ?? this.#prepare(driver, size);
+  #log(driver: DriverName, messages: number): Promise<PreparedLog> {
+    const key = `${driver} ${messages}`;
+    const log = this.#logs.get(key) ?? this.#prepare(driver, messages);
     this.#logs.set(key, log);
     return log;
   }
 
-  async #prepare(driver: DriverName, size: LogSize): Promise<PreparedLog> {
-    const { sizes } = this.#options;
-    const shape = this.#shape(size === 'large' ? sizes.largeLog : sizes.smallLog);
+  async #prepare(driver: DriverName, messages: number): Promise<PreparedLog> {
+    const shape = this.#shape(messages);
     this.#options.progress(`recording ${shape.messages} messages on ${driver}`);
     const backend = await drivers[driver].create(this.#surroundings);
     const server = await backend.start();
@@ -112,9 +112,9 @@ export class Bench {
       shape,
       from: 0,
       to: shape.messages,
-      batchMessages: sizes.batch,
+      batchMessages: this.#options.sizes.batch,
       connections: batchConnections,
-      timeMs: phaseTimeMs,
+      timeMs: preparationTimeMs,
       untilBroken: false,
     });
     if (records !== shape.messages) throw new Error(`${driver} recorded ${records} messages only in the time it had`);

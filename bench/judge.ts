@@ -33,8 +33,9 @@ export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row
 }
 
 /** sentlog's figure over the comparator's, on logs of the same size where sentlog has one. */
-export function comparison(row: Row, comparator: Measurement | undefined): Spread | undefined {
-  return quotient(row.smaller ?? row.sentlog, comparator);
+export function comparison({ sentlog, smaller }: Row, comparator: Measurement | undefined): Spread | undefined {
+  const ofSameSize = sentlog?.messages === comparator?.messages ? sentlog : (smaller ?? sentlog);
+  return quotient(ofSameSize, comparator);
 }
 
 export function quotient(own: Measurement | undefined, comparator: Measurement | undefined): Spread | undefined {

@@ -95,6 +95,8 @@ describe('the options of the bench', () => {
     [['--driver', 'mysql'], '--driver mysql is not one of'],
     [['--rounds', '0'], '--rounds 0 is not a whole number'],
     [['--messages', 'many'], '--messages many is not a whole number'],
+    [['--postgres-messages', '5'], '--postgres-messages 5 is not a whole number'],
+    [['--smoke', '--postgres-messages', '20000'], 'without --postgres-messages'],
     [['--fast'], '--fast'],
   ])('%j → refused before anything runs', async (args, reason) => {
     const { code, output } = await bench(args);

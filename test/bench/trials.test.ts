@@ -90,6 +90,13 @@ describe('judging a figure', () => {
       'over by 100 % in growth',
     ]));
 
+  test('a comparator on a log of the larger size → the ratio is that of equal logs', () => {
+    const ownOnBoth = [measured('rate', 'sentlog', 60), measured('rate', 'sentlog', 100, 1)];
+    const against = (messages: number) => short(rate, [...ownOnBoth, measured('rate', 'plain-postgres', 20, messages)]);
+    expect(against(10)).toEqual(['short by 40 %', 'short by 25 % as a ratio']);
+    expect(against(1)).toEqual(['short by 40 %']);
+  });
+
   test('the engine over PostgreSQL → held against its own targets', () => {
     const over = (own: number, plain: number) => [
       measured('p99', 'sentlog-postgres', own),

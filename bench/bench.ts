@@ -52,14 +52,15 @@ export class Bench {
   /** The results of the cases in their order; throws the first thing that goes wrong. */
   async *run(): AsyncGenerator<CaseResult> {
     for (const one of this.#options.cases) {
-      const rounds = one.once ? 1 : this.#options.rounds;
-      const measurements = await measure(one, await this.#participants(one), rounds);
+      const participants = await this.#participants(one);
+      if (participants.length === 0) continue;
+      const measurements = await measure(one, participants, one.once ? 1 : this.#options.rounds);
       yield { case: one, measurements };
     }
   }
 
   async #participants(one: Case): Promise<readonly Participant[]> {
-    const { drivers: names } = this.#options;
+    const names = this.#options.drivers.filter(driver => one.drivers?.includes(driver) ?? true);
     if (one.logs === 'none') return names.map(driver => this.#onNewLog(one, driver));
     const participants: Participant[] = [];
     for (const driver of names) {

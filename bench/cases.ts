@@ -1,5 +1,6 @@
 import { agreement } from './cases/agreement.ts';
 import type { Case } from './cases/case.ts';
+import { processes } from './cases/processes.ts';
 import { filters, latest, rare, walk } from './cases/reading.ts';
 import { recordNdjson, recordSingle } from './cases/recording.ts';
 import { reports } from './cases/reports.ts';
@@ -12,6 +13,7 @@ export const cases: readonly Case[] = [
   agreement,
   recordNdjson,
   recordSingle,
+  processes,
   stream,
   footprint,
   memory,

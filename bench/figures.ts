@@ -5,6 +5,8 @@ export type Unit = '/s' | 'ms' | 's' | 'MB' | 'bytes' | '';
 /** What a figure must reach; all that is given holds at once. */
 export type Target = {
   readonly atLeast?: number;
+  /** Not held against it where this figure of the same case is below `atLeast`: the machine has no room for more. */
+  readonly where?: string;
   readonly atMost?: number;
   /** At most this many times its figure on the smaller log. */
   readonly growthAtMost?: number;

@@ -13,6 +13,8 @@ export type Row = {
   readonly overPostgres?: Measurement;
   readonly sqlite?: Measurement;
   readonly postgres?: Measurement;
+  /** What the target's `where` names, over PostgreSQL. */
+  readonly room?: Measurement;
 };
 
 export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row {
@@ -22,6 +24,8 @@ export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row
   const [overPostgres] = of('sentlog-postgres');
   const [sqlite] = of('plain-sqlite');
   const [postgres] = of('plain-postgres');
+  const where = figure.postgresTarget?.where;
+  const room = measurements.find(one => one.figure === where && one.driver === 'sentlog-postgres');
   return {
     figure,
     ...(sentlog !== undefined && { sentlog }),
@@ -29,6 +33,7 @@ export function rowOf(figure: Figure, measurements: readonly Measurement[]): Row
     ...(overPostgres !== undefined && { overPostgres }),
     ...(sqlite !== undefined && { sqlite }),
     ...(postgres !== undefined && { postgres }),
+    ...(room !== undefined && { room }),
   };
 }
 
@@ -52,13 +57,14 @@ export type Judged = {
   readonly target: Target;
   readonly own: Measurement;
   readonly growth?: Spread;
+  readonly room?: Spread;
   /** The figure over a comparator's. */
   readonly over: Readonly<Partial<Record<DriverName, Spread | undefined>>>;
 };
 
 /** The targets of a figure whose engine was measured, the embedded one's first. */
 export function judgedIn(row: Row): { readonly sentlog?: Judged; readonly overPostgres?: Judged } {
-  const { figure, sentlog, overPostgres, sqlite, postgres } = row;
+  const { figure, sentlog, overPostgres, sqlite, postgres, room } = row;
   const grown = growth(row);
   return {
     ...(sentlog !== undefined &&
@@ -75,40 +81,51 @@ export function judgedIn(row: Row): { readonly sentlog?: Judged; readonly overPo
         overPostgres: {
           target: figure.postgresTarget,
           own: overPostgres,
+          ...(room !== undefined && { room: spread(room.values) }),
           over: { 'plain-postgres': quotient(overPostgres, postgres) },
         },
       }),
   };
 }
 
+/** `figure`: itself. `growth`: beside its own on the smaller log. `ratio`: beside the comparator's. */
+export type Shortfall = { readonly of: 'figure' | 'growth' | 'ratio'; readonly by: string };
+
 /** Each part of a target that the figure is short of, and by how much; empty when it is reached. */
-export function shortfalls({ target, own, growth: grown, over }: Judged): readonly string[] {
+export function shortfalls({ target, own, growth: grown, over }: Judged): readonly Shortfall[] {
   const { median } = spread(own.values);
-  const short: string[] = [];
-  const below = (value: number | undefined, least: number | undefined, what: string) => {
+  const short: Shortfall[] = [];
+  const below = (of: Shortfall['of'], value: number | undefined, least: number | undefined) => {
     if (value !== undefined && least !== undefined && value < least)
-      short.push(`short by ${percent(1 - value / least)}${what}`);
+      short.push({ of, by: `short by ${percent(1 - value / least)}` });
   };
-  const above = (value: number | undefined, most: number | undefined, what: string) => {
+  const above = (of: Shortfall['of'], value: number | undefined, most: number | undefined) => {
     if (value !== undefined && most !== undefined && value > most)
-      short.push(`over by ${percent(value / most - 1)}${what}`);
+      short.push({ of, by: `over by ${percent(value / most - 1)}` });
   };
   const { timesAtLeast, timesAtMost } = target;
-  below(median, target.atLeast, '');
-  above(median, target.atMost, '');
-  above(grown?.median, target.growthAtMost, ' in growth');
-  if (timesAtLeast !== undefined) below(over[timesAtLeast.driver]?.median, timesAtLeast.times, ' as a ratio');
-  if (timesAtMost !== undefined) above(over[timesAtMost.driver]?.median, timesAtMost.times, ' as a ratio');
+  below('figure', median, target.atLeast);
+  above('figure', median, target.atMost);
+  above('growth', grown?.median, target.growthAtMost);
+  if (timesAtLeast !== undefined) below('ratio', over[timesAtLeast.driver]?.median, timesAtLeast.times);
+  if (timesAtMost !== undefined) above('ratio', over[timesAtMost.driver]?.median, timesAtMost.times);
   return short;
+}
+
+/** The most that the machine has room for, when that is less than the target asks for: it is not judged then. */
+export function roomBelow({ target, room }: Judged): number | undefined {
+  return room !== undefined && room.median < (target.atLeast ?? 0) ? room.median : undefined;
 }
 
 /** The target in words; empty when there is none. */
 export function targetText(target: Target | undefined, unit: Unit): string {
   if (target === undefined) return '';
-  const { atLeast, atMost, growthAtMost, timesAtLeast, timesAtMost } = target;
+  const { atLeast, where, atMost, growthAtMost, timesAtLeast, timesAtMost } = target;
   const name = (driver: DriverName) => (driver === 'plain-sqlite' ? 'SQLite' : 'PostgreSQL');
   return [
-    ...(atLeast === undefined ? [] : [`≥ ${amount(atLeast, unit)}`]),
+    ...(atLeast === undefined
+      ? []
+      : [`≥ ${amount(atLeast, unit)}${where === undefined ? '' : ' where the cores allow'}`]),
     ...(atMost === undefined ? [] : [`≤ ${amount(atMost, unit)}`]),
     ...(growthAtMost === undefined ? [] : [`≤ ${growthAtMost} × smaller log`]),
     ...(timesAtLeast === undefined ? [] : [`≥ ${timesAtLeast.times} × ${name(timesAtLeast.driver)}`]),

@@ -37,6 +37,11 @@ function syncMs(folder: string): number {
   }
 }
 
+/** The time that all cores together were busy since the machine was started, in milliseconds: by whatever program. */
+export function busyCoresMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
+}
+
 /** Memory of a process and its children, what they share counted once. 0 where the system does not tell. */
 export async function processTreeBytes(root: number): Promise<number> {
   if (platform() !== 'linux') return 0;

@@ -1,19 +1,7 @@
 import type { CaseResult } from './bench.ts';
-import {
-  amount,
-  comparison,
-  digits,
-  growth,
-  type Judged,
-  judgedIn,
-  quotient,
-  type Row,
-  rowOf,
-  shortfalls,
-  targetText,
-} from './judge.ts';
-import { type Spread, spread } from './statistics.ts';
-import type { Measurement } from './trials.ts';
+import type { Row } from './judge.ts';
+import { cellsOf, columns, rowsOf, table, wholeRange } from './table.ts';
+import { verdict } from './verdict.ts';
 
 export type ReportHead = {
   readonly startedAt: Date;
@@ -24,27 +12,10 @@ export type ReportHead = {
   readonly smoke: boolean;
 };
 
-const columns = [
-  'what',
-  'reach',
-  'sentlog',
-  'reached',
-  'sentlog, smaller log',
-  'growth',
-  'one SQLite file',
-  'sentlog : SQLite',
-  'one PostgreSQL table',
-  'sentlog : PostgreSQL',
-  'sentlog over PostgreSQL',
-  'its reach',
-  'reached by it',
-  'over PostgreSQL : PostgreSQL',
-];
-
 /** The results as a Markdown document. */
 export function markdown(head: ReportHead, results: readonly CaseResult[]): string {
   const sections = results.map(result => section(result));
-  return `${[...introduction(head), ...(head.smoke ? [] : verdict(results)), ...sections, method(head)].join('\n\n')}\n`;
+  return `${[...introduction(head), ...(head.smoke ? [] : [verdict(results)]), ...sections, method(head)].join('\n\n')}\n`;
 }
 
 function introduction(head: ReportHead): readonly string[] {
@@ -70,8 +41,12 @@ function method({ rounds, spread: order }: ReportHead): string {
 - Every driver is a server of its own process behind the same HTTP routes, with the same authentication. The load
   generator is a third process on the same machine, on 127.0.0.1.
 - *One SQLite file* is a table with an index for each filter, WAL, \`synchronous=FULL\`, one transaction a batch.
-  *sentlog over PostgreSQL* has 16 connections, of which 8 record, and the same server. *One PostgreSQL table* has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default
-  settings but for \`shared_buffers=1GB\`. Both follow the same report rules, which \`agreement\` checks.
+  *sentlog over PostgreSQL* has 16 connections a process, of which 8 record, and the same server. *One PostgreSQL table*
+  has the same columns and indexes; batches go in by \`unnest\`, over 8 connections; default settings but for
+  \`shared_buffers=1GB\`. Both follow the same report rules, which \`agreement\` checks.
+- Two processes are measured beside one by turns on one log: one, both, both, the other one. The load is the same, and
+  half of it each gets of the two. Room is the number of cores by those busy with one process, whoever kept them so, and
+  2 at most: where it is below what is to be reached, cores are what is lacking, and nothing is judged.
 - The messages of each log stand above its table. Where a comparator's is smaller, since its own size would take hours,
   its figures are those of a log that is easier to write to and to search. Where sentlog was measured on a log of
   that size too, the ratio is that of equal logs.
@@ -87,83 +62,18 @@ function method({ rounds, spread: order }: ReportHead): string {
   Disk is that of a log whose background work has ended.`;
 }
 
-function verdict(results: readonly CaseResult[]): readonly string[] {
-  const rows = results.flatMap(result =>
-    rowsOf(result)
-      .flatMap(row => Object.entries(judgedIn(row)).map(([engine, judged]) => ({ row, engine, judged })))
-      .map(({ row, engine, judged }) => ({
-        name: engine === 'sentlog' ? result.case.name : `${result.case.name} over PostgreSQL`,
-        row,
-        short: shortfalls(judged),
-      })),
-  );
-  if (rows.length === 0) return [];
-  const missed = rows.filter(({ short }) => short.length > 0);
-  const lines = missed.map(({ name, row, short }) => `- ${name}, ${row.figure.title}: ${short.join(', ')}`);
-  return [
-    [
-      `## In short
-
-Targets reached: ${rows.length - missed.length} of ${rows.length}.`,
-      '',
-      ...lines,
-    ]
-      .join('\n')
-      .trimEnd(),
-  ];
-}
-
 function section(result: CaseResult): string {
   const rows = rowsOf(result);
-  const cells = rows.map(cellsOf);
-  const used = columns.map((_, place) => cells.some(row => row[place] !== ''));
-  const line = (row: readonly string[]) => `| ${row.filter((_, place) => used[place]).join(' | ')} |`;
   return [
     `## ${result.case.title}`,
     '',
     `\`--case ${result.case.name}\`, ${messagesText(rows)}`,
     '',
-    line(columns),
-    line(columns.map(() => '---')),
-    ...cells.map(line),
+    ...table(
+      columns,
+      rows.map(row => cellsOf(row, wholeRange)),
+    ),
   ].join('\n');
-}
-
-function rowsOf({ case: one, measurements }: CaseResult): readonly Row[] {
-  return one.figures.map(figure => rowOf(figure, measurements));
-}
-
-function cellsOf(row: Row): readonly string[] {
-  const { figure, sentlog, smaller, sqlite, postgres, overPostgres } = row;
-  const judged = judgedIn(row);
-  const reached = (one: Judged | undefined) => {
-    if (one === undefined) return '';
-    const short = shortfalls(one);
-    return short.length === 0 ? 'yes' : short.join(', ');
-  };
-  const value = (measurement: Measurement | undefined) =>
-    measurement === undefined ? '' : range(spread(measurement.values), median => amount(median, figure.unit));
-  const ratioText = (of: Spread | undefined) => (of === undefined || figure.unit === '' ? '' : range(of, digits));
-  return [
-    figure.title,
-    sentlog === undefined ? '' : targetText(figure.target, figure.unit),
-    value(sentlog),
-    reached(judged.sentlog),
-    value(smaller),
-    ratioText(growth(row)),
-    value(sqlite),
-    ratioText(comparison(row, sqlite)),
-    value(postgres),
-    ratioText(comparison(row, postgres)),
-    value(overPostgres),
-    overPostgres === undefined ? '' : targetText(figure.postgresTarget, figure.unit),
-    reached(judged.overPostgres),
-    ratioText(quotient(overPostgres, postgres)),
-  ];
-}
-
-function range({ median, least, greatest, trials }: Spread, text: (median: number) => string): string {
-  return trials === 1 ? text(median) : `${text(median)} (${digits(least)}–${digits(greatest)})`;
 }
 
 function messagesText([row]: readonly Row[]): string {

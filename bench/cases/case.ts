@@ -43,6 +43,8 @@ export type Case = {
    * `both`: as `greatest`, and sentlog on the small log, too.
    */
   readonly logs: 'none' | 'greatest' | 'both';
+  /** Those that it can run on, when not all. */
+  readonly drivers?: readonly DriverName[];
   /** Of an empty log: how many messages are recorded. */
   messages?(sizes: Sizes, driver: DriverName): number;
   /** The figures come from the log's preparation, of which there is one. */

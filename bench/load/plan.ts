@@ -11,6 +11,8 @@ export type RecordPlan = {
   /** More than one: NDJSON. One: `application/json`. */
   readonly batchMessages: number;
   readonly connections: number;
+  /** Of further servers over the same log: each server is given as many connections and batches as the others. */
+  readonly alsoPorts?: readonly number[];
   /** Begins no request after this; what was not sent by then is not sent. */
   readonly timeMs: number;
   /** The server will be killed meanwhile: a broken connection ends the plan without an error. */

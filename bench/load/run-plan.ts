@@ -23,26 +23,45 @@ class Batches {
   #next: number;
   readonly #to: number;
   readonly #size: number;
+  readonly #step: number;
 
-  constructor(from: number, to: number, size: number) {
+  /** Every `queues`th batch. */
+  constructor(from: number, to: number, size: number, queues = 1) {
     this.#next = from;
     this.#to = to;
     this.#size = size;
+    this.#step = size * queues;
   }
 
   take(): { from: number; to: number } | undefined {
     if (this.#next >= this.#to) return undefined;
     const from = this.#next;
-    this.#next = Math.min(this.#to, from + this.#size);
-    return { from, to: this.#next };
+    this.#next += this.#step;
+    return { from, to: Math.min(this.#to, from + this.#size) };
   }
 }
 
 async function record(plan: RecordPlan, server: Server): Promise<LoadResult> {
-  const writer = new LogWriter(plan.shape);
-  const batches = new Batches(plan.from, plan.to, plan.batchMessages);
+  const { from, to, batchMessages, alsoPorts = [] } = plan;
+  const ports = [server.port, ...alsoPorts];
   const tally = new Tally();
-  await onConnections(plan.connections, server, async connection => {
+  const shares = ports.map((port, place) => {
+    const batches = new Batches(from + place * batchMessages, to, batchMessages, ports.length);
+    return recordShare(plan, { ...server, port }, plan.connections / ports.length, batches, tally);
+  });
+  await Promise.all(shares);
+  return tally.result();
+}
+
+async function recordShare(
+  plan: RecordPlan,
+  server: Server,
+  connections: number,
+  batches: Batches,
+  tally: Tally,
+): Promise<void> {
+  const writer = new LogWriter(plan.shape);
+  await onConnections(connections, server, async connection => {
     const room = Buffer.alloc((plan.batchMessages + 1) * logBytesMax);
     const send = (from: number, to: number) =>
       plan.batchMessages === 1
@@ -59,7 +78,6 @@ async function record(plan: RecordPlan, server: Server): Promise<LoadResult> {
       if (!(plan.untilBroken && error instanceof ConnectionBroken)) throw error;
     }
   });
-  return tally.result();
 }
 
 async function report(plan: ReportPlan, server: Server): Promise<LoadResult> {

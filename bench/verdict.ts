@@ -58,7 +58,9 @@ export function verdict(results: readonly CaseResult[]): string {
   const decisive = decisiveRows(results);
   return [
     '## In short',
-    ...(decisive.length === 0 ? [] : ['', 'Medians; a ratio below 1 is less time, or fewer messages.', '']),
+    ...(decisive.length === 0
+      ? []
+      : ['', 'Medians; pages and summaries server side. A ratio below 1 is less time, or fewer messages.', '']),
     ...(decisive.length === 0 ? [] : table(headlineColumns, decisive)),
     ...(judgements.length === 0 ? [] : ['', count, ...groups]),
   ].join('\n');

@@ -157,7 +157,7 @@ describe('what the results come to', () => {
     );
     expect(verdict([recorded, dropped])).toBe(`## In short
 
-Medians; a ratio below 1 is less time, or fewer messages.
+Medians; pages and summaries server side. A ratio below 1 is less time, or fewer messages.
 
 | what | reach | sentlog | reached | sentlog : PostgreSQL | sentlog over PostgreSQL | over PostgreSQL : PostgreSQL |
 | --- | --- | --- | --- | --- | --- | --- |

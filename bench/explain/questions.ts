@@ -1,0 +1,140 @@
+import type { Filter } from '../../src/domain/filter.ts';
+import type { LogRecord } from '../../src/domain/message.ts';
+import { summaryRange } from '../../src/domain/summary.ts';
+import type { Query, Store } from '../../src/store/store.ts';
+import {
+  absentSender,
+  application,
+  bulkId,
+  bulkNumber,
+  campaign,
+  destination,
+  destinationNumber,
+  entity,
+  type LogShape,
+  messageId,
+  rareCampaign,
+  rareSender,
+  sender,
+} from '../dataset/shape.ts';
+import { accounts, messagesIn, type RecordedLog, reportsIn } from './log.ts';
+
+/** Something that is asked of the store, and what its plan is claimed to be. */
+export type Question = {
+  readonly title: string;
+  /** The indexes that lead to the page and to nothing beside it; absent when there is no such claim. */
+  readonly claims?: readonly string[];
+  /** Each of several values is read until the page would be full of it, however old its messages are. */
+  readonly several?: true;
+  /** May be asked again; gives the logs of a page. */
+  ask(): Promise<readonly LogRecord[]>;
+};
+
+export const pageLogs = 50;
+const [account] = accounts;
+const hourMs = 3_600_000;
+
+/** What the store is asked for, on a log that `recordLog` recorded: pages first, then everything else. */
+export async function questionsOn(store: Store, { shape, begin }: RecordedLog): Promise<readonly Question[]> {
+  const sentSince = shape.firstSentAt;
+  const pageOf = (filter: Filter, more: Partial<Query> = {}) =>
+    store.find({ account, filter, sentSince, limit: pageLogs, walk: false, ...more });
+  const page = (title: string, filter: Filter, ...claims: readonly string[]): Question => ({
+    title,
+    ...(claims.length > 0 && { claims }),
+    ask: async () => (await pageOf(filter)).logs,
+  });
+  const middle = Math.floor(shape.messages / 2);
+  const bulkAt = (index: number) => bulkId(bulkNumber(index));
+  const hour = { sentSince: sentSince + shape.spanMs / 2, sentUntil: sentSince + shape.spanMs / 2 + hourMs };
+  const walkFilter = { generalStatus: 'DELIVERED' } as const;
+  const { next } = await pageOf(walkFilter, { walk: true });
+  if (next === undefined) throw new Error('the walk has no second page');
+  return [
+    page('nothing', {}, 'message_pkey'),
+    page('one hour', hour, 'message_pkey'),
+    page('sender, frequent', { sender: sender(1) }, 'message_sender'),
+    page('sender, of ten messages', { sender: rareSender }, 'message_sender'),
+    page('sender, not there', { sender: absentSender }, 'message_sender'),
+    page('destination', { destination: destination(destinationNumber(shape, middle)) }, 'message_destination'),
+    page('bulk', { bulkIds: [bulkAt(middle)] }, 'message_bulk'),
+    { ...page('two bulks', { bulkIds: [bulkAt(0), bulkAt(middle)] }, 'message_bulk'), several: true },
+    page('campaign', { campaignReferenceIds: [campaign(1)] }, 'message_campaign'),
+    page('campaign, of ten messages', { campaignReferenceIds: [rareCampaign] }, 'message_campaign'),
+    page('application', { applicationId: application(1) }, 'message_application'),
+    page('entity', { entityId: entity(1) }, 'message_entity'),
+    page('status, most', { generalStatus: 'DELIVERED' }, 'message_group', 'message_pkey'),
+    page('status, 1 of 100,000', { generalStatus: 'EXPIRED' }, 'message_group'),
+    page('message id', { messageIds: [messageId(shape, middle)] }, 'message_key_pkey', 'message_pkey'),
+    page('50 message ids', { messageIds: idsOf(shape, 50) }, 'message_key_pkey', 'message_pkey'),
+    page('sender and application', { sender: sender(1), applicationId: application(1) }),
+    page('sender and a rare status', { sender: sender(1), generalStatus: 'EXPIRED' }),
+    {
+      title: 'status, a walk’s second page',
+      ask: async () => (await pageOf(walkFilter, { walk: true, after: next })).logs,
+    },
+    ...otherQuestions(store, { shape, begin }),
+  ];
+}
+
+function idsOf(shape: LogShape, count: number): readonly string[] {
+  const step = Math.floor(shape.messages / count);
+  return Array.from({ length: count }, (_, place) => messageId(shape, place * step));
+}
+
+function otherQuestions(store: Store, { shape, begin }: RecordedLog): readonly Question[] {
+  const { firstSentAt: sentSince, spanMs, messages } = shape;
+  const until = sentSince + spanMs;
+  const range = summaryRange({}, sentSince, until, 60);
+  const summary = (title: string, filter: Filter): Question => ({
+    title,
+    ask: async () => {
+      await store.summarize({ account, filter, sentSince, range, budgetMs: 60_000 });
+      return [];
+    },
+  });
+  const record = (submissions: (time: number) => ReturnType<typeof messagesIn>) => {
+    let times = 0;
+    return async () => {
+      const batch = { account, binding: {}, receivedAt: until, sentSince, submissions: submissions(times++) };
+      const { rejected } = await store.record(batch);
+      if (rejected.length > 0) throw new Error(`rejected: ${JSON.stringify(rejected[0])}`);
+      return [];
+    };
+  };
+  let hoursDropped = 0;
+  const from = Math.floor(messages / 2);
+  const batch = Math.min(1_000, Math.floor(messages / 10));
+  // Within the last hour, as messages come; their ids are behind those of the log.
+  const further = { ...shape, firstId: shape.firstId + messages, firstSentAt: until - hourMs, spanMs: hourMs };
+  return [
+    {
+      title: 'one message with its timeline',
+      claims: ['message_key_pkey', 'message_pkey', 'report_pkey'],
+      ask: async () => {
+        const found = await store.history(account, messageId(shape, messages - 1), sentSince);
+        if (found === undefined) throw new Error('a message is not there');
+        return [found.log];
+      },
+    },
+    { title: `recording ${batch} messages`, ask: record(n => messagesIn(further, n * batch, (n + 1) * batch)) },
+    {
+      title: `recording ${batch} reports`,
+      ask: record(n => reportsIn(shape, from + n * batch, from + (n + 1) * batch)),
+    },
+    {
+      title: 'following, 50 changes',
+      ask: async () =>
+        (await store.changes({ account, sentSince, limit: pageLogs, after: begin })).changes.map(({ log }) => log),
+    },
+    summary('summary, no filter', {}),
+    summary('summary of a sender of ten messages', { sender: rareSender }),
+    {
+      title: 'dropping an hour',
+      ask: async () => {
+        await store.dropBefore(sentSince + ++hoursDropped * hourMs);
+        return [];
+      },
+    },
+  ];
+}

@@ -1,0 +1,76 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LogShape } from '../../bench/dataset/shape.ts';
+import { faultsOf } from '../../bench/explain/check.ts';
+import { askAll, prepare } from '../../bench/explain/explain.ts';
+import type { RecordedLog } from '../../bench/explain/log.ts';
+import { planLogSettings } from '../../bench/explain/plan-log.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+
+const hourMs = 3_600_000;
+const spanMs = 48 * hourMs;
+const shape: LogShape = {
+  seed: 1,
+  firstId: 0,
+  messages: 20_000,
+  // Whole hours: in a partition of a few rows any index is as good as the other, to the planner and in truth.
+  firstSentAt: Math.floor(Date.now() / hourMs) * hourMs - spanMs,
+  spanMs,
+  spread: 'arrival',
+};
+const folder = mkdtempSync(join(tmpdir(), 'sentlog-plans-'));
+let server: PostgresServer;
+let url: string;
+let log: RecordedLog;
+
+beforeAll(async () => {
+  // Whether tables are analysed is what these tests differ in.
+  server = await PostgresServer.start(['fsync=off', 'autovacuum=off', ...planLogSettings], folder);
+  url = await server.database();
+  log = await prepare(url, shape);
+});
+afterAll(() => server.remove());
+
+const asked = () => askAll(server, folder, url, log);
+
+describe('the plans of the log, over 40,000 messages of two accounts in 50 partitions', () => {
+  it.each([
+    ['of tables that were never analysed', undefined],
+    ['of analysed tables', 'VACUUM (ANALYZE)'],
+  ])('plans %s → touch only the partitions and rows that they must', async (_, before) => {
+    if (before !== undefined) await server.query(before, url);
+    const { asked: all, catalog } = await asked();
+    expect(all.flatMap(one => faultsOf(one, catalog))).toEqual([]);
+    const claimed = all.filter(({ question }) => question.claims !== undefined);
+    expect(claimed.length).toBeGreaterThan(15);
+    for (const { question, plans } of claimed) expect(plans, question.title).toHaveLength(1);
+    const unanswered = claimed.filter(({ logs }) => logs.length === 0).map(({ question }) => question.title);
+    expect(unanswered).toEqual(['sender, not there']);
+    for (const { question, plans } of all) expect(plans.length, question.title).toBeGreaterThan(0);
+  });
+
+  it('an index that is not there → the filter that needs it is found to read more', async () => {
+    await server.query('DROP INDEX sentlog.message_destination', url);
+    const { asked: all, catalog } = await asked();
+    const faults = all.flatMap(one => faultsOf(one, catalog));
+    expect(faults.length).toBeGreaterThan(0);
+    for (const fault of faults) expect(fault).toMatch(/^destination: /);
+  });
+
+  it('a partition that is read from end to end → found', async () => {
+    const { asked: all, catalog } = await asked();
+    const some = all.find(({ question }) => question.title === 'one hour');
+    const relation = some?.plans.flatMap(({ steps }) =>
+      steps.flatMap(step => (step.loops > 0 ? (step.relation ?? []) : [])),
+    )[0];
+    if (some === undefined || relation === undefined) throw new Error('no partition was read');
+    const steps = [{ kind: 'Seq Scan', relation, loops: 1, rows: 1, removed: 0 }];
+    const plan = { statement: '', durationMs: 1, buffers: 1, steps };
+    expect(faultsOf({ ...some, plans: [plan] }, catalog)).toEqual([`one hour: reads ${relation} from end to end`]);
+    expect(
+      faultsOf({ ...some, plans: [{ ...plan, steps: steps.map(step => ({ ...step, loops: 0 })) }] }, catalog),
+    ).toEqual([]);
+  });
+});

@@ -1,8 +1,9 @@
 import { Client, type ClientBase, Pool, type QueryArrayResult } from 'pg';
 import { Unavailable } from '../failures.ts';
 import type { Row } from './cells.ts';
+import { copyIn } from './copy-in.ts';
 import { asDatabaseFailure, leavesConnectionUsable } from './failure.ts';
-import type { Session, Statement, Value } from './session.ts';
+import type { Session, Statement, Transaction, Value } from './session.ts';
 
 /** Something worth a line in the operator's log. */
 export type Note = {
@@ -71,19 +72,8 @@ export class Connections {
    * Runs a transaction; `begin` are statements without values to open it with. When this resolves it is committed and
    * durable; when it rejects, it may have been committed only if the connection broke at the very end.
    */
-  async transaction<T>(begin: string, work: (session: Session) => Promise<T>): Promise<T> {
-    return this.#with(async connection => {
-      try {
-        await connection.run(`BEGIN; ${begin}`);
-        const result = await work(connection);
-        const command = await connection.run('COMMIT');
-        if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
-        return result;
-      } catch (error) {
-        await connection.abandon();
-        throw error;
-      }
-    });
+  async transaction<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#with(connection => connection.transaction(begin, work));
   }
 
   /** Lets what is running finish, then lets go of every connection. */
@@ -126,6 +116,8 @@ function clientConfig({ url, statementTimeoutMs }: ConnectionOptions) {
     connectionTimeoutMillis: connectMsMax,
     query_timeout: statementTimeoutMs + graceMs,
     keepAlive: true,
+    // Statements are sent at once, also those asked before the ones before them are answered.
+    pipeline: true,
   };
 }
 
@@ -143,8 +135,10 @@ async function setUp(connection: Connection, options: ConnectionOptions): Promis
 }
 
 /** One connection while it is in use. */
-class Connection implements Session {
+class Connection implements Transaction {
   readonly #client: ClientBase;
+  /** What was sent and nobody waits for, in order: what each failed with. */
+  #sent: Promise<readonly unknown[]>[] = [];
   /** Not to be used again. */
   broken = false;
 
@@ -163,18 +157,51 @@ class Connection implements Session {
     return (await this.#guard(() => this.#client.query(text))).command;
   }
 
-  /** Rolls back; a connection on which that fails is thrown away, which does the same. */
-  async abandon(): Promise<void> {
-    if (!this.broken) await this.run('ROLLBACK').catch(() => this.discard());
+  send(statement: Statement, values: readonly Value[]): void {
+    this.#later(this.query(statement, values));
   }
 
-  discard(): void {
+  copy(text: string, rows: Uint8Array): void {
+    this.#later(this.#guard(() => copyIn(this.#client, text, rows)));
+  }
+
+  async transaction<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    this.#sent = [];
+    this.#later(this.run(`BEGIN; ${begin}`));
+    try {
+      const result = await work(this);
+      const command = await this.run('COMMIT');
+      if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
+      return result;
+    } catch (error) {
+      await this.#abandon();
+      // After the first failure every statement fails for it, and the end of the transaction too.
+      const [first = error] = (await Promise.all(this.#sent)).flat();
+      throw first;
+    }
+  }
+
+  #later(work: Promise<unknown>): void {
+    this.#sent.push(
+      work.then(
+        () => [],
+        error => [error],
+      ),
+    );
+  }
+
+  /** Rolls back; a connection on which that fails is thrown away, which does the same. */
+  async #abandon(): Promise<void> {
+    if (!this.broken) await this.run('ROLLBACK').catch(() => this.#discard());
+  }
+
+  #discard(): void {
     this.broken = true;
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     return attempt(work, error => {
-      if (!leavesConnectionUsable(error)) this.discard();
+      if (!leavesConnectionUsable(error)) this.#discard();
     });
   }
 }

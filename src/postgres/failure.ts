@@ -25,6 +25,7 @@ const deadlock = '40P01';
 const serializationFailure = '40001';
 const noPartition = '23514';
 const undefinedTable = '42P01';
+const uniqueViolation = '23505';
 
 /** What a statement failed with, as callers know it: an outage as `Unavailable`, else unchanged. */
 export function asDatabaseFailure(error: unknown): unknown {
@@ -63,6 +64,11 @@ export function isWorthAnotherTry(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return false;
   return [deadlock, serializationFailure, noPartition, undefinedTable].includes(cause.code ?? '');
+}
+
+/** Whether a row was refused since another has its key. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === uniqueViolation;
 }
 
 /** Whether a lock was not to be had in time. */

@@ -11,3 +11,13 @@ export type Session = {
   /** Statements without values, in one message; gives the command that the server says it ran. */
   run(text: string): Promise<string>;
 };
+
+/**
+ * A session while its transaction is open. What is given to `send` and `copy` runs before whatever is asked afterwards,
+ * and nobody waits for it: when it fails, so does the transaction, with that failure.
+ */
+export type Transaction = Session & {
+  send(statement: Statement, values: readonly Value[]): void;
+  /** Runs a `COPY … FROM STDIN` with these bytes. */
+  copy(text: string, rows: Uint8Array): void;
+};

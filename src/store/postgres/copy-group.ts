@@ -88,7 +88,7 @@ async function copyOf(
     ...added.map(one => newReports(one.message, one.place, 0)),
     ...completions.map(one => one.reports),
   ].flat();
-  await write(recording, {
+  write(recording, {
     messages,
     reports,
     changes: completions.map(one => one.change),

@@ -1,6 +1,6 @@
 import type { Row } from '../../postgres/cells.ts';
 import { Connections, connected } from '../../postgres/connections.ts';
-import type { Session, Statement, Value } from '../../postgres/session.ts';
+import type { Session, Statement, Transaction, Value } from '../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import { recogniseServer } from './era.ts';
 import { planningSettings, readingSettings, type Settings } from './planning.ts';
@@ -51,7 +51,7 @@ export class Database {
   }
 
   /** As `Connections.transaction`, on a connection that may write. */
-  transaction<T>(begin: string, work: (session: Session) => Promise<T>): Promise<T> {
+  transaction<T>(begin: string, work: (session: Transaction) => Promise<T>): Promise<T> {
     return this.#recording.transaction(begin, work);
   }
 

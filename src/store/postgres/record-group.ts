@@ -1,8 +1,8 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { newMessageViolations } from '../../domain/report.ts';
 import { integer } from '../../postgres/cells.ts';
-import { isWorthAnotherTry } from '../../postgres/failure.ts';
-import type { Session, Statement } from '../../postgres/session.ts';
+import { isTaken, isWorthAnotherTry } from '../../postgres/failure.ts';
+import type { Session, Statement, Transaction } from '../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Folded, fold, type Written } from './fold.ts';
@@ -14,6 +14,7 @@ import {
   begin,
   changeStates,
   claim,
+  claimFree,
   insertMessages,
   insertReports,
   type Key,
@@ -52,15 +53,16 @@ export async function recordGroup({ database, partitions, sums }: Recorders, gro
   const sentSince = moment(Math.max(...group.batches.map(batch => batch.sentSince)));
   const wanted = newPlaces(group);
   const gone = new Set<number>();
+  let idsMayBeTaken = false;
   for (let attempt = 1; ; attempt++) {
     await partitions.ensure([...wanted.values()].map(place => place.sentAt));
     try {
-      return await database.transaction(holdGeneration, async session => {
-        const recording = await begin(session, group.account);
-        return record(recording, group, { wanted, gone, sentSince });
-      });
+      return await database.transaction(holdGeneration, session =>
+        record(session, group, { wanted, gone, sentSince, idsMayBeTaken }),
+      );
     } catch (error) {
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
+      else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
       else if (!isWorthAnotherTry(error)) throw error;
       if (attempt === triesMax)
         throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
@@ -83,22 +85,20 @@ type Terms = {
   readonly wanted: ReadonlyMap<string, Place>;
   readonly gone: ReadonlySet<number>;
   readonly sentSince: EpochMs;
+  /** Others claim the same ids at this moment: who came first must be asked for. */
+  readonly idsMayBeTaken: boolean;
 };
 
-async function record(recording: Recording, group: Group, terms: Terms): Promise<Folded> {
-  const { wanted } = terms;
-  const messageIds = [...new Set(group.batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
-  const keys = await keysOf(recording, messageIds);
-  const free = (messageId: string) => !standsForMessage(keys.get(messageId), terms);
-  const unknown = new Map([...wanted].filter(([messageId]) => free(messageId)));
-  const replaced = [...unknown.keys()].flatMap(messageId => keys.get(messageId) ?? []);
-  const claimed = await claim(
-    recording,
-    unknown,
-    replaced.filter(key => key.generation === recording.generation),
-  );
-  // What could not be claimed was recorded by another transaction a moment ago, and is known now.
-  const there = messageIds.filter(id => !claimed.has(id) && (unknown.has(id) || !free(id)));
+async function record(session: Transaction, group: Group, terms: Terms): Promise<Folded> {
+  const { account, batches } = group;
+  const messageIds = [...new Set(batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
+  const [recording, keys] = await Promise.all([
+    begin(session, account),
+    // Where nothing can be a new message, the keys are read when they are locked.
+    terms.wanted.size === 0 ? new Map<string, Key>() : keysOf({ session, account }, messageIds),
+  ]);
+  const claimed = await claimIds(recording, keys, terms);
+  const there = messageIds.filter(messageId => !claimed.has(messageId));
   const locked = [...(await lockKeys(recording, there))].filter(([, key]) => standsForMessage(key, terms));
   const known = await knownMessages(
     recording,
@@ -106,17 +106,32 @@ async function record(recording: Recording, group: Group, terms: Terms): Promise
   );
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
-  const folded = fold(group.batches, known, messageId => placeOf(messageId, wanted, claimed));
-  await write(recording, folded);
+  const folded = fold(batches, known, messageId => placeOf(messageId, terms.wanted, claimed));
+  write(recording, folded);
   return folded;
 }
 
-/** Writes what is new of one account, whose ids must have been claimed or locked. */
-export async function write(recording: Recording, written: Written): Promise<void> {
-  await insertMessages(recording, written.messages);
-  await insertReports(recording, written.reports);
-  await changeStates(recording, written.changes);
-  await leaveRecord(recording, written);
+/** Claims every id that a new message may have; what cannot be claimed was recorded a moment ago, and is there now. */
+async function claimIds(
+  recording: Recording,
+  keys: ReadonlyMap<string, Key>,
+  terms: Terms,
+): Promise<ReadonlySet<string>> {
+  const free = new Map([...terms.wanted].filter(([messageId]) => !standsForMessage(keys.get(messageId), terms)));
+  const replaced = [...free.keys()]
+    .flatMap(messageId => keys.get(messageId) ?? [])
+    .filter(key => key.generation === recording.generation);
+  if (terms.idsMayBeTaken || replaced.length > 0) return claim(recording, free, replaced);
+  claimFree(recording, free);
+  return new Set(free.keys());
+}
+
+/** Sends what is new of one account, whose ids must have been claimed or locked; it is written when the transaction ends. */
+export function write(recording: Recording, written: Written): void {
+  insertMessages(recording, written.messages);
+  insertReports(recording, written.reports);
+  changeStates(recording, written.changes);
+  leaveRecord(recording, written);
 }
 
 /** Not so when the message is past retention, or was dropped. */

@@ -1,25 +1,26 @@
 import type { AccountId } from '../../domain/message.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
-import type { Session, Statement } from '../../postgres/session.ts';
-import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
+import type { Session, Statement, Transaction } from '../../postgres/session.ts';
+import { bigints, integers, texts } from './arrays.ts';
 import { wordsOf } from './codes.ts';
 import type { KnownMessage, NewMessage, NewReport, StateChange, Written } from './fold.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
 import { minutesOf, minutesText } from './minutes.ts';
+import { arrayOf, type Column, RowsInto } from './rows-into.ts';
 import { readReport, readState, writeSaid } from './said.ts';
 import { transactionOf } from './snapshot.ts';
 
 /** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */
 
 export type Recording = {
-  readonly session: Session;
+  readonly session: Transaction;
   readonly account: AccountId;
   readonly tx: number;
   readonly generation: number;
 };
 
 /** What a statement that changes nothing needs to know. */
-export type Reading = Pick<Recording, 'session' | 'account'>;
+export type Reading = { readonly session: Session; readonly account: AccountId };
 
 const beginning: Statement = {
   name: 'beginning',
@@ -27,7 +28,7 @@ const beginning: Statement = {
 };
 
 /** Who is recording: the transaction's number, and the generation its keys go to. */
-export async function begin(session: Session, account: AccountId): Promise<Recording> {
+export async function begin(session: Transaction, account: AccountId): Promise<Recording> {
   const [row = []] = await session.query(beginning);
   const tx = transactionOf(integer(row[1]), integer(row[0]));
   return { session, account, tx, generation: integer(row[2]) };
@@ -88,7 +89,6 @@ const newKeys: Statement = {
     INSERT INTO message_key (account_id, generation, message_id, sent_at, number)
     SELECT $1, $2, u.message_id, u.sent_at, u.number
     FROM unnest($3::text[], $4::bigint[], $5::bigint[]) u (message_id, sent_at, number)
-    ORDER BY u.message_id COLLATE "C"
     ON CONFLICT (account_id, message_id, generation) DO NOTHING
     RETURNING message_id`,
 };
@@ -102,6 +102,31 @@ const replacedKeys: Statement = {
   ),
 };
 
+/** Where new messages are to stand, in the order in which every transaction claims their ids. */
+function inOrder(wanted: ReadonlyMap<string, Place>): readonly (readonly [messageId: string, place: Place])[] {
+  return [...wanted].sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+}
+
+const keyRows = new RowsInto<readonly [messageId: string, place: Place]>(
+  'message_key',
+  [
+    { name: 'account_id', type: 'bigint' },
+    { name: 'generation', type: 'integer' },
+  ],
+  [
+    { name: 'message_id', type: 'text', of: ([messageId]) => messageId },
+    { name: 'sent_at', type: 'bigint', of: ([, { sentAt }]) => sentAt },
+    { name: 'number', type: 'bigint', of: ([, { number }]) => number },
+  ],
+);
+
+/**
+ * As `claim`, for ids that seem to be free. If one is not, the transaction fails as `isTaken` tells.
+ */
+export function claimFree({ session, account, generation }: Recording, wanted: ReadonlyMap<string, Place>): void {
+  keyRows.add(session, [account, generation], inOrder(wanted));
+}
+
 /**
  * Claims ids for new messages, and gives those that were free. Waits for other transactions that claim one of them, in
  * the order of the ids as they do. `replaced` are keys of this generation that stand for no message any more.
@@ -112,13 +137,13 @@ export async function claim(
   replaced: readonly Key[],
 ): Promise<ReadonlySet<string>> {
   if (wanted.size === 0) return new Set();
-  const asked = [...wanted.values()];
+  const asked = inOrder(wanted);
   const values = [
     account,
     generation,
-    texts([...wanted.keys()]),
-    bigints(asked.map(place => place.sentAt)),
-    bigints(asked.map(place => place.number)),
+    texts(asked.map(([messageId]) => messageId)),
+    bigints(asked.map(([, { sentAt }]) => sentAt)),
+    bigints(asked.map(([, { number }]) => number)),
   ];
   const rows =
     replaced.length === 0
@@ -164,8 +189,11 @@ export async function knownMessages(
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
   const values = [account, ...placeValues(asked)];
-  const messages = await session.query(messagesToReportOn, values);
-  const reports = Map.groupBy(await session.query(reportsSoFar, values), row => integer(row[0]));
+  const [messages, reportRows] = await Promise.all([
+    session.query(messagesToReportOn, values),
+    session.query(reportsSoFar, values),
+  ]);
+  const reports = Map.groupBy(reportRows, row => integer(row[0]));
   for (const row of messages) {
     const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
     const said = reports.get(place.number) ?? [];
@@ -182,53 +210,47 @@ export async function knownMessages(
   return known;
 }
 
-const fixedColumns = `tx, sent_at, number, received_at, message_id, sender, destination, bulk_id, entity_id,
-  application_id, campaign_reference_id, message_count, content`;
-const stateColumns = [
-  'group_id',
-  'status_key',
-  'error_key',
-  'words',
-  '"at"',
-  'done_at',
-  'seen_at',
-  'price',
-  'currency',
-] as const;
+const fixedColumns: readonly Column<NewMessage>[] = [
+  { name: 'sent_at', type: 'bigint', of: ({ place }) => place.sentAt },
+  { name: 'number', type: 'bigint', of: ({ place }) => place.number },
+  { name: 'received_at', type: 'bigint', of: ({ receivedAt }) => receivedAt },
+  { name: 'message_id', type: 'text', of: ({ identity }) => identity.messageId },
+  { name: 'sender', type: 'text', of: ({ identity }) => identity.sender },
+  { name: 'destination', type: 'text', of: ({ identity }) => identity.destination },
+  { name: 'bulk_id', type: 'text', of: ({ identity }) => identity.bulkId },
+  { name: 'entity_id', type: 'text', of: ({ identity }) => identity.entityId },
+  { name: 'application_id', type: 'text', of: ({ identity }) => identity.applicationId },
+  { name: 'campaign_reference_id', type: 'text', of: ({ identity }) => identity.campaignReferenceId },
+  { name: 'message_count', type: 'integer', of: ({ identity }) => identity.messageCount },
+  { name: 'content', type: 'text', of: ({ identity }) => identity.contentJson },
+];
+const stateColumns: readonly Column<Pick<StateChange, 'state'>>[] = [
+  { name: 'group_id', type: 'smallint', of: ({ state }) => state.status.groupId },
+  { name: 'status_key', type: 'integer', of: ({ state }) => state.status.key },
+  { name: 'error_key', type: 'integer', of: ({ state }) => state.error.key },
+  { name: 'words', type: 'text', of: ({ state }) => wordsOf(state.status, state.error) },
+  { name: '"at"', type: 'bigint', of: ({ state }) => state.at },
+  { name: 'done_at', type: 'bigint', of: ({ state }) => state.doneAt },
+  { name: 'seen_at', type: 'bigint', of: ({ state }) => state.seenAt },
+  { name: 'price', type: 'double precision', of: ({ state }) => state.price?.pricePerMessage },
+  { name: 'currency', type: 'text', of: ({ state }) => state.price?.currency },
+];
 
-const newMessages: Statement = {
-  name: 'new messages',
-  text: `
-    INSERT INTO message (account_id, state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
-    SELECT $1, $2, $2, u.*
-    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-      $11::text[], $12::text[], $13::integer[], $14::text[], $15::smallint[], $16::integer[], $17::integer[],
-      $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::double precision[], $23::text[]) u`,
-};
+const messageRows = new RowsInto<NewMessage>(
+  'message',
+  [
+    { name: 'account_id', type: 'bigint' },
+    { name: 'tx', type: 'bigint' },
+    { name: 'state_tx', type: 'bigint' },
+  ],
+  [...fixedColumns, ...stateColumns],
+);
 
-export async function insertMessages(
-  { session, account, tx }: Recording,
-  messages: readonly NewMessage[],
-): Promise<void> {
-  if (messages.length === 0) return;
-  await session.query(newMessages, [
-    account,
-    tx,
-    bigints(messages.map(({ place }) => place.sentAt)),
-    bigints(messages.map(({ place }) => place.number)),
-    bigints(messages.map(({ receivedAt }) => receivedAt)),
-    texts(messages.map(({ identity }) => identity.messageId)),
-    texts(messages.map(({ identity }) => identity.sender)),
-    texts(messages.map(({ identity }) => identity.destination)),
-    texts(messages.map(({ identity }) => identity.bulkId)),
-    texts(messages.map(({ identity }) => identity.entityId)),
-    texts(messages.map(({ identity }) => identity.applicationId)),
-    texts(messages.map(({ identity }) => identity.campaignReferenceId)),
-    integers(messages.map(({ identity }) => identity.messageCount)),
-    texts(messages.map(({ identity }) => identity.contentJson)),
-    ...stateValues(messages),
-  ]);
+export function insertMessages({ session, account, tx }: Recording, messages: readonly NewMessage[]): void {
+  messageRows.add(session, [account, tx, tx], messages);
 }
+
+const namesOf = (columns: readonly { readonly name: string }[]) => columns.map(({ name }) => name).join(', ');
 
 /**
  * Written as an upsert of rows that are known to be there. An UPDATE that joins the changes leaves it to the planner
@@ -237,53 +259,46 @@ export async function insertMessages(
 const stateChanges: Statement = {
   name: 'state changes',
   text: `
-    INSERT INTO message (account_id, state_tx, ${fixedColumns}, ${stateColumns.join(', ')})
+    INSERT INTO message (account_id, state_tx, tx, ${namesOf(fixedColumns)}, ${namesOf(stateColumns)})
     SELECT $1, $2, m.*, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
     FROM unnest($3::bigint[], $4::bigint[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::bigint[],
       $12::bigint[], $13::bigint[], $14::double precision[], $15::text[])
       u (sent_at, number, group_id, status_key, error_key, words, state_at, done_at, seen_at, price, currency)
     CROSS JOIN LATERAL (
-      SELECT ${fixedColumns} FROM message o
+      SELECT tx, ${namesOf(fixedColumns)} FROM message o
       WHERE o.account_id = $1 AND o.sent_at = u.sent_at AND o.number = u.number AND o.sent_at BETWEEN $5 AND $6
       OFFSET 0
     ) m
     ON CONFLICT (account_id, sent_at, number) DO UPDATE SET
-      state_tx = excluded.state_tx, ${stateColumns.map(column => `${column} = excluded.${column}`).join(', ')}`,
+      state_tx = excluded.state_tx, ${stateColumns.map(({ name }) => `${name} = excluded.${name}`).join(', ')}`,
 };
 
-export async function changeStates(
-  { session, account, tx }: Recording,
-  changes: readonly StateChange[],
-): Promise<void> {
+export function changeStates({ session, account, tx }: Recording, changes: readonly StateChange[]): void {
   if (changes.length === 0) return;
-  const asked = changes.map(({ place }) => place);
-  await session.query(stateChanges, [account, tx, ...placeValues(asked), ...stateValues(changes)]);
+  const places = placeValues(changes.map(({ place }) => place));
+  session.send(stateChanges, [account, tx, ...places, ...stateColumns.map(column => arrayOf(column, changes))]);
 }
 
-const newReports: Statement = {
-  name: 'new reports',
-  text: `
-    INSERT INTO report (account_id, tx, sent_at, number, version, received_at, group_before, group_after, said,
-      state_before)
-    SELECT $1, $2, u.*
-    FROM unnest($3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[], $9::text[],
-      $10::text[]) u`,
-};
+const reportRows = new RowsInto<NewReport>(
+  'report',
+  [
+    { name: 'account_id', type: 'bigint' },
+    { name: 'tx', type: 'bigint' },
+  ],
+  [
+    { name: 'sent_at', type: 'bigint', of: ({ place }) => place.sentAt },
+    { name: 'number', type: 'bigint', of: ({ place }) => place.number },
+    { name: 'version', type: 'integer', of: ({ version }) => version },
+    { name: 'received_at', type: 'bigint', of: ({ receivedAt }) => receivedAt },
+    { name: 'group_before', type: 'smallint', of: ({ before }) => before.status.groupId },
+    { name: 'group_after', type: 'smallint', of: ({ after }) => after.status.groupId },
+    { name: 'said', type: 'text', of: ({ said }) => writeSaid(said) },
+    { name: 'state_before', type: 'text', of: ({ before }) => writeSaid(before) },
+  ],
+);
 
-export async function insertReports({ session, account, tx }: Recording, reports: readonly NewReport[]): Promise<void> {
-  if (reports.length === 0) return;
-  await session.query(newReports, [
-    account,
-    tx,
-    bigints(reports.map(({ place }) => place.sentAt)),
-    bigints(reports.map(({ place }) => place.number)),
-    integers(reports.map(({ version }) => version)),
-    bigints(reports.map(({ receivedAt }) => receivedAt)),
-    smallints(reports.map(({ before }) => before.status.groupId)),
-    smallints(reports.map(({ after }) => after.status.groupId)),
-    texts(reports.map(({ said }) => writeSaid(said))),
-    texts(reports.map(({ before }) => writeSaid(before))),
-  ]);
+export function insertReports({ session, account, tx }: Recording, reports: readonly NewReport[]): void {
+  reportRows.add(session, [account, tx], reports);
 }
 
 const newRecording: Statement = {
@@ -295,11 +310,11 @@ const newRecording: Statement = {
 };
 
 /** Leaves a row that tells what the transaction did. */
-export async function leaveRecord({ session, account, tx, generation }: Recording, written: Written): Promise<void> {
+export function leaveRecord({ session, account, tx, generation }: Recording, written: Written): void {
   const { messages, reports, steps } = written;
   if (messages.length === 0 && reports.length === 0) return;
   const recordedAt = messages.map(({ place }) => place.sentAt);
-  await session.query(newRecording, [
+  session.send(newRecording, [
     account,
     tx,
     generation,
@@ -318,19 +333,4 @@ export async function leaveRecord({ session, account, tx, generation }: Recordin
 export function placeValues(asked: readonly Place[]): readonly [Buffer, Buffer, number, number] {
   const sentAts = asked.map(place => place.sentAt);
   return [bigints(sentAts), bigints(asked.map(place => place.number)), Math.min(...sentAts), Math.max(...sentAts)];
-}
-
-function stateValues(held: readonly Pick<StateChange, 'state'>[]): readonly Buffer[] {
-  const states = held.map(({ state }) => state);
-  return [
-    smallints(states.map(({ status }) => status.groupId)),
-    integers(states.map(({ status }) => status.key)),
-    integers(states.map(({ error }) => error.key)),
-    texts(states.map(({ status, error }) => wordsOf(status, error))),
-    bigints(states.map(({ at }) => at)),
-    bigints(states.map(({ doneAt }) => doneAt)),
-    bigints(states.map(({ seenAt }) => seenAt)),
-    doubles(states.map(({ price }) => price?.pricePerMessage)),
-    texts(states.map(({ price }) => price?.currency)),
-  ];
 }

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { statusByKey, statuses } from '../../src/domain/registry.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { hourMs, logOf, message, now, query, recordAll } from './conformance/engine.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+const status = { ...statusByKey(statuses[2]?.key ?? 0), description: 'in the sender’s own words', action: 'ask 😀' };
+
+/** Every column with and without a value, and texts that take one byte a character up to four. */
+function varied(i: number) {
+  const isRich = i % 3 === 0;
+  return message(`m ${i} ${'😀é'.repeat(i % 7)}`, {
+    sentAt: now - (i % 4) * hourMs - i,
+    contentJson: JSON.stringify({ type: 'TEXT', text: '€'.repeat(i % 10 === 0 ? 20_000 : i) }),
+    ...(isRich && {
+      status,
+      bulkId: `bulk ${i}`,
+      entityId: 'ë',
+      applicationId: '\\N',
+      campaignReferenceId: '{"}',
+      messageCount: 1000,
+      price: { pricePerMessage: 0.1 * i - 1, currency: 'EUR' },
+      at: now - 1,
+      doneAt: -1,
+      seenAt: 2 ** 45 + i,
+    }),
+  });
+}
+
+it.each([1, 20, 400])('%i messages at once with values of every kind → shown as they were recorded', async count => {
+  const database = await PostgresDatabase.create(server);
+  const store = await database.open();
+  const batch = Array.from({ length: count }, (_, i) => varied(i));
+  await recordAll(store, batch);
+  const { logs } = await store.find(query());
+  const byId = new Map(logs.map(log => [log.messageId, log]));
+  for (const one of batch) expect(byId.get(one.messageId)).toEqual(logOf(one));
+  expect(logs).toHaveLength(count);
+  await database.close();
+});

@@ -21,7 +21,7 @@ export function faultsOf({ question, plans, logs }: Asked, catalog: Catalog): re
         : [
             ...unclaimed(plan, question.claims, catalog),
             ...excess(plan),
-            ...(question.several ? [] : unneeded(plan, logs)),
+            ...(question.readsOlder ? [] : unneeded(plan, logs)),
           ];
     return [...sequential(plan, catalog), ...ofPage].map(fault => `${question.title}: ${fault}`);
   });

@@ -24,8 +24,8 @@ export type Question = {
   readonly title: string;
   /** The indexes that lead to the page and to nothing beside it; absent when there is no such claim. */
   readonly claims?: readonly string[];
-  /** Each of several values is read until the page would be full of it, however old its messages are. */
-  readonly several?: true;
+  /** May read partitions older than the page: each of several values until it is full, or reports, which lie anywhere. */
+  readonly readsOlder?: true;
   /** May be asked again; gives the logs of a page. */
   ask(): Promise<readonly LogRecord[]>;
 };
@@ -58,7 +58,7 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
     page('sender, not there', { sender: absentSender }, 'message_sender'),
     page('destination', { destination: destination(destinationNumber(shape, middle)) }, 'message_destination'),
     page('bulk', { bulkIds: [bulkAt(middle)] }, 'message_bulk'),
-    { ...page('two bulks', { bulkIds: [bulkAt(0), bulkAt(middle)] }, 'message_bulk'), several: true },
+    { ...page('two bulks', { bulkIds: [bulkAt(0), bulkAt(middle)] }, 'message_bulk'), readsOlder: true },
     page('campaign', { campaignReferenceIds: [campaign(1)] }, 'message_campaign'),
     page('campaign, of ten messages', { campaignReferenceIds: [rareCampaign] }, 'message_campaign'),
     page('application', { applicationId: application(1) }, 'message_application'),
@@ -71,6 +71,8 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
     page('sender and a rare status', { sender: sender(1), generalStatus: 'EXPIRED' }),
     {
       title: 'status, a walk’s second page',
+      claims: ['message_group', 'message_pkey', 'report_left', 'report_pkey'],
+      readsOlder: true,
       ask: async () => (await pageOf(walkFilter, { walk: true, after: next })).logs,
     },
     ...otherQuestions(store, { shape, begin }),

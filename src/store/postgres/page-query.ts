@@ -79,12 +79,15 @@ class PageBuilder {
     const stayed = this.#source([...inRange, seen, `m.group_id = ${group}`, hadIt], identity);
     const here = [seen, ...identity.equal, ...identity.anyOf, `m.group_id <> ${group}`];
     if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
+    // Said again as in `#is`, or all reports of the time asked for seem fewer than those that left the group.
+    const groupAgain = this.#value(group);
     const left = `
       SELECT m.*, f.state_before AS then_state
       FROM (
         SELECT DISTINCT u.sent_at, u.number FROM (
           SELECT r.sent_at, r.number FROM report r
-          WHERE r.account_id = ${this.#account} AND r.group_before = ${group} AND r.group_before <> r.group_after
+          WHERE r.account_id = ${this.#account} AND r.group_before = ${group}
+            AND r.group_before >= ${groupAgain} AND r.group_before <= ${groupAgain} AND r.group_before <> r.group_after
             AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
           OFFSET 0
         ) u

@@ -1,22 +1,24 @@
 import pg from 'pg';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { PostgresServer } from '../support/postgres-server.ts';
+import { type DatabaseServer, prepare } from '../support/database-server.ts';
 import { until, Witness } from '../support/sqlite-log.ts';
 
 /** A database of its own for one test, with the stores that were opened over it. */
 export class PostgresDatabase {
   readonly url: string;
-  readonly #server: PostgresServer;
+  readonly #server: DatabaseServer;
   readonly #opened: Store[] = [];
 
-  private constructor(url: string, server: PostgresServer) {
+  private constructor(url: string, server: DatabaseServer) {
     this.url = url;
     this.#server = server;
   }
 
-  static async create(server: PostgresServer): Promise<PostgresDatabase> {
-    return new PostgresDatabase(await server.database(), server);
+  static async create(server: DatabaseServer): Promise<PostgresDatabase> {
+    const url = await server.database();
+    await prepare(url);
+    return new PostgresDatabase(url, server);
   }
 
   async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {

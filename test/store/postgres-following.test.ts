@@ -4,8 +4,8 @@ import type { Submission } from '../../src/domain/message.ts';
 import { minuteMs, summaryRange } from '../../src/domain/summary.ts';
 import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../src/store/store.ts';
 import { anyReport, present } from '../support/arbitraries.ts';
+import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
 import { until } from '../support/sqlite-log.ts';
 import {
   account,
@@ -22,11 +22,11 @@ import {
 } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
-let server: PostgresServer;
+let server: DatabaseServer;
 let database: PostgresDatabase;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off']);
+  server = await databaseServer(['fsync=off']);
 });
 afterAll(() => server.remove());
 

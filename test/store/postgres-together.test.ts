@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Filter } from '../../src/domain/filter.ts';
 import type { LogRecord } from '../../src/domain/message.ts';
 import type { Bookmark, RecordOutcome, Store } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
+import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { until } from '../support/sqlite-log.ts';
 import {
   account,
@@ -23,11 +23,11 @@ import {
 } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
-let server: PostgresServer;
+let server: DatabaseServer;
 let database: PostgresDatabase;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off']);
+  server = await databaseServer(['fsync=off']);
 });
 afterAll(() => server.remove());
 

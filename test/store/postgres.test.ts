@@ -1,15 +1,15 @@
 import { afterAll, beforeAll } from 'vitest';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
+import { type DatabaseServer, databaseServer, prepare } from '../support/database-server.ts';
 import { conformance, type OpenedEngine } from './conformance.ts';
 
-let server: PostgresServer;
+let server: DatabaseServer;
 let url: string;
 let schemas = 0;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+  server = await databaseServer(['fsync=off', 'full_page_writes=off']);
   url = await server.database();
 });
 afterAll(() => server.remove());
@@ -33,6 +33,7 @@ async function openPostgresEngine(partitionMs: number): Promise<OpenedEngine> {
   const schema = `log_${++schemas}`;
   const observer = new Complaints();
   const open = (): Promise<Store> => openPostgresStore({ url, schema, poolSize: 4, partitionMs, observer });
+  await prepare(url, schema);
   const first = await open();
   let store = first;
   return {

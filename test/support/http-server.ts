@@ -11,6 +11,7 @@ import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
+import { prepare } from './database-server.ts';
 import { MemoryStore } from './memory-store.ts';
 import { WatchedStore } from './watched-store.ts';
 
@@ -124,7 +125,8 @@ export class TestServer {
     const url = inject('database');
     if (url === undefined) return new MemoryStore();
     const schema = `server_${randomUUID().replaceAll('-', '')}`;
-    return openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
+    const open = () => openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
+    return prepare(url, schema).then(open);
   }
 
   /** A call by `App one`, unless it says otherwise. */

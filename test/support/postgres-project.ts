@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { PostgresServer } from './postgres-server.ts';
+import { databaseServer } from './database-server.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -10,7 +10,7 @@ declare module 'vitest' {
 
 /** One PostgreSQL for all tests of the project; each server has a schema of its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await PostgresServer.start(['fsync=off', 'full_page_writes=off', 'max_connections=300']);
+  const server = await databaseServer(['fsync=off', 'full_page_writes=off', 'max_connections=300']);
   project.provide('database', await server.database());
   return () => server.remove();
 }

@@ -38,7 +38,7 @@ const graceMs = 2000;
 const idleInTransactionMsMax = 15_000;
 const lockMsMax = 5000;
 /** How soon the server notices that a machine is gone, in seconds: its locks, the janitor's among them, go with it. */
-const keepAlive = { tcp_keepalives_idle: '20', tcp_keepalives_interval: '5', tcp_keepalives_count: '4' };
+export const keepAlive = { tcp_keepalives_idle: '20', tcp_keepalives_interval: '5', tcp_keepalives_count: '4' };
 
 /** A pool of connections to one database. Whatever fails for want of the database is `Unavailable`. */
 export class Connections {

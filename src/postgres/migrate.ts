@@ -75,7 +75,9 @@ async function take(session: Session, { number, name, sql, breaking = false }: M
   const done = `INSERT INTO migration (number, name, breaking) VALUES (${number}, '${name}', ${breaking})`;
   for (let tries = 1; ; tries++) {
     try {
-      await session.run(`BEGIN; ${sql}; ${done}; COMMIT`);
+      await session.run('BEGIN');
+      for (const statement of statementsIn(sql)) await session.run(statement);
+      await session.run(`${done}; COMMIT`);
       return;
     } catch (error) {
       await session.run('ROLLBACK');
@@ -85,6 +87,11 @@ async function take(session: Session, { number, name, sql, breaking = false }: M
       await new Promise(resolve => setTimeout(resolve, stepPauseMs));
     }
   }
+}
+
+/** One by one, since Citus passes what changes a table on to its workers whole, and they take one statement at a time. */
+function statementsIn(sql: string): readonly string[] {
+  return sql.split(/;[ ]*\n/).filter(statement => statement.trim() !== '');
 }
 
 const migrationTable = `

@@ -221,9 +221,15 @@ CREATE TABLE layout (
 );
 `;
 
+/** The eras that began since the server last crashed: unlogged, so a crash empties it. Only looked at on Citus. */
+const unbroken = `
+CREATE UNLOGGED TABLE unbroken (era integer NOT NULL);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
   { number: 3, name: 'request counts', sql: requestCounts },
   { number: 4, name: 'layouts', sql: layouts },
+  { number: 5, name: 'unbroken', sql: unbroken },
 ];

@@ -2,6 +2,7 @@ import type { Row } from '../../postgres/cells.ts';
 import { Connections, connected } from '../../postgres/connections.ts';
 import type { Session, Statement, Transaction, Value } from '../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
+import { adaptPlans } from './citus.ts';
 import { recogniseServer } from './era.ts';
 import { planningSettings, readingSettings, type Settings } from './planning.ts';
 
@@ -79,7 +80,10 @@ export class Database {
       max,
       settings: plans,
       note: note => observer.note(note),
-      begin: session => recogniseServer(session, observer),
+      begin: async session => {
+        await recogniseServer(session, observer);
+        await adaptPlans(session);
+      },
     });
   }
 }

@@ -20,6 +20,7 @@ import {
   StoreUnusable,
   type SummaryQuery,
 } from '../store.ts';
+import { distribute } from './citus.ts';
 import { Database } from './database.ts';
 import { Feed } from './feed.ts';
 import { Figures } from './figures.ts';
@@ -71,7 +72,9 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const readersMax = poolSize - recordersMax;
   const database = new Database({ url, schema, readersMax, recordersMax, statementTimeoutMs, observer });
   try {
-    await migrate({ url, schema }, note => observer.note(note));
+    const note: StoreObserver['note'] = one => observer.note(one);
+    await migrate({ url, schema }, note);
+    await distribute({ url, schema }, note, 'added');
     const store = new PostgresStore(database, options);
     await store.begin();
     return store;

@@ -2,6 +2,7 @@ import { text, truth } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { StoreObserver } from '../store.ts';
+import { citusIsThere } from './citus.ts';
 
 /**
  * The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. A server
@@ -10,30 +11,45 @@ import type { StoreObserver } from '../store.ts';
  */
 const serverFacts = `
   SELECT f.identity, current_setting('synchronous_commit'), f.identity IS DISTINCT FROM
-    (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1) AND f.identity IS NOT NULL
+    (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1) AND f.identity IS NOT NULL,
+    NOT pg_is_in_recovery() AND (${citusIsThere})
   FROM (
     SELECT system_identifier || CASE WHEN NOT pg_is_in_recovery() THEN
       '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END AS identity
     FROM pg_control_system()
   ) f`;
 
-const newEra = `
+const eraFor = (reason: string) => `
   INSERT INTO era (number, system_identifier)
   SELECT coalesce(max(e.number), 0) + 1, $1 FROM era e
-  HAVING $1 IS DISTINCT FROM (SELECT l.system_identifier FROM era l ORDER BY l.number DESC LIMIT 1)`;
+  HAVING ${reason} RETURNING number`;
+
+const anotherServer = '$1 IS DISTINCT FROM (SELECT l.system_identifier FROM era l ORDER BY l.number DESC LIMIT 1)';
+
+/**
+ * Behind Citus the rows of a recording are on a worker, and the coordinator, where its transaction is counted, writes
+ * nothing down: after a crash it gives out numbers again that rows have. `unbroken` is unlogged, so a crash empties it.
+ */
+const hasCrashed = 'SELECT NOT EXISTS (SELECT FROM unbroken)';
+const eraAfterCrash = `
+  WITH begun AS (${eraFor(`${anotherServer} OR (${hasCrashed})`)})
+  INSERT INTO unbroken (era) SELECT b.number FROM begun b RETURNING era`;
 
 /**
  * Makes sure, on a new connection, of what recording relies on: that commits are durable, and that transactions are
  * counted by the server that the newest era names. Another server means that the log was restored from a dump or
- * upgraded: its count of transactions is another one, so a new era begins.
+ * upgraded: its count of transactions is another one, so a new era begins. So it does when a coordinator of Citus crashed.
  */
 export async function recogniseServer(session: Session, observer: StoreObserver): Promise<void> {
   const [facts = []] = await session.query(serverFacts);
   if (text(facts[1]) === 'off') await session.query('SET synchronous_commit = on');
-  if (!truth(facts[2])) return;
+  const onCitus = truth(facts[3]);
+  const [[crashed] = [false]] = onCitus ? await session.query(hasCrashed) : [];
+  if (!truth(facts[2]) && !truth(crashed)) return;
   await session.query(`SELECT pg_advisory_lock(${lockKey('migration')})`);
   try {
-    await session.query(newEra, [text(facts[0])]);
+    const begun = await session.query(onCitus ? eraAfterCrash : eraFor(anotherServer), [text(facts[0])]);
+    if (begun.length === 0) return;
   } finally {
     await session.query(`SELECT pg_advisory_unlock(${lockKey('migration')})`);
   }

@@ -21,11 +21,11 @@ export class Figures {
       text: `
         SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint, min(c.oldest_sent_at)
         FROM (
-          SELECT t.messages, t.reports, CASE WHEN t.messages > 0 THEN t.oldest_sent_at END FROM tally t
+          SELECT t.account_id, t.messages, t.reports, CASE WHEN t.messages > 0 THEN t.oldest_sent_at END FROM tally t
           UNION ALL
-          SELECT r.messages, r.reports, r.oldest_sent_at
+          SELECT r.account_id, r.messages, r.reports, r.oldest_sent_at
           FROM summed s JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx
-        ) c (messages, reports, oldest_sent_at)`,
+        ) c (account_id, messages, reports, oldest_sent_at)`,
     });
     const oldestSentAt = optional(oldest, integer);
     return {

@@ -2,7 +2,7 @@ import { integer, truth } from '../../postgres/cells.ts';
 import { isLock, lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { childrenOf, dropChild } from './table-parts.ts';
+import { childrenOf, dropChild, newChild } from './table-parts.ts';
 
 /**
  * What every recording transaction takes before it reads which generation is the youngest. While one holds it the
@@ -37,25 +37,31 @@ export class Generations {
   async advanceIfDue(): Promise<void> {
     const [[youngest, due] = []] = await this.#database.query(
       `SELECT g.number, g.begun_at < clock_timestamp() - $1 * interval '1 millisecond'
-         AND EXISTS (SELECT FROM recording r WHERE r.generation = g.number)
        FROM generation g ORDER BY g.number DESC LIMIT 1`,
       [this.#generationMs],
     );
-    if (truth(due)) await this.#advance(integer(youngest));
+    if (!truth(due)) return;
+    const [used] = await this.#database.query('SELECT 1 FROM recording r WHERE r.generation = $1 LIMIT 1', [
+      integer(youngest),
+    ]);
+    if (used !== undefined) await this.#advance(integer(youngest));
   }
 
   /** Drops the closed generations that tell of no message that is kept. What is not summed up yet may be kept. */
   async dropEmpty(session: Session): Promise<void> {
-    const rows = await session.query(
-      `SELECT g.number FROM generation g
-       WHERE g.number < (SELECT max(y.number) FROM generation y)
-         AND NOT EXISTS (SELECT FROM tally t WHERE t.generation = g.number)
-         AND NOT EXISTS (
-           SELECT FROM summed s
-           JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx AND r.generation = g.number
-         )`,
+    const closed = await session.query(
+      'SELECT g.number FROM generation g WHERE g.number < (SELECT max(y.number) FROM generation y)',
     );
-    const past = rows.map(row => integer(row[0]));
+    // In this order, since what is added up meanwhile goes from the one to the other.
+    const used = [
+      ...(await session.query(
+        `SELECT DISTINCT r.generation FROM summed s
+         JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx`,
+      )),
+      ...(await session.query('SELECT DISTINCT t.generation FROM tally t')),
+    ];
+    const usedGenerations = new Set(used.map(row => integer(row[0])));
+    const past = closed.map(row => integer(row[0])).filter(generation => !usedGenerations.has(generation));
     for (const parent of parents) {
       const names = new Set(past.map(generation => nameOf(parent, generation)));
       for (const child of await childrenOf(session, parent))
@@ -71,9 +77,7 @@ export class Generations {
         const name = nameOf(parent, next);
         const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [name]);
         if (truth(there)) continue;
-        await session.run(`
-          CREATE TABLE ${name} (LIKE ${parent} INCLUDING ALL);
-          ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${next}) TO (${next + 1})`);
+        for (const statement of newChild(parent, name, { from: next, to: next + 1 })) await session.run(statement);
       }
     });
     // Waits for the recordings at work, and those that come wait behind it: it may hold them up for this long at most.

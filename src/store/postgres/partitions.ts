@@ -3,7 +3,7 @@ import { text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { childrenOf, dropChild } from './table-parts.ts';
+import { childrenOf, dropChild, newChild } from './table-parts.ts';
 
 /** The `sentAt` that one partition holds: from `from`, up to but without `to`. */
 export type Range = { readonly from: EpochMs; readonly to: EpochMs };
@@ -61,7 +61,8 @@ export class Partitions {
       await this.#database.transaction(`SELECT pg_advisory_xact_lock(${lockKey('partitions')})`, async session => {
         const ranges = await rangesIn(session);
         for (const range of this.#missing(ranges, lacking).slice(0, madeAtOnceMax))
-          await session.run(parents.map(parent => partitionSql(parent, range)).join(';'));
+          for (const statement of parents.flatMap(parent => partitionStatements(parent, range)))
+            await session.run(statement);
       });
       await this.refresh();
       lacking = lacking.filter(sentAt => this.rangeOf(sentAt) === undefined);
@@ -107,12 +108,9 @@ async function rangesIn(session: Pick<Session, 'query'>): Promise<readonly Range
  * Attached rather than created in place: that needs no lock which readers or recorders would wait for. A table of the
  * name that is no partition is one that was detached to be dropped.
  */
-function partitionSql(parent: (typeof parents)[number], range: Range): string {
+function partitionStatements(parent: (typeof parents)[number], range: Range): readonly string[] {
   const name = nameOf(parent, range);
-  return `
-    DROP TABLE IF EXISTS ${name};
-    CREATE TABLE ${name} (LIKE ${parent} INCLUDING ALL);
-    ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${range.from}) TO (${range.to})`;
+  return [`DROP TABLE IF EXISTS ${name}`, ...newChild(parent, name, range)];
 }
 
 /** The bounds stand in the name, `n` for a minus, so that a detached partition still tells what it held. */

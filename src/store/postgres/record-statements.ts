@@ -1,7 +1,8 @@
 import type { AccountId } from '../../domain/message.ts';
-import { integer, optional, type Row, text } from '../../postgres/cells.ts';
+import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
 import { bigints, integers, texts } from './arrays.ts';
+import { citusIsThere, ofAccount } from './citus.ts';
 import { wordsOf } from './codes.ts';
 import type { KnownMessage, NewMessage, NewReport, StateChange, Written } from './fold.ts';
 import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
@@ -17,6 +18,8 @@ export type Recording = {
   readonly account: AccountId;
   readonly tx: number;
   readonly generation: number;
+  /** Rows are on workers of Citus. */
+  readonly onCitus: boolean;
 };
 
 /** What a statement that changes nothing needs to know. */
@@ -24,14 +27,15 @@ export type Reading = { readonly session: Session; readonly account: AccountId }
 
 const beginning: Statement = {
   name: 'beginning',
-  text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g)`,
+  text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g),
+    (${citusIsThere})`,
 };
 
 /** Who is recording: the transaction's number, and the generation its keys go to. */
 export async function begin(session: Transaction, account: AccountId): Promise<Recording> {
   const [row = []] = await session.query(beginning);
   const tx = transactionOf(integer(row[1]), integer(row[0]));
-  return { session, account, tx, generation: integer(row[2]) };
+  return { session, account, tx, generation: integer(row[2]), onCitus: truth(row[3]) };
 }
 
 /** Where a message of some id is, by one of the generations of keys. */
@@ -87,8 +91,9 @@ const newKeys: Statement = {
   name: 'new keys',
   text: `
     INSERT INTO message_key (account_id, generation, message_id, sent_at, number)
-    SELECT $1, $2, u.message_id, u.sent_at, u.number
-    FROM unnest($3::text[], $4::bigint[], $5::bigint[]) u (message_id, sent_at, number)
+    SELECT s.account_id, $2, u.message_id, u.sent_at, u.number
+    FROM ${ofAccount} unnest($3::text[], $4::bigint[], $5::bigint[]) u (message_id, sent_at, number)
+    WHERE s.account_id = $1
     ON CONFLICT (account_id, message_id, generation) DO NOTHING
     RETURNING message_id`,
 };
@@ -123,8 +128,8 @@ const keyRows = new RowsInto<readonly [messageId: string, place: Place]>(
 /**
  * As `claim`, for ids that seem to be free. If one is not, the transaction fails as `isTaken` tells.
  */
-export function claimFree({ session, account, generation }: Recording, wanted: ReadonlyMap<string, Place>): void {
-  keyRows.add(session, [account, generation], inOrder(wanted));
+export function claimFree(recording: Recording, wanted: ReadonlyMap<string, Place>): void {
+  keyRows.add(recording, [recording.account, recording.generation], inOrder(wanted));
 }
 
 /**
@@ -246,11 +251,14 @@ const messageRows = new RowsInto<NewMessage>(
   [...fixedColumns, ...stateColumns],
 );
 
-export function insertMessages({ session, account, tx }: Recording, messages: readonly NewMessage[]): void {
-  messageRows.add(session, [account, tx, tx], messages);
+export function insertMessages(recording: Recording, messages: readonly NewMessage[]): void {
+  const { account, tx } = recording;
+  messageRows.add(recording, [account, tx, tx], messages);
 }
 
-const namesOf = (columns: readonly { readonly name: string }[]) => columns.map(({ name }) => name).join(', ');
+const namesOf = (columns: readonly { readonly name: string }[], prefix = '') =>
+  columns.map(({ name }) => `${prefix}${name}`).join(', ');
+const recordedColumns = [{ name: 'tx' }, ...fixedColumns];
 
 /**
  * Written as an upsert of rows that are known to be there. An UPDATE that joins the changes leaves it to the planner
@@ -259,13 +267,13 @@ const namesOf = (columns: readonly { readonly name: string }[]) => columns.map((
 const stateChanges: Statement = {
   name: 'state changes',
   text: `
-    INSERT INTO message (account_id, state_tx, tx, ${namesOf(fixedColumns)}, ${namesOf(stateColumns)})
-    SELECT $1, $2, m.*, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
+    INSERT INTO message (account_id, state_tx, ${namesOf(recordedColumns)}, ${namesOf(stateColumns)})
+    SELECT m.account_id, $2, ${namesOf(recordedColumns, 'm.')}, u.group_id, u.status_key, u.error_key, u.words, u.state_at, u.done_at, u.seen_at, u.price, u.currency
     FROM unnest($3::bigint[], $4::bigint[], $7::smallint[], $8::integer[], $9::integer[], $10::text[], $11::bigint[],
       $12::bigint[], $13::bigint[], $14::double precision[], $15::text[])
       u (sent_at, number, group_id, status_key, error_key, words, state_at, done_at, seen_at, price, currency)
     CROSS JOIN LATERAL (
-      SELECT tx, ${namesOf(fixedColumns)} FROM message o
+      SELECT account_id, ${namesOf(recordedColumns)} FROM message o
       WHERE o.account_id = $1 AND o.sent_at = u.sent_at AND o.number = u.number AND o.sent_at BETWEEN $5 AND $6
       OFFSET 0
     ) m
@@ -297,8 +305,8 @@ const reportRows = new RowsInto<NewReport>(
   ],
 );
 
-export function insertReports({ session, account, tx }: Recording, reports: readonly NewReport[]): void {
-  reportRows.add(session, [account, tx], reports);
+export function insertReports(recording: Recording, reports: readonly NewReport[]): void {
+  reportRows.add(recording, [recording.account, recording.tx], reports);
 }
 
 const newRecording: Statement = {
@@ -309,11 +317,18 @@ const newRecording: Statement = {
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 };
 
+/** Rows are inserted beside the account's row on Citus (`ofAccount`): without it, the transaction must fail. */
+const accountIsKnown: Statement = {
+  name: 'account is known',
+  text: 'SELECT 1 / count(*) FROM summed s WHERE s.account_id = $1',
+};
+
 /** Leaves a row that tells what the transaction did. */
-export function leaveRecord({ session, account, tx, generation }: Recording, written: Written): void {
+export function leaveRecord({ session, account, tx, generation, onCitus }: Recording, written: Written): void {
   const { messages, reports, steps } = written;
   if (messages.length === 0 && reports.length === 0) return;
   const recordedAt = messages.map(({ place }) => place.sentAt);
+  if (onCitus) session.send(accountIsKnown, [account]);
   session.send(newRecording, [
     account,
     tx,

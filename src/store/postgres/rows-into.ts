@@ -1,6 +1,7 @@
 import { RowsWriter } from '../../postgres/copy-in.ts';
-import type { Transaction } from '../../postgres/session.ts';
+import type { Statement, Transaction } from '../../postgres/session.ts';
 import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
+import { ofAccount } from './citus.ts';
 
 /** A column that differs from row to row, and its value in one. */
 export type Column<T> = { readonly name: string } & (
@@ -9,7 +10,7 @@ export type Column<T> = { readonly name: string } & (
   | { readonly type: 'text'; readonly of: (row: T) => string | undefined }
 );
 
-/** A column that has one value in all rows of a transaction. */
+/** A column that has one value in all rows of a transaction; the first is `account_id`. */
 export type SharedColumn = { readonly name: string; readonly type: 'integer' | 'bigint' };
 
 /** Rows from which on COPY costs less than a kept INSERT: it is parsed and planned anew each time. */
@@ -17,11 +18,15 @@ const copiedRowsMin = 20;
 /** A guess at what a field takes, to begin with. */
 const fieldBytesExpected = 16;
 
+/** A transaction, and whether the rows are on workers of Citus. */
+export type Adding = { readonly session: Transaction; readonly onCitus: boolean };
+
 /** One way for rows into a table, whichever costs less. Their values are given as they are, and nothing comes back. */
 export class RowsInto<T> {
   readonly #columns: readonly Column<T>[];
   readonly #shared: readonly SharedColumn[];
-  readonly #insert: { readonly name: string; readonly text: string };
+  readonly #insert: Statement;
+  readonly #insertOnCitus: Statement;
   readonly #copy: string;
 
   constructor(table: string, shared: readonly SharedColumn[], columns: readonly Column<T>[]) {
@@ -30,16 +35,26 @@ export class RowsInto<T> {
     const into = `${table} (${[...shared, ...columns].map(({ name }) => name).join(', ')})`;
     const constants = shared.map((_, i) => `$${i + 1}`);
     const arrays = columns.map(({ type }, i) => `$${shared.length + i + 1}::${type}[]`);
-    const text = `INSERT INTO ${into} SELECT ${constants.join(', ')}, u.* FROM unnest(${arrays.join(', ')}) u`;
-    this.#insert = { name: `new rows of ${table}`, text };
+    const [account, ...others] = constants;
+    const rows = `unnest(${arrays.join(', ')}) u`;
+    const selected = [...others, 'u.*'].join(', ');
+    this.#insert = {
+      name: `new rows of ${table}`,
+      text: `INSERT INTO ${into} SELECT ${account}, ${selected} FROM ${rows}`,
+    };
+    this.#insertOnCitus = {
+      name: `new rows of ${table} on Citus`,
+      text: `INSERT INTO ${into} SELECT s.account_id, ${selected} FROM ${ofAccount} ${rows} WHERE s.account_id = ${account}`,
+    };
     this.#copy = `COPY ${into} FROM STDIN (FORMAT binary)`;
   }
 
-  /** `shared` are the values of the shared columns. */
-  add(transaction: Transaction, shared: readonly number[], rows: readonly T[]): void {
+  /** `shared` are the values of the shared columns. Citus commits what was copied in two phases: there it is inserted. */
+  add({ session, onCitus }: Adding, shared: readonly number[], rows: readonly T[]): void {
     if (rows.length === 0) return;
-    if (rows.length >= copiedRowsMin) transaction.copy(this.#copy, this.#written(shared, rows));
-    else transaction.send(this.#insert, [...shared, ...this.#columns.map(column => arrayOf(column, rows))]);
+    if (rows.length >= copiedRowsMin && !onCitus) return session.copy(this.#copy, this.#written(shared, rows));
+    const values = [...shared, ...this.#columns.map(column => arrayOf(column, rows))];
+    session.send(onCitus ? this.#insertOnCitus : this.#insert, values);
   }
 
   #written(shared: readonly number[], rows: readonly T[]): Uint8Array {

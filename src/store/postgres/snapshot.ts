@@ -1,5 +1,7 @@
-import { integer, type Row, text } from '../../postgres/cells.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
+import { citusIsThere } from './citus.ts';
+import { holdsGeneration } from './generations.ts';
 
 /**
  * What was committed at one moment: every transaction before `end` but those still `running`. Numbers of transactions
@@ -10,6 +12,8 @@ export type Snapshot = { readonly end: number; readonly running: readonly number
 
 /** Room for an era's transactions: 22 years at 100,000 a second, and 128 eras in what a JavaScript number holds. */
 const eraTransactions = 2 ** 46;
+/** Locks tell the lower 32 bits of a transaction's number. */
+export const xidNumbers = 2 ** 32;
 
 export function transactionOf(era: number, xid: number): number {
   if (xid >= eraTransactions) throw new RangeError(`transaction ${xid} is beyond what an era holds`);
@@ -30,12 +34,37 @@ export function firstUnseen({ end, running }: Snapshot): number {
   return running.reduce((first, tx) => Math.min(first, tx), end);
 }
 
-/** What `snapshotIn` reads: taken from the coordinating server, and passed on as values. */
+/** The numbers of the transactions that record, or did and still end: the 32 bits that a lock tells of each. */
+export const recordingTransactions = `
+  SELECT l.transactionid::text FROM pg_locks l
+  WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+    AND l.pid IN (SELECT h.pid FROM pg_locks h WHERE ${holdsGeneration('h')})`;
+
+/**
+ * What `snapshotIn` reads: taken from the coordinating server, and passed on as values. A transaction that wrote to
+ * several workers of Citus is over on the coordinator before they are told to commit, so its snapshot would count rows
+ * as seen that do not show yet. The transaction's locks are held until all have committed: there, those that are at work
+ * are told by their locks, read after the snapshot was taken.
+ */
 export const snapshotStatement: Statement = {
   name: 'snapshot',
-  text: 'SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e)',
+  text: `
+    SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e),
+      CASE WHEN (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`,
 };
 
 export function snapshotIn(row: Row = []): Snapshot {
-  return snapshotOf(integer(row[1]), text(row[0]));
+  const snapshot = snapshotOf(integer(row[1]), text(row[0]));
+  const recording = optional(row[2], text);
+  return recording === undefined ? snapshot : { ...snapshot, running: before(snapshot.end, recording) };
+}
+
+/** Those before `end` among transactions that are told by locks, as the text of an array. */
+function before(end: number, locked: string): readonly number[] {
+  const xids = locked === '{}' ? [] : locked.slice(1, -1).split(',').map(Number);
+  const distances = xids.map(xid => (((end - xid) % xidNumbers) + xidNumbers) % xidNumbers);
+  return distances
+    .filter(distance => distance > 0 && distance < xidNumbers / 2)
+    .map(distance => end - distance)
+    .sort((a, b) => a - b);
 }

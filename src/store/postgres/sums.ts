@@ -5,6 +5,7 @@ import { integer, type Row, text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { bigints, integers, texts } from './arrays.ts';
+import { ofAccount } from './citus.ts';
 import type { Database } from './database.ts';
 import { type Minute, readMinutes } from './minutes.ts';
 import type { Watermark } from './watermark.ts';
@@ -127,7 +128,9 @@ const tallied: Statement = {
   name: 'tally',
   text: `
     INSERT INTO tally AS t (account_id, generation, hour, messages, reports, oldest_sent_at, newest_sent_at)
-    SELECT $1, u.* FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) u
+    SELECT s.account_id, u.*
+    FROM ${ofAccount} unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) u
+    WHERE s.account_id = $1
     ON CONFLICT (account_id, generation, hour) DO UPDATE SET
       messages = t.messages + excluded.messages, reports = t.reports + excluded.reports,
       oldest_sent_at = least(t.oldest_sent_at, excluded.oldest_sent_at),
@@ -171,7 +174,8 @@ const writtenCells: Statement = {
   name: 'cells',
   text: `
     INSERT INTO cell (account_id, span_ms, begins_at, groups, counts)
-    SELECT $1, $2, u.* FROM unnest($3::bigint[], $4::text[], $5::text[]) u
+    SELECT s.account_id, $2, u.* FROM ${ofAccount} unnest($3::bigint[], $4::text[], $5::text[]) u
+    WHERE s.account_id = $1
     ON CONFLICT (account_id, span_ms, begins_at) DO UPDATE SET groups = excluded.groups, counts = excluded.counts`,
 };
 

@@ -24,6 +24,18 @@ function phaseOf(phase: string): Child['phase'] {
   throw new TypeError(`${phase} is no phase of a partition`);
 }
 
+/**
+ * The statements that make a partition, to be run one by one: Citus passes what it is given on to its workers whole, and
+ * they take one at a time. Attached rather than created in place: that needs no lock which readers or recorders would
+ * wait for.
+ */
+export function newChild(parent: string, name: string, { from, to }: { from: number; to: number }): readonly string[] {
+  return [
+    `CREATE TABLE ${name} (LIKE ${parent} INCLUDING ALL)`,
+    `ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${to})`,
+  ];
+}
+
 /** Where partitions cannot be detached while others work, they wait for a drop, and it for them: not longer than this. */
 const dropLockMsMax = 500;
 
@@ -35,7 +47,9 @@ const dropLockMsMax = 500;
 export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
   const [[onCitus] = []] = await session.query(citusIsThere);
   if (truth(onCitus)) {
-    await session.run(`SET lock_timeout = ${dropLockMsMax}; DROP TABLE ${name}; RESET lock_timeout`);
+    await session.run(`SET lock_timeout = ${dropLockMsMax}`);
+    await session.run(`DROP TABLE ${name}`);
+    await session.run('RESET lock_timeout');
     return;
   }
   if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);

@@ -1,14 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { integer } from '../../postgres/cells.ts';
 import type { Database } from './database.ts';
-import { holdsGeneration } from './generations.ts';
-import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
+import { recordingTransactions, type Snapshot, snapshotIn, snapshotStatement, xidNumbers } from './snapshot.ts';
 
 /** A recording takes milliseconds: what runs longer may well be no recording. */
 const recordingMsUsual = 300;
 const settleMsMax = 2_000;
 const settleLookMs = 5;
-const xidNumbers = 2 ** 32;
 
 /** Every recording of a transaction before `tx` is over: committed for all to see, or never to be. */
 export type Moment = { readonly tx: number; readonly end: number };
@@ -70,17 +68,8 @@ export class Watermark {
    * them too: what it wrote shows to every statement from now on.
    */
   async #foreignAmong({ running }: Snapshot): Promise<ReadonlySet<number>> {
-    const rows = await this.#database.read(recordingTransactions);
+    const rows = await this.#database.read({ name: 'recording transactions', text: recordingTransactions });
     const recording = new Set(rows.map(row => integer(row[0])));
     return new Set(running.filter(tx => !recording.has(tx % xidNumbers)));
   }
 }
-
-/** The 32 bits that a lock tells of each recording's number. */
-const recordingTransactions = {
-  name: 'recording transactions',
-  text: `
-    SELECT l.transactionid::text FROM pg_locks l
-    WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
-      AND l.pid IN (SELECT h.pid FROM pg_locks h WHERE ${holdsGeneration('h')})`,
-};

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { distributedTables } from '../../src/store/postgres/citus.ts';
+import { holdGeneration } from '../../src/store/postgres/generations.ts';
+import { planningSettings } from '../../src/store/postgres/planning.ts';
+import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../../src/store/postgres/snapshot.ts';
+import { type DatabaseServer, databaseServer, isOnCitus } from '../support/database-server.ts';
+import { statementsOfEverything } from './everything.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+
+describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
+  let server: DatabaseServer;
+  let database: PostgresDatabase;
+
+  beforeAll(async () => {
+    server = await databaseServer();
+    database = await PostgresDatabase.create(server);
+  });
+  afterAll(async () => {
+    await database.close();
+    await server.remove();
+  });
+
+  it('every statement of an account → one task on one worker, sent there as it is', async () => {
+    const client = await server.connect(database.url);
+    await client.query('SET search_path = sentlog');
+    const several: string[] = [];
+    let single = 0;
+    for (const { text, values } of await statementsOfEverything(database.url)) {
+      if (!/^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/.test(text)) continue;
+      if (!distributedTables.some(table => RegExp(`\\b${table} \\w+\\b|INTO ${table}\\b`).test(text))) continue;
+      const { rows } = await client.query({ text: `EXPLAIN ${text}`, values: [...values], rowMode: 'array' });
+      const plan = rows.flat().join('\n');
+      const tasks = [...plan.matchAll(/Task Count: (\d+)/g)].map(([, count]) => Number(count));
+      if (tasks.length === 1 && tasks[0] === 1 && !/Subplan|INSERT \.\.\. SELECT/.test(plan)) single++;
+      else several.push(text.replaceAll(/\s+/g, ' ').trim());
+    }
+    await client.end();
+    expect(single).toBeGreaterThan(30);
+    // Of no account: upkeep, and the figures of the whole log.
+    expect(several.map(text => text.slice(0, 40).trim()).toSorted()).toEqual([
+      'DELETE FROM cell WHERE begins_at + span_',
+      'DELETE FROM tally WHERE newest_sent_at <',
+      'SELECT 1 FROM recording r WHERE r.genera',
+      'SELECT DISTINCT r.generation FROM summed',
+      'SELECT DISTINCT t.generation FROM tally',
+      'SELECT coalesce(sum(c.messages), 0)::big',
+      'SELECT s.account_id FROM summed s',
+    ]);
+  });
+
+  it('workers → plan as the connections of the log do', async () => {
+    for (const [name, value] of Object.entries(planningSettings)) {
+      const workers = await database.query(`SELECT result FROM run_command_on_workers('SHOW ${name}')`);
+      expect(workers.map(({ result }) => result)).toEqual(workers.map(() => value));
+      expect(workers.length).toBeGreaterThan(1);
+    }
+  });
+
+  it('a transaction on two workers that a snapshot shows as over → what it wrote shows on both', async () => {
+    const [first, second] = await accountsApart(database);
+    let writing = true;
+    const writers = Array.from({ length: 3 }, async () => {
+      const client = await server.connect(database.url);
+      await client.query('SET search_path = sentlog');
+      const own: number[] = [];
+      for (let i = 0; i < 150; i++) {
+        await client.query(`BEGIN; ${holdGeneration}`);
+        const { rows } = await client.query(
+          'SELECT pg_current_xact_id()::text AS xid, (SELECT max(e.number) FROM era e) AS era',
+        );
+        const tx = transactionOf(Number(rows[0]?.era), Number(rows[0]?.xid));
+        for (const account of [first, second])
+          await client.query('INSERT INTO tally VALUES ($1, 0, $2, 0, 0, 0, 0)', [account, tx]);
+        await client.query('COMMIT');
+        own.push(tx);
+      }
+      await client.end();
+      return own;
+    });
+    const reading = async () => {
+      const client = await server.connect(database.url);
+      await client.query('SET search_path = sentlog');
+      const seen: [number, number][] = [];
+      for (let [since, last] = [0, false]; !last; ) {
+        last = !writing;
+        const { rows } = await client.query({ text: snapshotStatement.text, rowMode: 'array' });
+        const until = firstUnseen(snapshotIn(rows[0]));
+        for (const account of [first, second]) {
+          const values = [account, since, until];
+          const found = await client.query(
+            'SELECT t.hour FROM tally t WHERE t.account_id = $1 AND t.hour >= $2 AND t.hour < $3',
+            values,
+          );
+          seen.push(...found.rows.map((row): [number, number] => [account, Number(row.hour)]));
+        }
+        since = until;
+      }
+      await client.end();
+      return seen;
+    };
+    const seen = reading();
+    const written = (await Promise.all(writers)).flat();
+    writing = false;
+    const expected = [first, second].flatMap(account => written.map(tx => `${account} ${tx}`));
+    expect((await seen).map(one => one.join(' ')).toSorted()).toEqual(expected.toSorted());
+    await database.query('DELETE FROM sentlog.tally WHERE generation = 0');
+  });
+});
+
+/** Two accounts whose rows are on different workers. */
+async function accountsApart(database: PostgresDatabase): Promise<readonly [number, number]> {
+  const rows = await database.query(
+    `SELECT DISTINCT ON (p.nodeport) a::integer AS account
+     FROM generate_series(1000, 1100) a
+     JOIN pg_dist_shard_placement p ON p.shardid = get_shard_id_for_distribution_column('sentlog.tally', a)`,
+  );
+  const [first, second] = rows.map(({ account }) => Number(account));
+  if (first === undefined || second === undefined) throw new Error('all rows are on one worker');
+  return [first, second];
+}

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { loadPlace, serverSettings } from '../config.ts';
+import { limits } from '../limits.ts';
 import type { Step } from '../postgres/migrate.ts';
-import { settingOption, sourcesOf } from './flags.ts';
+import { count, settingOption, sourcesOf, wholeNumber } from './flags.ts';
 import { printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
 
@@ -29,14 +30,53 @@ export function addDb(program: Command): void {
       ['NAME', row => row.name],
       ['APPLIED', row => row.appliedAt ?? 'not yet'],
     ]);
+    const { spreadAccounts } = await import('../store/postgres/spreading.ts');
+    const spread = await spreadAccounts(target);
+    if (spread.length > 0)
+      await printRows(spread, [
+        ['ACCOUNT', row => row.account],
+        ['SLICES', row => row.slices],
+        ['OLDER', row => row.olderSlices.join(' ')],
+        ['ANNOUNCED', row => row.announcedSlices],
+      ]);
+  });
+
+  const spread = db
+    .command('spread')
+    .description(
+      'Spread an account that is too big for one worker over several, from now on, while servers run. ' +
+        'Each page of it asks each slice, so it is for such accounts only.',
+    )
+    .argument('<account>', 'its name')
+    .requiredOption('--slices <count>', `1 to ${limits.accountSlicesMax}; 1 for no more than one`, wholeNumber);
+  withDatabase(spread, async target => {
+    const [name = ''] = spread.args;
+    const slices = count(spread.opts(), 'slices') ?? 1;
+    if (slices > limits.accountSlicesMax) throw new CommandError(`--slices is at most ${limits.accountSlicesMax}`);
+    note(await spreadByName(target, name, slices));
   });
 }
+
+/** Gives a line on what was done. */
+async function spreadByName(target: Target, name: string, slices: number): Promise<string> {
+  const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
+  const { spreadAccount } = await import('../store/postgres/spreading.ts');
+  await using parts = new AsyncDisposableStack();
+  const rows = parts.adopt(await openAccountRows(target.url, false), one => one.close());
+  const account = await rows.account(name);
+  if (account === undefined) throw new CommandError(`there is no account "${name}"`);
+  const done = await spreadAccount(target, { account: account.id, slices });
+  const over = slices === 1 ? 'one slice' : `${slices} slices`;
+  return done ? `what is recorded for ${name} from now on is spread over ${over}` : `${name} is on ${over} already`;
+}
+
+type Target = { readonly url: string; readonly schema: string };
 
 function shown({ number, name, appliedAt }: Step) {
   return { step: number, name, ...(appliedAt !== undefined && { appliedAt }) };
 }
 
-function withDatabase(command: Command, work: (target: { url: string; schema: string }) => Promise<void>): void {
+function withDatabase(command: Command, work: (target: Target) => Promise<void>): void {
   command.addOption(settingOption(serverSettings.store)).action(async () => {
     const { store } = loadPlace(sourcesOf(command));
     if (store === undefined)

@@ -3,6 +3,7 @@ import { Unavailable } from '../failures.ts';
 import type { Row } from './cells.ts';
 import { copyIn } from './copy-in.ts';
 import { asDatabaseFailure, leavesConnectionUsable } from './failure.ts';
+import { lockKey } from './locks.ts';
 import type { Session, Statement, Transaction, Value } from './session.ts';
 
 /** Something worth a line in the operator's log. */
@@ -131,7 +132,9 @@ async function setUp(connection: Connection, options: ConnectionOptions): Promis
     ...options.settings,
   };
   const calls = Object.keys(all).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
-  await connection.query(`SELECT ${calls.join(', ')}`, Object.entries(all).flat());
+  // For as long as it lives, the connection tells that it is of a program that knows of spread accounts.
+  const knowing = `pg_advisory_lock_shared(${lockKey('knowsLayouts')})`;
+  await connection.query(`SELECT ${[...calls, knowing].join(', ')}`, Object.entries(all).flat());
 }
 
 /** One connection while it is in use. */

@@ -1,4 +1,4 @@
-import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { EpochMs } from '../../domain/message.ts';
 import { showsTheSame } from '../../domain/report.ts';
 import { isWorthAnotherTry } from '../../postgres/failure.ts';
 import { StoreUnavailable } from '../store.ts';
@@ -8,41 +8,40 @@ import type { NewMessage, NewReport, StateChange } from './fold.ts';
 import { holdGeneration } from './generations.ts';
 import type { Place } from './log-row.ts';
 import type { Partitions } from './partitions.ts';
-import { takeNumbers, write } from './record-group.ts';
+import { type Group, Misplaced, write } from './record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from './record-statements.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
 
 const triesMax = 6;
 
-/** Messages of one account in the order they were recorded, at most `limits.copyRecordsMax`. */
-export type CopyGroup = { readonly account: AccountId; readonly messages: readonly WholeMessage[] };
+/** Messages of one slice, by id, each with the place it gets if it is not there. */
+export type CopyGroup = Pick<Group, 'slice' | 'layout' | 'known'> & { readonly wanted: ReadonlyMap<string, Stored> };
 
 export type Copied = {
   /** Messages that were not there. */
   readonly copied: number;
   /** Messages that were there and lacked reports. */
   readonly completed: number;
-  readonly alreadyThere: number;
 };
 
 /**
  * Adds what is missing of a group, in one transaction: messages with all their reports, and the last reports of
  * messages that are there. What is there with other content is left alone and counts as there. Messages before
- * `sentSince` are past retention here as anywhere: their ids are free.
+ * `sentSince` are past retention here as anywhere: their ids are free. Throws `Misplaced`.
  */
 export async function copyGroup(
   database: Database,
   partitions: Partitions,
-  { account, messages }: CopyGroup,
+  group: CopyGroup,
   sentSince: EpochMs,
 ): Promise<Copied> {
   for (let attempt = 1; ; attempt++) {
-    await partitions.ensure(messages.map(one => one.identity.sentAt));
+    await partitions.ensure(Array.from(group.wanted.values(), ({ place }) => place.sentAt));
     try {
-      const wanted = numbered(messages, await takeNumbers(database));
       return await database.transaction(holdGeneration, async session => {
-        const { copied, completed } = await copyOf(await begin(session, account), wanted, sentSince);
-        return { copied, completed, alreadyThere: messages.length - copied - completed };
+        const recording = await begin(session, group.slice);
+        if (recording.layout !== group.layout) throw new Misplaced();
+        return copyOf(recording, group, sentSince);
       });
     } catch (error) {
       if (!isWorthAnotherTry(error)) throw error;
@@ -53,24 +52,11 @@ export async function copyGroup(
   }
 }
 
-/** The first of each id; an id comes again when its message was past retention once. */
-function numbered(messages: readonly WholeMessage[], firstNumber: number): ReadonlyMap<string, Stored> {
-  const wanted = new Map<string, Stored>();
-  for (const [i, message] of messages.entries()) {
-    const { messageId, sentAt } = message.identity;
-    if (!wanted.has(messageId)) wanted.set(messageId, { place: { sentAt, number: firstNumber + i }, message });
-  }
-  return wanted;
-}
-
-async function copyOf(
-  recording: Recording,
-  wanted: ReadonlyMap<string, Stored>,
-  sentSince: EpochMs,
-): Promise<Omit<Copied, 'alreadyThere'>> {
+async function copyOf(recording: Recording, { wanted, known }: CopyGroup, sentSince: EpochMs): Promise<Copied> {
   const keys = await keysOf(recording, [...wanted.keys()]);
   const there = await storedAt(recording, placesIn(keys, sentSince));
   const lacking = new Map([...wanted].filter(([id]) => !there.has(id)));
+  if (known && lacking.size > 0) throw new Misplaced();
   const replaced = [...lacking.keys()]
     .flatMap(id => keys.get(id) ?? [])
     .filter(key => key.generation === recording.generation);

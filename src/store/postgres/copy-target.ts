@@ -1,12 +1,17 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate } from '../../postgres/migrate.ts';
-import type { StoreObserver } from '../store.ts';
+import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import type { WholeMessage } from '../whole-message.ts';
-import { type Copied, type CopyGroup, copyGroup, storedOf } from './copy-group.ts';
+import { type Copied, copyGroup, type CopyGroup as SliceGroup, storedOf } from './copy-group.ts';
 import { Database } from './database.ts';
+import { foundElsewhere } from './elsewhere.ts';
+import { Layouts } from './layouts.ts';
 import { Partitions } from './partitions.ts';
+import { Misplaced, takeNumbers } from './record-group.ts';
+import type { Slice } from './slices.ts';
 import { beginSums } from './sums.ts';
+import type { Stored } from './whole-messages.ts';
 
 export type CopyTargetOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -20,15 +25,25 @@ export type CopyTargetOptions = {
 /** Two thousand messages with their reports, on a server that is busy with others. */
 const statementMsMax = 60_000;
 
+/** Messages of one account in the order they were recorded, at most `limits.copyRecordsMax`. */
+export type CopyGroup = { readonly account: AccountId; readonly messages: readonly WholeMessage[] };
+
+/** What became of the messages of a group. */
+export type Added = Copied & { readonly alreadyThere: number };
+
+const misplacedMax = 6;
+
 /** A log in a PostgreSQL database, to copy messages into as they are. Others may record into it meanwhile. */
 export class CopyTarget {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #partitions: Partitions;
-  /** Accounts that are known to be added up. */
-  readonly #summed = new Set<AccountId>();
+  /** That are known to be added up. */
+  readonly #summed = new Set<Slice>();
 
-  private constructor(database: Database, partitions: Partitions) {
+  private constructor(database: Database, layouts: Layouts, partitions: Partitions) {
     this.#database = database;
+    this.#layouts = layouts;
     this.#partitions = partitions;
   }
 
@@ -39,8 +54,9 @@ export class CopyTarget {
     try {
       await migrate({ url, schema }, note => observer.note(note));
       const partitions = new Partitions(database, partitionMs);
-      await partitions.refresh();
-      return new CopyTarget(database, partitions);
+      const layouts = new Layouts(database);
+      await Promise.all([layouts.refresh(), partitions.refresh()]);
+      return new CopyTarget(database, layouts, partitions);
     } catch (error) {
       await database.close();
       throw asOpeningFailure(error);
@@ -49,12 +65,27 @@ export class CopyTarget {
 
   /**
    * See `copyGroup`. Groups come one after the other: messages are numbered in the order of the calls, and what is
-   * there after a stop at any moment is whole groups, all that came before some call.
+   * there after a stop at any moment is whole groups, all that came before some call; of an account that is spread,
+   * besides what of the next group was for some of the slices.
    */
-  async add(group: CopyGroup, sentSince: EpochMs): Promise<Copied> {
-    if (!this.#summed.has(group.account)) await beginSums(this.#database, group.account);
-    this.#summed.add(group.account);
-    return copyGroup(this.#database, this.#partitions, group, sentSince);
+  async add({ account, messages }: CopyGroup, sentSince: EpochMs): Promise<Added> {
+    const left = numbered(messages, await takeNumbers(this.#database));
+    let [copied, completed] = [0, 0];
+    for (let tries = 1; left.size > 0; tries++) {
+      try {
+        for (const group of await this.#led(account, left, sentSince)) {
+          const done = await this.#addTo(group, sentSince);
+          copied += done.copied;
+          completed += done.completed;
+          for (const id of group.wanted.keys()) left.delete(id);
+        }
+      } catch (error) {
+        if (!(error instanceof Misplaced)) throw error;
+        if (tries === misplacedMax) throw new StoreUnavailable('the layout of the account changes too often');
+        await this.#layouts.refresh();
+      }
+    }
+    return { copied, completed, alreadyThere: messages.length - copied - completed };
   }
 
   /** What stands under these ids, by id: all of it at one moment. */
@@ -63,13 +94,56 @@ export class CopyTarget {
     messageIds: readonly string[],
     sentSince: EpochMs,
   ): Promise<ReadonlyMap<string, WholeMessage>> {
-    return this.#database.transaction('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY', async session => {
-      const stored = await storedOf({ session, account }, messageIds, sentSince);
-      return new Map([...stored].map(([id, { message }]) => [id, message]));
+    const begin = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY';
+    return this.#layouts.reading(async spread => {
+      const asked = spread.asked({ account, filter: { messageIds } });
+      return this.#database.transaction(begin, async session => {
+        const found = new Map<string, WholeMessage>();
+        for (const { account: slice, filter } of asked)
+          for (const [id, { message }] of await storedOf({ session, account: slice }, filter.messageIds, sentSince))
+            found.set(id, message);
+        return found;
+      });
     });
+  }
+
+  async #addTo(group: SliceGroup, sentSince: EpochMs): Promise<Copied> {
+    if (!this.#summed.has(group.slice)) await beginSums(this.#database, group.slice);
+    this.#summed.add(group.slice);
+    return copyGroup(this.#database, this.#partitions, group, sentSince);
+  }
+
+  /** By the slices where the messages are, or would be. */
+  async #led(
+    account: AccountId,
+    wanted: ReadonlyMap<string, Stored>,
+    sentSince: EpochMs,
+  ): Promise<readonly SliceGroup[]> {
+    const { spread } = this.#layouts;
+    const elsewhere = await foundElsewhere(this.#database, spread, account, { ids: wanted.keys(), sentSince });
+    const groups = new Map<string, { slice: Slice; known: boolean; layout: number; wanted: Map<string, Stored> }>();
+    for (const [id, stored] of wanted) {
+      const found = elsewhere.get(id);
+      const way = { slice: found?.slice ?? spread.sliceFor(account, id), known: found !== undefined };
+      const key = `${way.slice} ${way.known}`;
+      const group = groups.get(key) ?? { ...way, layout: spread.begun, wanted: new Map() };
+      groups.set(key, group);
+      group.wanted.set(id, stored);
+    }
+    return [...groups.values()];
   }
 
   close(): Promise<void> {
     return this.#database.close();
   }
+}
+
+/** The first of each id; an id comes again when its message was past retention once. */
+function numbered(messages: readonly WholeMessage[], firstNumber: number): Map<string, Stored> {
+  const wanted = new Map<string, Stored>();
+  for (const [i, message] of messages.entries()) {
+    const { messageId, sentAt } = message.identity;
+    if (!wanted.has(messageId)) wanted.set(messageId, { place: { sentAt, number: firstNumber + i }, message });
+  }
+  return wanted;
 }

@@ -25,10 +25,12 @@ import { Database } from './database.ts';
 import { Feed } from './feed.ts';
 import { Figures } from './figures.ts';
 import { Generations } from './generations.ts';
+import { forgetLayouts, Layouts } from './layouts.ts';
 import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
+import type { Slice } from './slices.ts';
 import { Summaries } from './summaries.ts';
 import { hourMs, Sums } from './sums.ts';
 import { Upkeep } from './upkeep.ts';
@@ -86,6 +88,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 
 class PostgresStore implements Store {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #partitions: Partitions;
   readonly #generations: Generations;
   readonly #recorder: Recorder;
@@ -104,21 +107,23 @@ class PostgresStore implements Store {
     const { poolSize, observer, partitionMs = hourMs, generationMs = 24 * hourMs } = options;
     const { upkeepMs = 60_000, now = Date.now } = options;
     this.#database = database;
+    const layouts = new Layouts(database);
+    this.#layouts = layouts;
     this.#partitions = new Partitions(database, partitionMs);
     this.#generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
     this.#watermark = watermark;
     this.#sums = new Sums(database, watermark);
-    this.#feed = new Feed(database, watermark);
-    this.#watchers = new Watchers(database, watermark, observer);
-    this.#summaries = new Summaries(database, this.#sums);
-    const recorded = (account: AccountId) => {
-      this.#sums.tell(account);
+    this.#feed = new Feed(database, layouts, watermark);
+    this.#watchers = new Watchers(database, layouts, watermark, observer);
+    this.#summaries = new Summaries(database, layouts, this.#sums);
+    const recorded = (account: AccountId, slice: Slice) => {
+      this.#sums.tell(slice);
       this.#watchers.tell(account);
     };
-    const surroundings = { database, partitions: this.#partitions, sums: this.#sums, observer, recorded };
+    const surroundings = { database, layouts, partitions: this.#partitions, sums: this.#sums, observer, recorded };
     this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
-    this.#reader = new Reader(database);
+    this.#reader = new Reader(database, layouts);
     this.#figures = new Figures(database);
     this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
       await this.#partitions.refresh();
@@ -129,7 +134,7 @@ class PostgresStore implements Store {
   }
 
   async begin(): Promise<void> {
-    await Promise.all([this.#partitions.refresh(), this.#watermark.read()]);
+    await Promise.all([this.#layouts.refresh(), this.#partitions.refresh(), this.#watermark.read()]);
     this.#upkeep.start();
     this.#addingUp.start();
   }
@@ -188,6 +193,7 @@ class PostgresStore implements Store {
       await this.#sums.addUpAll();
       await this.#sums.forgetBefore(moment(sentAt));
       await this.#generations.dropEmpty(session);
+      await forgetLayouts(session, moment(sentAt));
     });
   }
 

@@ -4,38 +4,36 @@ import type { Statement } from '../../postgres/session.ts';
 import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../store.ts';
 import type { Database } from './database.ts';
 import { type FeedPlace, feedBookmark, feedPlace } from './feed-place.ts';
+import type { Layouts } from './layouts.ts';
 import { identityIn, logColumnCount, logColumns, stateIn } from './log-row.ts';
+import { firstOfAll, shareOf } from './merge.ts';
 import { moment } from './moment.ts';
 import { readState } from './said.ts';
+import type { Slice } from './slices.ts';
 import type { Watermark } from './watermark.ts';
 
 /** What was recorded after a place, in the order in which transactions were numbered. Holds nothing between calls. */
 export class Feed {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #watermark: Watermark;
 
-  constructor(database: Database, watermark: Watermark) {
+  constructor(database: Database, layouts: Layouts, watermark: Watermark) {
     this.#database = database;
+    this.#layouts = layouts;
     this.#watermark = watermark;
   }
 
   /** Throws `InvalidBookmark`. */
-  async changes({ account, sentSince, after, until, limit }: ChangesQuery): Promise<Changes> {
+  async changes(query: ChangesQuery): Promise<Changes> {
+    const { account, after, until, limit } = query;
     const from = after === undefined ? undefined : feedPlace(after);
     const to = until === undefined ? undefined : feedPlace(until);
     const settled = await this.#watermark.read();
     for (const place of [from, to]) if (place !== undefined && place.tx > settled.end) throw new InvalidBookmark();
     if (from === undefined) return { changes: [], next: await this.#newest(account, settled.tx), more: false };
-    const rows = await this.#database.read(stepsAfter, [
-      account,
-      moment(sentSince),
-      from.tx,
-      from.steps,
-      settled.tx,
-      to?.tx ?? settled.tx,
-      to?.steps ?? 0,
-      limit + 1,
-    ]);
+    const stretch = { from, to: to ?? { tx: settled.tx, steps: 0 }, settledTx: settled.tx };
+    const rows = await this.#layouts.reading(spread => this.#rows(spread.slicesOf(account), query, stretch));
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const changes = page.flatMap(row => changeIn(row) ?? []);
@@ -47,14 +45,44 @@ export class Feed {
     };
   }
 
+  /** The first steps of all slices: one more than asked for, if there are. */
+  async #rows(slices: readonly Slice[], { sentSince, limit }: ChangesQuery, stretch: Stretch): Promise<readonly Row[]> {
+    const { from, to, settledTx } = stretch;
+    const stepsOf = (slice: Slice, after: FeedPlace, count: number) =>
+      this.#database.read(stepsAfter, [
+        ...[slice, moment(sentSince), after.tx, after.steps],
+        ...[settledTx, to.tx, to.steps, count],
+      ]);
+    const [only, ...others] = slices;
+    if (only !== undefined && others.length === 0) return stepsOf(only, from, limit + 1);
+    const share = shareOf(limit + 1, slices.length);
+    const sources = slices.map(slice => async (after: Row | undefined) => {
+      const rows = await stepsOf(slice, after === undefined ? from : placeIn(after), share);
+      return { items: rows, more: rows.length === share };
+    });
+    return firstOfAll(sources, isEarlier, limit + 1);
+  }
+
   /**
    * The place behind all that is settled. It is told by what was recorded last: numbers of transactions that recorded
    * nothing may be given out again after a crash.
    */
   async #newest(account: AccountId, settledTx: number): Promise<string> {
-    const [row] = await this.#database.read(newestRecording, [account, settledTx]);
-    return feedBookmark({ tx: row === undefined ? 0 : integer(row[0]) + 1, steps: 0 });
+    const rows = await this.#layouts.reading(async spread => {
+      const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settledTx]));
+      return (await Promise.all(asked)).flat();
+    });
+    return feedBookmark({ tx: Math.max(0, ...rows.map(row => integer(row[0]) + 1)), steps: 0 });
   }
+}
+
+/** What is given: behind `from`, up to `to`, and nothing that is not settled. */
+type Stretch = { readonly from: FeedPlace; readonly to: FeedPlace; readonly settledTx: number };
+
+/** A transaction is in one slice, so no two rows of different ones have the same place. */
+function isEarlier(a: Row, b: Row): boolean {
+  const [one, other] = [placeIn(a), placeIn(b)];
+  return one.tx < other.tx || (one.tx === other.tx && one.steps < other.steps);
 }
 
 const newestRecording: Statement = {

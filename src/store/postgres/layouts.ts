@@ -1,3 +1,4 @@
+import type { Filter } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { integer, truth } from '../../postgres/cells.ts';
@@ -15,55 +16,82 @@ export type Layout = {
   readonly begun: boolean;
 };
 
-/** Where the messages of an account are, by the layouts of some moment. */
+type Asked = { readonly account: AccountId; readonly filter: Filter };
+
+/** Over how many slices an account is spread: now, by layouts that are over, and by any, announced ones too. */
+type Slicing = { readonly own: number; readonly older: readonly number[]; readonly all: readonly number[] };
+
+const unspread: Slicing = { own: 1, older: [], all: [1] };
+
+/** Where the messages of accounts are, by the layouts of some moment. */
 export class Spread {
-  /** The newest layout, announced ones too. */
-  readonly newest: number;
   /** The newest layout that has begun: what a recording must have gone by. */
   readonly begun: number;
-  /** Oldest first, of accounts that were ever spread. */
-  readonly #layouts: ReadonlyMap<AccountId, readonly Layout[]>;
+  readonly #slicings: ReadonlyMap<AccountId, Slicing>;
 
+  /** Oldest first. */
   constructor(layouts: readonly Layout[]) {
-    this.#layouts = Map.groupBy(layouts, layout => layout.account);
-    this.newest = layouts.at(-1)?.number ?? 0;
     this.begun = layouts.findLast(layout => layout.begun)?.number ?? 0;
+    const slicings = Array.from(
+      Map.groupBy(layouts, layout => layout.account),
+      ([account, own]) => [account, slicingOf(own)] as const,
+    );
+    this.#slicings = new Map(slicings.filter(([, { all }]) => Math.max(...all) > 1));
   }
 
-  /** Whether there is more than the account's first slice to read from, or to record into. */
+  /** Whether there is more to read from, or to record into, than the account's first slice. */
   has(account: AccountId): boolean {
-    return this.#layouts.has(account) && this.#countsOf(account).some(count => count > 1);
+    return this.#slicings.has(account);
   }
 
   /** All that hold, or may come to hold, anything of the account. */
   slicesOf(account: AccountId): readonly Slice[] {
-    if (!this.has(account)) return [account];
-    return Array.from({ length: Math.max(...this.#countsOf(account)) }, (_, i) => sliceAt(account, i));
+    const { all } = this.#slicingOf(account);
+    return Array.from({ length: Math.max(...all) }, (_, i) => sliceAt(account, i));
   }
 
   /** Where a message of this id is or would be, by any of the layouts. */
   slicesHolding(account: AccountId, messageId: string): readonly Slice[] {
-    if (!this.has(account)) return [account];
-    const indexes = this.#countsOf(account).map(count => sliceIndexOf(messageId, count));
+    const indexes = this.#slicingOf(account).all.map(slices => sliceIndexOf(messageId, slices));
     return [...new Set(indexes)].map(index => sliceAt(account, index));
+  }
+
+  /** What each slice is asked that may hold any of what is asked of the account: of message ids, those that it may hold. */
+  asked<Q extends Asked>(query: Q): readonly Q[] {
+    const { account, filter } = query;
+    if (!this.has(account)) return [query];
+    const { messageIds } = filter;
+    if (messageIds === undefined) return this.slicesOf(account).map(slice => ({ ...query, account: slice }));
+    const idsOf = new Map<Slice, string[]>();
+    for (const messageId of messageIds)
+      for (const slice of this.slicesHolding(account, messageId))
+        idsOf.set(slice, [...(idsOf.get(slice) ?? []), messageId]);
+    return Array.from(idsOf, ([slice, ids]) => ({ ...query, account: slice, filter: { ...filter, messageIds: ids } }));
   }
 
   /** Where a message of this id is recorded that is not in the log. */
   sliceFor(account: AccountId, messageId: string): Slice {
-    const layout = this.#layouts.get(account)?.findLast(one => one.begun);
-    return layout === undefined ? account : sliceAt(account, sliceIndexOf(messageId, layout.slices));
+    return sliceAt(account, sliceIndexOf(messageId, this.#slicingOf(account).own));
   }
 
   /** Where else a message of this id may be since before the layout that holds now. */
   olderSlicesFor(account: AccountId, messageId: string): readonly Slice[] {
-    if (!this.has(account)) return [];
-    const own = this.sliceFor(account, messageId);
-    return this.slicesHolding(account, messageId).filter(slice => slice !== own);
+    const { own, older } = this.#slicingOf(account);
+    if (older.length === 0) return [];
+    const indexes = new Set(older.map(slices => sliceIndexOf(messageId, slices)));
+    indexes.delete(sliceIndexOf(messageId, own));
+    return [...indexes].map(index => sliceAt(account, index));
   }
 
-  #countsOf(account: AccountId): readonly number[] {
-    return [...new Set(this.#layouts.get(account)?.map(layout => layout.slices))];
+  #slicingOf(account: AccountId): Slicing {
+    return this.#slicings.get(account) ?? unspread;
   }
+}
+
+function slicingOf(layouts: readonly Layout[]): Slicing {
+  const own = layouts.findLast(layout => layout.begun)?.slices ?? 1;
+  const older = layouts.filter(({ begun, slices }) => begun && slices !== own).map(({ slices }) => slices);
+  return { own, older: [...new Set(older)], all: [...new Set([own, ...layouts.map(({ slices }) => slices)])] };
 }
 
 /** How old what is known may get before it is asked for anew, beside the reads that go by it. */

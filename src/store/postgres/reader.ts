@@ -12,9 +12,11 @@ import type { Statement } from '../../postgres/session.ts';
 import { type Page, type Query, StoreUnavailable } from '../store.ts';
 import { bookmarkOf, type Walk, walkOf } from './bookmark.ts';
 import type { Database } from './database.ts';
-import { identityIn, logColumnCount, logColumns, placeIn, stateIn } from './log-row.ts';
+import type { Layouts, Spread } from './layouts.ts';
+import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
+import { firstOfAll, shareOf } from './merge.ts';
 import { moment } from './moment.ts';
-import { type PageStatement, pageStatement } from './page-query.ts';
+import { type Bounds, type PageStatement, pageStatement } from './page-query.ts';
 import { readReport, readState } from './said.ts';
 import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
 
@@ -26,30 +28,60 @@ const bookmarkCharsMax = 2900;
 /** Answers queries. Holds nothing between calls: a walk lives in its bookmark. */
 export class Reader {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #shapes = new Map<string, Statement>();
 
-  constructor(database: Database) {
+  constructor(database: Database, layouts: Layouts) {
     this.#database = database;
+    this.#layouts = layouts;
   }
 
   /** Throws `InvalidBookmark`. */
   async find(query: Query): Promise<Page> {
     const walk = query.after === undefined ? undefined : walkOf(query.after);
-    const snapshot = walk?.snapshot ?? (query.walk ? await this.#snapshot() : undefined);
-    const statement = pageStatement(query, { ...walk, ...(snapshot !== undefined && { snapshot }) });
-    const rows = await this.#rows(statement);
-    const page = rows.slice(0, query.limit);
-    const logs = page.map(logIn);
-    const last = page.at(-1);
-    if (snapshot === undefined || last === undefined || rows.length <= query.limit) return { logs };
-    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot }) };
+    return this.#layouts.reading(spread => this.#find(query, spread, walk));
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    const [row] = await this.#database.read(historyStatement, [account, messageId, moment(sentSince)]);
+    const rows = await this.#layouts.reading(async spread => {
+      const slices = spread.slicesHolding(account, messageId);
+      const values = slices.map(slice => [slice, messageId, moment(sentSince)]);
+      return (await Promise.all(values.map(one => this.#database.read(historyStatement, one)))).flat();
+    });
+    const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
     if (row === undefined) return undefined;
     const [identity, state] = [identityIn(row), stateIn(row)];
     return { log: { ...identity, ...state }, timeline: timelineOf(row, state) };
+  }
+
+  async #find(query: Query, spread: Spread, walk: Walk | undefined): Promise<Page> {
+    const asked = spread.asked(query);
+    const [only, ...others] = asked;
+    const isWalk = query.walk || walk !== undefined;
+    // Slices that are asked one after the other must answer for one moment.
+    const needsSnapshot = isWalk || others.length > 0;
+    const snapshot = walk?.snapshot ?? (needsSnapshot ? await this.#snapshot() : undefined);
+    const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
+    const rows =
+      only !== undefined && others.length === 0
+        ? await this.#rows(pageStatement(only, bounds))
+        : await this.#rowsOfAll(asked, bounds, query.limit + 1);
+    const page = rows.slice(0, query.limit);
+    const logs = page.map(logIn);
+    const last = page.at(-1);
+    if (!isWalk || snapshot === undefined || last === undefined || rows.length <= query.limit) return { logs };
+    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot }) };
+  }
+
+  /** The newest of all slices. */
+  async #rowsOfAll(asked: readonly Query[], bounds: Bounds, count: number): Promise<readonly Row[]> {
+    const limit = shareOf(count, asked.length);
+    const sources = asked.map(query => async (after: Placed | undefined) => {
+      const behind = after === undefined ? bounds : { ...bounds, place: after.place };
+      const rows = await this.#rows(pageStatement({ ...query, limit }, behind));
+      return { items: rows.map(row => ({ row, place: placeIn(row) })), more: rows.length > limit };
+    });
+    return (await firstOfAll(sources, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
   }
 
   async #snapshot(): Promise<Snapshot> {
@@ -63,6 +95,12 @@ export class Reader {
     if (this.#shapes.size < keptShapesMax) this.#shapes.set(shape, kept);
     return this.#database.read(this.#shapes.get(shape) ?? { text: shape }, values);
   }
+}
+
+type Placed = { readonly row: Row; readonly place: Place };
+
+function isNewer(a: Place, b: Place): boolean {
+  return a.sentAt > b.sentAt || (a.sentAt === b.sentAt && a.number > b.number);
 }
 
 /** A message and its reports by one statement, so that they belong to one moment. */

@@ -1,4 +1,4 @@
-import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { EpochMs } from '../../domain/message.ts';
 import { newMessageViolations } from '../../domain/report.ts';
 import { integer } from '../../postgres/cells.ts';
 import { isTaken, isWorthAnotherTry } from '../../postgres/failure.ts';
@@ -24,21 +24,43 @@ import {
   lockKeys,
   type Recording,
 } from './record-statements.ts';
+import type { Slice } from './slices.ts';
 import type { Sums } from './sums.ts';
 
 const triesMax = 6;
 
-/** Batches of one account that are recorded together, in their order. */
-export type Group = {
-  readonly account: AccountId;
-  readonly batches: readonly RecordBatch[];
-  /** The first of as many message numbers as the group has records. */
-  readonly firstNumber: number;
+/** A batch, or what of it belongs into one slice. */
+export type Part = {
+  readonly batch: RecordBatch;
+  /** The message number of each record, where they were taken before. */
+  readonly numbers?: readonly number[];
 };
+
+/** What is recorded together in one slice, in its order. */
+export type Group = {
+  readonly slice: Slice;
+  readonly parts: readonly Part[];
+  /** The first of as many message numbers as the group has records; not for those that have theirs. */
+  readonly firstNumber: number;
+  /** The layout that led to this slice. */
+  readonly layout: number;
+  /** Every id was found here though by the present layout it would be elsewhere: nothing may be recorded anew. */
+  readonly known: boolean;
+};
+
+/** A group is in the wrong slice: the layout is another one by now, or a message was dropped. */
+export class Misplaced extends Error {
+  constructor() {
+    super('records were led to a slice that is not theirs');
+  }
+}
 
 const nextNumbers: Statement = { name: 'next numbers', text: `SELECT nextval('message_number')` };
 
-/** Takes the numbers for a group: greater than any taken before, by whatever process. */
+/** What the sequence counts up by. */
+export const numbersAtOnce = 8192;
+
+/** Takes the numbers for a group, `numbersAtOnce` of them: greater than any taken before, by whatever process. */
 export async function takeNumbers(session: Pick<Session, 'query'>): Promise<number> {
   const [[first] = []] = await session.query(nextNumbers);
   return integer(first);
@@ -47,10 +69,12 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
 /** Where and with what a group is recorded. */
 export type Recorders = { readonly database: Database; readonly partitions: Partitions; readonly sums: Sums };
 
-/** Records a group in one transaction; when this resolves, all of it is durable. */
+/** Records a group in one transaction; when this resolves, all of it is durable. Throws `Misplaced`. */
 export async function recordGroup({ database, partitions, sums }: Recorders, group: Group): Promise<Folded> {
-  await sums.begin(group.account);
-  const sentSince = moment(Math.max(...group.batches.map(batch => batch.sentSince)));
+  await sums.begin(group.slice);
+  const horizons = group.parts.map(({ batch }) => batch.sentSince);
+  // Each of those that are known was found within the horizon of its batch.
+  const sentSince = moment(group.known ? Math.min(...horizons) : Math.max(...horizons));
   const wanted = newPlaces(group);
   const gone = new Set<number>();
   let idsMayBeTaken = false;
@@ -90,13 +114,14 @@ type Terms = {
 };
 
 async function record(session: Transaction, group: Group, terms: Terms): Promise<Folded> {
-  const { account, batches } = group;
+  const batches = group.parts.map(({ batch }) => batch);
   const messageIds = [...new Set(batches.flatMap(batch => batch.submissions.map(one => one.messageId)))];
   const [recording, keys] = await Promise.all([
-    begin(session, account),
+    begin(session, group.slice),
     // Where nothing can be a new message, the keys are read when they are locked.
-    terms.wanted.size === 0 ? new Map<string, Key>() : keysOf({ session, account }, messageIds),
+    terms.wanted.size === 0 ? new Map<string, Key>() : keysOf({ session, account: group.slice }, messageIds),
   ]);
+  if (recording.layout !== group.layout) throw new Misplaced();
   const claimed = await claimIds(recording, keys, terms);
   const there = messageIds.filter(messageId => !claimed.has(messageId));
   const locked = [...(await lockKeys(recording, there))].filter(([, key]) => standsForMessage(key, terms));
@@ -104,6 +129,7 @@ async function record(session: Transaction, group: Group, terms: Terms): Promise
     recording,
     locked.map(([, key]) => key.place),
   );
+  if (group.known && known.size < messageIds.length) throw new Misplaced();
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
   const folded = fold(batches, known, messageId => placeOf(messageId, terms.wanted, claimed));
@@ -146,15 +172,18 @@ function placeOf(messageId: string, wanted: ReadonlyMap<string, Place>, claimed:
 }
 
 /** Where each message would be recorded that is new: the first record of its id that has all it needs is the message. */
-function newPlaces({ batches, firstNumber }: Group): ReadonlyMap<string, Place> {
+function newPlaces({ parts, firstNumber, known }: Group): ReadonlyMap<string, Place> {
   const wanted = new Map<string, Place>();
+  if (known) return wanted;
   let number = firstNumber;
-  for (const { submissions, receivedAt, sentSince } of batches)
-    for (const submission of submissions) {
-      const own = number++;
+  for (const { batch, numbers } of parts) {
+    const { submissions, receivedAt, sentSince } = batch;
+    for (const [i, submission] of submissions.entries()) {
+      const own = numbers?.[i] ?? number++;
       if (wanted.has(submission.messageId)) continue;
       if (newMessageViolations(submission, receivedAt, sentSince).length > 0) continue;
       wanted.set(submission.messageId, { sentAt: submission.sentAt ?? receivedAt, number: own });
     }
+  }
   return wanted;
 }

@@ -20,6 +20,8 @@ export type Recording = {
   readonly generation: number;
   /** Rows are on workers of Citus. */
   readonly onCitus: boolean;
+  /** The newest layout: of whichever account, since it is asked for by all alike. */
+  readonly layout: number;
 };
 
 /** What a statement that changes nothing needs to know. */
@@ -28,14 +30,15 @@ export type Reading = { readonly session: Session; readonly account: AccountId }
 const beginning: Statement = {
   name: 'beginning',
   text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g),
-    (${citusIsThere})`,
+    (${citusIsThere}), (SELECT max(l.number) FROM layout l WHERE l.begun_at IS NOT NULL)`,
 };
 
-/** Who is recording: the transaction's number, and the generation its keys go to. */
+/** Who is recording: the transaction's number, the generation its keys go to, and the layout it must have gone by. */
 export async function begin(session: Transaction, account: AccountId): Promise<Recording> {
   const [row = []] = await session.query(beginning);
   const tx = transactionOf(integer(row[1]), integer(row[0]));
-  return { session, account, tx, generation: integer(row[2]), onCitus: truth(row[3]) };
+  const layout = optional(row[4], integer) ?? 0;
+  return { session, account, tx, generation: integer(row[2]), onCitus: truth(row[3]), layout };
 }
 
 /** Where a message of some id is, by one of the generations of keys. */

@@ -1,38 +1,45 @@
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../store.ts';
-import { type Group, type Recorders, recordGroup, takeNumbers } from './record-group.ts';
+import type { Layouts } from './layouts.ts';
+import type { Led, Way } from './parts.ts';
+import { type Group, Misplaced, type Recorders, recordGroup, takeNumbers } from './record-group.ts';
+import { Router } from './router.ts';
+import type { Slice } from './slices.ts';
 
 /** Records of one transaction: its locks are held for as long as it takes to write them. */
 const groupRecordsMax = limits.batchRecordsMax;
 
-type Waiting = {
-  readonly batch: RecordBatch;
-  readonly resolve: (outcome: RecordOutcome) => void;
-  readonly reject: (error: unknown) => void;
-};
-
 /** Where records go, and who is told of them. */
 export type Surroundings = Recorders & {
+  readonly layouts: Layouts;
   readonly observer: StoreObserver;
-  /** Something of the account became durable. */
-  readonly recorded: (account: AccountId) => void;
+  /** Something of the account became durable, in this slice. */
+  readonly recorded: (account: AccountId, slice: Slice) => void;
 };
 
-/** The batches of one account, in the order they came, and the ids that transactions are at work on. */
-type Lane = { readonly account: AccountId; readonly waiting: Waiting[]; readonly atWork: Set<string> };
+/** What goes to one slice, in the order it came, and the ids that transactions are at work on. */
+type Lane = Way & {
+  readonly key: string;
+  readonly account: AccountId;
+  readonly waiting: Led[];
+  readonly atWork: Set<string>;
+};
 
 /**
- * Gathers what callers record into transactions, several at a time. Batches of one account keep their order: a batch
- * waits for one before it that has an id in common, and messages are numbered in the order they came.
+ * Gathers what callers record into transactions, several at a time. Batches of one account keep their order: what goes
+ * to a slice waits for what came before it with an id in common, and messages are numbered in the order they came.
  */
 export class Recorder {
   readonly #surroundings: Surroundings;
   readonly #transactionsMax: number;
-  readonly #lanes = new Map<AccountId, Lane>();
+  readonly #router: Router;
+  readonly #lanes = new Map<string, Lane>();
   readonly #capacityWaiters: (() => void)[] = [];
+  readonly #restWaiters: (() => void)[] = [];
   #numbering: Promise<unknown> = Promise.resolve();
   #transactions = 0;
+  #calls = 0;
   #queuedRecords = 0;
   #writeFailure: string | undefined;
   #closed = false;
@@ -41,6 +48,11 @@ export class Recorder {
   constructor(surroundings: Surroundings, transactionsMax: number) {
     this.#surroundings = surroundings;
     this.#transactionsMax = transactionsMax;
+    this.#router = new Router(surroundings.database, surroundings.layouts, {
+      put: led => this.#put(led),
+      takeBack: account => this.#lanesOf(account).flatMap(lane => lane.waiting.splice(0)),
+      atRest: account => this.#atRest(account),
+    });
   }
 
   get queuedRecords(): number {
@@ -63,12 +75,15 @@ export class Recorder {
     this.#queuedRecords += count;
     try {
       return await new Promise<RecordOutcome>((resolve, reject) => {
-        this.#laneOf(batch.account).waiting.push({ batch, resolve, reject });
-        this.#startAll();
+        this.#router.take({ batch, order: this.#calls++, misplaced: 0, resolve, reject });
       });
+    } catch (error) {
+      if (error instanceof StoreUnavailable) this.#failing(error);
+      throw error;
     } finally {
       this.#queuedRecords -= count;
       for (const wake of this.#capacityWaiters.splice(0)) wake();
+      if (this.#queuedRecords === 0) this.#idle();
     }
   }
 
@@ -89,7 +104,7 @@ export class Recorder {
   async close(): Promise<void> {
     this.#closed = true;
     for (const wake of this.#capacityWaiters.splice(0)) wake();
-    while (this.#lanes.size > 0)
+    while (this.#queuedRecords > 0)
       await new Promise<void>(resolve => {
         this.#idle = resolve;
       });
@@ -99,10 +114,25 @@ export class Recorder {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
   }
 
-  #laneOf(account: AccountId): Lane {
-    const lane = this.#lanes.get(account) ?? { account, waiting: [], atWork: new Set() };
-    this.#lanes.set(account, lane);
+  #put(led: readonly Led[]): void {
+    for (const one of led) this.#laneOf(one).waiting.push(one);
+    this.#startAll();
+  }
+
+  #laneOf({ batch: { account }, slice, known }: Led): Lane {
+    const key = `${slice} ${known}`;
+    const lane = this.#lanes.get(key) ?? { key, account, slice, known, waiting: [], atWork: new Set() };
+    this.#lanes.set(key, lane);
     return lane;
+  }
+
+  #lanesOf(account: AccountId): readonly Lane[] {
+    return [...this.#lanes.values()].filter(lane => lane.account === account);
+  }
+
+  async #atRest(account: AccountId): Promise<void> {
+    while (this.#lanesOf(account).some(lane => lane.atWork.size > 0))
+      await new Promise<void>(resolve => this.#restWaiters.push(resolve));
   }
 
   /** Starts as many transactions as there may be, accounts taking turns. */
@@ -119,48 +149,55 @@ export class Recorder {
     }
   }
 
-  #start(lane: Lane, taken: readonly Waiting[]): void {
+  #start(lane: Lane, taken: readonly Led[]): void {
     const ids = idsOf(taken);
     for (const id of ids) lane.atWork.add(id);
     this.#transactions++;
     // Behind the others: whoever's turn comes next is the one who waited longest.
-    this.#lanes.delete(lane.account);
-    this.#lanes.set(lane.account, lane);
-    this.#recordTaken(lane.account, taken).finally(() => {
+    this.#lanes.delete(lane.key);
+    this.#lanes.set(lane.key, lane);
+    this.#recordTaken(lane, taken).finally(() => {
       this.#transactions--;
       for (const id of ids) lane.atWork.delete(id);
-      if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.account);
+      if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.key);
+      for (const wake of this.#restWaiters.splice(0)) wake();
       this.#startAll();
-      if (this.#lanes.size === 0) this.#idle();
     });
   }
 
-  /** Answers every one of them. */
-  async #recordTaken(account: AccountId, taken: readonly Waiting[]): Promise<void> {
-    const numbered = this.#numbering.then(() => takeNumbers(this.#surroundings.database));
-    this.#numbering = numbered.catch(() => {});
-    const batches = taken.map(({ batch }) => batch);
+  /** Answers every one of them, or has them led anew. */
+  async #recordTaken(lane: Lane, taken: readonly Led[]): Promise<void> {
+    const { account, slice, known } = lane;
     try {
-      const outcomes = await this.#commit({ account, batches, firstNumber: await numbered });
+      const group = { slice, known, parts: taken, layout: Math.min(...taken.map(({ layout }) => layout)) };
+      const outcomes = await this.#commit(account, { ...group, firstNumber: await this.#firstNumber(taken) });
       for (const [i, { resolve, reject }] of taken.entries()) {
         const outcome = outcomes[i];
         if (outcome === undefined) reject(new Error('a batch has no outcome'));
         else resolve(outcome);
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#failing(error);
+      if (error instanceof Misplaced) this.#router.again(account, taken);
       // A defect in one batch is no reason to refuse those that happened to come with it.
-      if (error instanceof StoreUnavailable || taken.length === 1) for (const { reject } of taken) reject(error);
-      else for (const one of taken) await this.#recordTaken(account, [one]);
+      else if (error instanceof StoreUnavailable || taken.length === 1) for (const { reject } of taken) reject(error);
+      else for (const one of taken) await this.#recordTaken(lane, [one]);
     }
   }
 
-  async #commit(group: Group): Promise<readonly RecordOutcome[]> {
+  /** Numbers for those that have none, taken in the order in which groups begin. */
+  async #firstNumber(taken: readonly Led[]): Promise<number> {
+    if (taken.every(({ numbers }) => numbers !== undefined)) return 0;
+    const numbered = this.#numbering.then(() => takeNumbers(this.#surroundings.database));
+    this.#numbering = numbered.catch(() => {});
+    return numbered;
+  }
+
+  async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
     const { outcomes, messages, reports } = await recordGroup(this.#surroundings, group);
     const durationMs = performance.now() - begun;
     this.#working();
-    this.#surroundings.recorded(group.account);
+    this.#surroundings.recorded(account, group.slice);
     this.#surroundings.observer.committed({ durationMs, messages: messages.length, reports: reports.length });
     return outcomes;
   }
@@ -180,7 +217,7 @@ export class Recorder {
 }
 
 /** The next batches of a lane that fit into one transaction: none that must wait for one at work, nor any after it. */
-function takeGroup({ waiting, atWork }: Lane): readonly Waiting[] {
+function takeGroup({ waiting, atWork }: Lane): readonly Led[] {
   let [count, records] = [0, 0];
   for (const { batch } of waiting) {
     records += batch.submissions.length;
@@ -191,6 +228,6 @@ function takeGroup({ waiting, atWork }: Lane): readonly Waiting[] {
   return waiting.splice(0, count);
 }
 
-function idsOf(taken: readonly Waiting[]): ReadonlySet<string> {
+function idsOf(taken: readonly Led[]): ReadonlySet<string> {
   return new Set(taken.flatMap(({ batch }) => batch.submissions.map(one => one.messageId)));
 }

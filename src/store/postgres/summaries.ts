@@ -14,8 +14,10 @@ import type { Statement } from '../../postgres/session.ts';
 import { StoreUnavailable, type SummaryQuery } from '../store.ts';
 import { type CountedPart, countedIn, countStatement } from './count-query.ts';
 import type { Database } from './database.ts';
+import type { Layouts, Spread } from './layouts.ts';
 import { readMinutes } from './minutes.ts';
 import { moment } from './moment.ts';
+import type { Slice } from './slices.ts';
 import { countsIn, hourMs, type Sums } from './sums.ts';
 
 /** Parts of a range that are counted one by one at first; what goes fast is counted in greater ones. */
@@ -30,14 +32,20 @@ type Stretch = { readonly from: EpochMs; readonly to: EpochMs };
 /** Sums up what is recorded: from the sums that are kept where nothing but the time is asked, else by counting. */
 export class Summaries {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #sums: Sums;
 
-  constructor(database: Database, sums: Sums) {
+  constructor(database: Database, layouts: Layouts, sums: Sums) {
     this.#database = database;
+    this.#layouts = layouts;
     this.#sums = sums;
   }
 
   async summarize(query: SummaryQuery): Promise<Summary> {
+    return this.#layouts.reading(spread => this.#summarize(query, spread));
+  }
+
+  async #summarize(query: SummaryQuery, spread: Spread): Promise<Summary> {
     const { filter, range, sentSince } = query;
     const { sentSince: _, sentUntil: __, ...conditions } = filter;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
@@ -46,24 +54,24 @@ export class Summaries {
     let uncounted: readonly Stretch[] = [whole];
     if (Object.keys(conditions).length === 0) {
       const minutes = wholeMinutes(whole);
-      await this.#readCells(query, minutes, sheet);
+      await Promise.all(spread.slicesOf(query.account).map(slice => this.#readCells(slice, range, minutes, sheet)));
       uncounted = [
         { from: Math.max(whole.from, minutes.to), to: whole.to },
         { from: whole.from, to: Math.min(whole.to, minutes.from) },
       ].filter(({ from, to }) => from < to);
     }
-    const firstFinished = await this.#count(query, uncounted, sheet);
+    const firstFinished = await this.#count(query, spread.asked(query), uncounted, sheet);
     return firstFinished === 0
       ? completeSummary(range, sheet.buckets, sheet.total)
       : unfinishedSummary(range, sheet.buckets, firstFinished);
   }
 
   /** What is kept of these minutes, and what is not added up yet, as of one moment. */
-  async #readCells({ account, range }: SummaryQuery, minutes: Stretch, sheet: Sheet): Promise<void> {
+  async #readCells(slice: Slice, range: SummaryRange, minutes: Stretch, sheet: Sheet): Promise<void> {
     if (minutes.to <= minutes.from) return;
     const hours = wholeHours(minutes);
     const rows = await this.#database.read(keptFigures, [
-      account,
+      slice,
       ...[minutes.from, minutes.to, hours.from, hours.to].map(moment),
     ]);
     let pending = 0;
@@ -78,15 +86,19 @@ export class Summaries {
           sheet.bucketAt(bucketOf(range, from)).add(cell);
         }
       }
-    if (pending > pendingMax) this.#sums.tell(account);
+    if (pending > pendingMax) this.#sums.tell(slice);
   }
 
   /**
    * Counts messages, newest first and all as of one moment, until it is done or time is over. Gives the first bucket
-   * from which on nothing is missing.
+   * from which on nothing is missing. `slices` is what each slice of the account is asked.
    */
-  async #count(query: SummaryQuery, stretches: readonly Stretch[], sheet: Sheet): Promise<number> {
-    const { account, filter, range, budgetMs } = query;
+  async #count(
+    { range, budgetMs }: SummaryQuery,
+    slices: readonly SummaryQuery[],
+    stretches: readonly Stretch[],
+    sheet: Sheet,
+  ): Promise<number> {
     const endsAt = performance.now() + budgetMs;
     const finishedBefore = (stretch: Stretch | undefined) =>
       stretch === undefined ? 0 : bucketOf(range, stretch.to - 1) + 1;
@@ -96,9 +108,14 @@ export class Summaries {
       await this.#database.readPlannedTogether(async session => {
         for (const [i, stretch] of stretches.entries()) {
           for (const part of partsOf(range, stretch, endsAt)) {
-            await session.run(timeLeft(endsAt));
-            const { text: counting, values } = countStatement({ account, filter, range, ...part });
-            sheet.add(countedIn(await session.query({ text: counting }, values)));
+            const counted: CountedPart[] = [];
+            for (const { account, filter } of slices) {
+              await session.run(timeLeft(endsAt));
+              const { text: counting, values } = countStatement({ account, filter, range, ...part });
+              counted.push(countedIn(await session.query({ text: counting }, values)));
+            }
+            // Not before all of them are: what is told of a part is the whole of it.
+            for (const one of counted) sheet.add(one);
             firstFinished = bucketOf(range, part.from);
           }
           firstFinished = finishedBefore(stretches[i + 1]);

@@ -3,6 +3,7 @@ import { integer } from '../../postgres/cells.ts';
 import type { StoreObserver } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Database } from './database.ts';
+import type { Layouts } from './layouts.ts';
 import type { Watermark } from './watermark.ts';
 
 /** How often what other processes recorded is looked for, for all watched accounts at once. */
@@ -17,6 +18,7 @@ type Watched = { readonly wakes: Set<() => void>; lookedToTx: number };
  */
 export class Watchers {
   readonly #database: Database;
+  readonly #layouts: Layouts;
   readonly #watermark: Watermark;
   readonly #observer: StoreObserver;
   readonly #watched = new Map<AccountId, Watched>();
@@ -25,8 +27,9 @@ export class Watchers {
   #failing = false;
   #stopped = false;
 
-  constructor(database: Database, watermark: Watermark, observer: StoreObserver) {
+  constructor(database: Database, layouts: Layouts, watermark: Watermark, observer: StoreObserver) {
     this.#database = database;
+    this.#layouts = layouts;
     this.#watermark = watermark;
     this.#observer = observer;
   }
@@ -71,8 +74,7 @@ export class Watchers {
       const { tx } = await this.#watermark.read();
       const asked = [...this.#watched];
       const since = asked.reduce((least, [, { lookedToTx }]) => Math.min(least, lookedToTx), tx);
-      const newest = await this.#database.read(newestOfAll, [bigints(asked.map(([account]) => account)), since, tx]);
-      const newestTx = new Map(newest.map(row => [integer(row[0]), integer(row[1])]));
+      const newestTx = await this.#newest(new Set(asked.map(([account]) => account)), since, tx);
       for (const [account, watched] of asked) {
         const isNews = (newestTx.get(account) ?? 0) >= watched.lookedToTx;
         watched.lookedToTx = tx;
@@ -86,6 +88,21 @@ export class Watchers {
         this.#observer.note({ level: 'warn', message: 'what is recorded cannot be followed', detail: { reason } });
       this.#failing = true;
     }
+  }
+
+  /** The newest recording of each account that has any from `since` on and before `tx`, in whichever slice. */
+  async #newest(accounts: ReadonlySet<AccountId>, since: number, tx: number): Promise<ReadonlyMap<AccountId, number>> {
+    return this.#layouts.reading(async spread => {
+      const slices = Array.from(accounts, account => spread.slicesOf(account).map(slice => [slice, account] as const));
+      const accountOf = new Map(slices.flat());
+      const rows = await this.#database.read(newestOfAll, [bigints([...accountOf.keys()]), since, tx]);
+      const newest = new Map<AccountId, number>();
+      for (const row of rows) {
+        const account = accountOf.get(integer(row[0]));
+        if (account !== undefined) newest.set(account, Math.max(newest.get(account) ?? 0, integer(row[1])));
+      }
+      return newest;
+    });
   }
 }
 

@@ -1,0 +1,58 @@
+import { migrate } from '../../src/postgres/migrate.ts';
+import { openPostgresStore } from '../../src/store/postgres/engine.ts';
+import { spreadAccount } from '../../src/store/postgres/spreading.ts';
+import type { Store, StoreObserver } from '../../src/store/store.ts';
+import { type DatabaseServer, prepare } from '../support/database-server.ts';
+import type { EngineHints, OpenedEngine } from './conformance.ts';
+
+/** A sound engine warns of nothing: whatever is told here fails the test that closes. */
+class Complaints implements StoreObserver {
+  readonly told: string[] = [];
+
+  committed(): void {}
+
+  damaged({ name, reason }: Parameters<StoreObserver['damaged']>[0]): void {
+    this.told.push(`${name} is damaged: ${reason}`);
+  }
+
+  note({ message, level, detail }: Parameters<StoreObserver['note']>[0]): void {
+    if (level !== 'info') this.told.push(`${message} ${JSON.stringify(detail)}`);
+  }
+}
+
+/** The accounts that the suite records for. */
+const accounts = [1, 2, 7, 70_000];
+
+let schemas = 0;
+
+/** An engine on a schema of its own, with every account spread over so many slices. */
+export async function openPostgresEngine(
+  server: DatabaseServer,
+  url: string,
+  { segmentMessagesMax = 1000, slices = 1 }: EngineHints & { slices?: number },
+): Promise<OpenedEngine> {
+  const schema = `log_${++schemas}`;
+  const partitionMs = segmentMessagesMax < 5 ? 2000 : 3_600_000;
+  await prepare(url, schema);
+  if (slices > 1) {
+    await migrate({ url, schema }, () => {});
+    for (const account of accounts) await spreadAccount({ url, schema }, { account, slices, announceMs: 0 });
+  }
+  const observer = new Complaints();
+  const open = (): Promise<Store> => openPostgresStore({ url, schema, poolSize: 4, partitionMs, observer });
+  const first = await open();
+  let store = first;
+  return {
+    store: first,
+    reopen: async () => {
+      await store.close();
+      store = await open();
+      return store;
+    },
+    close: async () => {
+      await store.close();
+      await server.query(`DROP SCHEMA ${schema} CASCADE`, url);
+      if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
+    },
+  };
+}

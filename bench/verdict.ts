@@ -1,5 +1,5 @@
 import type { CaseResult } from './bench.ts';
-import { judgedIn, type Row, roomBelow, type Shortfall, shortfalls } from './judge.ts';
+import { judgedIn, roomBelow, type Shortfall, shortfalls } from './judge.ts';
 import { type Cells, type Column, cellsOf, rowsOf, table } from './table.ts';
 
 /** What decides whether sentlog is of use: figures by their case and name, and what a reader calls them. */
@@ -32,10 +32,12 @@ const headlineColumns: readonly Column[] = [
   'over PostgreSQL : PostgreSQL',
 ];
 
+const howToRead = 'Medians; pages and summaries server side. A ratio below 1 is less time, or fewer messages.';
+
 const shortOf: readonly (readonly [Shortfall['of'], string])[] = [
-  ['figure', 'The figure itself'],
-  ['growth', 'How it grows from the smaller log to the larger one'],
-  ['ratio', 'The ratio to the comparator'],
+  ['figure', 'the figure itself'],
+  ['growth', 'how it grows from the smaller log to the larger one'],
+  ['ratio', 'the ratio to the comparator'],
 ];
 
 /** What the results come to: the figures that decide, then everything that falls short. */
@@ -51,17 +53,12 @@ export function verdict(results: readonly CaseResult[]): string {
     const lines = missed.flatMap(({ name, short }) =>
       short.filter(one => one.of === of).map(({ by }) => `- ${name}: ${by}`),
     );
-    return lines.length === 0
-      ? []
-      : ['', `### Short of its target: ${title.toLowerCase()} (${lines.length})`, '', ...lines];
+    return lines.length === 0 ? [] : ['', `### Short of its target: ${title} (${lines.length})`, '', ...lines];
   });
   const decisive = decisiveRows(results);
   return [
     '## In short',
-    ...(decisive.length === 0
-      ? []
-      : ['', 'Medians; pages and summaries server side. A ratio below 1 is less time, or fewer messages.', '']),
-    ...(decisive.length === 0 ? [] : table(headlineColumns, decisive)),
+    ...(decisive.length === 0 ? [] : ['', howToRead, '', ...table(headlineColumns, decisive)]),
     ...(judgements.length === 0 ? [] : ['', count, ...groups]),
   ].join('\n');
 }
@@ -80,7 +77,7 @@ type Judgement = { readonly name: string; readonly isJudged: boolean; readonly s
 
 function judgementsOf(result: CaseResult): readonly Judgement[] {
   const { name } = result.case;
-  return rowsOf(result).flatMap((row: Row) =>
+  return rowsOf(result).flatMap(row =>
     Object.entries(judgedIn(row)).map(([engine, judged]) => ({
       name: `${engine === 'sentlog' ? name : `${name} over PostgreSQL`}, ${row.figure.title}`,
       isJudged: roomBelow(judged) === undefined,

@@ -3,7 +3,10 @@ import { distributedTables } from '../../src/store/postgres/citus.ts';
 import { holdGeneration } from '../../src/store/postgres/generations.ts';
 import { planningSettings } from '../../src/store/postgres/planning.ts';
 import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../../src/store/postgres/snapshot.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isOnCitus } from '../support/database-server.ts';
+import { until, Witness } from '../support/sqlite-log.ts';
+import { account, horizon, idsOf, message, messages, now, record, recordAll, walk } from './conformance/engine.ts';
 import { statementsOfEverything } from './everything.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
@@ -105,7 +108,76 @@ describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
     expect((await seen).map(one => one.join(' ')).toSorted()).toEqual(expected.toSorted());
     await database.query('DELETE FROM sentlog.tally WHERE generation = 0');
   });
+
+  it.each(['a worker', 'the coordinator'])(
+    '%s crashes in the middle of recording, twice → refused meanwhile; then all that was answered is there, once',
+    async which => {
+      const witness = new Witness();
+      const store = await database.open({ observer: witness });
+      await recordAll(store, [message(`first, ${which}`)]);
+      const url = which === 'a worker' ? await workerOf(database, account) : database.url;
+      const answered: string[] = [];
+      let [going, refused] = [true, 0];
+      const recorders = Array.from({ length: 4 }, async (_, recorder) => {
+        for (let i = 0; going; i++) {
+          const batch = messages(20, j => ({ messageId: `${which} ${recorder} ${i} ${j}`, sentAt: now - j * 60_000 }));
+          // What was refused may have been recorded, and is sent again until it is answered.
+          for (let done = false; !done && going; ) {
+            done = await record(store, batch).then(
+              ({ rejected }) => rejected.length === 0,
+              (error: unknown) => {
+                if (!(error instanceof StoreUnavailable)) throw error;
+                refused++;
+                return false;
+              },
+            );
+            if (done) answered.push(...batch.map(({ messageId }) => messageId));
+            else await new Promise(resolve => setTimeout(resolve, 20));
+          }
+        }
+      });
+      for (let crashes = 0; crashes < 2; crashes++) {
+        const [before, refusedBefore] = [answered.length, refused];
+        await until(() => answered.length > before + 400);
+        await crash(server, url);
+        await until(() => refused > refusedBefore);
+        const then = answered.length;
+        await until(() => answered.length > then + 400);
+      }
+      going = false;
+      await Promise.all(recorders);
+      const ids = idsOf(await walk(store, {}));
+      expect(new Set(ids).size).toBe(ids.length);
+      const there = new Set(ids);
+      expect(answered.filter(id => !there.has(id))).toEqual([]);
+      expect((await store.stats()).writeFailure).toBeUndefined();
+      const { next } = await store.changes({ account, sentSince: horizon, limit: 10 });
+      await recordAll(store, [message(`last, ${which}`)]);
+      const { changes } = await store.changes({ account, sentSince: horizon, limit: 10, after: next });
+      expect(changes.map(({ log }) => log.messageId)).toEqual([`last, ${which}`]);
+    },
+  );
 });
+
+/** The address of the worker that has an account's rows. */
+async function workerOf(database: PostgresDatabase, of: number): Promise<string> {
+  const [{ nodename, nodeport } = {}] = await database.query(
+    `SELECT p.nodename, p.nodeport FROM pg_dist_shard_placement p
+     WHERE p.shardid = get_shard_id_for_distribution_column('sentlog.message', ${of})`,
+  );
+  const url = new URL(database.url);
+  url.host = `${nodename}:${nodeport}`;
+  return url.href;
+}
+
+/** Kills a process of a server, which ends all others and recovers from its log, as after a loss of power. */
+async function crash(server: DatabaseServer, url: string): Promise<void> {
+  const client = await server.connect(url);
+  client.on('error', () => {});
+  const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+  await client.query(`COPY (SELECT 1) TO PROGRAM 'kill -9 ${rows[0]?.pid}'`).catch(() => {});
+  await client.end().catch(() => {});
+}
 
 /** Two accounts whose rows are on different workers. */
 async function accountsApart(database: PostgresDatabase): Promise<readonly [number, number]> {

@@ -75,7 +75,8 @@ async function take(session: Session, { number, name, sql, breaking = false }: M
   const done = `INSERT INTO migration (number, name, breaking) VALUES (${number}, '${name}', ${breaking})`;
   for (let tries = 1; ; tries++) {
     try {
-      await session.run('BEGIN');
+      // Citus does not change all shards at once in a transaction that goes on; elsewhere the setting means nothing.
+      await session.run(`BEGIN; SET LOCAL citus.multi_shard_modify_mode = 'sequential'`);
       for (const statement of statementsIn(sql)) await session.run(statement);
       await session.run(`${done}; COMMIT`);
       return;

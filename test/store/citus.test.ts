@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { migrations } from '../../src/postgres/migrations.ts';
 import { distributedTables } from '../../src/store/postgres/citus.ts';
 import { holdGeneration } from '../../src/store/postgres/generations.ts';
 import { planningSettings } from '../../src/store/postgres/planning.ts';
@@ -6,7 +8,18 @@ import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../..
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isOnCitus } from '../support/database-server.ts';
 import { until, Witness } from '../support/sqlite-log.ts';
-import { account, horizon, idsOf, message, messages, now, record, recordAll, walk } from './conformance/engine.ts';
+import {
+  account,
+  findIds,
+  horizon,
+  idsOf,
+  message,
+  messages,
+  now,
+  record,
+  recordAll,
+  walk,
+} from './conformance/engine.ts';
 import { statementsOfEverything } from './everything.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
@@ -49,6 +62,32 @@ describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
       'SELECT coalesce(sum(c.messages), 0)::big',
       'SELECT s.account_id FROM summed s',
     ]);
+  });
+
+  it('a later step of the schema → taken on the workers too, and the tables it adds are spread', async () => {
+    const own = await PostgresDatabase.create(server);
+    const store = await own.open();
+    await recordAll(store, messages(5));
+    const sql = `
+      ALTER TABLE message ADD COLUMN note text;
+      CREATE INDEX message_note ON message (account_id, note);
+      ALTER TABLE tally RENAME TO tally_before;
+      CREATE TABLE tally (LIKE tally_before INCLUDING ALL);
+    `;
+    const target = { url: own.url, schema: 'sentlog' };
+    await migrate(target, () => {}, [...migrations, { number: migrations.length + 1, name: 'next', sql }]);
+    await recordAll(
+      store,
+      messages(5, i => ({ messageId: `n${i}` })),
+    );
+    expect(await findIds(store)).toHaveLength(10);
+    await own.open();
+    const spread = await own.query(
+      `SELECT count(DISTINCT colocationid)::int AS groups, count(*)::int AS tables FROM pg_dist_partition
+       WHERE logicalrelid::text IN (${distributedTables.map(table => `'sentlog.${table}'`).join()})`,
+    );
+    expect(spread).toEqual([{ groups: 1, tables: distributedTables.length }]);
+    await own.close();
   });
 
   it('workers → plan as the connections of the log do', async () => {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
 import type { Store } from '../../src/store/store.ts';
-import { type DatabaseServer, prepare } from '../support/database-server.ts';
+import { type DatabaseServer, isOnCitus, prepare } from '../support/database-server.ts';
 import { until, Witness } from '../support/sqlite-log.ts';
 
 /** A database of its own for one test, with the stores that were opened over it. */
@@ -46,10 +46,15 @@ export class PostgresDatabase {
 
   /** Whether a session waits for a lock, of this kind if given. */
   async waits(kind?: 'advisory'): Promise<boolean> {
-    const rows = await this.query(
-      `SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows.some(row => kind === undefined || row.wait_event === kind);
+    const waiting = `SELECT string_agg(wait_event, ',') FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    const here = await this.query(`SELECT (${waiting}) AS events`);
+    // Who waits for rows on Citus waits on a worker.
+    const workers = (await isOnCitus())
+      ? await this.query(`SELECT result AS events FROM run_command_on_workers($$${waiting}$$)`)
+      : [];
+    const events = [...here, ...workers].flatMap(({ events }) => String(events ?? '').split(',')).filter(Boolean);
+    return events.some(event => kind === undefined || event === kind);
   }
 
   someoneWaits(): Promise<void> {
@@ -58,5 +63,6 @@ export class PostgresDatabase {
 
   async close(): Promise<void> {
     await Promise.all(this.#opened.map(store => store.close()));
+    await this.#server.discard?.(this.url);
   }
 }

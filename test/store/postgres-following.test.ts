@@ -73,7 +73,7 @@ describe('following what several processes record', () => {
     const [first, second] = [await database.open(), await database.open()];
     await recordAll(first, [message('held')]);
     const follower = new Follower(await placeNow(first));
-    const hold = await database.hold('SELECT FROM message FOR UPDATE');
+    const hold = await database.hold('SELECT FROM message WHERE account_id = 1 FOR UPDATE');
     const late = record(second, [message('late'), { messageId: 'held', status: rejected }]);
     await database.someoneWaits();
     await recordAll(first, messages(3));
@@ -181,7 +181,7 @@ describe('following what several processes record', () => {
     let woken = 0;
     const end = first.watch(account, () => woken++);
     await until(() => woken > 0);
-    const hold = await database.hold('SELECT FROM message FOR UPDATE');
+    const hold = await database.hold('SELECT FROM message WHERE account_id = 1 FOR UPDATE');
     const late = record(second, [{ messageId: 'held', status: rejected }]);
     await database.someoneWaits();
     const follower = new Follower(await placeNow(first));

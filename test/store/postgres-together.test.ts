@@ -180,7 +180,7 @@ describe('walks beside other processes', () => {
     const first = await database.open();
     const second = await database.open();
     await recordAll(first, [message('held', { sentAt: now - 9 })]);
-    const hold = await database.hold('SELECT FROM message FOR UPDATE');
+    const hold = await database.hold('SELECT FROM message WHERE account_id = 1 FOR UPDATE');
     const late = record(second, [message('late', { sentAt: now - 8 }), { messageId: 'held', status: rejected }]);
     await database.someoneWaits();
     await recordAll(
@@ -336,7 +336,7 @@ describe('retention beside other processes', () => {
     const dropping = first.dropBefore(horizon + hourMs).catch((error: unknown) => error);
     await database.someoneWaits();
     await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%' AND pid <> pg_backend_pid()`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(ALTER|DROP) TABLE' AND pid <> pg_backend_pid()`,
     );
     expect(await dropping).toMatchObject({ name: 'Unavailable' });
     await hold.end();

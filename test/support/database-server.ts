@@ -4,7 +4,10 @@ import { distribute } from '../../src/store/postgres/citus.ts';
 import { PostgresServer } from './postgres-server.ts';
 
 /** What a test needs of a server: databases of its own, and to be rid of them. */
-export type DatabaseServer = Pick<PostgresServer, 'database' | 'query' | 'url' | 'connect' | 'remove'>;
+export type DatabaseServer = Pick<PostgresServer, 'database' | 'query' | 'url' | 'connect' | 'remove'> & {
+  /** Drops one of them early, where it costs the server something to have many. */
+  discard?(url: string): Promise<void>;
+};
 
 /** The server to test on instead of one that the tests start: `postgres://…`, its user a superuser. */
 const givenUrl = process.env.SENTLOG_TEST_POSTGRES;
@@ -16,8 +19,12 @@ export async function databaseServer(settings: readonly string[] = []): Promise<
 
 /** Whether the tests run on a server that is given, and it has Citus. */
 export async function isOnCitus(): Promise<boolean> {
-  return givenUrl !== undefined && (await new GivenServer(givenUrl).nodes()).length > 0;
+  onCitus ??=
+    givenUrl === undefined ? Promise.resolve(false) : new GivenServer(givenUrl).nodes().then(nodes => nodes.length > 0);
+  return onCitus;
 }
+
+let onCitus: Promise<boolean> | undefined;
 
 /** Makes the tables as an operator would before the first server starts: spread, where the tests run on Citus. */
 export async function prepare(url: string, schema = 'sentlog'): Promise<void> {
@@ -39,7 +46,7 @@ let names = 0;
  */
 class GivenServer implements DatabaseServer {
   readonly #url: URL;
-  readonly #made: string[] = [];
+  readonly #made = new Set<string>();
 
   constructor(url: string) {
     this.#url = new URL(url);
@@ -55,7 +62,7 @@ class GivenServer implements DatabaseServer {
   async database(): Promise<string> {
     const name = `sentlog_test_${process.pid}_${++names}`;
     const nodes = await this.nodes();
-    this.#made.push(name);
+    this.#made.add(name);
     if (nodes.length === 0) {
       await this.query(`CREATE DATABASE ${name}`);
       return this.url(name);
@@ -88,10 +95,18 @@ class GivenServer implements DatabaseServer {
   }
 
   async remove(): Promise<void> {
+    for (const name of [...this.#made]) await this.#drop(name);
+  }
+
+  async discard(url: string): Promise<void> {
+    await this.#drop(new URL(url).pathname.slice(1));
+  }
+
+  async #drop(name: string): Promise<void> {
     const nodes = await this.nodes();
     const urls = nodes.length === 0 ? [this.#url.href] : nodes.map(node => this.#at(node));
-    for (const name of this.#made.splice(0))
-      for (const url of urls) await this.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, url);
+    for (const url of urls) await this.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, url);
+    this.#made.delete(name);
   }
 
   /** The servers of the cluster, the coordinator first; none without Citus. */

@@ -10,8 +10,8 @@ export type Range = { readonly from: EpochMs; readonly to: EpochMs };
 
 /** The tables that are partitioned by `sent_at`, alike. */
 const parents = ['message', 'report'] as const;
-/** Each holds some twenty tables and indexes, and as many locks until its transaction ends. */
-const madeAtOnceMax = 8;
+/** Each holds some twenty tables and indexes, and as many locks until its transaction ends; on Citus for each shard. */
+const madeAtOnceMax = 2;
 
 /** The partitions by time, made as messages need them and dropped whole. */
 export class Partitions {

@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { text, truth } from '../../postgres/cells.ts';
+import { isLockNotHad } from '../../postgres/failure.ts';
 import type { Session } from '../../postgres/session.ts';
 import { citusIsThere } from './citus.ts';
 
@@ -36,23 +38,39 @@ export function newChild(parent: string, name: string, { from, to }: { from: num
   ];
 }
 
-/** Where partitions cannot be detached while others work, they wait for a drop, and it for them: not longer than this. */
-const dropLockMsMax = 500;
-
 /**
  * Drops a partition without making anybody wait: it is detached first, which waits for the transactions that might
- * read it instead of holding up those that come. Citus cannot do that: there it is dropped at once, or not this time.
- * Not to be called inside a transaction.
+ * read it instead of holding up those that come. Not to be called inside a transaction.
  */
 export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
   const [[onCitus] = []] = await session.query(citusIsThere);
-  if (truth(onCitus)) {
-    await session.run(`SET lock_timeout = ${dropLockMsMax}`);
-    await session.run(`DROP TABLE ${name}`);
-    await session.run('RESET lock_timeout');
-    return;
-  }
+  if (truth(onCitus)) return dropOnCitus(session, name);
   if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
   if (phase === 'detaching') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
   await session.run(`DROP TABLE ${name}`);
+}
+
+/** Whoever comes while a drop waits for a lock waits behind it: no longer than this, and a tenth of the time. */
+const dropLockMsMax = 100;
+const dropPauseMs = 900;
+const dropTriesMax = 20;
+
+/**
+ * Citus cannot detach a partition while others work. So it is dropped in a moment when nobody reads the table, on the
+ * coordinator and on the workers, which are told of the limit too. Rejects with `Unavailable` when there is none.
+ */
+async function dropOnCitus(session: Session, name: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await session.run(`BEGIN; SET LOCAL citus.propagate_set_commands = 'local'`);
+      await session.run(`SET LOCAL lock_timeout = ${dropLockMsMax}`);
+      await session.run(`DROP TABLE ${name}`);
+      await session.run('COMMIT');
+      return;
+    } catch (error) {
+      await session.run('ROLLBACK');
+      if (!isLockNotHad(error) || tries === dropTriesMax) throw error;
+      await setTimeout(dropPauseMs);
+    }
+  }
 }

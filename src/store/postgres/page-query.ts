@@ -1,3 +1,5 @@
+import type { Filter } from '../../domain/filter.ts';
+import type { EpochMs } from '../../domain/message.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
 import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
@@ -18,12 +20,65 @@ export type PageStatement = {
 /** What bounds a page beyond its query: where the walk stands, and what it may see. */
 export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
 
+/** What a filter asks of one column, and one value for it: an index of the column leads to the messages. */
+export type Condition = { readonly column: string; readonly value: string | number };
+
+/** What each column of a filter is to be, unless one may have several values. */
+export function soleConditions(filter: Filter): readonly Condition[] {
+  if (filter.messageIds !== undefined || lists.some(([name]) => (filter[name]?.length ?? 0) > 1)) return [];
+  const all: Condition[] = [];
+  for (const [name, column] of texted) {
+    const value = filter[name];
+    if (value !== undefined) all.push({ column, value });
+  }
+  for (const [name, column] of lists) {
+    const value = filter[name]?.[0];
+    if (value !== undefined) all.push({ column, value });
+  }
+  if (filter.generalStatus !== undefined)
+    all.push({ column: 'group_id', value: statusGroupNames.indexOf(filter.generalStatus) });
+  return all;
+}
+
+/** The `sentAt` that a page may have: from `since`, up to but without `until`. */
+export function rangeOf({ filter, sentSince }: Query, { place }: Bounds): { since: EpochMs; until: EpochMs } {
+  return {
+    since: Math.max(sentSince, filter.sentSince ?? -Infinity),
+    until: Math.min(filter.sentUntil ?? Infinity, place === undefined ? Infinity : place.sentAt + 1),
+  };
+}
+
 /**
- * The statement for a page. With one condition beside the time, one index leads to the page, so its plan is kept. The
- * limit and the status group stand in the text: a kept plan is made for them.
+ * The statement for a page. The limit and the status group stand in the text: a kept plan is made for them. Where
+ * conditions are to be met together, `rarest` is the column of one that few messages meet: its index leads to the page.
  */
-export function pageStatement(query: Query, bounds: Bounds): PageStatement {
-  return new PageBuilder(query, bounds).build();
+export function pageStatement(query: Query, bounds: Bounds, rarest: string | undefined): PageStatement {
+  return new PageBuilder(query, bounds, rarest).build();
+}
+
+/** Fewer are read and looked at in less time than it takes to plan for 50 partitions. */
+const manyMessages = 1_000;
+
+/** The statement for whether many messages meet a condition: it gives a row or none. */
+export function manyStatement(query: Query, bounds: Bounds, { column, value }: Condition): PageStatement {
+  const { since, until } = rangeOf(query, bounds);
+  return {
+    text: `
+      SELECT m.sent_at FROM message m
+      WHERE m.account_id = $1 AND m.sent_at >= $2 AND m.sent_at < $3 AND ${leading(column, '$4')}
+      ORDER BY m.sent_at DESC, m.number DESC LIMIT 1 OFFSET ${manyMessages - 1}`,
+    values: [query.account, moment(since), moment(until), value],
+    plan: 'kept',
+  };
+}
+
+/**
+ * A kept plan is made without knowing the value. Where all messages so far have one sender, it would be a toss-up
+ * whether to read the index of senders or all messages by time, which for another sender means all there are. Said
+ * thrice, the condition seems to leave few, and its own index wins; reading an index costs no more for it.
+ */
+function leading(column: string, value: string): string {
+  return `m.${column} = ${value} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
 }
 
 class PageBuilder {
@@ -32,17 +87,19 @@ class PageBuilder {
   readonly #values: Value[] = [];
   readonly #account: string;
   readonly #limit: string;
-  readonly #plan: PageStatement['plan'];
+  readonly #rarest: string | undefined;
+  readonly #conditions: number;
   #snapshot: { readonly end: string; readonly running: string } | undefined;
 
-  constructor(query: Query, bounds: Bounds) {
+  constructor(query: Query, bounds: Bounds, rarest: string | undefined) {
     this.#query = query;
     this.#bounds = bounds;
     this.#account = this.#value(query.account);
     // One more than asked for tells whether there is a next page.
     this.#limit = `LIMIT ${query.limit + 1}`;
+    this.#rarest = rarest;
     const { sentSince, sentUntil, ...conditions } = query.filter;
-    this.#plan = query.filter.messageIds !== undefined || Object.keys(conditions).length <= 1 ? 'kept' : 'fresh';
+    this.#conditions = Object.keys(conditions).length;
   }
 
   build(): PageStatement {
@@ -58,10 +115,10 @@ class PageBuilder {
       const group = statusGroupNames.indexOf(generalStatus);
       text =
         snapshot === undefined
-          ? this.#source([...inRange, `m.group_id = ${group}`], identity)
+          ? this.#source([...inRange, this.#isGroup(group)], identity)
           : this.#asOf(snapshot, group, inRange, identity);
     }
-    return { text, values: this.#values, plan: this.#plan };
+    return { text, values: this.#values, plan: this.#isPlannedFresh ? 'fresh' : 'kept' };
   }
 
   /**
@@ -76,7 +133,7 @@ class PageBuilder {
       WHERE r.account_id = ${this.#account} AND r.sent_at = ${of}.sent_at AND r.number = ${of}.number AND ${unseenReport}
       ORDER BY r.version LIMIT 1`;
     const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR (${firstUnseenReport('m', 'r.group_before')}) = ${group})`;
-    const stayed = this.#source([...inRange, seen, `m.group_id = ${group}`, hadIt], identity);
+    const stayed = this.#source([...inRange, seen, this.#isGroup(group), hadIt], identity);
     const here = [seen, ...identity.equal, ...identity.anyOf, `m.group_id <> ${group}`];
     if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
     // Said again as in `#is`, or all reports of the time asked for seem fewer than those that left the group.
@@ -153,22 +210,27 @@ class PageBuilder {
     return { equal, anyOf, several, messageIds };
   }
 
-  /**
-   * A kept plan is made without knowing the value. Where all messages so far have one sender, it would be a toss-up
-   * whether to read the index of senders or all messages by time, which for another sender means all there are. Said
-   * thrice, the condition seems to leave few, and its own index wins; reading an index costs no more for it.
-   */
+  /** Only the values tell which index is the best. */
+  get #isPlannedFresh(): boolean {
+    return this.#conditions > 1 && this.#rarest === undefined && this.#query.filter.messageIds === undefined;
+  }
+
   #is(column: string, value: string): string {
     const equals = `m.${column} = ${value}`;
-    return this.#plan === 'fresh' ? equals : `${equals} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
+    if (this.#isPlannedFresh) return equals;
+    // In this form no index of the column comes into question.
+    return this.#rarest === undefined || this.#rarest === column ? leading(column, value) : `(${equals}) IS TRUE`;
+  }
+
+  #isGroup(group: number): string {
+    const isOneOfSeveral = this.#rarest !== undefined && this.#conditions > 1;
+    return isOneOfSeveral ? this.#is('group_id', this.#value(group)) : `m.group_id = ${group}`;
   }
 
   /** Inside the horizon, the asked times, and behind the walk's place. */
   #range(table: 'm' | 'r'): readonly string[] {
-    const { filter, sentSince } = this.#query;
     const { place } = this.#bounds;
-    const since = Math.max(sentSince, filter.sentSince ?? -Infinity);
-    const until = Math.min(filter.sentUntil ?? Infinity, place === undefined ? Infinity : place.sentAt + 1);
+    const { since, until } = rangeOf(this.#query, this.#bounds);
     return [
       `${table}.sent_at >= ${this.#value(moment(since))}`,
       `${table}.sent_at < ${this.#value(moment(until))}`,

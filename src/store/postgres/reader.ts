@@ -16,20 +16,19 @@ import type { Layouts, Spread } from './layouts.ts';
 import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
 import { firstOfAll, shareOf } from './merge.ts';
 import { moment } from './moment.ts';
-import { type Bounds, type PageStatement, pageStatement } from './page-query.ts';
+import type { Bounds } from './page-query.ts';
+import { Pages } from './pages.ts';
 import { readReport, readState } from './said.ts';
 import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
 
-/** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
-const keptShapesMax = 100;
 /** Longer ones would not fit into a caller's cursor. */
 const bookmarkCharsMax = 2900;
 
-/** Answers queries. Holds nothing between calls: a walk lives in its bookmark. */
+/** Answers queries. Holds nothing that answers depend on: a walk lives in its bookmark. */
 export class Reader {
   readonly #database: Database;
   readonly #layouts: Layouts;
-  readonly #shapes = new Map<string, Statement>();
+  readonly #pages = new Pages();
 
   constructor(database: Database, layouts: Layouts) {
     this.#database = database;
@@ -64,7 +63,7 @@ export class Reader {
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
     const rows =
       only !== undefined && others.length === 0
-        ? await this.#rows(pageStatement(only, bounds))
+        ? await this.#pages.rows(this.#database, only, bounds)
         : await this.#rowsOfAll(asked, bounds, query.limit + 1);
     const page = rows.slice(0, query.limit);
     const logs = page.map(logIn);
@@ -78,7 +77,7 @@ export class Reader {
     const limit = shareOf(count, asked.length);
     const sources = asked.map(query => async (after: Placed | undefined) => {
       const behind = after === undefined ? bounds : { ...bounds, place: after.place };
-      const rows = await this.#rows(pageStatement({ ...query, limit }, behind));
+      const rows = await this.#pages.rows(this.#database, { ...query, limit }, behind);
       return { items: rows.map(row => ({ row, place: placeIn(row) })), more: rows.length > limit };
     });
     return (await firstOfAll(sources, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
@@ -87,13 +86,6 @@ export class Reader {
   async #snapshot(): Promise<Snapshot> {
     const [row] = await this.#database.read(snapshotStatement);
     return snapshotIn(row);
-  }
-
-  async #rows({ text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
-    if (plan === 'fresh') return this.#database.readPlanned({ text: shape }, values);
-    const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#shapes.size}` };
-    if (this.#shapes.size < keptShapesMax) this.#shapes.set(shape, kept);
-    return this.#database.read(this.#shapes.get(shape) ?? { text: shape }, values);
   }
 }
 

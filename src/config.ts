@@ -118,7 +118,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_SEGMENT_MESSAGES',
     integer(1000, 1_000_000),
     '250000',
-    'Messages after which a segment of the log is closed',
+    'Messages, or twice as many reports, after which a segment of the log is closed',
   ),
   segmentAgeMs: setting(
     'SENTLOG_SEGMENT_AGE',

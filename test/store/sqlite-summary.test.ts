@@ -257,6 +257,39 @@ test('many accounts with a few messages each → each its own figures, in the in
   }
 });
 
+test('dropped, summed up and recorded right after a start → each as if it were alone', async () => {
+  const log = newLog();
+  const first = await opened(log);
+  await recordNumbered(first, 0, 500, now);
+  await recordNumbered(first, 500, 501, now);
+  await allSealed(log, 5);
+  await closed(first);
+  const store = await opened(log);
+  const horizon = now - 250_000;
+  const submissions = Array.from({ length: 501 }, (_, i) => submission(i, { sentAt: now - i * 1000 }));
+  const again = store.record({ account: 1, binding: {}, receivedAt: now, sentSince: horizon, submissions });
+  const dropped = store.dropBefore(horizon);
+  const summary = summarize(store, { sentSince: horizon });
+  expect(await summary).toMatchObject({ complete: true, total: 251 });
+  expect(await again).toMatchObject({ recorded: 0, unchanged: 251 });
+  await dropped;
+  expect((await store.stats()).messages).toBe(300);
+  expect(await summarize(store, { sentSince: horizon })).toEqual(await countedByHand(store, { sentSince: horizon }));
+});
+
+test('closed right after a start, a batch on its way → recorded all the same', async () => {
+  const log = newLog();
+  const first = await opened(log);
+  await recordNumbered(first, 0, 301, now);
+  await allSealed(log, 3);
+  await closed(first);
+  const second = await opened(log);
+  const recorded = record(second, [submission(5, { sentAt: now - 5000 }), submission(900, { sentAt: now })]);
+  await closed(second);
+  expect(await recorded).toMatchObject({ recorded: 1, unchanged: 1 });
+  expect((await summarize(await opened(log))).total).toBe(302);
+});
+
 test('more failing senders than are told apart → marked, and the rest is right', async () => {
   const log = newLog({ segmentMessagesMax: 30_000 });
   const store = await opened(log);

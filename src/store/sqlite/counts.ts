@@ -3,7 +3,7 @@ import { minuteOf } from '../../domain/summary.ts';
 import { tally } from '../../domain/summary-cell.ts';
 import { kinds, Moves, movesIn } from './count-items.ts';
 import { CountedRow } from './record-row.ts';
-import type { MessageRow, ReportRow } from './rows-file.ts';
+import type { MessageRow } from './rows-file.ts';
 
 /** Different senders and campaigns of one account's failed messages that a segment tells apart. */
 const namesMax = 10_000;
@@ -57,10 +57,11 @@ export class Counts {
     tally(new CountedRow(row), 1, this.#moves);
   }
 
-  report(row: ReportRow): void {
-    if (row[17] === null) return;
-    this.#turnTo(row[14], row[15]);
-    for (const [kind, value, amount] of movesIn(row[17])) this.#add(kind, value, amount);
+  /** Of a report on a message that the account sent then: what it moved, as its row keeps it. */
+  report(account: AccountId, sentAt: EpochMs, moved: string | null): void {
+    if (moved === null) return;
+    this.#turnTo(account, sentAt);
+    for (const [kind, value, amount] of movesIn(moved)) this.#add(kind, value, amount);
   }
 
   /** The transaction stands. */

@@ -89,8 +89,6 @@ class SqliteStore implements Store {
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
   #writeFailure: string | undefined;
-  /** The writer is long in taking over a log of millions; until then nothing is recorded, and this holds. */
-  #keptAtStart: Kept | undefined;
   #unverified: number[] = [];
   #verifying: number | undefined;
   #closing: Promise<void> | undefined;
@@ -188,7 +186,7 @@ class SqliteStore implements Store {
     for (;;) {
       this.#refuseWhenClosed();
       const damaged = this.#catalog.damaged.length;
-      const kept = asksForTimeOnly(query.filter) ? (this.#keptAtStart ?? (await count())) : undefined;
+      const kept = asksForTimeOnly(query.filter) ? await count() : undefined;
       const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }))) as Summary;
       // What was set aside meanwhile is missing from a part of what was added up.
       if (damaged === this.#catalog.damaged.length) return summary;
@@ -270,9 +268,6 @@ class SqliteStore implements Store {
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
         return this.#readers.tell(reply);
-      case 'ready':
-        this.#keptAtStart = undefined;
-        return;
       case 'failed':
         this.#watchers.wake(reply.accounts);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
@@ -285,8 +280,7 @@ class SqliteStore implements Store {
     }
   }
 
-  #fromLoad({ log, activeId, kept }: Extract<WriterReply, { type: 'loaded' }>): void {
-    this.#keptAtStart = kept;
+  #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
     for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
     for (const { id, reason } of log.rebuilt) this.#noteRebuilt(id, reason);
     for (const { shared, columns } of log.segments) {

@@ -7,7 +7,7 @@ import type { Folder } from './folder.ts';
 import type { LogFile } from './log-file.ts';
 import { maxSentAt, reportedUntil, type SharedSegment } from './shared-segment.ts';
 
-/** What the writer knows of an account's counts, or of all accounts'; the indexes of all other segments up to the last have the rest. */
+/** What the writer knows of an account's counts; the indexes of all other segments up to the last have the rest. */
 export type Kept = {
   readonly unsealed: readonly { readonly segmentId: number; readonly counts: PackedCounts }[];
   readonly lastSegmentId: number;
@@ -60,11 +60,6 @@ export class KeptCounts {
     const segment = segments.find(({ id }) => id === segmentId);
     if (segment === undefined || extentOf(segment) < this.#log.trustedFrom) return;
     this.#distrust(afterAll(segments), [...this.#folder.setAsideNames(), this.#folder.nameOf(segmentId)]);
-  }
-
-  all(lastSegmentId: number): Kept {
-    const unsealed = [...this.#unsealed].map(([segmentId, counts]) => ({ segmentId, counts: counts.pack() }));
-    return { unsealed, lastSegmentId, trustedFrom: this.#log.trustedFrom };
   }
 
   answer(account: AccountId, from: EpochMs, to: EpochMs, lastSegmentId: number): Kept {

@@ -10,6 +10,11 @@ const removed = removedSlot * ordinalsMax;
 const shardCount = 64;
 const shardBits = 26;
 const shardEntriesMin = 64;
+/** By shard: the hash that is too great for it. */
+export const shardEnds: readonly number[] = Array.from(
+  { length: shardCount },
+  (_, index) => (index + 1) * 2 ** shardBits,
+);
 /** Fuller, and a look-up of an unknown id walks ever longer runs; emptier, and memory is spent on nothing. */
 const loadMax = 0.75;
 const growth = 1.3;

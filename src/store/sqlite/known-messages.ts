@@ -1,8 +1,8 @@
 import { guardSegment } from './damage.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
-import { IndexFile } from './index-file.ts';
-import { type KeyMemory, KeyTable } from './key-table.ts';
+import { KeyRun } from './key-run.ts';
+import { type KeyMemory, KeyTable, shardEnds } from './key-table.ts';
 import type { LoadedSegment } from './load.ts';
 import { messageIdIn, type PackedBatch, partSeparator } from './packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from './position.ts';
@@ -12,6 +12,8 @@ import { type Columns, publishedMessages, type SharedSegment } from './shared-se
 
 /** Rows files of older segments kept open for reports on their messages. */
 const openFilesMax = 64;
+/** Indexes whose keys are learnt side by side. */
+const learntAtOnce = 64;
 
 export type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
 
@@ -22,6 +24,8 @@ export class KnownMessages {
   readonly #segments = new Map<number, SharedSegment>();
   readonly #sealed = new Set<number>();
   readonly #files = new Map<number, RowsFile>();
+  /** Whose keys are being learnt from their indexes. */
+  readonly #learning = new Map<number, KeyRun>();
   #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
 
   constructor(folder: Folder, keys: KeyMemory) {
@@ -29,17 +33,13 @@ export class KnownMessages {
     this.#keys = new KeyTable(keys);
   }
 
-  /** Takes over what was found in the folder. */
-  adopt(segments: readonly LoadedSegment[]): void {
-    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
+  /** Takes over what was found in the folder, at once but for the keys: these are learnt by the steps. */
+  adopt(segments: readonly LoadedSegment[]): Generator<void> {
     for (const { shared, columns } of segments) {
       this.add(shared);
-      if (columns === undefined) {
-        this.#sealed.add(shared.id);
-        this.#adoptIndex(shared.id);
-      } else this.#adoptColumns(shared, columns);
+      if (columns === undefined) this.#sealed.add(shared.id);
     }
-    this.#keys.complete();
+    return this.#learn(segments);
   }
 
   add(shared: SharedSegment): void {
@@ -81,6 +81,7 @@ export class KnownMessages {
   }
 
   dropped(segmentId: number): void {
+    this.#closeKeys(segmentId);
     this.#closeFile(segmentId);
     this.#closeWriting(segmentId);
     this.#keys.dropSegment(segmentId);
@@ -89,6 +90,7 @@ export class KnownMessages {
   }
 
   close(): void {
+    for (const segmentId of [...this.#learning.keys()]) this.#closeKeys(segmentId);
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
     this.#writing?.rows.close();
@@ -170,30 +172,38 @@ export class KnownMessages {
     this.#writing = undefined;
   }
 
-  #adoptIndex(segmentId: number): void {
-    const index = new IndexFile(this.#folder.index(segmentId));
-    try {
-      const starts = index.bytesOf('messageId.starts') === 0 ? undefined : index.uint32('messageId.starts');
-      const ordinals = index.uint32Chunks('messageId.ordinals');
-      let [run, place, at]: [Uint32Array, number, number] = [new Uint32Array(0), 0, 0];
-      const nextOrdinal = (): number => {
-        if (place === run.length) [run, place] = [ordinals.next().value ?? run, 0];
-        return run[place++] ?? 0;
-      };
-      for (const hashes of index.uint32Chunks('messageId.hashes'))
-        for (const hash of hashes) {
-          const times = starts === undefined ? 1 : (starts[at + 1] ?? 0) - (starts[at] ?? 0);
-          for (let i = 0; i < times; i++) this.#keys.insert(hash, segmentId, nextOrdinal());
-          at++;
-        }
-    } finally {
-      index.close();
+  /**
+   * Shard by shard, from many segments at a time: the part of the table that is written then stays in the processor's
+   * cache. Segments may be dropped between two steps.
+   */
+  *#learn(segments: readonly LoadedSegment[]): Generator<void> {
+    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
+    for (const { shared, columns } of segments) {
+      if (columns === undefined || !this.#segments.has(shared.id)) continue;
+      this.#learnColumns(shared, columns);
+      yield;
     }
+    const sealed = segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id);
+    for (let i = 0; i < sealed.length; i += learntAtOnce) {
+      for (const id of sealed.slice(i, i + learntAtOnce))
+        if (this.#segments.has(id)) this.#learning.set(id, new KeyRun(this.#folder.index(id)));
+      for (const end of shardEnds) {
+        for (const [id, run] of this.#learning) run.take(end, (hash, ordinal) => this.#keys.insert(hash, id, ordinal));
+        yield;
+      }
+      for (const id of [...this.#learning.keys()]) this.#closeKeys(id);
+    }
+    this.#keys.complete();
   }
 
-  #adoptColumns(shared: SharedSegment, columns: Columns): void {
+  #learnColumns(shared: SharedSegment, columns: Columns): void {
     const count = shared.published[publishedMessages] ?? 0;
     for (let ordinal = 0; ordinal < count; ordinal++)
       this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
+  }
+
+  #closeKeys(segmentId: number): void {
+    this.#learning.get(segmentId)?.close();
+    this.#learning.delete(segmentId);
   }
 }

@@ -193,14 +193,14 @@ function loadReports(rows: RowsFile, firstSequence: number, counts: Counts): Rep
   const messages = new Float64Array(count);
   const groups = new Uint8Array(count);
   for (let done = 0; done < count; ) {
-    const batch = rows.reportsFrom(firstSequence + done, rowsAtATime);
+    const batch = rows.foundReportsFrom(firstSequence + done, rowsAtATime);
     if (batch.length === 0) throw new DamagedRow(`the rows file (report ${done} of ${count} is missing)`);
     for (const row of batch) {
       verifyReport(row);
       messages[done] = row[11];
       groups[done] = groupOfStatus(row[2]);
-      until = Math.max(until, row[15]);
-      counts.report(row);
+      until = Math.max(until, row[13]);
+      counts.report(row[12], row[13], row[14]);
       done++;
     }
     counts.commit();

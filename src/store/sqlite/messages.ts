@@ -68,9 +68,7 @@ export type FoundLog = Pick<LoadedLog, 'damaged' | 'rebuilt'> & {
 
 export type WriterReply =
   | Released
-  | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined; readonly kept: Kept }
-  /** The writer has taken over what was found. */
-  | { readonly type: 'ready' }
+  | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined }
   | ErasNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }

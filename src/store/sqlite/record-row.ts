@@ -13,7 +13,15 @@ import {
   statusWith,
 } from './packed-batch.ts';
 import type { Position } from './position.ts';
-import { DamagedRow, type MessageRow, messageSum, type ReportRow, type ReportState, reportSum } from './rows-file.ts';
+import {
+  DamagedRow,
+  type FoundReport,
+  type MessageRow,
+  messageSum,
+  type ReportRow,
+  type ReportState,
+  reportSum,
+} from './rows-file.ts';
 
 /** The row of a new message, straight from the batch: the path that every recorded message takes. */
 export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {
@@ -52,7 +60,7 @@ export function verifyMessage(row: MessageRow): MessageRow {
   return row;
 }
 
-export function verifyReport<Row extends ReportState | ReportRow>(row: Row): Row {
+export function verifyReport<Row extends ReportState | ReportRow | FoundReport>(row: Row): Row {
   if (row[10] !== reportSum(row)) throw new DamagedRow(`report ${row[0]}`);
   return row;
 }

@@ -80,10 +80,14 @@ export type ReportRow = [
   moved: string | null,
 ];
 
+/** What a start takes of a report: its state, which the checksum is over, and what it moved. */
+export type FoundReport = [...ReportState, message: number, account: number, sentAt: number, moved: string | null];
+
 const messageColumns =
   'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
 const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
 const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed, moved`;
+const foundColumns = `${stateColumns}, message, account, sent_at, moved`;
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -100,7 +104,7 @@ export function messageSum(row: MessageRow): number {
 }
 
 /** Over what a page shows: the state. What the report itself `said` is covered by the checksum of the sealed file. */
-export function reportSum(row: ReportState | ReportRow): number {
+export function reportSum(row: ReportState | ReportRow | FoundReport): number {
   const [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] = row;
   return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
 }
@@ -234,7 +238,9 @@ export class RowsFile {
   }
 
   reportCount(): number {
-    const row = this.#prepare('SELECT coalesce(max(sequence) - min(sequence) + 1, 0) FROM report').get();
+    // Each alone is read off an end of the table; both in one go would read all of it.
+    const [greatest, least] = ['max', 'min'].map(end => `(SELECT ${end}(sequence) FROM report)`);
+    const row = this.#prepare(`SELECT coalesce(${greatest} - ${least} + 1, 0)`).get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
   }
 
@@ -247,10 +253,17 @@ export class RowsFile {
   }
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
-    return this.#prepare(`SELECT ${reportColumns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`).all(
-      from,
-      count,
-    ) as unknown as readonly ReportRow[];
+    return this.#reportsFrom(reportColumns, from, count) as unknown as readonly ReportRow[];
+  }
+
+  foundReportsFrom(from: number, count: number): readonly FoundReport[] {
+    return this.#reportsFrom(foundColumns, from, count) as unknown as readonly FoundReport[];
+  }
+
+  /** Which message each report is on, and the status it left it in. */
+  outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
+    const rows = this.#reportsFrom('sequence, message, status', from, count);
+    return rows as unknown as readonly (readonly [number, number, number])[];
   }
 
   /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
@@ -281,6 +294,13 @@ export class RowsFile {
   close(): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #reportsFrom(columns: string, from: number, count: number): readonly unknown[] {
+    return this.#prepare(`SELECT ${columns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`).all(
+      from,
+      count,
+    );
   }
 
   #among(table: string, key: string, columns: string, keys: readonly number[]): readonly unknown[] {

@@ -67,11 +67,11 @@ function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'repor
   try {
     rows.checkpoint();
     for (let done = 0; done < count; ) {
-      const reports = rows.reportsFrom(segment.firstSequence + done, reportsAtATime);
+      const reports = rows.outcomesFrom(segment.firstSequence + done, reportsAtATime);
       if (reports.length === 0) throw new Error(`${path} lacks ${count - done} of its ${count} reports`);
-      for (const report of reports) {
-        messages[report[0] - segment.firstSequence] = report[11];
-        groups[report[0] - segment.firstSequence] = groupOfStatus(report[2]);
+      for (const [sequence, message, status] of reports) {
+        messages[sequence - segment.firstSequence] = message;
+        groups[sequence - segment.firstSequence] = groupOfStatus(status);
       }
       done += reports.length;
     }

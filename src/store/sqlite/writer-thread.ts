@@ -17,7 +17,10 @@ if (port === null) throw new Error('the writer runs as a worker thread');
 const data: ThreadData = workerData;
 const tell = (reply: WriterReply) => port.postMessage(reply);
 
-function start(): Writer {
+/** The writer and the steps that are left until it can take records. */
+type Started = { readonly writer: Writer; readonly learning: Generator<void> };
+
+function start(): Started {
   const folder = new Folder(data.dataDir);
   const logFile = new LogFile(data.dataDir);
   const log = loadLog(folder, data.hashSeed, data.segmentMessagesMax);
@@ -43,11 +46,8 @@ function start(): Writer {
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
   const activeId = goesOn ? youngest.shared.id : undefined;
-  const kept = writer.adoptCounts(log);
-  tell({ type: 'loaded', log: { segments, damaged: log.damaged, rebuilt: log.rebuilt }, activeId, kept });
-  writer.adopt(log, goesOn);
-  tell({ type: 'ready' });
-  return writer;
+  tell({ type: 'loaded', log: { segments, damaged: log.damaged, rebuilt: log.rebuilt }, activeId });
+  return { writer, learning: writer.adopt(log, goesOn) };
 }
 
 type Waiting = { readonly id: number; readonly batch: PackedBatch };
@@ -89,14 +89,25 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
-function serve(writer: Writer): void {
+function serve({ writer, learning }: Started): void {
+  let ready = false;
+  const learn = () => {
+    ready = learning.next().done === true;
+  };
+  // In between, whatever does not record is answered.
+  const learnOn = () => {
+    learn();
+    if (!ready) setImmediate(learnOn);
+    else if (waiting.length > 0) flush(writer);
+  };
+  learnOn();
   const rotation = setInterval(() => attempt(() => writer.rotateIfDue(Date.now()), []), 1000);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':
         waiting.push({ id: request.id, batch: request.batch });
         // Everything that has arrived by the end of this turn shares one transaction.
-        if (waiting.length === 1) setImmediate(flush, writer);
+        if (ready && waiting.length === 1) setImmediate(flush, writer);
         return;
       case 'spare':
         return writer.reuse(request.columns);
@@ -118,6 +129,8 @@ function serve(writer: Writer): void {
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);
+        if (waiting.length > 0) while (!ready) learn();
+        learning.return(undefined);
         while (waiting.length > 0) flush(writer);
         writer.close();
         port.close();

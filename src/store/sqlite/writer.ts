@@ -56,8 +56,8 @@ export type WriterEvents = {
   eraBegun(eras: readonly Era[]): void;
 };
 
-/** Reports a segment takes before it is full, for each message it may hold. */
-const reportsPerMessageMax = 4;
+/** Reports a segment takes before it is full, for each message it may hold: a start reads each row of the youngest. */
+const reportsPerMessageMax = 2;
 
 type Active = {
   readonly shared: SharedSegment;
@@ -99,26 +99,25 @@ export class Writer {
     this.#nextSequence = nextSequence;
   }
 
-  /** Takes over the counts of what was found, and tells all of them, of every account. */
-  adoptCounts({ segments, gaps }: LoadedLog): Kept {
+  /**
+   * Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. Records can be
+   * taken once the steps are done, which learn the keys of all messages; everything else meanwhile.
+   */
+  adopt({ segments, gaps }: LoadedLog, goesOn: boolean): Generator<void> {
     this.#kept.adopt(segments, gaps);
-    return this.#kept.all(this.#nextSegmentId - 1);
-  }
-
-  /** Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. */
-  adopt({ segments }: LoadedLog, goesOn: boolean): void {
-    this.#known.adopt(segments);
+    const learning = this.#known.adopt(segments);
     const youngest = segments.at(-1);
     for (const { shared, counts } of segments)
       if (counts !== undefined && !(goesOn && shared.id === youngest?.shared.id))
         this.#events.filled(shared.id, counts.pack());
-    if (!goesOn || youngest?.columns === undefined || youngest.counts === undefined) return;
+    if (!goesOn || youngest?.columns === undefined || youngest.counts === undefined) return learning;
     const { shared, columns, counts, createdAt } = youngest;
     const path = this.#options.folder.rows(shared.id);
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     const [messages = 0, reports = 0] = shared.published;
     this.#known.writing(shared.id, rows);
     this.#active = { shared, columns, counts, createdAt, rows, messages, reports, bytes: 0 };
+    return learning;
   }
 
   /**
@@ -316,7 +315,7 @@ export class Writer {
     active.reports++;
     active.bytes += row[13].length;
     this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
-    active.counts.report(row);
+    active.counts.report(row[14], row[15], row[17]);
     return row[16] === 1 ? 'updated' : 'unchanged';
   }
 

@@ -24,12 +24,11 @@ export type Tally = {
 
 type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
 
-/** What a message counts for: the one place that knows. A message of many is not copied for it, so getters may do. */
-export function tally(
-  message: Loose<Counted> & Pick<Counted, 'sentAt' | 'sender' | 'messageCount' | 'status' | 'error'>,
-  sign: 1 | -1,
-  into: Tally,
-): void {
+/** A message of many is not copied for its tally, so getters may do. */
+export type Tallied = Loose<Counted> & Pick<Counted, 'sentAt' | 'sender' | 'messageCount' | 'status' | 'error'>;
+
+/** What a message counts for: the one place that knows. */
+export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
   const { groupId, groupName } = message.status;
   into.group(groupId, sign);
   const { doneAt, price } = message;

@@ -1,5 +1,4 @@
-import type { Counted } from '../../domain/summary.ts';
-import { type Tally, tally } from '../../domain/summary-cell.ts';
+import { type Tallied, type Tally, tally } from '../../domain/summary-cell.ts';
 import { currencyName, currencyNumber } from './packed-batch.ts';
 
 /** What a count is of. The numbers stand in files. */
@@ -56,15 +55,16 @@ export class Moves implements Tally {
 }
 
 /** What a report moves: the message is taken out as it was, and put in as it is. Empty when the counts stay. */
-export function movesBetween(before: Counted, after: Counted): readonly Move[] {
-  const moves = new Map<string, Move>();
+export function movesBetween(before: Tallied, after: Tallied): readonly Move[] {
+  const moves: [kind: number, value: number | string, amount: number][] = [];
   const collect = new Moves((kind, value, amount) => {
-    const key = `${kind} ${value}`;
-    moves.set(key, [kind, value, (moves.get(key)?.[2] ?? 0) + amount]);
+    const same = moves.find(move => move[0] === kind && move[1] === value);
+    if (same === undefined) moves.push([kind, value, amount]);
+    else same[2] += amount;
   });
   tally(before, -1, collect);
   tally(after, 1, collect);
-  return [...moves.values()].filter(([, , amount]) => amount !== 0);
+  return moves.filter(([, , amount]) => amount !== 0);
 }
 
 /** As a report row keeps it. */

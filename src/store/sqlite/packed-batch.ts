@@ -7,6 +7,8 @@ import { absentHash, fieldCount, fields, hashOf } from './fields.ts';
 /** Between the parts of a packed text. Ids hold no control characters; the content comes last and may hold anything. */
 export const partSeparator = '\x1f';
 
+const [, ...optionalFields] = fields;
+
 /** The numbers of one record, side by side; `NaN` stands for absent. */
 export const numbersPerRecord = 10;
 export const numberAt = {
@@ -90,28 +92,23 @@ function packNumbers(numbers: Float64Array, base: number, s: Submission): void {
 
 /** Reads one record back: the writer needs the whole of it only when it is a report, or cannot be recorded. */
 export function unpackSubmission(batch: PackedBatch, index: number): Submission {
-  const texts = splitText(batch.texts[index] ?? '');
+  const submission: Writable<Submission> = splitText(batch.texts[index] ?? '');
+  const extra = batch.extras.get(index);
   const number = (offset: number): number | undefined => {
     const value = batch.numbers[index * numbersPerRecord + offset];
     return value === undefined || Number.isNaN(value) ? undefined : value;
   };
-  const extra = batch.extras.get(index);
-  const [statusKey, errorKey] = [number(numberAt.status), number(numberAt.error)];
+  for (const name of ['sentAt', 'messageCount', 'at', 'doneAt', 'seenAt'] as const) {
+    const value = number(numberAt[name]);
+    if (value !== undefined) submission[name] = value;
+  }
   const [price, currency] = [number(numberAt.price), number(numberAt.currency)];
-  return withoutAbsent({
-    ...texts,
-    sentAt: number(numberAt.sentAt),
-    messageCount: number(numberAt.messageCount),
-    at: number(numberAt.at),
-    doneAt: number(numberAt.doneAt),
-    seenAt: number(numberAt.seenAt),
-    price:
-      price === undefined || currency === undefined
-        ? undefined
-        : { pricePerMessage: price, currency: currencyName(currency) },
-    status: statusKey === undefined ? undefined : statusWith(statusKey, extra),
-    error: errorKey === undefined ? undefined : errorWith(errorKey, extra),
-  });
+  if (price !== undefined && currency !== undefined)
+    submission.price = { pricePerMessage: price, currency: currencyName(currency) };
+  const [statusKey, errorKey] = [number(numberAt.status), number(numberAt.error)];
+  if (statusKey !== undefined) submission.status = statusWith(statusKey, extra);
+  if (errorKey !== undefined) submission.error = errorWith(errorKey, extra);
+  return submission;
 }
 
 /** The id of one record, without reading the rest of it. */
@@ -120,40 +117,22 @@ export function messageIdIn(batch: PackedBatch, index: number): string {
   return text.slice(0, text.indexOf(partSeparator));
 }
 
-type Texts = { readonly messageId: string } & { readonly [name in Exclude<TextName, 'messageId'>]: string | undefined };
-type TextName = (typeof fields)[number] | 'contentJson';
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+type Texts = Pick<Submission, (typeof fields)[number] | 'contentJson'>;
+
+/** What is absent is left out, here as on the wire. */
 export function splitText(text: string): Texts {
-  const parts: string[] = [];
-  let from = 0;
-  for (let i = 0; i < fieldCount; i++) {
-    const to = text.indexOf(partSeparator, from);
-    parts.push(text.slice(from, to));
-    from = to + 1;
+  let end = text.indexOf(partSeparator);
+  const texts: Writable<Texts> = { messageId: text.slice(0, end) };
+  for (const name of optionalFields) {
+    const from = end + 1;
+    end = text.indexOf(partSeparator, from);
+    if (end > from) texts[name] = text.slice(from, end);
   }
-  const [messageId = '', bulkId, sender, destination, entityId, applicationId, campaignReferenceId] = parts;
-  return {
-    messageId,
-    bulkId: bulkId || undefined,
-    sender: sender || undefined,
-    destination: destination || undefined,
-    entityId: entityId || undefined,
-    applicationId: applicationId || undefined,
-    campaignReferenceId: campaignReferenceId || undefined,
-    contentJson: text.slice(from) || undefined,
-  };
+  if (end + 1 < text.length) texts.contentJson = text.slice(end + 1);
+  return texts;
 }
-
-type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-/** Leaves out what is `undefined`: an absent field is absent, here as on the wire. */
-export function withoutAbsent<T extends object>(value: T): Partial<Present<T>> & RequiredOf<T> {
-  const copy: Record<string, unknown> = {};
-  for (const [key, held] of Object.entries(value)) if (held !== undefined) copy[key] = held;
-  return copy as Partial<Present<T>> & RequiredOf<T>;
-}
-
-type RequiredOf<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] };
 
 /** What a caller's own status or error says beyond the registry. */
 type Extra = {

@@ -1,6 +1,7 @@
 import type { EpochMs, LogRecord, MessageIdentity, MessageState, Price, TimelineEntry } from '../../domain/message.ts';
 import { deliveryErrorByKey, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
 import { type DatedReport, dated, type Report, showsTheSame } from '../../domain/report.ts';
+import type { Tallied } from '../../domain/summary-cell.ts';
 import { movedText, movesBetween } from './count-items.ts';
 import {
   currencyName,
@@ -181,6 +182,8 @@ type Said = {
   readonly p?: readonly [pricePerMessage: number, currency: string];
 };
 
+type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
+
 /** Where a report stands: its own number, its message, and the report before it on that message. */
 export type ReportPlace = {
   readonly sequence: number;
@@ -197,14 +200,15 @@ export function reportRowOf(
   before: MessageState,
 ): ReportRow {
   const extra = extraJson(report);
-  const said: Said = {
-    ...(report.status !== undefined && { s: report.status.key }),
-    ...(report.error !== undefined && { e: report.error.key }),
-    ...(extra !== undefined && { x: extra }),
-    ...(report.at !== undefined && { a: report.at }),
-    ...(report.doneAt !== undefined && { d: report.doneAt }),
-    ...(report.seenAt !== undefined && { v: report.seenAt }),
-    ...(report.price !== undefined && { p: [report.price.pricePerMessage, report.price.currency] }),
+  // What is undefined is left out of the JSON.
+  const said: Loose<Said> = {
+    s: report.status?.key,
+    e: report.error?.key,
+    x: extra,
+    a: report.at,
+    d: report.doneAt,
+    v: report.seenAt,
+    p: report.price && [report.price.pricePerMessage, report.price.currency],
   };
   const row: ReportState = [
     place.sequence,
@@ -223,8 +227,15 @@ export function reportRowOf(
   const { message, position } = place;
   const changed = !showsTheSame(before, settled);
   const identity = identityOf(message);
-  const moved = changed ? movedText(movesBetween({ ...identity, ...before }, { ...identity, ...settled })) : null;
+  const moved = changed ? movedText(movesBetween(tallied(identity, before), tallied(identity, settled))) : null;
   return [...row, position, receivedAt, JSON.stringify(said), message[1], message[2], changed ? 1 : 0, moved];
+}
+
+function tallied(
+  { sentAt, sender, campaignReferenceId, messageCount }: MessageIdentity,
+  { status, error, doneAt, price }: MessageState,
+): Tallied {
+  return { sentAt, sender, campaignReferenceId, messageCount, status, error, doneAt, price };
 }
 
 /** What the report itself said, at the moment it counts for. */

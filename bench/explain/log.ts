@@ -1,9 +1,9 @@
-import type { Submission } from '../../src/domain/message.ts';
+import type { EpochMs, Submission } from '../../src/domain/message.ts';
 import type { Bookmark, Store } from '../../src/store/store.ts';
 import { parseRecordText } from '../../src/wire/log-record.ts';
 import { LogWriter, logBytesMax } from '../dataset/log-writer.ts';
 import { ReportWriter } from '../dataset/report-writer.ts';
-import type { LogShape } from '../dataset/shape.ts';
+import { jitterMs, type LogShape } from '../dataset/shape.ts';
 
 /** Both hold the same: what is read of one must not touch the other's. */
 export const accounts = [1, 2] as const;
@@ -13,6 +13,15 @@ const batchesAtOnce = 4;
 
 /** A log with the place, for those who follow, before all that was recorded. */
 export type RecordedLog = { readonly shape: LogShape; readonly begin: Bookmark };
+
+const hourMs = 3_600_000;
+const spanMs = 48 * hourMs - jitterMs;
+
+/** 48 hours, all of them whole: to the planner, and in truth, any index of a partition of a few rows is as good. */
+export function wholeHours(messages: number, now: EpochMs): LogShape {
+  const firstSentAt = Math.floor(now / hourMs) * hourMs - 48 * hourMs;
+  return { seed: 1, firstId: 0, messages, firstSentAt, spanMs, spread: 'arrival' };
+}
 
 /** Records the messages of a log and reports on its newest tenth, for both accounts. */
 export async function recordLog(store: Store, shape: LogShape): Promise<RecordedLog> {

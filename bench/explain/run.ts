@@ -4,18 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PostgresServer } from '../../test/support/postgres-server.ts';
-import type { LogShape } from '../dataset/shape.ts';
 import { digits } from '../judge.ts';
 import type { Catalog } from './catalog.ts';
 import { faultsOf } from './check.ts';
 import { type Asked, askAll, prepare } from './explain.ts';
-import { accounts } from './log.ts';
+import { accounts, wholeHours } from './log.ts';
 import { type Plan, rowsRead, rowsReturned } from './plan.ts';
 import { planLogSettings } from './plan-log.ts';
 
 const messagesDefault = 1_500_000;
-const hourMs = 3_600_000;
-const spanMs = 48 * hourMs;
 
 const usage = `npm run explain -- [options]
 
@@ -38,12 +35,8 @@ async function main(): Promise<number> {
   const server = await PostgresServer.start(settings, folder);
   try {
     const url = await server.database();
-    // Whole hours: in a partition of a few rows any index is as good as the other.
-    const firstSentAt = Math.floor(Date.now() / hourMs) * hourMs - spanMs;
-    const each = Math.floor(messages / accounts.length);
-    const shape: LogShape = { seed: 1, firstId: 0, messages: each, firstSentAt, spanMs, spread: 'arrival' };
     process.stderr.write(`recording ${messages} messages …\n`);
-    const log = await prepare(url, shape);
+    const log = await prepare(url, wholeHours(Math.floor(messages / accounts.length), Date.now()));
     await server.query('VACUUM (ANALYZE)', url);
     const { asked, catalog } = await askAll(server, folder, url, log);
     print(table(asked, catalog));

@@ -2,24 +2,13 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LogShape } from '../../bench/dataset/shape.ts';
 import { faultsOf } from '../../bench/explain/check.ts';
 import { askAll, prepare } from '../../bench/explain/explain.ts';
-import type { RecordedLog } from '../../bench/explain/log.ts';
+import { type RecordedLog, wholeHours } from '../../bench/explain/log.ts';
 import { planLogSettings } from '../../bench/explain/plan-log.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 
-const hourMs = 3_600_000;
-const spanMs = 48 * hourMs;
-const shape: LogShape = {
-  seed: 1,
-  firstId: 0,
-  messages: 20_000,
-  // Whole hours: in a partition of a few rows any index is as good as the other, to the planner and in truth.
-  firstSentAt: Math.floor(Date.now() / hourMs) * hourMs - spanMs,
-  spanMs,
-  spread: 'arrival',
-};
+const messagesOfEach = 20_000;
 const folder = mkdtempSync(join(tmpdir(), 'sentlog-plans-'));
 let server: PostgresServer;
 let url: string;
@@ -29,7 +18,7 @@ beforeAll(async () => {
   // Whether tables are analysed is what these tests differ in.
   server = await PostgresServer.start(['fsync=off', 'autovacuum=off', ...planLogSettings], folder);
   url = await server.database();
-  log = await prepare(url, shape);
+  log = await prepare(url, wholeHours(messagesOfEach, Date.now()));
 });
 afterAll(() => server.remove());
 

@@ -68,6 +68,30 @@ test('accounts, keys and users → kept in the database alone', async () => {
   expect(existsSync(folder)).toBe(false);
 });
 
+test('spread → the account is, the status tells, and again is nothing to do', async () => {
+  expect((await sentlog('accounts', 'create', 'shop')).code).toBe(0);
+  const first = await sentlog('db', 'spread', 'shop', '--slices', '8');
+  expect(oneLine(first.stderr)).toBe('what is recorded for shop from now on is spread over 8 slices');
+  expect(first.code).toBe(0);
+  expect(rowsOf(await sentlog('db', 'status')).slice(migrations.length)).toEqual([
+    { account: 'shop', slices: 8, olderSlices: [] },
+  ]);
+  expect(oneLine((await sentlog('db', 'spread', 'shop', '--slices', '8')).stderr)).toBe('shop is on 8 slices already');
+});
+
+test.each([
+  [['nobody', '--slices', '8'], 'there is no account "nobody"'],
+  [['shop', '--slices', '65'], '--slices is at most 64'],
+  [['shop', '--slices', '0'], 'not a whole number above 0'],
+  [['shop'], "required option '--slices <count>' not specified"],
+])('spread %j → one line that says why, exit code 1, and nothing is spread', async (args, line) => {
+  expect((await sentlog('accounts', 'create', 'shop')).code).toBe(0);
+  const { code, stderr } = await sentlog('db', 'spread', ...args);
+  expect(oneLine(stderr)).toContain(line);
+  expect(code).toBe(1);
+  expect(rowsOf(await sentlog('db', 'status'))).toHaveLength(migrations.length);
+});
+
 test.each([
   ['no address', [], 'a database is needed: --store postgres://…, or the variable SENTLOG_STORE'],
   ['an address of something else', ['--store', 'mysql://ann:hunter2@db/log'], '--store: the value is not an address'],

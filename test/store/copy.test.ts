@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../src/domain/filter.ts';
 import type { AccountId } from '../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../src/domain/summary.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { spreadAccount } from '../../src/store/postgres/spreading.ts';
 import { FolderInUse } from '../../src/store/sqlite/folder.ts';
 import { FolderLog } from '../../src/store/sqlite/folder-log.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -28,6 +30,11 @@ async function emptyDatabase(): Promise<PostgresDatabase> {
   return database;
 }
 
+async function spread({ url }: PostgresDatabase, schema: string, slices: number): Promise<void> {
+  await migrate({ url, schema }, () => {});
+  for (const account of accounts) await spreadAccount({ url, schema }, { account, slices, announceMs: 0 });
+}
+
 /** Figures of a log's ten seconds, one a bucket. */
 function figures(store: Store, account: AccountId, filter: Filter): Promise<Summary> {
   const range = summaryRange(filter, start, start + 20_000, 20);
@@ -39,49 +46,57 @@ const anyBatch = fc.record({
   batch: fc.array(anySubmission, { minLength: 1, maxLength: 25 }),
 });
 
-test.each([3, 1000])('any log, %i messages a segment → the copy answers alike', async segmentMessagesMax => {
-  const database = await emptyDatabase();
-  let runs = 0;
-  const property = fc.asyncProperty(
-    fc.array(anyBatch, { minLength: 1, maxLength: 20 }),
-    fc.array(anyFilter, { minLength: 3, maxLength: 3 }),
-    async (batches, filters) => {
-      const log = new SqliteLog({ segmentMessagesMax });
-      const reference = new MemoryStore();
-      try {
-        const original = await log.open();
-        for (const [i, { account, batch }] of batches.entries())
-          for (const store of [original, reference])
-            await store.record({
-              account,
-              binding: {},
-              receivedAt: start + 10_000 + i,
-              sentSince: 0,
-              submissions: batch,
-            });
-        const asked = async (store: Store) => [
-          await answers(store, 0, ids),
-          await Promise.all(filters.map(filter => walk(store, { account: 1, filter, sentSince: 0, limit: 2 }))),
-        ];
-        const expected = await asked(original);
-        await original.close();
-        const schema = `copy_${segmentMessagesMax}_${++runs}`;
-        const { checks } = await copy(log, database, { schema });
-        const { messages, ...faults } = all(checks);
-        expect(faults).toEqual({ missing: 0, different: 0, alike: true });
-        const store = await database.open({ schema });
-        expect(await asked(store)).toEqual(expected);
-        expect((await store.stats()).messages).toBe(messages);
-        for (const account of accounts)
-          for (const filter of [{}, ...filters])
-            expect(await figures(store, account, filter)).toEqual(await figures(reference, account, filter));
-      } finally {
-        log.remove();
-      }
-    },
-  );
-  await fc.assert(property, { numRuns: 10 });
-});
+test.each([
+  [3, 1],
+  [1000, 1],
+  [1000, 5],
+])(
+  'any log, %i messages a segment, accounts over %i slices → the copy answers alike',
+  async (segmentMessagesMax, slices) => {
+    const database = await emptyDatabase();
+    let runs = 0;
+    const property = fc.asyncProperty(
+      fc.array(anyBatch, { minLength: 1, maxLength: 20 }),
+      fc.array(anyFilter, { minLength: 3, maxLength: 3 }),
+      async (batches, filters) => {
+        const log = new SqliteLog({ segmentMessagesMax });
+        const reference = new MemoryStore();
+        try {
+          const original = await log.open();
+          for (const [i, { account, batch }] of batches.entries())
+            for (const store of [original, reference])
+              await store.record({
+                account,
+                binding: {},
+                receivedAt: start + 10_000 + i,
+                sentSince: 0,
+                submissions: batch,
+              });
+          const asked = async (store: Store) => [
+            await answers(store, 0, ids),
+            await Promise.all(filters.map(filter => walk(store, { account: 1, filter, sentSince: 0, limit: 2 }))),
+          ];
+          const expected = await asked(original);
+          await original.close();
+          const schema = `copy_${segmentMessagesMax}_${++runs}`;
+          await spread(database, schema, slices);
+          const { checks } = await copy(log, database, { schema });
+          const { messages, ...faults } = all(checks);
+          expect(faults).toEqual({ missing: 0, different: 0, alike: true });
+          const store = await database.open({ schema });
+          expect(await asked(store)).toEqual(expected);
+          expect((await store.stats()).messages).toBe(messages);
+          for (const account of accounts)
+            for (const filter of [{}, ...filters])
+              expect(await figures(store, account, filter)).toEqual(await figures(reference, account, filter));
+        } finally {
+          log.remove();
+        }
+      },
+    );
+    await fc.assert(property, { numRuns: 10 });
+  },
+);
 
 test('broken off, then started again → goes on where it was; equal times keep their order', async () => {
   const log = emptyLog(1000);
@@ -102,6 +117,21 @@ test('broken off, then started again → goes on where it was; equal times keep 
   expect(all(second.checks)).toEqual(faultless(6000));
   const store = await database.open();
   expect(await walk(store, { account: 1, filter: {}, sentSince: 0, limit: 1000 })).toEqual(expected);
+});
+
+test('the account is spread in the middle → goes on, and finds what is there where it is', async () => {
+  const messages = Array.from({ length: 400 }, (_, n) => submission(n, { sentAt: start + n }));
+  const log = await logOf([messages.slice(0, 300), messages.slice(100)], 100);
+  const database = await emptyDatabase();
+  expect((await copy(log, database, { stepsMax: 2 })).sum).toMatchObject({ copied: 200 });
+  await spread(database, 'sentlog', 5);
+  const { sum, checks } = await copy(log, database);
+  expect(sum).toMatchObject({ copied: 200, alreadyThere: 200 });
+  expect(all(checks)).toEqual(faultless(400));
+  const rows = await database.query('SELECT account_id, count(*)::int AS count FROM sentlog.message GROUP BY 1');
+  const counts = new Map(rows.map(({ account_id: slice, count }) => [Number(slice), Number(count)]));
+  expect(counts.size).toBe(5);
+  expect(counts.get(1)).toBeGreaterThan(200);
 });
 
 test('log that went on after a copy → the next copy brings what came since, reports on old messages too', async () => {

@@ -38,6 +38,13 @@ export function addDb(program: Command): void {
         ['SLICES', row => row.slices],
         ['OLDER', row => row.olderSlices.join(' ')],
         ['ANNOUNCED', row => row.announcedSlices],
+        [
+          'WORKERS',
+          row =>
+            Object.entries(row.workers ?? {})
+              .map(([worker, slices]) => `${worker} ${slices}`)
+              .join(', '),
+        ],
       ]);
   });
 

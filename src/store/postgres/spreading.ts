@@ -7,6 +7,8 @@ import { type ConnectionOptions, connected } from '../../postgres/connections.ts
 import { isLockNotHad } from '../../postgres/failure.ts';
 import { isLock, lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
+import { bigints } from './arrays.ts';
+import { citusIsThere } from './citus.ts';
 import { planningSettings } from './planning.ts';
 import { type Slice, sliceAt } from './slices.ts';
 
@@ -29,6 +31,8 @@ export type SpreadAccount = {
   readonly olderSlices: readonly number[];
   /** Announced and not begun: `spreadAccount` was broken off. */
   readonly announcedSlices?: number;
+  /** On Citus, how many of the slices are on each worker: the number its hash made it, not an even one. */
+  readonly workers?: Readonly<Record<string, number>>;
 };
 
 /**
@@ -167,26 +171,43 @@ export async function spreadAccounts(target: Target): Promise<readonly SpreadAcc
     const [[there] = []] = await session.query(`SELECT to_regclass('layout') IS NOT NULL`);
     if (!truth(there)) return [];
     const rows = await session.query(
-      `SELECT coalesce(a.name, l.account_id::text), l.slices, l.begun_at IS NOT NULL
-       FROM layout l LEFT JOIN account a ON a.id = l.account_id ORDER BY 1, l.number`,
+      `SELECT l.account_id, coalesce(a.name, l.account_id::text), l.slices, l.begun_at IS NOT NULL
+       FROM layout l LEFT JOIN account a ON a.id = l.account_id ORDER BY 2, l.number`,
     );
-    const layouts = rows.map(([account, slices, begun]) => ({
-      account: text(account),
-      slices: integer(slices),
-      begun: truth(begun),
-    }));
-    return Array.from(
-      Map.groupBy(layouts, layout => layout.account),
-      ([account, own]): SpreadAccount => {
-        const begun = own.filter(layout => layout.begun).map(layout => layout.slices);
-        const announced = own.find(layout => !layout.begun)?.slices;
-        return {
-          account,
-          slices: begun.at(-1) ?? 1,
-          olderSlices: begun.slice(0, -1),
-          ...(announced !== undefined && { announcedSlices: announced }),
-        };
-      },
-    );
+    const spread: SpreadAccount[] = [];
+    for (const [account, own] of Map.groupBy(rows, ([id]) => integer(id))) {
+      const begun = own.filter(row => truth(row[3])).map(row => integer(row[2]));
+      const slices = begun.at(-1) ?? 1;
+      const announced = own.find(row => !truth(row[3]));
+      const workers = await workersOf(session, account, slices);
+      spread.push({
+        account: text(own[0]?.[1]),
+        slices,
+        olderSlices: begun.slice(0, -1),
+        ...(announced !== undefined && { announcedSlices: integer(announced[2]) }),
+        ...(workers !== undefined && { workers }),
+      });
+    }
+    return spread;
   });
+}
+
+const slicesByWorker = `
+  SELECT n.nodename || ':' || n.nodeport, count(*)
+  FROM unnest($1::bigint[]) u (slice)
+  JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column('message', u.slice)
+  JOIN pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary'
+  GROUP BY 1 ORDER BY 1`;
+
+/** `undefined` where the tables are not on workers. */
+async function workersOf(session: Session, account: AccountId, slices: number): Promise<SpreadAccount['workers']> {
+  const [[onCitus] = []] = await session.query(citusIsThere);
+  if (!truth(onCitus)) return undefined;
+  const [distributed] = await session.query(
+    `SELECT 1 FROM pg_dist_partition p WHERE p.logicalrelid = 'message'::regclass`,
+  );
+  if (distributed === undefined) return undefined;
+  const asked = bigints(Array.from({ length: slices }, (_, i) => sliceAt(account, i)));
+  const rows = await session.query(slicesByWorker, [asked]);
+  return Object.fromEntries(rows.map(([worker, count]) => [text(worker), integer(count)]));
 }

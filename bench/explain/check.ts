@@ -13,8 +13,8 @@ const buffersPerRow = 3;
  * What is wrong with the plans of a question: a partition read from end to end, an index that was not claimed, a
  * partition that cannot hold what is asked for, or more rows and pages than lead to the answer.
  */
-export function faultsOf({ question, plans, logs }: Asked, catalog: Catalog): readonly string[] {
-  return plans.flatMap(plan => {
+export function faultsOf({ question, plans, firstPlans, logs }: Asked, catalog: Catalog): readonly string[] {
+  return [...firstPlans, ...plans].flatMap(plan => {
     const ofPage =
       question.claims === undefined
         ? []

@@ -13,6 +13,8 @@ import { type Question, questionsOn } from './questions.ts';
 export type Asked = {
   readonly question: Question;
   readonly plans: readonly Plan[];
+  /** Those of the first time, when nothing is remembered of pages before. */
+  readonly firstPlans: readonly Plan[];
   readonly logs: readonly LogRecord[];
 };
 
@@ -58,13 +60,15 @@ export async function askAll(
     const questions = await questionsOn(store, log);
     const catalog = await Catalog.read(client);
     for (const question of questions) {
-      await question.ask();
+      const plansNow = async () => (await planLog.take()).filter(plan => isOfTheLog(plan, catalog));
       await planLog.take();
       await question.ask();
-      const before = new Set((await planLog.take()).map(plan => plan.statement));
+      const firstPlans = await plansNow();
+      await question.ask();
+      const before = new Set((await plansNow()).map(plan => plan.statement));
       const logs = await question.ask();
-      const plans = (await planLog.take()).filter(plan => before.has(plan.statement) && isOfTheLog(plan, catalog));
-      asked.push({ question, plans, logs });
+      const plans = (await plansNow()).filter(plan => before.has(plan.statement));
+      asked.push({ question, plans, firstPlans, logs });
     }
     return { asked, catalog };
   } finally {

@@ -136,7 +136,7 @@ class PageBuilder {
     const stayed = this.#source([...inRange, seen, this.#isGroup(group), hadIt], identity);
     const here = [seen, ...identity.equal, ...identity.anyOf, `m.group_id <> ${group}`];
     if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
-    // Said again as in `#is`, or all reports of the time asked for seem fewer than those that left the group.
+    // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the group.
     const groupAgain = this.#value(group);
     const left = `
       SELECT m.*, f.state_before AS then_state

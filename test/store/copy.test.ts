@@ -11,16 +11,16 @@ import { spreadAccount } from '../../src/store/postgres/spreading.ts';
 import { FolderInUse } from '../../src/store/sqlite/folder.ts';
 import { FolderLog } from '../../src/store/sqlite/folder-log.ts';
 import type { Store } from '../../src/store/store.ts';
+import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
 import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
 import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
-let server: PostgresServer;
+let server: DatabaseServer;
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+  server = await databaseServer(['fsync=off', 'full_page_writes=off']);
 });
 afterAll(() => server.remove());
 

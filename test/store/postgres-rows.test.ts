@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusByKey, statuses } from '../../src/domain/registry.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
+import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { hourMs, logOf, message, now, query, recordAll } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
-let server: PostgresServer;
+let server: DatabaseServer;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off']);
+  server = await databaseServer(['fsync=off']);
 });
 afterAll(() => server.remove());
 

@@ -185,7 +185,7 @@ describe('walks beside other processes', () => {
     await database.someoneWaits();
     await recordAll(
       first,
-      messages(4, i => ({ sentAt: now - i })),
+      messages(4, i => ({ sentAt: now - 1 - i })),
     );
     const expected = ['m0', 'm1', 'm2', 'm3', 'held'];
     const begun = await first.find(query({ walk: true, limit: 2 }));

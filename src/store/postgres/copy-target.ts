@@ -3,6 +3,7 @@ import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate } from '../../postgres/migrate.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import type { WholeMessage } from '../whole-message.ts';
+import { distribute } from './citus.ts';
 import { type Copied, copyGroup, type CopyGroup as SliceGroup, storedOf } from './copy-group.ts';
 import { Database } from './database.ts';
 import { foundElsewhere } from './elsewhere.ts';
@@ -53,6 +54,7 @@ export class CopyTarget {
     const database = new Database({ url, schema, ...pools, statementTimeoutMs: statementMsMax, observer });
     try {
       await migrate({ url, schema }, note => observer.note(note));
+      await distribute({ url, schema }, note => observer.note(note), 'added');
       const partitions = new Partitions(database, partitionMs);
       const layouts = new Layouts(database);
       await Promise.all([layouts.refresh(), partitions.refresh()]);

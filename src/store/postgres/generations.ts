@@ -2,7 +2,7 @@ import { integer, truth } from '../../postgres/cells.ts';
 import { isLock, lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { childrenOf, dropChild, newChild } from './table-parts.ts';
+import { childrenOf, dropChild, givingWay, newChild, waitBrieflyOnCitus } from './table-parts.ts';
 
 /**
  * What every recording transaction takes before it reads which generation is the youngest. While one holds it the
@@ -72,14 +72,7 @@ export class Generations {
 
   async #advance(youngest: number): Promise<void> {
     const next = youngest + 1;
-    await this.#database.transaction(`SELECT pg_advisory_xact_lock(${lockKey('partitions')})`, async session => {
-      for (const parent of parents) {
-        const name = nameOf(parent, next);
-        const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [name]);
-        if (truth(there)) continue;
-        for (const statement of newChild(parent, name, { from: next, to: next + 1 })) await session.run(statement);
-      }
-    });
+    for (const parent of parents) await givingWay(() => this.#make(parent, next));
     // Waits for the recordings at work, and those that come wait behind it: it may hold them up for this long at most.
     const alone = `SET LOCAL lock_timeout = 1000; SELECT pg_advisory_xact_lock(${lockKey('generation')})`;
     await this.#database.transaction(alone, async session => {
@@ -87,6 +80,19 @@ export class Generations {
         'INSERT INTO generation (number) SELECT $1::integer WHERE $1 = (SELECT max(number) + 1 FROM generation)',
         [next],
       );
+    });
+  }
+
+  /** In a transaction of its own, as partitions are. */
+  #make(parent: (typeof parents)[number], generation: number): Promise<void> {
+    const alone = `SELECT pg_advisory_xact_lock(${lockKey('partitions')})`;
+    return this.#database.transaction(alone, async session => {
+      const name = nameOf(parent, generation);
+      const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [name]);
+      if (truth(there)) return;
+      await waitBrieflyOnCitus(session);
+      const range = { from: generation, to: generation + 1 };
+      for (const statement of newChild(parent, name, range)) await session.run(statement);
     });
   }
 }

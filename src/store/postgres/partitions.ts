@@ -3,15 +3,19 @@ import { text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { childrenOf, dropChild, newChild } from './table-parts.ts';
+import { childrenOf, dropChild, givingWay, newChild, waitBrieflyOnCitus } from './table-parts.ts';
 
 /** The `sentAt` that one partition holds: from `from`, up to but without `to`. */
 export type Range = { readonly from: EpochMs; readonly to: EpochMs };
 
 /** The tables that are partitioned by `sent_at`, alike. */
 const parents = ['message', 'report'] as const;
-/** Each holds some twenty tables and indexes, and as many locks until its transaction ends; on Citus for each shard. */
-const madeAtOnceMax = 2;
+type Parent = (typeof parents)[number];
+/**
+ * Each in a transaction of its own: on Citus, attaching waits for whoever writes to the table, and they for it, so that
+ * holding one table while waiting for the other might never end. A range is one that messages are recorded into when `message` has it, so that comes last.
+ */
+const madeInOrder: readonly Parent[] = ['report', 'message'];
 
 /** The partitions by time, made as messages need them and dropped whole. */
 export class Partitions {
@@ -31,7 +35,7 @@ export class Partitions {
   }
 
   async refresh(): Promise<void> {
-    this.#ranges = await rangesIn(this.#database);
+    this.#ranges = await rangesIn(this.#database, 'message');
   }
 
   /** Makes what is missing so that messages of these moments can be recorded. Not to be called inside a transaction. */
@@ -56,17 +60,20 @@ export class Partitions {
   }
 
   async #make(sentAts: readonly EpochMs[]): Promise<void> {
-    let lacking = sentAts.filter(sentAt => this.rangeOf(sentAt) === undefined);
-    while (lacking.length > 0) {
-      await this.#database.transaction(`SELECT pg_advisory_xact_lock(${lockKey('partitions')})`, async session => {
-        const ranges = await rangesIn(session);
-        for (const range of this.#missing(ranges, lacking).slice(0, madeAtOnceMax))
-          for (const statement of parents.flatMap(parent => partitionStatements(parent, range)))
-            await session.run(statement);
-      });
-      await this.refresh();
-      lacking = lacking.filter(sentAt => this.rangeOf(sentAt) === undefined);
-    }
+    for (const parent of madeInOrder) while (await givingWay(() => this.#makeOne(parent, sentAts)));
+    await this.refresh();
+  }
+
+  /** Makes one partition that is missing; whether there was one. */
+  #makeOne(parent: Parent, sentAts: readonly EpochMs[]): Promise<boolean> {
+    const alone = `SELECT pg_advisory_xact_lock(${lockKey('partitions')})`;
+    return this.#database.transaction(alone, async session => {
+      const [range] = this.#missing(await rangesIn(session, parent), sentAts);
+      if (range === undefined) return false;
+      await waitBrieflyOnCitus(session);
+      for (const statement of partitionStatements(parent, range)) await session.run(statement);
+      return true;
+    });
   }
 
   /** What to add to `ranges` so that all moments are covered; cut to the gaps that partitions of another width left. */
@@ -96,19 +103,20 @@ function oldestFirst(a: Range, b: Range): number {
   return a.from - b.from;
 }
 
-async function rangesIn(session: Pick<Session, 'query'>): Promise<readonly Range[]> {
+async function rangesIn(session: Pick<Session, 'query'>, parent: Parent): Promise<readonly Range[]> {
   const rows = await session.query(
     `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = 'message'::regclass AND NOT i.inhdetachpending`,
+     WHERE i.inhparent = $1::regclass AND NOT i.inhdetachpending`,
+    [parent],
   );
-  return rows.flatMap(row => rangeNamed('message', text(row[0])) ?? []).sort(oldestFirst);
+  return rows.flatMap(row => rangeNamed(parent, text(row[0])) ?? []).sort(oldestFirst);
 }
 
 /**
  * Attached rather than created in place: that needs no lock which readers or recorders would wait for. A table of the
  * name that is no partition is one that was detached to be dropped.
  */
-function partitionStatements(parent: (typeof parents)[number], range: Range): readonly string[] {
+function partitionStatements(parent: Parent, range: Range): readonly string[] {
   const name = nameOf(parent, range);
   return [`DROP TABLE IF EXISTS ${name}`, ...newChild(parent, name, range)];
 }

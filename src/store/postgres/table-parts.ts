@@ -43,34 +43,58 @@ export function newChild(parent: string, name: string, { from, to }: { from: num
  * read it instead of holding up those that come. Not to be called inside a transaction.
  */
 export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
-  const [[onCitus] = []] = await session.query(citusIsThere);
-  if (truth(onCitus)) return dropOnCitus(session, name);
+  if (await isOnCitus(session)) return dropOnCitus(session, name);
   if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
   if (phase === 'detaching') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
   await session.run(`DROP TABLE ${name}`);
 }
 
-/** Whoever comes while a drop waits for a lock waits behind it: no longer than this, and a tenth of the time. */
-const dropLockMsMax = 100;
-const dropPauseMs = 900;
-const dropTriesMax = 20;
-
 /**
- * Citus cannot detach a partition while others work. So it is dropped in a moment when nobody reads the table, on the
- * coordinator and on the workers, which are told of the limit too. Rejects with `Unavailable` when there is none.
+ * Citus cannot detach a partition while others work. So it is dropped in a moment when nobody reads the table. Rejects
+ * with `Unavailable` when there is none.
  */
-async function dropOnCitus(session: Session, name: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
+function dropOnCitus(session: Session, name: string): Promise<void> {
+  return givingWay(async () => {
     try {
-      await session.run(`BEGIN; SET LOCAL citus.propagate_set_commands = 'local'`);
-      await session.run(`SET LOCAL lock_timeout = ${dropLockMsMax}`);
+      await session.run('BEGIN');
+      await waitBriefly(session);
       await session.run(`DROP TABLE ${name}`);
       await session.run('COMMIT');
-      return;
     } catch (error) {
       await session.run('ROLLBACK');
-      if (!isLockNotHad(error) || tries === dropTriesMax) throw error;
-      await setTimeout(dropPauseMs);
+      throw error;
+    }
+  });
+}
+
+async function isOnCitus(session: Session): Promise<boolean> {
+  const [[there] = []] = await session.query(citusIsThere);
+  return truth(there);
+}
+
+/** Whoever comes while a table on Citus waits for a lock waits behind it: no longer than this, and a part of the time. */
+const lockMsMax = 150;
+const pauseMs = 850;
+const triesMsMax = 20_000;
+
+/** Bounds what a transaction waits for a lock on Citus, also on the workers, which are told what is set from now on. */
+export async function waitBrieflyOnCitus(session: Session): Promise<void> {
+  if (await isOnCitus(session)) await waitBriefly(session);
+}
+
+async function waitBriefly(session: Session): Promise<void> {
+  await session.run(`SET LOCAL citus.propagate_set_commands = 'local'`);
+  await session.run(`SET LOCAL lock_timeout = ${lockMsMax}`);
+}
+
+/** Runs a transaction that waits briefly until it has had its locks, and lets others pass between the tries. */
+export async function givingWay<T>(transaction: () => Promise<T>): Promise<T> {
+  for (const begun = performance.now(); ; ) {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (!isLockNotHad(error) || performance.now() - begun > triesMsMax) throw error;
+      await setTimeout(pauseMs);
     }
   }
 }

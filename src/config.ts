@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
+import { limits } from './limits.ts';
 import {
   address,
   BadValue,
   choice,
   credential,
   databaseUrl,
+  databaseUrls,
   duration,
   integer,
   type Kind,
@@ -65,6 +67,21 @@ export const serverSettings = Object.freeze({
     integer(2, 1000),
     '10',
     'Connections to the database for the log, half of them to record; a server has up to eight more for the rest',
+  ),
+  replicas: {
+    ...setting(
+      'SENTLOG_STORE_READ',
+      databaseUrls(limits.replicasMax),
+      '',
+      'Streaming standbys of that database, separated by commas, which answer reads while they are recent enough',
+    ),
+    secret: true,
+  },
+  replicaLagMs: setting(
+    'SENTLOG_STORE_READ_LAG',
+    duration('200ms', '10m'),
+    '1s',
+    'How old an answer of such a standby may be; what this server recorded itself always shows',
   ),
   partitionMs: setting(
     'SENTLOG_PARTITION',
@@ -204,6 +221,8 @@ export function loadConfig(sources: Sources): Config {
     dataDir: read(s.dataDir, sources),
     store: read(s.store, sources),
     poolSize: read(s.poolSize, sources),
+    replicas: read(s.replicas, sources),
+    replicaLagMs: read(s.replicaLagMs, sources),
     partitionMs: read(s.partitionMs, sources),
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
     retentionMs: read(s.retentionMs, sources),
@@ -227,8 +246,9 @@ export function loadConfig(sources: Sources): Config {
   return Object.freeze(config);
 }
 
-function folderFault({ retentionMs, segmentAgeMs }: Config): string | undefined {
+function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | undefined {
   const s = serverSettings;
+  if (replicas.length > 0) return `${s.replicas.env} needs ${s.store.env}: a data folder has no replicas`;
   const segments = Math.ceil(retentionMs / segmentAgeMs);
   if (segments <= segmentsMax) return undefined;
   return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;
@@ -274,8 +294,11 @@ export function loadClientConfig(sources: Sources): ClientConfig {
 /** The configuration as it may be logged. */
 export function maskedConfig(config: Config): Readonly<Record<string, unknown>> {
   const rows: Readonly<Record<string, Setting<unknown>>> = serverSettings;
-  const shown = (name: string, value: unknown) =>
-    rows[name]?.secret && typeof value === 'string' ? (rows[name].kind.mask?.(value) ?? '***') : value;
+  const masked = (value: unknown, mask?: (text: string) => string): unknown => {
+    if (Array.isArray(value)) return value.map(one => masked(one, mask));
+    return typeof value === 'string' ? (mask?.(value) ?? '***') : value;
+  };
+  const shown = (name: string, value: unknown) => (rows[name]?.secret ? masked(value, rows[name].kind.mask) : value);
   return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, shown(name, value)]));
 }
 

@@ -67,6 +67,8 @@ export const limits = Object.freeze({
   /** Changes that are read for a stream at once. */
   streamChangesMax: 250,
 
+  replicasMax: 16,
+
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 

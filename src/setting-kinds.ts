@@ -114,17 +114,38 @@ export const serverUrl: Kind<string> = {
 export const databaseUrl: Kind<string | undefined> = {
   parse: text => {
     if (text === '') return undefined;
-    if (!/^postgres(?:ql)?:\/\//.test(text) || !URL.canParse(text))
-      throw new BadValue('is not an address like postgres://user:password@host:5432/database');
+    if (!isDatabaseUrl(text)) throw new BadValue('is not an address like postgres://user:password@host:5432/database');
     return text;
   },
-  // Its query may hold a password as well.
-  mask: text => {
-    const { protocol, username, password, host, pathname } = new URL(text);
-    const user = username === '' ? '' : `${username}${password === '' ? '' : ':***'}@`;
-    return `${protocol}//${user}${host}${pathname}`;
-  },
+  mask: maskedUrl,
 };
+
+function isDatabaseUrl(text: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
+}
+
+/** As `databaseUrl`, up to so many, separated by commas; a comma inside one is written `%2C`. `mask` takes one. */
+export function databaseUrls(max: number): Kind<readonly string[]> {
+  return {
+    parse: text => {
+      if (text.trim() === '') return Object.freeze([]);
+      const values = text.split(',').map(value => value.trim());
+      if (!values.every(isDatabaseUrl))
+        throw new BadValue('is not a list of addresses like postgres://user:password@host:5432/database');
+      if (new Set(values).size < values.length) throw new BadValue('names an address twice');
+      if (values.length > max) throw new BadValue(`names more than ${max} addresses`);
+      return Object.freeze(values);
+    },
+    mask: maskedUrl,
+  };
+}
+
+/** Without passwords: the query may hold one as well. */
+function maskedUrl(text: string): string {
+  const { protocol, username, password, host, pathname } = new URL(text);
+  const user = username === '' ? '' : `${username}${password === '' ? '' : ':***'}@`;
+  return `${protocol}//${user}${host}${pathname}`;
+}
 
 /** Any printable ASCII without spaces: what a header can carry. */
 export const credential: Kind<string> = {

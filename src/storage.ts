@@ -67,9 +67,17 @@ const generationMsMin = 24 * 3_600_000;
 
 async function openDatabase(config: Config, url: string, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
-  const { poolSize, partitionMs, statementTimeoutMs, retentionMs } = config;
+  const { poolSize, partitionMs, statementTimeoutMs, retentionMs, replicas, replicaLagMs } = config;
   const generationMs = Math.max(generationMsMin, Math.ceil(retentionMs / 3));
-  const options = { url, poolSize, partitionMs, statementTimeoutMs, generationMs, observer };
+  const options = {
+    url,
+    poolSize,
+    partitionMs,
+    statementTimeoutMs,
+    generationMs,
+    observer,
+    ...(replicas.length > 0 && { replicas: { urls: replicas, lagMsMax: replicaLagMs } }),
+  };
   const store = parts.adopt(await openPostgresStore(options), one => one.close());
   const note = observer.note.bind(observer);
   const connections = (max: number) => new Connections({ url, schema: schemaName, statementTimeoutMs, max, note });

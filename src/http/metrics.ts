@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { StoreObserver, StoreStats } from '../store/store.ts';
+import type { StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
 
 const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const commitSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -119,6 +119,7 @@ function storeMetrics(registers: Registry[]) {
     labelNames: ['name'],
     registers,
   });
+  const reads = readMetrics(registers);
   return {
     committed(group: { readonly durationMs: number; readonly messages: number; readonly reports: number }) {
       commits.observe(group.durationMs / 1000);
@@ -138,6 +139,30 @@ function storeMetrics(registers: Registry[]) {
       oldest.set((stats.oldestSentAt ?? 0) / 1000);
       damaged.reset();
       for (const { name } of stats.damaged) damaged.set({ name }, 1);
+      if (stats.reads !== undefined) reads(stats.reads);
     },
+  };
+}
+
+/** Only where there are replicas: else they would be series of nothing. */
+function readMetrics(registers: Registry[]) {
+  const counted = new Counter({
+    name: 'sentlog_store_reads_total',
+    help: 'Reads answered, by the place: the primary, or a read replica',
+    labelNames: ['place'],
+    registers,
+  });
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `sentlog_store_replica_${name}`, help, labelNames: ['replica'], registers });
+  const used = gauge('used', '0 while a read replica is not used: it is behind, or does not answer');
+  const lag = gauge('lag_seconds', 'Age of the newest thing that a read replica is known to show');
+  return ({ primary, replicas }: StoreReads) => {
+    counted.reset();
+    counted.inc({ place: 'primary' }, primary);
+    for (const { name, reads, isUsed, behindMs } of replicas) {
+      counted.inc({ place: name }, reads);
+      used.set({ replica: name }, isUsed ? 1 : 0);
+      if (behindMs !== undefined) lag.set({ replica: name }, behindMs / 1000);
+    }
   };
 }

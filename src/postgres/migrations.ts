@@ -226,10 +226,20 @@ const unbroken = `
 CREATE UNLOGGED TABLE unbroken (era integer NOT NULL);
 `;
 
+/** A row of each process that reads from replicas, which they show when they are recent. */
+const heartbeat = `
+CREATE TABLE heartbeat (
+  process text COLLATE "C" PRIMARY KEY,
+  number bigint NOT NULL,
+  beaten_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
   { number: 3, name: 'request counts', sql: requestCounts },
   { number: 4, name: 'layouts', sql: layouts },
   { number: 5, name: 'unbroken', sql: unbroken },
+  { number: 6, name: 'heartbeat', sql: heartbeat },
 ];

@@ -175,6 +175,23 @@ export type StoreStats = {
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   /** Set while records cannot be stored (a full disk, say): the reason. */
   readonly writeFailure?: string;
+  /** Where reads were answered; absent where there is only one place. */
+  readonly reads?: StoreReads;
+};
+
+/** Reads since the start, by the place that answered them. */
+export type StoreReads = {
+  /** The one that is written to. */
+  readonly primary: number;
+  readonly replicas: readonly ReplicaReads[];
+};
+
+export type ReplicaReads = {
+  readonly name: string;
+  readonly reads: number;
+  readonly isUsed: boolean;
+  /** What is older than this it is known to show; absent until it showed anything. */
+  readonly behindMs?: number;
 };
 
 /** What an engine tells while it works; none of the calls may throw. */

@@ -42,6 +42,8 @@ describe('loadConfig', () => {
       dataDir: resolve('data'),
       store: undefined,
       poolSize: 10,
+      replicas: [],
+      replicaLagMs: 1000,
       partitionMs: 3_600_000,
       statementTimeoutMs: 10_000,
       retentionMs: 172_800_000,
@@ -230,6 +232,31 @@ describe('the database', () => {
   test('no address → the data folder', () => {
     expect(fromEnv({ SENTLOG_STORE: '' }).store).toBeUndefined();
     expect(loadPlace({ env: {}, flags: {} }).store).toBeUndefined();
+  });
+
+  test('addresses of replicas → each as it is, and masked where it is shown', () => {
+    const config = fromEnv({ SENTLOG_STORE: store, SENTLOG_STORE_READ: `${store}, postgres://b/log` });
+    expect(config.replicas).toEqual([store, 'postgres://b/log']);
+    const shown = JSON.stringify(maskedConfig(config));
+    expect(shown).toContain('["postgres://keeper:***@db.example:5433/log","postgres://b/log"]');
+    expect(shown).not.toContain('hunter');
+    expect(fromEnv({ SENTLOG_STORE: store, SENTLOG_STORE_READ: ' ' }).replicas).toEqual([]);
+  });
+
+  test.each([
+    ['postgres://a/log,', 'is not a list of addresses like postgres://user:password@host:5432/database'],
+    ['mysql://keeper:hunter2@a/log', 'is not a list of addresses like postgres://user:password@host:5432/database'],
+    ['postgres://a/log,postgres://a/log', 'names an address twice'],
+    [Array.from({ length: 17 }, (_, i) => `postgres://a${i}/log`).join(), 'names more than 16 addresses'],
+  ])('the addresses %s → refused without repeating them', (text, reason) => {
+    const line = refusal(() => fromEnv({ SENTLOG_STORE: store, SENTLOG_STORE_READ: text }));
+    expect(line).toBe(`SENTLOG_STORE_READ: the value ${reason}`);
+  });
+
+  test('replicas of a data folder → refused', () => {
+    expect(refusal(() => fromEnv({ SENTLOG_STORE_READ: 'postgres://a/log' }))).toBe(
+      'SENTLOG_STORE_READ needs SENTLOG_STORE: a data folder has no replicas',
+    );
   });
 
   test('too many partitions → refused', () => {

@@ -49,6 +49,23 @@ describe('health', () => {
 describe('/metrics', () => {
   const lines = async () => (await anonymous('/metrics')).body.split('\n');
 
+  test('read replicas → reads by place, and how recent each replica is; without them no such series', async () => {
+    expect((await lines()).some(line => line.startsWith('sentlog_store_re') && line.includes('{'))).toBe(false);
+    const away = { name: 'b:5432/log', reads: 0, isUsed: false };
+    breakStats({ reads: { primary: 3, replicas: [{ name: 'a/log', reads: 7, isUsed: true, behindMs: 250 }, away] } });
+    for (let i = 0; i < 2; i++)
+      expect(await lines()).toEqual(
+        expect.arrayContaining([
+          'sentlog_store_reads_total{place="primary"} 3',
+          'sentlog_store_reads_total{place="a/log"} 7',
+          'sentlog_store_reads_total{place="b:5432/log"} 0',
+          'sentlog_store_replica_used{replica="a/log"} 1',
+          'sentlog_store_replica_used{replica="b:5432/log"} 0',
+          'sentlog_store_replica_lag_seconds{replica="a/log"} 0.25',
+        ]),
+      );
+  });
+
   test('requests and records → counted by route, method, status and outcome; no id in a label', async () => {
     await server.record([message('m1'), message('m2')]);
     await server.record([{ messageId: 'm1', status: 5 }]);

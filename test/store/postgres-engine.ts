@@ -1,13 +1,15 @@
 import { migrate } from '../../src/postgres/migrate.ts';
-import { openPostgresStore } from '../../src/store/postgres/engine.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
 import { spreadAccount } from '../../src/store/postgres/spreading.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
 import { type DatabaseServer, prepare } from '../support/database-server.ts';
+import { until } from '../support/sqlite-log.ts';
 import type { EngineHints, OpenedEngine } from './conformance.ts';
 
 /** A sound engine warns of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {
   readonly told: string[] = [];
+  readonly news = new Set<string>();
 
   committed(): void {}
 
@@ -16,20 +18,29 @@ class Complaints implements StoreObserver {
   }
 
   note({ message, level, detail }: Parameters<StoreObserver['note']>[0]): void {
-    if (level !== 'info') this.told.push(`${message} ${JSON.stringify(detail)}`);
+    if (level === 'info') this.news.add(message);
+    else this.told.push(`${message} ${JSON.stringify(detail)}`);
   }
 }
+
+export type PostgresEngineHints = EngineHints & {
+  /** Over how many every account is spread. */
+  readonly slices?: number;
+  readonly replicas?: PostgresStoreOptions['replicas'];
+  /** Runs before a store is closed. */
+  readonly closing?: (store: Store) => Promise<void>;
+};
 
 /** The accounts that the suite records for. */
 const accounts = [1, 2, 7, 70_000];
 
 let schemas = 0;
 
-/** An engine on a schema of its own, with every account spread over so many slices. */
+/** An engine on a schema of its own. */
 export async function openPostgresEngine(
   server: DatabaseServer,
   url: string,
-  { segmentMessagesMax = 1000, slices = 1 }: EngineHints & { slices?: number },
+  { segmentMessagesMax = 1000, slices = 1, replicas, closing = async () => {} }: PostgresEngineHints,
 ): Promise<OpenedEngine> {
   const schema = `log_${++schemas}`;
   const partitionMs = segmentMessagesMax < 5 ? 2000 : 3_600_000;
@@ -39,18 +50,27 @@ export async function openPostgresEngine(
     for (const account of accounts) await spreadAccount({ url, schema }, { account, slices, announceMs: 0 });
   }
   const observer = new Complaints();
-  const open = (): Promise<Store> => openPostgresStore({ url, schema, poolSize: 4, partitionMs, observer });
+  const options = { url, schema, poolSize: 4, partitionMs, observer, ...(replicas !== undefined && { replicas }) };
+  const open = async (): Promise<Store> => {
+    const store = await openPostgresStore(options);
+    if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));
+    return store;
+  };
+  const close = async (store: Store) => {
+    await closing(store);
+    await store.close();
+  };
   const first = await open();
   let store = first;
   return {
     store: first,
     reopen: async () => {
-      await store.close();
+      await close(store);
       store = await open();
       return store;
     },
     close: async () => {
-      await store.close();
+      await close(store);
       await server.query(`DROP SCHEMA ${schema} CASCADE`, url);
       if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
     },

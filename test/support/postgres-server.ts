@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -68,6 +69,25 @@ export class PostgresServer {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /**
+   * A standby that streams from this server, which is restarted for it: its folder is copied while it is at rest.
+   * `settings` are those of this server, and these.
+   */
+  async standby(settings: readonly string[] = []): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-standby-'));
+    chmodSync(folder, 0o755);
+    if (runsAsRoot()) chownSync(folder, nobody, nobody);
+    await this.halt();
+    // Not by Node: a copy must belong to the server's user.
+    await promisify(execFile)('cp', ['-a', join(this.#folder, 'data'), join(folder, 'data')]);
+    writeFileSync(join(folder, 'data', 'standby.signal'), '');
+    await this.resume();
+    const from = `primary_conninfo=host=127.0.0.1 port=${this.#port} user=postgres`;
+    const standby = new PostgresServer(folder, this.#programs, [...this.#settings, from, ...settings]);
+    await standby.resume();
+    return standby;
   }
 
   get port(): number {
@@ -133,7 +153,7 @@ export class PostgresServer {
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
     });
-    for (const end = Date.now() + startMsMax; !(await this.#answers()); ) {
+    for (const end = Date.now() + startMsMax; !(await this.isThere(this.url('postgres'))); ) {
       if (server.exitCode !== null || Date.now() > end) throw new Error(`PostgreSQL did not start:\n${log}`);
       await new Promise(resolve => setTimeout(resolve, 20));
     }
@@ -155,9 +175,10 @@ export class PostgresServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #answers(): Promise<boolean> {
+  /** Whether the database of this address takes connections. */
+  async isThere(url: string): Promise<boolean> {
     try {
-      await this.query('SELECT 1');
+      await this.query('SELECT 1', url);
       return true;
     } catch {
       return false;

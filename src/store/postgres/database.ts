@@ -1,10 +1,14 @@
+import type { AccountId } from '../../domain/message.ts';
 import type { Row } from '../../postgres/cells.ts';
 import { Connections, connected } from '../../postgres/connections.ts';
 import type { Session, Statement, Transaction, Value } from '../../postgres/session.ts';
-import { type StoreObserver, StoreUnavailable } from '../store.ts';
+import { type StoreObserver, type StoreReads, StoreUnavailable } from '../store.ts';
 import { adaptPlans } from './citus.ts';
 import { recogniseServer } from './era.ts';
-import { planningSettings, readingSettings, type Settings } from './planning.ts';
+import { planningSettings } from './planning.ts';
+import { type Need, type Reading, Replicas, type ReplicaTerms } from './replicas.ts';
+import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from './snapshot.ts';
+import { Source } from './source.ts';
 
 export type DatabaseOptions = {
   readonly url: string;
@@ -13,37 +17,61 @@ export type DatabaseOptions = {
   readonly recordersMax: number;
   readonly statementTimeoutMs: number;
   readonly observer: StoreObserver;
+  readonly replicas?: ReplicaTerms;
 };
-
-const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
 
 /** The log's connections to its database, and what is made sure of on each of them. */
 export class Database {
   readonly #options: DatabaseOptions;
   /** Apart from each other, so that neither readers nor recorders take all connections. */
-  readonly #reading: Connections;
+  readonly #reading: Source;
   readonly #recording: Connections;
+  readonly #replicas: Replicas | undefined;
   #closed = false;
 
   constructor(options: DatabaseOptions) {
+    const { readersMax, recordersMax, observer, replicas, ...target } = options;
     this.#options = options;
-    this.#reading = this.#connections(options.readersMax, readingSettings);
-    this.#recording = this.#connections(options.recordersMax, planningSettings);
+    const begin = async (session: Session) => {
+      await recogniseServer(session, observer);
+      await adaptPlans(session);
+    };
+    const note = observer.note.bind(observer);
+    this.#reading = new Source({ ...target, max: readersMax, note, begin });
+    this.#recording = new Connections({ ...target, max: recordersMax, settings: planningSettings, note, begin });
+    if (replicas !== undefined)
+      this.#replicas = new Replicas({ ...target, terms: replicas, readersMax, observer, begin }, this.#reading);
   }
 
-  /** Reads by a statement whose plan, once made, is kept for all values. */
+  /** Begins to use the replicas; the tables must be there. */
+  start(): void {
+    this.#replicas?.start();
+  }
+
+  /** Where reads were answered; absent without replicas. */
+  get reads(): StoreReads | undefined {
+    return this.#replicas?.reads;
+  }
+
+  /** Reads where all that is needed shows: on a replica, or here. */
+  readWhere<T>(need: Need, work: Reading<T>): Promise<T> {
+    return this.#replicas === undefined ? work(this.#reading) : this.#replicas.read(need, work, () => this.sight());
+  }
+
+  /** What is to be seen at this moment. */
+  async sight(): Promise<Sight> {
+    if (this.#replicas?.areUsed) return sightIn((await this.read(sightStatement))[0]);
+    return { snapshot: snapshotIn((await this.read(snapshotStatement))[0]) };
+  }
+
+  /** To be told when something of the account has become durable, before that is answered. */
+  recorded(account: AccountId): void {
+    this.#replicas?.recorded(account);
+  }
+
+  /** As `Source.read`, of the database itself. */
   read(statement: Statement, values: readonly Value[] = []): Promise<readonly Row[]> {
-    return this.#reading.query(statement, values);
-  }
-
-  /** Reads by a statement that is planned for its very values. */
-  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
-    return this.#reading.transaction(planned, session => session.query(statement, values));
-  }
-
-  /** Reads by several statements as of one moment, each planned for its very values. */
-  readPlannedTogether<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return this.#reading.transaction(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${planned}`, work);
+    return this.#reading.read(statement, values);
   }
 
   /** Runs one statement on a connection that may write. */
@@ -68,22 +96,6 @@ export class Database {
   /** Lets what is running finish, then lets go of every connection. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#reading.close(), this.#recording.close()]);
-  }
-
-  #connections(max: number, plans: Settings): Connections {
-    const { url, schema, statementTimeoutMs, observer } = this.#options;
-    return new Connections({
-      url,
-      schema,
-      statementTimeoutMs,
-      max,
-      settings: plans,
-      note: note => observer.note(note),
-      begin: async session => {
-        await recogniseServer(session, observer);
-        await adaptPlans(session);
-      },
-    });
+    await Promise.all([this.#reading.close(), this.#recording.close(), this.#replicas?.close()]);
   }
 }

@@ -20,7 +20,7 @@ import {
   StoreUnusable,
   type SummaryQuery,
 } from '../store.ts';
-import { distribute } from './citus.ts';
+import { citusIsThere, distribute } from './citus.ts';
 import { Database } from './database.ts';
 import { Feed } from './feed.ts';
 import { Figures } from './figures.ts';
@@ -30,6 +30,7 @@ import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
+import type { ReplicaTerms } from './replicas.ts';
 import type { Slice } from './slices.ts';
 import { Summaries } from './summaries.ts';
 import { hourMs, Sums } from './sums.ts';
@@ -52,6 +53,8 @@ export type PostgresStoreOptions = {
   /** What one statement may take before the call is given up as `StoreUnavailable`. */
   readonly statementTimeoutMs?: number;
   readonly upkeepMs?: number;
+  /** Standbys of the database that answer reads. */
+  readonly replicas?: ReplicaTerms;
   readonly now?: () => EpochMs;
 };
 
@@ -65,17 +68,27 @@ const dropMsMax = 30_000;
  * database cannot be reached now, and with `StoreUnusable` when it is not one that the log can be kept in.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { url, schema = schemaName, poolSize, statementTimeoutMs = 10_000, observer } = options;
+  const { url, schema = schemaName, poolSize, statementTimeoutMs = 10_000, observer, replicas } = options;
   if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
     throw new StoreUnusable('the address of the log is not like postgres://user@host/database');
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
   if (!Number.isSafeInteger(poolSize) || poolSize < 2) throw new RangeError('poolSize must be 2 or more');
   const recordersMax = Math.floor(poolSize / 2);
   const readersMax = poolSize - recordersMax;
-  const database = new Database({ url, schema, readersMax, recordersMax, statementTimeoutMs, observer });
+  const database = new Database({
+    url,
+    schema,
+    readersMax,
+    recordersMax,
+    statementTimeoutMs,
+    observer,
+    ...(replicas !== undefined && { replicas }),
+  });
   try {
     const note: StoreObserver['note'] = one => observer.note(one);
     await migrate({ url, schema }, note);
+    if (replicas !== undefined && truth((await database.query(citusIsThere))[0]?.[0]))
+      throw new StoreUnusable('read replicas cannot be used with Citus: how recent its workers are is not known');
     await distribute({ url, schema }, note, 'added');
     const store = new PostgresStore(database, options);
     await store.begin();
@@ -118,6 +131,7 @@ class PostgresStore implements Store {
     this.#watchers = new Watchers(database, layouts, watermark, observer);
     this.#summaries = new Summaries(database, layouts, this.#sums);
     const recorded = (account: AccountId, slice: Slice) => {
+      database.recorded(account);
       this.#sums.tell(slice);
       this.#watchers.tell(account);
     };
@@ -135,6 +149,7 @@ class PostgresStore implements Store {
 
   async begin(): Promise<void> {
     await Promise.all([this.#layouts.refresh(), this.#partitions.refresh(), this.#watermark.read()]);
+    this.#database.start();
     this.#upkeep.start();
     this.#addingUp.start();
   }
@@ -179,7 +194,14 @@ class PostgresStore implements Store {
     await this.#recorder.probe();
     const figures = await this.#figures.read();
     const { queuedRecords, writeFailure } = this.#recorder;
-    return { ...figures, queuedRecords, damaged: [], ...(writeFailure !== undefined && { writeFailure }) };
+    const { reads } = this.#database;
+    return {
+      ...figures,
+      queuedRecords,
+      damaged: [],
+      ...(writeFailure !== undefined && { writeFailure }),
+      ...(reads !== undefined && { reads }),
+    };
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {

@@ -19,7 +19,7 @@ import { moment } from './moment.ts';
 import type { Bounds } from './page-query.ts';
 import { Pages } from './pages.ts';
 import { readReport, readState } from './said.ts';
-import { type Snapshot, snapshotIn, snapshotStatement } from './snapshot.ts';
+import type { Source } from './source.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
 const bookmarkCharsMax = 2900;
@@ -45,7 +45,9 @@ export class Reader {
     const rows = await this.#layouts.reading(async spread => {
       const slices = spread.slicesHolding(account, messageId);
       const values = slices.map(slice => [slice, messageId, moment(sentSince)]);
-      return (await Promise.all(values.map(one => this.#database.read(historyStatement, one)))).flat();
+      return this.#database.readWhere({ account }, async source =>
+        (await Promise.all(values.map(one => source.read(historyStatement, one)))).flat(),
+      );
     });
     const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
     if (row === undefined) return undefined;
@@ -54,38 +56,40 @@ export class Reader {
   }
 
   async #find(query: Query, spread: Spread, walk: Walk | undefined): Promise<Page> {
+    const { account, limit } = query;
     const asked = spread.asked(query);
     const [only, ...others] = asked;
     const isWalk = query.walk || walk !== undefined;
     // Slices that are asked one after the other must answer for one moment.
     const needsSnapshot = isWalk || others.length > 0;
-    const snapshot = walk?.snapshot ?? (needsSnapshot ? await this.#snapshot() : undefined);
+    const sight = walk ?? (needsSnapshot ? await this.#database.sight() : undefined);
+    const snapshot = sight?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
-    const rows =
+    const rows = await this.#database.readWhere({ account, ...(sight !== undefined && { sight }) }, source =>
       only !== undefined && others.length === 0
-        ? await this.#pages.rows(this.#database, only, bounds)
-        : await this.#rowsOfAll(asked, bounds, query.limit + 1);
-    const page = rows.slice(0, query.limit);
+        ? this.#pages.rows(source, only, bounds)
+        : this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 }),
+    );
+    const page = rows.slice(0, limit);
     const logs = page.map(logIn);
     const last = page.at(-1);
-    if (!isWalk || snapshot === undefined || last === undefined || rows.length <= query.limit) return { logs };
+    if (!isWalk || snapshot === undefined || last === undefined || rows.length <= limit) return { logs };
     return { logs, next: boundedBookmark({ place: placeIn(last), snapshot }) };
   }
 
   /** The newest of all slices. */
-  async #rowsOfAll(asked: readonly Query[], bounds: Bounds, count: number): Promise<readonly Row[]> {
+  async #rowsOfAll(
+    source: Source,
+    asked: readonly Query[],
+    { count, ...bounds }: Bounds & { readonly count: number },
+  ): Promise<readonly Row[]> {
     const limit = shareOf(count, asked.length);
-    const sources = asked.map(query => async (after: Placed | undefined) => {
+    const slices = asked.map(query => async (after: Placed | undefined) => {
       const behind = after === undefined ? bounds : { ...bounds, place: after.place };
-      const rows = await this.#pages.rows(this.#database, { ...query, limit }, behind);
+      const rows = await this.#pages.rows(source, { ...query, limit }, behind);
       return { items: rows.map(row => ({ row, place: placeIn(row) })), more: rows.length > limit };
     });
-    return (await firstOfAll(sources, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
-  }
-
-  async #snapshot(): Promise<Snapshot> {
-    const [row] = await this.#database.read(snapshotStatement);
-    return snapshotIn(row);
+    return (await firstOfAll(slices, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
   }
 }
 

@@ -10,6 +10,9 @@ import { holdsGeneration } from './generations.ts';
  */
 export type Snapshot = { readonly end: number; readonly running: readonly number[] };
 
+/** A snapshot of the database, and how far its write-ahead log goes, in bytes, when it is known to hold all of it. */
+export type Sight = { readonly snapshot: Snapshot; readonly position?: number };
+
 /** Room for an era's transactions: 22 years at 100,000 a second, and 128 eras in what a JavaScript number holds. */
 const eraTransactions = 2 ** 46;
 /** Locks tell the lower 32 bits of a transaction's number. */
@@ -34,6 +37,16 @@ export function firstUnseen({ end, running }: Snapshot): number {
   return running.reduce((first, tx) => Math.min(first, tx), end);
 }
 
+/** Whether all that `then` shows is shown by `now` too. */
+export function covers(now: Snapshot, then: Snapshot): boolean {
+  return then.end <= now.end && now.running.every(tx => tx >= then.end || then.running.includes(tx));
+}
+
+/** Whether both were taken from one server, before it was replaced or promoted. */
+export function ofOneEra(one: Snapshot, other: Snapshot): boolean {
+  return Math.floor(one.end / eraTransactions) === Math.floor(other.end / eraTransactions);
+}
+
 /** The numbers of the transactions that record, or did and still end: the 32 bits that a lock tells of each. */
 export const recordingTransactions = `
   SELECT l.transactionid::text FROM pg_locks l
@@ -46,12 +59,12 @@ export const recordingTransactions = `
  * as seen that do not show yet. The transaction's locks are held until all have committed: there, those that are at work
  * are told by their locks, read after the snapshot was taken.
  */
-export const snapshotStatement: Statement = {
-  name: 'snapshot',
-  text: `
-    SELECT pg_current_snapshot()::text, (SELECT max(e.number) FROM era e),
-      CASE WHEN (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`,
-};
+export const snapshotColumns = `
+  pg_current_snapshot()::text, (SELECT max(e.number) FROM era e),
+  CASE WHEN (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`;
+export const snapshotColumnCount = 3;
+
+export const snapshotStatement: Statement = { name: 'snapshot', text: `SELECT ${snapshotColumns}` };
 
 export function snapshotIn(row: Row = []): Snapshot {
   const snapshot = snapshotOf(integer(row[1]), text(row[0]));
@@ -67,4 +80,17 @@ function before(end: number, locked: string): readonly number[] {
     .filter(distance => distance > 0 && distance < xidNumbers / 2)
     .map(distance => end - distance)
     .sort((a, b) => a - b);
+}
+
+/**
+ * As `snapshotStatement`, with a position in the write-ahead log, which is read after the snapshot was taken: a commit
+ * that the snapshot shows was made durable before it.
+ */
+export const sightStatement: Statement = {
+  name: 'sight',
+  text: `SELECT ${snapshotColumns}, (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint`,
+};
+
+export function sightIn(row: Row = []): Sight {
+  return { snapshot: snapshotIn(row), position: integer(row[snapshotColumnCount]) };
 }

@@ -18,6 +18,7 @@ import type { Layouts, Spread } from './layouts.ts';
 import { readMinutes } from './minutes.ts';
 import { moment } from './moment.ts';
 import type { Slice } from './slices.ts';
+import type { Source } from './source.ts';
 import { countsIn, hourMs, type Sums } from './sums.ts';
 
 /** Parts of a range that are counted one by one at first; what goes fast is counted in greater ones. */
@@ -25,6 +26,12 @@ const firstParts = 16;
 /** Recordings that are not added up yet; with more of them the account is added up soon. */
 const pendingMax = 200;
 const statementCancelled = '57014';
+
+/** Where messages are counted, and until when, by `performance.now()`: time runs from when it is first asked for. */
+type Counting = { readonly source: Source; readonly endsAt: () => number };
+
+/** What each slice of the account is asked, for the figures of a range. */
+type Count = Counting & { readonly range: SummaryRange; readonly asked: readonly SummaryQuery[] };
 
 /** The messages sent from `from` on and before `to`. */
 type Stretch = { readonly from: EpochMs; readonly to: EpochMs };
@@ -42,10 +49,16 @@ export class Summaries {
   }
 
   async summarize(query: SummaryQuery): Promise<Summary> {
-    return this.#layouts.reading(spread => this.#summarize(query, spread));
+    const { account, budgetMs } = query;
+    return this.#layouts.reading(spread => {
+      // One budget, also when a replica fails and all is counted again.
+      let budgetEndsAt: number | undefined;
+      const endsAt = () => (budgetEndsAt ??= performance.now() + budgetMs);
+      return this.#database.readWhere({ account }, source => this.#summarize(query, spread, { source, endsAt }));
+    });
   }
 
-  async #summarize(query: SummaryQuery, spread: Spread): Promise<Summary> {
+  async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {
     const { filter, range, sentSince } = query;
     const { sentSince: _, sentUntil: __, ...conditions } = filter;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
@@ -54,23 +67,29 @@ export class Summaries {
     let uncounted: readonly Stretch[] = [whole];
     if (Object.keys(conditions).length === 0) {
       const minutes = wholeMinutes(whole);
-      await Promise.all(spread.slicesOf(query.account).map(slice => this.#readCells(slice, range, minutes, sheet)));
+      const slices = spread.slicesOf(query.account);
+      await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...counting }, minutes, sheet)));
       uncounted = [
         { from: Math.max(whole.from, minutes.to), to: whole.to },
         { from: whole.from, to: Math.min(whole.to, minutes.from) },
       ].filter(({ from, to }) => from < to);
     }
-    const firstFinished = await this.#count(query, spread.asked(query), uncounted, sheet);
+    const asked = spread.asked(query);
+    const firstFinished = await this.#count({ range, asked, ...counting }, uncounted, sheet);
     return firstFinished === 0
       ? completeSummary(range, sheet.buckets, sheet.total)
       : unfinishedSummary(range, sheet.buckets, firstFinished);
   }
 
   /** What is kept of these minutes, and what is not added up yet, as of one moment. */
-  async #readCells(slice: Slice, range: SummaryRange, minutes: Stretch, sheet: Sheet): Promise<void> {
+  async #readCells(
+    { slice, range, source }: Counting & { readonly slice: Slice; readonly range: SummaryRange },
+    minutes: Stretch,
+    sheet: Sheet,
+  ): Promise<void> {
     if (minutes.to <= minutes.from) return;
     const hours = wholeHours(minutes);
-    const rows = await this.#database.read(keptFigures, [
+    const rows = await source.read(keptFigures, [
       slice,
       ...[minutes.from, minutes.to, hours.from, hours.to].map(moment),
     ]);
@@ -91,25 +110,21 @@ export class Summaries {
 
   /**
    * Counts messages, newest first and all as of one moment, until it is done or time is over. Gives the first bucket
-   * from which on nothing is missing. `slices` is what each slice of the account is asked.
+   * from which on nothing is missing.
    */
-  async #count(
-    { range, budgetMs }: SummaryQuery,
-    slices: readonly SummaryQuery[],
-    stretches: readonly Stretch[],
-    sheet: Sheet,
-  ): Promise<number> {
-    const endsAt = performance.now() + budgetMs;
+  async #count(count: Count, stretches: readonly Stretch[], sheet: Sheet): Promise<number> {
+    const { range, asked, source } = count;
+    const endsAt = count.endsAt();
     const finishedBefore = (stretch: Stretch | undefined) =>
       stretch === undefined ? 0 : bucketOf(range, stretch.to - 1) + 1;
     let firstFinished = finishedBefore(stretches[0]);
     if (stretches.length === 0) return firstFinished;
     try {
-      await this.#database.readPlannedTogether(async session => {
+      await source.readPlannedTogether(async session => {
         for (const [i, stretch] of stretches.entries()) {
           for (const part of partsOf(range, stretch, endsAt)) {
             const counted: CountedPart[] = [];
-            for (const { account, filter } of slices) {
+            for (const { account, filter } of asked) {
               await session.run(timeLeft(endsAt));
               const { text: counting, values } = countStatement({ account, filter, range, ...part });
               counted.push(countedIn(await session.query({ text: counting }, values)));

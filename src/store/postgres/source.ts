@@ -1,0 +1,34 @@
+import type { Row } from '../../postgres/cells.ts';
+import { Connections, type PoolOptions } from '../../postgres/connections.ts';
+import type { Session, Statement, Value } from '../../postgres/session.ts';
+import { readingSettings } from './planning.ts';
+
+const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
+
+/** Where reads are answered: the database itself, or a replica of it. */
+export class Source {
+  readonly #connections: Connections;
+
+  constructor(options: Omit<PoolOptions, 'settings'>) {
+    this.#connections = new Connections({ ...options, settings: readingSettings });
+  }
+
+  /** Reads by a statement whose plan, once made, is kept for all values. */
+  read(statement: Statement, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#connections.query(statement, values);
+  }
+
+  /** Reads by a statement that is planned for its very values. */
+  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
+    return this.#connections.transaction(planned, session => session.query(statement, values));
+  }
+
+  /** Reads by several statements as of one moment, each planned for its very values. */
+  readPlannedTogether<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#connections.transaction(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${planned}`, work);
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+}

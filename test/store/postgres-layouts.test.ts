@@ -142,11 +142,9 @@ describe('an account that is spread while servers run', () => {
   it('a recording is under way when the layout would begin → it ends first, and its id is known afterwards', async () => {
     const [first, second] = [await database.open(), await database.open()];
     await recordAll(first, [message('before')]);
-    // One whose slice is another one by the new layout.
-    const id = pick(
-      ['a', 'b', 'c'].filter(one => sliceIndexOf(one, 5) > 0),
-      0,
-    );
+    // Two whose slices are others by the new layout.
+    const moved = ['a', 'b', 'c', 'd', 'e'].filter(one => sliceIndexOf(one, 5) > 0);
+    const [id, other] = [pick(moved, 0), pick(moved, 1)];
     const hold = await database.hold(`${knowing}; LOCK TABLE message IN SHARE MODE`);
     const early = record(first, [message(id)]);
     await database.someoneWaits();
@@ -160,6 +158,10 @@ describe('an account that is spread while servers run', () => {
     expect((await late).rejected).toHaveLength(1);
     expect(await record(second, [message(id), message('before')])).toEqual(outcome({ unchanged: 2 }));
     expect(await slicesUsed()).toEqual([account]);
+    // One store opened by the new layout, one that has heard of none.
+    const third = await database.open();
+    for (const store of [third, first]) await record(store, [message(other)]);
+    expect((await findIds(third)).toSorted()).toEqual([id, other, 'before'].toSorted());
   });
 
   it('batches of a store that wait when the layout changes → keep their order by id', async () => {

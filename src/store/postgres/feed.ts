@@ -50,8 +50,14 @@ export class Feed {
     const { from, to, settledTx } = stretch;
     const stepsOf = (slice: Slice, after: FeedPlace, count: number) =>
       this.#database.read(stepsAfter, [
-        ...[slice, moment(sentSince), after.tx, after.steps],
-        ...[settledTx, to.tx, to.steps, count],
+        slice,
+        moment(sentSince),
+        after.tx,
+        after.steps,
+        settledTx,
+        to.tx,
+        to.steps,
+        count,
       ]);
     const [only, ...others] = slices;
     if (only !== undefined && others.length === 0) return stepsOf(only, from, limit + 1);

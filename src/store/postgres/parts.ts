@@ -13,6 +13,9 @@ export type Waiting = Part & {
   readonly reject: (error: unknown) => void;
 };
 
+/** A batch whose records have their message numbers. */
+export type Numbered = Waiting & { readonly numbers: readonly number[] };
+
 /** Where a record belongs. */
 export type Way = {
   readonly slice: Slice;
@@ -24,8 +27,8 @@ export type Way = {
 export type Led = Waiting & Way & { readonly layout: number };
 
 /** Divides what waits by the slices its records belong to; its own outcome is put together of what becomes of the parts. */
-export function divide(waiting: Waiting, layout: number, wayOf: (submission: Submission) => Way): readonly Led[] {
-  const { batch, numbers = [], order, misplaced } = waiting;
+export function divide(waiting: Numbered, layout: number, wayOf: (submission: Submission) => Way): readonly Led[] {
+  const { batch, numbers, order, misplaced } = waiting;
   const shares = new Map<string, Share>();
   for (const [i, submission] of batch.submissions.entries()) {
     const way = wayOf(submission);
@@ -34,17 +37,16 @@ export function divide(waiting: Waiting, layout: number, wayOf: (submission: Sub
     shares.set(key, share);
     share.indexes.push(i);
     share.submissions.push(submission);
-    const number = numbers[i];
-    if (number !== undefined) share.numbers.push(number);
+    share.numbers.push(at(numbers, i));
   }
   const all = [...shares.values()];
   const [first, ...others] = all;
   if (first !== undefined && others.length === 0) return [{ ...waiting, ...first.way, layout }];
   gather(all).then(waiting.resolve, waiting.reject);
-  return all.map(({ way, submissions, numbers: own, resolve, reject }) => ({
-    ...{ ...way, layout, order, misplaced, resolve, reject, numbers: own },
-    batch: { ...batch, submissions },
-  }));
+  return all.map(({ way, submissions, numbers: own, resolve, reject }) => {
+    const part = { batch: { ...batch, submissions }, numbers: own };
+    return { ...part, ...way, layout, order, misplaced, resolve, reject };
+  });
 }
 
 /** What of a batch goes one way. */
@@ -61,7 +63,7 @@ async function gather(parts: readonly Share[]): Promise<RecordOutcome> {
   const outcomes = await Promise.all(parts.map(async ({ indexes, promise }) => ({ indexes, ...(await promise) })));
   const sum = (count: 'recorded' | 'updated' | 'unchanged') => outcomes.reduce((total, one) => total + one[count], 0);
   const rejected = outcomes.flatMap(({ indexes, rejected: own }) =>
-    own.map(rejection => ({ ...rejection, index: indexes[rejection.index] ?? rejection.index })),
+    own.map(rejection => ({ ...rejection, index: at(indexes, rejection.index) })),
   );
   return {
     recorded: sum('recorded'),
@@ -69,4 +71,10 @@ async function gather(parts: readonly Share[]): Promise<RecordOutcome> {
     unchanged: sum('unchanged'),
     rejected: rejected.toSorted((a, b) => a.index - b.index),
   };
+}
+
+function at(values: readonly number[], index: number): number {
+  const value = values[index];
+  if (value === undefined) throw new RangeError(`none of ${values.length} records is at ${index}`);
+  return value;
 }

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 import { foundElsewhere } from './elsewhere.ts';
 import type { Layouts, Spread } from './layouts.ts';
-import { divide, type Led, type Waiting, type Way } from './parts.ts';
+import { divide, type Led, type Numbered, type Waiting, type Way } from './parts.ts';
 import { numbersAtOnce, takeNumbers } from './record-group.ts';
 
 const misplacedMax = 6;
@@ -115,8 +115,8 @@ export class Router {
     });
   }
 
-  async #numbered(taken: readonly Waiting[]): Promise<readonly Waiting[]> {
-    if (taken.every(({ numbers }) => numbers !== undefined)) return taken;
+  /** Those that were led before keep theirs. */
+  async #numbered(taken: readonly Waiting[]): Promise<readonly Numbered[]> {
     let number = await takeNumbers(this.#database);
     return taken.map(one => ({ ...one, numbers: one.numbers ?? one.batch.submissions.map(() => number++) }));
   }

@@ -191,6 +191,31 @@ describe('an account that is spread while servers run', () => {
     expect((await slicesUsed()).length).toBe(5);
   });
 
+  it('a batch is being led when the one before it turns out misled → they keep their order by id', async () => {
+    const store = await database.open({ poolSize: 2 });
+    await spreadAtOnce(5);
+    await recordAll(
+      store,
+      messages(40, i => ({ messageId: `before ${i}` })),
+    );
+    const hold = await database.hold(`SELECT pg_advisory_xact_lock(${lockKey('generation')})`);
+    const ids = Array.from({ length: 20 }, (_, i) => `m${i}`);
+    const recording = record(
+      store,
+      ids.map(id => message(id)),
+    );
+    await until(() => database.waits('advisory'));
+    // It waits for its numbers: the only connection is taken.
+    const reporting = record(
+      store,
+      ids.map(messageId => ({ messageId, status: delivered, at: now })),
+    );
+    await database.query(`INSERT INTO sentlog.layout (account_id, slices, begun_at) VALUES (${account}, 3, now())`);
+    await hold.end();
+    expect(await recording).toEqual(outcome({ recorded: 20 }));
+    expect(await reporting).toEqual(outcome({ updated: 20 }));
+  });
+
   it('a walk that began before → goes on exactly, also over what has the asked status no more', async () => {
     const store = await database.open();
     await recordAll(store, messages(30));

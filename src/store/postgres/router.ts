@@ -56,7 +56,7 @@ export class Router {
       if (one.misplaced < misplacedMax) line.waiting.push({ ...one, misplaced: one.misplaced + 1 });
       else one.reject(new StoreUnavailable('the layout of the account changes too often'));
     line.waiting.push(...this.#lanes.takeBack(account));
-    line.waiting.sort((a, b) => a.order - b.order);
+    sortByCall(line.waiting);
   }
 
   #lineOf(account: AccountId): Line {
@@ -79,7 +79,11 @@ export class Router {
         taken = takeSome(line.waiting);
         const led = await this.#led(account, taken);
         if (!line.misled) this.#lanes.put(led);
-        else line.waiting.unshift(...taken);
+        else {
+          // Before those that wait, but behind those that turned out misled meanwhile.
+          line.waiting.push(...taken);
+          sortByCall(line.waiting);
+        }
       } catch (error) {
         for (const { reject } of taken.length > 0 ? taken : line.waiting.splice(0)) reject(error);
       }
@@ -120,6 +124,11 @@ export class Router {
     let number = await takeNumbers(this.#database);
     return taken.map(one => ({ ...one, numbers: one.numbers ?? one.batch.submissions.map(() => number++) }));
   }
+}
+
+/** In the order of the calls; the parts of one keep theirs. */
+function sortByCall(waiting: Waiting[]): void {
+  waiting.sort((a, b) => a.order - b.order);
 }
 
 function ledAsEver(waiting: Waiting, spread: Spread): Led {

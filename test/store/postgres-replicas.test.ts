@@ -78,6 +78,20 @@ describe('a standby answers reads', () => {
     expect(replicas[0]?.reads).toBeGreaterThan(0);
   });
 
+  it('another process records, and this one tells a follower → shown by whatever is asked next', async () => {
+    const [following, recording] = [await pair.openOver(60_000), await pair.open()];
+    await recordAll(recording, [message('before')]);
+    const asked = { account, sentSince: horizon, limit: 10 };
+    const { next: after } = await following.changes(asked);
+    await until(async () => (await findIds(following)).length === 1);
+    await pair.pauseReplay();
+    await recordAll(recording, [message('told')]);
+    await until(async () => (await following.changes({ ...asked, after })).changes.length === 1);
+    expect(await findIds(following)).toEqual(['told', 'before']);
+    expect(await following.history(account, 'told', horizon)).toBeDefined();
+    expect(await summarize(following)).toMatchObject({ total: 2 });
+  });
+
   it('another process records, replay stops and goes on → nothing older than the lag is missed', async () => {
     const lagMsMax = 400;
     const [reading, recording] = [await pair.openOver(lagMsMax), await pair.open()];

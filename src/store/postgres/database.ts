@@ -64,9 +64,9 @@ export class Database {
     return { snapshot: snapshotIn((await this.read(snapshotStatement))[0]) };
   }
 
-  /** To be told when something of the account has become durable, before that is answered. */
-  recorded(account: AccountId): void {
-    this.#replicas?.recorded(account);
+  /** What is durable of the account by now shows from now on: somebody is about to be told of it. */
+  mustShow(account: AccountId): void {
+    this.#replicas?.mustShow(account);
   }
 
   /** As `Source.read`, of the database itself. */

@@ -131,7 +131,7 @@ class PostgresStore implements Store {
     this.#watchers = new Watchers(database, layouts, watermark, observer);
     this.#summaries = new Summaries(database, layouts, this.#sums);
     const recorded = (account: AccountId, slice: Slice) => {
-      database.recorded(account);
+      database.mustShow(account);
       this.#sums.tell(slice);
       this.#watchers.tell(account);
     };
@@ -177,7 +177,10 @@ class PostgresStore implements Store {
 
   async changes(query: ChangesQuery): Promise<Changes> {
     this.#refuseWhenClosed();
-    return this.#feed.changes(query);
+    const changes = await this.#feed.changes(query);
+    // Whoever hears of a message asks for it next.
+    this.#database.mustShow(query.account);
+    return changes;
   }
 
   watch(account: AccountId, wake: () => void): () => void {

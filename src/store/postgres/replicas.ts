@@ -24,8 +24,8 @@ export type ReplicasOptions = Omit<PoolOptions, 'max' | 'note'> & {
 };
 
 /**
- * What a read must show: all that was durable a bounded time ago; of the account, all that this process has recorded;
- * and, in a walk, all that was there when it began. A sight with a position was taken just now.
+ * What a read must show: all that was durable a bounded time ago; of the account, all that this process has recorded or
+ * told followers of; and, in a walk, all that was there when it began. A sight with a position was taken just now.
  */
 export type Need = { readonly account: AccountId; readonly sight?: Sight };
 
@@ -48,8 +48,8 @@ export class Replicas {
   readonly #members: readonly Member[];
   readonly #observer: StoreObserver;
   readonly #upkeeps: readonly Upkeep[];
-  /** When this process last recorded something of an account; kept for as long as a replica may not show it. */
-  readonly #recordedAtMs = new Map<AccountId, number>();
+  /** When this process last told of something of an account; kept for as long as a replica may not show it. */
+  readonly #toldAtMs = new Map<AccountId, number>();
   #primaryReads = 0;
   #heartbeatFails = false;
 
@@ -86,9 +86,9 @@ export class Replicas {
     return { primary: this.#primaryReads, replicas: this.#members.map(({ use }) => use.reads) };
   }
 
-  /** This process recorded something of the account: it is durable, and not answered yet. */
-  recorded(account: AccountId): void {
-    this.#recordedAtMs.set(account, performance.now());
+  /** This process recorded something of the account, or tells a follower of it: it is durable, and not answered yet. */
+  mustShow(account: AccountId): void {
+    this.#toldAtMs.set(account, performance.now());
   }
 
   /** `sight` gives that of the database at this moment. */
@@ -124,9 +124,9 @@ export class Replicas {
       .flatMap(({ use }) => (use.readable === undefined ? [] : [{ use, ...use.readable }]))
       .sort((a, b) => a.server.readsUnderWay - b.server.readsUnderWay);
     if (readable.length === 0) return undefined;
-    const recordedAtMs = this.#recordedAtMs.get(account) ?? -Infinity;
+    const toldAtMs = this.#toldAtMs.get(account) ?? -Infinity;
     const fit = readable.find(
-      ({ beat }) => beat.sentAtMs > recordedAtMs && (begun === undefined || covers(beat.snapshot, begun.snapshot)),
+      ({ beat }) => beat.sentAtMs > toldAtMs && (begun === undefined || covers(beat.snapshot, begun.snapshot)),
     );
     if (fit !== undefined) return fit;
     const { snapshot, position } = begun?.position === undefined ? await sight() : begun;
@@ -143,7 +143,7 @@ export class Replicas {
 
   async #beat(): Promise<void> {
     const now = performance.now();
-    for (const [account, at] of this.#recordedAtMs) if (now - at > this.#lagMsMax) this.#recordedAtMs.delete(account);
+    for (const [account, at] of this.#toldAtMs) if (now - at > this.#lagMsMax) this.#toldAtMs.delete(account);
     try {
       await this.#heartbeat.beat(this.#lagMsMax);
       this.#heartbeatFails = false;

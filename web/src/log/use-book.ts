@@ -131,7 +131,8 @@ function useCatchUp(book: LogBook): (signal: AbortSignal) => Promise<void> {
   return useCallback(
     async signal => {
       await started(book, signal);
-      const query = { ...asked.filter, limit: catchUpLogs };
+      // As a walk, which begins with all there is at that moment; a single page may be of a moment before.
+      const query = { ...asked.filter, limit: catchUpLogs, useCursor: true };
       const results = await queries
         .fetchQuery({
           queryKey: ['page', asked.id, 'catch-up'],

@@ -166,6 +166,19 @@ describe('several stores over one database', () => {
     expect(inside.length).toBeGreaterThan(150);
     expect(inside.length).toBeLessThan(250);
   });
+
+  it('a time for which only messages have a partition → reports get theirs with the next message', async () => {
+    await recordAll(await database.open(), [message('m')]);
+    // As two processes with partitions of other widths may leave it.
+    for (const { name } of await database.query(
+      `SELECT inhrelid::regclass AS name FROM pg_inherits WHERE inhparent = 'sentlog.report'::regclass`,
+    ))
+      await database.query(`DROP TABLE ${name}`);
+    const store = await database.open();
+    await recordAll(store, [message('n')]);
+    const reports = ['m', 'n'].map(messageId => ({ messageId, status: delivered }));
+    expect(await record(store, reports)).toEqual(outcome({ updated: 2 }));
+  });
 });
 
 /** One of many orders of the same texts. */

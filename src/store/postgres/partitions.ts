@@ -8,21 +8,16 @@ import { childrenOf, dropChild, givingWay, newChild, waitBrieflyOnCitus } from '
 /** The `sentAt` that one partition holds: from `from`, up to but without `to`. */
 export type Range = { readonly from: EpochMs; readonly to: EpochMs };
 
-/** The tables that are partitioned by `sent_at`, alike. */
+/** The tables that are partitioned by `sent_at`: alike, but where processes with other widths made them side by side. */
 const parents = ['message', 'report'] as const;
 type Parent = (typeof parents)[number];
-/**
- * Each in a transaction of its own: on Citus, attaching waits for whoever writes to the table, and they for it, so that
- * holding one table while waiting for the other might never end. A range is one that messages are recorded into when `message` has it, so that comes last.
- */
-const madeInOrder: readonly Parent[] = ['report', 'message'];
 
 /** The partitions by time, made as messages need them and dropped whole. */
 export class Partitions {
   readonly #database: Database;
   readonly #partitionMs: number;
-  /** As this process last knew them, oldest first; another process may have made or dropped some since. */
-  #ranges: readonly Range[] = [];
+  /** Of each table, as this process last knew them, oldest first; another process may have made or dropped some since. */
+  #ranges: readonly (readonly Range[])[] = parents.map(() => []);
   #making: Promise<void> = Promise.resolve();
 
   constructor(database: Database, partitionMs: number) {
@@ -30,18 +25,15 @@ export class Partitions {
     this.#partitionMs = partitionMs;
   }
 
-  rangeOf(sentAt: EpochMs): Range | undefined {
-    return covering(this.#ranges, sentAt);
-  }
-
   async refresh(): Promise<void> {
-    this.#ranges = await rangesIn(this.#database, 'message');
+    this.#ranges = await Promise.all(parents.map(parent => rangesIn(this.#database, parent)));
   }
 
   /** Makes what is missing so that messages of these moments can be recorded. Not to be called inside a transaction. */
   async ensure(sentAts: Iterable<EpochMs>): Promise<void> {
     const lacking = new Set<EpochMs>();
-    for (const sentAt of sentAts) if (this.rangeOf(sentAt) === undefined) lacking.add(sentAt);
+    for (const sentAt of sentAts)
+      if (this.#ranges.some(ranges => covering(ranges, sentAt) === undefined)) lacking.add(sentAt);
     if (lacking.size === 0) return;
     // One after the other: what the first makes, the next may have been waiting for.
     const made = this.#making.then(() => this.#make([...lacking]));
@@ -59,8 +51,12 @@ export class Partitions {
     await this.refresh();
   }
 
+  /**
+   * Each in a transaction of its own: on Citus, attaching waits for whoever writes to the table, and they for it, so that
+   * holding one table while waiting for the other might never end.
+   */
   async #make(sentAts: readonly EpochMs[]): Promise<void> {
-    for (const parent of madeInOrder) while (await givingWay(() => this.#makeOne(parent, sentAts)));
+    for (const parent of parents) while (await givingWay(() => this.#makeOne(parent, sentAts)));
     await this.refresh();
   }
 

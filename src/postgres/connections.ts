@@ -174,14 +174,21 @@ class Connection implements Transaction {
     try {
       const result = await work(this);
       const command = await this.run('COMMIT');
-      if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
+      // What the driver refused to send did not make the transaction fail.
+      const { length: failures } = await this.#failures();
+      if (failures > 0 || command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);
       return result;
     } catch (error) {
       await this.#abandon();
       // After the first failure every statement fails for it, and the end of the transaction too.
-      const [first = error] = (await Promise.all(this.#sent)).flat();
+      const [first = error] = await this.#failures();
       throw first;
     }
+  }
+
+  /** Of what was sent, in its order, once all of it is answered. */
+  async #failures(): Promise<readonly unknown[]> {
+    return (await Promise.all(this.#sent)).flat();
   }
 
   #later(work: Promise<unknown>): void {

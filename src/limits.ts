@@ -34,6 +34,8 @@ export const limits = Object.freeze({
 
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
+  /** Characters of content in one transaction of a database, unless they are of one batch: it is held twice while sent. */
+  groupCharsMax: 8 * 1024 * 1024,
 
   /** Messages of one account that are copied into another store by one transaction, and characters of their contents. */
   copyRecordsMax: 2000,

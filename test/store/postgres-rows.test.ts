@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusByKey, statuses } from '../../src/domain/registry.ts';
+import { limits } from '../../src/limits.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
+import { Witness } from '../support/sqlite-log.ts';
 import { hourMs, logOf, message, now, query, recordAll } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
@@ -43,5 +45,20 @@ it.each([1, 20, 400])('%i messages at once with values of every kind → shown a
   const byId = new Map(logs.map(log => [log.messageId, log]));
   for (const one of batch) expect(byId.get(one.messageId)).toEqual(logOf(one));
   expect(logs).toHaveLength(count);
+  await database.close();
+});
+
+it('many requests with the longest contents wait → no transaction holds more than a few megabytes of them', async () => {
+  const database = await PostgresDatabase.create(server);
+  const groups: number[] = [];
+  const observer = Object.assign(new Witness(), {
+    committed: ({ messages }: { readonly messages: number }) => groups.push(messages),
+  });
+  const store = await database.open({ poolSize: 2, observer });
+  const contentJson = JSON.stringify({ type: 'TEXT', text: 'x'.repeat(limits.contentBytesMax - 100) });
+  const batches = Array.from({ length: 300 }, (_, i) => recordAll(store, [message(`m${i}`, { contentJson })]));
+  await Promise.all(batches);
+  expect(groups.reduce((sum, count) => sum + count, 0)).toBe(300);
+  expect(Math.max(...groups) * contentJson.length).toBeLessThanOrEqual(limits.groupCharsMax);
   await database.close();
 });

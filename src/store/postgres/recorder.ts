@@ -218,10 +218,11 @@ export class Recorder {
 
 /** The next batches of a lane that fit into one transaction: none that must wait for one at work, nor any after it. */
 function takeGroup({ waiting, atWork }: Lane): readonly Led[] {
-  let [count, records] = [0, 0];
+  let [count, records, chars] = [0, 0, 0];
   for (const { batch } of waiting) {
     records += batch.submissions.length;
-    if (count > 0 && records > groupRecordsMax) break;
+    for (const { contentJson = '' } of batch.submissions) chars += contentJson.length;
+    if (count > 0 && (records > groupRecordsMax || chars > limits.groupCharsMax)) break;
     if (batch.submissions.some(({ messageId }) => atWork.has(messageId))) break;
     count++;
   }

@@ -25,6 +25,8 @@ export type PageSource = {
 /** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
 const keptShapesMax = 100;
 const rememberedMax = 2_000;
+/** A filter's lists may fill a request line: thousands of those would be too much to remember by. */
+const keyCharsMax = 2_000;
 /** Values become rarer or more frequent. */
 const rememberedMs = 60_000;
 const hourMs = 3_600_000;
@@ -86,9 +88,10 @@ export class Pages {
   }
 }
 
-/** A filter's newest page; pages further back, and single messages, are not guessed at. */
+/** A filter's newest page; pages further back, single messages and long lists are not guessed at. */
 function fullKey({ account, filter, limit }: Query, { place }: Bounds): string | undefined {
   const { sentSince, sentUntil, messageIds, ...conditions } = filter;
   if (place !== undefined || sentUntil !== undefined || messageIds !== undefined) return undefined;
-  return JSON.stringify([account, limit, conditions]);
+  const key = JSON.stringify([account, limit, conditions]);
+  return key.length > keyCharsMax ? undefined : key;
 }

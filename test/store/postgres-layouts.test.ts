@@ -343,6 +343,19 @@ describe('programs that know no slices', () => {
     await recordAll(store, messages(3));
   });
 
+  it('one is connected as a user that may not be looked at → no account is spread until it is gone', async () => {
+    await migrate(target(), () => {});
+    await database.query(
+      'CREATE ROLE another LOGIN; GRANT USAGE ON SCHEMA sentlog TO another; GRANT SELECT ON sentlog.layout TO another',
+    );
+    const hold = await database.hold(`SET application_name = 'sentlog'`);
+    const url = server.url(new URL(database.url).pathname.slice(1), 'another');
+    const spreading = spreadAccount({ ...target(), url }, { account, slices: 4, announceMs: 0 });
+    await expect(spreading).rejects.toThrow(/\d+ \(sentlog\)/);
+    await hold.end();
+    await database.query('DROP OWNED BY another; DROP ROLE another');
+  });
+
   it('one is started after an account was spread → it refuses to start', async () => {
     await database.open();
     await expect(older()).resolves.toEqual([]);

@@ -141,10 +141,14 @@ async function beginNow(session: Session, { account, number, heldBy }: Beginning
   await session.query('UPDATE layout SET begun_at = clock_timestamp() WHERE number = $1', [number]);
 }
 
-/** Every connection of a program that knows layouts holds a lock that says so. */
+/**
+ * Every connection of a program that knows layouts holds a lock that says so. Of another user's, the server may not tell
+ * what kind it is.
+ */
 const unawareSessions = `
   SELECT a.pid, a.application_name FROM pg_stat_activity a
-  WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+  WHERE a.datname = current_database() AND coalesce(a.backend_type, 'client backend') = 'client backend'
+    AND a.pid <> pg_backend_pid()
     AND (a.usename = current_user OR a.application_name = 'sentlog') AND a.application_name NOT LIKE 'citus%'
     AND NOT EXISTS (
       SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND ${isLock('l', 'knowsLayouts')}

@@ -57,11 +57,11 @@ export const recordingTransactions = `
  * What `snapshotIn` reads: taken from the coordinating server, and passed on as values. A transaction that wrote to
  * several workers of Citus is over on the coordinator before they are told to commit, so its snapshot would count rows
  * as seen that do not show yet. The transaction's locks are held until all have committed: there, those that are at work
- * are told by their locks, read after the snapshot was taken. A standby has none of these locks.
+ * are told by their locks, read after the snapshot was taken.
  */
 export const snapshotColumns = `
   pg_current_snapshot()::text, (SELECT max(e.number) FROM era e),
-  CASE WHEN NOT pg_is_in_recovery() AND (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`;
+  CASE WHEN (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`;
 export const snapshotColumnCount = 3;
 
 export const snapshotStatement: Statement = { name: 'snapshot', text: `SELECT ${snapshotColumns}` };

@@ -36,7 +36,7 @@ const summarize = (store: Store, filter = {}) =>
   });
 
 describe('a standby answers reads', () => {
-  it('the database away → pages, a walk under way, histories and summaries go on, within the lag', async () => {
+  it('the database away → pages, a walk under way and summaries go on, within the lag', async () => {
     const store = await pair.openOver(60_000);
     await recordAll(store, messages(30));
     const { next: after } = await store.find(query({ limit: 10, walk: true }));
@@ -50,7 +50,6 @@ describe('a standby answers reads', () => {
     try {
       expect(await findIds(store)).toHaveLength(30);
       expect((await store.find(query({ walk: true, after }))).logs).toHaveLength(20);
-      expect(await store.history(account, 'm7', horizon)).toMatchObject({ log: { messageId: 'm7' } });
       expect(await summarize(store)).toMatchObject({ total: 30 });
       expect(await summarize(store, { sender: '44113496000' })).toMatchObject({ total: 30 });
     } finally {
@@ -59,7 +58,7 @@ describe('a standby answers reads', () => {
     await until(() => store.stats().then(Boolean, () => false));
     const { primary, replicas } = await readsOf(store);
     expect(primary).toBe(before.primary);
-    expect(replicas[0]?.reads).toBe((before.replicas[0]?.reads ?? 0) + 5);
+    expect(replicas[0]?.reads).toBe((before.replicas[0]?.reads ?? 0) + 4);
   });
 
   it('asked right after recording, time and again, replay standing still or not → never missed', async () => {
@@ -80,6 +79,8 @@ describe('a standby answers reads', () => {
 
   it('another process records, and this one tells a follower → shown by whatever is asked next', async () => {
     const [following, recording] = [await pair.openOver(60_000), await pair.open()];
+    const third = await pair.open({ replicas: { urls: [pair.replicaUrl], lagMsMax: 60_000, lookEveryMs: 20 } });
+    await until(async () => (await replicaIn(third)).isUsed);
     await recordAll(recording, [message('before')]);
     const asked = { account, sentSince: horizon, limit: 10 };
     const { next: after } = await following.changes(asked);
@@ -88,7 +89,7 @@ describe('a standby answers reads', () => {
     await recordAll(recording, [message('told')]);
     await until(async () => (await following.changes({ ...asked, after })).changes.length === 1);
     expect(await findIds(following)).toEqual(['told', 'before']);
-    expect(await following.history(account, 'told', horizon)).toBeDefined();
+    for (const store of [following, third]) expect(await store.history(account, 'told', horizon)).toBeDefined();
     expect(await summarize(following)).toMatchObject({ total: 2 });
   });
 

@@ -42,12 +42,11 @@ export class Reader {
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    // Never from a replica: who asks for one message was told of it just now, by whichever process.
     const rows = await this.#layouts.reading(async spread => {
       const slices = spread.slicesHolding(account, messageId);
-      const values = slices.map(slice => [slice, messageId, moment(sentSince)]);
-      return this.#database.readWhere({ account }, async source =>
-        (await Promise.all(values.map(one => source.read(historyStatement, one)))).flat(),
-      );
+      const asked = slices.map(slice => this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]));
+      return (await Promise.all(asked)).flat();
     });
     const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
     if (row === undefined) return undefined;

@@ -242,12 +242,9 @@ class PageBuilder {
 
   /** Whether what a transaction wrote was there at the snapshot's moment. */
   #seen(column: string, { end, running }: Snapshot): string {
-    this.#snapshot ??= {
-      end: this.#value(end),
-      running: running.length === 0 ? '' : this.#value(`{${running.join()}}`),
-    };
-    const before = `${column} < ${this.#snapshot.end}`;
-    return this.#snapshot.running === '' ? before : `(${before} AND ${column} <> ALL (${this.#snapshot.running}))`;
+    // One text, and one kept plan, whether any were running or not.
+    this.#snapshot ??= { end: this.#value(end), running: this.#value(`{${running.join()}}`) };
+    return `(${column} < ${this.#snapshot.end} AND ${column} <> ALL (${this.#snapshot.running}))`;
   }
 
   #list(values: readonly string[]): string {

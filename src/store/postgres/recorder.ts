@@ -1,5 +1,6 @@
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { loadOf, QueueRoom } from '../queue-room.ts';
 import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../store.ts';
 import type { Layouts } from './layouts.ts';
 import type { Led, Way } from './parts.ts';
@@ -35,12 +36,11 @@ export class Recorder {
   readonly #transactionsMax: number;
   readonly #router: Router;
   readonly #lanes = new Map<string, Lane>();
-  readonly #capacityWaiters: (() => void)[] = [];
+  readonly #room = new QueueRoom();
   readonly #restWaiters: (() => void)[] = [];
   #numbering: Promise<unknown> = Promise.resolve();
   #transactions = 0;
   #calls = 0;
-  #queuedRecords = 0;
   #writeFailure: string | undefined;
   #closed = false;
   #idle: () => void = () => {};
@@ -56,7 +56,7 @@ export class Recorder {
   }
 
   get queuedRecords(): number {
-    return this.#queuedRecords;
+    return this.#room.records;
   }
 
   get writeFailure(): string | undefined {
@@ -68,11 +68,8 @@ export class Recorder {
     if (count > limits.batchRecordsMax) throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
     this.#refuseWhenClosed();
     if (count === 0) return { recorded: 0, updated: 0, unchanged: 0, rejected: [] };
-    while (this.#queuedRecords > 0 && this.#queuedRecords + count > limits.queuedRecordsMax) {
-      await new Promise<void>(resolve => this.#capacityWaiters.push(resolve));
-      this.#refuseWhenClosed();
-    }
-    this.#queuedRecords += count;
+    const load = loadOf(batch);
+    await this.#room.take(load, () => this.#refuseWhenClosed());
     try {
       return await new Promise<RecordOutcome>((resolve, reject) => {
         this.#router.take({ batch, order: this.#calls++, misplaced: 0, resolve, reject });
@@ -81,9 +78,8 @@ export class Recorder {
       if (error instanceof StoreUnavailable) this.#failing(error);
       throw error;
     } finally {
-      this.#queuedRecords -= count;
-      for (const wake of this.#capacityWaiters.splice(0)) wake();
-      if (this.#queuedRecords === 0) this.#idle();
+      this.#room.give(load);
+      if (this.#room.records === 0) this.#idle();
     }
   }
 
@@ -103,15 +99,17 @@ export class Recorder {
   /** Takes no more; resolves when all that was taken is answered. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const wake of this.#capacityWaiters.splice(0)) wake();
-    while (this.#queuedRecords > 0)
+    this.#room.wake();
+    while (this.#room.records > 0)
       await new Promise<void>(resolve => {
         this.#idle = resolve;
       });
   }
 
-  #refuseWhenClosed(): void {
+  /** `false` when it does not. */
+  #refuseWhenClosed(): boolean {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
+    return false;
   }
 
   #put(led: readonly Led[]): void {

@@ -3,6 +3,7 @@ import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts
 import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
 import type { LogForm } from '../../wire/log-text.ts';
+import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
 import {
   type Changes,
   type ChangesQuery,
@@ -26,7 +27,6 @@ import { LogFile } from './log-file.ts';
 import type { ReaderRequest, SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { type PackedBatch, packBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
-import { type Load, loadOf, QueueRoom } from './queue-room.ts';
 import { Readers } from './readers.ts';
 import type { Durability } from './rows-file.ts';
 import { errorOf, Thread } from './thread.ts';

@@ -26,6 +26,8 @@ const serializationFailure = '40001';
 const noPartition = '23514';
 const undefinedTable = '42P01';
 const uniqueViolation = '23505';
+/** How a statement fails that counts on a row which is not there. */
+const divisionByZero = '22012';
 
 /** What a statement failed with, as callers know it: an outage as `Unavailable`, else unchanged. */
 export function asDatabaseFailure(error: unknown): unknown {
@@ -59,11 +61,14 @@ export function leavesConnectionUsable(error: unknown): boolean {
   return code === cancelled || !(['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === readOnlyServer);
 }
 
-/** Whether the same transaction may well succeed at once: it lost a race against another, or against a dropped part. */
+/**
+ * Whether the same transaction may well succeed at once: it lost a race against another, or against a dropped part, or
+ * went by what a server that took over does not know.
+ */
 export function isWorthAnotherTry(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return false;
-  return [deadlock, serializationFailure, noPartition, undefinedTable].includes(cause.code ?? '');
+  return [deadlock, serializationFailure, noPartition, undefinedTable, divisionByZero].includes(cause.code ?? '');
 }
 
 /** Whether a row was refused since another has its key. */

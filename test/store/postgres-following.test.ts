@@ -205,6 +205,20 @@ const anySubmission = fc.oneof(
 );
 
 describe('summaries of what several processes record', () => {
+  it('a server took over that lacks the last account → it is summed up again', async () => {
+    const [store] = await database.openSeveral(1);
+    if (store === undefined) throw new Error('no store');
+    await recordAll(store, [message('m1')]);
+    await database.query('DELETE FROM sentlog.summed');
+    await recordAll(store, [message('m2')]);
+    await until(async () => {
+      const [{ summed } = {}] = await database.query(
+        `SELECT count(*)::integer AS summed FROM sentlog.summed WHERE account_id = ${account} AND until_tx > 0`,
+      );
+      return summed === 1;
+    });
+  });
+
   it('recorded and added up by all of them → the figures of the reference store', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -14,7 +14,7 @@ export async function firstOfAll<T>(
   const taken: T[] = [];
   while (taken.length < count) {
     const empty = heads.filter(head => head.isEmpty);
-    if (empty.length > 0) await Promise.all(empty.map(head => head.fill()));
+    if (empty.length > 0) await fillAll(empty);
     let first: Head<T> | undefined;
     for (const head of heads) if (head.precedes(first, isBefore)) first = head;
     const item = first?.take();
@@ -22,6 +22,17 @@ export async function firstOfAll<T>(
     taken.push(item);
   }
   return taken;
+}
+
+/** Sources asked at once: a page of many slices must not take all connections from the pages of others. */
+const askedAtOnceMax = 4;
+
+async function fillAll<T>(heads: readonly Head<T>[]): Promise<void> {
+  const waiting = [...heads];
+  const fillNext = async () => {
+    for (let head = waiting.shift(); head !== undefined; head = waiting.shift()) await head.fill();
+  };
+  await Promise.all(Array.from({ length: askedAtOnceMax }, fillNext));
 }
 
 class Head<T> {

@@ -71,7 +71,6 @@ export type Recorders = { readonly database: Database; readonly partitions: Part
 
 /** Records a group in one transaction; when this resolves, all of it is durable. Throws `Misplaced`. */
 export async function recordGroup({ database, partitions, sums }: Recorders, group: Group): Promise<Folded> {
-  await sums.begin(group.slice);
   const horizons = group.parts.map(({ batch }) => batch.sentSince);
   // Each of those that are known was found within the horizon of its batch.
   const sentSince = moment(group.known ? Math.min(...horizons) : Math.max(...horizons));
@@ -79,12 +78,14 @@ export async function recordGroup({ database, partitions, sums }: Recorders, gro
   const gone = new Set<number>();
   let idsMayBeTaken = false;
   for (let attempt = 1; ; attempt++) {
+    await sums.begin(group.slice);
     await partitions.ensure([...wanted.values()].map(place => place.sentAt));
     try {
       return await database.transaction(holdGeneration, session =>
         record(session, group, { wanted, gone, sentSince, idsMayBeTaken }),
       );
     } catch (error) {
+      sums.forget(group.slice);
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
       else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
       else if (!isWorthAnotherTry(error)) throw error;

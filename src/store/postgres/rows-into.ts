@@ -62,7 +62,11 @@ export class RowsInto<T> {
     const writer = new RowsWriter(rows.length * fields * fieldBytesExpected);
     for (const row of rows) {
       writer.row(fields);
-      for (const [i, { type }] of this.#shared.entries()) writer[type](shared[i] ?? Number.NaN);
+      for (const [i, { type, name }] of this.#shared.entries()) {
+        const value = shared[i];
+        if (value === undefined) throw new RangeError(`there is no value for ${name}`);
+        writer[type](value);
+      }
       for (const column of this.#columns) writeField(writer, column, row);
     }
     return writer.finish();

@@ -43,6 +43,11 @@ export class Sums {
     this.#known.add(account);
   }
 
+  /** Recording failed: perhaps another server took over that had not heard of the account yet. */
+  forget(account: AccountId): void {
+    this.#known.delete(account);
+  }
+
   /** This process recorded something of the account. */
   tell(account: AccountId): void {
     this.#due.add(account);
@@ -64,6 +69,8 @@ export class Sums {
   }
 
   async addUp(account: AccountId): Promise<void> {
+    // A server that took over may lack the row, and what is not added up keeps no generation of keys.
+    await beginSums(this.#database, account);
     const { tx: settledTx } = await this.#watermark.read();
     for (let more = true; more; )
       more = await this.#database.transaction(together, session => addUpSome(session, account, settledTx));

@@ -1,18 +1,12 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { showsTheSame } from '../../domain/report.ts';
-import { isWorthAnotherTry } from '../../postgres/failure.ts';
-import { StoreUnavailable } from '../store.ts';
 import { likeness, stateOf, textsOf, type WholeMessage } from '../whole-message.ts';
-import type { Database } from './database.ts';
 import type { NewMessage, NewReport, StateChange } from './fold.ts';
-import { holdGeneration } from './generations.ts';
 import type { Place } from './log-row.ts';
-import type { Partitions } from './partitions.ts';
 import { type Group, Misplaced, write } from './record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from './record-statements.ts';
+import { type Recorders, recordingTransaction } from './recording-transaction.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
-
-const triesMax = 6;
 
 /** Messages of one slice, by id, each with the place it gets if it is not there. */
 export type CopyGroup = Pick<Group, 'slice' | 'layout' | 'known'> & { readonly wanted: ReadonlyMap<string, Stored> };
@@ -29,27 +23,13 @@ export type Copied = {
  * messages that are there. What is there with other content is left alone and counts as there. Messages before
  * `sentSince` are past retention here as anywhere: their ids are free. Throws `Misplaced`.
  */
-export async function copyGroup(
-  database: Database,
-  partitions: Partitions,
-  group: CopyGroup,
-  sentSince: EpochMs,
-): Promise<Copied> {
-  for (let attempt = 1; ; attempt++) {
-    await partitions.ensure(Array.from(group.wanted.values(), ({ place }) => place.sentAt));
-    try {
-      return await database.transaction(holdGeneration, async session => {
-        const recording = await begin(session, group.slice);
-        if (recording.layout !== group.layout) throw new Misplaced();
-        return copyOf(recording, group, sentSince);
-      });
-    } catch (error) {
-      if (!isWorthAnotherTry(error)) throw error;
-      if (attempt === triesMax)
-        throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
-      await partitions.refresh();
-    }
-  }
+export function copyGroup(recorders: Recorders, group: CopyGroup, sentSince: EpochMs): Promise<Copied> {
+  const sentAts = Array.from(group.wanted.values(), ({ place }) => place.sentAt);
+  return recordingTransaction(recorders, { slice: group.slice, sentAts }, async session => {
+    const recording = await begin(session, group.slice);
+    if (recording.layout !== group.layout) throw new Misplaced();
+    return copyOf(recording, group, sentSince);
+  });
 }
 
 async function copyOf(recording: Recording, { wanted, known }: CopyGroup, sentSince: EpochMs): Promise<Copied> {

@@ -1,7 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate } from '../../postgres/migrate.ts';
-import { type StoreObserver, StoreUnavailable } from '../store.ts';
+import type { StoreObserver } from '../store.ts';
 import type { WholeMessage } from '../whole-message.ts';
 import { distribute } from './citus.ts';
 import { type Copied, copyGroup, type CopyGroup as SliceGroup, storedOf } from './copy-group.ts';
@@ -9,9 +9,11 @@ import { Database } from './database.ts';
 import { foundElsewhere } from './elsewhere.ts';
 import { Layouts } from './layouts.ts';
 import { Partitions } from './partitions.ts';
-import { Misplaced, takeNumbers } from './record-group.ts';
+import { Misplaced, misplacedMax, neverSettled, takeNumbers } from './record-group.ts';
+import type { Recorders } from './recording-transaction.ts';
 import type { Slice } from './slices.ts';
-import { beginSums } from './sums.ts';
+import { Sums } from './sums.ts';
+import { Watermark } from './watermark.ts';
 import type { Stored } from './whole-messages.ts';
 
 export type CopyTargetOptions = {
@@ -32,20 +34,16 @@ export type CopyGroup = { readonly account: AccountId; readonly messages: readon
 /** What became of the messages of a group. */
 export type Added = Copied & { readonly alreadyThere: number };
 
-const misplacedMax = 6;
-
 /** A log in a PostgreSQL database, to copy messages into as they are. Others may record into it meanwhile. */
 export class CopyTarget {
   readonly #database: Database;
   readonly #layouts: Layouts;
-  readonly #partitions: Partitions;
-  /** That are known to be added up. */
-  readonly #summed = new Set<Slice>();
+  readonly #recorders: Recorders;
 
-  private constructor(database: Database, layouts: Layouts, partitions: Partitions) {
-    this.#database = database;
+  private constructor(recorders: Recorders, layouts: Layouts) {
+    this.#database = recorders.database;
     this.#layouts = layouts;
-    this.#partitions = partitions;
+    this.#recorders = recorders;
   }
 
   /** Makes the tables if need be. Rejects as `openPostgresStore` does when the database cannot be used. */
@@ -58,7 +56,8 @@ export class CopyTarget {
       const partitions = new Partitions(database, partitionMs);
       const layouts = new Layouts(database);
       await Promise.all([layouts.refresh(), partitions.refresh()]);
-      return new CopyTarget(database, layouts, partitions);
+      const sums = new Sums(database, new Watermark(database));
+      return new CopyTarget({ database, partitions, sums }, layouts);
     } catch (error) {
       await database.close();
       throw asOpeningFailure(error);
@@ -76,14 +75,14 @@ export class CopyTarget {
     for (let tries = 1; left.size > 0; tries++) {
       try {
         for (const group of await this.#led(account, left, sentSince)) {
-          const done = await this.#addTo(group, sentSince);
+          const done = await copyGroup(this.#recorders, group, sentSince);
           copied += done.copied;
           completed += done.completed;
           for (const id of group.wanted.keys()) left.delete(id);
         }
       } catch (error) {
         if (!(error instanceof Misplaced)) throw error;
-        if (tries === misplacedMax) throw new StoreUnavailable('the layout of the account changes too often');
+        if (tries === misplacedMax) throw neverSettled();
         await this.#layouts.refresh();
       }
     }
@@ -107,12 +106,6 @@ export class CopyTarget {
         return found;
       });
     });
-  }
-
-  async #addTo(group: SliceGroup, sentSince: EpochMs): Promise<Copied> {
-    if (!this.#summed.has(group.slice)) await beginSums(this.#database, group.slice);
-    this.#summed.add(group.slice);
-    return copyGroup(this.#database, this.#partitions, group, sentSince);
   }
 
   /** By the slices where the messages are, or would be. */

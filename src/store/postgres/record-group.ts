@@ -1,15 +1,12 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { newMessageViolations } from '../../domain/report.ts';
 import { integer } from '../../postgres/cells.ts';
-import { isTaken, isWorthAnotherTry } from '../../postgres/failure.ts';
+import { isTaken } from '../../postgres/failure.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../store.ts';
-import type { Database } from './database.ts';
 import { type Folded, fold, type Written } from './fold.ts';
-import { holdGeneration } from './generations.ts';
 import type { Place } from './log-row.ts';
 import { moment } from './moment.ts';
-import type { Partitions } from './partitions.ts';
 import {
   begin,
   changeStates,
@@ -24,10 +21,8 @@ import {
   lockKeys,
   type Recording,
 } from './record-statements.ts';
+import { type Recorders, recordingTransaction } from './recording-transaction.ts';
 import type { Slice } from './slices.ts';
-import type { Sums } from './sums.ts';
-
-const triesMax = 6;
 
 /** A batch, or what of it belongs into one slice. */
 export type Part = {
@@ -55,6 +50,14 @@ export class Misplaced extends Error {
   }
 }
 
+/** How often what was misplaced is led anew. */
+export const misplacedMax = 6;
+
+/** It was misplaced too often. */
+export function neverSettled(): StoreUnavailable {
+  return new StoreUnavailable('the layout of the account changes too often');
+}
+
 const nextNumbers: Statement = { name: 'next numbers', text: `SELECT nextval('message_number')` };
 
 /** What the sequence counts up by. */
@@ -66,34 +69,25 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
   return integer(first);
 }
 
-/** Where and with what a group is recorded. */
-export type Recorders = { readonly database: Database; readonly partitions: Partitions; readonly sums: Sums };
-
 /** Records a group in one transaction; when this resolves, all of it is durable. Throws `Misplaced`. */
-export async function recordGroup({ database, partitions, sums }: Recorders, group: Group): Promise<Folded> {
+export function recordGroup(recorders: Recorders, group: Group): Promise<Folded> {
   const horizons = group.parts.map(({ batch }) => batch.sentSince);
   // Each of those that are known was found within the horizon of its batch.
   const sentSince = moment(group.known ? Math.min(...horizons) : Math.max(...horizons));
   const wanted = newPlaces(group);
   const gone = new Set<number>();
   let idsMayBeTaken = false;
-  for (let attempt = 1; ; attempt++) {
-    await sums.begin(group.slice);
-    await partitions.ensure([...wanted.values()].map(place => place.sentAt));
-    try {
-      return await database.transaction(holdGeneration, session =>
-        record(session, group, { wanted, gone, sentSince, idsMayBeTaken }),
-      );
-    } catch (error) {
-      sums.forget(group.slice);
+  return recordingTransaction(
+    recorders,
+    { slice: group.slice, sentAts: Array.from(wanted.values(), place => place.sentAt) },
+    session => record(session, group, { wanted, gone, sentSince, idsMayBeTaken }),
+    error => {
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
       else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
-      else if (!isWorthAnotherTry(error)) throw error;
-      if (attempt === triesMax)
-        throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
-      await partitions.refresh();
-    }
-  }
+      else return false;
+      return true;
+    },
+  );
 }
 
 /** Keys that lead to messages that are not there any more: dropped, while the keys of their time are not yet. */

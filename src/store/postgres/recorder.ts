@@ -4,7 +4,8 @@ import { loadOf, QueueRoom } from '../queue-room.ts';
 import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../store.ts';
 import type { Layouts } from './layouts.ts';
 import type { Led, Way } from './parts.ts';
-import { type Group, Misplaced, type Recorders, recordGroup, takeNumbers } from './record-group.ts';
+import { type Group, Misplaced, recordGroup, takeNumbers } from './record-group.ts';
+import type { Recorders } from './recording-transaction.ts';
 import { Router } from './router.ts';
 import type { Slice } from './slices.ts';
 

@@ -1,12 +1,9 @@
 import type { AccountId, Submission } from '../../domain/message.ts';
-import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 import { foundElsewhere } from './elsewhere.ts';
 import type { Layouts, Spread } from './layouts.ts';
 import { divide, type Led, type Numbered, type Waiting, type Way } from './parts.ts';
-import { numbersAtOnce, takeNumbers } from './record-group.ts';
-
-const misplacedMax = 6;
+import { misplacedMax, neverSettled, numbersAtOnce, takeNumbers } from './record-group.ts';
 
 /** Where what was led goes on. */
 export type Lanes = {
@@ -54,7 +51,7 @@ export class Router {
     line.misled = true;
     for (const one of misplaced)
       if (one.misplaced < misplacedMax) line.waiting.push({ ...one, misplaced: one.misplaced + 1 });
-      else one.reject(new StoreUnavailable('the layout of the account changes too often'));
+      else one.reject(neverSettled());
     line.waiting.push(...this.#lanes.takeBack(account));
     sortByCall(line.waiting);
   }

@@ -39,7 +39,7 @@ export class Sums {
   /** Makes the account one that is added up: before its first recording. */
   async begin(account: AccountId): Promise<void> {
     if (this.#known.has(account)) return;
-    await beginSums(this.#database, account);
+    await this.#database.query(newSummed, [account]);
     this.#known.add(account);
   }
 
@@ -70,7 +70,7 @@ export class Sums {
 
   async addUp(account: AccountId): Promise<void> {
     // A server that took over may lack the row, and what is not added up keeps no generation of keys.
-    await beginSums(this.#database, account);
+    await this.#database.query(newSummed, [account]);
     const { tx: settledTx } = await this.#watermark.read();
     for (let more = true; more; )
       more = await this.#database.transaction(together, session => addUpSome(session, account, settledTx));
@@ -85,11 +85,7 @@ export class Sums {
   }
 }
 
-/** Makes the account one that is added up. Accounts that have nothing of it count nowhere. */
-export async function beginSums(database: Pick<Session, 'query'>, account: AccountId): Promise<void> {
-  await database.query(newSummed, [account]);
-}
-
+/** Accounts that have nothing of it count nowhere. */
 const newSummed: Statement = {
   name: 'new summed',
   text: 'INSERT INTO summed (account_id, until_tx) VALUES ($1, 0) ON CONFLICT (account_id) DO NOTHING',

@@ -1,0 +1,42 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import type { Transaction } from '../../postgres/session.ts';
+import { StoreUnavailable } from '../store.ts';
+import type { Database } from './database.ts';
+import { holdGeneration } from './generations.ts';
+import type { Partitions } from './partitions.ts';
+import type { Slice } from './slices.ts';
+import type { Sums } from './sums.ts';
+
+const triesMax = 6;
+
+/** Where and with what is recorded. */
+export type Recorders = { readonly database: Database; readonly partitions: Partitions; readonly sums: Sums };
+
+/** What a transaction of one slice writes to. */
+export type Writing = { readonly slice: Slice; readonly sentAts: readonly EpochMs[] };
+
+/**
+ * Runs a transaction that holds the generation, where the slice is added up and each `sentAt` has its partition; again
+ * when it was disturbed, or when `learns` makes use of what it failed with.
+ */
+export async function recordingTransaction<T>(
+  { database, partitions, sums }: Recorders,
+  { slice, sentAts }: Writing,
+  work: (session: Transaction) => Promise<T>,
+  learns: (error: unknown) => boolean = () => false,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    await sums.begin(slice);
+    await partitions.ensure(sentAts);
+    try {
+      return await database.transaction(holdGeneration, work);
+    } catch (error) {
+      sums.forget(slice);
+      if (!learns(error) && !isWorthAnotherTry(error)) throw error;
+      if (attempt === triesMax)
+        throw new StoreUnavailable('a transaction was disturbed too often', undefined, { cause: error });
+      await partitions.refresh();
+    }
+  }
+}

@@ -15,6 +15,7 @@ import {
   networks,
   origins,
   path,
+  secretTexts,
   serverUrl,
 } from './setting-kinds.ts';
 
@@ -95,6 +96,15 @@ export const serverSettings = Object.freeze({
     '10s',
     'What one statement may take in the database before the request is answered with 503',
   ),
+  secrets: {
+    ...setting(
+      'SENTLOG_SECRET',
+      secretTexts(limits.secretCharsMin, limits.secretsMax),
+      '',
+      'Secret that keys of others are kept encrypted under, 32 characters or more; to change it, the new one and the old one, separated by a comma',
+    ),
+    secret: true,
+  },
   retentionMs: setting(
     'SENTLOG_RETENTION',
     duration('1s', '3650d'),
@@ -225,6 +235,7 @@ export function loadConfig(sources: Sources): Config {
     replicaLagMs: read(s.replicaLagMs, sources),
     partitionMs: read(s.partitionMs, sources),
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
+    secrets: read(s.secrets, sources),
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
@@ -274,6 +285,12 @@ export function loadPlace(sources: Sources): Pick<Config, 'dataDir' | 'store'> {
   return { dataDir: read(serverSettings.dataDir, sources), store: read(serverSettings.store, sources) };
 }
 
+/** Only what keys of others are kept encrypted under. */
+export function loadSecrets(sources: Sources): Config['secrets'] {
+  refuseUnknown(sources.env);
+  return read(serverSettings.secrets, sources);
+}
+
 /** Only which messages are kept and how they are laid out, for the command that copies them. */
 export function loadCopyTerms(sources: Sources): Pick<Config, 'retentionMs' | 'partitionMs'> {
   refuseUnknown(sources.env);
@@ -307,7 +324,7 @@ export function flagName(setting: Setting<unknown>): string {
   return setting.env.slice('SENTLOG_'.length).toLowerCase().replaceAll('_', '-');
 }
 
-/** The README's table of settings, in Markdown. */
+/** The table of settings in `docs/settings.md`, in Markdown. */
 export function settingsTable(): string {
   const rows: readonly Setting<unknown>[] = [...Object.values(serverSettings), ...Object.values(clientSettings)];
   const lines = rows.map(row => {

@@ -71,6 +71,10 @@ export const limits = Object.freeze({
 
   replicasMax: 16,
 
+  /** A secret of the operator: shorter ones can be guessed. Two are named while one replaces the other. */
+  secretCharsMin: 32,
+  secretsMax: 2,
+
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 

@@ -154,3 +154,19 @@ export const credential: Kind<string> = {
     return text;
   },
 };
+
+/** Secrets, separated by commas, the newest first; none when empty. */
+export function secretTexts(charsMin: number, max: number): Kind<readonly string[]> {
+  return {
+    parse: text => {
+      if (text.trim() === '') return Object.freeze([]);
+      const values = text.split(',').map(value => value.trim());
+      if (!values.every(value => /^[\x21-\x7e]+$/.test(value)))
+        throw new BadValue('has other than printable characters');
+      if (values.some(value => value.length < charsMin)) throw new BadValue(`has less than ${charsMin} characters`);
+      if (new Set(values).size < values.length) throw new BadValue('names a secret twice');
+      if (values.length > max) throw new BadValue(`names more than ${max} secrets`);
+      return Object.freeze(values);
+    },
+  };
+}

@@ -8,6 +8,7 @@ import {
   loadClientConfig,
   loadConfig,
   loadPlace,
+  loadSecrets,
   maskedConfig,
   type Setting,
   SettingError,
@@ -46,6 +47,7 @@ describe('loadConfig', () => {
       replicaLagMs: 1000,
       partitionMs: 3_600_000,
       statementTimeoutMs: 10_000,
+      secrets: [],
       retentionMs: 172_800_000,
       rateLimit: 120,
       pageRateLimit: 1200,
@@ -266,6 +268,28 @@ describe('the database', () => {
   });
 });
 
+describe('secrets', () => {
+  const [one, other] = ['0123456789abcdef0123456789abcdef', 'fedcba9876543210fedcba9876543210'];
+
+  test('one, or two while one replaces the other → taken, and masked where they are shown', () => {
+    expect(fromEnv({ SENTLOG_SECRET: one }).secrets).toEqual([one]);
+    const config = fromEnv({ SENTLOG_SECRET: `${other}, ${one}` });
+    expect(config.secrets).toEqual([other, one]);
+    expect(maskedConfig(config)).toMatchObject({ secrets: ['***', '***'] });
+    expect(loadSecrets({ env: { SENTLOG_SECRET: one }, flags: {} })).toEqual([one]);
+  });
+
+  test.each([
+    ['hunter2', 'has less than 32 characters'],
+    [`${one},hunter2`, 'has less than 32 characters'],
+    [`${one} ${other}`, 'has other than printable characters'],
+    [`${one},${one}`, 'names a secret twice'],
+    [`${one},${other},${one}x`, 'names more than 2 secrets'],
+  ])('%s → refused without repeating it', (text, reason) => {
+    expect(refusal(() => fromEnv({ SENTLOG_SECRET: text }))).toBe(`SENTLOG_SECRET: the value ${reason}`);
+  });
+});
+
 describe('the table of settings', () => {
   test('every row → a default that is a value, a description, a name and a flag of its own', () => {
     for (const row of rows) {
@@ -281,9 +305,9 @@ describe('the table of settings', () => {
     expect(Object.keys(maskedConfig(fromEnv({})))).toEqual(Object.keys(serverSettings));
   });
 
-  test('README → holds the table that the settings print', () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const [, shown] = /<!-- settings:start -->([\s\S]*?)<!-- settings:end -->/.exec(readme) ?? [];
+  test('docs/settings.md → holds the table that the settings print', () => {
+    const page = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8');
+    const [, shown] = /<!-- settings:start -->([\s\S]*?)<!-- settings:end -->/.exec(page) ?? [];
     expect(shown?.trim()).toBe(settingsTable());
   });
 });

@@ -21,7 +21,9 @@ export const limits = Object.freeze({
   /** A line of NDJSON, content and all; a longer one is rejected without being held. */
   ndjsonLineBytesMax: 256 * 1024,
   /** Rejections listed in one answer; further ones are only counted, so that an answer is bounded. */
-  rejectionsListedMax: 100_000,
+  rejectionsListedMax: 1000,
+  /** Characters of what a caller sent that are looked at before everybody else has a turn. */
+  stretchChars: 250_000,
 
   /** Records handed to the store in one call. */
   batchRecordsMax: 1000,

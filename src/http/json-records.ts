@@ -12,23 +12,22 @@ const bodyFields: readonly string[] = ['results', 'cursor'];
  */
 export function* recordTexts(body: string, recordBytesMax: number): Generator<Line> {
   const outline = new Outline(body);
-  let results = false;
+  const given = new Set<string>();
   if (!outline.takes('{')) throw invalid('body', 'must be a JSON object with results');
   if (!outline.takes('}')) {
     do {
       const name = outline.name();
       outline.expect(':', 'must have a colon');
-      if (name !== 'results') skipField(outline, name, recordBytesMax);
-      else if (results) throw invalid('results', 'must be given only once');
-      else {
-        results = true;
-        yield* elements(outline, recordBytesMax);
-      }
+      // Otherwise a body could be a million of them, that nobody would have a turn between.
+      if (given.has(name)) throw invalid(name, 'must be given only once');
+      if (name === 'results') yield* elements(outline, recordBytesMax);
+      else skipField(outline, name, recordBytesMax);
+      given.add(name);
     } while (outline.takes(','));
     outline.expect('}', 'must have a comma or the end of the object');
   }
   outline.expectEnd();
-  if (!results) throw invalid('results', 'is required');
+  if (!given.has('results')) throw invalid('results', 'is required');
 }
 
 function* elements(outline: Outline, recordBytesMax: number): Generator<Line> {
@@ -63,8 +62,8 @@ export function syntaxFlaw(text: string): string | undefined {
 
 const quote = 0x22;
 const backslash = 0x5c;
-const openings: ReadonlySet<number> = new Set([0x5b, 0x7b]);
-const closings: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+const isOpening = (code: number) => code === 0x5b || code === 0x7b;
+const isClosing = (code: number) => code === 0x5d || code === 0x7d;
 const space = /[ \t\r\n]*/y;
 const scalar = /[^\s,\]}]+/y;
 
@@ -110,7 +109,7 @@ class Outline {
     const start = this.#at;
     const code = this.#text.charCodeAt(start);
     if (code === quote) this.#at = this.#stringEnd(start);
-    else if (openings.has(code)) this.#at = this.#containerEnd(start);
+    else if (isOpening(code)) this.#at = this.#containerEnd(start);
     else this.#at = this.#scalarEnd(start);
     return this.#text.slice(start, this.#at);
   }
@@ -141,15 +140,18 @@ class Outline {
     for (let at = start; at < this.#text.length; at++) {
       const code = this.#text.charCodeAt(at);
       if (code === quote) at = this.#stringEnd(at) - 1;
-      else if (openings.has(code)) depth++;
-      else if (closings.has(code) && --depth === 0) return at + 1;
+      else if (isOpening(code)) depth++;
+      else if (isClosing(code) && --depth === 0) return at + 1;
     }
     throw this.#broken('must close this bracket', start);
   }
 
   #broken(violation: string, at = this.#at): ApiError {
-    const before = this.#text.slice(0, at);
-    const line = before.split('\n').length;
-    return invalid('body', `is not JSON: ${violation} at line ${line}, column ${at - before.lastIndexOf('\n')}`);
+    let [line, start] = [1, 0];
+    for (let end = this.#text.indexOf('\n'); end >= 0 && end < at; end = this.#text.indexOf('\n', start)) {
+      line++;
+      start = end + 1;
+    }
+    return invalid('body', `is not JSON: ${violation} at line ${line}, column ${at - start + 1}`);
   }
 }

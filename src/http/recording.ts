@@ -6,15 +6,13 @@ import { parseRecordText } from '../wire/log-record.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { Line } from './lines.ts';
+import { RejectionList } from './rejection-list.ts';
 
 /** Batches of one request that the store has at once: enough to keep it busy, few enough to bound memory. */
 const batchesUnderWayMax = 4;
 
 /** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB. */
 const batchCharsMax = 4 * 1024 * 1024;
-
-/** Texts of the listed rejections together: a hundred thousand long ones would not be a bounded answer. */
-const listedCharsMax = 32 * 1024 * 1024;
 
 /** Violations of a 400 that says why every record was rejected. */
 const toldViolationsMax = 1000;
@@ -30,12 +28,11 @@ export class Recording {
   readonly #deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
   readonly #principal: Principal;
   readonly #underWay = new Set<Promise<void>>();
-  readonly #rejections: Rejection[] = [];
+  readonly #rejections = new RejectionList();
   readonly #counts = { recorded: 0, updated: 0, unchanged: 0, rejected: 0 };
   #batch: Batch = { submissions: [], indexes: [] };
   #batchChars = 0;
   #taken = 0;
-  #listedChars = 0;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>, principal: Principal) {
@@ -94,7 +91,7 @@ export class Recording {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#taken === 0)
       throw new ApiError('E400', { violations: [{ property: 'results', violation: 'must have at least one record' }] });
-    const listed = this.#rejections.sort((a, b) => a.index - b.index);
+    const listed = this.#rejections.first();
     if (this.#counts.rejected === this.#taken) throw new ApiError('E400', { violations: told(listed) });
     const { rejected, ...accepted } = this.#counts;
     return JSON.stringify({
@@ -139,10 +136,7 @@ export class Recording {
 
   #reject(rejection: Rejection): void {
     this.#counts.rejected++;
-    const chars = rejection.violations.reduce((sum, one) => sum + one.property.length + one.violation.length, 100);
-    if (this.#rejections.length >= limits.rejectionsListedMax || this.#listedChars + chars > listedCharsMax) return;
-    this.#listedChars += chars;
-    this.#rejections.push(rejection);
+    this.#rejections.add(rejection);
   }
 }
 

@@ -13,6 +13,7 @@ import { Closing } from './closing.ts';
 import { compressed } from './compression.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } from './errors.ts';
+import { EventLoop } from './event-loop.ts';
 import { answerMalformed } from './malformed.ts';
 import { OtherMethods } from './methods.ts';
 import { requestId } from './request-id.ts';
@@ -45,7 +46,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const admission = new Admission(deps);
   const routes: readonly Route[] = [
     logsRoute(deps),
-    recordRoute(deps, closing),
+    recordRoute(deps, closing, new EventLoop()),
     exportRoute(deps, closing),
     summaryRoute(deps),
     streamRoute(new Streams(deps, closing.beginning)),

@@ -34,9 +34,11 @@ export class QueryReader {
     return this.#violations;
   }
 
-  refuse(property: string, violation: string): void {
-    if (this.#violations.length < violationsToldMax)
-      this.#violations.push({ property: shownName(property), violation });
+  /** A violation that takes work to word is a function: of more than are told, it costs nothing. */
+  refuse(property: string, violation: string | (() => string)): void {
+    if (this.#violations.length >= violationsToldMax) return;
+    const words = typeof violation === 'string' ? violation : violation();
+    this.#violations.push({ property: shownName(property), violation: words });
   }
 
   text(name: string): string | undefined {
@@ -97,7 +99,7 @@ export class QueryReader {
       return this.refuse('query', 'has a name that is not percent-encoded UTF-8');
     const parameter = known.get(plain);
     if (parameter === undefined || (name !== plain && !parameter.many))
-      return this.refuse(name, unknownName(plain, [...known.keys()], 'parameter'));
+      return this.refuse(name, () => unknownName(plain, [...known.keys()], 'parameter'));
     if (value === undefined) return this.refuse(plain, 'is not percent-encoded UTF-8');
     const values = this.#values.get(plain);
     if (values === undefined) this.#values.set(plain, [value]);

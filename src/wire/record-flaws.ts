@@ -70,23 +70,25 @@ function soundFields(
   path: string,
   violations: Violation[],
 ): object {
-  const refuse = (name: string, violation: string) => {
-    if (violations.length < violationsToldMax) violations.push({ property: path + shownName(name), violation });
+  // Of more than are told, none costs the search for what was meant.
+  const refuse = (name: string, violation: () => string) => {
+    if (violations.length < violationsToldMax)
+      violations.push({ property: path + shownName(name), violation: violation() });
   };
   const sound: [string, unknown][] = [];
   for (const [name, value] of Object.entries(object)) {
     const rule = fields.get(name);
     if (rule !== undefined && (value === null || value === undefined)) continue;
     if (rule === undefined && open) sound.push([name, value]);
-    else if (rule === undefined) refuse(name, unknownName(name, [...fields.keys()], 'field'));
+    else if (rule === undefined) refuse(name, () => unknownName(name, [...fields.keys()], 'field'));
     else if (rule.inside !== undefined && isPlainObject(value)) {
       const before = violations.length;
       const inner = soundFields(value, rule.inside, `${path}${name}.`, violations);
       if (violations.length === before) sound.push([name, inner]);
     } else if (rule.check(value)) sound.push([name, value]);
-    else refuse(name, rule.rule);
+    else refuse(name, () => rule.rule);
   }
   for (const [name, rule] of fields)
-    if (rule.required && (object[name] === undefined || object[name] === null)) refuse(name, 'is required');
+    if (rule.required && (object[name] === undefined || object[name] === null)) refuse(name, () => 'is required');
   return Object.fromEntries(sound);
 }

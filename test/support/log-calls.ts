@@ -8,6 +8,7 @@ export type RecordAnswer = {
   readonly updated: number;
   readonly unchanged: number;
   readonly rejected: readonly { readonly index: number; readonly messageId?: string }[];
+  readonly rejectedCount?: number;
 };
 
 export type ErrorAnswer = {

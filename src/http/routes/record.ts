@@ -1,39 +1,38 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
 import { limits } from '../../limits.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps, Timeouts } from '../deps.ts';
 import { invalid, unavailable } from '../errors.ts';
+import type { EventLoop, Stretch } from '../event-loop.ts';
 import { recordTexts, syntaxFlaw } from '../json-records.ts';
-import { LineSplitter } from '../lines.ts';
+import { type Line, LineSplitter } from '../lines.ts';
 import { mediaType } from '../media-type.ts';
 import { Recording } from '../recording.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
+/** What all calls share. */
+type Shared = { readonly closing: Closing; readonly loop: EventLoop; readonly held: HeldBytes };
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'metrics' | 'timeouts'>;
 
 /** JSON bodies held at once, over all requests: further ones are asked to come again. */
 const heldBytesMax = 128 * 1024 * 1024;
 const heldRetryMs = 2000;
 
-/** Records checked before other requests get their turn. */
-const turnRecords = 1000;
-
 /** `POST /messenger/1/logs` */
-export function recordRoute(deps: Deps, closing: Closing): Route {
+export function recordRoute(deps: Deps, closing: Closing, loop: EventLoop): Route {
   const held = new HeldBytes();
   return {
     method: 'POST',
     path: '/messenger/1/logs',
     access: { scope: 'messenger:logs:write', budget: 'writes' },
-    answer: (call: Call) => record(call, deps, closing, held),
+    answer: (call: Call) => record(call, deps, { closing, loop, held }),
   };
 }
 
-async function record({ principal, request }: Call, deps: Deps, closing: Closing, held: HeldBytes): Promise<string> {
+async function record({ principal, request }: Call, deps: Deps, { closing, loop, held }: Shared): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   const type = mediaType(request.headers['content-type'], [
     'application/json',
@@ -42,8 +41,10 @@ async function record({ principal, request }: Call, deps: Deps, closing: Closing
   ]);
   const recording = new Recording(deps, principal);
   try {
-    if (type === 'application/json') await recordJson(request.raw, recording, bodyTimes(deps.timeouts, closing), held);
-    else await recordLines(request.raw, recording, lineTimes(deps.timeouts, closing));
+    const stretch = loop.stretch();
+    if (type === 'application/json')
+      await recordJson(request.raw, recording, stretch, bodyTimes(deps.timeouts, closing), held);
+    else await recordLines(request.raw, recording, stretch, lineTimes(deps.timeouts, closing));
     return await recording.finish();
   } finally {
     await recording.settle();
@@ -52,17 +53,22 @@ async function record({ principal, request }: Call, deps: Deps, closing: Closing
 }
 
 /** Checked to its end before anything of it is recorded: a body that is not JSON leaves no trace. */
-async function recordJson(request: IncomingMessage, recording: Recording, times: BodyTimes, held: HeldBytes) {
+async function recordJson(
+  request: IncomingMessage,
+  recording: Recording,
+  stretch: Stretch,
+  times: BodyTimes,
+  held: HeldBytes,
+): Promise<void> {
   const hold = held.holder();
   try {
     const bytes = await readBody(request, limits.jsonBodyBytesMax, times, hold.add);
     if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
     const body = bytes.toString();
-    await checkRecords(body);
+    await checkRecords(body, stretch);
     for (const record of recordTexts(body, limits.ndjsonLineBytesMax)) {
-      if (!recording.add(record)) continue;
-      await recording.flush();
-      await setImmediate();
+      const pause = take(record, recording, stretch);
+      if (pause !== undefined) await pause;
     }
     await recording.flush();
   } finally {
@@ -70,23 +76,41 @@ async function recordJson(request: IncomingMessage, recording: Recording, times:
   }
 }
 
-async function checkRecords(body: string): Promise<void> {
+async function checkRecords(body: string, stretch: Stretch): Promise<void> {
   let index = 0;
   for (const { text } of recordTexts(body, limits.ndjsonLineBytesMax)) {
     const flaw = text === undefined ? undefined : syntaxFlaw(text);
     if (flaw !== undefined) throw invalid(`results[${index}]`, flaw);
-    if (++index % turnRecords === 0) await setImmediate();
+    index++;
+    const pause = stretch.spend(text?.length ?? 0);
+    if (pause !== undefined) await pause;
   }
 }
 
 /** Recorded as it comes. The next piece is only taken from the connection when the store has kept up. */
-async function recordLines(request: IncomingMessage, recording: Recording, times: BodyTimes) {
+async function recordLines(
+  request: IncomingMessage,
+  recording: Recording,
+  stretch: Stretch,
+  times: BodyTimes,
+): Promise<void> {
   const lines = new LineSplitter(limits.ndjsonLineBytesMax);
   for await (const piece of bodyPieces(request, times)) {
     if (piece === undefined) await recording.flush();
-    else for (const line of lines.push(piece)) if (recording.add(line)) await recording.flush();
+    else
+      for (const line of lines.push(piece)) {
+        const pause = take(line, recording, stretch);
+        if (pause !== undefined) await pause;
+      }
   }
-  for (const line of lines.end()) recording.add(line);
+  for (const line of lines.end()) await take(line, recording, stretch);
+}
+
+/** What to wait for before the next record; nothing, for most of them. */
+function take(line: Line, recording: Recording, stretch: Stretch): Promise<void> | undefined {
+  const isFull = recording.add(line);
+  const pause = stretch.spend(line.text?.length ?? 0);
+  return isFull ? recording.flush().then(() => pause) : pause;
 }
 
 function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, closing: Closing): BodyTimes {

@@ -7,6 +7,8 @@ export class Line {
   readonly #sockets = new Set<Socket>();
   readonly #port1: number;
   port2: number | undefined;
+  /** How far away the other end is for those who come later: what they send first arrives so much later. */
+  delayMs = 0;
   isSilent = false;
 
   private constructor(port: number) {
@@ -26,6 +28,11 @@ export class Line {
     return address.port;
   }
 
+  /** How many are carried. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   /** Ends every connection; those that come next are carried again. */
   cut(): void {
     this.isSilent = false;
@@ -40,6 +47,10 @@ export class Line {
 
   #carry(near: Socket): void {
     const far = connect(this.port2 ?? this.#port1, '127.0.0.1');
+    if (this.delayMs > 0) {
+      near.pause();
+      setTimeout(() => near.resume(), this.delayMs);
+    }
     for (const [from, to] of [
       [near, far],
       [far, near],

@@ -85,7 +85,9 @@ export class PostgresServer {
     writeFileSync(join(folder, 'data', 'standby.signal'), '');
     await this.resume();
     const from = `primary_conninfo=host=127.0.0.1 port=${this.#port} user=postgres`;
-    const standby = new PostgresServer(folder, this.#programs, [...this.#settings, from, ...settings]);
+    // Else it waits five seconds before it follows a server that was restarted.
+    const soon = 'wal_retrieve_retry_interval=20ms';
+    const standby = new PostgresServer(folder, this.#programs, [...this.#settings, from, soon, ...settings]);
     await standby.resume();
     return standby;
   }

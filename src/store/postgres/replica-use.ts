@@ -12,17 +12,18 @@ export type Fault = {
   readonly kind: 'mistake' | 'away' | 'behind';
 };
 
-/** Reads that fail one after the other while the database answers them. */
+/** Reads, and looks at how far it is for one, that fail one after the other while the database answers. */
 const failuresMax = 3;
 /** Looks at a replica that it must stand in a row to be used again, so that one on the brink is not told of all the time. */
 const looksToReturn = 20;
-/** After a start tables and heartbeat come to a replica a moment later. */
-const startMs = 5_000;
+
+type UseOptions = { readonly lagMsMax: number; readonly startMs: number; readonly observer: StoreObserver };
 
 /** Whether a replica is used: decided by one look after the other, and told when it changes. */
 export class ReplicaUse {
   readonly #name: string;
   readonly #lagMsMax: number;
+  readonly #startMs: number;
   readonly #observer: StoreObserver;
   readonly #beganAt = performance.now();
   #found: Readable | undefined;
@@ -32,9 +33,10 @@ export class ReplicaUse {
   #failures = 0;
   #told: Fault['kind'] | undefined;
 
-  constructor(name: string, lagMsMax: number, observer: StoreObserver) {
+  constructor(name: string, { lagMsMax, startMs, observer }: UseOptions) {
     this.#name = name;
     this.#lagMsMax = lagMsMax;
+    this.#startMs = startMs;
     this.#observer = observer;
   }
 
@@ -62,7 +64,7 @@ export class ReplicaUse {
   }
 
   leave({ kind, reason }: Fault): void {
-    const isStarting = kind === 'behind' && performance.now() - this.#beganAt < startMs + this.#lagMsMax;
+    const isStarting = kind === 'behind' && performance.now() - this.#beganAt < this.#startMs + this.#lagMsMax;
     const isNews = this.#told === undefined ? this.#isUsed || !isStarting : kind === 'mistake' && this.#told !== kind;
     if (isNews || this.#told !== undefined) this.#looksNeeded = looksToReturn;
     this.#isUsed = false;
@@ -79,7 +81,7 @@ export class ReplicaUse {
     this.#failures = 0;
   }
 
-  /** It failed a read that the database answered: once, when recovery broke it off, but not time and again. */
+  /** It failed a read that the database answered, or to say how far it is: once, when recovery broke it off, but not time and again. */
   failed(reason: string): void {
     if (++this.#failures >= failuresMax) this.leave({ kind: 'away', reason: `it does not answer reads: ${reason}` });
   }

@@ -12,6 +12,8 @@ export type ReplicaOptions = {
   readonly statementTimeoutMs: number;
   /** What a look at it may take. */
   readonly lookMsMax: number;
+  /** Hears why a server could not be asked how far it is, also when no read waits for that any more; must not throw. */
+  readonly failed: (reason: unknown) => void;
 };
 
 /** What was found behind the address of a replica. */
@@ -76,14 +78,17 @@ export class Replica {
 export class ReplicaServer {
   readonly startedAt: string;
   readonly #source: Source;
+  readonly #failed: ReplicaOptions['failed'];
   readonly #underWay = new Set<(reason: Error) => void>();
   /** Bytes of the write-ahead log that were replayed at least. */
   #position = 0;
-  #locating: Promise<void> | undefined;
+  #locating: Promise<boolean> | undefined;
+  #closed = false;
 
-  constructor(startedAt: string, { url, schema, readersMax: max, statementTimeoutMs }: ReplicaOptions) {
+  constructor(startedAt: string, { url, schema, readersMax: max, statementTimeoutMs, failed }: ReplicaOptions) {
     const begin = (session: Session) => expectServer(session, startedAt);
     this.startedAt = startedAt;
+    this.#failed = failed;
     this.#source = new Source({ url, schema, statementTimeoutMs, max, begin, note: toldOtherwise });
   }
 
@@ -91,13 +96,14 @@ export class ReplicaServer {
     return this.#underWay.size;
   }
 
-  /** Whether it has replayed the write-ahead log up to this position; it may be waited for a little. Rejects as reads do. */
+  /** Whether it is known to have replayed the write-ahead log up to this position; it may be waited for a little. */
   async reaches(position: number): Promise<boolean> {
     const endsAt = performance.now() + catchUpMsMax;
     while (this.#position < position && performance.now() < endsAt) {
       // One look for all that wait.
       this.#locating ??= this.#locate();
-      await Promise.race([this.#locating, setTimeout(catchUpMsMax)]);
+      const answers = await Promise.race([this.#locating, setTimeout(catchUpMsMax, true)]);
+      if (!answers) return false;
       if (this.#position < position) await setTimeout(catchUpLookMs);
     }
     return this.#position >= position;
@@ -122,13 +128,19 @@ export class ReplicaServer {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#source.close();
   }
 
-  async #locate(): Promise<void> {
+  /** Whether it answers. That it does not is told once, however many reads wait, and however long it took to fail. */
+  async #locate(): Promise<boolean> {
     try {
       const [[position] = []] = await this.#source.read(location);
       this.#position = Math.max(this.#position, optional(position, integer) ?? 0);
+      return true;
+    } catch (reason) {
+      if (!this.#closed) this.#failed(reason);
+      return false;
     } finally {
       this.#locating = undefined;
     }

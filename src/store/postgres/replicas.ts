@@ -15,6 +15,8 @@ export type ReplicaTerms = {
   readonly lagMsMax: number;
   /** Between beats, and between looks at each: what is known of one is up to two of these old. */
   readonly lookEveryMs?: number;
+  /** After the start, and the lag: until then one that is behind is not told of, since tables and heartbeat come a moment later. */
+  readonly startMs?: number;
 };
 
 export type ReplicasOptions = Omit<PoolOptions, 'max' | 'note'> & {
@@ -36,6 +38,7 @@ type Member = { readonly replica: Replica; readonly use: ReplicaUse };
 type Fit = { readonly use: ReplicaUse; readonly server: ReplicaServer };
 
 const lookEveryMsMax = 250;
+const startMsDefault = 5_000;
 /** A replica that does not answer a look for so long, or for the lag, has no read wait for it any more. */
 const silenceMs = { min: 1_000, max: 5_000 };
 
@@ -55,7 +58,7 @@ export class Replicas {
 
   constructor({ terms, readersMax, ...options }: ReplicasOptions, primary: Source) {
     const { observer, schema, statementTimeoutMs } = options;
-    const { urls, lagMsMax, lookEveryMs = Math.min(lookEveryMsMax, lagMsMax / 4) } = terms;
+    const { urls, lagMsMax, lookEveryMs = Math.min(lookEveryMsMax, lagMsMax / 4), startMs = startMsDefault } = terms;
     const note = observer.note.bind(observer);
     const lookMsMax = Math.min(silenceMs.max, Math.max(silenceMs.min, lagMsMax));
     this.#lagMsMax = lagMsMax;
@@ -64,8 +67,10 @@ export class Replicas {
     this.#observer = observer;
     this.#heartbeat = new Heartbeat({ ...options, statementTimeoutMs: Math.min(statementTimeoutMs, lookMsMax), note });
     this.#members = urls.map(url => {
-      const replica = new Replica({ url, schema, readersMax, statementTimeoutMs, lookMsMax });
-      return { replica, use: new ReplicaUse(replica.name, lagMsMax, observer) };
+      const failed = (reason: unknown) => use.failed(reasonOf(reason));
+      const replica = new Replica({ url, schema, readersMax, statementTimeoutMs, lookMsMax, failed });
+      const use = new ReplicaUse(replica.name, { lagMsMax, startMs, observer });
+      return { replica, use };
     });
     this.#upkeeps = [
       new Upkeep(lookEveryMs, observer, () => this.#beat()),
@@ -133,12 +138,7 @@ export class Replicas {
     const near = readable.find(({ beat }) => ofOneEra(beat.snapshot, snapshot));
     if (position === undefined || near === undefined) return undefined;
     if (begun !== undefined && !covers(snapshot, begun.snapshot)) return undefined;
-    try {
-      return (await near.server.reaches(position)) ? near : undefined;
-    } catch (failure) {
-      near.use.failed(reasonOf(failure));
-      return undefined;
-    }
+    return (await near.server.reaches(position)) ? near : undefined;
   }
 
   async #beat(): Promise<void> {

@@ -75,8 +75,13 @@ export class ReplicaPair {
     await Promise.all(this.#test().opened.map(store => store.close()));
   }
 
+  /** Resolves when nothing more is replayed. */
   async pauseReplay(): Promise<void> {
     await this.standby.query('SELECT pg_wal_replay_pause()');
+    await until(async () => {
+      const [row] = await this.standby.query('SELECT pg_get_wal_replay_pause_state() AS state');
+      return row?.state === 'paused';
+    });
   }
 
   async resumeReplay(): Promise<void> {

@@ -80,6 +80,13 @@ export const limits = Object.freeze({
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 
+  /** Messages of one request to send, counted by destination, and characters of their contents together. */
+  sendMessagesMax: 10_000,
+  sendCharsMax: 32 * 1024 * 1024,
+  /** How far ahead a message may be scheduled, and how long it may be tried for (the vendor's bounds). */
+  sendAheadMs: 180 * 24 * 3_600_000,
+  sendValidityMs: 48 * 3_600_000,
+
   /** How far in the future `sentAt` may lie: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });

@@ -82,5 +82,9 @@ function named<T extends { readonly name: string }>(entries: readonly T[], name:
   return entry;
 }
 
-export const pendingAccepted = named(statuses, 'PENDING_ACCEPTED');
-export const noError = named(deliveryErrors, 'NO_ERROR');
+/** The registry's first entry of this name; throws when there is none. */
+export const statusNamed = (name: string): Status => named(statuses, name);
+export const deliveryErrorNamed = (name: string): DeliveryError => named(deliveryErrors, name);
+
+export const pendingAccepted = statusNamed('PENDING_ACCEPTED');
+export const noError = deliveryErrorNamed('NO_ERROR');

@@ -92,7 +92,7 @@ export const recordSchema = Type.Object({
 });
 
 const { groupId, groupName, description } = codeFields;
-const statusSchema = Type.Object({
+export const statusSchema = Type.Object({
   groupId,
   groupName,
   id: number,

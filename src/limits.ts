@@ -7,6 +7,11 @@ export const limits = Object.freeze({
   messageIdCharsMax: 200,
   contentBytesMax: 64 * 1024,
   messageCountMax: 1000,
+  /**
+   * Of `pricePerMessage`, in whatever currency: what a message cost, times `messageCount`, is summed up in billionths.
+   * Any real price is far below, and sums over any number of messages stay finite and exact to 15 digits.
+   */
+  pricePerMessageMax: 10_000_000,
   /** Characters of a status or error `description`, and of a status `action`. */
   descriptionCharsMax: 1000,
 

@@ -16,7 +16,7 @@ const forms: Readonly<Record<string, (value: unknown) => boolean>> = {
   total: isCount,
   groups: isGroups,
   deliveryMs: value => isRecord(value) && isCount(value.count),
-  prices: value => listOf(value, price => typeof price.currency === 'string' && isCount(price.sum)),
+  prices: value => listOf(value, price => typeof price.currency === 'string' && isCount(price.sum ?? 0)),
   failures: value => isRecord(value) && Object.values(value).every(list => listOf(list, one => isCount(one.count))),
 };
 

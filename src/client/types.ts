@@ -130,7 +130,8 @@ export type Summary = {
   readonly buckets: readonly { readonly from: string; readonly groups: GroupCounts }[];
   /** From `sentAt` to `doneAt` of `count` delivered messages. */
   readonly deliveryMs?: { readonly p50?: number; readonly p95?: number; readonly count: number };
-  readonly prices?: readonly { readonly currency: string; readonly sum: number; readonly count: number }[];
+  /** A sum is absent where a price in it is too great to be added. */
+  readonly prices?: readonly { readonly currency: string; readonly sum?: number; readonly count: number }[];
   /** What stands most often in failed messages. */
   readonly failures?: {
     readonly errors?: readonly { readonly name: string; readonly count: number }[];

@@ -1,4 +1,6 @@
+import { limits } from '../limits.ts';
 import { classOf } from './delivery-time.ts';
+import type { Price } from './message.ts';
 import { deliveryErrorByKey, statusGroupNames } from './registry.ts';
 import { type Counted, nanosPerUnit } from './summary.ts';
 
@@ -15,6 +17,7 @@ export type Tally = {
   group(groupId: number, by: number): void;
   /** Of a delivered message: the class of its time (see delivery-time.ts). */
   delivery(timeClass: number, by: number): void;
+  /** `NaN` for what cannot be summed up, and then neither can the whole. */
   price(currency: string, nanos: number, by: number): void;
   /** Of a failed message, as the sender and the campaign. */
   error(key: number, by: number): void;
@@ -34,14 +37,24 @@ export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
   const { doneAt, price } = message;
   if (groupName === 'DELIVERED' && doneAt !== undefined) into.delivery(classOf(doneAt - message.sentAt), sign);
   if (price !== undefined) {
-    const nanos = Math.round(price.pricePerMessage * message.messageCount * nanosPerUnit);
-    into.price(price.currency, nanos * sign, sign);
+    into.price(price.currency, nanosOf(price, message.messageCount) * sign, sign);
   }
   if (!failedGroups.has(groupName)) return;
   into.error(message.error.key, sign);
   into.sender(message.sender, sign);
   const { campaignReferenceId } = message;
   if (campaignReferenceId !== undefined) into.campaign(campaignReferenceId, sign);
+}
+
+/** What one message can cost. Version 0.1.0 also recorded prices beyond it. */
+const nanosMax = limits.pricePerMessageMax * limits.messageCountMax * nanosPerUnit;
+/** More than any log can hold of such messages: a sum beyond it has one in it that nobody counted as `NaN`. */
+const sumMax = nanosMax * 1e12;
+
+/** What a message cost; `NaN` where it lies beyond what can be summed up. */
+function nanosOf({ pricePerMessage }: Price, messageCount: number): number {
+  const nanos = Math.round(pricePerMessage * messageCount * nanosPerUnit);
+  return nanos <= nanosMax ? nanos : Number.NaN;
 }
 
 /**
@@ -74,13 +87,12 @@ export class SummaryCell implements Tally {
   }
 
   price(currency: string, nanos: number, by: number): void {
-    const amount = this.prices.get(currency);
-    if (amount === undefined) this.prices.set(currency, { nanos, count: by });
-    else {
-      amount.nanos += nanos;
-      amount.count += by;
-      if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
-    }
+    const amount = this.prices.get(currency) ?? { nanos: 0, count: 0 };
+    const sum = amount.nanos + nanos;
+    amount.nanos = Math.abs(sum) <= sumMax ? sum : Number.NaN;
+    amount.count += by;
+    if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
+    else this.prices.set(currency, amount);
   }
 
   error(key: number, by: number): void {
@@ -136,8 +148,9 @@ export function cellOf(value: unknown): SummaryCell {
   for (const [key, count] of pairs(errors)) cell.errors.set(deliveryErrorByKey(numberOf(key)).key, numberOf(count));
   for (const [name, count] of pairs(senders)) cell.senders.set(textOf(name), numberOf(count));
   for (const [name, count] of pairs(campaigns)) cell.campaigns.set(textOf(name), numberOf(count));
+  // JSON has no NaN, and writes null for it.
   for (const [currency, nanos, count] of pairs(prices))
-    cell.prices.set(textOf(currency), { nanos: numberOf(nanos), count: numberOf(count) });
+    cell.price(textOf(currency), nanos === null ? Number.NaN : numberOf(nanos), numberOf(count));
   cell.overflowed = overflowed === 1;
   return cell;
 }

@@ -36,8 +36,11 @@ export type Summary = {
   readonly buckets: readonly { readonly from: EpochMs; readonly groups: GroupCounts }[];
   /** From `sentAt` to `doneAt` of the `count` delivered messages that have one, in ms to within 1 %; by nearest rank. */
   readonly deliveryMs?: { readonly count: number; readonly p50?: number; readonly p95?: number };
-  /** `pricePerMessage` × `messageCount` of all messages that have a price, to the billionth; by currency. */
-  readonly prices?: readonly { readonly currency: string; readonly sum: number; readonly count: number }[];
+  /**
+   * `pricePerMessage` × `messageCount` of all messages that have a price, to the billionth or to 15 digits; by currency.
+   * A sum is absent where a price in it is too great to be added: `limits.pricePerMessageMax`.
+   */
+  readonly prices?: readonly { readonly currency: string; readonly sum?: number; readonly count: number }[];
   /** What stands most often in messages that are undeliverable, expired or rejected; a list is absent when unknown. */
   readonly failures?: {
     readonly errors?: readonly FailureCount[];
@@ -92,13 +95,19 @@ export function completeSummary(
   const p50 = quantile(total.deliveries, 0.5);
   const p95 = quantile(total.deliveries, 0.95);
   const prices = [...total.prices]
-    .map(([currency, { nanos, count }]) => ({ currency, sum: nanos / nanosPerUnit, count }))
+    // What is left of none is what rounding left.
+    .filter(([, { count }]) => count !== 0)
+    .map(([currency, { nanos, count }]) => ({
+      currency,
+      ...(!Number.isNaN(nanos) && { sum: nanos / nanosPerUnit }),
+      count,
+    }))
     .sort((a, b) => (a.currency < b.currency ? -1 : 1));
   const { errors, senders, campaigns, overflowed } = total;
   const errorNames = [...errors].map(([key, count]) => ({ name: deliveryErrorByKey(key).name, count }));
   return {
     range,
-    complete: !overflowed,
+    complete: !overflowed && prices.every(({ sum }) => sum !== undefined),
     total: total.groups.reduce((sum, count) => sum + count, 0),
     groups: groupCounts(total),
     buckets: finishedBuckets(range, buckets, 0),

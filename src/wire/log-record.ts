@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { EpochMs, Submission, Violation } from '../domain/message.ts';
+import type { EpochMs, Price, Submission, Violation } from '../domain/message.ts';
 import { contentText } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import { readError, readStatus } from './delivery-codes.ts';
@@ -64,7 +64,7 @@ function submissionOf(record: RecordInput, violations: Violation[]): Submission 
   if (record.bulkId !== undefined) submission.bulkId = record.bulkId;
   if (record.campaignReferenceId !== undefined) submission.campaignReferenceId = record.campaignReferenceId;
   if (record.messageCount !== undefined) submission.messageCount = record.messageCount;
-  if (record.price !== undefined) submission.price = record.price;
+  if (record.price !== undefined) submission.price = priceOf(record.price);
   if (record.platform?.entityId !== undefined) submission.entityId = record.platform.entityId;
   if (record.platform?.applicationId !== undefined) submission.applicationId = record.platform.applicationId;
   takeDates(record, submission, violations);
@@ -74,6 +74,11 @@ function submissionOf(record: RecordInput, violations: Violation[]): Submission 
     if (text !== undefined) submission.contentJson = text;
   }
   return submission;
+}
+
+/** -0 is 0: a price is written and read as a number, and an engine need not tell the two apart. */
+function priceOf(price: Price): Price {
+  return price.pricePerMessage === 0 ? { ...price, pricePerMessage: 0 } : price;
 }
 
 function takeDates(record: RecordInput, submission: Mutable<Submission>, violations: Violation[]): void {

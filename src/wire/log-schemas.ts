@@ -49,13 +49,20 @@ const errorInput = Type.Union([Type.Partial(Type.Object(errorFields)), number, n
   description: 'a registered error: its id, its name, or an object with one of them',
 });
 
-export const priceSchema = Type.Object(
+const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' });
+const priceInput = Type.Object(
   {
-    pricePerMessage: Type.Number({ minimum: 0, description: 'a number, at least 0' }),
-    currency: Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' }),
+    pricePerMessage: Type.Number({
+      minimum: 0,
+      maximum: limits.pricePerMessageMax,
+      description: `a number from 0 to ${limits.pricePerMessageMax}`,
+    }),
+    currency,
   },
   { description: 'an object with pricePerMessage and currency' },
 );
+/** Version 0.1.0 recorded greater prices, too. */
+const priceSchema = Type.Object({ pricePerMessage: Type.Number({ minimum: 0 }), currency });
 
 const platformSchema = Type.Partial(Type.Object({ entityId: id, applicationId: id }), {
   description: 'an object with entityId, applicationId or both',
@@ -83,7 +90,7 @@ export const recordSchema = Type.Object({
   seenAt: Type.Optional(dateTime),
   at: Type.Optional(dateTime),
   messageCount: Type.Optional(messageCount),
-  price: Type.Optional(priceSchema),
+  price: Type.Optional(priceInput),
   status: Type.Optional(statusInput),
   error: Type.Optional(errorInput),
   platform: Type.Optional(platformSchema),
@@ -184,7 +191,11 @@ export const summarySchema = Type.Object({
       { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
     ),
   ),
-  prices: Type.Optional(Type.Array(Type.Object({ currency: Type.String(), sum: Type.Number(), count }))),
+  prices: Type.Optional(
+    Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
+      description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
+    }),
+  ),
   failures: Type.Optional(
     Type.Object(
       {

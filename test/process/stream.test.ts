@@ -156,7 +156,7 @@ function shown({ total, groups, buckets, deliveryMs, prices, failures }: Summary
     groups,
     buckets: buckets.map(bucket => bucket.groups),
     delivered: deliveryMs?.count,
-    prices: prices?.map(({ currency, sum, count }) => [currency, sum.toFixed(6), count]).sort(),
+    prices: prices?.map(({ currency, sum, count }) => [currency, sum?.toFixed(6), count]).sort(),
     errors: failures?.errors?.map(({ name, count }) => [name, count]),
     senders: failures?.senders?.map(({ sender, count }) => [sender, count]),
     isWithin: true,

@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { changesTests } from './conformance/changes.ts';
 import type { OpenEngine } from './conformance/engine.ts';
+import { impossibleTests } from './conformance/impossible.ts';
 import { lifecycleTests } from './conformance/lifecycle.ts';
 import { modelTests } from './conformance/model.ts';
 import { readingTests } from './conformance/reading.ts';
@@ -24,6 +25,7 @@ export function conformance(name: string, openEngine: OpenEngine): void {
     reportTests(openEngine);
     readingTests(openEngine);
     valueTests(openEngine);
+    impossibleTests(openEngine);
     walkTests(openEngine);
     changesTests(openEngine);
     summaryTests(openEngine);

@@ -223,6 +223,18 @@ describe('a flawed record', () => {
     expect(taken.submission?.contentJson).toBe(content);
   });
 
+  test.each(['0', '-0', '-0.0', '-1e-400', '-0e5', '0.00'])('a price of %s → 0', price => {
+    const { submission } = parseRecordText(`{"messageId":"m","price":{"pricePerMessage":${price},"currency":"EUR"}}`);
+    expect(submission?.price).toEqual({ pricePerMessage: 0, currency: 'EUR' });
+  });
+
+  test.each([1e300, 10_000_001, '1e999', -1e-300])('a price of %s → refused with its reason', price => {
+    const text = `{"messageId":"m","price":{"pricePerMessage":${price},"currency":"EUR"}}`;
+    expect(parseRecordText(text).violations).toEqual([
+      { property: 'price.pricePerMessage', violation: 'must be a number from 0 to 10000000' },
+    ]);
+  });
+
   test('thousands of unknown fields → a bounded list', () => {
     const fields = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`field${at}`, 1]));
     expect(parseRecord({ ...message, ...fields }).violations).toHaveLength(100);
@@ -276,7 +288,7 @@ describe('what is read', () => {
         doneAt: optional(moment),
         price: optional(
           fc.record({
-            pricePerMessage: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+            pricePerMessage: fc.double({ min: 0, max: limits.pricePerMessageMax, noNaN: true }),
             currency: fc.constant('EUR'),
           }),
         ),

@@ -56,7 +56,7 @@ export class CopyTarget {
       const partitions = new Partitions(database, partitionMs);
       const layouts = new Layouts(database);
       await Promise.all([layouts.refresh(), partitions.refresh()]);
-      const sums = new Sums(database, new Watermark(database));
+      const sums = new Sums(database, new Watermark(database), note => observer.note(note));
       return new CopyTarget({ database, partitions, sums }, layouts);
     } catch (error) {
       await database.close();

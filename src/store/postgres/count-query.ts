@@ -4,6 +4,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
 import { nanosPerUnit, type SummaryRange } from '../../domain/summary.ts';
 import { failedGroups, namesMax, SummaryCell } from '../../domain/summary-cell.ts';
+import { limits } from '../../limits.ts';
 import { decimal, integer, type Row, text } from '../../postgres/cells.ts';
 import type { Value } from '../../postgres/session.ts';
 import { conditions } from './filter-conditions.ts';
@@ -36,7 +37,9 @@ const timeClass = `CASE WHEN ${timeMs} < ${exactMs} THEN ${timeMs}
 
 /** Halves are rounded up, as `Math.round` does. */
 const exact = `m.price * m.message_count::double precision * ${nanosPerUnit}::double precision`;
-const nanos = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 THEN 1 ELSE 0 END`;
+const rounded = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 THEN 1 ELSE 0 END`;
+/** The product of a price that version 0.1.0 recorded may overflow, which fails the whole statement. */
+const nanos = `CASE WHEN m.price > ${limits.pricePerMessageMax} THEN 'NaN'::double precision ELSE ${rounded} END`;
 
 /** By what the rows count, as the bits of GROUPING over these columns tell: 0 for the one that a row is grouped by. */
 const keys = ['bucket', 'time_class', 'currency', 'error_key', 'sender', 'campaign'] as const;

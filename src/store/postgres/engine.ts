@@ -126,7 +126,7 @@ class PostgresStore implements Store {
     this.#generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
     this.#watermark = watermark;
-    this.#sums = new Sums(database, watermark);
+    this.#sums = new Sums(database, watermark, one => observer.note(one));
     this.#feed = new Feed(database, layouts, watermark);
     this.#watchers = new Watchers(database, layouts, watermark, observer);
     this.#summaries = new Summaries(database, layouts, this.#sums);

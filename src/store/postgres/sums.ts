@@ -4,6 +4,7 @@ import { cellOf, SummaryCell } from '../../domain/summary-cell.ts';
 import { integer, type Row, text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
+import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import { bigints, integers, texts } from './arrays.ts';
 import { ofAccount } from './citus.ts';
 import type { Database } from './database.ts';
@@ -26,14 +27,16 @@ const alone = `SELECT pg_advisory_xact_lock(${lockKey('sums')})`;
 export class Sums {
   readonly #database: Database;
   readonly #watermark: Watermark;
+  readonly #note: StoreObserver['note'];
   /** That have a row in `summed`. */
   readonly #known = new Set<AccountId>();
   /** That recorded since they were added up. */
   readonly #due = new Set<AccountId>();
 
-  constructor(database: Database, watermark: Watermark) {
+  constructor(database: Database, watermark: Watermark, note: StoreObserver['note']) {
     this.#database = database;
     this.#watermark = watermark;
+    this.#note = note;
   }
 
   /** Makes the account one that is added up: before its first recording. */
@@ -57,7 +60,7 @@ export class Sums {
   async addUpDue(): Promise<void> {
     for (const account of [...this.#due]) {
       this.#due.delete(account);
-      await this.addUp(account);
+      await this.#addUpOrTell(account);
     }
   }
 
@@ -65,7 +68,18 @@ export class Sums {
   async addUpAll(): Promise<void> {
     await this.#watermark.settle();
     const accounts = await this.#database.query('SELECT s.account_id FROM summed s');
-    for (const [account] of accounts) await this.addUp(integer(account));
+    for (const [account] of accounts) await this.#addUpOrTell(integer(account));
+  }
+
+  /** An account whose recordings hold what cannot be added is told of, and keeps none of the others waiting. */
+  async #addUpOrTell(account: AccountId): Promise<void> {
+    try {
+      await this.addUp(account);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#note({ level: 'error', message: 'an account cannot be added up', detail: { account, reason } });
+    }
   }
 
   async addUp(account: AccountId): Promise<void> {

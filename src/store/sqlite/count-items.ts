@@ -75,7 +75,9 @@ export function movedText(moves: readonly Move[]): string | null {
 export function* movesIn(text: string | null): Generator<Move> {
   const parts: readonly unknown[] = text === null ? [] : JSON.parse(text);
   for (let i = 0; i + 2 < parts.length; i += 3) {
-    const [kind, value, amount] = [parts[i], parts[i + 1], parts[i + 2]];
+    const [kind, value] = [parts[i], parts[i + 1]];
+    // JSON has no NaN, and writes null for it.
+    const amount = parts[i + 2] === null ? Number.NaN : parts[i + 2];
     const isMove = typeof kind === 'number' && typeof amount === 'number';
     if (!isMove || (typeof value !== 'number' && typeof value !== 'string'))
       throw new TypeError(`${text?.slice(0, 40)} is no list of moves`);

@@ -20,12 +20,22 @@ export function isDamage(error: unknown): boolean {
   return (code & 0xff) === 11 || (code & 0xff) === 26;
 }
 
-/** Whether an error is the disk's or the system's, and may pass: a full disk, a file that cannot be opened. */
+/** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_MISUSE and SQLITE_RANGE. */
+const ofValues: ReadonlySet<unknown> = new Set([18, 19, 20, 21, 25]);
+
+/**
+ * Whether an error is the disk's or the system's, and may pass: a full disk, a file that cannot be opened. What comes
+ * of the values that were to be kept does not pass.
+ */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const sqlite = 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  const sqlite = 'code' in error && error.code === 'ERR_SQLITE_ERROR' && !isOfValues(error);
   const system = 'syscall' in error && typeof error.syscall === 'string';
   return sqlite || system;
+}
+
+function isOfValues(error: Error): boolean {
+  return 'errcode' in error && typeof error.errcode === 'number' && ofValues.has(error.errcode & 0xff);
 }
 
 /** Works on a segment's files, and lays what damage they show to that segment. */

@@ -18,9 +18,11 @@ import {
   DamagedRow,
   type FoundReport,
   type MessageRow,
+  messageFits,
   messageSum,
   type ReportRow,
   type ReportState,
+  reportFits,
   reportSum,
 } from './rows-file.ts';
 
@@ -57,12 +59,12 @@ export function messageRowOf(batch: PackedBatch, index: number, ordinal: number)
 }
 
 export function verifyMessage(row: MessageRow): MessageRow {
-  if (row[13] !== messageSum(row)) throw new DamagedRow(`message ${row[0]}`);
+  if (!messageFits(row)) throw new DamagedRow(`message ${row[0]}`);
   return row;
 }
 
 export function verifyReport<Row extends ReportState | ReportRow | FoundReport>(row: Row): Row {
-  if (row[10] !== reportSum(row)) throw new DamagedRow(`report ${row[0]}`);
+  if (!reportFits(row)) throw new DamagedRow(`report ${row[0]}`);
   return row;
 }
 

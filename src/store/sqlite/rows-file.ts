@@ -98,14 +98,38 @@ export class DamagedRow extends Error {
 }
 
 export function messageSum(row: MessageRow): number {
-  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, count, extra] = row;
-  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
-  return crc32(row[14], mixed(numbers, currency, extra));
+  return messageSumWith(row, stored(row[9]));
+}
+
+/** Whether the checksum of a row as it was read fits what it holds. */
+export function messageFits(row: MessageRow): boolean {
+  return row[13] === messageSum(row) || (row[9] === 0 && row[13] === messageSumWith(row, -0));
 }
 
 /** Over what a page shows: the state. What the report itself `said` is covered by the checksum of the sealed file. */
 export function reportSum(row: ReportState | ReportRow | FoundReport): number {
-  const [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] = row;
+  return reportSumWith(row, stored(row[7]));
+}
+
+/** As `messageFits`. */
+export function reportFits(row: ReportState | ReportRow | FoundReport): boolean {
+  return row[10] === reportSum(row) || (row[7] === 0 && row[10] === reportSumWith(row, -0));
+}
+
+/**
+ * A price as SQLite gives it back: -0 as 0. A sum over -0 fits no row that is read; version 0.1.0 wrote such sums, so
+ * they are still taken for right.
+ */
+const stored = (price: number | null) => (price === 0 ? 0 : price);
+
+function messageSumWith(row: MessageRow, price: number | null): number {
+  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, , currency, count, extra] = row;
+  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
+  return crc32(row[14], mixed(numbers, currency, extra));
+}
+
+function reportSumWith(row: ReportState | ReportRow | FoundReport, price: number | null): number {
+  const [sequence, previous, status, error, at, doneAt, seenAt, , currency, extra] = row;
   return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
 }
 

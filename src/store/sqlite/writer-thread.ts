@@ -62,6 +62,12 @@ function takeGroup(): readonly Waiting[] {
 function flush(writer: Writer): void {
   const group = takeGroup();
   if (group.length === 0) return;
+  record(writer, group);
+  if (waiting.length > 0) setImmediate(flush, writer);
+}
+
+/** A defect in one batch is no reason to refuse those that happened to come with it: they are recorded apart from it. */
+function record(writer: Writer, group: readonly Waiting[]): void {
   const accounts = [...new Set(group.map(({ batch }) => batch.account))];
   const began = performance.now();
   try {
@@ -76,9 +82,12 @@ function flush(writer: Writer): void {
       durationMs: performance.now() - began,
     });
   } catch (error) {
-    tell({ type: 'failed', ids: group.map(one => one.id), failure: failureOf(error), accounts });
+    const failure = failureOf(error);
+    if (failure.kind !== 'defect' || group.length === 1)
+      return tell({ type: 'failed', ids: group.map(one => one.id), failure, accounts });
+    const half = group.length >> 1;
+    for (const part of [group.slice(0, half), group.slice(half)]) record(writer, part);
   }
-  if (waiting.length > 0) setImmediate(flush, writer);
 }
 
 function attempt(work: () => void, ids: readonly number[]): void {

@@ -10,9 +10,12 @@ import {
   horizon,
   logOf,
   message,
+  now,
   type OpenEngine,
   openings,
+  outcome,
   query,
+  record,
   recordAll,
 } from './engine.ts';
 
@@ -179,6 +182,33 @@ export function valueTests(openEngine: OpenEngine): void {
         }),
         { numRuns: 80 },
       );
+    });
+  });
+
+  describe('numbers', () => {
+    it('prices of every kind of double, in messages and in reports → kept to the last bit, whatever is opened anew', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 60 });
+      const prices = [
+        ...[0, -0, 5e-324, 1e-320, 2.2250738585072014e-308, 1e-7, 0.1 + 0.2, 0.15, 123_456.789, 2 ** 31, 2 ** 53],
+        ...[1e21, 1e300, Number.MAX_VALUE],
+        ...fc.sample(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), 80),
+      ];
+      const priced = prices.map(pricePerMessage => ({ price: { pricePerMessage, currency: 'EUR' } }));
+      await recordAll(
+        engine.store,
+        priced.flatMap((fields, i) => [message(`with ${i}`, fields), message(`without ${i}`)]),
+      );
+      const reports = priced.map((fields, i) => ({ messageId: `without ${i}`, at: now, ...fields }));
+      expect(await record(engine.store, reports)).toEqual(outcome({ updated: prices.length }));
+      for await (const store of openings(engine)) {
+        const { logs } = await store.find(query());
+        expect(logs).toHaveLength(2 * prices.length);
+        // An engine need not tell -0 from 0.
+        for (const { messageId, price } of logs)
+          expect((price?.pricePerMessage ?? -1) + 0, messageId).toBe(
+            (prices[Number(messageId.split(' ')[1])] ?? -1) + 0,
+          );
+      }
     });
   });
 

@@ -75,7 +75,7 @@ function figuresOf(summary: Summary): readonly Shown[] {
   const share = (count: number | undefined) => (count === undefined || !total ? undefined : percentText(count, total));
   const took = (ms: number | undefined) =>
     deliveryMs === undefined ? undefined : ms === undefined ? '–' : durationText(ms);
-  const cost = prices?.map(({ sum, currency }) => sumText(sum, currency));
+  const cost = prices?.map(({ sum, currency }) => (sum === undefined ? `? ${currency}` : sumText(sum, currency)));
   return [
     { label: 'Messages', value: total === undefined ? undefined : countText(total) },
     {

@@ -92,7 +92,7 @@ export const limits = Object.freeze({
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,
 
-  /** How far in the future `sentAt` may lie: clocks differ. */
+  /** How far in the future a message may be sent, and what a report says may have happened: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });
 

@@ -10,11 +10,11 @@ import type {
 } from '../../src/domain/message.ts';
 import { noError } from '../../src/domain/registry.ts';
 import {
-  contradictions,
   type DatedReport,
   dated,
   isRepeat,
   reportIn,
+  reportViolations,
   settle,
   showsTheSame,
 } from '../../src/domain/report.ts';
@@ -42,7 +42,7 @@ export function reportOn(known: Known, submission: Submission, binding: Binding,
   const { identity, initial, reports } = known;
   if (!isWithin(identity, binding))
     return rejected([{ property: 'messageId', violation: 'belongs to another application or entity' }]);
-  const violations = contradictions(identity, submission);
+  const violations = reportViolations(identity, submission, receivedAt);
   if (violations.length > 0) return rejected(violations);
   const report = reportIn(submission);
   if (isRepeat(report, initial, reports)) return { outcome: 'unchanged' };

@@ -27,9 +27,21 @@ export function newMessageViolations(
     violations.push({ property: 'content', violation: 'is required for a new message' });
   const sentAt = submission.sentAt ?? receivedAt;
   if (sentAt < sentSince) violations.push({ property: 'sentAt', violation: 'is older than the log keeps messages' });
-  if (sentAt > receivedAt + limits.futureSkewMs)
-    violations.push({ property: 'sentAt', violation: 'is more than five minutes in the future' });
+  violations.push(...momentsAhead(submission, receivedAt));
   return violations;
+}
+
+const moments = ['sentAt', 'doneAt', 'seenAt', 'at'] as const;
+
+/**
+ * What is said to have happened further ahead than clocks may differ. Of two reports the later wins: one from the future
+ * would win over all that really happened until then.
+ */
+function momentsAhead(said: Pick<Submission, (typeof moments)[number]>, receivedAt: EpochMs): readonly Violation[] {
+  const latest = receivedAt + limits.futureSkewMs;
+  return moments
+    .filter(property => (said[property] ?? latest) > latest)
+    .map(property => ({ property, violation: 'is more than five minutes in the future' }));
 }
 
 /** What a submission says of a message that is known already. */
@@ -99,6 +111,15 @@ export function contradictions(known: MessageIdentity, submission: Submission): 
   if (contentJson !== undefined && contentJson !== known.contentJson)
     if (!isDeepStrictEqual(JSON.parse(contentJson), JSON.parse(known.contentJson))) refuse('content');
   return violations;
+}
+
+/** What is wrong with a submission as a report on a known message; empty when it can be accepted. */
+export function reportViolations(
+  known: MessageIdentity,
+  submission: Submission,
+  receivedAt: EpochMs,
+): readonly Violation[] {
+  return [...contradictions(known, submission), ...momentsAhead(reportIn(submission), receivedAt)];
 }
 
 /** Whether a report says nothing that the message was not recorded with, or that one report before it did not say. */

@@ -309,6 +309,12 @@ describe('a new message', () => {
     expect(properties).toEqual(accepted ? [] : ['sentAt']);
   });
 
+  it.each(['doneAt', 'seenAt', 'at'] as const)('%s more than five minutes ahead → refused', property => {
+    const at = (moment: number) => newMessageViolations({ ...complete, [property]: moment }, 6000, 1000);
+    expect(at(6000 + limits.futureSkewMs)).toEqual([]);
+    expect(at(6001 + limits.futureSkewMs)).toMatchObject([{ property }]);
+  });
+
   it('no sentAt → its arrival counts', () => {
     const { sentAt: _sentAt, ...undated } = complete;
     expect(newMessageViolations(undated, 6000, 6000)).toEqual([]);

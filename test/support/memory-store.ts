@@ -12,7 +12,6 @@ import type {
 } from '../../src/domain/message.ts';
 import { noError } from '../../src/domain/registry.ts';
 import {
-  contradictions,
   type DatedReport,
   dated,
   identityIn,
@@ -20,6 +19,7 @@ import {
   isRepeat,
   newMessageViolations,
   reportIn,
+  reportViolations,
   settle,
   showsTheSame,
 } from '../../src/domain/report.ts';
@@ -259,7 +259,7 @@ function reportOn(
 ): Accepted | readonly Violation[] {
   if (!isWithin(row.identity, batch.binding))
     return [{ property: 'messageId', violation: 'belongs to another application or entity' }];
-  const violations = contradictions(row.identity, submission);
+  const violations = reportViolations(row.identity, submission, batch.receivedAt);
   if (violations.length > 0) return violations;
   const report = reportIn(submission);
   if (isRepeat(report, row.initial, row.reports)) return 'unchanged';

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../domain/filter.ts';
 import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
 import {
-  contradictions,
   type DatedReport,
   dated,
   identityIn,
@@ -10,6 +9,7 @@ import {
   isRepeat,
   newMessageViolations,
   reportIn,
+  reportViolations,
   settle,
   showsTheSame,
 } from '../../domain/report.ts';
@@ -144,7 +144,7 @@ class Track {
     const { identity, initial, place } = this.#message;
     if (!isWithin(identity, binding))
       return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
-    const violations = contradictions(identity, submission);
+    const violations = reportViolations(identity, submission, receivedAt);
     if (violations.length > 0) return violations;
     const report = reportIn(submission);
     if (isRepeat(report, initial, this.#reports)) return 'unchanged';

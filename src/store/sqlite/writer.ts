@@ -1,6 +1,6 @@
 import { isWithin } from '../../domain/filter.ts';
 import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
-import { contradictions, dated, isRepeat, newMessageViolations, type Report, settle } from '../../domain/report.ts';
+import { dated, isRepeat, newMessageViolations, type Report, reportViolations, settle } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
 import type { Counts, PackedCounts } from './counts.ts';
@@ -296,7 +296,7 @@ export class Writer {
     const identity = identityOf(known.row);
     if (!isWithin(identity, batch.binding))
       return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
-    const violations = contradictions(identity, submission);
+    const violations = reportViolations(identity, submission, batch.receivedAt);
     if (violations.length > 0) return violations;
     const report: Report = submission;
     const initial = initialStateOf(known.row);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
-import { deliveryErrors, statuses } from '../../../src/domain/registry.ts';
+import { deliveryErrors, pendingAccepted, statuses } from '../../../src/domain/registry.ts';
 import { limits } from '../../../src/limits.ts';
 import {
   absentSubscriber,
@@ -103,7 +103,7 @@ export function recordingTests(openEngine: OpenEngine): void {
       ['most parts', { messageCount: limits.messageCountMax }],
       ['done long before it was sent', { status: delivered, doneAt: 0 }],
       ['done before 1970', { status: delivered, doneAt: -62_135_596_800_000 }],
-      ['done in the year 9999', { status: delivered, doneAt: 253_402_300_799_999 }],
+      ['done as far ahead as it may be', { status: delivered, doneAt: now + limits.futureSkewMs }],
       ['seen at 0', { seenAt: 0 }],
       ['at 0', { at: 0 }],
       ['a status dated before 1970', { status: delivered, at: -1 }],
@@ -206,6 +206,24 @@ export function recordingTests(openEngine: OpenEngine): void {
       expect(answer.recorded).toBe(accepted ? 1 : 0);
       expect(propertiesOf(answer.rejected)).toEqual(accepted ? [] : [['sentAt']]);
     });
+
+    it.each(['doneAt', 'seenAt', 'at'] as const)(
+      '%s in the future → five minutes are taken, more is refused',
+      async property => {
+        const { store } = await engineFor(openEngine);
+        await recordAll(store, [message('known')]);
+        const ahead = { status: delivered, [property]: now + limits.futureSkewMs + 1 };
+        const answer = await record(store, [{ messageId: 'known', ...ahead }, message('new', ahead)]);
+        expect(answer).toMatchObject({ recorded: 0, updated: 0 });
+        expect(propertiesOf(answer.rejected)).toEqual([[property], [property]]);
+        expect((await find1(store, 'known')).status).toEqual(pendingAccepted);
+        expect(await findIds(store)).toEqual(['known']);
+        const allowed = { status: delivered, [property]: now + limits.futureSkewMs };
+        expect(await record(store, [{ messageId: 'known', ...allowed }, message('new', allowed)])).toEqual(
+          outcome({ recorded: 1, updated: 1 }),
+        );
+      },
+    );
 
     const changes: readonly (readonly [property: string, change: Partial<Submission>])[] = [
       ['sender', { sender: 'other' }],

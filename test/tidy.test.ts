@@ -14,6 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['domain', 'secrets.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph'],
+  ['simulator'],
   ['http'],
   ['storage.ts'],
   ['main.ts'],

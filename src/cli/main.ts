@@ -7,6 +7,7 @@ import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';
 import { addExport } from './export.ts';
+import { addGraph } from './graph.ts';
 import { addImport } from './import.ts';
 import { addQuery } from './query.ts';
 import { addServe } from './serve.ts';
@@ -31,7 +32,18 @@ function programOf(): Command {
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
   // Commands take these over from the program when they are made, so they come after.
-  for (const add of [addServe, addAccounts, addKeys, addUsers, addQuery, addExport, addImport, addCopy, addDb])
+  for (const add of [
+    addServe,
+    addAccounts,
+    addKeys,
+    addUsers,
+    addQuery,
+    addExport,
+    addImport,
+    addCopy,
+    addDb,
+    addGraph,
+  ])
     add(program);
   return program;
 }

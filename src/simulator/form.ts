@@ -1,0 +1,73 @@
+import { isFields } from './refusals.ts';
+
+/** Graph has nothing that lies deeper. */
+const pathPartsMax = 16;
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The fields of a body or a query as Graph reads them: JSON; or a form whose values may be JSON (`recipient={"id":"1"}`)
+ * and whose names may be paths (`recipient[id]=1`). `undefined` when it is neither.
+ */
+export function fieldsOf(body: string, contentType: string): Fields | undefined {
+  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (type === 'application/json') return jsonFields(body);
+  if (type === 'application/x-www-form-urlencoded' || type === '') return formFields(new URLSearchParams(body));
+  return undefined;
+}
+
+function jsonFields(body: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(body === '' ? '{}' : body);
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function formFields(form: URLSearchParams): Fields {
+  const fields = Object.create(null);
+  for (const [name, value] of form) {
+    const path = [...name.matchAll(/^[^[\]]+|\[([^[\]]*)\]/g)].map(([whole, inner]) => inner ?? whole);
+    put(
+      fields,
+      path.length === 0 || path.length > pathPartsMax ? [name] : path,
+      path.length > 1 ? value : formValue(value),
+    );
+  }
+  return listed(fields);
+}
+
+/** Only lists and objects: an id of digits must stay a text. */
+function formValue(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function put(target: Record<string, unknown>, [name = '', ...rest]: readonly string[], value: unknown): void {
+  const key = name === '' ? String(Object.keys(target).length) : name;
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const inner = target[key];
+  const next: Record<string, unknown> = isFields(inner) ? { ...inner } : Object.create(null);
+  put(next, rest, value);
+  target[key] = next;
+}
+
+/** Objects whose names count up from 0 are lists; and a path that passed through is an object like any other. */
+function listed(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, asList(value)]));
+}
+
+function asList(value: unknown): unknown {
+  if (!isFields(value)) return value;
+  const names = Object.keys(value);
+  if (names.length > 0 && names.every((name, index) => name === String(index))) return Object.values(value).map(asList);
+  return listed(value);
+}

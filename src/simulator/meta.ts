@@ -1,0 +1,281 @@
+import { createHash } from 'node:crypto';
+import type { EpochMs } from '../domain/message.ts';
+import { type Behaviour, behaviourNamed, behaviourOf, type GraphError } from './destinations.ts';
+import type { DrivenClock } from './driven-clock.ts';
+import { SeededRandom } from './random.ts';
+import { isFields, refusalOf } from './refusals.ts';
+import type { SimulatorTerms } from './terms.ts';
+
+/** A message that was sent, as only Meta knows it: what a log can be compared with. */
+export type SentMessage = {
+  readonly mid: string;
+  readonly page: string;
+  readonly psid: string;
+  readonly metadata?: string;
+  readonly at: EpochMs;
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly behaviour: string;
+  deliveredAt?: EpochMs;
+  seenAt?: EpochMs;
+};
+
+/** How a call to send ends: with an answer, or without one. */
+export type Reply =
+  | {
+      readonly kind: 'answer';
+      readonly httpStatus: number;
+      readonly body: object;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'refused' };
+
+/** One event of a webhook, and the page it is of. */
+export type PageEvent = { readonly page: string; readonly event: Readonly<Record<string, unknown>> };
+
+/** The app that a simulated page's messages are sent by. */
+export const appId = 900_000_000_000_001;
+
+/** What is remembered of messages: older ones are forgotten. */
+const sentMax = 250_000;
+const refusalsMax = 250_000;
+
+/**
+ * Meta as a program sees it that sends over a page: it takes messages, gives them ids, and tells by events what became of
+ * them. It sends nowhere. Calls to send are judged as Graph does; the destination's name decides the rest.
+ */
+export class SimulatedMeta {
+  readonly #clock: DrivenClock;
+  readonly #terms: SimulatorTerms;
+  readonly #tell: (event: PageEvent) => void;
+  #sends = 0;
+  readonly #sent = new Map<string, SentMessage>();
+  readonly #byMetadata = new Map<string, SentMessage>();
+  /** The messages of each conversation, oldest first. */
+  readonly #conversations = new Map<string, SentMessage[]>();
+  /** Of each message that is refused a few times: how often it was. */
+  readonly #refusals = new Map<string, number>();
+  #isDown = false;
+
+  constructor(clock: DrivenClock, terms: SimulatorTerms, tell: (event: PageEvent) => void) {
+    this.#clock = clock;
+    this.#terms = terms;
+    this.#tell = tell;
+  }
+
+  get clock(): DrivenClock {
+    return this.#clock;
+  }
+
+  get terms(): SimulatorTerms {
+    return this.#terms;
+  }
+
+  /** While it is down, no connection can be made. */
+  set isDown(isDown: boolean) {
+    this.#isDown = isDown;
+  }
+
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
+  /** What was sent, oldest first. */
+  sent(): readonly SentMessage[] {
+    return [...this.#sent.values()];
+  }
+
+  /** As if nothing had ever been sent. */
+  reset(): void {
+    this.#clock.clear();
+    this.#sent.clear();
+    this.#byMetadata.clear();
+    this.#conversations.clear();
+    this.#refusals.clear();
+    this.#isDown = false;
+    this.#sends = 0;
+  }
+
+  /** `POST /{page}/messages` with this body, of a caller who may send over the page. */
+  send(page: string, body: Readonly<Record<string, unknown>>): Reply {
+    if (this.#isDown) return { kind: 'refused' };
+    this.#sends++;
+    const refusal = refusalOf(body);
+    if (refusal !== undefined) return this.#refused(refusal);
+    const recipient = Object.values(isFields(body.recipient) ? body.recipient : {})
+      .map(String)
+      .join();
+    const behaviour = behaviourOf(recipient) ?? this.#mixed(page, recipient);
+    if (behaviour.connection === 'refused') return { kind: 'refused' };
+    if (this.#chance('throttled').happens(this.#terms.throttledShare))
+      return this.#refused({ code: 613, message: '(#613) Calls to this api have exceeded the rate limit.' });
+    if (this.#isRefused(behaviour, page, recipient, body)) return this.#refused(behaviour.refusal);
+    if (body.sender_action !== undefined) return this.#answer(200, { recipient_id: recipient });
+    return this.#take(page, recipient, body, behaviour);
+  }
+
+  /** Makes a receipt of a message now: of one that was sent, by its metadata or mid; `false` when there is none. */
+  receive(id: string, kind: 'delivered' | 'seen'): boolean {
+    const message = this.#sent.get(id) ?? this.#byMetadata.get(id);
+    if (message === undefined) return false;
+    if (kind === 'delivered') this.#deliver(message);
+    else this.#see(message);
+    return true;
+  }
+
+  #isRefused(
+    { refusal, name }: Behaviour,
+    page: string,
+    recipient: string,
+    body: Readonly<Record<string, unknown>>,
+  ): boolean {
+    if (refusal === undefined) return false;
+    if (refusal.times === undefined) return true;
+    const metadata = isFields(body.message) ? String(body.message.metadata ?? '') : '';
+    const key = keyOf(page, recipient, name, metadata);
+    const times = (this.#refusals.get(key) ?? 0) + 1;
+    if (times > refusal.times) {
+      this.#refusals.delete(key);
+      return false;
+    }
+    if (this.#refusals.size >= refusalsMax) this.#refusals.clear();
+    this.#refusals.set(key, times);
+    return true;
+  }
+
+  #take(page: string, psid: string, body: Readonly<Record<string, unknown>>, behaviour: Behaviour): Reply {
+    const message = isFields(body.message) ? body.message : {};
+    const { metadata } = message;
+    const before = this.#conversations.get(keyOf(page, psid))?.at(-1);
+    const sent: SentMessage = {
+      mid: `m_${this.#chance('mid').text(64)}`,
+      page,
+      psid,
+      ...(typeof metadata === 'string' && { metadata }),
+      // No two of a conversation at one moment: its watermarks tell them apart.
+      at: Math.max(this.#clock.now(), (before?.at ?? 0) + 1),
+      message,
+      behaviour: behaviour.name,
+    };
+    this.#remember(sent);
+    const { echoMs, deliveredMs, seenMs, lostShare } = this.#terms;
+    const times = this.#chance('times');
+    if (behaviour.echo) this.#later(echoMs, times, () => this.#echo(sent));
+    if (behaviour.delivered) this.#later(deliveredMs, times, () => this.#deliver(sent));
+    if (behaviour.seen) this.#later(Math.max(seenMs, deliveredMs * 2), times, () => this.#see(sent));
+    if (behaviour.connection === 'lost' || this.#chance('lost').happens(lostShare)) return { kind: 'lost' };
+    return this.#answer(200, { recipient_id: psid, message_id: sent.mid });
+  }
+
+  #remember(sent: SentMessage): void {
+    this.#sent.set(sent.mid, sent);
+    if (sent.metadata !== undefined) this.#byMetadata.set(sent.metadata, sent);
+    const key = keyOf(sent.page, sent.psid);
+    const conversation = this.#conversations.get(key);
+    if (conversation === undefined) this.#conversations.set(key, [sent]);
+    else conversation.push(sent);
+    if (this.#sent.size > sentMax) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#sent.values();
+    if (oldest === undefined) return;
+    this.#sent.delete(oldest.mid);
+    if (oldest.metadata !== undefined && this.#byMetadata.get(oldest.metadata) === oldest)
+      this.#byMetadata.delete(oldest.metadata);
+    const key = keyOf(oldest.page, oldest.psid);
+    const conversation = this.#conversations.get(key)?.filter(one => one !== oldest) ?? [];
+    if (conversation.length === 0) this.#conversations.delete(key);
+    else this.#conversations.set(key, conversation);
+  }
+
+  /** All messages of one conversation behave alike: what is read implies what was sent before it. */
+  #mixed(page: string, recipient: string): Behaviour {
+    const entries = Object.entries(this.#terms.mix);
+    const total = entries.reduce((sum, [, weight]) => sum + weight, 0);
+    let left = this.#randomOf('behaviour', page, recipient).between(0, total);
+    for (const [name, weight] of entries) {
+      left -= weight;
+      if (left < 0) return behaviourNamed(name);
+    }
+    throw new RangeError('the mix of behaviours is empty');
+  }
+
+  /** Chances of one message each have a source of their own: what else happens meanwhile does not change them. */
+  #randomOf(...parts: readonly string[]): SeededRandom {
+    const digest = createHash('sha256')
+      .update(keyOf(String(this.#terms.seed), ...parts))
+      .digest();
+    return new SeededRandom(digest.readUInt32BE(0));
+  }
+
+  #chance(kind: string): SeededRandom {
+    return this.#randomOf(kind, String(this.#sends));
+  }
+
+  #later(durationMs: number, random: SeededRandom, run: () => void): void {
+    const spread = random.between(durationMs * 0.5, durationMs * 1.5);
+    this.#clock.set(Math.round(this.#clock.now() + spread), run);
+  }
+
+  #echo(sent: SentMessage): void {
+    const { page, psid, mid, at, message } = sent;
+    this.#event(sent, {
+      sender: { id: page },
+      recipient: { id: psid },
+      timestamp: at,
+      message: { is_echo: true, app_id: appId, mid, ...message },
+    });
+  }
+
+  #deliver(sent: SentMessage): void {
+    const now = this.#clock.now();
+    // All that was sent before the watermark is delivered with it.
+    for (const one of this.#upTo(sent)) one.deliveredAt ??= now;
+    const { page, psid, mid, at } = sent;
+    const delivery = { mids: [mid], watermark: at };
+    this.#event(sent, { sender: { id: psid }, recipient: { id: page }, timestamp: now, delivery });
+  }
+
+  #see(sent: SentMessage): void {
+    const now = this.#clock.now();
+    for (const one of this.#upTo(sent)) {
+      one.deliveredAt ??= now;
+      one.seenAt ??= now;
+    }
+    const { page, psid, at } = sent;
+    this.#event(sent, { sender: { id: psid }, recipient: { id: page }, timestamp: now, read: { watermark: at } });
+  }
+
+  #upTo({ page, psid, at }: SentMessage): readonly SentMessage[] {
+    return (this.#conversations.get(keyOf(page, psid)) ?? []).filter(one => one.at <= at);
+  }
+
+  #event({ page, mid }: SentMessage, event: Readonly<Record<string, unknown>>): void {
+    const { duplicateShare, reorderShare, deliveredMs } = this.#terms;
+    const tell = () => this.#tell({ page, event });
+    const random = this.#randomOf('event', mid, Object.keys(event).join());
+    if (random.happens(duplicateShare)) this.#later(deliveredMs, random, tell);
+    if (random.happens(reorderShare)) this.#later(deliveredMs * 4, random, tell);
+    else tell();
+  }
+
+  #refused({ code, subcode, message, httpStatus = 400 }: GraphError = { code: 1, message: 'An unknown error' }): Reply {
+    const error = {
+      message,
+      type: 'OAuthException',
+      code,
+      ...(subcode !== undefined && { error_subcode: subcode }),
+      fbtrace_id: this.#chance('trace').text(11),
+    };
+    return this.#answer(httpStatus, { error });
+  }
+
+  #answer(httpStatus: number, body: object): Reply {
+    return { kind: 'answer', httpStatus, body, headers: {} };
+  }
+}
+
+function keyOf(...parts: readonly string[]): string {
+  return JSON.stringify(parts);
+}

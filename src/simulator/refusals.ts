@@ -1,0 +1,112 @@
+import type { GraphError } from './destinations.ts';
+
+/*
+ * What Meta refuses of a body that is JSON: its bounds, where a program written for Graph runs into them.
+ */
+
+const textCharsMax = 2000;
+const templateTextCharsMax = 640;
+const titleCharsMax = 20;
+const cardTextCharsMax = 80;
+const quickRepliesMax = 13;
+const metadataCharsMax = 1000;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const bad = (message: string, subcode?: number): GraphError => ({
+  code: 100,
+  message: `(#100) ${message}`,
+  ...(subcode !== undefined && { subcode }),
+});
+
+/** The error for a body that Graph would not take, or `undefined`. */
+export function refusalOf(body: Fields): GraphError | undefined {
+  const { recipient, message, sender_action: action } = body;
+  if (!isFields(recipient) || Object.keys(recipient).length === 0) return bad('The parameter recipient is required');
+  if (message !== undefined && action !== undefined) return bad('Message cannot be sent with a sender action', 2018014);
+  if (action !== undefined)
+    return ['mark_seen', 'typing_on', 'typing_off', 'react', 'unreact'].includes(String(action))
+      ? undefined
+      : bad('Param sender_action is not valid');
+  if (message === undefined) return bad('Neither a message nor a sender action', 2018015);
+  if (!isFields(message)) return bad('Param message must be an object');
+  return messageRefusal(message);
+}
+
+function messageRefusal(message: Fields): GraphError | undefined {
+  const { text, attachment, attachments, quick_replies: replies = [], metadata = '' } = message;
+  if (typeof text === 'string' && text.length > textCharsMax)
+    return bad('Length of param message[text] must be less than 2000');
+  if (typeof metadata !== 'string' || metadata.length > metadataCharsMax) return bad('Param metadata is too long');
+  if (!Array.isArray(replies) || replies.length > quickRepliesMax) return bad('Too many quick replies');
+  for (const reply of replies)
+    if (!isFields(reply) || tooLong(reply.title, titleCharsMax)) return bad('Title of a quick reply is too long');
+  if (attachment === undefined && attachments === undefined)
+    return typeof text === 'string' && text !== '' ? undefined : bad('Message cannot be empty', 2018034);
+  if (attachment === undefined) return undefined;
+  if (!isFields(attachment) || !isFields(attachment.payload)) return bad('Param attachment must have a payload');
+  if (attachment.type === 'template') return templateRefusal(attachment.payload);
+  if (!['image', 'video', 'audio', 'file'].includes(String(attachment.type))) return bad('Invalid attachment type');
+  return attachment.payload.url === undefined && attachment.payload.attachment_id === undefined
+    ? bad('Param url is required')
+    : undefined;
+}
+
+function templateRefusal(payload: Fields): GraphError | undefined {
+  switch (payload.template_type) {
+    case 'button': {
+      if (tooLong(payload.text, templateTextCharsMax)) return bad('Length of param text must be at most 640');
+      const { buttons } = payload;
+      if (!Array.isArray(buttons) || buttons.length === 0) return bad('Param buttons is required');
+      return buttonsRefusal(buttons);
+    }
+    case 'generic': {
+      const { elements } = payload;
+      if (!Array.isArray(elements) || elements.length < 1 || elements.length > 10)
+        return bad('Invalid number of elements');
+      for (const element of elements) {
+        const refusal = isFields(element) ? elementRefusal(element) : bad('Param elements must hold objects');
+        if (refusal !== undefined) return refusal;
+      }
+      return undefined;
+    }
+    case 'notification_messages':
+    case 'media':
+    case 'one_time_notif_req':
+      return undefined;
+    default:
+      return bad('Unsupported template type');
+  }
+}
+
+function elementRefusal(element: Fields): GraphError | undefined {
+  const { title, subtitle, buttons, image_url: image, default_action: action } = element;
+  if (tooLong(title, cardTextCharsMax) || tooLong(subtitle, cardTextCharsMax))
+    return bad('A title or subtitle is too long');
+  if (subtitle === undefined && buttons === undefined && image === undefined && action === undefined)
+    return bad('An element must have at least one property besides title');
+  return buttons === undefined ? undefined : buttonsRefusal(buttons);
+}
+
+function buttonsRefusal(buttons: unknown): GraphError | undefined {
+  if (!Array.isArray(buttons) || buttons.length < 1 || buttons.length > 3) return bad('Invalid number of buttons');
+  for (const button of buttons) {
+    if (!isFields(button)) return bad('Param buttons must hold objects');
+    if (button.title === '') return bad('Title of a button is empty', 2018053);
+    if (tooLong(button.title, titleCharsMax)) return bad('Title of a button is too long');
+    if (button.type === 'web_url' && !button.url) return bad('Url of a button is empty', 2018041);
+    if (button.type === 'postback' && !button.payload) return bad('Payload of a button is empty', 2018040);
+    if (button.type === 'postback' && tooLong(button.payload, 1000)) return bad('Payload of a button is too long');
+    if (button.type === 'phone_number' && !String(button.payload).startsWith('+'))
+      return bad('A phone number must begin with +');
+  }
+  return undefined;
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function tooLong(value: unknown, charsMax: number): boolean {
+  return typeof value === 'string' && value.length > charsMax;
+}

@@ -33,15 +33,15 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   const { source, release } = decoded(request);
   const pieces: AsyncIterator<unknown> = source.iterator({ destroyOnReturn: false });
   const { idleMs, pauseMs = idleMs } = times;
-  const cut = cutOff(times.cut);
+  const patience = new Patience(times.cut);
   const deadline = times.totalMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + times.totalMs;
   try {
     for (;;) {
       const next = pieces.next();
-      let result = await within(next, pauseMs, cut.promise);
+      let result = await patience.wait(next, pauseMs);
       if (result === undefined && pauseMs < idleMs) {
         yield undefined;
-        result = await within(next, idleMs - pauseMs, cut.promise);
+        result = await patience.wait(next, idleMs - pauseMs);
       }
       if (result === undefined || performance.now() > deadline) throw tooSlow(next);
       if (result.done === true) return;
@@ -53,7 +53,7 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   } finally {
     // Not waited for: where a piece was given up on, it ends only with the connection.
     pieces.return?.().catch(() => {});
-    cut.release();
+    patience.end();
     release();
   }
 }
@@ -95,28 +95,38 @@ function decoded(request: IncomingMessage): { source: Readable; release: () => v
   return { source: gunzip, release };
 }
 
-/** `undefined` when the promise takes longer. */
-async function within<T>(promise: Promise<T>, durationMs: number, cut: Promise<never>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>(resolve => {
-    timer = setTimeout(() => resolve(undefined), durationMs);
-  });
-  try {
-    return await Promise.race([promise, late, cut]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/**
+ * Waits for one promise after the other until a signal is aborted. Nothing of a wait outlasts it: a race against one
+ * promise for the whole of a body would keep every piece of it.
+ */
+class Patience {
+  readonly #cut: AbortSignal;
+  readonly #abort = () => this.#giveUp(unavailable(cutRetryMs, this.#cut.reason));
+  #giveUp: (reason: Error) => void = () => {};
 
-/** A promise that rejects when the signal is aborted, and otherwise never ends. */
-function cutOff(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(unavailable(cutRetryMs, signal.reason));
-  // It may well be cut while nobody waits for a piece; the next one to wait is told.
-  promise.catch(() => {});
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  return { promise, release: () => signal.removeEventListener('abort', abort) };
+  constructor(cut: AbortSignal) {
+    this.#cut = cut;
+    cut.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** `undefined` when the promise takes longer. An `ApiError` 503 when the signal is aborted before. */
+  async wait<T>(promise: Promise<T>, durationMs: number): Promise<T | undefined> {
+    const { promise: waited, resolve, reject } = Promise.withResolvers<T | undefined>();
+    const timer = setTimeout(() => resolve(undefined), durationMs);
+    this.#giveUp = reject;
+    promise.then(resolve, reject);
+    if (this.#cut.aborted) this.#abort();
+    try {
+      return await waited;
+    } finally {
+      clearTimeout(timer);
+      this.#giveUp = () => {};
+    }
+  }
+
+  end(): void {
+    this.#cut.removeEventListener('abort', this.#abort);
+  }
 }
 
 function tooSlow(abandoned: Promise<unknown>): ApiError {

@@ -11,8 +11,8 @@ import { RejectionList } from './rejection-list.ts';
 /** Batches of one request that the store has at once: enough to keep it busy, few enough to bound memory. */
 const batchesUnderWayMax = 4;
 
-/** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB. */
-const batchCharsMax = 4 * 1024 * 1024;
+/** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB, several times over. */
+const batchCharsMax = 1024 * 1024;
 
 /** Violations of a 400 that says why every record was rejected. */
 const toldViolationsMax = 1000;
@@ -65,7 +65,8 @@ export class Recording {
 
   /** Hands over what has gathered; waits while the store has enough of this request already. */
   async flush(): Promise<void> {
-    while (this.#underWay.size >= batchesUnderWayMax) await Promise.race(this.#underWay);
+    // The oldest is done first.
+    for (const [oldest] = this.#underWay; this.#underWay.size >= batchesUnderWayMax; ) await oldest;
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#batch.submissions.length === 0) return;
     const batch = this.#batch;

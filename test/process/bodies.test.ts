@@ -52,6 +52,20 @@ test('100 MiB of junk as NDJSON lines → 400 with every line counted, in bounde
   await expectServes('after-junk-lines');
 });
 
+test('150 MiB of sound records with long contents → all recorded, in bounded memory', async () => {
+  const watch = new MemoryWatch(server.pid);
+  const text = 'x'.repeat(20_000);
+  function* body() {
+    for (let i = 0; i < 7500; i++)
+      yield Buffer.from(
+        `${JSON.stringify({ ...numbered(0), messageId: `long-${i}`, content: { type: 'TEXT', text } })}\n`,
+      );
+  }
+  const { recorded } = recordAnswer(await upload(calls, body(), { type: 'application/x-ndjson' }));
+  expect(recorded).toBe(7500);
+  expectGrownLessThan(watch, 150 * mebibyte, '150 MiB of long contents');
+});
+
 test('one line of 100 MiB between two sound ones → only that one is rejected, without being held', async () => {
   const watch = new MemoryWatch(server.pid);
   function* body() {

@@ -51,6 +51,8 @@ export const limits = Object.freeze({
   copyStretchRecordsMax: 64_000,
   copyStretchCharsMax: 64 * 1024 * 1024,
 
+  /** Ids of accounts are below it; slices of accounts that are spread have numbers from here on. */
+  accountIdEnd: 2 ** 40,
   /** Slices over which one account may be spread: each page asks each of them. */
   accountSlicesMax: 64,
   /** Layouts of an account that still have messages: an unknown id is looked for in each of them. */

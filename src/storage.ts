@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Accounts } from './accounts/accounts.ts';
 import type { Authenticator } from './accounts/authenticator.ts';
 import { Credentials } from './accounts/credentials.ts';
-import { PostgresAccountRows } from './accounts/postgres/account-rows.ts';
+import { PostgresAccountRows, refuseLost } from './accounts/postgres/account-rows.ts';
 import { PostgresCredentialRows } from './accounts/postgres/credential-rows.ts';
 import { SqliteAccountRows } from './accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
@@ -13,6 +13,7 @@ import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
+import { holdsLog } from './store/sqlite/folder.ts';
 import type { Store, StoreObserver } from './store/store.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
@@ -36,9 +37,11 @@ export function openStorage(config: Config, observer: StoreObserver): Promise<St
 async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
   const accountsPath = join(config.dataDir, 'accounts.db');
-  const accounts = parts.adopt(new Accounts(new SqliteAccountRows(accountsPath), Date.now), one => one.close());
+  const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));
+  const accounts = parts.adopt(new Accounts(accountRows, Date.now), one => one.close());
   const options = {
     dataDir: config.dataDir,
+    accounts: await accounts.identity(),
     durability: config.durability,
     segmentMessagesMax: config.segmentMessages,
     // A segment that is older than retention would keep messages long past it.
@@ -82,6 +85,7 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   const note = observer.note.bind(observer);
   const connections = (max: number) => new Connections({ url, schema: schemaName, statementTimeoutMs, max, note });
   const forAccounts = connections(accountConnectionsMax);
+  await refuseLost(forAccounts);
   const accounts = new Accounts(new PostgresAccountRows(forAccounts), Date.now);
   const rows = new PostgresCredentialRows(forAccounts);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());

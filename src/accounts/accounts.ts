@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { Binding, EpochMs } from '../domain/message.ts';
+import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
 import type { Scope } from './authenticator.ts';
 import { hashPassword } from './passwords.ts';
 import { type Account, type AccountRows, AccountsError, type KeyInfo, type NewKey, type UserInfo } from './rows.ts';
-import { formatKey, hashSecret, newKey, newToken, parseKeyId } from './secrets.ts';
+import { formatKey, hashSecret, newAccountId, newKey, newToken, parseKeyId } from './secrets.ts';
 
 export type KeyRequest = {
   /** The account's name. */
@@ -51,6 +51,18 @@ export class Accounts {
   async createAccount(name: string, requestsPerMinute?: number): Promise<Account> {
     const made = await this.#rows.addAccount(this.#newAccount(name, requestsPerMinute));
     if (made === undefined) throw new AccountsError(`there is already an account "${name}"`);
+    return made;
+  }
+
+  /**
+   * Makes an account that has what a log holds of one that is not there any more, by the id that it had. Whoever has
+   * this account reads all of that.
+   */
+  async adoptAccount(name: string, id: AccountId): Promise<Account> {
+    const adopter = (await this.accounts()).find(account => account.id === id);
+    if (adopter !== undefined) throw new AccountsError(`account ${id} is there: it is "${adopter.name}"`);
+    const made = await this.#rows.addAccount({ ...this.#newAccount(name), id });
+    if (made === undefined) throw new AccountsError(`there is already an account "${name}": take another name`);
     return made;
   }
 
@@ -116,15 +128,21 @@ export class Accounts {
     return (await this.#rows.addFirst(this.#newAccount(name), row)) ? { key } : undefined;
   }
 
+  /** Tells these accounts from all others, for as long as they last. */
+  async identity(): Promise<string> {
+    return Buffer.from(await this.secret('identity')).toString('hex');
+  }
+
   /** A random number of 256 bits that stays the same for these accounts, made when first asked for. */
   secret(name: string): Promise<Uint8Array> {
     return this.#rows.secret(name, randomBytes(32));
   }
 
-  #newAccount(name: string, requestsPerMinute?: number) {
+  #newAccount(name: string, requestsPerMinute?: number): Account {
     checkName('an account', name, accountNameCharsMax);
     if (requestsPerMinute !== undefined) checkRequestsPerMinute(requestsPerMinute);
-    return { name, createdAt: this.#now(), ...(requestsPerMinute !== undefined && { requestsPerMinute }) };
+    const limit = requestsPerMinute !== undefined && { requestsPerMinute };
+    return { id: newAccountId(), name, createdAt: this.#now(), ...limit };
   }
 
   #newKey({ scopes, binding = {}, expiresAt }: Omit<KeyRequest, 'account'>): { key: string; row: NewKey } {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AccountId } from '../domain/message.ts';
 import type { AccountRows, CredentialRows, KeyInfo, UserInfo } from './rows.ts';
+import { newAccountId } from './secrets.ts';
 
 /** Where accounts are kept, whole. */
 export type AccountPlace = { readonly rows: AccountRows; readonly credentials: CredentialRows };
@@ -21,7 +22,8 @@ export async function copyAccounts(from: AccountPlace, to: AccountPlace): Promis
   const accountOf = new Map<AccountId, AccountId>();
   const differences: string[] = [];
   for (const { id, ...account } of await from.rows.accounts()) {
-    const there = (await to.rows.addAccount(account)) ?? (await to.rows.account(account.name));
+    const there =
+      (await to.rows.addAccount({ ...account, id: newAccountId() })) ?? (await to.rows.account(account.name));
     if (there === undefined) throw new Error(`the account "${account.name}" is neither there nor can it be added`);
     accountOf.set(id, there.id);
     for (const key of await from.rows.keys(account.name))

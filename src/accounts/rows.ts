@@ -37,7 +37,7 @@ export type UserInfo = {
   readonly createdAt: EpochMs;
 };
 
-export type NewAccount = Omit<Account, 'id'>;
+export type NewAccount = Account;
 
 export type NewKey = {
   readonly id: string;

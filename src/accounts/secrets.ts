@@ -1,4 +1,6 @@
 import { hash, randomInt, timingSafeEqual } from 'node:crypto';
+import type { AccountId } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -14,6 +16,17 @@ const tokenPattern = new RegExp(`^[${base62}]{${tokenChars}}$`);
 
 /** The two parts of `sentlog_<id>_<secret>`: the id may be shown and logged, the secret is shown once and never kept. */
 export type KeyParts = { readonly id: string; readonly secret: string };
+
+/** Ids that older versions counted up lie below. */
+const accountIdMin = 2 ** 32;
+
+/**
+ * An account's id is left to chance, so that it never comes again, also where the accounts were lost, or restored as
+ * they were before it was made: what is in the log of an account that is gone is nobody's.
+ */
+export function newAccountId(): AccountId {
+  return randomInt(accountIdMin, limits.accountIdEnd);
+}
 
 export function newKey(): KeyParts {
   return { id: randomText(keyIdChars), secret: randomText(keySecretChars) };

@@ -6,6 +6,8 @@ import { type Scope, scopes } from '../accounts/authenticator.ts';
 import type { Account, AccountRows, KeyInfo, UserInfo } from '../accounts/rows.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { loadPlace, serverSettings } from '../config.ts';
+import { holdsLog } from '../store/sqlite/folder.ts';
+import { addAdopt } from './adopt.ts';
 import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
 import { newPassword } from './password.ts';
 import { type Cell, printRows } from './table.ts';
@@ -47,6 +49,7 @@ export function addAccounts(program: Command): void {
     ['CREATED', row => row.createdAt],
   ];
   const list = accounts.command('list').description('Show the accounts.');
+  addAdopt(accounts);
   withAccounts(list, async data => printRows((await data.accounts()).map(shownAccount), columns));
 }
 
@@ -161,15 +164,16 @@ function fileRows(dataDir: string, mayMake: boolean): AccountRows {
   const file = join(dataDir, 'accounts.db');
   // A command in the wrong folder must not leave a new log behind there.
   // A folder that may not be looked into is told as that, and not as empty.
-  if (!mayMake && statSync(file, { throwIfNoEntry: false }) === undefined)
+  const isLog = holdsLog(dataDir);
+  if (!mayMake && !isLog && statSync(file, { throwIfNoEntry: false }) === undefined)
     throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
-  return new SqliteAccountRows(file);
+  return new SqliteAccountRows(file, !isLog);
 }
 
 async function databaseRows(url: string, mayMake: boolean): Promise<AccountRows> {
   // Only here, so that the commands on a folder need not load the client of PostgreSQL.
   const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
-  return openAccountRows(url, mayMake);
+  return openAccountRows(url, { mayMake });
 }
 
 function scopeOption(command: Command): Command {

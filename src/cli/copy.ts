@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { Accounts } from '../accounts/accounts.ts';
 import type { CopiedAccounts } from '../accounts/copy-accounts.ts';
 import { loadCopyTerms, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
 import { BadValue, databaseUrl } from '../setting-kinds.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
+import type { FolderLog } from '../store/sqlite/folder-log.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { CopyProgress } from './progress.ts';
@@ -54,7 +55,7 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
   const { schemaName: schema } = await import('../postgres/migrate.ts');
   await using parts = new AsyncDisposableStack();
   const log = parts.adopt(new FolderLog(dataDir), one => one.close());
-  if (!existsSync(join(dataDir, 'accounts.db'))) throw new CommandError(`there are no accounts in ${dataDir}`);
+  await refuseOthers(dataDir, log);
   const options = { url, schema, partitionMs: terms.partitionMs, observer };
   const target = parts.adopt(await CopyTarget.open(options), one => one.close());
   const { accountOf, differences } = await copyAccountsOf(dataDir, { url, schema });
@@ -83,6 +84,17 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
       ({ name, reason }) => `${name} is damaged (${reason}): left out, and its reports on messages of others too`,
     ),
   ];
+}
+
+/** The accounts must be there, and be those that the log belongs to. */
+async function refuseOthers(dataDir: string, log: FolderLog): Promise<void> {
+  const { SqliteAccountRows } = await import('../accounts/sqlite/account-rows.ts');
+  const accounts = new Accounts(new SqliteAccountRows(join(dataDir, 'accounts.db'), false), Date.now);
+  try {
+    if (log.file?.accounts !== undefined) log.file.claim(await accounts.identity());
+  } finally {
+    await accounts.close();
+  }
 }
 
 async function copyAccountsOf(dataDir: string, database: { url: string; schema: string }): Promise<CopiedAccounts> {

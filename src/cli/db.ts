@@ -69,7 +69,7 @@ async function spreadByName(target: Target, name: string, slices: number): Promi
   const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
   const { spreadAccount } = await import('../store/postgres/spreading.ts');
   await using parts = new AsyncDisposableStack();
-  const rows = parts.adopt(await openAccountRows(target.url, false), one => one.close());
+  const rows = parts.adopt(await openAccountRows(target.url, { mayMake: false }), one => one.close());
   const account = await rows.account(name);
   if (account === undefined) throw new CommandError(`there is no account "${name}"`);
   const done = await spreadAccount(target, { account: account.id, slices });

@@ -71,11 +71,11 @@ export async function recordNumbered(store: Store, from: number, to: number, now
   }
 }
 
-/** Every message id of account 1, by a walk of small pages. */
-export async function walkIds(store: Store, limit = 97): Promise<string[]> {
+/** Every message id of an account, by a walk of small pages. */
+export async function walkIds(store: Store, limit = 97, account = 1): Promise<string[]> {
   const ids: string[] = [];
   for (let after: string | undefined; ; ) {
-    const page = await store.find({ account: 1, filter: {}, sentSince: 0, limit, walk: true, ...(after && { after }) });
+    const page = await store.find({ account, filter: {}, sentSince: 0, limit, walk: true, ...(after && { after }) });
     ids.push(...page.logs.map(log => log.messageId));
     if (page.next === undefined) return ids;
     after = page.next;

@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import { Connections } from '../../postgres/connections.ts';
+import { lacksAccounts } from '../../postgres/held-accounts.ts';
 import { migrate, migrationStatus, schemaName } from '../../postgres/migrate.ts';
 import type { Session } from '../../postgres/session.ts';
 import {
@@ -36,7 +37,7 @@ export class PostgresAccountRows implements AccountRows {
   }
 
   async accounts(): Promise<readonly Account[]> {
-    return (await this.#connections.query(`${selectAccounts} ORDER BY a.id`)).map(readAccount);
+    return (await this.#connections.query(`${selectAccounts} ORDER BY a.created_at, a.id`)).map(readAccount);
   }
 
   async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {
@@ -128,17 +129,35 @@ const commandStatementMsMax = 30_000;
 
 /**
  * The accounts of a database, for a command; its tables are made and brought up to date if `mayMake`. Rejects with
- * `AccountsError` when it has none, and as `migrate` does.
+ * `AccountsError` when it has none, or has lost them unless they `mayLack`, and as `migrate` does.
  */
-export async function openAccountRows(url: string, mayMake: boolean): Promise<AccountRows> {
+export async function openAccountRows(
+  url: string,
+  { mayMake, mayLack = false }: { readonly mayMake: boolean; readonly mayLack?: boolean },
+): Promise<AccountRows> {
   const target = { url, schema: schemaName };
   if (mayMake) await migrate(target, () => {});
   else if ((await migrationStatus(target)).some(step => step.appliedAt === undefined))
     throw new AccountsError(
       'the database has no accounts yet, or is older than this program: run `sentlog db migrate`',
     );
-  return new PostgresAccountRows(
-    new Connections({ ...target, max: 1, statementTimeoutMs: commandStatementMsMax, note: () => {} }),
+  const connections = new Connections({
+    ...target,
+    max: 1,
+    statementTimeoutMs: commandStatementMsMax,
+    note: () => {},
+  });
+  if (!mayLack) await refuseLost(connections);
+  return new PostgresAccountRows(connections);
+}
+
+/** Closes the connections, and rejects, when the accounts of the log are lost. */
+export async function refuseLost(connections: Connections): Promise<void> {
+  if (!(await lacksAccounts(connections))) return;
+  await connections.close();
+  throw new AccountsError(
+    'the database has no accounts, though there are messages in it: restore them from a backup, or give the messages ' +
+      'of one to a new account by `sentlog accounts adopt NAME`',
   );
 }
 
@@ -146,12 +165,12 @@ type Queries = Pick<Session, 'query'>;
 
 async function addAccount(
   session: Queries,
-  { name, requestsPerMinute, createdAt }: NewAccount,
+  { id, name, requestsPerMinute, createdAt }: NewAccount,
 ): Promise<Account | undefined> {
   const [row] = await session.query(
-    `INSERT INTO account AS a (name, requests_per_minute, created_at) VALUES ($1, $2, $3)
-     ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
-    [name, requestsPerMinute ?? null, createdAt],
+    `INSERT INTO account AS a (id, name, requests_per_minute, created_at) OVERRIDING SYSTEM VALUE
+     VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
+    [id, name, requestsPerMinute ?? null, createdAt],
   );
   return row && readAccount(row);
 }

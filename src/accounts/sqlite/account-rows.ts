@@ -18,9 +18,9 @@ import { blob, integer, optionalInteger, optionalText, type Row, text } from './
 export class SqliteAccountRows implements AccountRows {
   readonly #db: DatabaseSync;
 
-  /** Makes the file when it is not there. Throws `AccountsError` when it cannot be used. */
-  constructor(path: string) {
-    this.#db = openAccountsFile(path);
+  /** Makes the file when it is not there and `mayMake`; else throws as `openAccountsFile`. */
+  constructor(path: string, mayMake = true) {
+    this.#db = openAccountsFile(path, mayMake);
   }
 
   async addAccount(account: NewAccount): Promise<Account | undefined> {
@@ -33,7 +33,7 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async accounts(): Promise<readonly Account[]> {
-    return this.#db.prepare('SELECT * FROM account ORDER BY id').all().map(readAccount);
+    return this.#db.prepare('SELECT * FROM account ORDER BY created_at, id').all().map(readAccount);
   }
 
   async setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void> {
@@ -105,10 +105,10 @@ export class SqliteAccountRows implements AccountRows {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #addAccount({ name, requestsPerMinute, createdAt }: NewAccount): Account {
+  #addAccount({ id, name, requestsPerMinute, createdAt }: NewAccount): Account {
     const row = this.#db
-      .prepare('INSERT INTO account (name, requests_per_minute, created_at) VALUES (?, ?, ?) RETURNING *')
-      .get(name, requestsPerMinute ?? null, createdAt);
+      .prepare('INSERT INTO account (id, name, requests_per_minute, created_at) VALUES (?, ?, ?, ?) RETURNING *')
+      .get(id, name, requestsPerMinute ?? null, createdAt);
     return readAccount(row ?? {});
   }
 

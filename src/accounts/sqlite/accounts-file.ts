@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AccountsError } from '../rows.ts';
@@ -64,13 +64,27 @@ const schemaSteps: readonly string[] = [
 /** How long a writer waits for another process (a command beside a running server) to finish. */
 const busyTimeoutMs = 5000;
 
+/** There is a log, and the accounts that it belongs to are not there any more. */
+export class AccountsLost extends AccountsError {
+  constructor(path: string, how: string, options?: ErrorOptions) {
+    super(
+      `${path} ${how}, though there is a log beside it: restore it from a backup, or give the log to a new account by ` +
+        '`sentlog accounts adopt NAME`, or move segments/ away to begin an empty log',
+      options,
+    );
+    this.name = 'AccountsLost';
+  }
+}
+
 /**
- * Opens the accounts file, making it and its folder when absent and bringing an older one up to date. Several processes
- * may hold it at once. Throws `AccountsError` when it cannot be used.
+ * Opens the accounts file, bringing an older one up to date. When absent it is made, with its folder, if `mayMake`. Several
+ * processes may hold it at once. Throws `AccountsError` when it cannot be used, and `AccountsLost` when it has no
+ * accounts and may not be made.
  */
-export function openAccountsFile(path: string): DatabaseSync {
+export function openAccountsFile(path: string, mayMake: boolean): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
+    if (!mayMake) refuseLost(path);
     makeFolder(dirname(path));
     // Made here and not by SQLite, so that nobody else can read it even for a moment.
     closeSync(openSync(path, 'a', 0o600));
@@ -78,12 +92,31 @@ export function openAccountsFile(path: string): DatabaseSync {
     switchToWriteAheadLog(db);
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
     migrate(db, path);
+    if (!mayMake && db.prepare('SELECT 1 FROM account').get() === undefined)
+      throw new AccountsLost(path, 'has no accounts');
     return db;
   } catch (error) {
     db?.close();
     if (error instanceof AccountsError) throw error;
     throw new AccountsError(`cannot use ${path}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+const fileHeader = 'SQLite format 3\0';
+
+/** What SQLite would take for a new file must not be opened: it also deletes the write-ahead log that is left of the old. */
+function refuseLost(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) throw new AccountsLost(path, 'is missing');
+  if (size === 0) throw new AccountsLost(path, 'is empty');
+  const header = Buffer.alloc(fileHeader.length);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (header.toString('latin1') !== fileHeader) throw new AccountsLost(path, 'holds no accounts');
 }
 
 /** Short, since it is the serving thread that waits; a reader hardly ever does. */

@@ -11,7 +11,7 @@ import type { GrantReply, GrantRequest } from './grants.ts';
 
 assert(parentPort !== null && typeof workerData === 'string');
 const port = parentPort;
-const db = openAccountsFile(workerData);
+const db = openAccountsFile(workerData, false);
 
 const statements = {
   session: {

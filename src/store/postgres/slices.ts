@@ -9,8 +9,7 @@ import { limits } from '../../limits.ts';
  */
 export type Slice = AccountId;
 
-/** Accounts that can be spread have numbers below. */
-const sliceStep = 2 ** 40;
+const sliceStep = limits.accountIdEnd;
 assert(sliceStep * limits.accountSlicesMax <= Number.MAX_SAFE_INTEGER);
 
 /** The slice of an account at an index from 0 on. */

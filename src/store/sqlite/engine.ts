@@ -34,6 +34,8 @@ import { Watchers } from './watchers.ts';
 
 export type SqliteStoreOptions = {
   readonly dataDir: string;
+  /** The identity of the accounts whose log it is; whoever opens it without one must know whose it is. */
+  readonly accounts?: string;
   /** `full`: an answered record survives a power cut. `os`: it survives the process, not the machine. */
   readonly durability: Durability;
   /** At most 1,048,576. */
@@ -67,7 +69,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 /** A log that cannot be read at all must not hold its folder. */
 function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
   try {
-    return new SqliteStore(options, lock, new LogFile(options.dataDir).hashSeed);
+    const file = new LogFile(options.dataDir);
+    if (options.accounts !== undefined) file.claim(options.accounts);
+    return new SqliteStore(options, lock, file.hashSeed);
   } catch (error) {
     lock.release();
     throw error;

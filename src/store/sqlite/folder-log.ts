@@ -8,6 +8,7 @@ import { isDamage } from './damage.ts';
 import { fileCrc } from './disk.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
+import { LogFile } from './log-file.ts';
 import { ordinalOf, segmentIdOf } from './position.ts';
 import { identityOf, initialStateOf, saidIn, stateAfter, verifyMessage, verifyReport } from './record-row.ts';
 import { DamagedRow, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
@@ -47,6 +48,8 @@ export class FolderLog {
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   /** What servers set aside before. */
   readonly setAside: readonly string[];
+  /** What holds for the whole log; `undefined` when it is not there. */
+  readonly file: LogFile | undefined;
   readonly #folder: Folder;
   readonly #lock: FolderLock;
   readonly #inspected: readonly Inspected[];
@@ -61,6 +64,7 @@ export class FolderLog {
     this.#lock = new FolderLock(dataDir);
     try {
       this.#folder = new Folder(dataDir);
+      this.file = existsSync(join(dataDir, 'log.json')) ? new LogFile(dataDir) : undefined;
       const damaged: { name: string; reason: string }[] = [];
       this.#inspected = this.#folder.segmentIds().flatMap(id => {
         try {
@@ -188,7 +192,7 @@ function messagesFrom(file: RowsFile, ordinal: number): readonly MessageRow[] {
 }
 
 /** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
-function openRows(folder: Folder, id: number): RowsFile {
+export function openRows(folder: Folder, id: number): RowsFile {
   const path = folder.rows(id);
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });

@@ -97,6 +97,14 @@ export class Folder {
   }
 }
 
+/** Whether a data folder has a log with anything in it, damaged or not. */
+export function holdsLog(dataDir: string): boolean {
+  return ['segments', 'damaged'].some(name => {
+    const path = join(dataDir, name);
+    return existsSync(path) && idsIn(path).length > 0;
+  });
+}
+
 function idsIn(path: string): readonly number[] {
   return readdirSync(path)
     .map(name => Number(segmentName.exec(name)?.[1]))

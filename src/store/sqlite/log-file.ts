@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EpochMs } from '../../domain/message.ts';
 import { StoreUnusable } from '../store.ts';
 import { syncFolder } from './disk.ts';
+import { holdsLog } from './folder.ts';
 import type { Position } from './position.ts';
 
 /**
@@ -23,6 +24,8 @@ type Held = {
   readonly eras: readonly Era[];
   readonly trustedFrom: EpochMs;
   readonly setAside: readonly string[];
+  /** What tells the accounts apart whose messages these are. */
+  readonly accounts?: string;
 };
 
 /** `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. */
@@ -55,6 +58,30 @@ export class LogFile {
   /** The damaged segments that `trustedFrom` allows for. */
   get setAside(): readonly string[] {
     return this.#held.setAside;
+  }
+
+  /** The identity of the accounts that the log belongs to; `undefined` when an older version wrote it. */
+  get accounts(): string | undefined {
+    return this.#held.accounts;
+  }
+
+  /**
+   * Opens the log for these accounts alone: one account's id may be another's among other accounts. Throws
+   * `StoreUnusable` when it belongs to others.
+   */
+  claim(accounts: string): void {
+    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder))
+      throw new StoreUnusable(
+        `accounts.db in ${this.#folder} is not of this log: restore the one that is from a backup, or move accounts.db ` +
+          'away and give the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an ' +
+          'empty log',
+      );
+    this.belongTo(accounts);
+  }
+
+  /** From now on the log belongs to these accounts; when it returns, that stands on disk. */
+  belongTo(accounts: string): void {
+    if (accounts !== this.#held.accounts) this.#write({ ...this.#held, accounts });
   }
 
   /** When it returns, the era stands on disk. */
@@ -108,7 +135,8 @@ function heldIn(path: string): Held {
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
   if (typeof held.trustedFrom !== 'number' || !held.setAside.every(name => typeof name === 'string'))
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
-  return { formatVersion, hashSeed, eras, trustedFrom: held.trustedFrom, setAside: held.setAside };
+  const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
+  return { formatVersion, hashSeed, eras, trustedFrom: held.trustedFrom, setAside: held.setAside, ...accounts };
 }
 
 function isEra(value: unknown): value is Era {

@@ -261,6 +261,13 @@ export class RowsFile {
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
   }
 
+  /** The accounts that have messages, how many, and when the newest was sent. */
+  accounts(): readonly (readonly [account: number, messages: number, newestSentAt: number])[] {
+    return this.#prepare(
+      'SELECT account, count(*), max(sent_at) FROM message GROUP BY account',
+    ).all() as unknown as readonly (readonly [number, number, number])[];
+  }
+
   reportCount(): number {
     // Each alone is read off an end of the table; both in one go would read all of it.
     const [greatest, least] = ['max', 'min'].map(end => `(SELECT ${end}(sequence) FROM report)`);

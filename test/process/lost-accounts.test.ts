@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { LogCalls, logsPath, numberedFrom } from '../support/log-calls.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { ServerHome } from '../support/server-process.ts';
+
+/** What may befall the accounts of a folder. */
+const losses: Readonly<Record<string, (path: string) => void>> = {
+  deleted: path => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  },
+  'deleted, its write-ahead log left': path => rmSync(path),
+  emptied: path => truncateSync(path),
+  zeroed: path => writeFileSync(path, Buffer.alloc(statSync(path).size)),
+  'emptied of accounts': path => {
+    const db = new DatabaseSync(path);
+    db.exec('DELETE FROM api_key; DELETE FROM account');
+    db.close();
+  },
+};
+
+let original: ServerHome;
+let acme = '';
+const copies: ServerHome[] = [];
+
+/** A log of two accounts, of whose segments one is sealed. */
+beforeAll(async () => {
+  original = new ServerHome();
+  const server = await original.serve({ settings: { SENTLOG_SEGMENT_MESSAGES: '1000' } });
+  await original.createAccount('acme');
+  acme = await original.createKey('acme');
+  await original.calls(server).record(numberedFrom(0, 1500));
+  await new LogCalls(server.address, acme).record(numberedFrom(0, 7));
+  await server.end('SIGTERM');
+});
+afterAll(() => original.remove());
+afterEach(async () => {
+  for (const copy of copies.splice(0)) await copy.remove();
+});
+
+function copyOf(home: ServerHome): ServerHome {
+  const copy = home.copy();
+  copies.push(copy);
+  return copy;
+}
+
+const accountsIn = ({ dataDir }: ServerHome) => join(dataDir, 'accounts.db');
+
+async function refusedStart(home: ServerHome): Promise<string> {
+  const server = home.launch();
+  expect((await server.exited).code).toBe(1);
+  const line = server.stderr.trimEnd();
+  expect(line).toMatch(/^sentlog: [^\n]+$/);
+  return line;
+}
+
+function fingerprint({ dataDir }: ServerHome): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(join(dataDir, 'segments')).sort())
+    if (!name.endsWith('-shm')) hash.update(name).update(readFileSync(join(dataDir, 'segments', name)));
+  return hash.digest('hex');
+}
+
+async function idsSeenBy(home: ServerHome, authorization: string): Promise<readonly string[]> {
+  const server = await home.serve();
+  const logs = await new LogCalls(server.address, authorization).walk();
+  await server.end('SIGTERM');
+  return logs.map(log => log.messageId).sort();
+}
+
+const ids = (count: number) =>
+  numberedFrom(0, count)
+    .map(log => log.messageId)
+    .sort();
+
+test('accounts.db lost, in whatever way → no start and no new accounts, in one line that says what to do; nothing of the log changes', async () => {
+  const before = fingerprint(original);
+  await Promise.all(
+    Object.values(losses).map(async lose => {
+      const home = copyOf(original);
+      lose(accountsIn(home));
+      const commands = [
+        ['accounts', 'create', 'stranger'],
+        ['copy', '--from', home.dataDir, '--to', 'postgres://127.0.0.1:1/none'],
+      ];
+      const refused = commands.map(async command => {
+        const { code, stderr } = await home.command(...command);
+        expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('accounts adopt') });
+      });
+      const line = await refusedStart(home);
+      for (const part of [accountsIn(home), 'restore', 'sentlog accounts adopt']) expect(line).toContain(part);
+      await Promise.all(refused);
+      expect(fingerprint(home)).toBe(before);
+    }),
+  );
+});
+
+test('accounts.db lost and brought back from a backup → all is there', async () => {
+  const home = copyOf(original);
+  const backup = readFileSync(accountsIn(home));
+  losses.deleted?.(accountsIn(home));
+  await refusedStart(home);
+  writeFileSync(accountsIn(home), backup);
+  expect(await idsSeenBy(home, acme)).toEqual(ids(7));
+});
+
+test('adopted → the new account has what the one chosen had, a stranger nothing, and the others are nobody’s', async () => {
+  const home = copyOf(original);
+  losses.emptied?.(accountsIn(home));
+  const asked = await home.command('accounts', 'adopt', 'saved');
+  expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('choose one of them by --id') });
+  const lost: readonly { id: number; messages: number }[] = asked.stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  expect(lost.map(({ messages }) => messages).sort()).toEqual([1500, 7]);
+  const chosen = lost.find(({ messages }) => messages === 1500)?.id;
+  expect(await home.command('accounts', 'adopt', 'saved', '--id', '1')).toMatchObject({ code: 1 });
+  expect(await home.command('accounts', 'adopt', 'saved', '--id', String(chosen))).toMatchObject({ code: 0 });
+  await home.createAccount('stranger');
+  const [saved, stranger] = [await home.createKey('saved'), await home.createKey('stranger')];
+  expect(await idsSeenBy(home, saved)).toEqual(ids(1500));
+  expect(await idsSeenBy(home, stranger)).toEqual([]);
+  // The rest can be adopted later; nothing twice.
+  expect(await home.command('accounts', 'adopt', 'also')).toMatchObject({ code: 0 });
+  expect(await idsSeenBy(home, await home.createKey('also'))).toEqual(ids(7));
+  expect(await home.command('accounts', 'adopt', 'third')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nothing to adopt'),
+  });
+});
+
+test('adopting while a server runs → refused, nothing changed', async () => {
+  const home = copyOf(original);
+  const server = await home.serve();
+  const { code, stderr } = await home.command('accounts', 'adopt', 'saved');
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('in use') });
+  await server.end('SIGTERM');
+});
+
+test('accounts.db of another log → no start, whatever ids it has; it does not adopt either', async () => {
+  const home = copyOf(original);
+  const db = new DatabaseSync(accountsIn(home));
+  // As if made elsewhere: the ids are those of the log.
+  db.exec("UPDATE secret SET value = randomblob(32) WHERE name = 'identity'");
+  db.close();
+  const line = await refusedStart(home);
+  for (const way of ['restore', 'sentlog accounts adopt']) expect(line).toContain(way);
+  expect(await home.command('accounts', 'adopt', 'saved')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('of another log'),
+  });
+  expect(await home.command('copy', '--from', home.dataDir, '--to', 'postgres://127.0.0.1:1/none')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('not of this log'),
+  });
+});
+
+test('accounts.db as it was before an account was made → that account’s messages are nobody’s, and a new one sees nothing', async () => {
+  const home = copyOf(original);
+  const db = new DatabaseSync(accountsIn(home));
+  db.exec("DELETE FROM api_key WHERE account_id = (SELECT id FROM account WHERE name = 'acme')");
+  db.exec("DELETE FROM account WHERE name = 'acme'; UPDATE sqlite_sequence SET seq = 0");
+  db.close();
+  await home.createAccount('stranger');
+  expect(await idsSeenBy(home, await home.createKey('stranger'))).toEqual([]);
+  expect(await home.command('accounts', 'adopt', 'acme-again')).toMatchObject({ code: 0 });
+  expect(await idsSeenBy(home, await home.createKey('acme-again'))).toEqual(ids(7));
+});
+
+describe('in PostgreSQL', () => {
+  let database: PostgresServer;
+  beforeAll(async () => {
+    database = await PostgresServer.start(['fsync=off']);
+  });
+  afterAll(() => database.remove());
+
+  test('the accounts truncated while the log has messages → no start and no new accounts, until one adopts them', async () => {
+    const url = await database.database();
+    const home = new ServerHome(undefined, { SENTLOG_STORE: url });
+    copies.push(home);
+    const first = await home.serve();
+    await home.calls(first).record(numberedFrom(0, 5));
+    await first.end('SIGTERM');
+    await database.query('TRUNCATE sentlog.account RESTART IDENTITY CASCADE', url);
+    const line = await refusedStart(home);
+    for (const way of ['restore', 'sentlog accounts adopt']) expect(line).toContain(way);
+    expect(await home.command('accounts', 'create', 'stranger')).toMatchObject({ code: 1 });
+    expect(await home.command('accounts', 'adopt', 'saved')).toMatchObject({ code: 0 });
+    await home.createAccount('stranger');
+    const [saved, stranger] = [await home.createKey('saved'), await home.createKey('stranger')];
+    const second = await home.serve();
+    expect(await new LogCalls(second.address, saved).walk()).toHaveLength(5);
+    const seen = await new LogCalls(second.address, stranger).call(`${logsPath}?limit=1`);
+    expect(JSON.parse(seen.text)).toEqual({ results: [] });
+    await second.end('SIGTERM');
+  });
+});

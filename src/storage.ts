@@ -14,6 +14,7 @@ import { schemaName } from './postgres/migrate.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
 import { holdsLog } from './store/sqlite/folder.ts';
+import { closeToOthers } from './store/sqlite/privacy.ts';
 import type { Store, StoreObserver } from './store/store.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
@@ -50,6 +51,9 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     observer,
   };
   const store = parts.adopt(await openSqliteStore(options), one => one.close());
+  const paths = closeToOthers(config.dataDir);
+  if (paths.length > 0)
+    observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const opened = parts.move();

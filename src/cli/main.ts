@@ -59,6 +59,8 @@ function explain(error: unknown): string {
   return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
 }
 
+// What is kept or exported is for this user alone, whatever the umask that the program was started with.
+process.umask(0o077);
 endWhenNobodyReads();
 try {
   await programOf().parseAsync(process.argv);

@@ -2,15 +2,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { allows, type Principal, type Scope } from '../accounts/authenticator.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
+import type { PagePasses } from './page-passes.ts';
 import { type Allowance, Budget, clientNetwork, tellAllowance, tooManyRequests } from './rate-limit.ts';
 import { MemoryRequestCounter } from './request-counter.ts';
 
 /** Which of an account's budgets a call is counted in. */
 type BudgetName = 'logs' | 'reads' | 'writes' | 'page';
 
-type AdmissionDeps = Pick<ServerDeps, 'authenticator' | 'rateLimits' | 'requestCounter'>;
+type AdmissionDeps = Pick<ServerDeps, 'authenticator' | 'rateLimits' | 'requestCounter'> & {
+  readonly passes: PagePasses;
+};
 
 export type Access = { readonly scope: Scope; readonly budget: Exclude<BudgetName, 'page'> };
+
+const passHeader = 'x-sentlog-page';
 
 const challenge = ['App', 'Basic', 'Bearer', 'IBSSO'].map(scheme => `${scheme} realm="sentlog"`).join(', ');
 
@@ -40,7 +45,7 @@ export class Admission {
 
   async admit(request: FastifyRequest, reply: FastifyReply, { scope, budget: own }: Access): Promise<Principal> {
     const principal = await this.#authenticate(request, reply);
-    const budget = own !== 'writes' && isFromPage(request) ? 'page' : own;
+    const budget = own !== 'writes' && this.#isFromPage(request) ? 'page' : own;
     const limit = this.#limit(principal, budget);
     const key = String(principal.account.id);
     if (!allows(principal, scope)) {
@@ -99,6 +104,12 @@ export class Admission {
     return this.#failures.look(clientNetwork(request.ip), this.#deps.rateLimits.failedAuthPerMinute);
   }
 
+  /** Somebody who looks at the page must not use up what the account's programs live on. */
+  #isFromPage({ headers }: FastifyRequest): boolean {
+    const pass = headers[passHeader];
+    return typeof pass === 'string' && this.#deps.passes.isGood(pass, headers.authorization ?? '');
+  }
+
   #limit({ account }: Principal, budget: BudgetName): number | undefined {
     const { logsPerMinute, readsPerMinute, pagePerMinute, writesPerMinute } = this.#deps.rateLimits;
     switch (budget) {
@@ -112,11 +123,6 @@ export class Admission {
         return writesPerMinute;
     }
   }
-}
-
-/** Somebody who looks at the page must not use up what the account's programs live on. */
-function isFromPage({ headers }: FastifyRequest): boolean {
-  return headers['x-sentlog-page'] === '1';
 }
 
 export function unauthenticated(): ApiError {

@@ -4,7 +4,7 @@ import { ApiError } from './errors.ts';
 import type { Route } from './route.ts';
 
 const preflightSeconds = '600';
-const acceptedHeaders = 'Authorization, Content-Type, Content-Encoding, X-Request-Id, Last-Event-ID, X-Sentlog-Page';
+const acceptedHeaders = 'Authorization, Content-Type, Content-Encoding, X-Request-Id, Last-Event-ID';
 const readableHeaders = 'RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id';
 
 /** `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7). */

@@ -16,6 +16,7 @@ import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } fro
 import { EventLoop } from './event-loop.ts';
 import { answerMalformed } from './malformed.ts';
 import { OtherMethods } from './methods.ts';
+import { PagePasses } from './page-passes.ts';
 import { requestId } from './request-id.ts';
 import { jsonType, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -43,7 +44,8 @@ const lingerMs = 5000;
  */
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
-  const admission = new Admission(deps);
+  const passes = new PagePasses(deps.cursorSecret, deps.clock);
+  const admission = new Admission({ ...deps, passes });
   const routes: readonly Route[] = [
     logsRoute(deps),
     recordRoute(deps, closing, new EventLoop()),
@@ -53,7 +55,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     messageRoute(deps),
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),
-    ...pageRoutes(deps),
+    ...pageRoutes({ ...deps, passes }),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
   const app = fastify(deps);

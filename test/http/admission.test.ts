@@ -153,22 +153,43 @@ describe('the budget of an account', () => {
   });
 
   test('whatever the page reads → spends the budget of the page and no other', async () => {
-    server = limited({ logsPerMinute: 1, readsPerMinute: 1, pagePerMinute: 4, writesPerMinute: 1 });
-    const headers = { 'x-sentlog-page': '1' };
+    server = limited({ logsPerMinute: 1, readsPerMinute: 2, pagePerMinute: 4, writesPerMinute: 1 });
+    server.callers.add('page', 1);
+    const { pass } = (
+      await server.call('/page/pass', { method: 'POST', headers: { authorization: 'App page' } })
+    ).json();
+    const headers = { authorization: 'App page', 'x-sentlog-page': pass };
     const paths = [logsPath, `${logsPath}/export`, `${logsPath}/summary`, '/messenger/1/messages/m1'];
     for (const [at, path] of paths.entries())
       expect(budget(await server.call(path, { headers }))).toEqual(['4', String(3 - at)]);
     expect((await server.call(logsPath, { headers })).statusCode).toBe(429);
     expect((await server.call(logsPath)).statusCode).toBe(200);
-    expect(budget(await server.call(`${logsPath}/summary`))).toEqual(['1', '0']);
+    expect(budget(await server.call(`${logsPath}/summary`))).toEqual(['2', '0']);
     expect((await server.call(`${logsPath}/stream`, { method: 'HEAD' })).statusCode).toBe(429);
-    expect(budget(await server.call(logsPath, { headers: { 'x-sentlog-page': '0' } }))).toEqual(['1', '0']);
     const recorded = await server.call(logsPath, {
       method: 'POST',
       payload: { results: [message('m1')] },
       headers: { ...headers, 'content-type': 'application/json' },
     });
     expect(budget(recorded)).toEqual(['1', '0']);
+  });
+
+  test('whoever only says that it is the page → spends what every program has', async () => {
+    server = limited({ logsPerMinute: 3, readsPerMinute: 1, pagePerMinute: 1000 });
+    const passOf = async (authorization: string): Promise<string> =>
+      (await server.call('/page/pass', { method: 'POST', headers: { authorization } })).json().pass;
+    const pass = await passOf('App one');
+    const ofAnother = await passOf('App two');
+    expect((await server.call('/page/pass', { method: 'POST' })).statusCode).toBe(429);
+    expect((await server.app.inject({ method: 'POST', url: '/page/pass' })).statusCode).toBe(401);
+    const claims = ['1', '0', '', 'true', ofAnother, pass.slice(1), `${pass}A`, [pass, pass].join(), 'x'.repeat(5000)];
+    const answers: number[] = [];
+    for (const claim of claims)
+      answers.push((await server.call(logsPath, { headers: { 'x-sentlog-page': claim } })).statusCode);
+    expect(answers).toEqual([200, 200, 200, ...claims.slice(3).map(() => 429)]);
+    expect((await server.call(logsPath, { headers: { 'x-sentlog-page': pass } })).statusCode).toBe(200);
+    server.now += 12 * 3_600_000;
+    expect((await server.call(logsPath, { headers: { 'x-sentlog-page': pass } })).statusCode).toBe(429);
   });
 
   test('recording without a limit → no word of one', async () => {

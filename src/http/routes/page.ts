@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { accepts, addVary } from '../compression.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { PageFile, PageFiles } from '../page-files.ts';
-import type { Call, Route } from '../route.ts';
+import type { PagePasses } from '../page-passes.ts';
+import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type OpenCall = Omit<Call, 'principal'>;
 
@@ -24,9 +26,30 @@ export const pagePolicy = [
 
 const yearS = 31_536_000;
 
-/** `GET /`, `/icon.svg` and `/assets/…`: the page, open to everybody, who then signs in. */
-export function pageRoutes({ page }: Pick<ServerDeps, 'page'>): readonly Route[] {
-  if (page === undefined) return [{ method: 'GET', path: '/', answer: async () => notBuilt() }];
+type Deps = Pick<ServerDeps, 'page'> & { readonly passes: PagePasses };
+
+/**
+ * `GET /`, `/icon.svg` and `/assets/…`: the page, open to everybody, who then signs in. `POST /page/pass`: what the page
+ * asks for then, once in a while, so that looking has a budget of its own.
+ */
+export function pageRoutes({ page, passes }: Deps): readonly Route[] {
+  const pass: Route = {
+    method: 'POST',
+    path: '/page/pass',
+    access: { scope: 'messenger:logs:read', budget: 'reads' },
+    answer: (call: Call) => issue(call, passes),
+  };
+  if (page === undefined) return [{ method: 'GET', path: '/', answer: async () => notBuilt() }, pass];
+  return [...files(page), pass];
+}
+
+async function issue({ request }: Call, passes: PagePasses): Promise<string> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  const { pass, expiresInMs } = passes.issue(request.headers.authorization ?? '');
+  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000 });
+}
+
+function files(page: PageFiles): readonly Route[] {
   const fixed = [...page.keys()].filter(path => !page.get(path)?.hashed);
   return [
     ...fixed.map((path): Route => ({ method: 'GET', path, answer: call => file(call, page, path) })),

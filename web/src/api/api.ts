@@ -1,12 +1,15 @@
 import { type Authorization, type RetryOptions, SentlogClient } from '../../../src/client/index.ts';
+import { passFor } from './page-pass.ts';
+
+const bareFetch: typeof fetch = (input, init) =>
+  fetch(input, { ...init, cache: 'no-store', credentials: 'omit', redirect: 'error' });
 
 /** Tells the server that somebody is looking: looking has a rate limit of its own. */
-const pageHeader = { 'x-sentlog-page': '1' };
-
-const pageFetch: typeof fetch = (input, init) => {
+const pageFetch: typeof fetch = async (input, init) => {
   const headers = new Headers(init?.headers);
-  for (const [name, value] of Object.entries(pageHeader)) headers.set(name, value);
-  return fetch(input, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+  const pass = await passFor(headers.get('authorization'));
+  if (pass !== undefined) headers.set('x-sentlog-page', pass);
+  return bareFetch(input, { ...init, headers });
 };
 
 function clientOf(options: { readonly authorization?: Authorization; readonly retry?: RetryOptions } = {}) {

@@ -12,9 +12,18 @@ const processTests = [
  * Those of the HTTP tests whose answers come from the store, once more over PostgreSQL. The others never reach the store,
  * or replace it.
  */
-const storeTests = ['cursor', 'export', 'fuzz', 'logs', 'message', 'record', 'stream', 'summary', 'two-accounts'].map(
-  name => `test/http/${name}.test.ts`,
-);
+const storeTests = [
+  'cursor',
+  'export',
+  'fuzz',
+  'logs',
+  'message',
+  'record',
+  'stream',
+  'summary',
+  'two-accounts',
+  'values',
+].map(name => `test/http/${name}.test.ts`);
 
 export default defineConfig({
   test: {

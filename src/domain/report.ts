@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { limits } from '../limits.ts';
 import type { EpochMs, MessageIdentity, MessageState, Price, Submission, Violation } from './message.ts';
 import { type DeliveryError, noError, pendingAccepted, type Status } from './registry.ts';
+import { isSameJson } from './same-json.ts';
 
 /** What a record says of a known message; every field may be absent. */
 export type Report = Pick<Submission, 'status' | 'error' | 'doneAt' | 'price' | 'seenAt' | 'at'>;
@@ -108,8 +109,7 @@ export function contradictions(known: MessageIdentity, submission: Submission): 
   for (const [field, property] of identityProperties)
     if (submission[field] !== undefined && submission[field] !== known[field]) refuse(property);
   const { contentJson } = submission;
-  if (contentJson !== undefined && contentJson !== known.contentJson)
-    if (!isDeepStrictEqual(JSON.parse(contentJson), JSON.parse(known.contentJson))) refuse('content');
+  if (contentJson !== undefined && !isSameJson(contentJson, known.contentJson)) refuse('content');
   return violations;
 }
 

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { EpochMs, Price, Submission, Violation } from '../domain/message.ts';
-import { contentText } from './content-text.ts';
+import { contentSource } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import { readError, readStatus } from './delivery-codes.ts';
 import { recordSchema } from './log-schemas.ts';
@@ -26,24 +26,24 @@ export function parseRecordText(text: string): ParsedRecord {
     if (!(error instanceof SyntaxError)) throw error;
     return { violations: [{ property: '', violation: `is not JSON: ${error.message}` }] };
   }
-  return parseRecord(value);
+  return parseRecord(value, text);
 }
 
-/** One record from parsed JSON. The sound ones take the short way; only a flawed one is looked at field by field. */
-export function parseRecord(value: unknown): ParsedRecord {
-  if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value);
+/** The sound ones take the short way; only a flawed one is looked at field by field. */
+function parseRecord(value: unknown, text: string): ParsedRecord {
+  if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value, text);
   const violations: Violation[] = [];
-  const submission = submissionOf(value, violations);
+  const submission = submissionOf(value, text, violations);
   return violations.length === 0 ? { submission } : { messageId: value.messageId, violations };
 }
 
 /** A record that is sound once its `null` fields are left out, or all that is wrong with it. */
-function parseFlawed(value: unknown): ParsedRecord {
+function parseFlawed(value: unknown, text: string): ParsedRecord {
   if (!isPlainObject(value)) return { violations: [{ property: '', violation: 'must be a JSON object' }] };
   const { sound, violations }: FlawedRecord = withoutFlaws(value);
   const { messageId } = sound;
   const told = [...violations];
-  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, told);
+  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, text, told);
   if (told.length === 0) return { submission };
   if (messageId === undefined) told.push(...lackedByMessage(value));
   return { violations: told, ...(messageId !== undefined && { messageId }) };
@@ -57,7 +57,7 @@ function lackedByMessage(value: Readonly<Record<string, unknown>>): readonly Vio
     .map(([property]) => ({ property, violation: 'is required for a new message' }));
 }
 
-function submissionOf(record: RecordInput, violations: Violation[]): Submission {
+function submissionOf(record: RecordInput, text: string, violations: Violation[]): Submission {
   const submission: Mutable<Submission> = { messageId: record.messageId };
   if (record.sender !== undefined) submission.sender = record.sender;
   if (record.destination !== undefined) submission.destination = record.destination;
@@ -70,8 +70,8 @@ function submissionOf(record: RecordInput, violations: Violation[]): Submission 
   takeDates(record, submission, violations);
   takeCodes(record, submission, violations);
   if (record.content !== undefined) {
-    const text = contentText(record.content, violations);
-    if (text !== undefined) submission.contentJson = text;
+    const contentJson = contentSource(text, violations);
+    if (contentJson !== undefined) submission.contentJson = contentJson;
   }
   return submission;
 }

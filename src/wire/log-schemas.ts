@@ -68,9 +68,18 @@ const platformSchema = Type.Partial(Type.Object({ entityId: id, applicationId: i
   description: 'an object with entityId, applicationId or both',
 });
 
+/** A type that the vendor adds is kept like any other. */
 const contentSchema = Type.Object(
-  { type: Type.Enum([...contentTypes], { description: `one of ${contentTypes.join(', ')}` }) },
+  { type: text(limits.idCharsMax) },
   { description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON` },
+);
+
+const keptContent = Type.Object(
+  { type: Type.String() },
+  {
+    description:
+      'To the byte as it was recorded, spaces, digits and equal keys too. Where a log is one line (NDJSON, events), a blank stands for each line break in it.',
+  },
 );
 
 const messageCount = Type.Integer({
@@ -121,7 +130,7 @@ const logFields = {
   status: statusSchema,
   error: errorSchema,
   platform: Type.Optional(platformSchema),
-  content: contentSchema,
+  content: keptContent,
   campaignReferenceId: Type.Optional(id),
 } satisfies Record<string, TSchema>;
 

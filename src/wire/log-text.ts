@@ -6,9 +6,9 @@ import { csvLine } from './log-csv.ts';
 /** The forms a page of logs is rendered in: `json` is logs joined by commas, `ndjson` and `csv` one log a line. */
 export type LogForm = 'json' | 'ndjson' | 'csv';
 
-/** One log in the vendor's JSON, fields in the vendor's order, absent fields left out. */
+/** One log in the vendor's JSON, fields in the vendor's order, absent fields left out; all of it in one line. */
 export function logJson(log: LogRecord): string {
-  return `{${logFields(log, new DateTimeWriter())}}`;
+  return oneLine(`{${logFields(log, new DateTimeWriter())}}`);
 }
 
 /** A page of logs; `csv` without its header, which stands once before all pages. */
@@ -20,12 +20,20 @@ export function renderLogs(logs: readonly LogRecord[], form: LogForm): string {
       for (const log of logs) text += text === '' ? `{${logFields(log, dates)}}` : `,{${logFields(log, dates)}}`;
       return text;
     case 'ndjson':
-      for (const log of logs) text += `{${logFields(log, dates)}}\n`;
+      for (const log of logs) text += `${oneLine(`{${logFields(log, dates)}}`)}\n`;
       return text;
     case 'csv':
       for (const log of logs) text += csvLine(log, dates);
       return text;
   }
+}
+
+/**
+ * Content is kept as it came, and JSON may have line breaks between its parts, though never within a text. Where a log
+ * is one line, blanks stand for them.
+ */
+function oneLine(json: string): string {
+  return json.includes('\n') || json.includes('\r') ? json.replaceAll(/[\r\n]/g, ' ') : json;
 }
 
 /** One message with what became of it: its log, then `seenAt` and `timeline`. */

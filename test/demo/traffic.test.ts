@@ -3,7 +3,7 @@ import { chatErrors } from '../../scripts/demo/life.ts';
 import { Schedule } from '../../scripts/demo/schedule.ts';
 import { type Arrival, liveTraffic, pastTraffic, slotArrivals, type Traffic } from '../../scripts/demo/traffic.ts';
 import { limits } from '../../src/limits.ts';
-import { parseRecord } from '../../src/wire/log-record.ts';
+import { parseRecordText } from '../../src/wire/log-record.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const noon = Date.UTC(2026, 5, 1, 12);
@@ -79,7 +79,7 @@ describe("the demo's traffic", () => {
   });
 
   test('every record → parsed without a violation', () => {
-    const flawed = twoDays.flatMap(({ record }) => parseRecord(record).violations ?? []);
+    const flawed = twoDays.flatMap(({ record }) => parseRecordText(JSON.stringify(record)).violations ?? []);
     expect(flawed).toEqual([]);
   });
 
@@ -91,7 +91,7 @@ describe("the demo's traffic", () => {
     let [recorded, rejected] = [0, 0];
     for (let start = 0; start < due.length; start += limits.batchRecordsMax) {
       const batch = due.slice(start, start + limits.batchRecordsMax);
-      const submissions = batch.flatMap(({ record }) => parseRecord(record).submission ?? []);
+      const submissions = batch.flatMap(({ record }) => parseRecordText(JSON.stringify(record)).submission ?? []);
       const receivedAt = batch.at(-1)?.dueAt ?? noon;
       const outcome = await store.record({ account: 1, binding: {}, receivedAt, sentSince: noon, submissions });
       recorded += outcome.recorded;

@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { EventStream } from '../support/event-stream.ts';
+import { logsPath, TestServer } from '../support/http-server.ts';
+
+let server: TestServer;
+beforeEach(() => {
+  server = new TestServer();
+});
+afterEach(() => server.app.close());
+
+type Form = 'application/json' | 'application/x-ndjson';
+
+function bodyOf(records: readonly string[], form: Form): string {
+  return form === 'application/json' ? `{"results":[${records.join(',')}]}` : `${records.join('\n')}\n`;
+}
+
+const oneLine = (text: string) => text.replaceAll(/[\r\n]/g, ' ');
+const cellOf = (text: string) => `"${text.replaceAll('"', '""')}"`;
+
+/** Posts records and expects each of these texts of theirs in every place where the log is read. */
+async function expectKept(records: readonly string[], texts: readonly string[], form: Form): Promise<void> {
+  const stream = await (await EventStream.open(await server.listen())).opened();
+  try {
+    const posted = await server.post(bodyOf(records, form), 'App one', form);
+    expect(posted.json()).toMatchObject({ recorded: records.length, rejected: [] });
+    const page = (await server.call(`${logsPath}?limit=1000`)).body;
+    const lines = (await server.call(`${logsPath}/export`)).body;
+    const csv = (await server.call(`${logsPath}/export?format=csv`)).body;
+    await stream.until(({ messageIds }) => messageIds.length === records.length);
+    const events = stream.blocks.map(({ data }) => `${data}\n`).join('');
+    for (const [i, text] of texts.entries()) {
+      const message = (await server.call(`/messenger/1/messages/m${i}`)).body;
+      for (const shown of [page, message]) expect(shown).toContain(text);
+      for (const shown of [lines, events]) expect(shown).toContain(oneLine(text));
+      expect(csv).toContain(cellOf(text));
+    }
+    expect(lines.trimEnd().split('\n')).toHaveLength(records.length);
+  } finally {
+    await stream.close();
+  }
+}
+
+/** As no program writes it that parsed it before. */
+const withZeros = (double: number) => String(Number.isFinite(double) ? double : 0).replace(/(\.\d+)$/, '$100');
+
+const recordOf = (content: string, i: number) =>
+  `{"messageId":"m${i}","sender":"s","destination":"d","content":${content}}`;
+
+describe('content', () => {
+  const contents = [
+    '{"type":"TEXT","text":"x","recipientId":10150098461530577,"orderId":781250306873012345}',
+    '{"type":"TEXT","n":[1e-400,-1e-400,-0,0.10,1.0E+2,1e999,123456789012345678901234567890]}',
+    '{"type":"TEXT","a":1,"a":2,"2":"two","1":"one"}',
+    '{"type":"TEXT","text":"\\u0000\\u001f\\ud800 \\/ \\ud83c\\udf88 é \u2028 \u007f"}',
+    '{"type":"A_TYPE_TO_COME","further":{"fields":[null]}}',
+    '{"type":"TEXT","__proto__":{"content":{}},"content":{"content":"\\"content\\""}}',
+  ];
+
+  test.each(['application/json', 'application/x-ndjson'] as const)('as %s → comes back to the byte', async form => {
+    const spaced = form === 'application/json' ? '{ "type":\r\n\t"TEXT" ,\n\n"a" : [ 1 ,2] }' : '{ "type":\t"TEXT" }';
+    const all = [...contents, spaced];
+    await expectKept(all.map(recordOf), all, form);
+  });
+
+  test.each(['application/json', 'application/x-ndjson'] as const)(
+    'any, as %s → comes back to the byte',
+    async form => {
+      const anyContent = fc
+        .tuple(fc.jsonValue({ maxDepth: 3 }), fc.string({ unit: 'binary', maxLength: 30 }), fc.double({ noNaN: true }))
+        .map(
+          ([value, text, double]) =>
+            `{"type" : "TEXT","value":${JSON.stringify(value)},"text":${JSON.stringify(text)},"n":${withZeros(double)}}`,
+        )
+        .filter(content => !content.includes('null00') && !/e[+-]\d+00/.test(content));
+      const all = fc.sample(anyContent, 150);
+      await expectKept(all.map(recordOf), all, form);
+    },
+  );
+
+  test('a repeat in other words → the same; with another digit → refused', async () => {
+    const record = (content: string) => server.post(`{"results":[${recordOf(content, 0)}]}`);
+    await record('{"type":"TEXT","n":10150098461530577}');
+    expect((await record('{"n": 1.0150098461530577e16,"type":"TEXT"}')).json()).toMatchObject({ unchanged: 1 });
+    const other = await record('{"type":"TEXT","n":10150098461530576}');
+    expect([other.statusCode, other.json().violations]).toEqual([
+      400,
+      [{ property: 'results[0].content', violation: expect.any(String) }],
+    ]);
+  });
+});
+
+describe('prices', () => {
+  test.each(['application/json', 'application/x-ndjson'] as const)(
+    'any double, as %s → read as written',
+    async form => {
+      const texts = [
+        '0',
+        '-0',
+        '-0.0',
+        '-1e-400',
+        '1e-400',
+        '5e-324',
+        '0.10',
+        '1E+3',
+        '0.1000000000000000055511',
+        '1e7',
+      ];
+      const doubles = fc.sample(fc.double({ min: 0, max: 10_000_000, noNaN: true }), 60).map(String);
+      const all = [...texts, ...doubles];
+      const priced = (price: string, i: number) =>
+        recordOf('{"type":"TEXT"}', i).replace('{', `{"price":{"pricePerMessage":${price},"currency":"EUR"},`);
+      await expectKept(all.map(priced), [], form);
+      const { results } = (await server.call(`${logsPath}?limit=1000`)).json();
+      expect(results).toHaveLength(all.length);
+      for (const { messageId, price } of results)
+        expect(price.pricePerMessage).toBe(Number(all[Number(messageId.slice(1))]) + 0);
+      const summary = (await server.call(`${logsPath}/summary`)).json();
+      expect(summary).toMatchObject({ complete: true, prices: [{ currency: 'EUR', count: all.length }] });
+      const sum = all.reduce((total, price) => total + Number(price), 0);
+      expect(Math.abs(summary.prices[0].sum - sum)).toBeLessThan(1e-6);
+    },
+  );
+});

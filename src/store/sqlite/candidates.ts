@@ -110,12 +110,11 @@ function* sourcesOf(segments: ReadSegments, question: Question): Generator<Segme
 
 function open(segments: ReadSegments, { shared, columns }: ReadSegment, scan: Scan): readonly CandidateSource[] {
   if (columns !== undefined) return [new ColumnScan(scan, shared, columns)];
-  return segments.guard(shared.id, ({ index }) => {
-    if (index === undefined) throw new Error(`segment ${shared.id} is sealed and has no index open`);
-    return sealedSources(scan, shared, index).map(source => ({
-      next: (count: number) => segments.guard(shared.id, () => source.next(count)),
+  return segments
+    .withIndex(shared.id, index => sealedSources(scan, shared, index))
+    .map(source => ({
+      next: (count: number) => segments.withIndex(shared.id, index => source.next(index, count)),
     }));
-  });
 }
 
 function hashesOf(hashSeed: number, account: AccountId, filter: Filter): ReadonlyMap<number, ReadonlySet<number>> {

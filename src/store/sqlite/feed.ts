@@ -163,8 +163,8 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
     const first = Math.max(0, from - base);
     const last = Math.min(messagesIn(segment), first + rows, end - base);
     if (first >= last) return { items: [], to: positionOf(segment.id + 1, 0), rows: 0 };
-    const found = segments.guard(segment.id, files =>
-      files.rows.messagesOf(account, first, last, wanted).map(verifyMessage),
+    const found = segments.withRows(segment.id, file =>
+      file.messagesOf(account, first, last, wanted).map(verifyMessage),
     );
     const items = found.map(row => ({ row, position: base + row[0] }));
     const furthest = found.length < wanted ? undefined : items.at(-1)?.position;
@@ -183,9 +183,7 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
     const first = Math.max(from, segment.firstSequence);
     const to = Math.min(segment.firstSequence + reportsIn(segment), first + rows, end);
     if (first >= to) return { items: [], to: end, rows: 0 };
-    const found = segments.guard(segment.id, files =>
-      files.rows.changesOf(account, first, to, wanted).map(verifyReport),
-    );
+    const found = segments.withRows(segment.id, file => file.changesOf(account, first, to, wanted).map(verifyReport));
     const inTime = found.filter(row => row[15] >= sentSince);
     const messages = segments.messages(
       inTime.map(row => ({ segmentId: segmentIdOf(row[11]), ordinal: ordinalOf(row[11]) })),

@@ -1,5 +1,5 @@
 import type { IndexFile } from './index-file.ts';
-import { type Candidate, type CandidateSource, follows, newestFirst, type Scan } from './scan.ts';
+import { type Candidate, follows, newestFirst, type Scan, type SealedSource } from './scan.ts';
 import type { SharedSegment } from './shared-segment.ts';
 
 /** Places of a run that are tested for their group in the time that one row is read and compared. */
@@ -15,7 +15,7 @@ export function isRareGroup({ group, asOf }: Scan, { groupCounts }: SharedSegmen
 }
 
 /** Every message of a sealed segment that has the group asked for, of whatever account and values: the rows decide. */
-export class GroupScan implements CandidateSource {
+export class GroupScan implements SealedSource {
   readonly #found: readonly Candidate[];
   #given = 0;
 
@@ -26,7 +26,7 @@ export class GroupScan implements CandidateSource {
       .sort(newestFirst);
   }
 
-  next(count: number): readonly Candidate[] {
+  next(_index: IndexFile, count: number): readonly Candidate[] {
     const run = this.#found.slice(this.#given, this.#given + count);
     this.#given += run.length;
     return run;

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../domain/message.ts';
 import { guardSegment } from './damage.ts';
 import type { Folder } from './folder.ts';
@@ -12,23 +13,26 @@ import { type Columns, messagesIn, reportsIn, type SharedSegment } from './share
 /** One segment as a reader knows it: sealed when it has no columns. */
 export type ReadSegment = { readonly shared: SharedSegment; readonly columns: Columns | undefined };
 
-export type OpenFiles = { readonly rows: RowsFile; readonly index: IndexFile | undefined };
-
 /** A candidate, with the segment it lies in. */
 export type Found = Candidate & { readonly segmentId: number };
 
 /** How far the log goes: the first position and the first sequence that nothing has yet. */
 export type LogEnd = { readonly position: Position; readonly sequence: number };
 
-/** Segments whose files a reader keeps open. */
-const openSegmentsMax = 128;
+/**
+ * Files that a reader keeps open. A page asks the index of every segment that its time reaches, and the rows of the few
+ * that have what it looks for: closing and opening an index costs as much as a hundred questions to it.
+ */
+const openRowsMax = 128;
+const openIndexesMax = 2048;
 
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
   readonly #keys: KeyReader;
   readonly #segments = new Map<number, ReadSegment>();
-  readonly #open = new Map<number, OpenFiles>();
+  readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
+  readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   #dropped: LogEnd = { position: 0, sequence: 0 };
   /** Grows with whatever closes files or changes how a segment is read: a scan that goes on later begins anew then. */
   version = 0;
@@ -51,7 +55,9 @@ export class ReadSegments {
   }
 
   close(): void {
-    for (const segmentId of [...this.#open.keys()]) this.#close(segmentId);
+    this.version++;
+    this.#rows.clear();
+    this.#indexes.clear();
   }
 
   get(segmentId: number): ReadSegment | undefined {
@@ -80,10 +86,7 @@ export class ReadSegments {
   sentAt(segmentId: number, ordinal: number): EpochMs {
     const columns = this.#segments.get(segmentId)?.columns;
     if (columns !== undefined) return columns.sentAt[ordinal] ?? 0;
-    return this.guard(segmentId, ({ index }) => {
-      if (index === undefined) throw new Error(`segment ${segmentId} is sealed and has no index open`);
-      return index.times(ordinal, 1)[0] ?? 0;
-    });
+    return this.withIndex(segmentId, index => index.times(ordinal, 1)[0] ?? 0);
   }
 
   /** The sequence of the newest report on a message; 0 when there is none. */
@@ -96,8 +99,8 @@ export class ReadSegments {
     const rows = new Map<Position, MessageRow>();
     for (const [segmentId, held] of Map.groupBy(places, place => place.segmentId)) {
       if (!this.#segments.has(segmentId)) continue;
-      this.guard(segmentId, files => {
-        for (const row of files.rows.messages(held.map(place => place.ordinal)))
+      this.withRows(segmentId, file => {
+        for (const row of file.messages(held.map(place => place.ordinal)))
           rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
       });
     }
@@ -110,8 +113,8 @@ export class ReadSegments {
     for (const [segmentId, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
       // Set aside with its segment: the message is shown as it was recorded.
       if (segmentId === undefined) continue;
-      this.guard(segmentId, files => {
-        for (const row of files.rows.states(held)) rows.set(row[0], verifyReport(row));
+      this.withRows(segmentId, file => {
+        for (const row of file.states(held)) rows.set(row[0], verifyReport(row));
       });
     }
     return rows;
@@ -123,8 +126,8 @@ export class ReadSegments {
     for (let sequence = newest; sequence !== 0; ) {
       const holder = this.holderOf(sequence);
       if (holder === undefined) break;
-      const report = this.guard(holder, files => {
-        const row = files.rows.report(sequence);
+      const report = this.withRows(holder, file => {
+        const row = file.report(sequence);
         return row === undefined ? undefined : verifyReport(row);
       });
       if (report === undefined) break;
@@ -142,33 +145,43 @@ export class ReadSegments {
     return holder?.id;
   }
 
-  /** Works on a segment's files; what damage they show is laid to that segment. */
-  guard<T>(segmentId: number, work: (files: OpenFiles) => T): T {
-    return guardSegment(segmentId, () => work(this.#files(segmentId)));
+  /** Works on a segment's rows; what damage they show is laid to that segment. */
+  withRows<T>(segmentId: number, work: (rows: RowsFile) => T): T {
+    return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
   }
 
-  #files(segmentId: number): OpenFiles {
-    let files = this.#open.get(segmentId);
-    if (files !== undefined) {
-      // Least recently used goes first: a query's own segment must stay open while it looks into others.
-      this.#open.delete(segmentId);
-      this.#open.set(segmentId, files);
-      return files;
+  /** Works on the index of a sealed segment, as `withRows` does on its rows. */
+  withIndex<T>(segmentId: number, work: (index: IndexFile) => T): T {
+    return guardSegment(segmentId, () => work(this.#indexOf(segmentId)));
+  }
+
+  #rowsOf(segmentId: number): RowsFile {
+    let rows = this.#rows.get(segmentId);
+    if (rows === undefined) {
+      const mode = this.#isSealed(segmentId) ? 'sealed' : 'read';
+      rows = new RowsFile(this.#folder.rows(segmentId), { mode });
+      this.#rows.set(segmentId, rows);
     }
-    const oldest = this.#open.keys().next();
-    if (this.#open.size >= openSegmentsMax && !oldest.done) this.#close(oldest.value);
-    const sealed = this.#segments.get(segmentId)?.columns === undefined;
-    const rows = new RowsFile(this.#folder.rows(segmentId), { mode: sealed ? 'sealed' : 'read' });
-    files = { rows, index: sealed ? new IndexFile(this.#folder.index(segmentId)) : undefined };
-    this.#open.set(segmentId, files);
-    return files;
+    return rows;
+  }
+
+  #indexOf(segmentId: number): IndexFile {
+    if (!this.#isSealed(segmentId)) throw new Error(`segment ${segmentId} has no index yet`);
+    let index = this.#indexes.get(segmentId);
+    if (index === undefined) {
+      index = new IndexFile(this.#folder.index(segmentId));
+      this.#indexes.set(segmentId, index);
+    }
+    return index;
+  }
+
+  #isSealed(segmentId: number): boolean {
+    return this.#segments.get(segmentId)?.columns === undefined;
   }
 
   #close(segmentId: number): void {
-    const files = this.#open.get(segmentId);
-    this.#open.delete(segmentId);
     this.version++;
-    files?.rows.close();
-    files?.index?.close();
+    this.#rows.delete(segmentId);
+    this.#indexes.delete(segmentId);
   }
 }

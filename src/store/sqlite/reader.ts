@@ -44,9 +44,9 @@ export class Reader {
     const merge = candidatesOf(this.#segments, this.#hashSeed, asked, beginning(this.#segments), false);
     for (let [candidate] = merge.take(1); candidate !== undefined; [candidate] = merge.take(1)) {
       const { segmentId, ordinal } = candidate;
-      const row = this.#segments.guard(segmentId, files => files.rows.message(ordinal));
+      const row = this.#segments.withRows(segmentId, file => file.message(ordinal));
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
-      this.#segments.guard(segmentId, () => verifyMessage(row));
+      this.#segments.withRows(segmentId, () => verifyMessage(row));
       const reports = this.#segments.chain(this.#segments.newestReport(candidate));
       return { log: logOf(row, reports.at(-1)), timeline: timelineOf(row, reports) };
     }

@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { IndexFile } from './index-file.ts';
 import type { SharedSegment } from './shared-segment.ts';
 
 /** What is asked of one segment, with values already hashed. */
@@ -24,6 +25,12 @@ export type Candidate = { readonly sentAt: EpochMs; readonly ordinal: number };
  * compares the values. An empty run ends it.
  */
 export type CandidateSource = { next(count: number): readonly Candidate[] };
+
+/**
+ * As a `CandidateSource`, but it is handed the segment's index each time: between two calls the index may have been
+ * closed to make room for others.
+ */
+export type SealedSource = { next(index: IndexFile, count: number): readonly Candidate[] };
 
 export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
   return (

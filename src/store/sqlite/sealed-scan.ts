@@ -2,7 +2,7 @@ import type { AccountId } from '../../domain/message.ts';
 import { fields } from './fields.ts';
 import { GroupScan, isRareGroup } from './group-scan.ts';
 import type { IndexFile } from './index-file.ts';
-import { type Candidate, type CandidateSource, follows, mayHaveGroup, type Scan } from './scan.ts';
+import { type Candidate, follows, mayHaveGroup, type Scan, type SealedSource } from './scan.ts';
 import type { SharedSegment } from './shared-segment.ts';
 
 /** A run of ordinals in an index file, in time order, oldest first. */
@@ -20,11 +20,16 @@ const chunkMax = 16_384;
  * The candidates of a sealed segment, one source for each value of the rarest field asked for (or for the account,
  * when no field is): each is a run of the index in time order. The other fields are tested by bitmaps of their runs.
  */
-export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFile): readonly CandidateSource[] {
-  const byField = [...scan.hashes].map(([field, hashes]) => runsOf(index, field, hashes));
+export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFile): readonly SealedSource[] {
+  const byField: (readonly Run[])[] = [];
+  for (const [field, hashes] of scan.hashes) {
+    const runs = runsOf(index, field, hashes);
+    if (runs.length === 0) return [];
+    byField.push(runs);
+  }
   byField.sort((a, b) => lengthOf(a) - lengthOf(b));
   const [driver, ...others] = byField.length === 0 ? [accountRuns(index, scan.account)] : byField;
-  if (driver === undefined || driver.length === 0 || others.some(runs => runs.length === 0)) return [];
+  if (driver === undefined || driver.length === 0) return [];
   if (isRareGroup(scan, segment, lengthOf(driver))) return [new GroupScan(scan, segment, index)];
   // A handful of candidates is cheaper to read and compare than any other field's bitmap is to build.
   const bitmaps = lengthOf(driver) < bitmapFrom ? [] : others.map(runs => bitmapOf(index, runs));
@@ -100,10 +105,9 @@ function lowerBound(count: number, compare: (place: number) => number): number {
   return low;
 }
 
-class RunScan implements CandidateSource {
+class RunScan implements SealedSource {
   readonly #scan: Scan;
   readonly #segment: SharedSegment;
-  readonly #index: IndexFile;
   readonly #run: Run;
   readonly #bitmaps: readonly Uint8Array[];
   /** Everything from here on has been given, or comes before what was asked. */
@@ -112,13 +116,12 @@ class RunScan implements CandidateSource {
   constructor(scan: Scan, segment: SharedSegment, index: IndexFile, run: Run, bitmaps: readonly Uint8Array[]) {
     this.#scan = scan;
     this.#segment = segment;
-    this.#index = index;
     this.#run = run;
     this.#bitmaps = bitmaps;
-    this.#end = this.#firstBefore();
+    this.#end = this.#firstBefore(index);
   }
 
-  next(count: number): readonly Candidate[] {
+  next(index: IndexFile, count: number): readonly Candidate[] {
     const found: Candidate[] = [];
     for (
       let chunk = chunkMin;
@@ -126,15 +129,15 @@ class RunScan implements CandidateSource {
       chunk = Math.min(chunk * 4, chunkMax)
     ) {
       const from = Math.max(this.#run.from, this.#end - Math.max(chunk, count));
-      const ordinals = this.#index.uint32Briefly(this.#run.section, from, this.#end - from);
-      const left = this.#collect(ordinals, count, found);
+      const ordinals = index.uint32Briefly(this.#run.section, from, this.#end - from);
+      const left = this.#collect(index, ordinals, count, found);
       this.#end = left === undefined ? this.#run.from : from + left;
     }
     return found;
   }
 
   /** Adds from the end of `ordinals` until there are enough; returns how many are left, `undefined` when all are too old. */
-  #collect(ordinals: Uint32Array, count: number, found: Candidate[]): number | undefined {
+  #collect(index: IndexFile, ordinals: Uint32Array, count: number, found: Candidate[]): number | undefined {
     const kept: number[] = [];
     let left = ordinals.length;
     while (left > 0 && found.length + kept.length < count) {
@@ -143,7 +146,7 @@ class RunScan implements CandidateSource {
       if (this.#bitmaps.some(bitmap => bitmap[ordinal] === 0)) continue;
       kept.push(ordinal);
     }
-    const times = this.#timesOf(kept);
+    const times = timesOf(index, kept);
     for (const [i, ordinal] of kept.entries()) {
       const sentAt = times[i] ?? 0;
       if (sentAt < this.#scan.sentSince) return undefined;
@@ -152,26 +155,26 @@ class RunScan implements CandidateSource {
     return left;
   }
 
-  #timesOf(ordinals: readonly number[]): ArrayLike<number> {
-    if (ordinals.length === 0) return [];
-    const [least, greatest] = [Math.min(...ordinals), Math.max(...ordinals)];
-    if (greatest - least > Math.max(4096, ordinals.length * 16))
-      return ordinals.map(ordinal => this.#index.times(ordinal, 1)[0] ?? 0);
-    const times = this.#index.times(least, greatest - least + 1);
-    return ordinals.map(ordinal => times[ordinal - least] ?? 0);
-  }
-
-  #firstBefore(): number {
+  #firstBefore(index: IndexFile): number {
     const { before } = this.#scan;
-    if (this.#index.header.maxSentAt < before.sentAt) return this.#run.to;
+    if (index.header.maxSentAt < before.sentAt) return this.#run.to;
     const { section, from, to } = this.#run;
     return (
       from +
       lowerBound(to - from, place => {
-        const ordinal = this.#index.uint32Briefly(section, from + place, 1)[0] ?? 0;
-        const sentAt = this.#index.times(ordinal, 1)[0] ?? 0;
+        const ordinal = index.uint32Briefly(section, from + place, 1)[0] ?? 0;
+        const sentAt = index.times(ordinal, 1)[0] ?? 0;
         return follows(sentAt, ordinal, before) ? -1 : 0;
       })
     );
   }
+}
+
+function timesOf(index: IndexFile, ordinals: readonly number[]): ArrayLike<number> {
+  if (ordinals.length === 0) return [];
+  const [least, greatest] = [Math.min(...ordinals), Math.max(...ordinals)];
+  if (greatest - least > Math.max(4096, ordinals.length * 16))
+    return ordinals.map(ordinal => index.times(ordinal, 1)[0] ?? 0);
+  const times = index.times(least, greatest - least + 1);
+  return ordinals.map(ordinal => times[ordinal - least] ?? 0);
 }

@@ -120,11 +120,8 @@ export class Summarizing {
     for (const { shared, columns } of this.#segments.all()) {
       if (columns !== undefined || held.has(shared.id) || shared.id > lastSegmentId) continue;
       if (extentOf(shared) < from) continue;
-      this.#segments.guard(shared.id, ({ index }) => {
-        if (index === undefined) throw new Error(`segment ${shared.id} is sealed and has no index open`);
-        const counts = countsInIndex(index, account, from, to);
-        if (counts !== undefined) this.#sum.counts(counts);
-      });
+      const counts = this.#segments.withIndex(shared.id, index => countsInIndex(index, account, from, to));
+      if (counts !== undefined) this.#sum.counts(counts);
     }
   }
 }

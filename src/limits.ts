@@ -65,6 +65,9 @@ export const limits = Object.freeze({
   /** What a summary may take; what is not counted by then is left out. */
   summaryBudgetMs: 500,
 
+  /** How often the credential of an upload, an export or a stream is looked at again while it goes on. */
+  credentialCheckMs: 500,
+
   /** Listeners to the stream. */
   accountListenersMax: 1000,
   listenersMax: 2000,

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { Closing } from './closing.ts';
 import type { Timeouts } from './deps.ts';
 import { ApiError, ClientGone, invalid, unavailable } from './errors.ts';
 import { isGzipped } from './media-type.ts';
@@ -13,13 +12,13 @@ export type BodyTimes = {
   readonly totalMs?: number;
   /** A pause after which `undefined` is given, so that the reader can act on what it has. */
   readonly pauseMs?: number;
-  /** Gives the body up when it is aborted: a 503. */
+  /** Gives the body up when it is aborted: with its reason when that is an `ApiError`, else a 503. */
   readonly cut: AbortSignal;
 };
 
 /** For a body that is read whole before anything is done with it. */
-export function bodyTimes({ bodyIdleMs, bodyMs }: Timeouts, closing: Closing): BodyTimes {
-  return { idleMs: bodyIdleMs, totalMs: bodyMs, cut: closing.over };
+export function bodyTimes({ bodyIdleMs, bodyMs }: Timeouts, cut: AbortSignal): BodyTimes {
+  return { idleMs: bodyIdleMs, totalMs: bodyMs, cut };
 }
 
 const cutRetryMs = 1000;
@@ -101,7 +100,7 @@ function decoded(request: IncomingMessage): { source: Readable; release: () => v
  */
 class Patience {
   readonly #cut: AbortSignal;
-  readonly #abort = () => this.#giveUp(unavailable(cutRetryMs, this.#cut.reason));
+  readonly #abort = () => this.#giveUp(reasonOf(this.#cut));
   #giveUp: (reason: Error) => void = () => {};
 
   constructor(cut: AbortSignal) {
@@ -127,6 +126,10 @@ class Patience {
   end(): void {
     this.#cut.removeEventListener('abort', this.#abort);
   }
+}
+
+function reasonOf({ reason }: AbortSignal): ApiError {
+  return reason instanceof ApiError ? reason : unavailable(cutRetryMs, reason);
 }
 
 function tooSlow(abandoned: Promise<unknown>): ApiError {

@@ -35,9 +35,13 @@ export class Recording {
   #taken = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>, principal: Principal) {
+  readonly #lost: AbortSignal;
+
+  /** `lost` aborts, with an `ApiError`, when the caller is shut out: nothing is recorded from then on. */
+  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>, principal: Principal, lost: AbortSignal) {
     this.#deps = deps;
     this.#principal = principal;
+    this.#lost = lost;
   }
 
   /** Whether the batch is now full. */
@@ -68,6 +72,7 @@ export class Recording {
     // The oldest is done first.
     for (const [oldest] = this.#underWay; this.#underWay.size >= batchesUnderWayMax; ) await oldest;
     if (this.#failure !== undefined) throw this.#failure.error;
+    this.#lost.throwIfAborted();
     if (this.#batch.submissions.length === 0) return;
     const batch = this.#batch;
     this.#batch = { submissions: [], indexes: [] };
@@ -100,6 +105,18 @@ export class Recording {
       rejected: listed.map(listedRejection),
       ...(rejected > listed.length && { rejectedCount: rejected }),
     });
+  }
+
+  /** For a caller who was shut out meanwhile: where recording ended, once all that the store was given is durable. */
+  ended(): Violation {
+    const { recorded, updated, unchanged } = this.#counts;
+    const index = this.#batch.indexes[0] ?? this.#taken;
+    return {
+      property: `results[${index}]`,
+      violation:
+        'and what follows was not recorded, since the credential is no longer good; of what came before it ' +
+        `${recorded} recorded, ${updated} updated, ${unchanged} unchanged`,
+    };
   }
 
   /** What came of the records so far, for the metrics. */

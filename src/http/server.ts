@@ -28,6 +28,7 @@ import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
 import { streamRoute } from './routes/stream.ts';
 import { summaryRoute } from './routes/summary.ts';
+import { Standing } from './standing.ts';
 import { Streams } from './stream/streams.ts';
 
 /** Room for the headers beside the longest request line. */
@@ -46,10 +47,11 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const admission = new Admission({ ...deps, passes });
+  const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps),
-    recordRoute(deps, closing, new EventLoop()),
-    exportRoute(deps, closing),
+    recordRoute(deps, { closing, standing, loop: new EventLoop() }),
+    exportRoute(deps, closing, standing),
     summaryRoute(deps),
     streamRoute(new Streams(deps, closing.beginning)),
     messageRoute(deps),

@@ -81,7 +81,7 @@ async function logout({ request, reply }: OpenCall, deps: Deps, admission: Admis
 }
 
 async function text({ request }: OpenCall, { timeouts, closing }: Deps): Promise<string> {
-  const bytes = await readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing));
+  const bytes = await readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing.over));
   if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
   return bytes.toString();
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Scope } from '../../accounts/authenticator.ts';
 import { type Filter, restrict } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
@@ -7,10 +8,14 @@ import { type ExportFormat, parseExportQuery } from '../../wire/filter-query.ts'
 import { csvHeader } from '../../wire/log-csv.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
+import { endWith, type Standing } from '../standing.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
 type Export = { readonly account: AccountId; readonly filter: Filter; readonly format: ExportFormat };
+
+const scope: Scope = 'messenger:logs:read';
 
 const contentTypes: Readonly<Record<ExportFormat, string>> = {
   ndjson: 'application/x-ndjson; charset=utf-8',
@@ -20,16 +25,21 @@ const contentTypes: Readonly<Record<ExportFormat, string>> = {
 const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
 
 /** `GET /messenger/1/logs/export` */
-export function exportRoute(deps: Deps, closing: Closing): Route {
+export function exportRoute(deps: Deps, closing: Closing, standing: Standing): Route {
   return {
     method: 'GET',
     path: '/messenger/1/logs/export',
-    access: { scope: 'messenger:logs:read', budget: 'reads' },
-    answer: (call: Call) => exported(call, deps, closing),
+    access: { scope, budget: 'reads' },
+    answer: async (call: Call) => {
+      const stream = await exported(call, deps);
+      closing.cut(stream);
+      endWith(stream, standing.watch(call.request, call.principal, scope));
+      return stream;
+    },
   };
 }
 
-async function exported({ principal, request, reply }: Call, deps: Deps, closing: Closing): Promise<Readable> {
+async function exported({ principal, request, reply }: Call, deps: Deps): Promise<Readable> {
   const { filter, format } = sound(parseExportQuery(rawQuery(request)));
   const restricted = restrict(filter, principal.binding);
   const asked: Export = { account: principal.account.id, filter: restricted ?? filter, format };
@@ -42,9 +52,9 @@ async function exported({ principal, request, reply }: Call, deps: Deps, closing
   const stream = Readable.from(pages(deps, asked, first), { objectMode: false });
   stream.once('error', error => {
     // A reader that has gone is no failure of ours.
-    if (!reply.raw.destroyed) request.log.error({ err: error }, 'an export was cut short');
+    if (!reply.raw.destroyed && !(error instanceof ApiError))
+      request.log.error({ err: error }, 'an export was cut short');
   });
-  closing.cut(stream);
   return stream;
 }
 

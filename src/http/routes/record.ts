@@ -1,52 +1,72 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Scope } from '../../accounts/authenticator.ts';
 import { limits } from '../../limits.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps, Timeouts } from '../deps.ts';
-import { invalid, unavailable } from '../errors.ts';
+import { ApiError, invalid, unavailable } from '../errors.ts';
 import type { EventLoop, Stretch } from '../event-loop.ts';
 import { recordTexts, syntaxFlaw } from '../json-records.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { mediaType } from '../media-type.ts';
 import { Recording } from '../recording.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
+import type { Standing } from '../standing.ts';
 
 /** What all calls share. */
-type Shared = { readonly closing: Closing; readonly loop: EventLoop; readonly held: HeldBytes };
+type Shared = {
+  readonly closing: Closing;
+  readonly standing: Standing;
+  readonly loop: EventLoop;
+  readonly held: HeldBytes;
+};
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'metrics' | 'timeouts'>;
+
+const scope: Scope = 'messenger:logs:write';
 
 /** JSON bodies held at once, over all requests: further ones are asked to come again. */
 const heldBytesMax = 128 * 1024 * 1024;
 const heldRetryMs = 2000;
 
 /** `POST /messenger/1/logs` */
-export function recordRoute(deps: Deps, closing: Closing, loop: EventLoop): Route {
+export function recordRoute(deps: Deps, shared: Omit<Shared, 'held'>): Route {
   const held = new HeldBytes();
   return {
     method: 'POST',
     path: '/messenger/1/logs',
-    access: { scope: 'messenger:logs:write', budget: 'writes' },
-    answer: (call: Call) => record(call, deps, { closing, loop, held }),
+    access: { scope, budget: 'writes' },
+    answer: (call: Call) => record(call, deps, { ...shared, held }),
   };
 }
 
-async function record({ principal, request }: Call, deps: Deps, { closing, loop, held }: Shared): Promise<string> {
+async function record(
+  { principal, request }: Call,
+  deps: Deps,
+  { closing, standing, loop, held }: Shared,
+): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   const type = mediaType(request.headers['content-type'], [
     'application/json',
     'application/x-ndjson',
     'application/ndjson',
   ]);
-  const recording = new Recording(deps, principal);
+  const { lost, end } = standing.watch(request, principal, scope);
+  const cut = AbortSignal.any([closing.over, lost]);
+  const recording = new Recording(deps, principal, lost);
   try {
     const stretch = loop.stretch();
     if (type === 'application/json')
-      await recordJson(request.raw, recording, stretch, bodyTimes(deps.timeouts, closing), held);
-    else await recordLines(request.raw, recording, stretch, lineTimes(deps.timeouts, closing));
+      await recordJson(request.raw, recording, stretch, bodyTimes(deps.timeouts, cut), held);
+    else await recordLines(request.raw, recording, stretch, lineTimes(deps.timeouts, cut));
     return await recording.finish();
+  } catch (error) {
+    await recording.settle();
+    if (error !== lost.reason || !(error instanceof ApiError)) throw error;
+    throw new ApiError(error.code, { violations: [recording.ended()], headers: error.headers });
   } finally {
+    end();
     await recording.settle();
     deps.metrics.records(recording.counts);
   }
@@ -113,8 +133,8 @@ function take(line: Line, recording: Recording, stretch: Stretch): Promise<void>
   return isFull ? recording.flush().then(() => pause) : pause;
 }
 
-function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, closing: Closing): BodyTimes {
-  return { idleMs: bodyIdleMs, pauseMs: streamPauseMs, cut: closing.over };
+function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, cut: AbortSignal): BodyTimes {
+  return { idleMs: bodyIdleMs, pauseMs: streamPauseMs, cut };
 }
 
 class HeldBytes {

@@ -17,8 +17,6 @@ type Deps = Pick<
   'store' | 'authenticator' | 'clock' | 'retentionMs' | 'cursorSecret' | 'metrics' | 'logger' | 'timeouts'
 >;
 
-/** How soon the stream of a credential that is no longer good ends. */
-const credentialCheckMs = 1000;
 const retryAfterS = '10';
 
 export const streamScope: Scope = 'messenger:logs:read';
@@ -119,7 +117,7 @@ export class Streams {
     } else if (this.#timers.length === 0)
       this.#timers = [
         setInterval(() => this.#beat(), this.#deps.timeouts.heartbeatMs).unref(),
-        setInterval(() => this.#check(), credentialCheckMs).unref(),
+        setInterval(() => this.#check(), limits.credentialCheckMs).unref(),
       ];
   }
 

@@ -97,6 +97,12 @@ export const limits = Object.freeze({
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,
 
+  /** Reports before it that a report is compared with, to tell whether it only repeats one. */
+  repeatsSoughtMax: 32,
+  /** Reports that the timeline of a message shows: the first ones and the newest; those between are counted. */
+  timelineFirstMax: 100,
+  timelineNewestMax: 100,
+
   /** How far in the future a message may be sent, and what a report says may have happened: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });
@@ -106,4 +112,5 @@ assert(limits.batchRecordsMax <= limits.groupRecordsMax && limits.groupRecordsMa
 assert(limits.ndjsonLineBytesMax > limits.contentBytesMax && limits.ndjsonLineBytesMax <= limits.jsonBodyBytesMax);
 assert(limits.summaryBucketsDefault <= limits.summaryBucketsMax);
 assert(limits.accountListenersMax <= limits.listenersMax && limits.listenerBytesMax <= limits.listenersBytesMax);
+assert(limits.repeatsSoughtMax <= limits.timelineNewestMax);
 assert(limits.catchUpBytesMax <= limits.listenerBytesMax && limits.streamChangesMax <= limits.pageLogsMax);

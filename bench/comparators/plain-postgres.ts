@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { outsideViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
@@ -261,14 +262,15 @@ async function loadTargets(
 function report(target: Target, submission: Submission, batch: RecordBatch) {
   const { known, row } = target;
   const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
-  if (reported.outcome === 'rejected') return reported.violations;
-  if (reported.outcome === 'unchanged') return 'unchanged';
+  if (reported.outcome === 'refused') return reported.violations;
+  if (reported.outcome === 'outside') return outsideViolations;
+  if (reported.outcome === 'repeated') return 'unchanged';
   const id = number(row, 'id');
   if (known.reports.length === 0) target.added.push(reportValues(id, 0, known.initial, number(row, 'received_at')));
-  target.added.push(reportValues(id, known.reports.length + 1, reported.report, batch.receivedAt));
-  target.known = { ...known, reports: [...known.reports, reported.report], state: reported.state };
+  target.added.push(reportValues(id, known.reports.length + 1, reported.said, batch.receivedAt));
+  target.known = { ...known, reports: [...known.reports, reported.said], state: reported.course.state };
   target.moved = true;
-  return reported.moved ? 'updated' : 'unchanged';
+  return reported.outcome;
 }
 
 async function writeReports(client: pg.PoolClient, targets: ReadonlyMap<string, Target>): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
+import { outsideViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
@@ -171,14 +172,15 @@ export class PlainSqliteStore implements Store {
     const id = number(row, 'id');
     const known = knownOf(row, this.#reportRows(id));
     const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
-    if (reported.outcome === 'rejected') return reported.violations;
-    if (reported.outcome === 'unchanged') return 'unchanged';
+    if (reported.outcome === 'refused') return reported.violations;
+    if (reported.outcome === 'outside') return outsideViolations;
+    if (reported.outcome === 'repeated') return 'unchanged';
     const add = this.#statement(insert('report', reportColumns));
     if (known.reports.length === 0) add.run(...reportValues(id, 0, known.initial, number(row, 'received_at')));
-    add.run(...reportValues(id, known.reports.length + 1, reported.report, batch.receivedAt));
+    add.run(...reportValues(id, known.reports.length + 1, reported.said, batch.receivedAt));
     const assignments = stateColumns.map(column => `${column} = ?`).join(', ');
-    this.#statement(`UPDATE message SET ${assignments} WHERE id = ?`).run(...stateValues(reported.state), id);
-    return reported.moved ? 'updated' : 'unchanged';
+    this.#statement(`UPDATE message SET ${assignments} WHERE id = ?`).run(...stateValues(reported.course.state), id);
+    return reported.outcome;
   }
 
   #messageRow(account: AccountId, messageId: string) {

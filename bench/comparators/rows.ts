@@ -174,7 +174,7 @@ export function historyOf(row: Row, reportRows: readonly Row[]): MessageHistory 
     report,
     receivedAt: number(reportRows[index + 1] ?? row, 'received_at'),
   }));
-  return { log: logOf(row), timeline: timelineOf(initial, number(row, 'received_at'), kept) };
+  return { log: logOf(row), timeline: timelineOf(initial, number(row, 'received_at'), kept), omitted: 0 };
 }
 
 function stateOf(row: Row): MessageState {

@@ -113,8 +113,13 @@ export type TimelineEntry = {
   readonly receivedAt: string;
 };
 
-/** One log with everything that was reported of it, oldest first. */
-export type Message = Log & { readonly timeline: readonly TimelineEntry[]; readonly seenAt?: string };
+/** One log with what was reported of it, oldest first. */
+export type Message = Log & {
+  readonly timeline: readonly TimelineEntry[];
+  /** How many reports the timeline leaves out, between its first ones and its newest; absent when it has all. */
+  readonly omitted?: number;
+  readonly seenAt?: string;
+};
 
 /** Messages by the group of their status; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;

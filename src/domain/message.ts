@@ -48,7 +48,7 @@ export type Submission = Partial<MessageIdentity> &
     readonly error?: DeliveryError;
   };
 
-/** A step in a message's life: the state it was recorded with, then every accepted report, oldest first. */
+/** A step in a message's life: the state it was recorded with, then an accepted report each, oldest first. */
 export type TimelineEntry = {
   readonly at: EpochMs;
   readonly status: Status;
@@ -56,8 +56,15 @@ export type TimelineEntry = {
   readonly receivedAt: EpochMs;
 };
 
-/** One message with everything that was ever reported of it. */
-export type MessageHistory = { readonly log: LogRecord; readonly timeline: readonly TimelineEntry[] };
+/**
+ * One message with what was reported of it. Of very many reports the timeline has the first `limits.timelineFirstMax`
+ * and the newest `limits.timelineNewestMax`; `omitted` counts those that stood between.
+ */
+export type MessageHistory = {
+  readonly log: LogRecord;
+  readonly timeline: readonly TimelineEntry[];
+  readonly omitted: number;
+};
 
 /** What is wrong with one property; `property` is a path such as `limit` or `results[3].price.currency`. */
 export type Violation = { readonly property: string; readonly violation: string };

@@ -31,7 +31,7 @@ export interface Store {
    * - Known means: this account has that `messageId` in the log and not past retention.
    * - A batch is at most `limits.batchRecordsMax` long. `account` with `binding`: submissions must already carry the
    *   bound ids; a known message outside the binding is a violation.
-   * - The report rules are `settle` of `domain/report.ts`; every accepted report joins the timeline.
+   * - What becomes of a report is `accept` of `domain/acceptance.ts`; every accepted report joins the timeline.
    */
   record(batch: RecordBatch): Promise<RecordOutcome>;
 

@@ -147,11 +147,16 @@ export const pageSchema = Type.Object({
   ),
 });
 
-/** One message with everything that was reported of it, oldest first. */
+/** One message with what was reported of it, oldest first. */
 export const historySchema = Type.Object({
   ...logFields,
   seenAt: Type.Optional(dateTime),
   timeline: Type.Array(Type.Object({ at: dateTime, status: statusSchema, error: errorSchema, receivedAt: dateTime })),
+  omitted: Type.Optional(
+    Type.Integer({
+      description: `How many reports the timeline leaves out, between its first ${limits.timelineFirstMax} reports and its newest ${limits.timelineNewestMax}; absent when it has all.`,
+    }),
+  ),
 });
 
 export const violationSchema = Type.Object({ property: Type.String(), violation: Type.String() });

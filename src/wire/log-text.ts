@@ -36,12 +36,12 @@ function oneLine(json: string): string {
   return json.includes('\n') || json.includes('\r') ? json.replaceAll(/[\r\n]/g, ' ') : json;
 }
 
-/** One message with what became of it: its log, then `seenAt` and `timeline`. */
-export function historyJson({ log, timeline }: MessageHistory): string {
+/** One message with what became of it: its log, then `seenAt`, `timeline` and what that leaves out. */
+export function historyJson({ log, timeline, omitted }: MessageHistory): string {
   const dates = new DateTimeWriter();
   const seenAt = log.seenAt === undefined ? '' : `,"seenAt":"${dates.write(log.seenAt)}"`;
   const entries = timeline.map(entry => entryJson(entry, dates));
-  return `{${logFields(log, dates)}${seenAt},"timeline":[${entries.join(',')}]}`;
+  return `{${logFields(log, dates)}${seenAt},"timeline":[${entries.join(',')}]${omitted === 0 ? '' : `,"omitted":${omitted}`}}`;
 }
 
 function entryJson({ at, status, error, receivedAt }: TimelineEntry, dates: DateTimeWriter): string {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { evidenceOf, settled } from '../../src/domain/evidence.ts';
 import type { LogRecord, MessageState, Submission } from '../../src/domain/message.ts';
 import { deliveryErrors, noError, pendingAccepted, type Status, statuses } from '../../src/domain/registry.ts';
 import {
@@ -9,7 +10,6 @@ import {
   initialState,
   isRepeat,
   newMessageViolations,
-  settle,
 } from '../../src/domain/report.ts';
 import { limits } from '../../src/limits.ts';
 import { anyDatedReport, anyInitialState, anyReport } from '../support/arbitraries.ts';
@@ -37,6 +37,8 @@ const absent = deliveryError('EC_ABSENT_SUBSCRIBER');
 const sent: MessageState = { status: pendingAccepted, error: noError, at: 1000 };
 const report = (at: number, fields: Partial<DatedReport>): DatedReport => ({ ...fields, at });
 const said = (at: number, name: Status): DatedReport => report(at, { status: name });
+
+const settle = (initial: MessageState, reports: readonly DatedReport[]) => settled(evidenceOf(initial, reports));
 
 const stageOf = ({ final, groupName }: Status) => (final ? 2 : groupName === 'DELIVERED' ? 1 : 0);
 

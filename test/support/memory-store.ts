@@ -1,4 +1,6 @@
-import { type Filter, isWithin, matches, matchesIdentity } from '../../src/domain/filter.ts';
+import { accept, type Course, newCourse, outsideViolations } from '../../src/domain/acceptance.ts';
+import { evidenceOf, settled } from '../../src/domain/evidence.ts';
+import { type Filter, matches, matchesIdentity } from '../../src/domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -11,20 +13,10 @@ import type {
   Violation,
 } from '../../src/domain/message.ts';
 import { noError } from '../../src/domain/registry.ts';
-import {
-  type DatedReport,
-  dated,
-  identityIn,
-  initialState,
-  isRepeat,
-  newMessageViolations,
-  reportIn,
-  reportViolations,
-  settle,
-  showsTheSame,
-} from '../../src/domain/report.ts';
+import { type DatedReport, identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
+import { limits } from '../../src/limits.ts';
 import {
   type Bookmark,
   type Change,
@@ -50,6 +42,7 @@ type Row = {
   readonly sequence: number;
   readonly identity: MessageIdentity;
   readonly initial: MessageState;
+  course: Course;
   readonly reports: SequencedReport[];
   readonly timeline: TimelineEntry[];
 };
@@ -143,7 +136,11 @@ export class MemoryStore implements Store {
     await this.#admit();
     const row = this.#contents.account(account).known.get(messageId);
     if (row === undefined || row.identity.sentAt < sentSince) return undefined;
-    return { log: logOf(row), timeline: [...row.timeline] };
+    const { timelineFirstMax, timelineNewestMax } = limits;
+    const [recorded, ...reports] = row.timeline;
+    const omitted = Math.max(0, reports.length - timelineFirstMax - timelineNewestMax);
+    const shown = [...reports.slice(0, timelineFirstMax), ...reports.slice(timelineFirstMax + omitted)];
+    return { log: logOf(row), timeline: recorded === undefined ? [] : [recorded, ...shown], omitted };
   }
 
   async changes({ account, sentSince, after, until, limit }: ChangesQuery): Promise<Changes> {
@@ -248,7 +245,8 @@ function newRow(sequence: number, submission: Submission, receivedAt: EpochMs): 
   const identity = identityIn(submission, receivedAt);
   const initial = initialState(submission, identity.sentAt);
   const { at, status, error } = initial;
-  return { sequence, identity, initial, reports: [], timeline: [{ at, status, error, receivedAt }] };
+  const timeline = [{ at, status, error, receivedAt }];
+  return { sequence, identity, initial, course: newCourse(identity, initial), reports: [], timeline };
 }
 
 function reportOn(
@@ -257,24 +255,22 @@ function reportOn(
   batch: RecordBatch,
   submission: Submission,
 ): Accepted | readonly Violation[] {
-  if (!isWithin(row.identity, batch.binding))
-    return [{ property: 'messageId', violation: 'belongs to another application or entity' }];
-  const violations = reportViolations(row.identity, submission, batch.receivedAt);
-  if (violations.length > 0) return violations;
-  const report = reportIn(submission);
-  if (isRepeat(report, row.initial, row.reports)) return 'unchanged';
-  const before = stateOf(row);
-  row.reports.push({ ...dated(report, batch.receivedAt), sequence: ++contents.reportSequence });
-  const after = stateOf(row);
+  const accepted = accept(row.course, submission, batch);
+  if (accepted.outcome === 'refused') return accepted.violations;
+  if (accepted.outcome === 'outside') return outsideViolations;
+  if (accepted.outcome === 'repeated') return 'unchanged';
+  const { said, course } = accepted;
+  row.course = course;
+  row.reports.push({ ...said, sequence: ++contents.reportSequence });
   row.timeline.push({
-    at: dated(report, batch.receivedAt).at,
-    status: report.status ?? after.status,
-    error: report.error ?? (report.status === undefined ? after.error : noError),
+    at: said.at,
+    status: said.status ?? course.state.status,
+    error: said.error ?? (said.status === undefined ? course.state.error : noError),
     receivedAt: batch.receivedAt,
   });
-  if (showsTheSame(before, after)) return 'unchanged';
-  contents.account(batch.account).steps.push({ row, asOf: contents.reportSequence });
-  return 'updated';
+  if (accepted.outcome === 'updated')
+    contents.account(batch.account).steps.push({ row, asOf: contents.reportSequence });
+  return accepted.outcome;
 }
 
 function stepOf(place: Bookmark, steps: readonly Step[]): number {
@@ -284,10 +280,8 @@ function stepOf(place: Bookmark, steps: readonly Step[]): number {
 }
 
 function stateOf(row: Row, reportSequence = Number.POSITIVE_INFINITY): MessageState {
-  return settle(
-    row.initial,
-    row.reports.filter(report => report.sequence <= reportSequence),
-  );
+  const reports = row.reports.filter(report => report.sequence <= reportSequence);
+  return settled(evidenceOf(row.initial, reports));
 }
 
 function logOf(row: Row, reportSequence?: number): LogRecord {

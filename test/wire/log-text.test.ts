@@ -115,6 +115,7 @@ describe('historyJson', () => {
     const text = historyJson({
       log: { ...delivered, seenAt: at },
       timeline: [{ at, status: bare.status, error: noError, receivedAt: at + 5 }],
+      omitted: 0,
     });
     expect(text.startsWith(vendorExample.slice(0, -1))).toBe(true);
     const read = JSON.parse(text);
@@ -129,6 +130,14 @@ describe('historyJson', () => {
       },
     ]);
   });
+});
+
+test('a history of very many reports → how many its timeline leaves out', () => {
+  const read = JSON.parse(historyJson({ log: delivered, timeline: [], omitted: 7 }));
+  expect(Object.entries(read).slice(-2)).toEqual([
+    ['timeline', []],
+    ['omitted', 7],
+  ]);
 });
 
 describe('renderLogs', () => {

@@ -1,29 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isWithin } from '../../domain/filter.ts';
+import { accept, type Course, newCourse, outsideViolations } from '../../domain/acceptance.ts';
+import type { Evidence } from '../../domain/evidence.ts';
 import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
-import {
-  type DatedReport,
-  dated,
-  identityIn,
-  initialState,
-  isRepeat,
-  newMessageViolations,
-  reportIn,
-  reportViolations,
-  settle,
-  showsTheSame,
-} from '../../domain/report.ts';
+import { type DatedReport, identityIn, initialState, newMessageViolations } from '../../domain/report.ts';
+import { limits } from '../../limits.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../store.ts';
 import type { Place } from './log-row.ts';
 
 /** What the log already has of one message. */
 export type KnownMessage = {
   readonly place: Place;
-  readonly identity: MessageIdentity;
-  readonly initial: MessageState;
-  readonly state: MessageState;
-  /** Oldest first. */
-  readonly reports: readonly DatedReport[];
+  readonly course: Course;
+  /** Reports since the last that summed up all before it. */
+  readonly unsummed: number;
 };
 
 export type NewMessage = {
@@ -41,6 +30,8 @@ export type NewReport = {
   readonly said: DatedReport;
   readonly before: MessageState;
   readonly after: MessageState;
+  /** What all reports until this one come to, now and then: a further report then needs none before it. */
+  readonly evidence?: Evidence;
 };
 
 export type StateChange = {
@@ -65,7 +56,7 @@ export type Written = {
 /** What a group of batches comes to, with an answer for each. */
 export type Folded = Written & { readonly outcomes: readonly RecordOutcome[] };
 
-type Accepted = 'recorded' | 'updated' | 'unchanged';
+type Outcome = 'recorded' | 'updated' | 'unchanged';
 
 /**
  * Applies a group's submissions in their order, in memory: to what the log has of them, `known` by message id, and to
@@ -101,7 +92,7 @@ function foldBatch(
   for (const [index, submission] of batch.submissions.entries()) {
     const { messageId } = submission;
     let track = tracks.get(messageId);
-    let outcome: Accepted | readonly Violation[];
+    let outcome: Outcome | readonly Violation[];
     if (track !== undefined) outcome = track.report(batch, submission);
     else {
       outcome = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
@@ -124,54 +115,60 @@ class Track {
   readonly #message: KnownMessage;
   /** When the message itself came, if it is new. */
   readonly #receivedAt: EpochMs | undefined;
-  readonly #reports: DatedReport[];
-  #state: MessageState;
+  #course: Course;
+  #unsummed: number;
 
   constructor(message: KnownMessage, receivedAt: EpochMs | undefined) {
     this.#message = message;
     this.#receivedAt = receivedAt;
-    this.#reports = [...message.reports];
-    this.#state = message.state;
+    this.#course = message.course;
+    this.#unsummed = message.unsummed;
   }
 
   static recording(batch: RecordBatch, submission: Submission, place: Place): Track {
-    const initial = initialState(submission, place.sentAt);
     const identity = identityIn(submission, place.sentAt);
-    return new Track({ place, identity, initial, state: initial, reports: [] }, batch.receivedAt);
+    const course = newCourse(identity, initialState(submission, place.sentAt));
+    return new Track({ place, course, unsummed: 0 }, batch.receivedAt);
   }
 
-  report({ binding, receivedAt }: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
-    const { identity, initial, place } = this.#message;
-    if (!isWithin(identity, binding))
-      return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
-    const violations = reportViolations(identity, submission, receivedAt);
-    if (violations.length > 0) return violations;
-    const report = reportIn(submission);
-    if (isRepeat(report, initial, this.#reports)) return 'unchanged';
-    const said = dated(report, receivedAt);
-    const before = this.#state;
-    this.#reports.push(said);
-    const after = settle(initial, this.#reports);
-    this.#state = after;
-    this.newReports.push({ place, version: this.#reports.length, receivedAt, said, before, after });
-    return showsTheSame(before, after) ? 'unchanged' : 'updated';
+  report(batch: RecordBatch, submission: Submission): Outcome | readonly Violation[] {
+    const accepted = accept(this.#course, submission, batch);
+    if (accepted.outcome === 'refused') return accepted.violations;
+    if (accepted.outcome === 'outside') return outsideViolations;
+    if (accepted.outcome === 'repeated') return 'unchanged';
+    const { said, before, course } = accepted;
+    const { receivedAt } = batch;
+    const sumsUp = ++this.#unsummed >= limits.repeatsSoughtMax;
+    if (sumsUp) this.#unsummed = 0;
+    this.#course = course;
+    this.newReports.push({
+      place: this.#message.place,
+      version: course.reports,
+      receivedAt,
+      said,
+      before,
+      after: course.state,
+      ...(sumsUp && { evidence: course.evidence }),
+    });
+    return accepted.outcome;
   }
 
   /** Where the message stands after what was said of it last. */
   get step(): Step {
-    return { place: this.#message.place, version: this.#reports.length };
+    return { place: this.#message.place, version: this.#course.reports };
   }
 
   recorded(): NewMessage | undefined {
     if (this.#receivedAt === undefined) return undefined;
-    const { place, identity } = this.#message;
-    return { place, identity, state: this.#state, receivedAt: this.#receivedAt };
+    const { identity, state } = this.#course;
+    return { place: this.#message.place, identity, state, receivedAt: this.#receivedAt };
   }
 
   /** The state to be written to a message that was there before. */
   change(): StateChange | undefined {
-    const { place, identity, state } = this.#message;
-    if (this.#receivedAt !== undefined || isDeepStrictEqual(this.#state, state)) return undefined;
-    return { place, identity, before: state, state: this.#state };
+    const { place, course } = this.#message;
+    const { identity, state } = this.#course;
+    if (this.#receivedAt !== undefined || isDeepStrictEqual(state, course.state)) return undefined;
+    return { place, identity, before: course.state, state };
   }
 }

@@ -7,6 +7,7 @@ import type {
   TimelineEntry,
 } from '../../domain/message.ts';
 import { noError } from '../../domain/registry.ts';
+import { limits } from '../../limits.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
 import { type Page, type Query, StoreUnavailable } from '../store.ts';
@@ -51,7 +52,7 @@ export class Reader {
     const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
     if (row === undefined) return undefined;
     const [identity, state] = [identityIn(row), stateIn(row)];
-    return { log: { ...identity, ...state }, timeline: timelineOf(row, state) };
+    return { log: { ...identity, ...state }, ...timelineOf(row, state) };
   }
 
   async #find(query: Query, spread: Spread, walk: Walk | undefined): Promise<Page> {
@@ -103,8 +104,14 @@ const historyStatement: Statement = {
   name: 'history',
   text: `
     SELECT ${logColumns}, m.received_at, (
-      SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at) ORDER BY r.version)::text FROM report r
-      WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+      SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at, r.version) ORDER BY r.version)::text
+      FROM (
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+          ORDER BY r.version LIMIT ${limits.timelineFirstMax + 1})
+        UNION
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+          ORDER BY r.version DESC LIMIT ${limits.timelineNewestMax})
+      ) r
     )
     FROM (
       SELECT k.sent_at, k.number FROM message_key k
@@ -124,21 +131,29 @@ function logIn(row: Row): LogRecord {
 }
 
 /** What the message was recorded with, then each report with what held of it: its own word, or what it settled on. */
-function timelineOf(row: Row, state: MessageState): readonly TimelineEntry[] {
+function timelineOf(row: Row, state: MessageState): Pick<MessageHistory, 'timeline' | 'omitted'> {
   const receivedAt = integer(row[logColumnCount]);
   const parts: readonly Row[] = JSON.parse(optional(row[logColumnCount + 1], text) ?? '[]');
-  const reports = parts.map(([said, before, received]: Row) => ({
+  const reports = parts.map(([said, before, received, version]: Row) => ({
     said: readReport(text(said)),
     before: readState(text(before)),
     receivedAt: integer(received),
+    version: integer(version),
   }));
   const initial = reports[0]?.before ?? state;
-  const entries = reports.map(({ said, receivedAt: received }, i): TimelineEntry => {
+  const { timelineFirstMax, timelineNewestMax } = limits;
+  const count = reports.at(-1)?.version ?? 0;
+  const entries = reports.flatMap(({ said, receivedAt: received, version }, i): readonly TimelineEntry[] => {
+    // The one after the first ones is read only for what it found.
+    if (version > timelineFirstMax && version <= count - timelineNewestMax) return [];
     const after = reports[i + 1]?.before ?? state;
     const error = said.error ?? (said.status === undefined ? after.error : noError);
-    return { at: said.at, status: said.status ?? after.status, error, receivedAt: received };
+    return [{ at: said.at, status: said.status ?? after.status, error, receivedAt: received }];
   });
-  return [{ at: initial.at, status: initial.status, error: initial.error, receivedAt }, ...entries];
+  return {
+    timeline: [{ at: initial.at, status: initial.status, error: initial.error, receivedAt }, ...entries],
+    omitted: count - entries.length,
+  };
 }
 
 function boundedBookmark(walk: Walk): string {

@@ -5,6 +5,7 @@ import { isTaken } from '../../postgres/failure.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
 import { type RecordBatch, StoreUnavailable } from '../store.ts';
 import { type Folded, fold, type Written } from './fold.ts';
+import { knownMessages } from './known-messages.ts';
 import type { Place } from './log-row.ts';
 import { moment } from './moment.ts';
 import {
@@ -16,7 +17,6 @@ import {
   insertReports,
   type Key,
   keysOf,
-  knownMessages,
   leaveRecord,
   lockKeys,
   type Recording,

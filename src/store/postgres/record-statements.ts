@@ -4,11 +4,11 @@ import type { Session, Statement, Transaction } from '../../postgres/session.ts'
 import { bigints, integers, texts } from './arrays.ts';
 import { citusIsThere, ofAccount } from './citus.ts';
 import { wordsOf } from './codes.ts';
-import type { KnownMessage, NewMessage, NewReport, StateChange, Written } from './fold.ts';
-import { identityIn, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
+import type { NewMessage, NewReport, StateChange, Written } from './fold.ts';
+import type { Place } from './log-row.ts';
 import { minutesOf, minutesText } from './minutes.ts';
 import { arrayOf, type Column, RowsInto } from './rows-into.ts';
-import { readReport, readState, writeSaid } from './said.ts';
+import { writeSaid } from './said.ts';
 import { transactionOf } from './snapshot.ts';
 
 /** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */
@@ -180,44 +180,6 @@ export const reportsAt = (columns: string) => `
       ORDER BY r.version OFFSET 0
     ) r`;
 
-const messagesToReportOn: Statement = { name: 'messages to report on', text: messagesAt(logColumns) };
-const reportsSoFar: Statement = {
-  name: 'reports so far',
-  text: reportsAt('r.number, r.said, CASE WHEN r.version = 1 THEN r.state_before END'),
-};
-
-/**
- * The messages at these places with all that was reported of them; their keys must be locked. A message that was
- * dropped is not among them.
- */
-export async function knownMessages(
-  { session, account }: Recording,
-  asked: readonly Place[],
-): Promise<ReadonlyMap<string, KnownMessage>> {
-  const known = new Map<string, KnownMessage>();
-  if (asked.length === 0) return known;
-  const values = [account, ...placeValues(asked)];
-  const [messages, reportRows] = await Promise.all([
-    session.query(messagesToReportOn, values),
-    session.query(reportsSoFar, values),
-  ]);
-  const reports = Map.groupBy(reportRows, row => integer(row[0]));
-  for (const row of messages) {
-    const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
-    const said = reports.get(place.number) ?? [];
-    const recorded = optional(said[0]?.[2], text);
-    const initial = recorded === undefined ? state : readState(recorded);
-    known.set(identity.messageId, {
-      place,
-      identity,
-      initial,
-      state,
-      reports: said.map(report => readReport(text(report[1]))),
-    });
-  }
-  return known;
-}
-
 const fixedColumns: readonly Column<NewMessage>[] = [
   { name: 'sent_at', type: 'bigint', of: ({ place }) => place.sentAt },
   { name: 'number', type: 'bigint', of: ({ place }) => place.number },
@@ -303,7 +265,7 @@ const reportRows = new RowsInto<NewReport>(
     { name: 'received_at', type: 'bigint', of: ({ receivedAt }) => receivedAt },
     { name: 'group_before', type: 'smallint', of: ({ before }) => before.status.groupId },
     { name: 'group_after', type: 'smallint', of: ({ after }) => after.status.groupId },
-    { name: 'said', type: 'text', of: ({ said }) => writeSaid(said) },
+    { name: 'said', type: 'text', of: ({ said, evidence }) => writeSaid(said, evidence) },
     { name: 'state_before', type: 'text', of: ({ before }) => writeSaid(before) },
   ],
 );

@@ -1,3 +1,4 @@
+import { type Evidence, evidenceFrom, reportsFor } from '../../domain/evidence.ts';
 import type { EpochMs, MessageState } from '../../domain/message.ts';
 import type { DatedReport } from '../../domain/report.ts';
 import { errorOf, statusOf, wordsOf } from './codes.ts';
@@ -12,11 +13,19 @@ type Said = {
   readonly d?: EpochMs;
   readonly v?: EpochMs;
   readonly p?: readonly [pricePerMessage: number, currency: string];
+  /** On a report now and then: what all reports until this one come to. */
+  readonly k?: readonly Said[];
 };
 
-export function writeSaid({ status, error, at, doneAt, seenAt, price }: DatedReport): string {
+/** `evidence`: of all reports on the message until this one. */
+export function writeSaid(report: DatedReport, evidence?: Evidence): string {
+  const said = saidOf(report);
+  return JSON.stringify(evidence === undefined ? said : { ...said, k: reportsFor(evidence).map(saidOf) });
+}
+
+function saidOf({ status, error, at, doneAt, seenAt, price }: DatedReport): Said {
   const words = wordsOf(status, error);
-  const said: Said = {
+  return {
     ...(status !== undefined && { s: status.key }),
     ...(error !== undefined && { e: error.key }),
     ...(words !== undefined && { w: words }),
@@ -25,11 +34,20 @@ export function writeSaid({ status, error, at, doneAt, seenAt, price }: DatedRep
     ...(seenAt !== undefined && { v: seenAt }),
     ...(price !== undefined && { p: [price.pricePerMessage, price.currency] }),
   };
-  return JSON.stringify(said);
 }
 
 export function readReport(text: string): DatedReport {
-  const { s, e, w, a, d, v, p }: Said = JSON.parse(text);
+  return reportIn(JSON.parse(text));
+}
+
+/** What all reports until this one come to, where it tells. */
+export function readEvidence(text: string): Evidence | undefined {
+  if (!text.includes('"k":[')) return undefined;
+  const { k }: Said = JSON.parse(text);
+  return k === undefined ? undefined : evidenceFrom(k.map(reportIn));
+}
+
+function reportIn({ s, e, w, a, d, v, p }: Said): DatedReport {
   return {
     ...(s !== undefined && { status: statusOf(s, w) }),
     ...(e !== undefined && { error: errorOf(e, w) }),

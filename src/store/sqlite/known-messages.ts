@@ -1,3 +1,4 @@
+import { type Chain, readChain } from './chain.ts';
 import { guardSegment } from './damage.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
@@ -117,25 +118,19 @@ export class KnownMessages {
     return this.#segments.get(segmentIdOf(position))?.newestReport[ordinalOf(position)] ?? 0;
   }
 
-  /** The reports on a message, oldest first, from the sequence of its newest. */
-  reports(newest: number): readonly ReportRow[] {
-    const chain: ReportRow[] = [];
-    let sequence = newest;
-    while (sequence !== 0) {
-      const holder = this.#holderOf(sequence);
-      const row =
-        holder === undefined
-          ? undefined
-          : guardSegment(holder, () => {
-              const held = this.#rows(holder).report(sequence);
-              return held === undefined ? undefined : verifyReport(held);
-            });
-      // The segment that held it was damaged and set aside: what came before it can still be read by nobody.
-      if (row === undefined) break;
-      chain.unshift(row);
-      sequence = row[1];
-    }
-    return chain;
+  /** The reports on a message as far as a further one needs them, from the sequence of its newest. */
+  chain({ row }: Known, newest: number): Chain {
+    return readChain(row, newest, sequence => this.#reportAt(sequence));
+  }
+
+  /** `undefined` when the segment that held it was damaged and set aside. */
+  #reportAt(sequence: number): ReportRow | undefined {
+    const holder = this.#holderOf(sequence);
+    if (holder === undefined) return undefined;
+    return guardSegment(holder, () => {
+      const held = this.#rows(holder).report(sequence);
+      return held === undefined ? undefined : verifyReport(held);
+    });
   }
 
   /** The segment that holds a report: the last whose first sequence is not greater. */

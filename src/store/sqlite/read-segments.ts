@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../domain/message.ts';
+import { timelineRows } from './chain.ts';
 import { guardSegment } from './damage.ts';
 import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
@@ -120,21 +121,16 @@ export class ReadSegments {
     return rows;
   }
 
-  /** The reports on a message, oldest first, from the sequence of its newest. */
-  chain(newest: number): readonly ReportRow[] {
-    const chain: ReportRow[] = [];
-    for (let sequence = newest; sequence !== 0; ) {
+  /** The reports that the timeline of a message shows, oldest first, from the sequence of its newest. */
+  timeline(newest: number): { readonly rows: readonly ReportRow[]; readonly omitted: number } {
+    return timelineRows(newest, sequence => {
       const holder = this.holderOf(sequence);
-      if (holder === undefined) break;
-      const report = this.withRows(holder, file => {
+      if (holder === undefined) return undefined;
+      return this.withRows(holder, file => {
         const row = file.report(sequence);
         return row === undefined ? undefined : verifyReport(row);
       });
-      if (report === undefined) break;
-      chain.unshift(report);
-      sequence = report[1];
-    }
-    return chain;
+    });
   }
 
   /** The segment that holds a report: the last whose first sequence is not greater. */

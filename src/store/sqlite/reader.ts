@@ -47,8 +47,8 @@ export class Reader {
       const row = this.#segments.withRows(segmentId, file => file.message(ordinal));
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
       this.#segments.withRows(segmentId, () => verifyMessage(row));
-      const reports = this.#segments.chain(this.#segments.newestReport(candidate));
-      return { log: logOf(row, reports.at(-1)), timeline: timelineOf(row, reports) };
+      const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
+      return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
     }
     return undefined;
   }

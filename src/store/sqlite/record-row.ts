@@ -1,7 +1,10 @@
+import type { Accepted } from '../../domain/acceptance.ts';
+import { evidenceFrom, reportsFor } from '../../domain/evidence.ts';
 import type { EpochMs, LogRecord, MessageIdentity, MessageState, Price, TimelineEntry } from '../../domain/message.ts';
 import { deliveryErrorByKey, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
 import { type DatedReport, dated, type Report, showsTheSame } from '../../domain/report.ts';
 import type { Tallied } from '../../domain/summary-cell.ts';
+import type { ChainSummary } from './chain.ts';
 import { movedText, movesBetween } from './count-items.ts';
 import {
   currencyName,
@@ -182,9 +185,9 @@ type Said = {
   readonly d?: EpochMs;
   readonly v?: EpochMs;
   readonly p?: readonly [pricePerMessage: number, currency: string];
+  /** Now and then: all that was said until then (see chain.ts). */
+  readonly k?: readonly [reports: number, first: number, evidence: readonly Said[]];
 };
-
-type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 /** Where a report stands: its own number, its message, and the report before it on that message. */
 export type ReportPlace = {
@@ -197,20 +200,14 @@ export type ReportPlace = {
 export function reportRowOf(
   place: ReportPlace,
   receivedAt: EpochMs,
-  report: Report,
-  settled: MessageState,
-  before: MessageState,
+  { report, before, course: { state: settled } }: Accepted,
+  summary: ChainSummary | undefined,
 ): ReportRow {
-  const extra = extraJson(report);
-  // What is undefined is left out of the JSON.
-  const said: Loose<Said> = {
-    s: report.status?.key,
-    e: report.error?.key,
-    x: extra,
-    a: report.at,
-    d: report.doneAt,
-    v: report.seenAt,
-    p: report.price && [report.price.pricePerMessage, report.price.currency],
+  const said: Said = {
+    ...saidOf(report),
+    ...(summary !== undefined && {
+      k: [summary.reports, summary.first, reportsFor(summary.evidence).map(saidOf)],
+    }),
   };
   const row: ReportState = [
     place.sequence,
@@ -240,9 +237,35 @@ function tallied(
   return { sentAt, sender, campaignReferenceId, messageCount, status, error, doneAt, price };
 }
 
+function saidOf(report: Report): Said {
+  const { status, error, at, doneAt, seenAt, price } = report;
+  const extra = extraJson(report);
+  return {
+    ...(status !== undefined && { s: status.key }),
+    ...(error !== undefined && { e: error.key }),
+    ...(extra !== undefined && { x: extra }),
+    ...(at !== undefined && { a: at }),
+    ...(doneAt !== undefined && { d: doneAt }),
+    ...(seenAt !== undefined && { v: seenAt }),
+    ...(price !== undefined && { p: [price.pricePerMessage, price.currency] }),
+  };
+}
+
 /** What the report itself said, at the moment it counts for. */
 export function saidIn(row: ReportRow): DatedReport {
-  const said: Said = JSON.parse(row[13]);
+  return reportOf(JSON.parse(row[13]), row[12]);
+}
+
+/** The summary of its chain that the row of a report holds, if it does. */
+export function summaryIn(row: ReportRow): ChainSummary | undefined {
+  if (!row[13].includes('"k":[')) return undefined;
+  const { k }: Said = JSON.parse(row[13]);
+  if (k === undefined) return undefined;
+  const [reports, first, said] = k;
+  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row[12]))) };
+}
+
+function reportOf(said: Said, receivedAt: EpochMs): DatedReport {
   const report: Report = {
     ...(said.s !== undefined && { status: statusWith(said.s, said.x) }),
     ...(said.e !== undefined && { error: errorWith(said.e, said.x) }),
@@ -251,7 +274,7 @@ export function saidIn(row: ReportRow): DatedReport {
     ...(said.v !== undefined && { seenAt: said.v }),
     ...(said.p !== undefined && { price: { pricePerMessage: said.p[0], currency: said.p[1] } }),
   };
-  return dated(report, row[12]);
+  return dated(report, receivedAt);
 }
 
 /** The timeline of a message: what it was recorded with, then each report, oldest first. */

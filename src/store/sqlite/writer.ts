@@ -1,8 +1,9 @@
-import { isWithin } from '../../domain/filter.ts';
+import { accept, outsideViolations } from '../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
-import { dated, isRepeat, newMessageViolations, type Report, reportViolations, settle } from '../../domain/report.ts';
+import { newMessageViolations } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
+import { type Chain, chained } from './chain.ts';
 import type { Counts, PackedCounts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import type { Folder } from './folder.ts';
@@ -20,7 +21,7 @@ import {
   unpackSubmission,
 } from './packed-batch.ts';
 import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
-import { identityOf, initialStateOf, messageRowOf, reportRowOf, saidIn, stateAfter } from './record-row.ts';
+import { messageRowOf, reportRowOf } from './record-row.ts';
 import { createRowsFile, type Durability, RowsFile } from './rows-file.ts';
 import {
   type Columns,
@@ -85,8 +86,8 @@ export class Writer {
   #nextSequence: number;
   /** An era begins with the first record of a run: a log that is only read stays as it is. */
   #eraBegun = false;
-  /** Reports of the open transaction: position of the message → sequence and group, published when it commits. */
-  #pending = new Map<number, { readonly sequence: number; readonly group: number; readonly sentAt: number }>();
+  /** Messages that the open transaction reports on, by position: their newest reports are published when it commits. */
+  #chains = new Map<number, Chain>();
   /** Undoes what memory took before its transaction commits. */
   #inserted: { readonly hash: number; readonly ordinal: number }[] = [];
 
@@ -292,31 +293,22 @@ export class Writer {
     index: number,
     known: Known,
   ): 'updated' | 'unchanged' | readonly Violation[] {
-    const submission = unpackSubmission(batch, index);
-    const identity = identityOf(known.row);
-    if (!isWithin(identity, batch.binding))
-      return [{ property: 'messageId', violation: 'belongs to a message outside what this key is bound to' }];
-    const violations = reportViolations(identity, submission, batch.receivedAt);
-    if (violations.length > 0) return violations;
-    const report: Report = submission;
-    const initial = initialStateOf(known.row);
     const position = positionOf(known.segmentId, known.ordinal);
-    const chain = this.#known.reports(this.#pending.get(position)?.sequence ?? this.#known.newestReport(position));
-    const said = chain.map(saidIn);
-    if (isRepeat(report, initial, said)) return 'unchanged';
-    const newest = chain.at(-1);
-    const sequence = this.#nextSequence;
-    const settled = settle(initial, [...said, dated(report, batch.receivedAt)]);
-    const before = newest === undefined ? initial : stateAfter(newest);
-    const place = { sequence, position, message: known.row, previous: newest?.[0] ?? 0 };
-    const row = reportRowOf(place, batch.receivedAt, report, settled, before);
+    const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#known.newestReport(position));
+    const accepted = accept(chain.course, unpackSubmission(batch, index), batch);
+    if (accepted.outcome === 'refused') return accepted.violations;
+    if (accepted.outcome === 'outside') return outsideViolations;
+    if (accepted.outcome === 'repeated') return 'unchanged';
+    const sequence = this.#nextSequence++;
+    const { chain: longer, summary } = chained(chain, sequence, accepted);
+    const place = { sequence, position, message: known.row, previous: chain.newest };
+    const row = reportRowOf(place, batch.receivedAt, accepted, summary);
     active.rows.insertReport(row);
-    this.#nextSequence++;
     active.reports++;
     active.bytes += row[13].length;
-    this.#pending.set(position, { sequence, group: settled.status.groupId, sentAt: identity.sentAt });
+    this.#chains.set(position, longer);
     active.counts.report(row[14], row[15], row[17]);
-    return row[16] === 1 ? 'updated' : 'unchanged';
+    return accepted.outcome;
   }
 
   #commit(): void {
@@ -332,16 +324,16 @@ export class Writer {
       shared.sentAtRange[0] = Math.min(shared.sentAtRange[0] ?? Infinity, sentAt);
       shared.sentAtRange[1] = Math.max(shared.sentAtRange[1] ?? -Infinity, sentAt);
     }
-    for (const [position, { sequence, group, sentAt }] of this.#pending) {
-      keepReportsUntil(shared, sentAt);
+    for (const [position, { newest, course }] of this.#chains) {
+      keepReportsUntil(shared, course.identity.sentAt);
       const target = this.#known.segment(segmentIdOf(position));
-      if (target !== undefined) applyReport(target, ordinalOf(position), sequence, group);
+      if (target !== undefined) applyReport(target, ordinalOf(position), newest, course.state.status.groupId);
     }
     // In this order: whoever sees a report published sees its message, too.
     Atomics.store(shared.published, publishedMessages, active.messages);
     Atomics.store(shared.published, publishedReports, active.reports);
     this.#inserted = [];
-    this.#pending = new Map();
+    this.#chains = new Map();
   }
 
   /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
@@ -351,7 +343,7 @@ export class Writer {
     for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
     active.counts.undo();
     this.#inserted = [];
-    this.#pending = new Map();
+    this.#chains = new Map();
     const [messages = 0, reports = 0] = active.shared.published;
     this.#nextSequence -= active.reports - reports;
     active.messages = messages;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { settle } from '../../../src/domain/report.ts';
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { settle } from '../../support/settle.ts';
 import {
   account,
   delivered,

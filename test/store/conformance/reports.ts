@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { deliveryErrors, noError, pendingAccepted, statuses } from '../../../src/domain/registry.ts';
+import type { DatedReport } from '../../../src/domain/report.ts';
+import { limits } from '../../../src/limits.ts';
+import { settle } from '../../support/settle.ts';
 import {
   absentSubscriber,
   account,
@@ -42,6 +45,7 @@ export function reportTests(openEngine: OpenEngine): void {
       expect(await store.history(account, 'm', horizon)).toEqual({
         log,
         timeline: [first, { at: now + 5, status: undeliverable, error: absentSubscriber, receivedAt: now + 10 }],
+        omitted: 0,
       });
     });
 
@@ -281,14 +285,40 @@ export function reportTests(openEngine: OpenEngine): void {
       }
     });
 
-    it('hundreds of reports on one message → all in the timeline, in the order they came', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 50 });
+    it('thousands of reports on one message → the first and the newest in the timeline, the rest counted', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 500 });
+      const { store } = engine;
       await recordAll(store, [sent]);
-      const reports = Array.from({ length: 400 }, (_, i) => ({ messageId: 'm', seenAt: now + ((i * 7919) % 400) }));
-      await record(store, reports);
-      const history = await store.history(account, 'm', horizon);
-      expect(history?.timeline.slice(1).map(({ at }) => at)).toEqual(reports.map(({ seenAt }) => seenAt));
-      expect(history?.log.seenAt).toBe(now);
+      const { timelineFirstMax: first, timelineNewestMax: newest } = limits;
+      const reports = Array.from({ length: 3000 }, (_, i) => ({
+        messageId: 'm',
+        ...(i % 3 === 0 && { status: [enroute, operator, rejected, undeliverable][(i / 3) % 4] }),
+        ...(i % 5 === 0 && { error: absentSubscriber }),
+        ...(i % 7 === 0 && { doneAt: now - i }),
+        seenAt: now - ((i * 7919) % 3000),
+        at: now - ((i * 104_729) % 3000),
+      })) as readonly (Submission & DatedReport)[];
+      const timesOf = (some: readonly DatedReport[]) => some.map(({ at }) => at);
+      let [taken, opened] = [0, store];
+      for (const end of [first, first + newest, first + newest + 1, 450, 1400, 2000, 3000]) {
+        for (; taken < end; taken += 500) {
+          const batch = reports.slice(taken, Math.min(end, taken + 500));
+          const { updated, unchanged } = await record(opened, batch);
+          expect(updated + unchanged).toBe(batch.length);
+        }
+        taken = end;
+        if (end === 1400) opened = await engine.reopen();
+        const history = await opened.history(account, 'm', horizon);
+        const omitted = Math.max(0, end - first - newest);
+        const shown = [...reports.slice(0, Math.min(first, end)), ...reports.slice(first + omitted, end)];
+        expect(history?.omitted).toBe(omitted);
+        expect(history?.timeline.slice(1).map(({ at }) => at)).toEqual(timesOf(shown));
+        expect(history?.log).toEqual({ ...logOf(sent), ...settle(logOf(sent), reports.slice(0, end)) });
+      }
+      expect(await record(opened, reports.slice(-limits.repeatsSoughtMax))).toEqual(
+        outcome({ unchanged: limits.repeatsSoughtMax }),
+      );
+      expect((await opened.history(account, 'm', horizon))?.omitted).toBe(3000 - first - newest);
     });
 
     it('a report → the message keeps its place in the order', async () => {

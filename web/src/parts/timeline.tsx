@@ -34,6 +34,11 @@ export function Timeline({ message }: { readonly message: Message }) {
           <p className="quiet">{distances(entry, sentMs)}</p>
         </li>
       ))}
+      {message.omitted !== undefined && (
+        <li>
+          <p className="quiet">{message.omitted} more reports, between the first and the newest, are not shown</p>
+        </li>
+      )}
       {message.seenAt !== undefined && (
         <li>
           <time dateTime={message.seenAt}>{momentText(message.seenAt, utc)}</time>

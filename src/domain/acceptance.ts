@@ -1,0 +1,89 @@
+import { limits } from '../limits.ts';
+import { type Evidence, evidenceOf, settled, withReport } from './evidence.ts';
+import { isWithin } from './filter.ts';
+import type { Binding, EpochMs, MessageIdentity, MessageState, Submission, Violation } from './message.ts';
+import { type DatedReport, dated, isRepeat, type Report, reportIn, reportViolations, showsTheSame } from './report.ts';
+
+/** What must be known of a message to accept a report on it: of bounded size, however many there were. */
+export type Course = {
+  readonly identity: MessageIdentity;
+  readonly initial: MessageState;
+  /** The present state. */
+  readonly state: MessageState;
+  readonly evidence: Evidence;
+  /** The newest reports, oldest first: `limits.repeatsSoughtMax` of them, or all. */
+  readonly recent: readonly DatedReport[];
+  /** Accepted reports. */
+  readonly reports: number;
+};
+
+/** A message that nothing was reported of yet. */
+export function newCourse(identity: MessageIdentity, initial: MessageState): Course {
+  return { identity, initial, state: initial, evidence: evidenceOf(initial), recent: [], reports: 0 };
+}
+
+/** What came before the reports that are at hand, where those are not all. */
+export type Past = { readonly reports: number; readonly evidence: Evidence };
+
+/** The course of a message out of its newest reports, oldest first, and what stands for those before them. */
+export function courseOf(
+  { identity, initial, state }: Pick<Course, 'identity' | 'initial' | 'state'>,
+  newest: readonly DatedReport[],
+  past: Past = { reports: 0, evidence: evidenceOf(initial) },
+): Course {
+  return {
+    identity,
+    initial,
+    state,
+    evidence: newest.reduce(withReport, past.evidence),
+    recent: newest.slice(-limits.repeatsSoughtMax),
+    reports: past.reports + newest.length,
+  };
+}
+
+/** Who says something, and when it arrived. */
+export type Arrival = { readonly binding: Binding; readonly receivedAt: EpochMs };
+
+export type Acceptance =
+  | { readonly outcome: 'refused'; readonly violations: readonly Violation[] }
+  /** The message lies outside what the caller is bound to: nothing may tell that it is there. */
+  | { readonly outcome: 'outside' }
+  /** Said before. */
+  | { readonly outcome: 'repeated' }
+  | Accepted;
+
+export type Accepted = {
+  /** `unchanged`: it joins the timeline, and the log of the message stays as it was. */
+  readonly outcome: 'updated' | 'unchanged';
+  readonly report: Report;
+  readonly said: DatedReport;
+  readonly before: MessageState;
+  /** After it. */
+  readonly course: Course;
+};
+
+/** What becomes of a report on a known message: the rule of every engine. */
+export function accept(course: Course, submission: Submission, { binding, receivedAt }: Arrival): Acceptance {
+  const { identity, initial, state: before } = course;
+  if (!isWithin(identity, binding)) return { outcome: 'outside' };
+  const violations = reportViolations(identity, submission, receivedAt);
+  if (violations.length > 0) return { outcome: 'refused', violations };
+  const report = reportIn(submission);
+  if (isRepeat(report, initial, course.recent)) return { outcome: 'repeated' };
+  const said = dated(report, receivedAt);
+  const evidence = withReport(course.evidence, said);
+  const state = settled(evidence);
+  const recent = [...course.recent.slice(1 - limits.repeatsSoughtMax), said];
+  return {
+    outcome: showsTheSame(before, state) ? 'unchanged' : 'updated',
+    report,
+    said,
+    before,
+    course: { ...course, state, evidence, recent, reports: course.reports + 1 },
+  };
+}
+
+/** What is told of a report on a message outside what the caller is bound to. */
+export const outsideViolations: readonly Violation[] = [
+  { property: 'messageId', violation: 'belongs to a message outside what this key is bound to' },
+];

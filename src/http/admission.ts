@@ -65,7 +65,12 @@ export class Admission {
    */
   async attempt<T>(request: FastifyRequest, reply: FastifyReply, login: () => Promise<T | undefined>): Promise<T> {
     await this.#refuseAfterFailures(request, reply);
-    const granted = await login();
+    return this.prove(request, reply, login);
+  }
+
+  /** As `attempt`, for what cannot be guessed: it is looked at whatever has failed from that address. */
+  async prove<T>(request: FastifyRequest, reply: FastifyReply, look: () => Promise<T | undefined>): Promise<T> {
+    const granted = await look();
     if (granted === undefined) return this.#failed(request, reply);
     return granted;
   }

@@ -100,7 +100,10 @@ function exportLogs(): object {
     security: security(readScopes),
     parameters: [...queryParameters(filterParameters), ...queryParameters(exportParameters)],
     responses: {
-      200: answer('One log a line. In CSV, a cell that a spreadsheet would run begins with an apostrophe.', content),
+      200: answer(
+        'One log a line. In CSV, what a spreadsheet would run, in a cell or behind `;`, a tab or a line end in it, has an apostrophe before it.',
+        content,
+      ),
       ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
     },
   };
@@ -184,7 +187,7 @@ function logOut(): object {
     operationId: 'endSession',
     summary: 'Ends the session of the token that the request carries',
     security: [{ ibsso: [] }],
-    responses: { 204: { description: 'Ended.' }, ...errors('E401', 'E429', 'E503') },
+    responses: { 200: { description: 'Ended.' }, ...errors('E401', 'E429', 'E503') },
   };
 }
 

@@ -12,8 +12,8 @@ type Answer = Buffer | string | Readable | undefined;
 
 /**
  * One line of the API's table. A route with `access` is answered only after its caller was let in; the others are
- * open to everybody. A text is JSON unless the route has set another type; nothing is a 204,
- * or the 304 that the route has set.
+ * open to everybody. A text is JSON unless the route has set another type; an empty one is a
+ * 200 without a body, and nothing a 204, or the 304 that the route has set.
  */
 export type Route = { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string } & (
   | { readonly access: Access; readonly answer: (call: Call) => Promise<Answer> }

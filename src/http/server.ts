@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
@@ -66,7 +66,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     tellCommon(request, reply);
     others.allowOrigin(request, reply);
     if (closing.begun) throw unavailable(1000);
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') throw invalid('Host', 'is required');
+    refuseAmbiguous(request.raw);
     if (request.url.length > limits.urlBytesMax) throw new ApiError('E414');
     // Here and not where fastify would: it looks into the body first.
     return request.is404 ? others.answer(request, reply) : undefined;
@@ -138,10 +138,29 @@ function register(app: FastifyInstance, route: Route, admission: Admission): voi
           ? await route.answer({ request, reply })
           : await route.answer({ request, reply, principal: await admission.admit(request, reply, route.access) });
       if (answer === undefined) return reply.code(reply.statusCode === 304 ? 304 : 204).send();
+      if (answer === '') return reply.send();
       if (!reply.hasHeader('content-type')) reply.type(jsonType);
       return reply.send(answer);
     },
   });
+}
+
+/**
+ * What a proxy before this server may read otherwise than it does is refused: whose request it is, where its body ends,
+ * what it asks for.
+ */
+function refuseAmbiguous({ rawHeaders, headers, httpVersion, method, url }: IncomingMessage): void {
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (hosts > 1) throw ambiguous('Host', 'must be given only once');
+  if (hosts === 0 && httpVersion === '1.1') throw invalid('Host', 'is required');
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
+    throw ambiguous('Transfer-Encoding', 'must be chunked alone');
+  if (url?.startsWith('*') && (method !== 'OPTIONS' || url !== '*')) throw ambiguous('path', 'is * for OPTIONS alone');
+}
+
+function ambiguous(property: string, violation: string): ApiError {
+  return new ApiError('E400', { violations: [{ property, violation }], headers: { connection: 'close' } });
 }
 
 function tellCommon(request: FastifyRequest, reply: FastifyReply): void {

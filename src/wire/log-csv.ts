@@ -1,7 +1,17 @@
 import type { LogRecord } from '../domain/message.ts';
+import { csvJson, csvText } from './csv-cell.ts';
 import type { DateTimeWriter } from './date-time.ts';
 
-type Cell = string | number | boolean | undefined;
+/** A text that is JSON. */
+class Json {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Cell = string | number | boolean | Json | undefined;
 
 /** A column for each leaf of the vendor's log, in its order; `content` stands as JSON. */
 const columns: readonly (readonly [name: string, cell: (log: LogRecord, dates: DateTimeWriter) => Cell])[] = [
@@ -28,7 +38,7 @@ const columns: readonly (readonly [name: string, cell: (log: LogRecord, dates: D
   ['error.permanent', log => log.error.permanent],
   ['platform.entityId', log => log.entityId],
   ['platform.applicationId', log => log.applicationId],
-  ['content', log => log.contentJson],
+  ['content', log => new Json(log.contentJson)],
   ['campaignReferenceId', log => log.campaignReferenceId],
 ];
 
@@ -41,18 +51,6 @@ export function csvLine(log: LogRecord, dates: DateTimeWriter): string {
 }
 
 function csvCell(value: Cell): string {
+  if (value instanceof Json) return csvJson(value.text);
   return typeof value === 'string' ? csvText(value) : String(value ?? '');
-}
-
-const startsFormula = /^'*[=+\-@\t\r\n]/;
-const needsQuotes = /[",\r\n]/;
-
-/**
- * Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line end as a formula. An apostrophe before
- * it makes them show the text as it is; a program that reads the file back drops one apostrophe from such a start. A
- * text that has apostrophes there of its own gets one more, so that both stay apart.
- */
-function csvText(text: string): string {
-  const safe = startsFormula.test(text) ? `'${text}` : text;
-  return needsQuotes.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -57,6 +57,37 @@ test('OPTIONS of the server as a whole → 204 with every method of any path', a
   expect(answer.toLowerCase()).toContain('\r\nallow: get, post, head, options, delete\r\n');
 });
 
+const ambiguous: readonly (readonly [what: string, head: string])[] = [
+  ['two Host headers', `GET ${logsPath} HTTP/1.1\r\nHost: a\r\nHost: b\r\n`],
+  ['the same Host twice', `GET ${logsPath} HTTP/1.1\r\nhost: a\r\nHOST: a\r\n`],
+  ['two Host headers of HTTP/1.0', `GET ${logsPath} HTTP/1.0\r\nHost: a\r\nHost: b\r\n`],
+  ...['gzip, chunked', 'chunked, chunked', 'identity, chunked', 'x, Chunked'].map(
+    coding =>
+      [
+        `Transfer-Encoding: ${coding}`,
+        `POST ${logsPath} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ${coding}\r\n`,
+      ] as const,
+  ),
+  [
+    'two codings, a header each',
+    `POST ${logsPath} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n`,
+  ],
+  ...['GET *', 'HEAD *', 'POST *', 'DELETE *', 'GET *x', 'OPTIONS *?a=b'].map(
+    line => [line, `${line} HTTP/1.1\r\nHost: a\r\n`] as const,
+  ),
+];
+
+test.each(ambiguous)('%s → 400, and nothing after it is read as a request', async (what, lines) => {
+  const socket = await connected();
+  const type = 'Authorization: App one\r\nContent-Type: application/x-ndjson\r\n';
+  socket.write(`${lines}${type}\r\n0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: a\r\n\r\n`);
+  const answer = await received(socket);
+  expect(answer).toMatch(/^HTTP\/1\.[01] 400 /);
+  if (!what.startsWith('HEAD'))
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ errorCode: 'E400' });
+  expect(answer.match(/HTTP\/1\.[01] \d/g)).toHaveLength(1);
+});
+
 test.each(['OPTIONS *', `OPTIONS ${logsPath}`, `PATCH ${logsPath}`, 'GET /health/live'])(
   '%s with Connection: close → answered, and the connection ends',
   async request => {

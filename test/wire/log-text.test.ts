@@ -197,14 +197,35 @@ describe('renderLogs', () => {
     },
   );
 
-  test('any texts → cells that read back, and never begin a formula', () => {
-    const text = fc.string({ unit: fc.constantFrom('"', ',', '\n', '\r', '=', '+', '-', '@', '\t', 'a', "'", 'é') });
+  const units = ['"', ',', ';', '\n', '\r', '\t', '=', '+', '-', '@', '＝', '＋', '－', '＠', 'a', "'", ' '];
+  const invisible = ['\u00a0', '\u3000', '\u200b', '\u200e', '\u2060', '\ufeff', '\u00ad', '\u202e'];
+  const anyText = fc.string({ unit: fc.constantFrom(...units, ...invisible) });
+  /** What a cell begins with once all is dropped that a spreadsheet may look past. */
+  const formula = /^[\s\p{Z}\p{Cf}"]*[=+\-@＝＋－＠]/u;
+
+  test('any texts → cells that read back', () => {
+    const dropped =
+      /(?:^'(?=[\p{Z}\p{Cf}\p{Cc}'"]*[=+\-@＝＋－＠]|'*[\t\r\n])|(?<=[;\t\r\n])'(?=[\p{Z}\p{Cf}\p{Cc}'"]*[=+\-@＝＋－＠]))/gu;
     fc.assert(
-      fc.property(text, text, (sender, campaignReferenceId) => {
+      fc.property(anyText, anyText, (sender, campaignReferenceId) => {
         const cells = csvCells(renderLogs([{ ...bare, sender, campaignReferenceId }], 'csv').slice(0, -2));
         expect(cells).toHaveLength(25);
-        expect(cells[0]?.replace(/^'(?='*[=+\-@\t\r\n])/, '')).toBe(sender);
-        for (const cell of cells) expect(cell).not.toMatch(/^[=+\-@\t\r\n]/);
+        expect(cells[0]?.replaceAll(dropped, '')).toBe(sender);
+      }),
+    );
+  });
+
+  test('any texts, split at whatever a spreadsheet splits at → no part begins a formula', () => {
+    fc.assert(
+      fc.property(anyText, anyText, (sender, text) => {
+        const contentJson = `{\t"type": "TEXT",\n"n":\t-1, "text":${JSON.stringify(text)}}`;
+        const line = renderLogs([{ ...bare, sender, contentJson }], 'csv').slice(0, -2);
+        for (const cell of csvCells(line)) expect(cell).not.toMatch(formula);
+        for (const separator of [';', '\t'])
+          for (const part of line.split(separator)) {
+            for (const row of part.split(/[\r\n]/)) expect(row).not.toMatch(formula);
+          }
+        expect(JSON.parse(csvCells(line)[23] ?? '')).toEqual(JSON.parse(contentJson));
       }),
     );
   });

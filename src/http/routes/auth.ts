@@ -71,13 +71,14 @@ async function login({ request, reply }: OpenCall, deps: Deps, admission: Admiss
   return JSON.stringify({ token: session.token });
 }
 
-async function logout({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<undefined> {
+async function logout({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   const [, sessionToken] = /^IBSSO +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
   if (sessionToken === undefined) throw unauthenticated();
-  await admission.attempt(request, reply, async () =>
+  await admission.prove(request, reply, async () =>
     (await deps.authenticator.endSession(sessionToken)) ? true : undefined,
   );
+  return '';
 }
 
 async function text({ request }: OpenCall, { timeouts, closing }: Deps): Promise<string> {

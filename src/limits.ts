@@ -17,7 +17,7 @@ export const limits = Object.freeze({
 
   /** `bulkId` and `messageId`: all values of the parameter together (the vendor's bound). */
   idListCharsMax: 2048,
-  /** `campaignReferenceId` has no bound at the vendor's; the request line bounds it here. */
+  /** `campaignReferenceId` has no bound at the vendor's; the request line bounds it here, and for streams the one above. */
   urlBytesMax: 64 * 1024,
   pageLogsDefault: 50,
   pageLogsMax: 1000,

@@ -11,6 +11,7 @@ const readmeLinesMax = 120;
 /** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
 const floors: readonly (readonly string[])[] = [
   ['limits.ts', 'failures.ts', 'setting-kinds.ts'],
+  ['turns.ts'],
   ['domain', 'secrets.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph'],

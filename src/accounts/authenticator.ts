@@ -22,12 +22,15 @@ export function allows(principal: Principal, scope: Scope): boolean {
  * Calls reject with `Unavailable` when nothing can be proven or kept now.
  */
 export interface Authenticator {
-  /** From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. */
-  authenticate(authorization: string): Promise<Principal | undefined>;
+  /**
+   * From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. Passwords take long to prove, and
+   * those who ask for it take turns: `asker` tells them apart.
+   */
+  authenticate(authorization: string, asker?: string): Promise<Principal | undefined>;
   /** OAuth 2 client credentials: the client id is a key's public part, the client secret its secret. */
   issueToken(clientId: string, clientSecret: string): Promise<{ accessToken: string; expiresInS: number } | undefined>;
   /** A session for a user name and password. */
-  createSession(username: string, password: string): Promise<{ token: string } | undefined>;
+  createSession(username: string, password: string, asker?: string): Promise<{ token: string } | undefined>;
   /** Ends the session of an `IBSSO` token; `false` when there is none. */
   endSession(token: string): Promise<boolean>;
 }

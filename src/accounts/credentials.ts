@@ -41,7 +41,7 @@ export class Credentials implements Authenticator {
     this.#sessions = new RowCache(cachedTokensMax, hash => rows.session(Buffer.from(hash, 'hex')));
   }
 
-  async authenticate(authorization: string): Promise<Principal | undefined> {
+  async authenticate(authorization: string, asker = ''): Promise<Principal | undefined> {
     const claim = parseAuthorization(authorization);
     switch (claim?.kind) {
       case 'app': {
@@ -49,7 +49,7 @@ export class Credentials implements Authenticator {
         return parts && (await this.#proveKey(parts))?.principal;
       }
       case 'basic':
-        return (await this.#proveUser(claim.username, claim.password))?.principal;
+        return (await this.#proveUser(claim.username, claim.password, asker))?.principal;
       case 'bearer':
         return this.#proveToken(claim.token);
       case 'ibsso':
@@ -74,8 +74,8 @@ export class Credentials implements Authenticator {
     return kept ? { accessToken, expiresInS: Math.floor((expiresAt - now) / 1000) } : undefined;
   }
 
-  async createSession(username: string, password: string): Promise<{ token: string } | undefined> {
-    const user = await this.#proveUser(username, password);
+  async createSession(username: string, password: string, asker = ''): Promise<{ token: string } | undefined> {
+    const user = await this.#proveUser(username, password, asker);
     if (user === undefined) return undefined;
     const now = this.#options.now();
     const token = newToken();
@@ -110,13 +110,13 @@ export class Credentials implements Authenticator {
     return undefined;
   }
 
-  async #proveUser(username: string, password: string): Promise<StoredUser | undefined> {
+  async #proveUser(username: string, password: string, asker: string): Promise<StoredUser | undefined> {
     if (username.length > credentialCharsMax || password.length > credentialCharsMax) return undefined;
     // No user has such a name, and not every place where rows are kept can be asked for it.
     if (username.includes('\0')) return undefined;
     const isCached = this.#users.has(username);
     const user = await this.#users.get(username);
-    if (await this.#passwords.verify(username, password, user?.password)) return user;
+    if (await this.#passwords.verify(username, password, user?.password, asker)) return user;
     // As for a key.
     if (isCached) await this.#rows.user(username);
     return undefined;

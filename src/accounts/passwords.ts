@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
-import { Unavailable } from '../failures.ts';
+import { Turns } from '../turns.ts';
 
 /** Cost of one password check: 16 MiB and some 150 ms of one core. Stored with each hash, so that it may rise. */
 type ScryptCost = { readonly log2N: number; readonly r: number; readonly p: number };
@@ -39,24 +39,26 @@ export class PasswordVerifier {
   readonly #running = new Map<string, Promise<boolean>>();
   /** Stands in for the hash of a user that is not there; nothing matches it. */
   readonly #absent = storedForm(presentCost, randomBytes(saltBytes), randomBytes(hashBytes));
-  readonly #waiting: (() => void)[] = [];
-  #checks = 0;
+  readonly #turns = new Turns<string>(checksAtOnceMax, checksWaitingMax, 'too many passwords to check at once');
 
   constructor(now: () => EpochMs) {
     this.#now = now;
   }
 
   /**
-   * `stored` is `undefined` when there is no such user: that costs what a wrong password costs, and is `false`.
+   * `stored` is `undefined` when there is no such user: that costs what a wrong password costs, and is `false`. Checks
+   * wait for each other, and their askers take turns.
    * Rejects with `Unavailable` when too many checks wait already.
    */
-  async verify(username: string, password: string, stored: string | undefined): Promise<boolean> {
+  async verify(username: string, password: string, stored: string | undefined, asker: string): Promise<boolean> {
     const fingerprint = this.#fingerprint(password);
     if (stored !== undefined && this.#isVerified(username, fingerprint, stored)) return true;
     const check = JSON.stringify([username, fingerprint.toString('base64'), stored]);
     const running = this.#running.get(check);
     if (running !== undefined) return running;
-    const started = this.#check(username, password, fingerprint, stored).finally(() => this.#running.delete(check));
+    const started = this.#turns
+      .run(asker, () => this.#check(username, password, fingerprint, stored))
+      .finally(() => this.#running.delete(check));
     this.#running.set(check, started);
     return started;
   }
@@ -64,42 +66,25 @@ export class PasswordVerifier {
   #isVerified(username: string, fingerprint: Buffer, stored: string): boolean {
     const known = this.#verified.get(username);
     if (known === undefined || known.stored !== stored || known.until <= this.#now()) return false;
-    return timingSafeEqual(known.fingerprint, fingerprint);
+    if (!timingSafeEqual(known.fingerprint, fingerprint)) return false;
+    // What is in use, by a stream say, is never checked behind others again.
+    this.#remember(username, fingerprint, stored);
+    return true;
   }
 
   async #check(username: string, password: string, fingerprint: Buffer, stored: string | undefined): Promise<boolean> {
-    await this.#enter();
-    try {
-      const matches = await matchesPassword(password, stored ?? this.#absent);
-      if (!matches || stored === undefined) return false;
-      this.#remember(username, { fingerprint, stored, until: this.#now() + verifiedForMs });
-      return true;
-    } finally {
-      this.#leave();
-    }
+    const matches = await matchesPassword(password, stored ?? this.#absent);
+    if (!matches || stored === undefined) return false;
+    this.#remember(username, fingerprint, stored);
+    return true;
   }
 
-  #remember(username: string, verified: Verified): void {
+  #remember(username: string, fingerprint: Buffer, stored: string): void {
+    const verified = { fingerprint, stored, until: this.#now() + verifiedForMs };
     this.#verified.delete(username);
     const [oldest] = this.#verified.keys();
     if (oldest !== undefined && this.#verified.size >= verifiedMax) this.#verified.delete(oldest);
     this.#verified.set(username, verified);
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#checks < checksAtOnceMax) {
-      this.#checks++;
-      return;
-    }
-    if (this.#waiting.length >= checksWaitingMax) throw new Unavailable('too many passwords to check at once');
-    await new Promise<void>(resolve => this.#waiting.push(resolve));
-  }
-
-  /** Hands the place to the next in line, so that none can slip in between. */
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#checks--;
-    else next();
   }
 
   #fingerprint(password: string): Buffer {

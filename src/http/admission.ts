@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { allows, type Principal, type Scope } from '../accounts/authenticator.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
+import { Guesses } from './guesses.ts';
 import type { PagePasses } from './page-passes.ts';
 import { type Allowance, Budget, clientNetwork, tellAllowance, tooManyRequests } from './rate-limit.ts';
 import { MemoryRequestCounter } from './request-counter.ts';
@@ -30,6 +31,7 @@ export class Admission {
   readonly #deps: AdmissionDeps;
   readonly #budgets: Readonly<Record<BudgetName, Budget>>;
   readonly #failures: Budget;
+  readonly #guesses = new Guesses();
 
   constructor(deps: AdmissionDeps) {
     const { requestCounter = new MemoryRequestCounter() } = deps;
@@ -61,18 +63,20 @@ export class Admission {
 
   /**
    * Runs an attempt to log in, which gives `undefined` when it fails. An address that has failed too often is refused
-   * before anything is checked.
+   * before anything is checked, and what is under way counts: many at once are no more guesses than one after the other.
    */
   async attempt<T>(request: FastifyRequest, reply: FastifyReply, login: () => Promise<T | undefined>): Promise<T> {
-    await this.#refuseAfterFailures(request, reply);
-    return this.prove(request, reply, login);
+    return this.#guesses.run(
+      clientNetwork(request.ip),
+      () => this.#lookAtFailures(request),
+      allowance => refuseWhenExceeded(allowance, reply),
+      () => this.prove(request, reply, login),
+    );
   }
 
   /** As `attempt`, for what cannot be guessed: it is looked at whatever has failed from that address. */
   async prove<T>(request: FastifyRequest, reply: FastifyReply, look: () => Promise<T | undefined>): Promise<T> {
-    const granted = await look();
-    if (granted === undefined) return this.#failed(request, reply);
-    return granted;
+    return (await look()) ?? this.#failed(request, reply);
   }
 
   /**
@@ -85,17 +89,8 @@ export class Admission {
       tellAllowance(reply, await this.#lookAtFailures(request));
       throw unauthenticated();
     }
-    if (guessable.test(authorization)) await this.#refuseAfterFailures(request, reply);
-    const principal = await this.#deps.authenticator.authenticate(authorization);
-    if (principal === undefined) return this.#failed(request, reply);
-    return principal;
-  }
-
-  async #refuseAfterFailures(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const allowance = await this.#lookAtFailures(request);
-    if (!allowance.exceeded) return;
-    tellAllowance(reply, allowance);
-    throw tooManyRequests(allowance);
+    const look = () => this.#deps.authenticator.authenticate(authorization, clientNetwork(request.ip));
+    return guessable.test(authorization) ? this.attempt(request, reply, look) : this.prove(request, reply, look);
   }
 
   async #failed(request: FastifyRequest, reply: FastifyReply): Promise<never> {
@@ -128,6 +123,12 @@ export class Admission {
         return writesPerMinute;
     }
   }
+}
+
+function refuseWhenExceeded(allowance: Allowance, reply: FastifyReply): void {
+  if (!allowance.exceeded) return;
+  tellAllowance(reply, allowance);
+  throw tooManyRequests(allowance);
 }
 
 export function unauthenticated(): ApiError {

@@ -57,21 +57,24 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   }
 }
 
-/** A whole body of at most `bytesMax`; an `ApiError` 413 beyond. `hold` hears of every piece that is kept. */
+/** A whole body of at most `bytesMax`; an `ApiError` 413 beyond. `hold` hears of what will be kept. */
 export async function readBody(
   request: IncomingMessage,
   bytesMax: number,
   times: BodyTimes,
   hold: (bytes: number) => void = () => {},
 ): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > bytesMax) throw tooLarge(bytesMax);
+  // Before anything is read: of bodies that come together, those that there is room for are not refused half-way.
+  hold(announced);
   const pieces: Buffer[] = [];
   let bytes = 0;
   for await (const piece of bodyPieces(request, times)) {
     if (piece === undefined) continue;
     bytes += piece.length;
     if (bytes > bytesMax) throw tooLarge(bytesMax);
-    hold(piece.length);
+    hold(Math.max(0, Math.min(piece.length, bytes - announced)));
     pieces.push(piece);
   }
   return Buffer.concat(pieces, bytes);

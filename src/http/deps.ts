@@ -40,6 +40,8 @@ export type Timeouts = {
   readonly stalledMs: number;
   /** Pause in an NDJSON stream after which what came so far is recorded. */
   readonly streamPauseMs: number;
+  /** In which some of a body that was refused must come, or its connection is closed. */
+  readonly lingerMs: number;
   /** Between two comment lines of an event stream. */
   readonly heartbeatMs: number;
   /** How long uploads and exports under way may go on once the server closes. */
@@ -53,6 +55,7 @@ export const defaultTimeouts: Timeouts = {
   keepAliveMs: 65_000,
   stalledMs: 120_000,
   streamPauseMs: 100,
+  lingerMs: 5000,
   heartbeatMs: 15_000,
   closingMs: 5_000,
 };

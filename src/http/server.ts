@@ -36,8 +36,8 @@ const headerBytesMax = limits.urlBytesMax + 16 * 1024;
 const pathPartCharsMax = 2048;
 /** How long the answer to a request that was cut by the end may take to leave. */
 const partingMs = 500;
-/** How long the rest of a body that was refused is still read, so that its sender comes to see why. */
-const lingerMs = 5000;
+/** How long the rest of a body that was refused is read while it keeps coming, so that its sender comes to see why. */
+const lingerMsMax = 60_000;
 
 /**
  * The HTTP server, not yet listening. Closing it takes no further request and waits for those under way; the store and
@@ -78,7 +78,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     return compressed(request, reply, payload);
   });
   app.addHook('onResponse', async (request, reply) => {
-    linger(request);
+    linger(request, deps.timeouts.lingerMs);
     observe(request, reply, deps);
   });
   app.addHook('preClose', async () => closing.begin());
@@ -200,8 +200,14 @@ function observe(request: FastifyRequest, reply: FastifyReply, { metrics }: Serv
   request.log.debug({ method, route, status, durationMs }, 'answered');
 }
 
-function linger({ raw }: FastifyRequest): void {
+/** A sender who still sends would lose the answer with the connection; one who has stopped does not hold it. */
+function linger({ raw }: FastifyRequest, lingerMs: number): void {
   if (raw.complete || raw.destroyed) return;
-  const timer = setTimeout(() => raw.destroy(), lingerMs).unref();
-  raw.once('close', () => clearTimeout(timer));
+  const endsAt = performance.now() + lingerMsMax;
+  let { bytesRead } = raw.socket;
+  const timer = setInterval(() => {
+    if (raw.socket.bytesRead === bytesRead || performance.now() > endsAt) raw.destroy();
+    ({ bytesRead } = raw.socket);
+  }, lingerMs).unref();
+  raw.once('end', () => clearInterval(timer)).once('close', () => clearInterval(timer));
 }

@@ -79,7 +79,8 @@ export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
 /** As `parseLogsQuery`, for a call that follows what matches. */
 export function parseStreamQuery(raw: string): Parsed<StreamQuery> {
   const query = new QueryReader(raw, streamsParameters);
-  const filter = readFilter(query);
+  // Held and asked as long as somebody listens, and by many at once.
+  const filter = readFilter(query, limits.idListCharsMax);
   const lastEventId = query.text('lastEventId');
   if (query.violations.length > 0) return { violations: query.violations };
   return { value: { filter, ...(lastEventId !== undefined && { lastEventId }) } };
@@ -92,7 +93,7 @@ export function parseEmptyQuery(raw: string): Parsed<undefined> {
 }
 
 /** The filter that every way of reading shares. */
-function readFilter(query: QueryReader): Filter {
+function readFilter(query: QueryReader, campaignsCharsMax?: number): Filter {
   return present({
     sender: query.text('sender'),
     destination: query.text('destination'),
@@ -103,7 +104,7 @@ function readFilter(query: QueryReader): Filter {
     sentUntil: earlier(query.dateTime('sentUntil'), query.dateTime('sentBefore')),
     entityId: query.text('entityId'),
     applicationId: query.text('applicationId'),
-    campaignReferenceIds: query.list('campaignReferenceId'),
+    campaignReferenceIds: query.list('campaignReferenceId', campaignsCharsMax),
   });
 }
 

@@ -174,6 +174,29 @@ describe('the budget of an account', () => {
     expect(budget(recorded)).toEqual(['1', '0']);
   });
 
+  test.each([1, 7, 30])(
+    'many guesses at once, %d may fail → no more are tried, and the right one behind them is not',
+    async most => {
+      server = limited({ failedAuthPerMinute: most });
+      const guesses = Array.from({ length: 2 * most + 5 }, (_, i) => basic('one', `guess ${i}`));
+      const answers = await Promise.all(
+        [...guesses, basic('one')].map(authorization => server.call(logsPath, { headers: { authorization } })),
+      );
+      expect(server.callers.calls).toBe(most);
+      expect(answers.map(({ statusCode }) => statusCode)).toEqual([
+        ...guesses.slice(0, most).map(() => 401),
+        ...guesses.slice(most).map(() => 429),
+        429,
+      ]);
+    },
+  );
+
+  test('many right ones at once, one may fail → all let in', async () => {
+    server = limited({ failedAuthPerMinute: 1 });
+    const calls = Array.from({ length: 50 }, () => server.call(logsPath, { headers: { authorization: basic('one') } }));
+    expect((await Promise.all(calls)).every(({ statusCode }) => statusCode === 200)).toBe(true);
+  });
+
   test('whoever only says that it is the page → spends what every program has', async () => {
     server = limited({ logsPerMinute: 3, readsPerMinute: 1, pagePerMinute: 1000 });
     const passOf = async (authorization: string): Promise<string> =>

@@ -208,6 +208,25 @@ describe('refusals before the body is read', () => {
     },
   );
 
+  test('a long body refused at once → its sender, who reads nothing before its end, sees why', async () => {
+    const socket = await connected({ lingerMs: 30 });
+    const failed: Error[] = [];
+    socket.on('error', error => failed.push(error));
+    const pieces = Array.from({ length: 25 }, () => Buffer.alloc(512 * 1024, ' '));
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    socket.pause();
+    socket.write(head('POST', logsPath, 'Content-Type: application/json', `Content-Length: ${bytes}`));
+    for (const piece of pieces) {
+      await new Promise<void>(resolve => socket.write(piece, () => resolve()));
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
+    expect(failed).toEqual([]);
+    socket.resume();
+    expectError(await received(socket, '"resources":[]}'), 413);
+    socket.write(head('GET', '/health/live'));
+    expect(await received(socket, '"live"')).toContain('HTTP/1.1 200');
+  });
+
   test('gzip that was given up in the middle → the connection goes on', async () => {
     const socket = await connected();
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));

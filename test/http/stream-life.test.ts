@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultTimeouts, type ServerDeps } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { limits } from '../../src/limits.ts';
@@ -158,6 +158,25 @@ describe('the end of a stream', () => {
     await server.app.close();
     await Promise.all(listening.map(stream => stream.over));
     expect(await figure('sentlog_stream_listeners').catch(() => 0)).toBe(0);
+  });
+
+  test('one key takes for ever to be proven → others that are revoked end all the same', async () => {
+    for (const name of ['endless', 'failing', 'revoked']) server.callers.add(name, 1);
+    const [endless, , ending] = [
+      await listen('', { name: 'endless' }),
+      await listen('', { name: 'failing' }),
+      await listen('', { name: 'revoked' }),
+    ];
+    const prove = server.callers.authenticate.bind(server.callers);
+    vi.spyOn(server.callers, 'authenticate').mockImplementation(async authorization => {
+      if (authorization === 'App endless') return new Promise(() => {});
+      if (authorization === 'App failing') throw new StoreUnavailable('too many passwords to check at once');
+      return prove(authorization);
+    });
+    server.callers.remove('revoked');
+    await ending.over;
+    await server.record([message('m1')]);
+    await endless.until(({ logs }) => logs.length === 1);
   });
 
   test('the key is revoked, or may no longer read → its streams end, those of others stay', async () => {

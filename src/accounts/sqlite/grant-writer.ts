@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
+import { Turns } from '../../turns.ts';
 import type { Grant } from '../rows.ts';
 import type { GrantReply, GrantRequest } from './grants.ts';
 
@@ -8,6 +9,8 @@ const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' 
 
 type Pending = { readonly resolve: (changed: boolean) => void; readonly reject: (error: Error) => void };
 
+/** Requests that the thread has at once: enough to keep it busy. */
+const atOnceMax = 4;
 /** The requests that wait for the thread, beyond which further ones are refused. */
 const waitingMax = 1000;
 
@@ -16,6 +19,9 @@ export class GrantWriter {
   readonly #path: string;
   readonly #pending = new Map<number, Pending>();
   #thread: Worker | undefined;
+  /** By who owns a session or token: one who asks for many waits behind others who ask for one. */
+  readonly #turns = new Turns<number | string>(atOnceMax, waitingMax, 'too many sessions and tokens to keep at once');
+  readonly #asked = new Set<Promise<boolean>>();
   #lastId = 0;
   #closed = false;
 
@@ -25,17 +31,19 @@ export class GrantWriter {
 
   /** `false` when the grant's user or key is gone by now. */
   add(grant: Grant, now: EpochMs): Promise<boolean> {
-    return this.#ask(id => ({ id, action: 'add', grant, now }));
+    const owner = grant.kind === 'session' ? grant.userId : grant.keyId;
+    return this.#inTurn(owner, id => ({ id, action: 'add', grant, now }));
   }
 
   /** `false` when there was no such session. */
   endSession(tokenHash: Uint8Array): Promise<boolean> {
-    return this.#ask(id => ({ id, action: 'end-session', tokenHash }));
+    return this.#inTurn('ends', id => ({ id, action: 'end-session', tokenHash }));
   }
 
   /** Finishes what was asked for. */
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.allSettled(this.#asked);
     const thread = this.#thread;
     if (thread === undefined) return;
     const ended = new Promise<void>(resolve => thread.once('exit', () => resolve()));
@@ -43,10 +51,14 @@ export class GrantWriter {
     await ended;
   }
 
-  #ask(request: (id: number) => GrantRequest): Promise<boolean> {
+  #inTurn(owner: number | string, request: (id: number) => GrantRequest): Promise<boolean> {
     if (this.#closed) return Promise.reject(new Unavailable('the accounts file is closed'));
-    if (this.#pending.size >= waitingMax)
-      return Promise.reject(new Unavailable('too many sessions and tokens to keep at once'));
+    const asked = this.#turns.run(owner, () => this.#ask(request)).finally(() => this.#asked.delete(asked));
+    this.#asked.add(asked);
+    return asked;
+  }
+
+  #ask(request: (id: number) => GrantRequest): Promise<boolean> {
     this.#thread ??= this.#start();
     const thread = this.#thread;
     const id = ++this.#lastId;

@@ -9,6 +9,7 @@ import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { mediaType } from '../media-type.ts';
+import { clientNetwork } from '../rate-limit.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'authenticator' | 'timeouts'> & { readonly closing: Closing };
@@ -67,7 +68,9 @@ async function login({ request, reply }: OpenCall, deps: Deps, admission: Admiss
   const body = parseJson(await text({ request, reply }, deps));
   if (!loginCheck.Check(body)) throw new ApiError('E400', { violations: loginViolations(body) });
   const { username, password } = body;
-  const session = await admission.attempt(request, reply, () => deps.authenticator.createSession(username, password));
+  const session = await admission.attempt(request, reply, () =>
+    deps.authenticator.createSession(username, password, clientNetwork(request.ip)),
+  );
   return JSON.stringify({ token: session.token });
 }
 

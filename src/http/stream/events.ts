@@ -1,4 +1,4 @@
-import { type Filter, matches } from '../../domain/filter.ts';
+import type { Matches } from '../../domain/filter.ts';
 import type { LogRecord } from '../../domain/message.ts';
 import type { Bookmark, Change } from '../../store/store.ts';
 import { logJson } from '../../wire/log-text.ts';
@@ -37,11 +37,10 @@ export class Batch {
   }
 
   /** The events that match, in their order; `undefined` when there are none. */
-  matching(filter: Filter): Chunk | undefined {
+  matching(matches: Matches): Chunk | undefined {
     // Pages ask for the same with an ever newer `sentSince`: it is what they find that is shared, not the filter.
     let found = '';
-    for (const [index, { log }] of this.#changes.entries())
-      if (matches(log, filter)) found += String.fromCharCode(index);
+    for (const [index, { log }] of this.#changes.entries()) if (matches(log)) found += String.fromCharCode(index);
     if (found === '') return undefined;
     const known = this.#chunks.get(found);
     if (known !== undefined) return known;

@@ -1,14 +1,13 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { matches } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { type Bookmark, type Change, InvalidBookmark, type Store, StoreUnavailable } from '../../store/store.ts';
+import type { Turns } from '../../turns.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Backlog } from './backlog.ts';
 import type { EventPlace } from './event-ids.ts';
 import { Batch, comment, type IdOf, logEvent, placeText, resetEvent } from './events.ts';
 import type { Listener } from './listener.ts';
-import type { Turns } from './turns.ts';
 
 export type FeedDeps = Pick<ServerDeps, 'metrics' | 'logger'> & {
   readonly store: Pick<Store, 'changes' | 'watch'>;
@@ -17,7 +16,7 @@ export type FeedDeps = Pick<ServerDeps, 'metrics' | 'logger'> & {
   readonly idOf: IdOf;
   readonly backlog: Backlog;
   /** Of those that catch up, over all feeds. */
-  readonly turns: Turns;
+  readonly turns: Turns<AccountId>;
 };
 
 /** Reads lie at least so far apart: looking must not slow recording down. */
@@ -144,7 +143,7 @@ export class Feed {
     let events = 0;
     for (const alike of this.#joined.values()) {
       const [first] = alike;
-      const chunk = first?.who.filter && batch.matching(first.who.filter);
+      const chunk = first?.matches && batch.matching(first.matches);
       if (chunk === undefined) continue;
       for (const listener of alike) this.#send(listener, chunk.bytes);
       events += chunk.events * alike.size;
@@ -170,7 +169,9 @@ export class Feed {
       await listener.room();
       if (listener.isOver || this.#isStopped) return;
       try {
-        ({ place, limit } = await this.#deps.turns.run(() => this.#sendMissed(listener, place, limit)));
+        ({ place, limit } = await this.#deps.turns.run(this.#deps.account, () =>
+          this.#sendMissed(listener, place, limit),
+        ));
       } catch (error) {
         if (error instanceof StoreUnavailable) await this.#outlast(error);
         else if (!(error instanceof InvalidBookmark)) throw error;
@@ -194,7 +195,7 @@ export class Feed {
     const { idOf, metrics } = this.#deps;
     let text = '';
     for (const [index, { log, place }] of changes.entries()) {
-      if (listener.who.filter === undefined || !matches(log, listener.who.filter)) continue;
+      if (!listener.matches?.(log)) continue;
       text += logEvent(idOf(place), log);
       metrics.streamEvents(1);
       if (text.length < pieceChars) continue;

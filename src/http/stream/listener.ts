@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import type { Filter } from '../../domain/filter.ts';
+import { type Filter, type Matches, matcher } from '../../domain/filter.ts';
 import type { AccountId, Binding } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { conditionsOf } from '../cursor.ts';
@@ -18,6 +18,8 @@ export type Listening = {
 /** One connection that follows the log. It is over when it closes, whoever closed it. */
 export class Listener extends Readable {
   readonly who: Listening;
+  /** `undefined` when nothing can. */
+  readonly matches: Matches | undefined;
   /** Equal for those that ask for the same. */
   readonly key: string;
   readonly #response: ServerResponse;
@@ -27,6 +29,7 @@ export class Listener extends Readable {
   constructor(who: Listening, response: ServerResponse) {
     super({ highWaterMark: limits.catchUpBytesMax });
     this.who = who;
+    this.matches = who.filter && matcher(who.filter);
     this.key = who.filter === undefined ? '' : JSON.stringify(conditionsOf(who.filter));
     this.#response = response;
     response.once('close', () => this.destroy());

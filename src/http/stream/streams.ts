@@ -4,13 +4,13 @@ import { allows, type Scope } from '../../accounts/authenticator.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
+import { Turns } from '../../turns.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { Backlog } from './backlog.ts';
 import { EventIds, type EventPlace } from './event-ids.ts';
 import { Feed } from './feed.ts';
 import { Listener, type Listening } from './listener.ts';
-import { Turns } from './turns.ts';
 
 type Deps = Pick<
   ServerDeps,
@@ -28,9 +28,10 @@ export class Streams {
   readonly #feeds = new Map<AccountId, Feed>();
   readonly #listeners = new Set<Listener>();
   readonly #backlog = new Backlog();
-  readonly #turns = new Turns(limits.catchUpsMax);
+  readonly #turns = new Turns<AccountId>(limits.catchUpsMax);
   #timers: readonly NodeJS.Timeout[] = [];
-  #isChecking = false;
+  /** Credentials that are being proven again. */
+  readonly #checking = new Set<string>();
 
   /** `closing` ends all streams. */
   constructor(deps: Deps, closing: AbortSignal) {
@@ -125,25 +126,29 @@ export class Streams {
     for (const feed of this.#feeds.values()) feed.beat();
   }
 
-  async #check(): Promise<void> {
-    if (this.#isChecking) return;
-    this.#isChecking = true;
+  /** Each credential for itself: one that takes long to prove keeps no other from being refused. */
+  #check(): void {
+    for (const [authorization, alike] of Map.groupBy(this.#listeners, ({ who }) => who.authorization)) {
+      if (this.#checking.has(authorization)) continue;
+      this.#checking.add(authorization);
+      this.#checkAlike(alike).finally(() => this.#checking.delete(authorization));
+    }
+  }
+
+  async #checkAlike(alike: readonly Listener[]): Promise<void> {
     try {
-      for (const alike of Map.groupBy(this.#listeners, ({ who }) => who.authorization).values())
-        this.#finish(await this.#refused(alike));
+      this.#finish(await this.#refused(alike));
     } catch (error) {
       // Whether a credential is still good cannot be told now: it stands until that is known.
       if (!(error instanceof Unavailable))
-        this.#deps.logger.error({ err: error }, 'credentials of streams were not checked');
-    } finally {
-      this.#isChecking = false;
+        this.#deps.logger.error({ err: error }, 'a credential of streams was not checked');
     }
   }
 
   /** Those of listeners with one credential that it no longer lets in as they were. */
   async #refused(alike: readonly Listener[]): Promise<readonly Listener[]> {
     const [first] = alike;
-    const principal = first && (await this.#deps.authenticator.authenticate(first.who.authorization));
+    const principal = first && (await this.#deps.authenticator.authenticate(first.who.authorization, 'streams'));
     if (principal === undefined || !allows(principal, streamScope)) return alike;
     const { account, binding } = principal;
     return alike.filter(({ who }) => who.account !== account.id || !isDeepStrictEqual(who.binding, binding));

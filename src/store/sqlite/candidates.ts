@@ -149,12 +149,12 @@ function valuesOf(filter: Filter, field: Field): readonly string[] | undefined {
   }
 }
 
-export type Condition = readonly [field: Field, values: readonly string[]];
+export type Condition = readonly [field: Field, values: ReadonlySet<string>];
 
 export function conditionsOf(filter: Filter): readonly Condition[] {
   return fields.flatMap(field => {
     const values = valuesOf(filter, field);
-    return values === undefined ? [] : [[field, values] as const];
+    return values === undefined ? [] : [[field, new Set(values)] as const];
   });
 }
 
@@ -162,7 +162,7 @@ export function conditionsOf(filter: Filter): readonly Condition[] {
 export function fits(log: LogRecord, conditions: readonly Condition[]): boolean {
   for (const [field, values] of conditions) {
     const value = log[field];
-    if (value === undefined || !values.includes(value)) return false;
+    if (value === undefined || !values.has(value)) return false;
   }
   return true;
 }

@@ -340,7 +340,8 @@ function read<T>(setting: Setting<T> & { readonly default: string }, sources: So
 
 function readOptional<T>(setting: Setting<T>, { env, flags }: Sources): T | undefined {
   const flag = flags[flagName(setting)];
-  const text = flag ?? env[setting.env];
+  const variable = env[setting.env];
+  const text = flag ?? (isOfService(setting.env, variable) ? undefined : variable);
   if (text === undefined) return undefined;
   try {
     return setting.kind.parse(text);
@@ -351,12 +352,25 @@ function readOptional<T>(setting: Setting<T>, { env, flags }: Sources): T | unde
   }
 }
 
+/**
+ * Variables that Kubernetes gives every pod for each service of its namespace, and Docker for a link, in the way of
+ * Docker's links: a service that is called `sentlog`, or `sentlog-` and more, makes ones that begin as the settings do.
+ * `SENTLOG_PORT` is both; the address of a service is no port. Source: Kubernetes, "Accessing the Service".
+ */
+const serviceVariable =
+  /^SENTLOG_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const serviceAddress = /^(?:tcp|udp|sctp):\/\//;
+
+function isOfService(name: string, value: string | undefined): boolean {
+  return serviceVariable.test(name) || (name.endsWith('_PORT') && serviceAddress.test(value ?? ''));
+}
+
 /** A mistyped name would leave its setting at the default, unnoticed. */
 function refuseUnknown(env: Sources['env']): void {
   const known: readonly string[] = [...Object.values(serverSettings), ...Object.values(clientSettings)].map(
     row => row.env,
   );
-  for (const name of Object.keys(env))
-    if (name.startsWith('SENTLOG_') && !known.includes(name))
+  for (const [name, value] of Object.entries(env))
+    if (name.startsWith('SENTLOG_') && !known.includes(name) && !isOfService(name, value))
       throw new SettingError(`${name} is not a setting; the nearest one is ${closest(name, known)}`);
 }

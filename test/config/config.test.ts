@@ -117,9 +117,9 @@ describe('loadConfig', () => {
     [{ SENTLOG_PORT: '1e3' }, 'SENTLOG_PORT: "1e3" is not a whole number from 0 to 65535'],
     [{ SENTLOG_HOST: 'http://x' }, 'SENTLOG_HOST: "http://x" is not an IP address or host name'],
     [{ SENTLOG_DATA_DIR: ' ' }, 'SENTLOG_DATA_DIR: " " is not a path'],
-    [{ SENTLOG_RETENTION: '48' }, 'SENTLOG_RETENTION: "48" is not a duration (500ms, 90s, 15m, 48h, 30d)'],
+    [{ SENTLOG_RETENTION: '48' }, 'SENTLOG_RETENTION: "48" is not a duration (500ms, 90s, 15m, 48h, 30d, 2w)'],
     [{ SENTLOG_RETENTION: '999ms' }, 'SENTLOG_RETENTION: "999ms" is not a duration from 1s to 3650d'],
-    [{ SENTLOG_RETENTION: '-1h' }, 'SENTLOG_RETENTION: "-1h" is not a duration (500ms, 90s, 15m, 48h, 30d)'],
+    [{ SENTLOG_RETENTION: '-1h' }, 'SENTLOG_RETENTION: "-1h" is not a duration (500ms, 90s, 15m, 48h, 30d, 2w)'],
     [{ SENTLOG_DURABILITY: 'none' }, 'SENTLOG_DURABILITY: "none" is not one of full, os'],
     [
       { SENTLOG_SEGMENT_MESSAGES: '1000001' },
@@ -188,6 +188,54 @@ describe('loadConfig', () => {
   });
 });
 
+describe('variables that Kubernetes gives for services', () => {
+  /** As "Accessing the Service" of its documents names them, for a service of that name. */
+  const ofService = (name: string, ports: readonly (readonly [name: string, port: number])[]) => {
+    const prefix = name.toUpperCase().replaceAll('-', '_');
+    const first = ports[0]?.[1];
+    const env: Record<string, string> = {
+      [`${prefix}_SERVICE_HOST`]: '10.0.0.11',
+      [`${prefix}_SERVICE_PORT`]: String(first),
+      [`${prefix}_PORT`]: `tcp://10.0.0.11:${first}`,
+    };
+    for (const [portName, port] of ports) {
+      env[`${prefix}_SERVICE_PORT_${portName.toUpperCase()}`] = String(port);
+      env[`${prefix}_PORT_${port}_TCP`] = `tcp://10.0.0.11:${port}`;
+      env[`${prefix}_PORT_${port}_TCP_PROTO`] = 'tcp';
+      env[`${prefix}_PORT_${port}_TCP_PORT`] = String(port);
+      env[`${prefix}_PORT_${port}_TCP_ADDR`] = '10.0.0.11';
+    }
+    return env;
+  };
+
+  test.each(['sentlog', 'sentlog-web', 'sentlog-store', 'sentlog-port'])(
+    'service %s → as if they were not there',
+    name => {
+      const env = ofService(name, [
+        ['http', 8080],
+        ['metrics', 9090],
+      ]);
+      expect(fromEnv(env)).toEqual(fromEnv({}));
+      expect(fromEnv({ ...env, SENTLOG_RATE_LIMIT: '7' }).rateLimit).toBe(7);
+      expect(loadConfig({ env, flags: { port: '9' } }).port).toBe(9);
+    },
+  );
+
+  test.each([
+    [{ SENTLOG_PORT: '9000' }, 9000],
+    [{ SENTLOG_SERVICE_PORT: '80', SENTLOG_PORT: '9001' }, 9001],
+  ])('%j → the port that was set', (env, port) => {
+    expect(fromEnv(env).port).toBe(port);
+  });
+
+  test.each([{ SENTLOG_PORT: 'http://10.0.0.1:80' }, { SENTLOG_SERVICE_HOSTS: 'a' }, { SENTLOG_WEB_PORT: '80' }])(
+    '%j → refused: no service makes it',
+    env => {
+      expect(refusal(() => fromEnv(env))).toContain(Object.keys(env)[0]);
+    },
+  );
+});
+
 describe('loadClientConfig', () => {
   test('nothing given → the server on this machine, no key', () => {
     expect(loadClientConfig({ env: {}, flags: {} })).toEqual({ url: 'http://127.0.0.1:8080' });
@@ -200,7 +248,7 @@ describe('loadClientConfig', () => {
 
   test('key that no header can carry → refused without showing it', () => {
     const line = refusal(() => loadClientConfig({ env: { SENTLOG_KEY: 'se cret\n' }, flags: {} }));
-    expect(line).toBe('SENTLOG_KEY: the value is not a key');
+    expect(line).toBe('SENTLOG_KEY: the value is not a key: `sentlog keys create` makes one');
   });
 
   test('address that is none → refused', () => {

@@ -41,10 +41,12 @@ export function integer(min: number, max: number): Kind<number> {
   };
 }
 
-const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const durationPattern = /^(\d{1,12})(ms|s|m|h|d)$/;
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+const durationPattern = /^(\d{1,15})(ms|s|m|h|d|w)$/;
+/** A hundred years: a moment so far from now is still one that a date can tell. */
+const durationMsMax = 36_500 * unitsMs.d;
 
-/** Milliseconds, written `500ms`, `90s`, `15m`, `48h` or `30d`. */
+/** Milliseconds, written `500ms`, `90s`, `15m`, `48h`, `30d` or `2w`. */
 export function duration(min: string, max: string): Kind<number> {
   const [minMs, maxMs] = [durationMs(min), durationMs(max)];
   return {
@@ -60,8 +62,11 @@ export function duration(min: string, max: string): Kind<number> {
 export function durationMs(text: string): number {
   const [, amount, unit] = durationPattern.exec(text) ?? [];
   const unitMs = Object.entries(unitsMs).find(([name]) => name === unit)?.[1];
-  if (amount === undefined || unitMs === undefined) throw new BadValue('is not a duration (500ms, 90s, 15m, 48h, 30d)');
-  return Number(amount) * unitMs;
+  if (amount === undefined || unitMs === undefined)
+    throw new BadValue('is not a duration (500ms, 90s, 15m, 48h, 30d, 2w)');
+  const ms = Number(amount) * unitMs;
+  if (ms > durationMsMax) throw new BadValue('is longer than a hundred years');
+  return ms;
 }
 
 export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
@@ -150,7 +155,8 @@ function maskedUrl(text: string): string {
 /** Any printable ASCII without spaces: what a header can carry. */
 export const credential: Kind<string> = {
   parse: text => {
-    if (!/^[\x21-\x7e]+$/.test(text)) throw new BadValue('is not a key');
+    if (text === '') throw new BadValue('is empty: `sentlog keys create` makes a key');
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new BadValue('is not a key: `sentlog keys create` makes one');
     return text;
   },
 };

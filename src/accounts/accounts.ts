@@ -27,7 +27,7 @@ export type UserRequest = {
 const accountNameCharsMax = 100;
 const userNameCharsMax = 255;
 const boundIdCharsMax = 255;
-const passwordCharsMin = 8;
+export const passwordCharsMin = 8;
 const passwordCharsMax = 1024;
 const requestsPerMinuteMax = 1_000_000;
 

@@ -40,7 +40,15 @@ export function addAccounts(program: Command): void {
         .argParser(value => (value === 'default' ? value : wholeNumber(value)))
         .makeOptionMandatory(),
     );
-  withAccounts(set, async (data, name) => data.setRequestsPerMinute(name, count(set.opts(), 'requestsPerMinute')));
+  withAccounts(set, async (data, name) => {
+    const requestsPerMinute = count(set.opts(), 'requestsPerMinute');
+    await data.setRequestsPerMinute(name, requestsPerMinute);
+    const limit =
+      requestsPerMinute === undefined
+        ? 'as many requests a minute as the server is set to'
+        : `${requestsPerMinute} requests a minute`;
+    note(`account ${name}: ${limit}`);
+  });
 
   const columns: Columns<ReturnType<typeof shownAccount>> = [
     ['ID', row => row.id],

@@ -9,9 +9,10 @@ export function clientOptions(command: Command): Command {
   return command.addOption(settingOption(clientSettings.url)).addOption(settingOption(clientSettings.key));
 }
 
-const attemptsMax = 8;
+const attemptsMaxDefault = 8;
 
-export function clientOf(command: Command): SentlogClient {
+/** A call that does not get through is tried again, `attemptsMax` times in a row. */
+export function clientOf(command: Command, attemptsMax = attemptsMaxDefault): SentlogClient {
   const { url, key } = loadClientConfig(sourcesOf(command));
   if (key === undefined) throw new CommandError('a key is needed: --key, or the variable SENTLOG_KEY');
   const retry: RetryOptions = {

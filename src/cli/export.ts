@@ -16,7 +16,7 @@ export function addExport(program: Command): void {
   clientOptions(filterOptions(command)).action(async () => {
     const flags = command.opts();
     const format = text(flags, 'format') === 'csv' ? 'csv' : 'ndjson';
-    const stream = await clientOf(command).exportLogs(filterOf(flags, Date.now()), { format });
+    const stream = await clientOf(command).exportLogs(filterOf(flags), { format });
     const output = text(flags, 'output');
     if (output === undefined) for await (const bytes of stream) await print(bytes);
     else await writeFile(output, stream);

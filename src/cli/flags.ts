@@ -3,6 +3,7 @@ import type { LogsFilter } from '../client/index.ts';
 import { flagName, type Setting, type Sources } from '../config.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { BadValue, durationMs } from '../setting-kinds.ts';
+import { parseDateTime } from '../wire/date-time.ts';
 
 /** The options of a command line as commander hands them over. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -58,6 +59,11 @@ export function durationFlag(value: string): number {
   }
 }
 
+/** For the commands that show a table or a page where standard output is a terminal. */
+export function jsonOption(command: Command): Command {
+  return command.option('--json', 'NDJSON on a terminal, too');
+}
+
 /** Every filter of the API. */
 export function filterOptions(command: Command): Command {
   return command
@@ -66,14 +72,18 @@ export function filterOptions(command: Command): Command {
     .option('--bulk-id <id>', 'only this bulk; may be given several times', collect)
     .option('--message-id <id>', 'only this message; may be given several times', collect)
     .addOption(new Option('--general-status <group>', 'only this group of statuses').choices(statusGroupNames))
-    .option('--sent-since <time>', 'not sent before: 2026-02-22T17:42:05.390+0100, or 2h for two hours ago')
-    .option('--sent-until <time>', 'sent before, in the same forms')
+    .option(
+      '--sent-since <time>',
+      'not sent before: 2h for two hours ago, 2026-02-22, 2026-02-22T17:42:05+0100',
+      moment,
+    )
+    .option('--sent-until <time>', 'sent before, in the same forms', moment)
     .option('--entity-id <id>', 'only this entity')
     .option('--application-id <id>', 'only this application')
     .option('--campaign-reference-id <id>', 'only this campaign; may be given several times', collect);
 }
 
-export function filterOf(flags: Flags, now: number): LogsFilter {
+export function filterOf(flags: Flags): LogsFilter {
   const list = (name: string) => (texts(flags, name).length === 0 ? undefined : texts(flags, name));
   return {
     sender: text(flags, 'sender'),
@@ -81,15 +91,35 @@ export function filterOf(flags: Flags, now: number): LogsFilter {
     bulkId: list('bulkId'),
     messageId: list('messageId'),
     generalStatus: statusGroupNames.find(name => name === text(flags, 'generalStatus')),
-    sentSince: moment(text(flags, 'sentSince'), now),
-    sentUntil: moment(text(flags, 'sentUntil'), now),
+    sentSince: dateIn(flags, 'sentSince'),
+    sentUntil: dateIn(flags, 'sentUntil'),
     entityId: text(flags, 'entityId'),
     applicationId: text(flags, 'applicationId'),
     campaignReferenceId: list('campaignReferenceId'),
   };
 }
 
-/** A duration counts back from now; anything else is left to the server, which knows every form of a date. */
-function moment(value: string | undefined, now: number): Date | string | undefined {
-  return value !== undefined && /^\d+[a-z]+$/.test(value) ? new Date(now - durationFlag(value)) : value;
+/** A duration counts back from now; a date is the beginning of that day where the command runs. */
+function moment(value: string): Date | string {
+  if (/^\d+[a-z]+$/i.test(value)) return new Date(Date.now() - durationFlag(value));
+  const day = startOfDay(value);
+  if (day !== undefined) return new Date(day);
+  if (parseDateTime(value) === undefined)
+    throw new InvalidArgumentError(
+      'It is not a duration (2h), a date (2026-02-22) or a date-time with an offset (2026-02-22T17:42:05+0100).',
+    );
+  return value;
+}
+
+function startOfDay(value: string): number | undefined {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(value)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return undefined;
+  const date = new Date(2000, month - 1, day);
+  date.setFullYear(year, month - 1, day);
+  return date.getMonth() === month - 1 && date.getDate() === day ? date.getTime() : undefined;
+}
+
+function dateIn(flags: Flags, name: string): Date | string | undefined {
+  const value = flags[name];
+  return value instanceof Date ? value : text(flags, name);
 }

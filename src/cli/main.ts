@@ -8,9 +8,12 @@ import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';
 import { addExport } from './export.ts';
 import { addGraph } from './graph.ts';
+import { addHealth } from './health.ts';
 import { addImport } from './import.ts';
+import { addMessage } from './message.ts';
 import { addQuery } from './query.ts';
 import { addServe } from './serve.ts';
+import { addTail } from './tail.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
 const expected = [
@@ -38,10 +41,13 @@ function programOf(): Command {
     addKeys,
     addUsers,
     addQuery,
+    addMessage,
+    addTail,
     addExport,
     addImport,
     addCopy,
     addDb,
+    addHealth,
     addGraph,
   ])
     add(program);
@@ -55,6 +61,8 @@ function oneLine(text: string): string {
 /** A failure of the outside world (no such file, a full disk) is for the caller; a defect is shown whole. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof SentlogError && error.status === 401)
+    return `${oneLine(error.message)} Is the key right? --key or SENTLOG_KEY gives it; \`sentlog keys list\` shows which ones there are.`;
   const isOutside = expected.some(kind => error instanceof kind) || ('code' in error && 'syscall' in error);
   return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
 }

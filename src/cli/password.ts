@@ -1,12 +1,13 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { passwordCharsMin } from '../accounts/accounts.ts';
 import { CommandError } from './terminal.ts';
 
 /** The password for a new user; `undefined` when one is to be made up. */
 export async function newPassword(fromStandardInput: boolean): Promise<string | undefined> {
   if (fromStandardInput) return firstLine();
   if (!process.stdin.isTTY) return undefined;
-  const password = await ask('Password (empty: one is made up): ');
+  const password = await ask(`Password, at least ${passwordCharsMin} characters (empty: one is made up): `);
   if (password === '') return undefined;
   if ((await ask('Again: ')) !== password) throw new CommandError('the two passwords are not the same');
   return password;

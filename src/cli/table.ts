@@ -32,7 +32,8 @@ export function tableText<Row>(
   return lines.map(line => `${cut(text(line).trimEnd(), width)}\n`).join('');
 }
 
-function shown(cell: Cell): string {
+/** What of a value may go to a terminal. */
+export function shown(cell: Cell): string {
   return String(cell ?? '').replace(steering, ' ');
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { clientSettings, flagName, serverSettings } from '../../src/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { answering, launcher, log, oneLine, refusal, run, sendJson } from './run.ts';
+import { answering, oneLine, run } from './run.ts';
 
 describe('usage', () => {
   test('serve --help → every setting with its flag, variable and default', async () => {
@@ -41,6 +41,22 @@ describe('usage', () => {
       {},
       "sentlog: option '--scope <scope>' argument 'messenger' is invalid. It is not one of messenger:logs:read, messenger:logs:write, messenger:manage.",
     ],
+    [
+      ['query', '--key', 'k', '--sent-since', '30min'],
+      {},
+      "sentlog: option '--sent-since <time>' argument '30min' is invalid. It is not a duration (500ms, 90s, 15m, 48h, 30d, 2w).",
+    ],
+    [
+      ['tail', '--key', 'k', '--sent-until', '999999999999d'],
+      {},
+      "sentlog: option '--sent-until <time>' argument '999999999999d' is invalid. It is longer than a hundred years.",
+    ],
+    [
+      ['export', '--key', 'k', '--sent-since', '2026-02-30'],
+      {},
+      "sentlog: option '--sent-since <time>' argument '2026-02-30' is invalid. It is not a duration (2h), a date (2026-02-22) or a date-time with an offset (2026-02-22T17:42:05+0100).",
+    ],
+    [['query'], { SENTLOG_KEY: '' }, 'sentlog: SENTLOG_KEY: the value is empty: `sentlog keys create` makes a key'],
     [
       ['import', '--key', 'k', '/does/not/exist'],
       {},
@@ -85,7 +101,11 @@ describe('accounts, keys and users', () => {
     expect(users.map(line => JSON.parse(line).name)).toEqual(['ann', 'bob']);
     expect((await run(['users', 'remove', 'ann', ...on])).code).toBe(0);
     expect((await run(['users', 'list', ...on])).stdout).not.toContain('ann');
-    await run(['accounts', 'set', 'shop', '--requests-per-minute', 'default', ...on]);
+    const set = (limit: string) => run(['accounts', 'set', 'shop', '--requests-per-minute', limit, ...on]);
+    expect(oneLine((await set('9')).stderr)).toBe('account shop: 9 requests a minute');
+    expect(oneLine((await set('default')).stderr)).toBe(
+      'account shop: as many requests a minute as the server is set to',
+    );
     expect(JSON.parse((await run(['accounts', 'list', ...on])).stdout)).not.toHaveProperty('requestsPerMinute');
   });
 
@@ -108,98 +128,6 @@ describe('accounts, keys and users', () => {
       expect(code).toBe(1);
       expect(oneLine(stderr)).toMatch(/^sentlog: ELOOP: [^\n]+$/);
     }
-  });
-});
-
-describe('query', () => {
-  test('every filter → asked for as the API names it; logs as NDJSON in a pipe', async () => {
-    let asked: URLSearchParams | undefined;
-    const url = await answering(({ request, response }) => {
-      asked = new URL(request.url ?? '', 'http://x').searchParams;
-      expect(request.headers.authorization).toBe('App the-key');
-      sendJson(response, { results: [log('1'), log('2')] });
-    });
-    const filters = {
-      sender: 's',
-      destination: 'd',
-      'bulk-id': 'b',
-      'message-id': 'm',
-      'general-status': 'DELIVERED',
-      'sent-since': '2026-03-01T00:00:00+0100',
-      'sent-until': '2026-03-02T00:00:00Z',
-      'entity-id': 'e',
-      'application-id': 'a',
-      'campaign-reference-id': 'c',
-      limit: '7',
-    };
-    const flags = Object.entries(filters).flatMap(([name, value]) => [`--${name}`, value]);
-    const { code, stdout } = await run(['query', ...flags, '--bulk-id', 'b2'], {
-      env: { SENTLOG_URL: url, SENTLOG_KEY: 'the-key' },
-    });
-    expect(code).toBe(0);
-    expect(stdout).toBe(`${JSON.stringify(log('1'))}\n${JSON.stringify(log('2'))}\n`);
-    expect([...(asked ?? [])]).toEqual([
-      ['sender', 's'],
-      ['destination', 'd'],
-      ['bulkId', 'b'],
-      ['bulkId', 'b2'],
-      ['messageId', 'm'],
-      ['generalStatus', 'DELIVERED'],
-      ['sentSince', '2026-03-01T00:00:00+0100'],
-      ['sentUntil', '2026-03-02T00:00:00Z'],
-      ['entityId', 'e'],
-      ['applicationId', 'a'],
-      ['campaignReferenceId', 'c'],
-      ['limit', '7'],
-    ]);
-  });
-
-  test('--sent-since 2h → two hours back from now', async () => {
-    let since = '';
-    const url = await answering(({ request, response }) => {
-      since = new URL(request.url ?? '', 'http://x').searchParams.get('sentSince') ?? '';
-      sendJson(response, { results: [] });
-    });
-    const before = Date.now();
-    await run(['query', '--url', url, '--key', 'k', '--sent-since', '2h']);
-    expect(Date.parse(since)).toBeGreaterThanOrEqual(before - 7_200_000);
-    expect(Date.parse(since)).toBeLessThanOrEqual(Date.now() - 7_200_000);
-  });
-
-  test('--all and a limit above one page → walks the cursor, waiting when told to', async () => {
-    let requests = 0;
-    const url = await answering(({ request, response }) => {
-      requests++;
-      if (requests === 2) return sendJson(response, refusal(429), 429, { 'retry-after': '0' });
-      const at = Number(new URL(request.url ?? '', 'http://x').searchParams.get('cursor') ?? 0);
-      const results = Array.from({ length: 1000 }, (_, n) => log(`${at}-${n}`));
-      return sendJson(response, { results, cursor: { limit: 1000, ...(at < 2 && { nextCursor: String(at + 1) }) } });
-    });
-    const all = await run(['query', '--url', url, '--key', 'k', '--all']);
-    expect(all.code).toBe(0);
-    expect(all.stderr).toContain('trying again');
-    expect(new Set(all.stdout.trim().split('\n')).size).toBe(3000);
-    const some = await run(['query', '--url', url, '--key', 'k', '--limit', '1500']);
-    expect(some.stdout.trim().split('\n')).toHaveLength(1500);
-  });
-
-  test('a refusal → the reason in one line, exit code 1', async () => {
-    const violations = [{ property: 'sentSince', violation: 'has no offset' }];
-    const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));
-    const { code, stderr } = await run(['query', '--url', url, '--key', 'k']);
-    expect(code).toBe(1);
-    expect(oneLine(stderr)).toBe('sentlog: E400 Refused.; sentSince: has no offset');
-  });
-
-  test('a reader that has seen enough → silent', async () => {
-    const url = await answering(({ response }) => {
-      const results = Array.from({ length: 1000 }, (_, n) => log(String(n)));
-      sendJson(response, { results, cursor: { limit: 1000, nextCursor: 'more' } });
-    });
-    const script = '"$0" "$1" query --url "$2" --key k --all | head -n 1';
-    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script, process.execPath, launcher, url]);
-    expect(JSON.parse(stdout)).toEqual(log('0'));
-    expect(stderr).toBe('');
   });
 });
 

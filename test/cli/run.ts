@@ -45,6 +45,12 @@ export async function run(args: readonly string[], { env = {}, stdin }: RunOptio
 /** Makes a command believe that standard error is a terminal. */
 export const onTerminal = { NODE_OPTIONS: '--import=data:text/javascript,process.stderr.isTTY=true' };
 
+/** Makes a command believe that standard output is a terminal of so many columns. */
+export function wideTerminal(columns: number): Readonly<Record<string, string>> {
+  const script = `import tty from 'node:tty';const {getColorDepth}=tty.WriteStream.prototype;Object.assign(process.stdout,{isTTY:true,columns:${columns},getColorDepth})`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
+}
+
 export type Exchange = { readonly request: IncomingMessage; readonly body: string; readonly response: ServerResponse };
 
 /** A server that answers as it is told, and its address. */

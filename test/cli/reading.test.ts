@@ -1,0 +1,237 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { answering, launcher, log, oneLine, refusal, run, sendJson, wideTerminal } from './run.ts';
+
+describe('query', () => {
+  test('every filter → asked for as the API names it; logs as NDJSON in a pipe', async () => {
+    let asked: URLSearchParams | undefined;
+    const url = await answering(({ request, response }) => {
+      asked = new URL(request.url ?? '', 'http://x').searchParams;
+      expect(request.headers.authorization).toBe('App the-key');
+      sendJson(response, { results: [log('1'), log('2')] });
+    });
+    const filters = {
+      sender: 's',
+      destination: 'd',
+      'bulk-id': 'b',
+      'message-id': 'm',
+      'general-status': 'DELIVERED',
+      'sent-since': '2026-03-01T00:00:00+0100',
+      'sent-until': '2026-03-02T00:00:00Z',
+      'entity-id': 'e',
+      'application-id': 'a',
+      'campaign-reference-id': 'c',
+      limit: '7',
+    };
+    const flags = Object.entries(filters).flatMap(([name, value]) => [`--${name}`, value]);
+    const { code, stdout } = await run(['query', ...flags, '--bulk-id', 'b2'], {
+      env: { SENTLOG_URL: url, SENTLOG_KEY: 'the-key' },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${JSON.stringify(log('1'))}\n${JSON.stringify(log('2'))}\n`);
+    expect([...(asked ?? [])]).toEqual([
+      ['sender', 's'],
+      ['destination', 'd'],
+      ['bulkId', 'b'],
+      ['bulkId', 'b2'],
+      ['messageId', 'm'],
+      ['generalStatus', 'DELIVERED'],
+      ['sentSince', '2026-03-01T00:00:00+0100'],
+      ['sentUntil', '2026-03-02T00:00:00Z'],
+      ['entityId', 'e'],
+      ['applicationId', 'a'],
+      ['campaignReferenceId', 'c'],
+      ['limit', '7'],
+    ]);
+  });
+
+  test('--sent-since 2h → two hours back from now', async () => {
+    let since = '';
+    const url = await answering(({ request, response }) => {
+      since = new URL(request.url ?? '', 'http://x').searchParams.get('sentSince') ?? '';
+      sendJson(response, { results: [] });
+    });
+    const before = Date.now();
+    await run(['query', '--url', url, '--key', 'k', '--sent-since', '2h']);
+    expect(Date.parse(since)).toBeGreaterThanOrEqual(before - 7_200_000);
+    expect(Date.parse(since)).toBeLessThanOrEqual(Date.now() - 7_200_000);
+  });
+
+  test('--all and a limit above one page → walks the cursor, waiting when told to', async () => {
+    let requests = 0;
+    const url = await answering(({ request, response }) => {
+      requests++;
+      if (requests === 2) return sendJson(response, refusal(429), 429, { 'retry-after': '0' });
+      const at = Number(new URL(request.url ?? '', 'http://x').searchParams.get('cursor') ?? 0);
+      const results = Array.from({ length: 1000 }, (_, n) => log(`${at}-${n}`));
+      return sendJson(response, { results, cursor: { limit: 1000, ...(at < 2 && { nextCursor: String(at + 1) }) } });
+    });
+    const all = await run(['query', '--url', url, '--key', 'k', '--all']);
+    expect(all.code).toBe(0);
+    expect(all.stderr).toContain('trying again');
+    expect(new Set(all.stdout.trim().split('\n')).size).toBe(3000);
+    const some = await run(['query', '--url', url, '--key', 'k', '--limit', '1500']);
+    expect(some.stdout.trim().split('\n')).toHaveLength(1500);
+  });
+
+  test('a refusal → the reason in one line, exit code 1', async () => {
+    const violations = [{ property: 'sentSince', violation: 'has no offset' }];
+    const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));
+    const { code, stderr } = await run(['query', '--url', url, '--key', 'k']);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe('sentlog: E400 Refused.; sentSince: has no offset');
+  });
+
+  test('a date → the beginning of that day where the command runs', async () => {
+    let since = '';
+    const url = await answering(({ request, response }) => {
+      since = new URL(request.url ?? '', 'http://x').searchParams.get('sentSince') ?? '';
+      sendJson(response, { results: [] });
+    });
+    for (const [zone, expected] of [
+      ['Europe/Zagreb', '2026-11-27T23:00:00.000Z'],
+      ['America/New_York', '2026-11-28T05:00:00.000Z'],
+    ] as const) {
+      await run(['query', '--url', url, '--key', 'k', '--sent-since', '2026-11-28'], { env: { TZ: zone } });
+      expect(new Date(since).toISOString()).toBe(expected);
+    }
+  });
+
+  test('a key that the server refuses → where the key comes from', async () => {
+    const url = await answering(({ response }) => sendJson(response, refusal(401), 401));
+    const { code, stderr } = await run(['query', '--url', url, '--key', 'k']);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe(
+      'sentlog: E401 Refused. Is the key right? --key or SENTLOG_KEY gives it; `sentlog keys list` shows which ones there are.',
+    );
+  });
+
+  test('a terminal of 80 columns → the id of each message whole', async () => {
+    const id = 'e5e2f8a0-3a3c-4a8e-9a57-1f3c9f0f2b11';
+    const url = await answering(({ response }) => sendJson(response, { results: [log(id)] }));
+    const lines = (await run(['query', '--url', url, '--key', 'k'], { env: wideTerminal(80) })).stdout.split('\n');
+    expect(lines[1]?.startsWith(`${id}  2026-03-01`)).toBe(true);
+    const json = await run(['query', '--json', '--url', url, '--key', 'k'], { env: wideTerminal(80) });
+    expect(JSON.parse(json.stdout)).toEqual(log(id));
+  });
+
+  test('a reader that has seen enough → silent', async () => {
+    const url = await answering(({ response }) => {
+      const results = Array.from({ length: 1000 }, (_, n) => log(String(n)));
+      sendJson(response, { results, cursor: { limit: 1000, nextCursor: 'more' } });
+    });
+    const script = '"$0" "$1" query --url "$2" --key k --all | head -n 1';
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script, process.execPath, launcher, url]);
+    expect(JSON.parse(stdout)).toEqual(log('0'));
+    expect(stderr).toBe('');
+  });
+});
+
+describe('message', () => {
+  const message = {
+    ...log('m 1/2'),
+    seenAt: '2026-03-01T12:00:09.000+0000',
+    timeline: [
+      {
+        at: '2026-03-01T12:00:00.000+0000',
+        status: log('').status,
+        error: log('').error,
+        receivedAt: '2026-03-01T12:00:01.000+0000',
+      },
+    ],
+  };
+
+  test('one id → its JSON in a pipe, its fields and timeline on a terminal, nothing in it steers that', async () => {
+    const paths: (string | undefined)[] = [];
+    const steering = { ...message, content: { type: 'TEXT', text: 'a\u009b31mb' } };
+    const url = await answering(({ request, response }) => {
+      paths.push(request.url);
+      sendJson(response, paths.length === 1 ? message : steering);
+    });
+    const piped = await run(['message', 'm 1/2', '--url', url, '--key', 'k']);
+    expect(JSON.parse(piped.stdout)).toEqual(message);
+    const { stdout } = await run(['message', 'm 1/2', '--url', url, '--key', 'k'], {
+      env: { ...wideTerminal(80), NO_COLOR: '1' },
+    });
+    expect(stdout).toContain('message id   m 1/2\n');
+    expect(stdout).toMatch(/seen at +2026-03-01T12:00:09.000\+0000\n/);
+    expect(stdout).toMatch(/\n2026-03-01T12:00:00.000\+0000 {2}2026-03-01T12:00:01.000\+0000 {2}PENDING_ACCEPTED\n$/);
+    expect(stdout).not.toMatch(/[\u001b\u009b]/);
+    expect(paths).toEqual(['/messenger/1/messages/m%201%2F2', '/messenger/1/messages/m%201%2F2']);
+  });
+
+  test('an id that nobody has → the reason, exit code 1', async () => {
+    const url = await answering(({ response }) => sendJson(response, refusal(404), 404));
+    const { code, stderr } = await run(['message', 'x', '--url', url, '--key', 'k']);
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe('sentlog: E404 Refused.');
+  });
+});
+
+describe('tail', () => {
+  test('what comes → a line each; a lost connection goes on where it was; the end says from where to go on', async () => {
+    const asked: (string | undefined)[] = [];
+    const event = (id: number) => `id: ${id}\nevent: log\ndata: ${JSON.stringify(log(String(id)))}\n\n`;
+    const url = await answering(({ request, response }) => {
+      asked.push(request.headers['last-event-id']?.toString());
+      if (asked.length > 2) return sendJson(response, refusal(403), 403);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(event(asked.length));
+    });
+    const { code, stdout } = await run(['tail', '--after', '0', '--sender', 's', '--url', url, '--key', 'k']);
+    expect(code).toBe(1);
+    expect(stdout).toBe(`${JSON.stringify(log('1'))}\n${JSON.stringify(log('2'))}\n`);
+    expect(asked).toEqual(['0', '1', '2']);
+  });
+
+  test('told to stop → exit code 0, and from where to go on', async () => {
+    const url = await answering(({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(`id: 7\nevent: log\ndata: ${JSON.stringify(log('7'))}\n\n`);
+    });
+    const child = spawn(process.execPath, [launcher, 'tail', '--url', url, '--key', 'k']);
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'to go on from here: --after 7\n' });
+  });
+});
+
+describe('health', () => {
+  test.each([
+    [200, { status: 'ready', damaged: [] }, 0, 'ready\n'],
+    [200, { status: 'ready', damaged: [{ name: 'a.db', reason: 'cut' }] }, 0, 'ready\ndamaged: a.db: cut\n'],
+    [
+      503,
+      { ...refusal(503), violations: [{ property: 'store', violation: 'cannot record: full' }] },
+      1,
+      'not ready\ncannot record: full\n',
+    ],
+  ])('%d %j → exit code %d', async (status, body, exitCode, told) => {
+    const url = await answering(({ request, response }) => {
+      expect(request.url).toBe('/health/ready');
+      sendJson(response, body, status);
+    });
+    const env = { SENTLOG_KEY: '', ...wideTerminal(80) };
+    expect(await run(['health', '--url', url], { env })).toEqual({ code: exitCode, stdout: told, stderr: '' });
+    expect(JSON.parse((await run(['health', '--url', url])).stdout)).toEqual(body);
+  });
+
+  test('nobody there, or somebody else → one line, exit code 1', async () => {
+    const url = await answering(({ response }) => response.end('<html>'));
+    for (const [where, line] of [
+      [url, /does not answer as a sentlog server does$/],
+      ['http://127.0.0.1:1', /no answer from/],
+    ] as const) {
+      const { code, stderr } = await run(['health', '--url', where]);
+      expect(code).toBe(1);
+      expect(oneLine(stderr)).toMatch(line);
+    }
+  });
+});

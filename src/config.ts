@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { limits } from './limits.ts';
+import { mirrorSettings } from './mirror-settings.ts';
 import {
   address,
   BadValue,
@@ -11,33 +12,16 @@ import {
   databaseUrls,
   duration,
   integer,
-  type Kind,
   networks,
   origins,
   path,
+  type Setting,
   secretTexts,
   serverUrl,
+  setting,
 } from './setting-kinds.ts';
 
-/** One row of the table of settings. */
-export type Setting<T> = {
-  readonly env: `SENTLOG_${string}`;
-  readonly kind: Kind<T>;
-  /** As it would be written; absent when there is none. */
-  readonly default?: string;
-  readonly description: string;
-  /** Never shown whole. */
-  readonly secret?: boolean;
-};
-
-function setting<T>(
-  env: Setting<T>['env'],
-  kind: Kind<T>,
-  preset: string,
-  description: string,
-): Setting<T> & { readonly default: string } {
-  return { env, kind, default: preset, description };
-}
+export type { Setting } from './setting-kinds.ts';
 
 /** More segments than this cannot be told apart in the store's key filter. */
 const segmentsMax = 4000;
@@ -67,7 +51,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_POOL_SIZE',
     integer(2, 1000),
     '10',
-    'Connections to the database for the log, half of them to record; a server has up to eight more for the rest',
+    'Connections to the database for the log, half of them to record; a server has up to ten more for the rest',
   ),
   replicas: {
     ...setting(
@@ -185,6 +169,7 @@ export const serverSettings = Object.freeze({
     'How long an OAuth 2 access token is good for',
   ),
   sessionTtlMs: setting('SENTLOG_SESSION_TTL', duration('1s', '365d'), '12h', 'How long a session is good for'),
+  ...mirrorSettings,
 });
 
 /** What the commands that talk to a running server can be told. */
@@ -251,10 +236,25 @@ export function loadConfig(sources: Sources): Config {
     shutdownTimeoutMs: read(s.shutdownTimeoutMs, sources),
     tokenTtlMs: read(s.tokenTtlMs, sources),
     sessionTtlMs: read(s.sessionTtlMs, sources),
+    mirrorFrom: read(s.mirrorFrom, sources),
+    mirrorKey: read(s.mirrorKey, sources),
+    mirrorKeyFile: read(s.mirrorKeyFile, sources),
+    mirrorName: read(s.mirrorName, sources),
+    mirrorAccount: read(s.mirrorAccount, sources),
+    mirrorRequestsPerMinute: read(s.mirrorRequestsPerMinute, sources),
+    mirrorSinceMs: read(s.mirrorSinceMs, sources),
   };
-  const fault = config.store === undefined ? folderFault(config) : databaseFault(config);
+  const fault = mirrorFault(config) ?? (config.store === undefined ? folderFault(config) : databaseFault(config));
   if (fault !== undefined) throw new SettingError(fault);
   return Object.freeze(config);
+}
+
+function mirrorFault({ mirrorFrom, mirrorKey, mirrorKeyFile, secrets }: Config): string | undefined {
+  const s = serverSettings;
+  if (mirrorFrom === undefined) return undefined;
+  if ((mirrorKey === undefined) === (mirrorKeyFile === undefined))
+    return `${s.mirrorFrom.env} needs either ${s.mirrorKey.env} or ${s.mirrorKeyFile.env}`;
+  return secrets.length === 0 ? `${s.mirrorFrom.env} needs ${s.secrets.env}: its key is kept encrypted` : undefined;
 }
 
 function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | undefined {

@@ -87,6 +87,12 @@ export const limits = Object.freeze({
   secretCharsMin: 32,
   secretsMax: 2,
 
+  /** What one answer of another log may take, and hold; and how long it may have a mirror wait. */
+  upstreamAnswerMs: 60_000,
+  upstreamAnswerBytesMax: 96 * 1024 * 1024,
+  upstreamPauseMsMax: 60 * 60_000,
+  mirrorRequestsPerMinuteMax: 600,
+
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -11,6 +13,8 @@ import { readPage } from './http/page-files.ts';
 import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
+import { MirrorError } from './mirror/rows.ts';
+import { MirrorRunner } from './mirror/runner.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { StoreObserver } from './store/store.ts';
 
@@ -52,6 +56,7 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
   const opened = config.store === undefined ? open() : whenReachable(open, logger, stopping);
   const storage = parts.adopt(await opened, one => one.close());
   const { store, accounts, authenticator, requestCounter } = storage;
+  const runner = mirrorRunner(storage, config, logger);
   const server = parts.adopt(
     buildServer({
       store,
@@ -69,6 +74,7 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
       cursorSecret: await accounts.secret('cursor'),
       corsOrigins: config.corsOrigins,
       metrics,
+      mirrors: runner,
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
       trustedProxies: config.trustedProxies,
@@ -80,6 +86,9 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
   await server.listen({ host: config.host, port: config.port });
   parts.adopt(janitor(storage, config.retentionMs, logger), timer => clearInterval(timer));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
+  await ensureMirror(storage, config);
+  parts.defer(() => runner.stop());
+  runner.start();
   const started = parts.move();
   return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync() };
 }
@@ -138,6 +147,31 @@ async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping
       await setTimeout(pauseMs, undefined, stopping && { signal: stopping });
     }
   }
+}
+
+function mirrorRunner({ store, mirrors, mirrorRows }: Storage, { retentionMs }: Config, logger: Logger): MirrorRunner {
+  return new MirrorRunner({
+    mirrors,
+    rows: mirrorRows,
+    store,
+    holder: randomUUID(),
+    retentionMs,
+    fetch,
+    clock: Date.now,
+    note: ({ message, level, detail }) => logger[level](detail, message),
+  });
+}
+
+/** The mirror that the settings name, and keys of others under the newest secret. */
+async function ensureMirror({ accounts, mirrors }: Storage, config: Config): Promise<void> {
+  if (config.secrets.length > 0) await mirrors.renew();
+  const { mirrorFrom: from, mirrorName: name, mirrorKeyFile, mirrorAccount, mirrorRequestsPerMinute } = config;
+  if (from === undefined) return;
+  const key = mirrorKeyFile === undefined ? (config.mirrorKey ?? '') : (await readFile(mirrorKeyFile, 'utf8')).trim();
+  const account = (await accounts.accounts()).find(one => one.name === mirrorAccount);
+  if (account === undefined) throw new MirrorError(`there is no account "${mirrorAccount}" for the mirror "${name}"`);
+  const limits = { requestsPerMinute: mirrorRequestsPerMinute, sinceMs: config.mirrorSinceMs };
+  await mirrors.ensure({ name, account: account.id, from, key, ...limits });
 }
 
 function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> {
@@ -217,7 +251,8 @@ Record a message, and read it back:
 /** Names what the operator can put right; a defect is left as it is. */
 function startError(error: unknown, { host, port, dataDir }: Config): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof Unusable || error instanceof Unavailable) return new StartError(error.message, { cause: error });
+  if (error instanceof Unusable || error instanceof Unavailable || error instanceof MirrorError)
+    return new StartError(error.message, { cause: error });
   if (!('code' in error) || typeof error.code !== 'string') return error;
   const options = { cause: error };
   switch (error.code) {

@@ -176,3 +176,28 @@ export function secretTexts(charsMin: number, max: number): Kind<readonly string
     },
   };
 }
+
+/** One row of the table of settings. */
+export type Setting<T> = {
+  readonly env: `SENTLOG_${string}`;
+  readonly kind: Kind<T>;
+  /** As it would be written; absent when there is none. */
+  readonly default?: string;
+  readonly description: string;
+  /** Never shown whole. */
+  readonly secret?: boolean;
+};
+
+export function setting<T>(
+  env: Setting<T>['env'],
+  kind: Kind<T>,
+  preset: string,
+  description: string,
+): Setting<T> & { readonly default: string } {
+  return { env, kind, default: preset, description };
+}
+
+/** As another kind; none when empty. */
+export function optional<T>({ parse }: Kind<T>): Kind<T | undefined> {
+  return { parse: text => (text === '' ? undefined : parse(text)) };
+}

@@ -9,8 +9,13 @@ import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
 import type { Config } from './config.ts';
 import type { RequestCounter } from './http/request-counter.ts';
 import { SharedRequestCounter } from './http/shared-request-counter.ts';
+import { Mirrors } from './mirror/mirrors.ts';
+import { PostgresMirrorRows } from './mirror/postgres/mirror-rows.ts';
+import type { MirrorRows } from './mirror/rows.ts';
+import { SqliteMirrorRows } from './mirror/sqlite/mirror-rows.ts';
 import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
+import { Secrets } from './secrets.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
 import { holdsLog } from './store/sqlite/folder.ts';
@@ -22,6 +27,8 @@ export type Storage = {
   readonly store: Store;
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
+  readonly mirrors: Mirrors;
+  readonly mirrorRows: MirrorRows;
   /** In memory when absent. */
   readonly requestCounter?: RequestCounter;
   /** Drops what is past: messages past retention, and what has expired besides. */
@@ -56,11 +63,15 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
+  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
+    mirrors,
+    mirrorRows,
     dropPast: () => store.dropBefore(Date.now() - config.retentionMs),
     close: () => opened.disposeAsync(),
   };
@@ -69,6 +80,7 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
 /** Callers are let in over connections of their own: neither a flood of them nor one of requests holds up the other. */
 const accountConnectionsMax = 3;
 const countingConnectionsMax = 3;
+const mirrorConnectionsMax = 2;
 /** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
 const generationMsMin = 24 * 3_600_000;
 
@@ -94,11 +106,15 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   const rows = new PostgresCredentialRows(forAccounts);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
+  const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
+  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
+    mirrors,
+    mirrorRows,
     requestCounter,
     dropPast: async () => {
       await rows.dropExpired(Date.now());

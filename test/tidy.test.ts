@@ -12,10 +12,10 @@ const readmeLinesMax = 120;
 const floors: readonly (readonly string[])[] = [
   ['limits.ts', 'failures.ts', 'setting-kinds.ts'],
   ['turns.ts'],
-  ['domain', 'secrets.ts'],
+  ['domain', 'secrets.ts', 'mirror-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph'],
-  ['simulator'],
+  ['simulator', 'mirror'],
   ['http'],
   ['storage.ts'],
   ['main.ts'],

@@ -69,7 +69,7 @@ export class Accounts {
   /** `undefined` gives the account the server's setting back. */
   async setRequestsPerMinute(name: string, requestsPerMinute: number | undefined): Promise<void> {
     if (requestsPerMinute !== undefined) checkRequestsPerMinute(requestsPerMinute);
-    const { id } = await this.#account(name);
+    const { id } = await this.account(name);
     await this.#rows.setRequestsPerMinute(id, requestsPerMinute);
   }
 
@@ -79,7 +79,7 @@ export class Accounts {
 
   /** The whole key is only ever known to the caller of this. */
   async createKey(request: KeyRequest): Promise<{ readonly key: string; readonly info: KeyInfo }> {
-    const { id: account } = await this.#account(request.account);
+    const { id: account } = await this.account(request.account);
     const { key, row } = this.#newKey(request);
     await this.#rows.addKey(account, row);
     return { key, info: await this.#key(row.id) };
@@ -87,7 +87,7 @@ export class Accounts {
 
   /** Of one account by its name, else of all; oldest first. */
   async keys(account?: string): Promise<readonly KeyInfo[]> {
-    if (account !== undefined) await this.#account(account);
+    if (account !== undefined) await this.account(account);
     return this.#rows.keys(account);
   }
 
@@ -103,7 +103,7 @@ export class Accounts {
   /** Gives the password back, since it may have been made up here. */
   async createUser(request: UserRequest): Promise<{ readonly password: string }> {
     const { account, name, password = newToken().slice(0, 24), scopes } = request;
-    const { id } = await this.#account(account);
+    const { id } = await this.account(account);
     checkName('a user', name, userNameCharsMax);
     if (name.includes(':')) throw new AccountsError('the name of a user cannot contain a colon');
     checkPassword(password);
@@ -113,7 +113,7 @@ export class Accounts {
   }
 
   async users(account?: string): Promise<readonly UserInfo[]> {
-    if (account !== undefined) await this.#account(account);
+    if (account !== undefined) await this.account(account);
     return this.#rows.users(account);
   }
 
@@ -164,7 +164,7 @@ export class Accounts {
     return { key: formatKey(parts), row };
   }
 
-  async #account(name: string): Promise<Account> {
+  async account(name: string): Promise<Account> {
     const account = await this.#rows.account(name);
     if (account === undefined) throw new AccountsError(`there is no account "${name}"`);
     return account;

@@ -158,14 +158,19 @@ function withAccounts(
   command.addOption(settingOption(serverSettings.dataDir)).addOption(settingOption(serverSettings.store));
   command.action(async () => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
-    const rows = store === undefined ? fileRows(dataDir, mayMake) : await databaseRows(store, mayMake);
-    const accounts = new Accounts(rows, Date.now);
+    const accounts = await openAccounts(dataDir, store, mayMake);
     try {
       await work(accounts, command.args[0] ?? '');
     } finally {
       await accounts.close();
     }
   });
+}
+
+/** The accounts of a folder, or of a database where one is given. */
+export async function openAccounts(dataDir: string, store: string | undefined, mayMake = false): Promise<Accounts> {
+  const rows = store === undefined ? fileRows(dataDir, mayMake) : await databaseRows(store, mayMake);
+  return new Accounts(rows, Date.now);
 }
 
 function fileRows(dataDir: string, mayMake: boolean): AccountRows {

@@ -3,6 +3,7 @@ import { AccountsError } from '../accounts/rows.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { programVersion, SettingError } from '../config.ts';
 import { Unavailable, Unusable } from '../failures.ts';
+import { MirrorError } from '../mirror/rows.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';
@@ -11,6 +12,7 @@ import { addGraph } from './graph.ts';
 import { addHealth } from './health.ts';
 import { addImport } from './import.ts';
 import { addMessage } from './message.ts';
+import { addMirrors } from './mirrors.ts';
 import { addQuery } from './query.ts';
 import { addServe } from './serve.ts';
 import { addTail } from './tail.ts';
@@ -19,6 +21,7 @@ import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 const expected = [
   AccountsError,
   CommandError,
+  MirrorError,
   ConnectionError,
   SentlogError,
   SettingError,
@@ -40,6 +43,7 @@ function programOf(): Command {
     addAccounts,
     addKeys,
     addUsers,
+    addMirrors,
     addQuery,
     addMessage,
     addTail,

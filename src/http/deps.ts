@@ -1,6 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Authenticator } from '../accounts/authenticator.ts';
-import type { EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { MirrorFigures } from '../mirror/figures.ts';
+import type { Gap } from '../mirror/place.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
@@ -60,6 +62,13 @@ export const defaultTimeouts: Timeouts = {
   closingMs: 5_000,
 };
 
+/** What is to be told of mirrors, as of a moment ago. */
+export type MirrorWatch = {
+  figures(): readonly MirrorFigures[];
+  /** What of an account could not be read before it was gone. */
+  gaps(account: AccountId): readonly Gap[];
+};
+
 /** What the HTTP server is built from. */
 export type ServerDeps = {
   readonly store: Store;
@@ -74,6 +83,8 @@ export type ServerDeps = {
   /** Origins whose pages may call this API from a browser; none by default. */
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
+  /** Absent where nothing is mirrored. */
+  readonly mirrors?: MirrorWatch;
   readonly logger: FastifyBaseLogger;
   readonly timeouts: Timeouts;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */

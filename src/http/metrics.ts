@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { MirrorFigures } from '../mirror/figures.ts';
 import type { StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
+import { mirrorMetrics } from './mirror-metrics.ts';
 
 const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const commitSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -25,7 +27,7 @@ export type Metrics = {
   /** A listener did not read, and was cut off. */
   streamDropped(): void;
   /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
-  text(stats: StoreStats | undefined): Promise<string>;
+  text(stats: StoreStats | undefined, mirrors?: readonly MirrorFigures[]): Promise<string>;
   readonly contentType: string;
 };
 
@@ -51,6 +53,7 @@ export function createMetrics(registry: Registry): Metrics {
     registers,
   });
   const store = storeMetrics(registers);
+  const tellMirrors = mirrorMetrics(registers);
   return {
     storeObserver: listener => ({
       committed: store.committed,
@@ -66,8 +69,9 @@ export function createMetrics(registry: Registry): Metrics {
       for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
     },
     ...streamMetrics(registers),
-    async text(stats) {
+    async text(stats, mirrors = []) {
       store.tell(stats);
+      tellMirrors(mirrors);
       return registry.metrics();
     },
     contentType: registry.contentType,

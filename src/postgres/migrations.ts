@@ -235,6 +235,36 @@ CREATE TABLE heartbeat (
 ) WITH (fillfactor = 50);
 `;
 
+/** Logs of other sides that are kept here, how far each is, and the messages of them that are not final yet. */
+const mirrors = `
+CREATE TABLE mirror (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  account_id bigint NOT NULL REFERENCES account,
+  url text NOT NULL,
+  sealed_key text NOT NULL,
+  requests_per_minute integer NOT NULL,
+  since_ms bigint NOT NULL,
+  created_at bigint NOT NULL,
+  pause_reason text,
+  paused_at bigint,
+  holder text COLLATE "C",
+  leased_until timestamptz,
+  place text,
+  spent text NOT NULL DEFAULT ''
+) WITH (fillfactor = 50);
+CREATE INDEX mirror_account ON mirror (account_id);
+
+CREATE TABLE mirror_followed (
+  mirror_id bigint NOT NULL REFERENCES mirror ON DELETE CASCADE,
+  message_id text COLLATE "C" NOT NULL,
+  sent_at bigint NOT NULL,
+  due_at bigint NOT NULL,
+  PRIMARY KEY (mirror_id, message_id)
+);
+CREATE INDEX mirror_followed_due ON mirror_followed (mirror_id, due_at);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -242,4 +272,5 @@ export const migrations: readonly Migration[] = [
   { number: 4, name: 'layouts', sql: layouts },
   { number: 5, name: 'unbroken', sql: unbroken },
   { number: 6, name: 'heartbeat', sql: heartbeat },
+  { number: 7, name: 'mirrors', sql: mirrors },
 ];

@@ -41,6 +41,19 @@ export function fieldSources(object: string): ReadonlyMap<string, Source> {
   return sources;
 }
 
+/** The elements of an array as they are written. */
+export function elementSources(array: string): readonly Source[] {
+  const sources: Source[] = [];
+  let at = afterSpace(array, afterSpace(array, 0) + 1);
+  while (at < array.length && array.charCodeAt(at) !== bracketClose) {
+    const { source, end } = valueAt(array, at);
+    sources.push(source);
+    // Over the comma, or the end.
+    at = afterSpace(array, afterSpace(array, end) + 1);
+  }
+  return sources;
+}
+
 function valueStart(text: string, afterName: number): number {
   const at = afterSpace(text, afterName);
   if (text.charCodeAt(at) !== colon) throw new RangeError('a field has no colon');

@@ -195,7 +195,14 @@ export const summarySchema = Type.Object({
   from: dateTime,
   to: dateTime,
   bucketMs: milliseconds,
-  complete: Type.Boolean({ description: 'False when time ran out: what is absent then is unknown, and not 0.' }),
+  complete: Type.Boolean({
+    description: 'False when time ran out, and what is absent then is unknown, and not 0; or when there are `gaps`.',
+  }),
+  gaps: Type.Optional(
+    Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {
+      description: 'Ranges of time that a mirror could not read; what was sent then may be missing in every figure.',
+    }),
+  ),
   total: Type.Optional(count),
   groups: Type.Optional(groupsSchema),
   buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),

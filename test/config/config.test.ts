@@ -63,6 +63,13 @@ describe('loadConfig', () => {
       shutdownTimeoutMs: 8_000,
       tokenTtlMs: 3_600_000,
       sessionTtlMs: 43_200_000,
+      mirrorFrom: undefined,
+      mirrorKey: undefined,
+      mirrorKeyFile: undefined,
+      mirrorName: 'infobip',
+      mirrorAccount: 'default',
+      mirrorRequestsPerMinute: 60,
+      mirrorSinceMs: 172_800_000,
     });
   });
 
@@ -335,6 +342,30 @@ describe('secrets', () => {
     [`${one},${other},${one}x`, 'names more than 2 secrets'],
   ])('%s → refused without repeating it', (text, reason) => {
     expect(refusal(() => fromEnv({ SENTLOG_SECRET: text }))).toBe(`SENTLOG_SECRET: the value ${reason}`);
+  });
+});
+
+describe('a mirror', () => {
+  const SENTLOG_SECRET = '0123456789abcdef0123456789abcdef';
+  const whole = { SENTLOG_MIRROR_FROM: 'https://x.api.infobip.com/', SENTLOG_MIRROR_KEY: 'k1', SENTLOG_SECRET };
+
+  test('where from and a key → taken, and the key masked where it is shown', () => {
+    const config = fromEnv(whole);
+    expect(config).toMatchObject({ mirrorFrom: 'https://x.api.infobip.com', mirrorKey: 'k1' });
+    expect(maskedConfig(config)).toMatchObject({ mirrorKey: '***' });
+  });
+
+  test.each([
+    [{ SENTLOG_MIRROR_KEY: '' }, 'SENTLOG_MIRROR_FROM needs either SENTLOG_MIRROR_KEY or SENTLOG_MIRROR_KEY_FILE'],
+    [
+      { SENTLOG_MIRROR_KEY_FILE: '/k' },
+      'SENTLOG_MIRROR_FROM needs either SENTLOG_MIRROR_KEY or SENTLOG_MIRROR_KEY_FILE',
+    ],
+    [{ SENTLOG_SECRET: '' }, 'SENTLOG_MIRROR_FROM needs SENTLOG_SECRET: its key is kept encrypted'],
+    [{ SENTLOG_MIRROR_SINCE: '49h' }, 'SENTLOG_MIRROR_SINCE: "49h" is not a duration from 1m to 48h'],
+    [{ SENTLOG_MIRROR_KEY: 'a b' }, 'SENTLOG_MIRROR_KEY: the value is not a key: it has no spaces'],
+  ])('%j → refused with one line', (env, line) => {
+    expect(refusal(() => fromEnv({ ...whole, ...env }))).toBe(line);
   });
 });
 

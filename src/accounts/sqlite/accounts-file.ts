@@ -164,7 +164,7 @@ const switchTriesMax = 100;
 const switchPauseMs = 20;
 
 /** SQLite does not wait for its lock when the journal mode changes, so two first starts at once have to try again. */
-function switchToWriteAheadLog(db: DatabaseSync): void {
+export function switchToWriteAheadLog(db: DatabaseSync): void {
   for (let tries = 1; ; tries++) {
     try {
       db.exec('PRAGMA journal_mode = WAL');
@@ -181,7 +181,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Step by step: Node's own `recursive` never returns where a folder cannot hold others, as under /proc. */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   try {

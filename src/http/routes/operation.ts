@@ -4,7 +4,7 @@ import { ApiError } from '../errors.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'version'>;
+type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'version' | 'mirrors'>;
 
 const writeRetryMs = 5000;
 
@@ -38,9 +38,9 @@ async function ready({ store }: Deps): Promise<string> {
   return JSON.stringify({ status: 'ready', damaged: damaged.map(({ name, reason }) => ({ name, reason })) });
 }
 
-async function metrics({ reply }: Omit<Call, 'principal'>, { store, metrics }: Deps): Promise<string> {
+async function metrics({ reply }: Omit<Call, 'principal'>, { store, metrics, mirrors }: Deps): Promise<string> {
   reply.type(metrics.contentType);
-  return metrics.text(await statsIfAny(store));
+  return metrics.text(await statsIfAny(store), mirrors?.figures());
 }
 
 async function statsIfAny(store: ServerDeps['store']): Promise<StoreStats | undefined> {

@@ -7,7 +7,7 @@ import { summaryJson } from '../../wire/summary-text.ts';
 import type { ServerDeps } from '../deps.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'mirrors'>;
 
 /** `GET /messenger/1/logs/summary` */
 export function summaryRoute(deps: Deps): Route {
@@ -19,7 +19,7 @@ export function summaryRoute(deps: Deps): Route {
   };
 }
 
-async function summary({ principal, request }: Call, { store, clock, retentionMs }: Deps): Promise<string> {
+async function summary({ principal, request }: Call, { store, clock, retentionMs, mirrors }: Deps): Promise<string> {
   const { filter, buckets } = sound(parseSummaryQuery(rawQuery(request)));
   const now = clock();
   const sentSince = now - retentionMs;
@@ -35,5 +35,7 @@ async function summary({ principal, request }: Call, { store, clock, retentionMs
           range,
           budgetMs: limits.summaryBudgetMs,
         });
-  return summaryJson(figures, now);
+  const until = range.to ?? Number.POSITIVE_INFINITY;
+  const gaps = mirrors?.gaps(principal.account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];
+  return summaryJson({ ...figures, complete: figures.complete && gaps.length === 0 }, now, gaps);
 }

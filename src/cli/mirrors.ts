@@ -1,0 +1,207 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { Account } from '../accounts/rows.ts';
+import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
+import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
+import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
+import type { Mirror, MirrorRows } from '../mirror/rows.ts';
+import { Secrets } from '../secrets.ts';
+import { openAccounts } from './accounts.ts';
+import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
+import { type Cell, printRows } from './table.ts';
+import { note } from './terminal.ts';
+
+type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
+
+const date = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+
+export function addMirrors(program: Command): void {
+  const mirrors = program
+    .command('mirrors')
+    .description("Other Messenger logs, such as Infobip's, that are kept here: a running server reads them.");
+  addOne(mirrors);
+  addList(mirrors);
+  addStatus(mirrors);
+
+  const pause = named(mirrors.command('pause')).description('Let a mirror rest; it goes on where it was.');
+  withMirrors(pause, async ({ mirrors }, name) => {
+    await mirrors.pause(name, 'paused by command');
+    note(`paused mirror ${name}`);
+  });
+
+  const resume = named(mirrors.command('resume'))
+    .description('Let a mirror go on.')
+    .option('--key-file <file>', 'with another key to the other log, such as when the old one was revoked');
+  withMirrors(resume, async ({ mirrors }, name) => {
+    const file = text(resume.opts(), 'keyFile');
+    await mirrors.resume(name, file === undefined ? undefined : await keyIn(file));
+    note(`mirror ${name} goes on`);
+  });
+
+  const remove = named(mirrors.command('remove')).description('Remove a mirror; what it kept stays in the log.');
+  withMirrors(remove, async ({ mirrors }, name) => {
+    await mirrors.remove(name);
+    note(`removed mirror ${name}`);
+  });
+}
+
+function addOne(mirrors: Command): void {
+  const add = mirrors
+    .command('add')
+    .description('Keep another Messenger log here. Its key is kept encrypted under SENTLOG_SECRET.')
+    .requiredOption('--account <name>', 'account here that keeps it')
+    .requiredOption('--from <address>', 'where it is: https://xyz.api.infobip.com')
+    .requiredOption('--key-file <file>', 'file with the API key to it (messenger:logs:read); - for standard input')
+    .option('--name <name>', 'what the mirror is called; the name of the account when not given')
+    .option(
+      '--requests-per-minute <number>',
+      `at most, of the 120 that all programs of that account share (default ${requestsPerMinuteDefault})`,
+      wholeNumber,
+    )
+    .option('--since <duration>', 'how far back it reads at first (default 48h, which is all there is)', durationFlag);
+  withMirrors(add, async ({ mirrors, accounts }) => {
+    const flags = add.opts();
+    const accountName = text(flags, 'account') ?? '';
+    const [requestsPerMinute, sinceMs] = [count(flags, 'requestsPerMinute'), count(flags, 'since')];
+    const made = await mirrors.add({
+      name: text(flags, 'name') ?? accountName,
+      account: (await accounts.account(accountName)).id,
+      from: text(flags, 'from') ?? '',
+      key: await keyIn(text(flags, 'keyFile') ?? ''),
+      ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+      ...(sinceMs !== undefined && { sinceMs }),
+    });
+    note(`made mirror ${made.name}: a running server begins to read ${made.from} within seconds`);
+  });
+}
+
+function addList(mirrors: Command): void {
+  const list = mirrors.command('list').description('Show the mirrors, without their keys.');
+  const columns: Columns<ReturnType<typeof shownMirror>> = [
+    ['NAME', row => row.name],
+    ['ACCOUNT', row => row.account],
+    ['FROM', row => row.from],
+    ['REQUESTS A MINUTE', row => row.requestsPerMinute],
+    ['CREATED', row => row.createdAt],
+    ['PAUSED', row => row.paused],
+  ];
+  withMirrors(list, async ({ mirrors, accounts }) => {
+    const names = await accounts.names();
+    await printRows(
+      (await mirrors.list()).map(one => shownMirror(one, names)),
+      columns,
+    );
+  });
+}
+
+function addStatus(mirrors: Command): void {
+  const status = mirrors
+    .command('status')
+    .description('Show how far each mirror is, and what is missing.')
+    .argument('[name]');
+  const columns: Columns<ReturnType<typeof shownFigures>> = [
+    ['NAME', row => row.name],
+    ['STATE', row => row.state],
+    ['LAG', row => (row.lagSeconds === undefined ? undefined : `${row.lagSeconds} s`)],
+    ['READ BACK TO', row => row.unreadSince],
+    ['REQUESTS', row => `${row.requestsUsed}/${row.requestsUsed + row.requestsLeft}`],
+    ['PENDING', row => row.pending],
+    ['RECORDED', row => row.recorded],
+    ['GAPS', row => row.gaps.map(gap => `${gap.from}…${gap.until}`).join(' ')],
+    ['REASON', row => row.reason],
+  ];
+  withMirrors(status, async ({ mirrors, rows }, name) => {
+    const asked = name === '' ? await mirrors.list() : [await mirrors.mirror(name)];
+    const shown: ReturnType<typeof shownFigures>[] = [];
+    for (const mirror of asked)
+      shown.push(
+        shownFigures(await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY })),
+      );
+    await printRows(shown, columns);
+  });
+}
+
+const named = (command: Command) => command.argument('<name>', 'as `mirrors list` shows it');
+
+type Opened = {
+  readonly mirrors: Mirrors;
+  readonly rows: MirrorRows;
+  readonly accounts: {
+    readonly account: (name: string) => Promise<Account>;
+    readonly names: () => Promise<ReadonlyMap<number, string>>;
+  };
+};
+
+/** Runs a command on the mirrors of a folder or a database, which running servers may have open too. */
+function withMirrors(command: Command, work: (opened: Opened, argument: string) => Promise<void>): void {
+  for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
+    command.addOption(settingOption(setting));
+  command.action(async () => {
+    const sources = sourcesOf(command);
+    const { dataDir, store } = loadPlace(sources);
+    await using parts = new AsyncDisposableStack();
+    // First: they say when it is the wrong folder.
+    const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
+    const rows = store === undefined ? await fileRows(dataDir) : await databaseRows(store);
+    const mirrors = parts.adopt(new Mirrors(rows, new Secrets(loadSecrets(sources)), Date.now), one => one.close());
+    const names = async () => new Map((await accounts.accounts()).map(one => [one.id, one.name]));
+    await work({ mirrors, rows, accounts: { account: name => accounts.account(name), names } }, command.args[0] ?? '');
+  });
+}
+
+async function fileRows(dataDir: string): Promise<MirrorRows> {
+  const { SqliteMirrorRows } = await import('../mirror/sqlite/mirror-rows.ts');
+  return new SqliteMirrorRows(join(dataDir, 'mirrors.db'));
+}
+
+const commandStatementMsMax = 30_000;
+
+async function databaseRows(url: string): Promise<MirrorRows> {
+  // Only here, so that the commands on a folder need not load the client of PostgreSQL.
+  const { PostgresMirrorRows } = await import('../mirror/postgres/mirror-rows.ts');
+  const { Connections } = await import('../postgres/connections.ts');
+  const { schemaName } = await import('../postgres/migrate.ts');
+  const options = { url, schema: schemaName, max: 1, statementTimeoutMs: commandStatementMsMax, note: () => {} };
+  return new PostgresMirrorRows(new Connections(options));
+}
+
+/** A key that a command line named would show to whoever lists processes. */
+async function keyIn(file: string): Promise<string> {
+  return (await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')).trim();
+}
+
+function shownMirror(
+  { id: _, sealedKey: __, pause, createdAt, sinceMs, account, ...mirror }: Mirror,
+  names: ReadonlyMap<number, string>,
+) {
+  return {
+    ...mirror,
+    account: names.get(account),
+    sinceHours: sinceMs / 3_600_000,
+    createdAt: date(createdAt),
+    paused: pause && `${pause.reason} (${date(pause.at)})`,
+  };
+}
+
+function shownFigures({
+  mirror,
+  lagMs,
+  newestSentAt,
+  unreadSince,
+  answeredAt,
+  followed,
+  gaps,
+  ...others
+}: MirrorFigures) {
+  return {
+    name: mirror.name,
+    ...others,
+    lagSeconds: lagMs === undefined ? undefined : Math.round(lagMs / 1000),
+    newestSentAt: date(newestSentAt),
+    unreadSince: date(unreadSince),
+    answeredAt: date(answeredAt),
+    pending: followed,
+    gaps: gaps.map(gap => ({ from: date(gap.from), until: date(gap.until), reason: gap.reason })),
+  };
+}

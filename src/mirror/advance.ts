@@ -1,0 +1,267 @@
+import type { EpochMs } from '../domain/message.ts';
+import { statusGroupNames } from '../domain/registry.ts';
+import { limits } from '../limits.ts';
+import {
+  edgeMs,
+  lessAllowed,
+  limitedMs,
+  moreAllowed,
+  nextLook,
+  passes,
+  pauseMs,
+  refusedIdMs,
+  type Terms,
+  windowMs,
+} from './pace.ts';
+import { type Place, type Read, withGap } from './place.ts';
+import type { Step } from './plan.ts';
+import type { Followed, Kept } from './rows.ts';
+
+/** What of a message in an answer the place goes by. */
+export type Seen = { readonly messageId: string; readonly sentAt: EpochMs; readonly isFinal: boolean };
+
+/** An answer with messages. */
+export type PageAnswer = {
+  readonly seen: readonly Seen[];
+  /** Messages in it, also those of which nothing can be made. */
+  readonly count: number;
+  /** The other side walks by cursor. */
+  readonly hasCursor: boolean;
+  readonly next?: string;
+};
+
+/** Why there is no answer. */
+export type Failure =
+  | { readonly kind: 'limited'; readonly retryAfterMs?: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'badQuestion'; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+export type Asked = Exclude<Step, { kind: 'wait' }>;
+export type Moved = Omit<Kept, 'place'> & { readonly place: Place };
+
+/** The place by the other side's clock, which it tells to the second with each answer. */
+export function withClock(place: Place, date: EpochMs | undefined, now: EpochMs): Place {
+  if (date === undefined) return place;
+  const aheadMs = date - now;
+  const skewMs = Math.abs(aheadMs) < sameClockMs ? 0 : aheadMs + 500;
+  return Math.abs(skewMs - place.skewMs) < sameClockMs ? place : { ...place, skewMs };
+}
+
+const sameClockMs = 2000;
+
+/** Where an answer leads. `askedAt` and `now` are by our clock; the place must know the other side's already. */
+export function advance(
+  place: Place,
+  step: Asked,
+  answer: PageAnswer,
+  askedAt: EpochMs,
+  now: EpochMs,
+  terms: Terms,
+): Moved {
+  const answered = answeredAt(place, now, terms);
+  const theirNow = now + place.skewMs;
+  const looked = looks(answer.seen, theirNow);
+  if (step.kind === 'list') {
+    const seen = new Set(answer.seen.map(one => one.messageId));
+    const missing = step.asked.filter(one => !seen.has(one.messageId)).map(one => ({ ...one, isFinal: false }));
+    const others = looks(missing, theirNow);
+    return {
+      place: { ...answered, idsMax: Math.min(limits.pageLogsMax, place.idsMax * 2), turn: place.turn + 1 },
+      follow: [...looked.follow, ...others.follow],
+      unfollow: [...looked.unfollow, ...others.unfollow],
+    };
+  }
+  const newest = answer.seen.reduce<EpochMs | undefined>(
+    (a, { sentAt }) => Math.max(a ?? sentAt, sentAt),
+    place.newestSentAt,
+  );
+  const noted = {
+    ...answered,
+    ...(newest !== undefined && { newestSentAt: newest }),
+    turn: place.turn + (step.isPatient ? 1 : 0),
+  };
+  const moved =
+    step.read === undefined ? begun(noted, answer, askedAt, terms) : read(noted, step, step.read, answer, askedAt);
+  return { place: moved, ...looked };
+}
+
+function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms): Place {
+  const { allowed: __, ...place } = before;
+  const allowed = moreAllowed(before, terms);
+  return {
+    ...place,
+    ...(allowed !== undefined && { allowed }),
+    answeredAt: now,
+    failures: 0,
+    requests: place.requests + 1,
+  };
+}
+
+/** The very first page has no bounds: it tells the other side's clock, and what is behind it is caught up with. */
+function begun(place: Place, answer: PageAnswer, askedAt: EpochMs, { sinceMs }: Terms): Place {
+  const theirNow = askedAt + place.skewMs;
+  const from = theirNow - Math.min(sinceMs, windowMs - edgeMs);
+  const whole: Read = { kind: 'catchUp', from, until: theirNow, isOpen: true };
+  const { reads, gaps } = rest(whole, answer, {});
+  return {
+    ...place,
+    begunAt: theirNow,
+    head: theirNow,
+    headReadAt: askedAt,
+    passes: passes.map(({ ageMs }) => theirNow - Math.min(ageMs, sinceMs)),
+    messagesPerMinute: rateOf(whole, answer),
+    reads: [...reads],
+    gaps: [...place.gaps, ...gaps],
+  };
+}
+
+function read(
+  place: Place,
+  step: Extract<Asked, { kind: 'page' }>,
+  asked: Read,
+  answer: PageAnswer,
+  askedAt: EpochMs,
+): Place {
+  const { reads, gaps } = rest(asked, answer);
+  const others = place.reads.filter(one => !isSame(one, asked));
+  const moved = { ...place, reads: bounded([...reads, ...others]), gaps: gaps.reduce(withGap, place.gaps) };
+  if (asked.kind === 'head') moved.messagesPerMinute = 0.7 * place.messagesPerMinute + 0.3 * rateOf(asked, answer);
+  if (!step.begins) return moved;
+  if (step.pass !== undefined)
+    return { ...moved, passes: place.passes.map((at, i) => (i === step.pass ? asked.until : at)) };
+  if (asked.kind !== 'head') return moved;
+  // What was left of the head before is behind this one now.
+  const behind = others.map(one => (one.kind === 'head' ? { ...one, kind: 'catchUp' as const } : one));
+  return { ...moved, head: asked.until, headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
+}
+
+function isSame(a: Read, b: Read): boolean {
+  return a.kind === b.kind && a.until === b.until && a.group === b.group && a.walk?.cursor === b.walk?.cursor;
+}
+
+/** What is still to be read of a range after a page of it, newest first. */
+function rest(
+  asked: Read,
+  { seen, count, hasCursor, next }: PageAnswer,
+  bounds: WalkBounds = boundsOf(asked),
+): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
+  const oldest = seen.reduce((a, { sentAt }) => Math.min(a, sentAt), Number.POSITIVE_INFINITY);
+  const none = { reads: [], gaps: [] };
+  if (count === 0 || oldest < asked.from) return none;
+  const { walk, isOpen, ...range } = asked;
+  if (next !== undefined && next !== walk?.cursor) {
+    return {
+      reads: [
+        {
+          ...range,
+          until: Math.max(asked.from + 1, Math.min(asked.until, oldest + 1)),
+          walk: { ...bounds, cursor: next },
+        },
+      ],
+      gaps: [],
+    };
+  }
+  if (next === undefined && (hasCursor || count < limits.pageLogsMax)) return none;
+  if (isOpen === true || oldest + 1 < asked.until) return { reads: [{ ...range, until: oldest + 1 }], gaps: [] };
+  return crowded(range);
+}
+
+type WalkBounds = Omit<NonNullable<Read['walk']>, 'cursor'>;
+
+function boundsOf({ walk, from, until, isOpen }: Read): WalkBounds {
+  if (walk === undefined) return { since: from, ...(isOpen !== true && { until }) };
+  const { cursor: _, ...bounds } = walk;
+  return bounds;
+}
+
+/** A page full of one millisecond says nothing of what else that has: it is read by status group. */
+function crowded(range: Read): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
+  const at = range.until - 1;
+  const below = at > range.from ? [{ ...range, until: at }] : [];
+  if (range.group !== undefined)
+    return {
+      reads: below,
+      gaps: [{ from: at, until: at + 1, reason: 'more messages share this millisecond than can be told apart' }],
+    };
+  // Pending ones first: what becomes final meanwhile is still to come.
+  const groups = statusGroupNames.map(group => ({ ...range, from: at, group }));
+  return { reads: [...groups, ...below], gaps: [] };
+}
+
+/** The oldest ranges become one, and what lies between them is read again, before there are too many. */
+function bounded(reads: readonly Read[]): Read[] {
+  const behind = reads.filter(one => one.kind === 'catchUp' && one.group === undefined).sort((a, b) => a.from - b.from);
+  const [first, second] = behind;
+  if (reads.length <= readsMax || first === undefined || second === undefined) return [...reads];
+  const merged: Read = { kind: 'catchUp', from: first.from, until: Math.max(first.until, second.until) };
+  return bounded([...reads.filter(one => one !== first && one !== second), merged]);
+}
+
+const readsMax = 100;
+const rateSpanMsMin = 5000;
+
+/** Messages a minute in the part of a range that a page covers. */
+function rateOf({ from, until }: Read, { seen, count }: PageAnswer): number {
+  const oldest = seen.reduce((a, { sentAt }) => Math.min(a, sentAt), until);
+  const begins = count < limits.pageLogsMax ? Math.min(from, oldest) : oldest;
+  return (count * 60_000) / Math.max(rateSpanMsMin, until - begins);
+}
+
+/** Whether each message is followed from now on, and until when. */
+function looks(seen: readonly Seen[], theirNow: EpochMs): Omit<Kept, 'place'> {
+  const follow: Followed[] = [];
+  const unfollow: string[] = [];
+  for (const { messageId, sentAt, isFinal } of seen) {
+    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow);
+    if (dueAt === undefined) unfollow.push(messageId);
+    else follow.push({ messageId, sentAt, dueAt });
+  }
+  return { follow, unfollow };
+}
+
+/** Where a failure leads: what was asked is asked again, later or in another way. */
+export function afterFailure(
+  place: Place,
+  step: Asked,
+  failure: Failure,
+  now: EpochMs,
+  random: number,
+  terms: Terms,
+): Moved {
+  const counted = { ...place, requests: place.requests + 1 };
+  const still = { follow: [], unfollow: [] };
+  switch (failure.kind) {
+    case 'limited': {
+      const { retryAfterMs = limitedMs } = failure;
+      const trouble = { reason: 'the other side asks for fewer requests (429)', at: now };
+      const allowed = lessAllowed(place, terms);
+      return { place: { ...counted, allowed, trouble, notBefore: now + Math.max(1000, retryAfterMs) }, ...still };
+    }
+    case 'badQuestion':
+      if (step.kind === 'page' && step.read?.walk !== undefined)
+        return { place: withoutWalk(counted, step.read), ...still };
+      if (step.kind === 'list') return afterBadList(counted, step.asked, now);
+      break;
+    default:
+  }
+  const failures = place.failures + 1;
+  const trouble = { reason: failure.reason, at: now };
+  return { place: { ...counted, failures, trouble, notBefore: now + pauseMs(failures, random) }, ...still };
+}
+
+/** The cursor has expired, say: the rest of the range is read from where the walk was. */
+function withoutWalk(place: Place, { walk: _, ...range }: Read): Place {
+  return {
+    ...place,
+    reads: place.reads.map(one => (one.walk !== undefined && isSame(one, { ...range, walk: one.walk }) ? range : one)),
+  };
+}
+
+/** A list that is refused is asked in halves; an id that is refused alone waits. */
+function afterBadList(place: Place, asked: readonly Followed[], now: EpochMs): Moved {
+  const idsMax = Math.max(1, Math.floor(asked.length / 2));
+  const later = now + place.skewMs + refusedIdMs;
+  const follow = asked.length > 1 ? [] : asked.map(one => ({ ...one, dueAt: later }));
+  return { place: { ...place, idsMax, turn: place.turn + 1 }, follow, unfollow: [] };
+}

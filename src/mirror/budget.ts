@@ -1,0 +1,65 @@
+import type { EpochMs } from '../domain/message.ts';
+import type { Budget, Spent } from './rows.ts';
+
+/** Requests by the second they were made in: `[second, requests, patient ones of them]`, oldest first. */
+export type Slots = readonly (readonly [second: number, requests: number, patient: number])[];
+
+const windowSeconds = 60;
+
+/**
+ * The slots that still count at a moment. A whole second counts until the last of its requests is a minute old, so no
+ * minute, wherever it begins, has more than the budget. Where the clock was put back, what lies ahead counts as now.
+ */
+export function counting(slots: Slots, at: EpochMs): Slots {
+  const now = Math.floor(at / 1000);
+  const kept: [number, number, number][] = [];
+  for (const [second, requests, patient] of slots) {
+    const dated = Math.min(second, now);
+    if (dated < now - windowSeconds) continue;
+    const last = kept.at(-1);
+    if (last?.[0] === dated) {
+      last[1] += requests;
+      last[2] += patient;
+    } else kept.push([dated, requests, patient]);
+  }
+  return kept;
+}
+
+export function spentIn(slots: Slots, at: EpochMs): Spent {
+  const within = counting(slots, at);
+  return {
+    requests: within.reduce((sum, [, requests]) => sum + requests, 0),
+    patient: within.reduce((sum, [, , patient]) => sum + patient, 0),
+  };
+}
+
+/** The slots with one more request, or the time until there may be room for it. */
+export function spending(slots: Slots, at: EpochMs, budget: Budget, isPatient: boolean): Slots | number {
+  const within = counting(slots, at);
+  const { requests, patient } = spentIn(within, at);
+  const isFull = requests >= budget.all || (isPatient && patient >= budget.patient);
+  if (isFull) {
+    const [oldest] = within.find(([, , ofPatient]) => requests >= budget.all || ofPatient > 0) ?? [];
+    const free = ((oldest ?? Math.floor(at / 1000)) + windowSeconds + 1) * 1000;
+    return Math.max(50, free - at);
+  }
+  const now = Math.floor(at / 1000);
+  const one = isPatient ? 1 : 0;
+  const last = within.at(-1);
+  if (last?.[0] === now) return [...within.slice(0, -1), [now, last[1] + 1, last[2] + one]];
+  return [...within, [now, 1, one]];
+}
+
+export function writeSlots(slots: Slots): string {
+  return slots.map(slot => slot.join(':')).join(' ');
+}
+
+export function readSlots(text: string): Slots {
+  return text
+    .split(' ')
+    .filter(slot => slot !== '')
+    .map(slot => {
+      const [second = 0, requests = 0, patient = 0] = slot.split(':').map(Number);
+      return [second, requests, patient];
+    });
+}

@@ -1,0 +1,64 @@
+import type { EpochMs } from '../domain/message.ts';
+import type { Terms } from './pace.ts';
+import { beginning, type Gap, readPlace } from './place.ts';
+import { settled } from './plan.ts';
+import type { Mirror, MirrorRows } from './rows.ts';
+
+export type MirrorState = 'starting' | 'catching up' | 'following' | 'in trouble' | 'paused';
+
+/** How a mirror is. */
+export type MirrorFigures = {
+  readonly mirror: Mirror;
+  readonly state: MirrorState;
+  /** Why it rests, or what failed last. */
+  readonly reason?: string;
+  /** How far the newest that is read is behind now, by the other side's clock; absent before the first answer. */
+  readonly lagMs?: number;
+  readonly newestSentAt?: EpochMs;
+  /** How far back what is still to be read begins; absent when everything is read. */
+  readonly unreadSince?: EpochMs;
+  readonly answeredAt?: EpochMs;
+  /** In the last minute. */
+  readonly requestsUsed: number;
+  readonly requestsLeft: number;
+  /** Messages whose status is not final, which are asked for again. */
+  readonly followed: number;
+  readonly gaps: readonly Gap[];
+  readonly recorded: number;
+  readonly changed: number;
+  readonly refused: number;
+  readonly unsettled: number;
+};
+
+/** The figures of one mirror at a moment, from what is kept of it: any process can tell them. */
+export async function figuresOf(mirror: Mirror, rows: MirrorRows, now: EpochMs, terms: Terms): Promise<MirrorFigures> {
+  const text = await rows.place(mirror.id);
+  const place = settled(text === undefined ? beginning : readPlace(text, mirror.name), now, terms);
+  const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled } = place;
+  const unread = reads.filter(read => read.kind === 'catchUp');
+  const { requests } = await rows.spent(mirror.id, now);
+  const reason = mirror.pause?.reason ?? trouble?.reason;
+  const states: readonly (readonly [boolean, MirrorState])[] = [
+    [mirror.pause !== undefined, 'paused'],
+    [trouble !== undefined, 'in trouble'],
+    [head === undefined, 'starting'],
+    [unread.length > 0, 'catching up'],
+  ];
+  return {
+    mirror,
+    state: states.find(([holds]) => holds)?.[1] ?? 'following',
+    ...(reason !== undefined && { reason }),
+    ...(head !== undefined && { lagMs: Math.max(0, now + place.skewMs - head) }),
+    ...(newestSentAt !== undefined && { newestSentAt }),
+    ...(unread.length > 0 && { unreadSince: Math.min(...unread.map(read => read.from)) }),
+    ...(answeredAt !== undefined && { answeredAt }),
+    requestsUsed: requests,
+    requestsLeft: Math.max(0, mirror.requestsPerMinute - requests),
+    followed: await rows.followed(mirror.id),
+    gaps,
+    recorded,
+    changed,
+    refused,
+    unsettled,
+  };
+}

@@ -1,0 +1,154 @@
+import type { AccountId, EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
+import type { Secrets } from '../secrets.ts';
+import { windowMs } from './pace.ts';
+import { keyOwner, type Mirror, MirrorError, type MirrorRows } from './rows.ts';
+
+export type MirrorRequest = {
+  readonly name: string;
+  readonly account: AccountId;
+  readonly from: string;
+  readonly key: string;
+  readonly requestsPerMinute?: number;
+  readonly sinceMs?: number;
+};
+
+export const requestsPerMinuteDefault = 60;
+const nameCharsMax = 64;
+
+/**
+ * Mirrors, by the rules for them: what the commands change, also while servers run them. Every method rejects with
+ * `MirrorError` for what the operator can put right, and with `Unusable` when keys cannot be sealed or opened. Closing
+ * it closes the rows.
+ */
+export class Mirrors {
+  readonly #rows: MirrorRows;
+  readonly #secrets: Secrets;
+  readonly #now: () => EpochMs;
+
+  constructor(rows: MirrorRows, secrets: Secrets, now: () => EpochMs) {
+    this.#rows = rows;
+    this.#secrets = secrets;
+    this.#now = now;
+  }
+
+  close(): Promise<void> {
+    return this.#rows.close();
+  }
+
+  async add(request: MirrorRequest): Promise<Mirror> {
+    const { name, account, from, key, requestsPerMinute = requestsPerMinuteDefault, sinceMs = windowMs } = request;
+    checkName(name);
+    checkKey(key);
+    checkRequests(requestsPerMinute);
+    if (sinceMs > windowMs) throw new MirrorError('the other side keeps 48 hours: --since is at most 48h');
+    const mirror = { name, account, from: checkedAddress(from), requestsPerMinute, sinceMs, createdAt: this.#now() };
+    const made = await this.#rows.add(mirror, this.#secrets.seal(key, keyOwner(name)));
+    if (made === undefined) throw new MirrorError(`there is already a mirror "${name}"`);
+    return made;
+  }
+
+  /** Adds it, or brings what is there to what is asked for. */
+  async ensure(request: MirrorRequest): Promise<Mirror> {
+    const there = (await this.list()).find(one => one.name === request.name);
+    if (there === undefined) return this.add(request);
+    if (there.account !== request.account)
+      throw new MirrorError(`the mirror "${there.name}" is of another account: remove it, or choose another name`);
+    const { from, requestsPerMinute = there.requestsPerMinute } = request;
+    checkRequests(requestsPerMinute);
+    const isSame = this.#canOpen(there) && this.key(there) === request.key && there.from === checkedAddress(from);
+    if (!isSame || there.requestsPerMinute !== requestsPerMinute)
+      await this.#rows.change(there.id, {
+        from: checkedAddress(from),
+        requestsPerMinute,
+        sealedKey: this.#secrets.seal(request.key, keyOwner(there.name)),
+      });
+    // A mirror that rests because its key was refused goes on with another one.
+    if (!isSame && there.pause !== undefined) await this.#rows.pause(there.id, undefined);
+    return this.mirror(there.name);
+  }
+
+  /** By name. */
+  list(): Promise<readonly Mirror[]> {
+    return this.#rows.mirrors();
+  }
+
+  async mirror(name: string): Promise<Mirror> {
+    const found = (await this.list()).find(one => one.name === name);
+    if (found === undefined) throw new MirrorError(`there is no mirror "${name}"`);
+    return found;
+  }
+
+  async pause(name: string, reason: string): Promise<void> {
+    const { id, pause } = await this.mirror(name);
+    if (pause === undefined) await this.#rows.pause(id, { reason, at: this.#now() });
+  }
+
+  /** Lets it go on, with another key if one is given. */
+  async resume(name: string, key?: string): Promise<void> {
+    const { id } = await this.mirror(name);
+    if (key !== undefined) {
+      checkKey(key);
+      await this.#rows.change(id, { sealedKey: this.#secrets.seal(key, keyOwner(name)) });
+    }
+    await this.#rows.pause(id, undefined);
+  }
+
+  /** What it kept in the log stays there. */
+  async remove(name: string): Promise<void> {
+    await this.#rows.remove((await this.mirror(name)).id);
+  }
+
+  /** The key to the other side. */
+  key({ name, sealedKey }: Mirror): string {
+    return this.#secrets.open(sealedKey, keyOwner(name));
+  }
+
+  /** Seals anew what was sealed under an older secret; how many. */
+  async renew(): Promise<number> {
+    const older = (await this.list()).filter(one => !this.#secrets.isCurrent(one.sealedKey) && this.#canOpen(one));
+    for (const one of older)
+      await this.#rows.change(one.id, { sealedKey: this.#secrets.seal(this.key(one), keyOwner(one.name)) });
+    return older.length;
+  }
+
+  #canOpen(mirror: Mirror): boolean {
+    try {
+      return this.key(mirror) !== '';
+    } catch {
+      return false;
+    }
+  }
+}
+
+function checkName(name: string): void {
+  if (!/^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/i.test(name) || name.length > nameCharsMax)
+    throw new MirrorError(
+      `the name of a mirror has 1 to ${nameCharsMax} letters, digits, dots, dashes and underscores: "${name}" is none`,
+    );
+}
+
+/** What a header can carry. */
+function checkKey(key: string): void {
+  if (!/^[\x21-\x7e]{1,1024}$/.test(key))
+    throw new MirrorError('a key is one line of printable characters without spaces');
+}
+
+function checkRequests(requestsPerMinute: number): void {
+  if (
+    !Number.isSafeInteger(requestsPerMinute) ||
+    requestsPerMinute < 1 ||
+    requestsPerMinute > limits.mirrorRequestsPerMinuteMax
+  )
+    throw new MirrorError(`requests a minute are a whole number from 1 to ${limits.mirrorRequestsPerMinuteMax}`);
+}
+
+/** The base of the other side's API, without a slash at its end. */
+function checkedAddress(from: string): string {
+  const url = URL.canParse(from) ? new URL(from) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
+    throw new MirrorError(`"${from}" is not an address like https://xyz.api.infobip.com`);
+  if (url.username !== '' || url.password !== '')
+    throw new MirrorError('the address of the other side holds no user or password: the key goes into a file');
+  return url.href.replace(/\/+$/, '');
+}

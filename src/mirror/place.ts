@@ -1,0 +1,122 @@
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Unusable } from '../failures.ts';
+import { limits } from '../limits.ts';
+
+const moment = Type.Integer();
+
+const readSchema = Type.Object({
+  /**
+   * Why it is read: `head` follows what is new, `catchUp` is behind it and was never read, `again` and `status` were read
+   * before and are looked at again, for what appeared late and for what changed.
+   */
+  kind: Type.Union([Type.Literal('head'), Type.Literal('catchUp'), Type.Literal('again'), Type.Literal('status')]),
+  /** Inclusive. */
+  from: moment,
+  /** Exclusive; it comes down as pages are read, newest first. */
+  until: moment,
+  /** The first page is asked for without an upper bound, to see what is dated ahead too. */
+  isOpen: Type.Optional(Type.Boolean()),
+  /** Where a walk by cursor goes on, and the bounds it was begun with, which a cursor is bound to. */
+  walk: Type.Optional(
+    Type.Object({ cursor: Type.String(), since: Type.Optional(moment), until: Type.Optional(moment) }),
+  ),
+  /** One millisecond that has more messages than a page holds is read by status group. */
+  group: Type.Optional(Type.String()),
+});
+
+const gapSchema = Type.Object({ from: moment, until: moment, reason: Type.String() });
+
+const placeSchema = Type.Object({
+  /** What the other side's clock is ahead of ours. */
+  skewMs: Type.Integer(),
+  /** When the first answer came, by the other side's clock. */
+  begunAt: Type.Optional(moment),
+  /** Everything before this is read, or stands in `reads`. By the other side's clock, as all that is not said to be by ours. */
+  head: Type.Optional(moment),
+  /** When the newest was last asked for, by our clock. */
+  headReadAt: moment,
+  /** The newest message that was seen. */
+  newestSentAt: Type.Optional(moment),
+  /** How many messages a minute of the head has, lately. */
+  messagesPerMinute: Type.Number(),
+  /** Ranges that are being read, those to be read first before. */
+  reads: Type.Array(readSchema),
+  /** How far each of the `passes` has looked again. */
+  passes: Type.Array(moment),
+  /** What was not read before it left the other side's log, oldest first. */
+  gaps: Type.Array(gapSchema),
+  /** Nothing is asked before this, by our clock. */
+  notBefore: moment,
+  /** Requests a minute that the other side seems to allow: fewer after a 429, slowly more after answers. */
+  allowed: Type.Optional(Type.Number()),
+  /** Failures since the last answer. */
+  failures: Type.Integer(),
+  /** What failed last, unless an answer came since; by our clock, as `answeredAt`. */
+  trouble: Type.Optional(Type.Object({ reason: Type.String(), at: moment })),
+  answeredAt: Type.Optional(moment),
+  /** Ids in a list; fewer after the other side refused one. */
+  idsMax: Type.Integer(),
+  /** Patient kinds of work take turns by it. */
+  turn: Type.Integer(),
+  /** Since the mirror began. */
+  requests: Type.Integer(),
+  recorded: Type.Integer(),
+  changed: Type.Integer(),
+  refused: Type.Integer(),
+  /** Messages that left the other side's log before their status was asked for a last time. */
+  unsettled: Type.Integer(),
+});
+
+/** A range of `sentAt` to be read, newest first. */
+export type Read = Static<typeof readSchema>;
+export type Gap = Static<typeof gapSchema>;
+
+/** How far a mirror is: all that its next step goes by, apart from the messages it follows. */
+export type Place = Static<typeof placeSchema>;
+
+const check = Compile(placeSchema);
+
+/** The place of a mirror that has asked nothing yet. */
+export const beginning: Place = Object.freeze({
+  skewMs: 0,
+  headReadAt: 0,
+  messagesPerMinute: 0,
+  reads: [],
+  passes: [],
+  gaps: [],
+  notBefore: 0,
+  failures: 0,
+  idsMax: limits.pageLogsMax,
+  turn: 0,
+  requests: 0,
+  recorded: 0,
+  changed: 0,
+  refused: 0,
+  unsettled: 0,
+});
+
+export function writePlace(place: Place): string {
+  return JSON.stringify(place);
+}
+
+/** Throws `Unusable` for a text that `writePlace` did not make. */
+export function readPlace(text: string, name: string): Place {
+  const value: unknown = JSON.parse(text);
+  if (!check.Check(value))
+    throw new Unusable(`the place of the mirror ${name} is damaged: remove the mirror, and add it again`);
+  return value;
+}
+
+/** The gaps with one more; those that touch are one. */
+export function withGap(gaps: readonly Gap[], gap: Gap): Gap[] {
+  if (gap.until <= gap.from) return [...gaps];
+  const merged: Gap[] = [];
+  for (const next of [...gaps, gap].sort((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last !== undefined && next.from <= last.until && next.reason === last.reason)
+      merged[merged.length - 1] = { ...last, until: Math.max(last.until, next.until) };
+    else merged.push(next);
+  }
+  return merged;
+}

@@ -1,0 +1,176 @@
+import type { EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
+import { headPace, passes, passTurnsMax, type Terms, windowMs } from './pace.ts';
+import { type Place, type Read, withGap } from './place.ts';
+import type { Followed } from './rows.ts';
+
+/** What is asked of `GET /messenger/1/logs`, a page at a time. */
+export type Question = {
+  readonly sentSince?: EpochMs;
+  readonly sentUntil?: EpochMs;
+  readonly generalStatus?: string;
+  readonly messageIds?: readonly string[];
+  readonly cursor?: string;
+};
+
+/** What a mirror does next. */
+export type Step =
+  | { readonly kind: 'wait'; readonly ms: number }
+  | {
+      readonly kind: 'page';
+      readonly question: Question;
+      /** Absent for the very first page, which has no bounds. */
+      readonly read?: Read;
+      /** A read that begins with this page: it is none of the place's yet. */
+      readonly begins: boolean;
+      /** The pass that it is the next look of. */
+      readonly pass?: number;
+      readonly isPatient: boolean;
+    }
+  | {
+      readonly kind: 'list';
+      readonly question: Question;
+      readonly asked: readonly Followed[];
+      readonly isPatient: true;
+    };
+
+const idleMsMax = 5000;
+
+/**
+ * The next step from a place: what is newest first, then what can wait, in turns. Pure: `due` are the followed messages
+ * whose time has come, the longest overdue first. The place must be `settled` for the same moment.
+ */
+export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms: Terms): Step {
+  if (now < place.notBefore) return { kind: 'wait', ms: Math.min(place.notBefore - now, idleMsMax) };
+  if (place.head === undefined) return { kind: 'page', question: {}, begins: true, isPatient: false };
+  const theirNow = now + place.skewMs;
+  const pace = headPace(place, terms);
+  const reading = place.reads.find(read => read.kind === 'head');
+  // A head that takes very long is left to catching up, so that what is newest comes first.
+  const everyMs = reading === undefined ? pace.everyMs : 4 * pace.everyMs;
+  const sinceHeadMs = now - place.headReadAt;
+  const until = theirNow - pace.delayMs;
+  if ((sinceHeadMs >= everyMs || sinceHeadMs < 0) && until > place.head)
+    return begin({
+      kind: 'head',
+      from: place.head - pace.overlapMs,
+      until,
+      ...(pace.delayMs === 0 && { isOpen: true }),
+    });
+  if (reading !== undefined) return pageOf(reading, false);
+  const patient = patientStep(place, due, theirNow);
+  return patient ?? { kind: 'wait', ms: Math.min(idleMsMax, Math.max(50, place.headReadAt + everyMs - now)) };
+}
+
+function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
+  const status = statusStep(place, due);
+  const catchUp = newestOf(place.reads.filter(read => read.kind === 'catchUp'));
+  if (catchUp !== undefined && (status === undefined || place.turn % 2 === 0)) return pageOf(catchUp, true);
+  return status ?? again(place, theirNow);
+}
+
+/** By list or by time, whichever takes fewer requests. */
+function statusStep(place: Place, due: readonly Followed[]): Step | undefined {
+  const begun = place.reads.find(read => read.kind === 'status');
+  if (begun !== undefined) return pageOf(begun, true);
+  const asked = listOf(due, place.idsMax);
+  if (asked.length === 0) return undefined;
+  const near = due.filter(one => Math.abs(one.sentAt - (asked[0]?.sentAt ?? 0)) <= nearMs);
+  const sentAts = near.map(one => one.sentAt);
+  const [from, until] = [Math.min(...sentAts), Math.max(...sentAts) + 1];
+  const pagesByTime = Math.ceil(((until - from) / 60_000) * (place.messagesPerMinute / limits.pageLogsMax)) + 1;
+  if (pagesByTime < near.length / asked.length) return { ...begin({ kind: 'status', from, until }), isPatient: true };
+  return { kind: 'list', question: { messageIds: asked.map(one => one.messageId) }, asked, isPatient: true };
+}
+
+/** Messages sent this close together are worth a look by time, when most of them are due. */
+const nearMs = 60_000;
+
+/** As many ids as one parameter takes. */
+function listOf(due: readonly Followed[], idsMax: number): readonly Followed[] {
+  const asked: Followed[] = [];
+  let chars = 0;
+  for (const one of due) {
+    chars += writtenId(one.messageId).length + 1;
+    if (asked.length > 0 && (chars - 1 > limits.idListCharsMax || asked.length >= idsMax)) break;
+    asked.push(one);
+  }
+  return asked;
+}
+
+/** An id as it stands in a list. */
+export function writtenId(messageId: string): string {
+  return messageId.replaceAll(',', '\\,');
+}
+
+function again(place: Place, theirNow: EpochMs): Step | undefined {
+  const begun = place.reads.find(read => read.kind === 'again');
+  if (begun !== undefined) return pageOf(begun, true);
+  for (const [pass, { ageMs, everyMs }] of passes.entries()) {
+    const [from, until] = [place.passes[pass], theirNow - ageMs];
+    if (from !== undefined && until - from >= everyMs)
+      return { ...begin({ kind: 'again', from, until }), pass, isPatient: true };
+  }
+  return undefined;
+}
+
+function newestOf(reads: readonly Read[]): Read | undefined {
+  return reads.reduce<Read | undefined>((a, b) => (a === undefined || b.until > a.until ? b : a), undefined);
+}
+
+type Page = Extract<Step, { kind: 'page' }>;
+
+function begin(read: Read): Page {
+  return { ...pageOf(read, false), begins: true };
+}
+
+function pageOf(read: Read, isPatient: boolean): Page {
+  return { kind: 'page', question: questionOf(read), read, begins: false, isPatient };
+}
+
+function questionOf({ from, until, isOpen, walk, group }: Read): Question {
+  const of = group !== undefined && { generalStatus: group };
+  if (walk === undefined) return { sentSince: from, ...(isOpen !== true && { sentUntil: until }), ...of };
+  const { cursor, since, until: walkUntil } = walk;
+  return {
+    cursor,
+    ...(since !== undefined && { sentSince: since }),
+    ...(walkUntil !== undefined && { sentUntil: walkUntil }),
+    ...of,
+  };
+}
+
+const gone = 'it left the log of the other side before it could be read';
+
+/**
+ * The place as it is at a moment: what has left the other side's log and was never read becomes a gap, and gaps that are
+ * past retention here are over. Where the other side's clock was put back, following goes back with it.
+ */
+export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Place {
+  if (place.head === undefined) return place;
+  const theirNow = now + place.skewMs;
+  const horizon = theirNow - windowMs;
+  const head = Math.min(place.head, theirNow + clockSlackMs);
+  let gaps = withGap(place.gaps, { from: head, until: horizon, reason: gone });
+  const reads: Read[] = [];
+  for (const read of place.reads) {
+    const isUnread = read.kind === 'head' || read.kind === 'catchUp';
+    if (isUnread && read.from < horizon)
+      gaps = withGap(gaps, { from: read.from, until: Math.min(read.until, horizon), reason: gone });
+    if (read.until > horizon) reads.push(read.from < horizon ? { ...read, from: horizon } : read);
+  }
+  const looked = (at: EpochMs, pass: number) => {
+    const { ageMs = 0, everyMs = 0 } = passes[pass] ?? {};
+    return Math.min(theirNow - ageMs, Math.max(at, theirNow - ageMs - passTurnsMax * everyMs));
+  };
+  return {
+    ...place,
+    head: Math.max(head, horizon),
+    reads,
+    gaps: gaps.filter(gap => gap.until > now - retentionMs),
+    passes: place.passes.map(looked),
+  };
+}
+
+/** A whole second of the other side's clock, and what an answer takes. */
+const clockSlackMs = 5000;

@@ -1,0 +1,157 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
+import type { Connections } from '../../postgres/connections.ts';
+import { bigints, texts } from '../../store/postgres/arrays.ts';
+import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
+import type { Budget, Followed, Kept, Mirror, MirrorChanges, MirrorRows, NewMirror, Pause, Spent } from '../rows.ts';
+
+/** Mirrors in the database of the log, for any number of servers; leases go by the clock of the database. */
+export class PostgresMirrorRows implements MirrorRows {
+  readonly #connections: Connections;
+
+  /** Closes the connections when it is closed. */
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  async add(mirror: NewMirror, sealedKey: string): Promise<Mirror | undefined> {
+    const { name, account, from, requestsPerMinute, sinceMs, createdAt } = mirror;
+    const [row] = await this.#connections.query(
+      `INSERT INTO mirror (name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING RETURNING ${columns}`,
+      [name, account, from, sealedKey, requestsPerMinute, sinceMs, createdAt],
+    );
+    return row && readMirror(row);
+  }
+
+  async mirrors(): Promise<readonly Mirror[]> {
+    return (await this.#connections.query(`SELECT ${columns} FROM mirror ORDER BY name`)).map(readMirror);
+  }
+
+  async change(id: number, { from, sealedKey, requestsPerMinute }: MirrorChanges): Promise<void> {
+    await this.#connections.query(
+      `UPDATE mirror SET url = coalesce($1, url), sealed_key = coalesce($2, sealed_key),
+         requests_per_minute = coalesce($3, requests_per_minute) WHERE id = $4`,
+      [from ?? null, sealedKey ?? null, requestsPerMinute ?? null, id],
+    );
+  }
+
+  async pause(id: number, pause: Pause | undefined): Promise<void> {
+    await this.#connections.query('UPDATE mirror SET pause_reason = $1, paused_at = $2 WHERE id = $3', [
+      pause?.reason ?? null,
+      pause?.at ?? null,
+      id,
+    ]);
+  }
+
+  async remove(id: number): Promise<boolean> {
+    return (await this.#connections.query('DELETE FROM mirror WHERE id = $1 RETURNING id', [id])).length > 0;
+  }
+
+  async lease(id: number, holder: string, leaseMs: number): Promise<boolean> {
+    const taken = await this.#connections.query(
+      `UPDATE mirror SET holder = $2, leased_until = now() + $3 * interval '1 millisecond'
+       WHERE id = $1 AND (holder IS NULL OR holder = $2 OR leased_until < now()) RETURNING id`,
+      [id, holder, leaseMs],
+    );
+    return taken.length > 0;
+  }
+
+  async release(id: number, holder: string): Promise<void> {
+    await this.#connections.query('UPDATE mirror SET holder = NULL WHERE id = $1 AND holder = $2', [id, holder]);
+  }
+
+  async place(id: number): Promise<string | undefined> {
+    const [[place] = []] = await this.#connections.query('SELECT place FROM mirror WHERE id = $1', [id]);
+    return optional(place, text);
+  }
+
+  async keep(id: number, holder: string, { place, follow, unfollow }: Kept): Promise<boolean> {
+    return this.#connections.transaction('', async session => {
+      const kept = await session.query('UPDATE mirror SET place = $1 WHERE id = $2 AND holder = $3 RETURNING id', [
+        place,
+        id,
+        holder,
+      ]);
+      if (kept.length === 0) return false;
+      // One statement sets a row once.
+      const last = [...new Map(follow.map(one => [one.messageId, one])).values()];
+      if (last.length > 0)
+        await session.query(
+          `INSERT INTO mirror_followed (mirror_id, message_id, sent_at, due_at)
+           SELECT $1, f.* FROM unnest($2::text[], $3::bigint[], $4::bigint[]) f
+           ON CONFLICT (mirror_id, message_id) DO UPDATE SET due_at = excluded.due_at`,
+          [
+            id,
+            texts(last.map(one => one.messageId)),
+            bigints(last.map(one => one.sentAt)),
+            bigints(last.map(one => one.dueAt)),
+          ],
+        );
+      if (unfollow.length > 0)
+        await session.query('DELETE FROM mirror_followed WHERE mirror_id = $1 AND message_id = ANY ($2::text[])', [
+          id,
+          texts(unfollow),
+        ]);
+      return true;
+    });
+  }
+
+  async due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]> {
+    const rows = await this.#connections.query(
+      `SELECT message_id, sent_at, due_at FROM mirror_followed WHERE mirror_id = $1 AND due_at <= $2
+       ORDER BY due_at LIMIT $3`,
+      [id, at, limit],
+    );
+    return rows.map(([messageId, sentAt, dueAt]) => ({
+      messageId: text(messageId),
+      sentAt: integer(sentAt),
+      dueAt: integer(dueAt),
+    }));
+  }
+
+  async followed(id: number): Promise<number> {
+    const [[messages] = []] = await this.#connections.query(
+      'SELECT count(*) FROM mirror_followed WHERE mirror_id = $1',
+      [id],
+    );
+    return integer(messages);
+  }
+
+  async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
+    return this.#connections.transaction('', async session => {
+      const [[spent = ''] = []] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
+      const next = spending(readSlots(text(spent)), at, budget, isPatient);
+      if (typeof next === 'number') return next;
+      await session.query('UPDATE mirror SET spent = $1 WHERE id = $2', [writeSlots(next), id]);
+      return undefined;
+    });
+  }
+
+  async spent(id: number, at: EpochMs): Promise<Spent> {
+    const [[spent = ''] = []] = await this.#connections.query('SELECT spent FROM mirror WHERE id = $1', [id]);
+    return spentIn(readSlots(text(spent)), at);
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+}
+
+const columns =
+  'id, name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at, pause_reason, paused_at';
+
+function readMirror([id, name, account, from, sealedKey, limit, sinceMs, createdAt, reason, pausedAt]: Row): Mirror {
+  const pause = optional(reason, text);
+  return {
+    id: integer(id),
+    name: text(name),
+    account: integer(account),
+    from: text(from),
+    sealedKey: text(sealedKey),
+    requestsPerMinute: integer(limit),
+    sinceMs: integer(sinceMs),
+    createdAt: integer(createdAt),
+    ...(pause !== undefined && { pause: { reason: pause, at: integer(pausedAt) } }),
+  };
+}

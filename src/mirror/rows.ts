@@ -1,0 +1,96 @@
+import type { AccountId, EpochMs } from '../domain/message.ts';
+
+/** Something the operator can put right; `message` is one line that says what. */
+export class MirrorError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'MirrorError';
+  }
+}
+
+/** Why a mirror rests: somebody told it to, or the other side refused its key. */
+export type Pause = { readonly reason: string; readonly at: EpochMs };
+
+/** An account of another log that is kept here, in an account of ours. */
+export type Mirror = {
+  readonly id: number;
+  /** Of all mirrors only one has it. */
+  readonly name: string;
+  readonly account: AccountId;
+  /** Where the other log is, such as `https://xyz.api.infobip.com`. */
+  readonly from: string;
+  /** The key to the other log as `Secrets` sealed it, for `keyOwner`. */
+  readonly sealedKey: string;
+  /** What it may ask a minute; a hard bound. */
+  readonly requestsPerMinute: number;
+  /** How far back it reads at first. */
+  readonly sinceMs: number;
+  readonly createdAt: EpochMs;
+  readonly pause?: Pause;
+};
+
+export type NewMirror = Omit<Mirror, 'id' | 'sealedKey' | 'pause'>;
+export type MirrorChanges = Partial<Pick<Mirror, 'from' | 'sealedKey' | 'requestsPerMinute'>>;
+
+/** Binds a sealed key to its mirror. */
+export const keyOwner = (name: string) => `the key of the mirror ${name}`;
+
+/** A message whose status is not final, with the moment it is to be asked for again, by the clock of the other side. */
+export type Followed = { readonly messageId: string; readonly sentAt: EpochMs; readonly dueAt: EpochMs };
+
+/** What a step leaves behind, kept as one. */
+export type Kept = {
+  /** As `writePlace` gives it. */
+  readonly place: string;
+  /** To be followed from now on, or asked for at another time. */
+  readonly follow: readonly Followed[];
+  /** No longer to be followed; ids that are not are welcome. */
+  readonly unfollow: readonly string[];
+};
+
+/** Requests of the last minute that a mirror made, and those of them that can wait. */
+export type Spent = { readonly requests: number; readonly patient: number };
+
+/** `all` bounds every request of a minute, `patient` those that can wait. */
+export type Budget = { readonly all: number; readonly patient: number };
+
+/**
+ * Where mirrors and their places are kept: for a server, and for the commands beside it. It keeps what it is given: the
+ * rules are those of `Mirrors`. Calls reject with `Unavailable` when it cannot be read or kept now.
+ */
+export interface MirrorRows {
+  /** `undefined` when the name is taken. */
+  add(mirror: NewMirror, sealedKey: string): Promise<Mirror | undefined>;
+  /** By name. */
+  mirrors(): Promise<readonly Mirror[]>;
+  change(id: number, changes: MirrorChanges): Promise<void>;
+  /** `undefined` lets it go on. */
+  pause(id: number, pause: Pause | undefined): Promise<void>;
+  /** With all that is kept of it; `false` when there is no such mirror. */
+  remove(id: number): Promise<boolean>;
+
+  /**
+   * Whether `holder` alone may run the mirror for the next `leaseMs`, by the clock of the place: it has the lease already,
+   * or nobody has. Where only one process can have the place open, it always may.
+   */
+  lease(id: number, holder: string, leaseMs: number): Promise<boolean>;
+  /** Gives the lease back at once, if `holder` has it. */
+  release(id: number, holder: string): Promise<void>;
+
+  /** What the last step left; `undefined` before the first. */
+  place(id: number): Promise<string | undefined>;
+  /** Keeps what a step left; `false`, and nothing is kept, when `holder` has no lease any more or the mirror is gone. */
+  keep(id: number, holder: string, kept: Kept): Promise<boolean>;
+  /** Followed messages that are due at a moment, the longest overdue first. */
+  due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]>;
+  followed(id: number): Promise<number>;
+
+  /**
+   * Counts one request if the budget has room for it, durably: also after a kill -9, and when several processes ask.
+   * `undefined` when it was counted, else the time until there may be room.
+   */
+  spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined>;
+  spent(id: number, at: EpochMs): Promise<Spent>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,149 @@
+import type { AccountId, EpochMs } from '../domain/message.ts';
+import { Unavailable, Unusable } from '../failures.ts';
+import type { Store } from '../store/store.ts';
+import { figuresOf, type MirrorFigures } from './figures.ts';
+import type { Mirrors } from './mirrors.ts';
+import type { Gap } from './place.ts';
+import type { Mirror, MirrorRows } from './rows.ts';
+import { askUpstream } from './upstream.ts';
+import { type MirrorNote, MirrorWorker, waitOrStop } from './worker.ts';
+
+export type RunnerOptions = {
+  readonly mirrors: Mirrors;
+  readonly rows: MirrorRows;
+  readonly store: Pick<Store, 'record'>;
+  /** Names this process among those that share the rows. */
+  readonly holder: string;
+  readonly retentionMs: number;
+  readonly fetch: typeof fetch;
+  readonly clock: () => EpochMs;
+  readonly note: (note: MirrorNote) => void;
+};
+
+/** Mirrors are looked at this often: what a command changed holds from then on. */
+const lookMs = 1000;
+/** Another process takes a mirror over once its lease is this old, and it is renewed at each look. */
+const leaseMs = 7000;
+/** After a failure that is not of the other side. */
+const restMs = 5000;
+
+type Running = {
+  /** What it was started with: a change starts it anew. */
+  readonly terms: string;
+  readonly stopping: AbortController;
+  readonly ended: Promise<void>;
+};
+
+/** Runs the mirrors of a log, each in one of the processes that share it. */
+export class MirrorRunner {
+  readonly #options: RunnerOptions;
+  readonly #running = new Map<number, Running>();
+  readonly #restingUntil = new Map<number, EpochMs>();
+  readonly #stopping = new AbortController();
+  #figures: readonly MirrorFigures[] = [];
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#looking = this.#lookOn();
+  }
+
+  /** Lets go of every mirror at once, so that another process need not wait for the lease to end. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#looking;
+    await Promise.all([...this.#running.keys()].map(id => this.#end(id)));
+  }
+
+  /** As they were a moment ago. */
+  figures(): readonly MirrorFigures[] {
+    return this.#figures;
+  }
+
+  /** What is missing of an account, oldest first. */
+  gaps(account: AccountId): readonly Gap[] {
+    return this.#figures.filter(one => one.mirror.account === account).flatMap(one => one.gaps);
+  }
+
+  async #lookOn(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#look();
+      } catch (error) {
+        this.#tell('mirrors cannot be looked at now', undefined, error);
+      }
+      await waitOrStop(lookMs, signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { rows, holder, clock, retentionMs } = this.#options;
+    const mirrors = await rows.mirrors();
+    const active = new Set(mirrors.filter(one => one.pause === undefined).map(one => one.id));
+    for (const id of this.#running.keys()) if (!active.has(id)) await this.#end(id);
+    for (const mirror of mirrors) {
+      if (!active.has(mirror.id) || (this.#restingUntil.get(mirror.id) ?? 0) > clock()) continue;
+      if (await rows.lease(mirror.id, holder, leaseMs)) await this.#keepRunning(mirror);
+      else await this.#end(mirror.id);
+    }
+    const figures: MirrorFigures[] = [];
+    for (const mirror of mirrors) figures.push(await figuresOf(mirror, rows, clock(), { ...mirror, retentionMs }));
+    this.#figures = figures;
+  }
+
+  async #keepRunning(mirror: Mirror): Promise<void> {
+    const terms = JSON.stringify([mirror.from, mirror.sealedKey, mirror.requestsPerMinute]);
+    const running = this.#running.get(mirror.id);
+    if (running?.terms === terms) return;
+    if (running !== undefined) await this.#stopWorker(mirror.id);
+    const stopping = new AbortController();
+    const ended = this.#run(mirror, stopping.signal);
+    const begun = { terms, stopping, ended };
+    this.#running.set(mirror.id, begun);
+    ended.then(() => {
+      if (this.#running.get(mirror.id) === begun) this.#running.delete(mirror.id);
+    });
+  }
+
+  /** Never rejects: a mirror that fails rests, and is tried again. */
+  async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
+    const { mirrors, rows, store, holder, retentionMs, fetch, clock, note } = this.#options;
+    try {
+      const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
+      const terms = { ...mirror, retentionMs };
+      const others = { clock, random: Math.random, wait: waitOrStop, note };
+      await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#restingUntil.set(mirror.id, clock() + restMs);
+      this.#tell('a mirror cannot go on now; trying again', mirror, error);
+    }
+  }
+
+  async #end(id: number): Promise<void> {
+    if (!this.#running.has(id)) return;
+    await this.#stopWorker(id);
+    const { rows, holder } = this.#options;
+    await rows.release(id, holder).catch(error => this.#tell('a mirror could not be handed over', undefined, error));
+  }
+
+  async #stopWorker(id: number): Promise<void> {
+    const running = this.#running.get(id);
+    running?.stopping.abort();
+    await running?.ended;
+    this.#running.delete(id);
+  }
+
+  #tell(message: string, mirror: Mirror | undefined, error: unknown): void {
+    const isExpected = error instanceof Unavailable || error instanceof Unusable;
+    const detail = {
+      ...(mirror && { mirror: mirror.name }),
+      ...(isExpected ? { reason: error.message } : { err: error }),
+    };
+    this.#options.note({ level: isExpected ? 'warn' : 'error', message, detail });
+  }
+}

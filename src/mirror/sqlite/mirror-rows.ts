@@ -1,0 +1,160 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { transact } from '../../accounts/sqlite/accounts-file.ts';
+import { integer, optionalInteger, optionalText, type Row, text } from '../../accounts/sqlite/row.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import { Unavailable } from '../../failures.ts';
+import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
+import type { Budget, Followed, Kept, Mirror, MirrorChanges, MirrorRows, NewMirror, Pause, Spent } from '../rows.ts';
+import { openMirrorFile } from './mirror-file.ts';
+
+/**
+ * Mirrors in a file of the data folder. Only one server can have the folder, so it always has the lease; the commands
+ * change mirrors beside it.
+ */
+export class SqliteMirrorRows implements MirrorRows {
+  readonly #db: DatabaseSync;
+
+  /** Makes the file when it is not there. Throws `MirrorError` when it cannot be used. */
+  constructor(path: string) {
+    this.#db = openMirrorFile(path);
+  }
+
+  async add(mirror: NewMirror, sealedKey: string): Promise<Mirror | undefined> {
+    const { name, account, from, requestsPerMinute, sinceMs, createdAt } = mirror;
+    return this.#work(() => {
+      const row = this.#db
+        .prepare(
+          `INSERT INTO mirror (name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING *`,
+        )
+        .get(name, account, from, sealedKey, requestsPerMinute, sinceMs, createdAt);
+      return row && readMirror(row);
+    });
+  }
+
+  async mirrors(): Promise<readonly Mirror[]> {
+    return this.#work(() => this.#db.prepare('SELECT * FROM mirror ORDER BY name').all().map(readMirror));
+  }
+
+  async change(id: number, { from, sealedKey, requestsPerMinute }: MirrorChanges): Promise<void> {
+    this.#work(() =>
+      this.#db
+        .prepare(
+          `UPDATE mirror SET url = coalesce(?, url), sealed_key = coalesce(?, sealed_key),
+             requests_per_minute = coalesce(?, requests_per_minute) WHERE id = ?`,
+        )
+        .run(from ?? null, sealedKey ?? null, requestsPerMinute ?? null, id),
+    );
+  }
+
+  async pause(id: number, pause: Pause | undefined): Promise<void> {
+    this.#work(() =>
+      this.#db
+        .prepare('UPDATE mirror SET pause_reason = ?, paused_at = ? WHERE id = ?')
+        .run(pause?.reason ?? null, pause?.at ?? null, id),
+    );
+  }
+
+  async remove(id: number): Promise<boolean> {
+    return this.#work(() => Number(this.#db.prepare('DELETE FROM mirror WHERE id = ?').run(id).changes) > 0);
+  }
+
+  async lease(id: number): Promise<boolean> {
+    return this.#work(() => this.#db.prepare('SELECT 1 FROM mirror WHERE id = ?').get(id) !== undefined);
+  }
+
+  async release(): Promise<void> {}
+
+  async place(id: number): Promise<string | undefined> {
+    return this.#work(() => {
+      const row = this.#db.prepare('SELECT place FROM mirror WHERE id = ?').get(id);
+      return row && optionalText(row, 'place');
+    });
+  }
+
+  async keep(id: number, _holder: string, { place, follow, unfollow }: Kept): Promise<boolean> {
+    return this.#work(() =>
+      transact(this.#db, () => {
+        const kept = this.#db.prepare('UPDATE mirror SET place = ? WHERE id = ?').run(place, id);
+        if (Number(kept.changes) === 0) return false;
+        const adding = this.#db.prepare(
+          `INSERT INTO followed (mirror_id, message_id, sent_at, due_at) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET due_at = excluded.due_at`,
+        );
+        for (const { messageId, sentAt, dueAt } of follow) adding.run(id, messageId, sentAt, dueAt);
+        const ending = this.#db.prepare('DELETE FROM followed WHERE mirror_id = ? AND message_id = ?');
+        for (const messageId of unfollow) ending.run(id, messageId);
+        return true;
+      }),
+    );
+  }
+
+  async due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]> {
+    return this.#work(() =>
+      this.#db
+        .prepare('SELECT * FROM followed WHERE mirror_id = ? AND due_at <= ? ORDER BY due_at LIMIT ?')
+        .all(id, at, limit)
+        .map(row => ({
+          messageId: text(row, 'message_id'),
+          sentAt: integer(row, 'sent_at'),
+          dueAt: integer(row, 'due_at'),
+        })),
+    );
+  }
+
+  async followed(id: number): Promise<number> {
+    return this.#work(() => {
+      const row = this.#db.prepare('SELECT count(*) AS messages FROM followed WHERE mirror_id = ?').get(id);
+      return integer(row ?? {}, 'messages');
+    });
+  }
+
+  async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
+    return this.#work(() =>
+      transact(this.#db, () => {
+        const next = spending(readSlots(this.#spent(id)), at, budget, isPatient);
+        if (typeof next === 'number') return next;
+        this.#db.prepare('UPDATE mirror SET spent = ? WHERE id = ?').run(writeSlots(next), id);
+        return undefined;
+      }),
+    );
+  }
+
+  async spent(id: number, at: EpochMs): Promise<Spent> {
+    return this.#work(() => spentIn(readSlots(this.#spent(id)), at));
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #spent(id: number): string {
+    const row = this.#db.prepare('SELECT spent FROM mirror WHERE id = ?').get(id);
+    return row === undefined ? '' : text(row, 'spent');
+  }
+
+  /** A full disk, or a command that holds the file for long, may pass. */
+  #work<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR')) throw error;
+      throw new Unavailable(`the file of the mirrors cannot be used now: ${error.message}`, 1000, { cause: error });
+    }
+  }
+}
+
+function readMirror(row: Row): Mirror {
+  const reason = optionalText(row, 'pause_reason');
+  return {
+    id: integer(row, 'id'),
+    name: text(row, 'name'),
+    account: integer(row, 'account_id'),
+    from: text(row, 'url'),
+    sealedKey: text(row, 'sealed_key'),
+    requestsPerMinute: integer(row, 'requests_per_minute'),
+    sinceMs: integer(row, 'since_ms'),
+    createdAt: integer(row, 'created_at'),
+    ...(reason !== undefined && { pause: { reason, at: optionalInteger(row, 'paused_at') ?? 0 } }),
+  };
+}

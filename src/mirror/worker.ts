@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EpochMs, Submission } from '../domain/message.ts';
+import { Unavailable } from '../failures.ts';
+import { limits } from '../limits.ts';
+import type { Store } from '../store/store.ts';
+import { present } from '../wire/present.ts';
+import { type Asked, advance, afterFailure, type Moved, type Seen, withClock } from './advance.ts';
+import { budgetOf, type Terms, windowMs, withinAllowed } from './pace.ts';
+import { beginning, type Place, readPlace, writePlace } from './place.ts';
+import { plan, settled } from './plan.ts';
+import { mirroredRecord } from './records.ts';
+import type { Followed, Mirror, MirrorRows } from './rows.ts';
+import type { Ask, Rows } from './upstream.ts';
+
+/** Something worth a line in the operator's log. */
+export type MirrorNote = {
+  readonly message: string;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly detail: object;
+};
+
+export type WorkerOptions = {
+  readonly mirror: Mirror;
+  /** Who holds the lease. */
+  readonly holder: string;
+  readonly rows: MirrorRows;
+  readonly store: Pick<Store, 'record'>;
+  readonly ask: Ask;
+  readonly terms: Terms;
+  readonly clock: () => EpochMs;
+  /** In 0…1. */
+  readonly random: () => number;
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly note: (note: MirrorNote) => void;
+};
+
+/** The lease went to another process, the mirror was removed, or the other side refused its key. */
+type End = 'ended';
+
+/**
+ * Keeps one mirror going, one request after the other. What an answer holds is durable in the log before the place moves
+ * on, so whatever ends the process, the next one asks again at most what was not yet kept.
+ */
+export class MirrorWorker {
+  readonly #options: WorkerOptions;
+  #place: Place | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until it is stopped or has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const next = await this.step(signal);
+      if (next === 'ended') return;
+      if (next > 0) await this.#options.wait(next, signal);
+    }
+  }
+
+  /** One step; the milliseconds until the next. Rejects with `Unavailable` when something cannot be kept now. */
+  async step(signal: AbortSignal): Promise<number | End> {
+    const { mirror, rows, terms, clock } = this.#options;
+    const before = this.#place ?? (await this.#read());
+    const now = clock();
+    const place = settled(before, now, terms);
+    const theirNow = now + place.skewMs;
+    const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, limits.pageLogsMax);
+    const gone = due.filter(one => one.sentAt < theirNow - windowMs);
+    if (gone.length > 0) return this.#giveUp(place, gone);
+    const allowed = withinAllowed(place, terms);
+    const step = plan(place, due, now, allowed);
+    if (step.kind === 'wait') return step.ms;
+    const fullForMs = await rows.spend(mirror.id, now, budgetOf(place, allowed), step.isPatient);
+    if (fullForMs !== undefined) return Math.min(fullForMs, waitMsMax);
+    const { moved, isRefused } = await this.#ask(place, step, signal);
+    return (await this.#keep(moved)) && !isRefused ? 0 : 'ended';
+  }
+
+  /** What left the other side's log while nothing could be asked keeps the status it was last seen with. */
+  async #giveUp(place: Place, gone: readonly Followed[]): Promise<number | End> {
+    const unsettled = place.unsettled + gone.length;
+    const kept = { place: { ...place, unsettled }, follow: [], unfollow: gone.map(one => one.messageId) };
+    return (await this.#keep(kept)) ? 0 : 'ended';
+  }
+
+  async #ask(
+    place: Place,
+    step: Asked,
+    signal: AbortSignal,
+  ): Promise<{ readonly moved: Moved; readonly isRefused: boolean }> {
+    const { mirror, rows, ask, clock, random, note, terms } = this.#options;
+    const askedAt = clock();
+    const { rows: answer, failure, date, heardAt } = await ask(step.question, signal);
+    const dated = withClock(place, date, heardAt);
+    if (failure !== undefined) {
+      const { reason } = { reason: 'asked too often', ...failure };
+      note({ level: 'warn', message: 'a mirror has no answer', detail: { mirror: mirror.name, reason } });
+      const isRefused = failure.kind === 'refused';
+      if (isRefused) await rows.pause(mirror.id, { reason, at: clock() });
+      return { moved: afterFailure(dated, step, failure, clock(), random(), terms), isRefused };
+    }
+    const { seen, ...counts } = await this.#record(answer, clock() + Math.max(0, dated.skewMs), signal);
+    const { results, ...page } = answer;
+    const moved = advance(dated, step, { ...page, seen, count: results.length }, askedAt, clock(), terms);
+    return { moved: { ...moved, place: counted(moved.place, counts) }, isRefused: false };
+  }
+
+  /** Records what an answer holds; `receivedAt` is the later of both clocks, since the dates are by the other side's. */
+  async #record({ results }: Rows, receivedAt: EpochMs, signal: AbortSignal) {
+    const { terms, clock } = this.#options;
+    const sentSince = clock() - terms.retentionMs;
+    const submissions: Submission[] = [];
+    const seen: Seen[] = [];
+    let refused = 0;
+    for (const result of results) {
+      const { submission, messageId, sentAt, flaws } = mirroredRecord(result);
+      if (flaws.length > 0) this.#tellFlaw(messageId, flaws);
+      if (submission === undefined) refused++;
+      else if (sentAt !== undefined && sentAt >= sentSince) submissions.push(submission);
+      if (messageId !== undefined && sentAt !== undefined)
+        seen.push({ messageId, sentAt, isFinal: submission?.status?.final ?? submission === undefined });
+    }
+    let [recorded, changed] = [0, 0];
+    for (let at = 0; at < submissions.length; at += limits.batchRecordsMax) {
+      const part = submissions.slice(at, at + limits.batchRecordsMax);
+      const outcome = await this.#recordPart(part, receivedAt, sentSince, signal);
+      recorded += outcome.recorded;
+      changed += outcome.updated;
+      refused += outcome.refused;
+    }
+    return { seen, recorded, changed, refused };
+  }
+
+  async #recordPart(submissions: readonly Submission[], receivedAt: EpochMs, sentSince: EpochMs, signal: AbortSignal) {
+    const { mirror, store, note } = this.#options;
+    const batch = { account: mirror.account, binding: {}, receivedAt, sentSince };
+    const first = await this.#untilKept(() => store.record({ ...batch, submissions }), signal);
+    // What identifies a message does not change here; what became of it must not be lost for that.
+    const differing = first.rejected.filter(({ violations }) =>
+      violations.every(one => /^differs/.test(one.violation)),
+    );
+    for (const { messageId, violations } of first.rejected.slice(0, notesMax))
+      note({
+        level: 'warn',
+        message: 'a mirrored message is not taken as it is',
+        detail: { mirror: mirror.name, messageId, violations },
+      });
+    const refused = first.rejected.length - differing.length;
+    const states = differing.flatMap(({ index }) => {
+      const { messageId, status, error, doneAt, price } = submissions[index] ?? {};
+      return messageId === undefined ? [] : [{ messageId, ...present({ status, error, doneAt, price }) }];
+    });
+    if (states.length === 0) return { recorded: first.recorded, updated: first.updated, refused };
+    const second = await this.#untilKept(() => store.record({ ...batch, submissions: states }), signal);
+    return {
+      recorded: first.recorded,
+      updated: first.updated + second.updated,
+      refused: refused + second.rejected.length,
+    };
+  }
+
+  /** An answer is not asked for again because the log cannot keep it now. */
+  async #untilKept<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        const { mirror, note } = this.#options;
+        note({
+          level: 'warn',
+          message: 'a mirror waits for the log',
+          detail: { mirror: mirror.name, reason: error.message },
+        });
+        await this.#options.wait(error.retryAfterMs, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  async #read(): Promise<Place> {
+    const { mirror, rows } = this.#options;
+    const kept = await rows.place(mirror.id);
+    return kept === undefined ? beginning : readPlace(kept, mirror.name);
+  }
+
+  /** Whether this process still may go on. */
+  async #keep({ place, follow, unfollow }: Moved): Promise<boolean> {
+    const { mirror, rows, holder } = this.#options;
+    const isKept = await rows.keep(mirror.id, holder, { place: writePlace(place), follow, unfollow });
+    this.#place = isKept ? place : undefined;
+    return isKept;
+  }
+
+  #tellFlaw(messageId: string | undefined, flaws: readonly string[]): void {
+    const { mirror, note } = this.#options;
+    note({
+      level: 'warn',
+      message: 'a mirrored message has what cannot be taken',
+      detail: { mirror: mirror.name, messageId, flaws },
+    });
+  }
+}
+
+const waitMsMax = 1000;
+const notesMax = 10;
+
+function counted(place: Place, { recorded, changed, refused }: Pick<Place, 'recorded' | 'changed' | 'refused'>): Place {
+  return {
+    ...place,
+    recorded: place.recorded + recorded,
+    changed: place.changed + changed,
+    refused: place.refused + refused,
+  };
+}
+
+/** Waits, unless it is told to stop. */
+export async function waitOrStop(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(error => {
+    if (!signal.aborted) throw error;
+  });
+}

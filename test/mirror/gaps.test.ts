@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { beginning, type Place, withGap } from '../../src/mirror/place.ts';
+import { hour, minute, World } from './world.ts';
+
+test('away for longer than 48 hours → the gap is what left unread, and nothing else is missing', async () => {
+  const world = new World();
+  world.addPast(40, 40 * hour);
+  await world.run(2 * minute);
+  const awaySince = world.theirs;
+  world.infobip.isAway = true;
+  for (let i = 0; i < 60; i++) {
+    world.now += hour;
+    world.add();
+  }
+  world.infobip.isAway = false;
+  await world.run(5 * minute);
+  const { gaps } = await world.place();
+  const kept = await world.kept();
+  const missing = world.infobip.log.messages().filter(({ messageId }) => !kept.has(messageId));
+  expect(missing.length).toBeGreaterThan(0);
+  expect(gaps).toHaveLength(1);
+  const [gap] = gaps;
+  for (const { sentAt } of missing) expect(sentAt >= (gap?.from ?? 0) && sentAt < (gap?.until ?? 0)).toBe(true);
+  // Neither what was read before nor what was still there belongs to it.
+  expect(Math.abs((gap?.from ?? 0) - awaySince)).toBeLessThan(minute);
+  expect(Math.abs((gap?.until ?? 0) - (world.theirs - 48 * hour))).toBeLessThan(6 * minute);
+  expect(world.infobip.log.messages().filter(one => one.sentAt < (gap?.from ?? 0) && !kept.has(one.messageId))).toEqual(
+    [],
+  );
+});
+
+test('a catch-up too slow for what is about to leave → what left is told, and only that', async () => {
+  const world = new World({ terms: { requestsPerMinute: 2 } });
+  world.addPast(6000, 47 * hour + 58 * minute);
+  await world.run(30 * minute);
+  const kept = await world.kept();
+  const { gaps, reads } = await world.place();
+  const missing = world.infobip.log.messages().filter(({ messageId }) => !kept.has(messageId));
+  expect(missing.length).toBeGreaterThan(0);
+  const isTold = (sentAt: number) =>
+    [...gaps, ...reads].some(range => sentAt >= range.from - 5 * minute && sentAt < range.until);
+  expect(missing.filter(one => !isTold(one.sentAt))).toEqual([]);
+});
+
+test('gaps that touch → one, and past retention → none', async () => {
+  const reason = 'r';
+  const gaps = withGap(withGap(withGap([], { from: 10, until: 20, reason }), { from: 30, until: 40, reason }), {
+    from: 20,
+    until: 30,
+    reason,
+  });
+  expect(gaps).toEqual([{ from: 10, until: 40, reason }]);
+  expect(withGap(gaps, { from: 50, until: 50, reason })).toEqual(gaps);
+  const world = new World({ terms: { retentionMs: hour } });
+  const old: Place = {
+    ...beginning,
+    begunAt: 0,
+    head: world.now,
+    gaps: [{ from: 0, until: world.now - 2 * hour, reason }],
+  };
+  const { id } = await world.mirror();
+  await world.rows.keep(id, 'any', { place: JSON.stringify(old), follow: [], unfollow: [] });
+  world.add();
+  await world.run(minute);
+  expect((await world.place()).gaps).toEqual([]);
+});

@@ -1,0 +1,188 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
+import { counting, readSlots, type Slots, spending, spentIn, writeSlots } from '../../src/mirror/budget.ts';
+import { PostgresMirrorRows } from '../../src/mirror/postgres/mirror-rows.ts';
+import type { Mirror, MirrorRows } from '../../src/mirror/rows.ts';
+import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
+import { Connections } from '../../src/postgres/connections.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** Where mirrors are kept: `open` gives the same place again, as another process has it. */
+type Place = { readonly account: number; readonly open: () => MirrorRows };
+
+let server: PostgresServer;
+let schemas = 0;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+const places: Readonly<Record<string, () => Promise<Place>>> = {
+  'a file': async () => {
+    const path = `${temporaryFolder()}/data/mirrors.db`;
+    return { account: 1, open: () => closing(new SqliteMirrorRows(path)) };
+  },
+  PostgreSQL: async () => {
+    const target = { url: await server.database(), schema: `mirrors_${++schemas}` };
+    await migrate(target, () => {});
+    const connections = () => new Connections({ ...target, statementTimeoutMs: 5000, max: 2, note: () => {} });
+    const accounts = new PostgresAccountRows(connections());
+    const account = await accounts.addAccount({ id: 1, name: 'a', createdAt: 0 });
+    await accounts.close();
+    return { account: account?.id ?? 0, open: () => closing(new PostgresMirrorRows(connections())) };
+  },
+};
+
+function closing<T extends MirrorRows>(rows: T): T {
+  onTestFinished(() => rows.close());
+  return rows;
+}
+
+async function add({ account }: Place, rows: MirrorRows, name = 'm'): Promise<Mirror> {
+  const mirror = { name, account, from: 'https://x', requestsPerMinute: 60, sinceMs: 172_800_000, createdAt: 5 };
+  const made = await rows.add(mirror, 'sealed');
+  if (made === undefined) throw new Error('the name is taken');
+  return made;
+}
+
+const later = 1_900_000_000_000;
+const message = (number: number) => ({ messageId: `m,"${number}\\`, sentAt: later + number, dueAt: later + number });
+
+describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
+  test('added, changed, paused, removed → as it was told, and so for every process', async () => {
+    const place = await make();
+    const [rows, elsewhere] = [place.open(), place.open()];
+    const made = await add(place, rows);
+    expect(made).toEqual({
+      id: made.id,
+      name: 'm',
+      account: place.account,
+      from: 'https://x',
+      sealedKey: 'sealed',
+      requestsPerMinute: 60,
+      sinceMs: 172_800_000,
+      createdAt: 5,
+    });
+    expect(await rows.add({ ...made, from: 'https://y' }, 'other')).toBeUndefined();
+    expect(await elsewhere.mirrors()).toEqual([made]);
+    await rows.change(made.id, { sealedKey: 'new', requestsPerMinute: 7 });
+    await rows.pause(made.id, { reason: 'refused', at: later });
+    expect(await elsewhere.mirrors()).toEqual([
+      { ...made, sealedKey: 'new', requestsPerMinute: 7, pause: { reason: 'refused', at: later } },
+    ]);
+    await elsewhere.pause(made.id, undefined);
+    expect((await rows.mirrors())[0]).not.toHaveProperty('pause');
+    expect(await elsewhere.remove(made.id)).toBe(true);
+    expect(await rows.remove(made.id)).toBe(false);
+    expect(await rows.mirrors()).toEqual([]);
+  });
+
+  test('a step is kept → its place and what is followed, whole, until it is removed', async () => {
+    const place = await make();
+    const rows = place.open();
+    const { id } = await add(place, rows);
+    const other = await add(place, rows, 'other');
+    expect(await rows.place(id)).toBeUndefined();
+    expect(await rows.lease(id, 'me', 60_000)).toBe(true);
+    const follow = [message(3), message(1), message(2)];
+    expect(await rows.keep(id, 'me', { place: 'p1', follow, unfollow: ['never'] })).toBe(true);
+    expect(await rows.place(id)).toBe('p1');
+    expect(await rows.due(id, later + 2, 10)).toEqual([message(1), message(2)]);
+    expect(await rows.due(id, later + 9, 1)).toEqual([message(1)]);
+    expect(await rows.due(other.id, later + 9, 9)).toEqual([]);
+    const again = { ...message(1), dueAt: later + 50 };
+    expect(
+      await rows.keep(id, 'me', { place: 'p2', follow: [message(1), again], unfollow: [message(2).messageId] }),
+    ).toBe(true);
+    expect(await place.open().due(id, later + 99, 10)).toEqual([message(3), again]);
+    expect(await rows.followed(id)).toBe(2);
+    await rows.remove(id);
+    expect(await rows.keep(id, 'me', { place: 'p3', follow: [message(4)], unfollow: [] })).toBe(false);
+    expect(await rows.due(id, later + 99, 10)).toEqual([]);
+  });
+
+  test('many ask at once → never more than the budget in any minute', async () => {
+    const place = await make();
+    const [rows, elsewhere] = [place.open(), place.open()];
+    const { id } = await add(place, rows);
+    const budget = { all: 5, patient: 2 };
+    const asked = [...Array.from({ length: 4 }, () => true), ...Array.from({ length: 6 }, () => false)];
+    const waits = await Promise.all(
+      asked.map((isPatient, i) => (i % 2 ? rows : elsewhere).spend(id, later, budget, isPatient)),
+    );
+    expect(waits.filter(wait => wait === undefined)).toHaveLength(5);
+    expect(await rows.spent(id, later)).toEqual({ requests: 5, patient: 2 });
+    expect(await rows.spend(id, later + 59_999, budget, false)).toBeGreaterThan(0);
+    expect(await rows.spend(id, later + 61_000, budget, true)).toBeUndefined();
+  });
+
+  if (kind !== 'a file')
+    test('two processes → one has the lease, and the other only when it is over or given back', async () => {
+      const place = await make();
+      const [rows, elsewhere] = [place.open(), place.open()];
+      const { id } = await add(place, rows);
+      expect(await rows.lease(id, 'one', 60_000)).toBe(true);
+      expect(await elsewhere.lease(id, 'two', 60_000)).toBe(false);
+      expect(await elsewhere.keep(id, 'two', { place: 'p', follow: [], unfollow: [] })).toBe(false);
+      await elsewhere.release(id, 'two');
+      expect(await rows.lease(id, 'one', 60_000)).toBe(true);
+      await rows.release(id, 'one');
+      expect(await elsewhere.lease(id, 'two', 1)).toBe(true);
+      // Over by the clock of the database: the next statement comes after it.
+      await expect.poll(() => rows.lease(id, 'one', 60_000)).toBe(true);
+      expect(await elsewhere.keep(id, 'two', { place: 'p', follow: [], unfollow: [] })).toBe(false);
+      expect(await rows.place(id)).toBeUndefined();
+    });
+});
+
+describe('the budget', () => {
+  const wish = fc.record({ afterMs: fc.integer({ min: 0, max: 9000 }), isPatient: fc.boolean() });
+
+  test('any wishes → no minute has more than the budget, and who waits as told gets through', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(wish, { maxLength: 200 }),
+        (all, patient, wishes) => {
+          let at = later;
+          let slots: Slots = [];
+          const made: { at: number; isPatient: boolean }[] = [];
+          for (const { afterMs, isPatient } of wishes) {
+            at += afterMs;
+            for (
+              let next = spending(slots, at, { all, patient }, isPatient);
+              ;
+              next = spending(slots, at, { all, patient }, isPatient)
+            ) {
+              if (typeof next === 'number') {
+                expect(next).toBeGreaterThan(0);
+                at += next;
+                continue;
+              }
+              slots = readSlots(writeSlots(next));
+              break;
+            }
+            made.push({ at, isPatient });
+            const within = made.filter(one => one.at > at - 60_000);
+            expect(within.length).toBeLessThanOrEqual(all);
+            expect(within.filter(one => one.isPatient).length).toBeLessThanOrEqual(patient);
+          }
+          expect(counting(slots, at).length).toBeLessThanOrEqual(62);
+        },
+      ),
+    );
+  });
+
+  test('the clock is put back → what was spent counts on, and not for longer than a minute', () => {
+    const slots = spending([], later, { all: 1, patient: 1 }, false);
+    if (typeof slots === 'number') throw new Error('an empty budget has room');
+    expect(spentIn(slots, later - 3_600_000)).toEqual({ requests: 1, patient: 0 });
+    const after = counting(slots, later - 3_600_000);
+    expect(spentIn(after, later - 3_600_000 + 62_000)).toEqual({ requests: 0, patient: 0 });
+  });
+});

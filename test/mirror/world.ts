@@ -1,0 +1,138 @@
+import { Random } from '../../scripts/demo/random.ts';
+import { type InfobipOptions, SimulatedInfobip } from '../../simulator/infobip.ts';
+import { type MessageOptions, shownAt, simulatedMessage } from '../../simulator/messages.ts';
+import type { EpochMs, LogRecord } from '../../src/domain/message.ts';
+import type { Terms } from '../../src/mirror/pace.ts';
+import { type Place, readPlace } from '../../src/mirror/place.ts';
+import type { Mirror, MirrorRows } from '../../src/mirror/rows.ts';
+import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
+import { askUpstream } from '../../src/mirror/upstream.ts';
+import { type MirrorNote, MirrorWorker } from '../../src/mirror/worker.ts';
+import type { Store } from '../../src/store/store.ts';
+import { logJson } from '../../src/wire/log-text.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+
+export const hour = 3_600_000;
+export const minute = 60_000;
+export const account = 7;
+const key = 'the-key-of-the-other-side';
+const holder = 'this process';
+
+/** A simulated Infobip, a log, and a mirror between them, all on one clock that stands still until it is moved. */
+export class World {
+  now: EpochMs = Date.parse('2026-03-01T12:00:00Z');
+  readonly infobip: SimulatedInfobip;
+  readonly random: Random;
+  readonly rows: MirrorRows = new SqliteMirrorRows(':memory:');
+  readonly store: Store;
+  readonly notes: MirrorNote[] = [];
+  readonly terms: Terms;
+  #mirror: Mirror | undefined;
+  #worker: MirrorWorker | undefined;
+  #ids = 0;
+
+  constructor(options: Partial<InfobipOptions> & { terms?: Partial<Terms>; store?: Store } = {}) {
+    const { terms, store, ...others } = options;
+    const seed = options.seed ?? 'a world';
+    this.random = new Random(`${seed} messages`);
+    this.infobip = new SimulatedInfobip({ seed, clock: () => this.now, keys: [key], ...others });
+    this.store = store ?? new MemoryStore();
+    this.terms = { requestsPerMinute: 60, sinceMs: 48 * hour, retentionMs: 30 * 24 * hour, ...terms };
+  }
+
+  /** Its clock at the other side. */
+  get theirs(): EpochMs {
+    return this.infobip.now();
+  }
+
+  /** A message of the other side. */
+  add(options: Partial<MessageOptions> = {}): void {
+    const messageId = `message-${++this.#ids}`;
+    this.infobip.add(simulatedMessage({ messageId, sentAt: this.theirs, ...options }, this.random));
+  }
+
+  /** So many messages, evenly over a stretch that ends now. */
+  addPast(count: number, overMs: number): void {
+    for (let i = 0; i < count; i++) this.add({ sentAt: this.theirs - overMs + Math.floor((i * overMs) / count) });
+  }
+
+  async mirror(): Promise<Mirror> {
+    const { requestsPerMinute, sinceMs } = this.terms;
+    const mirror = { name: 'a', account, from: 'http://infobip', requestsPerMinute, sinceMs, createdAt: this.now };
+    this.#mirror ??= await this.rows.add(mirror, 'sealed');
+    if (this.#mirror === undefined) throw new Error('the mirror is there already');
+    return this.#mirror;
+  }
+
+  /** As after a kill -9: what was not kept is gone. */
+  restart(): void {
+    this.#worker = undefined;
+  }
+
+  /** Runs the mirror for so long, with the traffic that `each` adds as time passes. */
+  async run(ms: number, each: (stepMs: number) => void = () => {}): Promise<void> {
+    const end = this.now + ms;
+    const { signal } = new AbortController();
+    while (this.now < end) {
+      const worker = this.#worker ?? (await this.#start());
+      this.#worker = worker;
+      const next = await worker.step(signal);
+      if (next === 'ended') return;
+      // An answer takes a while, too.
+      const stepMs = Math.max(next, answerMs);
+      this.now += stepMs;
+      each(stepMs);
+    }
+  }
+
+  async place(): Promise<Place> {
+    const { id, name } = await this.mirror();
+    const text = await this.rows.place(id);
+    if (text === undefined) throw new Error('the mirror has no place yet');
+    return readPlace(text, name);
+  }
+
+  /** The log here, as JSON by id. */
+  async kept(): Promise<ReadonlyMap<string, unknown>> {
+    const logs = new Map<string, unknown>();
+    for (let after: string | undefined; ; ) {
+      const query = { account, filter: {}, sentSince: 0, limit: 1000, walk: true };
+      const page = await this.store.find({ ...query, ...(after !== undefined && { after }) });
+      for (const log of page.logs) logs.set(log.messageId, JSON.parse(logJson(log)));
+      if (page.next === undefined) return logs;
+      after = page.next;
+    }
+  }
+
+  /** What is true at the other side, of the messages that it ever showed. */
+  truth(): ReadonlyMap<string, unknown> {
+    const shown = this.infobip.log.messages().filter(message => message.appearsAt <= this.theirs);
+    return new Map(
+      shown.map(message => [message.messageId, JSON.parse(JSON.stringify(shownAt(message, this.theirs)))]),
+    );
+  }
+
+  async #start(): Promise<MirrorWorker> {
+    const mirror = await this.mirror();
+    await this.rows.lease(mirror.id, holder, 8000);
+    const clock = () => this.now;
+    return new MirrorWorker({
+      mirror,
+      holder,
+      rows: this.rows,
+      store: this.store,
+      ask: askUpstream({ from: mirror.from, key, fetch: this.infobip.fetch, clock }),
+      terms: this.terms,
+      clock,
+      random: () => this.random.next(),
+      wait: async ms => {
+        this.now += ms;
+      },
+      note: note => this.notes.push(note),
+    });
+  }
+}
+
+const answerMs = 100;
+
+export type { LogRecord };

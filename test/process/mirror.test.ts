@@ -1,0 +1,149 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { afterEach, expect, test } from 'vitest';
+import { Random } from '../../scripts/demo/random.ts';
+import { SimulatedInfobip } from '../../simulator/infobip.ts';
+import { shownAt, simulatedMessage } from '../../simulator/messages.ts';
+import { type SimulatedServer, serveInfobip } from '../../simulator/server.ts';
+import type { LogCalls } from '../support/log-calls.ts';
+import { ServerHome } from '../support/server-process.ts';
+
+const hour = 3_600_000;
+const key = 'a-key-of-the-other-side';
+const secret = 'a secret of the operator that is long'.replaceAll(' ', '-');
+const settings = { SENTLOG_SECRET: secret };
+
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function otherSide(requestsPerMinute: number): Promise<{ infobip: SimulatedInfobip; server: SimulatedServer }> {
+  const infobip = new SimulatedInfobip({ seed: 'process', clock: Date.now, keys: [key], requestsPerMinute });
+  const server = await serveInfobip(infobip);
+  closing.push(() => server.close());
+  return { infobip, server };
+}
+
+function newHome(): ServerHome {
+  const home = new ServerHome(undefined, settings);
+  closing.push(() => home.remove());
+  return home;
+}
+
+const random = new Random('messages of the process tests');
+let ids = 0;
+
+function send(infobip: SimulatedInfobip, count: number, overMs: number, pace = 0.001): void {
+  const now = infobip.now();
+  for (let i = 0; i < count; i++)
+    infobip.add(
+      simulatedMessage(
+        { messageId: `m${++ids}`, sentAt: now - Math.floor(((count - i) * overMs) / count), pace },
+        random,
+      ),
+    );
+}
+
+const truth = (infobip: SimulatedInfobip) =>
+  new Map(infobip.log.messages().map(one => [one.messageId, JSON.parse(JSON.stringify(shownAt(one, infobip.now())))]));
+
+async function kept(calls: LogCalls): Promise<ReadonlyMap<string, unknown>> {
+  const logs = await calls.walk();
+  const byId = new Map(logs.map(log => [log.messageId, log]));
+  expect(byId.size).toBe(logs.length);
+  return byId;
+}
+
+/** Waits until both sides are the same, or tells how they differ. */
+async function untilSame(infobip: SimulatedInfobip, calls: LogCalls, ms = 120_000): Promise<void> {
+  for (const end = Date.now() + ms; Date.now() < end; await wait(1000))
+    if (isDeepStrictEqual(await kept(calls), truth(infobip))) return;
+  expect(await kept(calls)).toEqual(truth(infobip));
+}
+
+/** Adds a mirror of the account that the first start made, as the operator does. */
+async function addMirror(home: ServerHome, from: string, ...flags: readonly string[]): Promise<void> {
+  const file = join(home.dataDir, 'other-side.key');
+  writeFileSync(file, `${key}\n`);
+  const of = ['--account', 'default', '--from', from, '--key-file', file];
+  const { code, stderr } = await home.command('mirrors', 'add', ...of, ...flags);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+}
+
+async function status(home: ServerHome): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await home.command('mirrors', 'status', 'default');
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return JSON.parse(stdout);
+}
+
+test('a mirror that a command adds → the log of the other side, and what comes there, and how it is', async () => {
+  const { infobip, server } = await otherSide(6000);
+  send(infobip, 5000, 47 * hour);
+  const home = newHome();
+  const sentlog = await home.serve();
+  const calls = home.calls(sentlog);
+  await addMirror(home, server.url, '--requests-per-minute', '300');
+  await untilSame(infobip, calls);
+  send(infobip, 50, 1000);
+  await untilSame(infobip, calls);
+  expect(await status(home)).toMatchObject({ state: 'following', gaps: [], recorded: 5050, refused: 0 });
+  expect((await calls.call('/metrics')).text).toMatch(/^sentlog_mirror_recorded_total\{mirror="default"\} 5050$/m);
+  expect(infobip.asked.filter(({ target }) => !target.startsWith('/messenger/1/logs?'))).toEqual([]);
+  expect(sentlog.stdout + sentlog.stderr).not.toContain(key);
+});
+
+test('the key is refused → the mirror rests and says why; another key → it goes on', async () => {
+  const { infobip, server } = await otherSide(6000);
+  send(infobip, 100, hour);
+  infobip.keys.clear();
+  const home = newHome();
+  const calls = home.calls(await home.serve());
+  await addMirror(home, server.url);
+  await until(async () => (await status(home)).state === 'paused');
+  expect((await status(home)).reason).toContain('refuses the key (401');
+  const asked = infobip.asked.length;
+  infobip.keys.add('another-key');
+  const file = join(home.dataDir, 'another.key');
+  writeFileSync(file, 'another-key');
+  expect(infobip.asked.length).toBe(asked);
+  await home.command('mirrors', 'resume', 'default', '--key-file', file);
+  await untilSame(infobip, calls);
+});
+
+const kills = 20;
+
+test('killed twenty times while it catches up and follows → the other side, message by message, nothing twice', async () => {
+  const { infobip, server } = await otherSide(60_000);
+  send(infobip, 6000, 47 * hour);
+  infobip.faults = { slow: 0.7, cut: 0.03, lost: 0.03, unavailable: 0.03 };
+  const home = newHome();
+  const first = await home.serve();
+  await addMirror(home, server.url, '--requests-per-minute', '600');
+  await first.end('SIGKILL');
+  for (let round = 0; round < kills; round++) {
+    const asked = infobip.asked.length;
+    const sentlog = await home.serve();
+    send(infobip, 40, 2000);
+    await until(async () => infobip.asked.length > asked + (round % 3));
+    await wait((round * 37) % 150);
+    await sentlog.end('SIGKILL');
+  }
+  infobip.faults = {};
+  const calls = home.calls(await home.serve());
+  await untilSame(infobip, calls);
+  expect((await status(home)).gaps).toEqual([]);
+  const [some = ''] = (await kept(calls)).keys();
+  const { timeline } = JSON.parse((await calls.call(`/messenger/1/messages/${some}`)).text);
+  expect(new Set(timeline.map((entry: object) => JSON.stringify({ ...entry, receivedAt: '' }))).size).toBe(
+    timeline.length,
+  );
+});
+
+async function until(holds: () => Promise<boolean>, ms = 60_000): Promise<void> {
+  for (const end = Date.now() + ms; !(await holds()); await wait(50))
+    if (Date.now() > end) throw new Error('what was waited for did not come');
+}

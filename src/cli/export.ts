@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from './client.ts';
 import { filterOf, filterOptions, text } from './flags.ts';
-import { print } from './terminal.ts';
+import { ExportProgress } from './progress.ts';
+import { note, print } from './terminal.ts';
 
 export function addExport(program: Command): void {
   const command = program
@@ -16,11 +17,28 @@ export function addExport(program: Command): void {
   clientOptions(filterOptions(command)).action(async () => {
     const flags = command.opts();
     const format = text(flags, 'format') === 'csv' ? 'csv' : 'ndjson';
-    const stream = await clientOf(command).exportLogs(filterOf(flags), { format });
     const output = text(flags, 'output');
-    if (output === undefined) for await (const bytes of stream) await print(bytes);
-    else await writeFile(output, stream);
+    const stopping = output === undefined ? undefined : stopSignal();
+    try {
+      const stream = await clientOf(command).exportLogs(filterOf(flags), {
+        format,
+        ...(stopping && { signal: stopping }),
+      });
+      if (output === undefined) for await (const bytes of stream) await print(bytes);
+      else await writeFile(output, stream);
+    } catch (error) {
+      if (!stopping?.aborted) throw error;
+      note(`stopped: ${output} is as it was`);
+      process.exitCode = 1;
+    }
   });
+}
+
+/** Aborted when the process is told to stop: what is half written is removed first. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
+  return stopping.signal;
 }
 
 /** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */
@@ -29,10 +47,15 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
   const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
   try {
     const file = await open(written, 'w');
+    const progress = new ExportProgress();
     try {
-      for await (const bytes of stream) await file.writeFile(bytes);
+      for await (const bytes of stream) {
+        await file.writeFile(bytes);
+        progress.wrote(bytes.length);
+      }
       if (target.replaceable) await file.sync();
     } finally {
+      progress.finish();
       await file.close();
     }
     if (target.replaceable) await rename(written, target.path);

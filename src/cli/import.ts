@@ -10,7 +10,9 @@ import { CommandError } from './terminal.ts';
 export function addImport(program: Command): void {
   const command = program
     .command('import')
-    .description('Record the messages and reports of a file: NDJSON, or {"results": […]} as the API answers it.')
+    .description(
+      'Record the messages and reports of a file: NDJSON, an array, or {"results": […]} as the API answers it; gzip and UTF-16 too.',
+    )
     .argument('<file>', 'file to read; - for standard input');
   clientOptions(command).action(async (path: string) => {
     const client = clientOf(command);

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../limits.ts';
+import { utf8Text } from './input-text.ts';
 import { CommandError } from './terminal.ts';
 
 /** One record of an input as it stood there, or why it cannot be sent. `line` counts from 1. */
@@ -12,15 +13,22 @@ const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0
 const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
 
 const resultsHead = /^\uFEFF?\s*\{\s*"results"\s*:\s*\[/;
+const arrayHead = /^\uFEFF?\s*\[/;
 /** Enough to tell the two forms apart, however much space stands before the first record. */
 const headBytesMax = 64 * 1024;
 
-/** Reads NDJSON, or one `{"results": […]}`, holding no more than one record at a time. */
+/**
+ * Reads NDJSON, one `{"results": […]}` or one array, as text or gzip, holding no more than one record at a time. Which of
+ * them it is, its first bytes say.
+ */
 export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
-  const chunks = source[Symbol.asyncIterator]();
+  const chunks = utf8Text(source);
   const head = await firstBytes(chunks);
-  const [opening] = resultsHead.exec(head.toString('utf8')) ?? [];
-  const splitter = opening === undefined ? new LineSplitter() : new ResultsSplitter(opening);
+  const text = head.toString('utf8');
+  const [array] = arrayHead.exec(text) ?? [];
+  const [opening = array] = resultsHead.exec(text) ?? [];
+  const splitter =
+    opening === undefined ? new LineSplitter() : new ArraySplitter(opening, array === undefined ? 'rest' : 'over');
   const start = opening === undefined ? withoutMark(head) : head.subarray(Buffer.byteLength(opening));
   yield* splitter.push(start);
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
@@ -94,17 +102,19 @@ class LineSplitter {
   }
 }
 
-/** Cuts the elements of the `results` array apart without parsing them. */
-class ResultsSplitter {
+/** Cuts the elements of an array apart without parsing them; `after` it comes the rest of an object, or nothing. */
+class ArraySplitter {
   readonly #held = new Held();
   #line: number;
   #recordLine = 0;
   #depth = 0;
   #inText = false;
   #escaped = false;
-  #place: 'results' | 'rest' | 'over' = 'results';
+  #place: 'array' | 'rest' | 'over' = 'array';
+  readonly #after: 'rest' | 'over';
 
-  constructor(opening: string) {
+  constructor(opening: string, after: 'rest' | 'over') {
+    this.#after = after;
     this.#line = opening.split('\n').length;
   }
 
@@ -114,24 +124,24 @@ class ResultsSplitter {
       const byte = bytes[at] ?? 0;
       if (byte === newline) this.#line++;
       const separates = !this.#inText && this.#depth === 0 && (byte === comma || byte === bracketClose);
-      if (this.#place === 'results' && separates) {
+      if (this.#place === 'array' && separates) {
         this.#held.add(bytes.subarray(from, at));
         yield* this.#take();
         from = at + 1;
-        if (byte === bracketClose) this.#place = 'rest';
+        if (byte === bracketClose) this.#place = this.#after;
         continue;
       }
       if (this.#place === 'over' && !isSpace(byte))
-        throw new CommandError(`line ${this.#line}: something follows the end of the results`);
+        throw new CommandError(`line ${this.#line}: something follows the end of the records`);
       if (this.#place === 'rest' && !this.#inText && this.#depth === 0 && byte === braceClose) this.#place = 'over';
       else this.#step(byte, bytes, at);
       if (this.#recordLine === 0 && !isSpace(byte)) this.#recordLine = this.#line;
     }
-    if (this.#place === 'results') this.#held.add(bytes.subarray(from));
+    if (this.#place === 'array') this.#held.add(bytes.subarray(from));
   }
 
   end(): readonly InputRecord[] {
-    if (this.#place !== 'over') throw new CommandError(`line ${this.#line}: the input ends before its results do`);
+    if (this.#place !== 'over') throw new CommandError(`line ${this.#line}: the input ends before its records do`);
     return [];
   }
 

@@ -4,6 +4,8 @@ import type { CopyStep } from '../store/copy-log.ts';
 import { note } from './terminal.ts';
 
 const clearLine = '\r\u001b[K';
+/** The bar is kept on one line by cutting lines off: a note that is longer must go on in the next. */
+const [wrap, cutOff] = ['\u001b[?7h', '\u001b[?7l'];
 
 /** What has been done after so many seconds. The bar asks for it as soon as it is made. */
 type Figures = (seconds: number) => string;
@@ -39,7 +41,8 @@ class ProgressBar {
   }
 
   note(text: string): void {
-    note(`${this.#bar === undefined ? '' : clearLine}${text}`);
+    if (this.#bar === undefined) note(text);
+    else process.stderr.write(`${clearLine}${wrap}${text}\n${cutOff}`);
   }
 
   stop(): void {
@@ -113,6 +116,28 @@ export class ImportProgress {
   }
 }
 
+/** How much of an export is written: a bar, and nothing elsewhere. How much is to come nobody knows before. */
+export class ExportProgress {
+  readonly #bar: ProgressBar;
+  #bytes = 0;
+
+  constructor() {
+    this.#bar = new ProgressBar(
+      undefined,
+      seconds => `${megabytes(this.#bytes)} MB written, ${megabytes(this.#bytes / seconds)} MB a second`,
+    );
+  }
+
+  wrote(bytes: number): void {
+    this.#bytes += bytes;
+    this.#bar.update(this.#bytes);
+  }
+
+  finish(): void {
+    this.#bar.stop();
+  }
+}
+
 /** How far a copy is: a bar for copying, another for checking, and a last line for what was copied. */
 export class CopyProgress {
   readonly #total: number;
@@ -168,6 +193,10 @@ export class CopyProgress {
 
 function pace(count: number, seconds: number): string {
   return `in ${seconds.toFixed(1)} s (${rate(count, seconds)} a second)`;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
 }
 
 function rate(count: number, seconds: number): number {

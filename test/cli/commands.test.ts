@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { clientSettings, flagName, serverSettings } from '../../src/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { answering, oneLine, run } from './run.ts';
+import { answering, launcher, oneLine, onTerminal, run } from './run.ts';
 
 describe('usage', () => {
   test('serve --help → every setting with its flag, variable and default', async () => {
@@ -166,6 +167,26 @@ describe('export', () => {
     const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', output]);
     expect(code).toBe(1);
     expect(oneLine(stderr)).toContain('the answer broke off');
+    expect(readFileSync(output, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['out.csv']);
+  });
+
+  test('told to stop → the old file unharmed, nothing beside it; on a terminal how much was written until then', async () => {
+    const url = await answering(({ response }) => response.write(rows));
+    const folder = temporaryFolder();
+    const output = join(folder, 'out.csv');
+    writeFileSync(output, 'old');
+    const args = [launcher, 'export', '--url', url, '--key', 'k', '--output', output];
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...onTerminal } });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (readdirSync(folder).length > 1) child.kill('SIGTERM');
+    });
+    const [code] = await once(child, 'close');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/0\.0 MB written, \d+\.\d MB a second/);
+    expect(stderr).toMatch(/stopped: \S+ is as it was\n$/);
     expect(readFileSync(output, 'utf8')).toBe('old');
     expect(readdirSync(folder)).toEqual(['out.csv']);
   });

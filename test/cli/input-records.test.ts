@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type InputRecord, inputRecords } from '../../src/cli/input-records.ts';
@@ -13,9 +14,9 @@ async function read(...chunks: readonly (string | Buffer)[]): Promise<readonly I
   return all;
 }
 
-/** The bytes of a text in pieces of any size, as a pipe may give them. */
-function pieces(text: string, sizes: readonly number[]): readonly Buffer[] {
-  const bytes = Buffer.from(text);
+/** The bytes of an input in pieces of any size, as a pipe may give them. */
+function pieces(input: string | Buffer, sizes: readonly number[]): readonly Buffer[] {
+  const bytes = Buffer.from(input);
   const cuts: Buffer[] = [];
   for (let at = 0, n = 0; at < bytes.length; n++) {
     const size = sizes[n % sizes.length] ?? 1;
@@ -117,7 +118,7 @@ describe('{"results": […]}', () => {
     for (const input of ['{"results":[{"a":1},{"a', '{"results":[{"a":1}]', '{"results":[{"a":1}],"x":{']) {
       const records = inputRecords(source([input]));
       expect(await records.next()).toMatchObject({ value: { json: '{"a":1}' } });
-      await expect(records.next(), input).rejects.toThrow('the input ends before its results do');
+      await expect(records.next(), input).rejects.toThrow('the input ends before its records do');
     }
   });
 
@@ -127,5 +128,54 @@ describe('{"results": […]}', () => {
 
   test('no results → no records', async () => {
     expect(await read('{"results":[ ]}\n')).toEqual([]);
+  });
+});
+
+describe('an array', () => {
+  test('any records in any pieces, compact or spread over lines → each as one line', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(record), sizes, fc.constantFrom(0, 1, '\t'), async (records, cuts, indent) => {
+        const found = await read(...pieces(` \n${JSON.stringify(records, null, indent)}\n`, cuts));
+        expect(values(found)).toEqual(records.map(one => JSON.parse(JSON.stringify(one))));
+      }),
+    );
+  });
+
+  test('cut short, or followed by something → an error that says so', async () => {
+    await expect(read('[{"a":1},')).rejects.toThrow('the input ends before its records do');
+    await expect(read('[{"a":1}]\n{"a":2}')).rejects.toThrow('line 2: something follows');
+  });
+});
+
+describe('what the first bytes say', () => {
+  const text = '{"text":"é日👍"}\n{"a":1}\n';
+  const utf16 = (encoding: 'le' | 'be') => {
+    const bytes = Buffer.from(`\ufeff${text}`, 'utf16le');
+    return encoding === 'le' ? bytes : bytes.swap16();
+  };
+  const inputs: readonly (readonly [string, Buffer])[] = [
+    ['gzip', gzipSync(text)],
+    ['two members of gzip', Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
+    ['UTF-16, little end first', utf16('le')],
+    ['UTF-16, big end first', utf16('be')],
+    ['gzip of UTF-16', gzipSync(utf16('le'))],
+    ['gzip of an array', gzipSync(`[${text.trim().replace('\n', ',')}]`)],
+    ['UTF-8 with a mark', Buffer.from(`\ufeff${text}`)],
+  ];
+
+  test.each(inputs)('%s in any pieces → the same records', async (_name, bytes) => {
+    await fc.assert(
+      fc.asyncProperty(sizes, async cuts => {
+        expect(values(await read(...pieces(bytes, cuts)))).toEqual([{ text: 'é日👍' }, { a: 1 }]);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('gzip that is damaged or cut short, UTF-16 that is none → one line that says so', async () => {
+    const zipped = gzipSync(text);
+    await expect(read(zipped.subarray(0, -4))).rejects.toThrow('the input is gzip that is damaged or cut short');
+    await expect(read(zipped.fill(0, 12, 20))).rejects.toThrow('the input is gzip that is damaged or cut short');
+    await expect(read(utf16('le').subarray(0, -1))).rejects.toThrow('the input begins as UTF-16 and is not');
   });
 });

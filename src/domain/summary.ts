@@ -24,8 +24,9 @@ export type SummaryRange = {
 export type FailureCount = { readonly name: string; readonly count: number };
 
 /**
- * Figures of the messages that match, by their present state. With `complete` false, time ran out: what is absent is
- * unknown, not 0, and `buckets` has only those that were counted to their end.
+ * Figures of the messages that match, by their present state. With `complete` false, time ran out, or the log lost some
+ * of what was sent in the range: what is absent is unknown, not 0, `buckets` has only those that were counted to their
+ * end, and what is lost is in no figure.
  */
 export type Summary = {
   readonly range: SummaryRange;

@@ -196,7 +196,8 @@ export const summarySchema = Type.Object({
   to: dateTime,
   bucketMs: milliseconds,
   complete: Type.Boolean({
-    description: 'False when time ran out, and what is absent then is unknown, and not 0; or when there are `gaps`.',
+    description:
+      'False when time ran out, and what is absent then is unknown, and not 0; when there are `gaps`; and when the log lost some of the range to damage, which is then in no figure.',
   }),
   gaps: Type.Optional(
     Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {

@@ -44,34 +44,39 @@ function flipBit(path: string, offset: number): void {
   closeSync(fd);
 }
 
-const withoutSegment3 = [...numberedIds(0, 200), ...numberedIds(300, 501)];
+/** What is lost is of segment 3, and no more than lay in one page. */
+function expectFewLost(ids: readonly string[]): void {
+  const lost = numberedIds(0, 501).filter(id => !ids.includes(id));
+  expect(lost.length).toBeLessThan(80);
+  expect(lost.filter(id => !numberedIds(200, 300).includes(id))).toEqual([]);
+}
 
-test('rows file cut short → set aside at the start, named, the rest serves', async () => {
+test('rows file cut short → made again of what is left, what is lost is told', async () => {
   const log = await fiveSegments();
   const path = join(log.dataDir, 'segments', '000000003.rows.db');
   truncateSync(path, statSync(path).size - 8192);
   const store = await opened(log);
   expect(log.witness.damagedParts).toHaveLength(1);
-  expect(await walkIds(store)).toEqual(withoutSegment3);
+  expectFewLost(await walkIds(store));
   expect(files(log, 'damaged')).toContain('000000003.rows.db');
   expect((await store.stats()).damaged).toHaveLength(1);
   await recordNumbered(store, 200, 300, now);
-  expect(await walkIds(store)).toEqual(numberedIds(0, 501));
+  expect((await walkIds(store)).sort()).toEqual(numberedIds(0, 501).sort());
 });
 
-test.each([100, 4096, 9000, 20_000])('bit %i of a rows file flipped → set aside, never served', async offset => {
+test.each([100, 4096, 9000, 20_000])('bit %i of a rows file flipped → what it hit is never served', async offset => {
   const log = await fiveSegments();
   flipBit(join(log.dataDir, 'segments', '000000003.rows.db'), offset);
   const store = await opened(log);
-  await until(() => log.witness.damagedParts.length === 1);
-  await until(() => files(log, 'damaged').length > 0);
-  expect(await walkIds(store)).toEqual(withoutSegment3);
+  await until(() => log.witness.notes.includes('a damaged segment was made again of its rows'));
+  expectFewLost(await walkIds(store));
+  expect(files(log, 'damaged')).toContain('000000003.rows.db');
 });
 
 test('rows file of the youngest segment is junk → set aside, recording goes on in a new one', async () => {
   const log = await fiveSegments();
   const fd = openSync(join(log.dataDir, 'segments', '000000006.rows.db'), 'r+');
-  writeSync(fd, Buffer.alloc(16_384, 7), 0, 16_384, 0);
+  writeSync(fd, Buffer.alloc(40_960, 7), 0, 40_960, 0);
   closeSync(fd);
   const store = await opened(log);
   expect(log.witness.damagedParts).toHaveLength(1);
@@ -100,7 +105,7 @@ test.each(['header', 'middle', 'end', 'missing'])('index damaged (%s) → made a
   }
 });
 
-test('segment with reports set aside → its messages go, others keep what they were recorded with', async () => {
+test('reports lost → their messages keep what they were recorded with', async () => {
   const log = new SqliteLog();
   logs.push(log);
   const first = await log.open();
@@ -115,6 +120,7 @@ test('segment with reports set aside → its messages go, others keep what they 
   truncateSync(join(log.dataDir, 'segments', '000000002.rows.db'), 8192);
   const store = await opened(log);
   expect(await walkIds(store)).toEqual([...numberedIds(0, 100), 'message-200']);
+  expect((await store.stats()).damaged).toHaveLength(1);
   const history = await store.history(1, 'message-5', 0);
   expect(history?.log.status.name).toBe('PENDING_ACCEPTED');
   const again = await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [report] });

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Folder } from '../../src/store/sqlite/folder.ts';
 import { KeyReader, newKeyMemory } from '../../src/store/sqlite/key-table.ts';
+import { Ledger } from '../../src/store/sqlite/ledger.ts';
 import { loadLog } from '../../src/store/sqlite/load.ts';
 import { LogFile } from '../../src/store/sqlite/log-file.ts';
 import { ReadSegments } from '../../src/store/sqlite/read-segments.ts';
@@ -48,7 +49,9 @@ test('pages over many sealed segments → open each index once, and the rows of 
 
   const folder = new CountedFolder(log.dataDir);
   const { hashSeed } = new LogFile(log.dataDir);
-  const loaded = loadLog(folder, hashSeed, segmentMessagesMax);
+  const ledger = new Ledger(log.dataDir);
+  onTestFinished(() => ledger.close());
+  const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax);
   const read = new ReadSegments(folder, new KeyReader(newKeyMemory()));
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);

@@ -157,7 +157,7 @@ test('indexes lost or damaged → made again with the same counts', async () => 
   expect(await summarize(await opened(log))).toEqual(before);
 });
 
-test.each([1, 2, 3])('segment %i set aside at the start → what is left is counted, now and later', async id => {
+test.each([1, 2, 3])('what segment %i held lost at the start → what is left is counted, now and later', async id => {
   const { log, store: first } = await reportedLog();
   await allSealed(log, 4);
   await closed(first);
@@ -166,20 +166,23 @@ test.each([1, 2, 3])('segment %i set aside at the start → what is left is coun
   for (let run = 0; run < 2; run++) {
     const store = await opened(log);
     expect(log.witness.damagedParts.at(-1)?.name).toBe(`00000000${id}.rows.db`);
-    expect(await summarize(store)).toEqual(await countedByHand(store));
+    expect(await summarize(store)).toEqual({ ...(await countedByHand(store)), complete: false });
     // Newer than all that was counted when it was found: kept again.
     const newer = Array.from({ length: 20 }, (_, i) => submission(900 + i + run * 50, { sentAt: now + 70_000 + i }));
     await record(store, newer);
     await record(store, [{ messageId: `message-${900 + run * 50}`, status: delivered, at: now }]);
     const summary = await summarize(store, { filter: { sentSince: now - 300_000 } });
-    expect(summary).toEqual(await countedByHand(store, { filter: { sentSince: now - 300_000 } }));
+    expect(summary).toEqual({
+      ...(await countedByHand(store, { filter: { sentSince: now - 300_000 } })),
+      complete: false,
+    });
     const short = await summarize(store, { filter: { sentSince: now + minuteMs }, budgetMs: 0 });
     if (run === 0) expect(short.complete).toBe(true);
     await closed(store);
   }
 });
 
-test('a segment found damaged while counting → set aside, and counted without it', async () => {
+test('a segment found damaged while counting → counted without what it lost, and said', async () => {
   const { log, store } = await reportedLog();
   await allSealed(log, 4);
   expect(await summarize(store)).toMatchObject({ complete: true, total: 450 });
@@ -188,7 +191,7 @@ test('a segment found damaged while counting → set aside, and counted without 
   const filtered = await summarize(store, { filter: { sender: 'page' } });
   expect(log.witness.damagedParts).toHaveLength(1);
   expect(filtered.total).toBeLessThan(450);
-  expect(filtered).toEqual(await countedByHand(store));
+  expect(filtered).toEqual({ ...(await countedByHand(store)), complete: false });
   expect(await summarize(store)).toEqual(filtered);
 });
 
@@ -204,9 +207,9 @@ test('a group that fails half way → nothing of it is counted', async () => {
     { messageId: 'message-550', status: rejected, at: now },
   ];
   await expect(record(store, batch)).rejects.toThrow(StoreUnavailable);
-  expect(await summarize(store)).toEqual(await countedByHand(store));
+  expect(await summarize(store)).toEqual({ ...(await countedByHand(store)), complete: false });
   await record(store, batch);
-  expect(await summarize(store)).toEqual(await countedByHand(store));
+  expect(await summarize(store)).toEqual({ ...(await countedByHand(store)), complete: false });
   // After all that was lost, and so answered by the counts that are kept.
   expect(await summarize(store, { filter: { sentSince: now + minuteMs } })).toMatchObject({ total: 1 });
 });

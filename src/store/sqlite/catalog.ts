@@ -1,9 +1,14 @@
 import type { StoreObserver } from '../store.ts';
 import type { PackedCounts } from './counts.ts';
 import type { Folder } from './folder.ts';
+import type { Holding } from './ledger.ts';
+import type { DamagedPart } from './load.ts';
 import type { ReleaseRequest } from './messages.ts';
 import {
   type Columns,
+  hasLosses,
+  lossesIn,
+  lossText,
   maxSentAt,
   messagesIn,
   minSentAt,
@@ -39,7 +44,9 @@ export class Catalog {
   #nextTicket = 1;
   readonly #sealedWaiters: (() => void)[] = [];
   readonly #removing = new Set<Promise<void>>();
-  readonly damaged: { readonly name: string; readonly reason: string }[] = [];
+  damaged: readonly DamagedPart[] = [];
+  /** How often damage was found. */
+  damages = 0;
 
   constructor(folder: Folder, observer: StoreObserver, holders: FileHolders) {
     this.#folder = folder;
@@ -72,14 +79,18 @@ export class Catalog {
     return this.entries().filter(entry => entry.phase === 'full').length;
   }
 
-  /** From here on every thread reads the segment through its index. */
-  async sealed(segmentId: number): Promise<Columns | undefined> {
+  /** From here on every thread reads the segment through its index; `mended` when its rows were made anew as well. */
+  async sealed(segmentId: number, mended?: Holding): Promise<Columns | undefined> {
     const entry = this.#entries.get(segmentId);
     if (entry === undefined) return undefined;
     const { columns } = entry;
     entry.columns = undefined;
     entry.counts = undefined;
-    await this.#release(ticket => ({ type: 'sealed', ticket, shared: entry.shared }));
+    await this.#release(ticket =>
+      mended === undefined
+        ? { type: 'sealed', ticket, shared: entry.shared }
+        : { type: 'mended', ticket, shared: entry.shared, holding: mended },
+    );
     this.#folder.removeLog(segmentId);
     entry.phase = 'sealed';
     entry.bytes = this.#folder.bytes(segmentId);
@@ -107,22 +118,40 @@ export class Catalog {
       const sealed = this.nextSealed();
       const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
       const ready = past.filter(entry => entry.phase === 'sealed');
-      await Promise.all(ready.map(entry => this.#remove(entry.shared.id, () => this.#folder.remove(entry.shared.id))));
+      await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
       if (ready.length === past.length) return;
       await sealed;
     }
+  }
+
+  async #drop(segmentId: number): Promise<void> {
+    await this.#remove(segmentId, false, () => this.#folder.remove(segmentId));
+    const name = this.#folder.nameOf(segmentId);
+    // What it lacked is past retention as well.
+    this.damaged = this.damaged.filter(part => part.name !== name);
+  }
+
+  /** Whether something was set aside whole, in this run or an earlier one. */
+  get hasSetAside(): boolean {
+    return this.damaged.some(({ name }) => !this.entries().some(({ shared }) => this.nameOf(shared.id) === name));
   }
 
   /** Moves a damaged segment out of the way; safe to call twice. */
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
     this.noteDamaged(this.#folder.nameOf(segmentId), reason);
-    await this.#remove(segmentId, async () => this.#folder.setAside(segmentId));
+    await this.#remove(segmentId, true, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
   }
 
+  /** What a segment is called to the operator. */
+  nameOf(segmentId: number): string {
+    return this.#folder.nameOf(segmentId);
+  }
+
   noteDamaged(name: string, reason: string): void {
-    this.damaged.push({ name, reason });
+    this.damages++;
+    this.damaged = [...this.damaged.filter(part => part.name !== name), { name, reason }];
     this.#observer.damaged({ name, reason });
   }
 
@@ -131,13 +160,20 @@ export class Catalog {
     const oldest = Math.min(...entries.map(entry => minSentAt(entry.shared)));
     return {
       segments: entries.length,
-      messages: entries.reduce((sum, entry) => sum + messagesIn(entry.shared), 0),
-      reports: entries.reduce((sum, entry) => sum + reportsIn(entry.shared), 0),
+      messages: entries.reduce((sum, { shared }) => sum + messagesIn(shared) - lossesIn(shared).lostMessages, 0),
+      reports: entries.reduce((sum, { shared }) => sum + reportsIn(shared) - lossesIn(shared).lostReports, 0),
       bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.#folder.bytes(entry.shared.id)), 0),
       freeBytes: this.#folder.freeBytes(),
       ...(Number.isFinite(oldest) && { oldestSentAt: oldest }),
-      damaged: [...this.damaged],
+      damaged: this.#damagedNow(),
     };
+  }
+
+  /** What is lost shows here no later than to any reader. */
+  #damagedNow(): readonly DamagedPart[] {
+    const lossy = this.entries().filter(({ shared }) => hasLosses(shared));
+    const parts = lossy.map(({ shared }) => ({ name: this.nameOf(shared.id), reason: lossText(shared) }));
+    return [...this.damaged.filter(part => !parts.some(({ name }) => name === part.name)), ...parts];
   }
 
   /** Resolves when no segment's files are being removed any more. */
@@ -145,9 +181,9 @@ export class Catalog {
     await Promise.allSettled(this.#removing);
   }
 
-  async #remove(segmentId: number, act: () => Promise<void>): Promise<void> {
+  async #remove(segmentId: number, isDamaged: boolean, act: () => Promise<void>): Promise<void> {
     this.#entries.delete(segmentId);
-    await this.#release(ticket => ({ type: 'drop', ticket, segmentId }));
+    await this.#release(ticket => ({ type: 'drop', ticket, segmentId, isDamaged }));
     const removing = act();
     this.#removing.add(removing);
     await removing.finally(() => this.#removing.delete(removing));

@@ -12,12 +12,17 @@ export class DamagedSegment extends Error {
   }
 }
 
+/**
+ * SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_FORMAT and SQLITE_NOTADB, with whatever extended code stands in the upper bits. The
+ * first is what a file gives in which a table of ours is missing: our own statements have no faults.
+ */
+const damageCodes = new Set([1, 11, 24, 26]);
+
 /** Whether an error means that a file does not hold what was written to it. */
 export function isDamage(error: unknown): boolean {
   if (error instanceof DamagedRow || error instanceof DamagedIndex) return true;
   const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
-  // SQLITE_CORRUPT and SQLITE_NOTADB, with whatever extended code stands in the upper bits.
-  return (code & 0xff) === 11 || (code & 0xff) === 26;
+  return damageCodes.has(code & 0xff);
 }
 
 /** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_MISUSE and SQLITE_RANGE. */

@@ -23,7 +23,9 @@ import { DamagedSegment } from './damage.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { type Kept, wholeMinutes } from './kept-counts.ts';
 import { newKeyMemory } from './key-table.ts';
+import type { Holding } from './ledger.ts';
 import { LogFile } from './log-file.ts';
+import { Mending } from './mending.ts';
 import type { ReaderRequest, SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { type PackedBatch, packBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
@@ -70,6 +72,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
   try {
     const file = new LogFile(options.dataDir);
+    if (file.damage !== undefined) options.observer.note({ level: 'error', message: file.damage });
     if (options.accounts !== undefined) file.claim(options.accounts);
     return new SqliteStore(options, lock, file.hashSeed);
   } catch (error) {
@@ -87,6 +90,7 @@ class SqliteStore implements Store {
   readonly #writer: Thread<WriterRequest, WriterReply>;
   readonly #readers: Readers;
   readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #mending: Mending;
   readonly #watchers = new Watchers();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #room = new QueueRoom();
@@ -103,15 +107,8 @@ class SqliteStore implements Store {
     this.#lock = lock;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
-    const data: ThreadData = {
-      dataDir,
-      hashSeed,
-      era,
-      keys: newKeyMemory(),
-      durability,
-      segmentMessagesMax,
-      segmentAgeMs,
-    };
+    const keys = newKeyMemory();
+    const data: ThreadData = { dataDir, hashSeed, era, keys, durability, segmentMessagesMax, segmentAgeMs };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -125,10 +122,12 @@ class SqliteStore implements Store {
     const crashed = (error: Error) => this.#crashed(error);
     this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
     this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
-    this.#readers = new Readers(options.readerThreads, data, {
-      released: ticket => this.#catalog.released(ticket),
-      crashed,
-    });
+    const released = (ticket: number) => this.#catalog.released(ticket);
+    this.#readers = new Readers(options.readerThreads, data, { released, crashed });
+    const takeUp = this.#sealed.bind(this);
+    const isClosing = () => this.#closing !== undefined;
+    const mender = { writer: this.#writer, sealer: this.#sealer, takeUp, isClosing };
+    this.#mending = new Mending(this.#catalog, mender, observer);
   }
 
   /**
@@ -156,8 +155,8 @@ class SqliteStore implements Store {
       return outcome as RecordOutcome;
     } catch (error) {
       if (!(error instanceof DamagedSegment)) throw error;
-      await this.#catalog.setAside(error.segmentId, error.message);
-      throw new StoreUnavailable('a damaged segment was set aside; record again');
+      await this.#mending.mend(error.segmentId, error.message);
+      throw new StoreUnavailable('a damaged segment was made again; record again');
     } finally {
       this.#room.give(load);
     }
@@ -189,11 +188,13 @@ class SqliteStore implements Store {
     const count = () => this.#writer.ask(id => ({ type: 'count', id, ...asked })) as Promise<Kept>;
     for (;;) {
       this.#refuseWhenClosed();
-      const damaged = this.#catalog.damaged.length;
+      const { damages } = this.#catalog;
       const kept = asksForTimeOnly(query.filter) ? await count() : undefined;
       const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }))) as Summary;
-      // What was set aside meanwhile is missing from a part of what was added up.
-      if (damaged === this.#catalog.damaged.length) return summary;
+      // What was lost meanwhile is missing from a part of what was added up.
+      if (damages !== this.#catalog.damages) continue;
+      // Of what was set aside whole, nothing tells when it was sent.
+      return this.#catalog.hasSetAside ? { ...summary, complete: false } : summary;
     }
   }
 
@@ -231,7 +232,7 @@ class SqliteStore implements Store {
     if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
   }
 
-  /** Asks a reader, again when a damaged segment had to be set aside first. */
+  /** Asks a reader, again when a damaged segment had to be seen to first. */
   async #read(request: (id: number) => ReaderRequest): Promise<unknown> {
     for (;;) {
       this.#refuseWhenClosed();
@@ -239,7 +240,7 @@ class SqliteStore implements Store {
         return await this.#readers.ask(request);
       } catch (error) {
         if (!(error instanceof DamagedSegment)) throw error;
-        await this.#catalog.setAside(error.segmentId, error.message);
+        await this.#mending.mend(error.segmentId, error.message);
       }
     }
   }
@@ -285,6 +286,7 @@ class SqliteStore implements Store {
   }
 
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
+    for (const part of log.mended) this.#mending.tell(part);
     for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
     for (const { id, reason } of log.rebuilt) this.#noteRebuilt(id, reason);
     for (const { shared, columns } of log.segments) {
@@ -310,18 +312,23 @@ class SqliteStore implements Store {
         }
         return this.#verifyNext();
       }
+      case 'mended':
+        return this.#sealer.answer(reply.id, reply.holding);
+      case 'unmended':
+        return this.#sealer.fail([reply.id], errorOf(reply.failure));
       case 'failed': {
         const { segmentId, failure } = reply;
-        if (failure.kind === 'damaged')
-          this.#background(this.#catalog.setAside(segmentId, failure.message).then(() => this.#room.wake()));
-        else this.#sealLater(segmentId, failure.message);
+        if (failure.kind === 'damaged') {
+          if (!this.#mending.isMended(segmentId))
+            this.#background(this.#mending.mend(segmentId, failure.message).then(() => this.#room.wake()));
+        } else this.#sealLater(segmentId, failure.message);
         if (segmentId === this.#verifying) this.#verifyNext();
       }
     }
   }
 
-  async #sealed(segmentId: number): Promise<void> {
-    const columns = await this.#catalog.sealed(segmentId);
+  async #sealed(segmentId: number, mended?: Holding): Promise<void> {
+    const columns = await this.#catalog.sealed(segmentId, mended);
     if (columns !== undefined) this.#writer.send({ type: 'spare', columns });
     this.#room.wake();
   }

@@ -8,8 +8,9 @@ import { isDamage } from './damage.ts';
 import { fileCrc } from './disk.ts';
 import { Folder, FolderLock } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
+import { type Holding, holdingsIn } from './ledger.ts';
 import { LogFile } from './log-file.ts';
-import { ordinalOf, segmentIdOf } from './position.ts';
+import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from './position.ts';
 import { identityOf, initialStateOf, saidIn, stateAfter, verifyMessage, verifyReport } from './record-row.ts';
 import { DamagedRow, type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
 
@@ -22,6 +23,8 @@ export type FolderSegment = {
   readonly id: number;
   readonly name: string;
   readonly messages: number;
+  /** Some of its rows are lost, as the ledger tells. */
+  readonly lacksSome: boolean;
   /** `-Infinity` without messages. */
   readonly newestSentAt: EpochMs;
 };
@@ -66,9 +69,11 @@ export class FolderLog {
       this.#folder = new Folder(dataDir);
       this.file = existsSync(join(dataDir, 'log.json')) ? new LogFile(dataDir) : undefined;
       const damaged: { name: string; reason: string }[] = [];
-      this.#inspected = this.#folder.segmentIds().flatMap(id => {
+      const holdings = holdingsIn(dataDir);
+      const ids = [...new Set([...this.#folder.segmentIds(), ...holdings.keys()])].sort((a, b) => a - b);
+      this.#inspected = ids.flatMap(id => {
         try {
-          return inspect(this.#folder, id);
+          return inspect(this.#folder, id, holdings.get(id));
         } catch (error) {
           if (!isDamage(error)) throw error;
           damaged.push({ name: this.#folder.nameOf(id), reason: error instanceof Error ? error.message : '' });
@@ -90,7 +95,8 @@ export class FolderLog {
     if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
     let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
     for (let ordinal = 0; ordinal < segment.messages; ) {
-      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal));
+      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lacksSome));
+      if (batch.length === 0) break;
       for (const row of batch) {
         ordinal = row[0] + 1;
         rows++;
@@ -185,9 +191,9 @@ export class FolderLog {
   }
 }
 
-function messagesFrom(file: RowsFile, ordinal: number): readonly MessageRow[] {
+function messagesFrom(file: RowsFile, ordinal: number, mayLack: boolean): readonly MessageRow[] {
   const rows = file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage);
-  if (rows[0]?.[0] !== ordinal) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
+  if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
   return rows;
 }
 
@@ -198,12 +204,13 @@ export function openRows(folder: Folder, id: number): RowsFile {
   return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
 }
 
-function inspect(folder: Folder, id: number): Inspected {
-  return inspectSealed(folder, id) ?? inspectUnsealed(folder, id);
+function inspect(folder: Folder, id: number, known: Holding | undefined): Inspected {
+  if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
+  return inspectSealed(folder, id, known) ?? inspectUnsealed(folder, id, known);
 }
 
 /** `undefined` without a sound index: the rows must then be read one by one. */
-function inspectSealed(folder: Folder, id: number): Inspected | undefined {
+function inspectSealed(folder: Folder, id: number, known: Holding | undefined): Inspected | undefined {
   if (!existsSync(folder.index(id))) return undefined;
   let index: IndexFile | undefined;
   try {
@@ -214,7 +221,8 @@ function inspectSealed(folder: Folder, id: number): Inspected | undefined {
     if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
     const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
     const reportMessages = index.float64('reportMessages');
-    return { id, name: folder.nameOf(id), messages, newestSentAt, firstSequence, reportMessages };
+    const segment = { id, name: folder.nameOf(id), messages, lacksSome: lacksSome(known), newestSentAt };
+    return { ...segment, firstSequence, reportMessages };
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
     return undefined;
@@ -223,25 +231,43 @@ function inspectSealed(folder: Folder, id: number): Inspected | undefined {
   }
 }
 
-function inspectUnsealed(folder: Folder, id: number): Inspected {
+function lacksSome(known: Holding | undefined): boolean {
+  return known !== undefined && known.lostMessages + known.lostReports > 0;
+}
+
+function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined): Inspected {
   const file = openRows(folder, id);
   try {
     const { firstSequence } = file.meta();
-    const messages = file.count();
-    let newestSentAt = -Infinity;
-    for (let ordinal = 0; ordinal < messages; ordinal += rowsAtATime)
-      for (const [i, row] of file.messagesFrom(ordinal, rowsAtATime).entries()) {
-        if (row[0] !== ordinal + i) throw new DamagedRow(`the rows file (message ${ordinal + i} is missing)`);
-        newestSentAt = Math.max(newestSentAt, verifyMessage(row)[2]);
-      }
-    const reportMessages = new Float64Array(file.reportCount());
-    for (let done = 0; done < reportMessages.length; done += rowsAtATime)
-      for (const [i, row] of file.reportsFrom(firstSequence + done, rowsAtATime).entries()) {
-        if (row[0] !== firstSequence + done + i) throw new DamagedRow(`the rows file (report ${done + i} is missing)`);
+    const messages = Math.max(file.count(), known?.messages ?? 0);
+    const reports = Math.max(file.reportCount(firstSequence), known?.reports ?? 0);
+    if (messages > ordinalsMax || reports > reportsPerMessageMax * ordinalsMax) throw new DamagedRow('the rows file');
+    let [newestSentAt, found] = [-Infinity, 0];
+    for (let ordinal = 0; ; ) {
+      const batch = file.messagesFrom(ordinal, rowsAtATime);
+      if (batch.length === 0) break;
+      for (const row of batch) newestSentAt = Math.max(newestSentAt, verifyMessage(row)[2]);
+      found += batch.length;
+      ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
+    }
+    if (found + (known?.lostMessages ?? 0) < messages)
+      throw new DamagedRow(`the rows file (it has ${found} messages of ${messages})`);
+    const reportMessages = new Float64Array(reports);
+    let foundReports = 0;
+    for (let sequence = firstSequence; ; ) {
+      const batch = file.reportsFrom(sequence, rowsAtATime);
+      if (batch.length === 0) break;
+      for (const row of batch) {
         reportOf(row);
-        reportMessages[done + i] = row[11];
+        reportMessages[row[0] - firstSequence] = row[11];
       }
-    return { id, name: folder.nameOf(id), messages, newestSentAt, firstSequence, reportMessages };
+      foundReports += batch.length;
+      sequence = (batch.at(-1)?.[0] ?? sequence) + 1;
+    }
+    if (foundReports + (known?.lostReports ?? 0) < reports)
+      throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reports})`);
+    const segment = { id, name: folder.nameOf(id), messages, lacksSome: lacksSome(known), newestSentAt };
+    return { ...segment, firstSequence, reportMessages };
   } finally {
     file.close();
   }

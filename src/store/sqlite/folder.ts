@@ -1,5 +1,7 @@
 import {
+  copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -10,12 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../store.ts';
 import { syncFolder } from './disk.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
+/** What may be left of a segment whose rows file is missing. */
+const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
 
 /** The files of one log in its data folder. */
 export class Folder {
@@ -41,9 +45,13 @@ export class Folder {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.index`);
   }
 
-  /** The segments' ids, oldest first. */
+  /** The segments' ids, oldest first; also of those of which only another file than the rows is left. */
   segmentIds(): readonly number[] {
     return idsIn(this.path);
+  }
+
+  hasRows(segmentId: number): boolean {
+    return existsSync(this.rows(segmentId));
   }
 
   /** An id greater than any that was ever used, also by a segment that was set aside. */
@@ -69,22 +77,68 @@ export class Folder {
     await Promise.all(this.#files(segmentId).map(path => rm(path, { force: true })));
   }
 
+  /** As `remove`, at once: for what is left of a removal that was cut short. */
+  removeNow(segmentId: number): void {
+    for (const path of this.#files(segmentId)) rmSync(path, { force: true });
+  }
+
   /** Leaves only what a sealed segment consists of. */
   removeLog(segmentId: number): void {
     for (const suffix of ['-wal', '-shm']) rmSync(this.rows(segmentId) + suffix, { force: true });
   }
 
-  /** Moves a damaged segment out of the way, for somebody to look at; nothing of it is deleted. */
-  setAside(segmentId: number): void {
-    mkdirSync(this.#damaged, { recursive: true });
-    for (const path of this.#files(segmentId))
-      if (existsSync(path)) renameSync(path, join(this.#damaged, path.slice(this.path.length + 1)));
+  /** Holds on to the write-ahead log beyond the end of whoever reads it, for `sourcesOf`. */
+  keepLog(segmentId: number): void {
+    const log = `${this.rows(segmentId)}-wal`;
+    if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0 && !existsSync(this.#keptLog(segmentId)))
+      linkOrCopy(log, this.#keptLog(segmentId));
+  }
+
+  forgetLog(segmentId: number): void {
+    rmSync(this.#keptLog(segmentId), { force: true });
+  }
+
+  /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
+  sourcesOf(segmentId: number): readonly RowsSource[] {
+    const rows = this.rows(segmentId);
+    const logs = [this.#keptLog(segmentId), `${rows}-wal`].filter(path => existsSync(path));
+    if (existsSync(rows) || logs.length > 0) return [{ rows, logs }];
+    const aside = this.setAsidePath(segmentId);
+    return [{ rows: aside, logs: [`${aside}-wal`] }];
+  }
+
+  /** Puts files that were made anew in the place of a segment's own, which are set aside. */
+  replace(segmentId: number, made: { readonly rows: string; readonly index?: string }): void {
+    // Whoever opens one of these meanwhile finds the old one or the new one.
+    const replaced = [this.rows(segmentId), ...(made.index === undefined ? [] : [this.index(segmentId)])];
+    this.setAside(segmentId, replaced);
+    renameSync(made.rows, this.rows(segmentId));
+    if (made.index !== undefined) renameSync(made.index, this.index(segmentId));
     syncFolder(this.path);
   }
 
-  /** What was set aside, in this run or an earlier one. */
+  /** Moves a damaged segment out of the way, for somebody to look at; nothing of it is deleted. */
+  setAside(segmentId: number, replaced: readonly string[] = []): void {
+    mkdirSync(this.#damaged, { recursive: true });
+    for (const path of this.#files(segmentId))
+      if (existsSync(path))
+        (replaced.includes(path) ? linkOrRename : renameSync)(path, freePath(this.#damaged, basename(path)));
+    syncFolder(this.path);
+  }
+
+  /** Where a segment's rows file stands once it was set aside. */
+  setAsidePath(segmentId: number): string {
+    return join(this.#damaged, this.nameOf(segmentId));
+  }
+
+  /** The segments that were set aside whole, in this run or an earlier one: what was made anew of them is not there. */
   setAsideNames(): readonly string[] {
-    return existsSync(this.#damaged) ? readdirSync(this.#damaged).filter(name => segmentName.test(name)) : [];
+    if (!existsSync(this.#damaged)) return [];
+    return readdirSync(this.#damaged).filter(name => segmentName.test(name) && !existsSync(join(this.path, name)));
+  }
+
+  #keptLog(segmentId: number): string {
+    return `${this.rows(segmentId)}-wal.kept`;
   }
 
   sync(): void {
@@ -93,7 +147,15 @@ export class Folder {
 
   #files(segmentId: number): readonly string[] {
     const rows = this.rows(segmentId);
-    return [rows, `${rows}-wal`, `${rows}-shm`, this.index(segmentId), `${this.index(segmentId)}.tmp`];
+    // The log before its file: without it, the file would be read as if it were whole.
+    return [
+      this.#keptLog(segmentId),
+      `${rows}-wal`,
+      `${rows}-shm`,
+      rows,
+      this.index(segmentId),
+      `${this.index(segmentId)}.tmp`,
+    ];
   }
 }
 
@@ -105,11 +167,43 @@ export function holdsLog(dataDir: string): boolean {
   });
 }
 
+/** Something of that name may have been set aside before. */
+function freePath(folder: string, name: string): string {
+  const path = join(folder, name);
+  for (let number = 1; ; number++) {
+    const free = number === 1 ? path : `${path}.${number}`;
+    if (!existsSync(free)) return free;
+  }
+}
+
+/** Moves a damaged file that is none of a segment's out of the way. */
+export function setAsideFile(dataDir: string, path: string): void {
+  const damaged = join(dataDir, 'damaged');
+  mkdirSync(damaged, { recursive: true });
+  renameSync(path, freePath(damaged, basename(path)));
+}
+
+/** A rows file and what there is of write-ahead logs beside it. */
+export type RowsSource = { readonly rows: string; readonly logs: readonly string[] };
+
+/** Not every file system has links. */
+function linkOr(instead: (from: string, to: string) => void): (from: string, to: string) => void {
+  return (from, to) => {
+    try {
+      linkSync(from, to);
+    } catch {
+      instead(from, to);
+    }
+  };
+}
+const linkOrCopy = linkOr(copyFileSync);
+const linkOrRename = linkOr(renameSync);
+
 function idsIn(path: string): readonly number[] {
-  return readdirSync(path)
-    .map(name => Number(segmentName.exec(name)?.[1]))
-    .filter(id => id > 0)
-    .sort((a, b) => a - b);
+  const ids = readdirSync(path)
+    .map(name => Number(partName.exec(name)?.[1]))
+    .filter(id => id > 0);
+  return [...new Set(ids)].sort((a, b) => a - b);
 }
 
 /** The folder belongs to another process. */

@@ -4,6 +4,7 @@ import { isDamage } from './damage.ts';
 import type { Folder } from './folder.ts';
 import { openRows } from './folder-log.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
+import { noAccount } from './shared-segment.ts';
 
 /** What a log holds of an account, whether or not that account is there. */
 export type HeldAccount = { readonly id: AccountId; readonly messages: number; readonly newestSentAt: EpochMs };
@@ -20,10 +21,12 @@ export function accountsHeldIn(folder: Folder): readonly HeldAccount[] {
         newestSentAt: Math.max(newestSentAt, before?.newestSentAt ?? -Infinity),
       });
     }
+  held.delete(noAccount);
   return [...held.values()].sort((a, b) => a.id - b.id);
 }
 
 function heldBy(folder: Folder, segmentId: number): readonly HeldAccount[] {
+  if (!folder.hasRows(segmentId)) return [];
   try {
     return indexed(folder, segmentId) ?? counted(folder, segmentId);
   } catch (error) {

@@ -62,6 +62,11 @@ export class KeptCounts {
     this.#distrust(afterAll(segments), [...this.#folder.setAsideNames(), this.#folder.nameOf(segmentId)]);
   }
 
+  /** Rows of a segment are lost: nothing recorded so far adds up. */
+  distrustAll(segments: readonly SharedSegment[]): void {
+    this.#distrust(afterAll(segments), this.#log.setAside);
+  }
+
   answer(account: AccountId, from: EpochMs, to: EpochMs, lastSegmentId: number): Kept {
     const unsealed = [...this.#unsealed].map(([segmentId, counts]) => ({
       segmentId,

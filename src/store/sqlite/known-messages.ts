@@ -9,7 +9,7 @@ import { messageIdIn, type PackedBatch, partSeparator } from './packed-batch.ts'
 import { ordinalOf, type Position, segmentIdOf } from './position.ts';
 import { verifyMessage, verifyReport } from './record-row.ts';
 import { type MessageRow, type ReportRow, RowsFile } from './rows-file.ts';
-import { type Columns, publishedMessages, type SharedSegment } from './shared-segment.ts';
+import { type Columns, noAccount, publishedMessages, type SharedSegment } from './shared-segment.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
 const openFilesMax = 64;
@@ -194,7 +194,8 @@ export class KnownMessages {
   #learnColumns(shared: SharedSegment, columns: Columns): void {
     const count = shared.published[publishedMessages] ?? 0;
     for (let ordinal = 0; ordinal < count; ordinal++)
-      this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
+      if (columns.account[ordinal] !== noAccount)
+        this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
   }
 
   #closeKeys(segmentId: number): void {

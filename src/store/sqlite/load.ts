@@ -4,19 +4,30 @@ import { isDamage } from './damage.ts';
 import { fieldCount, fields, hashOf } from './fields.ts';
 import type { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
+import type { Holding, Ledger } from './ledger.ts';
+import { carveRows } from './mend.ts';
 import { groupOfStatus, splitText } from './packed-batch.ts';
-import { ordinalOf, segmentIdOf } from './position.ts';
+import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from './position.ts';
 import { verifyMessage, verifyReport } from './record-row.ts';
 import { DamagedRow, RowsFile } from './rows-file.ts';
 import {
   type Columns,
+  hasLosses,
   keepReportsUntil,
+  lossesIn,
+  lossText,
+  maxSentAt,
   messagesIn,
+  minSentAt,
   newColumns,
   newSharedSegment,
+  noAccount,
   publishedMessages,
   publishedReports,
+  reportedUntil,
+  reportsIn,
   type SharedSegment,
+  setLosses,
   setRow,
 } from './shared-segment.ts';
 
@@ -29,10 +40,14 @@ export type LoadedSegment = {
   readonly nextSequence: number;
 };
 
+export type DamagedPart = { readonly name: string; readonly reason: string };
+
 export type LoadedLog = {
   readonly segments: readonly LoadedSegment[];
-  /** What is set aside, now or in an earlier run: named as long as it is there. */
-  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
+  /** What is lost or was set aside, now or in an earlier run: named as long as it is there. */
+  readonly damaged: readonly DamagedPart[];
+  /** What was made again of its rows now, and why. */
+  readonly mended: readonly DamagedPart[];
   readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
   /** A report is on a message that its segment has lost, to a power cut say. */
   readonly gaps: boolean;
@@ -50,28 +65,118 @@ const sectionsAtStart = [
   'messageId.ordinals',
 ];
 
-/** Reads back what the threads keep in memory. Damaged segments are moved aside; the rest is served. */
-export function loadLog(folder: Folder, hashSeed: number, capacity: number): LoadedLog {
+/**
+ * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
+ * was there once and is not, the ledger tells.
+ */
+export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number): LoadedLog {
   const segments: LoadedSegment[] = [];
-  const damaged = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
+  const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
+  const mended: DamagedPart[] = [];
   const rebuilt: { id: number; reason: string }[] = [];
   const byId = new Map<number, SharedSegment>();
   let gaps = false;
-  for (const id of folder.segmentIds()) {
+  for (const id of idsToLoad(folder, ledger)) {
+    const nextSequence = segments.at(-1)?.nextSequence ?? 1;
+    let loaded: Loaded;
     try {
-      const sealed = loadSealed(folder, id, hashSeed, reason => rebuilt.push({ id, reason }));
-      const loaded = sealed ?? loadUnsealed(folder, id, hashSeed, capacity);
-      segments.push(loaded.segment);
-      byId.set(id, loaded.segment.shared);
-      gaps = !applyReports(loaded, byId) || gaps;
+      loaded = loadWhole(folder, id, ledger.get(id), hashSeed, capacity, reason => rebuilt.push({ id, reason }));
     } catch (error) {
       if (!isDamage(error)) throw error;
-      folder.setAside(id);
-      damaged.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
+      mendRows(folder, ledger, id, nextSequence);
+      mended.push({ name: folder.nameOf(id), reason: reasonOf(error) });
+      loaded = loadUnsealed(folder.rows(id), id, hashSeed, capacity, ledger.get(id));
+      gaps = true;
     }
+    const { shared, createdAt } = loaded.segment;
+    if (!holdsAll(ledger.get(id), shared)) ledger.set(holdingOf(shared, createdAt));
+    segments.push(loaded.segment);
+    byId.set(id, shared);
+    if (hasLosses(shared)) damaged.push({ name: folder.nameOf(id), reason: lossText(shared) });
+    gaps = !applyReports(loaded, byId) || gaps;
   }
-  return { segments, damaged, rebuilt, gaps };
+  return { segments, damaged, mended, rebuilt, gaps };
 }
+
+/** What is left of a segment that was being dropped when the process ended is dropped. */
+function idsToLoad(folder: Folder, ledger: Ledger): readonly number[] {
+  const ids = new Set(ledger.all().map(({ id }) => id));
+  for (const id of folder.segmentIds())
+    if (ids.has(id) || ledger.isNew || folder.hasRows(id)) ids.add(id);
+    else folder.removeNow(id);
+  return [...ids].sort((a, b) => a - b);
+}
+
+/** Throws what `isDamage` knows when any of what the segment holds cannot be read. */
+function loadWhole(
+  folder: Folder,
+  id: number,
+  known: Holding | undefined,
+  hashSeed: number,
+  capacity: number,
+  rebuild: (reason: string) => void,
+): Loaded {
+  if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
+  const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
+  if (sealed !== undefined) return sealed;
+  // The end of the last connection makes what is left of the log part of the file, and deletes it: not before all is there.
+  folder.keepLog(id);
+  const loaded = loadUnsealed(folder.rows(id), id, hashSeed, capacity, known);
+  folder.forgetLog(id);
+  return loaded;
+}
+
+function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
+  const known = ledger.get(id) ?? indexedHolding(folder, id);
+  const { path, holding } = carveRows(folder, id, known, folder.sourcesOf(id), nextSequence);
+  ledger.set(holding);
+  folder.replace(id, { rows: path });
+}
+
+/** What an older version says of a segment: its index. */
+function indexedHolding(folder: Folder, id: number): Holding | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  try {
+    const index = new IndexFile(folder.index(id));
+    index.close();
+    const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
+    const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
+    const none = { lostMessages: 0, lostReports: 0, createdAt: 0 };
+    return {
+      id,
+      firstSequence,
+      messages,
+      reports,
+      sentFrom,
+      sentUntil,
+      ...none,
+      reportedUntil: reportedUntil ?? -Infinity,
+    };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return undefined;
+  }
+}
+
+export function holdingOf(shared: SharedSegment, createdAt: number): Holding {
+  return {
+    id: shared.id,
+    firstSequence: shared.firstSequence,
+    messages: messagesIn(shared),
+    reports: reportsIn(shared),
+    sentFrom: minSentAt(shared),
+    sentUntil: maxSentAt(shared),
+    reportedUntil: reportedUntil(shared),
+    createdAt,
+    ...lossesIn(shared),
+  };
+}
+
+function holdsAll(known: Holding | undefined, shared: SharedSegment): boolean {
+  return known !== undefined && known.messages >= messagesIn(shared) && known.reports >= reportsIn(shared);
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
@@ -103,6 +208,7 @@ export function applyReport(shared: SharedSegment, ordinal: number, sequence: nu
 function loadSealed(
   folder: Folder,
   id: number,
+  known: Holding | undefined,
   hashSeed: number,
   rebuild: (reason: string) => void,
 ): Loaded | undefined {
@@ -125,6 +231,8 @@ function loadSealed(
     const rowsBytes = statSync(folder.rows(id)).size;
     if (rowsBytes !== header.rowsBytes)
       throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
+    if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
+      throw new DamagedRow('the rows file (it is of an earlier time)');
     folder.removeLog(id);
     const shared = newSharedSegment(id, header.firstSequence, header.messages);
     const groups = index.uint8('group');
@@ -132,8 +240,9 @@ function loadSealed(
     for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
+    if (known !== undefined) setLosses(shared, known);
     return {
-      segment: { shared, createdAt: 0, nextSequence: header.firstSequence + header.reports },
+      segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence: header.firstSequence + header.reports },
       reports: {
         firstSequence: header.firstSequence,
         messages: index.float64('reportMessages'),
@@ -152,60 +261,103 @@ function publish(shared: SharedSegment, messages: number, reports: number, from:
   Atomics.store(shared.published, publishedReports, reports);
 }
 
-/** Reads every row of a segment that has no index, checking each. */
-export function loadUnsealed(folder: Folder, id: number, hashSeed: number, capacity: number): Loaded {
-  const rows = new RowsFile(folder.rows(id), { mode: 'write', durability: 'full' });
+/**
+ * Reads every row of a segment that has no index, checking each. Rows that are known to be lost are passed over; throws
+ * `DamagedRow` when more are missing.
+ */
+export function loadUnsealed(
+  path: string,
+  id: number,
+  hashSeed: number,
+  capacity: number,
+  known: Holding | undefined,
+): Loaded {
+  const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
     const meta = rows.meta();
-    const count = rows.count();
+    if (known !== undefined && meta.firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');
+    const count = Math.max(rows.count(), known?.messages ?? 0);
+    if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
     const columns = newColumns(Math.max(capacity, count));
     const counts = new Counts();
-    for (let ordinal = 0; ordinal < count; ) {
-      const batch = rows.messagesFrom(ordinal, rowsAtATime);
-      if (batch.length === 0) throw new DamagedRow(`the rows file (message ${ordinal} of ${count} is missing)`);
-      for (const row of batch) {
-        verifyMessage(row);
-        counts.message(row);
-        setHashes(columns, row[0], hashSeed, row[1], row[14]);
-        setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
-        const group = groupOfStatus(row[4]);
-        shared.group[row[0]] = group;
-        shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-        ordinal = row[0] + 1;
-      }
-      counts.commit();
-    }
-    const reports = loadReports(rows, meta.firstSequence, counts);
-    const range = columnsRange(columns);
-    if (reports.messages.length > 0) keepReportsUntil(shared, reports.until);
-    publish(shared, count, reports.messages.length, range[0], range[1]);
-    const nextSequence = meta.firstSequence + reports.messages.length;
+    if (known !== undefined) setLosses(shared, known);
+    const { lostMessages, lostReports } = lossesIn(shared);
+    const found = loadMessages(rows, shared, columns, counts, hashSeed);
+    if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
+    const reportCount = Math.max(rows.reportCount(meta.firstSequence), known?.reports ?? 0);
+    if (reportCount > reportsPerMessageMax * ordinalsMax) throw new DamagedRow(`report ${reportCount - 1}`);
+    const reports = loadReports(rows, meta.firstSequence, reportCount, counts);
+    if (reports.found + lostReports < reportCount)
+      throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
+    const [from, until] = columnsRange(columns);
+    const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
+    if (found < count) fillGaps(columns, count, sentFrom);
+    if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
+    publish(shared, count, reportCount, sentFrom, sentUntil);
+    const nextSequence = meta.firstSequence + reportCount;
     return { segment: { shared, columns, counts, createdAt: meta.createdAt, nextSequence }, reports };
   } finally {
     rows.close();
   }
 }
 
-function loadReports(rows: RowsFile, firstSequence: number, counts: Counts): Reports & { readonly until: number } {
-  const count = rows.reportCount();
-  let until = -Infinity;
-  const messages = new Float64Array(count);
-  const groups = new Uint8Array(count);
-  for (let done = 0; done < count; ) {
-    const batch = rows.foundReportsFrom(firstSequence + done, rowsAtATime);
-    if (batch.length === 0) throw new DamagedRow(`the rows file (report ${done} of ${count} is missing)`);
+/** Gives how many there are. */
+function loadMessages(
+  rows: RowsFile,
+  shared: SharedSegment,
+  columns: Columns,
+  counts: Counts,
+  hashSeed: number,
+): number {
+  let found = 0;
+  for (let ordinal = 0; ; ) {
+    const batch = rows.messagesFrom(ordinal, rowsAtATime);
+    if (batch.length === 0) return found;
     for (const row of batch) {
-      verifyReport(row);
-      messages[done] = row[11];
-      groups[done] = groupOfStatus(row[2]);
-      until = Math.max(until, row[13]);
-      counts.report(row[12], row[13], row[14]);
-      done++;
+      verifyMessage(row);
+      counts.message(row);
+      setHashes(columns, row[0], hashSeed, row[1], row[14]);
+      setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
+      const group = groupOfStatus(row[4]);
+      shared.group[row[0]] = group;
+      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+      ordinal = row[0] + 1;
+      found++;
     }
     counts.commit();
   }
-  return { firstSequence, messages, groups, until };
+}
+
+/** No account has what is lost; it has a time, so that it stands somewhere in the order of time. */
+function fillGaps(columns: Columns, count: number, sentAt: number): void {
+  for (let ordinal = 0; ordinal < count; ordinal++)
+    if (columns.account[ordinal] === noAccount) columns.sentAt[ordinal] = sentAt;
+}
+
+function loadReports(
+  rows: RowsFile,
+  firstSequence: number,
+  count: number,
+  counts: Counts,
+): Reports & { readonly until: number; readonly found: number } {
+  let [until, found] = [-Infinity, 0];
+  const messages = new Float64Array(count);
+  const groups = new Uint8Array(count);
+  for (let sequence = firstSequence; ; ) {
+    const batch = rows.reportsFrom(sequence, rowsAtATime);
+    if (batch.length === 0) return { firstSequence, messages, groups, until, found };
+    for (const row of batch) {
+      verifyReport(row);
+      messages[row[0] - firstSequence] = row[11];
+      groups[row[0] - firstSequence] = groupOfStatus(row[2]);
+      until = Math.max(until, row[15]);
+      counts.report(row[14], row[15], row[17]);
+      sequence = row[0] + 1;
+      found++;
+    }
+    counts.commit();
+  }
 }
 
 function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EpochMs } from '../../domain/message.ts';
+import { minuteMs, minuteOf } from '../../domain/summary.ts';
+import { limits } from '../../limits.ts';
 import { StoreUnusable } from '../store.ts';
 import { syncFolder } from './disk.ts';
-import { holdsLog } from './folder.ts';
+import { holdsLog, setAsideFile } from './folder.ts';
+import { DamagedIndex, IndexFile } from './index-file.ts';
 import type { Position } from './position.ts';
 
 /**
@@ -28,16 +31,30 @@ type Held = {
   readonly accounts?: string;
 };
 
-/** `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. */
+/**
+ * `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. Kept
+ * twice: what cannot be read is set aside, and made again of its copy, or of what the segments tell.
+ */
 export class LogFile {
+  /** What was wrong with the file when it was opened, and what came of it. */
+  readonly damage: string | undefined;
   readonly #folder: string;
   #held: Held;
 
-  /** Throws `StoreUnusable` when the log is of another format, or the file does not hold what was written. */
+  /** Throws `StoreUnusable` when the log is of another format. */
   constructor(dataDir: string) {
     this.#folder = dataDir;
-    if (existsSync(this.#path)) this.#held = heldIn(this.#path);
-    else this.#held = this.#write({ formatVersion, ...newLog() });
+    const found = attempt(this.#path);
+    if (found?.held !== undefined) this.#held = found.held;
+    else if (found === undefined && !existsSync(this.#copyPath) && !hasSegments(dataDir))
+      this.#held = this.#write({ formatVersion, ...newLog() });
+    else {
+      const copy = attempt(this.#copyPath)?.held;
+      const whence = copy === undefined ? 'the segments; who follows the log begins anew' : 'its copy';
+      this.damage = `${found?.flaw ?? `${this.#path} is missing`}: it was made again of ${whence}`;
+      if (found !== undefined) setAsideFile(dataDir, this.#path);
+      this.#held = this.#write(copy ?? { formatVersion, ...derivedLog(dataDir) });
+    }
   }
 
   /** The seed of this log's hashes. */
@@ -101,9 +118,16 @@ export class LogFile {
     return join(this.#folder, 'log.json');
   }
 
+  get #copyPath(): string {
+    return `${this.#path}.copy`;
+  }
+
+  /** The copy first: where the file itself cannot be read, it must not be the older one. */
   #write(held: Held): Held {
-    writeFileSync(`${this.#path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
-    renameSync(`${this.#path}.tmp`, this.#path);
+    for (const path of [this.#copyPath, this.#path]) {
+      writeFileSync(`${path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
+      renameSync(`${path}.tmp`, path);
+    }
     syncFolder(this.#folder);
     this.#held = held;
     return held;
@@ -116,6 +140,44 @@ function newLog() {
   const firstEra = { id: eraId(), position: 0, sequence: 0 };
   const hashSeed = randomBytes(4).readUInt32LE();
   return { hashSeed, eras: [firstEra], trustedFrom: Number.MIN_SAFE_INTEGER, setAside: [] };
+}
+
+/** What is not known is whether the counts that segments keep add up: those from now on do. */
+function derivedLog(dataDir: string) {
+  const trustedFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
+  const hashSeed = hashSeedOf(dataDir);
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trustedFrom };
+}
+
+/** The seed that the hashes of a segment were made with; another one would have every index made again. */
+function hashSeedOf(dataDir: string): number | undefined {
+  const folder = join(dataDir, 'segments');
+  for (const name of readdirSync(folder).filter(name => name.endsWith('.index'))) {
+    try {
+      const index = new IndexFile(join(folder, name));
+      index.close();
+      return index.header.hashSeed;
+    } catch (error) {
+      if (!(error instanceof DamagedIndex)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function hasSegments(dataDir: string): boolean {
+  const folder = join(dataDir, 'segments');
+  return existsSync(folder) && readdirSync(folder).some(name => name.endsWith('.rows.db'));
+}
+
+/** `undefined` when there is no such file. */
+function attempt(path: string): { readonly held?: Held; readonly flaw?: string } | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return { held: heldIn(path) };
+  } catch (error) {
+    if (!(error instanceof StoreUnusable) || error instanceof OtherFormat) throw error;
+    return { flaw: error.message };
+  }
 }
 
 function heldIn(path: string): Held {

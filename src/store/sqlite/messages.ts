@@ -4,6 +4,7 @@ import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../store.
 import type { PackedCounts } from './counts.ts';
 import type { Kept } from './kept-counts.ts';
 import type { KeyMemory } from './key-table.ts';
+import type { Holding } from './ledger.ts';
 import type { LoadedLog, LoadedSegment } from './load.ts';
 import type { Era } from './log-file.ts';
 import type { PackedBatch } from './packed-batch.ts';
@@ -33,7 +34,9 @@ export type SegmentRequest = {
 /** To every thread that holds a segment's files: it lets them go, then answers `released`. */
 export type ReleaseRequest =
   | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
-  | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number };
+  /** The segment's files were made anew. */
+  | { readonly type: 'mended'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
+  | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number; readonly isDamaged: boolean };
 export type Released = { readonly type: 'released'; readonly ticket: number };
 
 /** The eras of the log, at the start and whenever one begins. */
@@ -50,6 +53,7 @@ export type WriterRequest =
       readonly from: EpochMs;
       readonly to: EpochMs;
     }
+  | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
   | { readonly type: 'close' };
 
@@ -62,7 +66,7 @@ export type Failure = {
 };
 
 /** The log as it was found, without what only the writer needs of it. */
-export type FoundLog = Pick<LoadedLog, 'damaged' | 'rebuilt'> & {
+export type FoundLog = Pick<LoadedLog, 'damaged' | 'mended' | 'rebuilt'> & {
   readonly segments: readonly Pick<LoadedSegment, 'shared' | 'columns'>[];
 };
 
@@ -124,9 +128,12 @@ export type SealerRequest =
   | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
   | { readonly type: 'verify'; readonly segmentId: number }
   | { readonly type: 'rebuild'; readonly shared: SharedSegment }
+  | { readonly type: 'mend'; readonly id: number; readonly shared: SharedSegment }
   | { readonly type: 'close' };
 
 export type SealerReply =
   | { readonly type: 'sealed'; readonly segmentId: number }
+  | { readonly type: 'mended'; readonly id: number; readonly holding: Holding }
+  | { readonly type: 'unmended'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
   | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

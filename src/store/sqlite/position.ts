@@ -7,6 +7,9 @@ export type Position = number;
 /** A segment holds at most this many messages. */
 export const ordinalsMax = 2 ** 20;
 
+/** Reports a segment takes before it is full, for each message it may hold: a start reads each row of the youngest. */
+export const reportsPerMessageMax = 2;
+
 export function positionOf(segmentId: number, ordinal: number): Position {
   return segmentId * ordinalsMax + ordinal;
 }

@@ -6,7 +6,7 @@ import type { Folder } from './folder.ts';
 import { IndexFile } from './index-file.ts';
 import type { KeyPlace, KeyReader } from './key-table.ts';
 import { type Position, positionOf } from './position.ts';
-import { verifyMessage, verifyReport } from './record-row.ts';
+import { verifyMessage, verifyReport, verifyState } from './record-row.ts';
 import { type MessageRow, type ReportRow, type ReportState, RowsFile } from './rows-file.ts';
 import type { Candidate } from './scan.ts';
 import { type Columns, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
@@ -115,7 +115,7 @@ export class ReadSegments {
       // Set aside with its segment: the message is shown as it was recorded.
       if (segmentId === undefined) continue;
       this.withRows(segmentId, file => {
-        for (const row of file.states(held)) rows.set(row[0], verifyReport(row));
+        for (const row of file.states(held)) rows.set(row[0], verifyState(row));
       });
     }
     return rows;

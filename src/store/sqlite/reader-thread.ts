@@ -75,6 +75,7 @@ port.on('message', (request: ReaderRequest) => {
     case 'segment':
       return segments.set(request.shared, request.columns);
     case 'sealed':
+    case 'mended':
       segments.set(request.shared, undefined);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':

@@ -19,7 +19,6 @@ import {
 import type { Position } from './position.ts';
 import {
   DamagedRow,
-  type FoundReport,
   type MessageRow,
   messageFits,
   messageSum,
@@ -27,6 +26,7 @@ import {
   type ReportState,
   reportFits,
   reportSum,
+  stateFits,
 } from './rows-file.ts';
 
 /** The row of a new message, straight from the batch: the path that every recorded message takes. */
@@ -66,8 +66,13 @@ export function verifyMessage(row: MessageRow): MessageRow {
   return row;
 }
 
-export function verifyReport<Row extends ReportState | ReportRow | FoundReport>(row: Row): Row {
+export function verifyReport(row: ReportRow): ReportRow {
   if (!reportFits(row)) throw new DamagedRow(`report ${row[0]}`);
+  return row;
+}
+
+export function verifyState(row: ReportState): ReportState {
+  if (!stateFits(row)) throw new DamagedRow(`report ${row[0]}`);
   return row;
 }
 
@@ -209,7 +214,11 @@ export function reportRowOf(
       k: [summary.reports, summary.first, reportsFor(summary.evidence).map(saidOf)],
     }),
   };
-  const row: ReportState = [
+  const { message, position } = place;
+  const changed = !showsTheSame(before, settled);
+  const identity = identityOf(message);
+  const moved = changed ? movedText(movesBetween(tallied(identity, before), tallied(identity, settled))) : null;
+  const row: ReportRow = [
     place.sequence,
     place.previous,
     settled.status.key,
@@ -221,13 +230,16 @@ export function reportRowOf(
     settled.price?.currency ?? null,
     extraJson(settled) ?? null,
     0,
+    position,
+    receivedAt,
+    JSON.stringify(said),
+    message[1],
+    message[2],
+    changed ? 1 : 0,
+    moved,
   ];
   row[10] = reportSum(row);
-  const { message, position } = place;
-  const changed = !showsTheSame(before, settled);
-  const identity = identityOf(message);
-  const moved = changed ? movedText(movesBetween(tallied(identity, before), tallied(identity, settled))) : null;
-  return [...row, position, receivedAt, JSON.stringify(said), message[1], message[2], changed ? 1 : 0, moved];
+  return row;
 }
 
 function tallied(

@@ -69,8 +69,8 @@ export type ReportState = [
 ];
 
 /** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
-export type ReportRow = [
-  ...ReportState,
+export type ReportRow = [...ReportState, ...RestOfReport];
+type RestOfReport = [
   message: number,
   receivedAt: number,
   said: string,
@@ -80,14 +80,13 @@ export type ReportRow = [
   moved: string | null,
 ];
 
-/** What a start takes of a report: its state, which the checksum is over, and what it moved. */
-export type FoundReport = [...ReportState, message: number, account: number, sentAt: number, moved: string | null];
-
 const messageColumns =
   'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
 const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
 const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed, moved`;
-const foundColumns = `${stateColumns}, message, account, sent_at, moved`;
+const columnCount = (columns: string) => columns.split(',').length;
+export const messageColumnCount = columnCount(messageColumns);
+export const reportColumnCount = columnCount(reportColumns);
 
 /** A row whose checksum does not fit what it holds. */
 export class DamagedRow extends Error {
@@ -106,14 +105,23 @@ export function messageFits(row: MessageRow): boolean {
   return row[13] === messageSum(row) || (row[9] === 0 && row[13] === messageSumWith(row, -0));
 }
 
-/** Over what a page shows: the state. What the report itself `said` is covered by the checksum of the sealed file. */
-export function reportSum(row: ReportState | ReportRow | FoundReport): number {
-  return reportSumWith(row, stored(row[7]));
+/**
+ * The checksum of a report's row: in its lower 32 bits over the state, which is all that a page reads of it, and above
+ * these over the rest. Version 0.1.0 left the rest to the checksum of the sealed file, and nothing there.
+ */
+export function reportSum(row: ReportRow): number {
+  return restSum(row) * 2 ** 32 + stateSum(row, stored(row[7]));
 }
 
 /** As `messageFits`. */
-export function reportFits(row: ReportState | ReportRow | FoundReport): boolean {
-  return row[10] === reportSum(row) || (row[7] === 0 && row[10] === reportSumWith(row, -0));
+export function reportFits(row: ReportRow): boolean {
+  return stateFits(row) && (row[10] < 2 ** 32 || Math.floor(row[10] / 2 ** 32) === restSum(row));
+}
+
+/** As `messageFits`, of the state alone. */
+export function stateFits(row: ReportState | ReportRow): boolean {
+  const sum = row[10] % 2 ** 32;
+  return sum === stateSum(row, stored(row[7])) || (row[7] === 0 && sum === stateSum(row, -0));
 }
 
 /**
@@ -128,9 +136,15 @@ function messageSumWith(row: MessageRow, price: number | null): number {
   return crc32(row[14], mixed(numbers, currency, extra));
 }
 
-function reportSumWith(row: ReportState | ReportRow | FoundReport, price: number | null): number {
+function stateSum(row: ReportState | ReportRow, price: number | null): number {
   const [sequence, previous, status, error, at, doneAt, seenAt, , currency, extra] = row;
   return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
+}
+
+/** Never 0: numbers beyond 2^53 would not be exact. */
+function restSum(row: ReportRow): number {
+  const [message, receivedAt, said, account, sentAt, changed, moved] = row.slice(11) as RestOfReport;
+  return 1 + (mixed([message, receivedAt, account, sentAt, changed], said, moved) % (2 ** 21 - 1));
 }
 
 const scratch = new Float64Array(1);
@@ -255,7 +269,7 @@ export class RowsFile {
     return this.#among('report', 'sequence', stateColumns, sequences) as unknown as readonly ReportState[];
   }
 
-  /** How many messages there are; their ordinals run from 0 without a gap. */
+  /** How many messages there are, the lost ones in between included: their ordinals run on from 0. */
   count(): number {
     const row = this.#prepare('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
@@ -268,11 +282,14 @@ export class RowsFile {
     ).all() as unknown as readonly (readonly [number, number, number])[];
   }
 
-  reportCount(): number {
-    // Each alone is read off an end of the table; both in one go would read all of it.
-    const [greatest, least] = ['max', 'min'].map(end => `(SELECT ${end}(sequence) FROM report)`);
-    const row = this.#prepare(`SELECT coalesce(${greatest} - ${least} + 1, 0)`).get();
-    return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
+  /** How many reports there are, the lost ones in between included; their sequences run on from the first. */
+  reportCount(firstSequence: number): number {
+    const row = this.#prepare('SELECT max(sequence) FROM report').get();
+    return Array.isArray(row) && typeof row[0] === 'number' ? row[0] + 1 - firstSequence : 0;
+  }
+
+  setFirstSequence(firstSequence: number): void {
+    this.#prepare("UPDATE meta SET value = ? WHERE name = 'firstSequence'").run(firstSequence);
   }
 
   /** Every row from `from` on, `count` at a time: for rebuilding what is kept in memory. */
@@ -285,10 +302,6 @@ export class RowsFile {
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
     return this.#reportsFrom(reportColumns, from, count) as unknown as readonly ReportRow[];
-  }
-
-  foundReportsFrom(from: number, count: number): readonly FoundReport[] {
-    return this.#reportsFrom(foundColumns, from, count) as unknown as readonly FoundReport[];
   }
 
   /** Which message each report is on, and the status it left it in. */

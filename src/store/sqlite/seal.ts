@@ -6,9 +6,10 @@ import { type IndexHeader, type Sections, writeIndexFile } from './index-file.ts
 import { indexedCounts } from './indexed-counts.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
-import { RowsFile } from './rows-file.ts';
+import { DamagedRow, RowsFile } from './rows-file.ts';
 import {
   type Columns,
+  lossesIn,
   maxSentAt,
   messagesIn,
   minSentAt,
@@ -66,15 +67,19 @@ function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'repor
   const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
     rows.checkpoint();
-    for (let done = 0; done < count; ) {
-      const reports = rows.outcomesFrom(segment.firstSequence + done, reportsAtATime);
-      if (reports.length === 0) throw new Error(`${path} lacks ${count - done} of its ${count} reports`);
+    let found = 0;
+    for (let next = segment.firstSequence; ; ) {
+      const reports = rows.outcomesFrom(next, reportsAtATime);
+      if (reports.length === 0) break;
       for (const [sequence, message, status] of reports) {
         messages[sequence - segment.firstSequence] = message;
         groups[sequence - segment.firstSequence] = groupOfStatus(status);
+        next = sequence + 1;
       }
-      done += reports.length;
+      found += reports.length;
     }
+    if (found + lossesIn(segment).lostReports < count)
+      throw new DamagedRow(`the rows file (it has ${found} reports of ${count})`);
   } finally {
     rows.close();
   }

@@ -5,9 +5,12 @@ import { DamagedSegment, guardSegment } from './damage.ts';
 import { fileCrcSteps } from './disk.ts';
 import { Folder } from './folder.ts';
 import { DamagedIndex, IndexFile } from './index-file.ts';
-import { loadUnsealed } from './load.ts';
+import type { Holding } from './ledger.ts';
+import { holdingOf, loadUnsealed } from './load.ts';
+import { carveRows } from './mend.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from './messages.ts';
 import { sealSegment } from './seal.ts';
+import { setLosses } from './shared-segment.ts';
 import { failureOf } from './thread-failure.ts';
 
 const port = parentPort;
@@ -53,18 +56,34 @@ async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
   }
 }
 
-function contentsOf(segmentId: number): SegmentContents {
-  const { columns, counts } = guardSegment(segmentId, () => loadUnsealed(folder, segmentId, data.hashSeed, 0)).segment;
+function contentsOf(path: string, holding: Holding): SegmentContents {
+  const { columns, counts } = loadUnsealed(path, holding.id, data.hashSeed, 0, holding).segment;
   if (columns === undefined || counts === undefined)
-    throw new Error(`segment ${segmentId} was loaded without its columns or counts`);
+    throw new Error(`segment ${holding.id} was loaded without its columns or counts`);
   return { columns, counts: counts.pack() };
+}
+
+/** Makes both files anew of the rows that can still be read, while the old ones are read on. */
+function mend({ id, shared }: Extract<SealerRequest, { type: 'mend' }>): SealerReply {
+  const known = holdingOf(shared, Date.now());
+  const segmentId = shared.id;
+  const { path, holding } = carveRows(folder, segmentId, known, folder.sourcesOf(segmentId), known.firstSequence);
+  const index = `${folder.index(segmentId)}.mended`;
+  const { columns, counts } = contentsOf(path, holding);
+  setLosses(shared, holding);
+  sealSegment({ rows: path, index }, shared, columns, counts, data.hashSeed);
+  folder.replace(segmentId, { rows: path, index });
+  return { type: 'mended', id, holding };
 }
 
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
-  const { columns, counts } = request.type === 'seal' ? request : contentsOf(shared.id);
   const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
-  guardSegment(shared.id, () => sealSegment(paths, shared, columns, counts, data.hashSeed));
+  guardSegment(shared.id, () => {
+    const holding = holdingOf(shared, Date.now());
+    const { columns, counts } = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
+    sealSegment(paths, shared, columns, counts, data.hashSeed);
+  });
   folder.sync();
   return { type: 'sealed', segmentId: shared.id };
 }
@@ -84,6 +103,13 @@ port.on('message', (request: SealerRequest) => {
     case 'seal':
     case 'rebuild':
       return answer(request.shared.id, () => seal(request));
+    case 'mend':
+      try {
+        tell(mend(request));
+      } catch (error) {
+        tell({ type: 'unmended', id: request.id, failure: failureOf(error) });
+      }
+      return;
     case 'close':
       port.close();
   }

@@ -11,7 +11,10 @@ const groupCount = statusGroupNames.length;
 export type SharedSegment = {
   readonly id: number;
   readonly firstSequence: number;
-  /** Messages and reports that are durable. Written last, read first: the fence for everything else. */
+  /**
+   * Messages and reports that are durable, and how many of each are lost. Written last, read first: the fence for
+   * everything else.
+   */
   readonly published: Int32Array;
   /** Least and greatest `sentAt`, ms, and the greatest of a message its reports are on; infinite while there is none. */
   readonly sentAtRange: Float64Array;
@@ -25,6 +28,11 @@ export type SharedSegment = {
 
 export const publishedMessages = 0;
 export const publishedReports = 1;
+const lostMessagesAt = 2;
+const lostReportsAt = 3;
+
+/** The account of a lost message's place. */
+export const noAccount = 0;
 
 /** The filter columns of a segment that has no index file yet. */
 export type Columns = {
@@ -47,7 +55,7 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
   return {
     id,
     firstSequence,
-    published: new Int32Array(new SharedArrayBuffer(8)),
+    published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
     newestReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     group: new Uint8Array(new SharedArrayBuffer(capacity)),
@@ -80,6 +88,31 @@ export function messagesIn(segment: SharedSegment): number {
 
 export function reportsIn(segment: SharedSegment): number {
   return Atomics.load(segment.published, publishedReports);
+}
+
+/** Of the messages and reports in a segment, those that cannot be read any more. */
+export type Losses = { readonly lostMessages: number; readonly lostReports: number };
+
+export function lossesIn(segment: SharedSegment): Losses {
+  const { published } = segment;
+  return { lostMessages: Atomics.load(published, lostMessagesAt), lostReports: Atomics.load(published, lostReportsAt) };
+}
+
+export function setLosses(segment: SharedSegment, { lostMessages, lostReports }: Losses): void {
+  Atomics.store(segment.published, lostMessagesAt, lostMessages);
+  Atomics.store(segment.published, lostReportsAt, lostReports);
+}
+
+export function hasLosses(segment: SharedSegment): boolean {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  return lostMessages + lostReports > 0;
+}
+
+/** As the operator is told. */
+export function lossText(segment: SharedSegment): string {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  const [messages, reports] = [messagesIn(segment), reportsIn(segment)];
+  return `${lostMessages} of its ${messages} messages and ${lostReports} of its ${reports} reports are lost`;
 }
 
 export function minSentAt(segment: SharedSegment): number {

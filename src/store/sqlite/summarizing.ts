@@ -10,6 +10,7 @@ import { positionOf } from './position.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
 import { beginning } from './reader.ts';
 import { logOf } from './record-row.ts';
+import { lossesIn, maxSentAt, minSentAt, reportedUntil, type SharedSegment } from './shared-segment.ts';
 
 /** A thread answers others after so long. */
 const sliceMs = 10;
@@ -62,7 +63,10 @@ export class Summarizing {
       } else if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
       else if (performance.now() >= sliceEnd) return undefined;
     }
-    return this.#sum.complete();
+    const summary = this.#sum.complete();
+    // Asked at the end: what was lost meanwhile may be missing already.
+    const isLossy = this.#segments.all().some(({ shared }) => lacksSome(shared, this.#query));
+    return isLossy ? { ...summary, complete: false } : summary;
   }
 
   /** Counts the next messages; `false` when the first span has no more. */
@@ -124,6 +128,14 @@ export class Summarizing {
       if (counts !== undefined) this.#sum.counts(counts);
     }
   }
+}
+
+/** Whether a segment lost messages of the range, or reports on such. */
+function lacksSome(segment: SharedSegment, query: SummaryQuery): boolean {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  const [from, to] = [earliest(query), query.range.to ?? Infinity];
+  if (lostMessages > 0 && minSentAt(segment) < to && maxSentAt(segment) >= from) return true;
+  return lostReports > 0 && reportedUntil(segment) >= from;
 }
 
 /** The part that is answered by kept counts; empty, at the end of the range, when nothing is. */

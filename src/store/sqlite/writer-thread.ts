@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { limits } from '../../limits.ts';
 import { Folder } from './folder.ts';
+import { Ledger } from './ledger.ts';
 import { loadLog } from './load.ts';
 import { LogFile } from './log-file.ts';
 import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
@@ -23,7 +24,8 @@ type Started = { readonly writer: Writer; readonly learning: Generator<void> };
 function start(): Started {
   const folder = new Folder(data.dataDir);
   const logFile = new LogFile(data.dataDir);
-  const log = loadLog(folder, data.hashSeed, data.segmentMessagesMax);
+  const ledger = new Ledger(data.dataDir);
+  const log = loadLog(folder, ledger, data.hashSeed, data.segmentMessagesMax);
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
@@ -31,7 +33,7 @@ function start(): Started {
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const writer = new Writer(
-    { ...data, folder, log: logFile },
+    { ...data, folder, log: logFile, ledger },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
@@ -41,12 +43,14 @@ function start(): Started {
     nextSequence,
   );
   const youngest = log.segments.at(-1);
-  const goesOn = youngest?.columns !== undefined && youngest.nextSequence === nextSequence;
+  // A segment that lacks rows is told from one that is whole by taking no more.
+  const isWhole = youngest !== undefined && !log.damaged.some(({ name }) => name === folder.nameOf(youngest.shared.id));
+  const goesOn = isWhole && youngest.columns !== undefined && youngest.nextSequence === nextSequence;
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
   const activeId = goesOn ? youngest.shared.id : undefined;
-  tell({ type: 'loaded', log: { segments, damaged: log.damaged, rebuilt: log.rebuilt }, activeId });
+  tell({ type: 'loaded', log: { segments, damaged: log.damaged, mended: log.mended, rebuilt: log.rebuilt }, activeId });
   return { writer, learning: writer.adopt(log, goesOn) };
 }
 
@@ -133,8 +137,16 @@ function serve({ writer, learning }: Started): void {
       case 'sealed':
         writer.sealed(request.shared.id);
         return tell({ type: 'released', ticket: request.ticket });
+      case 'fill':
+        return attempt(() => {
+          writer.fill(request.segmentId);
+          tell({ type: 'rotated', id: request.id });
+        }, [request.id]);
+      case 'mended':
+        attempt(() => writer.mended(request.holding), []);
+        return tell({ type: 'released', ticket: request.ticket });
       case 'drop':
-        attempt(() => writer.dropped(request.segmentId), []);
+        attempt(() => writer.dropped(request.segmentId, request.isDamaged), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);

@@ -10,7 +10,8 @@ import type { Folder } from './folder.ts';
 import { type Kept, KeptCounts } from './kept-counts.ts';
 import type { KeyMemory } from './key-table.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
-import { applyReport, type LoadedLog } from './load.ts';
+import type { Holding, Ledger } from './ledger.ts';
+import { applyReport, holdingOf, type LoadedLog } from './load.ts';
 import type { Era, LogFile } from './log-file.ts';
 import {
   groupOfStatus,
@@ -20,7 +21,7 @@ import {
   type PackedBatch,
   unpackSubmission,
 } from './packed-batch.ts';
-import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
+import { ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from './position.ts';
 import { messageRowOf, reportRowOf } from './record-row.ts';
 import { createRowsFile, type Durability, RowsFile } from './rows-file.ts';
 import {
@@ -42,6 +43,7 @@ export type WriterOptions = {
   readonly segmentMessagesMax: number;
   readonly segmentAgeMs: number;
   readonly log: LogFile;
+  readonly ledger: Ledger;
   /** Where every thread sees the id of the present era. */
   readonly era: Int32Array;
   readonly keys: KeyMemory;
@@ -56,9 +58,6 @@ export type WriterEvents = {
   /** The log's life goes on in a new era. */
   eraBegun(eras: readonly Era[]): void;
 };
-
-/** Reports a segment takes before it is full, for each message it may hold: a start reads each row of the youngest. */
-const reportsPerMessageMax = 2;
 
 type Active = {
   readonly shared: SharedSegment;
@@ -165,7 +164,23 @@ export class Writer {
     this.#kept.sealed(segmentId);
   }
 
-  dropped(segmentId: number): void {
+  /** The segment's files were made anew, and lack some of its rows. */
+  mended(holding: Holding): void {
+    this.sealed(holding.id);
+    const { lostMessages, lostReports } = holding;
+    if (lostMessages + lostReports > 0) this.#kept.distrustAll(this.#known.segments());
+    const { ledger } = this.#options;
+    ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
+  }
+
+  /** Takes no more rows into this segment. */
+  fill(segmentId: number): void {
+    if (this.#active?.shared.id === segmentId) this.#fill();
+  }
+
+  /** A segment is dropped, or set aside: then the ledger goes on telling what it held. */
+  dropped(segmentId: number, isDamaged: boolean): void {
+    if (!isDamaged) this.#options.ledger.remove(segmentId);
     this.#kept.dropped(segmentId, this.#known.segments());
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
@@ -182,6 +197,7 @@ export class Writer {
 
   close(): void {
     this.#known.close();
+    this.#options.ledger.close();
     this.#active = undefined;
   }
 
@@ -207,13 +223,14 @@ export class Writer {
   }
 
   #open(now: number): Active {
-    const { folder, segmentMessagesMax, durability } = this.#options;
+    const { folder, ledger, segmentMessagesMax, durability } = this.#options;
     const id = this.#nextSegmentId;
     createRowsFile(folder.rows(id), id, this.#nextSequence, now);
     folder.sync();
+    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
+    ledger.set(holdingOf(shared, now));
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
-    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
     const spare = this.#spareColumns.pop();
     const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
     this.#known.add(shared);
@@ -334,6 +351,8 @@ export class Writer {
     Atomics.store(shared.published, publishedReports, active.reports);
     this.#inserted = [];
     this.#chains = new Map();
+    // Before any answer: what is answered and not there any more is missed.
+    this.#options.ledger.tally(holdingOf(shared, active.createdAt));
   }
 
   /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */

@@ -1,9 +1,11 @@
 /**
  * `npm run demo`: the log as `npm start` starts it, with two days of made-up traffic and more coming in, all of it
- * through the public recording API. Options go to `sentlog serve`.
+ * through the public recording API. With `--mirror` it comes from a simulated Infobip, which the log mirrors. Other options
+ * go to `sentlog serve`.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { signInLink } from '../../src/http/routes/page.ts';
+import { mirrorSettings, startInfobip } from './mirrored.ts';
 import { recorder, type Tally } from './recorder.ts';
 import { Schedule } from './schedule.ts';
 import { createKey, startServer } from './server.ts';
@@ -23,8 +25,8 @@ function say({ recorded, updated, unchanged, rejected, firstRejection }: Tally, 
 }
 
 async function demo(args: readonly string[]): Promise<number> {
-  const server = startServer(args);
   const stopping = new AbortController();
+  const server = startServer(args);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       stopping.abort();
@@ -52,4 +54,29 @@ async function demo(args: readonly string[]): Promise<number> {
   return ended;
 }
 
-process.exitCode = await demo(process.argv.slice(2));
+/** The log is empty at first, and fills itself. */
+async function mirrored(args: readonly string[]): Promise<number> {
+  const stopping = new AbortController();
+  const infobip = await startInfobip(stopping.signal);
+  const server = startServer(args, mirrorSettings(infobip.url));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.stop(signal));
+  try {
+    const address = await server.address;
+    console.log(
+      `\nDemo: the log mirrors a simulated Infobip at ${infobip.url}: two days of messages, and 3 more a second`,
+    );
+    console.log('      `npx sentlog mirrors status` says how far it is');
+    console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);
+  } catch (error) {
+    console.error(`Demo: ${error instanceof Error ? error.message : error}`);
+    server.stop('SIGTERM');
+  }
+  const code = await server.ended;
+  stopping.abort();
+  await infobip.close();
+  return code;
+}
+
+const args = process.argv.slice(2);
+const isMirrored = args.includes('--mirror');
+process.exitCode = isMirrored ? await mirrored(args.filter(one => one !== '--mirror')) : await demo(args);

@@ -14,8 +14,11 @@ export type Server = {
   readonly stop: (signal: NodeJS.Signals) => void;
 };
 
-export function startServer(args: readonly string[]): Server {
-  const child = spawn(process.execPath, [command, 'serve', ...args], { stdio: ['inherit', 'pipe', 'inherit'] });
+export function startServer(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Server {
+  const child = spawn(process.execPath, [command, 'serve', ...args], {
+    stdio: ['inherit', 'pipe', 'inherit'],
+    env: { ...process.env, ...settings },
+  });
   const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', code => resolve(code ?? 1));

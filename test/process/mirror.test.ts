@@ -8,7 +8,8 @@ import { SimulatedInfobip } from '../../simulator/infobip.ts';
 import { shownAt, simulatedMessage } from '../../simulator/messages.ts';
 import { type SimulatedServer, serveInfobip } from '../../simulator/server.ts';
 import type { LogCalls } from '../support/log-calls.ts';
-import { ServerHome } from '../support/server-process.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { ServerHome, type Settings } from '../support/server-process.ts';
 
 const hour = 3_600_000;
 const key = 'a-key-of-the-other-side';
@@ -28,8 +29,8 @@ async function otherSide(requestsPerMinute: number): Promise<{ infobip: Simulate
   return { infobip, server };
 }
 
-function newHome(): ServerHome {
-  const home = new ServerHome(undefined, settings);
+function newHome(more: Settings = {}): ServerHome {
+  const home = new ServerHome(undefined, { ...settings, ...more });
   closing.push(() => home.remove());
   return home;
 }
@@ -67,7 +68,7 @@ async function untilSame(infobip: SimulatedInfobip, calls: LogCalls, ms = 120_00
 
 /** Adds a mirror of the account that the first start made, as the operator does. */
 async function addMirror(home: ServerHome, from: string, ...flags: readonly string[]): Promise<void> {
-  const file = join(home.dataDir, 'other-side.key');
+  const file = `${home.dataDir}.key`;
   writeFileSync(file, `${key}\n`);
   const of = ['--account', 'default', '--from', from, '--key-file', file];
   const { code, stderr } = await home.command('mirrors', 'add', ...of, ...flags);
@@ -141,6 +142,41 @@ test('killed twenty times while it catches up and follows → the other side, me
   expect(new Set(timeline.map((entry: object) => JSON.stringify({ ...entry, receivedAt: '' }))).size).toBe(
     timeline.length,
   );
+});
+
+test('two servers over PostgreSQL, the one with the lease is killed → the other goes on where it was', async () => {
+  const postgres = await PostgresServer.start(['fsync=off']);
+  closing.push(() => postgres.remove());
+  const url = await postgres.database();
+  const { infobip, server } = await otherSide(60_000);
+  send(infobip, 3000, 47 * hour);
+  const home = newHome({ SENTLOG_STORE: url });
+  const holder = async () => (await postgres.query('SELECT holder FROM sentlog.mirror', url))[0]?.holder;
+  const first = await home.serve();
+  await addMirror(home, server.url, '--requests-per-minute', '300');
+  await until(async () => (await holder()) != null);
+  const held = await holder();
+  const second = await home.serve();
+  await untilSame(infobip, home.calls(second));
+  expect(await holder()).toBe(held);
+  await first.end('SIGKILL');
+  send(infobip, 30, 1000);
+  await untilSame(infobip, home.calls(second));
+  expect(await holder()).not.toBe(held);
+  expect((await status(home)).gaps).toEqual([]);
+});
+
+test('settings of a mirror → it is there with no command, its key from a file', async () => {
+  const { infobip, server } = await otherSide(6000);
+  send(infobip, 100, hour);
+  const home = newHome();
+  writeFileSync(`${home.dataDir}.key`, `${key}\n`);
+  const named = { SENTLOG_MIRROR_FROM: server.url, SENTLOG_MIRROR_KEY_FILE: `${home.dataDir}.key` };
+  const calls = home.calls(await home.serve({ settings: named }));
+  await untilSame(infobip, calls);
+  const { stdout } = await home.command('mirrors', 'list');
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'infobip', account: 'default', from: server.url });
+  expect(stdout).not.toContain(key);
 });
 
 async function until(holds: () => Promise<boolean>, ms = 60_000): Promise<void> {

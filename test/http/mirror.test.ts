@@ -1,0 +1,80 @@
+import { afterEach, expect, test } from 'vitest';
+import type { MirrorFigures } from '../../src/mirror/figures.ts';
+import type { Gap } from '../../src/mirror/place.ts';
+import { startOfTest, summaryPath, TestServer } from '../support/http-server.ts';
+
+const hour = 3_600_000;
+const reason = 'it left before it could be read';
+const at = (ms: number) => encodeURIComponent(new Date(startOfTest + ms).toISOString());
+
+let server: TestServer;
+afterEach(() => server.app.close());
+
+const figures: MirrorFigures = {
+  mirror: {
+    id: 1,
+    name: 'm',
+    account: 1,
+    from: 'https://x',
+    sealedKey: 'hidden',
+    requestsPerMinute: 60,
+    sinceMs: hour,
+    createdAt: 0,
+  },
+  state: 'following',
+  lagMs: 1500,
+  requestsUsed: 12,
+  requestsLeft: 48,
+  followed: 7,
+  gaps: [{ from: startOfTest - 3 * hour, until: startOfTest - 2 * hour, reason }],
+  recorded: 100,
+  changed: 50,
+  refused: 0,
+  unsettled: 2,
+};
+
+const mirrors = {
+  figures: () => [figures],
+  gaps: (account: number): readonly Gap[] => (account === 1 ? figures.gaps : []),
+};
+
+test('a summary that covers a gap → not complete, with the gap; one beside it or of another account → complete', async () => {
+  server = new TestServer({ mirrors });
+  const asked = async (query: string, authorization = 'App one') =>
+    (await server.call(`${summaryPath}?${query}`, { headers: { authorization } })).json();
+  const gap = { from: '2023-02-02T09:00:00.000+0000', to: '2023-02-02T10:00:00.000+0000', reason };
+  expect(await asked('')).toMatchObject({ complete: false, total: 0, gaps: [gap] });
+  expect(await asked(`sentSince=${at(-4 * hour)}&sentUntil=${at(-3 * hour + 1)}`)).toMatchObject({
+    complete: false,
+    gaps: [gap],
+  });
+  for (const range of [`sentSince=${at(-2 * hour)}`, `sentUntil=${at(-3 * hour)}`]) {
+    const summary = await asked(range);
+    expect(summary.complete).toBe(true);
+    expect(summary).not.toHaveProperty('gaps');
+  }
+  expect(await asked('', 'App two')).toMatchObject({ complete: true });
+});
+
+test('/metrics → every figure of each mirror, and never its key', async () => {
+  server = new TestServer({ mirrors });
+  for (let twice = 0; twice < 2; twice++) {
+    const { body } = await server.call('/metrics');
+    for (const line of [
+      'running{mirror="m"} 1',
+      'in_trouble{mirror="m"} 0',
+      'lag_seconds{mirror="m"} 1.5',
+      'requests_used{mirror="m"} 12',
+      'requests_left{mirror="m"} 48',
+      'pending_messages{mirror="m"} 7',
+      'gaps{mirror="m"} 1',
+      'gap_seconds{mirror="m"} 3600',
+      'recorded_total{mirror="m"} 100',
+      'changed_total{mirror="m"} 50',
+      'refused_total{mirror="m"} 0',
+      'unsettled_total{mirror="m"} 2',
+    ])
+      expect(body.split('\n')).toContain(`sentlog_mirror_${line}`);
+    expect(body).not.toContain('hidden');
+  }
+});

@@ -138,6 +138,15 @@ export const serverSettings = Object.freeze({
     'Time after which a segment of the log is closed; retention drops whole segments',
   ),
   readerThreads: setting('SENTLOG_READER_THREADS', integer(1, 64), '1', 'Threads that read the log'),
+  metricsTokens: {
+    ...setting(
+      'SENTLOG_METRICS_TOKEN',
+      secretTexts(limits.secretCharsMin, limits.secretsMax),
+      '',
+      'Token of 32 characters or more without which `/metrics` is refused (`Authorization: Bearer …`); open to whoever reaches the port when empty. Two, separated by a comma, while one replaces the other',
+    ),
+    secret: true,
+  },
   corsOrigins: setting(
     'SENTLOG_CORS_ORIGINS',
     origins,
@@ -230,6 +239,7 @@ export function loadConfig(sources: Sources): Config {
     segmentMessages: read(s.segmentMessages, sources),
     segmentAgeMs: read(s.segmentAgeMs, sources),
     readerThreads: read(s.readerThreads, sources),
+    metricsTokens: read(s.metricsTokens, sources),
     corsOrigins: read(s.corsOrigins, sources),
     trustedProxies: read(s.trustedProxies, sources),
     logLevel: read(s.logLevel, sources),

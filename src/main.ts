@@ -72,6 +72,7 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
       },
       // Kept with the accounts, so that a cursor is good after a restart too.
       cursorSecret: await accounts.secret('cursor'),
+      metricsTokens: config.metricsTokens,
       corsOrigins: config.corsOrigins,
       metrics,
       mirrors: runner,

@@ -263,7 +263,7 @@ function report(target: Target, submission: Submission, batch: RecordBatch) {
   const { known, row } = target;
   const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
   if (reported.outcome === 'refused') return reported.violations;
-  if (reported.outcome === 'outside') return outsideViolations;
+  if (reported.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
   if (reported.outcome === 'repeated') return 'unchanged';
   const id = number(row, 'id');
   if (known.reports.length === 0) target.added.push(reportValues(id, 0, known.initial, number(row, 'received_at')));

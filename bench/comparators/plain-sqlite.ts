@@ -173,7 +173,7 @@ export class PlainSqliteStore implements Store {
     const known = knownOf(row, this.#reportRows(id));
     const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
     if (reported.outcome === 'refused') return reported.violations;
-    if (reported.outcome === 'outside') return outsideViolations;
+    if (reported.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
     if (reported.outcome === 'repeated') return 'unchanged';
     const add = this.#statement(insert('report', reportColumns));
     if (known.reports.length === 0) add.run(...reportValues(id, 0, known.initial, number(row, 'received_at')));

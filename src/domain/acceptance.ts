@@ -2,7 +2,17 @@ import { limits } from '../limits.ts';
 import { type Evidence, evidenceOf, settled, withReport } from './evidence.ts';
 import { isWithin } from './filter.ts';
 import type { Binding, EpochMs, MessageIdentity, MessageState, Submission, Violation } from './message.ts';
-import { type DatedReport, dated, isRepeat, type Report, reportIn, reportViolations, showsTheSame } from './report.ts';
+import {
+  contradictions,
+  type DatedReport,
+  dated,
+  isRepeat,
+  newMessageViolations,
+  type Report,
+  reportIn,
+  reportViolations,
+  showsTheSame,
+} from './report.ts';
 
 /** What must be known of a message to accept a report on it: of bounded size, however many there were. */
 export type Course = {
@@ -42,7 +52,12 @@ export function courseOf(
 }
 
 /** Who says something, and when it arrived. */
-export type Arrival = { readonly binding: Binding; readonly receivedAt: EpochMs };
+export type Arrival = {
+  readonly binding: Binding;
+  readonly receivedAt: EpochMs;
+  /** Whether the caller may read the log: to others nothing may tell what a message holds. True when absent. */
+  readonly mayRead?: boolean;
+};
 
 export type Acceptance =
   | { readonly outcome: 'refused'; readonly violations: readonly Violation[] }
@@ -63,10 +78,13 @@ export type Accepted = {
 };
 
 /** What becomes of a report on a known message: the rule of every engine. */
-export function accept(course: Course, submission: Submission, { binding, receivedAt }: Arrival): Acceptance {
+export function accept(course: Course, submission: Submission, { binding, receivedAt, mayRead }: Arrival): Acceptance {
   const { identity, initial, state: before } = course;
   if (!isWithin(identity, binding)) return { outcome: 'outside' };
-  const violations = reportViolations(identity, submission, receivedAt);
+  const violations =
+    mayRead === false
+      ? unreadViolations(identity, submission, receivedAt)
+      : reportViolations(identity, submission, receivedAt);
   if (violations.length > 0) return { outcome: 'refused', violations };
   const report = reportIn(submission);
   if (isRepeat(report, initial, course.recent)) return { outcome: 'repeated' };
@@ -83,7 +101,30 @@ export function accept(course: Course, submission: Submission, { binding, receiv
   };
 }
 
-/** What is told of a report on a message outside what the caller is bound to. */
-export const outsideViolations: readonly Violation[] = [
-  { property: 'messageId', violation: 'belongs to a message outside what this key is bound to' },
-];
+/** Says no more than that an id cannot be given to another message. */
+const taken: readonly Violation[] = [{ property: 'messageId', violation: 'cannot be given to this message' }];
+
+/**
+ * For a caller who may not read. A report is taken whatever it repeats of the message, which it cannot change: whether
+ * that was right would tell what the message holds. Another whole message under its id is refused, since it would be lost.
+ */
+function unreadViolations(
+  identity: MessageIdentity,
+  submission: Submission,
+  receivedAt: EpochMs,
+): readonly Violation[] {
+  const { sender, destination, contentJson, messageId } = submission;
+  const isWhole = sender !== undefined && destination !== undefined && contentJson !== undefined;
+  if (isWhole && contradictions(identity, submission).length > 0) return taken;
+  return reportViolations(identity, { messageId, ...reportIn(submission) }, receivedAt);
+}
+
+/** What is told of a submission on a message outside what the caller is bound to: what is told where there is none. */
+export function outsideViolations(
+  submission: Submission,
+  receivedAt: EpochMs,
+  sentSince: EpochMs,
+): readonly Violation[] {
+  const violations = newMessageViolations(submission, receivedAt, sentSince);
+  return violations.length > 0 ? violations : taken;
+}

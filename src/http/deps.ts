@@ -80,6 +80,8 @@ export type ServerDeps = {
   readonly requestCounter?: RequestCounter;
   /** At least 16 random bytes; cursors live as long as it does, so it should be kept with the data. */
   readonly cursorSecret: Uint8Array;
+  /** One of them must come with a call of `/metrics`; open to everybody when there are none. */
+  readonly metricsTokens?: readonly string[];
   /** Origins whose pages may call this API from a browser; none by default. */
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;

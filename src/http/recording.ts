@@ -1,4 +1,4 @@
-import type { Principal } from '../accounts/authenticator.ts';
+import { allows, type Principal } from '../accounts/authenticator.ts';
 import type { Binding, Submission, Violation } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { RecordOutcome, Rejection } from '../store/store.ts';
@@ -131,8 +131,16 @@ export class Recording {
   #record({ submissions, indexes }: Batch): Promise<void> {
     const { store, clock, retentionMs } = this.#deps;
     const { account, binding } = this.#principal;
+    const mayRead = allows(this.#principal, 'messenger:logs:read');
     const receivedAt = clock();
-    const batch = { account: account.id, binding, receivedAt, sentSince: receivedAt - retentionMs, submissions };
+    const batch = {
+      account: account.id,
+      binding,
+      receivedAt,
+      sentSince: receivedAt - retentionMs,
+      mayRead,
+      submissions,
+    };
     return store.record(batch).then(
       outcome => this.#count(outcome, indexes),
       (error: unknown) => {

@@ -30,7 +30,7 @@ export interface Store {
    *
    * - Known means: this account has that `messageId` in the log and not past retention.
    * - A batch is at most `limits.batchRecordsMax` long. `account` with `binding`: submissions must already carry the
-   *   bound ids; a known message outside the binding is a violation.
+   *   bound ids; a known message outside the binding is answered for as if it were not there, and left alone.
    * - What becomes of a report is `accept` of `domain/acceptance.ts`; every accepted report joins the timeline.
    */
   record(batch: RecordBatch): Promise<RecordOutcome>;
@@ -87,6 +87,8 @@ export interface Store {
 export type RecordBatch = {
   readonly account: AccountId;
   readonly binding: Binding;
+  /** Whether the caller may read the log, and may therefore be told where a submission contradicts it. True when absent. */
+  readonly mayRead?: boolean;
   readonly receivedAt: EpochMs;
   /** Messages sent before this are past retention: they are rejected, and known ones count as unknown. */
   readonly sentSince: EpochMs;

@@ -48,6 +48,7 @@ describe('loadConfig', () => {
       partitionMs: 3_600_000,
       statementTimeoutMs: 10_000,
       secrets: [],
+      metricsTokens: [],
       retentionMs: 172_800_000,
       rateLimit: 120,
       pageRateLimit: 1200,

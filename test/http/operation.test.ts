@@ -130,6 +130,20 @@ describe('/metrics', () => {
   });
 });
 
+test('/metrics with tokens → for whoever has one of them, and nobody else', async () => {
+  const [one, other] = ['a'.repeat(32), 'b'.repeat(32)];
+  const closed = new TestServer({ metricsTokens: [one, other] });
+  const status = async (headers: Record<string, string>) =>
+    (await closed.app.inject({ url: '/metrics', headers })).statusCode;
+  expect(await status({ authorization: `Bearer ${one}` })).toBe(200);
+  expect(await status({ authorization: `bearer ${other}` })).toBe(200);
+  for (const authorization of ['', 'Bearer', `Bearer ${one}x`, `App ${one}`, 'App one', `Bearer ${one},${other}`])
+    expect(await status({ authorization })).toBe(401);
+  expect(await status({})).toBe(401);
+  expect((await closed.app.inject({ url: '/health/live' })).statusCode).toBe(200);
+  await closed.app.close();
+});
+
 describe('/openapi.json', () => {
   test('every route with its parameters and errors → described, and every reference leads somewhere', async () => {
     const answer = await anonymous('/openapi.json');

@@ -12,6 +12,7 @@ import { summaryTests } from './conformance/summary.ts';
 import { valueTests } from './conformance/values.ts';
 import { volumeTests } from './conformance/volume.ts';
 import { walkTests } from './conformance/walks.ts';
+import { wallTests } from './conformance/walls.ts';
 
 export type { EngineHints, OpenEngine, OpenedEngine } from './conformance/engine.ts';
 
@@ -23,6 +24,7 @@ export function conformance(name: string, openEngine: OpenEngine): void {
   describe(`${name} keeps the store's contract`, () => {
     recordingTests(openEngine);
     reportTests(openEngine);
+    wallTests(openEngine);
     readingTests(openEngine);
     valueTests(openEngine);
     impossibleTests(openEngine);

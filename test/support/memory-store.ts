@@ -257,7 +257,7 @@ function reportOn(
 ): Accepted | readonly Violation[] {
   const accepted = accept(row.course, submission, batch);
   if (accepted.outcome === 'refused') return accepted.violations;
-  if (accepted.outcome === 'outside') return outsideViolations;
+  if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
   if (accepted.outcome === 'repeated') return 'unchanged';
   const { said, course } = accepted;
   row.course = course;

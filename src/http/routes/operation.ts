@@ -1,14 +1,15 @@
+import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
 import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'version' | 'mirrors'>;
+type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors'>;
 
 const writeRetryMs = 5000;
 
-/** Health, metrics and the OpenAPI document: open to everybody who reaches the port. */
+/** Health, metrics and the OpenAPI document: open to everybody who reaches the port, but for metrics that need a token. */
 export function operationRoutes(deps: Deps): readonly Route[] {
   const document = Buffer.from(JSON.stringify(openApiDocument(deps.version)));
   return [
@@ -38,7 +39,13 @@ async function ready({ store }: Deps): Promise<string> {
   return JSON.stringify({ status: 'ready', damaged: damaged.map(({ name, reason }) => ({ name, reason })) });
 }
 
-async function metrics({ reply }: Omit<Call, 'principal'>, { store, metrics, mirrors }: Deps): Promise<string> {
+async function metrics(
+  { request, reply }: Omit<Call, 'principal'>,
+  { store, metrics, metricsTokens = [], mirrors }: Deps,
+): Promise<string> {
+  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (metricsTokens.length > 0 && !metricsTokens.some(token => matchesHash(given, hashSecret(token))))
+    throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
   reply.type(metrics.contentType);
   return metrics.text(await statsIfAny(store), mirrors?.figures());
 }

@@ -134,7 +134,7 @@ class Track {
   report(batch: RecordBatch, submission: Submission): Outcome | readonly Violation[] {
     const accepted = accept(this.#course, submission, batch);
     if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return outsideViolations;
+    if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
     if (accepted.outcome === 'repeated') return 'unchanged';
     const { said, before, course } = accepted;
     const { receivedAt } = batch;

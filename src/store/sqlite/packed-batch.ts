@@ -33,6 +33,7 @@ export type PackedBatch = {
   readonly binding: Binding;
   readonly receivedAt: EpochMs;
   readonly sentSince: EpochMs;
+  readonly mayRead: boolean;
   readonly count: number;
   /** messageId, bulkId, sender, destination, entityId, applicationId, campaignReferenceId, content; '' is absent. */
   readonly texts: readonly string[];
@@ -44,7 +45,7 @@ export type PackedBatch = {
 };
 
 export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
-  const { account, binding, receivedAt, sentSince, submissions } = batch;
+  const { account, binding, receivedAt, sentSince, mayRead = true, submissions } = batch;
   const count = submissions.length;
   const texts: string[] = new Array(count);
   const numbers = new Float64Array(count * numbersPerRecord);
@@ -70,7 +71,7 @@ export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
     const extra = extraJson(submission);
     if (extra !== undefined) extras.set(i, extra);
   }
-  return { account, binding, receivedAt, sentSince, count, texts, numbers, hashes, extras };
+  return { account, binding, receivedAt, sentSince, mayRead, count, texts, numbers, hashes, extras };
 }
 
 function packText(s: Submission): string {

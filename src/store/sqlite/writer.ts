@@ -312,9 +312,10 @@ export class Writer {
   ): 'updated' | 'unchanged' | readonly Violation[] {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#known.newestReport(position));
-    const accepted = accept(chain.course, unpackSubmission(batch, index), batch);
+    const submission = unpackSubmission(batch, index);
+    const accepted = accept(chain.course, submission, batch);
     if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return outsideViolations;
+    if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
     if (accepted.outcome === 'repeated') return 'unchanged';
     const sequence = this.#nextSequence++;
     const { chain: longer, summary } = chained(chain, sequence, accepted);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Binding, Submission } from '../../../src/domain/message.ts';
+import type { Submission } from '../../../src/domain/message.ts';
 import { deliveryErrors, noError, pendingAccepted, statuses } from '../../../src/domain/registry.ts';
 import type { DatedReport } from '../../../src/domain/report.ts';
 import { limits } from '../../../src/limits.ts';
@@ -352,37 +352,6 @@ export function reportTests(openEngine: OpenEngine): void {
       expect(await store.history(account, 'n', horizon)).toBeUndefined();
       expect(await store.history(account, 'm', now)).toBeUndefined();
       expect(await store.history(account, 'm', now - 1000)).toBeDefined();
-    });
-  });
-
-  describe('a bound key', () => {
-    const bound = message('bound', { applicationId: 'app', entityId: 'ent' });
-    const other = message('other', { applicationId: 'app2', entityId: 'ent' });
-    const free = message('free');
-
-    it.each<[Binding, outside: readonly string[]]>([
-      [{ applicationId: 'app' }, ['other', 'free']],
-      [{ entityId: 'ent' }, ['free']],
-      [{ applicationId: 'app', entityId: 'ent' }, ['other', 'free']],
-      [{ applicationId: 'app', entityId: 'ent2' }, ['bound', 'other', 'free']],
-      [{}, []],
-    ])('%j reports on messages → those outside are refused by their id alone', async (binding, outside) => {
-      const { store } = await engineFor(openEngine);
-      const all = [bound, other, free];
-      await recordAll(store, all);
-      const answer = await record(
-        store,
-        all.map(({ messageId }) => ({ messageId, status: delivered })),
-        { binding },
-      );
-      expect(answer.updated).toBe(all.length - outside.length);
-      expect(answer.rejected.map(({ messageId }) => messageId)).toEqual(outside);
-      for (const { violations } of answer.rejected)
-        expect(violations.map(({ property }) => property)).toEqual(['messageId']);
-      for (const one of all)
-        expect((await find1(store, one.messageId)).status).toEqual(
-          outside.includes(one.messageId) ? pendingAccepted : delivered,
-        );
     });
   });
 }

@@ -92,6 +92,8 @@ export const limits = Object.freeze({
   upstreamAnswerBytesMax: 96 * 1024 * 1024,
   upstreamPauseMsMax: 60 * 60_000,
   mirrorRequestsPerMinuteMax: 600,
+  /** The vendor sends up to 2,000 reports in one webhook. */
+  webhookBodyBytesMax: 4 * 1024 * 1024,
 
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,

@@ -13,6 +13,7 @@ import { readPage } from './http/page-files.ts';
 import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
+import { WebhookReception } from './mirror/reception.ts';
 import { MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -76,6 +77,7 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
       corsOrigins: config.corsOrigins,
       metrics,
       mirrors: runner,
+      webhooks: new WebhookReception({ ...runner.options, figures: () => runner.figures() }),
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
       trustedProxies: config.trustedProxies,

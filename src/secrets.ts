@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { Unusable } from './failures.ts';
 
 /** The setting that names the secrets, for messages to the operator. */
@@ -67,6 +67,14 @@ export class Secrets {
     } catch {
       throw damaged(owner);
     }
+  }
+
+  /**
+   * Secrets of our own that follow from those of the operator, for one purpose each, such as `webhook of m`: nothing of them
+   * is kept. The first is to be told to others; each is good while its secret is named.
+   */
+  derived(purpose: string): readonly string[] {
+    return this.#keys.map(({ bytes }) => createHmac('sha256', bytes).update(`derived ${purpose}`).digest('base64url'));
   }
 
   /** Whether it was sealed under the first secret; otherwise it should be sealed anew. */

@@ -5,12 +5,13 @@ import type { Account } from '../accounts/rows.ts';
 import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
-import type { Mirror, MirrorRows } from '../mirror/rows.ts';
+import { type Mirror, MirrorError, type MirrorRows } from '../mirror/rows.ts';
+import { subscribe, unsubscribe, type Webhook, webhookUrl } from '../mirror/subscriptions.ts';
 import { Secrets } from '../secrets.ts';
 import { openAccounts } from './accounts.ts';
 import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
 import { type Cell, printRows } from './table.ts';
-import { note } from './terminal.ts';
+import { note, print } from './terminal.ts';
 
 type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
@@ -38,6 +39,8 @@ export function addMirrors(program: Command): void {
     await mirrors.resume(name, file === undefined ? undefined : await keyIn(file));
     note(`mirror ${name} goes on`);
   });
+
+  addWebhooks(mirrors);
 
   const remove = named(mirrors.command('remove')).description('Remove a mirror; what it kept stays in the log.');
   withMirrors(remove, async ({ mirrors }, name) => {
@@ -74,6 +77,45 @@ function addOne(mirrors: Command): void {
     });
     note(`made mirror ${made.name}: a running server begins to read ${made.from} within seconds`);
   });
+}
+
+function addWebhooks(mirrors: Command): void {
+  const url = ['--url <address>', 'of this server, as the other side reaches it: https://log.example.com'] as const;
+  const target = async (opened: Mirrors, name: string) => {
+    const mirror = await opened.mirror(name);
+    return { from: mirror.from, key: opened.key(mirror), name, fetch };
+  };
+
+  const subscribing = named(mirrors.command('subscribe'))
+    .description('Have the other side tell of its messages by webhook, so that changes show within a second.')
+    .requiredOption(...url);
+  withMirrors(subscribing, async ({ mirrors }, name) => {
+    const at = await target(mirrors, name);
+    await subscribe(at, webhookOf(mirrors, name, text(subscribing.opts(), 'url') ?? ''));
+    note(`${at.from} sends its delivery and seen reports to this log`);
+  });
+
+  const unsubscribing = named(mirrors.command('unsubscribe')).description('Take the subscription back.');
+  withMirrors(unsubscribing, async ({ mirrors }, name) => {
+    const at = await target(mirrors, name);
+    note((await unsubscribe(at)) ? `${at.from} sends no more reports to this log` : 'there was no subscription');
+  });
+
+  const webhook = named(mirrors.command('webhook'))
+    .description('Print where the webhooks of a mirror arrive and what proves them, to set them up by hand.')
+    .requiredOption(...url);
+  withMirrors(webhook, async ({ mirrors }, name) => {
+    await mirrors.mirror(name);
+    await print(`${JSON.stringify(webhookOf(mirrors, name, text(webhook.opts(), 'url') ?? ''))}\n`);
+  });
+}
+
+function webhookOf(mirrors: Mirrors, name: string, server: string): Webhook {
+  const { paths, passwords } = mirrors.webhookSecrets({ name });
+  const [[path], [password]] = [paths, passwords];
+  if (path === undefined || password === undefined)
+    throw new MirrorError('SENTLOG_SECRET is not set: what proves a webhook follows from it');
+  return { url: webhookUrl(server, name, path), user: name, password };
 }
 
 function addList(mirrors: Command): void {
@@ -188,6 +230,7 @@ function shownFigures({
   mirror,
   lagMs,
   newestSentAt,
+  skewMs,
   unreadSince,
   answeredAt,
   followed,

@@ -3,6 +3,7 @@ import type { Authenticator } from '../accounts/authenticator.ts';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Gap } from '../mirror/place.ts';
+import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
@@ -87,6 +88,7 @@ export type ServerDeps = {
   readonly metrics: Metrics;
   /** Absent where nothing is mirrored. */
   readonly mirrors?: MirrorWatch;
+  readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
   readonly logger: FastifyBaseLogger;
   readonly timeouts: Timeouts;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */

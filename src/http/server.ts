@@ -28,6 +28,7 @@ import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
 import { streamRoute } from './routes/stream.ts';
 import { summaryRoute } from './routes/summary.ts';
+import { webhookRoutes } from './routes/webhook.ts';
 import { Standing } from './standing.ts';
 import { Streams } from './stream/streams.ts';
 
@@ -57,6 +58,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     messageRoute(deps),
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),
+    ...webhookRoutes(deps, closing),
     ...pageRoutes({ ...deps, passes }),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);

@@ -15,6 +15,8 @@ export type MirrorFigures = {
   /** How far the newest that is read is behind now, by the other side's clock; absent before the first answer. */
   readonly lagMs?: number;
   readonly newestSentAt?: EpochMs;
+  /** What the other side's clock is ahead of ours. */
+  readonly skewMs: number;
   /** How far back what is still to be read begins; absent when everything is read. */
   readonly unreadSince?: EpochMs;
   readonly answeredAt?: EpochMs;
@@ -49,6 +51,7 @@ export async function figuresOf(mirror: Mirror, rows: MirrorRows, now: EpochMs, 
     state: states.find(([holds]) => holds)?.[1] ?? 'following',
     ...(reason !== undefined && { reason }),
     ...(head !== undefined && { lagMs: Math.max(0, now + place.skewMs - head) }),
+    skewMs: place.skewMs,
     ...(newestSentAt !== undefined && { newestSentAt }),
     ...(unread.length > 0 && { unreadSince: Math.min(...unread.map(read => read.from)) }),
     ...(answeredAt !== undefined && { answeredAt }),

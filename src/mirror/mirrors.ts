@@ -104,6 +104,17 @@ export class Mirrors {
     return this.#secrets.open(sealedKey, keyOwner(name));
   }
 
+  /** What proves a webhook: the end of its path, and the password of Basic credentials. The first of each is told to others. */
+  webhookSecrets({ name }: Pick<Mirror, 'name'>): {
+    readonly paths: readonly string[];
+    readonly passwords: readonly string[];
+  } {
+    return {
+      paths: this.#secrets.derived(`webhook path of ${name}`),
+      passwords: this.#secrets.derived(`webhook password of ${name}`),
+    };
+  }
+
   /** Seals anew what was sealed under an older secret; how many. */
   async renew(): Promise<number> {
     const older = (await this.list()).filter(one => !this.#secrets.isCurrent(one.sealedKey) && this.#canOpen(one));

@@ -27,13 +27,18 @@ export function mirroredRecord(text: string): MirroredRecord {
   const messageId = 'messageId' in value && typeof value.messageId === 'string' ? value.messageId : undefined;
   const known = { ...(messageId !== undefined && { messageId }), ...(sentAt !== undefined && { sentAt }) };
   if (sentAt === undefined) return { ...known, flaws: ['sentAt is no date-time'] };
+  return { ...known, ...lenient(text, essential) };
+}
+
+/** What can be taken of a record as it is written, which is an object; a flaw in a field of `needed` leaves nothing. */
+export function lenient(text: string, needed: ReadonlySet<string>): Pick<MirroredRecord, 'submission' | 'flaws'> {
   const parsed = parseRecordText(text);
-  if (parsed.submission !== undefined) return { ...known, submission: parsed.submission, flaws: [] };
+  if (parsed.submission !== undefined) return { submission: parsed.submission, flaws: [] };
   const flaws = parsed.violations.map(({ property, violation }) => `${property} ${violation}`.trim());
   const flawed = new Set(parsed.violations.map(({ property }) => property.split('.')[0] ?? ''));
-  if ([...flawed].some(property => essential.has(property))) return { ...known, flaws };
+  if ([...flawed].some(property => needed.has(property))) return { flaws };
   const again = parseRecordText(without(flawed, text));
-  return { ...known, ...(again.submission !== undefined && { submission: again.submission }), flaws };
+  return { ...(again.submission !== undefined && { submission: again.submission }), flaws };
 }
 
 function without(names: ReadonlySet<string>, object: string): string {

@@ -84,6 +84,8 @@ export interface MirrorRows {
   /** Followed messages that are due at a moment, the longest overdue first. */
   due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]>;
   followed(id: number): Promise<number>;
+  /** What the other side told of is final: it need not be asked for. */
+  unfollow(id: number, messageIds: readonly string[]): Promise<void>;
 
   /**
    * Counts one request if the budget has room for it, durably: also after a kill -9, and when several processes ask.

@@ -36,7 +36,7 @@ type Running = {
 
 /** Runs the mirrors of a log, each in one of the processes that share it. */
 export class MirrorRunner {
-  readonly #options: RunnerOptions;
+  readonly options: RunnerOptions;
   readonly #running = new Map<number, Running>();
   readonly #restingUntil = new Map<number, EpochMs>();
   readonly #stopping = new AbortController();
@@ -44,7 +44,7 @@ export class MirrorRunner {
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: RunnerOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   start(): void {
@@ -81,7 +81,7 @@ export class MirrorRunner {
   }
 
   async #look(): Promise<void> {
-    const { rows, holder, clock, retentionMs } = this.#options;
+    const { rows, holder, clock, retentionMs } = this.options;
     const mirrors = await rows.mirrors();
     const active = new Set(mirrors.filter(one => one.pause === undefined).map(one => one.id));
     for (const id of this.#running.keys()) if (!active.has(id)) await this.#end(id);
@@ -111,7 +111,7 @@ export class MirrorRunner {
 
   /** Never rejects: a mirror that fails rests, and is tried again. */
   async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
-    const { mirrors, rows, store, holder, retentionMs, fetch, clock, note } = this.#options;
+    const { mirrors, rows, store, holder, retentionMs, fetch, clock, note } = this.options;
     try {
       const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
       const terms = { ...mirror, retentionMs };
@@ -127,7 +127,7 @@ export class MirrorRunner {
   async #end(id: number): Promise<void> {
     if (!this.#running.has(id)) return;
     await this.#stopWorker(id);
-    const { rows, holder } = this.#options;
+    const { rows, holder } = this.options;
     await rows.release(id, holder).catch(error => this.#tell('a mirror could not be handed over', undefined, error));
   }
 
@@ -144,6 +144,6 @@ export class MirrorRunner {
       ...(mirror && { mirror: mirror.name }),
       ...(isExpected ? { reason: error.message } : { err: error }),
     };
-    this.#options.note({ level: isExpected ? 'warn' : 'error', message, detail });
+    this.options.note({ level: isExpected ? 'warn' : 'error', message, detail });
   }
 }

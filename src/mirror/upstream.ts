@@ -84,7 +84,7 @@ async function failureOf(response: Response): Promise<Failure> {
     const retryAfterMs = retryAfter(response.headers.get('retry-after'));
     return { kind: 'limited', ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
-  const said = describe(await textOf(response, errorBytesMax).catch(() => ''));
+  const said = describeError(await textOf(response, errorBytesMax).catch(() => ''));
   const reason = `${status}${said === '' ? '' : `: ${said}`}`;
   if (status === 401 || status === 403)
     return { kind: 'refused', reason: `the other side refuses the key (${reason})` };
@@ -101,7 +101,7 @@ function retryAfter(text: string | null): number | undefined {
 }
 
 /** What an error of the vendor says, on one line. */
-function describe(body: string): string {
+export function describeError(body: string): string {
   try {
     const error: unknown = JSON.parse(body);
     if (typeof error !== 'object' || error === null) return '';

@@ -23,6 +23,7 @@ const figures: MirrorFigures = {
   },
   state: 'following',
   lagMs: 1500,
+  skewMs: 0,
   requestsUsed: 12,
   requestsLeft: 48,
   followed: 7,

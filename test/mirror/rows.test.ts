@@ -100,6 +100,8 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     ).toBe(true);
     expect(await place.open().due(id, later + 99, 10)).toEqual([message(3), again]);
     expect(await rows.followed(id)).toBe(2);
+    await place.open().unfollow(id, [message(3).messageId, 'never']);
+    expect(await rows.due(id, later + 99, 10)).toEqual([again]);
     await rows.remove(id);
     expect(await rows.keep(id, 'me', { place: 'p3', follow: [message(4)], unfollow: [] })).toBe(false);
     expect(await rows.due(id, later + 99, 10)).toEqual([]);

@@ -88,11 +88,7 @@ export class PostgresMirrorRows implements MirrorRows {
             bigints(last.map(one => one.dueAt)),
           ],
         );
-      if (unfollow.length > 0)
-        await session.query('DELETE FROM mirror_followed WHERE mirror_id = $1 AND message_id = ANY ($2::text[])', [
-          id,
-          texts(unfollow),
-        ]);
+      if (unfollow.length > 0) await session.query(endFollowing, [id, texts(unfollow)]);
       return true;
     });
   }
@@ -118,6 +114,10 @@ export class PostgresMirrorRows implements MirrorRows {
     return integer(messages);
   }
 
+  async unfollow(id: number, messageIds: readonly string[]): Promise<void> {
+    await this.#connections.query(endFollowing, [id, texts(messageIds)]);
+  }
+
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
     return this.#connections.transaction('', async session => {
       const [[spent = ''] = []] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
@@ -138,6 +138,7 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 }
 
+const endFollowing = 'DELETE FROM mirror_followed WHERE mirror_id = $1 AND message_id = ANY ($2::text[])';
 const columns =
   'id, name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at, pause_reason, paused_at';
 

@@ -109,6 +109,15 @@ export class SqliteMirrorRows implements MirrorRows {
     });
   }
 
+  async unfollow(id: number, messageIds: readonly string[]): Promise<void> {
+    this.#work(() =>
+      transact(this.#db, () => {
+        const ending = this.#db.prepare('DELETE FROM followed WHERE mirror_id = ? AND message_id = ?');
+        for (const messageId of messageIds) ending.run(id, messageId);
+      }),
+    );
+  }
+
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
     return this.#work(() =>
       transact(this.#db, () => {

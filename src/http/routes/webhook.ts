@@ -1,0 +1,59 @@
+import { parseAuthorization } from '../../accounts/authorization-header.ts';
+import { limits } from '../../limits.ts';
+import { BadWebhook, webhookReports } from '../../mirror/webhook.ts';
+import { bodyTimes, readBody } from '../body.ts';
+import type { Closing } from '../closing.ts';
+import type { ServerDeps } from '../deps.ts';
+import { ApiError, invalid } from '../errors.ts';
+import { mediaType } from '../media-type.ts';
+import type { Call, Route } from '../route.ts';
+
+type Deps = Pick<ServerDeps, 'webhooks' | 'timeouts'>;
+
+/**
+ * `POST /webhooks/infobip/{mirror}`, with or without a secret at the end of its path: what the other side of a mirror
+ * tells of its messages. Stored before it is answered.
+ */
+export function webhookRoutes(deps: Deps, closing: Closing): readonly Route[] {
+  const answer = (call: Omit<Call, 'principal'>) => receive(call, deps, closing);
+  return ['/webhooks/infobip/:mirror', '/webhooks/infobip/:mirror/:secret'].map(path => ({
+    method: 'POST',
+    path,
+    answer,
+  }));
+}
+
+async function receive(
+  { request }: Omit<Call, 'principal'>,
+  { webhooks, timeouts }: Deps,
+  closing: Closing,
+): Promise<string> {
+  const claim = parseAuthorization(request.headers.authorization ?? '');
+  const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', {
+    path: part(request.params, 'secret'),
+    // Other credentials prove nothing here, and are not to be passed over.
+    basic:
+      request.headers.authorization === undefined
+        ? undefined
+        : claim?.kind === 'basic'
+          ? { user: claim.username, password: claim.password }
+          : { user: '', password: '' },
+  });
+  // One answer for a mirror that is not there and for a secret that is wrong.
+  if (webhooks === undefined || mirror === undefined)
+    throw new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
+  const type = mediaType(request.headers['content-type'], ['application/json', 'application/xml', 'text/xml']);
+  const body = await readBody(request.raw, limits.webhookBodyBytesMax, bodyTimes(timeouts, closing.over));
+  try {
+    await webhooks.take(mirror, webhookReports(body.toString(), type === 'application/json' ? 'json' : 'xml'));
+  } catch (error) {
+    throw error instanceof BadWebhook ? invalid('body', error.message) : error;
+  }
+  return '{}';
+}
+
+function part(params: unknown, name: string): string | undefined {
+  if (typeof params !== 'object' || params === null) return undefined;
+  const value: unknown = Reflect.get(params, name);
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,101 @@
+import { timingSafeEqual } from 'node:crypto';
+import { hashSecret } from '../accounts/secrets.ts';
+import type { EpochMs, Violation } from '../domain/message.ts';
+import { Unavailable } from '../failures.ts';
+import { limits } from '../limits.ts';
+import type { RecordOutcome, Store } from '../store/store.ts';
+import type { MirrorFigures } from './figures.ts';
+import type { Mirrors } from './mirrors.ts';
+import type { MirrorRows } from './rows.ts';
+import type { WebhookReports } from './webhook.ts';
+import type { MirrorNote } from './worker.ts';
+
+export type ReceptionOptions = {
+  readonly mirrors: Mirrors;
+  readonly rows: Pick<MirrorRows, 'unfollow'>;
+  readonly store: Pick<Store, 'record'>;
+  readonly figures: () => readonly MirrorFigures[];
+  readonly clock: () => EpochMs;
+  readonly retentionMs: number;
+  readonly note: (note: MirrorNote) => void;
+};
+
+/** What a webhook shows to prove that it comes from the other side. */
+export type WebhookProof = {
+  /** The last part of its path. */
+  readonly path?: string | undefined;
+  /** Of Basic credentials, whose user is the mirror's name. */
+  readonly basic?: { readonly user: string; readonly password: string } | undefined;
+};
+
+/** How soon a report is sent again that could not be kept yet. */
+const retryMs = 60_000;
+const notesMax = 5;
+
+/** Takes the webhooks of the other sides. */
+export class WebhookReception {
+  readonly #options: ReceptionOptions;
+
+  constructor(options: ReceptionOptions) {
+    this.#options = options;
+  }
+
+  /** The mirror a webhook is for; `undefined` when there is none of this name, or it is not proven to be its other side's. */
+  admit(name: string, { path, basic }: WebhookProof): MirrorFigures | undefined {
+    const found = this.#options.figures().find(one => one.mirror.name === name);
+    const { paths, passwords } = this.#options.mirrors.webhookSecrets({ name });
+    const isRight = (given: string, good: readonly string[]) => good.some(one => isSame(given, one));
+    // What is shown must be right, also beside another proof that would do.
+    const isPathRight = path === undefined || isRight(path, paths);
+    const isBasicRight = basic === undefined || (basic.user === name && isRight(basic.password, passwords));
+    const isProven = (path !== undefined || basic !== undefined) && isPathRight && isBasicRight;
+    return isProven ? found : undefined;
+  }
+
+  /**
+   * Resolves when all that can be kept is durable. Rejects with `Unavailable` when something should be sent again: the
+   * store cannot keep it now, or has no room for reports whose messages are still to be read.
+   */
+  async take({ mirror, skewMs }: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
+    const { store, rows, clock, retentionMs } = this.#options;
+    const now = clock();
+    const batch = {
+      account: mirror.account,
+      binding: {},
+      receivedAt: now + Math.max(0, skewMs),
+      sentSince: now - retentionMs,
+    };
+    let isLeft = false;
+    for (const flaw of flaws.slice(0, notesMax)) this.#tell(mirror.name, flaw);
+    for (let at = 0; at < reports.length; at += limits.batchRecordsMax) {
+      const submissions = reports.slice(at, at + limits.batchRecordsMax);
+      const outcome = await store.record({ ...batch, submissions });
+      isLeft = this.#tellRejected(mirror.name, outcome) || isLeft;
+    }
+    const final = reports.filter(report => report.status?.final === true).map(report => report.messageId);
+    if (final.length > 0 && !isLeft) await rows.unfollow(mirror.id, final);
+    if (isLeft) throw new Unavailable('reports came before their messages were read', retryMs);
+  }
+
+  /** Whether any report may still be taken another time. */
+  #tellRejected(mirror: string, { rejected }: RecordOutcome): boolean {
+    const lasting = rejected.filter(({ violations }) => violations.every(isLasting));
+    for (const { messageId, violations } of lasting.slice(0, notesMax))
+      this.#tell(mirror, `${messageId}: ${violations.map(one => `${one.property} ${one.violation}`).join(', ')}`);
+    return rejected.length > lasting.length;
+  }
+
+  #tell(mirror: string, reason: string): void {
+    this.#options.note({ level: 'warn', message: 'a webhook says what cannot be taken', detail: { mirror, reason } });
+  }
+}
+
+/** A fault of the report itself, which no other time mends. */
+function isLasting({ property }: Violation): boolean {
+  return /^(?:status|error|price|doneAt|seenAt|at)\b/.test(property);
+}
+
+/** Takes the same time wherever the two differ. */
+function isSame(given: string, expected: string): boolean {
+  return timingSafeEqual(hashSecret(given), hashSecret(expected));
+}

@@ -111,6 +111,14 @@ export const limits = Object.freeze({
   timelineFirstMax: 100,
   timelineNewestMax: 100,
 
+  /** Of a message whose outcome is unknown: how long its echo is waited for, and how long the next of its conversation waits. */
+  echoWaitMs: 15 * 60_000,
+  conversationHoldMs: 10_000,
+  /** How long a receipt of a message that is not known yet is kept. */
+  parkedMs: 3_600_000,
+  /** Messages that one call ends, makes due or forgets. */
+  outboxStepMax: 1000,
+
   /** How far in the future a message may be sent, and what a report says may have happened: clocks differ. */
   futureSkewMs: 5 * 60_000,
 });

@@ -14,7 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['turns.ts'],
   ['domain', 'secrets.ts', 'mirror-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
-  ['store', 'accounts', 'graph'],
+  ['store', 'accounts', 'graph', 'outbox'],
   ['simulator', 'mirror'],
   ['http'],
   ['storage.ts'],

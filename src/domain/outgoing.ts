@@ -4,6 +4,9 @@ import type { EpochMs, MessageIdentity } from './message.ts';
 export const weekDays = ['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] as const;
 export type WeekDay = (typeof weekDays)[number];
 
+/** Meta counts audio and video against a bound of their own. */
+export type Lane = 'text' | 'media';
+
 /** When of a week a message may be sent, in UTC. Without times: the whole of these days. */
 export type DeliveryWindow = {
   readonly days: readonly WeekDay[];

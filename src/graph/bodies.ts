@@ -1,9 +1,7 @@
+import type { Lane } from '../domain/outgoing.ts';
 import { type DeliveryError, deliveryErrorNamed, type Status, statusNamed } from '../domain/registry.ts';
 import type { PlainContent, QuickReply, SendContent } from '../wire/send-content.ts';
 import { graphQuickReply, templateAttachment } from './templates.ts';
-
-/** Meta counts audio and video against a bound of their own. */
-export type Lane = 'text' | 'media';
 
 /** A message as Graph's `POST /{page}/messages` takes it. */
 export type GraphBody = {

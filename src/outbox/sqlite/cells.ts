@@ -1,0 +1,47 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { Price } from '../../domain/message.ts';
+import type { Lane, Outgoing } from '../../domain/outgoing.ts';
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+const lanes: readonly Lane[] = ['text', 'media'];
+
+/** What stands in the file is what this program wrote: anything else is a defect, or a damaged file. */
+export function integer(row: Row, name: string): number {
+  const value = row[name];
+  if (typeof value !== 'number') throw new TypeError(`the outbox has no number in ${name}`);
+  return value;
+}
+
+export function text(row: Row, name: string): string {
+  const value = row[name];
+  if (typeof value !== 'string') throw new TypeError(`the outbox has no text in ${name}`);
+  return value;
+}
+
+export function optionalInteger(row: Row, name: string): number | undefined {
+  return row[name] === null ? undefined : integer(row, name);
+}
+
+export function optionalText(row: Row, name: string): string | undefined {
+  return row[name] === null ? undefined : text(row, name);
+}
+
+export function laneIndex(lane: Lane): number {
+  return lanes.indexOf(lane);
+}
+
+export function laneIn(row: Row): Lane {
+  const lane = lanes[integer(row, 'lane')];
+  if (lane === undefined) throw new TypeError('the outbox has an unknown lane');
+  return lane;
+}
+
+export function outgoingIn(row: Row): Outgoing {
+  return JSON.parse(text(row, 'body'));
+}
+
+export function priceIn(row: Row): Price | undefined {
+  const stored = optionalText(row, 'price');
+  return stored === undefined ? undefined : JSON.parse(stored);
+}

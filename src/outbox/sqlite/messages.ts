@@ -1,0 +1,26 @@
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { AddBatch, Receipt, Result, Want } from '../outbox.ts';
+
+/** What the thread that holds the file is asked for. */
+export type OutboxCall =
+  | { readonly call: 'add'; readonly batch: AddBatch }
+  | { readonly call: 'claim'; readonly wants: readonly Want[]; readonly now: EpochMs }
+  | { readonly call: 'settle'; readonly results: readonly Result[]; readonly now: EpochMs }
+  | { readonly call: 'receive'; readonly events: readonly Receipt[]; readonly now: EpochMs }
+  | { readonly call: 'lapse'; readonly now: EpochMs }
+  | { readonly call: 'waiting'; readonly now: EpochMs }
+  | { readonly call: 'untold'; readonly limit: number }
+  | { readonly call: 'told'; readonly ids: readonly number[] }
+  | { readonly call: 'recover'; readonly how: 'hold' | 'requeue'; readonly now: EpochMs }
+  | { readonly call: 'dropAccount'; readonly account: AccountId }
+  | { readonly call: 'dropBefore'; readonly acceptedAt: EpochMs }
+  | { readonly call: 'stats' };
+
+export type OutboxRequest = { readonly id: number; readonly asked: OutboxCall } | 'close';
+
+export type OutboxReply =
+  | { readonly kind: 'opened' }
+  /** The file cannot be used. */
+  | { readonly kind: 'broken'; readonly message: string; readonly isUnusable: boolean }
+  | { readonly kind: 'answers'; readonly answers: readonly { readonly id: number; readonly value: unknown }[] }
+  | { readonly kind: 'failed'; readonly ids: readonly number[]; readonly message: string; readonly isOutage: boolean };

@@ -1,0 +1,120 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Unusable } from '../../failures.ts';
+
+/** Where a message is on its way; the numbers are stored. */
+export const states = {
+  scheduled: 0,
+  queued: 1,
+  claimed: 2,
+  unknown: 3,
+  sent: 4,
+  ended: 5,
+  /** Whether it was sent was not known when its time was over; an echo may still tell. */
+  lost: 6,
+} as const;
+
+/**
+ * The steps from nothing to the present schema: each file is brought up to date when it is opened. A step that was
+ * released is never changed, only followed by another.
+ *
+ * `delivery`: 0 while nothing is known of it, 1 when later receipts imply it, 2 when its own receipt came.
+ * `is_head`: the first of its conversation, and to be claimed when it is due. `deadline`: when `lapse` looks at it.
+ */
+const schemaSteps: readonly string[] = [
+  `
+  CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    lane INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    is_head INTEGER NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    deadline INTEGER,
+    tries INTEGER NOT NULL,
+    claimed_at INTEGER,
+    last_error INTEGER,
+    mid TEXT,
+    psid TEXT,
+    meta_at INTEGER,
+    is_echoed INTEGER NOT NULL,
+    delivery INTEGER NOT NULL DEFAULT 0,
+    seen_at INTEGER,
+    price TEXT,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX message_by_id ON message (message_id, account);
+  CREATE INDEX message_ready ON message (account, sender, lane, due_at) WHERE is_head = 1;
+  CREATE INDEX message_scheduled ON message (due_at) WHERE state = 0;
+  CREATE INDEX message_claimed ON message (id) WHERE state = 2;
+  CREATE INDEX message_of_conversation ON message (account, sender, destination, place) WHERE state IN (1, 2, 3);
+  CREATE INDEX message_by_deadline ON message (deadline) WHERE deadline IS NOT NULL;
+  CREATE INDEX message_by_mid ON message (sender, mid) WHERE mid IS NOT NULL;
+  CREATE INDEX message_undelivered ON message (sender, psid, meta_at) WHERE state = 4 AND delivery = 0;
+  CREATE INDEX message_unseen ON message (sender, psid, meta_at) WHERE state = 4 AND seen_at IS NULL;
+  CREATE INDEX message_by_acceptance ON message (accepted_at);
+
+  CREATE TABLE step (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    message INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    is_first INTEGER NOT NULL,
+    status INTEGER,
+    error INTEGER,
+    done_at INTEGER,
+    seen_at INTEGER,
+    with_price INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE conversation (
+    page TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    delivered_to INTEGER,
+    delivered_at INTEGER,
+    read_to INTEGER,
+    read_at INTEGER,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (page, psid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX conversation_by_change ON conversation (changed_at);
+
+  CREATE TABLE parked (
+    page TEXT NOT NULL,
+    mid TEXT NOT NULL,
+    delivered_at INTEGER NOT NULL,
+    parked_at INTEGER NOT NULL,
+    PRIMARY KEY (page, mid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX parked_by_time ON parked (parked_at);
+
+  CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** Opens the file, making it and its folder when absent. Throws `Unusable` when a newer program wrote it. */
+export function openOutboxFile(path: string): DatabaseSync {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+    const version = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+    if (version > schemaSteps.length)
+      throw new Unusable(`${path} was written by a newer sentlog (schema ${version}): run that version`);
+    if (version === schemaSteps.length) return db;
+    db.exec('BEGIN IMMEDIATE');
+    for (const step of schemaSteps.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${schemaSteps.length}; COMMIT`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

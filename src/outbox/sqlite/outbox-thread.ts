@@ -1,0 +1,108 @@
+/**
+ * Holds the file of the outbox on its own thread, because each change waits for the disk: the thread that serves never
+ * does. All that has arrived by the end of a turn shares one transaction.
+ */
+import assert from 'node:assert/strict';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Unusable } from '../../failures.ts';
+import type { OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
+import { openOutboxFile } from './outbox-file.ts';
+import { Queue } from './queue.ts';
+import { Receipts } from './receipts.ts';
+import { OutboxRows } from './rows.ts';
+
+assert(parentPort !== null && typeof workerData === 'string');
+const port = parentPort;
+const path: string = workerData;
+const tell = (reply: OutboxReply) => port.postMessage(reply);
+
+/** Requests of one transaction. */
+const groupMax = 256;
+
+type Waiting = Exclude<OutboxRequest, 'close'>;
+
+function open() {
+  const db = openOutboxFile(path);
+  const rows = new OutboxRows(db);
+  const receipts = new Receipts(rows);
+  return { db, rows, receipts, queue: new Queue(rows, receipts) };
+}
+
+function serve({ db, rows, receipts, queue }: ReturnType<typeof open>): void {
+  const waiting: Waiting[] = [];
+  let isClosing = false;
+
+  const perform = (asked: OutboxCall): unknown => {
+    switch (asked.call) {
+      case 'add':
+        return queue.add(asked.batch);
+      case 'claim':
+        return queue.claim(asked.wants, asked.now);
+      case 'settle':
+        return queue.settle(asked.results, asked.now);
+      case 'receive':
+        for (const event of asked.events) receipts.receive(event, asked.now);
+        return undefined;
+      case 'lapse':
+        receipts.forget(asked.now);
+        return queue.lapse(asked.now);
+      case 'waiting':
+        return queue.waiting(asked.now);
+      case 'untold':
+        return queue.untold(asked.limit);
+      case 'told':
+        return queue.told(asked.ids);
+      case 'recover':
+        return queue.recover(asked.how, asked.now);
+      case 'dropAccount':
+        return queue.dropAccount(asked.account);
+      case 'dropBefore':
+        return queue.dropBefore(asked.acceptedAt);
+      case 'stats':
+        return queue.stats();
+    }
+  };
+
+  const flush = () => {
+    const group = waiting.splice(0, groupMax);
+    if (group.length > 0) {
+      try {
+        db.exec('BEGIN IMMEDIATE');
+        const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
+        db.exec('COMMIT');
+        tell({ kind: 'answers', answers });
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK');
+        rows.undone();
+        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        tell({ kind: 'failed', ids: group.map(one => one.id), message, isOutage: isOutage(error) });
+      }
+    }
+    if (waiting.length > 0) setImmediate(flush);
+    else if (isClosing) {
+      db.close();
+      port.close();
+    }
+  };
+
+  port.on('message', (request: OutboxRequest) => {
+    if (request === 'close') isClosing = true;
+    else waiting.push(request);
+    if (waiting.length === 1 || (isClosing && waiting.length === 0)) setImmediate(flush);
+  });
+}
+
+/** What SQLite reports of the world outside, a full disk above all; anything else is a defect. */
+function isOutage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+}
+
+try {
+  const opened = open();
+  serve(opened);
+  tell({ kind: 'opened' });
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  tell({ kind: 'broken', message, isUnusable: error instanceof Unusable || isOutage(error) });
+  port.close();
+}

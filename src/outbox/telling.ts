@@ -1,0 +1,68 @@
+import type { EpochMs, Price, Submission } from '../domain/message.ts';
+import type { Outgoing } from '../domain/outgoing.ts';
+import {
+  type DeliveryError,
+  deliveryErrorByKey,
+  deliveryErrorNamed,
+  noError,
+  pendingAccepted,
+  type Status,
+  statusByKey,
+  statusNamed,
+} from '../domain/registry.ts';
+
+/** What happens to a message on its way, as the log is told of it. */
+export const steps = {
+  accepted: { status: pendingAccepted, error: noError },
+  sent: { status: statusNamed('PENDING_ENROUTE'), error: noError },
+  /** Taken by Meta, which will tell no more of it. */
+  done: { status: statusNamed('DELIVERED_TO_OPERATOR'), error: noError },
+  delivered: { status: statusNamed('DELIVERED_TO_HANDSET'), error: noError },
+  /** Its time was over before it was sent. */
+  expiredUnsent: { status: statusNamed('EXPIRED_EXPIRED'), error: deliveryErrorNamed('EC_MESSAGE_CANCELED') },
+  /** Sent, and no receipt came. */
+  expiredUnreported: { status: statusNamed('EXPIRED_DLR_UNKNOWN'), error: deliveryErrorNamed('EC_VALIDITY_EXPIRED') },
+  /** Whether it was sent was never known. */
+  expiredUnknown: { status: statusNamed('EXPIRED_DLR_UNKNOWN'), error: deliveryErrorNamed('EC_PROVIDER_TIMEOUT') },
+} as const satisfies Readonly<Record<string, { readonly status: Status; readonly error: DeliveryError }>>;
+
+/** A step as it is kept until the log was told. */
+export type Step = {
+  readonly at: EpochMs;
+  readonly statusKey?: number;
+  readonly errorKey?: number;
+  readonly doneAt?: EpochMs;
+  readonly seenAt?: EpochMs;
+  readonly price?: Price;
+  /** The whole message with its step, since the log does not know it yet. */
+  readonly isFirst: boolean;
+};
+
+/** What the log is told of a step. */
+export function submissionOf(message: Outgoing, step: Step): Submission {
+  const { at, statusKey, errorKey, doneAt, seenAt, price } = step;
+  return {
+    messageId: message.messageId,
+    ...(step.isFirst && identityOf(message, at)),
+    at,
+    ...(statusKey !== undefined && { status: statusByKey(statusKey) }),
+    ...(errorKey !== undefined && { error: deliveryErrorByKey(errorKey) }),
+    ...(doneAt !== undefined && { doneAt }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(price !== undefined && { price }),
+  };
+}
+
+function identityOf(message: Outgoing, sentAt: EpochMs): Omit<Submission, 'messageId'> {
+  const { sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } = message;
+  return {
+    sender,
+    destination,
+    sentAt,
+    contentJson,
+    ...(bulkId !== undefined && { bulkId }),
+    ...(entityId !== undefined && { entityId }),
+    ...(applicationId !== undefined && { applicationId }),
+    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+  };
+}

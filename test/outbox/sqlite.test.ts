@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
+import { outboxConformance } from './conformance.ts';
+
+outboxConformance('SQLite', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
+  return {
+    open: () => openSqliteOutbox(join(folder, 'outbox.db')),
+    remove: async () => rmSync(folder, { recursive: true, force: true }),
+  };
+});
+
+it('a file that is no database → refused in words', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'outbox.db'), 'x'.repeat(5000));
+  await expect(openSqliteOutbox(join(folder, 'outbox.db'))).rejects.toThrow('not a database');
+});

@@ -89,6 +89,12 @@ export const serverSettings = Object.freeze({
     ),
     secret: true,
   },
+  carrier: setting(
+    'SENTLOG_CARRIER',
+    choice('none', 'simulated'),
+    'none',
+    'What carries the messages of `POST /messenger/1/messages`: `none` takes none, `simulated` plays Meta and sends nowhere',
+  ),
   retentionMs: setting(
     'SENTLOG_RETENTION',
     duration('1s', '3650d'),
@@ -230,6 +236,7 @@ export function loadConfig(sources: Sources): Config {
     partitionMs: read(s.partitionMs, sources),
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
     secrets: read(s.secrets, sources),
+    carrier: read(s.carrier, sources),
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
@@ -275,8 +282,10 @@ function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | 
   return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;
 }
 
-function databaseFault({ retentionMs, partitionMs }: Config): string | undefined {
+function databaseFault({ retentionMs, partitionMs, carrier }: Config): string | undefined {
   const s = serverSettings;
+  if (carrier !== 'none')
+    return `${s.carrier.env} needs a data folder: messages to be sent are kept there, not in ${s.store.env}`;
   const partitions = Math.ceil(retentionMs / partitionMs);
   if (partitions <= partitionsMax) return undefined;
   return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;

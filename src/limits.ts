@@ -116,6 +116,11 @@ export const limits = Object.freeze({
   conversationHoldMs: 10_000,
   /** How long a receipt of a message that is not known yet is kept. */
   parkedMs: 3_600_000,
+  /** Sends at the same time, over all pages. */
+  sendingMax: 256,
+  /** Meta's own bounds for a page, a second. */
+  textsPerSecond: 300,
+  mediaPerSecond: 10,
   /** Messages that one call ends, makes due or forgets. */
   outboxStepMax: 1000,
 

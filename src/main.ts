@@ -16,6 +16,7 @@ import { limits } from './limits.ts';
 import { WebhookReception } from './mirror/reception.ts';
 import { MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
+import { openSending, openToAll, type Sending } from './sending.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { StoreObserver } from './store/store.ts';
 
@@ -44,26 +45,38 @@ const pageFolder = join(import.meta.dirname, '..', 'web', 'dist');
 /** Retention is looked after this often; a message past it is not shown meanwhile either. */
 const janitorIntervalMsMax = 60_000;
 
+export type StartTerms = {
+  readonly stopping?: AbortSignal;
+  /** Any credential is let in. Only for what is simulated. */
+  readonly isOpenToAll?: boolean;
+};
+
 /**
  * Builds the parts in their order, each on those before it, and starts them. What was started is stopped in reverse,
  * also when a later part does not start. Rejects with what that part rejected with; a database that is away is waited
  * for, unless `stopping` is aborted.
  */
-export async function start(config: Config, logger: Logger, stopping?: AbortSignal): Promise<Running> {
+export async function start(config: Config, logger: Logger, terms: StartTerms = {}): Promise<Running> {
+  const { stopping, isOpenToAll = false } = terms;
   await using parts = new AsyncDisposableStack();
   const metrics = createMetrics(new Registry());
   const observer = metrics.storeObserver(storeListener(logger));
   const open = () => openStorage(config, observer);
   const opened = config.store === undefined ? open() : whenReachable(open, logger, stopping);
   const storage = parts.adopt(await opened, one => one.close());
-  const { store, accounts, authenticator, requestCounter } = storage;
+  const { store, accounts, requestCounter } = storage;
+  const sending = parts.adopt(await openSending(config, storage, noteTo(logger)), one => one?.close());
+  const authenticator =
+    isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, config, logger);
   const server = parts.adopt(
     buildServer({
       store,
       authenticator,
       ...(requestCounter !== undefined && { requestCounter }),
-      clock: Date.now,
+      clock: sending?.clock ?? Date.now,
+      ...(sending !== undefined && { sending: sending.sender }),
+      ...(sending?.emulator !== undefined && { emulator: sending.emulator }),
       retentionMs: config.retentionMs,
       rateLimits: {
         logsPerMinute: config.rateLimit,
@@ -87,7 +100,7 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
     one => one.close(),
   );
   await server.listen({ host: config.host, port: config.port });
-  parts.adopt(janitor(storage, config.retentionMs, logger), timer => clearInterval(timer));
+  parts.adopt(janitor(storage, sending, config.retentionMs, logger), timer => clearInterval(timer));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   await ensureMirror(storage, config);
   parts.defer(() => runner.stop());
@@ -100,7 +113,10 @@ export async function start(config: Config, logger: Logger, stopping?: AbortSign
  * Runs a server until the process is told to stop by SIGTERM or SIGINT; a second signal ends it at once. Gives the exit
  * code. Where the server listens, and on the first start its first key, go to standard output, its log to standard error.
  */
-export async function serve(config: Config): Promise<number> {
+export async function serve(
+  config: Config,
+  { isOpenToAll = false }: Pick<StartTerms, 'isOpenToAll'> = {},
+): Promise<number> {
   const logger = loggerOf(config);
   const signalled = stopSignal();
   process.on('uncaughtException', error => {
@@ -111,14 +127,14 @@ export async function serve(config: Config): Promise<number> {
   signalled.then(() => stopping.abort());
   let running: Running;
   try {
-    running = await start(config, logger, stopping.signal);
+    running = await start(config, logger, { stopping: stopping.signal, isOpenToAll });
   } catch (error) {
     if (!(error instanceof Error && error.name === 'AbortError')) throw startError(error, config);
     logger.info('stopped before the start');
     return 0;
   }
   logger.info({ settings: maskedConfig(config) }, 'started');
-  process.stdout.write(announcement(running));
+  process.stdout.write(isOpenToAll ? emulatorAnnouncement(running) : announcement(running));
   logger.info({ signal: await signalled }, 'stopping');
   await running.stop();
   logger.info('stopped');
@@ -177,6 +193,10 @@ async function ensureMirror({ accounts, mirrors }: Storage, config: Config): Pro
   await mirrors.ensure({ name, account: account.id, from, key, ...limits });
 }
 
+function noteTo(logger: Logger) {
+  return (level: 'info' | 'warn' | 'error', message: string, detail: object) => logger[level](detail, message);
+}
+
 function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> {
   return {
     note: ({ message, level, detail }) => logger[level](detail ?? {}, message),
@@ -184,13 +204,19 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
   };
 }
 
-function janitor({ dropPast }: Storage, retentionMs: number, logger: Logger): NodeJS.Timeout {
+function janitor(
+  { dropPast }: Storage,
+  sending: Sending | undefined,
+  retentionMs: number,
+  logger: Logger,
+): NodeJS.Timeout {
   let isSweeping = false;
   const sweep = async () => {
     if (isSweeping) return;
     isSweeping = true;
     try {
       await dropPast();
+      await sending?.sender.dropPast();
     } catch (error) {
       logger.warn({ err: error }, 'what is past retention could not be dropped; trying again later');
     } finally {
@@ -247,6 +273,22 @@ Record a message, and read it back:
   curl '${url}/messenger/1/logs' ${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify({ results: [message] })}'
 
   curl '${url}/messenger/1/logs?limit=10' ${authorization}
+
+`;
+}
+
+function emulatorAnnouncement({ url }: Running): string {
+  const message = { sender: 'my-page', destinations: [{ to: 'seen' }], content: { type: 'TEXT', text: 'Hello' } };
+  const authorization = "-H 'Authorization: App any'";
+  return `the emulator listens on ${url}
+
+Any key is let in, and nothing is sent anywhere. Send a message, and see what became of it:
+
+  curl '${url}/messenger/1/messages' ${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify({ messages: [message] })}'
+
+  curl '${url}/messenger/1/logs' ${authorization}
+
+The name of a destination says what becomes of its messages: curl '${url}/emulator/destinations' ${authorization}
 
 `;
 }

@@ -16,8 +16,9 @@ const floors: readonly (readonly string[])[] = [
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph', 'outbox'],
   ['simulator', 'mirror'],
-  ['http'],
+  ['http', 'sender'],
   ['storage.ts'],
+  ['sending.ts'],
   ['main.ts'],
   ['cli'],
 ];

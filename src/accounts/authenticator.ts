@@ -1,7 +1,13 @@
 import type { AccountId, Binding } from '../domain/message.ts';
 
-/** What a credential may do. `messenger:manage` includes the others. */
-export const scopes = ['messenger:logs:read', 'messenger:logs:write', 'messenger:manage'] as const;
+/** What a credential may do. `messenger:manage` includes the others; `message:send` sends by any channel. */
+export const scopes = [
+  'messenger:logs:read',
+  'messenger:logs:write',
+  'messenger:message:send',
+  'message:send',
+  'messenger:manage',
+] as const;
 export type Scope = (typeof scopes)[number];
 
 /** Who is calling, once it is proven. */
@@ -12,7 +18,9 @@ export type Principal = {
 };
 
 export function allows(principal: Principal, scope: Scope): boolean {
-  return principal.scopes.includes(scope) || principal.scopes.includes('messenger:manage');
+  const { scopes } = principal;
+  const isBySending = scope === 'messenger:message:send' && scopes.includes('message:send');
+  return scopes.includes(scope) || isBySending || scopes.includes('messenger:manage');
 }
 
 /**

@@ -7,6 +7,7 @@ import { MirrorError } from '../mirror/rows.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';
+import { addEmulate } from './emulate.ts';
 import { addExport } from './export.ts';
 import { addGraph } from './graph.ts';
 import { addHealth } from './health.ts';
@@ -53,6 +54,7 @@ function programOf(): Command {
     addDb,
     addHealth,
     addGraph,
+    addEmulate,
   ])
     add(program);
   return program;

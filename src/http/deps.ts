@@ -1,10 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Authenticator } from '../accounts/authenticator.ts';
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { Outgoing } from '../domain/outgoing.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Gap } from '../mirror/place.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
+import type { Accepted } from '../wire/send-answer.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
 import type { RequestCounter } from './request-counter.ts';
@@ -70,10 +72,29 @@ export type MirrorWatch = {
   gaps(account: AccountId): readonly Gap[];
 };
 
+/** Takes messages to be sent: durable when it resolves. */
+export interface Sending {
+  accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]>;
+}
+
+/** Steers what plays Meta; `undefined` for a call that it does not know. */
+export interface EmulatorControl {
+  handle(
+    method: string,
+    action: string,
+    body: unknown,
+    account: AccountId,
+  ): Promise<{ readonly status: number; readonly body: object } | undefined>;
+}
+
 /** What the HTTP server is built from. */
 export type ServerDeps = {
   readonly store: Store;
   readonly authenticator: Authenticator;
+  /** Without it nothing is sent, and there is no such call. */
+  readonly sending?: Sending;
+  /** Only where Meta is played. */
+  readonly emulator?: EmulatorControl;
   readonly clock: () => EpochMs;
   readonly retentionMs: number;
   readonly rateLimits: RateLimits;

@@ -15,6 +15,7 @@ import {
   streamParameters,
   summaryParameters,
 } from '../wire/query-schemas.ts';
+import { sendAnswerSchema, sendRequestSchema } from '../wire/send-schemas.ts';
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
 
@@ -23,6 +24,7 @@ const schemaRef = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const jsonContent = (schema: object) => ({ [json]: { schema } });
 const readScopes = ['messenger:logs:read', 'messenger:manage'];
 const writeScopes = ['messenger:logs:write', 'messenger:manage'];
+const sendScopes = ['message:send', 'messenger:message:send', 'messenger:manage'];
 
 /** The OpenAPI 3.1 document, made from the schemas that also check what comes in. */
 export function openApiDocument(version: string): object {
@@ -34,6 +36,7 @@ export function openApiDocument(version: string): object {
       '/messenger/1/logs/export': { get: exportLogs() },
       '/messenger/1/logs/summary': { get: summarizeLogs() },
       '/messenger/1/logs/stream': { get: followLogs() },
+      '/messenger/1/messages': { post: sendMessages() },
       '/messenger/1/messages/{messageId}': { get: readMessage() },
       '/auth/1/oauth2/token': { post: issueToken() },
       '/auth/1/session': { post: logIn(), delete: logOut() },
@@ -47,6 +50,8 @@ export function openApiDocument(version: string): object {
         Summary: summarySchema,
         Record: recordSchema,
         Outcome: outcomeSchema,
+        Send: sendRequestSchema,
+        Sent: sendAnswerSchema,
         Error: errorBodySchema,
       },
       securitySchemes: securitySchemes(),
@@ -158,6 +163,19 @@ function readMessage(): object {
   };
 }
 
+function sendMessages(): object {
+  return {
+    operationId: 'sendMessages',
+    summary: 'Sends messages, where the server has a carrier; answered 200, they are accepted durably',
+    security: security(sendScopes),
+    requestBody: { required: true, content: jsonContent(schemaRef('Send')) },
+    responses: {
+      200: answer('What became of each message at once; the rest is in its log.', jsonContent(schemaRef('Sent'))),
+      ...errors('E400', 'E401', 'E403', 'E404', 'E408', 'E413', 'E415', 'E429', 'E500', 'E503'),
+    },
+  };
+}
+
 function issueToken(): object {
   return {
     operationId: 'issueToken',
@@ -233,7 +251,9 @@ function securitySchemes(): object {
   const scopes = {
     'messenger:logs:read': 'Reads logs.',
     'messenger:logs:write': 'Records messages and reports.',
-    'messenger:manage': 'Both.',
+    'messenger:message:send': 'Sends messages.',
+    'message:send': 'Sends messages, by any channel.',
+    'messenger:manage': 'All of these.',
   };
   const header = (description: string) => ({ type: 'apiKey', in: 'header', name: 'Authorization', description });
   return {

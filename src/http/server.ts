@@ -14,18 +14,21 @@ import { compressed } from './compression.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } from './errors.ts';
 import { EventLoop } from './event-loop.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { answerMalformed } from './malformed.ts';
 import { OtherMethods } from './methods.ts';
 import { PagePasses } from './page-passes.ts';
 import { requestId } from './request-id.ts';
 import { jsonType, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
+import { emulatorRoutes } from './routes/emulator.ts';
 import { exportRoute } from './routes/export.ts';
 import { logsRoute } from './routes/logs.ts';
 import { messageRoute } from './routes/message.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
+import { sendRoute } from './routes/send.ts';
 import { streamRoute } from './routes/stream.ts';
 import { summaryRoute } from './routes/summary.ts';
 import { webhookRoutes } from './routes/webhook.ts';
@@ -47,11 +50,15 @@ const lingerMsMax = 60_000;
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
+  const held = new HeldBytes();
+  const { sending, emulator } = deps;
   const admission = new Admission({ ...deps, passes });
   const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps),
-    recordRoute(deps, { closing, standing, loop: new EventLoop() }),
+    recordRoute(deps, { closing, standing, loop: new EventLoop(), held }),
+    ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
+    ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
     exportRoute(deps, closing, standing),
     summaryRoute(deps),
     streamRoute(new Streams(deps, closing.beginning)),

@@ -3,7 +3,7 @@ import type { Lane, Outgoing } from '../domain/outgoing.ts';
 
 /**
  * Messages on their way: accepted, sent, and followed until nothing more can be heard of them. One interface, one
- * conformance suite (`test/outbox/conformance.ts`).
+ * conformance suite (`test/outbox/conformance.ts` and `receipts.ts`).
  *
  * - **Durable.** What a call changed is durable when it resolves. When it rejects with `Unavailable`, it may have
  *   changed anything of what it was asked for, and asking again is safe.

@@ -40,7 +40,7 @@ describe('usage', () => {
     [
       ['keys', 'create', '--account', 'a', '--scope', 'messenger'],
       {},
-      "sentlog: option '--scope <scope>' argument 'messenger' is invalid. It is not one of messenger:logs:read, messenger:logs:write, messenger:manage.",
+      "sentlog: option '--scope <scope>' argument 'messenger' is invalid. It is not one of messenger:logs:read, messenger:logs:write, messenger:message:send, message:send, messenger:manage.",
     ],
     [
       ['query', '--key', 'k', '--sent-since', '30min'],

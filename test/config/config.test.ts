@@ -49,6 +49,7 @@ describe('loadConfig', () => {
       statementTimeoutMs: 10_000,
       secrets: [],
       metricsTokens: [],
+      carrier: 'none',
       retentionMs: 172_800_000,
       rateLimit: 120,
       pageRateLimit: 1200,

@@ -1,96 +1,26 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { Submission } from '../../src/domain/message.ts';
-import { deliveryErrorNamed, noError, pendingAccepted, statusNamed } from '../../src/domain/registry.ts';
-import { dated, initialState, reportIn, settle } from '../../src/domain/report.ts';
+import { describe, expect, it } from 'vitest';
+import { deliveryErrorNamed, noError, pendingAccepted } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
-import type { Claimed, NewMessage, Outbox, Receipt, Result } from '../../src/outbox/outbox.ts';
+import type { NewMessage, Result } from '../../src/outbox/outbox.ts';
+import {
+  blocked,
+  idsOf,
+  message,
+  type OutboxPlace,
+  outboxes,
+  page,
+  record,
+  start,
+  tellAll,
+  validityMs,
+  want,
+} from './support.ts';
 
-/** An outbox in a place of its own, which another process may open again once this one is gone. */
-export type OutboxPlace = {
-  readonly open: () => Promise<Outbox>;
-  readonly remove: () => Promise<void>;
-};
-
-const start = Date.UTC(2026, 0, 1, 12);
-const validityMs = 3_600_000;
-const page = 'page-1';
-
-function message(messageId: string, fields: Partial<NewMessage> = {}): NewMessage {
-  const dueAt = fields.dueAt ?? start;
-  return {
-    messageId,
-    isIdGiven: true,
-    bulkId: 'bulk-1',
-    sender: page,
-    destination: 'p1',
-    contentJson: `{"type":"TEXT","text":"${messageId}"}`,
-    expiresAt: dueAt + validityMs,
-    hasFailover: false,
-    lane: 'text',
-    ...fields,
-    dueAt,
-  };
-}
-
-const want = { account: 1, sender: page, lane: 'text', count: 100 } as const;
-const idsOf = (claimed: readonly Claimed[]) => claimed.map(one => one.message.messageId);
-const blocked = {
-  statusKey: statusNamed('UNDELIVERABLE_REJECTED_OPERATOR').key,
-  errorKey: deliveryErrorNamed('EC_BLOCKED_USER').key,
-};
-
-/** What the log comes to when it is told all this of one message. */
-function record(submissions: readonly Submission[]) {
-  const [first, ...reports] = submissions;
-  if (first?.sentAt === undefined) throw new Error('the first that the log hears is not the message');
-  const state = settle(
-    initialState(first, first.sentAt),
-    reports.map(one => dated(reportIn(one), first.sentAt ?? 0)),
-  );
-  const { status, error, doneAt, seenAt, price } = state;
-  return { status: status.name, error: error.name, doneAt, seenAt, price };
-}
-
-/** Everything the outbox has for the log, and tells it so. */
-async function tellAll(outbox: Outbox): Promise<readonly Submission[]> {
-  const submissions: Submission[] = [];
-  for (;;) {
-    const untold = await outbox.untold(7);
-    if (untold.length === 0) return submissions;
-    submissions.push(...untold.map(one => one.submission));
-    await outbox.told(untold.map(one => one.id));
-  }
-}
-
-/** The contract of `Outbox`, for an engine. */
-export function outboxConformance(engine: string, make: () => Promise<OutboxPlace>): void {
+/** The contract of `Outbox`, for an engine: messages in line. */
+export function sendingConformance(engine: string, make: () => Promise<OutboxPlace>): void {
   describe(`an outbox over ${engine}`, () => {
-    const places: OutboxPlace[] = [];
-    const outboxes: Outbox[] = [];
-    afterEach(async () => {
-      for (const outbox of outboxes.splice(0)) await outbox.close();
-      for (const place of places.splice(0)) await place.remove();
-    });
-    const place = async () => {
-      const made = await make();
-      places.push(made);
-      return made;
-    };
-    const openAt = async (at: OutboxPlace) => {
-      const outbox = await at.open();
-      outboxes.push(outbox);
-      return outbox;
-    };
-    const open = async () => openAt(await place());
-
-    const add = (outbox: Outbox, messages: readonly NewMessage[], now = start) =>
-      outbox.add({ account: 1, messages, now });
-    const claimOne = async (outbox: Outbox, now = start) => {
-      const [claimed] = await outbox.claim([{ ...want, count: 1 }], now);
-      if (claimed === undefined) throw new Error('nothing to claim');
-      return claimed;
-    };
+    const { place, openAt, open, add, claimOne } = outboxes(make);
 
     it('added, claimed, sent, delivered, seen → the log is told each in its order', async () => {
       const outbox = await open();
@@ -182,50 +112,6 @@ export function outboxConformance(engine: string, make: () => Promise<OutboxPlac
       expect(idsOf(claimed)).toEqual(['t0', 't1', 'm0']);
     });
 
-    it('an unknown outcome → never claimed again; the next of its conversation waits, or until the echo', async () => {
-      const outbox = await open();
-      await add(outbox, [message('m1'), message('m2'), message('m3')]);
-      const m1 = await claimOne(outbox);
-      await outbox.settle([{ id: m1.id, kind: 'unknown' }], start);
-      expect(await outbox.claim([want], start + limits.conversationHoldMs - 1)).toEqual([]);
-      await outbox.receive(
-        [{ kind: 'echo', page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start + 3 }],
-        start + 100,
-      );
-      const m2 = await claimOne(outbox, start + 100);
-      expect(m2.message.messageId).toBe('m2');
-      await outbox.settle([{ id: m2.id, kind: 'unknown' }], start + 100);
-      const m3 = await claimOne(outbox, start + 100 + limits.conversationHoldMs);
-      expect(m3.message.messageId).toBe('m3');
-      await outbox.settle([{ id: m3.id, kind: 'done' }], start + 20_000);
-      await outbox.lapse(start + limits.echoWaitMs + 1000);
-      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
-      expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
-      expect(record(told.get('m2') ?? [])).toMatchObject({
-        status: 'EXPIRED_DLR_UNKNOWN',
-        error: 'EC_PROVIDER_TIMEOUT',
-      });
-      await outbox.receive(
-        [{ kind: 'echo', page, psid: 'p1', mid: 'mid2', metadata: 'm2', at: start + 4 }],
-        start + validityMs,
-      );
-      await outbox.receive(
-        [{ kind: 'delivered', page, psid: 'p1', mids: ['mid2'], at: start + 9 }],
-        start + validityMs,
-      );
-      const late = [...(told.get('m2') ?? []), ...(await tellAll(outbox)).filter(one => one.messageId === 'm2')];
-      expect(record(late).status).toBe('DELIVERED_TO_HANDSET');
-    });
-
-    it('a message added while the outcome of the one before is unknown → waits as well', async () => {
-      const outbox = await open();
-      await add(outbox, [message('m1')]);
-      await outbox.settle([{ id: (await claimOne(outbox)).id, kind: 'unknown' }], start);
-      await add(outbox, [message('m2')], start + 1);
-      expect(await outbox.claim([want], start + 1)).toEqual([]);
-      expect(idsOf(await outbox.claim([want], start + limits.conversationHoldMs))).toEqual(['m2']);
-    });
-
     it('scheduled → not before its time, told to the log when it comes, in line behind what was there', async () => {
       const outbox = await open();
       await add(outbox, [message('later', { dueAt: start + 1000 }), message('now')]);
@@ -294,96 +180,6 @@ export function outboxConformance(engine: string, make: () => Promise<OutboxPlac
         expect(idsOf(await after.claim([want], start + 5)).sort()).toEqual(how === 'hold' ? ['m2'] : ['m1', 'm2']);
         expect((await tellAll(after)).map(one => one.messageId)).toEqual(['m1', 'm2']);
       }
-    });
-
-    it('any order of answer, echo, delivery, read and expiry, each once or twice → the same record', async () => {
-      type Event = { readonly name: string; readonly run: (outbox: Outbox, id: number) => Promise<unknown> };
-      const receive = (receipt: Receipt) => (outbox: Outbox) => outbox.receive([receipt], start + 5000);
-      const events: readonly Event[] = [
-        {
-          name: 'answer',
-          run: (outbox, id) => outbox.settle([{ id, kind: 'sent', mid: 'mid', psid: 'p1' }], start + 40),
-        },
-        { name: 'echo', run: receive({ kind: 'echo', page, psid: 'p1', mid: 'mid', metadata: 'm', at: start + 20 }) },
-        {
-          name: 'delivery',
-          run: receive({ kind: 'delivered', page, psid: 'p1', mids: ['mid'], watermark: start + 60, at: start + 70 }),
-        },
-        { name: 'read', run: receive({ kind: 'read', page, psid: 'p1', watermark: start + 80, at: start + 90 }) },
-        { name: 'expiry', run: outbox => outbox.lapse(start + validityMs) },
-      ];
-      const outbox = await open();
-      let next = 0;
-      const orders = fc.shuffledSubarray([...events, ...events], { minLength: 5, maxLength: 10 });
-      await fc.assert(
-        fc.asyncProperty(orders, async order => {
-          const names = new Set(order.map(one => one.name));
-          fc.pre(['answer', 'echo', 'delivery', 'read'].every(name => names.has(name)));
-          const account = ++next;
-          await outbox.dropAccount(account - 1);
-          await outbox.add({ account, messages: [message('m', { destination: `p1` })], now: start });
-          const [claimed] = await outbox.claim([{ ...want, account }], start);
-          for (const event of order) await event.run(outbox, claimed?.id ?? 0);
-          expect(record(await tellAll(outbox)), order.map(one => one.name).join()).toEqual({
-            status: 'DELIVERED_TO_HANDSET',
-            error: 'NO_ERROR',
-            doneAt: start + 70,
-            seenAt: start + 90,
-          });
-          await outbox.lapse(start + 10 * 86_400_000);
-        }),
-        { numRuns: 100 },
-      );
-    });
-
-    it('watermarks → all before a delivery’s, all up to a read’s, of that conversation alone', async () => {
-      const outbox = await open();
-      const names = ['m1', 'm2', 'm3'];
-      await add(outbox, [...names.map(name => message(name)), message('other', { destination: 'p2' })]);
-      for (const [index, name] of names.entries()) {
-        const claimed = (await outbox.claim([want], start)).find(one => one.message.messageId === name);
-        await outbox.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: name, psid: 'p1' }], start + 100 * (index + 1));
-        await outbox.receive(
-          [{ kind: 'echo', page, psid: 'p1', mid: name, metadata: name, at: start + 100 * index }],
-          start,
-        );
-      }
-      await outbox.receive(
-        [{ kind: 'delivered', page, psid: 'p1', mids: [], watermark: start + 100, at: start + 300 }],
-        start,
-      );
-      await outbox.receive([{ kind: 'read', page, psid: 'p1', watermark: start + 100, at: start + 400 }], start);
-      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
-      const state = (name: string) => {
-        const { status, doneAt, seenAt } = record(told.get(name) ?? []);
-        return [status, doneAt && doneAt - start, seenAt && seenAt - start];
-      };
-      expect(state('m1')).toEqual(['DELIVERED_TO_HANDSET', 300, 400]);
-      expect(state('m2')).toEqual(['DELIVERED_TO_HANDSET', 400, 400]);
-      expect(state('m3')).toEqual(['PENDING_ENROUTE', undefined, undefined]);
-      expect(state('other')[0]).toBe('PENDING_ACCEPTED');
-    });
-
-    it('an echo of a message that waits to be tried again, or was given up → it was sent, and is not sent again', async () => {
-      const outbox = await open();
-      await add(outbox, [message('m1'), message('m2', { destination: 'p2' })]);
-      const claimed = await outbox.claim([want], start);
-      const results: Result[] = claimed.map(({ id, message: { messageId } }) =>
-        messageId === 'm1'
-          ? { id, kind: 'again', dueAt: start + 10, counts: true }
-          : { id, kind: 'failed', ...blocked },
-      );
-      await outbox.settle(results, start);
-      for (const [psid, id] of [
-        ['p1', 'm1'],
-        ['p2', 'm2'],
-      ] as const)
-        await outbox.receive([{ kind: 'echo', page, psid, mid: `mid ${id}`, metadata: id, at: start + 5 }], start + 5);
-      expect(await outbox.claim([want], start + 1000)).toEqual([]);
-      await outbox.receive([{ kind: 'delivered', page, psid: 'p2', mids: ['mid m2'], at: start + 60 }], start + 60);
-      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
-      expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
-      expect(record(told.get('m2') ?? []).status).toBe('DELIVERED_TO_HANDSET');
     });
 
     it('any course of sending → each message claimed in the order of its conversation, and brought to an end once', async () => {

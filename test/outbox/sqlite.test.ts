@@ -3,15 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
-import { outboxConformance } from './conformance.ts';
+import { sendingConformance } from './conformance.ts';
+import { receiptConformance } from './receipts.ts';
 
-outboxConformance('SQLite', async () => {
+const makePlace = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
   return {
     open: () => openSqliteOutbox(join(folder, 'outbox.db')),
     remove: async () => rmSync(folder, { recursive: true, force: true }),
   };
-});
+};
+
+sendingConformance('SQLite', makePlace);
+receiptConformance('SQLite', makePlace);
 
 it('a file that is no database → refused in words', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));

@@ -6,8 +6,9 @@ import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps, Timeouts } from '../deps.ts';
-import { ApiError, invalid, unavailable } from '../errors.ts';
+import { ApiError, invalid } from '../errors.ts';
 import type { EventLoop, Stretch } from '../event-loop.ts';
+import type { HeldBytes } from '../held-bytes.ts';
 import { recordTexts, syntaxFlaw } from '../json-records.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { mediaType } from '../media-type.ts';
@@ -26,18 +27,13 @@ type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'metrics' | 'ti
 
 const scope: Scope = 'messenger:logs:write';
 
-/** JSON bodies held at once, over all requests: further ones are asked to come again. */
-const heldBytesMax = 128 * 1024 * 1024;
-const heldRetryMs = 2000;
-
 /** `POST /messenger/1/logs` */
-export function recordRoute(deps: Deps, shared: Omit<Shared, 'held'>): Route {
-  const held = new HeldBytes();
+export function recordRoute(deps: Deps, shared: Shared): Route {
   return {
     method: 'POST',
     path: '/messenger/1/logs',
     access: { scope, budget: 'writes' },
-    answer: (call: Call) => record(call, deps, { ...shared, held }),
+    answer: (call: Call) => record(call, deps, shared),
   };
 }
 
@@ -135,22 +131,4 @@ function take(line: Line, recording: Recording, stretch: Stretch): Promise<void>
 
 function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, cut: AbortSignal): BodyTimes {
   return { idleMs: bodyIdleMs, pauseMs: streamPauseMs, cut };
-}
-
-class HeldBytes {
-  #bytes = 0;
-
-  holder(): { add: (bytes: number) => void; release: () => void } {
-    let held = 0;
-    return {
-      add: bytes => {
-        if (this.#bytes + bytes > heldBytesMax) throw unavailable(heldRetryMs);
-        this.#bytes += bytes;
-        held += bytes;
-      },
-      release: () => {
-        this.#bytes -= held;
-      },
-    };
-  }
 }

@@ -1,0 +1,66 @@
+import type { EpochMs } from '../domain/message.ts';
+
+/** What an event of a webhook tells of a message that a page sent. */
+export type PageReceipt = { readonly page: string; readonly psid: string; readonly at: EpochMs } & (
+  | { readonly kind: 'echo'; readonly mid: string; readonly metadata?: string }
+  | { readonly kind: 'delivered'; readonly mids: readonly string[]; readonly watermark?: EpochMs }
+  | { readonly kind: 'read'; readonly watermark: EpochMs }
+);
+
+/**
+ * The receipts in the body of a webhook; other events, and what is not understood of one, are left out. `undefined` when
+ * the body is not of a page at all.
+ */
+export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageReceipt[] | undefined {
+  const { object, entry } = fieldsOf(body);
+  if (object !== 'page' || !Array.isArray(entry)) return undefined;
+  return entry.flatMap(one => {
+    const { id, messaging, standby } = fieldsOf(one);
+    const page = idText(id);
+    const events = [...listOf(messaging), ...listOf(standby)];
+    return page === undefined ? [] : events.flatMap(event => receiptOf(page, fieldsOf(event), receivedAt) ?? []);
+  });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceipt | undefined {
+  const { message, delivery, read } = event;
+  const sender = idText(fieldsOf(event.sender).id);
+  const recipient = idText(fieldsOf(event.recipient).id);
+  const given = moment(event.timestamp);
+  if (message !== undefined) {
+    const { is_echo: isEcho, mid, metadata } = fieldsOf(message);
+    if (isEcho !== true || typeof mid !== 'string' || recipient === undefined) return undefined;
+    const known = { page, psid: recipient, at: given ?? receivedAt, mid };
+    return { kind: 'echo', ...known, ...(typeof metadata === 'string' && { metadata }) };
+  }
+  if (sender === undefined) return undefined;
+  if (delivery !== undefined) {
+    const { mids, watermark: to } = fieldsOf(delivery);
+    const watermark = moment(to);
+    const ids = listOf(mids).filter(one => typeof one === 'string');
+    const at = given ?? watermark ?? receivedAt;
+    return { kind: 'delivered', page, psid: sender, at, mids: ids, ...(watermark !== undefined && { watermark }) };
+  }
+  const watermark = moment(fieldsOf(read).watermark);
+  return watermark === undefined ? undefined : { kind: 'read', page, psid: sender, at: given ?? watermark, watermark };
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Ids are digits: some programs write them as numbers. */
+function idText(value: unknown): string | undefined {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function moment(value: unknown): EpochMs | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}

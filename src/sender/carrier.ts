@@ -1,0 +1,26 @@
+import type { AccountId, Price } from '../domain/message.ts';
+import type { GraphBody } from '../graph/bodies.ts';
+import type { GraphAnswer } from '../graph/outcomes.ts';
+
+/** A page that an account sends over. */
+export type Page = {
+  readonly id: string;
+  readonly price?: Price;
+  /** Changes with the page's settings: a page that was paused is tried again when they have changed. */
+  readonly version: string;
+};
+
+/** Which pages an account has. */
+export interface Pages {
+  page(account: AccountId, sender: string): Promise<Page | undefined>;
+  /** Whether the account has any. */
+  hasAny(account: AccountId): Promise<boolean>;
+}
+
+/** What carries messages to people. */
+export interface Carrier {
+  /** Whether what was being sent may arrive although this process is gone. */
+  readonly outlivesProcess: boolean;
+  /** Never rejects for what can happen outside: that is an answer too. */
+  send(account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer>;
+}

@@ -1,0 +1,307 @@
+import { Compile } from 'typebox/compile';
+import type { EpochMs } from '../domain/message.ts';
+import { nextWithin } from '../domain/outgoing.ts';
+import { deliveryErrorNamed, statusNamed } from '../domain/registry.ts';
+import { Unavailable } from '../failures.ts';
+import { type GraphBody, graphBody, isRefusal, type Refusal } from '../graph/bodies.ts';
+import { type Outcome, outcomeOf } from '../graph/outcomes.ts';
+import { usageIn } from '../graph/usage.ts';
+import { limits } from '../limits.ts';
+import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
+import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
+import type { Carrier, Pages } from './carrier.ts';
+import { Pacer } from './pacer.ts';
+
+export type DispatcherDeps = {
+  readonly outbox: Outbox;
+  readonly carrier: Carrier;
+  readonly pages: Pages;
+  readonly clock: () => EpochMs;
+  /** The log has something to hear. */
+  readonly settled: () => void;
+  readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
+};
+
+const rejectedByOperator = statusNamed('UNDELIVERABLE_REJECTED_OPERATOR').key;
+const noSender: Refusal = {
+  status: statusNamed('REJECTED_SOURCE'),
+  error: deliveryErrorNamed('EC_CONFIGURATION_ERROR'),
+};
+
+/** The longest without a look: another process may have added something, or the clock was put forward. */
+const lookMsMax = 500;
+const lapseEveryMs = 1000;
+const backoffMs = { first: 1000, max: 60_000 };
+
+const contentCheck = Compile(sendContentSchema);
+const quickReplyCheck = Compile(quickReplySchema);
+
+/**
+ * Sends what waits in the outbox, as fast as each page may: no page or account waits for another. A message that cannot
+ * be sent now is tried again; what nobody can tell is left for its echo.
+ */
+export class Dispatcher {
+  readonly #deps: DispatcherDeps;
+  readonly #pacers = new Map<string, Pacer>();
+  #sending = 0;
+  #results: Result[] = [];
+  #isSettling = false;
+  #wake: () => void = () => {};
+  #isWoken = false;
+  #isClosed = false;
+  #lapsedAt = 0;
+  #running: Promise<void> | undefined;
+  #looked: (() => void)[] = [];
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins with what a process before this one left. */
+  async start(): Promise<void> {
+    const { outbox, carrier, clock } = this.#deps;
+    await outbox.recover(carrier.outlivesProcess ? 'hold' : 'requeue', clock());
+    this.#running = this.#run();
+  }
+
+  /** There may be something to send, or it is another time. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake();
+  }
+
+  /** Resolves when a look that begins now finds nothing to send and nothing is under way, or after `durationMs`. */
+  async idle(durationMs: number): Promise<void> {
+    const end = performance.now() + durationMs;
+    this.#lapsedAt = 0;
+    for (let quiet = 0; quiet < 2 && performance.now() < end && !this.#isClosed; ) {
+      const look = new Promise<void>(resolve => this.#looked.push(resolve));
+      this.wake();
+      await look;
+      quiet = this.#sending === 0 && !this.#isSettling ? quiet + 1 : 0;
+    }
+  }
+
+  /** Pages that are not sending, and why. */
+  paused(): readonly { readonly sender: string; readonly reason: string }[] {
+    return [...this.#pacers].flatMap(([key, pacer]) => {
+      const reason = pacer.paused();
+      const [, sender = '']: readonly string[] = JSON.parse(key);
+      return reason === undefined ? [] : [{ sender, reason }];
+    });
+  }
+
+  /** As if no page had ever been refused. */
+  reset(): void {
+    this.#pacers.clear();
+    this.wake();
+  }
+
+  /** Sends nothing more; what is being sent is waited for, and what came of it kept. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.wake();
+    await this.#running;
+    for (const tell of this.#looked.splice(0)) tell();
+    while (this.#sending > 0 || this.#isSettling) await new Promise(resolve => setTimeout(resolve, 5));
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      this.#isWoken = false;
+      const looked = this.#looked;
+      this.#looked = [];
+      let sleepMs = lookMsMax;
+      try {
+        await this.#lapse();
+        sleepMs = await this.#dispatch();
+      } catch (error) {
+        const isOutage = error instanceof Unavailable;
+        this.#deps.note(isOutage ? 'warn' : 'error', 'sending waits: the outbox cannot be used now', { err: error });
+      }
+      for (const tell of looked) tell();
+      if (this.#isWoken || this.#isClosed) continue;
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, sleepMs);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async #lapse(): Promise<void> {
+    const { outbox, clock, settled } = this.#deps;
+    const now = clock();
+    if (Math.abs(now - this.#lapsedAt) < lapseEveryMs) return;
+    while (await outbox.lapse(now)) settled();
+    this.#lapsedAt = now;
+    settled();
+  }
+
+  /** Claims what may be sent now and sends it; gives how long nothing more can be. */
+  async #dispatch(): Promise<number> {
+    const { outbox, clock } = this.#deps;
+    const { pages, nextScheduledAt } = await outbox.waiting(clock());
+    const now = clock();
+    let nextAt = Math.min(now + lookMsMax, nextScheduledAt ?? Number.POSITIVE_INFINITY);
+    const due = pages.filter(one => {
+      if (one.dueAt > now) nextAt = Math.min(nextAt, one.dueAt);
+      return one.dueAt <= now;
+    });
+    const wants = this.#wants(due, now);
+    if (wants.length > 0) {
+      const claimed = await outbox.claim(wants, now);
+      for (const { account, sender, lane, count } of wants) {
+        const taken = claimed.filter(one => one.account === account && one.sender === sender && one.lane === lane);
+        if (taken.length > 0) this.#pacer({ account, sender }).spend(lane, taken.length, now);
+        if (taken.length === count) nextAt = now;
+      }
+      for (const one of claimed) void this.#send(one);
+    }
+    for (const one of due) nextAt = Math.min(nextAt, Math.max(now + 1, this.#pacer(one).nextAt(one.lane, now)));
+    // When all is under way, the next that ends wakes.
+    return this.#sending >= limits.sendingMax ? lookMsMax : Math.max(1, nextAt - clock());
+  }
+
+  /** Of each page as much as it may send, and no page more than its part of what may be under way. */
+  #wants(due: readonly PageLane[], now: EpochMs): readonly Want[] {
+    const room = limits.sendingMax - this.#sending;
+    const share = Math.max(1, Math.floor(room / Math.max(1, due.length)));
+    const wants: Want[] = [];
+    let left = room;
+    for (const page of rotated(due, now)) {
+      const count = Math.min(left, share, this.#pacer(page).allowed(page.lane, now));
+      if (count < 1) continue;
+      wants.push({ account: page.account, sender: page.sender, lane: page.lane, count });
+      left -= count;
+    }
+    return wants;
+  }
+
+  #pacer({ account, sender }: { readonly account: number; readonly sender: string }): Pacer {
+    const key = JSON.stringify([account, sender]);
+    let pacer = this.#pacers.get(key);
+    if (pacer === undefined) {
+      pacer = new Pacer();
+      this.#pacers.set(key, pacer);
+    }
+    return pacer;
+  }
+
+  async #send(claimed: Claimed): Promise<void> {
+    this.#sending++;
+    let result: Result;
+    try {
+      result = await this.#attempt(claimed);
+    } catch (error) {
+      // Whether it was sent is not known: it is as when its answer was lost.
+      this.#deps.note('error', 'a message could not be sent', { err: error, messageId: claimed.message.messageId });
+      result = { id: claimed.id, kind: 'unknown' };
+    }
+    this.#results.push(result);
+    this.#sending--;
+    void this.#settle();
+  }
+
+  async #attempt(claimed: Claimed): Promise<Result> {
+    const { carrier, pages, clock } = this.#deps;
+    const { id, account, sender, message } = claimed;
+    const now = clock();
+    const within = nextWithin(message.window, now);
+    if (within > now) return { id, kind: 'again', dueAt: within, counts: false };
+    const page = await pages.page(account, sender);
+    if (page === undefined) return refused(id, noSender);
+    const pacer = this.#pacer(claimed);
+    pacer.configured(page.version);
+    const body = bodyOf(claimed);
+    if (isRefusal(body)) return refused(id, body);
+    const answer = await carrier.send(account, page, body);
+    const outcome = outcomeOf(answer);
+    const usage = answer.kind === 'response' ? usageIn(answer.headers) : undefined;
+    const result = this.#judge(claimed, pacer, outcome, usage?.regainMs);
+    if (usage !== undefined) pacer.used(usage.percent, clock(), usage.regainMs);
+    return result;
+  }
+
+  #judge({ id, sender, tries }: Claimed, pacer: Pacer, outcome: Outcome, regainMs: number | undefined): Result {
+    const { clock, note } = this.#deps;
+    const now = clock();
+    if (outcome.kind === 'unknown') return { id, kind: 'unknown' };
+    if (outcome.kind !== 'failed') {
+      pacer.succeeded();
+      return { id, ...outcome };
+    }
+    const { effect, error, retries, reason } = outcome;
+    if (effect === 'throttled') {
+      pacer.throttled(reason, now, regainMs);
+      return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: tries < throttleTriesMax };
+    }
+    if (effect === 'page' || effect === 'page-for-now') {
+      pacer.failed(reason, now);
+      note('warn', 'a page cannot send, and pauses', { sender, reason });
+    }
+    if (tries < retries) return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: true };
+    return { id, kind: 'failed', statusKey: rejectedByOperator, errorKey: error.key };
+  }
+
+  /** All that ended meanwhile together, one call after the other. */
+  async #settle(): Promise<void> {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    const { outbox, clock, settled, note } = this.#deps;
+    for (let pauseMs = 50; this.#results.length > 0; ) {
+      const results = this.#results;
+      this.#results = [];
+      try {
+        await outbox.settle(results, clock());
+        pauseMs = 50;
+        settled();
+        this.wake();
+      } catch (error) {
+        // What came of a message must not be forgotten: a restart would take it for unknown.
+        note(error instanceof Unavailable ? 'warn' : 'error', 'what came of messages cannot be kept now', {
+          err: error,
+        });
+        if (this.#isClosed) break;
+        this.#results = [...results, ...this.#results];
+        await new Promise(resolve => setTimeout(resolve, pauseMs));
+        pauseMs = Math.min(5000, 2 * pauseMs);
+      }
+    }
+    this.#isSettling = false;
+  }
+}
+
+/** Throttling does not count against a message, but the pauses grow. */
+const throttleTriesMax = 6;
+
+function refused(id: number, { status, error }: Refusal): Result {
+  return { id, kind: 'failed', statusKey: status.key, errorKey: error.key };
+}
+
+/** What was accepted was checked then: that it does not fit now is a defect. */
+function bodyOf({ message }: Claimed): GraphBody | Refusal {
+  const content: unknown = JSON.parse(message.contentJson);
+  const quickReplies: unknown =
+    message.quickRepliesJson === undefined ? undefined : JSON.parse(message.quickRepliesJson);
+  if (!contentCheck.Check(content)) throw new TypeError('a message in the outbox has no content that can be sent');
+  const { messageId, destination } = message;
+  if (quickReplies === undefined) return graphBody({ messageId, destination, content });
+  if (!Array.isArray(quickReplies)) throw new TypeError('a message in the outbox has no list of quick replies');
+  const replies = quickReplies.filter(one => quickReplyCheck.Check(one));
+  return graphBody({ messageId, destination, content, quickReplies: replies });
+}
+
+/** Longer each time, and spread, so that what failed together is not tried together. */
+function backoff(tries: number): number {
+  const durationMs = Math.min(backoffMs.max, backoffMs.first * 2 ** Math.min(tries, 10));
+  return Math.round(durationMs * (0.5 + Math.random()));
+}
+
+/** Whose turn is first changes, so that who comes first by name has no advantage when there is little room. */
+function rotated(pages: readonly PageLane[], now: EpochMs): readonly PageLane[] {
+  const start = pages.length === 0 ? 0 : Math.floor(now) % pages.length;
+  return [...pages.slice(start), ...pages.slice(0, start)];
+}

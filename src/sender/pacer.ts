@@ -1,0 +1,109 @@
+import type { EpochMs } from '../domain/message.ts';
+import type { Lane } from '../domain/outgoing.ts';
+import { limits } from '../limits.ts';
+
+const laneRates: Readonly<Record<Lane, number>> = { text: limits.textsPerSecond, media: limits.mediaPerSecond };
+
+/** Throttled so many times in a row, whatever the conversation, the page as a whole is. */
+const throttlesInRowMax = 3;
+const throttlePauseMs = { first: 1000, max: 60_000 };
+const faultPauseMs = { first: 60_000, max: 3_600_000 };
+/** From here on a page goes slower, so that it is never refused. */
+const usageSlowPercent = 80;
+const usageFullPercent = 100;
+const usagePauseMs = 60_000;
+
+/** How fast one page may send, and whether at all. */
+export class Pacer {
+  readonly #tokens = new Map<Lane, { count: number; at: EpochMs }>();
+  #pausedUntil: EpochMs = 0;
+  #reason: string | undefined;
+  #throttlesInRow = 0;
+  #pauses = 0;
+  #isSlow = false;
+  #version: string | undefined;
+
+  /** Messages of this lane that may be sent now. After a fault only one is tried. */
+  allowed(lane: Lane, now: EpochMs): number {
+    if (now < this.#pausedUntil) return 0;
+    const { count } = this.#refilled(lane, now);
+    return Math.floor(this.#reason === undefined ? count : Math.min(1, count));
+  }
+
+  spend(lane: Lane, count: number, now: EpochMs): void {
+    this.#refilled(lane, now).count -= count;
+    // The one that is tried: the next waits for what comes of it.
+    if (this.#reason !== undefined) this.#pausedUntil = now + probeMs;
+  }
+
+  /** When something may be sent again. */
+  nextAt(lane: Lane, now: EpochMs): EpochMs {
+    const { count } = this.#refilled(lane, now);
+    const refillMs = count >= 1 ? 0 : Math.ceil(((1 - count) * 1000) / this.#rate(lane));
+    return Math.max(this.#pausedUntil, now + refillMs);
+  }
+
+  succeeded(): void {
+    this.#throttlesInRow = 0;
+    this.#pauses = 0;
+    this.#pausedUntil = 0;
+    this.#reason = undefined;
+  }
+
+  throttled(reason: string, now: EpochMs, regainMs: number | undefined): void {
+    if (++this.#throttlesInRow < throttlesInRowMax && regainMs === undefined) return;
+    this.#pause(reason, now, regainMs ?? doubled(throttlePauseMs, this.#pauses++));
+  }
+
+  /** All that the page sends would fail alike. */
+  failed(reason: string, now: EpochMs): void {
+    this.#pause(reason, now, doubled(faultPauseMs, this.#pauses++));
+  }
+
+  used(percent: number, now: EpochMs, regainMs: number | undefined): void {
+    this.#isSlow = percent >= usageSlowPercent;
+    if (percent >= usageFullPercent) this.#pause('its budget at Meta is used up', now, regainMs ?? usagePauseMs);
+  }
+
+  /** Somebody changed the page's settings: what was wrong may be mended. */
+  configured(version: string): void {
+    if (this.#version !== undefined && this.#version !== version) this.succeeded();
+    this.#version = version;
+  }
+
+  /** Why the page is not sending; `undefined` when it is. */
+  paused(): string | undefined {
+    return this.#reason;
+  }
+
+  #pause(reason: string, now: EpochMs, durationMs: number): void {
+    this.#reason = reason;
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + durationMs);
+  }
+
+  #rate(lane: Lane): number {
+    return laneRates[lane] * (this.#isSlow ? 0.1 : 1);
+  }
+
+  #refilled(lane: Lane, now: EpochMs): { count: number } {
+    const rate = this.#rate(lane);
+    // More than one, or a look that comes late would lose what it came late by.
+    const room = Math.max(2, rate / 10);
+    let tokens = this.#tokens.get(lane);
+    if (tokens === undefined) {
+      tokens = { count: room, at: now };
+      this.#tokens.set(lane, tokens);
+    }
+    // A clock that was set back gives nothing, and takes nothing.
+    tokens.count = Math.min(room, tokens.count + (Math.max(0, now - tokens.at) * rate) / 1000);
+    tokens.at = now;
+    return tokens;
+  }
+}
+
+/** What a message that is tried after a fault may take at most. */
+const probeMs = 30_000;
+
+function doubled({ first, max }: { readonly first: number; readonly max: number }, times: number): number {
+  return Math.min(max, first * 2 ** Math.min(times, 20));
+}

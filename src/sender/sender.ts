@@ -1,0 +1,112 @@
+import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { Outgoing } from '../domain/outgoing.ts';
+import { Unavailable } from '../failures.ts';
+import { receiptsIn } from '../graph/webhook-events.ts';
+import { limits } from '../limits.ts';
+import type { Outbox, OutboxStats } from '../outbox/outbox.ts';
+import type { Store } from '../store/store.ts';
+import type { Accepted } from '../wire/send-answer.ts';
+import { Acceptance } from './acceptance.ts';
+import type { Carrier, Pages } from './carrier.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Teller } from './teller.ts';
+
+export type SenderDeps = {
+  readonly outbox: Outbox;
+  readonly store: Store;
+  readonly carrier: Carrier;
+  readonly pages: Pages;
+  readonly clock: () => EpochMs;
+  readonly retentionMs: number;
+  readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
+};
+
+/** How long an answer waits for the log to show what was accepted: it is durable before. */
+const showMsMax = 2000;
+
+/**
+ * Messages out and receipts in: takes messages into the outbox, sends them by a carrier, takes what is heard of them, and
+ * tells the log. Closing it leaves the outbox open: it is the caller's.
+ */
+export class Sender {
+  readonly #deps: SenderDeps;
+  readonly #acceptance: Acceptance;
+  readonly #dispatcher: Dispatcher;
+  readonly #teller: Teller;
+
+  constructor(deps: SenderDeps) {
+    this.#deps = deps;
+    this.#acceptance = new Acceptance(deps);
+    this.#teller = new Teller(deps);
+    this.#dispatcher = new Dispatcher({ ...deps, settled: () => this.#teller.wake() });
+  }
+
+  async start(): Promise<void> {
+    this.#teller.wake();
+    await this.#dispatcher.start();
+  }
+
+  /** Durable when it resolves; the log shows the messages by then, unless it cannot take anything now. */
+  async accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]> {
+    const accepted = await this.#acceptance.accept(account, messages);
+    this.#dispatcher.wake();
+    await this.#teller.caughtUp(showMsMax);
+    return accepted;
+  }
+
+  /** Takes the body of a webhook: durable when it resolves. `false` when it is not of a page. */
+  async receive(body: unknown): Promise<boolean> {
+    const { outbox, clock } = this.#deps;
+    const now = clock();
+    const receipts = receiptsIn(body, now);
+    if (receipts === undefined) return false;
+    if (receipts.length > 0) await outbox.receive(receipts, now);
+    this.#teller.wake();
+    this.#dispatcher.wake();
+    return true;
+  }
+
+  /** It is another time than it was. */
+  wake(): void {
+    this.#dispatcher.wake();
+  }
+
+  /** Resolves when nothing that is due is left to be done and the log has heard of all, or after `durationMs`. */
+  async idle(durationMs: number): Promise<void> {
+    await this.#dispatcher.idle(durationMs);
+    await this.#teller.caughtUp(durationMs);
+  }
+
+  /** Forgets an account, and that any page was refused. */
+  async reset(account: AccountId): Promise<void> {
+    await this.#deps.outbox.dropAccount(account);
+    this.#dispatcher.reset();
+  }
+
+  /** Forgets what ended and is past retention. */
+  async dropPast(): Promise<void> {
+    const { outbox, clock, retentionMs } = this.#deps;
+    const keptMs = Math.max(retentionMs, limits.sendValidityMs) + limits.parkedMs;
+    while (await outbox.dropBefore(clock() - keptMs));
+  }
+
+  paused(): readonly { readonly sender: string; readonly reason: string }[] {
+    return this.#dispatcher.paused();
+  }
+
+  /** `undefined` when they cannot be read now. */
+  async stats(): Promise<OutboxStats | undefined> {
+    try {
+      return await this.#deps.outbox.stats();
+    } catch (error) {
+      if (error instanceof Unavailable) return undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.close();
+    await this.#teller.caughtUp(showMsMax);
+    await this.#teller.close();
+  }
+}

@@ -1,0 +1,36 @@
+import type { AccountId } from '../domain/message.ts';
+import type { GraphBody } from '../graph/bodies.ts';
+import type { GraphAnswer } from '../graph/outcomes.ts';
+import type { SimulatedMeta } from '../simulator/meta.ts';
+import type { Carrier, Page, Pages } from './carrier.ts';
+
+/** Carries messages to a simulated Meta in this process, and no further. */
+export class SimulatedCarrier implements Carrier {
+  /** What was on its way ends with the process: nobody can have got it. */
+  readonly outlivesProcess = false;
+  readonly #meta: SimulatedMeta;
+
+  constructor(meta: SimulatedMeta) {
+    this.#meta = meta;
+  }
+
+  async send(_account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer> {
+    const { clock, terms } = this.#meta;
+    const reply = this.#meta.send(page.id, body);
+    if (terms.answerMs > 0) await new Promise<void>(resolve => clock.set(clock.now() + terms.answerMs, resolve));
+    switch (reply.kind) {
+      case 'refused':
+        return { kind: 'unreachable', reason: 'the simulated Meta takes no connection' };
+      case 'lost':
+        return { kind: 'lost', reason: 'the simulated Meta lost its answer' };
+      case 'answer':
+        return { ...reply, kind: 'response', text: JSON.stringify(reply.body) };
+    }
+  }
+}
+
+/** Every sender is a page: nothing has to be set up to try it. */
+export const anyPage: Pages = {
+  page: async (_account, sender) => ({ id: sender, version: '' }),
+  hasAny: async () => true,
+};

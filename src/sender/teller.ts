@@ -1,0 +1,102 @@
+import type { EpochMs } from '../domain/message.ts';
+import { Unavailable } from '../failures.ts';
+import { limits } from '../limits.ts';
+import type { Outbox, Untold } from '../outbox/outbox.ts';
+import type { Store } from '../store/store.ts';
+
+export type TellerDeps = {
+  readonly outbox: Outbox;
+  readonly store: Pick<Store, 'record'>;
+  readonly clock: () => EpochMs;
+  readonly retentionMs: number;
+  readonly note: (level: 'warn' | 'error', message: string, detail: object) => void;
+};
+
+const retryMs = { first: 100, max: 10_000 };
+
+/**
+ * Tells the log what the outbox has for it, in order, until it has heard: what the log cannot take now is told again
+ * later, also by the next process.
+ */
+export class Teller {
+  readonly #deps: TellerDeps;
+  readonly #listeners = new Set<() => void>();
+  #isAsked = false;
+  #isClosed = false;
+  #running: Promise<void> | undefined;
+  #wakeEarly: () => void = () => {};
+
+  constructor(deps: TellerDeps) {
+    this.#deps = deps;
+  }
+
+  /** There may be something to tell. */
+  wake(): void {
+    this.#isAsked = true;
+    if (this.#isClosed) return;
+    this.#running ??= this.#tellAll().finally(() => {
+      this.#running = undefined;
+      if (this.#isAsked) this.wake();
+    });
+  }
+
+  /** Resolves when the log has been told all that the outbox has by now, or after `durationMs`. */
+  caughtUp(durationMs: number): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#listeners.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, durationMs);
+      this.#listeners.add(done);
+      this.wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wakeEarly();
+    await this.#running;
+  }
+
+  async #tellAll(): Promise<void> {
+    for (let failures = 0; !this.#isClosed; ) {
+      this.#isAsked = false;
+      const waiting = [...this.#listeners];
+      try {
+        const untold = await this.#deps.outbox.untold(limits.batchRecordsMax);
+        await this.#tell(untold);
+        failures = 0;
+        if (untold.length < limits.batchRecordsMax) {
+          for (const done of waiting) done();
+          if (!this.#isAsked) return;
+        }
+      } catch (error) {
+        if (!(error instanceof Unavailable)) this.#deps.note('error', 'the log could not be told', { err: error });
+        const pauseMs = Math.min(retryMs.max, retryMs.first * 2 ** Math.min(failures++, 10));
+        await new Promise<void>(resolve => {
+          this.#wakeEarly = resolve;
+          setTimeout(resolve, pauseMs).unref();
+        });
+      }
+    }
+  }
+
+  async #tell(untold: readonly Untold[]): Promise<void> {
+    const { outbox, store, clock, retentionMs, note } = this.#deps;
+    const receivedAt = clock();
+    const accounts = [...Map.groupBy(untold, one => one.account)];
+    await Promise.all(
+      accounts.map(async ([account, own]) => {
+        const submissions = own.map(one => one.submission);
+        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionMs, submissions };
+        const { rejected } = await store.record(batch);
+        // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
+        for (const { messageId, violations } of rejected)
+          note('warn', 'the log did not take what became of a message', { account, messageId, violations });
+      }),
+    );
+    if (untold.length > 0) await outbox.told(untold.map(one => one.id));
+  }
+}

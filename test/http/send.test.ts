@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AccountId } from '../../src/domain/message.ts';
+import type { Outgoing } from '../../src/domain/outgoing.ts';
+import { pendingAccepted } from '../../src/domain/registry.ts';
+import type { Sending } from '../../src/http/deps.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { errorAnswer, TestServer } from '../support/http-server.ts';
+
+const path = '/messenger/1/messages';
+const message = {
+  sender: 'page-1',
+  destinations: [{ to: 'a', messageId: 'm1' }, { to: 'b' }],
+  content: { type: 'TEXT', text: 'Hello' },
+};
+
+/** Accepts everything, and remembers what. */
+class Taken implements Sending {
+  readonly messages: (Outgoing & { readonly account: AccountId })[] = [];
+  failure: Error | undefined;
+
+  async accept(account: AccountId, messages: readonly Outgoing[]) {
+    if (this.failure !== undefined) throw this.failure;
+    this.messages.push(...messages.map(one => ({ ...one, account })));
+    return messages.map(({ messageId, destination }) => ({ messageId, destination, status: pendingAccepted }));
+  }
+}
+
+const servers: TestServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.app.close();
+});
+
+function open() {
+  const sending = new Taken();
+  const server = new TestServer({ sending });
+  servers.push(server);
+  const post = (body: unknown, authorization = 'App one', type = 'application/json') =>
+    server.call(path, {
+      method: 'POST',
+      payload: typeof body === 'string' ? body : JSON.stringify(body),
+      headers: { authorization, 'content-type': type },
+    });
+  return { sending, server, post };
+}
+
+describe('POST /messenger/1/messages', () => {
+  it('a request → one message for each destination, answered as the vendor does', async () => {
+    const { sending, post } = open();
+    const answer = await post({ messages: [message], options: { schedule: { bulkId: 'bulk-1' } } });
+    expect(answer.statusCode).toBe(200);
+    const status = {
+      groupId: 1,
+      groupName: 'PENDING',
+      id: 26,
+      name: 'PENDING_ACCEPTED',
+      description: 'Message sent to next instance',
+    };
+    expect(answer.json()).toEqual({
+      bulkId: 'bulk-1',
+      messages: [
+        { messageId: 'm1', status, destination: 'a', details: {} },
+        { messageId: expect.stringMatching(/^[0-9a-f-]{36}$/), status, destination: 'b', details: {} },
+      ],
+    });
+    expect(sending.messages.map(one => [one.account, one.destination])).toEqual([
+      [1, 'a'],
+      [1, 'b'],
+    ]);
+  });
+
+  it('violations → all in one 400, and nothing is accepted', async () => {
+    const { sending, post } = open();
+    const answer = await post({ messages: [message, { ...message, sender: '', content: { type: 'TEXT' } }], extra: 1 });
+    expect(errorAnswer(answer)).toEqual({
+      code: 'E400',
+      properties: ['messages[1].sender', 'messages[1].content.text', 'extra'],
+    });
+    for (const body of ['', '{', 'null', '[]', '"x"', '{}']) expect(errorAnswer(await post(body)).code).toBe('E400');
+    expect(sending.messages).toEqual([]);
+  });
+
+  it('scopes → those that send, and no other', async () => {
+    const { server, post } = open();
+    const statusOf = async (
+      scope: 'message:send' | 'messenger:message:send' | 'messenger:logs:read' | 'messenger:logs:write',
+    ) => {
+      server.callers.add(scope, 1, [scope]);
+      return (await post({ messages: [] }, `App ${scope}`)).statusCode;
+    };
+    expect(await statusOf('message:send')).toBe(200);
+    expect(await statusOf('messenger:message:send')).toBe(200);
+    expect(await statusOf('messenger:logs:read')).toBe(403);
+    expect(await statusOf('messenger:logs:write')).toBe(403);
+    expect((await post({ messages: [] }, 'App nobody')).statusCode).toBe(401);
+  });
+
+  it('a bound key → its application and entity on every message; another one’s → refused', async () => {
+    const { sending, server, post } = open();
+    server.callers.add('bound', 1, ['messenger:manage'], { applicationId: 'app', entityId: 'ent' });
+    expect((await post({ messages: [message] }, 'App bound')).statusCode).toBe(200);
+    expect(sending.messages[0]).toMatchObject({ applicationId: 'app', entityId: 'ent' });
+    const other = { ...message, options: { platform: { applicationId: 'other' } } };
+    expect(errorAnswer(await post({ messages: [other] }, 'App bound')).properties).toEqual([
+      'options.platform.applicationId',
+    ]);
+  });
+
+  it('another type, a body too large, nothing that can be kept → 415, 413, 503', async () => {
+    const { sending, post } = open();
+    expect((await post('a=b', 'App one', 'application/x-www-form-urlencoded')).statusCode).toBe(415);
+    expect((await post(`{"messages":[]}${' '.repeat(10 * 1024 * 1024)}`)).statusCode).toBe(413);
+    sending.failure = new StoreUnavailable('the disk is full');
+    expect((await post({ messages: [message] })).statusCode).toBe(503);
+  });
+
+  it('a server without a carrier → no such call', async () => {
+    const server = new TestServer();
+    servers.push(server);
+    expect((await server.call(path, { method: 'POST', payload: '{}' })).statusCode).toBe(404);
+    expect((await server.call('/emulator/reset', { method: 'POST', payload: '{}' })).statusCode).toBe(404);
+  });
+});

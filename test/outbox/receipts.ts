@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/limits.ts';
+import type { Outbox, Receipt, Result } from '../../src/outbox/outbox.ts';
+import {
+  blocked,
+  idsOf,
+  message,
+  type OutboxPlace,
+  outboxes,
+  page,
+  record,
+  start,
+  tellAll,
+  validityMs,
+  want,
+} from './support.ts';
+
+/** The contract of `Outbox`, for an engine: what is heard of messages. */
+export function receiptConformance(engine: string, make: () => Promise<OutboxPlace>): void {
+  describe(`receipts of an outbox over ${engine}`, () => {
+    const { open, add, claimOne } = outboxes(make);
+
+    it('an unknown outcome → never claimed again; the next of its conversation waits, or until the echo', async () => {
+      const outbox = await open();
+      await add(outbox, [message('m1'), message('m2'), message('m3')]);
+      const m1 = await claimOne(outbox);
+      await outbox.settle([{ id: m1.id, kind: 'unknown' }], start);
+      expect(await outbox.claim([want], start + limits.conversationHoldMs - 1)).toEqual([]);
+      await outbox.receive(
+        [{ kind: 'echo', page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start + 3 }],
+        start + 100,
+      );
+      const m2 = await claimOne(outbox, start + 100);
+      expect(m2.message.messageId).toBe('m2');
+      await outbox.settle([{ id: m2.id, kind: 'unknown' }], start + 100);
+      const m3 = await claimOne(outbox, start + 100 + limits.conversationHoldMs);
+      expect(m3.message.messageId).toBe('m3');
+      await outbox.settle([{ id: m3.id, kind: 'done' }], start + 20_000);
+      await outbox.lapse(start + limits.echoWaitMs + 1000);
+      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
+      expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
+      expect(record(told.get('m2') ?? [])).toMatchObject({
+        status: 'EXPIRED_DLR_UNKNOWN',
+        error: 'EC_PROVIDER_TIMEOUT',
+      });
+      await outbox.receive(
+        [{ kind: 'echo', page, psid: 'p1', mid: 'mid2', metadata: 'm2', at: start + 4 }],
+        start + validityMs,
+      );
+      await outbox.receive(
+        [{ kind: 'delivered', page, psid: 'p1', mids: ['mid2'], at: start + 9 }],
+        start + validityMs,
+      );
+      const late = [...(told.get('m2') ?? []), ...(await tellAll(outbox)).filter(one => one.messageId === 'm2')];
+      expect(record(late).status).toBe('DELIVERED_TO_HANDSET');
+    });
+
+    it('a message added while the outcome of the one before is unknown → waits as well', async () => {
+      const outbox = await open();
+      await add(outbox, [message('m1')]);
+      await outbox.settle([{ id: (await claimOne(outbox)).id, kind: 'unknown' }], start);
+      await add(outbox, [message('m2')], start + 1);
+      expect(await outbox.claim([want], start + 1)).toEqual([]);
+      expect(idsOf(await outbox.claim([want], start + limits.conversationHoldMs))).toEqual(['m2']);
+    });
+
+    it('any order of answer, echo, delivery, read and expiry, each once or twice → the same record', async () => {
+      type Event = { readonly name: string; readonly run: (outbox: Outbox, id: number) => Promise<unknown> };
+      const receive = (receipt: Receipt) => (outbox: Outbox) => outbox.receive([receipt], start + 5000);
+      const events: readonly Event[] = [
+        {
+          name: 'answer',
+          run: (outbox, id) => outbox.settle([{ id, kind: 'sent', mid: 'mid', psid: 'p1' }], start + 40),
+        },
+        { name: 'echo', run: receive({ kind: 'echo', page, psid: 'p1', mid: 'mid', metadata: 'm', at: start + 20 }) },
+        {
+          name: 'delivery',
+          run: receive({ kind: 'delivered', page, psid: 'p1', mids: ['mid'], watermark: start + 60, at: start + 70 }),
+        },
+        { name: 'read', run: receive({ kind: 'read', page, psid: 'p1', watermark: start + 80, at: start + 90 }) },
+        { name: 'expiry', run: outbox => outbox.lapse(start + validityMs) },
+      ];
+      const outbox = await open();
+      let next = 0;
+      const orders = fc.shuffledSubarray([...events, ...events], { minLength: 5, maxLength: 10 });
+      await fc.assert(
+        fc.asyncProperty(orders, async order => {
+          const names = new Set(order.map(one => one.name));
+          fc.pre(['answer', 'echo', 'delivery', 'read'].every(name => names.has(name)));
+          const account = ++next;
+          await outbox.dropAccount(account - 1);
+          await outbox.add({ account, messages: [message('m', { destination: `p1` })], now: start });
+          const [claimed] = await outbox.claim([{ ...want, account }], start);
+          for (const event of order) await event.run(outbox, claimed?.id ?? 0);
+          expect(record(await tellAll(outbox)), order.map(one => one.name).join()).toEqual({
+            status: 'DELIVERED_TO_HANDSET',
+            error: 'NO_ERROR',
+            doneAt: start + 70,
+            seenAt: start + 90,
+          });
+          await outbox.lapse(start + 10 * 86_400_000);
+        }),
+        { numRuns: 100 },
+      );
+    });
+
+    it('watermarks → all before a delivery’s, all up to a read’s, of that conversation alone', async () => {
+      const outbox = await open();
+      const names = ['m1', 'm2', 'm3'];
+      await add(outbox, [...names.map(name => message(name)), message('other', { destination: 'p2' })]);
+      for (const [index, name] of names.entries()) {
+        const claimed = (await outbox.claim([want], start)).find(one => one.message.messageId === name);
+        await outbox.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: name, psid: 'p1' }], start + 100 * (index + 1));
+        await outbox.receive(
+          [{ kind: 'echo', page, psid: 'p1', mid: name, metadata: name, at: start + 100 * index }],
+          start,
+        );
+      }
+      await outbox.receive(
+        [{ kind: 'delivered', page, psid: 'p1', mids: [], watermark: start + 100, at: start + 300 }],
+        start,
+      );
+      await outbox.receive([{ kind: 'read', page, psid: 'p1', watermark: start + 100, at: start + 400 }], start);
+      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
+      const state = (name: string) => {
+        const { status, doneAt, seenAt } = record(told.get(name) ?? []);
+        return [status, doneAt && doneAt - start, seenAt && seenAt - start];
+      };
+      expect(state('m1')).toEqual(['DELIVERED_TO_HANDSET', 300, 400]);
+      expect(state('m2')).toEqual(['DELIVERED_TO_HANDSET', 400, 400]);
+      expect(state('m3')).toEqual(['PENDING_ENROUTE', undefined, undefined]);
+      expect(state('other')[0]).toBe('PENDING_ACCEPTED');
+    });
+
+    it('an echo of a message that waits to be tried again, or was given up → it was sent, and is not sent again', async () => {
+      const outbox = await open();
+      await add(outbox, [message('m1'), message('m2', { destination: 'p2' })]);
+      const claimed = await outbox.claim([want], start);
+      const results: Result[] = claimed.map(({ id, message: { messageId } }) =>
+        messageId === 'm1'
+          ? { id, kind: 'again', dueAt: start + 10, counts: true }
+          : { id, kind: 'failed', ...blocked },
+      );
+      await outbox.settle(results, start);
+      for (const [psid, id] of [
+        ['p1', 'm1'],
+        ['p2', 'm2'],
+      ] as const)
+        await outbox.receive([{ kind: 'echo', page, psid, mid: `mid ${id}`, metadata: id, at: start + 5 }], start + 5);
+      expect(await outbox.claim([want], start + 1000)).toEqual([]);
+      await outbox.receive([{ kind: 'delivered', page, psid: 'p2', mids: ['mid m2'], at: start + 60 }], start + 60);
+      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
+      expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
+      expect(record(told.get('m2') ?? []).status).toBe('DELIVERED_TO_HANDSET');
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { ServerHome, ServerProcess } from '../support/server-process.ts';
+
+const homes: ServerHome[] = [];
+const processes: ServerProcess[] = [];
+
+afterEach(async () => {
+  for (const one of processes.splice(0)) if (!one.ended) await one.end('SIGKILL');
+  for (const home of homes.splice(0)) await home.remove();
+});
+
+const text = (messageId: string, to: string) => ({
+  sender: 'page-1',
+  destinations: [{ to, messageId }],
+  content: { type: 'TEXT', text: 'Hello' },
+});
+
+/** Calls of one server with one key. */
+function client(address: string, authorization: string) {
+  const call = (path: string, method: 'GET' | 'POST', body?: object) =>
+    fetch(`${address}${path}`, {
+      method,
+      headers: { authorization, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  return {
+    send: (messages: readonly object[]) => call('/messenger/1/messages', 'POST', { messages }),
+    tell: async (action: string, body: object = {}) => {
+      const answer = await call(`/emulator/${action}`, 'POST', body);
+      if (answer.status !== 200) throw new Error(`${action}: ${answer.status} ${await answer.text()}`);
+    },
+    sent: async (): Promise<readonly { readonly metadata: string }[]> =>
+      JSON.parse(await (await call('/emulator/sent', 'GET')).text()).sent,
+    logs: async (): Promise<readonly { readonly messageId: string; readonly status: { readonly name: string } }[]> => {
+      const answer = await call('/messenger/1/logs/export?format=ndjson', 'GET');
+      const lines = (await answer.text()).split('\n').filter(line => line !== '');
+      return lines.map(line => JSON.parse(line));
+    },
+    history: async (messageId: string) => {
+      const answer = await call(`/messenger/1/messages/${messageId}`, 'GET');
+      return { status: answer.status, body: JSON.parse(await answer.text()) };
+    },
+  };
+}
+
+test('sentlog emulate without any setting → sends, delivers, is seen; a reset empties it; nothing stays', async () => {
+  const program = join(import.meta.dirname, '../../bin/sentlog');
+  const env = Object.fromEntries(
+    ['PATH', 'HOME', 'TMPDIR'].flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),
+  );
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'emulate', '--port', '0'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const emulator = new ServerProcess(child);
+  processes.push(emulator);
+  await emulator.listening();
+  const calls = client(emulator.address, 'App anything');
+  expect((await calls.send([text('m1', 'seen'), text('m2', 'outside-window')])).status).toBe(200);
+  await calls.tell('clock', { advance: '1m' });
+  const { body } = await calls.history('m1');
+  expect(body.status.name).toBe('DELIVERED_TO_HANDSET');
+  expect(body.timeline.map((one: { status: { name: string } }) => one.status.name).slice(0, 3)).toEqual([
+    'PENDING_ACCEPTED',
+    'PENDING_ENROUTE',
+    'DELIVERED_TO_HANDSET',
+  ]);
+  expect(body.seenAt).toBeDefined();
+  expect((await calls.history('m2')).body.error.name).toBe('EC_NO_SESSION');
+  await calls.tell('reset');
+  expect(await calls.logs()).toEqual([]);
+  expect((await calls.send([text('m1', 'delivered')])).status).toBe(200);
+  expect((await calls.history('m1')).status).toBe(200);
+  expect(await emulator.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(emulator.stderr).toBe('');
+});
+
+test('killed while it accepts and sends → every accepted message is sent by the end, and none that arrived is sent again', async () => {
+  const home = new ServerHome();
+  homes.push(home);
+  const settings = { SENTLOG_CARRIER: 'simulated' } as const;
+  const accepted: string[] = [];
+  let next = 0;
+  const kills = 6;
+  for (let round = 0; round <= kills; round++) {
+    const server = await home.serve({ settings });
+    const authorization = home.calls(server).authorization;
+    const calls = client(server.address, authorization);
+    if (round === kills) {
+      const open = new Set(accepted);
+      const isDelivered = (log: { readonly status: { readonly name: string } }) =>
+        log.status.name === 'DELIVERED_TO_HANDSET';
+      const before = new Set((await calls.logs()).filter(isDelivered).map(one => one.messageId));
+      while (open.size > 0) {
+        await calls.tell('clock', { advance: '5m' });
+        for (const log of await calls.logs()) if (isDelivered(log)) open.delete(log.messageId);
+      }
+      const sent = (await calls.sent()).map(one => one.metadata);
+      expect(new Set(sent).size).toBe(sent.length);
+      expect(sent.filter(id => before.has(id))).toEqual([]);
+      expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+      break;
+    }
+    const exited = server.exited;
+    const load = Array.from({ length: 4 }, async () => {
+      for (;;) {
+        const ids = Array.from({ length: 25 }, () => `m${next++}`);
+        try {
+          const answer = await calls.send(ids.map((id, index) => text(id, `person ${index % 10}`)));
+          if (answer.status !== 200) throw new Error(`refused: ${answer.status}`);
+          await answer.arrayBuffer();
+          accepted.push(...ids);
+        } catch (error) {
+          if (error instanceof Error && error.message.startsWith('refused')) throw error;
+          return;
+        }
+      }
+    });
+    const enough = accepted.length + 200 + 100 * round;
+    while (accepted.length < enough && !server.ended) await new Promise(resolve => setTimeout(resolve, 5));
+    server.signal('SIGKILL');
+    await exited;
+    await Promise.all(load);
+  }
+  expect(accepted.length).toBeGreaterThan(1000);
+});

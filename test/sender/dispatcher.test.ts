@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { GraphAnswer } from '../../src/graph/outcomes.ts';
+import type { Carrier } from '../../src/sender/carrier.ts';
+import { Pacer } from '../../src/sender/pacer.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { Played, text } from './played.ts';
+
+describe('sending', () => {
+  it('a page may send so much a second, audio and video less; a clock set back → no more', () => {
+    const pacer = new Pacer();
+    const start = Date.UTC(2026, 0, 1);
+    const sent = { text: 0, media: 0 };
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      const now = start + (ms === 5000 ? -3_600_000 : ms);
+      for (const lane of ['text', 'media'] as const) {
+        const count = pacer.allowed(lane, now);
+        pacer.spend(lane, count, now);
+        sent[lane] += count;
+      }
+    }
+    expect(sent.text).toBeLessThanOrEqual(300 * 10 + 30 + 30);
+    expect(sent.text).toBeGreaterThan(2900);
+    expect(sent.media).toBeLessThanOrEqual(102);
+    expect(sent.media).toBeGreaterThan(95);
+  });
+
+  it('one page full of messages that take long → another page’s are sent meanwhile', async () => {
+    const held: (() => void)[] = [];
+    const sent: string[] = [];
+    const carrier = (): Carrier => ({
+      outlivesProcess: false,
+      send: async (_account, page, body): Promise<GraphAnswer> => {
+        const metadata = String(body.message?.metadata);
+        if (page.id === 'slow') await new Promise<void>(resolve => held.push(resolve));
+        sent.push(metadata);
+        return { kind: 'response', httpStatus: 200, text: JSON.stringify({ message_id: metadata }), headers: {} };
+      },
+    });
+    const played = await Played.open({}, { carrier });
+    await played.send(...Array.from({ length: 600 }, (_, index) => text(`p${index}`, `slow ${index}`, 'slow')));
+    while (held.length < 20) await new Promise(resolve => setTimeout(resolve, 5));
+    await played.send(...Array.from({ length: 20 }, (_, index) => text(`p${index}`, `fast ${index}`, 'fast')));
+    while (sent.filter(one => one.startsWith('fast')).length < 20) await new Promise(resolve => setTimeout(resolve, 5));
+    expect(sent.every(one => one.startsWith('fast'))).toBe(true);
+    const release = setInterval(() => {
+      for (const resolve of held.splice(0)) resolve();
+    }, 5);
+    while (sent.length < 620) await new Promise(resolve => setTimeout(resolve, 5));
+    clearInterval(release);
+    expect(new Set(sent).size).toBe(620);
+  });
+
+  it('a log that takes nothing for a while → accepted and sent all the same, told later in order', async () => {
+    const store = new MemoryStore();
+    let refusals = 3;
+    const record = store.record.bind(store);
+    store.record = async batch => {
+      if (refusals-- > 0) throw new StoreUnavailable('the disk is full');
+      return record(batch);
+    };
+    const played = await Played.open({}, { store });
+    const [answer] = await played.send(text('seen', 'm1'));
+    expect(answer?.status.name).toBe('PENDING_ACCEPTED');
+    await played.pass(60_000);
+    expect(await played.outcome('m1')).toBe('DELIVERED_TO_HANDSET NO_ERROR seen');
+    expect((await played.history('m1')).timeline.map(one => one.status.name).slice(0, 2)).toEqual([
+      'PENDING_ACCEPTED',
+      'PENDING_ENROUTE',
+    ]);
+  });
+
+  it('an account without this sender, or without any → rejected, in the log, never carried', async () => {
+    for (const [hasAny, name] of [
+      [true, 'REJECTED_SOURCE'],
+      [false, 'REJECTED_ROUTE_NOT_AVAILABLE'],
+    ] as const) {
+      const pages = { page: async () => undefined, hasAny: async () => hasAny };
+      const played = await Played.open({}, { pages });
+      const [answer] = await played.send(text('seen', 'm1'));
+      expect(answer?.status.name).toBe(name);
+      expect(await played.outcome('m1')).toBe(`${name} EC_CONFIGURATION_ERROR`);
+      expect(played.emulator.meta.sent()).toEqual([]);
+    }
+  });
+
+  it('a carrier that throws → the message is unknown, and never sent again', async () => {
+    let calls = 0;
+    const carrier = (): Carrier => ({
+      outlivesProcess: false,
+      send: async () => {
+        calls++;
+        throw new Error('a defect');
+      },
+    });
+    const played = await Played.open({}, { carrier });
+    await played.send(text('anybody', 'm1'));
+    await played.pass(20 * 60_000, 4);
+    expect(calls).toBe(1);
+    expect(await played.outcome('m1')).toBe('EXPIRED_DLR_UNKNOWN EC_PROVIDER_TIMEOUT');
+  });
+});

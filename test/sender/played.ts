@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Outgoing } from '../../src/domain/outgoing.ts';
+import type { Outbox } from '../../src/outbox/outbox.ts';
+import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
+import type { Carrier, Pages } from '../../src/sender/carrier.ts';
+import { Emulator } from '../../src/sender/emulator.ts';
+import { Sender } from '../../src/sender/sender.ts';
+import { anyPage, SimulatedCarrier } from '../../src/sender/simulated-carrier.ts';
+import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
+import type { Store } from '../../src/store/store.ts';
+import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+
+export const account = 1;
+const retentionMs = 30 * 86_400_000;
+
+/** A sender whose messages go to a Meta that is played; its clock is the only one. */
+export class Played {
+  readonly store: Store;
+  readonly emulator: Emulator;
+  readonly outbox: Outbox;
+  readonly sender: Sender;
+  readonly notes: string[] = [];
+
+  private constructor(outbox: Outbox, terms: SimulatorTerms, { carrier, pages, store }: PlayedParts) {
+    const note = (_level: string, message: string) => this.notes.push(message);
+    this.store = store ?? new MemoryStore();
+    this.emulator = new Emulator(terms, note.bind(undefined, 'warn'));
+    this.outbox = outbox;
+    this.sender = new Sender({
+      outbox,
+      store: this.store,
+      carrier: carrier?.(this.emulator) ?? new SimulatedCarrier(this.emulator.meta),
+      pages: pages ?? anyPage,
+      clock: this.emulator.clock.now,
+      retentionMs,
+      note,
+    });
+    this.emulator.join(this.sender);
+  }
+
+  static async open(terms: Partial<SimulatorTerms> = {}, parts: PlayedParts = {}): Promise<Played> {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-sender-'));
+    const outbox = await openSqliteOutbox(join(folder, 'outbox.db'));
+    const played = new Played(outbox, { ...defaultTerms, ...terms }, parts);
+    onTestFinished(async () => {
+      await played.sender.close();
+      played.emulator.close();
+      await outbox.close();
+      await played.store.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    await played.sender.start();
+    return played;
+  }
+
+  /** What a request with these messages asks for, accepted. */
+  async send(...messages: readonly object[]) {
+    const { value, violations } = parseSendRequest({ messages }, this.emulator.clock.now());
+    if (value === undefined) throw new Error(JSON.stringify(violations));
+    return this.accept(value.messages);
+  }
+
+  accept(messages: readonly Outgoing[]) {
+    return this.sender.accept(account, messages);
+  }
+
+  /** Puts the clock forward, step by step so that what follows from one thing has happened before the next. */
+  async pass(durationMs: number, steps = 1): Promise<void> {
+    for (let step = 0; step < steps; step++) {
+      const advance = `${Math.ceil(durationMs / steps)}ms`;
+      const answer = await this.emulator.handle('POST', 'clock', { advance }, account);
+      if (answer?.status !== 200) throw new Error(`the clock stands: ${JSON.stringify(answer)}`);
+    }
+  }
+
+  async history(messageId: string) {
+    const found = await this.store.history(account, messageId, 0);
+    if (found === undefined) throw new Error(`the log has no ${messageId}`);
+    return found;
+  }
+
+  async outcome(messageId: string): Promise<string> {
+    const { log } = await this.history(messageId);
+    return `${log.status.name} ${log.error.name}${log.seenAt === undefined ? '' : ' seen'}`;
+  }
+}
+
+export type PlayedParts = {
+  readonly carrier?: (emulator: Emulator) => Carrier;
+  readonly pages?: Pages;
+  readonly store?: Store;
+};
+
+export const text = (to: string, messageId: string = to, sender = 'page-1') => ({
+  sender,
+  destinations: [{ to, messageId }],
+  content: { type: 'TEXT', text: 'Hello' },
+});

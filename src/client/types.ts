@@ -27,22 +27,23 @@ export type LogsQuery = LogsFilter & {
 
 export type Price = { readonly pricePerMessage: number; readonly currency: string };
 
+/** A code that the server has no entry for has of `id`, `name` and `description` what it came with: one of the first two. */
 export type Status = {
   readonly groupId: number;
   readonly groupName: StatusGroupName;
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
+  readonly id?: number;
+  readonly name?: string;
+  readonly description?: string;
   readonly action?: string;
 };
 
 export type DeliveryError = {
   readonly groupId: number;
   readonly groupName: string;
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
-  readonly permanent: boolean;
+  readonly id?: number;
+  readonly name?: string;
+  readonly description?: string;
+  readonly permanent?: boolean;
 };
 
 export type Platform = { readonly entityId?: string; readonly applicationId?: string };

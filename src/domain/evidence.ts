@@ -1,5 +1,5 @@
 import type { EpochMs, MessageState, Price } from './message.ts';
-import { type DeliveryError, noError, type Status } from './registry.ts';
+import { codeText, type DeliveryError, noError, type Status } from './registry.ts';
 import type { DatedReport } from './report.ts';
 
 /**
@@ -143,9 +143,8 @@ function later<T>(
 }
 
 function compareCodes(a: Status | DeliveryError, b: Status | DeliveryError): number {
-  const words = (code: Status | DeliveryError) => JSON.stringify([code.description, 'action' in code && code.action]);
   if (a === b) return 0;
-  return a.key - b.key || compareText(words(a), words(b));
+  return a.key - b.key || compareText(codeText(a), codeText(b));
 }
 
 function comparePrices(a: Price, b: Price): number {

@@ -5,32 +5,40 @@ export const statusGroupNames = ['ACCEPTED', 'PENDING', 'UNDELIVERABLE', 'DELIVE
 export type StatusGroupName = (typeof statusGroupNames)[number];
 
 export type ErrorGroupName = 'OK' | 'HANDSET_ERRORS' | 'USER_ERRORS' | 'OPERATOR_ERRORS';
-const errorGroupNames: readonly ErrorGroupName[] = ['OK', 'HANDSET_ERRORS', 'USER_ERRORS', 'OPERATOR_ERRORS'];
+export const errorGroupNames: readonly ErrorGroupName[] = ['OK', 'HANDSET_ERRORS', 'USER_ERRORS', 'OPERATOR_ERRORS'];
 
-export type Status = {
-  /** One number for group and id together: what the store keeps. */
+/** What every code has, and what one that is not registered may have come without. */
+type Code<GroupName> = {
+  /** One number for group and id together: what the store keeps. All codes of a group that are not registered share one. */
   readonly key: number;
   readonly groupId: number;
-  readonly groupName: StatusGroupName;
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
+  readonly groupName: GroupName;
+  readonly id?: number;
+  readonly name?: string;
+  readonly description?: string;
+  /** The JSON text of an object: further fields that a log came with from elsewhere. */
+  readonly furtherJson?: string;
+};
+
+export type Status = Code<StatusGroupName> & {
   /** No report is expected after it. */
   readonly final: boolean;
   readonly action?: string;
 };
 
-export type DeliveryError = {
-  readonly key: number;
-  readonly groupId: number;
-  readonly groupName: ErrorGroupName;
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
-  readonly permanent: boolean;
-};
+export type DeliveryError = Code<ErrorGroupName> & { readonly permanent?: boolean };
+
+type Known<T extends Code<unknown>> = T & Required<Pick<T, 'id' | 'name' | 'description'>>;
+export type RegisteredStatus = Known<Status>;
+export type RegisteredError = Known<DeliveryError> & { readonly permanent: boolean };
 
 const codeKey = (groupId: number, id: number) => groupId * 10_000 + id;
+/** Above the ids of all registered codes: it stands for those that are not. */
+const unregisteredId = 9_999;
+
+export function isRegistered({ key }: { readonly key: number }): boolean {
+  return key % 10_000 !== unregisteredId;
+}
 
 function groupName<T>(names: readonly T[], groupId: number): T {
   const name = names[groupId];
@@ -38,7 +46,7 @@ function groupName<T>(names: readonly T[], groupId: number): T {
   return name;
 }
 
-export const statuses: readonly Status[] = statusRows.map(([groupId, id, name, final, description]) =>
+export const statuses: readonly RegisteredStatus[] = statusRows.map(([groupId, id, name, final, description]) =>
   Object.freeze({
     key: codeKey(groupId, id),
     groupId,
@@ -50,7 +58,7 @@ export const statuses: readonly Status[] = statusRows.map(([groupId, id, name, f
   }),
 );
 
-export const deliveryErrors: readonly DeliveryError[] = errorRows.map(([groupId, id, name, permanent, description]) =>
+export const deliveryErrors: readonly RegisteredError[] = errorRows.map(([groupId, id, name, permanent, description]) =>
   Object.freeze({
     key: codeKey(groupId, id),
     groupId,
@@ -62,6 +70,32 @@ export const deliveryErrors: readonly DeliveryError[] = errorRows.map(([groupId,
   }),
 );
 
+/** By group: what any status of it is that is not registered. Only those that are pending, or accepted, go on. */
+export const unregisteredStatuses: readonly Status[] = statusGroupNames.map((name, groupId) =>
+  Object.freeze({
+    key: codeKey(groupId, unregisteredId),
+    groupId,
+    groupName: name,
+    final: name !== 'PENDING' && name !== 'ACCEPTED',
+  }),
+);
+
+export const unregisteredErrors: readonly DeliveryError[] = errorGroupNames.map((name, groupId) =>
+  Object.freeze({ key: codeKey(groupId, unregisteredId), groupId, groupName: name }),
+);
+
+/** Everything that a code says of itself, alike for equal ones. */
+export function codeText(code: Status | DeliveryError): string {
+  const { key, id, name, description, furtherJson } = code;
+  const [action, permanent] = ['action' in code && code.action, 'permanent' in code && code.permanent];
+  return JSON.stringify([key, id, name, description, action, permanent, furtherJson]);
+}
+
+/** What a code is called in figures. */
+export function nameOf({ name, id, groupName }: Status | DeliveryError): string {
+  return name ?? (id === undefined ? groupName : String(id));
+}
+
 function byKey<T extends { readonly key: number }>(kind: string, entries: readonly T[]) {
   const map = new Map(entries.map(entry => [entry.key, entry]));
   if (map.size !== entries.length) throw new Error(`the registry has one ${kind} twice`);
@@ -72,9 +106,9 @@ function byKey<T extends { readonly key: number }>(kind: string, entries: readon
   };
 }
 
-/** The registry's entry for a stored key; a `RangeError` when there is none. */
-export const statusByKey = byKey('status', statuses);
-export const deliveryErrorByKey = byKey('error', deliveryErrors);
+/** The registry's entry for a stored key, or what stands for those that it has not; a `RangeError` when there is none. */
+export const statusByKey = byKey<Status>('status', [...statuses, ...unregisteredStatuses]);
+export const deliveryErrorByKey = byKey<DeliveryError>('error', [...deliveryErrors, ...unregisteredErrors]);
 
 function named<T extends { readonly name: string }>(entries: readonly T[], name: string): T {
   const entry = entries.find(candidate => candidate.name === name);

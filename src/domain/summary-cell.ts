@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { classOf } from './delivery-time.ts';
 import type { Price } from './message.ts';
-import { deliveryErrorByKey, statusGroupNames } from './registry.ts';
+import { deliveryErrorByKey, isRegistered, nameOf, statusGroupNames } from './registry.ts';
 import { type Counted, nanosPerUnit } from './summary.ts';
 
 /** Beyond so many different senders or campaigns in failed messages, a cell no longer tells them apart. */
@@ -21,6 +21,8 @@ export type Tally = {
   price(currency: string, nanos: number, by: number): void;
   /** Of a failed message, as the sender and the campaign. */
   error(key: number, by: number): void;
+  /** Of a failed message whose error is not registered. */
+  errorName(name: string, by: number): void;
   sender(name: string, by: number): void;
   campaign(name: string, by: number): void;
 };
@@ -40,7 +42,8 @@ export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
     into.price(price.currency, nanosOf(price, message.messageCount) * sign, sign);
   }
   if (!failedGroups.has(groupName)) return;
-  into.error(message.error.key, sign);
+  if (isRegistered(message.error)) into.error(message.error.key, sign);
+  else into.errorName(nameOf(message.error), sign);
   into.sender(message.sender, sign);
   const { campaignReferenceId } = message;
   if (campaignReferenceId !== undefined) into.campaign(campaignReferenceId, sign);
@@ -68,10 +71,14 @@ export class SummaryCell implements Tally {
   readonly prices = new Map<string, Amount>();
   /** Of failed messages, by the error's key. */
   readonly errors = new Map<number, number>();
+  /** Of failed messages, by the name of an error that is not registered. */
+  readonly errorNames = new Map<string, number>();
   readonly senders = new Map<string, number>();
   readonly campaigns = new Map<string, number>();
   /** There were more names than are told apart: `senders` and `campaigns` mean nothing. */
   overflowed = false;
+  /** As much of `errorNames`. */
+  errorsOverflowed = false;
 
   /** Counts a message in, or out again with `sign` -1. */
   count(message: Counted, sign: 1 | -1): void {
@@ -99,6 +106,12 @@ export class SummaryCell implements Tally {
     bump(this.errors, key, by);
   }
 
+  errorName(name: string, by: number): void {
+    if (this.errorsOverflowed) return;
+    bump(this.errorNames, name, by);
+    if (this.errorNames.size > namesMax) this.#overflowErrors();
+  }
+
   sender(name: string, by: number): void {
     this.#name(this.senders, name, by);
   }
@@ -113,22 +126,30 @@ export class SummaryCell implements Tally {
     for (const [timeClass, count] of other.deliveries) this.delivery(timeClass, count);
     for (const [currency, { nanos, count }] of other.prices) this.price(currency, nanos, count);
     for (const [key, count] of other.errors) this.error(key, count);
+    for (const [name, count] of other.errorNames) this.errorName(name, count);
     for (const [name, count] of other.senders) this.sender(name, count);
     for (const [name, count] of other.campaigns) this.campaign(name, count);
     if (other.overflowed) this.#overflow();
+    if (other.errorsOverflowed) this.#overflowErrors();
   }
 
   /** As plain JSON; `cellOf` reads it back. */
   toJSON(): readonly unknown[] {
     const prices = [...this.prices].map(([currency, { nanos, count }]) => [currency, nanos, count]);
     const lists = [this.deliveries, this.errors, this.senders, this.campaigns].map(map => [...map]);
-    return [this.groups, ...lists, prices, this.overflowed ? 1 : 0];
+    const overflows = (this.overflowed ? 1 : 0) + (this.errorsOverflowed ? 2 : 0);
+    return [this.groups, ...lists, prices, overflows, [...this.errorNames]];
   }
 
   #name(names: Map<string, number>, name: string, count: number): void {
     if (this.overflowed) return;
     bump(names, name, count);
     if (names.size > namesMax) this.#overflow();
+  }
+
+  #overflowErrors(): void {
+    this.errorsOverflowed = true;
+    this.errorNames.clear();
   }
 
   #overflow(): void {
@@ -140,7 +161,8 @@ export class SummaryCell implements Tally {
 
 /** Reads back what `JSON.stringify` made of a cell; a `TypeError` for anything else. */
 export function cellOf(value: unknown): SummaryCell {
-  const [groups, deliveries, errors, senders, campaigns, prices, overflowed] = listOf(value);
+  // Version 0.1.0 knew registered errors alone, and wrote no list of others.
+  const [groups, deliveries, errors, senders, campaigns, prices, overflows, errorNames = []] = listOf(value);
   const cell = new SummaryCell();
   for (const [i, count] of listOf(groups).entries()) cell.groups[i] = numberOf(count);
   for (const [timeClass, count] of pairs(deliveries)) cell.deliveries.set(numberOf(timeClass), numberOf(count));
@@ -151,7 +173,9 @@ export function cellOf(value: unknown): SummaryCell {
   // JSON has no NaN, and writes null for it.
   for (const [currency, nanos, count] of pairs(prices))
     cell.price(textOf(currency), nanos === null ? Number.NaN : numberOf(nanos), numberOf(count));
-  cell.overflowed = overflowed === 1;
+  for (const [name, count] of pairs(errorNames)) cell.errorNames.set(textOf(name), numberOf(count));
+  cell.overflowed = (numberOf(overflows) & 1) !== 0;
+  cell.errorsOverflowed = (numberOf(overflows) & 2) !== 0;
   return cell;
 }
 

@@ -1,7 +1,7 @@
 import { quantile } from './delivery-time.ts';
 import type { Filter } from './filter.ts';
 import type { EpochMs, LogRecord } from './message.ts';
-import { deliveryErrorByKey, type StatusGroupName, statusGroupNames } from './registry.ts';
+import { deliveryErrorByKey, nameOf, type StatusGroupName, statusGroupNames } from './registry.ts';
 import type { SummaryCell } from './summary-cell.ts';
 
 /** What a summary counts by: the vendor's groups; a count of 0 is a count. */
@@ -104,23 +104,26 @@ export function completeSummary(
       count,
     }))
     .sort((a, b) => (a.currency < b.currency ? -1 : 1));
-  const { errors, senders, campaigns, overflowed } = total;
-  const errorNames = [...errors].map(([key, count]) => ({ name: deliveryErrorByKey(key).name, count }));
+  const { senders, campaigns, overflowed, errorsOverflowed } = total;
+  const errors = [
+    ...[...total.errors].map(([key, count]) => ({ name: nameOf(deliveryErrorByKey(key)), count })),
+    ...[...total.errorNames].map(([name, count]) => ({ name, count })),
+  ];
   return {
     range,
-    complete: !overflowed && prices.every(({ sum }) => sum !== undefined),
+    complete: !overflowed && !errorsOverflowed && prices.every(({ sum }) => sum !== undefined),
     total: total.groups.reduce((sum, count) => sum + count, 0),
     groups: groupCounts(total),
     buckets: finishedBuckets(range, buckets, 0),
     deliveryMs: { count: deliveries, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) },
     prices,
-    failures: overflowed
-      ? { errors: most(errorNames) }
-      : {
-          errors: most(errorNames),
-          senders: most([...senders].map(([name, count]) => ({ name, count }))),
-          campaigns: most([...campaigns].map(([name, count]) => ({ name, count }))),
-        },
+    failures: {
+      ...(!errorsOverflowed && { errors: most(errors) }),
+      ...(!overflowed && {
+        senders: most([...senders].map(([name, count]) => ({ name, count }))),
+        campaigns: most([...campaigns].map(([name, count]) => ({ name, count }))),
+      }),
+    },
   };
 }
 

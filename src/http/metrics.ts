@@ -22,6 +22,8 @@ export type Metrics = {
   storeObserver(listener: Pick<StoreObserver, 'note' | 'damaged'>): StoreObserver;
   request(outcome: RequestOutcome): void;
   records(counts: RecordCounts): void;
+  /** Codes and content types that were taken though this version has no entry for them, by kind. */
+  unregistered(counts: Readonly<Record<string, number>>): void;
   streamListeners(count: number): void;
   streamEvents(count: number): void;
   /** A listener did not read, and was cut off. */
@@ -52,6 +54,12 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['outcome'],
     registers,
   });
+  const unregistered = new Counter({
+    name: 'sentlog_unregistered_total',
+    help: 'Statuses, errors and content types in records that this version has no entry for, kept as they came',
+    labelNames: ['kind'],
+    registers,
+  });
   const store = storeMetrics(registers);
   const tellMirrors = mirrorMetrics(registers);
   return {
@@ -67,6 +75,9 @@ export function createMetrics(registry: Registry): Metrics {
     },
     records(counts) {
       for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
+    },
+    unregistered(counts) {
+      for (const [kind, count] of Object.entries(counts)) if (count > 0) unregistered.inc({ kind }, count);
     },
     ...streamMetrics(registers),
     async text(stats, mirrors = []) {

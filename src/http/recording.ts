@@ -2,7 +2,7 @@ import { allows, type Principal } from '../accounts/authenticator.ts';
 import type { Binding, Submission, Violation } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { RecordOutcome, Rejection } from '../store/store.ts';
-import { parseRecordText } from '../wire/log-record.ts';
+import { parseRecordText, type Unregistered } from '../wire/log-record.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { Line } from './lines.ts';
@@ -30,6 +30,7 @@ export class Recording {
   readonly #underWay = new Set<Promise<void>>();
   readonly #rejections = new RejectionList();
   readonly #counts = { recorded: 0, updated: 0, unchanged: 0, rejected: 0 };
+  readonly #unregistered = { status: 0, error: 0, 'content type': 0 };
   #batch: Batch = { submissions: [], indexes: [] };
   #batchChars = 0;
   #taken = 0;
@@ -61,6 +62,7 @@ export class Recording {
       this.#reject({ index, messageId: submission.messageId, violations });
       return false;
     }
+    for (const kind of parsed.unregistered ?? []) this.#unregistered[kind]++;
     this.#batch.submissions.push(submission);
     this.#batch.indexes.push(index);
     this.#batchChars += line.text.length;
@@ -117,6 +119,11 @@ export class Recording {
         'and what follows was not recorded, since the credential is no longer good; of what came before it ' +
         `${recorded} recorded, ${updated} updated, ${unchanged} unchanged`,
     };
+  }
+
+  /** What the lists of this version do not have, in the records so far. */
+  get unregistered(): Readonly<Record<Unregistered, number>> {
+    return this.#unregistered;
   }
 
   /** What came of the records so far, for the metrics. */

@@ -1,4 +1,5 @@
 import type { EpochMs, MessageIdentity, MessageState } from '../domain/message.ts';
+import { codeText } from '../domain/registry.ts';
 import type { DatedReport } from '../domain/report.ts';
 
 /** A message with all that the log knows of it: what is carried from one engine to another. */
@@ -47,8 +48,8 @@ export function textsOf({ identity, receivedAt, initial, reports }: WholeMessage
 
 function valuesOf({ status, error, at, doneAt, seenAt, price }: DatedReport): readonly unknown[] {
   return [
-    status === undefined ? null : [status.key, status.description, status.action ?? null],
-    error === undefined ? null : [error.key, error.description],
+    status === undefined ? null : codeText(status),
+    error === undefined ? null : codeText(error),
     at,
     doneAt ?? null,
     seenAt ?? null,

@@ -1,5 +1,16 @@
 import type { Violation } from '../domain/message.ts';
-import { type DeliveryError, deliveryErrors, type Status, statuses } from '../domain/registry.ts';
+import {
+  type DeliveryError,
+  deliveryErrors,
+  errorGroupNames,
+  type Status,
+  statuses,
+  statusGroupNames,
+  unregisteredErrors,
+  unregisteredStatuses,
+} from '../domain/registry.ts';
+import { limits } from '../limits.ts';
+import { plainText } from './log-schemas.ts';
 
 /** A status or error as a caller gives it: by id, by name, or with any of its fields. */
 export type GivenCode = number | string | GivenFields;
@@ -7,105 +18,107 @@ type GivenFields = {
   readonly groupId?: number;
   readonly groupName?: string;
   readonly id?: number;
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly description?: string;
   readonly action?: string;
   readonly permanent?: boolean;
 };
 
-type Code = {
-  readonly groupId: number;
-  readonly groupName: string;
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
-};
-
-/** The registered status that is meant, with the caller's own description and action; what is wrong joins `violations`. */
+/**
+ * The status that is meant: the registered one that has the given id, or name where there is no id, whatever else stands
+ * beside it; or one that is not registered, as it was given, of a group that is. The caller's own description and action
+ * stay. What is wrong joins `violations`.
+ */
 export function readStatus(given: GivenCode, violations: Violation[]): Status | undefined {
-  const status = statusIndex.find(given, 'status', violations);
+  const status = statusIndex.find(given, violations);
   if (status === undefined || typeof given !== 'object') return status;
   const { description = status.description, action } = given;
-  if (action !== undefined) return { ...status, description, action };
-  return description === status.description ? status : { ...status, description };
+  if (action === undefined && description === status.description) return status;
+  return { ...status, ...(description !== undefined && { description }), ...(action !== undefined && { action }) };
 }
 
-/** The registered error that is meant, with the caller's own description; what is wrong joins `violations`. */
+/** As `readStatus`. Whether an error is permanent is asked of the registry, where it is in there. */
 export function readError(given: GivenCode, violations: Violation[]): DeliveryError | undefined {
-  const error = errorIndex.find(given, 'error', violations);
+  const error = errorIndex.find(given, violations);
   if (error === undefined || typeof given !== 'object') return error;
   const { description = error.description, permanent = error.permanent } = given;
-  if (permanent !== error.permanent)
-    violations.push({
-      property: 'error.permanent',
-      violation: `contradicts ${error.name}, which has ${error.permanent}`,
-    });
-  return description === error.description ? error : { ...error, description };
+  const keepsPermanent = error.permanent === undefined && permanent !== undefined;
+  if (!keepsPermanent && description === error.description) return error;
+  return { ...error, ...(description !== undefined && { description }), ...(keepsPermanent && { permanent }) };
 }
 
-class CodeIndex<T extends Code> {
-  readonly #byId: ReadonlyMap<number, readonly T[]>;
-  readonly #byName: ReadonlyMap<string, readonly T[]>;
+type Code = { readonly groupId: number; readonly groupName: string; readonly id?: number; readonly name?: string };
+type Named = Required<Code>;
 
-  constructor(codes: readonly T[]) {
+const nameRule = new RegExp(plainText);
+const spaces = /[\s-]+/g;
+
+class CodeIndex<T extends Code> {
+  readonly #property: string;
+  readonly #byId: ReadonlyMap<number, readonly (T & Named)[]>;
+  readonly #byName: ReadonlyMap<string, readonly (T & Named)[]>;
+  readonly #groupNames: readonly string[];
+  readonly #others: readonly T[];
+
+  /** `others` are what stands for the codes that are not registered, by group. */
+  constructor(property: string, codes: readonly (T & Named)[], groupNames: readonly string[], others: readonly T[]) {
+    this.#property = property;
     this.#byId = Map.groupBy(codes, code => code.id);
     this.#byName = Map.groupBy(codes, code => code.name);
+    this.#groupNames = groupNames;
+    this.#others = others;
   }
 
-  find(given: GivenCode, property: string, violations: Violation[]): T | undefined {
-    if (typeof given === 'number') return this.#only(this.#byId.get(given), {}, property, property, violations);
-    if (typeof given === 'string') return this.#only(this.#byName.get(given), {}, property, property, violations);
-    if (given.id !== undefined)
-      return this.#only(this.#byId.get(given.id), given, property, `${property}.id`, violations);
-    if (given.name !== undefined)
-      return this.#only(this.#byName.get(given.name), given, property, `${property}.name`, violations);
-    violations.push({ property, violation: 'must have an id or a name' });
+  find(given: GivenCode, violations: Violation[]): T | undefined {
+    if (typeof given === 'number') return this.#whole({ id: given }, this.#property, violations);
+    if (typeof given === 'string') return this.#whole({ name: given }, this.#property, violations);
+    const { id, name } = given;
+    if (name === '') return this.find({ ...given, name: undefined }, violations);
+    if (id !== undefined) return this.#whole(given, `${this.#property}.id`, violations);
+    if (name !== undefined) return this.#whole(given, `${this.#property}.name`, violations);
+    violations.push({ property: this.#property, violation: 'must have an id or a name' });
     return undefined;
   }
 
-  #only(
-    candidates: readonly T[] | undefined,
-    given: GivenFields,
-    property: string,
-    key: string,
-    violations: Violation[],
-  ): T | undefined {
-    if (candidates === undefined) {
-      violations.push({ property: key, violation: `is not of a registered ${property}` });
+  /** `key` is the property that names the code. */
+  #whole(given: GivenFields, key: string, violations: Violation[]): T | undefined {
+    const { id, name } = given;
+    const candidates = (id === undefined ? this.#byName.get(name ?? '') : this.#byId.get(id)) ?? [];
+    const [first, ...others] = candidates;
+    if (first !== undefined && others.length === 0) return first;
+    const groupId = this.#groupOf(given);
+    // A name may tell apart what has one id in several groups, and an id that is not registered be of a name that is.
+    const byName = this.#byName.get(name ?? '') ?? [];
+    const meant = candidates.find(code => code.groupId === groupId);
+    if (meant !== undefined) return meant;
+    const group = groupId ?? (byName.length === 1 ? byName[0]?.groupId : undefined);
+    if (group !== undefined) return this.#other(given, group, violations);
+    const violation =
+      candidates.length > 0
+        ? `is of the groups ${candidates.map(code => code.groupName).join(' and ')}: give groupId or groupName too`
+        : `is not of a registered ${this.#property}: give its groupId, or its groupName, one of ${this.#groupNames.join(', ')}`;
+    violations.push({ property: key, violation });
+    return undefined;
+  }
+
+  /** The number of a group that there is; `groupId` goes before. */
+  #groupOf({ groupId, groupName }: GivenFields): number | undefined {
+    if (groupId !== undefined && this.#groupNames[groupId] !== undefined) return groupId;
+    const at = this.#groupNames.indexOf(groupName?.trim().toUpperCase().replaceAll(spaces, '_') ?? '');
+    return at < 0 ? undefined : at;
+  }
+
+  #other({ id, name }: GivenFields, groupId: number, violations: Violation[]): T | undefined {
+    const other = this.#others[groupId];
+    if (other === undefined) throw new RangeError(`nothing stands for the codes of group ${groupId}`);
+    if (name !== undefined && (name.length > limits.idCharsMax || !nameRule.test(name))) {
+      const violation = `must be a text of 1 to ${limits.idCharsMax} characters without control characters`;
+      violations.push({ property: `${this.#property}.name`, violation });
       return undefined;
     }
-    const [only] = candidates;
-    if (only !== undefined && candidates.length === 1 && agrees(only, given)) return only;
-    const [first, ...others] = candidates.filter(code => agrees(code, given));
-    if (first === undefined) contradicts(candidates, given, property, violations);
-    else if (others.length > 0) {
-      const groups = [first, ...others].map(code => code.groupName).join(' and ');
-      violations.push({ property: key, violation: `is of the groups ${groups}: give groupId or groupName too` });
-      return undefined;
-    }
-    return first;
+    return { ...other, ...(id !== undefined && { id: id + 0 }), ...(name !== undefined && { name }) };
   }
 }
 
-function agrees(code: Code, { groupId, groupName, id, name }: GivenFields): boolean {
-  return (
-    (id === undefined || id === code.id) &&
-    (name === undefined || name === code.name) &&
-    (groupId === undefined || groupId === code.groupId) &&
-    (groupName === undefined || groupName === code.groupName)
-  );
-}
-
-/** Names each field that none of the codes has; or all of the codes, where only their combination is wrong. */
-function contradicts(codes: readonly Code[], given: GivenFields, property: string, violations: Violation[]): void {
-  const known = codes.map(({ groupId, groupName, id, name }) => `${groupId} ${groupName} ${id} ${name}`).join(' or ');
-  const violation = `contradicts the registered ${property} ${known}`;
-  const wrong = (['groupId', 'groupName', 'id', 'name'] as const).filter(
-    field => given[field] !== undefined && codes.every(code => code[field] !== given[field]),
-  );
-  for (const field of wrong) violations.push({ property: `${property}.${field}`, violation });
-  if (wrong.length === 0) violations.push({ property, violation });
-}
-
-const statusIndex = new CodeIndex(statuses);
-const errorIndex = new CodeIndex(deliveryErrors);
+const statusIndex = new CodeIndex<Status>('status', statuses, statusGroupNames, unregisteredStatuses);
+const errorIndex = new CodeIndex<DeliveryError>('error', deliveryErrors, errorGroupNames, unregisteredErrors);

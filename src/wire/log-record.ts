@@ -1,20 +1,30 @@
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { EpochMs, Price, Submission, Violation } from '../domain/message.ts';
+import { isRegistered } from '../domain/registry.ts';
 import { contentSource } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import { readError, readStatus } from './delivery-codes.ts';
-import { recordSchema } from './log-schemas.ts';
+import { contentTypes, recordSchema } from './log-schemas.ts';
 import { type FlawedRecord, isPlainObject, withoutFlaws } from './record-flaws.ts';
 
 /** What came of one record: a submission, or everything that is wrong with it and its `messageId` if that is sound. */
 export type ParsedRecord =
-  | { readonly submission: Submission; readonly violations?: never }
-  | { readonly submission?: never; readonly messageId?: string; readonly violations: readonly Violation[] };
+  | { readonly submission: Submission; readonly unregistered?: readonly Unregistered[]; readonly violations?: never }
+  | {
+      readonly submission?: never;
+      readonly unregistered?: never;
+      readonly messageId?: string;
+      readonly violations: readonly Violation[];
+    };
+
+/** What of a record is kept although the vendor's lists of this version do not have it. */
+export type Unregistered = 'status' | 'error' | 'content type';
 
 type RecordInput = Static<typeof recordSchema>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+const knownTypes: ReadonlySet<string> = new Set(contentTypes);
 const recordCheck = Compile(recordSchema);
 
 /** One record from JSON text. A violation of the record as a whole has an empty `property`. */
@@ -34,7 +44,7 @@ function parseRecord(value: unknown, text: string): ParsedRecord {
   if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value, text);
   const violations: Violation[] = [];
   const submission = submissionOf(value, text, violations);
-  return violations.length === 0 ? { submission } : { messageId: value.messageId, violations };
+  return violations.length === 0 ? accepted(submission, value) : { messageId: value.messageId, violations };
 }
 
 /** A record that is sound once its `null` fields are left out, or all that is wrong with it. */
@@ -44,16 +54,29 @@ function parseFlawed(value: unknown, text: string): ParsedRecord {
   const { messageId } = sound;
   const told = [...violations];
   const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, text, told);
-  if (told.length === 0) return { submission };
+  if (told.length === 0) return accepted(submission, sound);
   if (messageId === undefined) told.push(...lackedByMessage(value));
   return { violations: told, ...(messageId !== undefined && { messageId }) };
+}
+
+function accepted(submission: Submission, { content }: Partial<RecordInput>): ParsedRecord {
+  const { status, error } = submission;
+  const isNewType = content !== undefined && !knownTypes.has(content.type);
+  // Nearly always so, and asked of every record.
+  if (!isNewType && (status === undefined || isRegistered(status)) && (error === undefined || isRegistered(error)))
+    return { submission };
+  const unregistered: Unregistered[] = [];
+  if (status !== undefined && !isRegistered(status)) unregistered.push('status');
+  if (error !== undefined && !isRegistered(error)) unregistered.push('error');
+  if (isNewType) unregistered.push('content type');
+  return { submission, unregistered };
 }
 
 /** Without a sound id it is no report on a known message: what a new one must have is asked of it, all in one answer. */
 function lackedByMessage(value: Readonly<Record<string, unknown>>): readonly Violation[] {
   const { sender, destination, content } = value;
   return Object.entries({ sender, destination, content })
-    .filter(([, given]) => given === undefined || given === null)
+    .filter(([, given]) => given === undefined || given === null || given === '')
     .map(([property]) => ({ property, violation: 'is required for a new message' }));
 }
 
@@ -93,18 +116,18 @@ function takeDates(record: RecordInput, submission: Mutable<Submission>, violati
 }
 
 function takeCodes(record: RecordInput, submission: Mutable<Submission>, violations: Violation[]): void {
-  if (record.status !== undefined) {
+  if (record.status !== undefined && record.status !== '') {
     const status = readStatus(record.status, violations);
     if (status !== undefined) submission.status = status;
   }
-  if (record.error !== undefined) {
+  if (record.error !== undefined && record.error !== '') {
     const error = readError(record.error, violations);
     if (error !== undefined) submission.error = error;
   }
 }
 
 function moment(text: string | undefined, property: string, violations: Violation[]): EpochMs | undefined {
-  if (text === undefined) return undefined;
+  if (text === undefined || text === '') return undefined;
   const parsed = parseDateTime(text);
   if (parsed === undefined) violations.push({ property, violation: `must be ${dateTimeRule}` });
   return parsed;

@@ -1,10 +1,10 @@
 import Type, { type TSchema } from 'typebox';
-import { statusGroupNames } from '../domain/registry.ts';
+import { errorGroupNames, statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 import { dateTimeRule } from './date-time.ts';
 
 /** The kinds of content the vendor sends. */
-export const contentTypes = [
+export const contentTypes: readonly string[] = [
   'TEXT',
   'IMAGE',
   'VIDEO',
@@ -17,10 +17,10 @@ export const contentTypes = [
   'POST',
   'OPT_IN_FOLLOWUP',
   'MARKETING_MESSAGE',
-] as const;
+];
 
 /** No control characters, and no half of a surrogate pair, which no encoding could carry back. */
-const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
+export const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
 
 // Each description says what the value must be: it is read in the OpenAPI document, and in a violation after "must be".
 const text = (charsMax: number) =>
@@ -34,7 +34,11 @@ const text = (charsMax: number) =>
 const id = text(limits.idCharsMax);
 const wording = text(limits.descriptionCharsMax);
 const name = Type.String({ description: 'a text' });
-const number = Type.Integer({ description: 'a whole number' });
+const number = Type.Integer({
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'a whole number',
+});
 const flag = Type.Boolean({ description: 'true or false' });
 const dateTime = Type.String({ description: dateTimeRule, examples: ['2023-02-01T23:15:03.379+0000'] });
 
@@ -42,11 +46,13 @@ const codeFields = { groupId: number, groupName: name, id: number, name, descrip
 const statusFields = { ...codeFields, action: wording };
 const errorFields = { ...codeFields, permanent: flag };
 
+/** What is registered is known by its id, whatever stands beside it; what is not is kept as it came. */
+const codeRule = 'its id, its name, or an object with one of them; and with its group, where it is not registered';
 const statusInput = Type.Union([Type.Partial(Type.Object(statusFields)), number, name], {
-  description: 'a registered status: its id, its name, or an object with one of them',
+  description: `a status: ${codeRule}`,
 });
 const errorInput = Type.Union([Type.Partial(Type.Object(errorFields)), number, name], {
-  description: 'a registered error: its id, its name, or an object with one of them',
+  description: `an error: ${codeRule}`,
 });
 
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' });
@@ -107,16 +113,24 @@ export const recordSchema = Type.Object({
   campaignReferenceId: Type.Optional(id),
 });
 
-const { groupId, groupName, description } = codeFields;
+/** A code that is not registered has of these what it came with. */
+const readCode = {
+  id: Type.Optional(number),
+  name: Type.Optional(name),
+  description: Type.Optional(wording),
+};
 export const statusSchema = Type.Object({
-  groupId,
-  groupName,
-  id: number,
-  name,
-  description,
+  groupId: number,
+  groupName: Type.Enum([...statusGroupNames]),
+  ...readCode,
   action: Type.Optional(wording),
 });
-const errorSchema = Type.Object(errorFields);
+const errorSchema = Type.Object({
+  groupId: number,
+  groupName: Type.Enum([...errorGroupNames]),
+  ...readCode,
+  permanent: Type.Optional(flag),
+});
 
 const logFields = {
   sender: id,

@@ -1,4 +1,4 @@
-import Type, { IsObject, IsUnion, type Static, type TObject, type TSchema } from 'typebox';
+import Type, { IsObject, IsString, IsUnion, type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Violation } from '../domain/message.ts';
 import { recordSchema } from './log-schemas.ts';
@@ -15,6 +15,8 @@ type FieldRule = {
   readonly required: boolean;
   readonly rule: string;
   readonly check: (value: unknown) => boolean;
+  /** Whether a value stands for none. */
+  readonly isAbsent: (value: unknown) => boolean;
   /** The rules of the fields inside, where the field may be an object. */
   readonly inside?: FieldRules;
 };
@@ -43,8 +45,22 @@ function ruleOf(name: string, schema: TSchema, required: boolean): FieldRule {
     required,
     rule: `must be ${'description' in schema ? String(schema.description) : 'valid'}`,
     check: value => validator.Check(value),
+    isAbsent: value => isNone(value) || (value === '' && isText(schema)) || (name === 'price' && isPriceless(value)),
     ...(object !== undefined && { inside: rulesOf(object, openFields.has(name)) }),
   };
+}
+
+const isNone = (value: unknown) => value === undefined || value === null;
+
+function isText(schema: TSchema): boolean {
+  return IsString(schema) || (IsUnion(schema) && schema.anyOf.some(IsString));
+}
+
+/** As the vendor writes what has no price, or none yet. */
+function isPriceless(price: unknown): boolean {
+  if (price === 'UNKNOWN') return true;
+  if (!isPlainObject(price)) return false;
+  return [price.pricePerMessage, price.currency].some(value => value === null || value === '' || value === 'UNKNOWN');
 }
 
 function objectForm(schema: TSchema): TObject | undefined {
@@ -56,7 +72,7 @@ export function isPlainObject(value: unknown): value is Readonly<Record<string, 
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Looks at a record field by field. A `null` counts as absent, at the top and one level down. */
+/** Looks at a record field by field. A `null` or an empty text counts as absent, at the top and one level down. */
 export function withoutFlaws(record: Readonly<Record<string, unknown>>): FlawedRecord {
   const violations: Violation[] = [];
   const sound: unknown = soundFields(record, rules, '', violations);
@@ -78,7 +94,7 @@ function soundFields(
   const sound: [string, unknown][] = [];
   for (const [name, value] of Object.entries(object)) {
     const rule = fields.get(name);
-    if (rule !== undefined && (value === null || value === undefined)) continue;
+    if (rule?.isAbsent(value)) continue;
     if (rule === undefined && open) sound.push([name, value]);
     else if (rule === undefined) refuse(name, () => unknownName(name, [...fields.keys()], 'field'));
     else if (rule.inside !== undefined && isPlainObject(value)) {
@@ -89,6 +105,6 @@ function soundFields(
     else refuse(name, () => rule.rule);
   }
   for (const [name, rule] of fields)
-    if (rule.required && (object[name] === undefined || object[name] === null)) refuse(name, () => 'is required');
+    if (rule.required && rule.isAbsent(object[name])) refuse(name, () => 'is required');
   return Object.fromEntries(sound);
 }

@@ -87,7 +87,7 @@ describe('what came of the records', () => {
   });
 
   test('all rejected → 400 with the place of every violation', async () => {
-    const answer = await server.post({ results: [message('m1', { sentAt: 'x', bulkId: '' }), 5, { messageId: 'm2' }] });
+    const answer = await server.post({ results: [message('m1', { sentAt: 'x', bulkId: 5 }), 5, { messageId: 'm2' }] });
     expect(errorAnswer(answer)).toEqual({
       code: 'E400',
       properties: [

@@ -91,6 +91,70 @@ describe('content', () => {
   });
 });
 
+describe('codes', () => {
+  const posted = [
+    ['{"id":26,"name":"MESSAGE_ACCEPTED","groupId":1,"groupName":"PENDING"}', { id: 26, name: 'PENDING_ACCEPTED' }],
+    ['{"id":5,"groupName":"Delivered","description":"there"}', { id: 5, groupName: 'DELIVERED', description: 'there' }],
+    ['{"id":777,"name":"IN_REVIEW","groupId":1}', { id: 777, name: 'IN_REVIEW', groupId: 1, groupName: 'PENDING' }],
+    ['{"id":9007199254740991,"groupName":"EXPIRED"}', { groupId: 4, groupName: 'EXPIRED', id: 9007199254740991 }],
+    ['{"name":"TOO_LATE","groupName":"rejected"}', { groupId: 5, groupName: 'REJECTED', name: 'TOO_LATE' }],
+  ] as const;
+
+  test.each(['application/json', 'application/x-ndjson'] as const)(
+    'statuses of every kind, as %s → shown everywhere',
+    async form => {
+      const record = (status: string, i: number) =>
+        recordOf('{"type":"TEXT"}', i).replace(
+          '{',
+          `{"status":${status},"error":{"id":1234567,"name":"EC_TO_COME","groupId":1},`,
+        );
+      const error = '"error":{"groupId":1,"groupName":"HANDSET_ERRORS","id":1234567,"name":"EC_TO_COME"}';
+      await expectKept(
+        posted.map(([status], i) => record(status, i)),
+        [],
+        form,
+      );
+      const page = await server.call(logsPath);
+      expect(page.body.split(error)).toHaveLength(posted.length + 1);
+      for (const [i, [, status]] of posted.entries()) {
+        const message = (await server.call(`/messenger/1/messages/m${i}`)).json();
+        expect(message).toMatchObject({ status, timeline: [{ status, error: { name: 'EC_TO_COME' } }] });
+      }
+      const statuses = page
+        .json()
+        .results.toReversed()
+        .map(({ status }: { status: object }) => status);
+      expect(statuses[1]).toEqual({ ...posted[1][1], groupId: 3, name: 'DELIVERED_TO_HANDSET' });
+      expect(statuses[3]).toEqual(posted[3][1]);
+      const expired = await server.call(`${logsPath}?generalStatus=EXPIRED`);
+      expect(expired.json().results.map(({ messageId }: { messageId: string }) => messageId)).toEqual(['m3']);
+      const summary = (await server.call(`${logsPath}/summary`)).json();
+      expect(summary.failures.errors).toEqual([{ name: 'EC_TO_COME', count: 2 }]);
+      const again = await server.post(
+        bodyOf(
+          posted.map(([status], i) => record(status, i)),
+          form,
+        ),
+        'App one',
+        form,
+      );
+      expect(again.json()).toMatchObject({ unchanged: posted.length });
+      const read = await server.post(page.body);
+      expect(read.json()).toMatchObject({ unchanged: posted.length, rejected: [] });
+    },
+  );
+
+  test('what is not registered → counted in the metrics by its kind', async () => {
+    await server.post(
+      `{"results":[${recordOf('{"type":"TO_COME"}', 0)},{"messageId":"m0","status":{"id":777,"groupId":3}}]}`,
+    );
+    const metrics = (await server.call('/metrics')).body;
+    expect(metrics).toContain('sentlog_unregistered_total{kind="content type"} 1');
+    expect(metrics).toContain('sentlog_unregistered_total{kind="status"} 1');
+    expect(metrics).not.toContain('sentlog_unregistered_total{kind="error"}');
+  });
+});
+
 describe('prices', () => {
   test.each(['application/json', 'application/x-ndjson'] as const)(
     'any double, as %s → read as written',

@@ -64,13 +64,13 @@ const told = (log: Log) => `${log.messageId} ${log.status.name}`;
 /** What a stream must have told of the messages that are in the log now, one list a message. */
 function expected(logs: readonly Log[]): ReadonlyMap<string, readonly string[]> {
   return new Map(
-    logs.map(({ messageId, status }) => [messageId, steps.slice(0, steps.indexOf(status.name) + 1)] as const),
+    logs.map(({ messageId, status }) => [messageId, steps.slice(0, steps.indexOf(status.name ?? '') + 1)] as const),
   );
 }
 
 function byMessage(logs: readonly Log[]): ReadonlyMap<string, readonly string[]> {
   const grouped = Map.groupBy(logs, log => log.messageId);
-  return new Map([...grouped].map(([messageId, events]) => [messageId, events.map(({ status }) => status.name)]));
+  return new Map([...grouped].map(([messageId, events]) => [messageId, events.map(({ status }) => status.name ?? '')]));
 }
 
 const kills = 5;

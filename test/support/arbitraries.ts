@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import type { MessageState } from '../../src/domain/message.ts';
-import { type DeliveryError, deliveryErrors, noError, type Status, statuses } from '../../src/domain/registry.ts';
+import {
+  type DeliveryError,
+  deliveryErrors,
+  noError,
+  type Status,
+  statuses,
+  unregisteredErrors,
+  unregisteredStatuses,
+} from '../../src/domain/registry.ts';
 import type { DatedReport, Report } from '../../src/domain/report.ts';
 
 /** Few moments, so that equal ones are common. */
@@ -12,8 +20,15 @@ const worded = (status: Status): readonly Status[] => [
   { ...status, description: 'in other words', action: 'try again' },
 ];
 
+/** Of each group that matters two that are not registered, one by id and one by name. */
+const unregistered = <T extends { readonly groupName: string }>(kinds: readonly T[]): readonly T[] =>
+  kinds.flatMap(one => [
+    { ...one, id: 777 },
+    { ...one, name: 'ONE_TO_COME', description: 'in other words' },
+  ]);
+
 /** Few codes of every stage and group, some in a sender's own words, so that ties are common. */
-export const anyStatus: fc.Arbitrary<Status> = fc
+const registeredStatus: fc.Arbitrary<Status> = fc
   .constantFrom(
     'PENDING_ACCEPTED',
     'PENDING_ENROUTE',
@@ -26,8 +41,14 @@ export const anyStatus: fc.Arbitrary<Status> = fc
   )
   .chain(name => fc.constantFrom(...statuses.filter(status => status.name === name).flatMap(worded)));
 
-export const anyError: fc.Arbitrary<DeliveryError> = fc.constantFrom(
+export const anyStatus: fc.Arbitrary<Status> = fc.oneof(
+  { weight: 4, arbitrary: registeredStatus },
+  { weight: 1, arbitrary: fc.constantFrom(...unregistered(unregisteredStatuses)) },
+);
+
+export const anyError: fc.Arbitrary<DeliveryError> = fc.constantFrom<DeliveryError>(
   noError,
+  ...unregistered(unregisteredErrors.slice(1, 3)),
   ...deliveryErrors.slice(1, 4).flatMap(error => [error, { ...error, description: 'in other words' }]),
 );
 

@@ -154,7 +154,7 @@ function faultsOf(log: Log, entry: Entry): readonly string[] {
     log.content.text === expected.content?.text &&
     Date.parse(log.sentAt) === entry.sentAt;
   if (!same) faults.push(`${log.messageId} is not what was sent: ${JSON.stringify(log)}`);
-  const step = steps.indexOf(log.status.name);
+  const step = steps.indexOf(log.status.name ?? '');
   if (step < entry.reportsConfirmed || step > entry.reportsSent)
     faults.push(
       `${log.messageId} is ${log.status.name} after ${entry.reportsConfirmed} of ${entry.reportsSent} reports`,

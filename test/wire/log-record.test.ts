@@ -107,7 +107,7 @@ describe('a flawed record', () => {
     ['a long messageId', { messageId: 'x'.repeat(201) }, ['messageId']],
     ['a long sender', { sender: 'x'.repeat(256) }, ['sender']],
     ['a sender that is a number', { sender: 44113496000 }, ['sender']],
-    ['an empty destination', { destination: '' }, ['destination']],
+    ['a destination that is no text', { destination: 5 }, ['destination']],
     ['a control character', { destination: 'a\u0000b' }, ['destination']],
     ['a C1 control character', { bulkId: 'a\u0085' }, ['bulkId']],
     ['a line break', { campaignReferenceId: 'a\nb' }, ['campaignReferenceId']],
@@ -159,13 +159,13 @@ describe('a flawed record', () => {
   test('everything wrong at once → every violation at once', () => {
     const record = {
       sender: 5,
-      destination: '',
+      destination: true,
       sentAt: 'yesterday',
       messageCount: 0,
       price: { pricePerMessage: -1, currency: 'x' },
-      status: { id: 5, name: 'REJECTED_NETWORK' },
+      status: { id: 4711 },
       error: { id: 4102 },
-      platform: { entityId: '' },
+      platform: { entityId: 5 },
       content: { type: '' },
       surprise: 1,
     };
@@ -177,7 +177,7 @@ describe('a flawed record', () => {
         'messageCount',
         'price.pricePerMessage',
         'price.currency',
-        'status.name',
+        'status.id',
         'error.id',
         'platform.entityId',
         'content.type',
@@ -222,6 +222,39 @@ describe('a flawed record', () => {
     const content = '{"type":"TEXT","__proto__":{"type":"SMS"}}';
     const taken = parseRecordText(`{"messageId":"m","content":${content}}`);
     expect(taken.submission?.contentJson).toBe(content);
+  });
+
+  test('empty texts, null and what has no price → absent, as if they were not there', () => {
+    const absent = [null, ''];
+    for (const none of absent) {
+      const ids = { bulkId: none, campaignReferenceId: none, platform: { entityId: none, applicationId: none } };
+      const dates = { sentAt: none, doneAt: none, seenAt: none, at: none };
+      const codes = { status: none, error: { id: 0, name: none, description: none, groupName: none } };
+      expect(submissionOf({ ...message, ...ids, ...dates, ...codes })).toEqual(submissionOf({ ...message, error: 0 }));
+      expect(submissionOf({ messageId: 'm', sender: none, destination: none })).toEqual({ messageId: 'm' });
+    }
+    const prices = [
+      { pricePerMessage: null, currency: null },
+      { pricePerMessage: 0, currency: 'UNKNOWN' },
+      { pricePerMessage: 0.15, currency: null },
+      { pricePerMessage: 'UNKNOWN', currency: 'EUR' },
+      { pricePerMessage: '', currency: '' },
+      'UNKNOWN',
+      null,
+    ];
+    for (const price of prices) expect(submissionOf({ ...message, price })).toEqual(submissionOf(message));
+    expect(refusedProperties({ ...message, price: {} })).toEqual(['price.pricePerMessage', 'price.currency']);
+    expect(refusedProperties({ ...message, messageId: '' })).toEqual(['messageId']);
+  });
+
+  test('codes and content types that are not registered → told beside the submission', () => {
+    const parsed = (fields: object) => parseRecord({ ...message, ...fields }).unregistered;
+    expect(parsed({ status: 5, error: 0 })).toBeUndefined();
+    expect(parsed({ status: { id: 777, groupId: 3 }, error: { name: 'EC_NEW', groupId: 1 } })).toEqual([
+      'status',
+      'error',
+    ]);
+    expect(parsed({ content: { type: 'A_TYPE_TO_COME' }, sentAt: null })).toEqual(['content type']);
   });
 
   test.each(['0', '-0', '-0.0', '-1e-400', '-0e5', '0.00'])('a price of %s → 0', price => {

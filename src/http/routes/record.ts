@@ -65,6 +65,7 @@ async function record(
     end();
     await recording.settle();
     deps.metrics.records(recording.counts);
+    deps.metrics.unregistered(recording.unregistered);
   }
 }
 

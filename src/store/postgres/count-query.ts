@@ -1,12 +1,13 @@
 import { classesPerDoubling, exactMs } from '../../domain/delivery-time.ts';
 import type { Filter } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
-import { statusGroupNames } from '../../domain/registry.ts';
+import { isRegistered, nameOf, statusGroupNames, unregisteredErrors } from '../../domain/registry.ts';
 import { nanosPerUnit, type SummaryRange } from '../../domain/summary.ts';
 import { failedGroups, namesMax, SummaryCell } from '../../domain/summary-cell.ts';
 import { limits } from '../../limits.ts';
 import { decimal, integer, type Row, text } from '../../postgres/cells.ts';
 import type { Value } from '../../postgres/session.ts';
+import { errorWith } from '../words.ts';
 import { conditions } from './filter-conditions.ts';
 import { moment } from './moment.ts';
 
@@ -24,6 +25,8 @@ export type CountedPart = { readonly buckets: ReadonlyMap<number, SummaryCell>; 
 
 const failedIds = statusGroupNames.flatMap((name, id) => (failedGroups.has(name) ? id : []));
 const isFailed = `m.group_id IN (${failedIds.join()})`;
+/** Errors that are not registered are told apart by their own words. */
+const isOther = `m.error_key IN (${unregisteredErrors.map(({ key }) => key).join()})`;
 const isDelivered = `m.group_id = ${statusGroupNames.indexOf('DELIVERED')} AND m.done_at IS NOT NULL`;
 
 /** `classOf` in SQL: from `exactMs` on, classes are twice as wide after each power of two. */
@@ -42,9 +45,10 @@ const rounded = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 T
 const nanos = `CASE WHEN m.price > ${limits.pricePerMessageMax} THEN 'NaN'::double precision ELSE ${rounded} END`;
 
 /** By what the rows count, as the bits of GROUPING over these columns tell: 0 for the one that a row is grouped by. */
-const keys = ['bucket', 'time_class', 'currency', 'error_key', 'sender', 'campaign'] as const;
+const keys = ['bucket', 'time_class', 'currency', 'error_key', 'sender', 'campaign', 'error_words'] as const;
 type Key = (typeof keys)[number];
 const kindOf = (key: Key) => 2 ** keys.length - 1 - 2 ** (keys.length - 1 - keys.indexOf(key));
+const namedKinds = [kindOf('sender'), kindOf('campaign'), kindOf('error_words')];
 /** One more than are told apart, and the row of those that have no name. */
 const namedRowsMax = namesMax + 2;
 
@@ -65,7 +69,7 @@ export function countStatement(counting: Counting): { readonly text: string; rea
       SELECT * FROM (
         SELECT k.*, row_number() OVER (PARTITION BY k.kind) AS place FROM (
           SELECT GROUPING(${keys.map(key => `c.${key}`).join(', ')}) AS kind,
-            coalesce(c.bucket, c.time_class, c.error_key) AS number, coalesce(c.currency, c.sender, c.campaign) AS name,
+            coalesce(c.bucket, c.time_class, c.error_key) AS number, coalesce(c.currency, c.sender, c.campaign, c.error_words) AS name,
             c.group_id, count(*) AS count, sum(c.nanos) AS nanos
           FROM (
             SELECT m.group_id, least(${value(range.buckets - 1)}::bigint,
@@ -73,7 +77,8 @@ export function countStatement(counting: Counting): { readonly text: string; rea
               CASE WHEN ${isDelivered} THEN ${timeClass} END AS time_class,
               CASE WHEN m.price IS NOT NULL THEN m.currency END AS currency, ${nanos} AS nanos,
               CASE WHEN ${isFailed} THEN m.error_key END AS error_key, CASE WHEN ${isFailed} THEN m.sender END AS sender,
-              CASE WHEN ${isFailed} THEN m.campaign_reference_id END AS campaign
+              CASE WHEN ${isFailed} THEN m.campaign_reference_id END AS campaign,
+              CASE WHEN ${isFailed} AND ${isOther} THEN m.words END AS error_words
             FROM message m WHERE ${all.join(' AND ')}
           ) c
           GROUP BY GROUPING SETS ((c.bucket, c.group_id), ${keys
@@ -82,7 +87,7 @@ export function countStatement(counting: Counting): { readonly text: string; rea
             .join(', ')})
         ) k
       ) k
-      WHERE k.kind NOT IN (${kindOf('sender')}, ${kindOf('campaign')}) OR k.place <= ${namedRowsMax}`,
+      WHERE k.kind NOT IN (${namedKinds.join()}) OR k.place <= ${namedRowsMax}`,
     values,
   };
 }
@@ -90,6 +95,8 @@ export function countStatement(counting: Counting): { readonly text: string; rea
 export function countedIn(rows: readonly Row[]): CountedPart {
   const buckets = new Map<number, SummaryCell>();
   const counted = new SummaryCell();
+  // Many words may be of one name: where rows were left out, the names that were read say nothing.
+  counted.errorsOverflowed = rows.filter(([kind]) => kind === kindOf('error_words')).length === namedRowsMax;
   for (const row of rows) {
     const [kind, number, name, , count] = row;
     const times = integer(count);
@@ -97,8 +104,12 @@ export function countedIn(rows: readonly Row[]): CountedPart {
       const cell = buckets.get(integer(number)) ?? new SummaryCell();
       buckets.set(integer(number), cell);
       for (const { groups } of [cell, counted]) groups[integer(row[3])] = (groups[integer(row[3])] ?? 0) + times;
-    } else if (number !== null)
-      (kind === kindOf('time_class') ? counted.deliveries : counted.errors).set(integer(number), times);
+    } else if (number !== null) {
+      const key = integer(number);
+      if (kind === kindOf('time_class')) counted.deliveries.set(key, times);
+      else if (isRegistered({ key })) counted.errors.set(key, times);
+    } else if (name !== null && kind === kindOf('error_words'))
+      counted.errorName(nameOf(errorWith(unregisteredErrors[0]?.key ?? 0, text(name))), times);
     else if (name !== null && kind === kindOf('currency'))
       counted.prices.set(text(name), { nanos: decimal(row[5]), count: times });
     else if (name !== null) (kind === kindOf('sender') ? counted.senders : counted.campaigns).set(text(name), times);

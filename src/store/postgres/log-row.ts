@@ -1,6 +1,6 @@
 import type { LogRecord, MessageIdentity, MessageState } from '../../domain/message.ts';
 import { decimal, integer, optional, type Row, text } from '../../postgres/cells.ts';
-import { errorOf, statusOf } from './codes.ts';
+import { errorWith, statusWith } from '../words.ts';
 
 const columns = [
   'sent_at',
@@ -61,8 +61,8 @@ export function stateIn(row: Row): MessageState {
   const price = optional(row[17], decimal);
   const currency = optional(row[18], text);
   return {
-    status: statusOf(integer(row[11]), words),
-    error: errorOf(integer(row[12]), words),
+    status: statusWith(integer(row[11]), words),
+    error: errorWith(integer(row[12]), words),
     at: integer(row[14]),
     ...(doneAt !== undefined && { doneAt }),
     ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: price, currency } }),

@@ -1,9 +1,9 @@
 import type { AccountId } from '../../domain/message.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
+import { wordsOf } from '../words.ts';
 import { bigints, integers, texts } from './arrays.ts';
 import { citusIsThere, ofAccount } from './citus.ts';
-import { wordsOf } from './codes.ts';
 import type { NewMessage, NewReport, StateChange, Written } from './fold.ts';
 import type { Place } from './log-row.ts';
 import { minutesOf, minutesText } from './minutes.ts';
@@ -198,7 +198,7 @@ const stateColumns: readonly Column<Pick<StateChange, 'state'>>[] = [
   { name: 'group_id', type: 'smallint', of: ({ state }) => state.status.groupId },
   { name: 'status_key', type: 'integer', of: ({ state }) => state.status.key },
   { name: 'error_key', type: 'integer', of: ({ state }) => state.error.key },
-  { name: 'words', type: 'text', of: ({ state }) => wordsOf(state.status, state.error) },
+  { name: 'words', type: 'text', of: ({ state }) => wordsOf(state) },
   { name: '"at"', type: 'bigint', of: ({ state }) => state.at },
   { name: 'done_at', type: 'bigint', of: ({ state }) => state.doneAt },
   { name: 'seen_at', type: 'bigint', of: ({ state }) => state.seenAt },

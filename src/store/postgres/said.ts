@@ -1,7 +1,7 @@
 import { type Evidence, evidenceFrom, reportsFor } from '../../domain/evidence.ts';
 import type { EpochMs, MessageState } from '../../domain/message.ts';
 import type { DatedReport } from '../../domain/report.ts';
-import { errorOf, statusOf, wordsOf } from './codes.ts';
+import { errorWith, statusWith, wordsOf } from '../words.ts';
 
 /** A report or a state as text: short names, since there is one on every report row. */
 type Said = {
@@ -24,7 +24,7 @@ export function writeSaid(report: DatedReport, evidence?: Evidence): string {
 }
 
 function saidOf({ status, error, at, doneAt, seenAt, price }: DatedReport): Said {
-  const words = wordsOf(status, error);
+  const words = wordsOf({ status, error });
   return {
     ...(status !== undefined && { s: status.key }),
     ...(error !== undefined && { e: error.key }),
@@ -49,8 +49,8 @@ export function readEvidence(text: string): Evidence | undefined {
 
 function reportIn({ s, e, w, a, d, v, p }: Said): DatedReport {
   return {
-    ...(s !== undefined && { status: statusOf(s, w) }),
-    ...(e !== undefined && { error: errorOf(e, w) }),
+    ...(s !== undefined && { status: statusWith(s, w) }),
+    ...(e !== undefined && { error: errorWith(e, w) }),
     at: a,
     ...(d !== undefined && { doneAt: d }),
     ...(v !== undefined && { seenAt: v }),

@@ -12,9 +12,14 @@ export const kinds = {
   campaign: 6,
   /** There were more names than a segment keeps for one account. Never taken out again. */
   moreNames: 7,
+  /** The name of an error that is not registered. */
+  errorName: 8,
 } as const;
 
-export const isName = (kind: number) => kind === kinds.sender || kind === kinds.campaign;
+/** Of `moreNames`: of which names. */
+export const more = { senders: 0, errors: 1 } as const;
+
+export const isName = (kind: number) => kind === kinds.sender || kind === kinds.campaign || kind === kinds.errorName;
 
 /** An amount added to one count; names are texts. */
 export type Move = readonly [kind: number, value: number | string, amount: number];
@@ -43,6 +48,10 @@ export class Moves implements Tally {
 
   error(key: number, by: number): void {
     this.#move(kinds.error, key, by);
+  }
+
+  errorName(name: string, by: number): void {
+    this.#move(kinds.errorName, name, by);
   }
 
   sender(name: string, by: number): void {
@@ -89,6 +98,7 @@ export function* movesIn(text: string | null): Generator<Move> {
 export function apply(into: Tally, kind: number, value: number | string, amount: number): void {
   if (typeof value === 'string') {
     if (kind === kinds.sender) into.sender(value, amount);
+    else if (kind === kinds.errorName) into.errorName(value, amount);
     else into.campaign(value, amount);
   } else if (kind === kinds.group) into.group(value, amount);
   else if (kind === kinds.delivery) into.delivery(value, amount);

@@ -1,7 +1,7 @@
 import type { EpochMs, LogRecord } from '../../domain/message.ts';
 import { bucketOf, completeSummary, type Summary, type SummaryRange, unfinishedSummary } from '../../domain/summary.ts';
 import { SummaryCell } from '../../domain/summary-cell.ts';
-import { apply, isName, kinds } from './count-items.ts';
+import { apply, isName, kinds, more } from './count-items.ts';
 import { kindIn, valueIn } from './counts.ts';
 import { type AccountCounts, type CellRange, groupCount } from './indexed-counts.ts';
 
@@ -17,6 +17,7 @@ export class CountSum {
   /** Most of what is added are delivery times, by the hundred thousand: too many for a map. */
   readonly #deliveries = new Float64Array(classesMax);
   #overflowed = false;
+  #errorsOverflowed = false;
 
   constructor(range: SummaryRange) {
     this.#range = range;
@@ -50,6 +51,7 @@ export class CountSum {
         const value = valueIn(item);
         if (kind === kinds.delivery) this.#deliveries[value] = (this.#deliveries[value] ?? 0) + amount;
         else if (kind === kinds.group) this.#group(bucketOf(this.#range, time), value, amount);
+        else if (kind === kinds.moreNames && value === more.errors) this.#errorsOverflowed = true;
         else if (kind === kinds.moreNames) this.#overflowed = true;
         else apply(this.#total, kind, isName(kind) ? name(value) : value, amount);
       }
@@ -60,11 +62,10 @@ export class CountSum {
     for (const [timeClass, count] of this.#deliveries.entries())
       if (count !== 0) this.#total.delivery(timeClass, count);
     this.#deliveries.fill(0);
-    if (this.#overflowed) {
-      const more = new SummaryCell();
-      more.overflowed = true;
-      this.#total.add(more);
-    }
+    const beyond = new SummaryCell();
+    beyond.overflowed = this.#overflowed;
+    beyond.errorsOverflowed = this.#errorsOverflowed;
+    this.#total.add(beyond);
     return completeSummary(this.#range, this.#buckets(), this.#total);
   }
 

@@ -1,7 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { minuteOf } from '../../domain/summary.ts';
 import { tally } from '../../domain/summary-cell.ts';
-import { kinds, Moves, movesIn } from './count-items.ts';
+import { kinds, Moves, more, movesIn } from './count-items.ts';
 import { CountedRow } from './record-row.ts';
 import type { MessageRow } from './rows-file.ts';
 
@@ -9,7 +9,7 @@ import type { MessageRow } from './rows-file.ts';
 const namesMax = 10_000;
 /** Values of one kind. */
 const valuesMax = 2 ** 24;
-const itemsMax = valuesMax * 8;
+const itemsMax = valuesMax * 16;
 
 /**
  * Counts in the order of account, minute and item, as threads exchange them. An item is a kind and a value; the value of
@@ -128,7 +128,8 @@ export class Counts {
     const { names } = this.#accountOf(this.#account);
     let place = names.get(name);
     if (place === undefined) {
-      if (names.size >= namesMax) return kinds.moreNames * valuesMax;
+      if (names.size >= namesMax)
+        return kinds.moreNames * valuesMax + (kind === kinds.errorName ? more.errors : more.senders);
       place = names.size;
       names.set(name, place);
     }

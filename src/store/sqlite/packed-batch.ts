@@ -1,7 +1,7 @@
 import type { AccountId, Binding, EpochMs, Submission } from '../../domain/message.ts';
-import { deliveryErrorByKey, statusByKey } from '../../domain/registry.ts';
 import { newMessageViolations } from '../../domain/report.ts';
 import type { RecordBatch } from '../store.ts';
+import { errorWith, statusWith, wordsOf } from '../words.ts';
 import { absentHash, fieldCount, fields, hashOf } from './fields.ts';
 
 /** Between the parts of a packed text. Ids hold no control characters; the content comes last and may hold anything. */
@@ -68,7 +68,7 @@ export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
       before[field] = value;
       hashes[i * fieldCount + field] = hashed[field] ?? absentHash;
     }
-    const extra = extraJson(submission);
+    const extra = wordsOf(submission);
     if (extra !== undefined) extras.set(i, extra);
   }
   return { account, binding, receivedAt, sentSince, mayRead, count, texts, numbers, hashes, extras };
@@ -133,42 +133,6 @@ export function splitText(text: string): Texts {
   }
   if (end + 1 < text.length) texts.contentJson = text.slice(end + 1);
   return texts;
-}
-
-/** What a caller's own status or error says beyond the registry. */
-type Extra = {
-  readonly statusDescription?: string;
-  readonly statusAction?: string;
-  readonly errorDescription?: string;
-};
-
-export function extraJson(said: Pick<Submission, 'status' | 'error'>): string | undefined {
-  const { status, error } = said;
-  const extra: { -readonly [K in keyof Extra]: Extra[K] } = {};
-  if (status !== undefined && status.description !== statusByKey(status.key).description)
-    extra.statusDescription = status.description;
-  if (status?.action !== undefined) extra.statusAction = status.action;
-  if (error !== undefined && error.description !== deliveryErrorByKey(error.key).description)
-    extra.errorDescription = error.description;
-  return Object.keys(extra).length === 0 ? undefined : JSON.stringify(extra);
-}
-
-export function statusWith(key: number, extraText: string | null | undefined) {
-  const status = statusByKey(key);
-  if (extraText == null) return status;
-  const extra: Extra = JSON.parse(extraText);
-  return {
-    ...status,
-    ...(extra.statusDescription !== undefined && { description: extra.statusDescription }),
-    ...(extra.statusAction !== undefined && { action: extra.statusAction }),
-  };
-}
-
-export function errorWith(key: number, extraText: string | null | undefined) {
-  const error = deliveryErrorByKey(key);
-  if (extraText == null) return error;
-  const extra: Extra = JSON.parse(extraText);
-  return extra.errorDescription === undefined ? error : { ...error, description: extra.errorDescription };
 }
 
 /** Which group a status key belongs to: keys are group × 10,000 + id (see domain/registry.ts). */

@@ -1,21 +1,13 @@
 import type { Accepted } from '../../domain/acceptance.ts';
 import { evidenceFrom, reportsFor } from '../../domain/evidence.ts';
 import type { EpochMs, LogRecord, MessageIdentity, MessageState, Price, TimelineEntry } from '../../domain/message.ts';
-import { deliveryErrorByKey, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
+import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
 import { type DatedReport, dated, type Report, showsTheSame } from '../../domain/report.ts';
 import type { Tallied } from '../../domain/summary-cell.ts';
+import { errorWith, statusWith, wordsOf } from '../words.ts';
 import type { ChainSummary } from './chain.ts';
 import { movedText, movesBetween } from './count-items.ts';
-import {
-  currencyName,
-  errorWith,
-  extraJson,
-  numberAt,
-  numbersPerRecord,
-  type PackedBatch,
-  partSeparator,
-  statusWith,
-} from './packed-batch.ts';
+import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
 import type { Position } from './position.ts';
 import {
   DamagedRow,
@@ -125,7 +117,8 @@ export class CountedRow {
   }
 
   get error() {
-    return deliveryErrorByKey(this.#row[5]);
+    const key = this.#row[5];
+    return isRegistered({ key }) ? deliveryErrorByKey(key) : errorWith(key, this.#row[12]);
   }
 
   get doneAt(): EpochMs | undefined {
@@ -228,7 +221,7 @@ export function reportRowOf(
     settled.seenAt ?? null,
     settled.price?.pricePerMessage ?? null,
     settled.price?.currency ?? null,
-    extraJson(settled) ?? null,
+    wordsOf(settled) ?? null,
     0,
     position,
     receivedAt,
@@ -251,7 +244,7 @@ function tallied(
 
 function saidOf(report: Report): Said {
   const { status, error, at, doneAt, seenAt, price } = report;
-  const extra = extraJson(report);
+  const extra = wordsOf(report);
   return {
     ...(status !== undefined && { s: status.key }),
     ...(error !== undefined && { e: error.key }),

@@ -37,7 +37,7 @@ const placeNow = async (store: Store, of: AccountId = account) =>
   (await store.changes(changesQuery({ account: of }))).next;
 
 /** All changes after a place, and the place behind them. */
-async function follow(store: Store, after: Bookmark, fields: Partial<ChangesQuery> = {}) {
+export async function follow(store: Store, after: Bookmark, fields: Partial<ChangesQuery> = {}) {
   const changes: Change[] = [];
   for (let place = after; ; ) {
     const asked = changesQuery({ ...fields, after: place });

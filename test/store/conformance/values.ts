@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
+import { unregisteredErrors, unregisteredStatuses } from '../../../src/domain/registry.ts';
+import { summaryRange } from '../../../src/domain/summary.ts';
 import { limits } from '../../../src/limits.ts';
+import { anyError, anyStatus } from '../../support/arbitraries.ts';
+import { follow } from './changes.ts';
 import {
+  absentSubscriber,
   account,
   engineFor,
   find1,
@@ -182,6 +187,70 @@ export function valueTests(openEngine: OpenEngine): void {
         }),
         { numRuns: 80 },
       );
+    });
+  });
+
+  describe('codes', () => {
+    it('codes of every kind, registered or not, in messages and in reports → kept, wherever they are read', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 40 });
+      const { next: beginning } = await engine.store.changes({ account, sentSince: horizon, limit: 1 });
+      const codes = fc.sample(fc.record({ status: anyStatus, error: anyError }), 120);
+      // They are settled when the message is recorded, so that each is shown as it came.
+      await recordAll(
+        engine.store,
+        codes.flatMap((fields, i) => [message(`with ${i}`, fields), message(`late ${i}`)]),
+      );
+      const reports = codes.map((fields, i) => ({ messageId: `late ${i}`, at: now + 1, ...fields }));
+      const { updated, rejected } = await record(engine.store, reports);
+      expect(rejected).toEqual([]);
+      for await (const store of openings(engine)) {
+        for (const [i, { status, error }] of codes.entries()) {
+          expect(await find1(store, `with ${i}`)).toMatchObject({ status, error });
+          const late = await store.history(account, `late ${i}`, horizon);
+          expect(late?.timeline.at(-1)).toMatchObject({ status, error });
+        }
+        const { changes } = await follow(store, beginning);
+        const shown = changes.filter(({ log }) => log.messageId.startsWith('with'));
+        expect(shown.map(({ log: { status, error } }) => ({ status, error }))).toEqual(codes);
+        expect(changes).toHaveLength(2 * codes.length + updated);
+      }
+    });
+
+    it('failures by errors that are not registered → listed by their names, counted or kept', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 7 });
+      const [status] = unregisteredStatuses.filter(({ groupName }) => groupName === 'REJECTED');
+      if (status === undefined) throw new Error('nothing stands for rejections');
+      const [, base] = unregisteredErrors;
+      if (base === undefined) throw new Error('nothing stands for errors');
+      const errors = [
+        ...Array.from({ length: 6 }, (_, i) => ({ ...base, id: 7000 + i, name: 'EC_NEW', description: `${i}` })),
+        ...Array.from({ length: 3 }, () => ({ ...base, id: 7777 })),
+        absentSubscriber,
+      ] as const;
+      await recordAll(
+        engine.store,
+        errors.map((error, i) => message(`m${i}`, { status: { ...status, id: 900 + i }, error })),
+      );
+      const expected = [
+        { name: 'EC_NEW', count: 6 },
+        { name: '7777', count: 3 },
+        { name: absentSubscriber.name, count: 1 },
+      ];
+      for await (const store of openings(engine))
+        for (const filter of [{}, { sender: '44113496000' }]) {
+          const range = summaryRange(filter, horizon, now, 48);
+          const summary = await store.summarize({ account, filter, sentSince: horizon, range, budgetMs: 60_000 });
+          expect(summary).toMatchObject({ complete: true, groups: { REJECTED: 10 }, failures: { errors: expected } });
+        }
+      const again = await engine.reopen();
+      await record(again, [{ messageId: 'm0', at: now + 1, status: { ...status, id: 1 }, error: absentSubscriber }]);
+      const range = summaryRange({}, horizon, now, 48);
+      const { failures } = await again.summarize({ account, filter: {}, sentSince: horizon, range, budgetMs: 60_000 });
+      expect(failures?.errors).toEqual([
+        { name: 'EC_NEW', count: 5 },
+        { name: '7777', count: 3 },
+        { name: absentSubscriber.name, count: 2 },
+      ]);
     });
   });
 

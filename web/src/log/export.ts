@@ -29,7 +29,9 @@ export function errorSieve(name: string): TransformStream<Uint8Array, Uint8Array
   let pending = '';
   const keeps = (line: string) => {
     const log = parseJson(line);
-    return isRecord(log) && isRecord(log.error) && log.error.name === name;
+    if (!isRecord(log) || !isRecord(log.error)) return false;
+    // As `codeName`.
+    return String(log.error.name ?? log.error.id ?? log.error.groupName) === name;
   };
   return new TransformStream({
     transform(bytes, controller) {

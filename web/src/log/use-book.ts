@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
+import { codeName } from '../view/format.ts';
 import { isOpenEnded } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
@@ -15,7 +16,7 @@ const streamWaitMs = 300;
 function keepsOf({ conditions, filter }: Asked): (log: Log) => boolean {
   const error = conditions.error?.[0];
   return log =>
-    (error === undefined || log.error.name === error) &&
+    (error === undefined || codeName(log.error) === error) &&
     (filter.generalStatus === undefined || log.status.groupName === filter.generalStatus);
 }
 

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../src/client/index.ts';
-import { deliveryMs, durationText, errorWords, inert, priceText, shortMomentText } from '../view/format.ts';
+import { codeName, deliveryMs, durationText, errorWords, inert, priceText, shortMomentText } from '../view/format.ts';
 import { contentText } from './content-text.ts';
 import { StatusWord } from './status-word.tsx';
 
@@ -42,7 +42,7 @@ export const columns: readonly Column[] = [
       log.error.id === 0 ? (
         <span className="none">–</span>
       ) : (
-        <span title={inert(log.error.name)}>{errorWords(log.error.name)}</span>
+        <span title={inert(codeName(log.error))}>{errorWords(codeName(log.error))}</span>
       ),
   },
   {

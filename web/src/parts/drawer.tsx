@@ -3,7 +3,16 @@ import { useEffect, useRef } from 'react';
 import type { Message } from '../../../src/client/index.ts';
 import { SentlogError } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { deliveryMs, durationText, errorWords, inert, momentText, priceText, zonePlace } from '../view/format.ts';
+import {
+  codeName,
+  deliveryMs,
+  durationText,
+  errorWords,
+  inert,
+  momentText,
+  priceText,
+  zonePlace,
+} from '../view/format.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
 import { Same } from './same.tsx';
@@ -84,12 +93,13 @@ function Outcome({ message }: { readonly message: Message }) {
         <StatusWord status={status} />{' '}
         <span className="quiet">{ms === undefined ? 'no final report yet' : `${durationText(ms)} after sending`}</span>
       </p>
-      <p>{inert(status.description, 1000)}</p>
+      <p>{inert(status.description ?? codeName(status), 1000)}</p>
       {status.action !== undefined && <p className="quiet">{inert(status.action, 1000)}</p>}
       {error.id !== 0 && (
         <p>
-          <strong>{errorWords(error.name)}</strong>
-          {error.permanent ? ' (permanent)' : ' (may pass)'}: {inert(error.description, 1000)}
+          <strong>{errorWords(codeName(error))}</strong>
+          {error.permanent === undefined ? '' : error.permanent ? ' (permanent)' : ' (may pass)'}:{' '}
+          {inert(error.description ?? codeName(error), 1000)}
         </p>
       )}
     </div>

@@ -1,5 +1,6 @@
 import type { Log } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
+import { codeName } from '../view/format.ts';
 import { type Conditions, groupNames } from '../view/view.ts';
 
 /** Ways from one message to others like it. */
@@ -17,7 +18,7 @@ export function Same({ message }: { readonly message: Log }) {
       : [['campaign', { campaignReferenceId: [campaignReferenceId] }] as const]),
     ...(error.id === 0
       ? []
-      : [['error', { error: [error.name], ...(group !== undefined && { generalStatus: [group] }) }] as const]),
+      : [['error', { error: [codeName(error)], ...(group !== undefined && { generalStatus: [group] }) }] as const]),
   ];
   return (
     <p className="same">

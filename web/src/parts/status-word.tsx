@@ -1,10 +1,10 @@
 import type { Status } from '../../../src/client/index.ts';
-import { inert, wordsOf } from '../view/format.ts';
+import { codeName, inert, wordsOf } from '../view/format.ts';
 
 /** The group of a status as a coloured word; the whole name for who asks. */
 export function StatusWord({ status }: { readonly status: Status }) {
   return (
-    <span className={`status status-${groupClass(status.groupName)}`} title={inert(status.name)}>
+    <span className={`status status-${groupClass(status.groupName)}`} title={inert(codeName(status))}>
       {wordsOf(inert(status.groupName, 40))}
     </span>
   );

@@ -1,6 +1,6 @@
 import type { Message, TimelineEntry } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { durationText, errorWords, inert, momentText, msOf } from '../view/format.ts';
+import { codeName, durationText, errorWords, inert, momentText, msOf } from '../view/format.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
 /** Reports that came this much after what they report are late. */
@@ -24,11 +24,11 @@ export function Timeline({ message }: { readonly message: Message }) {
         >
           <time dateTime={entry.at}>{momentText(entry.at, utc)}</time>
           <p>
-            <StatusWord status={entry.status} /> <span className="code">{inert(entry.status.name)}</span>
+            <StatusWord status={entry.status} /> <span className="code">{inert(codeName(entry.status))}</span>
           </p>
           {entry.error.id !== 0 && (
             <p>
-              {errorWords(entry.error.name)} <span className="code">{inert(entry.error.name)}</span>
+              {errorWords(codeName(entry.error))} <span className="code">{inert(codeName(entry.error))}</span>
             </p>
           )}
           <p className="quiet">{distances(entry, sentMs)}</p>

@@ -1,4 +1,4 @@
-import type { Log } from '../../../src/client/index.ts';
+import type { DeliveryError, Log, Status } from '../../../src/client/index.ts';
 
 /** The moment that a date of the API names. Not every browser reads an offset without its colon. */
 export function msOf(text: string): number {
@@ -91,6 +91,11 @@ export function deliveryMs({ sentAt, doneAt }: Log): number | undefined {
 export function wordsOf(name: string): string {
   const words = name.toLowerCase().replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What a code is called, also one that the server has no entry for. */
+export function codeName({ name, id, groupName }: Status | DeliveryError): string {
+  return name ?? (id === undefined ? groupName : String(id));
 }
 
 /** `EC_BLOCKED_USER` → `Blocked user` */

@@ -1,0 +1,65 @@
+import { type DeliveryError, deliveryErrorByKey, type Status, statusByKey } from '../domain/registry.ts';
+
+/** What a code says beyond the registry's entry for its key. */
+type OwnWords = Partial<
+  Pick<Status & DeliveryError, 'id' | 'name' | 'description' | 'action' | 'permanent' | 'furtherJson'>
+>;
+
+/** The short names are on every row that has any. */
+type Words = {
+  readonly s?: OwnWords;
+  readonly e?: OwnWords;
+  /** As version 0.1.0 wrote them over SQLite and over PostgreSQL: it knew registered codes alone. */
+  readonly statusDescription?: string;
+  readonly statusAction?: string;
+  readonly errorDescription?: string;
+  readonly status?: string;
+  readonly action?: string;
+  readonly error?: string;
+};
+
+/** What may have words of its own. */
+export type Worded = { readonly status?: Status | undefined; readonly error?: DeliveryError | undefined };
+
+/** JSON of what the codes' keys do not tell; `undefined` where they tell all, as nearly always. */
+export function wordsOf({ status, error }: Worded): string | undefined {
+  const s = status && own(status, statusByKey(status.key));
+  const e = error && own(error, deliveryErrorByKey(error.key));
+  if (s === undefined && e === undefined) return undefined;
+  const words: Words = { ...(s !== undefined && { s }), ...(e !== undefined && { e }) };
+  return JSON.stringify(words);
+}
+
+/** Each field of a code that its registered entry has otherwise, or not. */
+function own(code: Status | DeliveryError, entry: Status | DeliveryError): OwnWords | undefined {
+  if (code === entry) return undefined;
+  const known: Readonly<Record<string, unknown>> = entry;
+  const words = Object.fromEntries(Object.entries(code).filter(([field, value]) => known[field] !== value));
+  return Object.keys(words).length === 0 ? undefined : words;
+}
+
+/** The status of a stored key, with the words that stand beside it. */
+export function statusWith(key: number, wordsText: string | null | undefined): Status {
+  const status = statusByKey(key);
+  if (wordsText === null || wordsText === undefined) return status;
+  const words: Words = JSON.parse(wordsText);
+  const description = words.statusDescription ?? words.status;
+  const action = words.statusAction ?? words.action;
+  if (description === undefined && action === undefined && words.s === undefined) return status;
+  return {
+    ...status,
+    ...(description !== undefined && { description }),
+    ...(action !== undefined && { action }),
+    ...words.s,
+  };
+}
+
+/** As `statusWith`. */
+export function errorWith(key: number, wordsText: string | null | undefined): DeliveryError {
+  const error = deliveryErrorByKey(key);
+  if (wordsText === null || wordsText === undefined) return error;
+  const words: Words = JSON.parse(wordsText);
+  const description = words.errorDescription ?? words.error;
+  if (description === undefined && words.e === undefined) return error;
+  return { ...error, ...(description !== undefined && { description }), ...words.e };
+}

@@ -1,5 +1,5 @@
 import type { EpochMs, MessageState, Price } from '../../src/domain/message.ts';
-import { type DeliveryError, noError, type Status } from '../../src/domain/registry.ts';
+import { codeText, type DeliveryError, noError, type Status } from '../../src/domain/registry.ts';
 import type { DatedReport } from '../../src/domain/report.ts';
 
 /**
@@ -49,8 +49,7 @@ function compareVerdicts(a: Verdict, b: Verdict): number {
 }
 
 function compareCodes(a: Status | DeliveryError, b: Status | DeliveryError): number {
-  const words = (code: Status | DeliveryError) => JSON.stringify([code.description, 'action' in code && code.action]);
-  return a.key - b.key || (words(a) < words(b) ? -1 : Number(words(a) > words(b)));
+  return a.key - b.key || (codeText(a) < codeText(b) ? -1 : Number(codeText(a) > codeText(b)));
 }
 
 function comparePrices(a: Price, b: Price): number {

@@ -105,6 +105,12 @@ export const limits = Object.freeze({
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,
 
+  /** Reports that wait for their messages: on one message, of one account, and of all; and how long they wait. */
+  waitingOnMessageMax: 500,
+  waitingOfAccountMax: 10_000,
+  waitingMax: 50_000,
+  waitingMs: 3_600_000,
+
   /** Reports before it that a report is compared with, to tell whether it only repeats one. */
   repeatsSoughtMax: 32,
   /** Reports that the timeline of a message shows: the first ones and the newest; those between are counted. */
@@ -133,5 +139,6 @@ assert(limits.batchRecordsMax <= limits.groupRecordsMax && limits.groupRecordsMa
 assert(limits.ndjsonLineBytesMax > limits.contentBytesMax && limits.ndjsonLineBytesMax <= limits.jsonBodyBytesMax);
 assert(limits.summaryBucketsDefault <= limits.summaryBucketsMax);
 assert(limits.accountListenersMax <= limits.listenersMax && limits.listenerBytesMax <= limits.listenersBytesMax);
+assert(limits.waitingOnMessageMax <= limits.waitingOfAccountMax && limits.waitingOfAccountMax <= limits.waitingMax);
 assert(limits.repeatsSoughtMax <= limits.timelineNewestMax);
 assert(limits.catchUpBytesMax <= limits.listenerBytesMax && limits.streamChangesMax <= limits.pageLogsMax);

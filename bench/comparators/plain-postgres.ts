@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { outsideViolations } from '../../src/domain/acceptance.ts';
+import { takenViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
@@ -140,6 +140,7 @@ export class PlainPostgresStore implements Store {
       reports: figure('reports'),
       bytes: figure('bytes'),
       queuedRecords: 0,
+      waiting: { reports: 0, dropped: 0 },
       damaged: [],
     };
   }
@@ -208,7 +209,7 @@ async function recordBatch(client: pg.PoolClient, batch: RecordBatch): Promise<R
     }
   }
   await writeReports(client, targets);
-  return { ...counts, rejected };
+  return { ...counts, waiting: 0, rejected };
 }
 
 /** Inserts what can be a new message; gives the places of those that were new. */
@@ -263,7 +264,7 @@ function report(target: Target, submission: Submission, batch: RecordBatch) {
   const { known, row } = target;
   const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
   if (reported.outcome === 'refused') return reported.violations;
-  if (reported.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
+  if (reported.outcome === 'outside') return takenViolations;
   if (reported.outcome === 'repeated') return 'unchanged';
   const id = number(row, 'id');
   if (known.reports.length === 0) target.added.push(reportValues(id, 0, known.initial, number(row, 'received_at')));

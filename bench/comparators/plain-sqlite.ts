@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
-import { outsideViolations } from '../../src/domain/acceptance.ts';
+import { takenViolations } from '../../src/domain/acceptance.ts';
 import type { AccountId, EpochMs, MessageHistory, Submission, Violation } from '../../src/domain/message.ts';
 import { identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
 import type { Summary } from '../../src/domain/summary.ts';
@@ -69,7 +69,7 @@ export class PlainSqliteStore implements Store {
         else rejected.push({ index, messageId: submission.messageId, violations: outcome });
       }
     });
-    return { ...counts, rejected };
+    return { ...counts, waiting: 0, rejected };
   }
 
   async find(query: Query): Promise<Page> {
@@ -119,6 +119,7 @@ export class PlainSqliteStore implements Store {
       reports: figure('reports'),
       bytes: figure('bytes'),
       queuedRecords: 0,
+      waiting: { reports: 0, dropped: 0 },
       damaged: [],
     };
   }
@@ -173,7 +174,7 @@ export class PlainSqliteStore implements Store {
     const known = knownOf(row, this.#reportRows(id));
     const reported = reportOn(known, submission, batch.binding, batch.receivedAt);
     if (reported.outcome === 'refused') return reported.violations;
-    if (reported.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
+    if (reported.outcome === 'outside') return takenViolations;
     if (reported.outcome === 'repeated') return 'unchanged';
     const add = this.#statement(insert('report', reportColumns));
     if (known.reports.length === 0) add.run(...reportValues(id, 0, known.initial, number(row, 'received_at')));

@@ -64,6 +64,7 @@ export class ImportProgress {
   #recorded = 0;
   #updated = 0;
   #unchanged = 0;
+  #waiting = 0;
   #rejected = 0;
 
   constructor(totalBytes: number | undefined) {
@@ -85,6 +86,7 @@ export class ImportProgress {
     this.#recorded += result.recorded;
     this.#updated += result.updated;
     this.#unchanged += result.unchanged;
+    this.#waiting += result.waiting ?? 0;
     this.#bar.update(this.#bytes);
   }
 
@@ -106,13 +108,14 @@ export class ImportProgress {
       `${this.#recorded} recorded`,
       `${this.#updated} updated`,
       `${this.#unchanged} unchanged`,
+      ...(this.#waiting > 0 ? [`${this.#waiting} waiting for their messages`] : []),
       `${this.#rejected} rejected`,
     ];
     note(`${figures.join(', ')} ${pace(this.#records(), this.#bar.seconds)}`);
   }
 
   #records(): number {
-    return this.#recorded + this.#updated + this.#unchanged + this.#rejected;
+    return this.#recorded + this.#updated + this.#unchanged + this.#waiting + this.#rejected;
   }
 }
 

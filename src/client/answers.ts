@@ -32,13 +32,14 @@ export function readMessage(text: string): Message {
 export function readRecordResult(text: string): RecordResult {
   const body = parseJson(text);
   if (!isRecord(body) || !Array.isArray(body.rejected)) throw new UnexpectedAnswer('the outcome of recording');
-  const { recorded, updated, unchanged, rejectedCount } = body;
+  const { recorded, updated, unchanged, waiting, rejectedCount } = body;
   if (typeof recorded !== 'number' || typeof updated !== 'number' || typeof unchanged !== 'number')
     throw new UnexpectedAnswer('the outcome of recording');
   return {
     recorded,
     updated,
     unchanged,
+    ...(typeof waiting === 'number' && { waiting }),
     rejected: body.rejected.map(readRejection),
     ...(typeof rejectedCount === 'number' && { rejectedCount }),
   };

@@ -98,6 +98,8 @@ export type RecordResult = {
   readonly recorded: number;
   readonly updated: number;
   readonly unchanged: number;
+  /** Reports whose message was not there when they were taken, if any: they are applied when it is recorded. */
+  readonly waiting?: number;
   readonly rejected: readonly Rejection[];
   /** How many were rejected, when those are too many to list. */
   readonly rejectedCount?: number;

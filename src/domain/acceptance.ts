@@ -7,6 +7,8 @@ import {
   type DatedReport,
   dated,
   isRepeat,
+  isReport,
+  momentViolations,
   newMessageViolations,
   type Report,
   reportIn,
@@ -102,7 +104,9 @@ export function accept(course: Course, submission: Submission, { binding, receiv
 }
 
 /** Says no more than that an id cannot be given to another message. */
-const taken: readonly Violation[] = [{ property: 'messageId', violation: 'cannot be given to this message' }];
+export const takenViolations: readonly Violation[] = [
+  { property: 'messageId', violation: 'cannot be given to this message' },
+];
 
 /**
  * For a caller who may not read. A report is taken whatever it repeats of the message, which it cannot change: whether
@@ -115,16 +119,45 @@ function unreadViolations(
 ): readonly Violation[] {
   const { sender, destination, contentJson, messageId } = submission;
   const isWhole = sender !== undefined && destination !== undefined && contentJson !== undefined;
-  if (isWhole && contradictions(identity, submission).length > 0) return taken;
+  if (isWhole && contradictions(identity, submission).length > 0) return takenViolations;
   return reportViolations(identity, { messageId, ...reportIn(submission) }, receivedAt);
 }
 
-/** What is told of a submission on a message outside what the caller is bound to: what is told where there is none. */
-export function outsideViolations(
+/**
+ * What becomes of a record whose message is not there, or lies outside what the caller is bound to: the two are told
+ * apart by nothing. It is a new message, a report that waits for its message, or refused.
+ */
+export function judgeUnknown(
   submission: Submission,
   receivedAt: EpochMs,
   sentSince: EpochMs,
-): readonly Violation[] {
-  const violations = newMessageViolations(submission, receivedAt, sentSince);
-  return violations.length > 0 ? violations : taken;
+): 'message' | 'report' | readonly Violation[] {
+  const report = isReport(submission);
+  const violations = (report ? momentViolations : newMessageViolations)(submission, receivedAt, sentSince);
+  if (violations.length > 0) return violations;
+  return report ? 'report' : 'message';
+}
+
+/** A report that came before its message, with what its caller may report on. */
+export type WaitingReport = Arrival & { readonly submission: Submission };
+
+/** What is told of a report that cannot wait, since too many do already. */
+export const noRoomViolations: readonly Violation[] = [
+  { property: 'messageId', violation: 'is not that of a message, and too many reports wait for theirs already' },
+];
+
+/** Whether a report has waited too long for a message that comes now. */
+export function isOverdue({ receivedAt }: WaitingReport, now: EpochMs): boolean {
+  return now - receivedAt > limits.waitingMs;
+}
+
+/** The texts of two equal reports of equal callers are equal, whenever these came. */
+export function waitingText({ submission, binding, mayRead = true }: Omit<WaitingReport, 'receivedAt'>): string {
+  return JSON.stringify([submission, binding, mayRead]);
+}
+
+/** Reads what `waitingText` made. */
+export function waitingReport(text: string, receivedAt: EpochMs): WaitingReport {
+  const [submission, binding, mayRead]: [Submission, Binding, boolean] = JSON.parse(text);
+  return { submission, binding, mayRead, receivedAt };
 }

@@ -26,10 +26,29 @@ export function newMessageViolations(
     if (submission[property] === undefined) violations.push({ property, violation: 'is required for a new message' });
   if (submission.contentJson === undefined)
     violations.push({ property: 'content', violation: 'is required for a new message' });
-  const sentAt = submission.sentAt ?? receivedAt;
-  if (sentAt < sentSince) violations.push({ property: 'sentAt', violation: 'is older than the log keeps messages' });
-  violations.push(...momentsAhead(submission, receivedAt));
+  violations.push(...momentViolations(submission, receivedAt, sentSince));
   return violations;
+}
+
+/** Of a message that is not there: it may be past retention, and what is said of it may lie ahead. */
+export function momentViolations(
+  submission: Submission,
+  receivedAt: EpochMs,
+  sentSince: EpochMs,
+): readonly Violation[] {
+  const violations = momentsAhead(submission, receivedAt);
+  if ((submission.sentAt ?? receivedAt) >= sentSince) return violations;
+  return [{ property: 'sentAt', violation: 'is older than the log keeps messages' }, ...violations];
+}
+
+/**
+ * Whether a record says what became of a message, and has nothing of what every new message must have. Such a record
+ * may come before its message.
+ */
+export function isReport(submission: Submission): boolean {
+  const { sender, destination, contentJson } = submission;
+  if (sender !== undefined || destination !== undefined || contentJson !== undefined) return false;
+  return Object.keys(reportIn(submission)).length > 0;
 }
 
 const moments = ['sentAt', 'doneAt', 'seenAt', 'at'] as const;

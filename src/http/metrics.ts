@@ -14,7 +14,7 @@ export type RequestOutcome = {
   readonly durationMs: number;
 };
 
-export type RecordCounts = Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'rejected', number>>;
+export type RecordCounts = Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'waiting' | 'rejected', number>>;
 
 /** What `/metrics` tells. */
 export type Metrics = {
@@ -122,6 +122,11 @@ function storeMetrics(registers: Registry[]) {
   const segments = gauge('segments', 'Segments of the log');
   const held = gauge('messages', 'Messages held');
   const heldReports = gauge('reports', 'Reports held');
+  const waiting = gauge('waiting_reports', 'Reports that wait for their messages');
+  const droppedReports = counter(
+    'waiting_reports_dropped_total',
+    'Reports that waited too long for their messages, or did not fit them',
+  );
   const bytes = gauge('bytes', 'Bytes on disk');
   const free = gauge('free_bytes', 'Bytes free on the disk of the data folder; 0 where the log is in a database');
   const oldest = gauge(
@@ -149,6 +154,9 @@ function storeMetrics(registers: Registry[]) {
       segments.set(stats.segments);
       held.set(stats.messages);
       heldReports.set(stats.reports);
+      waiting.set(stats.waiting.reports);
+      droppedReports.reset();
+      droppedReports.inc(stats.waiting.dropped);
       bytes.set(stats.bytes);
       free.set(stats.freeBytes ?? 0);
       oldest.set((stats.oldestSentAt ?? 0) / 1000);

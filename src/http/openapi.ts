@@ -75,7 +75,7 @@ function readLogs(): object {
 function recordLogs(): object {
   return {
     operationId: 'recordLogs',
-    summary: 'Records messages, and reports on known ones; answered 200, they are durable',
+    summary: 'Records messages, and reports on them, which may come before; answered 200, they are durable',
     security: security(writeScopes),
     requestBody: {
       required: true,

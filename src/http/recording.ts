@@ -6,6 +6,7 @@ import { parseRecordText, type Unregistered } from '../wire/log-record.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { Line } from './lines.ts';
+import type { RecordCounts } from './metrics.ts';
 import { RejectionList } from './rejection-list.ts';
 
 /** Batches of one request that the store has at once: enough to keep it busy, few enough to bound memory. */
@@ -29,7 +30,7 @@ export class Recording {
   readonly #principal: Principal;
   readonly #underWay = new Set<Promise<void>>();
   readonly #rejections = new RejectionList();
-  readonly #counts = { recorded: 0, updated: 0, unchanged: 0, rejected: 0 };
+  readonly #counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: 0 };
   readonly #unregistered = { status: 0, error: 0, 'content type': 0 };
   #batch: Batch = { submissions: [], indexes: [] };
   #batchChars = 0;
@@ -101,9 +102,10 @@ export class Recording {
       throw new ApiError('E400', { violations: [{ property: 'results', violation: 'must have at least one record' }] });
     const listed = this.#rejections.first();
     if (this.#counts.rejected === this.#taken) throw new ApiError('E400', { violations: told(listed) });
-    const { rejected, ...accepted } = this.#counts;
+    const { waiting, rejected, ...accepted } = this.#counts;
     return JSON.stringify({
       ...accepted,
+      ...(waiting > 0 && { waiting }),
       rejected: listed.map(listedRejection),
       ...(rejected > listed.length && { rejectedCount: rejected }),
     });
@@ -127,7 +129,7 @@ export class Recording {
   }
 
   /** What came of the records so far, for the metrics. */
-  get counts(): Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'rejected', number>> {
+  get counts(): RecordCounts {
     return this.#counts;
   }
 
@@ -156,10 +158,11 @@ export class Recording {
     );
   }
 
-  #count({ recorded, updated, unchanged, rejected }: RecordOutcome, indexes: readonly number[]): void {
+  #count({ recorded, updated, unchanged, waiting, rejected }: RecordOutcome, indexes: readonly number[]): void {
     this.#counts.recorded += recorded;
     this.#counts.updated += updated;
     this.#counts.unchanged += unchanged;
+    this.#counts.waiting += waiting;
     for (const rejection of rejected) {
       const index = indexes[rejection.index];
       if (index === undefined) throw new RangeError('the store rejected a record that it was not given');

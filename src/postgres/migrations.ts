@@ -268,6 +268,22 @@ CREATE INDEX mirror_followed_due ON mirror_followed (mirror_id, due_at);
 /** A program that knows registered codes alone fails at messages that have others: nothing is changed but that it is told. */
 const otherCodes = '';
 
+/**
+ * Reports that wait for their messages, by the clock of the database. A program of before leaves them alone: it records
+ * a message without those that wait for it.
+ */
+const waitingReports = `
+CREATE TABLE waiting_report (
+  account_id bigint NOT NULL,
+  number bigint NOT NULL,
+  received_at bigint NOT NULL,
+  taken_at timestamptz NOT NULL DEFAULT now(),
+  message_id text COLLATE "C" NOT NULL,
+  said text COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_id, message_id, number)
+);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -277,4 +293,5 @@ export const migrations: readonly Migration[] = [
   { number: 6, name: 'heartbeat', sql: heartbeat },
   { number: 7, name: 'mirrors', sql: mirrors },
   { number: 8, name: 'other codes', sql: otherCodes, breaking: true },
+  { number: 9, name: 'waiting reports', sql: waitingReports },
 ];

@@ -25,13 +25,21 @@ import type { LogForm } from '../wire/log-text.ts';
 export interface Store {
   /**
    * Records new messages and applies reports to known ones, in the batch's order: a message and its report may stand
-   * in the same batch. Resolves when every accepted record is durable. When it rejects, any part of the batch may
-   * have been recorded, and sending the whole batch again is safe.
+   * in the same batch, in either order. Resolves when every accepted record is durable. When it rejects, any part of
+   * the batch may have been recorded, and sending the whole batch again is safe.
    *
    * - Known means: this account has that `messageId` in the log and not past retention.
    * - A batch is at most `limits.batchRecordsMax` long. `account` with `binding`: submissions must already carry the
    *   bound ids; a known message outside the binding is answered for as if it were not there, and left alone.
    * - What becomes of a report is `accept` of `domain/acceptance.ts`; every accepted report joins the timeline.
+   * - A report on a message that is not known waits for it: a record that says what became of a message, and has none of
+   *   `sender`, `destination` and content. It is durable as all the rest is. When the message is recorded, by whatever
+   *   call, the reports that wait for it are applied in the order they came, each as it would have been had it come
+   *   after the message: with its own `receivedAt`, and only within the binding of its own caller. One that waits is as
+   *   one that was never said until then; it shows nowhere. What does not fit its message is dropped when that comes.
+   * - To a caller with a binding, a message outside it is as one that is not known: reports on it wait, and join nothing.
+   * - Waiting is bounded by `limits.waiting…`: a report beyond them is rejected, and one that waited `limits.waitingMs`
+   *   is dropped, which `stats` counts. The same report said again waits once.
    */
   record(batch: RecordBatch): Promise<RecordOutcome>;
 
@@ -102,6 +110,8 @@ export type RecordOutcome = {
   readonly updated: number;
   /** Repeated messages and reports, and reports that came too late to change the log. */
   readonly unchanged: number;
+  /** Reports whose message was not there when they were taken: they wait for it, or it came with them. */
+  readonly waiting: number;
   /** `index` counts within the batch; properties are relative to the record (`sender`, `price.currency`). */
   readonly rejected: readonly Rejection[];
 };
@@ -173,6 +183,8 @@ export type StoreStats = {
   readonly oldestSentAt?: EpochMs;
   /** Records taken but not yet durable. */
   readonly queuedRecords: number;
+  /** Reports that wait for their messages, and how many this process dropped: they waited too long, or did not fit. */
+  readonly waiting: { readonly reports: number; readonly dropped: number };
   /** Parts of the log that were set aside because they are damaged. */
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   /** Set while records cannot be stored (a full disk, say): the reason. */

@@ -189,6 +189,13 @@ export const outcomeSchema = Type.Object({
   recorded: count,
   updated: count,
   unchanged: count,
+  waiting: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Reports whose message was not there when they were taken; they are applied when it is recorded. Absent when there are none.',
+    }),
+  ),
   rejected: Type.Array(
     Type.Object({ index: count, messageId: Type.Optional(Type.String()), violations: Type.Array(violationSchema) }),
   ),

@@ -28,18 +28,31 @@ describe('what came of the records', () => {
     });
     expect(answer.statusCode).toBe(200);
     const { rejected, ...counts } = answer.json();
-    expect(counts).toEqual({ recorded: 1, updated: 1, unchanged: 1 });
+    expect(counts).toEqual({ recorded: 1, updated: 1, unchanged: 1, waiting: 1 });
     const reasons = rejected.map(({ index, messageId, violations }: Rejected) => [
       index,
       messageId,
       violations.map(({ property }) => property).join(),
     ]);
     expect(reasons).toEqual([
-      [3, 'unknown', 'sender,destination,content'],
       [4, 'bad', 'price.currency'],
       [5, 'new', 'sender'],
       [6, undefined, 'record'],
     ]);
+  });
+
+  test('a report, then its message → waits, and is on it; nothing waits → nothing is said of it', async () => {
+    const report = { messageId: 'm', status: 5, doneAt: '2023-02-02T11:00:00Z' };
+    const first = await server.post({ results: [report] });
+    expect([first.statusCode, first.json()]).toEqual([
+      200,
+      { recorded: 0, updated: 0, unchanged: 0, waiting: 1, rejected: [] },
+    ]);
+    const then = await server.post({ results: [message('m')] });
+    expect(then.json()).toEqual({ recorded: 1, updated: 0, unchanged: 0, rejected: [] });
+    const { status, doneAt, timeline } = (await server.call('/messenger/1/messages/m')).json();
+    expect([status.id, doneAt, timeline.length]).toEqual([5, '2023-02-02T11:00:00.000+0000', 2]);
+    expect((await server.post({ results: [{ messageId: 'n', sender: 's', status: 5 }] })).statusCode).toBe(400);
   });
 
   test('the same as NDJSON → the same outcome', async () => {
@@ -291,13 +304,13 @@ describe('a bound key', () => {
       expect(log.platform).toEqual({ entityId: 'e1', applicationId: 'a1' });
   });
 
-  test("a report on another application's message → rejected, and it says nothing of it", async () => {
+  test("a report on another application's message → as on one that nobody has", async () => {
     await server.record([message('other', { platform: { applicationId: 'a2' } })]);
     const report = { messageId: 'other', status: 5 };
     const answer = await server.post({ results: [message('mine'), report] }, 'App bound');
-    expect(answer.json()).toMatchObject({ recorded: 1, rejected: [{ index: 1, messageId: 'other' }] });
-    const missing = await server.post({ results: [message('mine'), { ...report, messageId: 'missing' }] }, 'App bound');
-    expect(answer.json().rejected[0].violations).toEqual(missing.json().rejected[0].violations);
+    expect(answer.json()).toEqual({ recorded: 1, updated: 0, unchanged: 0, waiting: 1, rejected: [] });
+    const nobodys = await server.post({ results: [message('mine too'), { ...report, messageId: 'x' }] }, 'App bound');
+    expect(nobodys.body).toBe(answer.body);
   });
 });
 

@@ -48,7 +48,7 @@ describe('two accounts with equal ids', () => {
 
   test('a report on a message that only the other has → as on one that nobody has', async () => {
     const answer = await server.post({ results: [message('m3'), { messageId: 'm2', status: 5 }] }, 'App two');
-    expect(answer.json()).toMatchObject({ recorded: 1, rejected: [{ messageId: 'm2' }] });
+    expect(answer.json()).toMatchObject({ recorded: 1, updated: 0, waiting: 1, rejected: [] });
     const { status } = (await server.call('/messenger/1/messages/m2', by('one'))).json();
     expect(status.name).toBe('PENDING_ACCEPTED');
   });

@@ -11,6 +11,7 @@ import { retentionTests } from './conformance/retention.ts';
 import { summaryTests } from './conformance/summary.ts';
 import { valueTests } from './conformance/values.ts';
 import { volumeTests } from './conformance/volume.ts';
+import { waitingTests } from './conformance/waiting.ts';
 import { walkTests } from './conformance/walks.ts';
 import { wallTests } from './conformance/walls.ts';
 
@@ -25,6 +26,7 @@ export function conformance(name: string, openEngine: OpenEngine): void {
     recordingTests(openEngine);
     reportTests(openEngine);
     wallTests(openEngine);
+    waitingTests(openEngine);
     readingTests(openEngine);
     valueTests(openEngine);
     impossibleTests(openEngine);

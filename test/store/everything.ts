@@ -64,6 +64,11 @@ async function everything(store: Store): Promise<void> {
   await record(store, [message('old', { sentAt: now })], { sentSince: horizon + 1 });
   await record(store, [{ messageId: 'm3', status: delivered }, message('new'), { messageId: 'new', status: rejected }]);
   await record(store, [{ messageId: 'm3', seenAt: now }]);
+  await record(store, [
+    { messageId: 'later', status: delivered },
+    { messageId: 'never', status: delivered },
+  ]);
+  await recordAll(store, [message('later')]);
   await store.changes({ account, sentSince: horizon, limit: 10, after: next });
   await store.history(account, 'm3', horizon);
   const conditions = [

@@ -122,6 +122,7 @@ describe('the statements of the log', () => {
       ['SELECT coalesce(sum(c.messages), 0)::bigint', ['tally', 'summed', 'recording']],
       ['SELECT r.account_id, max(r.tx) FROM recording r', ['recording']],
       ['SELECT s.account_id FROM summed s', ['summed']],
+      ['SELECT w.account_id, count(*) FROM waiting_report w', ['waiting_report']],
       ['SELECT 1 FROM recording r WHERE r.generation', ['recording']],
       ['SELECT DISTINCT r.generation FROM summed s', ['summed', 'recording']],
       ['SELECT DISTINCT t.generation FROM tally t', ['tally']],

@@ -1,4 +1,14 @@
-import { accept, type Course, newCourse, outsideViolations } from '../../src/domain/acceptance.ts';
+import {
+  accept,
+  type Course,
+  isOverdue,
+  judgeUnknown,
+  newCourse,
+  noRoomViolations,
+  takenViolations,
+  type WaitingReport,
+  waitingText,
+} from '../../src/domain/acceptance.ts';
 import { evidenceOf, settled } from '../../src/domain/evidence.ts';
 import { type Filter, matches, matchesIdentity } from '../../src/domain/filter.ts';
 import type {
@@ -13,7 +23,7 @@ import type {
   Violation,
 } from '../../src/domain/message.ts';
 import { noError } from '../../src/domain/registry.ts';
-import { type DatedReport, identityIn, initialState, newMessageViolations } from '../../src/domain/report.ts';
+import { type DatedReport, identityIn, initialState } from '../../src/domain/report.ts';
 import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import { limits } from '../../src/limits.ts';
@@ -58,11 +68,17 @@ type AccountRows = {
   readonly known: Map<string, Row>;
 };
 
+/** A report with the account it is of. */
+type Held = WaitingReport & { readonly account: AccountId };
+
 /** What the store holds, apart from the store, so that it can be opened again on the same data. */
 class Contents {
   readonly accounts = new Map<AccountId, AccountRows>();
   rowSequence = 0;
   reportSequence = 0;
+  /** In the order they came. */
+  readonly waiting: Held[] = [];
+  dropped = 0;
   readonly watchers = new Set<{ readonly account: AccountId; readonly wake: () => void }>();
 
   account(id: AccountId): AccountRows {
@@ -110,7 +126,7 @@ export class MemoryStore implements Store {
   async record(batch: RecordBatch): Promise<RecordOutcome> {
     await this.#admit();
     const rejected: Rejection[] = [];
-    const counts = { recorded: 0, updated: 0, unchanged: 0 };
+    const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     for (const [index, submission] of batch.submissions.entries()) {
       const outcome = recordOne(this.#contents, batch, submission);
       if (typeof outcome === 'string') counts[outcome]++;
@@ -186,6 +202,7 @@ export class MemoryStore implements Store {
       bytes: rows.reduce((sum, row) => sum + JSON.stringify(row).length, 0),
       ...(rows.length > 0 && { oldestSentAt }),
       queuedRecords: this.#hooks.queuedRecords?.() ?? 0,
+      waiting: { reports: this.#contents.waiting.length, dropped: this.#contents.dropped },
       damaged: [],
     };
   }
@@ -225,23 +242,49 @@ export class MemoryStore implements Store {
   }
 }
 
-type Accepted = 'recorded' | 'updated' | 'unchanged';
+type Accepted = 'recorded' | 'updated' | 'unchanged' | 'waiting';
 
 function recordOne(contents: Contents, batch: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
   const account = contents.account(batch.account);
   const known = account.known.get(submission.messageId);
-  if (known !== undefined && known.identity.sentAt >= batch.sentSince)
-    return reportOn(contents, known, batch, submission);
-  const violations = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
-  if (violations.length > 0) return violations;
-  const row = newRow(++contents.rowSequence, submission, batch.receivedAt);
+  if (known !== undefined && known.identity.sentAt >= batch.sentSince) {
+    const outcome = reportOn(contents, known, { ...batch, submission });
+    if (outcome !== 'outside') return outcome;
+    const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
+    return judged === 'message' ? takenViolations : judged === 'report' ? wait(contents, batch, submission) : judged;
+  }
+  const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
+  if (judged === 'report') return wait(contents, batch, submission);
+  if (judged !== 'message') return judged;
+  const row = newRow(++contents.rowSequence, submission, batch);
   account.rows.push(row);
   account.steps.push({ row, asOf: contents.reportSequence });
   account.known.set(submission.messageId, row);
+  for (const report of contents.waiting.filter(one => one.submission.messageId === submission.messageId)) {
+    if (report.account !== batch.account) continue;
+    const joined = !isOverdue(report, batch.receivedAt) && reportOn(contents, row, report);
+    if (joined !== 'outside') contents.waiting.splice(contents.waiting.indexOf(report), 1);
+    if (typeof joined !== 'string') contents.dropped++;
+  }
   return 'recorded';
 }
 
-function newRow(sequence: number, submission: Submission, receivedAt: EpochMs): Row {
+function wait(contents: Contents, batch: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
+  const { account, binding, receivedAt, mayRead = true } = batch;
+  const report = { account, binding, receivedAt, mayRead, submission };
+  const own = contents.waiting.filter(one => one.account === account);
+  const onMessage = own.filter(one => one.submission.messageId === submission.messageId);
+  if (onMessage.some(one => waitingText(one) === waitingText(report))) return 'waiting';
+  const full =
+    onMessage.length >= limits.waitingOnMessageMax ||
+    own.length >= limits.waitingOfAccountMax ||
+    contents.waiting.length >= limits.waitingMax;
+  if (full) return noRoomViolations;
+  contents.waiting.push(report);
+  return 'waiting';
+}
+
+function newRow(sequence: number, submission: Submission, { receivedAt }: RecordBatch): Row {
   const identity = identityIn(submission, receivedAt);
   const initial = initialState(submission, identity.sentAt);
   const { at, status, error } = initial;
@@ -252,12 +295,11 @@ function newRow(sequence: number, submission: Submission, receivedAt: EpochMs): 
 function reportOn(
   contents: Contents,
   row: Row,
-  batch: RecordBatch,
-  submission: Submission,
-): Accepted | readonly Violation[] {
-  const accepted = accept(row.course, submission, batch);
+  report: Held,
+): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
+  const accepted = accept(row.course, report.submission, report);
   if (accepted.outcome === 'refused') return accepted.violations;
-  if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
+  if (accepted.outcome === 'outside') return 'outside';
   if (accepted.outcome === 'repeated') return 'unchanged';
   const { said, course } = accepted;
   row.course = course;
@@ -266,10 +308,10 @@ function reportOn(
     at: said.at,
     status: said.status ?? course.state.status,
     error: said.error ?? (said.status === undefined ? course.state.error : noError),
-    receivedAt: batch.receivedAt,
+    receivedAt: report.receivedAt,
   });
   if (accepted.outcome === 'updated')
-    contents.account(batch.account).steps.push({ row, asOf: contents.reportSequence });
+    contents.account(report.account).steps.push({ row, asOf: contents.reportSequence });
   return accepted.outcome;
 }
 

@@ -5,7 +5,16 @@ import type { Session } from '../../postgres/session.ts';
 import { planningSettings } from './planning.ts';
 
 /** Spread over the workers by account, all alike: what belongs to one account lies on one of them, of every table. */
-export const distributedTables = ['message', 'message_key', 'report', 'recording', 'summed', 'tally', 'cell'] as const;
+export const distributedTables = [
+  'message',
+  'message_key',
+  'report',
+  'recording',
+  'summed',
+  'tally',
+  'cell',
+  'waiting_report',
+] as const;
 
 export const citusIsThere = `SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')`;
 

@@ -1,5 +1,6 @@
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
 import type { Summary } from '../../domain/summary.ts';
+import { limits } from '../../limits.ts';
 import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { lockKey } from '../../postgres/locks.ts';
@@ -35,6 +36,7 @@ import type { Slice } from './slices.ts';
 import { Summaries } from './summaries.ts';
 import { hourMs, Sums } from './sums.ts';
 import { Upkeep } from './upkeep.ts';
+import { WaitingUpkeep } from './waiting-upkeep.ts';
 import { Watchers } from './watchers.ts';
 import { Watermark } from './watermark.ts';
 
@@ -113,6 +115,7 @@ class PostgresStore implements Store {
   readonly #watchers: Watchers;
   readonly #summaries: Summaries;
   readonly #upkeep: Upkeep;
+  readonly #waiting: WaitingUpkeep;
   readonly #addingUp: Upkeep;
   #closing: Promise<void> | undefined;
 
@@ -135,7 +138,20 @@ class PostgresStore implements Store {
       this.#sums.tell(slice);
       this.#watchers.tell(account);
     };
-    const surroundings = { database, layouts, partitions: this.#partitions, sums: this.#sums, observer, recorded };
+    this.#waiting = new WaitingUpkeep(database, layouts, batch => this.#recorder.record(batch));
+    const waiting = {
+      isFull: () => this.#waiting.reports >= limits.waitingMax,
+      dropped: (count: number) => this.#waiting.drop(count),
+    };
+    const surroundings = {
+      database,
+      layouts,
+      partitions: this.#partitions,
+      sums: this.#sums,
+      observer,
+      recorded,
+      waiting,
+    };
     this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
     this.#reader = new Reader(database, layouts);
     this.#figures = new Figures(database);
@@ -143,6 +159,7 @@ class PostgresStore implements Store {
       await this.#partitions.refresh();
       await this.#partitions.ensure([now(), now() + partitionMs]);
       await this.#generations.advanceIfDue();
+      await this.#waiting.work();
     });
     this.#addingUp = new Upkeep(addUpMs, observer, () => this.#sums.addUpDue());
   }
@@ -195,12 +212,13 @@ class PostgresStore implements Store {
   async stats(): Promise<StoreStats> {
     this.#refuseWhenClosed();
     await this.#recorder.probe();
-    const figures = await this.#figures.read();
+    const [figures, reports] = await Promise.all([this.#figures.read(), this.#waiting.count()]);
     const { queuedRecords, writeFailure } = this.#recorder;
     const { reads } = this.#database;
     return {
       ...figures,
       queuedRecords,
+      waiting: { reports, dropped: this.#waiting.dropped },
       damaged: [],
       ...(writeFailure !== undefined && { writeFailure }),
       ...(reads !== undefined && { reads }),

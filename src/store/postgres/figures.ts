@@ -16,7 +16,7 @@ export class Figures {
     this.#database = database;
   }
 
-  async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'damaged'>> {
+  async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'waiting' | 'damaged'>> {
     const [[messages, reports, oldest] = []] = await this.#database.read({
       text: `
         SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint, min(c.oldest_sent_at)

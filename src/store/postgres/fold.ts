@@ -1,11 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
-import { accept, type Course, newCourse, outsideViolations } from '../../domain/acceptance.ts';
+import {
+  accept,
+  type Course,
+  isOverdue,
+  judgeUnknown,
+  newCourse,
+  noRoomViolations,
+  takenViolations,
+  type WaitingReport,
+  waitingReport,
+  waitingText,
+} from '../../domain/acceptance.ts';
 import type { Evidence } from '../../domain/evidence.ts';
 import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
-import { type DatedReport, identityIn, initialState, newMessageViolations } from '../../domain/report.ts';
+import { type DatedReport, identityIn, initialState } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../store.ts';
 import type { Place } from './log-row.ts';
+import type { HeldReport } from './waiting.ts';
 
 /** What the log already has of one message. */
 export type KnownMessage = {
@@ -54,59 +66,142 @@ export type Written = {
 };
 
 /** What a group of batches comes to, with an answer for each. */
-export type Folded = Written & { readonly outcomes: readonly RecordOutcome[] };
+export type Folded = Written & {
+  readonly outcomes: readonly RecordOutcome[];
+  /** Reports that wait for their messages from now on. */
+  readonly waits: readonly HeldReport[];
+  /** Reports that wait no more. */
+  readonly joins: readonly HeldReport[];
+  /** Of all that waited, those that were dropped. */
+  readonly dropped: number;
+};
 
-type Outcome = 'recorded' | 'updated' | 'unchanged';
+/** What a group may find, and do, where a message is not there. */
+export type Ground = {
+  /** Where a message that is not known is recorded. */
+  readonly placeOf: (messageId: string) => Place;
+  /** What waits for the messages of the group already, in the order it came. */
+  readonly held: readonly HeldReport[];
+  /** Further reports that may wait. */
+  readonly room: number;
+  /** The number of a record: by the batch, and by its index there. */
+  readonly numberOf: (batch: number, index: number) => number;
+};
+
+type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting';
 
 /**
  * Applies a group's submissions in their order, in memory: to what the log has of them, `known` by message id, and to
- * each other. `placeOf` gives where a message that is not known is recorded.
+ * each other.
  */
 export function fold(
   batches: readonly RecordBatch[],
   known: ReadonlyMap<string, KnownMessage>,
-  placeOf: (messageId: string) => Place,
+  ground: Ground,
 ): Folded {
-  const tracks = new Map<string, Track>();
-  for (const [messageId, message] of known) tracks.set(messageId, new Track(message, undefined));
-  const steps: Step[] = [];
-  const outcomes = batches.map(batch => foldBatch(batch, tracks, placeOf, steps));
-  const all = [...tracks.values()];
-  return {
-    outcomes,
-    messages: all.flatMap(track => track.recorded() ?? []),
-    reports: all.flatMap(track => track.newReports),
-    changes: all.flatMap(track => track.change() ?? []),
-    steps,
-  };
+  const folding = new Folding(known, ground);
+  const outcomes = batches.map((batch, i) => folding.batch(batch, index => ground.numberOf(i, index)));
+  return { outcomes, ...folding.result() };
 }
 
-function foldBatch(
-  batch: RecordBatch,
-  tracks: Map<string, Track>,
-  placeOf: (messageId: string) => Place,
-  steps: Step[],
-): RecordOutcome {
-  const counts = { recorded: 0, updated: 0, unchanged: 0 };
-  const rejected: Rejection[] = [];
-  for (const [index, submission] of batch.submissions.entries()) {
-    const { messageId } = submission;
-    let track = tracks.get(messageId);
-    let outcome: Outcome | readonly Violation[];
-    if (track !== undefined) outcome = track.report(batch, submission);
-    else {
-      outcome = newMessageViolations(submission, batch.receivedAt, batch.sentSince);
-      if (outcome.length === 0) {
-        track = Track.recording(batch, submission, placeOf(messageId));
-        tracks.set(messageId, track);
-        outcome = 'recorded';
-      }
-    }
-    if (track !== undefined && (outcome === 'recorded' || outcome === 'updated')) steps.push(track.step);
-    if (typeof outcome === 'string') counts[outcome]++;
-    else rejected.push({ index, messageId, violations: outcome });
+class Folding {
+  readonly #ground: Ground;
+  readonly #tracks = new Map<string, Track>();
+  readonly #steps: Step[] = [];
+  /** By message id. */
+  readonly #waiting: Map<string, HeldReport[]>;
+  readonly #held: ReadonlySet<HeldReport>;
+  readonly #joined = new Set<HeldReport>();
+  #room: number;
+  #dropped = 0;
+
+  constructor(known: ReadonlyMap<string, KnownMessage>, ground: Ground) {
+    for (const [messageId, message] of known) this.#tracks.set(messageId, new Track(message, undefined));
+    this.#ground = ground;
+    this.#held = new Set(ground.held);
+    this.#waiting = Map.groupBy(ground.held, ({ messageId }) => messageId);
+    this.#room = ground.room;
   }
-  return { ...counts, rejected };
+
+  batch(batch: RecordBatch, numberOf: (index: number) => number): RecordOutcome {
+    const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
+    const rejected: Rejection[] = [];
+    for (const [index, submission] of batch.submissions.entries()) {
+      const outcome = this.#fold(batch, submission, numberOf(index));
+      if (typeof outcome === 'string') counts[outcome]++;
+      else rejected.push({ index, messageId: submission.messageId, violations: outcome });
+    }
+    return { ...counts, rejected };
+  }
+
+  result(): Omit<Folded, 'outcomes'> {
+    const all = [...this.#tracks.values()];
+    const waiting = [...this.#waiting.values()].flat();
+    return {
+      messages: all.flatMap(track => track.recorded() ?? []),
+      reports: all.flatMap(track => track.newReports),
+      changes: all.flatMap(track => track.change() ?? []),
+      steps: this.#steps,
+      waits: waiting.filter(report => !this.#held.has(report)),
+      joins: [...this.#joined].filter(report => this.#held.has(report)),
+      dropped: this.#dropped,
+    };
+  }
+
+  #fold(batch: RecordBatch, submission: Submission, number: number): Outcome | readonly Violation[] {
+    const { messageId } = submission;
+    const track = this.#tracks.get(messageId);
+    const outcome = track === undefined ? 'outside' : this.#report(track, { ...batch, submission });
+    if (outcome !== 'outside') return outcome;
+    const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
+    if (judged === 'report') return this.#wait(batch, submission, number);
+    if (judged !== 'message') return judged;
+    return track === undefined ? this.#record(batch, submission) : takenViolations;
+  }
+
+  #record(batch: RecordBatch, submission: Submission): Outcome {
+    const { messageId } = submission;
+    const track = Track.recording(batch, submission, this.#ground.placeOf(messageId));
+    this.#tracks.set(messageId, track);
+    this.#steps.push(track.step);
+    for (const held of [...(this.#waiting.get(messageId) ?? [])]) {
+      const report = waitingReport(held.said, held.receivedAt);
+      const joined = isOverdue(report, batch.receivedAt) ? [] : this.#report(track, report);
+      // To its caller the message is not there: it waits on, as it would then.
+      if (joined === 'outside') continue;
+      this.#leave(held);
+      if (typeof joined !== 'string') this.#dropped++;
+    }
+    return 'recorded';
+  }
+
+  #report(track: Track, report: WaitingReport): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
+    const outcome = track.report(report);
+    if (outcome === 'updated') this.#steps.push(track.step);
+    return outcome;
+  }
+
+  #wait(batch: RecordBatch, submission: Submission, number: number): 'waiting' | readonly Violation[] {
+    const { messageId } = submission;
+    const { receivedAt } = batch;
+    const said = waitingText({ ...batch, submission });
+    const others = this.#waiting.get(messageId) ?? [];
+    if (others.some(other => other.said === said)) return 'waiting';
+    if (others.length >= limits.waitingOnMessageMax || this.#room === 0) return noRoomViolations;
+    this.#room--;
+    this.#waiting.set(messageId, [...others, { messageId, number, receivedAt, said }]);
+    return 'waiting';
+  }
+
+  #leave(held: HeldReport): void {
+    const { messageId } = held;
+    this.#joined.add(held);
+    this.#waiting.set(
+      messageId,
+      (this.#waiting.get(messageId) ?? []).filter(one => one !== held),
+    );
+    this.#room++;
+  }
 }
 
 /** One message on its way through a group. */
@@ -131,20 +226,19 @@ class Track {
     return new Track({ place, course, unsummed: 0 }, batch.receivedAt);
   }
 
-  report(batch: RecordBatch, submission: Submission): Outcome | readonly Violation[] {
-    const accepted = accept(this.#course, submission, batch);
+  report({ submission, ...arrival }: WaitingReport): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
+    const accepted = accept(this.#course, submission, arrival);
     if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
+    if (accepted.outcome === 'outside') return 'outside';
     if (accepted.outcome === 'repeated') return 'unchanged';
     const { said, before, course } = accepted;
-    const { receivedAt } = batch;
     const sumsUp = ++this.#unsummed >= limits.repeatsSoughtMax;
     if (sumsUp) this.#unsummed = 0;
     this.#course = course;
     this.newReports.push({
       place: this.#message.place,
       version: course.reports,
-      receivedAt,
+      receivedAt: arrival.receivedAt,
       said,
       before,
       after: course.state,

@@ -61,7 +61,8 @@ type Share = PromiseWithResolvers<RecordOutcome> & {
 async function gather(parts: readonly Share[]): Promise<RecordOutcome> {
   await Promise.allSettled(parts.map(({ promise }) => promise));
   const outcomes = await Promise.all(parts.map(async ({ indexes, promise }) => ({ indexes, ...(await promise) })));
-  const sum = (count: 'recorded' | 'updated' | 'unchanged') => outcomes.reduce((total, one) => total + one[count], 0);
+  const sum = (count: 'recorded' | 'updated' | 'unchanged' | 'waiting') =>
+    outcomes.reduce((total, one) => total + one[count], 0);
   const rejected = outcomes.flatMap(({ indexes, rejected: own }) =>
     own.map(rejection => ({ ...rejection, index: at(indexes, rejection.index) })),
   );
@@ -69,6 +70,7 @@ async function gather(parts: readonly Share[]): Promise<RecordOutcome> {
     recorded: sum('recorded'),
     updated: sum('updated'),
     unchanged: sum('unchanged'),
+    waiting: sum('waiting'),
     rejected: rejected.toSorted((a, b) => a.index - b.index),
   };
 }

@@ -1,5 +1,6 @@
+import { judgeUnknown } from '../../domain/acceptance.ts';
 import type { EpochMs } from '../../domain/message.ts';
-import { newMessageViolations } from '../../domain/report.ts';
+import { limits } from '../../limits.ts';
 import { integer } from '../../postgres/cells.ts';
 import { isTaken } from '../../postgres/failure.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
@@ -19,10 +20,13 @@ import {
   keysOf,
   leaveRecord,
   lockKeys,
+  needAccount,
   type Recording,
+  release,
 } from './record-statements.ts';
 import { type Recorders, recordingTransaction } from './recording-transaction.ts';
 import type { Slice } from './slices.ts';
+import { countWaiting, heldReports, writeWaiting } from './waiting.ts';
 
 /** A batch, or what of it belongs into one slice. */
 export type Part = {
@@ -70,21 +74,21 @@ export async function takeNumbers(session: Pick<Session, 'query'>): Promise<numb
 }
 
 /** Records a group in one transaction; when this resolves, all of it is durable. Throws `Misplaced`. */
-export function recordGroup(recorders: Recorders, group: Group): Promise<Folded> {
+export function recordGroup(recorders: Recorders, group: Group, isFull: () => boolean): Promise<Folded> {
   const horizons = group.parts.map(({ batch }) => batch.sentSince);
   // Each of those that are known was found within the horizon of its batch.
   const sentSince = moment(group.known ? Math.min(...horizons) : Math.max(...horizons));
-  const wanted = newPlaces(group);
+  const { wanted, waiting, reported } = newPlaces(group);
   const gone = new Set<number>();
   let idsMayBeTaken = false;
   return recordingTransaction(
     recorders,
     { slice: group.slice, sentAts: Array.from(wanted.values(), place => place.sentAt) },
-    session => record(session, group, { wanted, gone, sentSince, idsMayBeTaken }),
+    session => record(session, group, { wanted, waiting, reported, gone, sentSince, idsMayBeTaken, isFull }),
     error => {
       if (error instanceof DroppedMessages) for (const number of error.numbers) gone.add(number);
       else if (isTaken(error) && !idsMayBeTaken) idsMayBeTaken = true;
-      else return false;
+      else return error instanceof Overtaken;
       return true;
     },
   );
@@ -100,8 +104,21 @@ class DroppedMessages extends Error {
   }
 }
 
+/** A message was recorded at the moment in which a report was to wait for it. */
+class Overtaken extends Error {
+  constructor() {
+    super('a message came before a report that was to wait for it');
+  }
+}
+
 type Terms = {
   readonly wanted: ReadonlyMap<string, Place>;
+  /** By message id: the numbers of reports that wait if their message is not there. */
+  readonly waiting: ReadonlyMap<string, Place>;
+  /** The ids that there are reports on, also beside a message of the same group. */
+  readonly reported: ReadonlySet<string>;
+  /** No more reports may wait, of whatever account. */
+  readonly isFull: () => boolean;
   readonly gone: ReadonlySet<number>;
   readonly sentSince: EpochMs;
   /** Others claim the same ids at this moment: who came first must be asked for. */
@@ -119,7 +136,8 @@ async function record(session: Transaction, group: Group, terms: Terms): Promise
   if (recording.layout !== group.layout) throw new Misplaced();
   const claimed = await claimIds(recording, keys, terms);
   const there = messageIds.filter(messageId => !claimed.has(messageId));
-  const locked = [...(await lockKeys(recording, there))].filter(([, key]) => standsForMessage(key, terms));
+  const [allLocked, heldForNew] = await Promise.all([lockKeys(recording, there), heldReports(recording, [...claimed])]);
+  const locked = [...allLocked].filter(([, key]) => standsForMessage(key, terms));
   const known = await knownMessages(
     recording,
     locked.map(([, key]) => key.place),
@@ -127,9 +145,46 @@ async function record(session: Transaction, group: Group, terms: Terms): Promise
   if (group.known && known.size < messageIds.length) throw new Misplaced();
   const lost = locked.filter(([messageId]) => !known.has(messageId)).map(([, key]) => key.place.number);
   if (lost.length > 0) throw new DroppedMessages(lost);
-  const folded = fold(batches, known, messageId => placeOf(messageId, terms.wanted, claimed));
+  const awaited = await awaitedIds(
+    recording,
+    terms,
+    messageId => claimed.has(messageId) || known.has(messageId),
+    allLocked,
+  );
+  // Of a message that is there, something can wait only where its caller may not know of it.
+  const isBound = batches.some(({ binding }) => Object.keys(binding).length > 0);
+  const others = [...awaited.ids, ...(isBound ? known.keys() : [])];
+  const heldForOthers = await heldReports(recording, others);
+  const mayWait = [...others, ...claimed].some(messageId => terms.reported.has(messageId)) && !terms.isFull();
+  const room = mayWait ? limits.waitingOfAccountMax - (await countWaiting(recording)) : 0;
+  const folded = fold(batches, known, {
+    placeOf: messageId => placeOf(messageId, terms.wanted, claimed),
+    held: [...heldForNew, ...heldForOthers],
+    room,
+    numberOf: numbersIn(group),
+  });
   write(recording, folded);
+  if (folded.waits.length > 0) needAccount(recording);
+  writeWaiting(recording, folded);
+  release(recording, awaited.claimed);
   return folded;
+}
+
+/**
+ * Messages that reports of the group wait for. Whoever records one of them meanwhile must wait for this transaction, and
+ * then finds the reports: so its id is claimed too, unless there is a key that is locked and stands for no message.
+ */
+async function awaitedIds(
+  recording: Recording,
+  { waiting }: Terms,
+  isThere: (messageId: string) => boolean,
+  locked: ReadonlyMap<string, Key>,
+): Promise<{ readonly ids: readonly string[]; readonly claimed: ReadonlyMap<string, Place> }> {
+  const absent = [...waiting].filter(([messageId]) => !isThere(messageId));
+  const free = absent.filter(([messageId]) => locked.get(messageId)?.generation !== recording.generation);
+  const claimed = await claim(recording, new Map(free), []);
+  if (claimed.size < free.length) throw new Overtaken();
+  return { ids: absent.map(([messageId]) => messageId), claimed: new Map(free) };
 }
 
 /** Claims every id that a new message may have; what cannot be claimed was recorded a moment ago, and is there now. */
@@ -166,19 +221,35 @@ function placeOf(messageId: string, wanted: ReadonlyMap<string, Place>, claimed:
   return place;
 }
 
-/** Where each message would be recorded that is new: the first record of its id that has all it needs is the message. */
-function newPlaces({ parts, firstNumber, known }: Group): ReadonlyMap<string, Place> {
-  const wanted = new Map<string, Place>();
-  if (known) return wanted;
-  let number = firstNumber;
-  for (const { batch, numbers } of parts) {
+/**
+ * Where each message would be recorded that is new: the first record of its id that has all it needs is the message; and
+ * the ids of which there are only reports.
+ */
+function newPlaces(group: Group): Pick<Terms, 'wanted' | 'waiting' | 'reported'> {
+  const [wanted, waiting] = [new Map<string, Place>(), new Map<string, Place>()];
+  const numberOf = numbersIn(group);
+  for (const [part, { batch }] of group.parts.entries()) {
     const { submissions, receivedAt, sentSince } = batch;
     for (const [i, submission] of submissions.entries()) {
-      const own = numbers?.[i] ?? number++;
-      if (wanted.has(submission.messageId)) continue;
-      if (newMessageViolations(submission, receivedAt, sentSince).length > 0) continue;
-      wanted.set(submission.messageId, { sentAt: submission.sentAt ?? receivedAt, number: own });
+      const judged = judgeUnknown(submission, receivedAt, sentSince);
+      const places = judged === 'message' ? wanted : judged === 'report' ? waiting : undefined;
+      if (places === undefined || places.has(submission.messageId)) continue;
+      places.set(submission.messageId, { sentAt: submission.sentAt ?? receivedAt, number: numberOf(part, i) });
     }
   }
-  return wanted;
+  const reported = new Set(waiting.keys());
+  if (group.known) return { wanted: new Map(), waiting: new Map(), reported };
+  for (const messageId of wanted.keys()) waiting.delete(messageId);
+  return { wanted, waiting, reported };
+}
+
+/** The number of each record: those that were taken before, or else the group's own in its order. */
+function numbersIn({ parts, firstNumber }: Group): (part: number, index: number) => number {
+  const firsts: number[] = [];
+  let next = firstNumber;
+  for (const { batch, numbers } of parts) {
+    firsts.push(next);
+    if (numbers === undefined) next += batch.submissions.length;
+  }
+  return (part, index) => parts[part]?.numbers?.[index] ?? (firsts[part] ?? 0) + index;
 }

@@ -160,6 +160,22 @@ export async function claim(
   return new Set(rows.map(row => text(row[0])));
 }
 
+const releasedKeys: Statement = {
+  name: 'released keys',
+  text: `DELETE FROM message_key k
+    WHERE k.account_id = $1 AND k.generation = $2 AND k.message_id = ANY ($3::text[]) AND k.number = ANY ($4::bigint[])`,
+};
+
+/**
+ * Gives back ids that were claimed and not used. Until the transaction ends nobody else can claim them: a report waits
+ * for a message that no other transaction records meanwhile.
+ */
+export function release({ session, account, generation }: Recording, claimed: ReadonlyMap<string, Place>): void {
+  if (claimed.size === 0) return;
+  const numbers = Array.from(claimed.values(), ({ number }) => number);
+  session.send(releasedKeys, [account, generation, texts([...claimed.keys()]), bigints(numbers)]);
+}
+
 /** Columns of the messages `m` at some places; the values are those of `placeValues`, after the account. */
 export const messagesAt = (columns: string) => `
     SELECT m.*
@@ -288,12 +304,18 @@ const accountIsKnown: Statement = {
   text: 'SELECT 1 / count(*) FROM summed s WHERE s.account_id = $1',
 };
 
+/** To be asked for where rows are inserted. */
+export function needAccount({ session, account, onCitus }: Recording): void {
+  if (onCitus) session.send(accountIsKnown, [account]);
+}
+
 /** Leaves a row that tells what the transaction did. */
-export function leaveRecord({ session, account, tx, generation, onCitus }: Recording, written: Written): void {
+export function leaveRecord(recording: Recording, written: Written): void {
+  const { session, account, tx, generation } = recording;
   const { messages, reports, steps } = written;
   if (messages.length === 0 && reports.length === 0) return;
   const recordedAt = messages.map(({ place }) => place.sentAt);
-  if (onCitus) session.send(accountIsKnown, [account]);
+  needAccount(recording);
   session.send(newRecording, [
     account,
     tx,

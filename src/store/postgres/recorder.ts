@@ -18,6 +18,8 @@ export type Surroundings = Recorders & {
   readonly observer: StoreObserver;
   /** Something of the account became durable, in this slice. */
   readonly recorded: (account: AccountId, slice: Slice) => void;
+  /** Whether no more reports may wait, over all accounts; and who is told of those that were dropped. */
+  readonly waiting: { readonly isFull: () => boolean; readonly dropped: (count: number) => void };
 };
 
 /** What goes to one slice, in the order it came, and the ids that transactions are at work on. */
@@ -68,7 +70,7 @@ export class Recorder {
     const count = batch.submissions.length;
     if (count > limits.batchRecordsMax) throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
     this.#refuseWhenClosed();
-    if (count === 0) return { recorded: 0, updated: 0, unchanged: 0, rejected: [] };
+    if (count === 0) return { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: [] };
     const load = loadOf(batch);
     await this.#room.take(load, () => this.#refuseWhenClosed());
     try {
@@ -193,10 +195,12 @@ export class Recorder {
 
   async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
-    const { outcomes, messages, reports } = await recordGroup(this.#surroundings, group);
+    const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
+    const { outcomes, messages, reports, dropped } = await recordGroup(this.#surroundings, group, isFull);
     const durationMs = performance.now() - begun;
     this.#working();
     this.#surroundings.recorded(account, group.slice);
+    tellDropped(dropped);
     this.#surroundings.observer.committed({ durationMs, messages: messages.length, reports: reports.length });
     return outcomes;
   }

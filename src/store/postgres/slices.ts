@@ -21,6 +21,11 @@ export function sliceAt(account: AccountId, index: number): Slice {
   return account + index * sliceStep;
 }
 
+/** The account that a slice is of. */
+export function accountOf(slice: Slice): AccountId {
+  return slice % sliceStep;
+}
+
 /**
  * Which of so many slices a message is in: told by its id alone, so that whatever belongs to an id is in one slice. It
  * never changes for an id, or the message would not be found again. The checksum is stirred, since that of ids which

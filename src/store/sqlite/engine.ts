@@ -86,6 +86,8 @@ class SqliteStore implements Store {
   readonly #observer: StoreObserver;
   readonly #lock: FolderLock;
   readonly #hashSeed: number;
+  /** How many reports wait for their messages, and how many of them were dropped; the writer's. */
+  readonly #waiting: Int32Array;
   readonly #catalog: Catalog;
   readonly #writer: Thread<WriterRequest, WriterReply>;
   readonly #readers: Readers;
@@ -107,8 +109,9 @@ class SqliteStore implements Store {
     this.#lock = lock;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
-    const keys = newKeyMemory();
-    const data: ThreadData = { dataDir, hashSeed, era, keys, durability, segmentMessagesMax, segmentAgeMs };
+    const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
+    this.#waiting = waiting;
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, segmentMessagesMax, segmentAgeMs };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -202,6 +205,7 @@ class SqliteStore implements Store {
     return {
       ...this.#catalog.stats(),
       queuedRecords: this.#room.records,
+      waiting: { reports: this.#waiting[0] ?? 0, dropped: this.#waiting[1] ?? 0 },
       ...(this.#writeFailure !== undefined && { writeFailure: this.#writeFailure }),
     };
   }

@@ -17,6 +17,8 @@ export type ThreadData = {
   readonly hashSeed: number;
   /** Shared: the id of the era that the log is in (see log-file.ts). */
   readonly era: Int32Array;
+  /** Shared: how many reports wait for their messages, and how many of them were dropped. */
+  readonly waiting: Int32Array;
   /** Shared: the writer's key table. */
   readonly keys: KeyMemory;
   readonly durability: Durability;

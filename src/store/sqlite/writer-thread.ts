@@ -8,6 +8,8 @@ import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import type { PackedBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import { failureOf } from './thread-failure.ts';
+import { openWaitingFile } from './waiting-file.ts';
+import { WaitingReports } from './waiting-reports.ts';
 import { Writer } from './writer.ts';
 
 /** A set-aside segment may have held newer reports than any that is left: their numbers must not come again. */
@@ -19,7 +21,11 @@ const data: ThreadData = workerData;
 const tell = (reply: WriterReply) => port.postMessage(reply);
 
 /** The writer and the steps that are left until it can take records. */
-type Started = { readonly writer: Writer; readonly learning: Generator<void> };
+type Started = {
+  readonly writer: Writer;
+  readonly waitingReports: WaitingReports;
+  readonly learning: Generator<void>;
+};
 
 function start(): Started {
   const folder = new Folder(data.dataDir);
@@ -32,8 +38,10 @@ function start(): Started {
   const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
+  const { file, damage } = openWaitingFile(data.dataDir, data.durability);
+  const waitingReports = new WaitingReports(file, data.waiting);
   const writer = new Writer(
-    { ...data, folder, log: logFile, ledger },
+    { ...data, folder, log: logFile, ledger, waiting: waitingReports },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
@@ -50,8 +58,9 @@ function start(): Started {
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
   const activeId = goesOn ? youngest.shared.id : undefined;
-  tell({ type: 'loaded', log: { segments, damaged: log.damaged, mended: log.mended, rebuilt: log.rebuilt }, activeId });
-  return { writer, learning: writer.adopt(log, goesOn) };
+  const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
+  tell({ type: 'loaded', log: { segments, damaged, mended: log.mended, rebuilt: log.rebuilt }, activeId });
+  return { writer, waitingReports, learning: writer.adopt(log, goesOn) };
 }
 
 type Waiting = { readonly id: number; readonly batch: PackedBatch };
@@ -102,7 +111,7 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
-function serve({ writer, learning }: Started): void {
+function serve({ writer, waitingReports, learning }: Started): void {
   let ready = false;
   const learn = () => {
     ready = learning.next().done === true;
@@ -114,7 +123,10 @@ function serve({ writer, learning }: Started): void {
     else if (waiting.length > 0) flush(writer);
   };
   learnOn();
-  const rotation = setInterval(() => attempt(() => writer.rotateIfDue(Date.now()), []), 1000);
+  const rotation = setInterval(() => {
+    attempt(() => writer.rotateIfDue(Date.now()), []);
+    attempt(() => waitingReports.dropOverdue(Date.now()), []);
+  }, 1000);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':

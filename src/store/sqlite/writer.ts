@@ -1,18 +1,14 @@
-import { accept, outsideViolations } from '../../domain/acceptance.ts';
+import { accept, type WaitingReport } from '../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
-import { newMessageViolations } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome, Rejection } from '../store.ts';
 import { type Chain, chained } from './chain.ts';
-import type { Counts, PackedCounts } from './counts.ts';
+import type { Counts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
-import type { Folder } from './folder.ts';
 import { type Kept, KeptCounts } from './kept-counts.ts';
-import type { KeyMemory } from './key-table.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
-import type { Holding, Ledger } from './ledger.ts';
+import type { Holding } from './ledger.ts';
 import { applyReport, holdingOf, type LoadedLog } from './load.ts';
-import type { Era, LogFile } from './log-file.ts';
 import {
   groupOfStatus,
   messageIdIn,
@@ -22,8 +18,8 @@ import {
   unpackSubmission,
 } from './packed-batch.ts';
 import { ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from './position.ts';
-import { messageRowOf, reportRowOf } from './record-row.ts';
-import { createRowsFile, type Durability, RowsFile } from './rows-file.ts';
+import { identityOf, messageRowOf, reportRowOf } from './record-row.ts';
+import { createRowsFile, RowsFile } from './rows-file.ts';
 import {
   type Columns,
   clearedColumns,
@@ -36,28 +32,8 @@ import {
   type SharedSegment,
   setRow,
 } from './shared-segment.ts';
-
-export type WriterOptions = {
-  readonly folder: Folder;
-  readonly durability: Durability;
-  readonly segmentMessagesMax: number;
-  readonly segmentAgeMs: number;
-  readonly log: LogFile;
-  readonly ledger: Ledger;
-  /** Where every thread sees the id of the present era. */
-  readonly era: Int32Array;
-  readonly keys: KeyMemory;
-};
-
-/** What the writer tells the rest; each call is made before any answer that depends on it. */
-export type WriterEvents = {
-  /** A new youngest segment takes the writes. */
-  opened(segment: SharedSegment, columns: Columns): void;
-  /** A segment takes no more rows. */
-  filled(segmentId: number, counts: PackedCounts): void;
-  /** The log's life goes on in a new era. */
-  eraBegun(eras: readonly Era[]): void;
-};
+import type { Joined } from './waiting-reports.ts';
+import type { WriterEvents, WriterOptions } from './writer-terms.ts';
 
 type Active = {
   readonly shared: SharedSegment;
@@ -105,7 +81,7 @@ export class Writer {
    */
   adopt({ segments, gaps }: LoadedLog, goesOn: boolean): Generator<void> {
     this.#kept.adopt(segments, gaps);
-    const learning = this.#known.adopt(segments);
+    const learning = this.#learn(this.#known.adopt(segments));
     const youngest = segments.at(-1);
     for (const { shared, counts } of segments)
       if (counts !== undefined && !(goesOn && shared.id === youngest?.shared.id))
@@ -120,18 +96,35 @@ export class Writer {
     return learning;
   }
 
+  /** Learns the keys, then joins reports to messages that were recorded when the process ended before it could note so. */
+  *#learn(keys: Generator<void>): Generator<void> {
+    yield* keys;
+    for (const reports of this.#options.waiting.all(this.#options.hashSeed)) {
+      const due = reports.flatMap(report => this.#known.find(report, 0) ?? []);
+      if (due.length > 0)
+        this.#transaction(Date.now(), active => {
+          for (const known of due) this.#joinWaiting(active, known, Number.MIN_SAFE_INTEGER);
+        });
+      yield;
+    }
+  }
+
   /**
    * Records a group of batches; when it returns, all of it is durable. Throws when nothing of the open transaction
    * could be kept: the caller tells every batch's sender, who may send it again.
    */
   record(batches: readonly PackedBatch[], now: number): readonly RecordOutcome[] {
+    return this.#transaction(now, () => batches.map(batch => this.#recordBatch(batch, now)));
+  }
+
+  #transaction<T>(now: number, work: (active: Active) => T): T {
     try {
       const active = this.#youngest(now);
       if (!this.#eraBegun) this.#beginEra();
       active.rows.begin();
-      const outcomes = batches.map(batch => this.#recordBatch(batch, now));
+      const result = work(active);
       this.#commit();
-      return outcomes;
+      return result;
     } catch (error) {
       this.#undo();
       throw error;
@@ -198,6 +191,7 @@ export class Writer {
   close(): void {
     this.#known.close();
     this.#options.ledger.close();
+    this.#options.waiting.close();
     this.#active = undefined;
   }
 
@@ -265,24 +259,30 @@ export class Writer {
   }
 
   #recordBatch(batch: PackedBatch, now: number): RecordOutcome {
-    let [recorded, updated, unchanged] = [0, 0, 0];
+    let [recorded, updated, unchanged, waiting] = [0, 0, 0, 0];
     const rejected: Rejection[] = [];
     for (let index = 0; index < batch.count; index++) {
       const active = this.#withRoom(now);
       const known = this.#known.find(batch, index);
       const outcome =
-        known === undefined ? this.#insert(active, batch, index) : this.#report(active, batch, index, known);
+        known === undefined ? this.#insert(active, batch, index, now) : this.#report(active, batch, index, known, now);
       if (outcome === 'recorded') recorded++;
+      else if (outcome === 'waiting') waiting++;
       else if (outcome === 'updated') updated++;
       else if (outcome === 'unchanged') unchanged++;
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
-    return { recorded, updated, unchanged, rejected };
+    return { recorded, updated, unchanged, waiting, rejected };
   }
 
-  #insert(active: Active, batch: PackedBatch, index: number): 'recorded' | readonly Violation[] {
+  #insert(
+    active: Active,
+    batch: PackedBatch,
+    index: number,
+    now: number,
+  ): 'recorded' | 'waiting' | readonly Violation[] {
     if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
-      return newMessageViolations(unpackSubmission(batch, index), batch.receivedAt, batch.sentSince);
+      return this.#options.waiting.take(batch, unpackSubmission(batch, index), now);
     const ordinal = active.messages;
     const row = messageRowOf(batch, index, ordinal);
     active.rows.insertMessage(row);
@@ -301,7 +301,14 @@ export class Writer {
     this.#inserted.push({ hash, ordinal });
     active.messages++;
     active.bytes += row[14].length;
+    if (this.#options.waiting.size > 0)
+      this.#joinWaiting(active, { row, segmentId: shared.id, ordinal }, batch.receivedAt);
     return 'recorded';
+  }
+
+  #joinWaiting(active: Active, known: Known, now: EpochMs): void {
+    const { messageId } = identityOf(known.row);
+    this.#options.waiting.join(known.row[1], messageId, now, report => this.#accept(active, known, report));
   }
 
   #report(
@@ -309,18 +316,29 @@ export class Writer {
     batch: PackedBatch,
     index: number,
     known: Known,
-  ): 'updated' | 'unchanged' | readonly Violation[] {
+    now: number,
+  ): 'updated' | 'unchanged' | 'waiting' | readonly Violation[] {
+    const submission = unpackSubmission(batch, index);
+    const outcome = this.#accept(active, known, {
+      submission,
+      binding: batch.binding,
+      receivedAt: batch.receivedAt,
+      mayRead: batch.mayRead,
+    });
+    return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
+  }
+
+  #accept(active: Active, known: Known, { submission, ...arrival }: WaitingReport): Joined {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#known.newestReport(position));
-    const submission = unpackSubmission(batch, index);
-    const accepted = accept(chain.course, submission, batch);
+    const accepted = accept(chain.course, submission, arrival);
     if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return outsideViolations(submission, batch.receivedAt, batch.sentSince);
+    if (accepted.outcome === 'outside') return 'outside';
     if (accepted.outcome === 'repeated') return 'unchanged';
     const sequence = this.#nextSequence++;
     const { chain: longer, summary } = chained(chain, sequence, accepted);
     const place = { sequence, position, message: known.row, previous: chain.newest };
-    const row = reportRowOf(place, batch.receivedAt, accepted, summary);
+    const row = reportRowOf(place, arrival.receivedAt, accepted, summary);
     active.rows.insertReport(row);
     active.reports++;
     active.bytes += row[13].length;
@@ -331,7 +349,7 @@ export class Writer {
 
   #commit(): void {
     const active = this.#active;
-    if (active === undefined) return;
+    if (active === undefined) return this.#options.waiting.commit();
     active.rows.commit();
     active.counts.commit();
     const { shared, columns } = active;
@@ -354,10 +372,13 @@ export class Writer {
     this.#chains = new Map();
     // Before any answer: what is answered and not there any more is missed.
     this.#options.ledger.tally(holdingOf(shared, active.createdAt));
+    // Last: a report that is in the log and still waits is taken for a repeat, one that is in neither would be lost.
+    this.#options.waiting.commit();
   }
 
   /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
   #undo(): void {
+    this.#options.waiting.undo();
     const active = this.#active;
     if (active === undefined) return;
     for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);

@@ -80,7 +80,7 @@ export async function recordAll(store: Store, submissions: readonly Submission[]
 }
 
 export function outcome(counts: Partial<RecordOutcome>): RecordOutcome {
-  return { recorded: 0, updated: 0, unchanged: 0, rejected: [], ...counts };
+  return { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: [], ...counts };
 }
 
 export function query(fields: Partial<Query> = {}): Query {

@@ -169,14 +169,6 @@ export function recordingTests(openEngine: OpenEngine): void {
   });
 
   describe('refusing records', () => {
-    it('an unknown id with only a report → what a new message requires', async () => {
-      const { store } = await engineFor(openEngine);
-      const answer = await record(store, [{ messageId: 'm', status: delivered, doneAt: now }]);
-      expect(answer).toMatchObject({ recorded: 0, rejected: [{ index: 0, messageId: 'm' }] });
-      expect(propertiesOf(answer.rejected)).toEqual([['sender', 'destination', 'content']]);
-      expect(await findIds(store)).toEqual([]);
-    });
-
     it('a bad record among good ones → only it is refused, with its index and id', async () => {
       const { store } = await engineFor(openEngine);
       const batch = [message('a'), { messageId: 'b' }, message('c'), { messageId: 'd' }, message('e')];

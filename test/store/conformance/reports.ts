@@ -70,13 +70,6 @@ export function reportTests(openEngine: OpenEngine): void {
       ]);
     });
 
-    it('a report before its message in one batch → refused, the message recorded', async () => {
-      const { store } = await engineFor(openEngine);
-      const answer = await record(store, [{ messageId: 'm', status: delivered }, sent]);
-      expect(answer).toMatchObject({ recorded: 1, rejected: [{ index: 0 }] });
-      expect((await find1(store, 'm')).status).toEqual(pendingAccepted);
-    });
-
     const courses: readonly (readonly [string, readonly Partial<Submission>[], Submission['status']])[] = [
       [
         'delivered after expired → delivered',

@@ -1,0 +1,33 @@
+import type { PackedCounts } from './counts.ts';
+import type { Folder } from './folder.ts';
+import type { KeyMemory } from './key-table.ts';
+import type { Ledger } from './ledger.ts';
+import type { Era, LogFile } from './log-file.ts';
+import type { Durability } from './rows-file.ts';
+import type { Columns, SharedSegment } from './shared-segment.ts';
+import type { WaitingReports } from './waiting-reports.ts';
+
+/** What a writer works with. */
+export type WriterOptions = {
+  readonly folder: Folder;
+  readonly durability: Durability;
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+  readonly log: LogFile;
+  readonly ledger: Ledger;
+  /** Where every thread sees the id of the present era. */
+  readonly era: Int32Array;
+  readonly keys: KeyMemory;
+  readonly waiting: WaitingReports;
+  readonly hashSeed: number;
+};
+
+/** What the writer tells the rest; each call is made before any answer that depends on it. */
+export type WriterEvents = {
+  /** A new youngest segment takes the writes. */
+  opened(segment: SharedSegment, columns: Columns): void;
+  /** A segment takes no more rows. */
+  filled(segmentId: number, counts: PackedCounts): void;
+  /** The log's life goes on in a new era. */
+  eraBegun(eras: readonly Era[]): void;
+};

@@ -59,9 +59,10 @@ describe('find', () => {
     ['bulkId', 'Bulk id'],
     ['destination', 'Destination'],
     ['campaignReferenceId', 'Campaign'],
+    ['entityId', 'Entity'],
   ])('a pasted %s → is recognised as one', async (field, label) => {
     const { page, messages } = await seeded(12);
-    const value = String(messages[3]?.[field]);
+    const value = String({ ...messages[3], ...Object(messages[3]?.platform) }[field]);
     await page.getByRole('combobox', { name: /Find/ }).fill(value);
     await page.getByRole('option', { name: `${label} in the log` }).waitFor();
     await page.keyboard.press('Enter');
@@ -72,7 +73,7 @@ describe('find', () => {
     const { page } = await seeded(3);
     const before = page.url();
     await page.getByRole('combobox', { name: /Find/ }).fill('nobody-knows-this');
-    await page.getByText('Nothing in the log has').waitFor();
+    await page.getByText('No message has “nobody-knows-this” as its message id, bulk id, destination').waitFor();
     await page.keyboard.press('Enter');
     expect(page.url()).toBe(before);
   });
@@ -153,10 +154,10 @@ describe('find', () => {
   test('local time → UTC at a click, in every row', async () => {
     const { page, messages } = await seeded(3);
     const sentAt = String(messages[0]?.sentAt);
-    const utc = sentAt.slice(5, 19).replace('T', ' ');
-    const tokyo = instant(Date.parse(sentAt) + 9 * 3_600_000)
-      .slice(5, 19)
-      .replace('T', ' ');
+    // `Sun, 29 Nov 2026 20:33:34 GMT`
+    const shown = (ms: number) => new Date(ms).toUTCString().replace(/^\w+, (\d+ \w+) \d+ ([\d:]+).*/, '$1 $2');
+    const utc = shown(Date.parse(sentAt));
+    const tokyo = shown(Date.parse(sentAt) + 9 * 3_600_000);
     await rowsAt(page, 0).getByText(tokyo).waitFor();
     await page.getByRole('columnheader', { name: 'Time Tokyo' }).waitFor();
     await page.getByRole('radio', { name: 'UTC' }).check({ force: true });

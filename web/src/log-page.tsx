@@ -11,6 +11,7 @@ import { LogTable } from './parts/log-table.tsx';
 import { Overview } from './parts/overview.tsx';
 import { TableBar } from './parts/table-bar.tsx';
 import { useColumns } from './parts/use-columns.ts';
+import { useSteadyClicks } from './parts/use-steady-clicks.ts';
 import { useView } from './view/use-view.ts';
 import { filterOf, searchOf } from './view/view.ts';
 
@@ -53,6 +54,7 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
   const [helping, setHelping] = useState(false);
   const columns = useColumns();
   useShortcuts(() => setHelping(true));
+  useSteadyClicks();
   return (
     <div className="rooms">
       <a className="skip" href="#log">

@@ -1,7 +1,15 @@
 import type { Api } from '../api/api.ts';
 import type { Field } from '../view/view.ts';
 
-export const searchFields = ['messageId', 'bulkId', 'destination', 'sender', 'campaignReferenceId'] as const;
+export const searchFields = [
+  'messageId',
+  'bulkId',
+  'destination',
+  'sender',
+  'campaignReferenceId',
+  'applicationId',
+  'entityId',
+] as const;
 export type SearchField = (typeof searchFields)[number] & Field;
 
 /** The values in a pasted text: ids hold neither blanks nor commas, and come in lists as often as alone. */

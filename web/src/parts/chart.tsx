@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import type { Summary } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { countText, momentText, msOf, zonePlace } from '../view/format.ts';
+import { countText, dayText, momentText, msOf, zonePlace } from '../view/format.ts';
 import { groupNames } from '../view/view.ts';
 import { type Bar, barsOf, dataOf, optionsOf } from './plot.ts';
 import { useRemPx } from './use-screen.ts';
@@ -31,7 +31,8 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
 }
 
 function barText({ fromMs, groups }: Bar, bucketMs: number, utc: boolean): string {
-  const span = `${momentText(fromMs, utc).slice(5, 16)} – ${momentText(fromMs + bucketMs, utc).slice(11, 16)}`;
+  const time = (ms: number) => momentText(ms, utc).slice(11, bucketMs % 60_000 === 0 ? 16 : 19);
+  const span = `${dayText(fromMs, utc)} ${time(fromMs)} – ${time(fromMs + bucketMs)}`;
   if (groups === undefined) return `${span}: not counted in time`;
   const counts = groupNames
     .filter(name => groups[name] > 0)

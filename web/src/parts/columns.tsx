@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../src/client/index.ts';
-import { codeName, deliveryMs, durationText, errorWords, inert, priceText, shortMomentText } from '../view/format.ts';
+import { codeName, deliveryMs, errorWords, inert, priceText, shortMomentText, tookText } from '../view/format.ts';
 import { contentText } from './content-text.ts';
 import { StatusWord } from './status-word.tsx';
 
@@ -18,7 +18,7 @@ const id = (value: string | undefined) => (value === undefined ? <span className
 
 function Delivery({ log }: { readonly log: Log }) {
   const ms = deliveryMs(log);
-  return ms === undefined ? <span className="none">–</span> : durationText(ms);
+  return ms === undefined ? <span className="none">–</span> : tookText(ms);
 }
 
 /** In the order of the table. */
@@ -26,7 +26,7 @@ export const columns: readonly Column[] = [
   {
     name: 'time',
     label: 'Time',
-    minRem: 9.8,
+    minRem: 10.4,
     grow: 0,
     cell: (log, utc) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, utc)}</time>,
   },
@@ -61,7 +61,7 @@ export const columns: readonly Column[] = [
     cell: log => id(log.platform?.applicationId),
   },
   { name: 'entity', label: 'Entity', minRem: 8.3, grow: 0.8, cell: log => id(log.platform?.entityId) },
-  { name: 'delivery', label: 'Took', minRem: 6.5, grow: 0, cell: log => <Delivery log={log} />, number: true },
+  { name: 'delivery', label: 'Took', minRem: 8.6, grow: 0, cell: log => <Delivery log={log} />, number: true },
   {
     name: 'price',
     label: 'Price',

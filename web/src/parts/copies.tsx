@@ -42,7 +42,8 @@ function raw(json: string): string {
     .join('\n');
 }
 
-function CopyButton({ label, text }: { readonly label: string; readonly text: string }) {
+/** `text` may depend on the moment of the click. */
+export function CopyButton({ label, text }: { readonly label: string; readonly text: string | (() => string) }) {
   const [outcome, setOutcome] = useState<string>();
   useEffect(() => {
     if (outcome === undefined) return;
@@ -50,7 +51,7 @@ function CopyButton({ label, text }: { readonly label: string; readonly text: st
     return () => clearTimeout(timer);
   }, [outcome]);
   const copy = async () => {
-    setOutcome((await copied(text)) ? 'Copied' : 'Not allowed here');
+    setOutcome((await copied(typeof text === 'string' ? text : text())) ? 'Copied' : 'Not allowed here');
   };
   return (
     <button type="button" onClick={copy} aria-live="polite">

@@ -3,16 +3,7 @@ import { useEffect, useRef } from 'react';
 import type { Message } from '../../../src/client/index.ts';
 import { SentlogError } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import {
-  codeName,
-  deliveryMs,
-  durationText,
-  errorWords,
-  inert,
-  momentText,
-  priceText,
-  zonePlace,
-} from '../view/format.ts';
+import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText, zonePlace } from '../view/format.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
 import { Same } from './same.tsx';
@@ -45,7 +36,7 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.key !== 'Escape' || document.querySelector('dialog[open]') !== null) return;
-      if (event.target instanceof Element && event.target.closest('.search, .filter-form') !== null) return;
+      if (event.target instanceof Element && event.target.closest('.search') !== null) return;
       closeRef.current();
       document.getElementById('log')?.focus({ preventScroll: true });
     };
@@ -86,12 +77,10 @@ function Missing({ error }: { readonly error: Error }) {
 /** The answer to "what happened to it?", before everything else. */
 function Outcome({ message }: { readonly message: Message }) {
   const { status, error } = message;
-  const ms = deliveryMs(message);
   return (
     <div className={`outcome outcome-${groupClass(status.groupName)}`}>
       <p>
-        <StatusWord status={status} />{' '}
-        <span className="quiet">{ms === undefined ? 'no final report yet' : `${durationText(ms)} after sending`}</span>
+        <StatusWord status={status} /> <span className="quiet">{endText(message)}</span>
       </p>
       <p>{inert(status.description ?? codeName(status), 1000)}</p>
       {status.action !== undefined && <p className="quiet">{inert(status.action, 1000)}</p>}
@@ -104,6 +93,15 @@ function Outcome({ message }: { readonly message: Message }) {
       )}
     </div>
   );
+}
+
+/** When it came to its end, as far as that is known. */
+function endText(message: Message): string {
+  const ms = deliveryMs(message);
+  if (ms !== undefined) return ms < 0 ? tookText(ms) : `${tookText(ms)} after sending`;
+  const { groupName, name } = message.status;
+  const isOnItsWay = groupName === 'PENDING' || groupName === 'ACCEPTED' || name === 'DELIVERED_TO_OPERATOR';
+  return isOnItsWay ? 'no final report yet' : 'when is not known';
 }
 
 function Details({ message }: { readonly message: Message }) {
@@ -135,7 +133,7 @@ function Facts({ message }: { readonly message: Message }) {
     ['Entity', message.platform?.entityId],
     ['Sent', momentText(message.sentAt, utc)],
     ['Done', message.doneAt && momentText(message.doneAt, utc)],
-    ['Took', ms === undefined ? undefined : durationText(ms)],
+    ['Took', ms === undefined ? undefined : tookText(ms)],
     ['Parts', String(message.messageCount)],
     ['Price', message.price && `${priceText(message.price)} each`],
   ];

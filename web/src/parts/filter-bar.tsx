@@ -4,7 +4,9 @@ import { valuesOf } from '../log/search.ts';
 import { usePage } from '../page-context.ts';
 import { inert, zoneName } from '../view/format.ts';
 import { type Field, fieldLabels, fields, groupNames, isOpenEnded, listFields, withCondition } from '../view/view.ts';
+import { FormButtons } from './form-buttons.tsx';
 import { RangePicker } from './range-picker.tsx';
+import { usePopover } from './use-popover.ts';
 
 export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
   return (
@@ -105,6 +107,7 @@ function FilterForm() {
   const [open, setOpen] = useState(false);
   const id = useId();
   const opener = useRef<HTMLButtonElement>(null);
+  const popover = usePopover(open, () => setOpen(false));
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     if (open) form.current?.querySelector('input')?.focus();
@@ -125,32 +128,22 @@ function FilterForm() {
     close();
   };
   return (
-    <>
+    <div ref={popover} className="popover">
       <button ref={opener} type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
         Filter …
       </button>
       {open && (
-        <form
-          ref={form}
-          id={id}
-          className="filter-form"
-          onSubmit={apply}
-          onKeyDown={event => {
-            if (event.key === 'Escape') close();
-          }}
-        >
+        <form ref={form} id={id} className="filter-form" onSubmit={apply}>
           {fields.map(field => (
             <label key={field} htmlFor={`${id}-${field}`}>
               <span>{fieldLabels[field]}</span>
               <FilterInput id={`${id}-${field}`} field={field} value={view.conditions[field]?.join(', ') ?? ''} />
             </label>
           ))}
-          <button className="primary" type="submit">
-            Apply
-          </button>
+          <FormButtons onClose={close} />
         </form>
       )}
-    </>
+    </div>
   );
 }
 

@@ -23,8 +23,8 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
         ))}
       </dl>
       <p>
-        Paste an id into the search: the log is asked whether it is a message, a bulk, a destination, a sender or a
-        campaign.
+        Paste an id into the search: the log is asked whether it is a message, a bulk, a destination, a sender, a
+        campaign, an application or an entity.
       </p>
       <p>The address bar holds the whole view. Send it to a colleague, who sees the same after signing in.</p>
     </Dialog>

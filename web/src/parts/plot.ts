@@ -1,6 +1,6 @@
 import uPlot from 'uplot';
 import type { GroupCounts, Summary } from '../../../src/client/index.ts';
-import { momentText, msOf } from '../view/format.ts';
+import { dayText, momentText, msOf } from '../view/format.ts';
 import { type GroupName, groupNames } from '../view/view.ts';
 
 /** A bar of the chart; without `groups` its messages could not be counted in time. */
@@ -128,7 +128,7 @@ function axisTimes(utc: boolean): uPlot.Axis.Values {
     const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
     return ticks.map(seconds => {
       const text = momentText(seconds * 1000, utc);
-      if (step >= dayS || text.slice(11, 19) === '00:00:00') return text.slice(5, 10);
+      if (step >= dayS || text.slice(11, 19) === '00:00:00') return dayText(seconds * 1000, utc);
       return step < 60 ? text.slice(11, 19) : text.slice(11, 16);
     });
   };

@@ -1,7 +1,9 @@
 import { type FormEvent, useId, useState } from 'react';
 import { usePage } from '../page-context.ts';
-import { inputMoment, inputText, momentText, zoneName } from '../view/format.ts';
+import { inputMoment, inputText, shortMomentText, zoneName } from '../view/format.ts';
 import { boundsOf, type Preset, presetLabels, presets, type Range } from '../view/view.ts';
+import { FormButtons } from './form-buttons.tsx';
+import { usePopover } from './use-popover.ts';
 
 const presetNames = Object.keys(presets).filter((name): name is Preset => Object.hasOwn(presets, name));
 
@@ -11,8 +13,9 @@ export function RangePicker() {
   const [open, setOpen] = useState(false);
   const id = useId();
   const custom = 'last' in range ? 'Range …' : rangeText(range, utc);
+  const popover = usePopover(open, () => setOpen(false));
   return (
-    <>
+    <div ref={popover} className="popover">
       <fieldset className="choice ranges">
         <legend className="unseen">Sent in the last</legend>
         {presetNames.map(name => (
@@ -37,12 +40,12 @@ export function RangePicker() {
         {custom}
       </button>
       {open && <RangeForm id={id} onClose={() => setOpen(false)} />}
-    </>
+    </div>
   );
 }
 
 function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, utc: boolean) {
-  const text = (ms: number | undefined) => (ms === undefined ? '…' : momentText(ms, utc).slice(5, 19));
+  const text = (ms: number | undefined) => (ms === undefined ? '…' : shortMomentText(ms, utc));
   return `${text(sinceMs)} – ${text(untilMs)}`;
 }
 
@@ -75,21 +78,12 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
     </label>
   );
   return (
-    <form
-      id={id}
-      className="filter-form range-form"
-      onSubmit={apply}
-      onKeyDown={event => {
-        if (event.key === 'Escape') onClose();
-      }}
-    >
+    <form id={id} className="filter-form range-form" onSubmit={apply}>
       {field('since', 'From', sinceMs)}
       {field('until', 'Until (not included)', untilMs)}
       <p className="quiet">In {zoneName(view.utc)}. Left empty: without a bound. Or drag over the chart.</p>
       <p role="alert">{flaw}</p>
-      <button className="primary" type="submit">
-        Apply
-      </button>
+      <FormButtons onClose={onClose} />
     </form>
   );
 }

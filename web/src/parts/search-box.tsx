@@ -98,7 +98,7 @@ export function SearchBox() {
         id="search"
         ref={input}
         role="combobox"
-        aria-label="Find a message id, bulk id, destination, sender or campaign"
+        aria-label={`Find a ${lookedAt}`}
         aria-expanded={shown}
         aria-controls={id}
         aria-autocomplete="list"
@@ -123,9 +123,14 @@ export function SearchBox() {
   );
 }
 
+const lookedAt = searchFields
+  .map(field => fieldLabels[field].toLowerCase())
+  .join(', ')
+  .replace(/, ([^,]*)$/, ' or $1');
+
 function hint(asked: boolean, none: boolean, text: string): string {
   if (!asked) return 'Asking the log …';
-  return none ? `Nothing in the log has “${inert(text.trim(), 40)}”. Filter anyway by:` : 'Found as:';
+  return none ? `No message has “${inert(text.trim(), 40)}” as its ${lookedAt}. Filter anyway by:` : 'Found as:';
 }
 
 function Suggestions(props: {

@@ -1,10 +1,13 @@
 import { useState } from 'react';
 import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
-import { countText, momentText } from '../view/format.ts';
+import { countText, shortMomentText } from '../view/format.ts';
+import { fixed, searchOf } from '../view/view.ts';
 import { columns } from './columns.tsx';
+import { CopyButton } from './copies.tsx';
 import { Export } from './export.tsx';
 import type { ColumnChoice } from './use-columns.ts';
+import { usePopover } from './use-popover.ts';
 
 export function TableBar({ book, columns: choice }: { readonly book: LogBook; readonly columns: ColumnChoice }) {
   const { reload } = usePage();
@@ -17,7 +20,22 @@ export function TableBar({ book, columns: choice }: { readonly book: LogBook; re
       <button type="button" onClick={reload} title="Ask anew">
         Refresh
       </button>
-      <details className="menu">
+      <Columns choice={choice} />
+      <CopyLink />
+      <button type="button" onClick={() => setExporting(true)}>
+        Export …
+      </button>
+      {exporting && <Export onClose={() => setExporting(false)} />}
+    </div>
+  );
+}
+
+function Columns({ choice }: { readonly choice: ColumnChoice }) {
+  const [open, setOpen] = useState(false);
+  const popover = usePopover(open, () => setOpen(false));
+  return (
+    <div ref={popover}>
+      <details className="menu" open={open} onToggle={event => setOpen(event.currentTarget.open)}>
         <summary>Columns</summary>
         <fieldset>
           <legend className="unseen">Columns of the table</legend>
@@ -33,20 +51,22 @@ export function TableBar({ book, columns: choice }: { readonly book: LogBook; re
           ))}
         </fieldset>
       </details>
-      <button type="button" onClick={() => setExporting(true)}>
-        Export …
-      </button>
-      {exporting && <Export onClose={() => setExporting(false)} />}
     </div>
   );
+}
+
+/** What is seen now, for a colleague who opens it later: “the last hour” would be another one then. */
+function CopyLink() {
+  const { view } = usePage();
+  const link = () => `${location.origin}${location.pathname}${searchOf(fixed(view, Date.now()))}`;
+  return <CopyButton label="Copy link" text={link} />;
 }
 
 function Reached({ book }: { readonly book: LogBook }) {
   const { view } = usePage();
   const { walk, count } = book;
   if (!walk.started) return 'Loading …';
-  const until =
-    walk.scannedUntil === undefined ? '' : `, back to ${momentText(walk.scannedUntil, view.utc).slice(5, 19)}`;
+  const until = walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.utc)}`;
   if (walk.ended)
     return count === 0 ? 'No messages' : count === 1 ? '1 message' : `${countText(count)} messages, all of them`;
   return `${countText(count)} messages loaded so far${until}`;

@@ -18,9 +18,17 @@ export function momentText(moment: string | number, utc: boolean): string {
   return partsOf(ms, utc)?.replace('T', ' ').slice(0, 23) ?? String(moment);
 }
 
-/** `11-23 20:33:34`: what tells rows of two days apart. */
-export function shortMomentText(moment: string, utc: boolean): string {
-  return momentText(moment, utc).slice(5, 19);
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
+
+/** `23 Nov`, in words: whether a month or a day stands first differs from country to country. */
+export function dayText(moment: string | number, utc: boolean): string {
+  const text = momentText(moment, utc);
+  return `${text.slice(8, 10)} ${months[Number(text.slice(5, 7)) - 1] ?? text.slice(5, 7)}`;
+}
+
+/** `23 Nov 20:33:34`: what tells rows of two days apart. */
+export function shortMomentText(moment: string | number, utc: boolean): string {
+  return `${dayText(moment, utc)} ${momentText(moment, utc).slice(11, 19)}`;
 }
 
 /** For an `<input type="datetime-local">`, to the second. */
@@ -85,6 +93,11 @@ export function deliveryMs({ sentAt, doneAt }: Log): number | undefined {
   if (doneAt === undefined) return undefined;
   const ms = msOf(doneAt) - msOf(sentAt);
   return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** How long a message took, in words; the clocks of those who report differ. */
+export function tookText(ms: number): string {
+  return ms < 0 ? 'before it was sent' : durationText(ms);
 }
 
 /** `UNDELIVERABLE_NOT_SENT` → `Undeliverable not sent` */

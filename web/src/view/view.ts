@@ -137,6 +137,12 @@ export function boundsOf(range: Range, nowMs: number): { readonly sinceMs?: numb
   return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
 }
 
+/** The view with the moments that its range means now. */
+export function fixed(view: View, nowMs: number): View {
+  if (!('last' in view.range) || view.range.last === 'all') return view;
+  return { ...view, range: { ...boundsOf(view.range, nowMs), untilMs: nowMs } };
+}
+
 /** What the API is asked for the view; `error` is not its business. */
 export function filterOf({ conditions, range }: Pick<View, 'conditions' | 'range'>, nowMs: number): LogsFilter {
   const { sinceMs, untilMs } = boundsOf(range, nowMs);

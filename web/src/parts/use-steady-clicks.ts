@@ -1,0 +1,24 @@
+import { useEffect } from 'react';
+
+/** Parts of the page that a click in another one may move or cover. */
+const parts = '.table-box, .drawer, .overview, .filters, .table-bar, .head';
+
+/**
+ * The second click of a double click counts only where the first one was made: a message that opens moves the page, and
+ * what then lies under the pointer was not meant.
+ */
+export function useSteadyClicks(): void {
+  useEffect(() => {
+    let first: Element | null = null;
+    const click = (event: MouseEvent) => {
+      const part = event.target instanceof Element ? event.target.closest(parts) : null;
+      if (event.detail < 2) first = part;
+      else if (part !== first) {
+        event.stopPropagation();
+        event.preventDefault();
+      }
+    };
+    addEventListener('click', click, true);
+    return () => removeEventListener('click', click, true);
+  }, []);
+}

@@ -12,6 +12,7 @@ import {
   refusedIdMs,
   type Terms,
   windowMs,
+  youngMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Step } from './plan.ts';
@@ -127,6 +128,7 @@ function read(
   const others = place.reads.filter(one => !isSame(one, asked));
   const moved = { ...place, reads: bounded([...reads, ...others]), gaps: gaps.reduce(withGap, place.gaps) };
   if (asked.kind === 'head') moved.messagesPerMinute = 0.7 * place.messagesPerMinute + 0.3 * rateOf(asked, answer);
+  if (asked.kind === 'status') return { ...moved, ...pendingSeen(place, step, asked, askedAt) };
   if (!step.begins) return moved;
   if (step.pass !== undefined)
     return { ...moved, passes: place.passes.map((at, i) => (i === step.pass ? asked.until : at)) };
@@ -134,6 +136,13 @@ function read(
   // What was left of the head before is behind this one now.
   const behind = others.map(one => (one.kind === 'head' ? { ...one, kind: 'catchUp' as const } : one));
   return { ...moved, head: asked.until, headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
+}
+
+/** How many pages the look takes, and when it began. */
+function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {
+  const theirNow = askedAt + place.skewMs;
+  const name = theirNow - asked.until < youngMs ? ('youngPages' as const) : ('oldPages' as const);
+  return { [name]: begins ? 1 : place[name] + 1, ...(begins && { pendingSeenAt: theirNow }) };
 }
 
 function isSame(a: Read, b: Read): boolean {
@@ -179,6 +188,8 @@ function boundsOf({ walk, from, until, isOpen }: Read): WalkBounds {
 function crowded(range: Read): { readonly reads: readonly Read[]; readonly gaps: Place['gaps'] } {
   const at = range.until - 1;
   const below = at > range.from ? [{ ...range, until: at }] : [];
+  const isUnread = range.kind === 'head' || range.kind === 'catchUp';
+  if (!isUnread) return { reads: below, gaps: [] };
   if (range.group !== undefined)
     return {
       reads: below,
@@ -199,13 +210,14 @@ function bounded(reads: readonly Read[]): Read[] {
 }
 
 const readsMax = 100;
-const rateSpanMsMin = 5000;
+const rateSpanMsMin = 1000;
 
 /** Messages a minute in the part of a range that a page covers. */
-function rateOf({ from, until }: Read, { seen, count }: PageAnswer): number {
+function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): number {
   const oldest = seen.reduce((a, { sentAt }) => Math.min(a, sentAt), until);
+  const newest = seen.reduce((a, { sentAt }) => Math.max(a, sentAt), from);
   const begins = count < limits.pageLogsMax ? Math.min(from, oldest) : oldest;
-  return (count * 60_000) / Math.max(rateSpanMsMin, until - begins);
+  return (count * 60_000) / Math.max(rateSpanMsMin, (isOpen === true ? Math.max(until, newest) : until) - begins);
 }
 
 /** Whether each message is followed from now on, and until when. */

@@ -66,7 +66,7 @@ export type HeadPace = {
 };
 
 export function headPace(place: Place, terms: Terms): HeadPace {
-  if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 30 * second, overlapMs: second };
+  if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 20 * second, overlapMs: second };
   // A sixth of the budget where nothing happens.
   const everyMs = Math.max(5 * second, Math.ceil((6 * minute) / terms.requestsPerMinute));
   return { everyMs, delayMs: 0, overlapMs: 10 * second };
@@ -75,11 +75,13 @@ export function headPace(place: Place, terms: Terms): HeadPace {
 /** What is needed to follow the newest is kept free of everything that can wait. */
 export function budgetOf(place: Place, terms: Terms): Budget {
   const { requestsPerMinute: all } = terms;
-  const following = Math.ceil(pages(place) * 1.1) + Math.ceil(minute / headPace(place, terms).everyMs);
+  const following = Math.ceil(pages(place) * 1.1) + Math.ceil((2 * minute) / headPace(place, terms).everyMs);
   return { all, patient: Math.max(Math.ceil(all / 5), all - following) };
 }
 
-const lookMsMin = 20 * second;
+/** Most messages are final within hours; those younger than this are looked at often. */
+export const youngMs = 2 * hour;
+const youngLookMs = 45 * second;
 const lookMsMax = hour;
 /** The last look at a message is at most so long before it leaves. */
 const lastLookMs = 15 * minute;
@@ -88,8 +90,8 @@ const lastLookMs = 15 * minute;
 export function nextLook(sentAt: EpochMs, theirNow: EpochMs): EpochMs | undefined {
   const last = sentAt + windowMs - lastLookMs;
   if (theirNow >= last) return undefined;
-  const ageMs = Math.max(0, theirNow - sentAt);
-  return Math.min(last, theirNow + Math.min(lookMsMax, Math.max(lookMsMin, Math.round(ageMs / 4))));
+  const ageMs = theirNow - sentAt;
+  return Math.min(last, theirNow + (ageMs < youngMs ? youngLookMs : Math.min(lookMsMax, Math.round(ageMs / 8))));
 }
 
 /** The pause after so many failures in a row; `random` in 0…1 keeps many programs from coming back at once. */

@@ -57,6 +57,11 @@ const placeSchema = Type.Object({
   answeredAt: Type.Optional(moment),
   /** Ids in a list; fewer after the other side refused one. */
   idsMax: Type.Integer(),
+  /** What the last look at what is still pending took, in pages: at messages of the last hours, and at older ones. */
+  youngPages: Type.Integer(),
+  oldPages: Type.Integer(),
+  /** When that look began: what was due before it and is still, has changed. */
+  pendingSeenAt: Type.Optional(moment),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */
@@ -88,6 +93,8 @@ export const beginning: Place = Object.freeze({
   notBefore: 0,
   failures: 0,
   idsMax: limits.pageLogsMax,
+  youngPages: 1,
+  oldPages: 1,
   turn: 0,
   requests: 0,
   recorded: 0,

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { headPace, passes, passTurnsMax, type Terms, windowMs } from './pace.ts';
+import { headPace, passes, passTurnsMax, type Terms, windowMs, youngMs } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Followed } from './rows.ts';
 
@@ -63,28 +63,40 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
 }
 
 function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
-  const status = statusStep(place, due);
+  const status = statusStep(place, due, theirNow);
   const catchUp = newestOf(place.reads.filter(read => read.kind === 'catchUp'));
   if (catchUp !== undefined && (status === undefined || place.turn % 2 === 0)) return pageOf(catchUp, true);
   return status ?? again(place, theirNow);
 }
 
-/** By list or by time, whichever takes fewer requests. */
-function statusStep(place: Place, due: readonly Followed[]): Step | undefined {
+/**
+ * By list of ids, or by time, whichever takes fewer requests. By time only what is still pending is asked for: those that
+ * are due and do not show there have changed, and few of them are left for a list.
+ */
+function statusStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
   const begun = place.reads.find(read => read.kind === 'status');
   if (begun !== undefined) return pageOf(begun, true);
   const asked = listOf(due, place.idsMax);
-  if (asked.length === 0) return undefined;
-  const near = due.filter(one => Math.abs(one.sentAt - (asked[0]?.sentAt ?? 0)) <= nearMs);
-  const sentAts = near.map(one => one.sentAt);
-  const [from, until] = [Math.min(...sentAts), Math.max(...sentAts) + 1];
-  const pagesByTime = Math.ceil(((until - from) / 60_000) * (place.messagesPerMinute / limits.pageLogsMax)) + 1;
-  if (pagesByTime < near.length / asked.length) return { ...begin({ kind: 'status', from, until }), isPatient: true };
+  const [first] = asked;
+  if (first === undefined) return undefined;
+  const isYoung = theirNow - first.sentAt < youngMs;
+  const alike = due.filter(one =>
+    isYoung ? theirNow - one.sentAt < youngMs : Math.abs(one.sentAt - first.sentAt) < youngMs,
+  );
+  // What a look by time has just passed over has changed.
+  const isPassed = place.pendingSeenAt !== undefined && first.dueAt <= place.pendingSeenAt;
+  if (!isPassed && (isYoung ? place.youngPages : place.oldPages) < alike.length / asked.length) {
+    const sentAts = alike.map(one => one.sentAt);
+    const read: Read = {
+      kind: 'status',
+      from: Math.min(...sentAts),
+      until: Math.max(...sentAts) + 1,
+      group: 'PENDING',
+    };
+    return { ...begin(read), isPatient: true };
+  }
   return { kind: 'list', question: { messageIds: asked.map(one => one.messageId) }, asked, isPatient: true };
 }
-
-/** Messages sent this close together are worth a look by time, when most of them are due. */
-const nearMs = 60_000;
 
 /** As many ids as one parameter takes. */
 function listOf(due: readonly Followed[], idsMax: number): readonly Followed[] {

@@ -65,7 +65,7 @@ export class MirrorWorker {
     const now = clock();
     const place = settled(before, now, terms);
     const theirNow = now + place.skewMs;
-    const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, limits.pageLogsMax);
+    const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, dueMax);
     const gone = due.filter(one => one.sentAt < theirNow - windowMs);
     if (gone.length > 0) return this.#giveUp(place, gone);
     const allowed = withinAllowed(place, terms);
@@ -205,6 +205,8 @@ export class MirrorWorker {
 
 const waitMsMax = 1000;
 const notesMax = 10;
+/** Messages that are due are looked at so many at a time, to tell whether lists or a look by time take fewer requests. */
+const dueMax = 2000;
 
 function counted(place: Place, { recorded, changed, refused }: Pick<Place, 'recorded' | 'changed' | 'refused'>): Place {
   return {

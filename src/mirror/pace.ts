@@ -81,7 +81,7 @@ export function budgetOf(place: Place, terms: Terms): Budget {
 
 /** Most messages are final within hours; those younger than this are looked at often. */
 export const youngMs = 2 * hour;
-const youngLookMs = 45 * second;
+const youngLookMs = 30 * second;
 const lookMsMax = hour;
 /** The last look at a message is at most so long before it leaves. */
 const lastLookMs = 15 * minute;

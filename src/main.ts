@@ -13,6 +13,7 @@ import { readPage } from './http/page-files.ts';
 import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
+import { LogOutput } from './log-output.ts';
 import { WebhookReception } from './mirror/reception.ts';
 import { MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
@@ -118,6 +119,9 @@ export async function serve(
   { isOpenToAll = false }: Pick<StartTerms, 'isOpenToAll'> = {},
 ): Promise<number> {
   const logger = loggerOf(config);
+  // Nobody reads on, or the disk is full: neither is the log's concern.
+  process.stdout.removeAllListeners('error').on('error', err => logger.warn({ err }, 'standard output is lost'));
+  process.stderr.on('error', err => logger.warn({ err }, 'standard error is lost'));
   const signalled = stopSignal();
   process.on('uncaughtException', error => {
     logger.fatal({ err: error }, 'a defect ended the server');
@@ -148,7 +152,7 @@ function loggerOf({ logLevel }: Config): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, pino.destination({ dest: 2, sync: true }));
+  return pino(options, new LogOutput(process.stderr.fd));
 }
 
 /**
@@ -223,6 +227,8 @@ function janitor(
       isSweeping = false;
     }
   };
+  // What went past retention while no server ran may be what fills the disk.
+  setImmediate(sweep);
   return setInterval(sweep, Math.min(janitorIntervalMsMax, retentionMs));
 }
 

@@ -20,6 +20,7 @@ import { openPostgresStore } from './store/postgres/engine.ts';
 import { openSqliteStore } from './store/sqlite/engine.ts';
 import { holdsLog } from './store/sqlite/folder.ts';
 import { closeToOthers } from './store/sqlite/privacy.ts';
+import { giveUpReserveIfFull } from './store/sqlite/reserve.ts';
 import type { Store, StoreObserver } from './store/store.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
@@ -44,6 +45,7 @@ export function openStorage(config: Config, observer: StoreObserver): Promise<St
 
 async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
+  giveUpReserveIfFull(config.dataDir);
   const accountsPath = join(config.dataDir, 'accounts.db');
   const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));
   const accounts = parts.adopt(new Accounts(accountRows, Date.now), one => one.close());

@@ -10,7 +10,7 @@ const readmeLinesMax = 120;
 
 /** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
 const floors: readonly (readonly string[])[] = [
-  ['limits.ts', 'failures.ts', 'setting-kinds.ts'],
+  ['limits.ts', 'failures.ts', 'log-output.ts', 'setting-kinds.ts'],
   ['turns.ts'],
   ['domain', 'secrets.ts', 'mirror-settings.ts'],
   ['wire', 'config.ts', 'postgres'],

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { errorAnswer, eventually } from '../support/log-calls.ts';
+import { errorAnswer, eventually, type LogCalls, numberedFrom } from '../support/log-calls.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
-import { type SmallDisk, smallDisks } from '../support/small-disk.ts';
+import { LastingDisk, type SmallDisk, smallDisks } from '../support/small-disk.ts';
 
 const disks: SmallDisk[] = [];
 const homes: ServerHome[] = [];
@@ -60,3 +60,55 @@ test('data folder that is a file → one clear line and exit code 1', async () =
   expect(server.stderr.trim().split('\n')).toHaveLength(1);
   expect(server.stderr).toContain(home.dataDir);
 });
+
+const lastingDisks = LastingDisk.isAvailable ? (['SIGTERM', 'SIGKILL'] as const) : [];
+
+test.each(lastingDisks)(
+  'full disk, with the log output on it, and a server ended on it by %s → starts again',
+  async signal => {
+    const disk = await LastingDisk.make(24 * 1024 * 1024);
+    try {
+      const { home } = disk;
+      const output = ['sh', '-c', 'exec "$@" 2>> "$0"', join(disk.folder, 'output')];
+      const launch = { through: [...disk.through, ...output], settings: { SENTLOG_LOG_LEVEL: 'trace' } as const };
+      // More than is reserved, and more than could be copied out of the write-ahead log.
+      const recorded = numberedFrom(0, 8000, { content: { type: 'TEXT', text: 'x'.repeat(1000) } });
+      const ids = recorded.map(one => one.messageId).sort();
+      const idsAt = async (calls: LogCalls) => (await calls.walk()).map(log => log.messageId).sort();
+      let server = await home.serve(launch);
+      await home.calls(server).record(recorded);
+      disk.fill();
+      // What cannot be logged is answered all the same, and as ever.
+      expect(await idsAt(home.calls(server))).toEqual(ids);
+      await eventually('nothing can be recorded', async () => {
+        const { status } = await home.calls(server).postNdjson(numberedFrom(20_000, 200));
+        expect([200, 503]).toContain(status);
+        return status === 503;
+      });
+      const held = await idsAt(home.calls(server));
+      expect(server.ended).toBe(false);
+      await server.end(signal);
+
+      server = await home.serve(launch);
+      expect(await idsAt(home.calls(server))).toEqual(held);
+      expect((await home.calls(server).postNdjson(numberedFrom(9000, 1))).status).toBe(503);
+      await server.end(signal);
+
+      // All of it is past retention: once it is dropped, there is room.
+      server = await home.serve({ ...launch, settings: { SENTLOG_RETENTION: '1s', SENTLOG_SEGMENT_AGE: '1s' } });
+      await eventually('what is past retention is dropped', async () => {
+        const free = /^sentlog_store_free_bytes (\d+)/m.exec((await home.calls(server).call('/metrics')).text)?.[1];
+        return Number(free) > 4 * 1024 * 1024;
+      });
+      await eventually('recording resumes', async () => {
+        const { status } = await home
+          .calls(server)
+          .postNdjson(numberedFrom(9000, 1, { sentAt: new Date().toISOString() }));
+        return status === 200;
+      });
+      expect((await server.end('SIGTERM')).code).toBe(0);
+    } finally {
+      await disk.remove();
+    }
+  },
+);

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,4 +66,51 @@ const fileSizeLimit = {
 /** Those that this system lets us make. */
 export function smallDisks() {
   return [smallFileSystem, fileSizeLimit].filter(disk => disk.available());
+}
+
+/** A file system of its own that outlives the servers on it, held by a process that does nothing else. */
+export class LastingDisk {
+  readonly home: ServerHome;
+  readonly folder: string;
+  readonly #keeper: ChildProcess;
+
+  static readonly isAvailable = works('unshare', '-rm', 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir());
+
+  private constructor(folder: string, keeper: ChildProcess) {
+    this.folder = folder;
+    this.#keeper = keeper;
+    this.home = new ServerHome(join(folder, 'data'));
+  }
+
+  static async make(bytes: number): Promise<LastingDisk> {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-disk-'));
+    const script = `mount -t tmpfs -o size=${bytes} tmpfs "$0" && echo mounted && exec sleep 3600`;
+    const keeper = spawn('unshare', ['-rm', 'sh', '-c', script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(keeper.stdout, 'data');
+    return new LastingDisk(folder, keeper);
+  }
+
+  /** How a server is started so that it sees the disk. */
+  get through(): readonly string[] {
+    return ['nsenter', '-t', String(this.#keeper.pid), '-U', '-m', '--preserve-credentials', '--'];
+  }
+
+  /** Takes all room that is left. */
+  fill(): void {
+    const [file = '', ...args] = this.through;
+    const path = join(this.folder, 'filler');
+    works(file, ...args, 'sh', '-c', 'cat /dev/zero > "$0"', path);
+  }
+
+  makeRoom(): void {
+    const [file = '', ...args] = this.through;
+    execFileSync(file, [...args, 'rm', join(this.folder, 'filler')]);
+  }
+
+  async remove(): Promise<void> {
+    await this.home.remove();
+    this.#keeper.kill('SIGKILL');
+    await once(this.#keeper, 'exit');
+    rmSync(this.folder, { recursive: true });
+  }
 }

@@ -31,7 +31,7 @@ export class CarvedFile {
   /** The newest image in the log, by page. */
   readonly #inLog = new Map<number, number>();
 
-  constructor(rowsPath: string, logPath = '') {
+  constructor(rowsPath: string, logPath: string) {
     [this.#rows, this.#log] = [opened(rowsPath), opened(logPath)];
     this.#rowsPages = Math.floor(sizeOf(rowsPath) / pageBytes);
     this.#frames = Math.max(0, Math.floor((sizeOf(logPath) - logHeaderBytes) / (frameHeaderBytes + pageBytes)));

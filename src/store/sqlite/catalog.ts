@@ -26,6 +26,8 @@ type Entry = {
   /** What its index is to say of counts, while it has none. */
   counts: PackedCounts | undefined;
   phase: Phase;
+  /** Full, and its index cannot be written now. */
+  isStuck?: boolean;
   /** Of the files, once they do not change any more. */
   bytes: number | undefined;
 };
@@ -98,7 +100,15 @@ export class Catalog {
     return columns;
   }
 
-  /** Resolves when any segment has been sealed. */
+  /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */
+  setStuck(segmentId: number, isStuck: boolean): void {
+    const entry = this.#entries.get(segmentId);
+    if (entry === undefined) return;
+    entry.isStuck = isStuck;
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  /** Resolves when any segment has been sealed, or cannot be. */
   nextSealed(): Promise<void> {
     return new Promise(resolve => this.#sealedWaiters.push(resolve));
   }
@@ -117,7 +127,8 @@ export class Catalog {
       // Asked for before anything is waited for: the last seal may come meanwhile.
       const sealed = this.nextSealed();
       const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
-      const ready = past.filter(entry => entry.phase === 'sealed');
+      // On a full disk no index is written before something is dropped.
+      const ready = past.filter(entry => entry.phase === 'sealed' || entry.isStuck === true);
       await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
       if (ready.length === past.length) return;
       await sealed;

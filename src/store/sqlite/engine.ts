@@ -351,9 +351,11 @@ class SqliteStore implements Store {
       detail: { segment: segmentId, reason },
     });
     if (this.#catalog.unsealed > unsealedMax) this.#failing(reason);
+    this.#catalog.setStuck(segmentId, true);
     this.#room.wake();
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
+      this.#catalog.setStuck(segmentId, false);
       this.#seal(segmentId);
     }, sealRetryMs);
     this.#timers.add(timer);
@@ -390,11 +392,7 @@ class SqliteStore implements Store {
   }
 }
 
-function totalsOf(reply: Extract<WriterReply, { type: 'recorded' }>) {
-  let [messages, reports] = [0, 0];
-  for (const { outcome } of reply.outcomes) {
-    messages += outcome.recorded;
-    reports += outcome.updated;
-  }
-  return { durationMs: reply.durationMs, messages, reports };
+function totalsOf({ outcomes, durationMs }: Extract<WriterReply, { type: 'recorded' }>) {
+  const sum = (kind: 'recorded' | 'updated') => outcomes.reduce((total, { outcome }) => total + outcome[kind], 0);
+  return { durationMs, messages: sum('recorded'), reports: sum('updated') };
 }

@@ -1,5 +1,4 @@
 import {
-  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -15,6 +14,7 @@ import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../store.ts';
+import { isOutage } from './damage.ts';
 import { syncFolder } from './disk.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
@@ -23,10 +23,12 @@ const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
 
 /** The files of one log in its data folder. */
 export class Folder {
+  readonly dataDir: string;
   readonly path: string;
   readonly #damaged: string;
 
   constructor(dataDir: string) {
+    this.dataDir = dataDir;
     this.path = join(dataDir, 'segments');
     this.#damaged = join(dataDir, 'damaged');
     mkdirSync(this.path, { recursive: true });
@@ -87,24 +89,12 @@ export class Folder {
     for (const suffix of ['-wal', '-shm']) rmSync(this.rows(segmentId) + suffix, { force: true });
   }
 
-  /** Holds on to the write-ahead log beyond the end of whoever reads it, for `sourcesOf`. */
-  keepLog(segmentId: number): void {
-    const log = `${this.rows(segmentId)}-wal`;
-    if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0 && !existsSync(this.#keptLog(segmentId)))
-      linkOrCopy(log, this.#keptLog(segmentId));
-  }
-
-  forgetLog(segmentId: number): void {
-    rmSync(this.#keptLog(segmentId), { force: true });
-  }
-
   /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
-  sourcesOf(segmentId: number): readonly RowsSource[] {
+  sourceOf(segmentId: number): RowsSource {
     const rows = this.rows(segmentId);
-    const logs = [this.#keptLog(segmentId), `${rows}-wal`].filter(path => existsSync(path));
-    if (existsSync(rows) || logs.length > 0) return [{ rows, logs }];
+    if (existsSync(rows) || existsSync(`${rows}-wal`)) return { rows, log: `${rows}-wal` };
     const aside = this.setAsidePath(segmentId);
-    return [{ rows: aside, logs: [`${aside}-wal`] }];
+    return { rows: aside, log: `${aside}-wal` };
   }
 
   /** Puts files that were made anew in the place of a segment's own, which are set aside. */
@@ -137,10 +127,6 @@ export class Folder {
     return readdirSync(this.#damaged).filter(name => segmentName.test(name) && !existsSync(join(this.path, name)));
   }
 
-  #keptLog(segmentId: number): string {
-    return `${this.rows(segmentId)}-wal.kept`;
-  }
-
   sync(): void {
     syncFolder(this.path);
   }
@@ -148,14 +134,7 @@ export class Folder {
   #files(segmentId: number): readonly string[] {
     const rows = this.rows(segmentId);
     // The log before its file: without it, the file would be read as if it were whole.
-    return [
-      this.#keptLog(segmentId),
-      `${rows}-wal`,
-      `${rows}-shm`,
-      rows,
-      this.index(segmentId),
-      `${this.index(segmentId)}.tmp`,
-    ];
+    return [`${rows}-wal`, `${rows}-shm`, rows, this.index(segmentId), `${this.index(segmentId)}.tmp`];
   }
 }
 
@@ -183,21 +162,17 @@ export function setAsideFile(dataDir: string, path: string): void {
   renameSync(path, freePath(damaged, basename(path)));
 }
 
-/** A rows file and what there is of write-ahead logs beside it. */
-export type RowsSource = { readonly rows: string; readonly logs: readonly string[] };
+/** A rows file and its write-ahead log, whichever of them there is. */
+export type RowsSource = { readonly rows: string; readonly log: string };
 
 /** Not every file system has links. */
-function linkOr(instead: (from: string, to: string) => void): (from: string, to: string) => void {
-  return (from, to) => {
-    try {
-      linkSync(from, to);
-    } catch {
-      instead(from, to);
-    }
-  };
+function linkOrRename(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    renameSync(from, to);
+  }
 }
-const linkOrCopy = linkOr(copyFileSync);
-const linkOrRename = linkOr(renameSync);
 
 function idsIn(path: string): readonly number[] {
   const ids = readdirSync(path)
@@ -211,6 +186,15 @@ export class FolderInUse extends StoreUnusable {
   constructor(dataDir: string, owner: string) {
     super(`the data folder ${dataDir} is in use by another sentlog process${owner}`);
     this.name = 'FolderInUse';
+  }
+}
+
+/** Only whoever is refused reads it: a full disk must not keep a server from starting. */
+function notePid(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
   }
 }
 
@@ -231,7 +215,7 @@ export class FolderLock {
       const owner = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
       throw new FolderInUse(dataDir, owner);
     }
-    writeFileSync(pidFile, `${process.pid}\n`);
+    notePid(pidFile);
   }
 
   release(): void {

@@ -118,17 +118,12 @@ function loadWhole(
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
   const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
-  if (sealed !== undefined) return sealed;
-  // The end of the last connection makes what is left of the log part of the file, and deletes it: not before all is there.
-  folder.keepLog(id);
-  const loaded = loadUnsealed(folder.rows(id), id, hashSeed, capacity, known);
-  folder.forgetLog(id);
-  return loaded;
+  return sealed ?? loadUnsealed(folder.rows(id), id, hashSeed, capacity, known);
 }
 
 function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
   const known = ledger.get(id) ?? indexedHolding(folder, id);
-  const { path, holding } = carveRows(folder, id, known, folder.sourcesOf(id), nextSequence);
+  const { path, holding } = carveRows(folder, id, known, folder.sourceOf(id), nextSequence);
   ledger.set(holding);
   folder.replace(id, { rows: path });
 }
@@ -272,7 +267,10 @@ export function loadUnsealed(
   capacity: number,
   known: Holding | undefined,
 ): Loaded {
-  const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
+  // The last that may write would copy the write-ahead log into the file when it closes: a damaged one must stay as it
+  // is, and a full disk has no room for that.
+  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const rows = new RowsFile(path, hasLog ? { mode: 'read' } : { mode: 'write', durability: 'full' });
   try {
     const meta = rows.meta();
     if (known !== undefined && meta.firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');

@@ -18,8 +18,7 @@ import {
 const rowsAtATime = 20_000;
 
 /**
- * Makes the rows file of a damaged segment anew, of every row that can still be made out in the files of the given
- * paths, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
+ * Makes the rows file of a damaged segment anew, of every row that can still be made out in the given files, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
  * path of the new file, which has no write-ahead log, and what the segment holds from now on. `nextSequence` comes after
  * the reports of the segments before it.
  */
@@ -27,7 +26,7 @@ export function carveRows(
   folder: Folder,
   segmentId: number,
   known: Holding | undefined,
-  sources: readonly RowsSource[],
+  source: RowsSource,
   nextSequence: number,
 ): { readonly path: string; readonly holding: Holding } {
   const path = `${folder.rows(segmentId)}.mended`;
@@ -37,13 +36,11 @@ export function carveRows(
   createRowsFile(path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
   const file = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
-    for (const source of sources) {
-      const carved = new CarvedFile(source.rows, source.logs[0]);
-      try {
-        found.copy(carved, file);
-      } finally {
-        carved.close();
-      }
+    const carved = new CarvedFile(source.rows, source.log);
+    try {
+      found.copy(carved, file);
+    } finally {
+      carved.close();
     }
     const holding = found.holding(segmentId, createdAt, known, nextSequence);
     file.setFirstSequence(holding.firstSequence);

@@ -1,7 +1,7 @@
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ownFiles = /^(?:accounts\.db|lock\.db|log\.json)(?:[-.].*)?$|^lock\.pid$/;
+const ownFiles = /^(?:accounts\.db|lock\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve)$/;
 const ownFolders = ['segments', 'damaged'];
 
 /**

@@ -195,10 +195,12 @@ export type RowsAccess =
   | { readonly mode: 'read' | 'sealed' };
 
 export class RowsFile {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(path: string, access: RowsAccess) {
+    this.#path = path;
     if (access.mode === 'sealed') {
       const url = pathToFileURL(path);
       url.searchParams.set('immutable', '1');
@@ -333,6 +335,15 @@ export class RowsFile {
 
   get isOpen(): boolean {
     return this.#db.isOpen;
+  }
+
+  /** As `close`, without copying the write-ahead log into the file, since there may be no room for it. */
+  closeAsItIs(): void {
+    // Only the last connection copies, and one that may only read cannot.
+    const last = new RowsFile(this.#path, { mode: 'read' });
+    last.count();
+    this.close();
+    last.close();
   }
 
   close(): void {

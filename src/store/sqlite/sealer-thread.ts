@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { StoreUnavailable } from '../store.ts';
 import { DamagedSegment, guardSegment } from './damage.ts';
 import { fileCrcSteps } from './disk.ts';
 import { Folder } from './folder.ts';
@@ -9,6 +10,7 @@ import type { Holding } from './ledger.ts';
 import { holdingOf, loadUnsealed } from './load.ts';
 import { carveRows } from './mend.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from './messages.ts';
+import { hasRoom } from './reserve.ts';
 import { sealSegment } from './seal.ts';
 import { setLosses } from './shared-segment.ts';
 import { failureOf } from './thread-failure.ts';
@@ -67,7 +69,7 @@ function contentsOf(path: string, holding: Holding): SegmentContents {
 function mend({ id, shared }: Extract<SealerRequest, { type: 'mend' }>): SealerReply {
   const known = holdingOf(shared, Date.now());
   const segmentId = shared.id;
-  const { path, holding } = carveRows(folder, segmentId, known, folder.sourcesOf(segmentId), known.firstSequence);
+  const { path, holding } = carveRows(folder, segmentId, known, folder.sourceOf(segmentId), known.firstSequence);
   const index = `${folder.index(segmentId)}.mended`;
   const { columns, counts } = contentsOf(path, holding);
   setLosses(shared, holding);
@@ -79,6 +81,7 @@ function mend({ id, shared }: Extract<SealerRequest, { type: 'mend' }>): SealerR
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
   const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
+  if (!hasRoom(data.dataDir)) throw new StoreUnavailable('the disk is full');
   guardSegment(shared.id, () => {
     const holding = holdingOf(shared, Date.now());
     const { columns, counts } = request.type === 'seal' ? request : contentsOf(paths.rows, holding);

@@ -1,4 +1,4 @@
-import { InvalidBookmark, StoreUnusable } from '../store.ts';
+import { InvalidBookmark, StoreUnavailable, StoreUnusable } from '../store.ts';
 import { DamagedSegment, isOutage } from './damage.ts';
 import type { Failure } from './messages.ts';
 
@@ -8,7 +8,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof DamagedSegment) return { kind: 'damaged', message, segmentId: error.segmentId };
   if (error instanceof InvalidBookmark) return { kind: 'bookmark', message };
   if (error instanceof StoreUnusable) return { kind: 'unusable', message };
-  if (isOutage(error)) return { kind: 'outage', message };
+  if (error instanceof StoreUnavailable || isOutage(error)) return { kind: 'outage', message };
   return {
     kind: 'defect',
     message,

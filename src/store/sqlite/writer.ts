@@ -19,6 +19,7 @@ import {
 } from './packed-batch.ts';
 import { ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from './position.ts';
 import { identityOf, messageRowOf, reportRowOf } from './record-row.ts';
+import { hasRoom, Reserve } from './reserve.ts';
 import { createRowsFile, RowsFile } from './rows-file.ts';
 import {
   type Columns,
@@ -55,6 +56,7 @@ export class Writer {
   readonly #events: WriterEvents;
   readonly #known: KnownMessages;
   readonly #kept: KeptCounts;
+  readonly #reserve: Reserve;
   #active: Active | undefined;
   readonly #spareColumns: Columns[] = [];
   #nextSegmentId: number;
@@ -71,6 +73,7 @@ export class Writer {
     this.#events = events;
     this.#known = new KnownMessages(options.folder, options.keys);
     this.#kept = new KeptCounts(options.folder, options.log);
+    this.#reserve = new Reserve(options.folder.dataDir);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;
   }
@@ -119,6 +122,7 @@ export class Writer {
 
   #transaction<T>(now: number, work: (active: Active) => T): T {
     try {
+      this.#reserve.hold();
       const active = this.#youngest(now);
       if (!this.#eraBegun) this.#beginEra();
       active.rows.begin();
@@ -189,6 +193,7 @@ export class Writer {
   }
 
   close(): void {
+    if (!hasRoom(this.#options.folder.dataDir)) this.#active?.rows.closeAsItIs();
     this.#known.close();
     this.#options.ledger.close();
     this.#options.waiting.close();

@@ -47,10 +47,11 @@ export function askUpstream({ from, key, fetch, clock }: UpstreamOptions): Ask {
   };
 }
 
-export function query({ sentSince, sentUntil, generalStatus, messageIds, cursor }: Question): URLSearchParams {
-  const asked = new URLSearchParams({ limit: String(limits.pageLogsMax) });
+export function query(question: Question): URLSearchParams {
+  const { sentSince, sentUntil, generalStatus, messageIds, cursor, filters } = question;
+  const asked = new URLSearchParams({ limit: String(limits.pageLogsMax), ...filters });
   if (messageIds !== undefined) asked.set('messageId', messageIds.map(writtenId).join(','));
-  else asked.set('useCursor', 'true');
+  else if (filters === undefined) asked.set('useCursor', 'true');
   if (cursor !== undefined) asked.set('cursor', cursor);
   if (sentSince !== undefined) asked.set('sentSince', formatDateTime(sentSince));
   if (sentUntil !== undefined) asked.set('sentUntil', formatDateTime(sentUntil));

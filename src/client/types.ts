@@ -127,12 +127,17 @@ export type Message = Log & {
 /** Messages by the group of their status; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
 
-/** Figures of all that matches. With `complete` false time ran out: what is absent then is unknown, and not 0. */
+/**
+ * Figures of all that matches. With `complete` false time ran out, and what is absent then is unknown, and not 0; or
+ * messages are missing, as `gaps` says.
+ */
 export type Summary = {
   readonly from: string;
   readonly to: string;
   readonly bucketMs: number;
   readonly complete: boolean;
+  /** What a mirror could not read before it was gone. */
+  readonly gaps?: readonly { readonly from: string; readonly to: string; readonly reason: string }[];
   readonly total?: number;
   readonly groups?: GroupCounts;
   readonly buckets: readonly { readonly from: string; readonly groups: GroupCounts }[];

@@ -35,13 +35,26 @@ export function lenient(text: string, needed: ReadonlySet<string>): Pick<Mirrore
   const parsed = parseRecordText(text);
   if (parsed.submission !== undefined) return { submission: parsed.submission, flaws: [] };
   const flaws = parsed.violations.map(({ property, violation }) => `${property} ${violation}`.trim());
-  const flawed = new Set(parsed.violations.map(({ property }) => property.split('.')[0] ?? ''));
-  if ([...flawed].some(property => needed.has(property))) return { flaws };
-  const again = parseRecordText(without(flawed, text));
-  return { ...(again.submission !== undefined && { submission: again.submission }), flaws };
+  let flawed = parsed.violations.map(({ property }) => property);
+  let left = text;
+  // First what is wrong alone, such as a field inside a status that is not known yet; then what is wrong as a whole.
+  for (const isWhole of [false, true]) {
+    if (flawed.some(property => needed.has(property.split('.')[0] ?? ''))) return { flaws };
+    left = without(new Set(flawed.map(property => (isWhole ? (property.split('.')[0] ?? '') : property))), left);
+    const again = parseRecordText(left);
+    if (again.submission !== undefined) return { submission: again.submission, flaws };
+    flawed = again.violations.map(({ property }) => property);
+  }
+  return { flaws };
 }
 
-function without(names: ReadonlySet<string>, object: string): string {
-  const fields = [...fieldSources(object)].filter(([name]) => !names.has(name));
-  return `{${fields.map(([name, source]) => `${JSON.stringify(name)}:${source.text}`).join()}}`;
+/** The object without some fields: `price`, or `price.tax` for one inside another. */
+function without(paths: ReadonlySet<string>, object: string, under = ''): string {
+  const fields = [...fieldSources(object)].filter(([name]) => !paths.has(under + name));
+  const written = fields.map(([name, { text, depth }]) => {
+    const path = `${under}${name}.`;
+    const isInside = depth > 0 && text.startsWith('{') && [...paths].some(one => one.startsWith(path));
+    return `${JSON.stringify(name)}:${isInside ? without(paths, text, path) : text}`;
+  });
+  return `{${written.join()}}`;
 }

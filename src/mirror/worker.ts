@@ -8,7 +8,7 @@ import { type Asked, advance, afterFailure, type Moved, type Seen, withClock } f
 import { budgetOf, type Terms, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace, writePlace } from './place.ts';
 import { plan, settled } from './plan.ts';
-import { mirroredRecord } from './records.ts';
+import { type MirroredRecord, mirroredRecord } from './records.ts';
 import type { Followed, Mirror, MirrorRows } from './rows.ts';
 import type { Ask, Rows } from './upstream.ts';
 
@@ -113,14 +113,17 @@ export class MirrorWorker {
     const submissions: Submission[] = [];
     const seen: Seen[] = [];
     let refused = 0;
+    const flawed: MirroredRecord[] = [];
     for (const result of results) {
-      const { submission, messageId, sentAt, flaws } = mirroredRecord(result);
-      if (flaws.length > 0) this.#tellFlaw(messageId, flaws);
+      const one = mirroredRecord(result);
+      const { submission, messageId, sentAt } = one;
+      if (one.flaws.length > 0) flawed.push(one);
       if (submission === undefined) refused++;
       else if (sentAt !== undefined && sentAt >= sentSince) submissions.push(submission);
       if (messageId !== undefined && sentAt !== undefined)
         seen.push({ messageId, sentAt, isFinal: submission?.status?.final ?? submission === undefined });
     }
+    this.#tellFlawed(flawed);
     let [recorded, changed] = [0, 0];
     for (let at = 0; at < submissions.length; at += limits.batchRecordsMax) {
       const part = submissions.slice(at, at + limits.batchRecordsMax);
@@ -193,13 +196,14 @@ export class MirrorWorker {
     return isKept;
   }
 
-  #tellFlaw(messageId: string | undefined, flaws: readonly string[]): void {
+  /** Once an answer: what the vendor adds stands in every message. */
+  #tellFlawed(flawed: readonly MirroredRecord[]): void {
+    const [first] = flawed;
+    if (first === undefined) return;
     const { mirror, note } = this.#options;
-    note({
-      level: 'warn',
-      message: 'a mirrored message has what cannot be taken',
-      detail: { mirror: mirror.name, messageId, flaws },
-    });
+    const { messageId, flaws } = first;
+    const detail = { mirror: mirror.name, messages: flawed.length, first: { messageId, flaws } };
+    note({ level: 'warn', message: 'mirrored messages have what cannot be taken', detail });
   }
 }
 

@@ -137,6 +137,19 @@ describe('reports', () => {
     }
   });
 
+  test('before the mirror has read the message → waits for it, and is in the log with it', async () => {
+    const one = message(3);
+    const seenAt = one.sentAt + 5000;
+    expect((await send(deliveryJson([simulatedReport(one, startOfTest)]))).statusCode).toBe(200);
+    const seen = { messageId: one.messageId, from: 'p', to: 's', sentAt: one.sentAt, seenAt };
+    expect((await send(seenJson([seen]))).statusCode).toBe(200);
+    expect(await log(one.messageId)).toBeUndefined();
+    await recorded(one);
+    expect(await log(one.messageId)).toEqual(JSON.parse(JSON.stringify(shownAt(one, startOfTest))));
+    const history = (await server.call(`/messenger/1/messages/${one.messageId}`)).json();
+    expect(history.seenAt).toBe(new Date(seenAt).toISOString().replace('Z', '+0000'));
+  });
+
   test('the store cannot keep them now → 503, so that they are sent again', async () => {
     const one = await recorded(message(1));
     await server.store.close();

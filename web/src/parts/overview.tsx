@@ -3,7 +3,16 @@ import type { Summary } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { useSummary } from '../log/use-summary.ts';
 import { usePage } from '../page-context.ts';
-import { countText, durationText, errorWords, inert, percentText, sumText, wordsOf } from '../view/format.ts';
+import {
+  countText,
+  durationText,
+  errorWords,
+  inert,
+  momentText,
+  percentText,
+  sumText,
+  wordsOf,
+} from '../view/format.ts';
 import { type Field, type GroupName, groupNames, withCondition } from '../view/view.ts';
 import { Chart } from './chart.tsx';
 import { keep, kept } from './theme.ts';
@@ -13,7 +22,7 @@ const keptAs = 'sentlog.overview';
 
 /** Figures and chart of what is asked for. */
 export function Overview() {
-  const { asked } = usePage();
+  const { asked, view } = usePage();
   const { data, error, isPlaceholderData, isPending } = useSummary();
   const narrow = useNarrow();
   const [open, setOpen] = useState(() => (kept(keptAs) ?? (narrow ? 'closed' : 'open')) === 'open');
@@ -23,7 +32,13 @@ export function Overview() {
     <section className="overview" aria-label="Overview" aria-busy={isPending || isPlaceholderData}>
       <Figures summary={summary} failed={error !== null && summary === undefined} />
       {error !== null && <p className="note note-bad">{failureText(error)}</p>}
-      {summary?.complete === false && (
+      {summary?.gaps?.map(gap => (
+        <p className="note note-bad" key={gap.from}>
+          Messages from {momentText(gap.from, view.utc)} to {momentText(gap.to, view.utc)} may be missing here and in
+          the chart: {gap.reason}.
+        </p>
+      ))}
+      {summary?.complete === false && summary.gaps === undefined && (
         <p className="note">Not everything could be counted in time. What is unfinished is left out, not shown as 0.</p>
       )}
       {asked.conditions.error !== undefined && (

@@ -1,6 +1,6 @@
-import { describe } from 'vitest';
+import { afterAll, describe } from 'vitest';
 import { changesTests } from './conformance/changes.ts';
-import type { OpenEngine } from './conformance/engine.ts';
+import { closeShared, type OpenEngine } from './conformance/engine.ts';
 import { impossibleTests } from './conformance/impossible.ts';
 import { lifecycleTests } from './conformance/lifecycle.ts';
 import { modelTests } from './conformance/model.ts';
@@ -18,11 +18,13 @@ import { wallTests } from './conformance/walls.ts';
 export type { EngineHints, OpenEngine, OpenedEngine } from './conformance/engine.ts';
 
 /**
- * The store's contract as tests: every engine passes all of them. A test opens an engine of its own, so an engine
- * needs nothing but a way to be opened on no data, and opened again on the data it left.
+ * The store's contract as tests: every engine passes all of them. An engine needs nothing but a way to be opened on no
+ * data, and opened again on the data it left. Most tests share a store and have accounts of their own in it: that
+ * nothing of another account shows is so tried by all of them.
  */
 export function conformance(name: string, openEngine: OpenEngine): void {
   describe(`${name} keeps the store's contract`, () => {
+    afterAll(() => closeShared(openEngine));
     recordingTests(openEngine);
     reportTests(openEngine);
     wallTests(openEngine);

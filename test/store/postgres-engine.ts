@@ -1,3 +1,4 @@
+import type { AccountId } from '../../src/domain/message.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
 import { spreadAccount } from '../../src/store/postgres/spreading.ts';
@@ -31,24 +32,40 @@ export type PostgresEngineHints = EngineHints & {
   readonly closing?: (store: Store) => Promise<void>;
 };
 
-/** The accounts that the suite records for. */
-const accounts = [1, 2, 7, 70_000];
+/** Those that a test records for that has a store of its own. */
+const ownAccounts = [1, 2, 7, 70_000];
 
 let schemas = 0;
+
+type Place = { readonly server: DatabaseServer; readonly url: string; readonly schema: string };
+
+/** Spreads the first, and gives the others the layout that it has then: one by one hundreds would take long. */
+async function spread(
+  { server, url, schema }: Place,
+  [first = 1, ...others]: readonly AccountId[],
+  slices: number,
+): Promise<void> {
+  await migrate({ url, schema }, () => {});
+  await spreadAccount({ url, schema }, { account: first, slices, announceMs: 0 });
+  const accounts = `unnest(ARRAY[${others.join()}]::bigint[])`;
+  await server.query(
+    `INSERT INTO ${schema}.layout (account_id, slices, begun_at)
+     SELECT account, l.slices, l.begun_at FROM ${schema}.layout l, ${accounts} account WHERE l.account_id = ${first}`,
+    url,
+  );
+}
 
 /** An engine on a schema of its own. */
 export async function openPostgresEngine(
   server: DatabaseServer,
   url: string,
-  { segmentMessagesMax = 1000, slices = 1, replicas, closing = async () => {} }: PostgresEngineHints,
+  hints: PostgresEngineHints,
 ): Promise<OpenedEngine> {
+  const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, replicas, closing = async () => {} } = hints;
   const schema = `log_${++schemas}`;
   const partitionMs = segmentMessagesMax < 5 ? 2000 : 3_600_000;
   await prepare(url, schema);
-  if (slices > 1) {
-    await migrate({ url, schema }, () => {});
-    for (const account of accounts) await spreadAccount({ url, schema }, { account, slices, announceMs: 0 });
-  }
+  if (slices > 1) await spread({ server, url, schema }, accounts, slices);
   const observer = new Complaints();
   const options = { url, schema, poolSize: 4, partitionMs, observer, ...(replicas !== undefined && { replicas }) };
   const open = async (): Promise<Store> => {

@@ -1,12 +1,15 @@
 import { expect, onTestFinished } from 'vitest';
-import type { EpochMs, LogRecord, Submission } from '../../../src/domain/message.ts';
+import type { AccountId, EpochMs, LogRecord, Submission } from '../../../src/domain/message.ts';
 import { deliveryErrors, noError, pendingAccepted, type Status, statuses } from '../../../src/domain/registry.ts';
 import type { Bookmark, Query, RecordBatch, RecordOutcome, Store } from '../../../src/store/store.ts';
+import { type SharedEngine, SharedStores } from './sharing.ts';
 
 /** What a test asks of the engine's shape; an engine may ignore it. */
 export type EngineHints = {
   /** Small, so that few messages make many segments. */
   readonly segmentMessagesMax?: number;
+  /** Those that are recorded for; without it a few of small and large numbers. */
+  readonly accounts?: readonly AccountId[];
 };
 
 export type OpenedEngine = {
@@ -19,15 +22,34 @@ export type OpenedEngine = {
 
 export type OpenEngine = (hints: EngineHints) => Promise<OpenedEngine>;
 
+/** The cases of a suite run one after the other; those that share stores do so by the engine. */
+const sharing = new Map<OpenEngine, SharedStores>();
+
+/**
+ * An engine for one test: a store that all tests share, where what this test records as accounts 1, 2 … are accounts
+ * of its own. What concerns the store as a whole (its figures, dropping, closing) takes `ownEngineFor`.
+ */
+export async function engineFor(openEngine: OpenEngine, hints: EngineHints = {}): Promise<SharedEngine> {
+  const stores = sharing.get(openEngine) ?? new SharedStores(openEngine);
+  sharing.set(openEngine, stores);
+  return stores.engine(hints);
+}
+
 /** An engine of its own for one test, closed when the test has ended. */
-export async function engineFor(openEngine: OpenEngine, hints: EngineHints = {}): Promise<OpenedEngine> {
+export async function ownEngineFor(openEngine: OpenEngine, hints: EngineHints = {}): Promise<OpenedEngine> {
   const engine = await openEngine(hints);
   onTestFinished(() => engine.close());
   return engine;
 }
 
+/** Closes the stores that the tests of an engine shared. */
+export async function closeShared(openEngine: OpenEngine): Promise<void> {
+  await sharing.get(openEngine)?.close();
+  sharing.delete(openEngine);
+}
+
 /** The store as it was opened, then the one that is opened anew on its data. */
-export async function* openings(engine: OpenedEngine): AsyncGenerator<Store> {
+export async function* openings(engine: SharedEngine): AsyncGenerator<Store> {
   yield engine.store;
   yield await engine.reopen();
 }

@@ -15,6 +15,7 @@ import {
   type OpenEngine,
   openings,
   outcome,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -40,7 +41,7 @@ export function impossibleTests(openEngine: OpenEngine): void {
     ];
 
     it('prices beyond what can be summed up, as 0.1.0 recorded them → read, reported on, swept; only their sum is missing', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 3 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 3 });
       await recordAll(engine.store, beyond);
       await recordAll(engine.store, [message('usd', { price: { pricePerMessage: 0.25, currency: 'USD' } })]);
       await recordAll(

@@ -18,6 +18,7 @@ import {
   openings,
   operator,
   outcome,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -116,7 +117,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
 
   describe('opening and closing', () => {
     it('reopened, time and again → everything is there, and recording goes on', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 7 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 7 });
       let store = engine.store;
       for (let i = 0; i < 6; i++) {
         const before = await findIds(store);
@@ -134,7 +135,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     });
 
     it('known before reopening → known after it', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       const batch = messages(45);
       await recordAll(engine.store, batch);
       await record(engine.store, [{ messageId: 'm7', status: delivered, doneAt: now }]);
@@ -148,7 +149,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     });
 
     it('closed with records on their way → those taken are answered, and are there afterwards', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 100_000 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 100_000 });
       const taken = Array.from({ length: 20 }, (_, i) =>
         record(
           engine.store,
@@ -162,7 +163,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     });
 
     it('closed twice, and twice at once → closed', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       await recordAll(store, messages(3));
       await Promise.all([store.close(), store.close()]);
       await store.close();
@@ -177,7 +178,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     ];
 
     it('every call after closing → StoreUnavailable', async () => {
-      const engine = await engineFor(openEngine);
+      const engine = await ownEngineFor(openEngine);
       await recordAll(engine.store, [message('m')]);
       await engine.store.close();
       for (const [name, call] of calls) await expect(call(engine.store), name).rejects.toThrow(StoreUnavailable);
@@ -187,7 +188,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
 
   describe('stats', () => {
     it('an empty log → nothing counted, no oldest message', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       const stats = await store.stats();
       expect(stats).toMatchObject({ messages: 0, reports: 0, queuedRecords: 0, damaged: [] });
       expect(stats.oldestSentAt).toBeUndefined();
@@ -195,7 +196,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     });
 
     it('messages and reports of all accounts → counted, repeats and refusals not, the same after reopening', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       const batch = messages(25, i => ({ sentAt: now - i }));
       await recordAll(engine.store, batch);
       await recordAll(engine.store, batch, { account: 2 });
@@ -212,7 +213,7 @@ export function lifecycleTests(openEngine: OpenEngine): void {
     });
 
     it('records on their way → counted as queued until they are answered', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       const taken = Array.from({ length: 10 }, (_, i) =>
         record(
           store,

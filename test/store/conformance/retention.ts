@@ -15,6 +15,7 @@ import {
   type OpenEngine,
   openings,
   outcome,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -53,7 +54,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('a new message with the id of one past the horizon → recorded anew, with a timeline of its own', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       const old = message('m', { sentAt: later - 1, sender: 'old', bulkId: 'old' });
       await recordAll(engine.store, [old, ...messages(20, i => ({ messageId: `x${i}` }))]);
       await record(engine.store, [{ messageId: 'm', status: delivered }]);
@@ -74,7 +75,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('what is wholly past is dropped → what is inside stays, also after reopening', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
       await recordAll(
         engine.store,
         messages(300, i => ({ sentAt: horizon + i * 60_000, bulkId: `b${i % 3}` })),
@@ -102,7 +103,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('everything is past → nothing is left, and recording goes on', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
       await recordAll(engine.store, messages(90));
       await engine.store.dropBefore(now);
       expect(await engine.store.stats()).toMatchObject({ messages: 0, reports: 0 });
@@ -114,7 +115,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('dropped right after recording, again and again → done each time', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
       for (let round = 0; round < 60; round++) {
         const sentAt = now - 100 + round;
         await recordAll(
@@ -129,7 +130,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('nothing is past → nothing is dropped', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
       await recordAll(
         store,
         messages(90, i => ({ sentAt: horizon + i })),
@@ -140,14 +141,14 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('an empty log → dropping does nothing', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       await store.dropBefore(now);
       await recordAll(store, [message('m')]);
       expect(await findIds(store)).toEqual(['m']);
     });
 
     it('a message recorded late, among old ones or new ones → dropped by its own time', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       await recordAll(
         store,
         messages(100, i => ({ sentAt: i % 10 === 0 ? now : horizon + i })),
@@ -158,7 +159,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('reports that came in among messages now past → kept as long as their own message', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       await recordAll(engine.store, [message('kept'), ...messages(25, i => ({ messageId: `a${i}`, sentAt: horizon }))]);
       await record(engine.store, [{ messageId: 'kept', status: enroute, at: now }]);
       await recordAll(
@@ -182,7 +183,7 @@ export function retentionTests(openEngine: OpenEngine): void {
     });
 
     it('reads and records while dropping → nothing inside is missed', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 20 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
       await recordAll(
         store,
         messages(400, i => ({ sentAt: i < 200 ? horizon : now })),

@@ -21,6 +21,7 @@ import {
   now,
   type OpenEngine,
   openings,
+  ownEngineFor,
   record,
   recordAll,
   rejected,
@@ -125,7 +126,7 @@ export function summaryTests(openEngine: OpenEngine): void {
     });
 
     it('what is past retention, of another account, or dated ahead → left out, left out, in the last bucket', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 3 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 3 });
       await recordAll(
         store,
         messages(8, i => ({ sentAt: now - i * hourMs - 1 })),
@@ -181,19 +182,15 @@ export function summaryTests(openEngine: OpenEngine): void {
           fc.array(anyBatch, { minLength: 1, maxLength: 5 }),
           fc.array(anyAsked, { minLength: 4, maxLength: 4 }),
           async (batches, asked) => {
-            const engine = await openEngine({ segmentMessagesMax: 15 });
+            const engine = await engineFor(openEngine, { segmentMessagesMax: 15 });
             const model = new MemoryStore();
-            try {
-              for (const batch of batches) {
-                await record(engine.store, batch);
-                await record(model, batch);
-              }
-              for await (const store of openings(engine))
-                for (const one of [{}, ...asked])
-                  expect(await summarize(store, one)).toEqual(await summarize(model, one));
-            } finally {
-              await engine.close();
+            for (const batch of batches) {
+              await record(engine.store, batch);
+              await record(model, batch);
             }
+            for await (const store of openings(engine))
+              for (const one of [{}, ...asked])
+                expect(await summarize(store, one)).toEqual(await summarize(model, one));
           },
         ),
         { numRuns: 12 },

@@ -8,7 +8,6 @@ import {
   absentSubscriber,
   account,
   delivered,
-  engineFor,
   expired,
   horizon,
   hourMs,
@@ -17,6 +16,7 @@ import {
   now,
   type OpenEngine,
   operator,
+  ownEngineFor,
   query,
   record,
   rejected,
@@ -87,7 +87,7 @@ const filters: readonly Filter[] = [
 export function volumeTests(openEngine: OpenEngine): void {
   describe('twenty thousand messages', () => {
     it('recorded, reported on, reopened, partly dropped → always what the reference store has', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 250 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 250 });
       const model = new MemoryStore();
       const compare = async (store: Store, sentSince: number) => {
         for (const filter of filters) {

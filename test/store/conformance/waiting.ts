@@ -19,6 +19,7 @@ import {
   type OpenEngine,
   operator,
   outcome,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -42,7 +43,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     const sent = message('m', { bulkId: 'b' });
 
     it('in one body, in either order → one log, one timeline, and the answer says that they waited', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       expect(await record(store, [...reports, sent])).toEqual(outcome({ recorded: 1, waiting: reports.length }));
       await recordAll(store, [sent], { account: 2 });
       await record(store, reports, { account: 2 });
@@ -53,7 +54,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     });
 
     it('by another call, and the store opened anew between → as if they had come after their message', async () => {
-      const engine = await engineFor(openEngine, { segmentMessagesMax: 3 });
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 3 });
       await recordAll(engine.store, messages(7));
       for (const [i, report] of reports.entries())
         expect(await record(engine.store, [report], { receivedAt: now + i })).toEqual(outcome({ waiting: 1 }));
@@ -73,7 +74,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     });
 
     it('two calls at once, a message and its report → the report is on it, whichever was first', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       const ids = Array.from({ length: 30 }, (_, i) => `m${i}`);
       await Promise.all(
         ids.flatMap((messageId, i) => {
@@ -105,7 +106,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     });
 
     it('the same report again and again while it waits → waits once', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       const report = { messageId: 'm', status: delivered };
       await record(store, [report, report]);
       expect(await record(store, [report], { receivedAt: now + 5 })).toEqual(outcome({ waiting: 1 }));
@@ -128,7 +129,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     ];
 
     it.each(refused)('%s → refused, and nothing waits', async (_condition, submission, properties) => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       const answer = await record(store, [submission]);
       expect(answer.rejected.flatMap(({ violations }) => violations.map(({ property }) => property))).toEqual(
         properties,
@@ -152,7 +153,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     ])(
       'bound to one, the message of %s → the answers do not tell that it is there, and it stays',
       async (_c, binding, of) => {
-        const { store } = await engineFor(openEngine);
+        const { store } = await ownEngineFor(openEngine);
         const report = { messageId: 'm', status: delivered, ...binding };
         const before = await record(store, [report, { ...report, messageId: 'n' }], { binding });
         await recordAll(store, [message('m', of), message('there', of)]);
@@ -174,7 +175,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     );
 
     it('a report that contradicts its message → dropped when that comes, and counted', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       await record(store, [{ messageId: 'm', status: delivered, bulkId: 'other' }]);
       await recordAll(store, [sent]);
       expect((await find1(store, 'm')).status).toEqual(pendingAccepted);
@@ -182,7 +183,7 @@ export function waitingTests(openEngine: OpenEngine): void {
     });
 
     it('a message that comes later than reports wait → without them, and they are counted', async () => {
-      const { store } = await engineFor(openEngine);
+      const { store } = await ownEngineFor(openEngine);
       await record(store, [
         { messageId: 'm', status: delivered },
         { messageId: 'n', status: delivered },

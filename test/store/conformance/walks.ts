@@ -15,6 +15,7 @@ import {
   messages,
   now,
   type OpenEngine,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -236,7 +237,7 @@ export function walkTests(openEngine: OpenEngine): void {
     });
 
     it('retention that moves between pages → only what is past it is missing', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       await recordAll(
         store,
         messages(100, i => ({ sentAt: horizon + (i % 20) * hourMs })),
@@ -322,7 +323,7 @@ export function walkTests(openEngine: OpenEngine): void {
     });
 
     it('a true one, damaged → InvalidBookmark or a page, never a defect', async () => {
-      const { store } = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 10 });
       await recordAll(store, messages(30));
       const { next = '' } = await store.find(query({ limit: 7, walk: true, filter: { generalStatus: 'PENDING' } }));
       const damaged = fc.tuple(fc.nat(next.length), fc.nat(3), fc.string({ maxLength: 4 })).map(([at, cut, put]) => {

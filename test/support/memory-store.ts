@@ -63,6 +63,8 @@ type Step = { readonly row: Row; readonly asOf: number };
 type AccountRows = {
   /** In recording order. */
   rows: Row[];
+  /** The same, newest first; absent when there are others than when they were sorted. */
+  sorted?: readonly Row[] | undefined;
   readonly steps: Step[];
   /** The row that a `messageId` means now; an older one of the same id is past retention. */
   readonly known: Map<string, Row>;
@@ -211,6 +213,7 @@ export class MemoryStore implements Store {
     await this.#admit();
     for (const account of this.#contents.accounts.values()) {
       account.rows = account.rows.filter(row => row.identity.sentAt >= sentAt);
+      account.sorted = undefined;
       for (const [id, row] of account.known) if (row.identity.sentAt < sentAt) account.known.delete(id);
     }
   }
@@ -228,7 +231,8 @@ export class MemoryStore implements Store {
     const { rowSequence, reportSequence } = this.#contents;
     const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
     const found: { readonly row: Row; readonly log: LogRecord }[] = [];
-    for (const row of this.#contents.account(query.account).rows.toSorted(newestFirst)) {
+    for (const row of sortedRows(this.#contents.account(query.account))) {
+      if (found.length > query.limit) break;
       if (row.sequence > start.rowSequence || !liesBehind(row, start) || row.identity.sentAt < query.sentSince)
         continue;
       const log = shown(row, query.filter, start.reportSequence);
@@ -258,6 +262,7 @@ function recordOne(contents: Contents, batch: RecordBatch, submission: Submissio
   if (judged !== 'message') return judged;
   const row = newRow(++contents.rowSequence, submission, batch);
   account.rows.push(row);
+  account.sorted = undefined;
   account.steps.push({ row, asOf: contents.reportSequence });
   account.known.set(submission.messageId, row);
   for (const report of contents.waiting.filter(one => one.submission.messageId === submission.messageId)) {
@@ -339,6 +344,11 @@ function shown(row: Row, filter: Filter, reportSequence: number): LogRecord | un
   const then = logOf(row, reportSequence);
   if (then.status.groupName !== generalStatus) return undefined;
   return now.status.groupName === generalStatus ? now : then;
+}
+
+function sortedRows(account: AccountRows): readonly Row[] {
+  account.sorted ??= account.rows.toSorted(newestFirst);
+  return account.sorted;
 }
 
 function newestFirst(a: Row, b: Row): number {

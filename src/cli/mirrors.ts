@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Account } from '../accounts/rows.ts';
-import { clientSettings, loadClientConfig, loadPlace, loadSecrets, serverSettings } from '../config.ts';
-import type { Difference } from '../mirror/check.ts';
+import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
 import { type Mirror, MirrorError, type MirrorRows } from '../mirror/rows.ts';
@@ -11,9 +10,8 @@ import { subscribe, unsubscribe, type Webhook, webhookUrl } from '../mirror/subs
 import { Secrets } from '../secrets.ts';
 import { openAccounts } from './accounts.ts';
 import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
-import { checkMirror } from './mirror-check.ts';
 import { type Cell, printRows } from './table.ts';
-import { CommandError, note, print } from './terminal.ts';
+import { note, print } from './terminal.ts';
 
 type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
@@ -43,7 +41,6 @@ export function addMirrors(program: Command): void {
   });
 
   addWebhooks(mirrors);
-  addCheck(mirrors);
 
   const remove = named(mirrors.command('remove')).description('Remove a mirror; what it kept stays in the log.');
   withMirrors(remove, async ({ mirrors }, name) => {
@@ -110,32 +107,6 @@ function addWebhooks(mirrors: Command): void {
   withMirrors(webhook, async ({ mirrors }, name) => {
     await mirrors.mirror(name);
     await print(`${JSON.stringify(webhookOf(mirrors, name, text(webhook.opts(), 'url') ?? ''))}\n`);
-  });
-}
-
-function addCheck(mirrors: Command): void {
-  const check = named(mirrors.command('check'))
-    .description(
-      'Ask the other side and a running server the same questions, and tell every difference; 1 if there is one.',
-    )
-    .option('--hours <number>', 'how far back (default 48)', wholeNumber)
-    .addOption(settingOption(clientSettings.url))
-    .addOption(settingOption(clientSettings.key));
-  const columns: Columns<Difference> = [
-    ['MESSAGE', row => row.messageId],
-    ['FIELD', row => row.field],
-    ['THEIRS', row => JSON.stringify(row.theirs)],
-    ['OURS', row => JSON.stringify(row.ours)],
-    ['QUESTION', row => row.question],
-  ];
-  withMirrors(check, async ({ mirrors, rows }, name) => {
-    const { url, key } = loadClientConfig(sourcesOf(check));
-    if (key === undefined) throw new CommandError('a key that may read the log here is needed: --key or SENTLOG_KEY');
-    const hours = count(check.opts(), 'hours') ?? 48;
-    const { messages, questions, differences } = await checkMirror(mirrors, rows, { name, hours, url, key });
-    await printRows(differences, columns);
-    note(`${messages} messages compared in ${questions} questions: ${differences.length} differences`);
-    if (differences.length > 0) process.exitCode = 1;
   });
 }
 

@@ -11,8 +11,6 @@ export type Question = {
   readonly generalStatus?: string;
   readonly messageIds?: readonly string[];
   readonly cursor?: string;
-  /** Further parameters of the call. */
-  readonly filters?: Readonly<Record<string, string>>;
 };
 
 /** What a mirror does next. */

@@ -47,11 +47,10 @@ export function askUpstream({ from, key, fetch, clock }: UpstreamOptions): Ask {
   };
 }
 
-export function query(question: Question): URLSearchParams {
-  const { sentSince, sentUntil, generalStatus, messageIds, cursor, filters } = question;
-  const asked = new URLSearchParams({ limit: String(limits.pageLogsMax), ...filters });
+export function query({ sentSince, sentUntil, generalStatus, messageIds, cursor }: Question): URLSearchParams {
+  const asked = new URLSearchParams({ limit: String(limits.pageLogsMax) });
   if (messageIds !== undefined) asked.set('messageId', messageIds.map(writtenId).join(','));
-  else if (filters === undefined) asked.set('useCursor', 'true');
+  else asked.set('useCursor', 'true');
   if (cursor !== undefined) asked.set('cursor', cursor);
   if (sentSince !== undefined) asked.set('sentSince', formatDateTime(sentSince));
   if (sentUntil !== undefined) asked.set('sentUntil', formatDateTime(sentUntil));

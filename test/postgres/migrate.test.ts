@@ -39,19 +39,6 @@ test('every step → numbered without a gap, and taken once by many at once', as
   expect(status.every(step => /^\d{4}-\d\d-\d\dT[\d:]{8}Z$/.test(step.appliedAt ?? ''))).toBe(true);
 });
 
-test.each(['LATIN1', 'SQL_ASCII'])(
-  'a database in %s → refused at the start, which says what is needed',
-  async encoding => {
-    const name = `in_${encoding.toLowerCase()}`;
-    await query(`CREATE DATABASE ${name} ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
-    const other = new URL(url);
-    other.pathname = `/${name}`;
-    const opened = openPostgresStore({ url: other.href, poolSize: 2, observer: new Witness() });
-    await expect(opened).rejects.toThrow(Unusable);
-    await expect(opened).rejects.toThrow(`in UTF-8, and this one is in ${encoding}`);
-  },
-);
-
 describe('a program beside the next version', () => {
   test('the next one migrates while it works → it works on, and one of its version still starts', async () => {
     const store = await open();

@@ -22,8 +22,16 @@ function copied(path: string): void {
   cpSync(join(root, path), join(clone, path), { recursive: true });
 }
 
-async function setUp(): Promise<string> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(clone, 'scripts/setup.mjs')]);
+/** What it printed; `hear` is told of it while it runs. */
+async function setUp(hear: (output: string) => void = () => {}): Promise<string> {
+  const running = promisify(execFile)(process.execPath, [join(clone, 'scripts/setup.mjs')]);
+  let heard = '';
+  for (const stream of [running.child.stdout, running.child.stderr])
+    stream?.on('data', text => {
+      heard += text;
+      hear(heard);
+    });
+  const { stdout, stderr } = await running;
   return stdout + stderr;
 }
 
@@ -62,8 +70,12 @@ test('the lock of a process that has died → is taken away', async () => {
 test('the lock of a process that lives → is waited for', async () => {
   writeFileSync(lock, String(process.pid));
   writeFileSync(join(clone, 'web/public/icon.svg'), '<svg xmlns="http://www.w3.org/2000/svg" width="2"/>');
-  const output = setUp();
-  await new Promise(resolve => setTimeout(resolve, 1000));
+  const { promise: waits, resolve } = Promise.withResolvers<void>();
+  const output = setUp(heard => {
+    if (heard.includes(`waiting for process ${process.pid}`)) resolve();
+  });
+  // When it ends without having waited, what it printed tells below.
+  await Promise.race([waits, output]);
   const early = pageFile().ino;
   rmSync(lock);
   expect(await output).toContain(`waiting for process ${process.pid}`);

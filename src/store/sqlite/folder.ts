@@ -198,63 +198,27 @@ function notePid(path: string): void {
   }
 }
 
-const lockWatchMs = 1000;
-type Lock = { readonly db: DatabaseSync; readonly inode: number };
-
-/**
- * Holds a data folder for this process until `release`, or until the process ends however it ends. Twice, since people
- * remove lock files: while either is there, nobody else gets in, and one that is gone is made again within a second.
- */
+/** Holds a data folder for this process until `release`, or until the process ends however it ends. */
 export class FolderLock {
-  readonly #dataDir: string;
-  readonly #held: { readonly path: string; lock: Lock }[] = [];
-  readonly #watch: NodeJS.Timeout;
+  readonly #db: DatabaseSync;
 
   constructor(dataDir: string) {
-    this.#dataDir = dataDir;
-    mkdirSync(join(dataDir, 'segments'), { recursive: true });
-    this.#watch = setInterval(() => this.#renew(), lockWatchMs).unref();
+    mkdirSync(dataDir, { recursive: true });
+    const pidFile = join(dataDir, 'lock.pid');
+    // SQLite's file lock is the operating system's: it is gone with the process, so a crash leaves nothing to clear.
+    this.#db = new DatabaseSync(join(dataDir, 'lock.db'), { timeout: 0 });
     try {
-      for (const path of [join(dataDir, 'segments', 'held.db'), join(dataDir, 'lock.db')])
-        this.#held.push({ path, lock: this.#lock(path) });
-    } catch (error) {
-      this.release();
-      throw error;
+      this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    } catch (cause) {
+      this.#db.close();
+      if (!String(cause).includes('locked')) throw cause;
+      const owner = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
+      throw new FolderInUse(dataDir, owner);
     }
-    notePid(join(dataDir, 'lock.pid'));
+    notePid(pidFile);
   }
 
   release(): void {
-    clearInterval(this.#watch);
-    for (const { lock } of this.#held.splice(0)) lock.db.close();
-  }
-
-  #renew(): void {
-    for (const held of this.#held) {
-      const before = held.lock;
-      if (statSync(held.path, { throwIfNoEntry: false })?.ino === before.inode) continue;
-      try {
-        held.lock = this.#lock(held.path);
-        before.db.close();
-      } catch (error) {
-        // On a full disk, say: the other one holds meanwhile.
-        if (!isOutage(error) && !(error instanceof FolderInUse)) throw error;
-      }
-    }
-  }
-
-  #lock(path: string): Lock {
-    // SQLite's file lock is the operating system's: it is gone with the process, so a crash leaves nothing to clear.
-    const db = new DatabaseSync(path, { timeout: 0 });
-    try {
-      db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-      return { db, inode: statSync(path).ino };
-    } catch (cause) {
-      db.close();
-      if (!String(cause).includes('locked')) throw cause;
-      const pidFile = join(this.#dataDir, 'lock.pid');
-      const owner = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
-      throw new FolderInUse(this.#dataDir, owner);
-    }
+    if (this.#db.isOpen) this.#db.close();
   }
 }

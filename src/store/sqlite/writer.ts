@@ -17,7 +17,7 @@ import {
   type PackedBatch,
   unpackSubmission,
 } from './packed-batch.ts';
-import { ordinalOf, positionOf, segmentIdOf } from './position.ts';
+import { ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from './position.ts';
 import { identityOf, messageRowOf, reportRowOf } from './record-row.ts';
 import { hasRoom, Reserve } from './reserve.ts';
 import { createRowsFile, RowsFile } from './rows-file.ts';
@@ -34,14 +34,12 @@ import {
   setRow,
 } from './shared-segment.ts';
 import type { Joined } from './waiting-reports.ts';
-import { isFull, type SegmentBounds, widened } from './widening.ts';
 import type { WriterEvents, WriterOptions } from './writer-terms.ts';
 
 type Active = {
   readonly shared: SharedSegment;
   readonly columns: Columns;
   readonly counts: Counts;
-  readonly bounds: SegmentBounds;
   readonly createdAt: number;
   rows: RowsFile;
   messages: number;
@@ -97,8 +95,7 @@ export class Writer {
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     const [messages = 0, reports = 0] = shared.published;
     this.#known.writing(shared.id, rows);
-    const bounds = widened(segments.length - 1, this.#options);
-    this.#active = { shared, columns, counts, bounds, createdAt, rows, messages, reports, bytes: 0 };
+    this.#active = { shared, columns, counts, createdAt, rows, messages, reports, bytes: 0 };
     return learning;
   }
 
@@ -155,7 +152,7 @@ export class Writer {
     if (active === undefined || active.messages + active.reports === 0) return;
     // A clock set back must not keep a segment open until the old time comes again.
     const ageMs = Math.abs(now - active.createdAt);
-    if (ageMs >= active.bounds.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
+    if (ageMs >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
   }
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
@@ -225,22 +222,20 @@ export class Writer {
   }
 
   #open(now: number): Active {
-    const { folder, ledger, durability } = this.#options;
-    const bounds = widened(this.#known.segments().length, this.#options);
+    const { folder, ledger, segmentMessagesMax, durability } = this.#options;
     const id = this.#nextSegmentId;
     createRowsFile(folder.rows(id), id, this.#nextSequence, now);
     folder.sync();
-    const shared = newSharedSegment(id, this.#nextSequence, bounds.segmentMessagesMax);
+    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
     ledger.set(holdingOf(shared, now));
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
     const spare = this.#spareColumns.pop();
-    const isWide = spare !== undefined && spare.account.length >= bounds.segmentMessagesMax;
-    const columns = isWide ? clearedColumns(spare) : newColumns(bounds.segmentMessagesMax);
+    const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
     this.#known.add(shared);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
-    this.#active = { shared, columns, counts, bounds, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    this.#active = { shared, columns, counts, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
     this.#events.opened(shared, columns);
     return this.#active;
   }
@@ -255,7 +250,11 @@ export class Writer {
   /** The youngest segment, made anew in the middle of a group when it is full. */
   #withRoom(now: number): Active {
     const active = this.#active ?? this.#open(now);
-    const full = isFull(active.messages, active.reports, active.bounds) || active.bytes >= limits.segmentBytesMax;
+    const { segmentMessagesMax } = this.#options;
+    const full =
+      active.messages >= segmentMessagesMax ||
+      active.reports >= segmentMessagesMax * reportsPerMessageMax ||
+      active.bytes >= limits.segmentBytesMax;
     if (!full) return active;
     this.#commit();
     this.#fill();

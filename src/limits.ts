@@ -41,6 +41,8 @@ export const limits = Object.freeze({
 
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
+  /** What one transaction of the embedded engine may take, but for its last record: everybody else waits meanwhile. */
+  sliceMs: 25,
   /** Characters of content in one transaction of a database, unless they are of one batch: it is held twice while sent. */
   groupCharsMax: 8 * 1024 * 1024,
 

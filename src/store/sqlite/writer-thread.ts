@@ -1,13 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { limits } from '../../limits.ts';
 import { Folder } from './folder.ts';
 import { Ledger } from './ledger.ts';
 import { loadLog } from './load.ts';
 import { LogFile } from './log-file.ts';
 import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
-import type { PackedBatch } from './packed-batch.ts';
 import { ordinalsMax } from './position.ts';
 import { failureOf } from './thread-failure.ts';
+import { Turns } from './turns.ts';
 import { openWaitingFile } from './waiting-file.ts';
 import { WaitingReports } from './waiting-reports.ts';
 import { Writer } from './writer.ts';
@@ -63,46 +62,6 @@ function start(): Started {
   return { writer, waitingReports, learning: writer.adopt(log, goesOn) };
 }
 
-type Waiting = { readonly id: number; readonly batch: PackedBatch };
-const waiting: Waiting[] = [];
-
-function takeGroup(): readonly Waiting[] {
-  let [records, count] = [0, 0];
-  while (count < waiting.length && records < limits.groupRecordsMax) records += waiting[count++]?.batch.count ?? 0;
-  return waiting.splice(0, count);
-}
-
-function flush(writer: Writer): void {
-  const group = takeGroup();
-  if (group.length === 0) return;
-  record(writer, group);
-  if (waiting.length > 0) setImmediate(flush, writer);
-}
-
-/** A defect in one batch is no reason to refuse those that happened to come with it: they are recorded apart from it. */
-function record(writer: Writer, group: readonly Waiting[]): void {
-  const accounts = [...new Set(group.map(({ batch }) => batch.account))];
-  const began = performance.now();
-  try {
-    const outcomes = writer.record(
-      group.map(one => one.batch),
-      Date.now(),
-    );
-    tell({
-      type: 'recorded',
-      accounts,
-      outcomes: outcomes.map((outcome, i) => ({ id: group[i]?.id ?? 0, outcome })),
-      durationMs: performance.now() - began,
-    });
-  } catch (error) {
-    const failure = failureOf(error);
-    if (failure.kind !== 'defect' || group.length === 1)
-      return tell({ type: 'failed', ids: group.map(one => one.id), failure, accounts });
-    const half = group.length >> 1;
-    for (const part of [group.slice(0, half), group.slice(half)]) record(writer, part);
-  }
-}
-
 function attempt(work: () => void, ids: readonly number[]): void {
   try {
     work();
@@ -112,6 +71,12 @@ function attempt(work: () => void, ids: readonly number[]): void {
 }
 
 function serve({ writer, waitingReports, learning }: Started): void {
+  const turns = new Turns((parts, isOver) => writer.record(parts, Date.now(), isOver), tell);
+  // Between two slices, whatever else was asked is answered.
+  const goOn = () => {
+    turns.slice();
+    if (!turns.isEmpty) setImmediate(goOn);
+  };
   let ready = false;
   const learn = () => {
     ready = learning.next().done === true;
@@ -120,7 +85,7 @@ function serve({ writer, waitingReports, learning }: Started): void {
   const learnOn = () => {
     learn();
     if (!ready) setImmediate(learnOn);
-    else if (waiting.length > 0) flush(writer);
+    else if (!turns.isEmpty) goOn();
   };
   learnOn();
   const rotation = setInterval(() => {
@@ -130,10 +95,9 @@ function serve({ writer, waitingReports, learning }: Started): void {
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':
-        waiting.push({ id: request.id, batch: request.batch });
         // Everything that has arrived by the end of this turn shares one transaction.
-        if (ready && waiting.length === 1) setImmediate(flush, writer);
-        return;
+        if (ready && turns.isEmpty) setImmediate(goOn);
+        return turns.add(request.id, request.batch);
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':
@@ -162,9 +126,9 @@ function serve({ writer, waitingReports, learning }: Started): void {
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);
-        if (waiting.length > 0) while (!ready) learn();
+        if (!turns.isEmpty) while (!ready) learn();
         learning.return(undefined);
-        while (waiting.length > 0) flush(writer);
+        while (!turns.isEmpty) turns.slice();
         writer.close();
         port.close();
     }

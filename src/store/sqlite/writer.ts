@@ -1,7 +1,7 @@
 import { accept, type WaitingReport } from '../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
-import type { RecordOutcome, Rejection } from '../store.ts';
+import type { Rejection } from '../store.ts';
 import { type Chain, chained } from './chain.ts';
 import type { Counts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
@@ -33,6 +33,7 @@ import {
   type SharedSegment,
   setRow,
 } from './shared-segment.ts';
+import type { Part, Progress } from './turns.ts';
 import type { Joined } from './waiting-reports.ts';
 import type { WriterEvents, WriterOptions } from './writer-terms.ts';
 
@@ -46,6 +47,9 @@ type Active = {
   reports: number;
   bytes: number;
 };
+
+/** What became of a record. */
+type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
 
 /**
  * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
@@ -113,11 +117,18 @@ export class Writer {
   }
 
   /**
-   * Records a group of batches; when it returns, all of it is durable. Throws when nothing of the open transaction
-   * could be kept: the caller tells every batch's sender, who may send it again.
+   * Records parts of batches in their order, until it `isOver`; when it returns, all that it tells of is durable. Throws
+   * when nothing of the open transaction could be kept: the caller tells every batch's sender, who may send it again.
    */
-  record(batches: readonly PackedBatch[], now: number): readonly RecordOutcome[] {
-    return this.#transaction(now, () => batches.map(batch => this.#recordBatch(batch, now)));
+  record(parts: readonly Part[], now: number, isOver: () => boolean): readonly Progress[] {
+    return this.#transaction(now, () => {
+      const progress: Progress[] = [];
+      for (const part of parts) {
+        progress.push(this.#recordPart(part, now, isOver));
+        if (isOver()) break;
+      }
+      return progress;
+    });
   }
 
   #transaction<T>(now: number, work: (active: Active) => T): T {
@@ -263,29 +274,22 @@ export class Writer {
     return next;
   }
 
-  #recordBatch(batch: PackedBatch, now: number): RecordOutcome {
-    let [recorded, updated, unchanged, waiting] = [0, 0, 0, 0];
+  #recordPart({ batch, from }: Part, now: number, isOver: () => boolean): Progress {
+    const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     const rejected: Rejection[] = [];
-    for (let index = 0; index < batch.count; index++) {
+    let index = from;
+    for (; index < batch.count && (index === from || !isOver()); index++) {
       const active = this.#withRoom(now);
       const known = this.#known.find(batch, index);
       const outcome =
         known === undefined ? this.#insert(active, batch, index, now) : this.#report(active, batch, index, known, now);
-      if (outcome === 'recorded') recorded++;
-      else if (outcome === 'waiting') waiting++;
-      else if (outcome === 'updated') updated++;
-      else if (outcome === 'unchanged') unchanged++;
+      if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
-    return { recorded, updated, unchanged, waiting, rejected };
+    return { outcome: { ...counts, rejected }, next: index };
   }
 
-  #insert(
-    active: Active,
-    batch: PackedBatch,
-    index: number,
-    now: number,
-  ): 'recorded' | 'waiting' | readonly Violation[] {
+  #insert(active: Active, batch: PackedBatch, index: number, now: number): Outcome {
     if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
       return this.#options.waiting.take(batch, unpackSubmission(batch, index), now);
     const ordinal = active.messages;
@@ -316,20 +320,9 @@ export class Writer {
     this.#options.waiting.join(known.row[1], messageId, now, report => this.#accept(active, known, report));
   }
 
-  #report(
-    active: Active,
-    batch: PackedBatch,
-    index: number,
-    known: Known,
-    now: number,
-  ): 'updated' | 'unchanged' | 'waiting' | readonly Violation[] {
+  #report(active: Active, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
     const submission = unpackSubmission(batch, index);
-    const outcome = this.#accept(active, known, {
-      submission,
-      binding: batch.binding,
-      receivedAt: batch.receivedAt,
-      mayRead: batch.mayRead,
-    });
+    const outcome = this.#accept(active, known, { ...batch, submission });
     return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
   }
 

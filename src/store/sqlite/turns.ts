@@ -1,0 +1,139 @@
+import type { AccountId } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import type { RecordOutcome } from '../store.ts';
+import type { Failure, WriterReply } from './messages.ts';
+import type { PackedBatch } from './packed-batch.ts';
+import { failureOf } from './thread-failure.ts';
+
+/** A batch from some record on. */
+export type Part = { readonly batch: PackedBatch; readonly from: number };
+
+/** What became of a part's records, from its first to before `next`. */
+export type Progress = { readonly outcome: RecordOutcome; readonly next: number };
+
+/** Records parts in their order until `isOver` says so, one record at least; when it returns, that much is durable. */
+export type RecordParts = (parts: readonly Part[], isOver: () => boolean) => readonly Progress[];
+
+/** A batch on its way: what of it is recorded, and what became of that. */
+type Work = { readonly id: number; readonly batch: PackedBatch; next: number; outcome: RecordOutcome };
+
+const nothing: RecordOutcome = { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: [] };
+
+/**
+ * The batches that wait to be recorded. One slice of work is done at a time, and accounts take turns: whatever one of
+ * them sent, another's batch comes after a slice or two. The batches of one account keep their order.
+ */
+export class Turns {
+  readonly #record: RecordParts;
+  readonly #tell: (reply: WriterReply) => void;
+  readonly #lines = new Map<AccountId, Work[]>();
+  /** Accounts that have a line, in the order of their turns. */
+  #order: AccountId[] = [];
+
+  constructor(record: RecordParts, tell: (reply: WriterReply) => void) {
+    this.#record = record;
+    this.#tell = tell;
+  }
+
+  get isEmpty(): boolean {
+    return this.#order.length === 0;
+  }
+
+  add(id: number, batch: PackedBatch): void {
+    const work = { id, batch, next: 0, outcome: nothing };
+    const line = this.#lines.get(batch.account);
+    if (line === undefined) {
+      this.#lines.set(batch.account, [work]);
+      this.#order.push(batch.account);
+    } else line.push(work);
+  }
+
+  /** Records what there is time for, and tells what came of it. `clock` counts ms. */
+  slice(clock: () => number = () => performance.now()): void {
+    const end = clock() + limits.sliceMs;
+    this.#attempt(this.#take(), () => clock() >= end);
+  }
+
+  /** A defect in one batch is no reason to refuse those that happened to come with it: they are recorded apart from it. */
+  #attempt(works: readonly Work[], isOver: () => boolean): void {
+    if (works.length === 0) return;
+    const begun = performance.now();
+    try {
+      const progress = this.#record(
+        works.map(({ batch, next }) => ({ batch, from: next })),
+        isOver,
+      );
+      this.#advance(works, progress, performance.now() - begun);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind !== 'defect' || works.length === 1) return this.#fail(works, failure);
+      const half = works.length >> 1;
+      this.#attempt(works.slice(0, half), isOver);
+      if (isOver()) this.#putBack(works.slice(half), false);
+      else this.#attempt(works.slice(half), isOver);
+    }
+  }
+
+  #advance(works: readonly Work[], progress: readonly Progress[], durationMs: number): void {
+    const outcomes: { id: number; outcome: RecordOutcome }[] = [];
+    for (const [i, { outcome, next }] of progress.entries()) {
+      const work = works[i];
+      if (work === undefined) continue;
+      work.next = next;
+      work.outcome = sum(work.outcome, outcome);
+      if (next === work.batch.count) outcomes.push({ id: work.id, outcome: work.outcome });
+    }
+    const accounts = accountsOf(works.slice(0, progress.length));
+    this.#tell({ type: 'recorded', accounts, outcomes, durationMs });
+    this.#putBack(works.slice(outcomes.length), progress.length > outcomes.length);
+  }
+
+  #fail(works: readonly Work[], failure: Failure): void {
+    this.#tell({ type: 'failed', ids: works.map(({ id }) => id), failure, accounts: accountsOf(works) });
+  }
+
+  /** The first batch of each account, then the second of each, as many as one transaction takes. */
+  #take(): readonly Work[] {
+    const taken: Work[] = [];
+    let records = 0;
+    for (let account = this.#order.shift(); account !== undefined; account = this.#order.shift()) {
+      const line = this.#lines.get(account) ?? [];
+      const work = line.shift();
+      if (line.length > 0) this.#order.push(account);
+      else this.#lines.delete(account);
+      if (work === undefined) continue;
+      taken.push(work);
+      records += work.batch.count - work.next;
+      if (records >= limits.groupRecordsMax) break;
+    }
+    return taken;
+  }
+
+  /** What there was no time for goes before all others; if time ran out on the first of them, its account behind them. */
+  #putBack(works: readonly Work[], isCut: boolean): void {
+    for (const work of works.toReversed()) {
+      const { account } = work.batch;
+      const line = this.#lines.get(account);
+      if (line === undefined) this.#lines.set(account, [work]);
+      else line.unshift(work);
+      this.#order = [account, ...this.#order.filter(one => one !== account)];
+    }
+    const [cut] = works;
+    if (cut === undefined || !isCut) return;
+    this.#order = [...this.#order.filter(one => one !== cut.batch.account), cut.batch.account];
+  }
+}
+
+function sum(a: RecordOutcome, b: RecordOutcome): RecordOutcome {
+  return {
+    recorded: a.recorded + b.recorded,
+    updated: a.updated + b.updated,
+    unchanged: a.unchanged + b.unchanged,
+    waiting: a.waiting + b.waiting,
+    rejected: [...a.rejected, ...b.rejected],
+  };
+}
+
+function accountsOf(works: readonly Work[]): readonly AccountId[] {
+  return [...new Set(works.map(({ batch }) => batch.account))];
+}

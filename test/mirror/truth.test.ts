@@ -10,17 +10,19 @@ const day = fc.record({
   skewMs: fc.constantFrom(0, -hour, hour, 1500),
   latenessMs: fc.constantFrom(0, 2000, 45_000, 5 * minute),
   kills: share,
+  webhooks: share,
   awayMs: fc.constantFrom(0, 0, 20 * minute),
 });
 
 test('any day at the other side → ends in its truth, with no gap invented', async () => {
   await fc.assert(
-    fc.asyncProperty(day, async ({ seed, cursors, faults, skewMs, latenessMs, kills, awayMs }) => {
+    fc.asyncProperty(day, async ({ seed, cursors, faults, skewMs, latenessMs, kills, awayMs, webhooks }) => {
       const world = new World({ seed, cursors });
       world.infobip.skewMs = skewMs;
       world.addPast(world.random.between(0, 300), 47 * hour);
       world.infobip.faults = faults;
-      const live = () => {
+      const live = async () => {
+        if (world.random.chance(webhooks)) await world.webhook();
         if (world.random.chance(kills)) world.restart();
         for (let more = world.random.between(0, 2); more > 0; more--)
           world.add({ lateMs: world.random.chance(0.2) ? world.random.between(0, latenessMs) : 0, pace: 0.02 });
@@ -36,6 +38,6 @@ test('any day at the other side → ends in its truth, with no gap invented', as
       expect((await world.place()).gaps).toEqual([]);
       world.rows.close();
     }),
-    { numRuns: 8 },
+    { numRuns: 6 },
   );
 }, 600_000);

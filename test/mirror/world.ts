@@ -1,13 +1,19 @@
 import { Random } from '../../scripts/demo/random.ts';
 import { type InfobipOptions, SimulatedInfobip } from '../../simulator/infobip.ts';
 import { type MessageOptions, shownAt, simulatedMessage } from '../../simulator/messages.ts';
+import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
 import type { EpochMs, LogRecord } from '../../src/domain/message.ts';
+import { figuresOf } from '../../src/mirror/figures.ts';
+import { Mirrors } from '../../src/mirror/mirrors.ts';
 import type { Terms } from '../../src/mirror/pace.ts';
 import { type Place, readPlace } from '../../src/mirror/place.ts';
+import { WebhookReception } from '../../src/mirror/reception.ts';
 import type { Mirror, MirrorRows } from '../../src/mirror/rows.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { askUpstream } from '../../src/mirror/upstream.ts';
+import { webhookReports } from '../../src/mirror/webhook.ts';
 import { type MirrorNote, MirrorWorker } from '../../src/mirror/worker.ts';
+import { Secrets } from '../../src/secrets.ts';
 import type { Store } from '../../src/store/store.ts';
 import { logJson } from '../../src/wire/log-text.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -70,7 +76,7 @@ export class World {
   }
 
   /** Runs the mirror for so long, with the traffic that `each` adds as time passes. */
-  async run(ms: number, each: (stepMs: number) => void = () => {}): Promise<void> {
+  async run(ms: number, each: (stepMs: number) => void | Promise<void> = () => {}): Promise<void> {
     const end = this.now + ms;
     const { signal } = new AbortController();
     while (this.now < end) {
@@ -81,8 +87,25 @@ export class World {
       // An answer takes a while, too.
       const stepMs = Math.max(next, answerMs);
       this.now += stepMs;
-      each(stepMs);
+      await each(stepMs);
     }
+  }
+
+  /** A webhook of the other side on any of its messages, as it was at any moment since: late, repeated, out of order. */
+  async webhook(): Promise<void> {
+    const shown = this.infobip.log.messages().filter(message => message.sentAt <= this.theirs);
+    if (shown.length === 0) return;
+    const message = this.random.pick(shown);
+    const at = this.random.between(message.sentAt, this.theirs);
+    const body = deliveryJson([simulatedReport(message, at)]);
+    const mirror = await this.mirror();
+    const figures = await figuresOf(mirror, this.rows, this.now, this.terms);
+    const mirrors = new Mirrors(this.rows, new Secrets([]), () => this.now);
+    const { rows, store, terms } = this;
+    const clock = () => this.now;
+    const note = (one: MirrorNote) => this.notes.push(one);
+    const options = { mirrors, rows, store, clock, retentionMs: terms.retentionMs, note, figures: () => [figures] };
+    await new WebhookReception(options).take(figures, webhookReports(body, 'json'));
   }
 
   async place(): Promise<Place> {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { limits } from './limits.ts';
 import { mirrorSettings } from './mirror-settings.ts';
+import { sendingFault, sendingSettings } from './sending-settings.ts';
 import {
   address,
   BadValue,
@@ -89,12 +90,7 @@ export const serverSettings = Object.freeze({
     ),
     secret: true,
   },
-  carrier: setting(
-    'SENTLOG_CARRIER',
-    choice('none', 'simulated'),
-    'none',
-    'What carries the messages of `POST /messenger/1/messages`: `none` takes none, `simulated` plays Meta and sends nowhere',
-  ),
+  ...sendingSettings,
   retentionMs: setting(
     'SENTLOG_RETENTION',
     duration('1s', '3650d'),
@@ -237,6 +233,9 @@ export function loadConfig(sources: Sources): Config {
     statementTimeoutMs: read(s.statementTimeoutMs, sources),
     secrets: read(s.secrets, sources),
     carrier: read(s.carrier, sources),
+    graphUrl: read(s.graphUrl, sources),
+    graphVersion: read(s.graphVersion, sources),
+    webhookVerifyToken: read(s.webhookVerifyToken, sources),
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
@@ -261,7 +260,10 @@ export function loadConfig(sources: Sources): Config {
     mirrorRequestsPerMinute: read(s.mirrorRequestsPerMinute, sources),
     mirrorSinceMs: read(s.mirrorSinceMs, sources),
   };
-  const fault = mirrorFault(config) ?? (config.store === undefined ? folderFault(config) : databaseFault(config));
+  const fault =
+    mirrorFault(config) ??
+    sendingFault(config) ??
+    (config.store === undefined ? folderFault(config) : databaseFault(config));
   if (fault !== undefined) throw new SettingError(fault);
   return Object.freeze(config);
 }
@@ -282,10 +284,8 @@ function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | 
   return `${s.segmentAgeMs.env} is too short for ${s.retentionMs.env}: the log would have ${segments} segments, and can have ${segmentsMax}`;
 }
 
-function databaseFault({ retentionMs, partitionMs, carrier }: Config): string | undefined {
+function databaseFault({ retentionMs, partitionMs }: Config): string | undefined {
   const s = serverSettings;
-  if (carrier !== 'none')
-    return `${s.carrier.env} needs a data folder: messages to be sent are kept there, not in ${s.store.env}`;
   const partitions = Math.ceil(retentionMs / partitionMs);
   if (partitions <= partitionsMax) return undefined;
   return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;
@@ -302,6 +302,11 @@ export function programVersion(): string {
 export function loadPlace(sources: Sources): Pick<Config, 'dataDir' | 'store'> {
   refuseUnknown(sources.env);
   return { dataDir: read(serverSettings.dataDir, sources), store: read(serverSettings.store, sources) };
+}
+
+export function loadGraphPlace(sources: Sources): { readonly url: string; readonly version: string } {
+  refuseUnknown(sources.env);
+  return { url: read(serverSettings.graphUrl, sources), version: read(serverSettings.graphVersion, sources) };
 }
 
 /** Only what keys of others are kept encrypted under. */

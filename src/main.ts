@@ -77,6 +77,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       ...(requestCounter !== undefined && { requestCounter }),
       clock: sending?.clock ?? Date.now,
       ...(sending !== undefined && { sending: sending.sender }),
+      ...(sending?.webhooks !== undefined && { metaWebhooks: sending.webhooks }),
       ...(sending?.emulator !== undefined && { emulator: sending.emulator }),
       retentionMs: config.retentionMs,
       rateLimits: {

@@ -3,18 +3,24 @@ import type { Principal } from './accounts/authenticator.ts';
 import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
+import type { MetaWebhooks } from './http/deps.ts';
 import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
+import { Secrets } from './secrets.ts';
 import { Emulator } from './sender/emulator.ts';
-import { Sender } from './sender/sender.ts';
+import { configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
+import { Sender, type SenderDeps } from './sender/sender.ts';
 import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
+import { SqliteSenderRows } from './senders/sender-file.ts';
+import { Senders } from './senders/senders.ts';
 import { defaultTerms } from './simulator/terms.ts';
 import type { Storage } from './storage.ts';
 
 type Note = (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
 
-/** What sends, and what steers it where Meta is played. */
+/** What sends, and what is heard of it: from Meta, or from what plays Meta. */
 export type Sending = {
   readonly sender: Sender;
+  readonly webhooks?: MetaWebhooks;
   readonly emulator?: Emulator;
   readonly clock: () => EpochMs;
   readonly close: () => Promise<void>;
@@ -24,20 +30,38 @@ export type Sending = {
 export async function openSending(config: Config, storage: Storage, note: Note): Promise<Sending | undefined> {
   if (config.carrier === 'none') return undefined;
   await using parts = new AsyncDisposableStack();
-  const emulator = parts.adopt(new Emulator(defaultTerms, (message, detail) => note('warn', message, detail)), one =>
-    one.close(),
-  );
-  const clock = emulator.clock.now;
   const outbox = parts.adopt(await openSqliteOutbox(join(config.dataDir, 'outbox.db')), one => one.close());
-  const { store } = storage;
-  const carrier = new SimulatedCarrier(emulator.meta);
-  const { retentionMs } = config;
-  const sender = new Sender({ outbox, store, carrier, pages: anyPage, clock, retentionMs, note });
-  emulator.join(sender);
-  parts.adopt(sender, one => one.close());
-  await sender.start();
+  const common = { outbox, store: storage.store, retentionMs: config.retentionMs, note };
+  const sending = config.carrier === 'graph' ? overGraph(config, common, parts) : overSimulator(common, parts);
+  await sending.sender.start();
   const opened = parts.move();
-  return { sender, emulator, clock, close: () => opened.disposeAsync() };
+  return { ...sending, close: () => opened.disposeAsync() };
+}
+
+type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'note'>;
+
+function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
+  const heard = (message: string, detail: object) => common.note('warn', message, detail);
+  const emulator = parts.adopt(new Emulator(defaultTerms, heard), async one => one.close());
+  const clock = emulator.clock.now;
+  const carrier = new SimulatedCarrier(emulator.meta);
+  const sender = parts.adopt(new Sender({ ...common, carrier, pages: anyPage, clock }), one => one.close());
+  emulator.join(sender);
+  return { sender, emulator, clock };
+}
+
+function overGraph(config: Config, common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
+  const rows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
+  const senders = parts.adopt(new Senders(rows, new Secrets(config.secrets), Date.now), one => one.close());
+  const carrier = new GraphCarrier({ url: config.graphUrl, version: config.graphVersion }, senders);
+  const pages = configuredPages(senders);
+  const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
+  const webhooks = {
+    verifyToken: config.webhookVerifyToken,
+    appSecrets: () => senders.appSecrets(),
+    receive: (body: unknown) => sender.receive(body),
+  };
+  return { sender, webhooks, clock: Date.now };
 }
 
 /**

@@ -12,10 +12,10 @@ const readmeLinesMax = 120;
 const floors: readonly (readonly string[])[] = [
   ['limits.ts', 'failures.ts', 'log-output.ts', 'setting-kinds.ts'],
   ['turns.ts'],
-  ['domain', 'secrets.ts', 'mirror-settings.ts'],
+  ['domain', 'secrets.ts', 'mirror-settings.ts', 'sending-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph', 'outbox'],
-  ['simulator', 'mirror'],
+  ['simulator', 'mirror', 'senders'],
   ['http', 'sender'],
   ['storage.ts'],
   ['sending.ts'],

@@ -4,6 +4,7 @@ import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index
 import { programVersion, SettingError } from '../config.ts';
 import { Unavailable, Unusable } from '../failures.ts';
 import { MirrorError } from '../mirror/rows.ts';
+import { SenderError } from '../senders/rows.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';
@@ -15,6 +16,7 @@ import { addImport } from './import.ts';
 import { addMessage } from './message.ts';
 import { addMirrors } from './mirrors.ts';
 import { addQuery } from './query.ts';
+import { addSenders } from './senders.ts';
 import { addServe } from './serve.ts';
 import { addTail } from './tail.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
@@ -25,6 +27,7 @@ const expected = [
   MirrorError,
   ConnectionError,
   SentlogError,
+  SenderError,
   SettingError,
   Unavailable,
   UnexpectedAnswer,
@@ -53,6 +56,7 @@ function programOf(): Command {
     addCopy,
     addDb,
     addHealth,
+    addSenders,
     addGraph,
     addEmulate,
   ])

@@ -75,6 +75,18 @@ export type MirrorWatch = {
 /** Takes messages to be sent: durable when it resolves. */
 export interface Sending {
   accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]>;
+  /** Senders that cannot send now, and why. */
+  paused(): readonly { readonly sender: string; readonly reason: string }[];
+}
+
+/** What Meta's webhooks need. */
+export interface MetaWebhooks {
+  /** Shown by Meta when the webhook is set up; no set-up is taken without it. */
+  readonly verifyToken: string | undefined;
+  /** One of which a call must be signed with. */
+  appSecrets(): Promise<readonly string[]>;
+  /** Durable when it resolves; `false` when the body is not of a page. */
+  receive(body: unknown): Promise<boolean>;
 }
 
 /** Steers what plays Meta; `undefined` for a call that it does not know. */
@@ -93,6 +105,8 @@ export type ServerDeps = {
   readonly authenticator: Authenticator;
   /** Without it nothing is sent, and there is no such call. */
   readonly sending?: Sending;
+  /** Only where Meta carries messages. */
+  readonly metaWebhooks?: MetaWebhooks;
   /** Only where Meta is played. */
   readonly emulator?: EmulatorControl;
   readonly clock: () => EpochMs;

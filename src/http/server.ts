@@ -25,6 +25,7 @@ import { emulatorRoutes } from './routes/emulator.ts';
 import { exportRoute } from './routes/export.ts';
 import { logsRoute } from './routes/logs.ts';
 import { messageRoute } from './routes/message.ts';
+import { metaWebhookRoutes } from './routes/meta-webhooks.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
@@ -51,13 +52,14 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const held = new HeldBytes();
-  const { sending, emulator } = deps;
+  const { sending, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
   const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps),
     recordRoute(deps, { closing, standing, loop: new EventLoop(), held }),
     ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
+    ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
     exportRoute(deps, closing, standing),
     summaryRoute(deps),

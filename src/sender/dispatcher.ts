@@ -150,6 +150,7 @@ export class Dispatcher {
       if (one.dueAt > now) nextAt = Math.min(nextAt, one.dueAt);
       return one.dueAt <= now;
     });
+    for (const one of due) if (this.#pacer(one).paused() !== undefined) await this.#refresh(one);
     const wants = this.#wants(due, now);
     if (wants.length > 0) {
       const claimed = await outbox.claim(wants, now);
@@ -163,6 +164,12 @@ export class Dispatcher {
     for (const one of due) nextAt = Math.min(nextAt, Math.max(now + 1, this.#pacer(one).nextAt(one.lane, now)));
     // When all is under way, the next that ends wakes.
     return this.#sending >= limits.sendingMax ? lookMsMax : Math.max(1, nextAt - clock());
+  }
+
+  /** Somebody may have mended what a page paused for. */
+  async #refresh({ account, sender }: PageLane): Promise<void> {
+    const page = await this.#deps.pages.page(account, sender);
+    if (page !== undefined) this.#pacer({ account, sender }).configured(page.version);
   }
 
   /** Of each page as much as it may send, and no page more than its part of what may be under way. */

@@ -49,6 +49,8 @@ export class SimulatedMeta {
   readonly #terms: SimulatorTerms;
   readonly #tell: (event: PageEvent) => void;
   #sends = 0;
+  /** Ids of before a reset do not come again: whoever was told of them may remember. */
+  #resets = 0;
   readonly #sent = new Map<string, SentMessage>();
   readonly #byMetadata = new Map<string, SentMessage>();
   /** The messages of each conversation, oldest first. */
@@ -94,6 +96,7 @@ export class SimulatedMeta {
     this.#refusals.clear();
     this.#isDown = false;
     this.#sends = 0;
+    this.#resets++;
   }
 
   /** `POST /{page}/messages` with this body, of a caller who may send over the page. */
@@ -204,7 +207,7 @@ export class SimulatedMeta {
   /** Chances of one message each have a source of their own: what else happens meanwhile does not change them. */
   #randomOf(...parts: readonly string[]): SeededRandom {
     const digest = createHash('sha256')
-      .update(keyOf(String(this.#terms.seed), ...parts))
+      .update(keyOf(String(this.#terms.seed), String(this.#resets), ...parts))
       .digest();
     return new SeededRandom(digest.readUInt32BE(0));
   }

@@ -17,6 +17,7 @@ const message = {
 class Taken implements Sending {
   readonly messages: (Outgoing & { readonly account: AccountId })[] = [];
   failure: Error | undefined;
+  readonly paused = () => [{ sender: 'page-1', reason: 'Graph error 190' }];
 
   async accept(account: AccountId, messages: readonly Outgoing[]) {
     if (this.failure !== undefined) throw this.failure;
@@ -111,6 +112,12 @@ describe('POST /messenger/1/messages', () => {
     expect((await post(`{"messages":[]}${' '.repeat(10 * 1024 * 1024)}`)).statusCode).toBe(413);
     sending.failure = new StoreUnavailable('the disk is full');
     expect((await post({ messages: [message] })).statusCode).toBe(503);
+  });
+
+  it('a sender that cannot send → named where it is asked whether the server is ready', async () => {
+    const { server } = open();
+    const { pausedSenders } = (await server.call('/health/ready')).json();
+    expect(pausedSenders).toEqual([{ sender: 'page-1', reason: 'Graph error 190' }]);
   });
 
   it('a server without a carrier → no such call', async () => {

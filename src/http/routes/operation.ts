@@ -5,7 +5,7 @@ import { ApiError } from '../errors.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors'>;
+type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending'>;
 
 const writeRetryMs = 5000;
 
@@ -28,7 +28,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
 }
 
 /** Ready to read and to record. What cannot be recorded now, and what is damaged, is said. */
-async function ready({ store }: Deps): Promise<string> {
+async function ready({ store, sending }: Deps): Promise<string> {
   const stats = await store.stats();
   const { writeFailure, damaged } = stats;
   if (writeFailure !== undefined)
@@ -36,7 +36,11 @@ async function ready({ store }: Deps): Promise<string> {
       violations: [{ property: 'store', violation: `cannot record: ${writeFailure}` }],
       headers: { 'retry-after': String(writeRetryMs / 1000) },
     });
-  return JSON.stringify({ status: 'ready', damaged: damaged.map(({ name, reason }) => ({ name, reason })) });
+  return JSON.stringify({
+    status: 'ready',
+    damaged: damaged.map(({ name, reason }) => ({ name, reason })),
+    ...(sending !== undefined && { pausedSenders: sending.paused() }),
+  });
 }
 
 async function metrics(

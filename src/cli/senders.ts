@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { loadGraphPlace, loadPlace, loadSecrets, serverSettings } from '../config.ts';
+import type { AccountId } from '../domain/message.ts';
+import { Secrets } from '../secrets.ts';
+import { SenderError, type SenderPage } from '../senders/rows.ts';
+import { Senders } from '../senders/senders.ts';
+import { openAccounts } from './accounts.ts';
+import { settingOption, sourcesOf, text } from './flags.ts';
+import { printRows } from './table.ts';
+import { CommandError, note } from './terminal.ts';
+
+export function addSenders(program: Command): void {
+  const senders = program
+    .command('senders')
+    .description(
+      'The Facebook pages that accounts send over. Tokens and secrets are kept encrypted under SENTLOG_SECRET.',
+    );
+  addAdd(senders);
+  addList(senders);
+  addRemove(senders);
+  addCheck(senders);
+}
+
+function addAdd(senders: Command): void {
+  const add = senders
+    .command('add')
+    .description('Let an account send over a page, or change how: the app secret before stays good for webhooks.')
+    .requiredOption('--account <name>', 'account that sends')
+    .requiredOption('--page <id>', 'id of the page: the sender of its messages')
+    .requiredOption('--token-file <file>', 'file with the page access token (pages_messaging)')
+    .requiredOption('--app-secret-file <file>', 'file with the secret of the app')
+    .option('--name <name>', 'of the page, to be shown')
+    .option('--price <number>', 'of a message that was sent, for the log')
+    .option('--currency <code>', 'of the price: EUR');
+  withSenders(add, async ({ senders, account }) => {
+    const flags = add.opts();
+    const [page, name] = [text(flags, 'page') ?? '', text(flags, 'name')];
+    const [price, currency] = [text(flags, 'price'), text(flags, 'currency')];
+    if ((price === undefined) !== (currency === undefined))
+      throw new CommandError('give --price and --currency together');
+    await senders.add({
+      account: await account(text(flags, 'account') ?? ''),
+      page,
+      token: await keyIn(text(flags, 'tokenFile') ?? ''),
+      appSecret: await keyIn(text(flags, 'appSecretFile') ?? ''),
+      ...(name !== undefined && { name }),
+      ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: numberIn(price), currency } }),
+    });
+    note(`page ${page} can be sent over: a running server takes it up within a second`);
+  });
+}
+
+function addList(senders: Command): void {
+  const list = senders.command('list').description('Show the senders, without tokens and secrets.');
+  withSenders(list, async ({ senders, names }) => {
+    const shown = (await senders.list()).map(({ page, account, name, price, changedAt }) => ({
+      page,
+      account: names.get(account),
+      name,
+      price,
+      changedAt: new Date(changedAt).toISOString(),
+    }));
+    await printRows(shown, [
+      ['PAGE', row => row.page],
+      ['ACCOUNT', row => row.account],
+      ['NAME', row => row.name],
+      ['PRICE', row => (row.price === undefined ? undefined : `${row.price.pricePerMessage} ${row.price.currency}`)],
+      ['CHANGED', row => row.changedAt],
+    ]);
+  });
+}
+
+function addRemove(senders: Command): void {
+  const remove = senders
+    .command('remove')
+    .description('Let an account no longer send over a page; messages that wait for it fail.')
+    .requiredOption('--account <name>', 'account that sent')
+    .requiredOption('--page <id>', 'id of the page');
+  withSenders(remove, async ({ senders, account }) => {
+    const page = text(remove.opts(), 'page') ?? '';
+    await senders.remove(await account(text(remove.opts(), 'account') ?? ''), page);
+    note(`removed sender ${page}`);
+  });
+}
+
+function addCheck(senders: Command): void {
+  const check = senders.command('check').description('Ask Meta whether each page can be used with its token.');
+  check.addOption(settingOption(serverSettings.graphUrl)).addOption(settingOption(serverSettings.graphVersion));
+  withSenders(check, async ({ senders }) => {
+    const { checkPage } = await import('../sender/graph-carrier.ts');
+    const place = loadGraphPlace(sourcesOf(check));
+    let failures = 0;
+    for (const one of await senders.list()) {
+      const failure = await checkPage(place, one.page, senders.keys(one));
+      if (failure !== undefined) failures++;
+      note(`${shownName(one)}: ${failure ?? 'can be used'}`);
+    }
+    if (failures > 0) throw new CommandError(`${failures} of the senders cannot be used`);
+  });
+}
+
+function shownName({ page, name }: SenderPage): string {
+  return name === undefined ? page : `${page} (${name})`;
+}
+
+type Opened = {
+  readonly senders: Senders;
+  readonly account: (name: string) => Promise<AccountId>;
+  readonly names: ReadonlyMap<AccountId, string>;
+};
+
+/** Runs a command on the senders of a data folder, which a running server may have open too. */
+function withSenders(command: Command, work: (opened: Opened) => Promise<void>): void {
+  for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
+    command.addOption(settingOption(setting));
+  command.action(async () => {
+    const sources = sourcesOf(command);
+    const { dataDir, store } = loadPlace(sources);
+    if (store !== undefined)
+      throw new SenderError('senders are kept in a data folder: there are none in a database yet');
+    await using parts = new AsyncDisposableStack();
+    // First: they say when it is the wrong folder.
+    const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
+    const { SqliteSenderRows } = await import('../senders/sender-file.ts');
+    const rows = new SqliteSenderRows(join(dataDir, 'senders.db'));
+    const senders = parts.adopt(new Senders(rows, new Secrets(loadSecrets(sources)), Date.now), one => one.close());
+    const names = new Map((await accounts.accounts()).map(one => [one.id, one.name]));
+    await work({ senders, account: async name => (await accounts.account(name)).id, names });
+  });
+}
+
+async function keyIn(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim();
+}
+
+function numberIn(value: string): number {
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isFinite(number)) throw new CommandError(`--price: ${value} is not a number`);
+  return number;
+}

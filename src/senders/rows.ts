@@ -1,0 +1,32 @@
+import type { AccountId, EpochMs, Price } from '../domain/message.ts';
+
+/** Something the operator can put right; `message` is one line that says what. */
+export class SenderError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SenderError';
+  }
+}
+
+/** A page that an account sends over, as it may be shown: its token and secrets stay sealed. */
+export type SenderPage = {
+  readonly account: AccountId;
+  /** Meta's id of the page: the `sender` of its messages. */
+  readonly page: string;
+  readonly name?: string;
+  readonly price?: Price;
+  readonly sealedToken: string;
+  /** Of the page's app, newest first: webhooks are signed with one of them. */
+  readonly sealedAppSecrets: readonly string[];
+  readonly changedAt: EpochMs;
+};
+
+/** Where senders are kept; several processes may change them at once. It keeps what it is given. */
+export interface SenderRows {
+  /** In the place of what was there of this account and page. */
+  put(sender: SenderPage): Promise<void>;
+  senders(): Promise<readonly SenderPage[]>;
+  /** `false` when there was none. */
+  remove(account: AccountId, page: string): Promise<boolean>;
+  close(): Promise<void>;
+}

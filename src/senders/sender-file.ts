@@ -1,0 +1,87 @@
+import { closeSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { makeFolder, switchToWriteAheadLog } from '../accounts/sqlite/accounts-file.ts';
+import { integer, optionalText, type Row, text } from '../accounts/sqlite/row.ts';
+import type { AccountId } from '../domain/message.ts';
+import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
+
+const busyTimeoutMs = 5000;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS sender (
+    account_id INTEGER NOT NULL,
+    page TEXT NOT NULL,
+    name TEXT,
+    price TEXT,
+    sealed_token TEXT NOT NULL,
+    sealed_app_secrets TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, page)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** Senders in a file of the data folder, which commands change beside a server. */
+export class SqliteSenderRows implements SenderRows {
+  readonly #db: DatabaseSync;
+
+  /** Makes the file when it is not there. Throws `SenderError` when it cannot be used. */
+  constructor(path: string) {
+    try {
+      makeFolder(dirname(path));
+      // Made here and not by SQLite, so that nobody else can read it even for a moment.
+      closeSync(openSync(path, 'a', 0o600));
+      this.#db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+      switchToWriteAheadLog(this.#db);
+      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+      this.#db.exec(schema);
+    } catch (error) {
+      throw new SenderError(`cannot use ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+
+  async put(sender: SenderPage): Promise<void> {
+    const { account, page, name, price, sealedToken, sealedAppSecrets, changedAt } = sender;
+    this.#db
+      .prepare(
+        `INSERT OR REPLACE INTO sender (account_id, page, name, price, sealed_token, sealed_app_secrets, changed_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        account,
+        page,
+        name ?? null,
+        price === undefined ? null : JSON.stringify(price),
+        sealedToken,
+        sealedAppSecrets.join(' '),
+        changedAt,
+      );
+  }
+
+  async senders(): Promise<readonly SenderPage[]> {
+    return this.#db.prepare('SELECT * FROM sender ORDER BY account_id, page').all().map(readSender);
+  }
+
+  async remove(account: AccountId, page: string): Promise<boolean> {
+    const { changes } = this.#db.prepare('DELETE FROM sender WHERE account_id = ? AND page = ?').run(account, page);
+    return Number(changes) > 0;
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+function readSender(row: Row): SenderPage {
+  const name = optionalText(row, 'name');
+  const price = optionalText(row, 'price');
+  return {
+    account: integer(row, 'account_id'),
+    page: text(row, 'page'),
+    ...(name !== undefined && { name }),
+    ...(price !== undefined && { price: JSON.parse(price) }),
+    sealedToken: text(row, 'sealed_token'),
+    sealedAppSecrets: text(row, 'sealed_app_secrets').split(' '),
+    changedAt: integer(row, 'changed_at'),
+  };
+}

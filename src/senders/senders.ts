@@ -1,0 +1,125 @@
+import type { AccountId, EpochMs, Price } from '../domain/message.ts';
+import { limits } from '../limits.ts';
+import type { Secrets } from '../secrets.ts';
+import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
+
+export type SenderRequest = {
+  readonly account: AccountId;
+  readonly page: string;
+  readonly name?: string;
+  readonly price?: Price;
+  readonly token: string;
+  readonly appSecret: string;
+};
+
+/** What Meta is called with. */
+export type PageKeys = { readonly token: string; readonly appSecret: string };
+
+/** During a change of an app's secret, webhooks are signed with the old one and the new one. */
+const appSecretsMax = 2;
+/** A change by another process shows after this long at the latest. */
+const ageMsMax = 1000;
+
+/**
+ * The pages that accounts send over, by the rules for them: what the commands change, also while a server runs. Every
+ * method rejects with `SenderError` for what the operator can put right, and with `Unusable` when secrets cannot be
+ * sealed or opened. Closing it closes the rows.
+ */
+export class Senders {
+  readonly #rows: SenderRows;
+  readonly #secrets: Secrets;
+  readonly #now: () => EpochMs;
+  #known: Promise<readonly SenderPage[]> | undefined;
+  #askedMs = 0;
+
+  constructor(rows: SenderRows, secrets: Secrets, now: () => EpochMs) {
+    this.#rows = rows;
+    this.#secrets = secrets;
+    this.#now = now;
+  }
+
+  close(): Promise<void> {
+    return this.#rows.close();
+  }
+
+  /** Adds a page, or changes it: the app's secret before is still good for webhooks then. */
+  async add({ account, page, name, price, token, appSecret }: SenderRequest): Promise<void> {
+    if (!/^\d{1,64}$/.test(page)) throw new SenderError(`"${page}" is not the id of a page: it is digits`);
+    checkKey('token', token);
+    checkKey('app secret', appSecret);
+    if (price !== undefined) checkPrice(price);
+    const before = (await this.list()).find(one => one.account === account && one.page === page);
+    const sealed = this.#secrets.seal(appSecret, ownerOf(account, page, 'app secret'));
+    const others = (before?.sealedAppSecrets ?? []).filter(one => this.#appSecret(account, page, one) !== appSecret);
+    await this.#rows.put({
+      account,
+      page,
+      ...(name !== undefined && { name }),
+      ...(price !== undefined && { price }),
+      sealedToken: this.#secrets.seal(token, ownerOf(account, page, 'token')),
+      sealedAppSecrets: [sealed, ...others].slice(0, appSecretsMax),
+      changedAt: Math.max(this.#now(), (before?.changedAt ?? 0) + 1),
+    });
+    this.#known = undefined;
+  }
+
+  async remove(account: AccountId, page: string): Promise<void> {
+    if (!(await this.#rows.remove(account, page))) throw new SenderError(`there is no sender ${page}`);
+    this.#known = undefined;
+  }
+
+  list(): Promise<readonly SenderPage[]> {
+    return this.#rows.senders();
+  }
+
+  /** For a server, which asks with every message: no older than a second. */
+  async known(): Promise<readonly SenderPage[]> {
+    const now = performance.now();
+    if (this.#known === undefined || now - this.#askedMs > ageMsMax) {
+      this.#askedMs = now;
+      const asked = this.list();
+      this.#known = asked;
+      // What could not be read is asked for again, and not remembered.
+      asked.catch(() => {
+        if (this.#known === asked) this.#known = undefined;
+      });
+    }
+    return this.#known;
+  }
+
+  keys({ account, page, sealedToken, sealedAppSecrets }: SenderPage): PageKeys {
+    const [newest] = sealedAppSecrets;
+    if (newest === undefined) throw new SenderError(`the sender ${page} has no app secret: add it again`);
+    return {
+      token: this.#secrets.open(sealedToken, ownerOf(account, page, 'token')),
+      appSecret: this.#appSecret(account, page, newest),
+    };
+  }
+
+  /** Of all pages: what a webhook may be signed with. */
+  async appSecrets(): Promise<readonly string[]> {
+    const opened = (await this.known()).flatMap(({ account, page, sealedAppSecrets }) =>
+      sealedAppSecrets.map(sealed => this.#appSecret(account, page, sealed)),
+    );
+    return [...new Set(opened)];
+  }
+
+  #appSecret(account: AccountId, page: string, sealed: string): string {
+    return this.#secrets.open(sealed, ownerOf(account, page, 'app secret'));
+  }
+}
+
+function ownerOf(account: AccountId, page: string, what: 'token' | 'app secret'): string {
+  return `sender ${account} ${page} ${what}`;
+}
+
+function checkKey(what: string, key: string): void {
+  if (!/^[\x21-\x7e]{1,2048}$/.test(key))
+    throw new SenderError(`the ${what} is not one: it has up to 2048 characters, and no spaces`);
+}
+
+function checkPrice({ pricePerMessage, currency }: Price): void {
+  if (!(pricePerMessage >= 0 && pricePerMessage <= limits.pricePerMessageMax))
+    throw new SenderError(`a price is a number from 0 to ${limits.pricePerMessageMax}`);
+  if (!/^[A-Z]{3}$/.test(currency)) throw new SenderError('a currency is three capital letters');
+}

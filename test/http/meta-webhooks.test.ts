@@ -1,0 +1,105 @@
+import { createHmac } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { TestServer } from '../support/http-server.ts';
+
+const path = '/webhooks/meta';
+const [current, former] = ['app secret', 'app secret before'];
+const servers: TestServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.app.close();
+});
+
+function open(verifyToken: string | undefined = 'ours') {
+  const received: unknown[] = [];
+  const failing: { error?: Error } = {};
+  const metaWebhooks = {
+    verifyToken,
+    appSecrets: async () => [current, former],
+    receive: async (body: unknown) => {
+      if (failing.error !== undefined) throw failing.error;
+      if (typeof body !== 'object' || body === null || Reflect.get(body, 'object') !== 'page') return false;
+      received.push(body);
+      return true;
+    },
+  };
+  const server = new TestServer({ metaWebhooks });
+  servers.push(server);
+  const get = (query: string) => server.app.inject({ url: `${path}?${query}` });
+  const post = (payload: string | Buffer, signature?: string) =>
+    server.app.inject({
+      method: 'POST',
+      url: path,
+      payload,
+      headers: {
+        'content-type': 'application/json',
+        ...(signature !== undefined && { 'x-hub-signature-256': signature }),
+      },
+    });
+  return { server, received, failing, get, post };
+}
+
+const sign = (body: string | Buffer, secret: string) =>
+  `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+const event = String.raw`{"object":"page","entry":[{"id":"1","time":1,"messaging":[{"message":{"text":"\u017e\/"}}]}]}`;
+
+describe('the set-up of a webhook', () => {
+  it('our token → the bare challenge; another, none, or no set-up here → 403', async () => {
+    const { get } = open();
+    const answer = await get('hub.mode=subscribe&hub.verify_token=ours&hub.challenge=1158201444');
+    expect([answer.statusCode, answer.body]).toEqual([200, '1158201444']);
+    expect(answer.headers['content-type']).toContain('text/plain');
+    for (const query of [
+      'hub.verify_token=other&hub.mode=subscribe&hub.challenge=1',
+      'hub.verify_token=ours&hub.challenge=1',
+      '',
+    ])
+      expect((await get(query)).statusCode).toBe(403);
+    expect((await get('hub.mode=subscribe&hub.verify_token=ours&hub.challenge=<script>')).statusCode).toBe(400);
+    const closed = open(undefined);
+    expect((await closed.get('hub.mode=subscribe&hub.verify_token=&hub.challenge=1')).statusCode).toBe(403);
+  });
+});
+
+describe('a webhook', () => {
+  it('signed with the secret or the one before → received, by the bytes as they came', async () => {
+    const { received, post } = open();
+    for (const secret of [current, former]) expect((await post(event, sign(event, secret))).statusCode).toBe(200);
+    expect(received).toEqual([JSON.parse(event), JSON.parse(event)]);
+  });
+
+  it('not signed, signed otherwise or over other bytes → 403, and nothing is received or logged', async () => {
+    const { server, received, post } = open();
+    const signatures = [
+      undefined,
+      '',
+      sign(event, 'another'),
+      sign(JSON.stringify(JSON.parse(event)), current),
+      sign(event, current).toUpperCase(),
+      sign(event, current).slice(0, -2),
+      `sha1=${createHmac('sha1', current).update(event).digest('hex')}`,
+    ];
+    for (const signature of signatures) expect((await post(event, signature)).statusCode, signature).toBe(403);
+    expect(received).toEqual([]);
+    expect(server.logged.join()).not.toContain('entry');
+    const metrics = (await server.app.inject('/metrics')).body;
+    expect(metrics).toMatch(new RegExp(`route="/webhooks/meta",method="POST",status="403"\\} ${signatures.length}`));
+  });
+
+  it('of another object → 404; no JSON → 400; what cannot be kept → 503', async () => {
+    const { failing, post } = open();
+    const other = '{"object":"instagram","entry":[]}';
+    expect((await post(other, sign(other, current))).statusCode).toBe(404);
+    for (const body of ['', '{', Buffer.from([0xff, 0xfe])])
+      expect((await post(body, sign(body, current))).statusCode).toBe(400);
+    failing.error = new StoreUnavailable('the disk is full');
+    expect((await post(event, sign(event, current))).statusCode).toBe(503);
+  });
+
+  it('of a megabyte → received', async () => {
+    const { received, post } = open();
+    const body = `{"object":"page","filler":"${'x'.repeat(1024 * 1024)}"}`;
+    expect((await post(body, sign(body, current))).statusCode).toBe(200);
+    expect(received.length).toBe(1);
+  });
+});

@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 /** Most tests wait for disks, timers and other processes, so two at a time are faster on a single core too. */
 const maxWorkers = Math.max(2, availableParallelism());
 
+/** What is waited for may take long on a slow and busy machine; what never comes fails by this. */
+const patience = { poll: { timeout: 60_000 } };
+
 /** The suites that start servers, databases and browsers of their own: they run after the others and two at a time. */
 const processTests = [
   'test/process/**/*.test.ts',
@@ -39,6 +42,7 @@ export default defineConfig({
           exclude: processTests,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          expect: patience,
           maxWorkers,
           sequence: { groupOrder: 0 },
         },
@@ -50,6 +54,7 @@ export default defineConfig({
           globalSetup: 'test/support/postgres-project.ts',
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          expect: patience,
           maxWorkers,
           sequence: { groupOrder: 0 },
         },
@@ -60,6 +65,7 @@ export default defineConfig({
           include: processTests,
           testTimeout: 300_000,
           hookTimeout: 180_000,
+          expect: patience,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -120,9 +120,9 @@ export function numberedFrom(from: number, count: number, fields: Partial<LogSub
   return Array.from({ length: count }, (_, i) => numbered(from + i, fields));
 }
 
-/** Resolves once `condition` holds; rejects when it does not for half a minute. */
+/** Resolves once `condition` holds; rejects when it does not for a minute. */
 export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await condition()); ) {
+  for (const end = Date.now() + 60_000; !(await condition()); ) {
     if (Date.now() > end) throw new Error(`it never came that ${what}`);
     await new Promise(resolve => setTimeout(resolve, 25));
   }

@@ -19,7 +19,7 @@ async function seeded(count: number) {
   return { campaign, search: `?campaignReferenceId=${campaign}` };
 }
 
-const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent(), { timeout: 10_000 });
+const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent());
 const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
 
 /** A tab whose answers of one kind are changed on their way: what no server of ours can be made to say. */

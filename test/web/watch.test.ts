@@ -23,7 +23,7 @@ async function seeded(count: number, search = '', everyMs = 60_000) {
 }
 
 const live = (page: Page) => page.getByRole('button', { name: 'Live', exact: true }).waitFor();
-const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent(), { timeout: 10_000 });
+const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent());
 const destinations = (page: Page) => page.locator('#log tbody .cell-destination').allTextContents();
 const gone = (page: Page) => page.getByText('The server does not answer.');
 
@@ -55,7 +55,7 @@ describe('watch', () => {
     await page.getByRole('complementary', { name: 'Message' }).getByText('DELIVERED_TO_HANDSET').waitFor();
     await reached(page).toBe('6 messages, all of them');
     const messages = page.locator('.figures > div').filter({ hasText: 'Messages' }).locator('dd');
-    await expect.poll(() => messages.textContent(), { timeout: 10_000 }).toBe('6');
+    await expect.poll(() => messages.textContent()).toBe('6');
   });
 
   test('an open message that changes while it is being read → is read again, not shown as it was', async () => {
@@ -135,7 +135,7 @@ describe('watch', () => {
     await frozen;
     await page.locator('#row-0').getByText('new-3999').waitFor();
     const total = page.locator('.figures > div').filter({ hasText: 'Messages' }).locator('dd');
-    await expect.poll(() => total.textContent(), { timeout: 10_000 }).toBe('4,003');
+    await expect.poll(() => total.textContent()).toBe('4,003');
     const metrics = await (await fetch(`${subject.url}/metrics`)).text();
     expect(Number(/^sentlog_stream_dropped_total (\d+)/m.exec(metrics)?.[1])).toBeGreaterThan(0);
   });

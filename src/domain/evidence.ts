@@ -8,7 +8,7 @@ import type { DatedReport } from './report.ts';
  *
  * The rules: pending → `DELIVERED_TO_OPERATOR` → a final status; of two different finals the later `at` wins, but a
  * delivery always beats an expiry, which is only a guess after silence. The rest follows the winning status: its error,
- * the latest `doneAt` that came with its group, the latest price, the first `seenAt`. An error or `doneAt` without a
+ * the latest `doneAt` that came with its group, the latest price and further fields, the first `seenAt`. An error or `doneAt` without a
  * status counts for whichever status wins.
  */
 export type Evidence = {
@@ -18,6 +18,7 @@ export type Evidence = {
   readonly doneAt: Latest<EpochMs> | undefined;
   readonly price: Latest<Price> | undefined;
   readonly seenAt: EpochMs | undefined;
+  readonly extraJson: Latest<string> | undefined;
 };
 
 type Latest<T> = { readonly at: EpochMs; readonly value: T };
@@ -35,6 +36,7 @@ const nothing: Evidence = {
   doneAt: undefined,
   price: undefined,
   seenAt: undefined,
+  extraJson: undefined,
 };
 
 /** What a message was recorded with counts as the first that was said of it. */
@@ -48,7 +50,7 @@ export function evidenceFrom(reports: readonly DatedReport[]): Evidence {
 }
 
 export function withReport(evidence: Evidence, report: DatedReport): Evidence {
-  const { status, error, doneAt, price, seenAt, at } = report;
+  const { status, error, doneAt, price, seenAt, at, extraJson } = report;
   const done = doneAt === undefined ? undefined : { at, value: doneAt };
   const unqualified = status === undefined;
   return {
@@ -60,11 +62,12 @@ export function withReport(evidence: Evidence, report: DatedReport): Evidence {
     doneAt: unqualified ? later(evidence.doneAt, done, compareNumbers) : evidence.doneAt,
     price: later(evidence.price, price && { at, value: price }, comparePrices),
     seenAt: evidence.seenAt === undefined ? seenAt : Math.min(evidence.seenAt, seenAt ?? evidence.seenAt),
+    extraJson: later(evidence.extraJson, extraJson === undefined ? undefined : { at, value: extraJson }, compareText),
   };
 }
 
 /** The state of a message after all that was said of it. */
-export function settled({ verdicts, error, doneAt, price, seenAt }: Evidence): MessageState {
+export function settled({ verdicts, error, doneAt, price, seenAt, extraJson }: Evidence): MessageState {
   const winner = verdicts.reduce((best, one) => (precedence(one, best) > 0 ? one : best));
   const done = later(winner.doneAt, doneAt, compareNumbers)?.value;
   const own = { at: winner.at, value: winner.error };
@@ -75,11 +78,12 @@ export function settled({ verdicts, error, doneAt, price, seenAt }: Evidence): M
     ...(done !== undefined && { doneAt: done }),
     ...(price !== undefined && { price: price.value }),
     ...(seenAt !== undefined && { seenAt }),
+    ...(extraJson !== undefined && { extraJson: extraJson.value }),
   };
 }
 
 /** A few reports that come to the same evidence: how it is kept where reports are. */
-export function reportsFor({ verdicts, error, doneAt, price, seenAt }: Evidence): readonly DatedReport[] {
+export function reportsFor({ verdicts, error, doneAt, price, seenAt, extraJson }: Evidence): readonly DatedReport[] {
   const reports: DatedReport[] = [];
   for (const { doneAt: done, ...verdict } of verdicts) {
     if (done === undefined) reports.push(verdict);
@@ -90,6 +94,7 @@ export function reportsFor({ verdicts, error, doneAt, price, seenAt }: Evidence)
   if (doneAt !== undefined) reports.push({ doneAt: doneAt.value, at: doneAt.at });
   if (price !== undefined) reports.push({ price: price.value, at: price.at });
   if (seenAt !== undefined) reports.push({ seenAt, at: seenAt });
+  if (extraJson !== undefined) reports.push({ extraJson: extraJson.value, at: extraJson.at });
   return reports;
 }
 

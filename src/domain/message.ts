@@ -32,6 +32,11 @@ export type MessageState = {
   readonly doneAt?: EpochMs;
   readonly price?: Price;
   readonly seenAt?: EpochMs;
+  /**
+   * The JSON text of an object: further fields that a log came with from elsewhere, as they came. Those of its `price` and
+   * `platform` stand in objects of these names; those of its status and error are theirs (`furtherJson`).
+   */
+  readonly extraJson?: string;
 };
 
 /** One outbound message with its present state: a row of the log. */

@@ -5,7 +5,7 @@ import { type DeliveryError, noError, pendingAccepted, type Status } from './reg
 import { isSameJson } from './same-json.ts';
 
 /** What a record says of a known message; every field may be absent. */
-export type Report = Pick<Submission, 'status' | 'error' | 'doneAt' | 'price' | 'seenAt' | 'at'>;
+export type Report = Pick<Submission, 'status' | 'error' | 'doneAt' | 'price' | 'seenAt' | 'at' | 'extraJson'>;
 
 /** A report with the moment it counts for: its own word, or the best guess when it came. */
 export type DatedReport = Report & { readonly at: EpochMs };
@@ -65,7 +65,7 @@ function momentsAhead(said: Pick<Submission, (typeof moments)[number]>, received
 }
 
 /** What a submission says of a message that is known already. */
-export function reportIn({ status, error, doneAt, price, seenAt, at }: Submission): Report {
+export function reportIn({ status, error, doneAt, price, seenAt, at, extraJson }: Submission): Report {
   return {
     ...(status !== undefined && { status }),
     ...(error !== undefined && { error }),
@@ -73,6 +73,7 @@ export function reportIn({ status, error, doneAt, price, seenAt, at }: Submissio
     ...(price !== undefined && { price }),
     ...(seenAt !== undefined && { seenAt }),
     ...(at !== undefined && { at }),
+    ...(extraJson !== undefined && { extraJson }),
   };
 }
 
@@ -98,7 +99,7 @@ export function identityIn(submission: Submission, receivedAt: EpochMs): Message
 
 /** The state a new message starts with. */
 export function initialState(submission: Submission, sentAt: EpochMs): MessageState {
-  const { doneAt, price, seenAt } = submission;
+  const { doneAt, price, seenAt, extraJson } = submission;
   return {
     status: submission.status ?? pendingAccepted,
     error: submission.error ?? noError,
@@ -106,6 +107,7 @@ export function initialState(submission: Submission, sentAt: EpochMs): MessageSt
     ...(doneAt !== undefined && { doneAt }),
     ...(price !== undefined && { price }),
     ...(seenAt !== undefined && { seenAt }),
+    ...(extraJson !== undefined && { extraJson }),
   };
 }
 
@@ -159,7 +161,8 @@ function repeats(report: Report, earlier: DatedReport): boolean {
     (report.seenAt === undefined || report.seenAt === earlier.seenAt) &&
     (report.status === undefined || isSame(report.status, earlier.status)) &&
     (report.error === undefined || isSame(report.error, earlier.error)) &&
-    (report.price === undefined || isSamePrice(report.price, earlier.price))
+    (report.price === undefined || isSamePrice(report.price, earlier.price)) &&
+    (report.extraJson === undefined || report.extraJson === earlier.extraJson)
   );
 }
 
@@ -187,6 +190,7 @@ export function showsTheSame(before: MessageState, after: MessageState): boolean
     before.seenAt === after.seenAt &&
     isSame(before.status, after.status) &&
     isSame(before.error, after.error) &&
-    isSamePrice(before.price, after.price)
+    isSamePrice(before.price, after.price) &&
+    before.extraJson === after.extraJson
   );
 }

@@ -32,7 +32,7 @@ export function mirroredRecord(text: string): MirroredRecord {
 
 /** What can be taken of a record as it is written, which is an object; a flaw in a field of `needed` leaves nothing. */
 export function lenient(text: string, needed: ReadonlySet<string>): Pick<MirroredRecord, 'submission' | 'flaws'> {
-  const parsed = parseRecordText(text);
+  const parsed = parseRecordText(text, 'kept');
   if (parsed.submission !== undefined) return { submission: parsed.submission, flaws: [] };
   const flaws = parsed.violations.map(({ property, violation }) => `${property} ${violation}`.trim());
   let flawed = parsed.violations.map(({ property }) => property);
@@ -41,7 +41,7 @@ export function lenient(text: string, needed: ReadonlySet<string>): Pick<Mirrore
   for (const isWhole of [false, true]) {
     if (flawed.some(property => needed.has(property.split('.')[0] ?? ''))) return { flaws };
     left = without(new Set(flawed.map(property => (isWhole ? (property.split('.')[0] ?? '') : property))), left);
-    const again = parseRecordText(left);
+    const again = parseRecordText(left, 'kept');
     if (again.submission !== undefined) return { submission: again.submission, flaws };
     flawed = again.violations.map(({ property }) => property);
   }

@@ -46,7 +46,7 @@ export function textsOf({ identity, receivedAt, initial, reports }: WholeMessage
   return [recorded, ...reports.map(one => JSON.stringify([valuesOf(one.said), one.receivedAt, valuesOf(one.after)]))];
 }
 
-function valuesOf({ status, error, at, doneAt, seenAt, price }: DatedReport): readonly unknown[] {
+function valuesOf({ status, error, at, doneAt, seenAt, price, extraJson }: DatedReport): readonly unknown[] {
   return [
     status === undefined ? null : codeText(status),
     error === undefined ? null : codeText(error),
@@ -54,6 +54,7 @@ function valuesOf({ status, error, at, doneAt, seenAt, price }: DatedReport): re
     doneAt ?? null,
     seenAt ?? null,
     price === undefined ? null : [price.pricePerMessage, price.currency],
+    extraJson ?? null,
   ];
 }
 

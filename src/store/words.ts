@@ -9,6 +9,8 @@ type OwnWords = Partial<
 type Words = {
   readonly s?: OwnWords;
   readonly e?: OwnWords;
+  /** Further fields of the log itself. */
+  readonly x?: string;
   /** As version 0.1.0 wrote them over SQLite and over PostgreSQL: it knew registered codes alone. */
   readonly statusDescription?: string;
   readonly statusAction?: string;
@@ -19,14 +21,18 @@ type Words = {
 };
 
 /** What may have words of its own. */
-export type Worded = { readonly status?: Status | undefined; readonly error?: DeliveryError | undefined };
+export type Worded = {
+  readonly status?: Status | undefined;
+  readonly error?: DeliveryError | undefined;
+  readonly extraJson?: string | undefined;
+};
 
-/** JSON of what the codes' keys do not tell; `undefined` where they tell all, as nearly always. */
-export function wordsOf({ status, error }: Worded): string | undefined {
+/** JSON of what the codes' keys do not tell, and of further fields; `undefined` where they tell all, as nearly always. */
+export function wordsOf({ status, error, extraJson: x }: Worded): string | undefined {
   const s = status && own(status, statusByKey(status.key));
   const e = error && own(error, deliveryErrorByKey(error.key));
-  if (s === undefined && e === undefined) return undefined;
-  const words: Words = { ...(s !== undefined && { s }), ...(e !== undefined && { e }) };
+  if (s === undefined && e === undefined && x === undefined) return undefined;
+  const words: Words = { ...(s !== undefined && { s }), ...(e !== undefined && { e }), ...(x !== undefined && { x }) };
   return JSON.stringify(words);
 }
 
@@ -62,4 +68,11 @@ export function errorWith(key: number, wordsText: string | null | undefined): De
   const description = words.errorDescription ?? words.error;
   if (description === undefined && words.e === undefined) return error;
   return { ...error, ...(description !== undefined && { description }), ...words.e };
+}
+
+/** The further fields of a log, with the words of its codes. */
+export function extraIn(wordsText: string | null | undefined): string | undefined {
+  if (wordsText === null || wordsText === undefined) return undefined;
+  const words: Words = JSON.parse(wordsText);
+  return words.x;
 }

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import { fieldSource } from './json-source.ts';
 
 /** The vendor's deepest content, a carousel's button, lies at 6. */
-const contentDepthMax = 64;
+export const contentDepthMax = 64;
 
 const tooDeep = `must not be nested deeper than ${contentDepthMax} levels`;
 

@@ -40,7 +40,17 @@ const columns: readonly (readonly [name: string, cell: (log: LogRecord, dates: D
   ['platform.applicationId', log => log.applicationId],
   ['content', log => new Json(log.contentJson)],
   ['campaignReferenceId', log => log.campaignReferenceId],
+  ['further', log => furtherOf(log)],
 ];
+
+/** Fields that are not known, as JSON in the shape of a log. */
+function furtherOf({ status, error, extraJson = '{}' }: LogRecord): Json | undefined {
+  const codes = [['status', status.furtherJson] as const, ['error', error.furtherJson] as const].flatMap(
+    ([name, json]) => (json === undefined ? [] : [`"${name}":${json}`]),
+  );
+  const parts = [...codes, ...(extraJson === '{}' ? [] : [extraJson.slice(1, -1)])];
+  return parts.length === 0 ? undefined : new Json(`{${parts.join()}}`);
+}
 
 /** The line of column names, its line end included. */
 export const csvHeader = `${columns.map(([name]) => name).join(',')}\r\n`;

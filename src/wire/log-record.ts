@@ -5,12 +5,18 @@ import { isRegistered } from '../domain/registry.ts';
 import { contentSource } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import { readError, readStatus } from './delivery-codes.ts';
+import { parted } from './further-fields.ts';
 import { contentTypes, recordSchema } from './log-schemas.ts';
 import { type FlawedRecord, isPlainObject, withoutFlaws } from './record-flaws.ts';
 
 /** What came of one record: a submission, or everything that is wrong with it and its `messageId` if that is sound. */
 export type ParsedRecord =
-  | { readonly submission: Submission; readonly unregistered?: readonly Unregistered[]; readonly violations?: never }
+  | {
+      readonly submission: Submission;
+      readonly unregistered?: readonly Unregistered[];
+      readonly messageId?: never;
+      readonly violations?: never;
+    }
   | {
       readonly submission?: never;
       readonly unregistered?: never;
@@ -27,8 +33,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const knownTypes: ReadonlySet<string> = new Set(contentTypes);
 const recordCheck = Compile(recordSchema);
 
-/** One record from JSON text. A violation of the record as a whole has an empty `property`. */
-export function parseRecordText(text: string): ParsedRecord {
+/**
+ * One record from JSON text. A violation of the record as a whole has an empty `property`. Fields that this version does
+ * not know are refused, as mistyped ones would be lost without a word; or `kept`, where a log comes from a side that may
+ * have more.
+ */
+export function parseRecordText(text: string, further: 'refused' | 'kept' = 'refused'): ParsedRecord {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -36,7 +46,23 @@ export function parseRecordText(text: string): ParsedRecord {
     if (!(error instanceof SyntaxError)) throw error;
     return { violations: [{ property: '', violation: `is not JSON: ${error.message}` }] };
   }
-  return parseRecord(value, text);
+  return further === 'kept' && isPlainObject(value) ? parseWhole(value, text) : parseRecord(value, text);
+}
+
+/** With all that it has beside what is known. */
+function parseWhole(value: Readonly<Record<string, unknown>>, text: string): ParsedRecord {
+  const violations: Violation[] = [];
+  const { known, extraJson, status, error } = parted(value, text, violations);
+  const { submission, messageId, violations: others = [], unregistered } = parseRecord(known, text);
+  if (submission === undefined || violations.length > 0)
+    return { ...(messageId !== undefined && { messageId }), violations: [...others, ...violations] };
+  const whole: Submission = {
+    ...submission,
+    ...(submission.status && status && { status: { ...submission.status, furtherJson: status } }),
+    ...(submission.error && error && { error: { ...submission.error, furtherJson: error } }),
+    ...(extraJson !== undefined && { extraJson }),
+  };
+  return { submission: whole, ...(unregistered && { unregistered }) };
 }
 
 /** The sound ones take the short way; only a flawed one is looked at field by field. */

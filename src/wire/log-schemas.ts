@@ -113,6 +113,15 @@ export const recordSchema = Type.Object({
   campaignReferenceId: Type.Optional(id),
 });
 
+/** The fields of a record, each with those inside it; none where it is no object, or one whose fields are free. */
+export const recordFields: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.keys(recordSchema.properties).map(field => [field, new Set<string>()] as const),
+)
+  .set('status', new Set(Object.keys(statusFields)))
+  .set('error', new Set(Object.keys(errorFields)))
+  .set('price', new Set(Object.keys(priceInput.properties)))
+  .set('platform', new Set(Object.keys(platformSchema.properties)));
+
 /** A code that is not registered has of these what it came with. */
 const readCode = {
   id: Type.Optional(number),

@@ -1,6 +1,7 @@
 import type { LogRecord, MessageHistory, TimelineEntry } from '../domain/message.ts';
 import { type DeliveryError, deliveryErrors, type Status, statuses } from '../domain/registry.ts';
 import { DateTimeWriter } from './date-time.ts';
+import { fieldSources, type Source } from './json-source.ts';
 import { csvLine } from './log-csv.ts';
 
 /** The forms a page of logs is rendered in: `json` is logs joined by commas, `ndjson` and `csv` one log a line. */
@@ -56,20 +57,55 @@ function logFields(log: LogRecord, dates: DateTimeWriter): string {
   if (log.doneAt !== undefined) text += `","doneAt":"${dates.write(log.doneAt)}`;
   text += log.messageCount === 1 ? '","messageCount":1' : `","messageCount":${log.messageCount}`;
   const { price } = log;
+  const further = log.extraJson === undefined ? noneFurther : new FurtherFields(log.extraJson);
   if (price !== undefined)
-    text += `,"price":{"pricePerMessage":${price.pricePerMessage},"currency":"${escaped(price.currency)}"}`;
+    text += `,"price":{"pricePerMessage":${price.pricePerMessage},"currency":"${escaped(price.currency)}"${further.inside('price')}}`;
   text += codes(log.status, log.error);
-  if (log.entityId !== undefined || log.applicationId !== undefined) text += platform(log);
+  if (log.entityId !== undefined || log.applicationId !== undefined || further.has('platform'))
+    text += platform(log, further.inside('platform'));
   text += `,"content":${log.contentJson}`;
   if (log.campaignReferenceId !== undefined) text += `,"campaignReferenceId":"${escaped(log.campaignReferenceId)}"`;
-  return text;
+  return text + further.rest;
 }
 
-function platform({ entityId, applicationId }: LogRecord): string {
-  if (entityId === undefined) return `,"platform":{"applicationId":"${escaped(applicationId ?? '')}"}`;
-  if (applicationId === undefined) return `,"platform":{"entityId":"${escaped(entityId)}"}`;
-  return `,"platform":{"entityId":"${escaped(entityId)}","applicationId":"${escaped(applicationId)}"}`;
+/** `more` are further fields, each with a comma before it. */
+function platform({ entityId, applicationId }: LogRecord, more: string): string {
+  const entity = entityId === undefined ? '' : `,"entityId":"${escaped(entityId)}"`;
+  const application = applicationId === undefined ? '' : `,"applicationId":"${escaped(applicationId)}"`;
+  return `,"platform":{${(entity + application + more).slice(1)}}`;
 }
+
+/** The fields inside the text of an object, with a comma before them. */
+function inner(object: string): string {
+  const fields = object.slice(object.indexOf('{') + 1, object.lastIndexOf('}'));
+  return fields.trim() === '' ? '' : `,${fields}`;
+}
+
+/** What a log came with beyond what is known: as it came, in its place. */
+class FurtherFields {
+  readonly #sources: ReadonlyMap<string, Source>;
+
+  constructor(extraJson: string) {
+    this.#sources = fieldSources(extraJson);
+  }
+
+  has(name: string): boolean {
+    return this.#sources.has(name);
+  }
+
+  inside(name: 'price' | 'platform'): string {
+    return inner(this.#sources.get(name)?.text ?? '{}');
+  }
+
+  get rest(): string {
+    let text = '';
+    for (const [name, source] of this.#sources)
+      if (name !== 'price' && name !== 'platform') text += `,${JSON.stringify(name)}:${source.text}`;
+    return text;
+  }
+}
+
+const noneFurther = new FurtherFields('{}');
 
 /** Nearly every status and error is the registry's own object; one in a sender's own words is written out. */
 const registered: ReadonlyMap<object, string> = new Map<object, string>([
@@ -81,12 +117,14 @@ function codes(status: Status, error: DeliveryError): string {
   return (registered.get(status) ?? writeStatus(status)) + (registered.get(error) ?? writeError(error));
 }
 
-function writeStatus({ groupId, groupName, id, name, description, action }: Status): string {
-  return `,"status":${JSON.stringify({ groupId, groupName, id, name, description, action })}`;
+function writeStatus({ groupId, groupName, id, name, description, action, furtherJson = '{}' }: Status): string {
+  const json = JSON.stringify({ groupId, groupName, id, name, description, action });
+  return `,"status":${json.slice(0, -1)}${inner(furtherJson)}}`;
 }
 
-function writeError({ groupId, groupName, id, name, description, permanent }: DeliveryError): string {
-  return `,"error":${JSON.stringify({ groupId, groupName, id, name, description, permanent })}`;
+function writeError({ groupId, groupName, id, name, description, permanent, furtherJson = '{}' }: DeliveryError) {
+  const json = JSON.stringify({ groupId, groupName, id, name, description, permanent });
+  return `,"error":${json.slice(0, -1)}${inner(furtherJson)}}`;
 }
 
 const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;

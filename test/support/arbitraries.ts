@@ -24,7 +24,7 @@ const worded = (status: Status): readonly Status[] => [
 const unregistered = <T extends { readonly groupName: string }>(kinds: readonly T[]): readonly T[] =>
   kinds.flatMap(one => [
     { ...one, id: 777 },
-    { ...one, name: 'ONE_TO_COME', description: 'in other words' },
+    { ...one, name: 'ONE_TO_COME', description: 'in other words', furtherJson: '{"k":[1.0]}' },
   ]);
 
 /** Few codes of every stage and group, some in a sender's own words, so that ties are common. */
@@ -66,6 +66,7 @@ export const anyReport: fc.Arbitrary<Report> = fc
     price: fc.option(anyPrice, { nil: undefined, freq: 1 }),
     seenAt: fc.option(moment, { nil: undefined, freq: 1 }),
     at: fc.option(moment, { nil: undefined }),
+    extraJson: fc.option(fc.constantFrom('{"k":[1e400]}', '{"platform":{"a" : null}}'), { nil: undefined, freq: 1 }),
   })
   .map(present);
 

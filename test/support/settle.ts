@@ -21,6 +21,11 @@ export function settle(initial: MessageState, reports: readonly DatedReport[]): 
   const own: DatedReport = { at: winner.at, error: winner.error ?? noError };
   const error = latest([own, ...said.filter(one => one.status === undefined)], one => one.error, compareCodes);
   const price = latest(said, one => one.price, comparePrices);
+  const extraJson = latest(
+    said,
+    one => one.extraJson,
+    (a, b) => (a < b ? -1 : Number(a > b)),
+  );
   const seen = said.flatMap(one => one.seenAt ?? []);
   return {
     status: winner.status,
@@ -29,6 +34,7 @@ export function settle(initial: MessageState, reports: readonly DatedReport[]): 
     ...(doneAt !== undefined && { doneAt }),
     ...(price !== undefined && { price }),
     ...(seen.length > 0 && { seenAt: Math.min(...seen) }),
+    ...(extraJson !== undefined && { extraJson }),
   };
 }
 

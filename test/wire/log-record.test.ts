@@ -387,7 +387,7 @@ describe('what is read', () => {
             error,
             ...present(rest),
           };
-          const { submission } = parseRecordText(logJson({ ...log, at: sentAt }));
+          const { submission } = parseRecordText(logJson({ ...log, at: sentAt }), 'kept');
           expect(submission).toEqual(log);
         },
       ),

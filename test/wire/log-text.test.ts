@@ -185,8 +185,9 @@ describe('renderLogs', () => {
       'platform.applicationId': '',
       content: '{"type":"TEXT"}',
       campaignReferenceId: '',
+      further: '',
     });
-    expect(renderLogs([delivered], 'csv').endsWith(',summersale\r\n')).toBe(true);
+    expect(renderLogs([delivered], 'csv').endsWith(',summersale,\r\n')).toBe(true);
   });
 
   test.each(['=1+1', '+44', '-1', '@SUM(A1)', '\tx', '\rx', '\nx'])(
@@ -209,7 +210,7 @@ describe('renderLogs', () => {
     fc.assert(
       fc.property(anyText, anyText, (sender, campaignReferenceId) => {
         const cells = csvCells(renderLogs([{ ...bare, sender, campaignReferenceId }], 'csv').slice(0, -2));
-        expect(cells).toHaveLength(25);
+        expect(cells).toHaveLength(26);
         expect(cells[0]?.replaceAll(dropped, '')).toBe(sender);
       }),
     );

@@ -1,6 +1,6 @@
 import type { LogRecord, MessageIdentity, MessageState } from '../../domain/message.ts';
 import { decimal, integer, optional, type Row, text } from '../../postgres/cells.ts';
-import { errorWith, statusWith } from '../words.ts';
+import { errorWith, extraIn, statusWith } from '../words.ts';
 
 const columns = [
   'sent_at',
@@ -60,6 +60,7 @@ export function stateIn(row: Row): MessageState {
   const seenAt = optional(row[16], integer);
   const price = optional(row[17], decimal);
   const currency = optional(row[18], text);
+  const extraJson = extraIn(words);
   return {
     status: statusWith(integer(row[11]), words),
     error: errorWith(integer(row[12]), words),
@@ -67,6 +68,7 @@ export function stateIn(row: Row): MessageState {
     ...(doneAt !== undefined && { doneAt }),
     ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: price, currency } }),
     ...(seenAt !== undefined && { seenAt }),
+    ...(extraJson !== undefined && { extraJson }),
   };
 }
 

@@ -1,13 +1,13 @@
 import { type Evidence, evidenceFrom, reportsFor } from '../../domain/evidence.ts';
 import type { EpochMs, MessageState } from '../../domain/message.ts';
 import type { DatedReport } from '../../domain/report.ts';
-import { errorWith, statusWith, wordsOf } from '../words.ts';
+import { errorWith, extraIn, statusWith, wordsOf } from '../words.ts';
 
 /** A report or a state as text: short names, since there is one on every report row. */
 type Said = {
   readonly s?: number;
   readonly e?: number;
-  /** What the codes' keys do not tell. */
+  /** What the codes' keys do not tell, and further fields. */
   readonly w?: string;
   readonly a: EpochMs;
   readonly d?: EpochMs;
@@ -23,8 +23,8 @@ export function writeSaid(report: DatedReport, evidence?: Evidence): string {
   return JSON.stringify(evidence === undefined ? said : { ...said, k: reportsFor(evidence).map(saidOf) });
 }
 
-function saidOf({ status, error, at, doneAt, seenAt, price }: DatedReport): Said {
-  const words = wordsOf({ status, error });
+function saidOf({ status, error, at, doneAt, seenAt, price, extraJson }: DatedReport): Said {
+  const words = wordsOf({ status, error, extraJson });
   return {
     ...(status !== undefined && { s: status.key }),
     ...(error !== undefined && { e: error.key }),
@@ -48,6 +48,7 @@ export function readEvidence(text: string): Evidence | undefined {
 }
 
 function reportIn({ s, e, w, a, d, v, p }: Said): DatedReport {
+  const extraJson = extraIn(w);
   return {
     ...(s !== undefined && { status: statusWith(s, w) }),
     ...(e !== undefined && { error: errorWith(e, w) }),
@@ -55,6 +56,7 @@ function reportIn({ s, e, w, a, d, v, p }: Said): DatedReport {
     ...(d !== undefined && { doneAt: d }),
     ...(v !== undefined && { seenAt: v }),
     ...(p !== undefined && { price: { pricePerMessage: p[0], currency: p[1] } }),
+    ...(extraJson !== undefined && { extraJson }),
   };
 }
 

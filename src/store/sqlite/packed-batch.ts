@@ -1,7 +1,7 @@
 import type { AccountId, Binding, EpochMs, Submission } from '../../domain/message.ts';
 import { newMessageViolations } from '../../domain/report.ts';
 import type { RecordBatch } from '../store.ts';
-import { errorWith, statusWith, wordsOf } from '../words.ts';
+import { errorWith, extraIn, statusWith, wordsOf } from '../words.ts';
 import { absentHash, fieldCount, fields, hashOf } from './fields.ts';
 
 /** Between the parts of a packed text. Ids hold no control characters; the content comes last and may hold anything. */
@@ -40,7 +40,7 @@ export type PackedBatch = {
   readonly numbers: Float64Array<ArrayBuffer>;
   /** `fieldCount` hashes a record. */
   readonly hashes: Uint32Array<ArrayBuffer>;
-  /** JSON of what a status or error has beyond the registry, for the few that have it. */
+  /** JSON of what a status or error has beyond the registry, and of further fields, for the few that have any. */
   readonly extras: ReadonlyMap<number, string>;
 };
 
@@ -109,6 +109,8 @@ export function unpackSubmission(batch: PackedBatch, index: number): Submission 
   const [statusKey, errorKey] = [number(numberAt.status), number(numberAt.error)];
   if (statusKey !== undefined) submission.status = statusWith(statusKey, extra);
   if (errorKey !== undefined) submission.error = errorWith(errorKey, extra);
+  const extraJson = extraIn(extra);
+  if (extraJson !== undefined) submission.extraJson = extraJson;
   return submission;
 }
 

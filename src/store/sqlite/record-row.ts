@@ -4,7 +4,7 @@ import type { EpochMs, LogRecord, MessageIdentity, MessageState, Price, Timeline
 import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../domain/registry.ts';
 import { type DatedReport, dated, type Report, showsTheSame } from '../../domain/report.ts';
 import type { Tallied } from '../../domain/summary-cell.ts';
-import { errorWith, statusWith, wordsOf } from '../words.ts';
+import { errorWith, extraIn, statusWith, wordsOf } from '../words.ts';
 import type { ChainSummary } from './chain.ts';
 import { movedText, movesBetween } from './count-items.ts';
 import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
@@ -167,6 +167,8 @@ function state(
   if (doneAt !== null) state.doneAt = doneAt;
   if (price !== null && currency !== null) state.price = { pricePerMessage: price, currency };
   if (seenAt !== null) state.seenAt = seenAt;
+  const extraJson = extraIn(extra);
+  if (extraJson !== undefined) state.extraJson = extraJson;
   return state;
 }
 
@@ -271,6 +273,7 @@ export function summaryIn(row: ReportRow): ChainSummary | undefined {
 }
 
 function reportOf(said: Said, receivedAt: EpochMs): DatedReport {
+  const extraJson = extraIn(said.x);
   const report: Report = {
     ...(said.s !== undefined && { status: statusWith(said.s, said.x) }),
     ...(said.e !== undefined && { error: errorWith(said.e, said.x) }),
@@ -278,6 +281,7 @@ function reportOf(said: Said, receivedAt: EpochMs): DatedReport {
     ...(said.d !== undefined && { doneAt: said.d }),
     ...(said.v !== undefined && { seenAt: said.v }),
     ...(said.p !== undefined && { price: { pricePerMessage: said.p[0], currency: said.p[1] } }),
+    ...(extraJson !== undefined && { extraJson }),
   };
   return dated(report, receivedAt);
 }

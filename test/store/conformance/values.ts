@@ -110,6 +110,9 @@ const anyContent = fc
   })
   .map(content => JSON.stringify(content));
 
+/** Further fields of a log that came from elsewhere. */
+const anyExtra = fc.jsonValue({ maxDepth: 2 }).map(value => `{ "further" : ${JSON.stringify(value)}, "n":1.00}`);
+
 /** Values of every kind go in and come out as they were, and are told apart. */
 export function valueTests(openEngine: OpenEngine): void {
   describe('texts', () => {
@@ -194,7 +197,7 @@ export function valueTests(openEngine: OpenEngine): void {
     it('codes of every kind, registered or not, in messages and in reports → kept, wherever they are read', async () => {
       const engine = await engineFor(openEngine, { segmentMessagesMax: 40 });
       const { next: beginning } = await engine.store.changes({ account, sentSince: horizon, limit: 1 });
-      const codes = fc.sample(fc.record({ status: anyStatus, error: anyError }), 120);
+      const codes = fc.sample(fc.record({ status: anyStatus, error: anyError, extraJson: anyExtra }), 120);
       // They are settled when the message is recorded, so that each is shown as it came.
       await recordAll(
         engine.store,
@@ -204,14 +207,17 @@ export function valueTests(openEngine: OpenEngine): void {
       const { updated, rejected } = await record(engine.store, reports);
       expect(rejected).toEqual([]);
       for await (const store of openings(engine)) {
-        for (const [i, { status, error }] of codes.entries()) {
-          expect(await find1(store, `with ${i}`)).toMatchObject({ status, error });
+        for (const [i, { status, error, extraJson }] of codes.entries()) {
+          expect(await find1(store, `with ${i}`)).toMatchObject({ status, error, extraJson });
+          expect(await find1(store, `late ${i}`)).toMatchObject({ extraJson });
           const late = await store.history(account, `late ${i}`, horizon);
           expect(late?.timeline.at(-1)).toMatchObject({ status, error });
         }
         const { changes } = await follow(store, beginning);
         // The order between messages is the engine's.
-        const shown = new Map(changes.map(({ log: { messageId, status, error } }) => [messageId, { status, error }]));
+        const shown = new Map(
+          changes.map(({ log: { messageId, status, error, extraJson } }) => [messageId, { status, error, extraJson }]),
+        );
         expect(codes.map((_, i) => shown.get(`with ${i}`))).toEqual(codes);
         expect(changes).toHaveLength(2 * codes.length + updated);
       }

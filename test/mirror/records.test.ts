@@ -14,7 +14,7 @@ describe('what the vendor adds or changes', () => {
     expect(read(shown)).toMatchObject({ messageId: 'm', sentAt, flaws: [], submission: { messageId: 'm', sentAt } });
   });
 
-  test('further fields, anywhere, of any value → the rest is taken as it would be without them', () => {
+  test('further fields, anywhere, of any value → kept, and the rest is taken as it would be without them', () => {
     const expected = read(shown).submission;
     const name = fc.stringMatching(/^new[A-Z][a-z]{1,8}$/);
     const at = fc.constantFrom(undefined, 'status', 'error', 'platform', 'price');
@@ -26,7 +26,16 @@ describe('what the vendor adds or changes', () => {
           inside === undefined
             ? { ...shown, [added]: value }
             : { ...shown, [inside]: Object.assign({}, outer, { [added]: value }) };
-        expect(read(log).submission).toEqual(expected);
+        const { submission, flaws } = read(log);
+        expect(flaws).toEqual([]);
+        const { extraJson, status, error, ...rest } = submission ?? {};
+        const { furtherJson: ofStatus, ...plainStatus } = status ?? {};
+        const { furtherJson: ofError, ...plainError } = error ?? {};
+        expect({ ...rest, status: plainStatus, error: plainError }).toEqual(expected);
+        const field = `{"${added}":${JSON.stringify(value)}}`;
+        const ofPart = inside === undefined ? field : `{"${inside}":${field}}`;
+        const kept = inside === 'status' ? ofStatus : inside === 'error' ? ofError : extraJson;
+        expect(kept).toBe(inside === 'status' || inside === 'error' ? field : ofPart);
       }),
     );
   });

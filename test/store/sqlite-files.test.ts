@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { AccountEnds } from '../../src/store/sqlite/account-ends.ts';
 import { Folder } from '../../src/store/sqlite/folder.ts';
 import { KeyReader, newKeyMemory } from '../../src/store/sqlite/key-table.ts';
 import { Ledger } from '../../src/store/sqlite/ledger.ts';
@@ -58,7 +59,9 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;
   expect(sealed).toBeGreaterThan(128);
 
-  const reader = new Reader(read, hashSeed);
+  const ends = new AccountEnds();
+  ends.move([], read.end());
+  const reader = new Reader(read, ends, hashSeed);
   const opened = { ...folder.opened };
   const since = () => ({ rows: folder.opened.rows - opened.rows, indexes: folder.opened.indexes - opened.indexes });
   const found = (filter: object) => {

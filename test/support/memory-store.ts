@@ -228,10 +228,12 @@ export class MemoryStore implements Store {
   }
 
   #page(query: Query): Page {
-    const { rowSequence, reportSequence } = this.#contents;
+    const account = this.#contents.account(query.account);
+    const rowSequence = account.rows.reduce((newest, row) => Math.max(newest, row.sequence), 0);
+    const reportSequence = account.rows.reduce((newest, row) => Math.max(newest, row.reports.at(-1)?.sequence ?? 0), 0);
     const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
     const found: { readonly row: Row; readonly log: LogRecord }[] = [];
-    for (const row of sortedRows(this.#contents.account(query.account))) {
+    for (const row of sortedRows(account)) {
       if (found.length > query.limit) break;
       if (row.sequence > start.rowSequence || !liesBehind(row, start) || row.identity.sentAt < query.sentSince)
         continue;

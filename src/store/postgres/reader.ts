@@ -20,6 +20,8 @@ import { moment } from './moment.ts';
 import type { Bounds } from './page-query.ts';
 import { Pages } from './pages.ts';
 import { readReport, readState } from './said.ts';
+import type { Slice } from './slices.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Source } from './source.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
@@ -65,16 +67,20 @@ export class Reader {
     const sight = walk ?? (needsSnapshot ? await this.#database.sight() : undefined);
     const snapshot = sight?.snapshot;
     const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
-    const rows = await this.#database.readWhere({ account, ...(sight !== undefined && { sight }) }, source =>
-      only !== undefined && others.length === 0
-        ? this.#pages.rows(source, only, bounds)
-        : this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 }),
-    );
+    const read = async (source: Source) => {
+      const rows =
+        only !== undefined && others.length === 0
+          ? await this.#pages.rows(source, only, bounds)
+          : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 });
+      if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
+      return { rows, bound: walk?.snapshot ?? (await ownOf(snapshot, source, spread.slicesOf(account))) };
+    };
+    const { rows, bound } = await this.#database.readWhere({ account, ...(sight !== undefined && { sight }) }, read);
     const page = rows.slice(0, limit);
     const logs = page.map(logIn);
     const last = page.at(-1);
-    if (!isWalk || snapshot === undefined || last === undefined || rows.length <= limit) return { logs };
-    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot }) };
+    if (bound === undefined || last === undefined) return { logs };
+    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot: bound }) };
   }
 
   /** The newest of all slices. */
@@ -92,6 +98,24 @@ export class Reader {
     return (await firstOfAll(slices, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
   }
 }
+
+/**
+ * What a snapshot shows of one account, told by that account's transactions: as the whole moves with what others record,
+ * a bookmark of it would tell that they did.
+ */
+async function ownOf(snapshot: Snapshot, source: Source, slices: readonly Slice[]): Promise<Snapshot> {
+  const values = [snapshot.end, `{${snapshot.running.join()}}`];
+  const rows = await Promise.all(slices.map(slice => source.read(newestShown, [slice, ...values])));
+  const newest = Math.max(...rows.map(([row]) => (row === undefined ? -Infinity : integer(row[0]))));
+  if (newest === -Infinity) return snapshot;
+  return { end: newest + 1, running: snapshot.running.filter(tx => tx <= newest) };
+}
+
+const newestShown: Statement = {
+  name: 'newest shown',
+  text: `SELECT r.tx FROM recording r WHERE r.account_id = $1 AND r.tx < $2 AND r.tx <> ALL ($3)
+    ORDER BY r.tx DESC LIMIT 1`,
+};
 
 type Placed = { readonly row: Row; readonly place: Place };
 

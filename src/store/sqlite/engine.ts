@@ -276,6 +276,7 @@ class SqliteStore implements Store {
       case 'rotated':
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
+      case 'end':
         return this.#readers.tell(reply);
       case 'failed':
         this.#watchers.wake(reply.accounts);

@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../store.ts';
-import { type FeedPlace, feedBookmarkOf, feedPlaceOf } from './bookmark.ts';
+import type { AccountEnds } from './account-ends.ts';
+import { feedBookmarkOf, feedPlaceOf } from './bookmark.ts';
 import type { Era } from './log-file.ts';
 import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
 import type { LogEnd, ReadSegments } from './read-segments.ts';
@@ -15,15 +16,17 @@ const rowsAtATime = 1000;
 /**
  * The change feed. A place in it is a pair: messages before a position are given, and reports before a sequence; both
  * grow as the log does. A report carries the state it left its message in, so what is given is what was, whenever it
- * is asked for.
+ * is asked for. Places are told by an account's own messages and reports alone, whatever others recorded between.
  */
 export class Feed {
   readonly #segments: ReadSegments;
+  readonly #ends: AccountEnds;
   readonly #currentEra: Int32Array;
   #eras: readonly Era[] = [];
 
-  constructor(segments: ReadSegments, currentEra: Int32Array) {
+  constructor(segments: ReadSegments, ends: AccountEnds, currentEra: Int32Array) {
     this.#segments = segments;
+    this.#ends = ends;
     this.#currentEra = currentEra;
   }
 
@@ -33,8 +36,9 @@ export class Feed {
 
   /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
   changes({ account, sentSince, after, until, limit }: ChangesQuery): Changes {
-    const now = this.#end();
-    const end = until === undefined ? now : this.#placeOf(until, now);
+    const own = this.#ends.of(account);
+    const now = this.#end(own);
+    const end = until === undefined ? own : this.#placeOf(until, now);
     const endMark = until ?? this.#markOf(end);
     if (after === undefined) return { changes: [], next: endMark, more: false };
     const start = this.#placeOf(after, now);
@@ -50,36 +54,42 @@ export class Feed {
       (report: Report) => report.row[0],
       reportsFrom(this.#segments, account, sentSince),
     );
-    const reached = () => ({ position: messages.place, sequence: reports.place });
+    const given = () => ({ position: messages.given, sequence: reports.given });
     const changes: Change[] = [];
     while (changes.length < limit) {
       const message = messages.head(limit - changes.length);
       const report = reports.head(limit - changes.length);
-      if (report !== undefined && isNext(report, message, messages.place)) {
+      if (report !== undefined && isNext(report, message, messages.given)) {
         reports.take();
-        changes.push({ log: logOf(report.message, report.row), place: this.#markOf(reached()) });
+        changes.push({ log: logOf(report.message, report.row), place: this.#markOf(given()) });
       } else if (message !== undefined) {
         messages.take();
         if (message.row[2] < sentSince) continue;
-        changes.push({ log: logOf(message.row, undefined), place: this.#markOf(reached()) });
+        changes.push({ log: logOf(message.row, undefined), place: this.#markOf(given()) });
       } else break;
     }
-    const more = messages.place < end.position || reports.place < end.sequence;
-    const next = more ? this.#markOf(reached()) : endMark;
-    return { changes, next, more };
+    if (messages.isOver && reports.isOver) return { changes, next: endMark, more: false };
+    // What others recorded is gone past only where there is nothing else to tell the place by.
+    const next = changes.at(-1)?.place ?? this.#markOf({ position: messages.searched, sequence: reports.searched });
+    return { changes, next, more: true };
   }
 
-  #end(): LogEnd {
+  #end(own: LogEnd): LogEnd {
     const { position, sequence } = this.#segments.end();
     const begun = this.#eras.at(-1);
     return {
-      position: Math.max(position, begun?.position ?? 0),
-      sequence: Math.max(sequence, begun?.sequence ?? 0),
+      position: Math.max(position, own.position, begun?.position ?? 0),
+      sequence: Math.max(sequence, own.sequence, begun?.sequence ?? 0),
     };
   }
 
+  /** Names the first era that comes so far: one that another account's record began since must not show. */
   #markOf(end: LogEnd): string {
-    return feedBookmarkOf({ era: Atomics.load(this.#currentEra, 0), ...end });
+    const era = this.#eras.find((_, i) => {
+      const next = this.#eras[i + 1];
+      return next === undefined || !isBeyond(end, next);
+    });
+    return feedBookmarkOf({ era: era?.id ?? Atomics.load(this.#currentEra, 0), ...end });
   }
 
   /** The place of a bookmark, if the log's history leads from there to here. */
@@ -102,7 +112,7 @@ function isNext({ row }: Report, message: Message | undefined, given: Position):
   return row[11] < given && (message === undefined || row[12] < message.row[3]);
 }
 
-function isBeyond(place: FeedPlace, end: LogEnd): boolean {
+function isBeyond(place: LogEnd, end: LogEnd): boolean {
   return place.position > end.position || place.sequence > end.sequence;
 }
 
@@ -122,15 +132,25 @@ class Run<T> {
   /** `#items` are all there is before it. */
   #searched: number;
   #rowsLeft = rowsScannedMax;
-  /** Everything before it has been given. */
-  place: number;
+  /** Behind the last that was given. */
+  given: number;
 
   constructor(from: number, end: number, numberOf: (item: T) => number, search: Search<T>) {
     this.#end = end;
     this.#numberOf = numberOf;
     this.#search = search;
     this.#searched = from;
-    this.place = from;
+    this.given = from;
+  }
+
+  /** Nothing is left to give. */
+  get isOver(): boolean {
+    return this.#at === this.#items.length && this.#searched >= this.#end;
+  }
+
+  /** Everything before it has been given. */
+  get searched(): number {
+    return this.#at === this.#items.length ? Math.max(this.#searched, this.given) : this.given;
   }
 
   /** The next item; `undefined` at the end, and when enough rows were looked at. */
@@ -142,7 +162,6 @@ class Run<T> {
       this.#at = 0;
       this.#searched = Math.min(to, this.#end);
       this.#rowsLeft -= rows;
-      if (items.length === 0) this.place = this.#searched;
     }
     return this.#items[this.#at];
   }
@@ -150,7 +169,7 @@ class Run<T> {
   take(): void {
     const item = this.#items[this.#at++];
     if (item === undefined) throw new RangeError('there is nothing to take');
-    this.place = this.#at < this.#items.length ? this.#numberOf(item) + 1 : this.#searched;
+    this.given = this.#numberOf(item) + 1;
   }
 }
 

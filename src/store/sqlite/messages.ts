@@ -8,6 +8,7 @@ import type { Holding } from './ledger.ts';
 import type { LoadedLog, LoadedSegment } from './load.ts';
 import type { Era } from './log-file.ts';
 import type { PackedBatch } from './packed-batch.ts';
+import type { LogEnd } from './read-segments.ts';
 import type { Durability } from './rows-file.ts';
 import type { Columns, SharedSegment } from './shared-segment.ts';
 
@@ -44,6 +45,9 @@ export type Released = { readonly type: 'released'; readonly ticket: number };
 /** The eras of the log, at the start and whenever one begins. */
 export type ErasNote = { readonly type: 'eras'; readonly eras: readonly Era[] };
 
+/** How far the log had come when these accounts recorded; without any, when it was opened. */
+export type EndNote = { readonly type: 'end'; readonly accounts: readonly AccountId[]; readonly end: LogEnd };
+
 export type WriterRequest =
   | ReleaseRequest
   | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
@@ -76,6 +80,7 @@ export type WriterReply =
   | Released
   | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined }
   | ErasNote
+  | EndNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
@@ -98,6 +103,7 @@ export type WriterReply =
 export type ReaderRequest =
   | SegmentRequest
   | ErasNote
+  | EndNote
   | {
       readonly type: 'summarize';
       readonly id: number;

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { renderLogs } from '../../wire/log-text.ts';
+import { AccountEnds } from './account-ends.ts';
 import { Feed } from './feed.ts';
 import { Folder } from './folder.ts';
 import { KeyReader } from './key-table.ts';
@@ -13,8 +14,9 @@ const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
 const segments = new ReadSegments(new Folder(data.dataDir), new KeyReader(data.keys));
-const reader = new Reader(segments, data.hashSeed);
-const feed = new Feed(segments, data.era);
+const ends = new AccountEnds();
+const reader = new Reader(segments, ends, data.hashSeed);
+const feed = new Feed(segments, ends, data.era);
 const encoder = new TextEncoder();
 const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
@@ -70,6 +72,8 @@ port.on('message', (request: ReaderRequest) => {
       return summarize(request);
     case 'changes':
       return answer(request.id, () => ({ answer: feed.changes(request.query) }));
+    case 'end':
+      return ends.move(request.accounts, request.end);
     case 'eras':
       return feed.setEras(request.eras);
     case 'segment':

@@ -1,10 +1,11 @@
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../domain/message.ts';
 import type { Page, Query } from '../store.ts';
+import type { AccountEnds } from './account-ends.ts';
 import { bookmarkOf, type Place, placeOf } from './bookmark.ts';
 import { candidatesOf, conditionsOf, fits } from './candidates.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { positionOf } from './position.ts';
-import type { Found, ReadSegments } from './read-segments.ts';
+import type { Found, LogEnd, ReadSegments } from './read-segments.ts';
 import { logOf, timelineOf, verifyMessage } from './record-row.ts';
 import type { ReportState } from './rows-file.ts';
 import { groupIdOf } from './shared-segment.ts';
@@ -12,17 +13,19 @@ import { groupIdOf } from './shared-segment.ts';
 /** Answers queries over all segments. Holds nothing between calls: a walk lives in its bookmark. */
 export class Reader {
   readonly #segments: ReadSegments;
+  readonly #ends: AccountEnds;
   readonly #hashSeed: number;
 
-  constructor(segments: ReadSegments, hashSeed: number) {
+  constructor(segments: ReadSegments, ends: AccountEnds, hashSeed: number) {
     this.#segments = segments;
+    this.#ends = ends;
     this.#hashSeed = hashSeed;
   }
 
   /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
   find(query: Query): Page {
     const place = query.after === undefined ? undefined : placeOf(query.after);
-    const walk = place ?? beginning(this.#segments);
+    const walk = place ?? behind(this.#ends.of(query.account));
     const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
     const merge = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
     const found: { log: LogRecord; place: Found }[] = [];
@@ -92,6 +95,9 @@ export class Reader {
 
 /** Where a walk begins: before everything, and to see what is there now. */
 export function beginning(segments: ReadSegments): Place {
-  const { position, sequence } = segments.end();
+  return behind(segments.end());
+}
+
+function behind({ position, sequence }: LogEnd): Place {
   return { sentAt: Infinity, position: Infinity, positionEnd: position, asOf: sequence - 1 };
 }

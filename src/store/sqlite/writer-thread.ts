@@ -4,7 +4,8 @@ import { Ledger } from './ledger.ts';
 import { loadLog } from './load.ts';
 import { LogFile } from './log-file.ts';
 import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
-import { ordinalsMax } from './position.ts';
+import { ordinalsMax, positionOf } from './position.ts';
+import { messagesIn, reportsIn } from './shared-segment.ts';
 import { failureOf } from './thread-failure.ts';
 import { Turns } from './turns.ts';
 import { openWaitingFile } from './waiting-file.ts';
@@ -56,6 +57,11 @@ function start(): Started {
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
+  const end = {
+    position: Math.max(begun.position, ...segments.map(({ shared }) => positionOf(shared.id, messagesIn(shared)))),
+    sequence: Math.max(begun.sequence, ...segments.map(({ shared }) => shared.firstSequence + reportsIn(shared))),
+  };
+  tell({ type: 'end', accounts: [], end });
   const activeId = goesOn ? youngest.shared.id : undefined;
   const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
   tell({ type: 'loaded', log: { segments, damaged, mended: log.mended, rebuilt: log.rebuilt }, activeId });
@@ -71,7 +77,12 @@ function attempt(work: () => void, ids: readonly number[]): void {
 }
 
 function serve({ writer, waitingReports, learning }: Started): void {
-  const turns = new Turns((parts, isOver) => writer.record(parts, Date.now(), isOver), tell);
+  const tellWithEnd = (reply: WriterReply) => {
+    if ('accounts' in reply && reply.accounts.length > 0)
+      tell({ type: 'end', accounts: reply.accounts, end: writer.end });
+    tell(reply);
+  };
+  const turns = new Turns((parts, isOver) => writer.record(parts, Date.now(), isOver), tellWithEnd);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
     turns.slice();

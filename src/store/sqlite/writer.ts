@@ -211,12 +211,18 @@ export class Writer {
     this.#active = undefined;
   }
 
-  #beginEra(): void {
-    const { log, era } = this.#options;
+  /** How far the log has come. */
+  get end() {
     const active = this.#active;
     const position =
       active === undefined ? positionOf(this.#nextSegmentId, 0) : positionOf(active.shared.id, active.messages);
-    Atomics.store(era, 0, log.beginEra(position, this.#nextSequence).id);
+    return { position, sequence: this.#nextSequence };
+  }
+
+  #beginEra(): void {
+    const { log, era } = this.#options;
+    const { position, sequence } = this.end;
+    Atomics.store(era, 0, log.beginEra(position, sequence).id);
     this.#events.eraBegun(log.eras);
     this.#eraBegun = true;
   }

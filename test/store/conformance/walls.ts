@@ -1,7 +1,24 @@
 import { describe, expect, it } from 'vitest';
+import type { Filter } from '../../../src/domain/filter.ts';
 import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
-import { delivered, engineFor, find1, message, now, type OpenEngine, outcome, record, recordAll } from './engine.ts';
+import type { Store } from '../../../src/store/store.ts';
+import {
+  account,
+  delivered,
+  engineFor,
+  find1,
+  horizon,
+  message,
+  messages,
+  now,
+  type OpenEngine,
+  openings,
+  outcome,
+  query,
+  record,
+  recordAll,
+} from './engine.ts';
 
 /** What callers are told of what they may not see. */
 export function wallTests(openEngine: OpenEngine): void {
@@ -46,6 +63,85 @@ export function wallTests(openEngine: OpenEngine): void {
       expect(properties.size).toBe(1);
       for (const field of fields) expect([...properties].join()).not.toContain(field);
       expect(await record(store, [whole], unread)).toMatchObject({ unchanged: 1, rejected: [] });
+    });
+  });
+
+  describe('an account that does nothing while another records', () => {
+    const other = { account: 2 };
+
+    /** All that the account can ask for, bookmarks and places among it. */
+    async function answers(store: Store): Promise<string> {
+      const filters: readonly Filter[] = [
+        {},
+        { generalStatus: 'PENDING' },
+        { generalStatus: 'DELIVERED' },
+        { sender: 'a' },
+        { sender: 'b', generalStatus: 'PENDING' },
+        { messageIds: ['m1', 'm2', 'm3', 'm4'] },
+      ];
+      const told: unknown[] = [];
+      for (const filter of filters) {
+        let page = await store.find(query({ filter, walk: true, limit: 2 }));
+        const rendered = await store.render(query({ filter, walk: true, limit: 2 }), 'ndjson');
+        told.push(page, Buffer.from(rendered.text).toString(), rendered.next);
+        while (page.next !== undefined) {
+          page = await store.find(query({ filter, limit: 2, after: page.next }));
+          told.push(page);
+        }
+      }
+      const { next: end } = await store.changes({ account, sentSince: horizon, limit: 3 });
+      told.push(end);
+      for (const start of starts) {
+        let at = await store.changes({ account, sentSince: horizon, limit: 3, after: start });
+        while (at.more) {
+          told.push(at);
+          at = await store.changes({ account, sentSince: horizon, limit: 3, after: at.next });
+        }
+        told.push(at);
+      }
+      return JSON.stringify(told);
+    }
+
+    let starts: readonly string[] = [];
+
+    async function recordOwn(store: Store): Promise<void> {
+      const { next } = await store.changes({ account, sentSince: horizon, limit: 3 });
+      await recordAll(
+        store,
+        messages(9, i => ({ sender: i % 2 === 0 ? 'a' : 'b', sentAt: now - i * 1000 })),
+      );
+      const { next: middle } = await store.changes({ account, sentSince: horizon, limit: 3 });
+      await record(
+        store,
+        [0, 3, 4].map(i => ({ messageId: `m${i}`, status: delivered, at: now + i })),
+      );
+      starts = [next, middle];
+    }
+
+    it.each([
+      ['that has recorded', recordOwn],
+      ['that never recorded', async () => {}],
+    ])('%s → the same bytes, bookmarks and places among them', async (_, recordFirst) => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
+      starts = [];
+      await recordAll(engine.store, messages(3), other);
+      await recordFirst(engine.store);
+      for await (const store of openings(engine)) {
+        const before = await answers(store);
+        for (let round = 0; round < 3; round++) {
+          await recordAll(
+            store,
+            messages(12, i => ({ messageId: `other-${Math.random()}-${i}` })),
+            other,
+          );
+          await record(
+            store,
+            messages(3).map(({ messageId }) => ({ messageId, status: delivered, at: now + round })),
+            other,
+          );
+          expect(await answers(store)).toBe(before);
+        }
+      }
     });
   });
 

@@ -16,6 +16,7 @@ import { addImport } from './import.ts';
 import { addMessage } from './message.ts';
 import { addMirrors } from './mirrors.ts';
 import { addQuery } from './query.ts';
+import { addRepair } from './repair.ts';
 import { addSenders } from './senders.ts';
 import { addServe } from './serve.ts';
 import { addTail } from './tail.ts';
@@ -54,6 +55,7 @@ function programOf(): Command {
     addExport,
     addImport,
     addCopy,
+    addRepair,
     addDb,
     addHealth,
     addSenders,

@@ -1,7 +1,21 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { statuses } from '../../src/domain/registry.ts';
+import { repair } from '../../src/store/sqlite/repair.ts';
 import type { Store } from '../../src/store/store.ts';
 import { numberedIds, recordNumbered, SqliteLog, until, walkIds } from '../support/sqlite-log.ts';
 
@@ -125,4 +139,33 @@ test('reports lost → their messages keep what they were recorded with', async 
   expect(history?.log.status.name).toBe('PENDING_ACCEPTED');
   const again = await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [report] });
   expect(again.updated).toBe(1);
+});
+
+test('segment set aside whole by an older version, some of it recorded again since → repair brings the rest back', async () => {
+  const log = await fiveSegments();
+  mkdirSync(join(log.dataDir, 'damaged'));
+  for (const suffix of ['.rows.db', '.index'])
+    renameSync(join(log.dataDir, 'segments', `000000003${suffix}`), join(log.dataDir, 'damaged', `000000003${suffix}`));
+  const path = join(log.dataDir, 'damaged', '000000003.rows.db');
+  // What SQLite moved within its pages stands there more than once.
+  const bytes = readFileSync(path);
+  for (let at = bytes.indexOf('number 250'); at >= 0; at = bytes.indexOf('number 250', at + 1)) flipBit(path, at);
+  for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
+  const before = await log.open();
+  expect((await before.stats()).damaged).toHaveLength(1);
+  await recordNumbered(before, 200, 210, now);
+  await before.close();
+  expect(repair(log.dataDir)).toEqual([
+    { name: '000000003.rows.db', messages: 89, reports: 0, again: 10, lostMessages: 1, lostReports: 0 },
+  ]);
+  expect(repair(log.dataDir)).toEqual([]);
+  const store = await opened(log);
+  const ids = await walkIds(store);
+  expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+  expect(ids.sort()).toEqual(
+    numberedIds(0, 501)
+      .filter(id => id !== 'message-250')
+      .sort(),
+  );
+  expect((await store.stats()).damaged).toMatchObject([{ reason: expect.stringContaining('1 of its 100 messages') }]);
 });

@@ -127,6 +127,10 @@ export class Folder {
     return readdirSync(this.#damaged).filter(name => segmentName.test(name) && !existsSync(join(this.path, name)));
   }
 
+  setAsideIds(): readonly number[] {
+    return this.setAsideNames().map(name => Number(segmentName.exec(name)?.[1]));
+  }
+
   sync(): void {
     syncFolder(this.path);
   }

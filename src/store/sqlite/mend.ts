@@ -109,7 +109,7 @@ class FoundRows {
   }
 
   #takes(row: MessageRow): boolean {
-    const id = `${row[1]} ${row[14].slice(0, row[14].indexOf(partSeparator))}`;
+    const id = idOf(row);
     if (this.#ordinals.has(row[0]) || (row[0] >= this.#answered && this.#ids.has(id))) return false;
     this.#ordinals.add(row[0]);
     this.#ids.add(id);
@@ -123,6 +123,11 @@ class FoundRows {
     this.#reportedUntil = Math.max(this.#reportedUntil, row[15]);
     return true;
   }
+}
+
+/** What tells a message from all others: its account and its `messageId`. */
+export function idOf(row: MessageRow): string {
+  return `${row[1]} ${row[14].slice(0, row[14].indexOf(partSeparator))}`;
 }
 
 function spanOf(numbers: ReadonlySet<number>): { readonly least: number; readonly greatest: number } | undefined {

@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { OtherFormat } from './log-file.ts';
+import { noAccount } from './shared-segment.ts';
 
 /**
  * A segment's SQLite file. `message` and `report` are only ever appended to: a message's row is what it was recorded
@@ -288,6 +289,14 @@ export class RowsFile {
   reportCount(firstSequence: number): number {
     const row = this.#prepare('SELECT max(sequence) FROM report').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] + 1 - firstSequence : 0;
+  }
+
+  /** Makes a message nobody's. */
+  disown(ordinal: number): void {
+    const row = this.message(ordinal);
+    if (row === undefined) throw new RangeError(`there is no message ${ordinal}`);
+    row[1] = noAccount;
+    this.#prepare('UPDATE message SET account = ?, sum = ? WHERE ordinal = ?').run(noAccount, messageSum(row), ordinal);
   }
 
   setFirstSequence(firstSequence: number): void {

@@ -23,4 +23,6 @@ export interface Carrier {
   readonly outlivesProcess: boolean;
   /** Never rejects for what can happen outside: that is an answer too. */
   send(account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer>;
+  /** Waits no longer for what is under way: its answer is lost. */
+  giveUp?(): void;
 }

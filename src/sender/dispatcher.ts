@@ -31,6 +31,8 @@ const noSender: Refusal = {
 /** The longest without a look: another process may have added something, or the clock was put forward. */
 const lookMsMax = 500;
 const lapseEveryMs = 1000;
+/** How long the end waits for answers; what has none by then is left to its echo. */
+const closingMsMax = 5000;
 const backoffMs = { first: 1000, max: 60_000 };
 
 const contentCheck = Compile(sendContentSchema);
@@ -97,13 +99,16 @@ export class Dispatcher {
     this.wake();
   }
 
-  /** Sends nothing more; what is being sent is waited for, and what came of it kept. */
+  /** Sends nothing more; what is being sent is waited for a while, and what came of it kept. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.wake();
     await this.#running;
     for (const tell of this.#looked.splice(0)) tell();
-    while (this.#sending > 0 || this.#isSettling) await new Promise(resolve => setTimeout(resolve, 5));
+    for (const end = performance.now() + closingMsMax; this.#sending > 0 || this.#isSettling; ) {
+      if (performance.now() > end) this.#deps.carrier.giveUp?.();
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
   }
 
   async #run(): Promise<void> {

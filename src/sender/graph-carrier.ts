@@ -35,6 +35,7 @@ export class GraphCarrier implements Carrier {
   readonly outlivesProcess = true;
   readonly #place: GraphPlace;
   readonly #senders: Senders;
+  readonly #giving = new AbortController();
 
   constructor(place: GraphPlace, senders: Senders) {
     this.#place = place;
@@ -52,7 +53,11 @@ export class GraphCarrier implements Carrier {
       if (!(error instanceof Unusable)) throw error;
       return { kind: 'unreachable', reason: error.message };
     }
-    return postToGraph(this.#place, page.id, keys, body);
+    return postToGraph(this.#place, page.id, keys, body, this.#giving.signal);
+  }
+
+  giveUp(): void {
+    this.#giving.abort(new Error('the server stops'));
   }
 }
 
@@ -62,6 +67,7 @@ async function postToGraph(
   page: string,
   { token, appSecret }: PageKeys,
   body: GraphBody,
+  cut: AbortSignal,
 ): Promise<GraphAnswer> {
   try {
     const answer = await fetch(`${url}/${version}/${page}/messages?appsecret_proof=${proofOf(token, appSecret)}`, {
@@ -69,7 +75,7 @@ async function postToGraph(
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       redirect: 'manual',
-      signal: AbortSignal.timeout(answerMsMax),
+      signal: AbortSignal.any([AbortSignal.timeout(answerMsMax), cut]),
     });
     const text = await textOf(answer);
     return { kind: 'response', httpStatus: answer.status, text, headers: Object.fromEntries(answer.headers) };

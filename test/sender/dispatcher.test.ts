@@ -84,6 +84,20 @@ describe('sending', () => {
     }
   });
 
+  it('closed while Meta does not answer → given up after a while, and left to its echo', async () => {
+    let giveUp = () => {};
+    const carrier = (): Carrier => ({
+      outlivesProcess: true,
+      send: () => new Promise<GraphAnswer>(resolve => (giveUp = () => resolve({ kind: 'lost', reason: 'given up' }))),
+      giveUp: () => giveUp(),
+    });
+    const played = await Played.open({}, { carrier });
+    await played.send(text('anybody', 'm1'));
+    while ((await played.outbox.stats()).sending === 0) await new Promise(resolve => setTimeout(resolve, 5));
+    await played.sender.close();
+    expect(await played.outbox.stats()).toMatchObject({ sending: 0, unknown: 1 });
+  });
+
   it('a carrier that throws → the message is unknown, and never sent again', async () => {
     let calls = 0;
     const carrier = (): Carrier => ({

@@ -253,7 +253,7 @@ describe('an account that is spread', () => {
     const stores = [await database.open()];
     await spreadAtOnce(5);
     const store = pick(stores, 0);
-    const batch = messages(200).map((one, i) => (i % 7 === 3 ? { messageId: one.messageId, status: delivered } : one));
+    const batch = messages(200).map((one, i) => (i % 7 === 3 ? { messageId: one.messageId, sender: 'alone' } : one));
     const again = [
       ...batch,
       { messageId: 'nobody', status: delivered },

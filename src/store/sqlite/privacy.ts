@@ -1,7 +1,8 @@
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ownFiles = /^(?:accounts\.db|lock\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve)$/;
+/** Whatever databases there are, and what lies beside these while they are open. */
+const ownFiles = /^(?:[a-z]+\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve)$/;
 const ownFolders = ['segments', 'damaged'];
 
 /**

@@ -59,10 +59,11 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     readerThreads: config.readerThreads,
     observer,
   };
-  const store = parts.adopt(await openSqliteStore(options), one => one.close());
+  // Before anything of it is opened: what SQLite makes beside a file is as open as that is.
   const paths = closeToOthers(config.dataDir);
   if (paths.length > 0)
     observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
+  const store = parts.adopt(await openSqliteStore(options), one => one.close());
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));

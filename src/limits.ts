@@ -62,6 +62,11 @@ export const limits = Object.freeze({
   /** How long a process may go by the layouts it knows; a new one is announced for longer before it begins. */
   layoutAgeMs: 5_000,
 
+  /** What answers on their way hold, over all requests: beyond it, those that are not read are given up. */
+  answersBytesMax: 256 * 1024 * 1024,
+  /** A page of an export is about so long: exports that nobody reads hold one each. */
+  exportPageBytes: 1024 * 1024,
+
   summaryBucketsDefault: 60,
   summaryBucketsMax: 200,
   /** What a summary may take; what is not counted by then is left out. */

@@ -33,7 +33,7 @@ test('one who has much and others who have little → the others wait for one pi
 });
 
 test('too many wait → the last of whoever has most is refused', async () => {
-  const turns = new Turns<string>(1, 3, 'too many');
+  const turns = new Turns<string>(1, { waitingMax: 3, refusal: 'too many' });
   const first = held();
   const running = turns.run('a', first.work);
   const much = [1, 2, 3].map(() => turns.run('a', async () => 'a'));
@@ -57,6 +57,25 @@ test('given up while it waits → it never begins, and nobody waits for it', asy
   first.end();
   await Promise.all([running, after]);
   expect(begun).toEqual(['c']);
+});
+
+test('one owner has as many as it may → room is left for others, and it goes on when one of its own ends', async () => {
+  const turns = new Turns<string>(3, { ownerMax: 2 });
+  const mine = [held(), held(), held()];
+  const begun: number[] = [];
+  const all = mine.map(({ work }, i) =>
+    turns.run('a', () => {
+      begun.push(i);
+      return work();
+    }),
+  );
+  expect(await turns.run('b', async () => 'b')).toBe('b');
+  expect(begun).toEqual([0, 1]);
+  mine[1]?.end();
+  await new Promise(resolve => setImmediate(resolve));
+  expect(begun).toEqual([0, 1, 2]);
+  for (const { end } of mine) end();
+  await Promise.all(all);
 });
 
 test('work that fails → its place is free again', async () => {

@@ -39,7 +39,10 @@ export class PasswordVerifier {
   readonly #running = new Map<string, Promise<boolean>>();
   /** Stands in for the hash of a user that is not there; nothing matches it. */
   readonly #absent = storedForm(presentCost, randomBytes(saltBytes), randomBytes(hashBytes));
-  readonly #turns = new Turns<string>(checksAtOnceMax, checksWaitingMax, 'too many passwords to check at once');
+  readonly #turns = new Turns<string>(checksAtOnceMax, {
+    waitingMax: checksWaitingMax,
+    refusal: 'too many passwords to check at once',
+  });
 
   constructor(now: () => EpochMs) {
     this.#now = now;

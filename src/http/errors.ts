@@ -115,10 +115,10 @@ export function asApiError(error: unknown): ApiError {
   return frameworkError(error) ?? new ApiError('E500', { cause: error });
 }
 
-/** The connection broke while a body was still coming: there is nobody left to answer. */
+/** The connection broke: there is nobody left to answer. */
 export class ClientGone extends Error {
   constructor(cause?: unknown) {
-    super('the client went away while sending', { cause });
+    super('the client went away', { cause });
     this.name = 'ClientGone';
   }
 }

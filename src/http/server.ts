@@ -14,6 +14,7 @@ import { compressed } from './compression.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } from './errors.ts';
 import { EventLoop } from './event-loop.ts';
+import { HeldAnswers } from './held-answers.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { answerMalformed } from './malformed.ts';
 import { OtherMethods } from './methods.ts';
@@ -50,18 +51,19 @@ const lingerMsMax = 60_000;
  */
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
+  const answers = new HeldAnswers();
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const held = new HeldBytes();
   const { sending, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
   const standing = new Standing(deps);
   const routes: readonly Route[] = [
-    logsRoute(deps),
+    logsRoute(deps, answers),
     recordRoute(deps, { closing, standing, loop: new EventLoop(), held }),
     ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
     ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
-    exportRoute(deps, closing, standing),
+    exportRoute(deps, closing, standing, answers),
     summaryRoute(deps),
     streamRoute(new Streams(deps, closing.beginning)),
     messageRoute(deps),

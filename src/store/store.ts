@@ -19,6 +19,8 @@ import type { LogForm } from '../wire/log-text.ts';
  *   never changes.
  * - **An empty filter** means every message of the account inside the time horizon, never "nothing".
  * - **A missing message** is `undefined`, not an error.
+ * - **Turns.** Accounts take turns: whatever one of them asks for, the calls of others wait for a slice of it at most.
+ * - **Giving up.** A call whose `signal` is aborted rejects with its reason, and no more work is done for it.
  * - **Errors.** Calls reject with `StoreUnavailable` when the store cannot serve or keep data now; nothing that was
  *   answered before is affected, and the same call may succeed later. Anything else that rejects is a defect.
  */
@@ -53,7 +55,7 @@ export interface Store {
   find(query: Query): Promise<Page>;
 
   /** As `find`, but the logs come as text, rendered off the serving thread where the engine can. */
-  render(query: Query, form: LogForm): Promise<RenderedPage>;
+  render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage>;
 
   /** One message with its timeline, oldest entry first; `undefined` when the account has no such message. */
   history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined>;
@@ -81,7 +83,7 @@ export interface Store {
    * Counts what matches, by its present state. Without a condition but time it is answered from counts that are kept;
    * otherwise it is counted until `budgetMs` is over, and what could not be finished is left out (see `Summary`).
    */
-  summarize(query: SummaryQuery): Promise<Summary>;
+  summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
   /** Figures for `/metrics` and `/health/ready`. */
   stats(): Promise<StoreStats>;
 

@@ -4,6 +4,7 @@ import { closeShared, type OpenEngine } from './conformance/engine.ts';
 import { impossibleTests } from './conformance/impossible.ts';
 import { lifecycleTests } from './conformance/lifecycle.ts';
 import { modelTests } from './conformance/model.ts';
+import { neighbourTests } from './conformance/neighbours.ts';
 import { readingTests } from './conformance/reading.ts';
 import { recordingTests } from './conformance/recording.ts';
 import { reportTests } from './conformance/reports.ts';
@@ -39,5 +40,6 @@ export function conformance(name: string, openEngine: OpenEngine): void {
     lifecycleTests(openEngine);
     modelTests(openEngine);
     volumeTests(openEngine);
+    neighbourTests(openEngine);
   });
 }

@@ -65,8 +65,11 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const opened = { ...folder.opened };
   const since = () => ({ rows: folder.opened.rows - opened.rows, indexes: folder.opened.indexes - opened.indexes });
   const found = (filter: object) => {
-    const page = reader.find({ account: 1, filter, sentSince: 0, limit: 50, walk: false });
-    return page.logs.map(one => one.messageId);
+    const search = reader.search({ account: 1, filter, sentSince: 0, limit: 50, walk: false });
+    const logs: string[] = [];
+    for (let step = search.next(false); step.done !== true; step = search.next(false))
+      logs.push(...step.value.map(one => one.messageId));
+    return logs;
   };
   expect(found({ destination: 'nobody' })).toEqual([]);
   expect(since()).toEqual({ rows: 0, indexes: sealed });

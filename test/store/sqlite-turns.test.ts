@@ -19,6 +19,7 @@ function turnsBy(record: RecordParts) {
         ms++;
         return isOver();
       }),
+    () => ({ position: ms, sequence: ms }),
     reply => told.at(-1)?.push(reply),
   );
   const slice = () => {

@@ -45,8 +45,8 @@ export class WatchedStore implements Store {
     return (await this.#admit('find')).find(query);
   }
 
-  async render(query: Parameters<Store['render']>[0], form: Parameters<Store['render']>[1]) {
-    return (await this.#admit('render')).render(query, form);
+  async render(...args: Parameters<Store['render']>) {
+    return (await this.#admit('render')).render(...args);
   }
 
   async history(...args: Parameters<Store['history']>) {
@@ -64,8 +64,8 @@ export class WatchedStore implements Store {
     return () => void watch.then(end => end());
   }
 
-  async summarize(query: Parameters<Store['summarize']>[0]) {
-    return (await this.#admit('summarize')).summarize(query);
+  async summarize(...args: Parameters<Store['summarize']>) {
+    return (await this.#admit('summarize')).summarize(...args);
   }
 
   async stats() {

@@ -20,7 +20,10 @@ export class GrantWriter {
   readonly #pending = new Map<number, Pending>();
   #thread: Worker | undefined;
   /** By who owns a session or token: one who asks for many waits behind others who ask for one. */
-  readonly #turns = new Turns<number | string>(atOnceMax, waitingMax, 'too many sessions and tokens to keep at once');
+  readonly #turns = new Turns<number | string>(atOnceMax, {
+    waitingMax,
+    refusal: 'too many sessions and tokens to keep at once',
+  });
   readonly #asked = new Set<Promise<boolean>>();
   #lastId = 0;
   #closed = false;

@@ -6,9 +6,11 @@ import { limits } from '../../limits.ts';
 import type { Bookmark, RenderedPage } from '../../store/store.ts';
 import { type ExportFormat, parseExportQuery } from '../../wire/filter-query.ts';
 import { csvHeader } from '../../wire/log-csv.ts';
+import { whileThere } from '../caller.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, ClientGone } from '../errors.ts';
+import type { HeldAnswers } from '../held-answers.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 import { endWith, type Standing } from '../standing.ts';
 
@@ -22,16 +24,20 @@ const contentTypes: Readonly<Record<ExportFormat, string>> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
+/** Logs of the first page, of whose length nothing is known. */
+const firstLogs = 100;
+const pieceBytes = 64 * 1024;
+
 const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
 
 /** `GET /messenger/1/logs/export` */
-export function exportRoute(deps: Deps, closing: Closing, standing: Standing): Route {
+export function exportRoute(deps: Deps, closing: Closing, standing: Standing, held: HeldAnswers): Route {
   return {
     method: 'GET',
     path: '/messenger/1/logs/export',
     access: { scope, budget: 'reads' },
     answer: async (call: Call) => {
-      const stream = await exported(call, deps);
+      const stream = await exported(call, deps, held);
       closing.cut(stream);
       endWith(stream, standing.watch(call.request, call.principal, scope));
       return stream;
@@ -39,37 +45,65 @@ export function exportRoute(deps: Deps, closing: Closing, standing: Standing): R
   };
 }
 
-async function exported({ principal, request, reply }: Call, deps: Deps): Promise<Readable> {
+async function exported({ principal, request, reply }: Call, deps: Deps, held: HeldAnswers): Promise<Readable> {
   const { filter, format } = sound(parseExportQuery(rawQuery(request)));
   const restricted = restrict(filter, principal.binding);
   const asked: Export = { account: principal.account.id, filter: restricted ?? filter, format };
   // Asked for before the answer begins: a store that cannot serve is a 503 then, not a broken stream.
   const empty = request.method === 'HEAD' || restricted === undefined;
-  const first = empty ? emptyPage : await page(deps, asked, undefined);
+  const gone = new AbortController();
+  const first = empty
+    ? emptyPage
+    : await whileThere(reply.raw, signal => page(deps, asked, firstLogs, undefined, signal));
   const time = new Date(deps.clock()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   reply.type(contentTypes[format]);
   reply.header('content-disposition', `attachment; filename="sentlog-${time}.${format}"`);
-  const stream = Readable.from(pages(deps, asked, first), { objectMode: false });
+  const stream = Readable.from(
+    pages(first, (limit, after) => page(deps, asked, limit, after, gone.signal), {
+      format,
+      hold: bytes => held.hold(asked.account, reply.raw, bytes),
+    }),
+    { objectMode: false },
+  );
+  reply.raw.once('close', () => gone.abort(new ClientGone()));
   stream.once('error', error => {
     // A reader that has gone is no failure of ours.
-    if (!reply.raw.destroyed && !(error instanceof ApiError))
+    if (!reply.raw.destroyed && !(error instanceof ApiError) && !(error instanceof ClientGone))
       request.log.error({ err: error }, 'an export was cut short');
   });
   return stream;
 }
 
-/** A page at a time, and nothing held between two: the walk lives in its bookmark alone. */
-async function* pages(deps: Deps, asked: Export, first: RenderedPage): AsyncGenerator<Uint8Array> {
-  if (asked.format === 'csv') yield Buffer.from(csvHeader);
+type Sending = { readonly format: ExportFormat; readonly hold: (bytes: number) => void };
+
+/**
+ * A page at a time, and nothing held between two: the walk lives in its bookmark alone. How many logs a page has follows
+ * from how long those of the page before were.
+ */
+async function* pages(
+  first: RenderedPage,
+  next: (limit: number, after: Bookmark) => Promise<RenderedPage>,
+  { format, hold }: Sending,
+): AsyncGenerator<Uint8Array> {
+  if (format === 'csv') yield Buffer.from(csvHeader);
   for (let at = first; ; ) {
-    if (at.count > 0) yield at.text;
+    hold(at.text.length);
+    // In pieces: the connection would hold the whole page once more.
+    for (let from = 0; from < at.text.length; from += pieceBytes) yield at.text.subarray(from, from + pieceBytes);
     if (at.next === undefined) return;
-    at = await page(deps, asked, at.next);
+    const fitting = Math.floor((limits.exportPageBytes * at.count) / Math.max(1, at.text.length));
+    at = await next(Math.min(Math.max(fitting, 1), limits.pageLogsMax), at.next);
   }
 }
 
-function page(deps: Deps, { account, filter, format }: Export, after: Bookmark | undefined): Promise<RenderedPage> {
+function page(
+  deps: Deps,
+  { account, filter, format }: Export,
+  limit: number,
+  after: Bookmark | undefined,
+  signal: AbortSignal,
+): Promise<RenderedPage> {
   const sentSince = deps.clock() - deps.retentionMs;
-  const query = { account, filter, sentSince, limit: limits.pageLogsMax, walk: true };
-  return deps.store.render(after === undefined ? query : { ...query, after }, format);
+  const query = { account, filter, sentSince, limit, walk: true };
+  return deps.store.render(after === undefined ? query : { ...query, after }, format, signal);
 }

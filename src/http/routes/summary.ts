@@ -4,6 +4,7 @@ import { SummaryCell } from '../../domain/summary-cell.ts';
 import { limits } from '../../limits.ts';
 import { parseSummaryQuery } from '../../wire/filter-query.ts';
 import { summaryJson } from '../../wire/summary-text.ts';
+import { whileThere } from '../caller.ts';
 import type { ServerDeps } from '../deps.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
@@ -19,7 +20,10 @@ export function summaryRoute(deps: Deps): Route {
   };
 }
 
-async function summary({ principal, request }: Call, { store, clock, retentionMs, mirrors }: Deps): Promise<string> {
+async function summary(
+  { principal, request, reply }: Call,
+  { store, clock, retentionMs, mirrors }: Deps,
+): Promise<string> {
   const { filter, buckets } = sound(parseSummaryQuery(rawQuery(request)));
   const now = clock();
   const sentSince = now - retentionMs;
@@ -28,13 +32,12 @@ async function summary({ principal, request }: Call, { store, clock, retentionMs
   const figures: Summary =
     restricted === undefined
       ? completeSummary(range, [], new SummaryCell())
-      : await store.summarize({
-          account: principal.account.id,
-          filter: restricted,
-          sentSince,
-          range,
-          budgetMs: limits.summaryBudgetMs,
-        });
+      : await whileThere(reply.raw, signal =>
+          store.summarize(
+            { account: principal.account.id, filter: restricted, sentSince, range, budgetMs: limits.summaryBudgetMs },
+            signal,
+          ),
+        );
   const until = range.to ?? Number.POSITIVE_INFINITY;
   const gaps = mirrors?.gaps(principal.account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];
   return summaryJson({ ...figures, complete: figures.complete && gaps.length === 0 }, now, gaps);

@@ -5,7 +5,8 @@ import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
-import { type LogForm, renderLogs } from '../../wire/log-text.ts';
+import { Turns } from '../../turns.ts';
+import type { LogForm } from '../../wire/log-text.ts';
 import {
   type Changes,
   type ChangesQuery,
@@ -31,6 +32,7 @@ import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
+import { rendered } from './rendering.ts';
 import type { ReplicaTerms } from './replicas.ts';
 import type { Slice } from './slices.ts';
 import { Summaries } from './summaries.ts';
@@ -60,6 +62,8 @@ export type PostgresStoreOptions = {
   readonly now?: () => EpochMs;
 };
 
+/** How long a read waits for its turn. */
+const turnMsMax = 5_000;
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
 /** Dropping a partition waits for the transactions that read it. */
@@ -114,6 +118,8 @@ class PostgresStore implements Store {
   readonly #feed: Feed;
   readonly #watchers: Watchers;
   readonly #summaries: Summaries;
+  /** A statement that takes long holds its connection: no account has more than half of them. */
+  readonly #turns: Turns<AccountId>;
   readonly #upkeep: Upkeep;
   readonly #waiting: WaitingUpkeep;
   readonly #addingUp: Upkeep;
@@ -154,6 +160,13 @@ class PostgresStore implements Store {
     };
     this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
     this.#reader = new Reader(database, layouts);
+    const places = 1 + (options.replicas?.urls.length ?? 0);
+    const readersMax = poolSize - Math.floor(poolSize / 2);
+    this.#turns = new Turns(readersMax * places, {
+      ownerMax: Math.ceil(readersMax / 2) * places,
+      waitMsMax: turnMsMax,
+      refusal: 'all connections are busy',
+    });
     this.#figures = new Figures(database);
     this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
       await this.#partitions.refresh();
@@ -177,24 +190,19 @@ class PostgresStore implements Store {
   }
 
   async find(query: Query): Promise<Page> {
-    this.#refuseWhenClosed();
-    return this.#reader.find(query);
+    return this.#read(query.account, () => this.#reader.find(query));
   }
 
-  async render(query: Query, form: LogForm): Promise<RenderedPage> {
-    const { logs, next } = await this.find(query);
-    const text = new TextEncoder().encode(renderLogs(logs, form));
-    return { text, count: logs.length, ...(next !== undefined && { next }) };
+  async render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage> {
+    return this.#read(query.account, async () => rendered(await this.#reader.find(query), form), signal);
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    this.#refuseWhenClosed();
-    return this.#reader.history(account, messageId, sentSince);
+    return this.#read(account, () => this.#reader.history(account, messageId, sentSince));
   }
 
   async changes(query: ChangesQuery): Promise<Changes> {
-    this.#refuseWhenClosed();
-    const changes = await this.#feed.changes(query);
+    const changes = await this.#read(query.account, () => this.#feed.changes(query));
     // Whoever hears of a message asks for it next.
     this.#database.mustShow(query.account);
     return changes;
@@ -204,9 +212,8 @@ class PostgresStore implements Store {
     return this.#watchers.watch(account, wake);
   }
 
-  async summarize(query: SummaryQuery): Promise<Summary> {
-    this.#refuseWhenClosed();
-    return this.#summaries.summarize(query);
+  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
+    return this.#read(query.account, () => this.#summaries.summarize(query), signal);
   }
 
   async stats(): Promise<StoreStats> {
@@ -249,6 +256,17 @@ class PostgresStore implements Store {
     await Promise.all([this.#recorder.close(), this.#watchers.stop()]);
     await Promise.all([this.#upkeep.stop(), this.#addingUp.stop()]);
     await this.#database.close();
+  }
+
+  async #read<T>(account: AccountId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#refuseWhenClosed();
+    const begun = () => {
+      this.#refuseWhenClosed();
+      return work();
+    };
+    const answer = await this.#turns.run(account, begun, signal);
+    signal?.throwIfAborted();
+    return answer;
   }
 
   #refuseWhenClosed(): void {

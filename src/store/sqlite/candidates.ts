@@ -3,10 +3,10 @@ import type { AccountId, EpochMs, LogRecord } from '../../domain/message.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
 import { type Field, fields, hashValue, messageIdField } from './fields.ts';
-import { Merge, type SegmentSources } from './merge.ts';
+import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from './position.ts';
-import type { Found, ReadSegment, ReadSegments } from './read-segments.ts';
-import { type CandidateSource, follows, mayHaveGroup, type Scan } from './scan.ts';
+import type { Found, ReadSegments } from './read-segments.ts';
+import { follows, mayHaveGroup, type Scan } from './scan.ts';
 import { sealedSources } from './sealed-scan.ts';
 import { groupIdOf, maxSentAt, minSentAt, type SharedSegment } from './shared-segment.ts';
 
@@ -15,8 +15,10 @@ export type Asked = { readonly account: AccountId; readonly filter: Filter; read
 
 /** What may match, newest first; the rows decide. */
 export type Candidates = {
-  /** The next `count`, fewer when there are no more. */
-  take(count: number): readonly Found[];
+  /** The next `count`, fewer when there are no more; a step at a time, and told whether others had their turn. */
+  take(count: number): Generator<void, readonly Found[], boolean>;
+  /** To be called where others had their turn elsewhere than in `take`. */
+  afterPause(): void;
 };
 
 /** The candidates of a query behind a place, newest first; `resumed` when the walk there began earlier. */
@@ -28,7 +30,33 @@ export function candidatesOf(
   resumed: boolean,
 ): Candidates {
   const question = new Question(hashSeed, asked, walk, resumed);
-  return listedCandidates(segments, question) ?? new Merge(sourcesOf(segments, question));
+  return listedCandidates(segments, question) ?? new MergedCandidates(segments, question);
+}
+
+/** Those of all segments. */
+class MergedCandidates implements Candidates {
+  readonly #question: Question;
+  readonly #merge: Merge;
+
+  constructor(segments: ReadSegments, question: Question) {
+    this.#question = question;
+    this.#merge = new Merge(sourcesOf(segments, question));
+  }
+
+  *take(count: number): Generator<void, readonly Found[], boolean> {
+    const taking = this.#merge.take(count);
+    for (let wasPaused = false; ; ) {
+      if (wasPaused) this.afterPause();
+      const { done, value } = taking.next(wasPaused);
+      if (done) return value;
+      wasPaused = yield;
+    }
+  }
+
+  /** What had the group when the walk began may have another by now: from here on it is looked for as a later page does. */
+  afterPause(): void {
+    this.#merge.afterPause(this.#question.resume());
+  }
 }
 
 /** What is asked, made ready to be asked of each segment. */
@@ -37,7 +65,7 @@ class Question {
   readonly #account: AccountId;
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
   readonly group: number | undefined;
-  readonly asOf: number | undefined;
+  asOf: number | undefined;
   readonly sentSince: EpochMs;
   /** Inclusive. */
   readonly end: EpochMs;
@@ -52,8 +80,15 @@ class Question {
     this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
   }
 
+  /** From now on it is a walk that began earlier; `true` when that changes what is to be looked at. */
+  resume(): boolean {
+    const isChanged = this.group !== undefined && this.asOf === undefined;
+    if (isChanged) this.asOf = this.#walk.asOf;
+    return isChanged;
+  }
+
   /** `undefined` for a segment that is newer than the walk. */
-  of({ id }: SharedSegment): Scan | undefined {
+  of({ id }: SharedSegment, after?: Found): Scan | undefined {
     const ordinalEnd = this.#walk.positionEnd - positionOf(id, 0);
     if (ordinalEnd <= 0) return undefined;
     return {
@@ -62,7 +97,7 @@ class Question {
       ...(this.group !== undefined && { group: this.group }),
       ...(this.asOf !== undefined && { asOf: this.asOf }),
       sentSince: this.sentSince,
-      before: placeIn(id, this.#walk, this.end),
+      before: after === undefined ? placeIn(id, this.#walk, this.end) : placeAfter(id, after),
       ordinalEnd,
     };
   }
@@ -89,32 +124,47 @@ function listedCandidates(segments: ReadSegments, question: Question): Candidate
     }
   }
   found.sort((a, b) => b.sentAt - a.sentAt || b.segmentId - a.segmentId || b.ordinal - a.ordinal);
-  return { take: count => found.splice(0, count) };
+  return {
+    *take(count: number) {
+      yield;
+      return found.splice(0, count);
+    },
+    afterPause() {},
+  };
 }
 
 function* sourcesOf(segments: ReadSegments, question: Question): Generator<SegmentSources> {
-  const { group, asOf, sentSince, end } = question;
+  const { sentSince, end } = question;
   const inTime = segments
     .all()
     .filter(({ shared }) => maxSentAt(shared) >= sentSince && minSentAt(shared) <= end)
     .sort((a, b) => maxSentAt(b.shared) - maxSentAt(a.shared));
-  for (const segment of inTime) {
-    const { shared } = segment;
+  for (const { shared } of inTime) {
     // While a walk goes on, a message may have had a group then that none has now.
+    const { group, asOf } = question;
     if (group !== undefined && asOf === undefined && shared.groupCounts[group] === 0) continue;
-    const scan = question.of(shared);
-    if (scan === undefined) continue;
-    yield { segmentId: shared.id, maxSentAt: maxSentAt(shared), open: () => open(segments, segment, scan) };
+    if (question.of(shared) === undefined) continue;
+    yield {
+      segmentId: shared.id,
+      maxSentAt: maxSentAt(shared),
+      open: after => open(segments, shared.id, question, after),
+    };
   }
 }
 
-function open(segments: ReadSegments, { shared, columns }: ReadSegment, scan: Scan): readonly CandidateSource[] {
-  if (columns !== undefined) return [new ColumnScan(scan, shared, columns)];
-  return segments
-    .withIndex(shared.id, index => sealedSources(scan, shared, index))
+function open(segments: ReadSegments, segmentId: number, question: Question, after: Found | undefined): OpenSources {
+  const segment = segments.get(segmentId);
+  const scan = segment && question.of(segment.shared, after);
+  const isCurrent = () => segments.get(segmentId) === segment;
+  if (segment === undefined || scan === undefined) return { sources: [], isCurrent };
+  const { shared, columns } = segment;
+  if (columns !== undefined) return { sources: [new ColumnScan(scan, shared, columns)], isCurrent };
+  const sources = segments
+    .withIndex(segmentId, index => sealedSources(scan, shared, index))
     .map(source => ({
-      next: (count: number) => segments.withIndex(shared.id, index => source.next(index, count)),
+      next: (count: number) => segments.withIndex(segmentId, index => source.next(index, count)),
     }));
+  return { sources, isCurrent };
 }
 
 function hashesOf(hashSeed: number, account: AccountId, filter: Filter): ReadonlyMap<number, ReadonlySet<number>> {
@@ -133,6 +183,15 @@ function placeIn(segmentId: number, walk: Place, end: EpochMs): { sentAt: EpochM
   const walkSegment = segmentIdOf(walk.position);
   if (segmentId === walkSegment) return { sentAt: end, ordinal: ordinalOf(walk.position) };
   return { sentAt: end, ordinal: segmentId < walkSegment ? ordinalsMax : 0 };
+}
+
+/** Where one segment goes on after a candidate of any. */
+function placeAfter(
+  segmentId: number,
+  { segmentId: foundIn, sentAt, ordinal }: Found,
+): { sentAt: EpochMs; ordinal: number } {
+  if (segmentId === foundIn) return { sentAt, ordinal };
+  return { sentAt, ordinal: segmentId < foundIn ? ordinalsMax : 0 };
 }
 
 function valuesOf(filter: Filter, field: Field): readonly string[] | undefined {

@@ -169,8 +169,8 @@ class SqliteStore implements Store {
     return (await this.#read(id => ({ type: 'find', id, query }))) as Page;
   }
 
-  async render(query: Query, form: LogForm): Promise<RenderedPage> {
-    return (await this.#read(id => ({ type: 'render', id, query, form }))) as RenderedPage;
+  async render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage> {
+    return (await this.#read(id => ({ type: 'render', id, query, form }), signal)) as RenderedPage;
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -179,21 +179,22 @@ class SqliteStore implements Store {
   }
 
   async changes(query: ChangesQuery): Promise<Changes> {
-    return (await this.#read(id => ({ type: 'changes', id, query }))) as Changes;
+    const gaps = this.#watchers.gapsOf(query.account);
+    return (await this.#read(id => ({ type: 'changes', id, query, gaps }))) as Changes;
   }
 
   watch(account: AccountId, wake: () => void): () => void {
     return this.#watchers.add(account, wake);
   }
 
-  async summarize(query: SummaryQuery): Promise<Summary> {
+  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
     const asked = { account: query.account, ...wholeMinutes(query) };
     const count = () => this.#writer.ask(id => ({ type: 'count', id, ...asked })) as Promise<Kept>;
     for (;;) {
       this.#refuseWhenClosed();
       const { damages } = this.#catalog;
       const kept = asksForTimeOnly(query.filter) ? await count() : undefined;
-      const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }))) as Summary;
+      const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }), signal)) as Summary;
       // What was lost meanwhile is missing from a part of what was added up.
       if (damages !== this.#catalog.damages) continue;
       // Of what was set aside whole, nothing tells when it was sent.
@@ -237,11 +238,11 @@ class SqliteStore implements Store {
   }
 
   /** Asks a reader, again when a damaged segment had to be seen to first. */
-  async #read(request: (id: number) => ReaderRequest): Promise<unknown> {
+  async #read(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
     for (;;) {
       this.#refuseWhenClosed();
       try {
-        return await this.#readers.ask(request);
+        return await this.#readers.ask(request, signal);
       } catch (error) {
         if (!(error instanceof DamagedSegment)) throw error;
         await this.#mending.mend(error.segmentId, error.message);
@@ -279,13 +280,13 @@ class SqliteStore implements Store {
       case 'end':
         return this.#readers.tell(reply);
       case 'failed':
-        this.#watchers.wake(reply.accounts);
+        this.#watchers.wake(reply.accounts, reply.stretch);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
         return this.#writer.fail(reply.ids, errorOf(reply.failure));
       case 'recorded':
         this.#writeFailure = undefined;
         this.#observer.committed(totalsOf(reply));
-        this.#watchers.wake(reply.accounts);
+        this.#watchers.wake(reply.accounts, reply.stretch);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
     }
   }

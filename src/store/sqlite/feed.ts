@@ -8,6 +8,7 @@ import type { LogEnd, ReadSegments } from './read-segments.ts';
 import { logOf, verifyMessage, verifyReport } from './record-row.ts';
 import type { MessageRow, ReportRow } from './rows-file.ts';
 import { messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
+import type { Stretch } from './traffic.ts';
 
 /** Rows looked at in one call: other accounts' lie between one's own, and a reader has others to answer. */
 const rowsScannedMax = 4000;
@@ -35,7 +36,7 @@ export class Feed {
   }
 
   /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
-  changes({ account, sentSince, after, until, limit }: ChangesQuery): Changes {
+  changes({ account, sentSince, after, until, limit }: ChangesQuery, gaps: readonly Stretch[] = []): Changes {
     const own = this.#ends.of(account);
     const now = this.#end(own);
     const end = until === undefined ? own : this.#placeOf(until, now);
@@ -46,13 +47,13 @@ export class Feed {
       start.position,
       end.position,
       (message: Message) => message.position,
-      messagesFrom(this.#segments, account),
+      beyondGaps(messagesFrom(this.#segments, account), gaps, 'position'),
     );
     const reports = new Run(
       start.sequence,
       end.sequence,
       (report: Report) => report.row[0],
-      reportsFrom(this.#segments, account, sentSince),
+      beyondGaps(reportsFrom(this.#segments, account, sentSince), gaps, 'sequence'),
     );
     const given = () => ({ position: messages.given, sequence: reports.given });
     const changes: Change[] = [];
@@ -171,6 +172,15 @@ class Run<T> {
     if (item === undefined) throw new RangeError('there is nothing to take');
     this.given = this.#numberOf(item) + 1;
   }
+}
+
+/** Where there is known to be nothing, nothing is looked at. */
+function beyondGaps<T>(search: Search<T>, gaps: readonly Stretch[], kind: keyof LogEnd): Search<T> {
+  return (from, end, rows, wanted) => {
+    const gap = gaps.find(one => one.from[kind] <= from && from < one.to[kind]);
+    if (gap !== undefined) return { items: [], to: Math.min(gap.to[kind], end), rows: 0 };
+    return search(from, end, rows, wanted);
+  };
 }
 
 /** An account's messages by position, with their segment. */

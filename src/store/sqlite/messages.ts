@@ -11,6 +11,7 @@ import type { PackedBatch } from './packed-batch.ts';
 import type { LogEnd } from './read-segments.ts';
 import type { Durability } from './rows-file.ts';
 import type { Columns, SharedSegment } from './shared-segment.ts';
+import type { Stretch } from './traffic.ts';
 
 /** What each thread is started with. */
 export type ThreadData = {
@@ -92,10 +93,13 @@ export type WriterReply =
       readonly failure: Failure;
       /** Of the batches that failed: some of them may have been recorded. */
       readonly accounts: readonly AccountId[];
+      /** What was recorded of them lies here; absent when nothing was tried. */
+      readonly stretch?: Stretch;
     }
   | {
       readonly type: 'recorded';
       readonly accounts: readonly AccountId[];
+      readonly stretch: Stretch;
       readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
       readonly durationMs: number;
     };
@@ -111,7 +115,13 @@ export type ReaderRequest =
       /** `undefined` when only messages can tell: there is a filter. */
       readonly kept: Kept | undefined;
     }
-  | { readonly type: 'changes'; readonly id: number; readonly query: ChangesQuery }
+  | {
+      readonly type: 'changes';
+      readonly id: number;
+      readonly query: ChangesQuery;
+      /** Where nothing of the account lies. */
+      readonly gaps: readonly Stretch[];
+    }
   | ReleaseRequest
   | { readonly type: 'find'; readonly id: number; readonly query: Query }
   | { readonly type: 'render'; readonly id: number; readonly query: Query; readonly form: LogForm }
@@ -122,6 +132,8 @@ export type ReaderRequest =
       readonly messageId: string;
       readonly sentSince: EpochMs;
     }
+  /** Nobody waits for the answer any more. */
+  | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
 
 export type ReaderReply =

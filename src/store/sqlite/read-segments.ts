@@ -35,8 +35,6 @@ export class ReadSegments {
   readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   #dropped: LogEnd = { position: 0, sequence: 0 };
-  /** Grows with whatever closes files or changes how a segment is read: a scan that goes on later begins anew then. */
-  version = 0;
 
   constructor(folder: Folder, keys: KeyReader) {
     this.#folder = folder;
@@ -56,7 +54,6 @@ export class ReadSegments {
   }
 
   close(): void {
-    this.version++;
     this.#rows.clear();
     this.#indexes.clear();
   }
@@ -176,7 +173,6 @@ export class ReadSegments {
   }
 
   #close(segmentId: number): void {
-    this.version++;
     this.#rows.delete(segmentId);
     this.#indexes.delete(segmentId);
   }

@@ -1,8 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { renderLogs } from '../../wire/log-text.ts';
+import type { AccountId, LogRecord } from '../../domain/message.ts';
+import { type LogForm, renderLogs } from '../../wire/log-text.ts';
+import type { Page, Query } from '../store.ts';
 import { AccountEnds } from './account-ends.ts';
 import { Feed } from './feed.ts';
 import { Folder } from './folder.ts';
+import { Jobs, type Steps } from './jobs.ts';
 import { KeyReader } from './key-table.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from './messages.ts';
 import { ReadSegments } from './read-segments.ts';
@@ -20,58 +23,91 @@ const feed = new Feed(segments, ends, data.era);
 const encoder = new TextEncoder();
 const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
-function answer(id: number, work: () => { readonly answer: unknown; readonly transfer?: ArrayBuffer[] }): void {
-  try {
-    const { answer, transfer } = work();
+const jobs = new Jobs();
+
+type Answer = { readonly answer: unknown; readonly transfer?: ArrayBuffer[] };
+
+function begin(id: number, account: AccountId, work: Steps<Answer>): void {
+  function* steps(): Steps<void> {
+    const { answer, transfer } = yield* work;
     tell({ type: 'answer', id, answer }, transfer);
-  } catch (error) {
-    tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+  }
+  const failed = (error: unknown) => tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+  jobs.add({ id, account, steps: steps(), failed });
+}
+
+function* answered<T>(work: Steps<T>): Steps<Answer> {
+  return { answer: yield* work };
+}
+
+/** For work that is small enough for one step. */
+function* atOnce<T>(work: () => T): Steps<T> {
+  yield 0;
+  return work();
+}
+
+function* found(query: Query): Steps<Page> {
+  const search = reader.search(query);
+  const logs: LogRecord[] = [];
+  for (let wasPaused = false; ; wasPaused = yield 0) {
+    const { done, value } = search.next(wasPaused);
+    if (!done) logs.push(...value);
+    else return { logs, ...(value !== undefined && { next: value }) };
   }
 }
 
-const summaries: { readonly id: number; readonly summarizing: Summarizing }[] = [];
-
-/** One slice of one summary, and the others' turn: in between, what came meanwhile is answered. */
-function summarizeOn(): void {
-  const next = summaries.shift();
-  if (next === undefined) return;
-  try {
-    const answer = next.summarizing.slice();
-    if (answer === undefined) summaries.push(next);
-    else tell({ type: 'answer', id: next.id, answer });
-  } catch (error) {
-    tell({ type: 'failed', ids: [next.id], failure: failureOf(error) });
+/** Rendered as it is found: as objects a page takes several times its bytes. */
+function* rendered(query: Query, form: LogForm): Steps<Answer> {
+  const search = reader.search(query);
+  const pieces: Uint8Array[] = [];
+  let [bytes, count] = [0, 0];
+  for (let wasPaused = false; ; wasPaused = yield bytes) {
+    const { done, value } = search.next(wasPaused);
+    if (done) {
+      const text = joined(pieces, bytes);
+      return { answer: { text, count, ...(value !== undefined && { next: value }) }, transfer: [text.buffer] };
+    }
+    if (value.length === 0) continue;
+    const piece = encoder.encode((form === 'json' && count > 0 ? ',' : '') + renderLogs(value, form));
+    pieces.push(piece);
+    bytes += piece.length;
+    count += value.length;
   }
-  if (summaries.length > 0) setImmediate(summarizeOn);
 }
 
-function summarize({ id, query, kept }: Extract<ReaderRequest, { type: 'summarize' }>): void {
-  try {
-    summaries.push({ id, summarizing: new Summarizing(segments, data.hashSeed, query, kept) });
-  } catch (error) {
-    return tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+  const text = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    text.set(piece, at);
+    at += piece.length;
   }
-  if (summaries.length === 1) setImmediate(summarizeOn);
+  return text;
 }
 
 port.on('message', (request: ReaderRequest) => {
   switch (request.type) {
     case 'find':
-      return answer(request.id, () => ({ answer: reader.find(request.query) }));
+      return begin(request.id, request.query.account, answered(found(request.query)));
     case 'render':
-      return answer(request.id, () => {
-        const { logs, next } = reader.find(request.query);
-        const text = encoder.encode(renderLogs(logs, request.form));
-        return { answer: { text, count: logs.length, ...(next !== undefined && { next }) }, transfer: [text.buffer] };
-      });
-    case 'history':
-      return answer(request.id, () => ({
-        answer: reader.history(request.account, request.messageId, request.sentSince),
-      }));
-    case 'summarize':
-      return summarize(request);
+      return begin(request.id, request.query.account, rendered(request.query, request.form));
+    case 'history': {
+      const { id, account, messageId, sentSince } = request;
+      return begin(id, account, answered(reader.history(account, messageId, sentSince)));
+    }
+    case 'summarize': {
+      // Its time begins now, not with its turn.
+      const summarizing = new Summarizing(segments, data.hashSeed, request.query, request.kept);
+      return begin(request.id, request.query.account, answered(summarizing.steps()));
+    }
     case 'changes':
-      return answer(request.id, () => ({ answer: feed.changes(request.query) }));
+      return begin(
+        request.id,
+        request.query.account,
+        answered(atOnce(() => feed.changes(request.query, request.gaps))),
+      );
+    case 'cancel':
+      return jobs.cancel(request.id);
     case 'end':
       return ends.move(request.accounts, request.end);
     case 'eras':
@@ -86,7 +122,7 @@ port.on('message', (request: ReaderRequest) => {
       segments.drop(request.segmentId);
       return tell({ type: 'released', ticket: request.ticket });
     case 'close':
-      summaries.length = 0;
+      jobs.clear();
       segments.close();
       port.close();
   }

@@ -1,14 +1,18 @@
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../domain/message.ts';
-import type { Page, Query } from '../store.ts';
+import type { Bookmark, Query } from '../store.ts';
 import type { AccountEnds } from './account-ends.ts';
 import { bookmarkOf, type Place, placeOf } from './bookmark.ts';
 import { candidatesOf, conditionsOf, fits } from './candidates.ts';
+import type { Steps } from './jobs.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { positionOf } from './position.ts';
 import type { Found, LogEnd, ReadSegments } from './read-segments.ts';
 import { logOf, timelineOf, verifyMessage } from './record-row.ts';
 import type { ReportState } from './rows-file.ts';
 import { groupIdOf } from './shared-segment.ts';
+
+/** Rows that are read, compared and rendered in one step. */
+const rowsAtATime = 100;
 
 /** Answers queries over all segments. Holds nothing between calls: a walk lives in its bookmark. */
 export class Reader {
@@ -22,30 +26,41 @@ export class Reader {
     this.#hashSeed = hashSeed;
   }
 
-  /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
-  find(query: Query): Page {
+  /**
+   * Looks for a page: each step gives the logs that it found, newest first, and the end gives the `next` bookmark. Throws
+   * `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first.
+   */
+  *search(query: Query): Generator<readonly LogRecord[], Bookmark | undefined, boolean> {
     const place = query.after === undefined ? undefined : placeOf(query.after);
     const walk = place ?? behind(this.#ends.of(query.account));
     const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
-    const merge = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
-    const found: { log: LogRecord; place: Found }[] = [];
-    while (found.length <= query.limit) {
-      const candidates = merge.take(query.limit + 1 - found.length);
-      if (candidates.length === 0) break;
-      for (const one of this.#logs(candidates, query, asOf)) found.push(one);
+    const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
+    let count = 0;
+    let last: Found | undefined;
+    for (;;) {
+      const taken = yield* searching(candidates.take(query.limit + 1 - count));
+      if (taken.length === 0) return undefined;
+      // Rows can be long: a few at a time.
+      for (let at = 0; at < taken.length; at += rowsAtATime) {
+        const found = this.#logs(taken.slice(at, at + rowsAtATime), query, asOf);
+        const shown = found.slice(0, query.limit - count);
+        last = shown.at(-1)?.place ?? last;
+        count += found.length;
+        if (yield shown.map(({ log }) => log)) candidates.afterPause();
+      }
+      if (count <= query.limit) continue;
+      if (asOf === undefined || last === undefined) return undefined;
+      return bookmarkOf({ ...walk, sentAt: last.sentAt, position: positionOf(last.segmentId, last.ordinal) });
     }
-    const logs = found.slice(0, query.limit).map(one => one.log);
-    const last = found[query.limit - 1]?.place;
-    if (asOf === undefined || last === undefined || found.length <= query.limit) return { logs };
-    const position = positionOf(last.segmentId, last.ordinal);
-    return { logs, next: bookmarkOf({ ...walk, sentAt: last.sentAt, position }) };
   }
 
-  history(account: AccountId, messageId: string, sentSince: EpochMs): MessageHistory | undefined {
+  *history(account: AccountId, messageId: string, sentSince: EpochMs): Steps<MessageHistory | undefined> {
     const asked = { account, filter: { messageIds: [messageId] }, sentSince };
     const conditions = conditionsOf(asked.filter);
     const merge = candidatesOf(this.#segments, this.#hashSeed, asked, beginning(this.#segments), false);
-    for (let [candidate] = merge.take(1); candidate !== undefined; [candidate] = merge.take(1)) {
+    for (;;) {
+      const [candidate] = yield* working(merge.take(1));
+      if (candidate === undefined) return undefined;
       const { segmentId, ordinal } = candidate;
       const row = this.#segments.withRows(segmentId, file => file.message(ordinal));
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
@@ -53,7 +68,6 @@ export class Reader {
       const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
       return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
     }
-    return undefined;
   }
 
   /** Reads candidates' rows and states, in the candidates' order, leaving out what only seemed to match. */
@@ -100,4 +114,23 @@ export function beginning(segments: ReadSegments): Place {
 
 function behind({ position, sequence }: LogEnd): Place {
   return { sentAt: Infinity, position: Infinity, positionEnd: position, asOf: sequence - 1 };
+}
+
+/** The steps of looking for candidates, none of which has found a log. */
+function* searching(taking: Generator<void, readonly Found[], boolean>) {
+  const none: readonly LogRecord[] = [];
+  for (let wasPaused = false; ; ) {
+    const { done, value } = taking.next(wasPaused);
+    if (done) return value;
+    wasPaused = yield none;
+  }
+}
+
+/** The same, of work that holds nothing. */
+export function* working<T>(taking: Generator<void, T, boolean>): Steps<T> {
+  for (let wasPaused = false; ; ) {
+    const { done, value } = taking.next(wasPaused);
+    if (done) return value;
+    wasPaused = yield 0;
+  }
 }

@@ -3,7 +3,7 @@ import { errorOf, Thread } from './thread.ts';
 
 type ReaderThread = Thread<ReaderRequest, ReaderReply>;
 
-/** The reader threads: all know every segment, and the least busy answers. */
+/** The reader threads: all know every segment, and the least busy answers. Each has its accounts take turns. */
 export class Readers {
   readonly #threads: readonly ReaderThread[];
 
@@ -31,10 +31,23 @@ export class Readers {
     for (const thread of this.#threads) thread.send(request);
   }
 
-  ask(request: (id: number) => ReaderRequest): Promise<unknown> {
+  /** Rejects with the signal's reason when the question is given up; nobody works on it then. */
+  async ask(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
+    signal?.throwIfAborted();
     const [reader] = this.#threads.toSorted((a, b) => a.waiting - b.waiting);
     if (reader === undefined) throw new Error('the store has no reader');
-    return reader.ask(request);
+    if (signal === undefined) return reader.ask(request);
+    let asked = 0;
+    const answer = reader.ask(id => {
+      asked = id;
+      return request(id);
+    });
+    const giveUp = () => {
+      reader.send({ type: 'cancel', id: asked });
+      reader.fail([asked], signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    return answer.finally(() => signal.removeEventListener('abort', giveUp));
   }
 
   async ended(): Promise<void> {

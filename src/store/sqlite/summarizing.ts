@@ -5,6 +5,7 @@ import type { Place } from './bookmark.ts';
 import { type Candidates, candidatesOf, conditionsOf, fits } from './candidates.ts';
 import { CountSum } from './count-sum.ts';
 import { countsInIndex, countsInMemory } from './indexed-counts.ts';
+import type { Steps } from './jobs.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from './kept-counts.ts';
 import { positionOf } from './position.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
@@ -12,12 +13,10 @@ import { beginning } from './reader.ts';
 import { logOf } from './record-row.ts';
 import { lossesIn, maxSentAt, minSentAt, reportedUntil, type SharedSegment } from './shared-segment.ts';
 
-/** A thread answers others after so long. */
-const sliceMs = 10;
 const messagesAtATime = 1000;
 
 /**
- * One summary in the making, a slice at a time. What the kept counts have is added at once; the rest is counted message
+ * One summary in the making, a step at a time. What the kept counts have is added at once; the rest is counted message
  * by message, newest first: everything when there is a filter, otherwise the minutes that the range cuts, and what was
  * sent before the counts can be trusted.
  */
@@ -33,7 +32,8 @@ export class Summarizing {
   readonly #begun: Place;
   /** The last message counted of the first span. */
   #last: Found | undefined;
-  #merge: { readonly candidates: Candidates; readonly version: number } | undefined;
+  #candidates: Candidates | undefined;
+  readonly #kept: Kept | undefined;
 
   constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
     this.#segments = segments;
@@ -42,8 +42,8 @@ export class Summarizing {
     this.#sum = new CountSum(query.range);
     this.#deadlineMs = performance.now() + query.budgetMs;
     this.#begun = beginning(segments);
+    this.#kept = kept;
     const whole = keptSpan(query, kept);
-    if (kept !== undefined && whole.from < whole.to) this.#addKept(kept, whole);
     const [from, to] = [earliest(query), query.range.to ?? Infinity];
     const spans = [
       { from: Math.max(from, whole.to), to },
@@ -52,16 +52,23 @@ export class Summarizing {
     this.#spans = spans.filter(span => span.from < span.to);
   }
 
-  /** Counts on for a while; `undefined` when it is not done yet. Throws as `Reader.find` does. */
-  slice(): Summary | undefined {
-    const sliceEnd = performance.now() + sliceMs;
+  /** Counts until all is counted, or the time is over. Throws as `Reader.search` does. */
+  *steps(): Steps<Summary> {
+    const whole = keptSpan(this.#query, this.#kept);
+    if (this.#kept !== undefined && whole.from < whole.to) this.#addKept(this.#kept, whole);
     while (this.#spans.length > 0) {
-      if (!this.#countSome()) {
+      const places = yield* this.#next();
+      if (places === undefined) return this.#sum.unfinished(this.#countedFrom());
+      if (places.length === 0) {
         this.#spans.shift();
         this.#last = undefined;
-        this.#merge = undefined;
-      } else if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
-      else if (performance.now() >= sliceEnd) return undefined;
+        this.#candidates = undefined;
+        continue;
+      }
+      this.#count(places);
+      this.#last = places.at(-1);
+      if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
+      if (yield 0) this.#candidates?.afterPause();
     }
     const summary = this.#sum.complete();
     // Asked at the end: what was lost meanwhile may be missing already.
@@ -69,30 +76,23 @@ export class Summarizing {
     return isLossy ? { ...summary, complete: false } : summary;
   }
 
-  /** Counts the next messages; `false` when the first span has no more. */
-  #countSome(): boolean {
-    const [span] = this.#spans;
-    const places = span === undefined ? [] : this.#candidates(span).take(messagesAtATime);
-    if (places.length === 0) return false;
-    this.#count(places);
-    this.#last = places.at(-1);
-    return true;
+  /** The next messages of the first span; none when it has no more, `undefined` when the time is over. */
+  *#next(): Steps<readonly Found[] | undefined> {
+    const taking = this.#ofFirstSpan().take(messagesAtATime);
+    for (let wasPaused = false; ; wasPaused = yield 0) {
+      const { done, value } = taking.next(wasPaused);
+      if (done) return value;
+      if (performance.now() >= this.#deadlineMs) return undefined;
+    }
   }
 
-  /** What follows the last message counted. Files may have been closed since: then it is looked for anew from there. */
-  #candidates({ from, to }: Span): Candidates {
-    const { version } = this.#segments;
-    if (this.#merge === undefined || this.#merge.version !== version) {
-      const { account, filter, sentSince } = this.#query;
-      const asked = { account, filter: { ...filter, sentSince: from, sentUntil: to }, sentSince };
-      const last = this.#last;
-      const place = {
-        ...this.#begun,
-        ...(last !== undefined && { sentAt: last.sentAt, position: positionOf(last.segmentId, last.ordinal) }),
-      };
-      this.#merge = { candidates: candidatesOf(this.#segments, this.#hashSeed, asked, place, false), version };
-    }
-    return this.#merge.candidates;
+  #ofFirstSpan(): Candidates {
+    const [span] = this.#spans;
+    if (span === undefined) throw new RangeError('there is nothing left to count');
+    const { account, filter, sentSince } = this.#query;
+    const asked = { account, filter: { ...filter, sentSince: span.from, sentUntil: span.to }, sentSince };
+    this.#candidates ??= candidatesOf(this.#segments, this.#hashSeed, asked, this.#begun, false);
+    return this.#candidates;
   }
 
   #count(places: readonly Found[]): void {

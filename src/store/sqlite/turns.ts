@@ -1,9 +1,11 @@
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { RecordOutcome } from '../store.ts';
-import type { Failure, WriterReply } from './messages.ts';
+import type { WriterReply } from './messages.ts';
 import type { PackedBatch } from './packed-batch.ts';
+import type { LogEnd } from './read-segments.ts';
 import { failureOf } from './thread-failure.ts';
+import type { Stretch } from './traffic.ts';
 
 /** A batch from some record on. */
 export type Part = { readonly batch: PackedBatch; readonly from: number };
@@ -25,13 +27,16 @@ const nothing: RecordOutcome = { recorded: 0, updated: 0, unchanged: 0, waiting:
  */
 export class Turns {
   readonly #record: RecordParts;
+  readonly #end: () => LogEnd;
   readonly #tell: (reply: WriterReply) => void;
   readonly #lines = new Map<AccountId, Work[]>();
   /** Accounts that have a line, in the order of their turns. */
   #order: AccountId[] = [];
 
-  constructor(record: RecordParts, tell: (reply: WriterReply) => void) {
+  /** `end` tells how far the log goes. */
+  constructor(record: RecordParts, end: () => LogEnd, tell: (reply: WriterReply) => void) {
     this.#record = record;
+    this.#end = end;
     this.#tell = tell;
   }
 
@@ -58,15 +63,26 @@ export class Turns {
   #attempt(works: readonly Work[], isOver: () => boolean): void {
     if (works.length === 0) return;
     const begun = performance.now();
+    const from = this.#end();
     try {
       const progress = this.#record(
         works.map(({ batch, next }) => ({ batch, from: next })),
         isOver,
       );
-      this.#advance(works, progress, performance.now() - begun);
+      this.#advance(works, progress, { from, to: this.#end() }, performance.now() - begun);
     } catch (error) {
       const failure = failureOf(error);
-      if (failure.kind !== 'defect' || works.length === 1) return this.#fail(works, failure);
+      const failed = {
+        type: 'failed' as const,
+        failure,
+        accounts: accountsOf(works),
+        stretch: { from, to: this.#end() },
+      };
+      if (failure.kind !== 'defect' || works.length === 1)
+        return this.#tell({ ...failed, ids: works.map(({ id }) => id) });
+      // A part of it may stand all the same, where a segment became full.
+      if (failed.stretch.to.position !== from.position || failed.stretch.to.sequence !== from.sequence)
+        this.#tell({ ...failed, ids: [] });
       const half = works.length >> 1;
       this.#attempt(works.slice(0, half), isOver);
       if (isOver()) this.#putBack(works.slice(half), false);
@@ -74,7 +90,7 @@ export class Turns {
     }
   }
 
-  #advance(works: readonly Work[], progress: readonly Progress[], durationMs: number): void {
+  #advance(works: readonly Work[], progress: readonly Progress[], stretch: Stretch, durationMs: number): void {
     const outcomes: { id: number; outcome: RecordOutcome }[] = [];
     for (const [i, { outcome, next }] of progress.entries()) {
       const work = works[i];
@@ -84,12 +100,8 @@ export class Turns {
       if (next === work.batch.count) outcomes.push({ id: work.id, outcome: work.outcome });
     }
     const accounts = accountsOf(works.slice(0, progress.length));
-    this.#tell({ type: 'recorded', accounts, outcomes, durationMs });
+    this.#tell({ type: 'recorded', accounts, stretch, outcomes, durationMs });
     this.#putBack(works.slice(outcomes.length), progress.length > outcomes.length);
-  }
-
-  #fail(works: readonly Work[], failure: Failure): void {
-    this.#tell({ type: 'failed', ids: works.map(({ id }) => id), failure, accounts: accountsOf(works) });
   }
 
   /** The first batch of each account, then the second of each, as many as one transaction takes. */

@@ -1,9 +1,9 @@
-import type { PackedCounts } from './counts.ts';
+import type { Counts, PackedCounts } from './counts.ts';
 import type { Folder } from './folder.ts';
 import type { KeyMemory } from './key-table.ts';
 import type { Ledger } from './ledger.ts';
 import type { Era, LogFile } from './log-file.ts';
-import type { Durability } from './rows-file.ts';
+import type { Durability, RowsFile } from './rows-file.ts';
 import type { Columns, SharedSegment } from './shared-segment.ts';
 import type { WaitingReports } from './waiting-reports.ts';
 
@@ -30,4 +30,16 @@ export type WriterEvents = {
   filled(segmentId: number, counts: PackedCounts): void;
   /** The log's life goes on in a new era. */
   eraBegun(eras: readonly Era[]): void;
+};
+
+/** The segment that takes the writes. */
+export type Active = {
+  readonly shared: SharedSegment;
+  readonly columns: Columns;
+  readonly counts: Counts;
+  readonly createdAt: number;
+  rows: RowsFile;
+  messages: number;
+  reports: number;
+  bytes: number;
 };

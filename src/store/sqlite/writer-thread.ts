@@ -7,7 +7,7 @@ import type { ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { ordinalsMax, positionOf } from './position.ts';
 import { messagesIn, reportsIn } from './shared-segment.ts';
 import { failureOf } from './thread-failure.ts';
-import { Turns } from './turns.ts';
+import { type RecordParts, Turns } from './turns.ts';
 import { openWaitingFile } from './waiting-file.ts';
 import { WaitingReports } from './waiting-reports.ts';
 import { Writer } from './writer.ts';
@@ -76,13 +76,18 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
-function serve({ writer, waitingReports, learning }: Started): void {
+function turnsOf(writer: Writer): Turns {
+  const record: RecordParts = (parts, isOver) => writer.record(parts, Date.now(), isOver);
   const tellWithEnd = (reply: WriterReply) => {
     if ('accounts' in reply && reply.accounts.length > 0)
       tell({ type: 'end', accounts: reply.accounts, end: writer.end });
     tell(reply);
   };
-  const turns = new Turns((parts, isOver) => writer.record(parts, Date.now(), isOver), tellWithEnd);
+  return new Turns(record, () => writer.end, tellWithEnd);
+}
+
+function serve({ writer, waitingReports, learning }: Started): void {
+  const turns = turnsOf(writer);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
     turns.slice();

@@ -3,7 +3,6 @@ import type { AccountId, EpochMs, Violation } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { Rejection } from '../store.ts';
 import { type Chain, chained } from './chain.ts';
-import type { Counts } from './counts.ts';
 import { fieldCount, messageIdField } from './fields.ts';
 import { type Kept, KeptCounts } from './kept-counts.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
@@ -18,6 +17,7 @@ import {
   unpackSubmission,
 } from './packed-batch.ts';
 import { ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from './position.ts';
+import type { LogEnd } from './read-segments.ts';
 import { identityOf, messageRowOf, reportRowOf } from './record-row.ts';
 import { hasRoom, Reserve } from './reserve.ts';
 import { createRowsFile, RowsFile } from './rows-file.ts';
@@ -30,23 +30,11 @@ import {
   newSharedSegment,
   publishedMessages,
   publishedReports,
-  type SharedSegment,
   setRow,
 } from './shared-segment.ts';
 import type { Part, Progress } from './turns.ts';
 import type { Joined } from './waiting-reports.ts';
-import type { WriterEvents, WriterOptions } from './writer-terms.ts';
-
-type Active = {
-  readonly shared: SharedSegment;
-  readonly columns: Columns;
-  readonly counts: Counts;
-  readonly createdAt: number;
-  rows: RowsFile;
-  messages: number;
-  reports: number;
-  bytes: number;
-};
+import type { Active, WriterEvents, WriterOptions } from './writer-terms.ts';
 
 /** What became of a record. */
 type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
@@ -146,6 +134,14 @@ export class Writer {
     }
   }
 
+  /** How far the log goes: the first position and the first sequence that nothing has yet. */
+  get end(): LogEnd {
+    const active = this.#active;
+    const position =
+      active === undefined ? positionOf(this.#nextSegmentId, 0) : positionOf(active.shared.id, active.messages);
+    return { position, sequence: this.#nextSequence };
+  }
+
   /** What the segments without an index add to an account's counts, in whole minutes from one to before another. */
   counted(account: AccountId, from: EpochMs, to: EpochMs): Kept {
     return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
@@ -209,14 +205,6 @@ export class Writer {
     this.#options.ledger.close();
     this.#options.waiting.close();
     this.#active = undefined;
-  }
-
-  /** How far the log has come. */
-  get end() {
-    const active = this.#active;
-    const position =
-      active === undefined ? positionOf(this.#nextSegmentId, 0) : positionOf(active.shared.id, active.messages);
-    return { position, sequence: this.#nextSequence };
   }
 
   #beginEra(): void {

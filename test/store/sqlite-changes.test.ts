@@ -89,7 +89,7 @@ test('everything dropped, then a new run → places are as good as before', asyn
   expect((await follow(store, start)).ids).toEqual(numberedIds(300, 310));
 });
 
-test('a segment set aside → its changes do not show, the others do, each once', async () => {
+test('a segment of which nothing can be read any more → its changes do not show, the others do, each once', async () => {
   const log = newLog();
   let store = await opened(log);
   const { next: start } = await ask(store);
@@ -101,7 +101,7 @@ test('a segment set aside → its changes do not show, the others do, each once'
   await until(async () => (await follow(store, start)).ids.length === 303);
   await closed(store);
   const path = join(log.dataDir, 'segments', '000000002.rows.db');
-  writeFileSync(path, readFileSync(path).fill(7, 0, 100));
+  writeFileSync(path, readFileSync(path).fill(7));
   store = await opened(log);
   expect((await follow(store, start)).ids).toEqual([...numberedIds(0, 100), ...numberedIds(200, 301), 'message-20']);
 });

@@ -112,7 +112,10 @@ export const limits = Object.freeze({
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,
 
-  /** Reports that wait for their messages: on one message, of one account, and of all; and how long they wait. */
+  /**
+   * Reports that wait for their messages: on one message, of one account (of each slice of one that is spread), and of all;
+   * and how long they wait.
+   */
   waitingOnMessageMax: 500,
   waitingOfAccountMax: 10_000,
   waitingMax: 50_000,

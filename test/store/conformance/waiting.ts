@@ -3,7 +3,7 @@ import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import { summaryRange } from '../../../src/domain/summary.ts';
 import { limits } from '../../../src/limits.ts';
-import type { Store } from '../../../src/store/store.ts';
+import type { RecordOutcome, Store } from '../../../src/store/store.ts';
 import {
   absentSubscriber,
   account,
@@ -209,14 +209,20 @@ export function waitingTests(openEngine: OpenEngine): void {
 
     it('more than may wait of one account → rejected with the reason, another account waits on', async () => {
       const { store } = await engineFor(openEngine);
-      const { waitingOfAccountMax: most } = limits;
-      for (let from = 0; from < most; from += 1000)
-        await record(
-          store,
-          Array.from({ length: 1000 }, (_, i) => ({ messageId: `w${from + i}`, status: delivered })),
-        );
-      const answer = await record(store, [{ messageId: 'one more', status: delivered }, message('w0')]);
-      expect(answer).toMatchObject({ recorded: 1, waiting: 0, rejected: [{ index: 0, messageId: 'one more' }] });
+      const { waitingOfAccountMax: most, waitingMax } = limits;
+      // Where an account is spread over slices, each of them has the bound of one that is not.
+      let [waiting, refused]: [number, RecordOutcome['rejected']] = [0, []];
+      for (let from = 0; refused.length === 0 && from < waitingMax; from += 1000) {
+        const reports = Array.from({ length: 1000 }, (_, i) => ({ messageId: `w${from + i}`, status: delivered }));
+        const answer = await record(store, reports);
+        waiting += answer.waiting;
+        refused = answer.rejected;
+        expect(answer.waiting + refused.length).toBe(1000);
+      }
+      expect(waiting).toBeGreaterThanOrEqual(most);
+      expect(refused[0]?.violations).toEqual([{ property: 'messageId', violation: expect.stringContaining('wait') }]);
+      const again = await record(store, [{ messageId: refused[0]?.messageId ?? '', status: delivered }, message('w0')]);
+      expect(again).toMatchObject({ recorded: 1, waiting: 0, rejected: [{ index: 0 }] });
       expect((await find1(store, 'w0')).status).toEqual(delivered);
       const other = await record(store, [{ messageId: 'one more', status: delivered }], { account: 2 });
       expect(other).toEqual(outcome({ waiting: 1 }));

@@ -181,7 +181,8 @@ describe('export', () => {
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
-      if (readdirSync(folder).length > 1) child.kill('SIGTERM');
+      // Told once: a second signal would end it at once.
+      if (!child.killed && readdirSync(folder).length > 1) child.kill('SIGTERM');
     });
     const [code] = await once(child, 'close');
     expect(code).toBe(1);

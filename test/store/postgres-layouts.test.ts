@@ -330,7 +330,11 @@ describe('an account that is spread', () => {
 });
 
 describe('programs that know no slices', () => {
-  const older = () => migrate(target(), () => {}, migrations.slice(0, 3));
+  /** They cannot live with later steps either; what is looked at is what they do about this one. */
+  const older = async () => {
+    await database.query(`UPDATE sentlog.migration SET breaking = false WHERE number > 4`);
+    return migrate(target(), () => {}, migrations.slice(0, 3));
+  };
 
   it('one is connected → no account is spread until it is gone', async () => {
     const store = await database.open();

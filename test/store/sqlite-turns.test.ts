@@ -50,6 +50,32 @@ const recording: RecordParts = (parts, isOver) => {
 };
 
 describe('slices of recording', () => {
+  it('a defect in a group that segments cut short → the batches of each account keep their order', () => {
+    const batches = Array.from({ length: 12 }, (_, i) => batchOf(1 + (i % 2), 7));
+    const defect = batches[5];
+    const order: number[] = [];
+    const { turns, slice, told } = turnsBy((parts, isOver) => {
+      if (parts.some(({ batch }) => batch === defect)) throw new Error('a defect');
+      // A segment has room for ten.
+      let room = 10;
+      const progress = recording(parts, () => isOver() || --room === 0);
+      for (const [i, { next }] of progress.entries()) {
+        const batch = parts[i]?.batch;
+        if (batch !== undefined && next === batch.count) order.push(batches.indexOf(batch));
+      }
+      return progress;
+    });
+    for (const [id, batch] of batches.entries()) turns.add(id, batch);
+    while (!turns.isEmpty) slice();
+    const failed = told.flat().flatMap(reply => (reply.type === 'failed' ? reply.ids : []));
+    expect(failed).toEqual([5]);
+    for (const parity of [0, 1]) {
+      const own = order.filter(index => index % 2 === parity);
+      expect(own).toEqual(own.toSorted((x, y) => x - y));
+    }
+    expect(order.toSorted((x, y) => x - y)).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]);
+  });
+
   it('many batches of one account → each slice is as long as it may be, and every record is answered once', () => {
     const { turns, told, slice } = turnsBy(recording);
     for (let id = 0; id < 5; id++) turns.add(id, batchOf(1, 60));

@@ -13,11 +13,18 @@ export type Part = { readonly batch: PackedBatch; readonly from: number };
 /** What became of a part's records, from its first to before `next`. */
 export type Progress = { readonly outcome: RecordOutcome; readonly next: number };
 
-/** Records parts in their order until `isOver` says so, one record at least; when it returns, that much is durable. */
+/**
+ * Records parts in their order until `isOver` says so or a segment is full, one record at least; when it returns, that much
+ * is durable, and when it throws, nothing of it is there.
+ */
 export type RecordParts = (parts: readonly Part[], isOver: () => boolean) => readonly Progress[];
 
 /** A batch on its way: what of it is recorded, and what became of that. */
 type Work = { readonly id: number; readonly batch: PackedBatch; next: number; outcome: RecordOutcome };
+
+/** What a slice had no time for; `isCut` when the first of it was begun. */
+type Left = { readonly works: readonly Work[]; readonly isCut: boolean };
+const nothingLeft: Left = { works: [], isCut: false };
 
 const nothing: RecordOutcome = { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: [] };
 
@@ -56,12 +63,15 @@ export class Turns {
   /** Records what there is time for, and tells what came of it. `clock` counts ms. */
   slice(clock: () => number = () => performance.now()): void {
     const end = clock() + limits.sliceMs;
-    this.#attempt(this.#take(), () => clock() >= end);
+    this.#putBack(this.#attempt(this.#take(), () => clock() >= end));
   }
 
-  /** A defect in one batch is no reason to refuse those that happened to come with it: they are recorded apart from it. */
-  #attempt(works: readonly Work[], isOver: () => boolean): void {
-    if (works.length === 0) return;
+  /**
+   * Gives what is left to do, in its order. A defect in one batch is no reason to refuse those that happened to come with
+   * it: they are recorded apart from it.
+   */
+  #attempt(works: readonly Work[], isOver: () => boolean): Left {
+    if (works.length === 0) return nothingLeft;
     const begun = performance.now();
     const from = this.#end();
     try {
@@ -69,7 +79,7 @@ export class Turns {
         works.map(({ batch, next }) => ({ batch, from: next })),
         isOver,
       );
-      this.#advance(works, progress, { from, to: this.#end() }, performance.now() - begun);
+      return this.#advance(works, progress, { from, to: this.#end() }, performance.now() - begun);
     } catch (error) {
       const failure = failureOf(error);
       const failed = {
@@ -78,19 +88,19 @@ export class Turns {
         accounts: accountsOf(works),
         stretch: { from, to: this.#end() },
       };
-      if (failure.kind !== 'defect' || works.length === 1)
-        return this.#tell({ ...failed, ids: works.map(({ id }) => id) });
-      // A part of it may stand all the same, where a segment became full.
-      if (failed.stretch.to.position !== from.position || failed.stretch.to.sequence !== from.sequence)
-        this.#tell({ ...failed, ids: [] });
+      if (failure.kind !== 'defect' || works.length === 1) {
+        this.#tell({ ...failed, ids: works.map(({ id }) => id) });
+        return nothingLeft;
+      }
       const half = works.length >> 1;
-      this.#attempt(works.slice(0, half), isOver);
-      if (isOver()) this.#putBack(works.slice(half), false);
-      else this.#attempt(works.slice(half), isOver);
+      const first = this.#attempt(works.slice(0, half), isOver);
+      const others = works.slice(half);
+      if (first.works.length > 0 || isOver()) return { ...first, works: [...first.works, ...others] };
+      return this.#attempt(others, isOver);
     }
   }
 
-  #advance(works: readonly Work[], progress: readonly Progress[], stretch: Stretch, durationMs: number): void {
+  #advance(works: readonly Work[], progress: readonly Progress[], stretch: Stretch, durationMs: number): Left {
     const outcomes: { id: number; outcome: RecordOutcome }[] = [];
     for (const [i, { outcome, next }] of progress.entries()) {
       const work = works[i];
@@ -101,7 +111,7 @@ export class Turns {
     }
     const accounts = accountsOf(works.slice(0, progress.length));
     this.#tell({ type: 'recorded', accounts, stretch, outcomes, durationMs });
-    this.#putBack(works.slice(outcomes.length), progress.length > outcomes.length);
+    return { works: works.slice(outcomes.length), isCut: progress.length > outcomes.length };
   }
 
   /** The first batch of each account, then the second of each, as many as one transaction takes. */
@@ -122,7 +132,7 @@ export class Turns {
   }
 
   /** What there was no time for goes before all others; if time ran out on the first of them, its account behind them. */
-  #putBack(works: readonly Work[], isCut: boolean): void {
+  #putBack({ works, isCut }: Left): void {
     for (const work of works.toReversed()) {
       const { account } = work.batch;
       const line = this.#lines.get(account);

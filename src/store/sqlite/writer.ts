@@ -105,15 +105,16 @@ export class Writer {
   }
 
   /**
-   * Records parts of batches in their order, until it `isOver`; when it returns, all that it tells of is durable. Throws
-   * when nothing of the open transaction could be kept: the caller tells every batch's sender, who may send it again.
+   * Records parts of batches in their order, until it `isOver` or the segment is full; when it returns, all that it tells
+   * of is durable. Throws when nothing of it is kept: the caller tells every batch's sender, who may send it again.
    */
   record(parts: readonly Part[], now: number, isOver: () => boolean): readonly Progress[] {
-    return this.#transaction(now, () => {
+    return this.#transaction(now, active => {
+      const ends = () => isOver() || this.#isFull(active);
       const progress: Progress[] = [];
       for (const part of parts) {
-        progress.push(this.#recordPart(part, now, isOver));
-        if (isOver()) break;
+        progress.push(this.#recordPart(active, part, now, ends));
+        if (ends()) break;
       }
       return progress;
     });
@@ -217,6 +218,7 @@ export class Writer {
 
   #youngest(now: number): Active {
     this.rotateIfDue(now);
+    if (this.#active !== undefined && this.#isFull(this.#active)) this.#fill();
     const active = this.#active ?? this.#open(now);
     if (!active.rows.isOpen) {
       const path = this.#options.folder.rows(active.shared.id);
@@ -252,28 +254,20 @@ export class Writer {
     this.#events.filled(active.shared.id, active.counts.pack());
   }
 
-  /** The youngest segment, made anew in the middle of a group when it is full. */
-  #withRoom(now: number): Active {
-    const active = this.#active ?? this.#open(now);
+  #isFull({ messages, reports, bytes }: Active): boolean {
     const { segmentMessagesMax } = this.#options;
-    const full =
-      active.messages >= segmentMessagesMax ||
-      active.reports >= segmentMessagesMax * reportsPerMessageMax ||
-      active.bytes >= limits.segmentBytesMax;
-    if (!full) return active;
-    this.#commit();
-    this.#fill();
-    const next = this.#open(now);
-    next.rows.begin();
-    return next;
+    return (
+      messages >= segmentMessagesMax ||
+      reports >= segmentMessagesMax * reportsPerMessageMax ||
+      bytes >= limits.segmentBytesMax
+    );
   }
 
-  #recordPart({ batch, from }: Part, now: number, isOver: () => boolean): Progress {
+  #recordPart(active: Active, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
     const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     const rejected: Rejection[] = [];
     let index = from;
     for (; index < batch.count && (index === from || !isOver()); index++) {
-      const active = this.#withRoom(now);
       const known = this.#known.find(batch, index);
       const outcome =
         known === undefined ? this.#insert(active, batch, index, now) : this.#report(active, batch, index, known, now);

@@ -72,6 +72,9 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
   progress.stop();
 
   await printRows(checks.map(shownCheck), columns);
+  for (const { name, lostMessages, lostReports } of log.segments)
+    if (lostMessages + lostReports > 0)
+      note(`${name} lost ${lostMessages} messages and ${lostReports} reports to damage, which are left out`);
   for (const name of log.setAside) note(`${name} was set aside as damaged by a server, and is left out`);
   const { withoutAccount } = progress;
   return [

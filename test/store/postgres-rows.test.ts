@@ -31,7 +31,7 @@ function varied(i: number) {
       price: { pricePerMessage: 0.1 * i - 1, currency: 'EUR' },
       at: now - 1,
       doneAt: -1,
-      seenAt: 2 ** 45 + i,
+      seenAt: i - 2 ** 45,
     }),
   });
 }

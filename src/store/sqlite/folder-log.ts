@@ -22,9 +22,11 @@ const rowsAtATime = 500;
 export type FolderSegment = {
   readonly id: number;
   readonly name: string;
+  /** Those that are there. */
   readonly messages: number;
-  /** Some of its rows are lost, as the ledger tells. */
-  readonly lacksSome: boolean;
+  /** How many of its rows are lost, as the ledger tells. */
+  readonly lostMessages: number;
+  readonly lostReports: number;
   /** `-Infinity` without messages. */
   readonly newestSentAt: EpochMs;
 };
@@ -94,8 +96,8 @@ export class FolderLog {
   *stretches(segment: FolderSegment, sentSince: EpochMs): Generator<Stretch> {
     if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
     let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
-    for (let ordinal = 0; ordinal < segment.messages; ) {
-      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lacksSome));
+    for (let ordinal = 0; ordinal < segment.messages + segment.lostMessages; ) {
+      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lostMessages > 0));
       if (batch.length === 0) break;
       for (const row of batch) {
         ordinal = row[0] + 1;
@@ -119,7 +121,8 @@ export class FolderLog {
 
   /** A later report is the newest of its message: sequences grow from segment to segment. */
   #placeReports(): void {
-    for (const { id, messages } of this.#inspected) this.#newestReports.set(id, new Float64Array(messages));
+    for (const { id, messages, lostMessages } of this.#inspected)
+      this.#newestReports.set(id, new Float64Array(messages + lostMessages));
     for (const { firstSequence, reportMessages } of this.#inspected)
       for (const [i, position] of reportMessages.entries()) {
         const newest = this.#newestReports.get(segmentIdOf(position));
@@ -221,7 +224,7 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
     if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
     const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
     const reportMessages = index.float64('reportMessages');
-    const segment = { id, name: folder.nameOf(id), messages, lacksSome: lacksSome(known), newestSentAt };
+    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
     return { ...segment, firstSequence, reportMessages };
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
@@ -231,8 +234,13 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
   }
 }
 
-function lacksSome(known: Holding | undefined): boolean {
-  return known !== undefined && known.lostMessages + known.lostReports > 0;
+/** Of so many messages that a segment was given: those that are there, and what is lost. */
+function held(
+  given: number,
+  known: Holding | undefined,
+): Pick<FolderSegment, 'messages' | 'lostMessages' | 'lostReports'> {
+  const { lostMessages = 0, lostReports = 0 } = known ?? {};
+  return { messages: given - lostMessages, lostMessages, lostReports };
 }
 
 function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined): Inspected {
@@ -266,7 +274,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     }
     if (foundReports + (known?.lostReports ?? 0) < reports)
       throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reports})`);
-    const segment = { id, name: folder.nameOf(id), messages, lacksSome: lacksSome(known), newestSentAt };
+    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
     return { ...segment, firstSequence, reportMessages };
   } finally {
     file.close();

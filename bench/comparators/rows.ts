@@ -16,7 +16,7 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** The `message` table of both comparators, apart from its primary key `id`. */
 export const messageColumns = {
-  account_id: 'integer',
+  account_id: 'bigint',
   message_id: 'text',
   sender: 'text',
   destination: 'text',

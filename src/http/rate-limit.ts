@@ -50,8 +50,12 @@ export function tooManyRequests({ resetMs }: Allowance): ApiError {
 /** A proxy may hand on anything as an address. */
 const addressCharsMax = 64;
 
-/** What one client has of an address: all of IPv4's, but the network of IPv6's, whose hosts choose the rest freely. */
-export function clientNetwork(address: string): string {
+/**
+ * What one client has of an address: all of IPv4's, but the network of IPv6's, whose hosts choose the rest freely. A
+ * connection that is gone has no address any more, whatever the types of the framework say: all of those are one client.
+ */
+export function clientNetwork(address: string | undefined): string {
+  if (address === undefined) return '';
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address.slice(0, addressCharsMax);
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];

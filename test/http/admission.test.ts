@@ -264,4 +264,8 @@ describe('failed authentications', () => {
   ])('the address %s → counted as %s', (address, network) => {
     expect(clientNetwork(address)).toBe(network);
   });
+
+  test('a connection that is gone → one client with all others that are', () => {
+    expect(clientNetwork(undefined)).toBe('');
+  });
 });

@@ -46,7 +46,7 @@ export class EventStream {
 
   async until(isThere: (stream: this) => boolean): Promise<this> {
     for (let waited = 0; !isThere(this); waited += 5) {
-      if (waited > 10_000) throw new Error(`it does not come: ${JSON.stringify(this.blocks.slice(-5))}`);
+      if (waited > 60_000) throw new Error(`it does not come: ${JSON.stringify(this.blocks.slice(-5))}`);
       await new Promise(resolve => setTimeout(resolve, 5));
     }
     return this;

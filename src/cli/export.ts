@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from './client.ts';
 import { filterOf, filterOptions, text } from './flags.ts';
 import { ExportProgress } from './progress.ts';
-import { note, print } from './terminal.ts';
+import { abortedBy, note, print } from './terminal.ts';
 
 export function addExport(program: Command): void {
   const command = program
@@ -18,7 +18,8 @@ export function addExport(program: Command): void {
     const flags = command.opts();
     const format = text(flags, 'format') === 'csv' ? 'csv' : 'ndjson';
     const output = text(flags, 'output');
-    const stopping = output === undefined ? undefined : stopSignal();
+    // What is half written is removed first.
+    const stopping = output === undefined ? undefined : abortedBy('SIGINT', 'SIGTERM', 'SIGHUP');
     try {
       const stream = await clientOf(command).exportLogs(filterOf(flags), {
         format,
@@ -32,13 +33,6 @@ export function addExport(program: Command): void {
       process.exitCode = 1;
     }
   });
-}
-
-/** Aborted when the process is told to stop: what is half written is removed first. */
-function stopSignal(): AbortSignal {
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
-  return stopping.signal;
 }
 
 /** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */

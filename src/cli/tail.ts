@@ -4,7 +4,7 @@ import { clientOf, clientOptions } from './client.ts';
 import { filterOf, filterOptions, jsonOption, text } from './flags.ts';
 import { faint, statusWord } from './style.ts';
 import { shown } from './table.ts';
-import { note, print } from './terminal.ts';
+import { abortedBy, note, print } from './terminal.ts';
 
 export function addTail(program: Command): void {
   const command = program
@@ -16,18 +16,17 @@ export function addTail(program: Command): void {
   clientOptions(jsonOption(filterOptions(command))).action(async () => {
     const flags = command.opts();
     const isJson = flags.json === true || !process.stdout.isTTY;
-    const ending = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    const ending = abortedBy('SIGINT', 'SIGTERM');
     let place = text(flags, 'after');
     const client = clientOf(command, Number.POSITIVE_INFINITY);
     try {
-      for await (const event of client.stream(filterOf(flags), { lastEventId: place, signal: ending.signal })) {
+      for await (const event of client.stream(filterOf(flags), { lastEventId: place, signal: ending })) {
         if (event.kind === 'log') await print(isJson ? `${JSON.stringify(event.log)}\n` : lineOf(event.log));
         if (event.kind === 'reset') note('what came meanwhile cannot be told any more: `sentlog query` shows it');
         place = event.id ?? place;
       }
     } catch (error) {
-      if (!ending.signal.aborted) throw error;
+      if (!ending.aborted) throw error;
     }
     if (place !== undefined) note(`to go on from here: --after ${place}`);
   });

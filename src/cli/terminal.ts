@@ -25,3 +25,10 @@ export function endWhenNobodyReads(): void {
     process.exit();
   });
 }
+
+/** Aborted by the first of these signals that the process gets; a second one ends it, as if nobody listened. */
+export function abortedBy(...signals: readonly NodeJS.Signals[]): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of signals) process.once(signal, () => stopping.abort());
+  return stopping.signal;
+}

@@ -7,6 +7,11 @@ const maxWorkers = Math.max(2, availableParallelism());
 /** What is waited for may take long on a slow and busy machine; what never comes fails by this. */
 const patience = { poll: { timeout: 60_000 } };
 
+/** Minutes each: `npm run test:long` alone runs them. */
+const longTests = 'test/long/**/*.test.ts';
+
+const setupFiles = ['test/support/properties.ts'];
+
 /** The suites that start servers, databases and browsers of their own: they run after the others and two at a time. */
 const processTests = [
   'test/process/**/*.test.ts',
@@ -39,10 +44,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: processTests,
+          exclude: [...processTests, longTests],
           testTimeout: 600_000,
           hookTimeout: 180_000,
           expect: patience,
+          setupFiles,
           maxWorkers,
           sequence: { groupOrder: 0 },
         },
@@ -55,6 +61,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 180_000,
           expect: patience,
+          setupFiles,
           maxWorkers,
           sequence: { groupOrder: 0 },
         },
@@ -66,8 +73,21 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 180_000,
           expect: patience,
+          setupFiles,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: [longTests],
+          testTimeout: 3_600_000,
+          hookTimeout: 180_000,
+          expect: patience,
+          setupFiles,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

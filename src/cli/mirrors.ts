@@ -5,8 +5,8 @@ import type { Account } from '../accounts/rows.ts';
 import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
-import { type Mirror, MirrorError, type MirrorRows } from '../mirror/rows.ts';
-import { subscribe, unsubscribe, type Webhook, webhookUrl } from '../mirror/subscriptions.ts';
+import type { Check, Mirror, MirrorRows } from '../mirror/rows.ts';
+import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
 import { Secrets } from '../secrets.ts';
 import { openAccounts } from './accounts.ts';
 import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
@@ -91,7 +91,7 @@ function addWebhooks(mirrors: Command): void {
     .requiredOption(...url);
   withMirrors(subscribing, async ({ mirrors }, name) => {
     const at = await target(mirrors, name);
-    await subscribe(at, webhookOf(mirrors, name, text(subscribing.opts(), 'url') ?? ''));
+    await subscribe(at, mirrors.webhook(name, text(subscribing.opts(), 'url') ?? ''));
     note(`${at.from} sends its delivery and seen reports to this log`);
   });
 
@@ -106,16 +106,8 @@ function addWebhooks(mirrors: Command): void {
     .requiredOption(...url);
   withMirrors(webhook, async ({ mirrors }, name) => {
     await mirrors.mirror(name);
-    await print(`${JSON.stringify(webhookOf(mirrors, name, text(webhook.opts(), 'url') ?? ''))}\n`);
+    await print(`${JSON.stringify(mirrors.webhook(name, text(webhook.opts(), 'url') ?? ''))}\n`);
   });
-}
-
-function webhookOf(mirrors: Mirrors, name: string, server: string): Webhook {
-  const { paths, passwords } = mirrors.webhookSecrets({ name });
-  const [[path], [password]] = [paths, passwords];
-  if (path === undefined || password === undefined)
-    throw new MirrorError('SENTLOG_SECRET is not set: what proves a webhook follows from it');
-  return { url: webhookUrl(server, name, path), user: name, password };
 }
 
 function addList(mirrors: Command): void {
@@ -151,6 +143,7 @@ function addStatus(mirrors: Command): void {
     ['PENDING', row => row.pending],
     ['RECORDED', row => row.recorded],
     ['GAPS', row => row.gaps.map(gap => `${gap.from}…${gap.until}`).join(' ')],
+    ['CHECKED', row => row.lastCheck && `${row.lastCheck.differences} differences (${row.lastCheck.at})`],
     ['REASON', row => row.reason],
   ];
   withMirrors(status, async ({ mirrors, rows }, name) => {
@@ -214,7 +207,7 @@ async function keyIn(file: string): Promise<string> {
 }
 
 function shownMirror(
-  { id: _, sealedKey: __, pause, createdAt, sinceMs, account, ...mirror }: Mirror,
+  { id: _, sealedKey: __, lastCheck: ___, pause, createdAt, sinceMs, account, ...mirror }: Mirror,
   names: ReadonlyMap<number, string>,
 ) {
   return {
@@ -245,6 +238,11 @@ function shownFigures({
     unreadSince: date(unreadSince),
     answeredAt: date(answeredAt),
     pending: followed,
+    lastCheck: shownCheck(mirror.lastCheck),
     gaps: gaps.map(gap => ({ from: date(gap.from), until: date(gap.until), reason: gap.reason })),
   };
+}
+
+function shownCheck(check: Check | undefined) {
+  return check && { ...check, at: date(check.at), from: date(check.from), until: date(check.until) };
 }

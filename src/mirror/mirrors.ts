@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import type { Secrets } from '../secrets.ts';
 import { windowMs } from './pace.ts';
 import { keyOwner, type Mirror, MirrorError, type MirrorRows } from './rows.ts';
+import { type Webhook, webhookUrl } from './subscriptions.ts';
 
 export type MirrorRequest = {
   readonly name: string;
@@ -73,8 +74,11 @@ export class Mirrors {
     return this.#rows.mirrors();
   }
 
-  async mirror(name: string): Promise<Mirror> {
-    const found = (await this.list()).find(one => one.name === name);
+  /** Of one account alone, where it is given: to it, those of others are not there. */
+  async mirror(name: string, account?: AccountId): Promise<Mirror> {
+    const found = (await this.list()).find(
+      one => one.name === name && (account === undefined || one.account === account),
+    );
     if (found === undefined) throw new MirrorError(`there is no mirror "${name}"`);
     return found;
   }
@@ -113,6 +117,15 @@ export class Mirrors {
       paths: this.#secrets.derived(`webhook path of ${name}`),
       passwords: this.#secrets.derived(`webhook password of ${name}`),
     };
+  }
+
+  /** Where the webhooks of a mirror arrive at `server`, and what proves them. */
+  webhook(name: string, server: string): Webhook {
+    const { paths, passwords } = this.webhookSecrets({ name });
+    const [[path], [password]] = [paths, passwords];
+    if (path === undefined || password === undefined)
+      throw new MirrorError('SENTLOG_SECRET is not set: what proves a webhook follows from it');
+    return { url: webhookUrl(server, name, path), user: name, password };
   }
 
   /** Seals anew what was sealed under an older secret; how many. */

@@ -11,6 +11,20 @@ export class MirrorError extends Error {
 /** Why a mirror rests: somebody told it to, or the other side refused its key. */
 export type Pause = { readonly reason: string; readonly at: EpochMs };
 
+/** What it came to to ask both sides the same questions. */
+export type Check = {
+  /** When it was over. */
+  readonly at: EpochMs;
+  /** The messages that were compared were sent from `from` on, up to but without `until`, by the other side's clock. */
+  readonly from: EpochMs;
+  readonly until: EpochMs;
+  readonly messages: number;
+  /** Questions that both sides were asked. */
+  readonly questions: number;
+  /** Fields that differ, and messages that one side alone has; 0 is as it should be. */
+  readonly differences: number;
+};
+
 /** An account of another log that is kept here, in an account of ours. */
 export type Mirror = {
   readonly id: number;
@@ -27,9 +41,11 @@ export type Mirror = {
   readonly sinceMs: number;
   readonly createdAt: EpochMs;
   readonly pause?: Pause;
+  /** The last one, whatever process did it. */
+  readonly lastCheck?: Check;
 };
 
-export type NewMirror = Omit<Mirror, 'id' | 'sealedKey' | 'pause'>;
+export type NewMirror = Omit<Mirror, 'id' | 'sealedKey' | 'pause' | 'lastCheck'>;
 export type MirrorChanges = Partial<Pick<Mirror, 'from' | 'sealedKey' | 'requestsPerMinute'>>;
 
 /** Binds a sealed key to its mirror. */
@@ -66,6 +82,7 @@ export interface MirrorRows {
   change(id: number, changes: MirrorChanges): Promise<void>;
   /** `undefined` lets it go on. */
   pause(id: number, pause: Pause | undefined): Promise<void>;
+  checked(id: number, check: Check): Promise<void>;
   /** With all that is kept of it; `false` when there is no such mirror. */
   remove(id: number): Promise<boolean>;
 

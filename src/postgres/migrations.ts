@@ -284,6 +284,12 @@ CREATE TABLE waiting_report (
 );
 `;
 
+/** How long an account keeps its messages where it has a time of its own, and what the last check of a mirror came to. */
+const ownRetention = `
+ALTER TABLE account ADD COLUMN retention_ms bigint;
+ALTER TABLE mirror ADD COLUMN last_check text;
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -294,4 +300,5 @@ export const migrations: readonly Migration[] = [
   { number: 7, name: 'mirrors', sql: mirrors },
   { number: 8, name: 'other codes', sql: otherCodes, breaking: true },
   { number: 9, name: 'waiting reports', sql: waitingReports },
+  { number: 10, name: 'own retention', sql: ownRetention },
 ];

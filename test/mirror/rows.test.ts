@@ -74,6 +74,10 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     expect(await elsewhere.mirrors()).toEqual([
       { ...made, sealedKey: 'new', requestsPerMinute: 7, pause: { reason: 'refused', at: later } },
     ]);
+    const lastCheck = { at: later + 9, from: later, until: later + 5, messages: 3, questions: 8, differences: 1 };
+    await elsewhere.checked(made.id, { ...lastCheck, differences: 7 });
+    await elsewhere.checked(made.id, lastCheck);
+    expect((await rows.mirrors())[0]).toMatchObject({ lastCheck });
     await elsewhere.pause(made.id, undefined);
     expect((await rows.mirrors())[0]).not.toHaveProperty('pause');
     expect(await elsewhere.remove(made.id)).toBe(true);

@@ -3,7 +3,19 @@ import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import { bigints, texts } from '../../store/postgres/arrays.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
-import type { Budget, Followed, Kept, Mirror, MirrorChanges, MirrorRows, NewMirror, Pause, Spent } from '../rows.ts';
+import { readCheck, writeCheck } from '../check-text.ts';
+import type {
+  Budget,
+  Check,
+  Followed,
+  Kept,
+  Mirror,
+  MirrorChanges,
+  MirrorRows,
+  NewMirror,
+  Pause,
+  Spent,
+} from '../rows.ts';
 
 /** Mirrors in the database of the log, for any number of servers; leases go by the clock of the database. */
 export class PostgresMirrorRows implements MirrorRows {
@@ -42,6 +54,10 @@ export class PostgresMirrorRows implements MirrorRows {
       pause?.at ?? null,
       id,
     ]);
+  }
+
+  async checked(id: number, check: Check): Promise<void> {
+    await this.#connections.query('UPDATE mirror SET last_check = $1 WHERE id = $2', [writeCheck(check), id]);
   }
 
   async remove(id: number): Promise<boolean> {
@@ -140,10 +156,12 @@ export class PostgresMirrorRows implements MirrorRows {
 
 const endFollowing = 'DELETE FROM mirror_followed WHERE mirror_id = $1 AND message_id = ANY ($2::text[])';
 const columns =
-  'id, name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at, pause_reason, paused_at';
+  'id, name, account_id, url, sealed_key, requests_per_minute, since_ms, created_at, pause_reason, paused_at, last_check';
 
-function readMirror([id, name, account, from, sealedKey, limit, sinceMs, createdAt, reason, pausedAt]: Row): Mirror {
+function readMirror(row: Row): Mirror {
+  const [id, name, account, from, sealedKey, limit, sinceMs, createdAt, reason, pausedAt, check] = row;
   const pause = optional(reason, text);
+  const lastCheck = readCheck(optional(check, text) ?? 'null');
   return {
     id: integer(id),
     name: text(name),
@@ -154,5 +172,6 @@ function readMirror([id, name, account, from, sealedKey, limit, sinceMs, created
     sinceMs: integer(sinceMs),
     createdAt: integer(createdAt),
     ...(pause !== undefined && { pause: { reason: pause, at: integer(pausedAt) } }),
+    ...(lastCheck !== undefined && { lastCheck }),
   };
 }

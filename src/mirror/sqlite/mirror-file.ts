@@ -31,6 +31,7 @@ const schemaSteps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX followed_by_due ON followed (mirror_id, due_at);
   `,
+  'ALTER TABLE mirror ADD COLUMN last_check TEXT',
 ];
 
 const busyTimeoutMs = 5000;

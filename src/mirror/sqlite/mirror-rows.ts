@@ -4,7 +4,19 @@ import { integer, optionalInteger, optionalText, type Row, text } from '../../ac
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
-import type { Budget, Followed, Kept, Mirror, MirrorChanges, MirrorRows, NewMirror, Pause, Spent } from '../rows.ts';
+import { readCheck, writeCheck } from '../check-text.ts';
+import type {
+  Budget,
+  Check,
+  Followed,
+  Kept,
+  Mirror,
+  MirrorChanges,
+  MirrorRows,
+  NewMirror,
+  Pause,
+  Spent,
+} from '../rows.ts';
 import { openMirrorFile } from './mirror-file.ts';
 
 /**
@@ -53,6 +65,10 @@ export class SqliteMirrorRows implements MirrorRows {
         .prepare('UPDATE mirror SET pause_reason = ?, paused_at = ? WHERE id = ?')
         .run(pause?.reason ?? null, pause?.at ?? null, id),
     );
+  }
+
+  async checked(id: number, check: Check): Promise<void> {
+    this.#work(() => this.#db.prepare('UPDATE mirror SET last_check = ? WHERE id = ?').run(writeCheck(check), id));
   }
 
   async remove(id: number): Promise<boolean> {
@@ -155,6 +171,7 @@ export class SqliteMirrorRows implements MirrorRows {
 
 function readMirror(row: Row): Mirror {
   const reason = optionalText(row, 'pause_reason');
+  const lastCheck = readCheck(optionalText(row, 'last_check') ?? 'null');
   return {
     id: integer(row, 'id'),
     name: text(row, 'name'),
@@ -165,5 +182,6 @@ function readMirror(row: Row): Mirror {
     sinceMs: integer(row, 'since_ms'),
     createdAt: integer(row, 'created_at'),
     ...(reason !== undefined && { pause: { reason, at: optionalInteger(row, 'paused_at') ?? 0 } }),
+    ...(lastCheck !== undefined && { lastCheck }),
   };
 }

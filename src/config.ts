@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { limits } from './limits.ts';
-import { mirrorSettings } from './mirror-settings.ts';
+import { mirrorFault, mirrorSettings } from './mirror-settings.ts';
 import { sendingFault, sendingSettings } from './sending-settings.ts';
 import {
   address,
@@ -259,6 +259,7 @@ export function loadConfig(sources: Sources): Config {
     mirrorAccount: read(s.mirrorAccount, sources),
     mirrorRequestsPerMinute: read(s.mirrorRequestsPerMinute, sources),
     mirrorSinceMs: read(s.mirrorSinceMs, sources),
+    mirrorHosts: read(s.mirrorHosts, sources),
   };
   const fault =
     mirrorFault(config) ??
@@ -266,14 +267,6 @@ export function loadConfig(sources: Sources): Config {
     (config.store === undefined ? folderFault(config) : databaseFault(config));
   if (fault !== undefined) throw new SettingError(fault);
   return Object.freeze(config);
-}
-
-function mirrorFault({ mirrorFrom, mirrorKey, mirrorKeyFile, secrets }: Config): string | undefined {
-  const s = serverSettings;
-  if (mirrorFrom === undefined) return undefined;
-  if ((mirrorKey === undefined) === (mirrorKeyFile === undefined))
-    return `${s.mirrorFrom.env} needs either ${s.mirrorKey.env} or ${s.mirrorKeyFile.env}`;
-  return secrets.length === 0 ? `${s.mirrorFrom.env} needs ${s.secrets.env}: its key is kept encrypted` : undefined;
 }
 
 function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | undefined {

@@ -14,6 +14,7 @@ import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
 import { LogOutput } from './log-output.ts';
+import { figuresOf } from './mirror/figures.ts';
 import { WebhookReception } from './mirror/reception.ts';
 import { MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
@@ -92,6 +93,13 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       corsOrigins: config.corsOrigins,
       metrics,
       mirrors: runner,
+      managedMirrors: {
+        mirrors: storage.mirrors,
+        figures: mirror =>
+          figuresOf(mirror, storage.mirrorRows, Date.now(), { ...mirror, retentionMs: config.retentionMs }),
+        hosts: config.mirrorHosts,
+      },
+      ...(sending?.senders !== undefined && { managedSenders: sending.senders }),
       webhooks: new WebhookReception({ ...runner.options, figures: () => runner.figures() }),
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },

@@ -1,5 +1,5 @@
 import { limits } from './limits.ts';
-import { BadValue, duration, integer, type Kind, optional, path, serverUrl, setting } from './setting-kinds.ts';
+import { BadValue, duration, hosts, integer, type Kind, optional, path, serverUrl, setting } from './setting-kinds.ts';
 
 /** What a header can carry. */
 const otherKey: Kind<string> = {
@@ -9,7 +9,7 @@ const otherKey: Kind<string> = {
   },
 };
 
-/** One mirror that a server keeps without a command: for containers. */
+/** One mirror that a server keeps without a command, for containers; and which may be added by those who use it. */
 export const mirrorSettings = Object.freeze({
   mirrorFrom: setting(
     'SENTLOG_MIRROR_FROM',
@@ -31,4 +31,26 @@ export const mirrorSettings = Object.freeze({
     'Requests a minute it may make, at most; the other side allows 120 for all programs of its account',
   ),
   mirrorSinceMs: setting('SENTLOG_MIRROR_SINCE', duration('1m', '48h'), '48h', 'How far back it reads at first'),
+  mirrorHosts: setting(
+    'SENTLOG_MIRROR_HOSTS',
+    hosts,
+    'api.infobip.com',
+    'Hosts, and what is below them, whose logs keys with `messenger:manage` may have mirrored; `sentlog mirrors add` may any',
+  ),
 });
+
+type Told = {
+  readonly mirrorFrom: string | undefined;
+  readonly mirrorKey: string | undefined;
+  readonly mirrorKeyFile: string | undefined;
+  readonly secrets: readonly string[];
+};
+
+/** Why the settings name no mirror together; `undefined` when they do, or none is wanted. */
+export function mirrorFault({ mirrorFrom, mirrorKey, mirrorKeyFile, secrets }: Told): string | undefined {
+  const s = mirrorSettings;
+  if (mirrorFrom === undefined) return undefined;
+  if ((mirrorKey === undefined) === (mirrorKeyFile === undefined))
+    return `${s.mirrorFrom.env} needs either ${s.mirrorKey.env} or ${s.mirrorKeyFile.env}`;
+  return secrets.length === 0 ? `${s.mirrorFrom.env} needs SENTLOG_SECRET: its key is kept encrypted` : undefined;
+}

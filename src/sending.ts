@@ -4,12 +4,14 @@ import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
 import type { MetaWebhooks } from './http/deps.ts';
+import type { ManagedSenders } from './http/management/senders.ts';
 import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
 import { Secrets } from './secrets.ts';
 import { Emulator } from './sender/emulator.ts';
-import { configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
+import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
 import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
+import type { SenderPage } from './senders/rows.ts';
 import { SqliteSenderRows } from './senders/sender-file.ts';
 import { Senders } from './senders/senders.ts';
 import { defaultTerms } from './simulator/terms.ts';
@@ -21,6 +23,8 @@ type Note = (level: 'info' | 'warn' | 'error', message: string, detail: object) 
 export type Sending = {
   readonly sender: Sender;
   readonly webhooks?: MetaWebhooks;
+  /** Only where senders are set up: a simulated Meta takes any. */
+  readonly senders?: ManagedSenders;
   readonly emulator?: Emulator;
   readonly clock: () => EpochMs;
   readonly close: () => Promise<void>;
@@ -53,7 +57,8 @@ function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sendin
 function overGraph(config: Config, common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
   const rows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
   const senders = parts.adopt(new Senders(rows, new Secrets(config.secrets), Date.now), one => one.close());
-  const carrier = new GraphCarrier({ url: config.graphUrl, version: config.graphVersion }, senders);
+  const place = { url: config.graphUrl, version: config.graphVersion };
+  const carrier = new GraphCarrier(place, senders);
   const pages = configuredPages(senders);
   const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
   const webhooks = {
@@ -61,7 +66,8 @@ function overGraph(config: Config, common: Common, parts: AsyncDisposableStack):
     appSecrets: () => senders.appSecrets(),
     receive: (body: unknown) => sender.receive(body),
   };
-  return { sender, webhooks, clock: Date.now };
+  const managed = { senders, check: (one: SenderPage) => checkPage(place, one.page, senders.keys(one)) };
+  return { sender, webhooks, senders: managed, clock: Date.now };
 }
 
 /**

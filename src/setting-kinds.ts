@@ -107,6 +107,18 @@ function isNetwork(text: string): boolean {
   return isIP(ip) !== 0 && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128);
 }
 
+/** Names of hosts, each with a port if it has one of its own, separated by commas; none when empty. */
+export const hosts: Kind<readonly string[]> = {
+  parse: text => {
+    const values = text.split(',').map(value => value.trim());
+    if (text.trim() === '') return Object.freeze([]);
+    for (const value of values)
+      if (!URL.canParse(`http://${value}`) || new URL(`http://${value}`).host !== value)
+        throw new BadValue('is not a list of hosts (api.infobip.com,127.0.0.1:8081)');
+    return Object.freeze(values);
+  },
+};
+
 /** Where a server is: an http or https address, without a slash at its end. */
 export const serverUrl: Kind<string> = {
   parse: text => {

@@ -1,6 +1,6 @@
 import { allRejected, readMessage, readPage, readRecordResult, readSession, readToken } from './answers.ts';
 import { type Chunk, chunksOf } from './chunks.ts';
-import { ConnectionError, errorOf, SentlogError, UnexpectedAnswer } from './errors.ts';
+import { ConnectionError, errorOf, parseJson, SentlogError, UnexpectedAnswer } from './errors.ts';
 import { matchesNothing, queryOf } from './query.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
 import { type FollowOptions, follow, type StreamEvent } from './stream.ts';
@@ -170,6 +170,20 @@ export class SentlogClient {
     const contentType = 'application/x-www-form-urlencoded';
     const request: RequestParts = { method: 'POST', body, contentType, anonymous: true, signal };
     return readToken(await this.#text('/auth/1/oauth2/token', request));
+  }
+
+  /**
+   * A call that has no method here, such as those of `/manage/1`: gives the JSON that is answered, `undefined` when there
+   * is none.
+   */
+  async call(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: `/${string}`,
+    body?: object,
+    { signal }: CallOptions = {},
+  ): Promise<unknown> {
+    const sent = body === undefined ? {} : { body: JSON.stringify(body), contentType: 'application/json' };
+    return parseJson(await this.#text(path, { method, ...sent, signal }));
   }
 
   async #recordChunk({ first, records, body }: Chunk, signal: AbortSignal | undefined): Promise<RecordedChunk> {

@@ -1,5 +1,6 @@
 export { type Authorization, type CallOptions, type ClientOptions, SentlogClient } from './client.ts';
 export { ConnectionError, SentlogError, UnexpectedAnswer } from './errors.ts';
+export { type Mirror, readMirrors, readSenders, type Sender } from './management.ts';
 export type { RetryOptions } from './retry.ts';
 export type { StreamEvent } from './stream.ts';
 export type {

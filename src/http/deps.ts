@@ -7,6 +7,8 @@ import type { Gap } from '../mirror/place.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepted } from '../wire/send-answer.ts';
+import type { ManagedMirrors } from './management/mirrors.ts';
+import type { ManagedSenders } from './management/senders.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
 import type { RequestCounter } from './request-counter.ts';
@@ -76,7 +78,7 @@ export type MirrorWatch = {
 export interface Sending {
   accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]>;
   /** Senders that cannot send now, and why. */
-  paused(): readonly { readonly sender: string; readonly reason: string }[];
+  paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[];
 }
 
 /** What Meta's webhooks need. */
@@ -124,6 +126,9 @@ export type ServerDeps = {
   /** Absent where nothing is mirrored. */
   readonly mirrors?: MirrorWatch;
   readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
+  /** What accounts manage of their own; without it there are no such calls. */
+  readonly managedMirrors?: ManagedMirrors;
+  readonly managedSenders?: ManagedSenders;
   readonly logger: FastifyBaseLogger;
   readonly timeouts: Timeouts;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */

@@ -18,6 +18,7 @@ import {
 import { sendAnswerSchema, sendRequestSchema } from '../wire/send-schemas.ts';
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
+import { managementPaths } from './management/openapi.ts';
 
 const json = 'application/json';
 const schemaRef = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -40,6 +41,7 @@ export function openApiDocument(version: string): object {
       '/messenger/1/messages/{messageId}': { get: readMessage() },
       '/auth/1/oauth2/token': { post: issueToken() },
       '/auth/1/session': { post: logIn(), delete: logOut() },
+      ...managementPaths({ answer, jsonContent, errors, security }),
       ...operationPaths(),
     },
     components: {

@@ -17,6 +17,8 @@ import { EventLoop } from './event-loop.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { answerMalformed } from './malformed.ts';
+import { mirrorRoutes } from './management/mirrors.ts';
+import { senderRoutes } from './management/senders.ts';
 import { OtherMethods } from './methods.ts';
 import { PagePasses } from './page-passes.ts';
 import { requestId } from './request-id.ts';
@@ -70,6 +72,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),
     ...webhookRoutes(deps, closing),
+    ...managementRoutes(deps, closing),
     ...pageRoutes({ ...deps, passes }),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
@@ -101,6 +104,16 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   app.setErrorHandler(answerError);
   for (const route of routes) register(app, route, admission);
   return app;
+}
+
+/** What accounts manage of their own. */
+function managementRoutes(deps: ServerDeps, closing: Closing): readonly Route[] {
+  const { managedMirrors, managedSenders, sending } = deps;
+  const those = { ...deps, closing };
+  return [
+    ...(managedMirrors === undefined ? [] : mirrorRoutes(managedMirrors, those)),
+    ...(managedSenders === undefined || sending === undefined ? [] : senderRoutes(managedSenders, sending, those)),
+  ];
 }
 
 function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): FastifyInstance {

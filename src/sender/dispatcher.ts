@@ -1,5 +1,5 @@
 import { Compile } from 'typebox/compile';
-import type { EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
 import { nextWithin } from '../domain/outgoing.ts';
 import { deliveryErrorNamed, statusNamed } from '../domain/registry.ts';
 import { Unavailable } from '../failures.ts';
@@ -85,11 +85,11 @@ export class Dispatcher {
   }
 
   /** Pages that are not sending, and why. */
-  paused(): readonly { readonly sender: string; readonly reason: string }[] {
+  paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[] {
     return [...this.#pacers].flatMap(([key, pacer]) => {
       const reason = pacer.paused();
-      const [, sender = '']: readonly string[] = JSON.parse(key);
-      return reason === undefined ? [] : [{ sender, reason }];
+      const [account, sender]: readonly [AccountId, string] = JSON.parse(key);
+      return reason === undefined ? [] : [{ account, sender, reason }];
     });
   }
 

@@ -90,7 +90,7 @@ export class Sender {
     while (await outbox.dropBefore(clock() - keptMs));
   }
 
-  paused(): readonly { readonly sender: string; readonly reason: string }[] {
+  paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[] {
     return this.#dispatcher.paused();
   }
 

@@ -75,6 +75,7 @@ describe('loadConfig', () => {
       mirrorAccount: 'default',
       mirrorRequestsPerMinute: 60,
       mirrorSinceMs: 172_800_000,
+      mirrorHosts: ['api.infobip.com'],
     });
   });
 

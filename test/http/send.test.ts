@@ -17,7 +17,7 @@ const message = {
 class Taken implements Sending {
   readonly messages: (Outgoing & { readonly account: AccountId })[] = [];
   failure: Error | undefined;
-  readonly paused = () => [{ sender: 'page-1', reason: 'Graph error 190' }];
+  readonly paused = () => [{ account: 1, sender: 'page-1', reason: 'Graph error 190' }];
 
   async accept(account: AccountId, messages: readonly Outgoing[]) {
     if (this.failure !== undefined) throw this.failure;

@@ -39,7 +39,7 @@ async function ready({ store, sending }: Deps): Promise<string> {
   return JSON.stringify({
     status: 'ready',
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
-    ...(sending !== undefined && { pausedSenders: sending.paused() }),
+    ...(sending !== undefined && { pausedSenders: sending.paused().map(({ sender, reason }) => ({ sender, reason })) }),
   });
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { allows } from '../../accounts/authenticator.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { accepts, addVary } from '../compression.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -26,27 +27,36 @@ export const pagePolicy = [
 
 const yearS = 31_536_000;
 
-type Deps = Pick<ServerDeps, 'page'> & { readonly passes: PagePasses };
+type Deps = Pick<ServerDeps, 'page' | 'sending' | 'managedMirrors' | 'managedSenders'> & {
+  readonly passes: PagePasses;
+};
 
 /**
  * `GET /`, `/icon.svg` and `/assets/…`: the page, open to everybody, who then signs in. `POST /page/pass`: what the page
- * asks for then, once in a while, so that looking has a budget of its own.
+ * asks for then, once in a while, so that looking has a budget of its own; it also says what there is to be offered.
  */
-export function pageRoutes({ page, passes }: Deps): readonly Route[] {
+export function pageRoutes(deps: Deps): readonly Route[] {
+  const { page } = deps;
   const pass: Route = {
     method: 'POST',
     path: '/page/pass',
     access: { scope: 'messenger:logs:read', budget: 'reads' },
-    answer: (call: Call) => issue(call, passes),
+    answer: (call: Call) => issue(call, deps),
   };
   if (page === undefined) return [{ method: 'GET', path: '/', answer: async () => notBuilt() }, pass];
   return [...files(page), pass];
 }
 
-async function issue({ request }: Call, passes: PagePasses): Promise<string> {
+async function issue({ principal, request }: Call, deps: Deps): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
-  const { pass, expiresInMs } = passes.issue(request.headers.authorization ?? '');
-  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000 });
+  const { pass, expiresInMs } = deps.passes.issue(request.headers.authorization ?? '');
+  const manages = allows(principal, 'messenger:manage') && Object.keys(principal.binding).length === 0;
+  const offers = {
+    sources: manages && deps.managedMirrors !== undefined,
+    senders: manages && deps.managedSenders !== undefined,
+    sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),
+  };
+  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000, account: principal.account.name, offers });
 }
 
 function files(page: PageFiles): readonly Route[] {

@@ -1,0 +1,66 @@
+import { isRecord } from './errors.ts';
+import type { Price } from './types.ts';
+
+/** A log of another side that the account keeps, and how far it is. Dates are texts that `new Date` reads. */
+export type Mirror = {
+  readonly name: string;
+  readonly from: string;
+  readonly createdAt: string;
+  readonly requestsPerMinute: number;
+  readonly state: 'starting' | 'catching up' | 'following' | 'in trouble' | 'paused';
+  /** Why it rests, or what failed last. */
+  readonly reason?: string;
+  /** How far the newest that is read is behind now. */
+  readonly lagMs?: number;
+  readonly newestSentAt?: string;
+  /** How far back what is still to be read begins. */
+  readonly unreadSince?: string;
+  readonly answeredAt?: string;
+  /** In the last minute. */
+  readonly requestsUsed: number;
+  readonly requestsLeft: number;
+  /** Messages whose status is not final, which are asked for again. */
+  readonly followed: number;
+  readonly gaps: readonly { readonly from: string; readonly to: string; readonly reason: string }[];
+  readonly recorded: number;
+  readonly changed: number;
+  readonly refused: number;
+  readonly unsettled: number;
+};
+
+/** A page that the account sends over. */
+export type Sender = {
+  readonly page: string;
+  readonly name?: string;
+  readonly price?: Price;
+  readonly changedAt: string;
+  /** Why it cannot send now. */
+  readonly paused?: string;
+};
+
+function isMirror(value: unknown): value is Mirror {
+  return (
+    isRecord(value) &&
+    ['name', 'from', 'state', 'createdAt'].every(name => typeof value[name] === 'string') &&
+    ['requestsPerMinute', 'requestsUsed', 'requestsLeft', 'followed'].every(name => typeof value[name] === 'number') &&
+    Array.isArray(value.gaps)
+  );
+}
+
+function isSender(value: unknown): value is Sender {
+  return isRecord(value) && typeof value.page === 'string' && typeof value.changedAt === 'string';
+}
+
+/** Of an answer to `GET /manage/1/mirrors`; `undefined` when it is none. */
+export function readMirrors(answer: unknown): readonly Mirror[] | undefined {
+  return isRecord(answer) && Array.isArray(answer.mirrors) && answer.mirrors.every(isMirror)
+    ? answer.mirrors
+    : undefined;
+}
+
+/** Of an answer to `GET /manage/1/senders`; `undefined` when it is none. */
+export function readSenders(answer: unknown): readonly Sender[] | undefined {
+  return isRecord(answer) && Array.isArray(answer.senders) && answer.senders.every(isSender)
+    ? answer.senders
+    : undefined;
+}

@@ -1,0 +1,101 @@
+import { randomInt } from 'node:crypto';
+import type { AccountId } from '../../domain/message.ts';
+import type { MirrorFigures } from '../../mirror/figures.ts';
+import type { Mirrors } from '../../mirror/mirrors.ts';
+import { type Mirror, MirrorError } from '../../mirror/rows.ts';
+import { formatDateTime } from '../../wire/date-time.ts';
+import { present } from '../../wire/present.ts';
+import { ApiError } from '../errors.ts';
+import type { Route } from '../route.ts';
+import { type ManagingDeps, managed } from './managing.ts';
+import { newMirrorSchema, resumedMirrorSchema, type ShownMirror } from './schemas.ts';
+
+/** The mirrors of a server, as an account manages its own. */
+export type ManagedMirrors = {
+  readonly mirrors: Pick<Mirrors, 'add' | 'list' | 'pause' | 'resume' | 'remove'>;
+  /** As they are now. */
+  readonly figures: (mirror: Mirror) => Promise<MirrorFigures>;
+  /** Hosts whose logs may be mirrored; those below them may too. */
+  readonly hosts: readonly string[];
+};
+
+const hourMs = 3_600_000;
+const path = '/manage/1/mirrors';
+
+/** `/manage/1/mirrors…`: what fills an account from another log. Keys to other logs go in and never come out. */
+export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps): readonly Route[] {
+  const { mirrors, figures, hosts } = managedMirrors;
+  const own = async (account: AccountId, name: string) => {
+    const found = (await mirrors.list()).find(one => one.account === account && one.name === name);
+    if (found === undefined) throw new ApiError('E404');
+    return found;
+  };
+  const told = async (account: AccountId, name: string) => shown(await figures(await own(account, name)));
+  return [
+    managed('GET', path, deps, async ({ account }) => {
+      const those = (await mirrors.list()).filter(one => one.account === account);
+      return { mirrors: await Promise.all(those.map(async one => shown(await figures(one)))) };
+    }),
+    managed('POST', path, deps, async ({ account, body }) => {
+      const { from, key, name, requestsPerMinute, sinceHours } = await body(newMirrorSchema);
+      checkHost(from, hosts);
+      const sinceMs = sinceHours === undefined ? undefined : sinceHours * hourMs;
+      const request = { account, from, key, name: unheardName(name ?? new URL(from).hostname.split('.')[0] ?? '') };
+      const made = await mirrors.add({ ...request, ...present({ requestsPerMinute, sinceMs }) });
+      return told(account, made.name);
+    }),
+    managed('POST', `${path}/:name/pause`, deps, async ({ account, named }) => {
+      const { name } = await own(account, named('name'));
+      await mirrors.pause(name, 'paused on the page');
+      return told(account, name);
+    }),
+    managed('POST', `${path}/:name/resume`, deps, async ({ account, named, body }) => {
+      const { name } = await own(account, named('name'));
+      const { key } = await body(resumedMirrorSchema);
+      await mirrors.resume(name, key);
+      return told(account, name);
+    }),
+    managed('DELETE', `${path}/:name`, deps, async ({ account, named }) => {
+      await mirrors.remove((await own(account, named('name'))).name);
+      return undefined;
+    }),
+  ];
+}
+
+/** Whoever may manage one account must not have the server call hosts that only it can reach. */
+function checkHost(from: string, hosts: readonly string[]): void {
+  const url = URL.canParse(from) ? new URL(from) : undefined;
+  const isKnown = hosts.some(
+    host => url?.host === host || url?.hostname === host || url?.hostname.endsWith(`.${host}`),
+  );
+  if (isKnown) return;
+  const allowed = hosts.length === 0 ? 'none is allowed' : hosts.join(', ');
+  throw new MirrorError(
+    `"${from}" is not at a host that may be mirrored from here (SENTLOG_MIRROR_HOSTS: ${allowed}); the operator can add it by \`sentlog mirrors add\``,
+  );
+}
+
+/** All mirrors of a server have names of their own: one that was taken would tell of another account's mirror. */
+function unheardName(name: string): string {
+  return `${name}-${randomInt(36 ** 5)
+    .toString(36)
+    .padStart(5, '0')}`;
+}
+
+function shown({ mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures }: MirrorFigures): ShownMirror {
+  const { skewMs: _, ...others } = figures;
+  const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
+  return {
+    name: mirror.name,
+    from: mirror.from,
+    createdAt: formatDateTime(mirror.createdAt),
+    requestsPerMinute: mirror.requestsPerMinute,
+    ...others,
+    ...present({
+      newestSentAt: date(newestSentAt),
+      unreadSince: date(unreadSince),
+      answeredAt: date(answeredAt),
+    }),
+    gaps: gaps.map(({ from, until, reason }) => ({ from: formatDateTime(from), to: formatDateTime(until), reason })),
+  };
+}

@@ -1,0 +1,111 @@
+import type { TSchema } from 'typebox';
+import type { ErrorCode } from '../errors.ts';
+import {
+  checkedSenderSchema,
+  mirrorSchema,
+  mirrorsSchema,
+  newMirrorSchema,
+  newSenderSchema,
+  resumedMirrorSchema,
+  senderSchema,
+  sendersSchema,
+} from './schemas.ts';
+
+/** How the document writes what all its operations have. */
+export type Writing = {
+  readonly answer: (description: string, content: object) => object;
+  readonly jsonContent: (schema: object) => object;
+  readonly errors: (...codes: ErrorCode[]) => object;
+  readonly security: (scopes: readonly string[]) => object[];
+};
+
+type Operation = {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly body?: TSchema;
+  /** Nothing is answered when absent. */
+  readonly answered?: TSchema;
+};
+
+const named = (name: string) => ({ name, in: 'path', required: true, schema: { type: 'string' } });
+
+/** The operations under `/manage/1`. */
+export function managementPaths(writing: Writing): object {
+  const operation = (parameters: readonly object[], it: Operation) => operationOf(writing, parameters, it);
+  const [name, page] = [[named('name')], [named('page')]];
+  return {
+    '/manage/1/mirrors': {
+      get: operation([], { operationId: 'getMirrors', summary: 'The mirrors of the account', answered: mirrorsSchema }),
+      post: operation([], {
+        operationId: 'addMirror',
+        summary: 'Keeps another log in the account',
+        description:
+          'Its key is kept encrypted and never shown. What the mirror is called begins with the name that is given.',
+        body: newMirrorSchema,
+        answered: mirrorSchema,
+      }),
+    },
+    '/manage/1/mirrors/{name}': {
+      delete: operation(name, { operationId: 'removeMirror', summary: 'Removes a mirror; what it kept stays' }),
+    },
+    '/manage/1/mirrors/{name}/pause': {
+      post: operation(name, { operationId: 'pauseMirror', summary: 'Lets a mirror rest', answered: mirrorSchema }),
+    },
+    '/manage/1/mirrors/{name}/resume': {
+      post: operation(name, {
+        operationId: 'resumeMirror',
+        summary: 'Lets a mirror go on, with another key if one is given',
+        body: resumedMirrorSchema,
+        answered: mirrorSchema,
+      }),
+    },
+    '/manage/1/senders': {
+      get: operation([], {
+        operationId: 'getSenders',
+        summary: 'The pages that the account sends over',
+        answered: sendersSchema,
+      }),
+      post: operation([], {
+        operationId: 'addSender',
+        summary: 'Lets the account send over a page, or changes how',
+        description: 'Its token and the secret of its app are kept encrypted and never shown.',
+        body: newSenderSchema,
+        answered: senderSchema,
+      }),
+    },
+    '/manage/1/senders/{page}': {
+      delete: operation(page, {
+        operationId: 'removeSender',
+        summary: 'Lets the account no longer send over a page; messages that wait for it fail',
+      }),
+    },
+    '/manage/1/senders/{page}/check': {
+      post: operation(page, {
+        operationId: 'checkSender',
+        summary: 'Asks Meta whether a page can be used with its token',
+        answered: checkedSenderSchema,
+      }),
+    },
+  };
+}
+
+function operationOf(writing: Writing, parameters: readonly object[], it: Operation): object {
+  const { answer, errors, jsonContent, security } = writing;
+  const { operationId, summary, description, body, answered } = it;
+  const bodyCodes: ErrorCode[] = body === undefined ? [] : ['E408', 'E413', 'E415'];
+  return {
+    operationId,
+    summary,
+    ...(description !== undefined && { description }),
+    security: security(['messenger:manage']),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body !== undefined && { requestBody: { required: true, content: jsonContent(body) } }),
+    responses: {
+      ...(answered === undefined
+        ? { 204: { description: 'Done.' } }
+        : { 200: answer('How it is now.', jsonContent(answered)) }),
+      ...errors('E400', 'E401', 'E403', 'E404', ...bodyCodes, 'E429', 'E500', 'E503'),
+    },
+  };
+}

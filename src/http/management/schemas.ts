@@ -1,0 +1,100 @@
+import Type, { type Static } from 'typebox';
+import { dateTimeRule } from '../../wire/date-time.ts';
+
+// Each description of what is asked for says what the value must be: a violation reads it after "must be".
+const line = (charsMax: number) =>
+  Type.String({
+    minLength: 1,
+    maxLength: charsMax,
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$',
+    description: `a text of 1 to ${charsMax} characters without control characters`,
+  });
+const whole = (min: number, max: number) =>
+  Type.Integer({ minimum: min, maximum: max, description: `a whole number from ${min} to ${max}` });
+const object = { description: 'an object', additionalProperties: false };
+const dateTime = Type.String({ description: dateTimeRule });
+
+const key = Type.String({
+  minLength: 1,
+  maxLength: 1024,
+  pattern: '^[\\x21-\\x7e]*$',
+  description: 'one line of printable characters without spaces',
+});
+
+export const newMirrorSchema = Type.Object(
+  {
+    from: line(2048),
+    key,
+    name: Type.Optional(line(50)),
+    requestsPerMinute: Type.Optional(whole(1, 600)),
+    sinceHours: Type.Optional(whole(1, 48)),
+  },
+  object,
+);
+
+export const resumedMirrorSchema = Type.Object({ key: Type.Optional(key) }, object);
+
+export const mirrorSchema = Type.Object(
+  {
+    name: Type.String(),
+    from: Type.String(),
+    createdAt: dateTime,
+    requestsPerMinute: Type.Integer(),
+    state: Type.Enum(['starting', 'catching up', 'following', 'in trouble', 'paused']),
+    reason: Type.Optional(Type.String({ description: 'Why it rests, or what failed last.' })),
+    lagMs: Type.Optional(Type.Integer({ description: 'How far the newest that is read is behind now.' })),
+    newestSentAt: Type.Optional(dateTime),
+    unreadSince: Type.Optional(dateTime),
+    answeredAt: Type.Optional(dateTime),
+    requestsUsed: Type.Integer({ description: 'In the last minute.' }),
+    requestsLeft: Type.Integer(),
+    followed: Type.Integer({ description: 'Messages that are asked for again, since their status is not final.' }),
+    gaps: Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }, object)),
+    recorded: Type.Integer(),
+    changed: Type.Integer(),
+    refused: Type.Integer(),
+    unsettled: Type.Integer({ description: 'Messages that left the other side before their status was final.' }),
+  },
+  object,
+);
+export const mirrorsSchema = Type.Object({ mirrors: Type.Array(mirrorSchema) }, object);
+
+export const priceSchema = Type.Object(
+  {
+    pricePerMessage: Type.Number({ minimum: 0, format: 'double', description: 'a number of at least 0' }),
+    currency: Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' }),
+  },
+  object,
+);
+
+export const newSenderSchema = Type.Object(
+  {
+    page: Type.String({ pattern: '^[0-9]{1,64}$', description: 'the id of a page: digits' }),
+    name: Type.Optional(line(255)),
+    token: Type.String({ ...key, maxLength: 2048 }),
+    appSecret: Type.String({ ...key, maxLength: 2048 }),
+    price: Type.Optional(priceSchema),
+  },
+  object,
+);
+
+export const senderSchema = Type.Object(
+  {
+    page: Type.String(),
+    name: Type.Optional(Type.String()),
+    price: Type.Optional(priceSchema),
+    changedAt: dateTime,
+    paused: Type.Optional(Type.String({ description: 'Why it cannot send now.' })),
+  },
+  object,
+);
+export const sendersSchema = Type.Object({ senders: Type.Array(senderSchema) }, object);
+export const checkedSenderSchema = Type.Object(
+  { page: Type.String(), failure: Type.Optional(Type.String({ description: 'Absent when it can be used.' })) },
+  object,
+);
+
+export type NewMirror = Static<typeof newMirrorSchema>;
+export type ShownMirror = Static<typeof mirrorSchema>;
+export type NewSender = Static<typeof newSenderSchema>;
+export type ShownSender = Static<typeof senderSchema>;

@@ -1,0 +1,55 @@
+import type { AccountId } from '../../domain/message.ts';
+import type { SenderPage } from '../../senders/rows.ts';
+import type { Senders } from '../../senders/senders.ts';
+import { formatDateTime } from '../../wire/date-time.ts';
+import { present } from '../../wire/present.ts';
+import type { Sending } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import type { Route } from '../route.ts';
+import { type ManagingDeps, managed } from './managing.ts';
+import { newSenderSchema, type ShownSender } from './schemas.ts';
+
+/** The pages that messages go out over, as an account manages its own. */
+export type ManagedSenders = {
+  readonly senders: Pick<Senders, 'add' | 'list' | 'remove'>;
+  /** Why a page cannot be used with its token; `undefined` when it can. */
+  readonly check: (sender: SenderPage) => Promise<string | undefined>;
+};
+
+const path = '/manage/1/senders';
+
+/** `/manage/1/senders…`: the pages that an account sends over. Tokens and secrets go in and never come out. */
+export function senderRoutes(
+  { senders, check }: ManagedSenders,
+  sending: Pick<Sending, 'paused'>,
+  deps: ManagingDeps,
+): readonly Route[] {
+  const those = async (account: AccountId) => (await senders.list()).filter(one => one.account === account);
+  const own = async (account: AccountId, page: string) => {
+    const found = (await those(account)).find(one => one.page === page);
+    if (found === undefined) throw new ApiError('E404');
+    return found;
+  };
+  const told = (sender: SenderPage) => shown(sender, sending);
+  return [
+    managed('GET', path, deps, async ({ account }) => ({ senders: (await those(account)).map(told) })),
+    managed('POST', path, deps, async ({ account, body }) => {
+      const sender = await body(newSenderSchema);
+      await senders.add({ account, ...sender });
+      return told(await own(account, sender.page));
+    }),
+    managed('POST', `${path}/:page/check`, deps, async ({ account, named }) => {
+      const sender = await own(account, named('page'));
+      return { page: sender.page, ...present({ failure: await check(sender) }) };
+    }),
+    managed('DELETE', `${path}/:page`, deps, async ({ account, named }) => {
+      await senders.remove(account, (await own(account, named('page'))).page);
+      return undefined;
+    }),
+  ];
+}
+
+function shown({ account, page, name, price, changedAt }: SenderPage, sending: Pick<Sending, 'paused'>): ShownSender {
+  const paused = sending.paused().find(one => one.account === account && one.sender === page)?.reason;
+  return { page, changedAt: formatDateTime(changedAt), ...present({ name, price, paused }) };
+}

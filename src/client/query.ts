@@ -1,4 +1,8 @@
+import { listValue } from '../wire/list-text.ts';
 import type { LogsFilter, LogsQuery } from './types.ts';
+
+/** Parameters that are lists, where a comma would divide a value. */
+const lists = ['bulkId', 'messageId', 'campaignReferenceId'];
 
 /** The query string of a filter or query; parameters that are not given are left out. */
 export function queryOf(query: LogsQuery): URLSearchParams {
@@ -6,7 +10,7 @@ export function queryOf(query: LogsQuery): URLSearchParams {
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
     if (value instanceof Date) parameters.append(name, dateText(value));
-    else if (Array.isArray(value)) for (const one of value) parameters.append(name, String(one));
+    else if (lists.includes(name)) for (const one of [value].flat()) parameters.append(name, listValue(String(one)));
     else parameters.append(name, String(value));
   }
   return parameters;

@@ -1,6 +1,6 @@
 import type { StatusGroupName } from '../domain/registry.ts';
 
-/** Which logs are asked for; all given conditions must hold. A list means one of. */
+/** Which logs are asked for; all given conditions must hold. A list means one of; a text is one value, commas and all. */
 export type LogsFilter = {
   readonly sender?: string | undefined;
   readonly destination?: string | undefined;

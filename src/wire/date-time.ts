@@ -11,17 +11,20 @@ const dayMs = 86_400_000;
 const minuteMs = 60_000;
 const monthDays: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const offsetHoursMax = 18;
+const colon = 0x3a;
+/** Where the seconds of a date-time begin with their colon. */
+const secondsAt = 16;
 
 /**
  * The moment a date-time such as `2020-02-22T17:42:05.390+01:00` means, cut to the millisecond; `undefined` when it is
- * not one. The offset is `Z`, `+01`, `+0100` or `+01:00`, and must be there. A space stands for a `+` that a URL
- * decoder has eaten.
+ * not one. Seconds may be missing, since Java leaves them out when they are 0; `T` and `Z` may be small. The offset is `Z`,
+ * `+01`, `+0100` or `+01:00`, and must be there. A space stands for a `+` that a URL decoder has eaten.
  */
 export function parseDateTime(text: string): EpochMs | undefined {
   const day = daysSinceEpoch(text);
   const time = timeOfDayMs(text);
   if (day === undefined || time === undefined) return undefined;
-  const fractionEnd = endOfFraction(text);
+  const fractionEnd = text.charCodeAt(secondsAt) === colon ? endOfFraction(text) : secondsAt;
   let fractionMs = 0;
   for (let at = 20, weight = 100; at < fractionEnd && at < 23; at++, weight /= 10)
     fractionMs += (text.charCodeAt(at) - 0x30) * weight;
@@ -48,12 +51,12 @@ function daysSinceEpoch(text: string): number | undefined {
   return era * 146_097 + yearOfEra * 365 + (yearOfEra >> 2) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
 }
 
-/** `THH:mm:ss` after the date. */
+/** `THH:mm` after the date, and `:ss` after that where there is a colon. */
 function timeOfDayMs(text: string): number | undefined {
   const hour = twoDigits(text, 11);
   const minute = twoDigits(text, 14);
-  const second = twoDigits(text, 17);
-  if (text.charCodeAt(10) !== 0x54 || text.charCodeAt(13) !== 0x3a || text.charCodeAt(16) !== 0x3a) return undefined;
+  const second = text.charCodeAt(secondsAt) === colon ? twoDigits(text, 17) : 0;
+  if ((text.charCodeAt(10) | 0x20) !== 0x74 || text.charCodeAt(13) !== colon) return undefined;
   if (!(hour <= 23 && minute <= 59 && second <= 59)) return undefined;
   return hour * 3_600_000 + minute * 60_000 + second * 1000;
 }
@@ -62,12 +65,12 @@ function timeOfDayMs(text: string): number | undefined {
 function offsetMs(text: string, at: number): number | undefined {
   const sign = text.charCodeAt(at);
   const rest = text.length - at;
-  if (sign === 0x5a) return rest === 1 ? 0 : undefined;
+  if ((sign | 0x20) === 0x7a) return rest === 1 ? 0 : undefined;
   if (sign !== 0x2b && sign !== 0x2d && sign !== 0x20) return undefined;
   const hours = twoDigits(text, at + 1);
   let minutes = 0;
   if (rest === 5) minutes = twoDigits(text, at + 3);
-  else if (rest === 6 && text.charCodeAt(at + 3) === 0x3a) minutes = twoDigits(text, at + 4);
+  else if (rest === 6 && text.charCodeAt(at + 3) === colon) minutes = twoDigits(text, at + 4);
   else if (rest !== 3) return undefined;
   if (!(hours <= offsetHoursMax && minutes <= 59)) return undefined;
   return (hours * 60 + minutes) * (sign === 0x2d ? -60_000 : 60_000);

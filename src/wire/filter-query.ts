@@ -51,7 +51,8 @@ export function parseLogsQuery(
   const isFilterSound = query.violations.length === flawsBefore;
   const limit = query.integer('limit', 1, limits.pageLogsMax) ?? limits.pageLogsDefault;
   const useCursor = query.flag('useCursor') ?? false;
-  const cursor = query.text('cursor');
+  // Empty, where a walk is asked for, it is what a client has before its first page.
+  const cursor = useCursor && query.isEmpty('cursor') ? undefined : query.text('cursor');
   const flaw = cursor !== undefined && isFilterSound ? cursorFlaw(cursor, filter) : undefined;
   if (flaw !== undefined) query.refuse('cursor', flaw);
   if (query.violations.length > 0) return { violations: query.violations };
@@ -81,7 +82,8 @@ export function parseStreamQuery(raw: string): Parsed<StreamQuery> {
   const query = new QueryReader(raw, streamsParameters);
   // Held and asked as long as somebody listens, and by many at once.
   const filter = readFilter(query, limits.idListCharsMax);
-  const lastEventId = query.text('lastEventId');
+  // A listener that has no id yet may send an empty one.
+  const lastEventId = query.isEmpty('lastEventId') ? undefined : query.text('lastEventId');
   if (query.violations.length > 0) return { violations: query.violations };
   return { value: { filter, ...(lastEventId !== undefined && { lastEventId }) } };
 }
@@ -95,20 +97,30 @@ export function parseEmptyQuery(raw: string): Parsed<undefined> {
 /** The filter that every way of reading shares. */
 function readFilter(query: QueryReader, campaignsCharsMax?: number): Filter {
   return present({
-    sender: query.text('sender'),
-    destination: query.text('destination'),
+    sender: query.number('sender'),
+    destination: query.number('destination'),
     bulkIds: query.list('bulkId', limits.idListCharsMax),
     messageIds: query.list('messageId', limits.idListCharsMax),
     generalStatus: query.choice('generalStatus', statusGroupNames),
     sentSince: query.dateTime('sentSince'),
-    sentUntil: earlier(query.dateTime('sentUntil'), query.dateTime('sentBefore')),
+    sentUntil: upperBound(query),
     entityId: query.text('entityId'),
     applicationId: query.text('applicationId'),
     campaignReferenceIds: query.list('campaignReferenceId', campaignsCharsMax),
   });
 }
 
-/** The vendor's page names `sentBefore` once for `sentUntil`; both given, the earlier one holds. */
-function earlier(a: EpochMs | undefined, b: EpochMs | undefined): EpochMs | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+/**
+ * The vendor's page names `sentBefore` once. Alone it is what its name says. Beside `sentUntil` it stands for `sentSince`
+ * on a sister call of the vendor: whichever was meant, taking it for the other would answer the wrong half.
+ */
+function upperBound(query: QueryReader): EpochMs | undefined {
+  const before = query.dateTime('sentBefore');
+  const until = query.dateTime('sentUntil');
+  if (before !== undefined && until !== undefined)
+    query.refuse(
+      'sentBefore',
+      'cannot be told apart from sentUntil: use sentSince for the lower bound, sentUntil for the upper',
+    );
+  return until ?? before;
 }

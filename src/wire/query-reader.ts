@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { EpochMs, Violation } from '../domain/message.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
+import { valuesIn } from './list-text.ts';
 import { shownName, unknownName } from './nearest.ts';
 import { violationsToldMax } from './parsed.ts';
 
@@ -41,6 +42,20 @@ export class QueryReader {
     this.#violations.push({ property: shownName(property), violation: words });
   }
 
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** The values of a parameter, as they came. */
+  all(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+
+  /** Whether a parameter stands there with nothing behind its `=`. */
+  isEmpty(name: string): boolean {
+    return this.#values.get(name)?.[0] === '';
+  }
+
   text(name: string): string | undefined {
     const [value] = this.#values.get(name) ?? [];
     if (value === undefined) return undefined;
@@ -49,11 +64,16 @@ export class QueryReader {
     return value;
   }
 
+  /** As `text`, of a number in international form: a blank before a digit was a `+` once, as in a date-time. */
+  number(name: string): string | undefined {
+    return this.text(name)?.replace(/^ (?=\d)/, '+');
+  }
+
   /** All values of a parameter, whether it was repeated or they stand in it with commas. */
   list(name: string, charsMax = Number.POSITIVE_INFINITY): readonly string[] | undefined {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
-    const values = given.flatMap(value => value.split(',')).filter(value => value !== '');
+    const values = given.flatMap(valuesIn);
     if (values.length === 0) return this.#refused(name, 'must not be empty');
     if (values.some(value => controlCharacter.test(value)))
       return this.#refused(name, 'must not contain control characters');
@@ -94,7 +114,7 @@ export class QueryReader {
     const equals = part.indexOf('=');
     const name = decoded(equals < 0 ? part : part.slice(0, equals));
     const value = equals < 0 ? '' : decoded(part.slice(equals + 1));
-    const plain = name?.endsWith('[]') ? name.slice(0, -2) : name;
+    const plain = name?.replace(/\[\d{0,9}\]$/, '');
     if (name === undefined || plain === undefined)
       return this.refuse('query', 'has a name that is not percent-encoded UTF-8');
     const parameter = known.get(plain);

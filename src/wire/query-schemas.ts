@@ -7,7 +7,8 @@ const oneOf = (description: string) => Type.Array(Type.String({ minLength: 1 }),
 const dateTime = (description: string) =>
   Type.String({ description, examples: ['2020-02-22T17:42:05.390+01:00', '2020-02-22T16:42:05.390Z'] });
 
-const listForms = 'Comma-separated, repeated, or as `name[]`.';
+const listForms =
+  'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count.';
 
 /** The parameters of every call that reads logs, in the order of the vendor's page. */
 export const filterParameters = {
@@ -18,7 +19,7 @@ export const filterParameters = {
   generalStatus: Type.Enum([...statusGroupNames], { description: 'The group of the status.' }),
   sentSince: dateTime('Sent at this moment or later.'),
   sentUntil: dateTime('Sent before this moment.'),
-  sentBefore: dateTime('Another name of `sentUntil`; both given, the earlier one holds.'),
+  sentBefore: dateTime('Another name of `sentUntil`; not beside it.'),
   entityId: text('Entity, exact match.'),
   applicationId: text('Application, exact match.'),
   campaignReferenceId: oneOf(`One of these campaign references. ${listForms}`),

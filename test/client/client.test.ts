@@ -74,7 +74,7 @@ describe('logs', () => {
       cursor: 'c',
     });
     expect(calls[0]?.url.href).toBe(
-      'https://log.example/base/messenger/1/logs?sender=%2B44+1&destination=d&bulkId=a%2Cb&bulkId=c&messageId=m' +
+      'https://log.example/base/messenger/1/logs?sender=%2B44+1&destination=d&bulkId=a%5C%2Cb&bulkId=c&messageId=m' +
         '&generalStatus=DELIVERED&sentSince=2026-03-01T12%3A00%3A00.005%2B0000' +
         '&sentUntil=2026-03-02T12%3A00%3A00.005%2B01%3A00&entityId=e&campaignReferenceId=x&limit=7&useCursor=true&cursor=c',
     );

@@ -22,6 +22,7 @@ describe('parseDateTime', () => {
     '2020-02-22T16:42:05.39Z',
     '2020-02-22T16:42:05.3909Z',
     '2020-02-22T16:42:05.390999999Z',
+    '2020-02-22t16:42:05.390z',
   ])('%s → the moment', text => {
     expect(parseDateTime(text)).toBe(moment);
   });
@@ -35,6 +36,13 @@ describe('parseDateTime', () => {
   ])('%s → %i ms after the second', (text, milliseconds) => {
     expect(parseDateTime(text)).toBe(Date.UTC(2020, 1, 22, 16, 42, 5, milliseconds));
   });
+
+  test.each(['2026-11-28T21:00Z', '2026-11-28t22:00+01:00', '2026-11-28T22:00 0100', '2026-11-28T20:00-01'])(
+    '%s → seconds of 0',
+    text => {
+      expect(parseDateTime(text)).toBe(Date.UTC(2026, 10, 28, 21));
+    },
+  );
 
   test.each([
     ['no offset', '2020-02-22T17:42:05.390'],
@@ -55,9 +63,10 @@ describe('parseDateTime', () => {
     ['something after the offset', '2020-01-01T00:00:00Z '],
     ['something before the year', ' 2020-01-01T00:00:00Z'],
     ['a space between date and time', '2020-01-01 00:00:00Z'],
-    ['a lower-case t', '2020-01-01t00:00:00Z'],
     ['a comma before the fraction', '2020-01-01T00:00:00,5Z'],
-    ['no seconds', '2020-01-01T00:00Z'],
+    ['no seconds, but their colon', '2020-01-01T00:00:Z'],
+    ['a fraction without seconds', '2020-01-01T00:00.5Z'],
+    ['no minutes', '2020-01-01T00Z'],
     ['the year 0', '0000-12-31T23:59:59Z'],
     ['the year 0 in UTC', '0001-01-01T00:00:00+00:01'],
     ['the year 10000 in UTC', '9999-12-31T23:59:59-00:01'],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseEmptyQuery, parseExportQuery, parseLogsQuery } from '../../src/wire/filter-query.ts';
+import { listValue } from '../../src/wire/list-text.ts';
 import { anyText } from '../support/any-text.ts';
 
 function asked(raw: string) {
@@ -43,6 +44,9 @@ describe('parseLogsQuery', () => {
     'bulkId=a,b&bulkId[]=a',
     'bulkId=,a,,b,',
     'bulkId=&bulkId=a&bulkId=b',
+    'bulkId[0]=a&bulkId[1]=b',
+    'bulkId%5B0%5D=a&bulkId[17]=b,a&bulkId=b',
+    'bulkId=+a+,%20%20b%20',
   ])('%s → one of a and b', raw => {
     expect(asked(raw).filter).toEqual({ bulkIds: ['a', 'b'] });
   });
@@ -67,6 +71,11 @@ describe('parseLogsQuery', () => {
     ['sender=44113496000', { sender: '44113496000' }],
     ['destination=a%20b', { destination: 'a b' }],
     ['destination=a+b', { destination: 'a b' }],
+    ['destination=+447900900123', { destination: '+447900900123' }],
+    ['sender=%20447900900123', { sender: '+447900900123' }],
+    ['sender=+Shop', { sender: ' Shop' }],
+    ['entityId=+1', { entityId: ' 1' }],
+    ['campaignReferenceId=Black%20Friday%5C,+2026', { campaignReferenceIds: ['Black Friday, 2026'] }],
     ['sender=%2B44', { sender: '+44' }],
     ['sender=a=b', { sender: 'a=b' }],
     ['sender=%C3%A9', { sender: 'é' }],
@@ -79,13 +88,38 @@ describe('parseLogsQuery', () => {
     expect(asked(raw).filter).toEqual(filter);
   });
 
-  test('sentBefore → the bound of sentUntil; both → the earlier one', () => {
+  test('sentBefore → the bound of sentUntil; both → a violation that names the two bounds', () => {
     const early = '2020-02-22T00:00:00Z';
     const late = '2020-02-23T00:00:00Z';
-    const until = { sentUntil: Date.UTC(2020, 1, 22) };
-    expect(asked(`sentBefore=${early}`).filter).toEqual(until);
-    expect(asked(`sentBefore=${early}&sentUntil=${late}`).filter).toEqual(until);
-    expect(asked(`sentUntil=${early}&sentBefore=${late}`).filter).toEqual(until);
+    expect(asked(`sentBefore=${early}`).filter).toEqual({ sentUntil: Date.UTC(2020, 1, 22) });
+    for (const raw of [`sentBefore=${early}&sentUntil=${late}`, `sentUntil=${early}&sentBefore=${late}`])
+      expect(parseLogsQuery(raw).violations).toEqual([
+        { property: 'sentBefore', violation: expect.stringMatching(/sentSince.*sentUntil/) },
+      ]);
+  });
+
+  test.each(['bulkId', 'messageId', 'campaignReferenceId'])('%s of any values → the values', name => {
+    const value = fc
+      .string({ unit: fc.constantFrom(...', \\\\,, aé+&=%[]'), minLength: 1, maxLength: 12 })
+      .filter(text => text !== '');
+    fc.assert(
+      fc.property(fc.uniqueArray(value, { minLength: 1, maxLength: 5 }), fc.boolean(), (values, indexed) => {
+        const written = values.map(listValue).map(encodeURIComponent);
+        const raw = written.map((text, at) => `${name}${indexed ? `[${at}]` : ''}=${text}`).join('&');
+        expect(asked(raw).filter).toEqual({ [`${name}s`]: values });
+        // In one parameter a value that ends in a backslash would take the comma after it.
+        if (!values.some(text => text.endsWith('\\')))
+          expect(asked(`${name}=${written.join(' , ')}`).filter).toEqual({ [`${name}s`]: values });
+      }),
+      { seed: 11 },
+    );
+  });
+
+  test('a long run of blanks in a list → read in one pass', () => {
+    const blanks = ' '.repeat(60_000);
+    expect(asked(`campaignReferenceId=${blanks}a${blanks}b${blanks}`).filter).toEqual({
+      campaignReferenceIds: [`a${blanks}b`],
+    });
   });
 
   test('a range that ends before it begins → taken', () => {
@@ -102,6 +136,7 @@ describe('parseLogsQuery', () => {
     expect(asked('useCursor=true')).toMatchObject({ useCursor: true });
     expect(asked('useCursor=false')).toMatchObject({ useCursor: false });
     expect(asked('cursor=abc')).toMatchObject({ useCursor: true, cursor: 'abc' });
+    expect(asked('useCursor=true&cursor=')).toEqual({ filter: {}, limit: 50, useCursor: true });
   });
 
   test.each([
@@ -125,11 +160,14 @@ describe('parseLogsQuery', () => {
     ['bulkId=', ['bulkId']],
     ['bulkId=,,', ['bulkId']],
     ['bulkId=a%01', ['bulkId']],
-    ['bulkId[0]=a', ['bulkId[0]']],
+    ['bulkId[x]=a', ['bulkId[x]']],
+    ['sender[0]=a', ['sender[0]']],
+    ['bulkId=%20,+', ['bulkId']],
     ['generalStatus=delivered', ['generalStatus']],
     ['generalStatus=OK', ['generalStatus']],
     ['useCursor=yes', ['useCursor']],
     ['cursor=', ['cursor']],
+    ['useCursor=false&cursor=', ['cursor']],
     ['sentSince=2020-02-22', ['sentSince']],
     ['sentSince=2020-02-22T17:42:05.390', ['sentSince']],
     ['sentUntil=', ['sentUntil']],
@@ -153,11 +191,22 @@ describe('parseLogsQuery', () => {
     ['campaignRef', 'campaignReferenceId'],
     ['status', 'generalStatus'],
     ['curser', 'cursor'],
+    ['limt', 'limit'],
+    ['sendre', 'sender'],
   ])('the mistyped %s → a violation that names %s', (name, nearest) => {
     expect(parseLogsQuery(`${name}=x`).violations).toEqual([
       { property: name, violation: expect.stringMatching(new RegExp(`nearest is ${nearest}$`)) },
     ]);
   });
+
+  test.each(['foo', 'mcc', 'p', 'xml', 'channel', 'toString', 'from'])(
+    '%s, which is near to none → no name is proposed',
+    name => {
+      expect(parseLogsQuery(`${name}=x`).violations).toEqual([
+        { property: name, violation: 'is not a known parameter' },
+      ]);
+    },
+  );
 
   test('everything wrong at once → every violation at once', () => {
     const raw =

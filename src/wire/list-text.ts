@@ -1,0 +1,32 @@
+/**
+ * Several values as the text of one parameter: commas divide them, `\,` is a comma inside a value, and blanks around a
+ * value do not count. A blank that does, where a value begins or ends, has a `\` before it. Empty values are none.
+ */
+export function valuesIn(text: string): readonly string[] {
+  return text.split(/(?<!\\),/).flatMap(piece => {
+    const value = read(piece);
+    return value === '' ? [] : [value];
+  });
+}
+
+/** One value as it stands in such a text alone; `valuesIn` gives it back, whatever it holds. */
+export function listValue(value: string): string {
+  const begun = /^\\* /.test(value) ? `\\${value}` : value;
+  const ended = begun.endsWith(' ') ? `${begun.slice(0, -1)}\\ ` : begun;
+  return ended.replaceAll(',', '\\,');
+}
+
+function read(piece: string): string {
+  const text = trimmed(piece).replaceAll('\\,', ',');
+  const unended = text.endsWith('\\ ') ? `${text.slice(0, -2)} ` : text;
+  return /^\\+ /.test(unended) ? unended.slice(1) : unended;
+}
+
+/** Without the blanks around it. By hand: a pattern would look at a long run of blanks once for each of them. */
+function trimmed(piece: string): string {
+  let begin = 0;
+  let end = piece.length;
+  while (begin < end && piece[begin] === ' ') begin++;
+  while (end > begin && piece[end - 1] === ' ' && piece[end - 2] !== '\\') end--;
+  return piece.slice(begin, end);
+}

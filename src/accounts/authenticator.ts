@@ -35,8 +35,15 @@ export interface Authenticator {
    * those who ask for it take turns: `asker` tells them apart.
    */
   authenticate(authorization: string, asker?: string): Promise<Principal | undefined>;
-  /** OAuth 2 client credentials: the client id is a key's public part, the client secret its secret. */
-  issueToken(clientId: string, clientSecret: string): Promise<{ accessToken: string; expiresInS: number } | undefined>;
+  /**
+   * OAuth 2 client credentials: the client id is a key's public part and the client secret its secret, or they are a user
+   * name and its password. `asker` as for `authenticate`.
+   */
+  issueToken(
+    clientId: string,
+    clientSecret: string,
+    asker?: string,
+  ): Promise<{ accessToken: string; expiresInS: number } | undefined>;
   /** A session for a user name and password. */
   createSession(username: string, password: string, asker?: string): Promise<{ token: string } | undefined>;
   /** Ends the session of an `IBSSO` token; `false` when there is none. */

@@ -3,7 +3,7 @@ import type { Authenticator, Principal } from './authenticator.ts';
 import { parseAuthorization } from './authorization-header.ts';
 import { PasswordVerifier } from './passwords.ts';
 import { RowCache } from './row-cache.ts';
-import type { CredentialRows, StoredKey, StoredSession, StoredToken, StoredUser } from './rows.ts';
+import type { CredentialRows, Grant, StoredKey, StoredSession, StoredToken, StoredUser } from './rows.ts';
 import { hashSecret, isToken, type KeyParts, matchesHash, newToken, parseClient, parseKey } from './secrets.ts';
 
 export type CredentialOptions = {
@@ -62,15 +62,21 @@ export class Credentials implements Authenticator {
   async issueToken(
     clientId: string,
     clientSecret: string,
+    asker = '',
   ): Promise<{ accessToken: string; expiresInS: number } | undefined> {
     const parts = parseClient(clientId, clientSecret);
     const key = parts && (await this.#proveKey(parts));
-    if (parts === undefined || key === undefined) return undefined;
     const now = this.#options.now();
-    const expiresAt = Math.min(now + this.#options.tokenTtlMs, endOf(key));
     const accessToken = newToken();
-    const tokenHash = hashSecret(accessToken);
-    const kept = await this.#rows.keep({ kind: 'access_token', tokenHash, keyId: parts.id, expiresAt }, now);
+    const expiresAt = Math.min(
+      now + this.#options.tokenTtlMs,
+      key === undefined ? Number.POSITIVE_INFINITY : endOf(key),
+    );
+    const grant =
+      parts !== undefined && key !== undefined
+        ? ({ kind: 'access_token', tokenHash: hashSecret(accessToken), keyId: parts.id, expiresAt } as const)
+        : await this.#grantOfUser(clientId, clientSecret, asker, accessToken, expiresAt);
+    const kept = grant !== undefined && (await this.#rows.keep(grant, now));
     return kept ? { accessToken, expiresInS: Math.floor((expiresAt - now) / 1000) } : undefined;
   }
 
@@ -110,6 +116,18 @@ export class Credentials implements Authenticator {
     return undefined;
   }
 
+  /** An access token of a user is kept as a session is, by a hash that is not a session's: it is one kind alone. */
+  async #grantOfUser(
+    username: string,
+    password: string,
+    asker: string,
+    accessToken: string,
+    expiresAt: EpochMs,
+  ): Promise<Grant | undefined> {
+    const user = await this.#proveUser(username, password, asker);
+    return user && { kind: 'session', tokenHash: userTokenHash(accessToken), userId: user.id, expiresAt };
+  }
+
   async #proveUser(username: string, password: string, asker: string): Promise<StoredUser | undefined> {
     if (username.length > credentialCharsMax || password.length > credentialCharsMax) return undefined;
     // No user has such a name, and not every place where rows are kept can be asked for it.
@@ -125,16 +143,24 @@ export class Credentials implements Authenticator {
   async #proveToken(token: string): Promise<Principal | undefined> {
     if (!isToken(token)) return undefined;
     const found = await this.#tokens.get(hex(hashSecret(token)));
-    if (found === undefined || this.#options.now() >= found.expiresAt) return undefined;
+    if (found === undefined) return this.#proveGrant(userTokenHash(token));
+    if (this.#options.now() >= found.expiresAt) return undefined;
     const key = await this.#keys.get(found.keyId);
     return key !== undefined && this.#options.now() < endOf(key) ? key.principal : undefined;
   }
 
   async #proveSession(token: string): Promise<Principal | undefined> {
-    if (!isToken(token)) return undefined;
-    const session = await this.#sessions.get(hex(hashSecret(token)));
+    return isToken(token) ? this.#proveGrant(hashSecret(token)) : undefined;
+  }
+
+  async #proveGrant(tokenHash: Uint8Array): Promise<Principal | undefined> {
+    const session = await this.#sessions.get(hex(tokenHash));
     return session !== undefined && this.#options.now() < session.expiresAt ? session.principal : undefined;
   }
+}
+
+function userTokenHash(accessToken: string): Uint8Array {
+  return hashSecret(`Bearer ${accessToken}`);
 }
 
 /** A revocation is not compared with the clock, which may be set back. */

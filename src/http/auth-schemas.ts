@@ -7,8 +7,8 @@ export const credentialSchema = Type.String({ minLength: 1, maxLength: credentia
 const credential = (description: string) => Type.String({ minLength: 1, maxLength: credentialCharsMax, description });
 
 export const tokenRequestSchema = Type.Object({
-  client_id: credential('The public part of an API key: its id.'),
-  client_secret: credential('The secret part of the API key.'),
+  client_id: credential('The id of an API key, or a user name.'),
+  client_secret: credential('The secret of the API key, or the password.'),
   grant_type: Type.Literal('client_credentials'),
 });
 export const tokenSchema = Type.Object({

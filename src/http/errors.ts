@@ -97,10 +97,22 @@ export function wholeSeconds(durationMs: number): string {
   return String(Math.max(1, Math.ceil(durationMs / 1000)));
 }
 
-/** The body of an error, all five keys of it. */
-export function errorBody(code: ErrorCode, violations: readonly Violation[] = []): string {
+export type ErrorAnswer = {
+  readonly errorCode: ErrorCode;
+  readonly description: string;
+  readonly action: string;
+  readonly violations: readonly Violation[];
+  readonly resources: readonly { readonly name: string; readonly url: string }[];
+};
+
+/** What is said of an error, all five keys of it. */
+export function errorAnswer(
+  code: ErrorCode,
+  violations: readonly Violation[] = [],
+  resources: ErrorAnswer['resources'] = [],
+): ErrorAnswer {
   const { description, action } = errorTable[code];
-  return JSON.stringify({ errorCode: code, description, action, violations, resources: [] });
+  return { errorCode: code, description, action, violations, resources };
 }
 
 /** The one place where what was thrown becomes what is answered. */

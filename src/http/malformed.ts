@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ErrorCode, errorBody, errorTable } from './errors.ts';
+import { type ErrorCode, errorAnswer, errorTable } from './errors.ts';
 
 /**
  * What Node's parser refuses never becomes a request; its answer is written to the connection by hand. `latest` is the
@@ -16,7 +16,7 @@ export function answerMalformed(error: Error, socket: Socket, latest: ServerResp
   }
   const code = codeOf('code' in error ? String(error.code) : '');
   const { status } = errorTable[code];
-  const body = errorBody(code, [{ property: 'request', violation: 'is not sound HTTP' }]);
+  const body = JSON.stringify(errorAnswer(code, [{ property: 'request', violation: 'is not sound HTTP' }]));
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Connection: close',

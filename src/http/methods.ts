@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addVary } from './compression.ts';
 import { ApiError } from './errors.ts';
-import type { Route } from './route.ts';
+import { pathOf, type Route } from './route.ts';
 
 const preflightSeconds = '600';
 const acceptedHeaders = 'Authorization, Content-Type, Content-Encoding, X-Request-Id, Last-Event-ID';
@@ -29,7 +29,7 @@ export class OtherMethods {
   }
 
   answer(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const path = request.url.split('?', 1)[0] ?? '';
+    const path = pathOf(request);
     const methods = path === wholeServer ? this.#methods : this.#paths.find(known => known.pattern.test(path))?.methods;
     if (methods === undefined) throw new ApiError('E404');
     const allow = methods.join(', ');

@@ -27,23 +27,22 @@ const readScopes = ['messenger:logs:read', 'messenger:manage'];
 const writeScopes = ['messenger:logs:write', 'messenger:manage'];
 const sendScopes = ['message:send', 'messenger:message:send', 'messenger:manage'];
 
+/** Where each path of the API is described, by the path as routes write it. */
+export function describedPaths(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.keys(paths()).map(path => [
+      path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      `/openapi.json#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}`,
+    ]),
+  );
+}
+
 /** The OpenAPI 3.1 document, made from the schemas that also check what comes in. */
 export function openApiDocument(version: string): object {
   return {
     openapi: '3.1.0',
     info: { title: 'sentlog', version, description: 'The outbound Messenger message log, behind the API of Infobip.' },
-    paths: {
-      '/messenger/1/logs': { get: readLogs(), post: recordLogs() },
-      '/messenger/1/logs/export': { get: exportLogs() },
-      '/messenger/1/logs/summary': { get: summarizeLogs() },
-      '/messenger/1/logs/stream': { get: followLogs() },
-      '/messenger/1/messages': { post: sendMessages() },
-      '/messenger/1/messages/{messageId}': { get: readMessage() },
-      '/auth/1/oauth2/token': { post: issueToken() },
-      '/auth/1/session': { post: logIn(), delete: logOut() },
-      ...managementPaths({ answer, jsonContent, errors, security }),
-      ...operationPaths(),
-    },
+    paths: paths(),
     components: {
       schemas: {
         Log: logSchema,
@@ -58,6 +57,21 @@ export function openApiDocument(version: string): object {
       },
       securitySchemes: securitySchemes(),
     },
+  };
+}
+
+function paths(): Readonly<Record<string, object>> {
+  return {
+    '/messenger/1/logs': { get: readLogs(), post: recordLogs() },
+    '/messenger/1/logs/export': { get: exportLogs() },
+    '/messenger/1/logs/summary': { get: summarizeLogs() },
+    '/messenger/1/logs/stream': { get: followLogs() },
+    '/messenger/1/messages': { post: sendMessages() },
+    '/messenger/1/messages/{messageId}': { get: readMessage() },
+    '/auth/1/oauth2/token': { post: issueToken() },
+    '/auth/1/session': { post: logIn(), delete: logOut() },
+    ...managementPaths({ answer, jsonContent, errors, security }),
+    ...operationPaths(),
   };
 }
 
@@ -211,7 +225,7 @@ function logOut(): object {
   };
 }
 
-function operationPaths(): object {
+function operationPaths(): Readonly<Record<string, object>> {
   const text = (summary: string, type: string, ...codes: ErrorCode[]) => ({
     get: { summary, responses: { 200: answer(summary, { [type]: { schema: {} } }), ...errors(...codes) } },
   });

@@ -23,6 +23,13 @@ export type Route = { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path:
 export const jsonType = 'application/json; charset=utf-8';
 export const eventStreamType = 'text/event-stream; charset=utf-8';
 
+/** What stands before the `?`, with one slash where several follow each other and none at its end. */
+export function pathOf(request: FastifyRequest): string {
+  const [path = ''] = request.url.split('?', 1);
+  const single = path.replaceAll(/\/{2,}/g, '/');
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single;
+}
+
 /** What stands behind the `?`, as it came. */
 export function rawQuery(request: FastifyRequest): string {
   const mark = request.url.indexOf('?');

@@ -12,7 +12,8 @@ import { Admission } from './admission.ts';
 import { Closing } from './closing.ts';
 import { compressed } from './compression.ts';
 import type { ServerDeps } from './deps.ts';
-import { ApiError, asApiError, ClientGone, errorBody, invalid, unavailable } from './errors.ts';
+import { errorBodyFor } from './error-body.ts';
+import { ApiError, asApiError, ClientGone, invalid, unavailable } from './errors.ts';
 import { EventLoop } from './event-loop.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -20,6 +21,7 @@ import { answerMalformed } from './malformed.ts';
 import { mirrorRoutes } from './management/mirrors.ts';
 import { senderRoutes } from './management/senders.ts';
 import { OtherMethods } from './methods.ts';
+import { describedPaths } from './openapi.ts';
 import { PagePasses } from './page-passes.ts';
 import { requestId } from './request-id.ts';
 import { jsonType, type Route } from './route.ts';
@@ -136,7 +138,8 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): Fastify
       // Node would answer in its own words.
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: pathPartCharsMax },
+    // A base address that ends in a slash gives two where paths begin with one.
+    routerOptions: { maxParamLength: pathPartCharsMax, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => {
       tellCommon(request, reply);
       answerError(error, request, reply);
@@ -195,13 +198,16 @@ function tellCommon(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-content-type-options', 'nosniff');
 }
 
+const described = describedPaths();
+
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = asApiError(thrown);
   log(error, request.log);
+  const { type, text } = errorBodyFor(error, request, described);
   // A stream that breaks before its first byte has said already what it was going to be.
   reply.removeHeader('content-encoding').removeHeader('content-disposition');
   for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
-  reply.code(error.status).type(jsonType).send(errorBody(error.code, error.violations));
+  reply.code(error.status).type(type).send(text);
 }
 
 /** The caller's mistakes are not the operator's concern; what we could not do is. */

@@ -265,6 +265,26 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
         }
     });
 
+    test('a user name and its password → a token with what the user may do, until its time or the user’s end', async () => {
+      const { accounts, credentials, clock } = await shop();
+      const scopes = ['messenger:logs:read'] as const;
+      await accounts.createUser({ account: 'shop', name: 'ann', password: 'password1', scopes });
+      const issue = () => credentials.issueToken('ann', 'password1');
+      const [timed, gone] = [await issue(), await issue()];
+      expect(timed?.expiresInS).toBe(3600);
+      const authorization = `Bearer ${timed?.accessToken}`;
+      expect(await credentials.authenticate(authorization)).toMatchObject({ account: { name: 'shop' }, scopes });
+      expect(await credentials.authenticate(`IBSSO ${timed?.accessToken}`)).toBeUndefined();
+      expect(await credentials.endSession(timed?.accessToken ?? '')).toBe(false);
+      clock.advance(3_600_000);
+      expect(await credentials.authenticate(authorization)).toBeUndefined();
+      clock.advance(-1);
+      expect(await credentials.authenticate(`Bearer ${gone?.accessToken}`)).toBeDefined();
+      await accounts.removeUser('ann');
+      await untilRefused(credentials, `Bearer ${gone?.accessToken}`);
+      expect(await credentials.issueToken('ann', 'password1')).toBeUndefined();
+    });
+
     test('wrong secret, unknown client, the key of another client → no token', async () => {
       const { accounts, credentials, key, info } = await shop();
       const other = await accounts.createKey({ account: 'shop' });

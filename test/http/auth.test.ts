@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaultRateLimits } from '../../src/http/deps.ts';
-import { errorAnswer, passwordOf, TestServer } from '../support/http-server.ts';
+import { basic, errorAnswer, passwordOf, TestServer } from '../support/http-server.ts';
 
 const tokenPath = '/auth/1/oauth2/token';
 const sessionPath = '/auth/1/session';
@@ -29,6 +29,57 @@ describe(`POST ${tokenPath}`, () => {
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toEqual({ access_token: 'token-of-one', token_type: 'Bearer', expires_in: 3600 });
     expect(answer.headers['cache-control']).toBe('no-store');
+  });
+
+  test.each<[string, string, Record<string, string>, string]>([
+    ['fields of the query, as the SDK of the vendor', `?${asForm(good)}`, {}, ''],
+    [
+      'fields here and there',
+      `?client_id=one`,
+      {},
+      asForm({ client_secret: good.client_secret, grant_type: good.grant_type }),
+    ],
+    ['HTTP Basic', '', { authorization: basic('one') }, 'grant_type=client_credentials'],
+    ['a form beside another Authorization', '', { authorization: 'App x' }, asForm(good)],
+    ['a form beside HTTP Basic of another', '', { authorization: basic('two', 'x') }, asForm(good)],
+  ])('%s → a token', async (_what, query, headers, payload) => {
+    const url = `${tokenPath}${query}`;
+    const type = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await server.app.inject({ method: 'POST', url, payload, headers: { ...type, ...headers } });
+    expect(answer.json()).toMatchObject({ access_token: 'token-of-one' });
+    expect(server.logged.join()).not.toContain(good.client_secret);
+  });
+
+  test('fields of the query and no body at all → a token', async () => {
+    const answer = await server.app.inject({ method: 'POST', url: `${tokenPath}?${asForm(good)}` });
+    expect(answer.json()).toMatchObject({ access_token: 'token-of-one' });
+  });
+
+  test('a user name and password in HTTP Basic → as they stand, and decoded as a form', async () => {
+    const asked: string[][] = [];
+    server.callers.issueToken = async (id, secret) => {
+      asked.push([id, secret]);
+      return undefined;
+    };
+    const headers = { authorization: basic('a%3Ab+c', 'p&100%'), 'content-type': 'application/x-www-form-urlencoded' };
+    const payload = 'grant_type=client_credentials';
+    const answer = await server.app.inject({ method: 'POST', url: tokenPath, payload, headers });
+    expect(errorAnswer(answer).code).toBe('E401');
+    expect(asked).toEqual([
+      ['a:b c', 'p&100%'],
+      ['a%3Ab+c', 'p&100%'],
+    ]);
+  });
+
+  test.each([
+    ['the id in query and form', '?client_id=one', asForm(good), ['client_id']],
+    ['another parameter', '?code=1', asForm(good), ['code']],
+    ['HTTP Basic without a grant', '', '', ['client_id', 'client_secret', 'grant_type']],
+  ])('%s → 400 that repeats no secret', async (_what, query, payload, properties) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await server.app.inject({ method: 'POST', url: `${tokenPath}${query}`, payload, headers });
+    expect(errorAnswer(answer)).toEqual({ code: 'E400', properties });
+    expect(answer.body).not.toContain(good.client_secret);
   });
 
   test('a wrong secret → 401 with a challenge', async () => {
@@ -109,10 +160,14 @@ describe(sessionPath, () => {
   test('no secret → in the log', async () => {
     await logIn(JSON.stringify({ username: 'one', password: passwordOf('one') }));
     await askToken('client_id=one&client_secret=verysecret&grant_type=client_credentials');
+    await server.app.inject({
+      method: 'POST',
+      url: `${tokenPath}?client_id=one&client_secret=querysecret&grant_type=x`,
+    });
     await server.call('/messenger/1/logs?sender=someone', { headers: { authorization: 'App topsecret' } });
     const log = server.logged.join();
     expect(log).toContain('answered');
-    for (const secret of [passwordOf('one'), 'verysecret', 'topsecret', 'someone', 'session-of'])
+    for (const secret of [passwordOf('one'), 'verysecret', 'querysecret', 'topsecret', 'someone', 'session-of'])
       expect(log).not.toContain(secret);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ApiError, asApiError, type ErrorCode, errorBody, errorTable, wholeSeconds } from '../../src/http/errors.ts';
+import { ApiError, asApiError, type ErrorCode, errorAnswer, errorTable, wholeSeconds } from '../../src/http/errors.ts';
 
 describe('the table of errors', () => {
   test('every code → is E and its status, with its words', () => {
@@ -27,7 +27,7 @@ describe('the table of errors', () => {
     ],
     ['E500', 'Something went wrong.', 'Contact the support.'],
   ])("%s → the vendor's words", (code, description, action) => {
-    expect(JSON.parse(errorBody(code))).toEqual({
+    expect(errorAnswer(code)).toEqual({
       errorCode: code,
       description,
       action,

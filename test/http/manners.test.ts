@@ -61,17 +61,14 @@ describe('methods', () => {
     expect(server.store.callCount).toBe(0);
   });
 
-  test.each([
-    '/messenger',
-    '/messenger/1/logs/',
-    '/messenger/1/messages',
-    '/messenger/1/messages/',
-    '/messenger/1/logs/x',
-  ])('%s → 404, whatever the method', async url => {
-    server = new TestServer();
-    for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const)
-      expect(errorAnswer(await server.call(url, { method })).code).toBe('E404');
-  });
+  test.each(['/messenger', '/messenger/1/messages', '/messenger/1/messages/', '/messenger/1/logs/x'])(
+    '%s → 404, whatever the method',
+    async url => {
+      server = new TestServer();
+      for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const)
+        expect(errorAnswer(await server.call(url, { method })).code).toBe('E404');
+    },
+  );
 
   test('a path that is not percent-encoded UTF-8 → 400', async () => {
     server = new TestServer();

@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { Compile } from 'typebox/compile';
+import { parseAuthorization } from '../../accounts/authorization-header.ts';
 import type { Violation } from '../../domain/message.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
+import type { Parsed } from '../../wire/parsed.ts';
+import { QueryReader } from '../../wire/query-reader.ts';
 import { type Admission, unauthenticated } from '../admission.ts';
-import { credentialCharsMax, credentialSchema, loginSchema } from '../auth-schemas.ts';
+import { credentialCharsMax, credentialSchema, loginSchema, tokenRequestSchema } from '../auth-schemas.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -18,6 +21,9 @@ type OpenCall = Omit<Call, 'principal'>;
 const bodyBytesMax = 16 * 1024;
 const loginCheck = Compile(loginSchema);
 const credentialCheck = Compile(credentialSchema);
+const tokenParameters = new Map(
+  Object.keys(tokenRequestSchema.properties).map(name => [name, { many: false }] as const),
+);
 
 /** `POST /auth/1/oauth2/token`, `POST` and `DELETE /auth/1/session` */
 export function authRoutes(deps: Deps, admission: Admission): readonly Route[] {
@@ -40,26 +46,58 @@ export function authRoutes(deps: Deps, admission: Admission): readonly Route[] {
   ];
 }
 
+type ClientCredentials = { readonly id: string; readonly secret: string };
+
 async function token({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<string> {
-  sound(parseEmptyQuery(rawQuery(request)));
-  mediaType(request.headers['content-type'], ['application/x-www-form-urlencoded']);
-  const form = new URLSearchParams(await text({ request, reply }, deps));
-  const violations: Violation[] = [];
+  const asked = sound(await readClient({ request, reply }, deps));
+  const issue = async (): Promise<{ accessToken: string; expiresInS: number } | undefined> => {
+    for (const { id, secret } of asked) {
+      const issued = await deps.authenticator.issueToken(id, secret, clientNetwork(request.ip));
+      if (issued !== undefined) return issued;
+    }
+    return undefined;
+  };
+  const issued = await admission.attempt(request, reply, issue);
+  return JSON.stringify({ access_token: issued.accessToken, token_type: 'Bearer', expires_in: issued.expiresInS });
+}
+
+/**
+ * What a token is asked for with: fields of a form, or of the query where the vendor's SDK has them, or HTTP Basic
+ * (RFC 6749, 2.3.1), which counts where neither has a client.
+ */
+async function readClient(call: OpenCall, deps: Deps): Promise<Parsed<readonly ClientCredentials[]>> {
+  const { headers } = call.request;
+  const query = new QueryReader(rawQuery(call.request), tokenParameters);
+  const body = await text(call, deps);
+  if (body !== '') mediaType(headers['content-type'], ['application/x-www-form-urlencoded']);
+  const form = new URLSearchParams(body);
+  const violations: Violation[] = [...query.violations];
+  const basic = basicClients(headers.authorization);
+  const isNamed = [...tokenParameters.keys()].some(
+    name => name !== 'grant_type' && (form.has(name) || query.has(name)),
+  );
   const field = (name: string): string => {
-    const [value = '', ...others] = form.getAll(name);
+    const [value = '', ...others] = [...form.getAll(name), ...query.all(name)];
     if (others.length > 0) violations.push({ property: name, violation: 'must be given only once' });
     else if (value === '') violations.push({ property: name, violation: 'is required' });
     else if (!credentialCheck.Check(value)) violations.push({ property: name, violation: 'is too long' });
     return value;
   };
-  const clientId = field('client_id');
-  const clientSecret = field('client_secret');
+  const clients = isNamed || basic === undefined ? [{ id: field('client_id'), secret: field('client_secret') }] : basic;
   const grantType = field('grant_type');
   if (grantType !== '' && grantType !== 'client_credentials')
     violations.push({ property: 'grant_type', violation: 'must be client_credentials' });
-  if (violations.length > 0) throw new ApiError('E400', { violations });
-  const issued = await admission.attempt(request, reply, () => deps.authenticator.issueToken(clientId, clientSecret));
-  return JSON.stringify({ access_token: issued.accessToken, token_type: 'Bearer', expires_in: issued.expiresInS });
+  return violations.length > 0 ? { violations } : { value: clients };
+}
+
+/** As RFC 6749 writes them into the header, each part encoded as in a form; then as they stand, for who does not. */
+function basicClients(authorization: string | undefined): readonly ClientCredentials[] | undefined {
+  const claim = authorization === undefined ? undefined : parseAuthorization(authorization);
+  if (claim?.kind !== 'basic') return undefined;
+  const plain = { id: claim.username, secret: claim.password };
+  const decode = (part: string) => new URLSearchParams(`part=${part.replaceAll('&', '%26')}`).get('part') ?? '';
+  const decoded = { id: decode(plain.id), secret: decode(plain.secret) };
+  return decoded.id === plain.id && decoded.secret === plain.secret ? [plain] : [decoded, plain];
 }
 
 async function login({ request, reply }: OpenCall, deps: Deps, admission: Admission): Promise<string> {

@@ -6,7 +6,7 @@ import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { PageFile, PageFiles } from '../page-files.ts';
 import type { PagePasses } from '../page-passes.ts';
-import { type Call, type Route, rawQuery, sound } from '../route.ts';
+import { type Call, pathOf, type Route, rawQuery, sound } from '../route.ts';
 
 type OpenCall = Omit<Call, 'principal'>;
 
@@ -66,7 +66,7 @@ function files(page: PageFiles): readonly Route[] {
     {
       method: 'GET',
       path: '/assets/:name',
-      answer: (call: OpenCall) => file(call, page, call.request.url.split('?', 1)[0] ?? ''),
+      answer: (call: OpenCall) => file(call, page, pathOf(call.request)),
     },
   ];
 }

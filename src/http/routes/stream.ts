@@ -17,8 +17,10 @@ export function streamRoute(streams: Streams): Route {
 async function stream({ principal, request, reply }: Call, streams: Streams): Promise<Readable> {
   const query = sound(parseStreamQuery(rawQuery(request)));
   const { account, binding } = principal;
-  const lastEventId = lastEventIdOf(request.headers['last-event-id']) ?? query.lastEventId;
-  const after = lastEventId === undefined ? undefined : streams.placeOf(lastEventId, account.id);
+  const header = lastEventIdOf(request.headers['last-event-id']);
+  const lastEventId = header ?? query.lastEventId;
+  const name = header === undefined ? 'lastEventId' : 'Last-Event-ID';
+  const after = lastEventId === undefined ? undefined : streams.placeOf(lastEventId, account.id, name);
   const filter = restrict(query.filter, binding);
   const who = { account: account.id, binding, filter, authorization: request.headers.authorization ?? '' };
   const events = request.method === 'HEAD' ? Readable.from([]) : await streams.open(who, reply.raw, after);

@@ -40,10 +40,10 @@ export class Streams {
     closing.addEventListener('abort', () => this.#finish(this.#listeners), { once: true });
   }
 
-  /** The place of an event that was sent to this account; an `ApiError` 400 for anything else. */
-  placeOf(id: string, account: AccountId): EventPlace {
+  /** The place of an event that was sent to this account; an `ApiError` 400, by the name it was given as, for anything else. */
+  placeOf(id: string, account: AccountId, name: string): EventPlace {
     const place = this.#ids.open(id, account);
-    if (place === undefined) throw invalid('Last-Event-ID', 'is damaged, or belongs to another account');
+    if (place === undefined) throw invalid(name, 'is damaged, or belongs to another account');
     return place;
   }
 

@@ -16,11 +16,11 @@ import { SqliteMirrorRows } from './mirror/sqlite/mirror-rows.ts';
 import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
 import { Secrets } from './secrets.ts';
+import { openSqliteStore } from './store/embedded/engine.ts';
+import { holdsLog } from './store/embedded/files/folder.ts';
+import { closeToOthers } from './store/embedded/files/privacy.ts';
+import { giveUpReserveIfFull } from './store/embedded/files/reserve.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
-import { openSqliteStore } from './store/sqlite/engine.ts';
-import { holdsLog } from './store/sqlite/folder.ts';
-import { closeToOthers } from './store/sqlite/privacy.ts';
-import { giveUpReserveIfFull } from './store/sqlite/reserve.ts';
 import type { Store, StoreObserver } from './store/store.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */

@@ -22,6 +22,21 @@ const floors: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
 ];
+/** The folders of the embedded engine, likewise. */
+const embedded = 'src/store/embedded';
+const embeddedFloors: readonly (readonly string[])[] = [
+  ['files'],
+  ['segment'],
+  ['damage'],
+  ['log'],
+  ['threads'],
+  ['search'],
+  ['record', 'feed', 'summary', 'offline'],
+  ['read', 'upkeep', 'options.ts'],
+  ['engine.ts'],
+];
+const embeddedFolderFilesMax = 25;
+
 /** The client goes into other people's programs and browsers: it takes types along, and of code what imports nothing. */
 const clientTypesFrom = ['domain', 'wire'];
 const clientCodeFrom = ['src/wire/list-text.ts'];
@@ -110,8 +125,8 @@ function importsOf(file: string): readonly Import[] {
   return found;
 }
 
-const roomOf = (path: string) => relative('src', path).split('/')[0] ?? '';
-const floorOf = (room: string) => floors.findIndex(rooms => rooms.includes(room));
+const roomOf = (path: string, under = 'src') => relative(under, path).split('/')[0] ?? '';
+const floorOf = (room: string, of = floors) => of.findIndex(rooms => rooms.includes(room));
 
 function layerFault({ file, from, typeOnly }: Import): string | undefined {
   const room = roomOf(file);
@@ -129,6 +144,29 @@ function layerFault({ file, from, typeOnly }: Import): string | undefined {
   return floorOf(target) < floorOf(room) ? undefined : `${room} imports upward or sideways from ${target}`;
 }
 
+/** As `layerFault`, between the folders of the embedded engine. */
+function embeddedFault({ file, from }: Import): string | undefined {
+  const target = join(dirname(file), from);
+  if (!from.startsWith('.') || !target.startsWith(`${embedded}/`)) return undefined;
+  const [folder, other] = [roomOf(file, embedded), roomOf(target, embedded)];
+  if (folder === other) return undefined;
+  const [floor, below] = [floorOf(folder, embeddedFloors), floorOf(other, embeddedFloors)];
+  if (floor === -1 || below === -1) return `${folder} or ${other} is not in the list of folders`;
+  return below < floor ? undefined : `${folder} imports upward or sideways from ${other}`;
+}
+
+/** The files of `src` on some circle of imports, types included. */
+function inCircles(among: readonly string[]): readonly string[] {
+  const left = new Map(
+    among.map(file => [file, importsOf(file).map(({ from }) => join(dirname(file), from))] as const),
+  );
+  for (let before = -1; before !== left.size; ) {
+    before = left.size;
+    for (const [file, targets] of left) if (!targets.some(target => left.has(target))) left.delete(file);
+  }
+  return [...left.keys()];
+}
+
 describe('source', () => {
   test('every import in src → points downward', () => {
     const faults = code
@@ -142,6 +180,23 @@ describe('source', () => {
   test('what the client takes of code → imports types alone', () => {
     const faults = clientCodeFrom.flatMap(importsOf).filter(({ typeOnly }) => !typeOnly);
     expect(shown(faults.map(one => ({ ...one, what: `imports ${one.from}` })))).toEqual([]);
+  });
+
+  test('every import in the embedded engine → points downward too, and in no circle', () => {
+    const own = code.filter(file => file.startsWith(`${embedded}/`));
+    const faults = own
+      .flatMap(importsOf)
+      .map(one => ({ ...one, what: embeddedFault(one) ?? '' }))
+      .filter(one => one.what !== '');
+    expect(shown(faults)).toEqual([]);
+    expect(inCircles(own)).toEqual([]);
+  });
+
+  test(`every folder of the embedded engine → at most ${embeddedFolderFilesMax} files`, () => {
+    const counts = new Map<string, number>();
+    for (const file of code.filter(one => one.startsWith(`${embedded}/`)))
+      counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+    expect([...counts].filter(([, count]) => count > embeddedFolderFilesMax)).toEqual([]);
   });
 
   test(`every file → at most ${fileLinesMax} lines`, () => {

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../src/config.ts';
+import { openSqliteStore } from '../../src/store/embedded/engine.ts';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';
-import { openSqliteStore } from '../../src/store/sqlite/engine.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
 import { PlainPostgresStore } from '../comparators/plain-postgres.ts';
 import { PlainSqliteStore } from '../comparators/plain-sqlite.ts';

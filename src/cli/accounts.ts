@@ -6,7 +6,7 @@ import { type Scope, scopes } from '../accounts/authenticator.ts';
 import type { Account, AccountRows, KeyInfo, UserInfo } from '../accounts/rows.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { loadPlace, serverSettings } from '../config.ts';
-import { holdsLog } from '../store/sqlite/folder.ts';
+import { holdsLog } from '../store/embedded/files/folder.ts';
 import { addAdopt } from './adopt.ts';
 import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
 import { newPassword } from './password.ts';

@@ -32,9 +32,9 @@ export function addAdopt(accounts: Command): void {
 }
 
 async function inFolder(dataDir: string, name: string, asked: AccountId | undefined): Promise<HeldAccount> {
-  const { Folder, FolderLock, holdsLog } = await import('../store/sqlite/folder.ts');
-  const { LogFile } = await import('../store/sqlite/log-file.ts');
-  const { accountsHeldIn } = await import('../store/sqlite/held-accounts.ts');
+  const { Folder, FolderLock, holdsLog } = await import('../store/embedded/files/folder.ts');
+  const { LogFile } = await import('../store/embedded/log/log-file.ts');
+  const { accountsHeldIn } = await import('../store/embedded/offline/held-accounts.ts');
   if (!holdsLog(dataDir)) throw new CommandError(`there is no log in ${dataDir}: --data-dir says where it is`);
   const lock = new FolderLock(dataDir);
   try {

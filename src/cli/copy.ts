@@ -6,7 +6,7 @@ import { loadCopyTerms, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
 import { BadValue, databaseUrl } from '../setting-kinds.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
-import type { FolderLog } from '../store/sqlite/folder-log.ts';
+import type { FolderLog } from '../store/embedded/offline/folder-log.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { CopyProgress } from './progress.ts';
@@ -49,7 +49,7 @@ type Terms = ReturnType<typeof loadCopyTerms>;
 /** Gives what is not in the target as it is in the folder, a line each. */
 async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<readonly string[]> {
   // Only here, so that the other commands need not load both engines.
-  const { FolderLog } = await import('../store/sqlite/folder-log.ts');
+  const { FolderLog } = await import('../store/embedded/offline/folder-log.ts');
   const { CopyTarget } = await import('../store/postgres/copy-target.ts');
   const { checkCopy, copyLog } = await import('../store/copy-log.ts');
   const { schemaName: schema } = await import('../postgres/migrate.ts');

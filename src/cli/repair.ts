@@ -13,7 +13,7 @@ export function addRepair(program: Command): void {
   command.action(async () => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
     if (store !== undefined) throw new CommandError('there is nothing to repair in a database: only a data folder is');
-    const { repair } = await import('../store/sqlite/repair.ts');
+    const { repair } = await import('../store/embedded/offline/repair.ts');
     const repaired = repair(dataDir);
     if (repaired.length === 0) note('nothing of this log is set aside');
     for (const { name, messages, reports, again, lostMessages, lostReports } of repaired)

@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
+import type { FolderLog, HeldMessage } from './embedded/offline/folder-log.ts';
 import type { CopyTarget } from './postgres/copy-target.ts';
-import type { FolderLog, HeldMessage } from './sqlite/folder-log.ts';
 import { likeness, textsOf, type WholeMessage } from './whole-message.ts';
 
 /** What is copied, and where to. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Submission } from '../../src/domain/message.ts';
-import { openSqliteStore, type SqliteStoreOptions } from '../../src/store/sqlite/engine.ts';
+import { openSqliteStore } from '../../src/store/embedded/engine.ts';
+import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
 
 export const hourMs = 3_600_000;

@@ -1,0 +1,171 @@
+import { rmSync } from 'node:fs';
+import type { Folder, RowsSource } from '../files/folder.ts';
+import type { Holding } from '../files/ledger.ts';
+import { partSeparator } from '../segment/packed-batch.ts';
+import {
+  createRowsFile,
+  type MessageRow,
+  messageColumnCount,
+  messageFits,
+  type ReportRow,
+  RowsFile,
+  reportColumnCount,
+  reportFits,
+} from '../segment/rows-file.ts';
+import { RecoveredPages, type RecoveredRow, type RecoveredValue } from './page-recovery.ts';
+
+/** Rows of one transaction: what is not committed stands in memory. */
+const rowsAtATime = 20_000;
+
+/**
+ * Makes the rows file of a damaged segment anew, of every row that can still be made out in the given files, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
+ * path of the new file, which has no write-ahead log, and what the segment holds from now on. `nextSequence` comes after
+ * the reports of the segments before it.
+ */
+export function recoverRows(
+  folder: Folder,
+  segmentId: number,
+  known: Holding | undefined,
+  source: RowsSource,
+  nextSequence: number,
+): { readonly path: string; readonly holding: Holding } {
+  const path = `${folder.rows(segmentId)}.mended`;
+  const found = new FoundRows(known?.messages ?? 0);
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  const createdAt = known?.createdAt ?? Date.now();
+  createRowsFile(path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
+  const file = new RowsFile(path, { mode: 'write', durability: 'full' });
+  try {
+    const pages = new RecoveredPages(source.rows, source.log);
+    try {
+      found.copy(pages, file);
+    } finally {
+      pages.close();
+    }
+    const holding = found.holding(segmentId, createdAt, known, nextSequence);
+    file.setFirstSequence(holding.firstSequence);
+    file.checkpoint();
+    return { path, holding };
+  } finally {
+    file.close();
+  }
+}
+
+/** What was found so far, and the extents of it. */
+class FoundRows {
+  readonly #ordinals = new Set<number>();
+  readonly #sequences = new Set<number>();
+  /** A message that was sent again after a write that failed stands in the log's pages twice. */
+  readonly #ids = new Set<string>();
+  /** Before this ordinal all were answered. */
+  readonly #answered: number;
+  #sent: readonly [from: number, until: number] = [Infinity, -Infinity];
+  #reportedUntil = -Infinity;
+
+  constructor(answered: number) {
+    this.#answered = answered;
+  }
+
+  copy(pages: RecoveredPages, into: RowsFile): void {
+    let open = 0;
+    const keep = (insert: () => void) => {
+      if (open++ === 0) into.begin();
+      insert();
+      if (open < rowsAtATime) return;
+      into.commit();
+      open = 0;
+    };
+    const skips = (rowid: number, columns: number) =>
+      columns === messageColumnCount
+        ? this.#ordinals.has(rowid)
+        : columns !== reportColumnCount || this.#sequences.has(rowid);
+    for (const row of pages.rows(skips)) {
+      const message = messageIn(row);
+      if (message !== undefined && this.#takes(message)) keep(() => into.insertMessage(message));
+      const report = reportIn(row);
+      if (report !== undefined && this.#takesReport(report)) keep(() => into.insertReport(report));
+    }
+    if (open > 0) into.commit();
+  }
+
+  holding(id: number, createdAt: number, known: Holding | undefined, nextSequence: number): Holding {
+    const [ordinals, sequences] = [spanOf(this.#ordinals), spanOf(this.#sequences)];
+    const firstSequence = known?.firstSequence ?? sequences?.least ?? nextSequence;
+    const messages = Math.max(known?.messages ?? 0, ordinals === undefined ? 0 : ordinals.greatest + 1);
+    const end = sequences === undefined ? firstSequence : sequences.greatest + 1;
+    const reports = Math.max(known?.reports ?? 0, end - firstSequence);
+    return {
+      id,
+      firstSequence,
+      messages,
+      reports,
+      sentFrom: Math.min(this.#sent[0], known?.sentFrom ?? Infinity),
+      sentUntil: Math.max(this.#sent[1], known?.sentUntil ?? -Infinity),
+      reportedUntil: Math.max(this.#reportedUntil, known?.reportedUntil ?? -Infinity),
+      createdAt,
+      lostMessages: messages - this.#ordinals.size,
+      lostReports: reports - this.#sequences.size,
+    };
+  }
+
+  #takes(row: MessageRow): boolean {
+    const id = idOf(row);
+    if (this.#ordinals.has(row[0]) || (row[0] >= this.#answered && this.#ids.has(id))) return false;
+    this.#ordinals.add(row[0]);
+    this.#ids.add(id);
+    this.#sent = [Math.min(this.#sent[0], row[2]), Math.max(this.#sent[1], row[2])];
+    return true;
+  }
+
+  #takesReport(row: ReportRow): boolean {
+    if (this.#sequences.has(row[0])) return false;
+    this.#sequences.add(row[0]);
+    this.#reportedUntil = Math.max(this.#reportedUntil, row[15]);
+    return true;
+  }
+}
+
+/** What tells a message from all others: its account and its `messageId`. */
+export function idOf(row: MessageRow): string {
+  return `${row[1]} ${row[14].slice(0, row[14].indexOf(partSeparator))}`;
+}
+
+function spanOf(numbers: ReadonlySet<number>): { readonly least: number; readonly greatest: number } | undefined {
+  if (numbers.size === 0) return undefined;
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const number of numbers) [least, greatest] = [Math.min(least, number), Math.max(greatest, number)];
+  return { least, greatest };
+}
+
+/** The message in a recovered row, if it is a sound one. */
+function messageIn({ rowid, values }: RecoveredRow): MessageRow | undefined {
+  if (values.length !== messageColumnCount) return undefined;
+  const row = [rowid, ...values.slice(1)];
+  return isMessageRow(row) && messageFits(row) ? row : undefined;
+}
+
+function reportIn({ rowid, values }: RecoveredRow): ReportRow | undefined {
+  if (values.length !== reportColumnCount) return undefined;
+  const row = [rowid, ...values.slice(1)];
+  return isReportRow(row) && reportFits(row) ? row : undefined;
+}
+
+/** The kinds of the columns: a number or a text, and in capitals where there may be none. */
+const messageShape = 'nnnnnnnNNNTnTnt';
+const reportShape = 'nnnnnNNNTTnnntnnnT';
+
+function isMessageRow(row: readonly RecoveredValue[]): row is MessageRow {
+  return hasShape(row, messageShape);
+}
+
+function isReportRow(row: readonly RecoveredValue[]): row is ReportRow {
+  return hasShape(row, reportShape);
+}
+
+function hasShape(row: readonly RecoveredValue[], shape: string): boolean {
+  return row.every((value, i) => {
+    const kind = shape[i] ?? '';
+    if (value === null) return kind === kind.toUpperCase();
+    return typeof value === (kind.toLowerCase() === 'n' ? 'number' : 'string');
+  });
+}

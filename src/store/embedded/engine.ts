@@ -1,0 +1,394 @@
+import { asksForTimeOnly } from '../../domain/filter.ts';
+import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
+import type { Summary } from '../../domain/summary.ts';
+import { limits } from '../../limits.ts';
+import type { LogForm } from '../../wire/log-text.ts';
+import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
+import {
+  type Changes,
+  type ChangesQuery,
+  type Page,
+  type Query,
+  type RecordBatch,
+  type RecordOutcome,
+  type RenderedPage,
+  type Store,
+  type StoreObserver,
+  type StoreStats,
+  StoreUnavailable,
+  type SummaryQuery,
+} from '../store.ts';
+import { Watchers } from './feed/watchers.ts';
+import { DamagedSegment } from './files/damage.ts';
+import { Folder, FolderLock } from './files/folder.ts';
+import type { Holding } from './files/ledger.ts';
+import { type Kept, wholeMinutes } from './log/kept-counts.ts';
+import { newKeyMemory } from './log/key-table.ts';
+import { LogFile } from './log/log-file.ts';
+import type { SqliteStoreOptions } from './options.ts';
+import { Readers } from './read/readers.ts';
+import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
+import { ordinalsMax } from './segment/position.ts';
+import type {
+  ReaderRequest,
+  SealerReply,
+  SealerRequest,
+  ThreadData,
+  WriterReply,
+  WriterRequest,
+} from './threads/messages.ts';
+import { errorOf, Thread } from './threads/thread.ts';
+import { Catalog } from './upkeep/catalog.ts';
+import { Recovery } from './upkeep/recovery.ts';
+
+/** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
+const unsealedMax = 6;
+const sealRetryMs = 5000;
+
+/**
+ * Opens the embedded log. Throws `FolderInUse` when another process has the folder; resolves when queries can be
+ * answered.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
+    throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
+  const store = storeUnder(new FolderLock(options.dataDir), options);
+  try {
+    await store.loaded;
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** A log that cannot be read at all must not hold its folder. */
+function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
+  try {
+    const file = new LogFile(options.dataDir);
+    if (file.damage !== undefined) options.observer.note({ level: 'error', message: file.damage });
+    if (options.accounts !== undefined) file.claim(options.accounts);
+    return new SqliteStore(options, lock, file.hashSeed);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly loaded: Promise<void>;
+  readonly #observer: StoreObserver;
+  readonly #lock: FolderLock;
+  readonly #hashSeed: number;
+  /** How many reports wait for their messages, and how many of them were dropped; the writer's. */
+  readonly #waiting: Int32Array;
+  readonly #catalog: Catalog;
+  readonly #writer: Thread<WriterRequest, WriterReply>;
+  readonly #readers: Readers;
+  readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #recovery: Recovery;
+  readonly #watchers = new Watchers();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #room = new QueueRoom();
+  #loadedNow: (error?: Error) => void = () => {};
+  readonly #recording = new Set<Promise<RecordOutcome>>();
+  #writeFailure: string | undefined;
+  #unverified: number[] = [];
+  #verifying: number | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
+    const { dataDir, durability, segmentMessagesMax, segmentAgeMs, observer } = options;
+    this.#observer = observer;
+    this.#lock = lock;
+    this.#hashSeed = hashSeed;
+    const era = new Int32Array(new SharedArrayBuffer(4));
+    const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
+    this.#waiting = waiting;
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, segmentMessagesMax, segmentAgeMs };
+    this.#catalog = new Catalog(new Folder(dataDir), observer, {
+      count: options.readerThreads + 1,
+      tell: request => {
+        this.#writer.send(request);
+        this.#readers.tell(request);
+      },
+    });
+    this.loaded = new Promise((resolve, reject) => {
+      this.#loadedNow = error => (error === undefined ? resolve() : reject(error));
+    });
+    const crashed = (error: Error) => this.#crashed(error);
+    this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
+    this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
+    const released = (ticket: number) => this.#catalog.released(ticket);
+    this.#readers = new Readers(options.readerThreads, data, { released, crashed });
+    const takeUp = this.#sealed.bind(this);
+    const isClosing = () => this.#closing !== undefined;
+    const recoverer = { writer: this.#writer, sealer: this.#sealer, takeUp, isClosing };
+    this.#recovery = new Recovery(this.#catalog, recoverer, observer);
+  }
+
+  /**
+   * Does not wait for anything itself: its frame would keep the batch's thousand objects until the answer comes, and
+   * what outlives two young collections only a full one frees.
+   */
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    if (batch.submissions.length > limits.batchRecordsMax)
+      throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
+    this.#refuseWhenClosed();
+    return this.#record(packBatch(batch, this.#hashSeed), loadOf(batch));
+  }
+
+  async #record(packed: PackedBatch, load: Load): Promise<RecordOutcome> {
+    const recording = this.#write(packed, load);
+    this.#recording.add(recording);
+    return recording.finally(() => this.#recording.delete(recording));
+  }
+
+  async #write(packed: PackedBatch, load: Load): Promise<RecordOutcome> {
+    await this.#room.take(load, () => this.#isHeldUp());
+    try {
+      const transfer = [packed.numbers.buffer, packed.hashes.buffer];
+      const outcome = await this.#writer.ask(id => ({ type: 'record', id, batch: packed }), transfer);
+      return outcome as RecordOutcome;
+    } catch (error) {
+      if (!(error instanceof DamagedSegment)) throw error;
+      await this.#recovery.recover(error.segmentId, error.message);
+      throw new StoreUnavailable('a damaged segment was made again; record again');
+    } finally {
+      this.#room.give(load);
+    }
+  }
+
+  async find(query: Query): Promise<Page> {
+    return (await this.#read(id => ({ type: 'find', id, query }))) as Page;
+  }
+
+  async render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage> {
+    return (await this.#read(id => ({ type: 'render', id, query, form }), signal)) as RenderedPage;
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    const answer = await this.#read(id => ({ type: 'history', id, account, messageId, sentSince }));
+    return answer as MessageHistory | undefined;
+  }
+
+  async changes(query: ChangesQuery): Promise<Changes> {
+    const gaps = this.#watchers.gapsOf(query.account);
+    return (await this.#read(id => ({ type: 'changes', id, query, gaps }))) as Changes;
+  }
+
+  watch(account: AccountId, wake: () => void): () => void {
+    return this.#watchers.add(account, wake);
+  }
+
+  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
+    const asked = { account: query.account, ...wholeMinutes(query) };
+    const count = () => this.#writer.ask(id => ({ type: 'count', id, ...asked })) as Promise<Kept>;
+    for (;;) {
+      this.#refuseWhenClosed();
+      const { damages } = this.#catalog;
+      const kept = asksForTimeOnly(query.filter) ? await count() : undefined;
+      const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }), signal)) as Summary;
+      // What was lost meanwhile is missing from a part of what was added up.
+      if (damages !== this.#catalog.damages) continue;
+      // Of what was set aside whole, nothing tells when it was sent.
+      return this.#catalog.hasSetAside ? { ...summary, complete: false } : summary;
+    }
+  }
+
+  async stats(): Promise<StoreStats> {
+    return {
+      ...this.#catalog.stats(),
+      queuedRecords: this.#room.records,
+      waiting: { reports: this.#waiting[0] ?? 0, dropped: this.#waiting[1] ?? 0 },
+      ...(this.#writeFailure !== undefined && { writeFailure: this.#writeFailure }),
+    };
+  }
+
+  async dropBefore(sentAt: EpochMs): Promise<void> {
+    this.#refuseWhenClosed();
+    await this.#writer.ask(id => ({ type: 'rotate', id, sentBefore: sentAt }));
+    await this.#catalog.dropBefore(sentAt);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#room.wake();
+    await Promise.allSettled(this.#recording);
+    for (const threads of [this.#writer, this.#sealer]) threads.send({ type: 'close' });
+    this.#readers.tell({ type: 'close' });
+    await Promise.all([this.#writer.ended(), this.#sealer.ended(), this.#readers.ended()]);
+    await this.#catalog.removed();
+    this.#lock.release();
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
+  }
+
+  /** Asks a reader, again when a damaged segment had to be seen to first. */
+  async #read(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
+    for (;;) {
+      this.#refuseWhenClosed();
+      try {
+        return await this.#readers.ask(request, signal);
+      } catch (error) {
+        if (!(error instanceof DamagedSegment)) throw error;
+        await this.#recovery.recover(error.segmentId, error.message);
+      }
+    }
+  }
+
+  /** Whether recording waits until fewer segments wait for their index; throws when they will not before long. */
+  #isHeldUp(): boolean {
+    this.#refuseWhenClosed();
+    if (this.#catalog.unsealed <= unsealedMax) return false;
+    if (this.#writeFailure !== undefined) throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
+    return true;
+  }
+
+  #fromWriter(reply: WriterReply): void {
+    switch (reply.type) {
+      case 'loaded':
+        return this.#fromLoad(reply);
+      case 'broken':
+        return this.#loadedNow(errorOf(reply.failure));
+      case 'opened':
+        this.#catalog.add(reply.shared, reply.columns, 'active');
+        return this.#readers.tell({ type: 'segment', shared: reply.shared, columns: reply.columns });
+      case 'filled':
+        this.#catalog.filled(reply.segmentId, reply.counts);
+        return this.#seal(reply.segmentId);
+      case 'released':
+        return this.#catalog.released(reply.ticket);
+      case 'counted':
+        return this.#writer.answer(reply.id, reply.kept);
+      case 'rotated':
+        return this.#writer.answer(reply.id, undefined);
+      case 'eras':
+      case 'end':
+        return this.#readers.tell(reply);
+      case 'failed':
+        this.#watchers.wake(reply.accounts, reply.range);
+        if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
+        return this.#writer.fail(reply.ids, errorOf(reply.failure));
+      case 'recorded':
+        this.#writeFailure = undefined;
+        this.#observer.committed(totalsOf(reply));
+        this.#watchers.wake(reply.accounts, reply.range);
+        for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
+    }
+  }
+
+  #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
+    for (const part of log.recovered) this.#recovery.tell(part);
+    for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
+    for (const { id, reason } of log.rebuilt) this.#noteRebuilt(id, reason);
+    for (const { shared, columns } of log.segments) {
+      const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
+      this.#catalog.add(shared, columns, phase);
+      this.#readers.tell({ type: 'segment', shared, columns });
+      if (phase === 'sealed') this.#unverified.push(shared.id);
+    }
+    this.#verifyNext();
+    this.#loadedNow();
+  }
+
+  #fromSealer(reply: SealerReply): void {
+    switch (reply.type) {
+      case 'sealed':
+        this.#background(this.#sealed(reply.segmentId));
+        return;
+      case 'verified': {
+        const entry = this.#catalog.get(reply.segmentId);
+        if (reply.indexDamage !== undefined && entry !== undefined) {
+          this.#noteRebuilt(reply.segmentId, reply.indexDamage);
+          this.#sealer.send({ type: 'rebuild', shared: entry.shared });
+        }
+        return this.#verifyNext();
+      }
+      case 'recovered':
+        return this.#sealer.answer(reply.id, reply.holding);
+      case 'unrecovered':
+        return this.#sealer.fail([reply.id], errorOf(reply.failure));
+      case 'failed': {
+        const { segmentId, failure } = reply;
+        if (failure.kind === 'damaged') {
+          if (!this.#recovery.isRecovered(segmentId))
+            this.#background(this.#recovery.recover(segmentId, failure.message).then(() => this.#room.wake()));
+        } else this.#sealLater(segmentId, failure.message);
+        if (segmentId === this.#verifying) this.#verifyNext();
+      }
+    }
+  }
+
+  async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
+    const columns = await this.#catalog.sealed(segmentId, recovered);
+    if (columns !== undefined) this.#writer.send({ type: 'spare', columns });
+    this.#room.wake();
+  }
+
+  #seal(segmentId: number): void {
+    const { shared, columns, counts } = this.#catalog.get(segmentId) ?? {};
+    if (shared === undefined || columns === undefined || counts === undefined) return;
+    this.#sealer.send({ type: 'seal', shared, columns, counts });
+  }
+
+  #sealLater(segmentId: number, reason: string): void {
+    if (this.#catalog.get(segmentId)?.phase !== 'full') return;
+    this.#observer.note({
+      level: 'error',
+      message: 'a segment could not be sealed',
+      detail: { segment: segmentId, reason },
+    });
+    if (this.#catalog.unsealed > unsealedMax) this.#failing(reason);
+    this.#catalog.setStuck(segmentId, true);
+    this.#room.wake();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#catalog.setStuck(segmentId, false);
+      this.#seal(segmentId);
+    }, sealRetryMs);
+    this.#timers.add(timer);
+  }
+
+  /** One sealed segment after the other is compared with its checksums, newest first, while the log serves. */
+  #verifyNext(): void {
+    do this.#verifying = this.#unverified.pop();
+    while (this.#verifying !== undefined && this.#catalog.get(this.#verifying) === undefined);
+    if (this.#verifying !== undefined) this.#sealer.send({ type: 'verify', segmentId: this.#verifying });
+  }
+
+  #noteRebuilt(segment: number, reason: string): void {
+    const message = 'the index of a segment is made again';
+    this.#observer.note({ level: 'warn', message, detail: { segment, reason } });
+  }
+
+  #failing(reason: string): void {
+    if (this.#writeFailure === undefined)
+      this.#observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
+    this.#writeFailure = reason;
+  }
+
+  #crashed(error: Error): void {
+    this.#observer.note({ level: 'error', message: 'a thread of the store ended', detail: { error: error.stack } });
+    this.#writeFailure = 'a thread of the store ended';
+    this.#loadedNow(error);
+  }
+
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) =>
+      this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
+    );
+  }
+}
+
+function totalsOf({ outcomes, durationMs }: Extract<WriterReply, { type: 'recorded' }>) {
+  const sum = (kind: 'recorded' | 'updated') => outcomes.reduce((total, { outcome }) => total + outcome[kind], 0);
+  return { durationMs, messages: sum('recorded'), reports: sum('updated') };
+}

@@ -1,0 +1,228 @@
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StoreUnusable } from '../../store.ts';
+import { isOutage } from './damage.ts';
+import { syncFolder } from './disk.ts';
+
+const segmentName = /^(\d{9,})\.rows\.db$/;
+/** What may be left of a segment whose rows file is missing. */
+const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
+
+/** The files of one log in its data folder. */
+export class Folder {
+  readonly dataDir: string;
+  readonly path: string;
+  readonly #damaged: string;
+
+  constructor(dataDir: string) {
+    this.dataDir = dataDir;
+    this.path = join(dataDir, 'segments');
+    this.#damaged = join(dataDir, 'damaged');
+    mkdirSync(this.path, { recursive: true });
+  }
+
+  rows(segmentId: number): string {
+    return join(this.path, this.nameOf(segmentId));
+  }
+
+  /** What a segment is called to the operator: the name of its rows file. */
+  nameOf(segmentId: number): string {
+    return `${String(segmentId).padStart(9, '0')}.rows.db`;
+  }
+
+  index(segmentId: number): string {
+    return join(this.path, `${String(segmentId).padStart(9, '0')}.index`);
+  }
+
+  /** The segments' ids, oldest first; also of those of which only another file than the rows is left. */
+  segmentIds(): readonly number[] {
+    return idsIn(this.path);
+  }
+
+  hasRows(segmentId: number): boolean {
+    return existsSync(this.rows(segmentId));
+  }
+
+  /** An id greater than any that was ever used, also by a segment that was set aside. */
+  nextSegmentId(): number {
+    const used = [...idsIn(this.path), ...(existsSync(this.#damaged) ? idsIn(this.#damaged) : [])];
+    return Math.max(0, ...used) + 1;
+  }
+
+  bytes(segmentId: number): number {
+    return this.#files(segmentId)
+      .map(path => statSync(path, { throwIfNoEntry: false })?.size ?? 0)
+      .reduce((sum, size) => sum + size, 0);
+  }
+
+  /** What is free on the disk for a process without privileges. */
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** The disk takes a while to free tens of megabytes: not the time of whoever calls. */
+  async remove(segmentId: number): Promise<void> {
+    await Promise.all(this.#files(segmentId).map(path => rm(path, { force: true })));
+  }
+
+  /** As `remove`, at once: for what is left of a removal that was cut short. */
+  removeNow(segmentId: number): void {
+    for (const path of this.#files(segmentId)) rmSync(path, { force: true });
+  }
+
+  /** Leaves only what a sealed segment consists of. */
+  removeLog(segmentId: number): void {
+    for (const suffix of ['-wal', '-shm']) rmSync(this.rows(segmentId) + suffix, { force: true });
+  }
+
+  /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
+  sourceOf(segmentId: number): RowsSource {
+    const rows = this.rows(segmentId);
+    if (existsSync(rows) || existsSync(`${rows}-wal`)) return { rows, log: `${rows}-wal` };
+    const aside = this.setAsidePath(segmentId);
+    return { rows: aside, log: `${aside}-wal` };
+  }
+
+  /** Puts files that were made anew in the place of a segment's own, which are set aside. */
+  replace(segmentId: number, made: { readonly rows: string; readonly index?: string }): void {
+    // Whoever opens one of these meanwhile finds the old one or the new one.
+    const replaced = [this.rows(segmentId), ...(made.index === undefined ? [] : [this.index(segmentId)])];
+    this.setAside(segmentId, replaced);
+    renameSync(made.rows, this.rows(segmentId));
+    if (made.index !== undefined) renameSync(made.index, this.index(segmentId));
+    syncFolder(this.path);
+  }
+
+  /** Moves a damaged segment out of the way, for somebody to look at; nothing of it is deleted. */
+  setAside(segmentId: number, replaced: readonly string[] = []): void {
+    mkdirSync(this.#damaged, { recursive: true });
+    for (const path of this.#files(segmentId))
+      if (existsSync(path))
+        (replaced.includes(path) ? linkOrRename : renameSync)(path, freePath(this.#damaged, basename(path)));
+    syncFolder(this.path);
+  }
+
+  /** Where a segment's rows file stands once it was set aside. */
+  setAsidePath(segmentId: number): string {
+    return join(this.#damaged, this.nameOf(segmentId));
+  }
+
+  /** The segments that were set aside whole, in this run or an earlier one: what was made anew of them is not there. */
+  setAsideNames(): readonly string[] {
+    if (!existsSync(this.#damaged)) return [];
+    return readdirSync(this.#damaged).filter(name => segmentName.test(name) && !existsSync(join(this.path, name)));
+  }
+
+  setAsideIds(): readonly number[] {
+    return this.setAsideNames().map(name => Number(segmentName.exec(name)?.[1]));
+  }
+
+  sync(): void {
+    syncFolder(this.path);
+  }
+
+  #files(segmentId: number): readonly string[] {
+    const rows = this.rows(segmentId);
+    // The log before its file: without it, the file would be read as if it were whole.
+    return [`${rows}-wal`, `${rows}-shm`, rows, this.index(segmentId), `${this.index(segmentId)}.tmp`];
+  }
+}
+
+/** Whether a data folder has a log with anything in it, damaged or not. */
+export function holdsLog(dataDir: string): boolean {
+  return ['segments', 'damaged'].some(name => {
+    const path = join(dataDir, name);
+    return existsSync(path) && idsIn(path).length > 0;
+  });
+}
+
+/** Something of that name may have been set aside before. */
+function freePath(folder: string, name: string): string {
+  const path = join(folder, name);
+  for (let number = 1; ; number++) {
+    const free = number === 1 ? path : `${path}.${number}`;
+    if (!existsSync(free)) return free;
+  }
+}
+
+/** Moves a damaged file that is none of a segment's out of the way. */
+export function setAsideFile(dataDir: string, path: string): void {
+  const damaged = join(dataDir, 'damaged');
+  mkdirSync(damaged, { recursive: true });
+  renameSync(path, freePath(damaged, basename(path)));
+}
+
+/** A rows file and its write-ahead log, whichever of them there is. */
+export type RowsSource = { readonly rows: string; readonly log: string };
+
+/** Not every file system has links. */
+function linkOrRename(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    renameSync(from, to);
+  }
+}
+
+function idsIn(path: string): readonly number[] {
+  const ids = readdirSync(path)
+    .map(name => Number(partName.exec(name)?.[1]))
+    .filter(id => id > 0);
+  return [...new Set(ids)].sort((a, b) => a - b);
+}
+
+/** The folder belongs to another process. */
+export class FolderInUse extends StoreUnusable {
+  constructor(dataDir: string, owner: string) {
+    super(`the data folder ${dataDir} is in use by another sentlog process${owner}`);
+    this.name = 'FolderInUse';
+  }
+}
+
+/** Only whoever is refused reads it: a full disk must not keep a server from starting. */
+function notePid(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+  }
+}
+
+/** Holds a data folder for this process until `release`, or until the process ends however it ends. */
+export class FolderLock {
+  readonly #db: DatabaseSync;
+
+  constructor(dataDir: string) {
+    mkdirSync(dataDir, { recursive: true });
+    const pidFile = join(dataDir, 'lock.pid');
+    // SQLite's file lock is the operating system's: it is gone with the process, so a crash leaves nothing to clear.
+    this.#db = new DatabaseSync(join(dataDir, 'lock.db'), { timeout: 0 });
+    try {
+      this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    } catch (cause) {
+      this.#db.close();
+      if (!String(cause).includes('locked')) throw cause;
+      const owner = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
+      throw new FolderInUse(dataDir, owner);
+    }
+    notePid(pidFile);
+  }
+
+  release(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}

@@ -1,0 +1,178 @@
+import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { EpochMs } from '../../../domain/message.ts';
+import { syncFolder } from './disk.ts';
+
+/** What a segment holds, lost rows among it: what was answered once, and must be there. */
+export type Holding = {
+  readonly id: number;
+  readonly firstSequence: number;
+  readonly messages: number;
+  readonly reports: number;
+  /** The least and the greatest `sentAt` of its messages; infinite without. */
+  readonly sentFrom: EpochMs;
+  readonly sentUntil: EpochMs;
+  /** The greatest `sentAt` of a message that one of its reports is on; `-Infinity` without. */
+  readonly reportedUntil: EpochMs;
+  readonly createdAt: EpochMs;
+  /** Those of them that could not be brought back. */
+  readonly lostMessages: number;
+  readonly lostReports: number;
+};
+
+const fields = [
+  'id',
+  'firstSequence',
+  'messages',
+  'reports',
+  'sentFrom',
+  'sentUntil',
+  'reportedUntil',
+  'createdAt',
+  'lostMessages',
+  'lostReports',
+] as const;
+
+const slotBytes = 128;
+const summedBytes = 8 * (fields.length + 1);
+const names = ['ledger', 'ledger.copy'];
+const syncIntervalMs = 1000;
+const openFlags = constants.O_RDWR | constants.O_CREAT;
+
+type Slot = { readonly version: number; readonly holding: Holding };
+
+/**
+ * Of each segment, what it holds, in two small files that do not stand or fall with the segment's own. One slot each,
+ * written over in place after each transaction: it takes no room on a full disk, and outlives the process at once. The
+ * machine's crash it outlives as it was within the last second, which is less than was answered, never more.
+ */
+export class Ledger {
+  /** There was none: nothing tells what the segments that are there once held. */
+  readonly isNew: boolean;
+  readonly #files: readonly number[];
+  readonly #slots = new Map<number, number>();
+  readonly #held = new Map<number, Holding>();
+  readonly #free: number[] = [];
+  #version = 0;
+  #end = 0;
+  #syncing: NodeJS.Timeout | undefined;
+
+  constructor(dataDir: string) {
+    this.isNew = !names.some(name => existsSync(join(dataDir, name)));
+    this.#files = names.map(name => openSync(join(dataDir, name), openFlags, 0o600));
+    syncFolder(dataDir);
+    for (const [place, { version, holding }] of slotsIn(dataDir)) {
+      this.#version = Math.max(this.#version, version);
+      this.#end = Math.max(this.#end, place + 1);
+      if (holding.id === 0) this.#free.push(place);
+      else {
+        this.#slots.set(holding.id, place);
+        this.#held.set(holding.id, holding);
+      }
+    }
+  }
+
+  get(segmentId: number): Holding | undefined {
+    return this.#held.get(segmentId);
+  }
+
+  all(): readonly Holding[] {
+    return [...this.#held.values()];
+  }
+
+  /** Outlives the process when it returns. */
+  tally(holding: Holding): void {
+    this.#write(holding);
+    this.#syncing ??= setTimeout(() => {
+      this.#syncing = undefined;
+      // What comes of it shows at the next write: until then nothing depends on it.
+      for (const file of this.#files) fdatasync(file, () => {});
+    }, syncIntervalMs).unref();
+  }
+
+  /** Outlives the machine when it returns. */
+  set(holding: Holding): void {
+    this.#write(holding);
+    for (const file of this.#files) fdatasyncSync(file);
+  }
+
+  /** The segment is dropped: what it held need not be there any more. */
+  remove(segmentId: number): void {
+    const [place, holding] = [this.#slots.get(segmentId), this.#held.get(segmentId)];
+    if (place === undefined || holding === undefined) return;
+    this.#put(place, { ...holding, id: 0 });
+    for (const file of this.#files) fdatasyncSync(file);
+    this.#slots.delete(segmentId);
+    this.#held.delete(segmentId);
+    this.#free.push(place);
+  }
+
+  close(): void {
+    clearTimeout(this.#syncing);
+    for (const file of this.#files) {
+      fdatasyncSync(file);
+      closeSync(file);
+    }
+  }
+
+  #write(holding: Holding): void {
+    let place = this.#slots.get(holding.id);
+    if (place === undefined) {
+      place = this.#free.pop() ?? this.#end++;
+      this.#slots.set(holding.id, place);
+    }
+    this.#put(place, holding);
+    this.#held.set(holding.id, holding);
+  }
+
+  #put(place: number, holding: Holding): void {
+    const slot = Buffer.alloc(slotBytes);
+    slot.writeDoubleLE(++this.#version, 0);
+    for (const [i, field] of fields.entries()) slot.writeDoubleLE(holding[field], 8 * (i + 1));
+    slot.writeUInt32LE(crc32(slot.subarray(0, summedBytes)), summedBytes);
+    for (const file of this.#files)
+      for (let done = 0; done < slotBytes; )
+        done += writeSync(file, slot, done, slotBytes - done, place * slotBytes + done);
+  }
+}
+
+/** What the ledger of a data folder says, without holding or making it. */
+export function holdingsIn(dataDir: string): ReadonlyMap<number, Holding> {
+  const holdings = [...slotsIn(dataDir).values()].map(({ holding }) => holding);
+  return new Map(holdings.filter(({ id }) => id !== 0).map(holding => [holding.id, holding]));
+}
+
+/** Of each place, the newer of its two slots that are whole. */
+function slotsIn(dataDir: string): ReadonlyMap<number, Slot> {
+  const slots = new Map<number, Slot>();
+  for (const name of names) {
+    const path = join(dataDir, name);
+    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    for (let place = 0; (place + 1) * slotBytes <= bytes.byteLength; place++) {
+      const slot = slotIn(bytes.subarray(place * slotBytes, (place + 1) * slotBytes));
+      if (slot !== undefined && slot.version > (slots.get(place)?.version ?? 0)) slots.set(place, slot);
+    }
+  }
+  return slots;
+}
+
+function slotIn(bytes: Buffer): Slot | undefined {
+  if (crc32(bytes.subarray(0, summedBytes)) !== bytes.readUInt32LE(summedBytes)) return undefined;
+  const value = (field: (typeof fields)[number]) => bytes.readDoubleLE(8 * (fields.indexOf(field) + 1));
+  return {
+    version: bytes.readDoubleLE(0),
+    holding: {
+      id: value('id'),
+      firstSequence: value('firstSequence'),
+      messages: value('messages'),
+      reports: value('reports'),
+      sentFrom: value('sentFrom'),
+      sentUntil: value('sentUntil'),
+      reportedUntil: value('reportedUntil'),
+      createdAt: value('createdAt'),
+      lostMessages: value('lostMessages'),
+      lostReports: value('lostReports'),
+    },
+  };
+}

@@ -1,0 +1,376 @@
+import { existsSync, statSync } from 'node:fs';
+import { recoverRows } from '../damage/row-recovery.ts';
+import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
+import type { Folder } from '../files/folder.ts';
+import type { Holding, Ledger } from '../files/ledger.ts';
+import { Counts } from '../segment/counts.ts';
+import { fieldCount, fields, hashOf } from '../segment/fields.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
+import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import { verifyMessage, verifyReport } from '../segment/record-row.ts';
+import { RowsFile } from '../segment/rows-file.ts';
+import {
+  type Columns,
+  hasLosses,
+  keepReportsUntil,
+  lossesIn,
+  lossText,
+  maxSentAt,
+  messagesIn,
+  minSentAt,
+  newColumns,
+  newSharedSegment,
+  noAccount,
+  publishedMessages,
+  publishedReports,
+  reportedUntil,
+  reportsIn,
+  type SharedSegment,
+  setLosses,
+  setRow,
+} from '../segment/shared-segment.ts';
+
+/** A segment as it was found: sealed ones have an index, the others their columns. */
+export type LoadedSegment = {
+  readonly shared: SharedSegment;
+  readonly columns?: Columns;
+  readonly counts?: Counts;
+  readonly createdAt: number;
+  readonly nextSequence: number;
+};
+
+export type DamagedPart = { readonly name: string; readonly reason: string };
+
+export type LoadedLog = {
+  readonly segments: readonly LoadedSegment[];
+  /** What is lost or was set aside, now or in an earlier run: named as long as it is there. */
+  readonly damaged: readonly DamagedPart[];
+  /** What was made again of its rows now, and why. */
+  readonly recovered: readonly DamagedPart[];
+  readonly rebuilt: readonly { readonly id: number; readonly reason: string }[];
+  /** A report is on a message that its segment has lost, to a power cut say. */
+  readonly gaps: boolean;
+};
+
+const rowsAtATime = 1000;
+
+/** What is taken into memory at once, but for the counts that summaries read; the sealer verifies the rest of the index while the log already serves. */
+const sectionsAtStart = [
+  'group',
+  'reportMessages',
+  'reportGroups',
+  'messageId.hashes',
+  'messageId.starts',
+  'messageId.ordinals',
+];
+
+/**
+ * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
+ * was there once and is not, the ledger tells.
+ */
+export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number): LoadedLog {
+  const segments: LoadedSegment[] = [];
+  const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
+  const recovered: DamagedPart[] = [];
+  const rebuilt: { id: number; reason: string }[] = [];
+  const byId = new Map<number, SharedSegment>();
+  let gaps = false;
+  for (const id of idsToLoad(folder, ledger)) {
+    const nextSequence = segments.at(-1)?.nextSequence ?? 1;
+    let loaded: Loaded;
+    try {
+      loaded = loadWhole(folder, id, ledger.get(id), hashSeed, capacity, reason => rebuilt.push({ id, reason }));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      mendRows(folder, ledger, id, nextSequence);
+      recovered.push({ name: folder.nameOf(id), reason: reasonOf(error) });
+      loaded = loadUnsealed(folder.rows(id), id, hashSeed, capacity, ledger.get(id));
+      gaps = true;
+    }
+    const { shared, createdAt } = loaded.segment;
+    if (!holdsAll(ledger.get(id), shared)) ledger.set(holdingOf(shared, createdAt));
+    segments.push(loaded.segment);
+    byId.set(id, shared);
+    if (hasLosses(shared)) damaged.push({ name: folder.nameOf(id), reason: lossText(shared) });
+    gaps = !applyReports(loaded, byId) || gaps;
+  }
+  return { segments, damaged, recovered, rebuilt, gaps };
+}
+
+/** What is left of a segment that was being dropped when the process ended is dropped. */
+function idsToLoad(folder: Folder, ledger: Ledger): readonly number[] {
+  const ids = new Set(ledger.all().map(({ id }) => id));
+  for (const id of folder.segmentIds())
+    if (ids.has(id) || ledger.isNew || folder.hasRows(id)) ids.add(id);
+    else folder.removeNow(id);
+  return [...ids].sort((a, b) => a - b);
+}
+
+/** Throws what `isDamage` knows when any of what the segment holds cannot be read. */
+function loadWhole(
+  folder: Folder,
+  id: number,
+  known: Holding | undefined,
+  hashSeed: number,
+  capacity: number,
+  rebuild: (reason: string) => void,
+): Loaded {
+  if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
+  const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
+  return sealed ?? loadUnsealed(folder.rows(id), id, hashSeed, capacity, known);
+}
+
+function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
+  const known = ledger.get(id) ?? indexedHolding(folder, id);
+  const { path, holding } = recoverRows(folder, id, known, folder.sourceOf(id), nextSequence);
+  ledger.set(holding);
+  folder.replace(id, { rows: path });
+}
+
+/** What an older version says of a segment: its index. */
+function indexedHolding(folder: Folder, id: number): Holding | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  try {
+    const index = new IndexFile(folder.index(id));
+    index.close();
+    const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
+    const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
+    const none = { lostMessages: 0, lostReports: 0, createdAt: 0 };
+    return {
+      id,
+      firstSequence,
+      messages,
+      reports,
+      sentFrom,
+      sentUntil,
+      ...none,
+      reportedUntil: reportedUntil ?? -Infinity,
+    };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return undefined;
+  }
+}
+
+export function holdingOf(shared: SharedSegment, createdAt: number): Holding {
+  return {
+    id: shared.id,
+    firstSequence: shared.firstSequence,
+    messages: messagesIn(shared),
+    reports: reportsIn(shared),
+    sentFrom: minSentAt(shared),
+    sentUntil: maxSentAt(shared),
+    reportedUntil: reportedUntil(shared),
+    createdAt,
+    ...lossesIn(shared),
+  };
+}
+
+function holdsAll(known: Holding | undefined, shared: SharedSegment): boolean {
+  return known !== undefined && known.messages >= messagesIn(shared) && known.reports >= reportsIn(shared);
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
+type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
+
+/** A segment's reports are on its own messages or on older segments'; `false` when one of these lacks some. */
+function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): boolean {
+  const { firstSequence, messages, groups } = reports;
+  let whole = true;
+  for (let i = 0; i < messages.length; i++) {
+    const position = messages[i] ?? 0;
+    const shared = byId.get(segmentIdOf(position));
+    if (shared === undefined) continue;
+    if (ordinalOf(position) < messagesIn(shared))
+      applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
+    else whole = false;
+  }
+  return whole;
+}
+
+/** Makes a report the newest of its message. */
+export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
+  const before = shared.group[ordinal] ?? 0;
+  shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
+  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+  shared.group[ordinal] = group;
+  shared.newestReport[ordinal] = sequence;
+}
+
+function loadSealed(
+  folder: Folder,
+  id: number,
+  known: Holding | undefined,
+  hashSeed: number,
+  rebuild: (reason: string) => void,
+): Loaded | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  let index: IndexFile;
+  try {
+    index = new IndexFile(folder.index(id));
+    index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    rebuild(error.message);
+    return undefined;
+  }
+  try {
+    const { header } = index;
+    if (header.hashSeed !== hashSeed) {
+      rebuild('its hashes were made with another seed');
+      return undefined;
+    }
+    const rowsBytes = statSync(folder.rows(id)).size;
+    if (rowsBytes !== header.rowsBytes)
+      throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
+    if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
+      throw new DamagedRow('the rows file (it is of an earlier time)');
+    folder.removeLog(id);
+    const shared = newSharedSegment(id, header.firstSequence, header.messages);
+    const groups = index.uint8('group');
+    shared.group.set(groups);
+    for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+    publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
+    if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
+    if (known !== undefined) setLosses(shared, known);
+    return {
+      segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence: header.firstSequence + header.reports },
+      reports: {
+        firstSequence: header.firstSequence,
+        messages: index.float64('reportMessages'),
+        groups: index.uint8('reportGroups'),
+      },
+    };
+  } finally {
+    index.close();
+  }
+}
+
+function publish(shared: SharedSegment, messages: number, reports: number, from: number, to: number): void {
+  shared.sentAtRange[0] = messages === 0 ? Infinity : from;
+  shared.sentAtRange[1] = messages === 0 ? -Infinity : to;
+  Atomics.store(shared.published, publishedMessages, messages);
+  Atomics.store(shared.published, publishedReports, reports);
+}
+
+/**
+ * Reads every row of a segment that has no index, checking each. Rows that are known to be lost are passed over; throws
+ * `DamagedRow` when more are missing.
+ */
+export function loadUnsealed(
+  path: string,
+  id: number,
+  hashSeed: number,
+  capacity: number,
+  known: Holding | undefined,
+): Loaded {
+  // The last that may write would copy the write-ahead log into the file when it closes: a damaged one must stay as it
+  // is, and a full disk has no room for that.
+  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const rows = new RowsFile(path, hasLog ? { mode: 'read' } : { mode: 'write', durability: 'full' });
+  try {
+    const meta = rows.meta();
+    if (known !== undefined && meta.firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');
+    const count = Math.max(rows.count(), known?.messages ?? 0);
+    if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
+    const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
+    const columns = newColumns(Math.max(capacity, count));
+    const counts = new Counts();
+    if (known !== undefined) setLosses(shared, known);
+    const { lostMessages, lostReports } = lossesIn(shared);
+    const found = loadMessages(rows, shared, columns, counts, hashSeed);
+    if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
+    const reportCount = Math.max(rows.reportCount(meta.firstSequence), known?.reports ?? 0);
+    if (reportCount > reportsPerMessageMax * ordinalsMax) throw new DamagedRow(`report ${reportCount - 1}`);
+    const reports = loadReports(rows, meta.firstSequence, reportCount, counts);
+    if (reports.found + lostReports < reportCount)
+      throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
+    const [from, until] = columnsRange(columns);
+    const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
+    if (found < count) fillGaps(columns, count, sentFrom);
+    if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
+    publish(shared, count, reportCount, sentFrom, sentUntil);
+    const nextSequence = meta.firstSequence + reportCount;
+    return { segment: { shared, columns, counts, createdAt: meta.createdAt, nextSequence }, reports };
+  } finally {
+    rows.close();
+  }
+}
+
+/** Gives how many there are. */
+function loadMessages(
+  rows: RowsFile,
+  shared: SharedSegment,
+  columns: Columns,
+  counts: Counts,
+  hashSeed: number,
+): number {
+  let found = 0;
+  for (let ordinal = 0; ; ) {
+    const batch = rows.messagesFrom(ordinal, rowsAtATime);
+    if (batch.length === 0) return found;
+    for (const row of batch) {
+      verifyMessage(row);
+      counts.message(row);
+      setHashes(columns, row[0], hashSeed, row[1], row[14]);
+      setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
+      const group = groupOfStatus(row[4]);
+      shared.group[row[0]] = group;
+      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+      ordinal = row[0] + 1;
+      found++;
+    }
+    counts.commit();
+  }
+}
+
+/** No account has what is lost; it has a time, so that it stands somewhere in the order of time. */
+function fillGaps(columns: Columns, count: number, sentAt: number): void {
+  for (let ordinal = 0; ordinal < count; ordinal++)
+    if (columns.account[ordinal] === noAccount) columns.sentAt[ordinal] = sentAt;
+}
+
+function loadReports(
+  rows: RowsFile,
+  firstSequence: number,
+  count: number,
+  counts: Counts,
+): Reports & { readonly until: number; readonly found: number } {
+  let [until, found] = [-Infinity, 0];
+  const messages = new Float64Array(count);
+  const groups = new Uint8Array(count);
+  for (let sequence = firstSequence; ; ) {
+    const batch = rows.reportsFrom(sequence, rowsAtATime);
+    if (batch.length === 0) return { firstSequence, messages, groups, until, found };
+    for (const row of batch) {
+      verifyReport(row);
+      messages[row[0] - firstSequence] = row[11];
+      groups[row[0] - firstSequence] = groupOfStatus(row[2]);
+      until = Math.max(until, row[15]);
+      counts.report(row[14], row[15], row[17]);
+      sequence = row[0] + 1;
+      found++;
+    }
+    counts.commit();
+  }
+}
+
+function setHashes(columns: Columns, ordinal: number, hashSeed: number, account: number, body: string): void {
+  const texts = splitText(body);
+  for (let field = 0; field < fieldCount; field++) {
+    const name = fields[field];
+    const value = name === undefined ? undefined : texts[name];
+    const column = columns.hashes[field];
+    if (column !== undefined) column[ordinal] = hashOf(hashSeed, account, field, value);
+  }
+}
+
+function columnsRange(columns: Columns): readonly [number, number] {
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const value of columns.blockMin) least = Math.min(least, value);
+  for (const value of columns.blockMax) greatest = Math.max(greatest, value);
+  return [least, greatest];
+}

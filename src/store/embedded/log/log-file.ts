@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EpochMs } from '../../../domain/message.ts';
+import { minuteMs, minuteOf } from '../../../domain/summary.ts';
+import { limits } from '../../../limits.ts';
+import { StoreUnusable } from '../../store.ts';
+import { DamagedIndex, OtherFormat } from '../files/damage.ts';
+import { syncFolder } from '../files/disk.ts';
+import { holdsLog, setAsideFile } from '../files/folder.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import type { Position } from '../segment/position.ts';
+
+/**
+ * A run of the log's life that one process wrote: from this position and this sequence on, until the next era begins.
+ * A place in the change feed names the era it was made in: in a folder restored from a copy the log goes on otherwise
+ * than it did, and a place that this history does not lead to must not be taken for one that it does.
+ */
+export type Era = { readonly id: number; readonly position: Position; readonly sequence: number };
+
+/** Eras that are remembered; places of older ones are refused. */
+const erasMax = 1000;
+const formatVersion = 2;
+
+type Held = {
+  readonly formatVersion: number;
+  readonly hashSeed: number;
+  readonly eras: readonly Era[];
+  readonly trustedFrom: EpochMs;
+  readonly setAside: readonly string[];
+  /** What tells the accounts apart whose messages these are. */
+  readonly accounts?: string;
+};
+
+/**
+ * `log.json`: what holds for the whole log and is written seldom. Made with the log; only the writer changes it. Kept
+ * twice: what cannot be read is set aside, and made again of its copy, or of what the segments tell.
+ */
+export class LogFile {
+  /** What was wrong with the file when it was opened, and what came of it. */
+  readonly damage: string | undefined;
+  readonly #folder: string;
+  #held: Held;
+
+  /** Throws `StoreUnusable` when the log is of another format. */
+  constructor(dataDir: string) {
+    this.#folder = dataDir;
+    const found = attempt(this.#path);
+    if (found?.held !== undefined) this.#held = found.held;
+    else if (found === undefined && !existsSync(this.#copyPath) && !hasSegments(dataDir))
+      this.#held = this.#write({ formatVersion, ...newLog() });
+    else {
+      const copy = attempt(this.#copyPath)?.held;
+      const whence = copy === undefined ? 'the segments; who follows the log begins anew' : 'its copy';
+      this.damage = `${found?.flaw ?? `${this.#path} is missing`}: it was made again of ${whence}`;
+      if (found !== undefined) setAsideFile(dataDir, this.#path);
+      this.#held = this.#write(copy ?? { formatVersion, ...derivedLog(dataDir) });
+    }
+  }
+
+  /** The seed of this log's hashes. */
+  get hashSeed(): number {
+    return this.#held.hashSeed;
+  }
+
+  /** Oldest first; never empty. */
+  get eras(): readonly Era[] {
+    return this.#held.eras;
+  }
+
+  /** From this minute on, the counts that segments keep add up to what the log holds. */
+  get trustedFrom(): EpochMs {
+    return this.#held.trustedFrom;
+  }
+
+  /** The damaged segments that `trustedFrom` allows for. */
+  get setAside(): readonly string[] {
+    return this.#held.setAside;
+  }
+
+  /** The identity of the accounts that the log belongs to; `undefined` when an older version wrote it. */
+  get accounts(): string | undefined {
+    return this.#held.accounts;
+  }
+
+  /**
+   * Opens the log for these accounts alone: one account's id may be another's among other accounts. Throws
+   * `StoreUnusable` when it belongs to others.
+   */
+  claim(accounts: string): void {
+    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder))
+      throw new StoreUnusable(
+        `accounts.db in ${this.#folder} is not of this log: restore the one that is from a backup, or move accounts.db ` +
+          'away and give the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an ' +
+          'empty log',
+      );
+    this.belongTo(accounts);
+  }
+
+  /** From now on the log belongs to these accounts; when it returns, that stands on disk. */
+  belongTo(accounts: string): void {
+    if (accounts !== this.#held.accounts) this.#write({ ...this.#held, accounts });
+  }
+
+  /** When it returns, the era stands on disk. */
+  beginEra(position: Position, sequence: number): Era {
+    const era = { id: eraId(), position, sequence };
+    this.#write({ ...this.#held, eras: [...this.#held.eras, era].slice(-erasMax) });
+    return era;
+  }
+
+  /** Holds at once, also when it throws because it could not be written; it is written again with the next change. */
+  trust(trustedFrom: EpochMs, setAside: readonly string[]): void {
+    this.#held = { ...this.#held, trustedFrom, setAside };
+    this.#write(this.#held);
+  }
+
+  get #path(): string {
+    return join(this.#folder, 'log.json');
+  }
+
+  get #copyPath(): string {
+    return `${this.#path}.copy`;
+  }
+
+  /** The copy first: where the file itself cannot be read, it must not be the older one. */
+  #write(held: Held): Held {
+    for (const path of [this.#copyPath, this.#path]) {
+      writeFileSync(`${path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
+      renameSync(`${path}.tmp`, path);
+    }
+    syncFolder(this.#folder);
+    this.#held = held;
+    return held;
+  }
+}
+
+const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
+
+function newLog() {
+  const firstEra = { id: eraId(), position: 0, sequence: 0 };
+  const hashSeed = randomBytes(4).readUInt32LE();
+  return { hashSeed, eras: [firstEra], trustedFrom: Number.MIN_SAFE_INTEGER, setAside: [] };
+}
+
+/** What is not known is whether the counts that segments keep add up: those from now on do. */
+function derivedLog(dataDir: string) {
+  const trustedFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
+  const hashSeed = hashSeedOf(dataDir);
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trustedFrom };
+}
+
+/** The seed that the hashes of a segment were made with; another one would have every index made again. */
+function hashSeedOf(dataDir: string): number | undefined {
+  const folder = join(dataDir, 'segments');
+  for (const name of readdirSync(folder).filter(name => name.endsWith('.index'))) {
+    try {
+      const index = new IndexFile(join(folder, name));
+      index.close();
+      return index.header.hashSeed;
+    } catch (error) {
+      if (!(error instanceof DamagedIndex)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function hasSegments(dataDir: string): boolean {
+  const folder = join(dataDir, 'segments');
+  return existsSync(folder) && readdirSync(folder).some(name => name.endsWith('.rows.db'));
+}
+
+/** `undefined` when there is no such file. */
+function attempt(path: string): { readonly held?: Held; readonly flaw?: string } | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return { held: heldIn(path) };
+  } catch (error) {
+    if (!(error instanceof StoreUnusable) || error instanceof OtherFormat) throw error;
+    return { flaw: error.message };
+  }
+}
+
+function heldIn(path: string): Held {
+  let held: unknown;
+  try {
+    held = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new StoreUnusable(`${path} is damaged: it is not JSON`, { cause });
+  }
+  if (typeof held !== 'object' || held === null || !('formatVersion' in held) || !('hashSeed' in held))
+    throw new StoreUnusable(`${path} is damaged: it holds no hashSeed`);
+  if (held.formatVersion !== formatVersion) throw new OtherFormat(`${path} is`, held.formatVersion, formatVersion);
+  if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
+    throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
+  const { hashSeed, eras } = held;
+  if (!('trustedFrom' in held) || !('setAside' in held) || !Array.isArray(held.setAside))
+    throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
+  if (typeof held.trustedFrom !== 'number' || !held.setAside.every(name => typeof name === 'string'))
+    throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
+  const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
+  return { formatVersion, hashSeed, eras, trustedFrom: held.trustedFrom, setAside: held.setAside, ...accounts };
+}
+
+function isEra(value: unknown): value is Era {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('id' in value) || !('position' in value) || !('sequence' in value)) return false;
+  return [value.id, value.position, value.sequence].every(Number.isSafeInteger);
+}

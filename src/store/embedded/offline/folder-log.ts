@@ -1,0 +1,299 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
+import { StoreUnusable } from '../../store.ts';
+import type { WholeMessage, WholeReport } from '../../whole-message.ts';
+import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
+import { fileCrc } from '../files/disk.ts';
+import { Folder, FolderLock } from '../files/folder.ts';
+import { type Holding, holdingsIn } from '../files/ledger.ts';
+import { LogFile } from '../log/log-file.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import {
+  identityOf,
+  initialStateOf,
+  reportIn,
+  stateAfter,
+  verifyMessage,
+  verifyReport,
+} from '../segment/record-row.ts';
+import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
+
+/** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
+const openFilesMax = 64;
+const rowsAtATime = 500;
+
+/** A segment that can be read, oldest first among its like. */
+export type FolderSegment = {
+  readonly id: number;
+  readonly name: string;
+  /** Those that are there. */
+  readonly messages: number;
+  /** How many of its rows are lost, as the ledger tells. */
+  readonly lostMessages: number;
+  readonly lostReports: number;
+  /** `-Infinity` without messages. */
+  readonly newestSentAt: EpochMs;
+};
+
+export type HeldMessage = WholeMessage & { readonly account: AccountId };
+
+/** Messages that were recorded one after the other, without those past retention; `rows` counts these too. */
+export type Stretch = { readonly messages: readonly HeldMessage[]; readonly rows: number };
+
+type Inspected = FolderSegment & {
+  readonly firstSequence: number;
+  /** The position of each report's message, in the order of the reports. */
+  readonly reportMessages: Float64Array;
+};
+
+/**
+ * The log of a data folder that no server runs on, read in the order it was recorded in. Nothing in the folder is
+ * changed, only its lock is held. Damaged segments are left out, and with them the reports they hold on the messages
+ * of others, as a server leaves them out.
+ */
+export class FolderLog {
+  readonly segments: readonly FolderSegment[];
+  /** What cannot be read, and is in `segments/` still. */
+  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
+  /** What servers set aside before. */
+  readonly setAside: readonly string[];
+  /** What holds for the whole log; `undefined` when it is not there. */
+  readonly file: LogFile | undefined;
+  readonly #folder: Folder;
+  readonly #lock: FolderLock;
+  readonly #inspected: readonly Inspected[];
+  /** By segment, then by ordinal: the sequence of the newest report on the message, 0 when there is none. */
+  readonly #newestReports = new Map<number, Float64Array>();
+  readonly #files = new Map<number, RowsFile>();
+
+  /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
+  constructor(dataDir: string) {
+    if (statSync(join(dataDir, 'segments'), { throwIfNoEntry: false }) === undefined)
+      throw new StoreUnusable(`there is no log in ${dataDir}`);
+    this.#lock = new FolderLock(dataDir);
+    try {
+      this.#folder = new Folder(dataDir);
+      this.file = existsSync(join(dataDir, 'log.json')) ? new LogFile(dataDir) : undefined;
+      const damaged: { name: string; reason: string }[] = [];
+      const holdings = holdingsIn(dataDir);
+      const ids = [...new Set([...this.#folder.segmentIds(), ...holdings.keys()])].sort((a, b) => a - b);
+      this.#inspected = ids.flatMap(id => {
+        try {
+          return inspect(this.#folder, id, holdings.get(id));
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          damaged.push({ name: this.#folder.nameOf(id), reason: error instanceof Error ? error.message : '' });
+          return [];
+        }
+      });
+      this.damaged = damaged;
+      this.setAside = this.#folder.setAsideNames();
+      this.segments = this.#inspected;
+      this.#placeReports();
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+  }
+
+  /** Throws `StoreUnusable` for damage that has come since the log was opened. */
+  *stretches(segment: FolderSegment, sentSince: EpochMs): Generator<Stretch> {
+    if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
+    let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
+    for (let ordinal = 0; ordinal < segment.messages + segment.lostMessages; ) {
+      const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lostMessages > 0));
+      if (batch.length === 0) break;
+      for (const row of batch) {
+        ordinal = row[0] + 1;
+        rows++;
+        if (row[2] < sentSince) continue;
+        messages.push(this.#messageOf(segment.id, row));
+        chars += row[14].length;
+        if (messages.length < limits.copyStretchRecordsMax && chars < limits.copyStretchCharsMax) continue;
+        yield { messages, rows };
+        [messages, rows, chars] = [[], 0, 0];
+      }
+    }
+    if (rows > 0) yield { messages, rows };
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#lock.release();
+  }
+
+  /** A later report is the newest of its message: sequences grow from segment to segment. */
+  #placeReports(): void {
+    for (const { id, messages, lostMessages } of this.#inspected)
+      this.#newestReports.set(id, new Float64Array(messages + lostMessages));
+    for (const { firstSequence, reportMessages } of this.#inspected)
+      for (const [i, position] of reportMessages.entries()) {
+        const newest = this.#newestReports.get(segmentIdOf(position));
+        if (newest !== undefined) newest[ordinalOf(position)] = firstSequence + i;
+      }
+  }
+
+  #messageOf(segmentId: number, row: MessageRow): HeldMessage {
+    return {
+      account: row[1],
+      identity: identityOf(row),
+      receivedAt: row[3],
+      initial: initialStateOf(row),
+      reports: this.#reports(this.#newestReports.get(segmentId)?.[row[0]] ?? 0),
+    };
+  }
+
+  /** The reports on a message as far back as they can be read, from the sequence of its newest. */
+  #reports(newest: number): readonly WholeReport[] {
+    const chain: WholeReport[] = [];
+    for (let sequence = newest; sequence !== 0; ) {
+      const holder = this.#holderOf(sequence);
+      if (holder === undefined) break;
+      const read = this.#read(holder, file => {
+        const row = file.report(sequence);
+        return row === undefined ? undefined : { report: reportOf(row), previous: row[1] };
+      });
+      if (read === undefined) break;
+      chain.push(read.report);
+      sequence = read.previous;
+    }
+    return chain.reverse();
+  }
+
+  /** The segment that has this report, unless it is a damaged one: the last that does not begin after it. */
+  #holderOf(sequence: number): number | undefined {
+    let [from, to] = [0, this.#inspected.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((this.#inspected[middle]?.firstSequence ?? Infinity) <= sequence) from = middle + 1;
+      else to = middle;
+    }
+    return this.#inspected[from - 1]?.id;
+  }
+
+  #read<T>(segmentId: number, work: (file: RowsFile) => T): T {
+    try {
+      return work(this.#file(segmentId));
+    } catch (cause) {
+      if (!isDamage(cause)) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const name = this.#folder.nameOf(segmentId);
+      throw new StoreUnusable(`${name} was damaged meanwhile (${reason}): start again to copy the rest`, { cause });
+    }
+  }
+
+  #file(segmentId: number): RowsFile {
+    let file = this.#files.get(segmentId);
+    if (file === undefined) {
+      const oldest = this.#files.keys().next();
+      if (this.#files.size >= openFilesMax && !oldest.done) {
+        this.#files.get(oldest.value)?.close();
+        this.#files.delete(oldest.value);
+      }
+      file = openRows(this.#folder, segmentId);
+      this.#files.set(segmentId, file);
+    }
+    return file;
+  }
+}
+
+function messagesFrom(file: RowsFile, ordinal: number, mayLack: boolean): readonly MessageRow[] {
+  const rows = file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage);
+  if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
+  return rows;
+}
+
+/** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
+export function openRows(folder: Folder, id: number): RowsFile {
+  const path = folder.rows(id);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
+}
+
+function inspect(folder: Folder, id: number, known: Holding | undefined): Inspected {
+  if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
+  return inspectSealed(folder, id, known) ?? inspectUnsealed(folder, id, known);
+}
+
+/** `undefined` without a sound index: the rows must then be read one by one. */
+function inspectSealed(folder: Folder, id: number, known: Holding | undefined): Inspected | undefined {
+  if (!existsSync(folder.index(id))) return undefined;
+  let index: IndexFile | undefined;
+  try {
+    index = new IndexFile(folder.index(id));
+    index.verify(['reportMessages']);
+    const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
+    const path = folder.rows(id);
+    if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
+    const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
+    const reportMessages = index.float64('reportMessages');
+    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
+    return { ...segment, firstSequence, reportMessages };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return undefined;
+  } finally {
+    index?.close();
+  }
+}
+
+/** Of so many messages that a segment was given: those that are there, and what is lost. */
+function held(
+  given: number,
+  known: Holding | undefined,
+): Pick<FolderSegment, 'messages' | 'lostMessages' | 'lostReports'> {
+  const { lostMessages = 0, lostReports = 0 } = known ?? {};
+  return { messages: given - lostMessages, lostMessages, lostReports };
+}
+
+function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined): Inspected {
+  const file = openRows(folder, id);
+  try {
+    const { firstSequence } = file.meta();
+    const messages = Math.max(file.count(), known?.messages ?? 0);
+    const reports = Math.max(file.reportCount(firstSequence), known?.reports ?? 0);
+    if (messages > ordinalsMax || reports > reportsPerMessageMax * ordinalsMax) throw new DamagedRow('the rows file');
+    let [newestSentAt, found] = [-Infinity, 0];
+    for (let ordinal = 0; ; ) {
+      const batch = file.messagesFrom(ordinal, rowsAtATime);
+      if (batch.length === 0) break;
+      for (const row of batch) newestSentAt = Math.max(newestSentAt, verifyMessage(row)[2]);
+      found += batch.length;
+      ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
+    }
+    if (found + (known?.lostMessages ?? 0) < messages)
+      throw new DamagedRow(`the rows file (it has ${found} messages of ${messages})`);
+    const reportMessages = new Float64Array(reports);
+    let foundReports = 0;
+    for (let sequence = firstSequence; ; ) {
+      const batch = file.reportsFrom(sequence, rowsAtATime);
+      if (batch.length === 0) break;
+      for (const row of batch) {
+        reportOf(row);
+        reportMessages[row[0] - firstSequence] = row[11];
+      }
+      foundReports += batch.length;
+      sequence = (batch.at(-1)?.[0] ?? sequence) + 1;
+    }
+    if (foundReports + (known?.lostReports ?? 0) < reports)
+      throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reports})`);
+    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
+    return { ...segment, firstSequence, reportMessages };
+  } finally {
+    file.close();
+  }
+}
+
+function reportOf(row: ReportRow): WholeReport {
+  verifyReport(row);
+  try {
+    return { said: reportIn(row), receivedAt: row[12], after: stateAfter(row) };
+  } catch (cause) {
+    // The row's checksum leaves out what the report said.
+    throw new DamagedRow(`report ${row[0]} (${cause instanceof Error ? cause.message : cause})`);
+  }
+}

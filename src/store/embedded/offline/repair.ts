@@ -1,0 +1,122 @@
+import { minuteMs, minuteOf } from '../../../domain/summary.ts';
+import { limits } from '../../../limits.ts';
+import { idOf, recoverRows } from '../damage/row-recovery.ts';
+import { isDamage } from '../files/damage.ts';
+import { Folder, FolderLock } from '../files/folder.ts';
+import { type Holding, Ledger } from '../files/ledger.ts';
+import { LogFile } from '../log/log-file.ts';
+import { RowsFile } from '../segment/rows-file.ts';
+import { openRows } from './folder-log.ts';
+
+/** What came of a segment that had been set aside. */
+export type Repaired = {
+  readonly name: string;
+  /** Back in the log. */
+  readonly messages: number;
+  readonly reports: number;
+  /** Left out, since they were recorded again meanwhile. */
+  readonly again: number;
+  readonly lostMessages: number;
+  readonly lostReports: number;
+};
+
+const rowsAtATime = 500;
+
+/**
+ * Puts the segments that a server set aside whole back into the log of a folder that no server runs on: every row that
+ * can be made out. Their files stay in `damaged/`. Throws `FolderInUse`.
+ */
+export function repair(dataDir: string): readonly Repaired[] {
+  const lock = new FolderLock(dataDir);
+  try {
+    const folder = new Folder(dataDir);
+    const ledger = new Ledger(dataDir);
+    try {
+      const repaired = folder.setAsideIds().map(id => repairSegment(folder, ledger, id));
+      if (repaired.length === 0) return [];
+      // What the counts of segments add up to lacked these, and reports on their messages counted for nothing.
+      const log = new LogFile(dataDir);
+      const soundFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
+      log.trust(Math.max(soundFrom, log.trustedFrom), folder.setAsideNames());
+      return repaired;
+    } finally {
+      ledger.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+function repairSegment(folder: Folder, ledger: Ledger, id: number): Repaired {
+  const known = ledger.get(id);
+  const before = ledger.all().filter(other => other.id < id);
+  const nextSequence = firstSequenceIn(folder, id) ?? Math.max(1, ...before.map(endOf));
+  const { path, holding } = recoverRows(folder, id, known, folder.sourceOf(id), nextSequence);
+  const again = disownRepeated(folder, id, path);
+  ledger.set(holding);
+  folder.replace(id, { rows: path });
+  const { lostMessages, lostReports } = holding;
+  const messages = holding.messages - lostMessages - again;
+  return {
+    name: folder.nameOf(id),
+    messages,
+    reports: holding.reports - lostReports,
+    again,
+    lostMessages,
+    lostReports,
+  };
+}
+
+const endOf = ({ firstSequence, reports }: Holding) => firstSequence + reports;
+
+/** As the damaged file itself says, if it can. */
+function firstSequenceIn(folder: Folder, id: number): number | undefined {
+  let rows: RowsFile | undefined;
+  try {
+    rows = new RowsFile(folder.setAsidePath(id), { mode: 'sealed' });
+    return rows.meta().firstSequence;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  } finally {
+    rows?.close();
+  }
+}
+
+/** Messages that were recorded again since are there already: those of the file become nobody's. Gives how many. */
+function disownRepeated(folder: Folder, id: number, path: string): number {
+  const file = new RowsFile(path, { mode: 'write', durability: 'full' });
+  try {
+    const ordinals = new Map<string, number>();
+    for (const row of messagesOf(file)) ordinals.set(idOf(row), row[0]);
+    let again = 0;
+    for (const other of folder.segmentIds()) {
+      if (other === id || !folder.hasRows(other)) continue;
+      const rows = openRows(folder, other);
+      try {
+        for (const row of messagesOf(rows)) {
+          const ordinal = ordinals.get(idOf(row));
+          if (ordinal === undefined) continue;
+          file.disown(ordinal);
+          ordinals.delete(idOf(row));
+          again++;
+        }
+      } finally {
+        rows.close();
+      }
+    }
+    file.checkpoint();
+    return again;
+  } finally {
+    file.close();
+  }
+}
+
+function* messagesOf(file: RowsFile) {
+  for (let ordinal = 0; ; ) {
+    const batch = file.messagesFrom(ordinal, rowsAtATime);
+    if (batch.length === 0) return;
+    yield* batch;
+    ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
+  }
+}

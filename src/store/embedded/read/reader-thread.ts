@@ -1,0 +1,129 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { AccountId, LogRecord } from '../../../domain/message.ts';
+import { type LogForm, renderLogs } from '../../../wire/log-text.ts';
+import type { Page, Query } from '../../store.ts';
+import { Feed } from '../feed/feed.ts';
+import { Folder } from '../files/folder.ts';
+import { AccountWatermarks } from '../log/account-watermarks.ts';
+import { KeyReader } from '../log/key-table.ts';
+import { Jobs, type Steps } from '../search/jobs.ts';
+import { ReadSegments } from '../search/read-segments.ts';
+import { Summarizing } from '../summary/summarizing.ts';
+import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
+import { failureOf } from '../threads/thread-failure.ts';
+import { Reader } from './reader.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('a reader runs as a worker thread');
+const data: ThreadData = workerData;
+const segments = new ReadSegments(new Folder(data.dataDir), new KeyReader(data.keys));
+const ends = new AccountWatermarks();
+const reader = new Reader(segments, ends, data.hashSeed);
+const feed = new Feed(segments, ends, data.era);
+const encoder = new TextEncoder();
+const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
+
+const jobs = new Jobs();
+
+type Answer = { readonly answer: unknown; readonly transfer?: ArrayBuffer[] };
+
+function begin(id: number, account: AccountId, work: Steps<Answer>): void {
+  function* steps(): Steps<void> {
+    const { answer, transfer } = yield* work;
+    tell({ type: 'answer', id, answer }, transfer);
+  }
+  const failed = (error: unknown) => tell({ type: 'failed', ids: [id], failure: failureOf(error) });
+  jobs.add({ id, account, steps: steps(), failed });
+}
+
+function* answered<T>(work: Steps<T>): Steps<Answer> {
+  return { answer: yield* work };
+}
+
+/** For work that is small enough for one step. */
+function* atOnce<T>(work: () => T): Steps<T> {
+  yield 0;
+  return work();
+}
+
+function* found(query: Query): Steps<Page> {
+  const search = reader.search(query);
+  const logs: LogRecord[] = [];
+  for (let wasPaused = false; ; wasPaused = yield 0) {
+    const { done, value } = search.next(wasPaused);
+    if (!done) logs.push(...value);
+    else return { logs, ...(value !== undefined && { next: value }) };
+  }
+}
+
+/** Rendered as it is found: as objects a page takes several times its bytes. */
+function* rendered(query: Query, form: LogForm): Steps<Answer> {
+  const search = reader.search(query);
+  const pieces: Uint8Array[] = [];
+  let [bytes, count] = [0, 0];
+  for (let wasPaused = false; ; wasPaused = yield bytes) {
+    const { done, value } = search.next(wasPaused);
+    if (done) {
+      const text = joined(pieces, bytes);
+      return { answer: { text, count, ...(value !== undefined && { next: value }) }, transfer: [text.buffer] };
+    }
+    if (value.length === 0) continue;
+    const piece = encoder.encode((form === 'json' && count > 0 ? ',' : '') + renderLogs(value, form));
+    pieces.push(piece);
+    bytes += piece.length;
+    count += value.length;
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+  const text = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    text.set(piece, at);
+    at += piece.length;
+  }
+  return text;
+}
+
+port.on('message', (request: ReaderRequest) => {
+  switch (request.type) {
+    case 'find':
+      return begin(request.id, request.query.account, answered(found(request.query)));
+    case 'render':
+      return begin(request.id, request.query.account, rendered(request.query, request.form));
+    case 'history': {
+      const { id, account, messageId, sentSince } = request;
+      return begin(id, account, answered(reader.history(account, messageId, sentSince)));
+    }
+    case 'summarize': {
+      // Its time begins now, not with its turn.
+      const summarizing = new Summarizing(segments, data.hashSeed, request.query, request.kept);
+      return begin(request.id, request.query.account, answered(summarizing.steps()));
+    }
+    case 'changes':
+      return begin(
+        request.id,
+        request.query.account,
+        answered(atOnce(() => feed.changes(request.query, request.gaps))),
+      );
+    case 'cancel':
+      return jobs.cancel(request.id);
+    case 'end':
+      return ends.move(request.accounts, request.end);
+    case 'eras':
+      return feed.setEras(request.eras);
+    case 'segment':
+      return segments.set(request.shared, request.columns);
+    case 'sealed':
+    case 'recovered':
+      segments.set(request.shared, undefined);
+      return tell({ type: 'released', ticket: request.ticket });
+    case 'drop':
+      segments.drop(request.segmentId);
+      return tell({ type: 'released', ticket: request.ticket });
+    case 'close':
+      jobs.clear();
+      segments.close();
+      port.close();
+  }
+});

@@ -1,0 +1,127 @@
+import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
+import type { Bookmark, Query } from '../../store.ts';
+import type { AccountWatermarks } from '../log/account-watermarks.ts';
+import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
+import { candidatesOf, conditionsOf, fits } from '../search/candidates.ts';
+import type { Steps } from '../search/jobs.ts';
+import type { Found, ReadSegments } from '../search/read-segments.ts';
+import { groupOfStatus } from '../segment/packed-batch.ts';
+import { positionOf } from '../segment/position.ts';
+import { logOf, timelineOf, verifyMessage } from '../segment/record-row.ts';
+import type { ReportState } from '../segment/rows-file.ts';
+import { groupIdOf } from '../segment/shared-segment.ts';
+
+/** Rows that are read, compared and rendered in one step. */
+const rowsAtATime = 100;
+
+/** Answers queries over all segments. Holds nothing between calls: a walk lives in its bookmark. */
+export class Reader {
+  readonly #segments: ReadSegments;
+  readonly #ends: AccountWatermarks;
+  readonly #hashSeed: number;
+
+  constructor(segments: ReadSegments, ends: AccountWatermarks, hashSeed: number) {
+    this.#segments = segments;
+    this.#ends = ends;
+    this.#hashSeed = hashSeed;
+  }
+
+  /**
+   * Looks for a page: each step gives the logs that it found, newest first, and the end gives the `next` bookmark. Throws
+   * `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first.
+   */
+  *search(query: Query): Generator<readonly LogRecord[], Bookmark | undefined, boolean> {
+    const place = query.after === undefined ? undefined : placeOf(query.after);
+    const walk = place ?? beginningAt(this.#ends.of(query.account));
+    const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
+    const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
+    let count = 0;
+    let last: Found | undefined;
+    for (;;) {
+      const taken = yield* searching(candidates.take(query.limit + 1 - count));
+      if (taken.length === 0) return undefined;
+      // Rows can be long: a few at a time.
+      for (let at = 0; at < taken.length; at += rowsAtATime) {
+        const found = this.#logs(taken.slice(at, at + rowsAtATime), query, asOf);
+        const shown = found.slice(0, query.limit - count);
+        last = shown.at(-1)?.place ?? last;
+        count += found.length;
+        if (yield shown.map(({ log }) => log)) candidates.afterPause();
+      }
+      if (count <= query.limit) continue;
+      if (asOf === undefined || last === undefined) return undefined;
+      return bookmarkOf({ ...walk, sentAt: last.sentAt, position: positionOf(last.segmentId, last.ordinal) });
+    }
+  }
+
+  *history(account: AccountId, messageId: string, sentSince: EpochMs): Steps<MessageHistory | undefined> {
+    const asked = { account, filter: { messageIds: [messageId] }, sentSince };
+    const conditions = conditionsOf(asked.filter);
+    const merge = candidatesOf(this.#segments, this.#hashSeed, asked, beginningAt(this.#segments.end()), false);
+    for (;;) {
+      const [candidate] = yield* working(merge.take(1));
+      if (candidate === undefined) return undefined;
+      const { segmentId, ordinal } = candidate;
+      const row = this.#segments.withRows(segmentId, file => file.message(ordinal));
+      if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
+      this.#segments.withRows(segmentId, () => verifyMessage(row));
+      const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
+      return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
+    }
+  }
+
+  /** Reads candidates' rows and states, in the candidates' order, leaving out what only seemed to match. */
+  #logs(
+    candidates: readonly Found[],
+    query: Query,
+    asOf: number | undefined,
+  ): readonly { log: LogRecord; place: Found }[] {
+    const conditions = conditionsOf(query.filter);
+    const rows = this.#segments.messages(candidates);
+    const newest = candidates.map(one => this.#segments.newestReport(one));
+    const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
+    const group = query.filter.generalStatus === undefined ? undefined : groupIdOf(query.filter.generalStatus);
+    const found: { log: LogRecord; place: Found }[] = [];
+    for (const [i, place] of candidates.entries()) {
+      const row = rows.get(positionOf(place.segmentId, place.ordinal));
+      if (row === undefined || row[1] !== query.account) continue;
+      let report = reports.get(newest[i] ?? 0);
+      if (group !== undefined) {
+        const present = groupOfStatus(report?.[2] ?? row[4]);
+        const then = asOf === undefined ? report : this.#asOf(report, asOf);
+        if (groupOfStatus(then?.[2] ?? row[4]) !== group) continue;
+        if (present !== group) report = then;
+      }
+      const log = logOf(row, report);
+      if (fits(log, conditions)) found.push({ log, place });
+    }
+    return found;
+  }
+
+  /** The state a message had when `asOf` was the newest report; `undefined` when there was no report on it yet. */
+  #asOf(report: ReportState | undefined, asOf: number): ReportState | undefined {
+    let then = report;
+    while (then !== undefined && then[0] > asOf)
+      then = then[1] === 0 ? undefined : this.#segments.states([then[1]]).get(then[1]);
+    return then;
+  }
+}
+
+/** The steps of looking for candidates, none of which has found a log. */
+function* searching(taking: Generator<void, readonly Found[], boolean>) {
+  const none: readonly LogRecord[] = [];
+  for (let wasPaused = false; ; ) {
+    const { done, value } = taking.next(wasPaused);
+    if (done) return value;
+    wasPaused = yield none;
+  }
+}
+
+/** The same, of work that holds nothing. */
+export function* working<T>(taking: Generator<void, T, boolean>): Steps<T> {
+  for (let wasPaused = false; ; ) {
+    const { done, value } = taking.next(wasPaused);
+    if (done) return value;
+    wasPaused = yield 0;
+  }
+}

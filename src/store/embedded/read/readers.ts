@@ -1,0 +1,56 @@
+import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
+import { errorOf, Thread } from '../threads/thread.ts';
+
+type ReaderThread = Thread<ReaderRequest, ReaderReply>;
+
+/** The reader threads: all know every segment, and the least busy answers. Each has its accounts take turns. */
+export class Readers {
+  readonly #threads: readonly ReaderThread[];
+
+  constructor(
+    count: number,
+    data: ThreadData,
+    events: { released(ticket: number): void; crashed(error: Error): void },
+  ) {
+    this.#threads = Array.from({ length: count }, () => {
+      const thread: ReaderThread = new Thread(
+        'reader',
+        data,
+        (reply: ReaderReply) => {
+          if (reply.type === 'released') events.released(reply.ticket);
+          else if (reply.type === 'answer') thread.answer(reply.id, reply.answer);
+          else thread.fail(reply.ids, errorOf(reply.failure));
+        },
+        events.crashed,
+      );
+      return thread;
+    });
+  }
+
+  tell(request: ReaderRequest): void {
+    for (const thread of this.#threads) thread.send(request);
+  }
+
+  /** Rejects with the signal's reason when the question is given up; nobody works on it then. */
+  async ask(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
+    signal?.throwIfAborted();
+    const [reader] = this.#threads.toSorted((a, b) => a.waiting - b.waiting);
+    if (reader === undefined) throw new Error('the store has no reader');
+    if (signal === undefined) return reader.ask(request);
+    let asked = 0;
+    const answer = reader.ask(id => {
+      asked = id;
+      return request(id);
+    });
+    const giveUp = () => {
+      reader.send({ type: 'cancel', id: asked });
+      reader.fail([asked], signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    return answer.finally(() => signal.removeEventListener('abort', giveUp));
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#threads.map(thread => thread.ended()));
+  }
+}

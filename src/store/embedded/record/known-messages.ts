@@ -1,0 +1,205 @@
+import { guardSegment } from '../files/damage.ts';
+import type { Folder } from '../files/folder.ts';
+import { type KeyMemory, KeyTable, shardEnds } from '../log/key-table.ts';
+import type { LoadedSegment } from '../log/load.ts';
+import { fieldCount, messageIdField } from '../segment/fields.ts';
+import { messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
+import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
+import { verifyMessage, verifyReport } from '../segment/record-row.ts';
+import { type Chain, readChain } from '../segment/report-chain.ts';
+import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
+import { type Columns, noAccount, publishedMessages, type SharedSegment } from '../segment/shared-segment.ts';
+import { KeyRun } from './key-run.ts';
+
+/** Rows files of older segments kept open for reports on their messages. */
+const openFilesMax = 64;
+/** Indexes whose keys are learnt side by side. */
+const learntAtOnce = 64;
+
+export type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
+
+/** The writer's view of what is there already: which message an id is, and what was reported of it. */
+export class KnownMessages {
+  readonly #folder: Folder;
+  readonly #keys: KeyTable;
+  readonly #segments = new Map<number, SharedSegment>();
+  readonly #sealed = new Set<number>();
+  readonly #files = new Map<number, RowsFile>();
+  /** Whose keys are being learnt from their indexes. */
+  readonly #learning = new Map<number, KeyRun>();
+  #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
+
+  constructor(folder: Folder, keys: KeyMemory) {
+    this.#folder = folder;
+    this.#keys = new KeyTable(keys);
+  }
+
+  /** Takes over what was found in the folder, at once but for the keys: these are learnt by the steps. */
+  adopt(segments: readonly LoadedSegment[]): Generator<void> {
+    for (const { shared, columns } of segments) {
+      this.add(shared);
+      if (columns === undefined) this.#sealed.add(shared.id);
+    }
+    return this.#learn(segments);
+  }
+
+  add(shared: SharedSegment): void {
+    this.#segments.set(shared.id, shared);
+    this.#keys.addSegment(shared.id);
+  }
+
+  segments(): readonly SharedSegment[] {
+    return [...this.#segments.values()];
+  }
+
+  segment(segmentId: number): SharedSegment | undefined {
+    return this.#segments.get(segmentId);
+  }
+
+  /**
+   * The file that takes the writes, which also sees what is not committed. The one before it stays open until it is
+   * sealed: closing the last handle would copy its whole write-ahead log here and now.
+   */
+  writing(segmentId: number, rows: RowsFile): void {
+    const before = this.#writing;
+    if (before !== undefined && before.segmentId !== segmentId && before.rows.isOpen)
+      this.#files.set(before.segmentId, before.rows);
+    this.#writing = { segmentId, rows };
+  }
+
+  insertKey(hash: number, segmentId: number, ordinal: number): void {
+    this.#keys.insert(hash, segmentId, ordinal);
+  }
+
+  removeKey(hash: number, segmentId: number, ordinal: number): void {
+    this.#keys.remove(hash, segmentId, ordinal);
+  }
+
+  sealed(segmentId: number): void {
+    this.#sealed.add(segmentId);
+    this.#closeFile(segmentId);
+    this.#closeWriting(segmentId);
+  }
+
+  dropped(segmentId: number): void {
+    this.#closeKeys(segmentId);
+    this.#closeFile(segmentId);
+    this.#closeWriting(segmentId);
+    this.#keys.dropSegment(segmentId);
+    this.#segments.delete(segmentId);
+    this.#sealed.delete(segmentId);
+  }
+
+  close(): void {
+    for (const segmentId of [...this.#learning.keys()]) this.#closeKeys(segmentId);
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#writing?.rows.close();
+    this.#writing = undefined;
+  }
+
+  /** The message of the batch's account that has the record's id and is not past retention. */
+  find(batch: PackedBatch, index: number): Known | undefined {
+    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
+    let known: Known | undefined;
+    this.#keys.find(hash, (segmentId, ordinal) => {
+      const row = guardSegment(segmentId, () => this.#rows(segmentId).message(ordinal));
+      if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
+      const messageId = messageIdIn(batch, index);
+      if (!row[14].startsWith(messageId + partSeparator)) return false;
+      known = { row: guardSegment(segmentId, () => verifyMessage(row)), segmentId, ordinal };
+      return true;
+    });
+    return known;
+  }
+
+  /** The sequence of the newest published report on a message; 0 when there is none. */
+  newestReport(position: Position): number {
+    return this.#segments.get(segmentIdOf(position))?.newestReport[ordinalOf(position)] ?? 0;
+  }
+
+  /** The reports on a message as far as a further one needs them, from the sequence of its newest. */
+  chain({ row }: Known, newest: number): Chain {
+    return readChain(row, newest, sequence => this.#reportAt(sequence));
+  }
+
+  /** `undefined` when the segment that held it was damaged and set aside. */
+  #reportAt(sequence: number): ReportRow | undefined {
+    const holder = this.#holderOf(sequence);
+    if (holder === undefined) return undefined;
+    return guardSegment(holder, () => {
+      const held = this.#rows(holder).report(sequence);
+      return held === undefined ? undefined : verifyReport(held);
+    });
+  }
+
+  /** The segment that holds a report: the last whose first sequence is not greater. */
+  #holderOf(sequence: number): number | undefined {
+    let holder: number | undefined;
+    for (const shared of this.#segments.values()) {
+      if (shared.firstSequence > sequence) break;
+      holder = shared.id;
+    }
+    return holder;
+  }
+
+  #rows(segmentId: number): RowsFile {
+    if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
+    let file = this.#files.get(segmentId);
+    if (file === undefined) {
+      const oldest = this.#files.keys().next();
+      if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
+      const mode = this.#sealed.has(segmentId) ? 'sealed' : 'read';
+      file = new RowsFile(this.#folder.rows(segmentId), { mode });
+    } else this.#files.delete(segmentId);
+    this.#files.set(segmentId, file);
+    return file;
+  }
+
+  #closeFile(segmentId: number): void {
+    this.#files.get(segmentId)?.close();
+    this.#files.delete(segmentId);
+  }
+
+  #closeWriting(segmentId: number): void {
+    if (this.#writing?.segmentId !== segmentId) return;
+    this.#writing.rows.close();
+    this.#writing = undefined;
+  }
+
+  /**
+   * Shard by shard, from many segments at a time: the part of the table that is written then stays in the processor's
+   * cache. Segments may be dropped between two steps.
+   */
+  *#learn(segments: readonly LoadedSegment[]): Generator<void> {
+    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
+    for (const { shared, columns } of segments) {
+      if (columns === undefined || !this.#segments.has(shared.id)) continue;
+      this.#learnColumns(shared, columns);
+      yield;
+    }
+    const sealed = segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id);
+    for (let i = 0; i < sealed.length; i += learntAtOnce) {
+      for (const id of sealed.slice(i, i + learntAtOnce))
+        if (this.#segments.has(id)) this.#learning.set(id, new KeyRun(this.#folder.index(id)));
+      for (const end of shardEnds) {
+        for (const [id, run] of this.#learning) run.take(end, (hash, ordinal) => this.#keys.insert(hash, id, ordinal));
+        yield;
+      }
+      for (const id of [...this.#learning.keys()]) this.#closeKeys(id);
+    }
+    this.#keys.complete();
+  }
+
+  #learnColumns(shared: SharedSegment, columns: Columns): void {
+    const count = shared.published[publishedMessages] ?? 0;
+    for (let ordinal = 0; ordinal < count; ordinal++)
+      if (columns.account[ordinal] !== noAccount)
+        this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
+  }
+
+  #closeKeys(segmentId: number): void {
+    this.#learning.get(segmentId)?.close();
+    this.#learning.delete(segmentId);
+  }
+}

@@ -1,0 +1,213 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
+import { isDamage, OtherFormat } from '../files/damage.ts';
+import type { Durability } from '../segment/rows-file.ts';
+
+/**
+ * Reports that wait for their messages, in a file of its own: few, and gone as soon as their messages come. `said` is
+ * what `waitingText` made; `sum` is a checksum over it, since SQLite does not notice a flipped bit inside a value.
+ * `taken_at` is by this machine's clock, which decides how long a report waits at most.
+ */
+const schema = `
+  CREATE TABLE waiting (
+    number INTEGER PRIMARY KEY, account INTEGER NOT NULL, message_id TEXT NOT NULL, received_at INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL, said TEXT NOT NULL, sum INTEGER NOT NULL
+  );
+  CREATE INDEX waiting_message ON waiting (account, message_id, number);
+  CREATE INDEX waiting_age ON waiting (taken_at);`;
+
+const formatVersion = 1;
+const fileName = 'waiting.db';
+
+export type WaitingRow = {
+  readonly number: number;
+  readonly account: AccountId;
+  readonly messageId: string;
+  readonly receivedAt: EpochMs;
+  /** `undefined` where it is damaged. */
+  readonly said: string | undefined;
+};
+
+/** The file, and what was wrong with the one that stood there. */
+export type OpenedWaiting = { readonly file: WaitingFile; readonly damage?: string };
+
+/** Opens the file of a data folder. A damaged one is moved to `damaged/`, and a new one begun. */
+export function openWaitingFile(dataDir: string, durability: Durability): OpenedWaiting {
+  const path = join(dataDir, fileName);
+  try {
+    return { file: new WaitingFile(path, durability) };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const aside = join(dataDir, 'damaged');
+    mkdirSync(aside, { recursive: true });
+    let name = fileName;
+    for (let number = 2; existsSync(join(aside, name)); number++) name = `${number}.${fileName}`;
+    for (const suffix of ['', '-wal', '-shm'])
+      if (existsSync(path + suffix)) renameSync(path + suffix, join(aside, name + suffix));
+    const damage = error instanceof Error ? error.message : String(error);
+    return { file: new WaitingFile(path, durability), damage };
+  }
+}
+
+/** What changes joins a transaction that `commit` ends; the segment that a report went to must be durable before. */
+export class WaitingFile {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  /** How many wait for each message, and of each account: nearly every message is one that nothing waits for. */
+  readonly #ofMessage = new Map<string, number>();
+  readonly #ofAccount = new Map<AccountId, number>();
+  #size = 0;
+
+  constructor(path: string, durability: Durability) {
+    this.#db = new DatabaseSync(path, { timeout: 5000 });
+    try {
+      this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+      const [version] = this.#row('PRAGMA user_version');
+      if (version === 0) this.#db.exec(`BEGIN; ${schema} PRAGMA user_version = ${formatVersion}; COMMIT`);
+      else if (version !== formatVersion) throw new OtherFormat(`${path} is`, version, formatVersion);
+      this.#learn();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(account: AccountId, messageId: string): boolean {
+    return this.#size > 0 && this.#ofMessage.has(keyOf(account, messageId));
+  }
+
+  /** `false` when no more may wait. What waits already is not taken again. */
+  add(row: Omit<WaitingRow, 'number'> & { readonly said: string }, takenAt: EpochMs): boolean {
+    const { account, messageId, receivedAt, said } = row;
+    const onMessage = this.#ofMessage.get(keyOf(account, messageId)) ?? 0;
+    const repeats = 'SELECT count(*) FROM waiting WHERE account = ? AND message_id = ? AND said = ?';
+    if (onMessage > 0 && this.#row(repeats, account, messageId, said)[0] !== 0) return true;
+    const ofAccount = this.#ofAccount.get(account) ?? 0;
+    const { waitingOnMessageMax, waitingOfAccountMax, waitingMax } = limits;
+    if (onMessage >= waitingOnMessageMax || ofAccount >= waitingOfAccountMax || this.#size >= waitingMax) return false;
+    this.#change(
+      'INSERT INTO waiting (account, message_id, received_at, taken_at, said, sum) VALUES (?, ?, ?, ?, ?, ?)',
+      account,
+      messageId,
+      receivedAt,
+      takenAt,
+      said,
+      crc32(said),
+    );
+    this.#count(account, messageId, 1);
+    return true;
+  }
+
+  /** The reports that wait for a message, in the order they came. */
+  of(account: AccountId, messageId: string): readonly WaitingRow[] {
+    return this.#rows('account = ? AND message_id = ? ORDER BY number', account, messageId);
+  }
+
+  /** Some that came after the one of this number, in the order they came. */
+  after(number: number, count: number): readonly WaitingRow[] {
+    return this.#rows('number > ? ORDER BY number LIMIT ?', number, count);
+  }
+
+  remove({ number, account, messageId }: WaitingRow): void {
+    this.#change('DELETE FROM waiting WHERE number = ?', number);
+    this.#count(account, messageId, -1);
+  }
+
+  /** Drops what was taken before this moment; gives how many those were. */
+  dropBefore(takenAt: EpochMs): number {
+    const rows = this.#rows('taken_at < ?', takenAt);
+    for (const row of rows) this.remove(row);
+    return rows.length;
+  }
+
+  /** When it returns, what was changed is durable. */
+  commit(): void {
+    if (this.#db.isTransaction) this.#db.exec('COMMIT');
+  }
+
+  undo(): void {
+    if (!this.#db.isTransaction) return;
+    this.#db.exec('ROLLBACK');
+    this.#learn();
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #learn(): void {
+    this.#ofMessage.clear();
+    this.#ofAccount.clear();
+    this.#size = 0;
+    const counts = this.#prepare(
+      'SELECT account, message_id, count(*) FROM waiting GROUP BY account, message_id',
+    ).all();
+    for (const [account, messageId, count] of counts as unknown as readonly (readonly [number, string, number])[])
+      this.#count(account, messageId, count);
+  }
+
+  #count(account: AccountId, messageId: string, by: number): void {
+    this.#size += by;
+    add(this.#ofMessage, keyOf(account, messageId), by);
+    add(this.#ofAccount, account, by);
+  }
+
+  /** A row that does not fit its checksum costs itself alone. */
+  #rows(where: string, ...values: readonly (number | string)[]): readonly WaitingRow[] {
+    const sql = `SELECT number, account, message_id, received_at, said, sum FROM waiting WHERE ${where}`;
+    const rows = this.#prepare(sql).all(...values) as unknown as readonly Stored[];
+    return rows.map(([number, account, messageId, receivedAt, said, sum]) => ({
+      number,
+      account,
+      messageId,
+      receivedAt,
+      said: crc32(said) === sum ? said : undefined,
+    }));
+  }
+
+  #row(sql: string, ...values: readonly (number | string)[]): readonly unknown[] {
+    const row: unknown = this.#prepare(sql).get(...values);
+    return Array.isArray(row) ? row : [];
+  }
+
+  #change(sql: string, ...values: readonly (number | string)[]): void {
+    if (!this.#db.isTransaction) this.#db.exec('BEGIN IMMEDIATE');
+    this.#prepare(sql).run(...values);
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+type Stored = readonly [
+  number: number,
+  account: number,
+  messageId: string,
+  receivedAt: number,
+  said: string,
+  sum: number,
+];
+
+const keyOf = (account: AccountId, messageId: string) => `${account} ${messageId}`;
+
+function add<K>(counts: Map<K, number>, key: K, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}

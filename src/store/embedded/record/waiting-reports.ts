@@ -1,0 +1,109 @@
+import {
+  isOverdue,
+  judgeUnknown,
+  noRoomViolations,
+  takenViolations,
+  type WaitingReport,
+  waitingReport,
+  waitingText,
+} from '../../../domain/acceptance.ts';
+import type { AccountId, EpochMs, Submission, Violation } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
+import type { RecordBatch } from '../../store.ts';
+import { type PackedBatch, packBatch } from '../segment/packed-batch.ts';
+import type { WaitingFile, WaitingRow } from './waiting-file.ts';
+
+const rowsAtATime = 500;
+
+/** What came of a report that waited, when its message came. */
+export type Joined = 'updated' | 'unchanged' | 'outside' | readonly Violation[];
+
+/** The reports that wait for their messages: what becomes of them is durable with `commit`. */
+export class WaitingReports {
+  readonly #file: WaitingFile;
+  /** Shared: how many wait, and how many were dropped. */
+  readonly #figures: Int32Array;
+  /** By what is not committed yet. */
+  #droppedNow = 0;
+
+  constructor(file: WaitingFile, figures: Int32Array) {
+    this.#file = file;
+    this.#figures = figures;
+    Atomics.store(figures, 0, file.size);
+  }
+
+  get size(): number {
+    return this.#file.size;
+  }
+
+  /** Takes what is no new message, of a message that is not there for its caller. */
+  take(
+    { account, receivedAt, sentSince, ...caller }: Omit<RecordBatch, 'submissions'>,
+    submission: Submission,
+    now: EpochMs,
+  ): 'waiting' | readonly Violation[] {
+    const judged = judgeUnknown(submission, receivedAt, sentSince);
+    if (judged === 'message') return takenViolations;
+    if (judged !== 'report') return judged;
+    const said = waitingText({ ...caller, submission });
+    const { messageId } = submission;
+    return this.#file.add({ account, messageId, receivedAt, said }, now) ? 'waiting' : noRoomViolations;
+  }
+
+  /** Applies what waited for a message that was received `now`, in the order it came. */
+  join(account: AccountId, messageId: string, now: EpochMs, apply: (report: WaitingReport) => Joined): void {
+    if (!this.#file.has(account, messageId)) return;
+    for (const row of this.#file.of(account, messageId)) {
+      const report = row.said === undefined ? undefined : waitingReport(row.said, row.receivedAt);
+      const joined = report === undefined || isOverdue(report, now) ? [] : apply(report);
+      // To its caller the message is not there: it waits on, as it would then.
+      if (joined === 'outside') continue;
+      this.#file.remove(row);
+      if (typeof joined !== 'string') this.#droppedNow++;
+    }
+  }
+
+  /** All that wait, some at a time, each as a batch of its own. */
+  *all(hashSeed: number): Generator<readonly PackedBatch[]> {
+    for (let rows = this.#file.after(0, rowsAtATime); rows.length > 0; ) {
+      yield rows.flatMap(row => packed(row, hashSeed) ?? []);
+      rows = this.#file.after(rows.at(-1)?.number ?? 0, rowsAtATime);
+    }
+  }
+
+  /** Drops what has waited too long. */
+  dropOverdue(now: EpochMs): void {
+    if (this.#file.size === 0) return;
+    try {
+      this.#droppedNow += this.#file.dropBefore(now - limits.waitingMs);
+      this.commit();
+    } catch (error) {
+      this.undo();
+      throw error;
+    }
+  }
+
+  commit(): void {
+    this.#file.commit();
+    Atomics.store(this.#figures, 0, this.#file.size);
+    Atomics.add(this.#figures, 1, this.#droppedNow);
+    this.#droppedNow = 0;
+  }
+
+  undo(): void {
+    this.#file.undo();
+    this.#droppedNow = 0;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** `undefined` for one that is damaged. */
+function packed({ account, said, receivedAt }: WaitingRow, hashSeed: number): PackedBatch | undefined {
+  if (said === undefined) return undefined;
+  const { submission, ...arrival } = waitingReport(said, receivedAt);
+  const batch = { account, ...arrival, sentSince: Number.MIN_SAFE_INTEGER, submissions: [submission] };
+  return packBatch(batch, hashSeed);
+}

@@ -1,0 +1,45 @@
+import type { Folder } from '../files/folder.ts';
+import type { Ledger } from '../files/ledger.ts';
+import type { KeyMemory } from '../log/key-table.ts';
+import type { Era, LogFile } from '../log/log-file.ts';
+import type { Counts, PackedCounts } from '../segment/counts.ts';
+import type { Durability, RowsFile } from '../segment/rows-file.ts';
+import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
+import type { WaitingReports } from './waiting-reports.ts';
+
+/** What a writer works with. */
+export type WriterOptions = {
+  readonly folder: Folder;
+  readonly durability: Durability;
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+  readonly log: LogFile;
+  readonly ledger: Ledger;
+  /** Where every thread sees the id of the present era. */
+  readonly era: Int32Array;
+  readonly keys: KeyMemory;
+  readonly waiting: WaitingReports;
+  readonly hashSeed: number;
+};
+
+/** What the writer tells the rest; each call is made before any answer that depends on it. */
+export type WriterEvents = {
+  /** A new youngest segment takes the writes. */
+  opened(segment: SharedSegment, columns: Columns): void;
+  /** A segment takes no more rows. */
+  filled(segmentId: number, counts: PackedCounts): void;
+  /** The log's life goes on in a new era. */
+  eraBegun(eras: readonly Era[]): void;
+};
+
+/** The segment that takes the writes. */
+export type Active = {
+  readonly shared: SharedSegment;
+  readonly columns: Columns;
+  readonly counts: Counts;
+  readonly createdAt: number;
+  rows: RowsFile;
+  messages: number;
+  reports: number;
+  bytes: number;
+};

@@ -1,0 +1,379 @@
+import { accept, type WaitingReport } from '../../../domain/acceptance.ts';
+import type { AccountId, EpochMs, Violation } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
+import type { Rejection } from '../../store.ts';
+import type { Holding } from '../files/ledger.ts';
+import { hasRoom, Reserve } from '../files/reserve.ts';
+import { type Kept, KeptCounts } from '../log/kept-counts.ts';
+import { applyReport, holdingOf, type LoadedLog } from '../log/load.ts';
+import { fieldCount, messageIdField } from '../segment/fields.ts';
+import {
+  groupOfStatus,
+  messageIdIn,
+  numberAt,
+  numbersPerRecord,
+  type PackedBatch,
+  unpackSubmission,
+} from '../segment/packed-batch.ts';
+import { type LogEnd, ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import { identityOf, messageRowOf, reportRowOf } from '../segment/record-row.ts';
+import { type Chain, chained } from '../segment/report-chain.ts';
+import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
+import {
+  type Columns,
+  clearedColumns,
+  keepReportsUntil,
+  maxSentAt,
+  newColumns,
+  newSharedSegment,
+  publishedMessages,
+  publishedReports,
+  setRow,
+} from '../segment/shared-segment.ts';
+import { type Known, KnownMessages } from './known-messages.ts';
+import type { Part, Progress } from './turns.ts';
+import type { Joined } from './waiting-reports.ts';
+import type { Active, WriterEvents, WriterOptions } from './writer-options.ts';
+
+/** What became of a record. */
+type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
+
+/**
+ * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
+ * everything goes into the youngest segment, reports on older messages too.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #events: WriterEvents;
+  readonly #known: KnownMessages;
+  readonly #kept: KeptCounts;
+  readonly #reserve: Reserve;
+  #active: Active | undefined;
+  readonly #spareColumns: Columns[] = [];
+  #nextSegmentId: number;
+  #nextSequence: number;
+  /** An era begins with the first record of a run: a log that is only read stays as it is. */
+  #eraBegun = false;
+  /** Messages that the open transaction reports on, by position: their newest reports are published when it commits. */
+  #chains = new Map<number, Chain>();
+  /** Undoes what memory took before its transaction commits. */
+  #inserted: { readonly hash: number; readonly ordinal: number }[] = [];
+
+  constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
+    this.#options = options;
+    this.#events = events;
+    this.#known = new KnownMessages(options.folder, options.keys);
+    this.#kept = new KeptCounts(options.folder, options.log);
+    this.#reserve = new Reserve(options.folder.dataDir);
+    this.#nextSegmentId = nextSegmentId;
+    this.#nextSequence = nextSequence;
+  }
+
+  /**
+   * Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. Records can be
+   * taken once the steps are done, which learn the keys of all messages; everything else meanwhile.
+   */
+  adopt({ segments, gaps }: LoadedLog, goesOn: boolean): Generator<void> {
+    this.#kept.adopt(segments, gaps);
+    const learning = this.#learn(this.#known.adopt(segments));
+    const youngest = segments.at(-1);
+    for (const { shared, counts } of segments)
+      if (counts !== undefined && !(goesOn && shared.id === youngest?.shared.id))
+        this.#events.filled(shared.id, counts.pack());
+    if (!goesOn || youngest?.columns === undefined || youngest.counts === undefined) return learning;
+    const { shared, columns, counts, createdAt } = youngest;
+    const path = this.#options.folder.rows(shared.id);
+    const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+    const [messages = 0, reports = 0] = shared.published;
+    this.#known.writing(shared.id, rows);
+    this.#active = { shared, columns, counts, createdAt, rows, messages, reports, bytes: 0 };
+    return learning;
+  }
+
+  /** Learns the keys, then joins reports to messages that were recorded when the process ended before it could note so. */
+  *#learn(keys: Generator<void>): Generator<void> {
+    yield* keys;
+    for (const reports of this.#options.waiting.all(this.#options.hashSeed)) {
+      const due = reports.flatMap(report => this.#known.find(report, 0) ?? []);
+      if (due.length > 0)
+        this.#transaction(Date.now(), active => {
+          for (const known of due) this.#joinWaiting(active, known, Number.MIN_SAFE_INTEGER);
+        });
+      yield;
+    }
+  }
+
+  /**
+   * Records parts of batches in their order, until it `isOver` or the segment is full; when it returns, all that it tells
+   * of is durable. Throws when nothing of it is kept: the caller tells every batch's sender, who may send it again.
+   */
+  record(parts: readonly Part[], now: number, isOver: () => boolean): readonly Progress[] {
+    return this.#transaction(now, active => {
+      const ends = () => isOver() || this.#isFull(active);
+      const progress: Progress[] = [];
+      for (const part of parts) {
+        progress.push(this.#recordPart(active, part, now, ends));
+        if (ends()) break;
+      }
+      return progress;
+    });
+  }
+
+  #transaction<T>(now: number, work: (active: Active) => T): T {
+    try {
+      this.#reserve.hold();
+      const active = this.#youngest(now);
+      if (!this.#eraBegun) this.#beginEra();
+      active.rows.begin();
+      const result = work(active);
+      this.#commit();
+      return result;
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+  }
+
+  /** How far the log goes: the first position and the first sequence that nothing has yet. */
+  get end(): LogEnd {
+    const active = this.#active;
+    const position =
+      active === undefined ? positionOf(this.#nextSegmentId, 0) : positionOf(active.shared.id, active.messages);
+    return { position, sequence: this.#nextSequence };
+  }
+
+  /** What the segments without an index add to an account's counts, in whole minutes from one to before another. */
+  counted(account: AccountId, from: EpochMs, to: EpochMs): Kept {
+    return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
+  }
+
+  /** Makes ready for dropping what is wholly past `sentBefore`. */
+  retire(now: number, sentBefore: EpochMs): void {
+    this.rotateIfDue(now, sentBefore);
+    this.#kept.retire(sentBefore, this.#known.segments());
+  }
+
+  /** Closes the youngest segment for writing when it is older than it may be, or wholly past `sentBefore`. */
+  rotateIfDue(now: number, sentBefore = -Infinity): void {
+    const active = this.#active;
+    if (active === undefined || active.messages + active.reports === 0) return;
+    // A clock set back must not keep a segment open until the old time comes again.
+    const ageMs = Math.abs(now - active.createdAt);
+    if (ageMs >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
+  }
+
+  /** A segment's rows will not change any more: from here on it is read as a sealed file. */
+  sealed(segmentId: number): void {
+    this.#known.sealed(segmentId);
+    this.#kept.sealed(segmentId);
+  }
+
+  /** The segment's files were made anew, and lack some of its rows. */
+  recovered(holding: Holding): void {
+    this.sealed(holding.id);
+    const { lostMessages, lostReports } = holding;
+    if (lostMessages + lostReports > 0) this.#kept.distrustAll(this.#known.segments());
+    const { ledger } = this.#options;
+    ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
+  }
+
+  /** Takes no more rows into this segment. */
+  fill(segmentId: number): void {
+    if (this.#active?.shared.id === segmentId) this.#fill();
+  }
+
+  /** A segment is dropped, or set aside: then the ledger goes on telling what it held. */
+  dropped(segmentId: number, isDamaged: boolean): void {
+    if (!isDamaged) this.#options.ledger.remove(segmentId);
+    this.#kept.dropped(segmentId, this.#known.segments());
+    this.#known.dropped(segmentId);
+    if (this.#active?.shared.id === segmentId) this.#active = undefined;
+    if (segmentId !== this.#nextSegmentId - 1) return;
+    // Nothing else will tell the next run how far the log had come.
+    this.#eraBegun = false;
+    this.#beginEra();
+  }
+
+  /** Takes columns that no thread looks at any more for a segment to come: left to the collector, they would pile up. */
+  reuse(columns: Columns): void {
+    this.#spareColumns.push(columns);
+  }
+
+  close(): void {
+    if (!hasRoom(this.#options.folder.dataDir)) this.#active?.rows.closeAsItIs();
+    this.#known.close();
+    this.#options.ledger.close();
+    this.#options.waiting.close();
+    this.#active = undefined;
+  }
+
+  #beginEra(): void {
+    const { log, era } = this.#options;
+    const { position, sequence } = this.end;
+    Atomics.store(era, 0, log.beginEra(position, sequence).id);
+    this.#events.eraBegun(log.eras);
+    this.#eraBegun = true;
+  }
+
+  #youngest(now: number): Active {
+    this.rotateIfDue(now);
+    if (this.#active !== undefined && this.#isFull(this.#active)) this.#fill();
+    const active = this.#active ?? this.#open(now);
+    if (!active.rows.isOpen) {
+      const path = this.#options.folder.rows(active.shared.id);
+      active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+      this.#known.writing(active.shared.id, active.rows);
+    }
+    return active;
+  }
+
+  #open(now: number): Active {
+    const { folder, ledger, segmentMessagesMax, durability } = this.#options;
+    const id = this.#nextSegmentId;
+    createRowsFile(folder.rows(id), id, this.#nextSequence, now);
+    folder.sync();
+    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
+    ledger.set(holdingOf(shared, now));
+    const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
+    this.#nextSegmentId++;
+    const spare = this.#spareColumns.pop();
+    const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
+    this.#known.add(shared);
+    this.#known.writing(id, rows);
+    const counts = this.#kept.open(id);
+    this.#active = { shared, columns, counts, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    this.#events.opened(shared, columns);
+    return this.#active;
+  }
+
+  #fill(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    this.#active = undefined;
+    this.#events.filled(active.shared.id, active.counts.pack());
+  }
+
+  #isFull({ messages, reports, bytes }: Active): boolean {
+    const { segmentMessagesMax } = this.#options;
+    return (
+      messages >= segmentMessagesMax ||
+      reports >= segmentMessagesMax * reportsPerMessageMax ||
+      bytes >= limits.segmentBytesMax
+    );
+  }
+
+  #recordPart(active: Active, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
+    const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
+    const rejected: Rejection[] = [];
+    let index = from;
+    for (; index < batch.count && (index === from || !isOver()); index++) {
+      const known = this.#known.find(batch, index);
+      const outcome =
+        known === undefined ? this.#insert(active, batch, index, now) : this.#report(active, batch, index, known, now);
+      if (typeof outcome === 'string') counts[outcome]++;
+      else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
+    }
+    return { outcome: { ...counts, rejected }, next: index };
+  }
+
+  #insert(active: Active, batch: PackedBatch, index: number, now: number): Outcome {
+    if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
+      return this.#options.waiting.take(batch, unpackSubmission(batch, index), now);
+    const ordinal = active.messages;
+    const row = messageRowOf(batch, index, ordinal);
+    active.rows.insertMessage(row);
+    const { shared, columns } = active;
+    const group = groupOfStatus(row[4]);
+    setRow(columns, ordinal, row[1], row[2], group);
+    for (let field = 0; field < fieldCount; field++) {
+      const column = columns.hashes[field];
+      if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
+    }
+    shared.group[ordinal] = group;
+    shared.newestReport[ordinal] = 0;
+    active.counts.message(row);
+    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
+    this.#known.insertKey(hash, shared.id, ordinal);
+    this.#inserted.push({ hash, ordinal });
+    active.messages++;
+    active.bytes += row[14].length;
+    if (this.#options.waiting.size > 0)
+      this.#joinWaiting(active, { row, segmentId: shared.id, ordinal }, batch.receivedAt);
+    return 'recorded';
+  }
+
+  #joinWaiting(active: Active, known: Known, now: EpochMs): void {
+    const { messageId } = identityOf(known.row);
+    this.#options.waiting.join(known.row[1], messageId, now, report => this.#accept(active, known, report));
+  }
+
+  #report(active: Active, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
+    const submission = unpackSubmission(batch, index);
+    const outcome = this.#accept(active, known, { ...batch, submission });
+    return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
+  }
+
+  #accept(active: Active, known: Known, { submission, ...arrival }: WaitingReport): Joined {
+    const position = positionOf(known.segmentId, known.ordinal);
+    const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#known.newestReport(position));
+    const accepted = accept(chain.course, submission, arrival);
+    if (accepted.outcome === 'refused') return accepted.violations;
+    if (accepted.outcome === 'outside') return 'outside';
+    if (accepted.outcome === 'repeated') return 'unchanged';
+    const sequence = this.#nextSequence++;
+    const { chain: longer, summary } = chained(chain, sequence, accepted);
+    const place = { sequence, position, message: known.row, previous: chain.newest };
+    const row = reportRowOf(place, arrival.receivedAt, accepted, summary);
+    active.rows.insertReport(row);
+    active.reports++;
+    active.bytes += row[13].length;
+    this.#chains.set(position, longer);
+    active.counts.report(row[14], row[15], row[17]);
+    return accepted.outcome;
+  }
+
+  #commit(): void {
+    const active = this.#active;
+    if (active === undefined) return this.#options.waiting.commit();
+    active.rows.commit();
+    active.counts.commit();
+    const { shared, columns } = active;
+    for (const { ordinal } of this.#inserted) {
+      const group = shared.group[ordinal] ?? 0;
+      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+      const sentAt = columns.sentAt[ordinal] ?? 0;
+      shared.sentAtRange[0] = Math.min(shared.sentAtRange[0] ?? Infinity, sentAt);
+      shared.sentAtRange[1] = Math.max(shared.sentAtRange[1] ?? -Infinity, sentAt);
+    }
+    for (const [position, { newest, course }] of this.#chains) {
+      keepReportsUntil(shared, course.identity.sentAt);
+      const target = this.#known.segment(segmentIdOf(position));
+      if (target !== undefined) applyReport(target, ordinalOf(position), newest, course.state.status.groupId);
+    }
+    // In this order: whoever sees a report published sees its message, too.
+    Atomics.store(shared.published, publishedMessages, active.messages);
+    Atomics.store(shared.published, publishedReports, active.reports);
+    this.#inserted = [];
+    this.#chains = new Map();
+    // Before any answer: what is answered and not there any more is missed.
+    this.#options.ledger.tally(holdingOf(shared, active.createdAt));
+    // Last: a report that is in the log and still waits is taken for a repeat, one that is in neither would be lost.
+    this.#options.waiting.commit();
+  }
+
+  /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
+  #undo(): void {
+    this.#options.waiting.undo();
+    const active = this.#active;
+    if (active === undefined) return;
+    for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
+    active.counts.undo();
+    this.#inserted = [];
+    this.#chains = new Map();
+    const [messages = 0, reports = 0] = active.shared.published;
+    this.#nextSequence -= active.reports - reports;
+    active.messages = messages;
+    active.reports = reports;
+    active.rows.close();
+  }
+}

@@ -1,0 +1,227 @@
+import type { Filter } from '../../../domain/filter.ts';
+import type { AccountId, EpochMs, LogRecord } from '../../../domain/message.ts';
+import { type Field, fields, hashValue, messageIdField } from '../segment/fields.ts';
+import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from '../segment/position.ts';
+import { groupIdOf, maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
+import type { Place } from './bookmark.ts';
+import { ColumnScan } from './column-scan.ts';
+import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
+import type { Found, ReadSegments } from './read-segments.ts';
+import { follows, mayHaveGroup, type Scan } from './scan.ts';
+import { sealedSources } from './sealed-scan.ts';
+
+/** What is asked of the whole log. */
+export type Asked = { readonly account: AccountId; readonly filter: Filter; readonly sentSince: EpochMs };
+
+/** What may match, newest first; the rows decide. */
+export type Candidates = {
+  /** The next `count`, fewer when there are no more; a step at a time, and told whether others had their turn. */
+  take(count: number): Generator<void, readonly Found[], boolean>;
+  /** To be called where others had their turn elsewhere than in `take`. */
+  afterPause(): void;
+};
+
+/** The candidates of a query behind a place, newest first; `resumed` when the walk there began earlier. */
+export function candidatesOf(
+  segments: ReadSegments,
+  hashSeed: number,
+  asked: Asked,
+  walk: Place,
+  resumed: boolean,
+): Candidates {
+  const question = new Question(hashSeed, asked, walk, resumed);
+  return listedCandidates(segments, question) ?? new MergedCandidates(segments, question);
+}
+
+/** Those of all segments. */
+class MergedCandidates implements Candidates {
+  readonly #question: Question;
+  readonly #merge: Merge;
+
+  constructor(segments: ReadSegments, question: Question) {
+    this.#question = question;
+    this.#merge = new Merge(sourcesOf(segments, question));
+  }
+
+  *take(count: number): Generator<void, readonly Found[], boolean> {
+    const taking = this.#merge.take(count);
+    for (let wasPaused = false; ; ) {
+      if (wasPaused) this.afterPause();
+      const { done, value } = taking.next(wasPaused);
+      if (done) return value;
+      wasPaused = yield;
+    }
+  }
+
+  /** What had the group when the walk began may have another by now: from here on it is looked for as a later page does. */
+  afterPause(): void {
+    this.#merge.afterPause(this.#question.resume());
+  }
+}
+
+/** What is asked, made ready to be asked of each segment. */
+class Question {
+  readonly #walk: Place;
+  readonly #account: AccountId;
+  readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly group: number | undefined;
+  asOf: number | undefined;
+  readonly sentSince: EpochMs;
+  /** Inclusive. */
+  readonly end: EpochMs;
+
+  constructor(hashSeed: number, { account, filter, sentSince }: Asked, walk: Place, resumed: boolean) {
+    this.#walk = walk;
+    this.#account = account;
+    this.hashes = hashesOf(hashSeed, account, filter);
+    this.group = filter.generalStatus === undefined ? undefined : groupIdOf(filter.generalStatus);
+    this.asOf = resumed ? walk.asOf : undefined;
+    this.sentSince = Math.max(sentSince, filter.sentSince ?? -Infinity);
+    this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
+  }
+
+  /** From now on it is a walk that began earlier; `true` when that changes what is to be looked at. */
+  resume(): boolean {
+    const isChanged = this.group !== undefined && this.asOf === undefined;
+    if (isChanged) this.asOf = this.#walk.asOf;
+    return isChanged;
+  }
+
+  /** `undefined` for a segment that is newer than the walk. */
+  of({ id }: SharedSegment, after?: Found): Scan | undefined {
+    const ordinalEnd = this.#walk.positionEnd - positionOf(id, 0);
+    if (ordinalEnd <= 0) return undefined;
+    return {
+      account: this.#account,
+      hashes: this.hashes,
+      ...(this.group !== undefined && { group: this.group }),
+      ...(this.asOf !== undefined && { asOf: this.asOf }),
+      sentSince: this.sentSince,
+      before: after === undefined ? placeIn(id, this.#walk, this.end) : placeAfter(id, after),
+      ordinalEnd,
+    };
+  }
+}
+
+/**
+ * The messages with the ids asked for, from the writer's key table; `undefined` when there are none asked for, or the
+ * table cannot tell.
+ */
+function listedCandidates(segments: ReadSegments, question: Question): Candidates | undefined {
+  const hashes = question.hashes.get(messageIdField);
+  if (hashes === undefined) return undefined;
+  const found: Found[] = [];
+  for (const hash of hashes) {
+    const places = segments.withIdHash(hash);
+    if (places === undefined) return undefined;
+    for (const { segmentId, ordinal } of places) {
+      const shared = segments.get(segmentId)?.shared;
+      const scan = shared === undefined ? undefined : question.of(shared);
+      if (shared === undefined || scan === undefined || ordinal >= scan.ordinalEnd) continue;
+      if (!mayHaveGroup(scan, shared, ordinal)) continue;
+      const sentAt = segments.sentAt(segmentId, ordinal);
+      if (sentAt >= scan.sentSince && follows(sentAt, ordinal, scan.before)) found.push({ segmentId, ordinal, sentAt });
+    }
+  }
+  found.sort((a, b) => b.sentAt - a.sentAt || b.segmentId - a.segmentId || b.ordinal - a.ordinal);
+  return {
+    *take(count: number) {
+      yield;
+      return found.splice(0, count);
+    },
+    afterPause() {},
+  };
+}
+
+function* sourcesOf(segments: ReadSegments, question: Question): Generator<SegmentSources> {
+  const { sentSince, end } = question;
+  const inTime = segments
+    .all()
+    .filter(({ shared }) => maxSentAt(shared) >= sentSince && minSentAt(shared) <= end)
+    .sort((a, b) => maxSentAt(b.shared) - maxSentAt(a.shared));
+  for (const { shared } of inTime) {
+    // While a walk goes on, a message may have had a group then that none has now.
+    const { group, asOf } = question;
+    if (group !== undefined && asOf === undefined && shared.groupCounts[group] === 0) continue;
+    if (question.of(shared) === undefined) continue;
+    yield {
+      segmentId: shared.id,
+      maxSentAt: maxSentAt(shared),
+      open: after => open(segments, shared.id, question, after),
+    };
+  }
+}
+
+function open(segments: ReadSegments, segmentId: number, question: Question, after: Found | undefined): OpenSources {
+  const segment = segments.get(segmentId);
+  const scan = segment && question.of(segment.shared, after);
+  const isCurrent = () => segments.get(segmentId) === segment;
+  if (segment === undefined || scan === undefined) return { sources: [], isCurrent };
+  const { shared, columns } = segment;
+  if (columns !== undefined) return { sources: [new ColumnScan(scan, shared, columns)], isCurrent };
+  const sources = segments
+    .withIndex(segmentId, index => sealedSources(scan, shared, index))
+    .map(source => ({
+      next: (count: number) => segments.withIndex(segmentId, index => source.next(index, count)),
+    }));
+  return { sources, isCurrent };
+}
+
+function hashesOf(hashSeed: number, account: AccountId, filter: Filter): ReadonlyMap<number, ReadonlySet<number>> {
+  const hashes = new Map<number, ReadonlySet<number>>();
+  for (const [field, name] of fields.entries()) {
+    const values = valuesOf(filter, name);
+    if (values !== undefined)
+      hashes.set(field, new Set(values.map(value => hashValue(hashSeed, account, field, value))));
+  }
+  return hashes;
+}
+
+/** Where a walk goes on in one segment: of equal `sentAt`, the later recorded comes first. */
+function placeIn(segmentId: number, walk: Place, end: EpochMs): { sentAt: EpochMs; ordinal: number } {
+  if (end < walk.sentAt || walk.position === Infinity) return { sentAt: end, ordinal: ordinalsMax };
+  const walkSegment = segmentIdOf(walk.position);
+  if (segmentId === walkSegment) return { sentAt: end, ordinal: ordinalOf(walk.position) };
+  return { sentAt: end, ordinal: segmentId < walkSegment ? ordinalsMax : 0 };
+}
+
+/** Where one segment goes on after a candidate of any. */
+function placeAfter(
+  segmentId: number,
+  { segmentId: foundIn, sentAt, ordinal }: Found,
+): { sentAt: EpochMs; ordinal: number } {
+  if (segmentId === foundIn) return { sentAt, ordinal };
+  return { sentAt, ordinal: segmentId < foundIn ? ordinalsMax : 0 };
+}
+
+function valuesOf(filter: Filter, field: Field): readonly string[] | undefined {
+  const one = (value: string | undefined) => (value === undefined ? undefined : [value]);
+  switch (field) {
+    case 'messageId':
+      return filter.messageIds;
+    case 'bulkId':
+      return filter.bulkIds;
+    case 'campaignReferenceId':
+      return filter.campaignReferenceIds;
+    default:
+      return one(filter[field]);
+  }
+}
+
+export type Condition = readonly [field: Field, values: ReadonlySet<string>];
+
+export function conditionsOf(filter: Filter): readonly Condition[] {
+  return fields.flatMap(field => {
+    const values = valuesOf(filter, field);
+    return values === undefined ? [] : [[field, new Set(values)] as const];
+  });
+}
+
+/** Equal hashes do not make equal values: the row itself decides. */
+export function fits(log: LogRecord, conditions: readonly Condition[]): boolean {
+  for (const [field, values] of conditions) {
+    const value = log[field];
+    if (value === undefined || !values.has(value)) return false;
+  }
+  return true;
+}

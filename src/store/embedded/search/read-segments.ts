@@ -1,0 +1,176 @@
+import { LRUCache } from 'lru-cache';
+import type { EpochMs } from '../../../domain/message.ts';
+import { guardSegment } from '../files/damage.ts';
+import type { Folder } from '../files/folder.ts';
+import type { KeyPlace, KeyReader } from '../log/key-table.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
+import { verifyMessage, verifyReport, verifyState } from '../segment/record-row.ts';
+import { timelineRows } from '../segment/report-chain.ts';
+import { type MessageRow, type ReportRow, type ReportState, RowsFile } from '../segment/rows-file.ts';
+import { type Columns, messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import type { Candidate } from './scan.ts';
+
+/** One segment as a reader knows it: sealed when it has no columns. */
+export type ReadSegment = { readonly shared: SharedSegment; readonly columns: Columns | undefined };
+
+/** A candidate, with the segment it lies in. */
+export type Found = Candidate & { readonly segmentId: number };
+
+/**
+ * Files that a reader keeps open. A page asks the index of every segment that its time reaches, and the rows of the few
+ * that have what it looks for: closing and opening an index costs as much as a hundred questions to it.
+ */
+const openRowsMax = 128;
+const openIndexesMax = 2048;
+
+/** The segments as one reader thread knows them, and their files. */
+export class ReadSegments {
+  readonly #folder: Folder;
+  readonly #keys: KeyReader;
+  readonly #segments = new Map<number, ReadSegment>();
+  readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
+  readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
+  #dropped: LogEnd = { position: 0, sequence: 0 };
+
+  constructor(folder: Folder, keys: KeyReader) {
+    this.#folder = folder;
+    this.#keys = keys;
+  }
+
+  /** Takes up a segment, or its new shape: without columns it is read through its index. */
+  set(shared: SharedSegment, columns: Columns | undefined): void {
+    this.#close(shared.id);
+    this.#segments.set(shared.id, { shared, columns });
+  }
+
+  drop(segmentId: number): void {
+    this.#close(segmentId);
+    this.#dropped = this.end();
+    this.#segments.delete(segmentId);
+  }
+
+  close(): void {
+    this.#rows.clear();
+    this.#indexes.clear();
+  }
+
+  get(segmentId: number): ReadSegment | undefined {
+    return this.#segments.get(segmentId);
+  }
+
+  all(): readonly ReadSegment[] {
+    return [...this.#segments.values()];
+  }
+
+  /** The log's end now; what was dropped counts. Every report before it is on a message before it. */
+  end(): LogEnd {
+    let { position, sequence } = this.#dropped;
+    for (const { shared } of this.#segments.values())
+      sequence = Math.max(sequence, shared.firstSequence + reportsIn(shared));
+    for (const { shared } of this.#segments.values())
+      position = Math.max(position, positionOf(shared.id, messagesIn(shared)));
+    return { position, sequence };
+  }
+
+  /** The messages that might have the id with this hash; `undefined` when only the segments can tell now. */
+  withIdHash(hash: number): readonly KeyPlace[] | undefined {
+    return this.#keys.find(hash);
+  }
+
+  sentAt(segmentId: number, ordinal: number): EpochMs {
+    const columns = this.#segments.get(segmentId)?.columns;
+    if (columns !== undefined) return columns.sentAt[ordinal] ?? 0;
+    return this.withIndex(segmentId, index => index.times(ordinal, 1)[0] ?? 0);
+  }
+
+  /** The sequence of the newest report on a message; 0 when there is none. */
+  newestReport({ segmentId, ordinal }: Pick<Found, 'segmentId' | 'ordinal'>): number {
+    return this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
+  }
+
+  /** The rows of messages by position; those that nobody can read any more are not among them. */
+  messages(places: readonly Pick<Found, 'segmentId' | 'ordinal'>[]): ReadonlyMap<Position, MessageRow> {
+    const rows = new Map<Position, MessageRow>();
+    for (const [segmentId, held] of Map.groupBy(places, place => place.segmentId)) {
+      if (!this.#segments.has(segmentId)) continue;
+      this.withRows(segmentId, file => {
+        for (const row of file.messages(held.map(place => place.ordinal)))
+          rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
+      });
+    }
+    return rows;
+  }
+
+  /** The states that reports left their messages in, by sequence. */
+  states(sequences: readonly number[]): ReadonlyMap<number, ReportState> {
+    const rows = new Map<number, ReportState>();
+    for (const [segmentId, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
+      // Set aside with its segment: the message is shown as it was recorded.
+      if (segmentId === undefined) continue;
+      this.withRows(segmentId, file => {
+        for (const row of file.states(held)) rows.set(row[0], verifyState(row));
+      });
+    }
+    return rows;
+  }
+
+  /** The reports that the timeline of a message shows, oldest first, from the sequence of its newest. */
+  timeline(newest: number): { readonly rows: readonly ReportRow[]; readonly omitted: number } {
+    return timelineRows(newest, sequence => {
+      const holder = this.holderOf(sequence);
+      if (holder === undefined) return undefined;
+      return this.withRows(holder, file => {
+        const row = file.report(sequence);
+        return row === undefined ? undefined : verifyReport(row);
+      });
+    });
+  }
+
+  /** The segment that holds a report: the last whose first sequence is not greater. */
+  holderOf(sequence: number): number | undefined {
+    let holder: SharedSegment | undefined;
+    for (const { shared } of this.#segments.values())
+      if (shared.firstSequence <= sequence && shared.id > (holder?.id ?? 0)) holder = shared;
+    return holder?.id;
+  }
+
+  /** Works on a segment's rows; what damage they show is laid to that segment. */
+  withRows<T>(segmentId: number, work: (rows: RowsFile) => T): T {
+    return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
+  }
+
+  /** Works on the index of a sealed segment, as `withRows` does on its rows. */
+  withIndex<T>(segmentId: number, work: (index: IndexFile) => T): T {
+    return guardSegment(segmentId, () => work(this.#indexOf(segmentId)));
+  }
+
+  #rowsOf(segmentId: number): RowsFile {
+    let rows = this.#rows.get(segmentId);
+    if (rows === undefined) {
+      const mode = this.#isSealed(segmentId) ? 'sealed' : 'read';
+      rows = new RowsFile(this.#folder.rows(segmentId), { mode });
+      this.#rows.set(segmentId, rows);
+    }
+    return rows;
+  }
+
+  #indexOf(segmentId: number): IndexFile {
+    if (!this.#isSealed(segmentId)) throw new Error(`segment ${segmentId} has no index yet`);
+    let index = this.#indexes.get(segmentId);
+    if (index === undefined) {
+      index = new IndexFile(this.#folder.index(segmentId));
+      this.#indexes.set(segmentId, index);
+    }
+    return index;
+  }
+
+  #isSealed(segmentId: number): boolean {
+    return this.#segments.get(segmentId)?.columns === undefined;
+  }
+
+  #close(segmentId: number): void {
+    this.#rows.delete(segmentId);
+    this.#indexes.delete(segmentId);
+  }
+}

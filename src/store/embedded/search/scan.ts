@@ -1,0 +1,47 @@
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import type { IndexFile } from '../segment/index-file.ts';
+import type { SharedSegment } from '../segment/shared-segment.ts';
+
+/** What is asked of one segment, with values already hashed. */
+export type Scan = {
+  readonly account: AccountId;
+  /** By field number: the hashes of the values asked for; the field is not asked for when it is missing. */
+  readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Only messages with this group, or with a report newer than `asOf` (which may have had it then). */
+  readonly group?: number;
+  readonly asOf?: number;
+  /** Inclusive. */
+  readonly sentSince: EpochMs;
+  /** Only what comes after this place in the order: sent earlier, or sent then and recorded earlier. */
+  readonly before: { readonly sentAt: EpochMs; readonly ordinal: number };
+  /** Ordinals from here on are newer than the walk. */
+  readonly ordinalEnd: number;
+};
+
+export type Candidate = { readonly sentAt: EpochMs; readonly ordinal: number };
+
+/**
+ * Candidates of one segment, newest first, a run at a time. A candidate is a row whose hashes fit: the reader still
+ * compares the values. An empty run ends it.
+ */
+export type CandidateSource = { next(count: number): readonly Candidate[] };
+
+/**
+ * As a `CandidateSource`, but it is handed the segment's index each time: between two calls the index may have been
+ * closed to make room for others.
+ */
+export type SealedSource = { next(index: IndexFile, count: number): readonly Candidate[] };
+
+export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
+  return (
+    scan.group === undefined ||
+    segment.group[ordinal] === scan.group ||
+    (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
+  );
+}
+
+export function follows(sentAt: EpochMs, ordinal: number, place: { sentAt: EpochMs; ordinal: number }): boolean {
+  return sentAt < place.sentAt || (sentAt === place.sentAt && ordinal < place.ordinal);
+}
+
+export const newestFirst = (a: Candidate, b: Candidate) => b.sentAt - a.sentAt || b.ordinal - a.ordinal;

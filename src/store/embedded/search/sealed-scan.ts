@@ -1,0 +1,180 @@
+import type { AccountId } from '../../../domain/message.ts';
+import { fields } from '../segment/fields.ts';
+import type { IndexFile } from '../segment/index-file.ts';
+import type { SharedSegment } from '../segment/shared-segment.ts';
+import { GroupScan, isRareGroup } from './group-scan.ts';
+import { type Candidate, follows, mayHaveGroup, type Scan, type SealedSource } from './scan.ts';
+
+/** A run of ordinals in an index file, in time order, oldest first. */
+type Run = {
+  readonly section: 'order' | `${(typeof fields)[number]}.ordinals`;
+  readonly from: number;
+  readonly to: number;
+};
+
+const bitmapFrom = 256;
+const chunkMin = 128;
+const chunkMax = 16_384;
+
+/**
+ * The candidates of a sealed segment, one source for each value of the rarest field asked for (or for the account,
+ * when no field is): each is a run of the index in time order. The other fields are tested by bitmaps of their runs.
+ */
+export function sealedSources(scan: Scan, segment: SharedSegment, index: IndexFile): readonly SealedSource[] {
+  const byField: (readonly Run[])[] = [];
+  for (const [field, hashes] of scan.hashes) {
+    const runs = runsOf(index, field, hashes);
+    if (runs.length === 0) return [];
+    byField.push(runs);
+  }
+  byField.sort((a, b) => lengthOf(a) - lengthOf(b));
+  const [driver, ...others] = byField.length === 0 ? [accountRuns(index, scan.account)] : byField;
+  if (driver === undefined || driver.length === 0) return [];
+  if (isRareGroup(scan, segment, lengthOf(driver))) return [new GroupScan(scan, segment, index)];
+  // A handful of candidates is cheaper to read and compare than any other field's bitmap is to build.
+  const bitmaps = lengthOf(driver) < bitmapFrom ? [] : others.map(runs => bitmapOf(index, runs));
+  return driver.map(run => new RunScan(scan, segment, index, run, bitmaps));
+}
+
+function lengthOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, run) => sum + run.to - run.from, 0);
+}
+
+function bitmapOf(index: IndexFile, runs: readonly Run[]): Uint8Array {
+  const bitmap = new Uint8Array(index.header.messages);
+  for (const run of runs)
+    for (const ordinal of index.uint32(run.section, run.from, run.to - run.from)) bitmap[ordinal] = 1;
+  return bitmap;
+}
+
+function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
+  const count = index.bytesOf('accounts') / 8;
+  const at = lowerBound(count, place => (index.float64('accounts', place, 1)[0] ?? 0) - account);
+  if (at === count || index.float64('accounts', at, 1)[0] !== account) return [];
+  const [from = 0, to = 0] = index.uint32('accountStarts', at, 2);
+  return [{ section: 'order', from, to }];
+}
+
+function runsOf(index: IndexFile, field: number, hashes: ReadonlySet<number>): readonly Run[] {
+  const name = fields[field];
+  if (name === undefined) throw new RangeError(`no field ${field}`);
+  const runs: Run[] = [];
+  for (const hash of hashes) {
+    const [first, end] = equalRange(index, `${name}.hashes`, hash);
+    if (first === end) continue;
+    if (index.bytesOf(`${name}.starts`) === 0) runs.push({ section: `${name}.ordinals`, from: first, to: end });
+    else {
+      const [from = 0, to = 0] = index.uint32Briefly(`${name}.starts`, first, 2);
+      runs.push({ section: `${name}.ordinals`, from, to });
+    }
+  }
+  return runs;
+}
+
+/** Hashes are spread evenly, so where one must stand is known within a few hundred places: one read finds it. */
+function equalRange(
+  index: IndexFile,
+  section: `${(typeof fields)[number]}.hashes`,
+  hash: number,
+): readonly [from: number, to: number] {
+  const count = index.bytesOf(section) / 4;
+  const guess = Math.floor((hash / 2 ** 32) * count);
+  const margin = 64 + 3 * Math.ceil(Math.sqrt(count));
+  let [low, high] = [Math.max(0, guess - margin), Math.min(count, guess + margin)];
+  let window = index.uint32Briefly(section, low, high - low);
+  const encloses = () => (low === 0 || (window[0] ?? 0) < hash) && (high === count || (window.at(-1) ?? 0) > hash);
+  while (!encloses()) {
+    const step = high - low;
+    [low, high] = [Math.max(0, low - step), Math.min(count, high + step)];
+    window = index.uint32Briefly(section, low, high - low);
+  }
+  const from = lowerBound(window.length, place => (window[place] ?? 0) - hash);
+  let to = from;
+  while (window[to] === hash) to++;
+  return [low + from, low + to];
+}
+
+/** The first of `count` places whose comparison is not negative. */
+function lowerBound(count: number, compare: (place: number) => number): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(middle) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+class RunScan implements SealedSource {
+  readonly #scan: Scan;
+  readonly #segment: SharedSegment;
+  readonly #run: Run;
+  readonly #bitmaps: readonly Uint8Array[];
+  /** Everything from here on has been given, or comes before what was asked. */
+  #end: number;
+
+  constructor(scan: Scan, segment: SharedSegment, index: IndexFile, run: Run, bitmaps: readonly Uint8Array[]) {
+    this.#scan = scan;
+    this.#segment = segment;
+    this.#run = run;
+    this.#bitmaps = bitmaps;
+    this.#end = this.#firstBefore(index);
+  }
+
+  next(index: IndexFile, count: number): readonly Candidate[] {
+    const found: Candidate[] = [];
+    for (
+      let chunk = chunkMin;
+      found.length < count && this.#end > this.#run.from;
+      chunk = Math.min(chunk * 4, chunkMax)
+    ) {
+      const from = Math.max(this.#run.from, this.#end - Math.max(chunk, count));
+      const ordinals = index.uint32Briefly(this.#run.section, from, this.#end - from);
+      const left = this.#collect(index, ordinals, count, found);
+      this.#end = left === undefined ? this.#run.from : from + left;
+    }
+    return found;
+  }
+
+  /** Adds from the end of `ordinals` until there are enough; returns how many are left, `undefined` when all are too old. */
+  #collect(index: IndexFile, ordinals: Uint32Array, count: number, found: Candidate[]): number | undefined {
+    const kept: number[] = [];
+    let left = ordinals.length;
+    while (left > 0 && found.length + kept.length < count) {
+      const ordinal = ordinals[--left] ?? 0;
+      if (ordinal >= this.#scan.ordinalEnd || !mayHaveGroup(this.#scan, this.#segment, ordinal)) continue;
+      if (this.#bitmaps.some(bitmap => bitmap[ordinal] === 0)) continue;
+      kept.push(ordinal);
+    }
+    const times = timesOf(index, kept);
+    for (const [i, ordinal] of kept.entries()) {
+      const sentAt = times[i] ?? 0;
+      if (sentAt < this.#scan.sentSince) return undefined;
+      found.push({ sentAt, ordinal });
+    }
+    return left;
+  }
+
+  #firstBefore(index: IndexFile): number {
+    const { before } = this.#scan;
+    if (index.header.maxSentAt < before.sentAt) return this.#run.to;
+    const { section, from, to } = this.#run;
+    return (
+      from +
+      lowerBound(to - from, place => {
+        const ordinal = index.uint32Briefly(section, from + place, 1)[0] ?? 0;
+        const sentAt = index.times(ordinal, 1)[0] ?? 0;
+        return follows(sentAt, ordinal, before) ? -1 : 0;
+      })
+    );
+  }
+}
+
+function timesOf(index: IndexFile, ordinals: readonly number[]): ArrayLike<number> {
+  if (ordinals.length === 0) return [];
+  const [least, greatest] = [Math.min(...ordinals), Math.max(...ordinals)];
+  if (greatest - least > Math.max(4096, ordinals.length * 16))
+    return ordinals.map(ordinal => index.times(ordinal, 1)[0] ?? 0);
+  const times = index.times(least, greatest - least + 1);
+  return ordinals.map(ordinal => times[ordinal - least] ?? 0);
+}

@@ -1,0 +1,230 @@
+import { closeSync, fsyncSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { DamagedIndex } from '../files/damage.ts';
+import { atOnce } from '../files/disk.ts';
+import type { fields } from './fields.ts';
+import type { IndexedCounts } from './indexed-counts.ts';
+
+/**
+ * A sealed segment's index: everything a query or a start needs beside the rows themselves. Written once, under a
+ * temporary name, and renamed when it is whole; rebuilt from the rows when it is damaged.
+ *
+ * Sections, little-endian:
+ * - `times`: `sentAt` by ordinal, as an offset from `timeBase` (32 bits when the span allows).
+ * - `accounts`, `accountStarts`, `order`: the ordinals of each account in time order, oldest first.
+ * - `group`: the group id a message was recorded with, by ordinal.
+ * - for each field `hashes` and `ordinals`: equal hashes side by side, in time order among themselves. Where values
+ *   repeat, each hash stands once and `starts` says where its ordinals begin.
+ * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
+ * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
+ */
+export type SectionName =
+  | 'times'
+  | 'accounts'
+  | 'accountStarts'
+  | 'order'
+  | 'group'
+  | 'reportMessages'
+  | 'reportGroups'
+  | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
+  | `counts.${keyof IndexedCounts}`;
+
+type Section = { readonly offset: number; readonly bytes: number; readonly crc: number };
+
+export type IndexHeader = {
+  readonly segment: number;
+  readonly hashSeed: number;
+  readonly messages: number;
+  readonly reports: number;
+  readonly firstSequence: number;
+  readonly minSentAt: number;
+  readonly maxSentAt: number;
+  /** The greatest `sentAt` of a message that one of the reports is on; `null` without reports. */
+  readonly reportedUntil: number | null;
+  readonly timeBase: number;
+  readonly wideTimes: boolean;
+  /** Size and checksum of the rows file, which never changes once its index stands. */
+  readonly rowsBytes: number;
+  readonly rowsCrc: number;
+};
+
+type StoredHeader = IndexHeader & { readonly sections: { readonly [name: string]: Section } };
+
+const magic = 0x58494c53;
+const version = 3;
+const prefixBytes = 16;
+const chunkBytes = 1 << 18;
+
+/** Of this thread: a query asks dozens of files, and what each would allocate lies outside the heap until a collection. */
+const room = new Uint8Array(1 << 17);
+
+type TypedArray = Uint8Array | Int32Array | Uint32Array | Float64Array;
+export type Sections = Partial<Record<SectionName, TypedArray>>;
+
+export function writeIndexFile(path: string, header: IndexHeader, sections: Sections): void {
+  const layout: Record<string, Section> = {};
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, array] of Object.entries(sections)) {
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    layout[name] = { offset, bytes: bytes.byteLength, crc: crc32(bytes) };
+    const padding = (8 - (bytes.byteLength % 8)) % 8;
+    parts.push(bytes, new Uint8Array(padding));
+    offset += bytes.byteLength + padding;
+  }
+  const headerText = Buffer.from(JSON.stringify({ ...header, sections: layout } satisfies StoredHeader));
+  const prefix = Buffer.alloc(prefixBytes);
+  prefix.writeUInt32LE(magic, 0);
+  prefix.writeUInt32LE(version, 4);
+  prefix.writeUInt32LE(headerText.byteLength, 8);
+  prefix.writeUInt32LE(crc32(headerText), 12);
+  const temporary = `${path}.tmp`;
+  const fd = openSync(temporary, 'w');
+  try {
+    for (const part of [prefix, headerText, ...parts])
+      for (let from = 0; from < part.byteLength; ) from += writeSync(fd, part, from);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+}
+
+/** An index file open for reading. Every read goes to the file: the operating system keeps what is hot. */
+export class IndexFile {
+  readonly header: IndexHeader;
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #sections: ReadonlyMap<string, Section>;
+  readonly #base: number;
+
+  /** Throws `DamagedIndex` when the header is not whole or the file's size is not what it says. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(path, 'r');
+    try {
+      const prefix = this.#read(0, prefixBytes);
+      const view = new DataView(prefix.buffer);
+      if (view.getUint32(0, true) !== magic) throw new DamagedIndex(path, 'not an index file');
+      if (view.getUint32(4, true) !== version)
+        throw new DamagedIndex(path, `format ${view.getUint32(4, true)} is not format ${version}`);
+      const headerBytes = view.getUint32(8, true);
+      if (prefixBytes + headerBytes > statSync(path).size) throw new DamagedIndex(path, 'the file is cut short');
+      const text = this.#read(prefixBytes, headerBytes);
+      if (crc32(text) !== view.getUint32(12, true)) throw new DamagedIndex(path, 'the header is damaged');
+      const { sections, ...header }: StoredHeader = JSON.parse(Buffer.from(text).toString('utf8'));
+      this.header = header;
+      this.#sections = new Map(Object.entries(sections));
+      this.#base = prefixBytes + headerBytes;
+      const end = Math.max(0, ...Object.values(sections).map(section => section.offset + section.bytes));
+      if (statSync(path).size < this.#base + end) throw new DamagedIndex(path, 'the file is cut short');
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
+  }
+
+  sectionNames(): readonly string[] {
+    return [...this.#sections.keys()];
+  }
+
+  /** How many bytes a section has; 0 when the segment has none. */
+  bytesOf(name: SectionName): number {
+    return this.#sections.get(name)?.bytes ?? 0;
+  }
+
+  uint8(name: SectionName, from = 0, count = this.bytesOf(name) - from): Uint8Array {
+    return this.#slice(name, from, count);
+  }
+
+  uint32(name: SectionName, from = 0, count = this.bytesOf(name) / 4 - from): Uint32Array {
+    return new Uint32Array(this.#slice(name, from * 4, count * 4).buffer);
+  }
+
+  int32(name: SectionName, from: number, count: number): Int32Array {
+    return new Int32Array(this.#slice(name, from * 4, count * 4).buffer);
+  }
+
+  /** As `uint32`, good until the next call of this, on whichever file. */
+  uint32Briefly(name: SectionName, from: number, count: number): Uint32Array {
+    if (count <= 0 || count * 4 > room.byteLength) return this.uint32(name, from, count);
+    this.#readInto(room.subarray(0, count * 4), this.#offsetOf(name, from * 4, count * 4));
+    return new Uint32Array(room.buffer, 0, count);
+  }
+
+  float64(name: SectionName, from = 0, count = this.bytesOf(name) / 8 - from): Float64Array {
+    return new Float64Array(this.#slice(name, from * 8, count * 8).buffer);
+  }
+
+  /** `sentAt` of `count` ordinals from `from` on. */
+  times(from: number, count: number): Float64Array {
+    const { timeBase, wideTimes } = this.header;
+    const offsets = wideTimes ? this.float64('times', from, count) : this.uint32Briefly('times', from, count);
+    const times = new Float64Array(count);
+    for (let i = 0; i < count; i++) times[i] = timeBase + (offsets[i] ?? 0);
+    return times;
+  }
+
+  /** Reads sections; throws `DamagedIndex` for the first that is not what was written. */
+  verify(names: readonly string[]): void {
+    atOnce(this.verifySteps(names));
+  }
+
+  /** As `verify`, a chunk a step; all sections unless named. */
+  *verifySteps(names: readonly string[] = [...this.#sections.keys()]): Generator<void, void> {
+    const chunk = new Uint8Array(chunkBytes);
+    for (const name of names) {
+      const section = this.#sections.get(name);
+      if (section === undefined) continue;
+      let sum = 0;
+      for (let done = 0; done < section.bytes; done += chunkBytes) {
+        const part = chunk.subarray(0, Math.min(chunkBytes, section.bytes - done));
+        this.#readInto(part, this.#base + section.offset + done);
+        sum = crc32(part, sum);
+        yield;
+      }
+      if (sum !== section.crc) throw new DamagedIndex(this.#path, `section ${name} is damaged`);
+    }
+  }
+
+  /** A whole section a chunk at a time. Each chunk is gone with the next: megabytes read at a start leave no trace. */
+  *uint32Chunks(name: SectionName, bytes: number): Generator<Uint32Array> {
+    const chunk = new Uint8Array(bytes);
+    const section = this.#sections.get(name);
+    for (let done = 0; section !== undefined && done < section.bytes; done += bytes) {
+      const part = chunk.subarray(0, Math.min(bytes, section.bytes - done));
+      this.#readInto(part, this.#base + section.offset + done);
+      yield new Uint32Array(part.buffer, 0, part.byteLength / 4);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #slice(name: SectionName, offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+    return bytes <= 0 ? new Uint8Array(0) : this.#read(this.#offsetOf(name, offset, bytes), bytes);
+  }
+
+  /** Where in the file a part of a section stands. */
+  #offsetOf(name: SectionName, offset: number, bytes: number): number {
+    const section = this.#sections.get(name);
+    if (section === undefined || offset < 0 || offset + bytes > section.bytes)
+      throw new DamagedIndex(this.#path, `section ${name} has no bytes ${offset} to ${offset + bytes}`);
+    return this.#base + section.offset + offset;
+  }
+
+  #read(offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+    const buffer = new Uint8Array(bytes);
+    this.#readInto(buffer, offset);
+    return buffer;
+  }
+
+  #readInto(buffer: Uint8Array, offset: number): void {
+    for (let done = 0; done < buffer.byteLength; ) {
+      const read = readSync(this.#fd, buffer, done, buffer.byteLength - done, offset + done);
+      if (read === 0) throw new DamagedIndex(this.#path, 'the file is cut short');
+      done += read;
+    }
+  }
+}

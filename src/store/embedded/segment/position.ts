@@ -1,0 +1,29 @@
+/**
+ * Where a message lies: its segment and its ordinal in it, as one number. Positions grow in recording order, so they
+ * also settle the order of equal `sentAt` and bound what a walk may see.
+ */
+export type Position = number;
+
+/** A segment holds at most this many messages. */
+export const ordinalsMax = 2 ** 20;
+
+/** Reports a segment takes before it is full, for each message it may hold: a start reads each row of the youngest. */
+export const reportsPerMessageMax = 2;
+
+export function positionOf(segmentId: number, ordinal: number): Position {
+  return segmentId * ordinalsMax + ordinal;
+}
+
+export function segmentIdOf(position: Position): number {
+  return Math.floor(position / ordinalsMax);
+}
+
+export function ordinalOf(position: Position): number {
+  return position % ordinalsMax;
+}
+
+/** How far the log goes: the first position and the first sequence that nothing has yet. */
+export type LogEnd = { readonly position: Position; readonly sequence: number };
+
+/** A part of the log, from one place to before another, in positions and in sequences. */
+export type LogRange = { readonly from: LogEnd; readonly to: LogEnd };

@@ -1,0 +1,323 @@
+import type { Accepted } from '../../../domain/acceptance.ts';
+import { type Evidence, evidenceFrom, reportsFor } from '../../../domain/evidence.ts';
+import type {
+  EpochMs,
+  LogRecord,
+  MessageIdentity,
+  MessageState,
+  Price,
+  TimelineEntry,
+} from '../../../domain/message.ts';
+import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
+import { type DatedReport, dated, type Report, showsTheSame } from '../../../domain/report.ts';
+import type { Tallied } from '../../../domain/summary-cell.ts';
+import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
+import { DamagedRow } from '../files/damage.ts';
+import { movedText, movesBetween } from './count-items.ts';
+import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
+import type { Position } from './position.ts';
+import {
+  type MessageRow,
+  messageFits,
+  messageSum,
+  type ReportRow,
+  type ReportState,
+  reportFits,
+  reportSum,
+  stateFits,
+} from './rows-file.ts';
+
+/** The row of a new message, straight from the batch: the path that every recorded message takes. */
+export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {
+  const { numbers, receivedAt } = batch;
+  const base = index * numbersPerRecord;
+  const number = (offset: number): number | null => {
+    const value = numbers[base + offset];
+    return value === undefined || Number.isNaN(value) ? null : value;
+  };
+  const sentAt = number(numberAt.sentAt) ?? receivedAt;
+  const doneAt = number(numberAt.doneAt);
+  const currency = number(numberAt.currency);
+  const row: MessageRow = [
+    ordinal,
+    batch.account,
+    sentAt,
+    receivedAt,
+    number(numberAt.status) ?? pendingAccepted.key,
+    number(numberAt.error) ?? noError.key,
+    number(numberAt.at) ?? doneAt ?? sentAt,
+    doneAt,
+    number(numberAt.seenAt),
+    number(numberAt.price),
+    currency === null ? null : currencyName(currency),
+    number(numberAt.messageCount) ?? 1,
+    batch.extras.get(index) ?? null,
+    0,
+    batch.texts[index] ?? '',
+  ];
+  row[13] = messageSum(row);
+  return row;
+}
+
+export function verifyMessage(row: MessageRow): MessageRow {
+  if (!messageFits(row)) throw new DamagedRow(`message ${row[0]}`);
+  return row;
+}
+
+export function verifyReport(row: ReportRow): ReportRow {
+  if (!reportFits(row)) throw new DamagedRow(`report ${row[0]}`);
+  return row;
+}
+
+export function verifyState(row: ReportState): ReportState {
+  if (!stateFits(row)) throw new DamagedRow(`report ${row[0]}`);
+  return row;
+}
+
+export function identityOf(row: MessageRow): MessageIdentity {
+  const body = row[14];
+  let at = 0;
+  const part = (): string => {
+    const end = body.indexOf(partSeparator, at);
+    const text = body.slice(at, end);
+    at = end + 1;
+    return text;
+  };
+  const messageId = part();
+  const bulkId = part();
+  const identity: { -readonly [K in keyof MessageIdentity]: MessageIdentity[K] } = {
+    messageId,
+    sender: part(),
+    destination: part(),
+    sentAt: row[2],
+    messageCount: row[11],
+    contentJson: '',
+  };
+  const [entityId, applicationId, campaignReferenceId] = [part(), part(), part()];
+  identity.contentJson = body.slice(at);
+  if (bulkId !== '') identity.bulkId = bulkId;
+  if (entityId !== '') identity.entityId = entityId;
+  if (applicationId !== '') identity.applicationId = applicationId;
+  if (campaignReferenceId !== '') identity.campaignReferenceId = campaignReferenceId;
+  return identity;
+}
+
+/** What of a message as it was recorded its summary needs, read off its row only as far as it is asked for. */
+export class CountedRow {
+  readonly #row: MessageRow;
+
+  constructor(row: MessageRow) {
+    this.#row = row;
+  }
+
+  get sentAt(): EpochMs {
+    return this.#row[2];
+  }
+
+  get messageCount(): number {
+    return this.#row[11];
+  }
+
+  get status() {
+    return statusByKey(this.#row[4]);
+  }
+
+  get error() {
+    const key = this.#row[5];
+    return isRegistered({ key }) ? deliveryErrorByKey(key) : errorWith(key, this.#row[12]);
+  }
+
+  get doneAt(): EpochMs | undefined {
+    return this.#row[7] ?? undefined;
+  }
+
+  get price(): Price | undefined {
+    const [pricePerMessage, currency] = [this.#row[9], this.#row[10]];
+    return pricePerMessage === null || currency === null ? undefined : { pricePerMessage, currency };
+  }
+
+  get sender(): string {
+    return identityOf(this.#row).sender;
+  }
+
+  get campaignReferenceId(): string | undefined {
+    return identityOf(this.#row).campaignReferenceId;
+  }
+}
+
+/** The state a message was recorded with. */
+export function initialStateOf(row: MessageRow): MessageState {
+  return state(row[4], row[5], row[12], row[6], row[7], row[8], row[9], row[10]);
+}
+
+/** The state a message has from this report on. */
+export function stateAfter(row: ReportState | ReportRow): MessageState {
+  return state(row[2], row[3], row[9], row[4], row[5], row[6], row[7], row[8]);
+}
+
+function state(
+  status: number,
+  error: number,
+  extra: string | null,
+  at: EpochMs,
+  doneAt: EpochMs | null,
+  seenAt: EpochMs | null,
+  price: number | null,
+  currency: string | null,
+): MessageState {
+  const state: { -readonly [K in keyof MessageState]: MessageState[K] } = {
+    status: statusWith(status, extra),
+    error: errorWith(error, extra),
+    at,
+  };
+  if (doneAt !== null) state.doneAt = doneAt;
+  if (price !== null && currency !== null) state.price = { pricePerMessage: price, currency };
+  if (seenAt !== null) state.seenAt = seenAt;
+  const extraJson = extraIn(extra);
+  if (extraJson !== undefined) state.extraJson = extraJson;
+  return state;
+}
+
+export function logOf(row: MessageRow, newest: ReportState | ReportRow | undefined): LogRecord {
+  return Object.assign(identityOf(row), newest === undefined ? initialStateOf(row) : stateAfter(newest));
+}
+
+/** What a report said, apart from what came of it: short names, since there is one on every report row. */
+type PackedReport = {
+  readonly s?: number;
+  readonly e?: number;
+  readonly x?: string;
+  readonly a?: EpochMs;
+  readonly d?: EpochMs;
+  readonly v?: EpochMs;
+  readonly p?: readonly [pricePerMessage: number, currency: string];
+  /** Now and then: all that was said until then (see chain.ts). */
+  readonly k?: readonly [reports: number, first: number, evidence: readonly PackedReport[]];
+};
+
+/**
+ * The reports on a message are a chain: each row names the one before it. A row now and then sums up the chain until
+ * then, so that neither a further report nor a timeline reads all of it. Version 0.1.0 wrote no such rows: its chains
+ * are read whole, once, and the next report on them sums them up.
+ */
+export type ChainSummary = {
+  /** Reports up to the row that holds this, its own among them. */
+  readonly reports: number;
+  /** The sequence of the report that is number `limits.timelineFirstMax`; 0 while there are fewer. */
+  readonly first: number;
+  readonly evidence: Evidence;
+};
+
+/** Where a report stands: its own number, its message, and the report before it on that message. */
+export type ReportPlace = {
+  readonly sequence: number;
+  readonly position: Position;
+  readonly message: MessageRow;
+  readonly previous: number;
+};
+
+export function reportRowOf(
+  place: ReportPlace,
+  receivedAt: EpochMs,
+  { report, before, course: { state: settled } }: Accepted,
+  summary: ChainSummary | undefined,
+): ReportRow {
+  const said: PackedReport = {
+    ...packReport(report),
+    ...(summary !== undefined && {
+      k: [summary.reports, summary.first, reportsFor(summary.evidence).map(packReport)],
+    }),
+  };
+  const { message, position } = place;
+  const changed = !showsTheSame(before, settled);
+  const identity = identityOf(message);
+  const moved = changed ? movedText(movesBetween(tallied(identity, before), tallied(identity, settled))) : null;
+  const row: ReportRow = [
+    place.sequence,
+    place.previous,
+    settled.status.key,
+    settled.error.key,
+    settled.at,
+    settled.doneAt ?? null,
+    settled.seenAt ?? null,
+    settled.price?.pricePerMessage ?? null,
+    settled.price?.currency ?? null,
+    wordsOf(settled) ?? null,
+    0,
+    position,
+    receivedAt,
+    JSON.stringify(said),
+    message[1],
+    message[2],
+    changed ? 1 : 0,
+    moved,
+  ];
+  row[10] = reportSum(row);
+  return row;
+}
+
+function tallied(
+  { sentAt, sender, campaignReferenceId, messageCount }: MessageIdentity,
+  { status, error, doneAt, price }: MessageState,
+): Tallied {
+  return { sentAt, sender, campaignReferenceId, messageCount, status, error, doneAt, price };
+}
+
+function packReport(report: Report): PackedReport {
+  const { status, error, at, doneAt, seenAt, price } = report;
+  const extra = wordsOf(report);
+  return {
+    ...(status !== undefined && { s: status.key }),
+    ...(error !== undefined && { e: error.key }),
+    ...(extra !== undefined && { x: extra }),
+    ...(at !== undefined && { a: at }),
+    ...(doneAt !== undefined && { d: doneAt }),
+    ...(seenAt !== undefined && { v: seenAt }),
+    ...(price !== undefined && { p: [price.pricePerMessage, price.currency] }),
+  };
+}
+
+/** What the report itself said, at the moment it counts for. */
+export function reportIn(row: ReportRow): DatedReport {
+  return reportOf(JSON.parse(row[13]), row[12]);
+}
+
+/** The summary of its chain that the row of a report holds, if it does. */
+export function summaryIn(row: ReportRow): ChainSummary | undefined {
+  if (!row[13].includes('"k":[')) return undefined;
+  const { k }: PackedReport = JSON.parse(row[13]);
+  if (k === undefined) return undefined;
+  const [reports, first, said] = k;
+  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row[12]))) };
+}
+
+function reportOf(said: PackedReport, receivedAt: EpochMs): DatedReport {
+  const extraJson = extraIn(said.x);
+  const report: Report = {
+    ...(said.s !== undefined && { status: statusWith(said.s, said.x) }),
+    ...(said.e !== undefined && { error: errorWith(said.e, said.x) }),
+    ...(said.a !== undefined && { at: said.a }),
+    ...(said.d !== undefined && { doneAt: said.d }),
+    ...(said.v !== undefined && { seenAt: said.v }),
+    ...(said.p !== undefined && { price: { pricePerMessage: said.p[0], currency: said.p[1] } }),
+    ...(extraJson !== undefined && { extraJson }),
+  };
+  return dated(report, receivedAt);
+}
+
+/** The timeline of a message: what it was recorded with, then each report, oldest first. */
+export function timelineOf(row: MessageRow, reports: readonly ReportRow[]): readonly TimelineEntry[] {
+  const initial = initialStateOf(row);
+  const first = { at: initial.at, status: initial.status, error: initial.error, receivedAt: row[3] };
+  const rest = reports.map(report => {
+    const said = reportIn(report);
+    const settled = stateAfter(report);
+    return {
+      at: said.at,
+      status: said.status ?? settled.status,
+      error: said.error ?? (said.status === undefined ? settled.error : noError),
+      receivedAt: report[12],
+    };
+  });
+  return [first, ...rest];
+}

@@ -1,0 +1,101 @@
+import { type Accepted, type Course, courseOf } from '../../../domain/acceptance.ts';
+import { evidenceOf } from '../../../domain/evidence.ts';
+import { limits } from '../../../limits.ts';
+import { type ChainSummary, identityOf, initialStateOf, reportIn, stateAfter, summaryIn } from './record-row.ts';
+import type { MessageRow, ReportRow } from './rows-file.ts';
+
+/** The row of a report, or `undefined` where it was set aside: what came before it can be read by nobody. */
+type ReadReport = (sequence: number) => ReportRow | undefined;
+
+/** The chain of one message as far as a further report needs it. */
+export type Chain = {
+  readonly course: Course;
+  /** The sequence of its newest report; 0 when there is none. */
+  readonly newest: number;
+  readonly first: number;
+  /** Reports after the last summary. */
+  readonly unsummed: number;
+};
+
+/** Reads as many rows as repeats are looked for in, unless the chain has never been summed up. */
+export function readChain(message: MessageRow, newest: number, read: ReadReport): Chain {
+  const rows: ReportRow[] = [];
+  let past: ChainSummary | undefined;
+  let unsummed = 0;
+  for (let row = next(newest, read); row !== undefined; row = next(row[1], read)) {
+    past ??= summaryIn(row);
+    if (past === undefined) unsummed++;
+    rows.push(row);
+    if (past !== undefined && rows.length >= limits.repeatsSoughtMax) break;
+  }
+  const initial = initialStateOf(message);
+  const [last] = rows;
+  const state = last === undefined ? initial : stateAfter(last);
+  const said = rows.toReversed().map(reportIn);
+  const before = past ?? { reports: 0, first: 0, evidence: evidenceOf(initial) };
+  const course = courseOf(
+    { identity: identityOf(message), initial, state },
+    said.slice(said.length - unsummed),
+    before,
+  );
+  const first = before.first || (rows[unsummed - (limits.timelineFirstMax - before.reports)]?.[0] ?? 0);
+  return {
+    course: { ...course, recent: said.slice(-limits.repeatsSoughtMax) },
+    newest: last?.[0] ?? 0,
+    first,
+    unsummed,
+  };
+}
+
+/** A chain with one more report, and its summary where the row of that report must hold one. */
+export function chained(
+  { first, unsummed }: Chain,
+  sequence: number,
+  { course }: Accepted,
+): { readonly chain: Chain; readonly summary: ChainSummary | undefined } {
+  const { reports, evidence } = course;
+  const chain = { course, newest: sequence, first: reports === limits.timelineFirstMax ? sequence : first };
+  if (unsummed + 1 < limits.repeatsSoughtMax)
+    return { chain: { ...chain, unsummed: unsummed + 1 }, summary: undefined };
+  return { chain: { ...chain, unsummed: 0 }, summary: { reports, first: chain.first, evidence } };
+}
+
+/** What a timeline shows of a chain, oldest first, and how many reports are between its first ones and its newest. */
+export function timelineRows(
+  newest: number,
+  read: ReadReport,
+): { readonly rows: readonly ReportRow[]; readonly omitted: number } {
+  const { timelineFirstMax, timelineNewestMax } = limits;
+  const latest: ReportRow[] = [];
+  let earlier: ReportRow[] = [];
+  let past: { readonly summary: ChainSummary; readonly after: number } | undefined;
+  let count = 0;
+  for (let row = next(newest, read); row !== undefined; row = next(row[1], read)) {
+    const summary = past === undefined ? summaryIn(row) : undefined;
+    if (summary !== undefined) past = { summary, after: count };
+    count++;
+    if (latest.length < timelineNewestMax) latest.push(row);
+    else {
+      earlier.push(row);
+      if (earlier.length > timelineFirstMax) earlier.shift();
+    }
+    const all = past === undefined ? 0 : past.summary.reports + past.after;
+    if (past === undefined || latest.length < timelineNewestMax || all <= timelineFirstMax + timelineNewestMax)
+      continue;
+    earlier = stretch(past.summary.first, timelineFirstMax, read);
+    count = all;
+    break;
+  }
+  const rows = [...earlier.reverse(), ...latest.reverse()];
+  return { rows, omitted: count - rows.length };
+}
+
+function stretch(from: number, count: number, read: ReadReport): ReportRow[] {
+  const rows: ReportRow[] = [];
+  for (let row = next(from, read); row !== undefined && rows.length < count; row = next(row[1], read)) rows.push(row);
+  return rows;
+}
+
+function next(sequence: number, read: ReadReport): ReportRow | undefined {
+  return sequence === 0 ? undefined : read(sequence);
+}

@@ -1,0 +1,386 @@
+import { renameSync, rmSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { crc32 } from 'node:zlib';
+import { DamagedRow, OtherFormat } from '../files/damage.ts';
+import { noAccount } from './shared-segment.ts';
+
+/**
+ * A segment's SQLite file. `message` and `report` are only ever appended to: a message's row is what it was recorded
+ * with, and each report row holds the state the message has from then on, with the sequence of the report before it.
+ * So a sealed file never changes, and every earlier state can still be read.
+ *
+ * `body` packs the texts (see packed-batch.ts) because binding and reading one column costs a third of eight.
+ * `sum` is a checksum over the whole row: SQLite does not notice a flipped bit inside a value.
+ */
+const schema = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE message (
+    ordinal INTEGER PRIMARY KEY, account INTEGER NOT NULL, sent_at INTEGER NOT NULL, received_at INTEGER NOT NULL,
+    status INTEGER NOT NULL, error INTEGER NOT NULL, at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER,
+    price REAL, currency TEXT, message_count INTEGER NOT NULL, extra TEXT, sum INTEGER NOT NULL, body TEXT NOT NULL
+  );
+  CREATE TABLE report (
+    sequence INTEGER PRIMARY KEY, previous INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
+    at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER, price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL,
+    message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL,
+    account INTEGER NOT NULL, sent_at INTEGER NOT NULL, changed INTEGER NOT NULL,
+    moved TEXT
+  );`;
+
+const formatVersion = 2;
+/** Larger pages hold more rows a read, and waste less on the row that did not fit. */
+const pageBytes = 8192;
+/** Each open file has its own cache; the operating system's serves all of them. */
+const cacheKib = 512;
+
+export type Durability = 'full' | 'os';
+
+export type MessageRow = [
+  ordinal: number,
+  account: number,
+  sentAt: number,
+  receivedAt: number,
+  status: number,
+  error: number,
+  at: number,
+  doneAt: number | null,
+  seenAt: number | null,
+  price: number | null,
+  currency: string | null,
+  messageCount: number,
+  extra: string | null,
+  sum: number,
+  body: string,
+];
+
+/** The state a report left its message in. */
+export type ReportState = [
+  sequence: number,
+  previous: number,
+  status: number,
+  error: number,
+  at: number,
+  doneAt: number | null,
+  seenAt: number | null,
+  price: number | null,
+  currency: string | null,
+  extra: string | null,
+  sum: number,
+];
+
+/** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
+export type ReportRow = [...ReportState, ...RestOfReport];
+type RestOfReport = [
+  message: number,
+  receivedAt: number,
+  said: string,
+  account: number,
+  sentAt: number,
+  changed: number,
+  moved: string | null,
+];
+
+const messageColumns =
+  'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
+const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
+const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed, moved`;
+const columnCount = (columns: string) => columns.split(',').length;
+export const messageColumnCount = columnCount(messageColumns);
+export const reportColumnCount = columnCount(reportColumns);
+
+export function messageSum(row: MessageRow): number {
+  return messageSumWith(row, stored(row[9]));
+}
+
+/** Whether the checksum of a row as it was read fits what it holds. */
+export function messageFits(row: MessageRow): boolean {
+  return row[13] === messageSum(row) || (row[9] === 0 && row[13] === messageSumWith(row, -0));
+}
+
+/**
+ * The checksum of a report's row: in its lower 32 bits over the state, which is all that a page reads of it, and above
+ * these over the rest. Version 0.1.0 left the rest to the checksum of the sealed file, and nothing there.
+ */
+export function reportSum(row: ReportRow): number {
+  return restSum(row) * 2 ** 32 + stateSum(row, stored(row[7]));
+}
+
+/** As `messageFits`. */
+export function reportFits(row: ReportRow): boolean {
+  return stateFits(row) && (row[10] < 2 ** 32 || Math.floor(row[10] / 2 ** 32) === restSum(row));
+}
+
+/** As `messageFits`, of the state alone. */
+export function stateFits(row: ReportState | ReportRow): boolean {
+  const sum = row[10] % 2 ** 32;
+  return sum === stateSum(row, stored(row[7])) || (row[7] === 0 && sum === stateSum(row, -0));
+}
+
+/**
+ * A price as SQLite gives it back: -0 as 0. A sum over -0 fits no row that is read; version 0.1.0 wrote such sums, so
+ * they are still taken for right.
+ */
+const stored = (price: number | null) => (price === 0 ? 0 : price);
+
+function messageSumWith(row: MessageRow, price: number | null): number {
+  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, , currency, count, extra] = row;
+  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
+  return crc32(row[14], mixed(numbers, currency, extra));
+}
+
+function stateSum(row: ReportState | ReportRow, price: number | null): number {
+  const [sequence, previous, status, error, at, doneAt, seenAt, , currency, extra] = row;
+  return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
+}
+
+/** Never 0: numbers beyond 2^53 would not be exact. */
+function restSum(row: ReportRow): number {
+  const [message, receivedAt, said, account, sentAt, changed, moved] = row.slice(11) as RestOfReport;
+  return 1 + (mixed([message, receivedAt, account, sentAt, changed], said, moved) % (2 ** 21 - 1));
+}
+
+const scratch = new Float64Array(1);
+const scratchWords = new Uint32Array(scratch.buffer);
+const prime = 0x01000193;
+
+function mixed(numbers: readonly (number | null)[], ...texts: readonly (string | null)[]): number {
+  let sum = 0;
+  for (const number of numbers) {
+    scratch[0] = number ?? -1;
+    sum = Math.imul(sum ^ (scratchWords[0] ?? 0), prime);
+    sum = Math.imul(sum ^ (sum >>> 15) ^ (scratchWords[1] ?? 0), prime);
+    sum ^= sum >>> 13;
+  }
+  for (const text of texts) {
+    if (text === null) continue;
+    for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), prime);
+    sum ^= sum >>> 15;
+  }
+  return sum >>> 0;
+}
+
+/** Creates a segment's file with nothing in it, under a temporary name first: a file that is there is whole. */
+export function createRowsFile(path: string, segmentId: number, firstSequence: number, createdAt: number): void {
+  const temporary = `${path}.tmp`;
+  for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });
+  const db = new DatabaseSync(temporary);
+  try {
+    db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;`);
+    db.exec(schema);
+    const insert = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)');
+    insert.run('formatVersion', formatVersion);
+    insert.run('segment', segmentId);
+    insert.run('firstSequence', firstSequence);
+    insert.run('createdAt', createdAt);
+    db.exec('COMMIT');
+  } finally {
+    db.close();
+  }
+  renameSync(temporary, path);
+}
+
+export type RowsMeta = { readonly segment: number; readonly firstSequence: number; readonly createdAt: number };
+
+/** How a file is opened: for the one writer, for reading beside it, or sealed, when nobody writes it any more. */
+export type RowsAccess =
+  | { readonly mode: 'write'; readonly durability: Durability }
+  | { readonly mode: 'read' | 'sealed' };
+
+export class RowsFile {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(path: string, access: RowsAccess) {
+    this.#path = path;
+    if (access.mode === 'sealed') {
+      const url = pathToFileURL(path);
+      url.searchParams.set('immutable', '1');
+      this.#db = new DatabaseSync(url, { readOnly: true });
+    } else this.#db = new DatabaseSync(path, { readOnly: access.mode === 'read', timeout: 5000 });
+    this.#db.exec(`PRAGMA cache_size = -${cacheKib}`);
+    if (access.mode === 'write') {
+      const synchronous = access.durability === 'full' ? 'FULL' : 'NORMAL';
+      // The sealer checkpoints once, when the segment is full: the write path never stops for it.
+      this.#db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`);
+    }
+  }
+
+  meta(): RowsMeta {
+    const value = (name: string): number => {
+      const row = this.#prepare('SELECT value FROM meta WHERE name = ?').get(name);
+      if (!Array.isArray(row) || typeof row[0] !== 'number') throw new DamagedRow(`meta ${name}`);
+      return row[0];
+    };
+    if (value('formatVersion') !== formatVersion)
+      throw new OtherFormat('a segment of the log is', value('formatVersion'), formatVersion);
+    return { segment: value('segment'), firstSequence: value('firstSequence'), createdAt: value('createdAt') };
+  }
+
+  begin(): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+  }
+
+  commit(): void {
+    this.#db.exec('COMMIT');
+  }
+
+  rollback(): void {
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+
+  insertMessage(row: MessageRow): void {
+    this.#prepare(`INSERT INTO message (${messageColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      ...row,
+    );
+  }
+
+  insertReport(row: ReportRow): void {
+    this.#prepare(
+      `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(...row);
+  }
+
+  message(ordinal: number): MessageRow | undefined {
+    return this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal) as unknown as
+      | MessageRow
+      | undefined;
+  }
+
+  report(sequence: number): ReportRow | undefined {
+    return this.#prepare(`SELECT ${reportColumns} FROM report WHERE sequence = ?`).get(sequence) as unknown as
+      | ReportRow
+      | undefined;
+  }
+
+  /** The rows of the given ordinals, in no particular order; a run of neighbours is read as one range. */
+  messages(ordinals: readonly number[]): readonly MessageRow[] {
+    return this.#among('message', 'ordinal', messageColumns, ordinals) as unknown as readonly MessageRow[];
+  }
+
+  /** The states that the given reports left their messages in, in no particular order. */
+  states(sequences: readonly number[]): readonly ReportState[] {
+    return this.#among('report', 'sequence', stateColumns, sequences) as unknown as readonly ReportState[];
+  }
+
+  /** How many messages there are, the lost ones in between included: their ordinals run on from 0. */
+  count(): number {
+    const row = this.#prepare('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();
+    return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
+  }
+
+  /** The accounts that have messages, how many, and when the newest was sent. */
+  accounts(): readonly (readonly [account: number, messages: number, newestSentAt: number])[] {
+    return this.#prepare(
+      'SELECT account, count(*), max(sent_at) FROM message GROUP BY account',
+    ).all() as unknown as readonly (readonly [number, number, number])[];
+  }
+
+  /** How many reports there are, the lost ones in between included; their sequences run on from the first. */
+  reportCount(firstSequence: number): number {
+    const row = this.#prepare('SELECT max(sequence) FROM report').get();
+    return Array.isArray(row) && typeof row[0] === 'number' ? row[0] + 1 - firstSequence : 0;
+  }
+
+  /** Makes a message nobody's. */
+  disown(ordinal: number): void {
+    const row = this.message(ordinal);
+    if (row === undefined) throw new RangeError(`there is no message ${ordinal}`);
+    row[1] = noAccount;
+    this.#prepare('UPDATE message SET account = ?, sum = ? WHERE ordinal = ?').run(noAccount, messageSum(row), ordinal);
+  }
+
+  setFirstSequence(firstSequence: number): void {
+    this.#prepare("UPDATE meta SET value = ? WHERE name = 'firstSequence'").run(firstSequence);
+  }
+
+  /** Every row from `from` on, `count` at a time: for rebuilding what is kept in memory. */
+  messagesFrom(from: number, count: number): readonly MessageRow[] {
+    return this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal >= ? ORDER BY ordinal LIMIT ?`).all(
+      from,
+      count,
+    ) as unknown as readonly MessageRow[];
+  }
+
+  reportsFrom(from: number, count: number): readonly ReportRow[] {
+    return this.#reportsFrom(reportColumns, from, count) as unknown as readonly ReportRow[];
+  }
+
+  /** Which message each report is on, and the status it left it in. */
+  outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
+    const rows = this.#reportsFrom('sequence, message, status', from, count);
+    return rows as unknown as readonly (readonly [number, number, number])[];
+  }
+
+  /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
+  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
+    return this.#prepare(
+      `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`,
+    ).all(from, to, account, count) as unknown as readonly MessageRow[];
+  }
+
+  /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
+  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
+    return this.#prepare(
+      `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
+       ORDER BY sequence LIMIT ?`,
+    ).all(from, to, account, count) as unknown as readonly ReportRow[];
+  }
+
+  /** Moves everything out of the write-ahead log into the file itself. */
+  checkpoint(): void {
+    const row = this.#prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+    if (!Array.isArray(row) || row[0] !== 0) throw new Error('the write-ahead log is still in use');
+  }
+
+  get isOpen(): boolean {
+    return this.#db.isOpen;
+  }
+
+  /** As `close`, without copying the write-ahead log into the file, since there may be no room for it. */
+  closeAsItIs(): void {
+    // Only the last connection copies, and one that may only read cannot.
+    const last = new RowsFile(this.#path, { mode: 'read' });
+    last.count();
+    this.close();
+    last.close();
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #reportsFrom(columns: string, from: number, count: number): readonly unknown[] {
+    return this.#prepare(`SELECT ${columns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`).all(
+      from,
+      count,
+    );
+  }
+
+  #among(table: string, key: string, columns: string, keys: readonly number[]): readonly unknown[] {
+    const [least, greatest] = [Math.min(...keys), Math.max(...keys)];
+    if (greatest - least < keys.length * 2) {
+      const rows: readonly unknown[] = this.#prepare(
+        `SELECT ${columns} FROM ${table} WHERE ${key} BETWEEN ? AND ?`,
+      ).all(least, greatest);
+      if (greatest - least + 1 === keys.length) return rows;
+      const wanted = new Set(keys);
+      return rows.filter(row => Array.isArray(row) && wanted.has(row[0]));
+    }
+    return this.#prepare(`SELECT ${columns} FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`).all(
+      JSON.stringify(keys),
+    );
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,147 @@
+import type { StatusGroupName } from '../../../domain/registry.ts';
+import { statusGroupNames } from '../../../domain/registry.ts';
+import { fieldCount } from './fields.ts';
+
+/** A block of ordinals whose least and greatest `sentAt` are known, so that a scan can pass over it. */
+export const blockOrdinals = 1024;
+
+const groupCount = statusGroupNames.length;
+
+/** What every thread knows of one segment: plain shared memory, handed around by reference. */
+export type SharedSegment = {
+  readonly id: number;
+  readonly firstSequence: number;
+  /**
+   * Messages and reports that are durable, and how many of each are lost. Written last, read first: the fence for
+   * everything else.
+   */
+  readonly published: Int32Array;
+  /** Least and greatest `sentAt`, ms, and the greatest of a message its reports are on; infinite while there is none. */
+  readonly sentAtRange: Float64Array;
+  /** By ordinal: the sequence of the newest report on the message, 0 when there is none. */
+  readonly newestReport: Float64Array;
+  /** By ordinal: the group id of the present status. */
+  readonly group: Uint8Array;
+  /** By group id: how many messages have it now. */
+  readonly groupCounts: Int32Array;
+};
+
+export const publishedMessages = 0;
+export const publishedReports = 1;
+const lostMessagesAt = 2;
+const lostReportsAt = 3;
+
+/** The account of a lost message's place. */
+export const noAccount = 0;
+
+/** The filter columns of a segment that has no index file yet. */
+export type Columns = {
+  readonly account: Float64Array;
+  readonly sentAt: Float64Array;
+  /** The group id each message was recorded with. */
+  readonly initialGroup: Uint8Array;
+  /** One column of hashes a field, in the order of `fields`. */
+  readonly hashes: readonly Uint32Array[];
+  /** By block: least and greatest `sentAt`. */
+  readonly blockMin: Float64Array;
+  readonly blockMax: Float64Array;
+};
+
+export function newSharedSegment(id: number, firstSequence: number, capacity: number): SharedSegment {
+  const sentAtRange = new Float64Array(new SharedArrayBuffer(24));
+  sentAtRange[0] = Infinity;
+  sentAtRange[1] = -Infinity;
+  sentAtRange[2] = -Infinity;
+  return {
+    id,
+    firstSequence,
+    published: new Int32Array(new SharedArrayBuffer(16)),
+    sentAtRange,
+    newestReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
+    group: new Uint8Array(new SharedArrayBuffer(capacity)),
+    groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
+  };
+}
+
+export function newColumns(capacity: number): Columns {
+  const blocks = Math.ceil(capacity / blockOrdinals);
+  return {
+    account: new Float64Array(new SharedArrayBuffer(capacity * 8)),
+    sentAt: new Float64Array(new SharedArrayBuffer(capacity * 8)),
+    initialGroup: new Uint8Array(new SharedArrayBuffer(capacity)),
+    hashes: Array.from({ length: fieldCount }, () => new Uint32Array(new SharedArrayBuffer(capacity * 4))),
+    blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
+    blockMax: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(-Infinity),
+  };
+}
+
+/** Columns that a sealed segment left, made ready for another one. */
+export function clearedColumns(columns: Columns): Columns {
+  columns.blockMin.fill(Infinity);
+  columns.blockMax.fill(-Infinity);
+  return columns;
+}
+
+export function messagesIn(segment: SharedSegment): number {
+  return Atomics.load(segment.published, publishedMessages);
+}
+
+export function reportsIn(segment: SharedSegment): number {
+  return Atomics.load(segment.published, publishedReports);
+}
+
+/** Of the messages and reports in a segment, those that cannot be read any more. */
+export type Losses = { readonly lostMessages: number; readonly lostReports: number };
+
+export function lossesIn(segment: SharedSegment): Losses {
+  const { published } = segment;
+  return { lostMessages: Atomics.load(published, lostMessagesAt), lostReports: Atomics.load(published, lostReportsAt) };
+}
+
+export function setLosses(segment: SharedSegment, { lostMessages, lostReports }: Losses): void {
+  Atomics.store(segment.published, lostMessagesAt, lostMessages);
+  Atomics.store(segment.published, lostReportsAt, lostReports);
+}
+
+export function hasLosses(segment: SharedSegment): boolean {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  return lostMessages + lostReports > 0;
+}
+
+/** As the operator is told. */
+export function lossText(segment: SharedSegment): string {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  const [messages, reports] = [messagesIn(segment), reportsIn(segment)];
+  return `${lostMessages} of its ${messages} messages and ${lostReports} of its ${reports} reports are lost`;
+}
+
+export function minSentAt(segment: SharedSegment): number {
+  return segment.sentAtRange[0] ?? Infinity;
+}
+
+export function maxSentAt(segment: SharedSegment): number {
+  return segment.sentAtRange[1] ?? -Infinity;
+}
+
+/** Until when the segment's reports matter: the greatest `sentAt` of a message that one of them is on. */
+export function reportedUntil(segment: SharedSegment): number {
+  return segment.sentAtRange[2] ?? -Infinity;
+}
+
+export function keepReportsUntil(segment: SharedSegment, sentAt: number): void {
+  segment.sentAtRange[2] = Math.max(reportedUntil(segment), sentAt);
+}
+
+/** Fills a row's columns; nobody looks at them before the row is published. */
+export function setRow(columns: Columns, ordinal: number, account: number, sentAt: number, group: number): void {
+  columns.initialGroup[ordinal] = group;
+  columns.account[ordinal] = account;
+  columns.sentAt[ordinal] = sentAt;
+  const block = Math.floor(ordinal / blockOrdinals);
+  columns.blockMin[block] = Math.min(columns.blockMin[block] ?? Infinity, sentAt);
+  columns.blockMax[block] = Math.max(columns.blockMax[block] ?? -Infinity, sentAt);
+}
+
+export function groupIdOf(name: StatusGroupName): number {
+  return statusGroupNames.indexOf(name);
+}

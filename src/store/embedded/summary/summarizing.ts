@@ -1,0 +1,146 @@
+import type { EpochMs } from '../../../domain/message.ts';
+import type { Summary } from '../../../domain/summary.ts';
+import type { SummaryQuery } from '../../store.ts';
+import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/kept-counts.ts';
+import { beginningAt, type Place } from '../search/bookmark.ts';
+import { type Candidates, candidatesOf, conditionsOf, fits } from '../search/candidates.ts';
+import type { Steps } from '../search/jobs.ts';
+import type { Found, ReadSegments } from '../search/read-segments.ts';
+import { positionOf } from '../segment/position.ts';
+import { logOf } from '../segment/record-row.ts';
+import { lossesIn, maxSentAt, minSentAt, reportedUntil, type SharedSegment } from '../segment/shared-segment.ts';
+import { countsInIndex, countsInMemory } from './account-counts.ts';
+import { CountSum } from './count-sum.ts';
+
+const messagesAtATime = 1000;
+
+/**
+ * One summary in the making, a step at a time. What the kept counts have is added at once; the rest is counted message
+ * by message, newest first: everything when there is a filter, otherwise the minutes that the range cuts, and what was
+ * sent before the counts can be trusted.
+ */
+export class Summarizing {
+  readonly #segments: ReadSegments;
+  readonly #hashSeed: number;
+  readonly #query: SummaryQuery;
+  readonly #sum: CountSum;
+  readonly #deadlineMs: number;
+  /** To be counted message by message, newest first. */
+  readonly #spans: Span[];
+  /** Nothing recorded since is counted. */
+  readonly #begun: Place;
+  /** The last message counted of the first span. */
+  #last: Found | undefined;
+  #candidates: Candidates | undefined;
+  readonly #kept: Kept | undefined;
+
+  constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
+    this.#segments = segments;
+    this.#hashSeed = hashSeed;
+    this.#query = query;
+    this.#sum = new CountSum(query.range);
+    this.#deadlineMs = performance.now() + query.budgetMs;
+    this.#begun = beginningAt(segments.end());
+    this.#kept = kept;
+    const whole = keptSpan(query, kept);
+    const [from, to] = [earliest(query), query.range.to ?? Infinity];
+    const spans = [
+      { from: Math.max(from, whole.to), to },
+      { from, to: Math.min(to, whole.from) },
+    ];
+    this.#spans = spans.filter(span => span.from < span.to);
+  }
+
+  /** Counts until all is counted, or the time is over. Throws as `Reader.search` does. */
+  *steps(): Steps<Summary> {
+    const whole = keptSpan(this.#query, this.#kept);
+    if (this.#kept !== undefined && whole.from < whole.to) this.#addKept(this.#kept, whole);
+    while (this.#spans.length > 0) {
+      const places = yield* this.#next();
+      if (places === undefined) return this.#sum.unfinished(this.#countedFrom());
+      if (places.length === 0) {
+        this.#spans.shift();
+        this.#last = undefined;
+        this.#candidates = undefined;
+        continue;
+      }
+      this.#count(places);
+      this.#last = places.at(-1);
+      if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
+      if (yield 0) this.#candidates?.afterPause();
+    }
+    const summary = this.#sum.complete();
+    // Asked at the end: what was lost meanwhile may be missing already.
+    const isLossy = this.#segments.all().some(({ shared }) => lacksSome(shared, this.#query));
+    return isLossy ? { ...summary, complete: false } : summary;
+  }
+
+  /** The next messages of the first span; none when it has no more, `undefined` when the time is over. */
+  *#next(): Steps<readonly Found[] | undefined> {
+    const taking = this.#ofFirstSpan().take(messagesAtATime);
+    for (let wasPaused = false; ; wasPaused = yield 0) {
+      const { done, value } = taking.next(wasPaused);
+      if (done) return value;
+      if (performance.now() >= this.#deadlineMs) return undefined;
+    }
+  }
+
+  #ofFirstSpan(): Candidates {
+    const [span] = this.#spans;
+    if (span === undefined) throw new RangeError('there is nothing left to count');
+    const { account, filter, sentSince } = this.#query;
+    const asked = { account, filter: { ...filter, sentSince: span.from, sentUntil: span.to }, sentSince };
+    this.#candidates ??= candidatesOf(this.#segments, this.#hashSeed, asked, this.#begun, false);
+    return this.#candidates;
+  }
+
+  #count(places: readonly Found[]): void {
+    const { account, filter } = this.#query;
+    const conditions = conditionsOf(filter);
+    const rows = this.#segments.messages(places);
+    const newest = places.map(place => this.#segments.newestReport(place));
+    const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
+    for (const [i, { segmentId, ordinal }] of places.entries()) {
+      const row = rows.get(positionOf(segmentId, ordinal));
+      if (row === undefined || row[1] !== account) continue;
+      const log = logOf(row, reports.get(newest[i] ?? 0));
+      if (filter.generalStatus !== undefined && log.status.groupName !== filter.generalStatus) continue;
+      if (fits(log, conditions)) this.#sum.message(log);
+    }
+  }
+
+  /** Everything sent from here on is counted, but perhaps for others of that very moment. */
+  #countedFrom(): EpochMs {
+    const isNewest = this.#spans[0]?.to === (this.#query.range.to ?? Infinity);
+    if (this.#spans.length > 1 || (isNewest && this.#last === undefined)) return Infinity;
+    return this.#last?.sentAt ?? this.#spans[0]?.to ?? Infinity;
+  }
+
+  #addKept({ unsealed, lastSegmentId }: Kept, { from, to }: Span): void {
+    const { account } = this.#query;
+    const held = new Set(unsealed.map(({ segmentId }) => segmentId));
+    for (const { counts } of unsealed) this.#sum.counts(countsInMemory(counts, account, from, to));
+    for (const { shared, columns } of this.#segments.all()) {
+      if (columns !== undefined || held.has(shared.id) || shared.id > lastSegmentId) continue;
+      if (extentOf(shared) < from) continue;
+      const counts = this.#segments.withIndex(shared.id, index => countsInIndex(index, account, from, to));
+      if (counts !== undefined) this.#sum.counts(counts);
+    }
+  }
+}
+
+/** Whether a segment lost messages of the range, or reports on such. */
+function lacksSome(segment: SharedSegment, query: SummaryQuery): boolean {
+  const { lostMessages, lostReports } = lossesIn(segment);
+  const [from, to] = [earliest(query), query.range.to ?? Infinity];
+  if (lostMessages > 0 && minSentAt(segment) < to && maxSentAt(segment) >= from) return true;
+  return lostReports > 0 && reportedUntil(segment) >= from;
+}
+
+/** The part that is answered by kept counts; empty, at the end of the range, when nothing is. */
+function keptSpan(query: SummaryQuery, kept: Kept | undefined): Span {
+  const { from, to } = wholeMinutes(query);
+  const trusted = kept === undefined ? Infinity : Math.max(from, kept.trustedFrom);
+  const end = query.range.to ?? Infinity;
+  return trusted < to ? { from: trusted, to } : { from: end, to: end };
+}

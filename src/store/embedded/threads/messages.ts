@@ -1,0 +1,158 @@
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import type { LogForm } from '../../../wire/log-text.ts';
+import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
+import type { Holding } from '../files/ledger.ts';
+import type { Kept } from '../log/kept-counts.ts';
+import type { KeyMemory } from '../log/key-table.ts';
+import type { LoadedLog, LoadedSegment } from '../log/load.ts';
+import type { Era } from '../log/log-file.ts';
+import type { PackedCounts } from '../segment/counts.ts';
+import type { PackedBatch } from '../segment/packed-batch.ts';
+import type { LogEnd, LogRange } from '../segment/position.ts';
+import type { Durability } from '../segment/rows-file.ts';
+import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
+
+/** What each thread is started with. */
+export type ThreadData = {
+  readonly dataDir: string;
+  readonly hashSeed: number;
+  /** Shared: the id of the era that the log is in (see log-file.ts). */
+  readonly era: Int32Array;
+  /** Shared: how many reports wait for their messages, and how many of them were dropped. */
+  readonly waiting: Int32Array;
+  /** Shared: the writer's key table. */
+  readonly keys: KeyMemory;
+  readonly durability: Durability;
+  readonly segmentMessagesMax: number;
+  readonly segmentAgeMs: number;
+};
+
+/** A segment to take up, or its new shape: without columns it is sealed. */
+export type SegmentRequest = {
+  readonly type: 'segment';
+  readonly shared: SharedSegment;
+  readonly columns: Columns | undefined;
+};
+
+/** To every thread that holds a segment's files: it lets them go, then answers `released`. */
+export type ReleaseRequest =
+  | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
+  /** The segment's files were made anew. */
+  | { readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
+  | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number; readonly isDamaged: boolean };
+export type Released = { readonly type: 'released'; readonly ticket: number };
+
+/** The eras of the log, at the start and whenever one begins. */
+export type ErasNote = { readonly type: 'eras'; readonly eras: readonly Era[] };
+
+/** How far the log had come when these accounts recorded; without any, when it was opened. */
+export type EndNote = { readonly type: 'end'; readonly accounts: readonly AccountId[]; readonly end: LogEnd };
+
+export type WriterRequest =
+  | ReleaseRequest
+  | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
+  | { readonly type: 'spare'; readonly columns: Columns }
+  | {
+      readonly type: 'count';
+      readonly id: number;
+      readonly account: AccountId;
+      readonly from: EpochMs;
+      readonly to: EpochMs;
+    }
+  | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
+  | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
+  | { readonly type: 'close' };
+
+export type Failure = {
+  readonly message: string;
+  /** `outage` may pass, `damaged` names the segment to set aside, `defect` is ours. */
+  readonly kind: 'outage' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
+  readonly segmentId?: number;
+  readonly stack?: string;
+};
+
+/** The log as it was found, without what only the writer needs of it. */
+export type FoundLog = Pick<LoadedLog, 'damaged' | 'recovered' | 'rebuilt'> & {
+  readonly segments: readonly Pick<LoadedSegment, 'shared' | 'columns'>[];
+};
+
+export type WriterReply =
+  | Released
+  | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined }
+  | ErasNote
+  | EndNote
+  | { readonly type: 'broken'; readonly failure: Failure }
+  | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
+  | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
+  | { readonly type: 'counted'; readonly id: number; readonly kept: Kept }
+  | { readonly type: 'rotated'; readonly id: number }
+  | {
+      readonly type: 'failed';
+      readonly ids: readonly number[];
+      readonly failure: Failure;
+      /** Of the batches that failed: some of them may have been recorded. */
+      readonly accounts: readonly AccountId[];
+      /** What was recorded of them lies here; absent when nothing was tried. */
+      readonly range?: LogRange;
+    }
+  | {
+      readonly type: 'recorded';
+      readonly accounts: readonly AccountId[];
+      readonly range: LogRange;
+      readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
+      readonly durationMs: number;
+    };
+
+export type ReaderRequest =
+  | SegmentRequest
+  | ErasNote
+  | EndNote
+  | {
+      readonly type: 'summarize';
+      readonly id: number;
+      readonly query: SummaryQuery;
+      /** `undefined` when only messages can tell: there is a filter. */
+      readonly kept: Kept | undefined;
+    }
+  | {
+      readonly type: 'changes';
+      readonly id: number;
+      readonly query: ChangesQuery;
+      /** Where nothing of the account lies. */
+      readonly gaps: readonly LogRange[];
+    }
+  | ReleaseRequest
+  | { readonly type: 'find'; readonly id: number; readonly query: Query }
+  | { readonly type: 'render'; readonly id: number; readonly query: Query; readonly form: LogForm }
+  | {
+      readonly type: 'history';
+      readonly id: number;
+      readonly account: AccountId;
+      readonly messageId: string;
+      readonly sentSince: EpochMs;
+    }
+  /** Nobody waits for the answer any more. */
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'close' };
+
+export type ReaderReply =
+  | Released
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure };
+
+/** What an index is made of beside the rows. */
+export type SegmentContents = { readonly columns: Columns; readonly counts: PackedCounts };
+
+export type SealerRequest =
+  | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
+  | { readonly type: 'verify'; readonly segmentId: number }
+  | { readonly type: 'rebuild'; readonly shared: SharedSegment }
+  | { readonly type: 'recover'; readonly id: number; readonly shared: SharedSegment }
+  | { readonly type: 'close' };
+
+export type SealerReply =
+  | { readonly type: 'sealed'; readonly segmentId: number }
+  | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
+  | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
+  | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
+  | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

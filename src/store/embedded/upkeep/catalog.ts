@@ -1,0 +1,210 @@
+import type { StoreObserver } from '../../store.ts';
+import type { Folder } from '../files/folder.ts';
+import type { Holding } from '../files/ledger.ts';
+import type { DamagedPart } from '../log/load.ts';
+import type { PackedCounts } from '../segment/counts.ts';
+import {
+  type Columns,
+  hasLosses,
+  lossesIn,
+  lossText,
+  maxSentAt,
+  messagesIn,
+  minSentAt,
+  reportedUntil,
+  reportsIn,
+  type SharedSegment,
+} from '../segment/shared-segment.ts';
+import type { ReleaseRequest } from '../threads/messages.ts';
+
+/** `active` takes writes; `full` waits for its index; `sealed` has one. */
+type Phase = 'active' | 'full' | 'sealed';
+
+type Entry = {
+  readonly shared: SharedSegment;
+  columns: Columns | undefined;
+  /** What its index is to say of counts, while it has none. */
+  counts: PackedCounts | undefined;
+  phase: Phase;
+  /** Full, and its index cannot be written now. */
+  isStuck?: boolean;
+  /** Of the files, once they do not change any more. */
+  bytes: number | undefined;
+};
+
+/** What the catalog needs of the threads: every one that may hold a segment's files. */
+export type FileHolders = { readonly count: number; tell(request: ReleaseRequest): void };
+
+/** Which segments there are, and the care that files need which several threads hold open. */
+export class Catalog {
+  readonly #folder: Folder;
+  readonly #observer: StoreObserver;
+  readonly #holders: FileHolders;
+  readonly #entries = new Map<number, Entry>();
+  /** By ticket: how many threads have not let go yet, and who waits for it. */
+  readonly #releases = new Map<number, { missing: number; readonly done: () => void }>();
+  #nextTicket = 1;
+  readonly #sealedWaiters: (() => void)[] = [];
+  readonly #removing = new Set<Promise<void>>();
+  damaged: readonly DamagedPart[] = [];
+  /** How often damage was found. */
+  damages = 0;
+
+  constructor(folder: Folder, observer: StoreObserver, holders: FileHolders) {
+    this.#folder = folder;
+    this.#observer = observer;
+    this.#holders = holders;
+  }
+
+  add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
+    const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
+    this.#entries.set(shared.id, { shared, columns, counts: undefined, phase, bytes });
+  }
+
+  get(segmentId: number): Entry | undefined {
+    return this.#entries.get(segmentId);
+  }
+
+  entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  filled(segmentId: number, counts: PackedCounts): void {
+    const entry = this.#entries.get(segmentId);
+    if (entry === undefined) return;
+    entry.phase = 'full';
+    entry.counts = counts;
+  }
+
+  /** How many segments wait for their index. */
+  get unsealed(): number {
+    return this.entries().filter(entry => entry.phase === 'full').length;
+  }
+
+  /** From here on every thread reads the segment through its index; `recovered` when its rows were made anew as well. */
+  async sealed(segmentId: number, recovered?: Holding): Promise<Columns | undefined> {
+    const entry = this.#entries.get(segmentId);
+    if (entry === undefined) return undefined;
+    const { columns } = entry;
+    entry.columns = undefined;
+    entry.counts = undefined;
+    await this.#release(ticket =>
+      recovered === undefined
+        ? { type: 'sealed', ticket, shared: entry.shared }
+        : { type: 'recovered', ticket, shared: entry.shared, holding: recovered },
+    );
+    this.#folder.removeLog(segmentId);
+    entry.phase = 'sealed';
+    entry.bytes = this.#folder.bytes(segmentId);
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+    return columns;
+  }
+
+  /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */
+  setStuck(segmentId: number, isStuck: boolean): void {
+    const entry = this.#entries.get(segmentId);
+    if (entry === undefined) return;
+    entry.isStuck = isStuck;
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  /** Resolves when any segment has been sealed, or cannot be. */
+  nextSealed(): Promise<void> {
+    return new Promise(resolve => this.#sealedWaiters.push(resolve));
+  }
+
+  released(ticket: number): void {
+    const release = this.#releases.get(ticket);
+    if (release === undefined || --release.missing > 0) return;
+    this.#releases.delete(ticket);
+    release.done();
+  }
+
+  /** Unlinks the segments that hold nothing from `sentAt` on, neither messages nor reports on messages. */
+  async dropBefore(sentAt: number): Promise<void> {
+    const isPast = ({ shared }: Entry) => maxSentAt(shared) < sentAt && reportedUntil(shared) < sentAt;
+    for (;;) {
+      // Asked for before anything is waited for: the last seal may come meanwhile.
+      const sealed = this.nextSealed();
+      const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
+      // On a full disk no index is written before something is dropped.
+      const ready = past.filter(entry => entry.phase === 'sealed' || entry.isStuck === true);
+      await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
+      if (ready.length === past.length) return;
+      await sealed;
+    }
+  }
+
+  async #drop(segmentId: number): Promise<void> {
+    await this.#remove(segmentId, false, () => this.#folder.remove(segmentId));
+    const name = this.#folder.nameOf(segmentId);
+    // What it lacked is past retention as well.
+    this.damaged = this.damaged.filter(part => part.name !== name);
+  }
+
+  /** Whether something was set aside whole, in this run or an earlier one. */
+  get hasSetAside(): boolean {
+    return this.damaged.some(({ name }) => !this.entries().some(({ shared }) => this.nameOf(shared.id) === name));
+  }
+
+  /** Moves a damaged segment out of the way; safe to call twice. */
+  async setAside(segmentId: number, reason: string): Promise<void> {
+    if (!this.#entries.has(segmentId)) return;
+    this.noteDamaged(this.#folder.nameOf(segmentId), reason);
+    await this.#remove(segmentId, true, async () => this.#folder.setAside(segmentId));
+    for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  /** What a segment is called to the operator. */
+  nameOf(segmentId: number): string {
+    return this.#folder.nameOf(segmentId);
+  }
+
+  noteDamaged(name: string, reason: string): void {
+    this.damages++;
+    this.damaged = [...this.damaged.filter(part => part.name !== name), { name, reason }];
+    this.#observer.damaged({ name, reason });
+  }
+
+  stats() {
+    const entries = this.entries();
+    const oldest = Math.min(...entries.map(entry => minSentAt(entry.shared)));
+    return {
+      segments: entries.length,
+      messages: entries.reduce((sum, { shared }) => sum + messagesIn(shared) - lossesIn(shared).lostMessages, 0),
+      reports: entries.reduce((sum, { shared }) => sum + reportsIn(shared) - lossesIn(shared).lostReports, 0),
+      bytes: entries.reduce((sum, entry) => sum + (entry.bytes ?? this.#folder.bytes(entry.shared.id)), 0),
+      freeBytes: this.#folder.freeBytes(),
+      ...(Number.isFinite(oldest) && { oldestSentAt: oldest }),
+      damaged: this.#damagedNow(),
+    };
+  }
+
+  /** What is lost shows here no later than to any reader. */
+  #damagedNow(): readonly DamagedPart[] {
+    const lossy = this.entries().filter(({ shared }) => hasLosses(shared));
+    const parts = lossy.map(({ shared }) => ({ name: this.nameOf(shared.id), reason: lossText(shared) }));
+    return [...this.damaged.filter(part => !parts.some(({ name }) => name === part.name)), ...parts];
+  }
+
+  /** Resolves when no segment's files are being removed any more. */
+  async removed(): Promise<void> {
+    await Promise.allSettled(this.#removing);
+  }
+
+  async #remove(segmentId: number, isDamaged: boolean, act: () => Promise<void>): Promise<void> {
+    this.#entries.delete(segmentId);
+    await this.#release(ticket => ({ type: 'drop', ticket, segmentId, isDamaged }));
+    const removing = act();
+    this.#removing.add(removing);
+    await removing.finally(() => this.#removing.delete(removing));
+  }
+
+  #release(request: (ticket: number) => ReleaseRequest): Promise<void> {
+    const ticket = this.#nextTicket++;
+    return new Promise(resolve => {
+      this.#releases.set(ticket, { missing: this.#holders.count, done: resolve });
+      this.#holders.tell(request(ticket));
+    });
+  }
+}

@@ -1,0 +1,167 @@
+import { statSync } from 'node:fs';
+import { DamagedRow } from '../files/damage.ts';
+import { fileCrc } from '../files/disk.ts';
+import type { PackedCounts } from '../segment/counts.ts';
+import { absentHash, fields } from '../segment/fields.ts';
+import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
+import { indexedCounts } from '../segment/indexed-counts.ts';
+import { groupOfStatus } from '../segment/packed-batch.ts';
+import { ordinalsMax } from '../segment/position.ts';
+import { RowsFile } from '../segment/rows-file.ts';
+import {
+  type Columns,
+  lossesIn,
+  maxSentAt,
+  messagesIn,
+  minSentAt,
+  reportedUntil,
+  reportsIn,
+  type SharedSegment,
+} from '../segment/shared-segment.ts';
+
+const reportsAtATime = 20_000;
+
+/** Writes the index of a segment that takes no more rows, and leaves its rows file whole without a write-ahead log. */
+export function sealSegment(
+  paths: { readonly rows: string; readonly index: string },
+  segment: SharedSegment,
+  columns: Columns,
+  counts: PackedCounts,
+  hashSeed: number,
+): IndexHeader {
+  const reports = settleRows(paths.rows, segment);
+  const count = messagesIn(segment);
+  const [from, to] = count === 0 ? [0, 0] : [minSentAt(segment), maxSentAt(segment)];
+  const wideTimes = to - from >= 2 ** 32;
+  const order = timeOrder(columns, count, from, wideTimes);
+  const sections: Sections = {
+    times: offsetTimes(columns, count, from, wideTimes),
+    ...byAccount(columns, order),
+    group: columns.initialGroup.slice(0, count),
+    ...reports,
+  };
+  for (const [name, array] of Object.entries(indexedCounts(counts)))
+    Object.assign(sections, { [`counts.${name}`]: array });
+  for (const [field, name] of fields.entries()) Object.assign(sections, postings(name, columns, field, order));
+  const header: IndexHeader = {
+    segment: segment.id,
+    hashSeed,
+    messages: count,
+    reports: reportsIn(segment),
+    firstSequence: segment.firstSequence,
+    minSentAt: from,
+    maxSentAt: to,
+    reportedUntil: reportsIn(segment) === 0 ? null : reportedUntil(segment),
+    timeBase: from,
+    wideTimes,
+    rowsBytes: statSync(paths.rows).size,
+    rowsCrc: fileCrc(paths.rows),
+  };
+  writeIndexFile(paths.index, header, sections);
+  return header;
+}
+
+function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'reportMessages' | 'reportGroups'> {
+  const count = reportsIn(segment);
+  const messages = new Float64Array(count);
+  const groups = new Uint8Array(count);
+  const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
+  try {
+    rows.checkpoint();
+    let found = 0;
+    for (let next = segment.firstSequence; ; ) {
+      const reports = rows.outcomesFrom(next, reportsAtATime);
+      if (reports.length === 0) break;
+      for (const [sequence, message, status] of reports) {
+        messages[sequence - segment.firstSequence] = message;
+        groups[sequence - segment.firstSequence] = groupOfStatus(status);
+        next = sequence + 1;
+      }
+      found += reports.length;
+    }
+    if (found + lossesIn(segment).lostReports < count)
+      throw new DamagedRow(`the rows file (it has ${found} reports of ${count})`);
+  } finally {
+    rows.close();
+  }
+  return { reportMessages: messages, reportGroups: groups };
+}
+
+/** The ordinals by `sentAt`, then by themselves. */
+function timeOrder(columns: Columns, count: number, from: number, wideTimes: boolean): Uint32Array {
+  const order = new Uint32Array(count);
+  const { sentAt } = columns;
+  if (wideTimes) {
+    for (let i = 0; i < count; i++) order[i] = i;
+    return order.sort((a, b) => (sentAt[a] ?? 0) - (sentAt[b] ?? 0) || a - b);
+  }
+  // Time and ordinal in one double: sorting numbers without a comparator is thirty times faster.
+  const keys = new Float64Array(count);
+  for (let i = 0; i < count; i++) keys[i] = ((sentAt[i] ?? 0) - from) * ordinalsMax + i;
+  keys.sort();
+  for (let i = 0; i < count; i++) order[i] = (keys[i] ?? 0) % ordinalsMax;
+  return order;
+}
+
+function offsetTimes(columns: Columns, count: number, from: number, wideTimes: boolean): Uint32Array | Float64Array {
+  const times = wideTimes ? new Float64Array(count) : new Uint32Array(count);
+  for (let i = 0; i < count; i++) times[i] = (columns.sentAt[i] ?? 0) - from;
+  return times;
+}
+
+function byAccount(columns: Columns, order: Uint32Array): Sections {
+  const counts = new Map<number, number>();
+  for (const ordinal of order) {
+    const account = columns.account[ordinal] ?? 0;
+    counts.set(account, (counts.get(account) ?? 0) + 1);
+  }
+  const accounts = Float64Array.from(counts.keys()).sort();
+  const starts = new Uint32Array(accounts.length + 1);
+  const next = new Map<number, number>();
+  for (const [i, account] of accounts.entries()) {
+    next.set(account, starts[i] ?? 0);
+    starts[i + 1] = (starts[i] ?? 0) + (counts.get(account) ?? 0);
+  }
+  if (accounts.length === 1) return { accounts, accountStarts: starts, order };
+  const grouped = new Uint32Array(order.length);
+  for (const ordinal of order) {
+    const account = columns.account[ordinal] ?? 0;
+    const place = next.get(account) ?? 0;
+    grouped[place] = ordinal;
+    next.set(account, place + 1);
+  }
+  return { accounts, accountStarts: starts, order: grouped };
+}
+
+function postings(name: (typeof fields)[number], columns: Columns, field: number, order: Uint32Array): Sections {
+  const column = columns.hashes[field];
+  if (column === undefined) throw new RangeError(`no column ${field}`);
+  const keys = new Float64Array(order.length);
+  let count = 0;
+  for (const [rank, ordinal] of order.entries()) {
+    const hash = column[ordinal] ?? absentHash;
+    if (hash !== absentHash) keys[count++] = hash * ordinalsMax + rank;
+  }
+  const sorted = keys.subarray(0, count).sort();
+  const hashes = new Uint32Array(count);
+  const ordinals = new Uint32Array(count);
+  let distinct = 0;
+  for (let i = 0; i < count; i++) {
+    const key = sorted[i] ?? 0;
+    const hash = Math.floor(key / ordinalsMax);
+    if (i === 0 || hashes[i - 1] !== hash) distinct++;
+    hashes[i] = hash;
+    ordinals[i] = order[key % ordinalsMax] ?? 0;
+  }
+  if (distinct * 2 > count) return { [`${name}.hashes`]: hashes, [`${name}.ordinals`]: ordinals };
+  const once = new Uint32Array(distinct);
+  const starts = new Uint32Array(distinct + 1);
+  let at = -1;
+  for (let i = 0; i < count; i++)
+    if (i === 0 || hashes[i - 1] !== hashes[i]) {
+      once[++at] = hashes[i] ?? 0;
+      starts[at] = i;
+    }
+  starts[distinct] = count;
+  return { [`${name}.hashes`]: once, [`${name}.starts`]: starts, [`${name}.ordinals`]: ordinals };
+}

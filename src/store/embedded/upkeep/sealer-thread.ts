@@ -1,0 +1,119 @@
+import { statSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { StoreUnavailable } from '../../store.ts';
+import { recoverRows } from '../damage/row-recovery.ts';
+import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
+import { fileCrcSteps } from '../files/disk.ts';
+import { Folder } from '../files/folder.ts';
+import type { Holding } from '../files/ledger.ts';
+import { hasRoom } from '../files/reserve.ts';
+import { holdingOf, loadUnsealed } from '../log/load.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import { setLosses } from '../segment/shared-segment.ts';
+import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
+import { failureOf } from '../threads/thread-failure.ts';
+import { sealSegment } from './seal.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('the sealer runs as a worker thread');
+const data: ThreadData = workerData;
+const folder = new Folder(data.dataDir);
+const tell = (reply: SealerReply) => port.postMessage(reply);
+
+/** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */
+const restPerWork = 9;
+
+/** Compares both files with the checksums they were sealed with. A damaged index can be made again from the rows. */
+function* verify(segmentId: number): Generator<void, SealerReply> {
+  let index: IndexFile;
+  try {
+    index = new IndexFile(folder.index(segmentId));
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return { type: 'verified', segmentId, indexDamage: error.message };
+  }
+  try {
+    const rows = folder.rows(segmentId);
+    const { rowsBytes, rowsCrc } = index.header;
+    if (statSync(rows).size !== rowsBytes || (yield* fileCrcSteps(rows)) !== rowsCrc)
+      throw new DamagedSegment(segmentId, new Error('the rows file is not what was sealed: its checksum differs'));
+    yield* index.verifySteps();
+    return { type: 'verified', segmentId };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return { type: 'verified', segmentId, indexDamage: error.message };
+  } finally {
+    index.close();
+  }
+}
+
+/** Nobody waits for the end of it: not the thread, when it has been told to close. */
+async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const began = performance.now();
+    const step = steps.next();
+    if (step.done) return step.value;
+    await setTimeout((performance.now() - began) * restPerWork, undefined, { ref: false });
+  }
+}
+
+function contentsOf(path: string, holding: Holding): SegmentContents {
+  const { columns, counts } = loadUnsealed(path, holding.id, data.hashSeed, 0, holding).segment;
+  if (columns === undefined || counts === undefined)
+    throw new Error(`segment ${holding.id} was loaded without its columns or counts`);
+  return { columns, counts: counts.pack() };
+}
+
+/** Makes both files anew of the rows that can still be read, while the old ones are read on. */
+function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): SealerReply {
+  const known = holdingOf(shared, Date.now());
+  const segmentId = shared.id;
+  const { path, holding } = recoverRows(folder, segmentId, known, folder.sourceOf(segmentId), known.firstSequence);
+  const index = `${folder.index(segmentId)}.mended`;
+  const { columns, counts } = contentsOf(path, holding);
+  setLosses(shared, holding);
+  sealSegment({ rows: path, index }, shared, columns, counts, data.hashSeed);
+  folder.replace(segmentId, { rows: path, index });
+  return { type: 'recovered', id, holding };
+}
+
+function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
+  const { shared } = request;
+  const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
+  if (!hasRoom(data.dataDir)) throw new StoreUnavailable('the disk is full');
+  guardSegment(shared.id, () => {
+    const holding = holdingOf(shared, Date.now());
+    const { columns, counts } = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
+    sealSegment(paths, shared, columns, counts, data.hashSeed);
+  });
+  folder.sync();
+  return { type: 'sealed', segmentId: shared.id };
+}
+
+async function answer(segmentId: number, work: () => SealerReply | Promise<SealerReply>): Promise<void> {
+  try {
+    tell(await work());
+  } catch (error) {
+    tell({ type: 'failed', segmentId, failure: failureOf(error) });
+  }
+}
+
+port.on('message', (request: SealerRequest) => {
+  switch (request.type) {
+    case 'verify':
+      return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
+    case 'seal':
+    case 'rebuild':
+      return answer(request.shared.id, () => seal(request));
+    case 'recover':
+      try {
+        tell(recover(request));
+      } catch (error) {
+        tell({ type: 'unrecovered', id: request.id, failure: failureOf(error) });
+      }
+      return;
+    case 'close':
+      port.close();
+  }
+});

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../domain/message.ts';
+import { bigints, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
-import { bigints, texts } from '../../store/postgres/arrays.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
 import { readCheck, writeCheck } from '../check-text.ts';
 import type {

@@ -1,7 +1,7 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { texts } from '../../postgres/arrays.ts';
 import { integer, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
-import { texts } from './arrays.ts';
 import type { Database } from './database.ts';
 import type { Spread } from './layouts.ts';
 import { moment } from './moment.ts';

@@ -1,7 +1,7 @@
 import type { Filter } from '../../domain/filter.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
+import { texts } from '../../postgres/arrays.ts';
 import type { Value } from '../../postgres/session.ts';
-import { texts } from './arrays.ts';
 
 /** The lists of a filter, by the column they are matched against. */
 export const lists = [

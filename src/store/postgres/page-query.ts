@@ -1,9 +1,9 @@
 import type { Filter } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
+import { texts } from '../../postgres/arrays.ts';
 import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
-import { texts } from './arrays.ts';
 import { lists, texted } from './filter-conditions.ts';
 import { logColumns, type Place } from './log-row.ts';
 import { moment } from './moment.ts';

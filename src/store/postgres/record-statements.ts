@@ -1,8 +1,8 @@
 import type { AccountId } from '../../domain/message.ts';
+import { bigints, integers, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Session, Statement, Transaction } from '../../postgres/session.ts';
 import { wordsOf } from '../words.ts';
-import { bigints, integers, texts } from './arrays.ts';
 import { citusIsThere, ofAccount } from './citus.ts';
 import type { NewMessage, NewReport, StateChange, Written } from './fold.ts';
 import type { Place } from './log-row.ts';

@@ -1,6 +1,6 @@
+import { bigints, doubles, integers, smallints, texts } from '../../postgres/arrays.ts';
 import { RowsWriter } from '../../postgres/copy-in.ts';
 import type { Statement, Transaction } from '../../postgres/session.ts';
-import { bigints, doubles, integers, smallints, texts } from './arrays.ts';
 import { ofAccount } from './citus.ts';
 
 /** A column that differs from row to row, and its value in one. */

@@ -1,11 +1,11 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { minuteMs } from '../../domain/summary.ts';
 import { cellOf, SummaryCell } from '../../domain/summary-cell.ts';
+import { bigints, integers, texts } from '../../postgres/arrays.ts';
 import { integer, type Row, text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
-import { bigints, integers, texts } from './arrays.ts';
 import { ofAccount } from './citus.ts';
 import type { Database } from './database.ts';
 import { type Minute, readMinutes } from './minutes.ts';

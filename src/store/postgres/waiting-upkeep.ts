@@ -1,10 +1,10 @@
 import { waitingReport } from '../../domain/acceptance.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { bigints } from '../../postgres/arrays.ts';
 import { integer, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
 import type { RecordBatch } from '../store.ts';
-import { bigints } from './arrays.ts';
 import type { Database } from './database.ts';
 import type { Layouts } from './layouts.ts';
 import { accountOf, type Slice } from './slices.ts';

@@ -1,7 +1,7 @@
 import { limits } from '../../limits.ts';
+import { bigints, texts } from '../../postgres/arrays.ts';
 import { integer, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
-import { bigints, texts } from './arrays.ts';
 import type { Recording } from './record-statements.ts';
 import { RowsInto } from './rows-into.ts';
 

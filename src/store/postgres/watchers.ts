@@ -1,7 +1,7 @@
 import type { AccountId } from '../../domain/message.ts';
+import { bigints } from '../../postgres/arrays.ts';
 import { integer } from '../../postgres/cells.ts';
 import type { StoreObserver } from '../store.ts';
-import { bigints } from './arrays.ts';
 import type { Database } from './database.ts';
 import type { Layouts } from './layouts.ts';
 import type { Watermark } from './watermark.ts';

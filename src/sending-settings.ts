@@ -34,13 +34,11 @@ export const sendingSettings = Object.freeze({
   },
 });
 
-type Told = { readonly carrier: string; readonly store: string | undefined; readonly secrets: readonly string[] };
+type Told = { readonly carrier: string; readonly secrets: readonly string[] };
 
 /** Why messages cannot be sent by these settings together; `undefined` when they can. */
-export function sendingFault({ carrier, store, secrets }: Told): string | undefined {
+export function sendingFault({ carrier, secrets }: Told): string | undefined {
   const { env } = sendingSettings.carrier;
-  if (carrier !== 'none' && store !== undefined)
-    return `${env} needs a data folder: messages to be sent are kept there, and not in SENTLOG_STORE`;
   if (carrier === 'graph' && secrets.length === 0)
     return `${env}=graph needs SENTLOG_SECRET: the tokens of pages are kept encrypted`;
   return undefined;

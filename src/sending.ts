@@ -1,19 +1,15 @@
-import { join } from 'node:path';
 import type { Principal } from './accounts/authenticator.ts';
 import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
 import type { MetaWebhooks } from './http/deps.ts';
 import type { ManagedSenders } from './http/management/senders.ts';
-import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
-import { Secrets } from './secrets.ts';
 import { Emulator } from './sender/emulator.ts';
 import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
 import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
 import type { SenderPage } from './senders/rows.ts';
-import { SqliteSenderRows } from './senders/sender-file.ts';
-import { Senders } from './senders/senders.ts';
+import type { Senders } from './senders/senders.ts';
 import { defaultTerms } from './simulator/terms.ts';
 import type { Storage } from './storage.ts';
 
@@ -34,9 +30,10 @@ export type Sending = {
 export async function openSending(config: Config, storage: Storage, note: Note): Promise<Sending | undefined> {
   if (config.carrier === 'none') return undefined;
   await using parts = new AsyncDisposableStack();
-  const outbox = parts.adopt(await openSqliteOutbox(join(config.dataDir, 'outbox.db')), one => one.close());
+  const outbox = parts.adopt(await storage.openOutbox(), one => one.close());
   const common = { outbox, store: storage.store, retentionMs: config.retentionMs, note };
-  const sending = config.carrier === 'graph' ? overGraph(config, common, parts) : overSimulator(common, parts);
+  const sending =
+    config.carrier === 'graph' ? overGraph(config, storage.senders, common, parts) : overSimulator(common, parts);
   await sending.sender.start();
   const opened = parts.move();
   return { ...sending, close: () => opened.disposeAsync() };
@@ -54,9 +51,12 @@ function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sendin
   return { sender, emulator, clock };
 }
 
-function overGraph(config: Config, common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
-  const rows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
-  const senders = parts.adopt(new Senders(rows, new Secrets(config.secrets), Date.now), one => one.close());
+function overGraph(
+  config: Config,
+  senders: Senders,
+  common: Common,
+  parts: AsyncDisposableStack,
+): Omit<Sending, 'close'> {
   const place = { url: config.graphUrl, version: config.graphVersion };
   const carrier = new GraphCarrier(place, senders);
   const pages = configuredPages(senders);

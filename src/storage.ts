@@ -13,14 +13,21 @@ import { Mirrors } from './mirror/mirrors.ts';
 import { PostgresMirrorRows } from './mirror/postgres/mirror-rows.ts';
 import type { MirrorRows } from './mirror/rows.ts';
 import { SqliteMirrorRows } from './mirror/sqlite/mirror-rows.ts';
+import type { Outbox } from './outbox/outbox.ts';
+import { PostgresOutbox } from './outbox/postgres/engine.ts';
+import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
 import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
 import { Secrets } from './secrets.ts';
+import { SqliteSenderRows } from './senders/sender-file.ts';
+import { PostgresSenderRows } from './senders/sender-table.ts';
+import { Senders } from './senders/senders.ts';
 import { openSqliteStore } from './store/embedded/engine.ts';
 import { holdsLog } from './store/embedded/files/folder.ts';
 import { closeToOthers } from './store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from './store/embedded/files/reserve.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
+import { planningSettings } from './store/postgres/planning.ts';
 import type { Store, StoreObserver } from './store/store.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
@@ -30,6 +37,9 @@ export type Storage = {
   readonly authenticator: Authenticator;
   readonly mirrors: Mirrors;
   readonly mirrorRows: MirrorRows;
+  readonly senders: Senders;
+  /** For whoever sends: it is the caller's to close. */
+  readonly openOutbox: () => Promise<Outbox>;
   /** In memory when absent. */
   readonly requestCounter?: RequestCounter;
   /** Drops what is past: messages past retention, and what has expired besides. */
@@ -68,6 +78,8 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const senderRows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
+  const senders = parts.adopt(new Senders(senderRows, new Secrets(config.secrets), Date.now), one => one.close());
   const opened = parts.move();
   return {
     store,
@@ -75,6 +87,8 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     authenticator,
     mirrors,
     mirrorRows,
+    senders,
+    openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
     dropPast: () => store.dropBefore(Date.now() - config.retentionMs),
     close: () => opened.disposeAsync(),
   };
@@ -84,6 +98,9 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
 const accountConnectionsMax = 3;
 const countingConnectionsMax = 3;
 const mirrorConnectionsMax = 2;
+const senderConnectionsMax = 1;
+/** Taking, claiming, settling, receiving and telling, each beside the others. */
+const outboxConnectionsMax = 6;
 /** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
 const generationMsMin = 24 * 3_600_000;
 
@@ -102,7 +119,8 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   };
   const store = parts.adopt(await openPostgresStore(options), one => one.close());
   const note = observer.note.bind(observer);
-  const connections = (max: number) => new Connections({ url, schema: schemaName, statementTimeoutMs, max, note });
+  const connections = (max: number, settings = {}) =>
+    new Connections({ url, schema: schemaName, statementTimeoutMs, max, note, settings });
   const forAccounts = connections(accountConnectionsMax);
   await refuseLost(forAccounts);
   const accounts = new Accounts(new PostgresAccountRows(forAccounts), Date.now);
@@ -111,6 +129,8 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
   const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const senderRows = new PostgresSenderRows(connections(senderConnectionsMax));
+  const senders = parts.adopt(new Senders(senderRows, new Secrets(config.secrets), Date.now), one => one.close());
   const opened = parts.move();
   return {
     store,
@@ -118,6 +138,8 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
     authenticator,
     mirrors,
     mirrorRows,
+    senders,
+    openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
     dropPast: async () => {
       await rows.dropExpired(Date.now());

@@ -9,6 +9,7 @@ import type { Check, Mirror, MirrorRows } from '../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
 import { Secrets } from '../secrets.ts';
 import { openAccounts } from './accounts.ts';
+import { openConnections } from './database.ts';
 import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
 import { type Cell, printRows } from './table.ts';
 import { note, print } from './terminal.ts';
@@ -190,15 +191,9 @@ async function fileRows(dataDir: string): Promise<MirrorRows> {
   return new SqliteMirrorRows(join(dataDir, 'mirrors.db'));
 }
 
-const commandStatementMsMax = 30_000;
-
 async function databaseRows(url: string): Promise<MirrorRows> {
-  // Only here, so that the commands on a folder need not load the client of PostgreSQL.
   const { PostgresMirrorRows } = await import('../mirror/postgres/mirror-rows.ts');
-  const { Connections } = await import('../postgres/connections.ts');
-  const { schemaName } = await import('../postgres/migrate.ts');
-  const options = { url, schema: schemaName, max: 1, statementTimeoutMs: commandStatementMsMax, note: () => {} };
-  return new PostgresMirrorRows(new Connections(options));
+  return new PostgresMirrorRows(await openConnections(url));
 }
 
 /** A key that a command line named would show to whoever lists processes. */

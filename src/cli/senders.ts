@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import { loadGraphPlace, loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
 import { Secrets } from '../secrets.ts';
-import { SenderError, type SenderPage } from '../senders/rows.ts';
+import type { SenderPage, SenderRows } from '../senders/rows.ts';
 import { Senders } from '../senders/senders.ts';
 import { openAccounts } from './accounts.ts';
+import { openConnections } from './database.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
@@ -111,24 +112,30 @@ type Opened = {
   readonly names: ReadonlyMap<AccountId, string>;
 };
 
-/** Runs a command on the senders of a data folder, which a running server may have open too. */
+/** Runs a command on the senders, which running servers may have open too. */
 function withSenders(command: Command, work: (opened: Opened) => Promise<void>): void {
   for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
     command.addOption(settingOption(setting));
   command.action(async () => {
     const sources = sourcesOf(command);
     const { dataDir, store } = loadPlace(sources);
-    if (store !== undefined)
-      throw new SenderError('senders are kept in a data folder: there are none in a database yet');
     await using parts = new AsyncDisposableStack();
     // First: they say when it is the wrong folder.
     const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
-    const { SqliteSenderRows } = await import('../senders/sender-file.ts');
-    const rows = new SqliteSenderRows(join(dataDir, 'senders.db'));
+    const rows = await openRows(dataDir, store);
     const senders = parts.adopt(new Senders(rows, new Secrets(loadSecrets(sources)), Date.now), one => one.close());
     const names = new Map((await accounts.accounts()).map(one => [one.id, one.name]));
     await work({ senders, account: async name => (await accounts.account(name)).id, names });
   });
+}
+
+async function openRows(dataDir: string, store: string | undefined): Promise<SenderRows> {
+  if (store === undefined) {
+    const { SqliteSenderRows } = await import('../senders/sender-file.ts');
+    return new SqliteSenderRows(join(dataDir, 'senders.db'));
+  }
+  const { PostgresSenderRows } = await import('../senders/sender-table.ts');
+  return new PostgresSenderRows(await openConnections(store));
 }
 
 async function keyIn(file: string): Promise<string> {

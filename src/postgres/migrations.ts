@@ -1,3 +1,5 @@
+import { outbox } from './outbox-tables.ts';
+
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
  * that does not know a step yet works on beside it, so a step adds tables, indexes, and columns that may be left out;
@@ -301,4 +303,5 @@ export const migrations: readonly Migration[] = [
   { number: 8, name: 'other codes', sql: otherCodes, breaking: true },
   { number: 9, name: 'waiting reports', sql: waitingReports },
   { number: 10, name: 'own retention', sql: ownRetention },
+  { number: 11, name: 'outbox', sql: outbox },
 ];

@@ -1,43 +1,74 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Connections } from '../../src/postgres/connections.ts';
+import { migrate, schemaName } from '../../src/postgres/migrate.ts';
 import { Secrets } from '../../src/secrets.ts';
 import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
+import { PostgresSenderRows } from '../../src/senders/sender-table.ts';
 import { Senders } from '../../src/senders/senders.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
 
 const secret = 'a-secret-that-is-long-enough-to-be-one';
 const request = { account: 1, page: '1234', token: 'token-of-the-page', appSecret: 'secret-of-the-app' };
 
-function open(secrets: readonly string[] = [secret]) {
-  const folder = mkdtempSync(join(tmpdir(), 'sentlog-senders-'));
-  const path = join(folder, 'senders.db');
-  const made = (given: readonly string[]) => {
-    const senders = new Senders(new SqliteSenderRows(path), new Secrets(given), () => Date.UTC(2026, 0, 1));
-    onTestFinished(() => senders.close());
-    return senders;
-  };
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return { path, made, senders: made(secrets) };
-}
+const now = () => Date.UTC(2026, 0, 1);
 
-describe('senders', () => {
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+/** Where senders are kept: `made` opens the same place again, as another process does; `text` is all that is in it. */
+const kinds = {
+  'a file': async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-senders-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, 'senders.db');
+    return {
+      rows: () => new SqliteSenderRows(path),
+      text: async () => ['', '-wal'].map(end => readFileSync(`${path}${end}`).toString('latin1')).join(),
+    };
+  },
+  PostgreSQL: async () => {
+    const url = await server.database();
+    await migrate({ url, schema: schemaName }, () => {});
+    const terms = { url, schema: schemaName, statementTimeoutMs: 5000, max: 1, note: () => {} };
+    return {
+      rows: () => new PostgresSenderRows(new Connections(terms)),
+      text: async () => JSON.stringify(await server.query('SELECT * FROM sentlog.sender', url)),
+    };
+  },
+};
+
+describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
+  const open = async () => {
+    const { rows, text } = await make();
+    const made = (secrets: readonly string[]) => {
+      const senders = new Senders(rows(), new Secrets(secrets), now);
+      onTestFinished(() => senders.close());
+      return senders;
+    };
+    return { made, text, senders: made([secret]) };
+  };
+
   it('added → usable by another process, with its token and price; nothing of it readable in the file', async () => {
-    const { path, made, senders } = open();
+    const { text, made, senders } = await open();
     const price = { pricePerMessage: 0.15, currency: 'EUR' };
     await senders.add({ ...request, name: 'Shop', price });
     const [sender] = await made([secret]).known();
     if (sender === undefined) throw new Error('no sender');
     expect(sender).toMatchObject({ account: 1, page: '1234', name: 'Shop', price });
     expect(senders.keys(sender)).toEqual({ token: request.token, appSecret: request.appSecret });
-    for (const end of ['', '-wal']) {
-      const bytes = readFileSync(`${path}${end}`).toString('latin1');
-      expect(bytes.includes(request.token) || bytes.includes(request.appSecret)).toBe(false);
-    }
+    const kept = await text();
+    expect(kept).toContain('Shop');
+    expect(kept.includes(request.token) || kept.includes(request.appSecret)).toBe(false);
   });
 
   it('another app secret → both are good for webhooks, the newest for calls; a third drops the first', async () => {
-    const { senders } = open();
+    const { senders } = await open();
     for (const appSecret of ['first', 'second', 'second', 'third']) await senders.add({ ...request, appSecret });
     expect(await senders.appSecrets()).toEqual(['third', 'second']);
     const [sender] = await senders.list();
@@ -45,7 +76,7 @@ describe('senders', () => {
   });
 
   it('what is no page, token, secret or price; no secret to seal with; nothing to remove → refused in words', async () => {
-    const { made, senders } = open();
+    const { made, senders } = await open();
     const refused = (fields: object) => expect(senders.add({ ...request, ...fields })).rejects.toThrow();
     for (const page of ['', 'my page', 'x', '1'.repeat(65)]) await refused({ page });
     for (const token of ['', 'two words', 'ž', 'x'.repeat(2049)]) await refused({ token });

@@ -1,10 +1,9 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Price } from '../../domain/message.ts';
 import type { Lane, Outgoing } from '../../domain/outgoing.ts';
+import { laneAt } from '../states.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
-
-const lanes: readonly Lane[] = ['text', 'media'];
 
 /** What stands in the file is what this program wrote: anything else is a defect, or a damaged file. */
 export function integer(row: Row, name: string): number {
@@ -27,14 +26,8 @@ export function optionalText(row: Row, name: string): string | undefined {
   return row[name] === null ? undefined : text(row, name);
 }
 
-export function laneIndex(lane: Lane): number {
-  return lanes.indexOf(lane);
-}
-
 export function laneIn(row: Row): Lane {
-  const lane = lanes[integer(row, 'lane')];
-  if (lane === undefined) throw new TypeError('the outbox has an unknown lane');
-  return lane;
+  return laneAt(integer(row, 'lane'));
 }
 
 export function outgoingIn(row: Row): Outgoing {

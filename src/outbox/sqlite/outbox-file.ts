@@ -3,18 +3,6 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Unusable } from '../../failures.ts';
 
-/** Where a message is on its way; the numbers are stored. */
-export const states = {
-  scheduled: 0,
-  queued: 1,
-  claimed: 2,
-  unknown: 3,
-  sent: 4,
-  ended: 5,
-  /** Whether it was sent was not known when its time was over; an echo may still tell. */
-  lost: 6,
-} as const;
-
 /**
  * The steps from nothing to the present schema: each file is brought up to date when it is opened. A step that was
  * released is never changed, only followed by another.

@@ -1,9 +1,9 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { AddBatch, Claimed, NewMessage, OutboxStats, Result, Untold, Waiting, Want } from '../outbox.ts';
+import { keysOf, laneIndex, states } from '../states.ts';
 import { type Step, steps, submissionOf } from '../telling.ts';
-import { integer, laneIn, laneIndex, optionalInteger, outgoingIn, priceIn, type Row, text } from './cells.ts';
-import { states } from './outbox-file.ts';
+import { integer, laneIn, optionalInteger, outgoingIn, priceIn, type Row, text } from './cells.ts';
 import type { Receipts } from './receipts.ts';
 import type { OutboxRows } from './rows.ts';
 
@@ -254,10 +254,6 @@ export class Queue {
       untold: count('SELECT count(*) AS count FROM step'),
     };
   }
-}
-
-function keysOf({ status, error }: (typeof steps)[keyof typeof steps]): { statusKey: number; errorKey: number } {
-  return { statusKey: status.key, errorKey: error.key };
 }
 
 function stepIn(row: Row): Step {

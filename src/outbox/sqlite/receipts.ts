@@ -1,9 +1,9 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { Receipt } from '../outbox.ts';
+import { states } from '../states.ts';
 import { steps } from '../telling.ts';
 import { integer, optionalInteger, type Row, text } from './cells.ts';
-import { states } from './outbox-file.ts';
 import type { OutboxRows } from './rows.ts';
 
 type Proof = {

@@ -1,9 +1,9 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { states } from '../states.ts';
 import type { Step } from '../telling.ts';
 import { integer, type Row, text } from './cells.ts';
-import { states } from './outbox-file.ts';
 
 /** What all parts of the outbox do to rows; every call is part of a transaction of the caller's. */
 export class OutboxRows {

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { Unavailable } from '../../failures.ts';
+import { limits } from '../../limits.ts';
+import { integer, optional } from '../../postgres/cells.ts';
+import type { Connections } from '../../postgres/connections.ts';
+import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import type { Transaction } from '../../postgres/session.ts';
+import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, Waiting, Want } from '../outbox.ts';
+import { states } from '../states.ts';
+import { IdTaken, Line } from './line.ts';
+import { Outcomes } from './outcomes.ts';
+import { PageRows } from './pages.ts';
+import { Receipts } from './receipts.ts';
+import { dropTold, letGo, takeUntold } from './steps.ts';
+
+const triesMax = 5;
+const renewEveryMs = 2000;
+const takeEveryMs = 100;
+
+/**
+ * An outbox in a database, for any number of processes. A page is sent over by one of them at a time, under a lease that
+ * it renews with `waiting`; the others take messages and receipts of it all the same. When a process is gone, whoever
+ * takes over its pages does with what it had claimed as `recover` was told. Closing it closes the connections.
+ */
+export class PostgresOutbox implements Outbox {
+  readonly #connections: Connections;
+  readonly #name = randomUUID();
+  readonly #pages = new PageRows(this.#name);
+  readonly #line = new Line(this.#name);
+  readonly #receipts = new Receipts(this.#pages, this.#line);
+  readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
+  #how: 'hold' | 'requeue' = 'hold';
+  #renewedMs = 0;
+  #lookedMs = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  add(batch: AddBatch): Promise<readonly boolean[]> {
+    return this.#transact(async session => {
+      await this.#pages.make(session, batch.account, [...new Set(batch.messages.map(one => one.sender))]);
+      return this.#line.add(session, batch);
+    });
+  }
+
+  claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
+    return this.#transact(async session => {
+      const pages = await this.#pages.lease(session, wants);
+      if (pages.length === 0) return [];
+      const taken = pages.filter(one => one.isTaken);
+      await this.#outcomes.takeOver(session, taken, this.#how, now);
+      await this.#line.beginDue(session, now, pages);
+      const isMine = new Set(pages.map(keyOf));
+      const mine = wants.filter(one => isMine.has(keyOf(one)));
+      return this.#line.claim(session, mine, now);
+    });
+  }
+
+  settle(results: readonly Result[], now: EpochMs): Promise<void> {
+    return this.#transact(session => this.#outcomes.settle(session, results, now));
+  }
+
+  receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
+    return this.#transact(session => this.#receipts.receive(session, events, now));
+  }
+
+  lapse(now: EpochMs): Promise<boolean> {
+    return this.#transact(async session => {
+      await this.#receipts.forget(session, now);
+      return this.#outcomes.lapse(session, now);
+    });
+  }
+
+  async waiting(now: EpochMs): Promise<Waiting> {
+    const atMs = performance.now();
+    if (atMs - this.#renewedMs > renewEveryMs) {
+      await this.#transact(session => this.#pages.renew(session));
+      this.#renewedMs = atMs;
+    }
+    await this.#transact(session => this.#line.beginDue(session, now));
+    return this.#transact(async session => {
+      if (atMs - this.#lookedMs > takeEveryMs) {
+        const taken = await this.#pages.takeFree(session, now, false);
+        await this.#outcomes.takeOver(session, taken, this.#how, now);
+        this.#lookedMs = atMs;
+      }
+      const pages = await this.#pages.waiting(session);
+      const [[next] = []] = await session.query(nextScheduled);
+      const nextScheduledAt = optional(next, integer);
+      return { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) };
+    });
+  }
+
+  untold(limit: number): Promise<readonly Untold[]> {
+    return this.#transact(session => takeUntold(session, this.#name, limit));
+  }
+
+  told(ids: readonly number[]): Promise<void> {
+    return this.#transact(session => dropTold(session, ids));
+  }
+
+  recover(how: 'hold' | 'requeue', now: EpochMs): Promise<void> {
+    this.#how = how;
+    return this.#transact(async session => {
+      const taken = await this.#pages.takeFree(session, now, true);
+      await this.#outcomes.takeOver(session, taken, how, now);
+    });
+  }
+
+  dropAccount(account: AccountId): Promise<void> {
+    return this.#transact(async session => {
+      await session.query('SELECT FROM outbox_page p WHERE p.account_id = $1 ORDER BY p.sender FOR UPDATE', [account]);
+      await session.query(
+        'DELETE FROM outbox_step WHERE message IN (SELECT m.id FROM outbox_message m WHERE m.account_id = $1)',
+        [account],
+      );
+      await session.query('DELETE FROM outbox_message WHERE account_id = $1', [account]);
+    });
+  }
+
+  async dropBefore(acceptedAt: EpochMs): Promise<boolean> {
+    const dropped = await this.#transact(session => session.query(dropPast, [acceptedAt]));
+    return dropped.length === limits.outboxStepMax;
+  }
+
+  async stats(): Promise<OutboxStats> {
+    const [row = []] = await this.#transact(session => session.query(figures));
+    const [scheduled, queued, sending, unknown, untold] = row.map(integer);
+    return {
+      scheduled: scheduled ?? 0,
+      queued: queued ?? 0,
+      sending: sending ?? 0,
+      unknown: unknown ?? 0,
+      untold: untold ?? 0,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Others need not wait for the leases to end; where that cannot be told, they do. */
+  async #close(): Promise<void> {
+    try {
+      await this.#connections.transaction(readCommitted, async session => {
+        await this.#pages.release(session);
+        await letGo(session, this.#name);
+      });
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+    } finally {
+      await this.#connections.close();
+    }
+  }
+
+  async #transact<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new Unavailable('the outbox is closed');
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#connections.transaction(readCommitted, work);
+      } catch (error) {
+        if (tries === triesMax || !(error instanceof IdTaken || isWorthAnotherTry(error))) throw error;
+      }
+    }
+  }
+}
+
+/** After the row of a page is held, a statement sees all that was done to its messages before. */
+const readCommitted = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
+
+const keyOf = ({ account, sender }: { readonly account: AccountId; readonly sender: string }) =>
+  JSON.stringify([account, sender]);
+
+const nextScheduled = {
+  name: 'outbox next scheduled',
+  text: `SELECT min(m.due_at) FROM outbox_message m WHERE m.state = ${states.scheduled}`,
+};
+const dropPast = {
+  name: 'outbox messages dropped',
+  text: `DELETE FROM outbox_message WHERE id IN (
+      SELECT m.id FROM outbox_message m
+      WHERE m.accepted_at < $1 AND m.state > ${states.unknown} AND m.deadline IS NULL
+        AND NOT EXISTS (SELECT FROM outbox_step s WHERE s.message = m.id)
+      ORDER BY m.accepted_at LIMIT ${limits.outboxStepMax} FOR UPDATE SKIP LOCKED)
+    RETURNING id`,
+};
+const inState = (state: number) => `(SELECT count(*) FROM outbox_message m WHERE m.state = ${state})`;
+const waiting = (state: number) =>
+  `(SELECT count(*) FROM outbox_message m WHERE m.state = ${state} AND m.state IN (1, 2, 3))`;
+const figures = {
+  name: 'outbox figures',
+  text: `SELECT ${inState(states.scheduled)}, ${waiting(states.queued)}, ${waiting(states.claimed)},
+    ${waiting(states.unknown)}, (SELECT count(*) FROM outbox_step)`,
+};

@@ -1,0 +1,205 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import { bigints, integers, smallints, texts } from '../../postgres/arrays.ts';
+import { integer, type Row, text } from '../../postgres/cells.ts';
+import type { Transaction } from '../../postgres/session.ts';
+import type { AddBatch, Claimed, NewMessage, Want } from '../outbox.ts';
+import { laneAt, laneIndex, states } from '../states.ts';
+import { steps } from '../telling.ts';
+import type { PageKey } from './pages.ts';
+import { telling } from './steps.ts';
+
+/** Another process took one of the ids meanwhile: the transaction is to be tried again. */
+export class IdTaken extends Error {}
+
+/** Messages in line. Every call is part of a transaction that holds the rows of the pages concerned. */
+export class Line {
+  readonly #holder: string;
+
+  constructor(holder: string) {
+    this.#holder = holder;
+  }
+
+  async add(session: Transaction, { account, messages, now }: AddBatch): Promise<readonly boolean[]> {
+    const ids = [...new Set(messages.map(one => one.messageId))];
+    const known = new Set((await session.query(knownIds, [account, texts(ids)])).map(([id]) => text(id)));
+    const taken = messages.map(({ messageId }) => {
+      if (known.has(messageId)) return false;
+      known.add(messageId);
+      return true;
+    });
+    const fresh = messages.filter((_, index) => taken[index]);
+    if (fresh.length === 0) return taken;
+    const added = await session.query(add, [account, now, await this.#places(session), ...messageColumns(fresh)]);
+    if (integer(added[0]?.[0]) !== fresh.length) throw new IdTaken('an id was taken meanwhile');
+    return taken;
+  }
+
+  /** Puts scheduled messages whose time has come in line: a bounded number, of these pages or, without them, of all. */
+  async beginDue(session: Transaction, now: EpochMs, pages?: readonly PageKey[]): Promise<void> {
+    const accounts = pages === undefined ? null : bigints(pages.map(one => one.account));
+    const senders = pages === undefined ? null : texts(pages.map(one => one.sender));
+    const due = (await session.query(dueIds, [now, accounts, senders])).map(([id]) => integer(id));
+    if (due.length === 0) return;
+    // Without pages nobody holds them yet; what was begun meanwhile is not scheduled any more.
+    if (pages === undefined) await session.query(holdOfDue, [bigints(due)]);
+    await session.query(begin, [bigints(due), now, await this.#places(session)]);
+  }
+
+  async claim(session: Transaction, wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
+    const rows = await session.query(claim, [
+      bigints(wants.map(one => one.account)),
+      texts(wants.map(one => one.sender)),
+      smallints(wants.map(one => laneIndex(one.lane))),
+      integers(wants.map(one => one.count)),
+      now,
+      this.#holder,
+    ]);
+    return rows.map(claimedIn);
+  }
+
+  /** The next of each conversation is first in it, where these messages no longer are. */
+  async advance(session: Transaction, messages: readonly number[]): Promise<void> {
+    if (messages.length > 0) await session.query(advance, [bigints(messages)]);
+  }
+
+  /** What was unknown is known: the next of each conversation waits no longer for it. */
+  async release(session: Transaction, messages: readonly number[], now: EpochMs): Promise<void> {
+    if (messages.length > 0) await session.query(release, [bigints(messages), now]);
+  }
+
+  async #places(session: Transaction): Promise<number> {
+    const [[place] = []] = await session.query(nextPlaces);
+    return integer(place);
+  }
+}
+
+function messageColumns(messages: readonly NewMessage[]): readonly Buffer[] {
+  const bodies = messages.map(({ lane, price, end, ...body }) => JSON.stringify(body));
+  return [
+    texts(messages.map(one => one.messageId)),
+    texts(messages.map(one => one.sender)),
+    texts(messages.map(one => one.destination)),
+    smallints(messages.map(one => laneIndex(one.lane))),
+    bigints(messages.map(one => one.dueAt)),
+    bigints(messages.map(one => one.expiresAt)),
+    integers(messages.map(one => one.end?.statusKey)),
+    integers(messages.map(one => one.end?.errorKey)),
+    texts(messages.map(one => (one.price === undefined ? undefined : JSON.stringify(one.price)))),
+    texts(bodies),
+  ];
+}
+
+function claimedIn([id, account, sender, lane, tries, body]: Row): Claimed {
+  return {
+    id: integer(id),
+    account: integer(account),
+    sender: text(sender),
+    lane: laneAt(integer(lane)),
+    tries: integer(tries),
+    message: JSON.parse(text(body)),
+  };
+}
+
+const { hold, inLine } = {
+  hold: limits.conversationHoldMs,
+  inLine: `state IN (${states.queued}, ${states.claimed})`,
+};
+
+const sameConversation = (one: string, other: string) =>
+  `${one}.account_id = ${other}.account_id AND ${one}.sender = ${other}.sender AND ${one}.destination = ${other}.destination`;
+const heldUntil = (one: string) =>
+  `(SELECT coalesce(max(u.claimed_at) + ${hold}, 0) FROM outbox_message u
+    WHERE ${sameConversation('u', one)} AND u.state = ${states.unknown})`;
+const isAlone = (one: string) =>
+  `NOT EXISTS (SELECT FROM outbox_message f WHERE ${sameConversation('f', one)} AND f.${inLine})`;
+
+const nextPlaces = { name: 'outbox places', text: `SELECT nextval('outbox_place')` };
+const knownIds = {
+  name: 'outbox ids known',
+  text: 'SELECT m.message_id FROM outbox_message m WHERE m.account_id = $1 AND m.message_id = ANY ($2::text[])',
+};
+const add = {
+  name: 'outbox messages added',
+  text: `WITH given AS MATERIALIZED (
+      SELECT $1::bigint AS account_id, g.*, $3::bigint + g.nr AS place, CASE WHEN g.status IS NOT NULL THEN ${states.ended}
+        WHEN g.due_at <= $2 THEN ${states.queued} ELSE ${states.scheduled} END AS state
+      FROM unnest($4::text[], $5::text[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::integer[],
+        $11::integer[], $12::text[], $13::text[]) WITH ORDINALITY
+        g(message_id, sender, destination, lane, due_at, expires_at, status, error, price, body, nr)),
+    lined AS MATERIALIZED (
+      SELECT g.*, g.state = ${states.queued} AND ${isAlone('g')}
+        AND row_number() OVER (PARTITION BY g.sender, g.destination, g.state ORDER BY g.nr) = 1 AS is_head
+      FROM given g),
+    c AS (
+      INSERT INTO outbox_message (account_id, place, accepted_at, due_at, expires_at, deadline, lane, state, is_head,
+        message_id, sender, destination, price, body)
+      SELECT l.account_id, l.place, $2, CASE WHEN l.is_head THEN greatest(l.due_at, ${heldUntil('l')}) ELSE l.due_at END,
+        l.expires_at, CASE WHEN l.status IS NULL THEN l.expires_at END, l.lane, l.state, l.is_head, l.message_id,
+        l.sender, l.destination, l.price, l.body
+      FROM lined l ORDER BY l.nr
+      ON CONFLICT DO NOTHING RETURNING id, place, state),
+    told AS (
+      INSERT INTO outbox_step (message, happened_at, is_first, status, error, done_at)
+      SELECT c.id, $2, true, coalesce(g.status, ${steps.accepted.status.key}), coalesce(g.error, ${steps.accepted.error.key}),
+        CASE WHEN g.status IS NOT NULL THEN $2 END
+      FROM c JOIN given g ON g.place = c.place WHERE c.state <> ${states.scheduled} ORDER BY c.place)
+    SELECT count(*) FROM c`,
+};
+const dueIds = {
+  name: 'outbox messages due',
+  text: `SELECT m.id FROM outbox_message m WHERE m.state = ${states.scheduled} AND m.due_at <= $1
+      AND ($2::bigint[] IS NULL OR (m.account_id, m.sender) IN (SELECT * FROM unnest($2::bigint[], $3::text[])))
+    ORDER BY m.due_at, m.id LIMIT ${limits.outboxStepMax}`,
+};
+const holdOfDue = {
+  name: 'outbox pages due',
+  text: `SELECT FROM outbox_page p WHERE (p.sender, p.account_id) IN
+      (SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($1::bigint[]))
+    ORDER BY p.sender, p.account_id FOR UPDATE OF p`,
+};
+const begin = {
+  name: 'outbox messages begun',
+  text: `WITH due AS MATERIALIZED (
+      SELECT m.id, m.account_id, m.sender, m.destination, row_number() OVER (ORDER BY m.due_at, m.id) AS nr,
+        row_number() OVER (PARTITION BY m.account_id, m.sender, m.destination ORDER BY m.due_at, m.id) = 1
+          AND ${isAlone('m')} AS is_head
+      FROM outbox_message m WHERE m.id = ANY ($1::bigint[]) AND m.state = ${states.scheduled}),
+    c AS (
+      UPDATE outbox_message m SET state = ${states.queued}, place = $3 + d.nr, is_head = d.is_head,
+        deadline = m.expires_at, due_at = CASE WHEN d.is_head THEN greatest(m.due_at, ${heldUntil('d')}) ELSE m.due_at END
+      FROM due d WHERE m.id = d.id RETURNING m.id)
+    ${telling({ at: '$2::bigint', codes: steps.accepted, isFirst: 'true' })}`,
+};
+const claim = {
+  name: 'outbox messages claimed',
+  text: `WITH found AS MATERIALIZED (
+      SELECT f.id, w.nr, f.due_at
+      FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::integer[]) WITH ORDINALITY
+        w(account_id, sender, lane, most, nr)
+      CROSS JOIN LATERAL (
+        SELECT m.id, m.due_at FROM outbox_message m
+        WHERE m.is_head AND m.account_id = w.account_id AND m.sender = w.sender AND m.lane = w.lane
+          AND m.due_at <= $5 AND m.expires_at > $5
+        ORDER BY m.due_at, m.id LIMIT w.most) f),
+    c AS (
+      UPDATE outbox_message m SET state = ${states.claimed}, is_head = false, claimed_at = $5, claimer = $6, deadline = NULL
+      FROM found f WHERE m.id = f.id
+      RETURNING m.id, m.account_id, m.sender, m.lane, m.tries, m.body, f.nr, f.due_at)
+    SELECT c.id, c.account_id, c.sender, c.lane, c.tries, c.body FROM c ORDER BY c.nr, c.due_at, c.id`,
+};
+const conversations = `(SELECT DISTINCT m.account_id, m.sender, m.destination FROM outbox_message m
+    WHERE m.id = ANY ($1::bigint[])) c
+  CROSS JOIN LATERAL (SELECT f.id, f.state, f.is_head, f.claimed_at FROM outbox_message f
+    WHERE ${sameConversation('f', 'c')} AND f.${inLine} ORDER BY f.place LIMIT 1) first`;
+const advance = {
+  name: 'outbox conversations advanced',
+  text: `UPDATE outbox_message n SET is_head = true, due_at = greatest(n.due_at, ${heldUntil('n')})
+    FROM ${conversations}
+    WHERE n.id = first.id AND first.state = ${states.queued} AND NOT first.is_head`,
+};
+const release = {
+  name: 'outbox conversations released',
+  text: `UPDATE outbox_message n SET due_at = least(n.due_at, $2) FROM ${conversations}
+    WHERE n.id = first.id AND first.is_head AND first.claimed_at IS NULL`,
+};

@@ -1,0 +1,162 @@
+import { bigints, texts } from '../../postgres/arrays.ts';
+import { integer, type Row, text, truth } from '../../postgres/cells.ts';
+import type { Transaction } from '../../postgres/session.ts';
+import type { PageLane } from '../outbox.ts';
+import { laneAt } from '../states.ts';
+
+export type PageKey = Pick<PageLane, 'account' | 'sender'>;
+
+/** A page is sent over by one process at a time, since Meta's rates are those of the page; another takes over after this. */
+const leaseMs = 7000;
+/** Pages that one look takes, so that others get some. */
+const takenMax = 64;
+
+const lease = `clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
+const isFree = '(p.holder IS NULL OR p.leased_until < clock_timestamp())';
+const ordered = 'ORDER BY p.sender, p.account_id FOR UPDATE OF p';
+
+/**
+ * The rows of pages: whoever changes messages of one holds its row until the end of the transaction, and rows are always
+ * taken in one order.
+ */
+export class PageRows {
+  readonly #holder: string;
+
+  constructor(holder: string) {
+    this.#holder = holder;
+  }
+
+  /** Holds the rows of pages, and makes those that are not there. */
+  async make(session: Transaction, account: number, senders: readonly string[]): Promise<void> {
+    const values = [account, texts(senders)];
+    await session.query(make, values);
+    await session.query(holdOfAccount, values);
+  }
+
+  /** Holds the rows of the pages of these messages. */
+  async holdOf(session: Transaction, messages: readonly number[]): Promise<void> {
+    await session.query(holdOfMessages, [bigints(messages)]);
+  }
+
+  /** Holds the rows of these pages, of whatever account. */
+  async holdSenders(session: Transaction, senders: readonly string[]): Promise<void> {
+    await session.query(holdOfSenders, [texts(senders)]);
+  }
+
+  /** Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. */
+  async lease(session: Transaction, pages: readonly PageKey[]): Promise<readonly (PageKey & { isTaken: boolean })[]> {
+    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
+    return this.#leased(session, await session.query(holdWanted, [...columns, this.#holder]));
+  }
+
+  /** Takes pages that nobody sends over and something is to be done for; `all` also what was only left claimed. */
+  async takeFree(session: Transaction, now: number, all: boolean): Promise<readonly PageKey[]> {
+    const found = await session.query(all ? holdLeft : holdFree, all ? [this.#holder] : [this.#holder, now]);
+    return (await this.#leased(session, found)).filter(one => one.isTaken);
+  }
+
+  /** Keeps what this process sends over, and lets go of pages with nothing to send. */
+  async renew(session: Transaction): Promise<void> {
+    await session.query(holdOwn, [this.#holder]);
+    await session.query(renew, [this.#holder]);
+  }
+
+  async release(session: Transaction): Promise<void> {
+    await session.query(holdOwn, [this.#holder]);
+    await session.query('UPDATE outbox_page SET holder = NULL WHERE holder = $1', [this.#holder]);
+  }
+
+  /** Of the pages that this process sends over, where something waits and from when on. */
+  async waiting(session: Transaction): Promise<readonly (PageLane & { readonly dueAt: number })[]> {
+    return (await session.query(waiting, [this.#holder])).map(([account, sender, lane, dueAt]) => ({
+      account: integer(account),
+      sender: text(sender),
+      lane: laneAt(integer(lane)),
+      dueAt: integer(dueAt),
+    }));
+  }
+
+  async #leased(session: Transaction, rows: readonly Row[]): Promise<readonly (PageKey & { isTaken: boolean })[]> {
+    const pages = rows.map(([sender, account, isTaken]) => ({
+      sender: text(sender),
+      account: integer(account),
+      isTaken: truth(isTaken),
+    }));
+    if (pages.length > 0)
+      await session.query(take, [
+        bigints(pages.map(one => one.account)),
+        texts(pages.map(one => one.sender)),
+        this.#holder,
+      ]);
+    return pages;
+  }
+}
+
+const make = {
+  name: 'outbox pages made',
+  text: `INSERT INTO outbox_page (sender, account_id) SELECT s.sender, $1::bigint FROM unnest($2::text[]) s(sender)
+    ORDER BY s.sender ON CONFLICT DO NOTHING`,
+};
+const holdOfAccount = {
+  name: 'outbox pages of an account',
+  text: `SELECT FROM outbox_page p WHERE p.account_id = $1 AND p.sender = ANY ($2::text[]) ${ordered}`,
+};
+const holdOfMessages = {
+  name: 'outbox pages of messages',
+  text: `SELECT FROM outbox_page p WHERE (p.sender, p.account_id) IN
+    (SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($1::bigint[])) ${ordered}`,
+};
+const holdOfSenders = {
+  name: 'outbox pages of senders',
+  text: `SELECT FROM outbox_page p WHERE p.sender = ANY ($1::text[]) ${ordered}`,
+};
+const holdWanted = {
+  name: 'outbox pages wanted',
+  text: `SELECT p.sender, p.account_id, p.holder IS DISTINCT FROM $3 FROM outbox_page p
+    WHERE (p.account_id, p.sender) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
+      AND (p.holder = $3 OR ${isFree}) ${ordered}`,
+};
+const holdFree = {
+  name: 'outbox pages free',
+  text: `SELECT p.sender, p.account_id, p.holder IS DISTINCT FROM $1 FROM outbox_page p
+    WHERE ${isFree} AND (
+      EXISTS (SELECT FROM outbox_message m WHERE m.is_head AND m.account_id = p.account_id AND m.sender = p.sender
+        AND m.lane IN (0, 1) AND m.due_at <= $2)
+      OR EXISTS (SELECT FROM outbox_message m WHERE m.state = 2 AND m.account_id = p.account_id AND m.sender = p.sender))
+    ORDER BY p.sender, p.account_id LIMIT ${takenMax} FOR UPDATE OF p SKIP LOCKED`,
+};
+const holdLeft = {
+  name: 'outbox pages left',
+  text: `SELECT p.sender, p.account_id, p.holder IS DISTINCT FROM $1 FROM outbox_page p
+    WHERE ${isFree} AND
+      EXISTS (SELECT FROM outbox_message m WHERE m.state = 2 AND m.account_id = p.account_id AND m.sender = p.sender)
+    ${ordered} SKIP LOCKED`,
+};
+const holdOwn = {
+  name: 'outbox pages of a process',
+  text: `SELECT FROM outbox_page p WHERE p.holder = $1 ${ordered}`,
+};
+const take = {
+  name: 'outbox pages taken',
+  text: `UPDATE outbox_page p SET holder = $3, leased_until = ${lease}
+    FROM unnest($1::bigint[], $2::text[]) t(account_id, sender)
+    WHERE p.account_id = t.account_id AND p.sender = t.sender`,
+};
+const renew = {
+  name: 'outbox pages kept',
+  text: `UPDATE outbox_page p SET leased_until = ${lease}, holder = CASE WHEN
+      EXISTS (SELECT FROM outbox_message m WHERE m.is_head AND m.account_id = p.account_id AND m.sender = p.sender)
+      OR EXISTS (SELECT FROM outbox_message m WHERE m.state = 2 AND m.account_id = p.account_id AND m.sender = p.sender)
+      THEN p.holder END
+    WHERE p.holder = $1`,
+};
+const waiting = {
+  name: 'outbox pages waiting',
+  text: `SELECT p.account_id, p.sender, l.lane, h.due_at
+    FROM outbox_page p CROSS JOIN (VALUES (0::smallint), (1::smallint)) l(lane)
+    CROSS JOIN LATERAL (SELECT m.due_at FROM outbox_message m
+      WHERE m.is_head AND m.account_id = p.account_id AND m.sender = p.sender AND m.lane = l.lane
+      ORDER BY m.due_at LIMIT 1) h
+    WHERE p.holder = $1 AND p.leased_until > clock_timestamp()
+    ORDER BY p.account_id, p.sender, l.lane`,
+};

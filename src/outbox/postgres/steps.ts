@@ -1,0 +1,77 @@
+import { bigints } from '../../postgres/arrays.ts';
+import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
+import type { Session } from '../../postgres/session.ts';
+import type { Untold } from '../outbox.ts';
+import { type Step, type steps, submissionOf } from '../telling.ts';
+
+/** What a process took to tell the log is another's after this: it is gone. */
+const takenMs = 30_000;
+
+/** A step of each message of `c`, the rows that a statement gave: its columns are expressions over those. */
+type StepColumns = {
+  readonly at: string;
+  readonly codes?: (typeof steps)[keyof typeof steps];
+  readonly statusKey?: string;
+  readonly errorKey?: string;
+  readonly doneAt?: string;
+  readonly seenAt?: string;
+  readonly isFirst?: string;
+  readonly withPrice?: boolean;
+};
+
+/** The end of a statement that changed messages: keeps what the log has to hear, and gives the messages' ids. */
+export function telling({ at, codes, isFirst = 'false', withPrice = false, ...own }: StepColumns): string {
+  const { statusKey = codes?.status.key ?? 'NULL', errorKey = codes?.error.key ?? 'NULL' } = own;
+  const { doneAt = 'NULL', seenAt = 'NULL' } = own;
+  return `INSERT INTO outbox_step (message, happened_at, is_first, status, error, done_at, seen_at, with_price)
+    SELECT c.id, ${at}, ${isFirst}, ${statusKey}, ${errorKey}, ${doneAt}, ${seenAt}, ${withPrice} FROM c
+    RETURNING message`;
+}
+
+/** The oldest steps that nobody else is telling: they are this process's now, until it said that they were told. */
+export async function takeUntold(session: Session, teller: string, limit: number): Promise<readonly Untold[]> {
+  const rows = await session.query(take, [teller, limit]);
+  return rows.map(untoldIn).sort((a, b) => a.id - b.id);
+}
+
+export async function dropTold(session: Session, ids: readonly number[]): Promise<void> {
+  if (ids.length > 0) await session.query(drop, [bigints(ids)]);
+}
+
+export async function letGo(session: Session, teller: string): Promise<void> {
+  await session.query('UPDATE outbox_step SET teller = NULL WHERE teller = $1', [teller]);
+}
+
+/** Of one message two processes tell nothing at once. */
+const take = {
+  name: 'outbox steps taken',
+  text: `WITH found AS MATERIALIZED (
+      SELECT o.id FROM outbox_step o
+      WHERE (o.teller IS NULL OR o.teller = $1 OR o.taken_until < clock_timestamp()) AND NOT EXISTS (
+        SELECT FROM outbox_step e WHERE e.message = o.message AND e.id < o.id
+          AND e.teller <> $1 AND e.taken_until >= clock_timestamp())
+      ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED),
+    taken AS (
+      UPDATE outbox_step s SET teller = $1, taken_until = clock_timestamp() + ${takenMs} * interval '1 millisecond'
+      FROM found WHERE s.id = found.id RETURNING s.*)
+    SELECT t.id, t.happened_at, t.is_first, t.status, t.error, t.done_at, t.seen_at, t.with_price,
+      m.account_id, m.body, m.price
+    FROM taken t JOIN outbox_message m ON m.id = t.message`,
+};
+const drop = { name: 'outbox steps told', text: 'DELETE FROM outbox_step WHERE id = ANY ($1::bigint[])' };
+
+function untoldIn([id, at, isFirst, status, error, done, seen, withPrice, account, body, price]: Row): Untold {
+  const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
+  const [doneAt, seenAt] = [optional(done, integer), optional(seen, integer)];
+  const priceText = truth(withPrice) ? optional(price, text) : undefined;
+  const step: Step = {
+    at: integer(at),
+    isFirst: truth(isFirst),
+    ...(statusKey !== undefined && { statusKey }),
+    ...(errorKey !== undefined && { errorKey }),
+    ...(doneAt !== undefined && { doneAt }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(priceText !== undefined && { price: JSON.parse(priceText) }),
+  };
+  return { id: integer(id), account: integer(account), submission: submissionOf(JSON.parse(text(body)), step) };
+}

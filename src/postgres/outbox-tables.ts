@@ -1,0 +1,105 @@
+/**
+ * Messages on their way, and the pages that they are sent over. On Citus these tables stay on the coordinator. Times are
+ * milliseconds by the clock of the process that wrote them; leases go by that of the database. What the columns mean is
+ * said with the embedded engine's, `src/outbox/sqlite/outbox-file.ts`.
+ *
+ * Whatever changes messages of a page holds the row of that page.
+ */
+export const outbox = `
+CREATE TABLE sender (
+  account_id bigint NOT NULL,
+  page text COLLATE "C" NOT NULL,
+  name text COLLATE "C",
+  price text COLLATE "C",
+  sealed_token text COLLATE "C",
+  sealed_app_secrets text COLLATE "C" NOT NULL,
+  changed_at bigint NOT NULL,
+  PRIMARY KEY (account_id, page)
+);
+
+CREATE SEQUENCE outbox_place AS bigint INCREMENT BY 16384 MINVALUE 16384 NO CYCLE;
+
+CREATE TABLE outbox_page (
+  sender text COLLATE "C" NOT NULL,
+  account_id bigint NOT NULL,
+  holder text COLLATE "C",
+  leased_until timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (sender, account_id)
+) WITH (fillfactor = 50);
+CREATE INDEX outbox_page_holder ON outbox_page (holder);
+
+CREATE TABLE outbox_message (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  account_id bigint NOT NULL,
+  place bigint NOT NULL,
+  accepted_at bigint NOT NULL,
+  due_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  deadline bigint,
+  claimed_at bigint,
+  meta_at bigint,
+  seen_at bigint,
+  last_error integer,
+  tries integer NOT NULL DEFAULT 0,
+  lane smallint NOT NULL,
+  state smallint NOT NULL,
+  delivery smallint NOT NULL DEFAULT 0,
+  is_head boolean NOT NULL,
+  is_echoed boolean NOT NULL DEFAULT false,
+  message_id text COLLATE "C" NOT NULL,
+  sender text COLLATE "C" NOT NULL,
+  destination text COLLATE "C" NOT NULL,
+  claimer text COLLATE "C",
+  mid text COLLATE "C",
+  psid text COLLATE "C",
+  price text COLLATE "C",
+  body text COLLATE "C" NOT NULL
+) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX outbox_message_by_id ON outbox_message (message_id, account_id);
+CREATE INDEX outbox_message_ready ON outbox_message (account_id, sender, lane, due_at, id) WHERE is_head;
+CREATE INDEX outbox_message_scheduled ON outbox_message (due_at) WHERE state = 0;
+CREATE INDEX outbox_message_claimed ON outbox_message (account_id, sender) WHERE state = 2;
+CREATE INDEX outbox_message_of_conversation ON outbox_message (account_id, sender, destination, place)
+  WHERE state IN (1, 2, 3);
+CREATE INDEX outbox_message_by_deadline ON outbox_message (deadline) WHERE deadline IS NOT NULL;
+CREATE INDEX outbox_message_by_mid ON outbox_message (sender, mid) WHERE mid IS NOT NULL;
+CREATE INDEX outbox_message_undelivered ON outbox_message (sender, psid, meta_at) WHERE state = 4 AND delivery = 0;
+CREATE INDEX outbox_message_unseen ON outbox_message (sender, psid, meta_at) WHERE state = 4 AND seen_at IS NULL;
+CREATE INDEX outbox_message_by_acceptance ON outbox_message (accepted_at);
+
+CREATE TABLE outbox_step (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  message bigint NOT NULL,
+  happened_at bigint NOT NULL,
+  is_first boolean NOT NULL DEFAULT false,
+  status integer,
+  error integer,
+  done_at bigint,
+  seen_at bigint,
+  with_price boolean NOT NULL DEFAULT false,
+  teller text COLLATE "C",
+  taken_until timestamptz
+) WITH (fillfactor = 70);
+CREATE INDEX outbox_step_of_message ON outbox_step (message, id);
+
+CREATE TABLE outbox_conversation (
+  page text COLLATE "C" NOT NULL,
+  psid text COLLATE "C" NOT NULL,
+  delivered_to bigint,
+  delivered_at bigint,
+  read_to bigint,
+  read_at bigint,
+  changed_at bigint NOT NULL,
+  PRIMARY KEY (page, psid)
+) WITH (fillfactor = 70);
+CREATE INDEX outbox_conversation_by_change ON outbox_conversation (changed_at);
+
+CREATE TABLE outbox_parked (
+  page text COLLATE "C" NOT NULL,
+  mid text COLLATE "C" NOT NULL,
+  delivered_at bigint NOT NULL,
+  parked_at bigint NOT NULL,
+  PRIMARY KEY (page, mid)
+);
+CREATE INDEX outbox_parked_by_time ON outbox_parked (parked_at);
+`;

@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../src/limits.ts';
+import type { Outbox } from '../../src/outbox/outbox.ts';
+import { PostgresOutbox } from '../../src/outbox/postgres/engine.ts';
+import { Connections } from '../../src/postgres/connections.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { sendingConformance } from './conformance.ts';
+import { receiptConformance } from './receipts.ts';
+import { idsOf, message, page, record, start, tellAll, want } from './support.ts';
+
+let server: PostgresServer;
+let url: string;
+let schemas = 0;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+  url = await server.database();
+});
+afterAll(() => server.remove());
+
+const makePlace = async () => {
+  const target = { url, schema: `outbox_${++schemas}` };
+  await migrate(target, () => {});
+  const connections = () => new Connections({ ...target, statementTimeoutMs: 10_000, max: 4, note: () => {} });
+  return {
+    open: async () => new PostgresOutbox(connections()),
+    remove: async () => void (await server.query(`DROP SCHEMA ${target.schema} CASCADE`, url)),
+  };
+};
+
+sendingConformance('PostgreSQL', makePlace);
+receiptConformance('PostgreSQL', makePlace);
+
+/** Outboxes of several processes over one database, and a way to have the time of all leases run out. */
+async function processes(count: number) {
+  const schema = `together_${++schemas}`;
+  await migrate({ url, schema }, () => {});
+  const outboxes = Array.from({ length: count }, () => {
+    const connections = new Connections({ url, schema, statementTimeoutMs: 10_000, max: 4, note: () => {} });
+    const outbox = new PostgresOutbox(connections);
+    onTestFinished(() => outbox.close());
+    return outbox;
+  });
+  const endLeases = () => server.query(`UPDATE ${schema}.outbox_page SET leased_until = '-infinity'`, url);
+  return { outboxes, endLeases };
+}
+
+const first = ([one]: readonly PostgresOutbox[]) => {
+  if (one === undefined) throw new RangeError('no outbox');
+  return one;
+};
+
+it('a page → sent over by one process at a time; when its lease ends, what it had claimed is held or sent again', async () => {
+  for (const how of ['hold', 'requeue'] as const) {
+    const { outboxes, endLeases } = await processes(2);
+    const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+    for (const one of outboxes) await one.recover(how, start);
+    const messages = [message('m1'), message('m2', { destination: 'p2' }), message('m3')];
+    await a.add({ account: 1, messages, now: start });
+    const [claimed] = await a.claim([{ ...want, count: 1 }], start);
+    expect(claimed?.message.messageId).toBe('m1');
+    expect(await b.claim([want], start)).toEqual([]);
+    expect((await b.waiting(start)).pages).toEqual([]);
+    await endLeases();
+    await expect.poll(async () => (await b.waiting(start)).pages).toMatchObject([{ sender: page, lane: 'text' }]);
+    expect(idsOf(await b.claim([want], start)).sort()).toEqual(how === 'hold' ? ['m2'] : ['m1', 'm2']);
+    expect(await a.claim([want], start)).toEqual([]);
+    // The first was not gone after all: its answer proves that what it had claimed was sent.
+    await a.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: 'mid1' }], start + 10);
+    const told = Map.groupBy(await tellAll(a), one => one.messageId);
+    expect(record(told.get('m1') ?? []).status).toBe(how === 'hold' ? 'PENDING_ENROUTE' : 'PENDING_ACCEPTED');
+    expect((await b.stats()).unknown).toBe(0);
+    expect(idsOf(await b.claim([want], start + limits.conversationHoldMs))).toEqual(how === 'hold' ? ['m3'] : []);
+  }
+});
+
+it('a process that ends in order → the others need not wait for its leases', async () => {
+  const { outboxes } = await processes(2);
+  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+  await a.add({ account: 1, messages: [message('m1'), message('m2', { destination: 'p2' })], now: start });
+  await a.claim([{ ...want, count: 1 }], start);
+  expect(await a.untold(1)).toHaveLength(1);
+  await a.close();
+  await expect.poll(async () => (await b.waiting(start)).pages).toHaveLength(1);
+  expect(idsOf(await b.claim([want], start))).toEqual(['m2']);
+  expect((await tellAll(b)).map(one => one.messageId)).toEqual(['m1', 'm2']);
+});
+
+it('what one process is telling → nobody else tells, nor what comes after it of the same message', async () => {
+  const { outboxes } = await processes(2);
+  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+  await a.add({ account: 1, messages: [message('m1'), message('m2', { destination: 'p2' })], now: start });
+  const [telling] = await a.untold(1);
+  expect(telling?.submission.messageId).toBe('m1');
+  const claimed = await a.claim([want], start);
+  await a.settle(
+    claimed.map(({ id }) => ({ id, kind: 'done' as const })),
+    start,
+  );
+  expect((await b.untold(10)).map(one => one.submission.messageId)).toEqual(['m2', 'm2']);
+  // What could not be told is given again.
+  expect((await a.untold(10)).map(one => one.submission.messageId)).toEqual(['m1', 'm1']);
+});
+
+it('three processes at once, one killed midway → each message claimed once, in the order of its conversation', async () => {
+  const { outboxes, endLeases } = await processes(3);
+  for (const one of outboxes) await one.recover('hold', start);
+  const pages = 6;
+  const perConversation = 8;
+  const added = outboxes.flatMap((outbox, process) =>
+    Array.from({ length: pages }, async (_, pageIndex) => {
+      const messages = Array.from({ length: 2 * perConversation }, (_, index) =>
+        message(`${process} ${pageIndex} ${index % 2} ${Math.floor(index / 2)}`, {
+          sender: `page-${pageIndex}`,
+          destination: `${process} ${index % 2}`,
+        }),
+      );
+      expect((await outbox.add({ account: 1, messages, now: start })).every(Boolean)).toBe(true);
+      // An id that is there already, asked for by another process at the same time.
+      const again = messages.slice(0, 3);
+      const others = await Promise.all(outboxes.map(one => one.add({ account: 1, messages: again, now: start })));
+      expect(others.flat().some(Boolean)).toBe(false);
+    }),
+  );
+  await Promise.all(added);
+  const total = outboxes.length * pages * 2 * perConversation;
+  const claims: string[] = [];
+  // The first claims and is killed; its leases end when the others are halfway.
+  const killed = await first(outboxes).claim([{ ...want, sender: 'page-0' }], start);
+  expect(killed).toHaveLength(2 * outboxes.length);
+  claims.push(...idsOf(killed));
+  let [now, areEnded] = [start, false];
+  const work = async (outbox: Outbox) => {
+    while (claims.length < total) {
+      const { pages: waiting } = await outbox.waiting(now);
+      const wants = waiting.map(one => ({ ...one, count: 2 }));
+      const claimed = await outbox.claim(wants, now);
+      claims.push(...idsOf(claimed));
+      const sent = claimed.map(({ id, message: one }) => ({ id, kind: 'sent' as const, mid: `mid ${one.messageId}` }));
+      await outbox.settle(sent, now);
+      // What waits for an unknown one waits no longer.
+      now += limits.conversationHoldMs;
+      if (areEnded || claims.length < total / 2) continue;
+      areEnded = true;
+      await endLeases();
+    }
+  };
+  await Promise.all(outboxes.slice(1).map(work));
+  expect(new Set(claims).size).toBe(total);
+  expect(claims).toHaveLength(total);
+  for (const [conversation, ids] of Map.groupBy(claims, id => id.replace(/ \d+$/, '')))
+    expect(ids, conversation).toEqual(ids.map((_, index) => `${conversation} ${index}`));
+  const { queued, sending } = await first(outboxes).stats();
+  expect({ queued, sending }).toEqual({ queued: 0, sending: 0 });
+  const told = await tellAll(first(outboxes.slice(1)));
+  expect(
+    told
+      .filter(one => one.sentAt !== undefined)
+      .map(one => one.messageId)
+      .sort(),
+  ).toEqual([...claims].sort());
+});

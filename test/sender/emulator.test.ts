@@ -129,7 +129,7 @@ describe('a sender over a Meta that is played', () => {
     expect(await played.outcome('bad')).toBe('UNDELIVERABLE_REJECTED_OPERATOR EC_UNAUTHORIZED_ACCESS');
     expect(await played.outcome('waits')).toBe('PENDING_ACCEPTED NO_ERROR');
     expect(await played.outcome('flows')).toBe('DELIVERED_TO_HANDSET NO_ERROR seen');
-    expect(played.sender.paused()).toEqual([{ sender: 'page-1', reason: 'Graph error 190/463' }]);
+    expect(played.sender.paused()).toEqual([{ account: 1, sender: 'page-1', reason: 'Graph error 190/463' }]);
     await played.pass(120_000, 4);
     expect(await played.outcome('waits')).toBe('DELIVERED_TO_HANDSET NO_ERROR seen');
     expect(played.sender.paused()).toEqual([]);

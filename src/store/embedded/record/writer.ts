@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { accept, type WaitingReport } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
@@ -38,6 +39,11 @@ import type { Active, WriterEvents, WriterOptions } from './writer-options.ts';
 /** What became of a record. */
 type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
 
+/** What is published of a message that was reported on. */
+type Reported = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number };
+
+const chainsKept = 64;
+
 /**
  * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
  * everything goes into the youngest segment, reports on older messages too.
@@ -54,8 +60,10 @@ export class Writer {
   #nextSequence: number;
   /** An era begins with the first record of a run: a log that is only read stays as it is. */
   #eraBegun = false;
-  /** Messages that the open transaction reports on, by position: their newest reports are published when it commits. */
-  #chains = new Map<number, Chain>();
+  /** Messages that the open transaction reports on, by position: published when it commits. */
+  #reported = new Map<number, Reported>();
+  /** Chains of those it reported on last. All of them would outlive the young generation of the heap. */
+  readonly #chains = new LRUCache<number, Chain>({ max: chainsKept });
   /** Undoes what memory took before its transaction commits. */
   #inserted: { readonly hash: number; readonly ordinal: number }[] = [];
 
@@ -315,7 +323,7 @@ export class Writer {
 
   #accept(active: Active, known: Known, { submission, ...arrival }: WaitingReport): Joined {
     const position = positionOf(known.segmentId, known.ordinal);
-    const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#known.newestReport(position));
+    const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
     const accepted = accept(chain.course, submission, arrival);
     if (accepted.outcome === 'refused') return accepted.violations;
     if (accepted.outcome === 'outside') return 'outside';
@@ -328,8 +336,15 @@ export class Writer {
     active.reports++;
     active.bytes += row[13].length;
     this.#chains.set(position, longer);
+    const { identity, state } = longer.course;
+    this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
     active.counts.report(row[14], row[15], row[17]);
     return accepted.outcome;
+  }
+
+  /** Of what is committed, and of the open transaction. */
+  #newestReport(position: number): number {
+    return this.#reported.get(position)?.newest ?? this.#known.newestReport(position);
   }
 
   #commit(): void {
@@ -345,16 +360,17 @@ export class Writer {
       shared.sentAtRange[0] = Math.min(shared.sentAtRange[0] ?? Infinity, sentAt);
       shared.sentAtRange[1] = Math.max(shared.sentAtRange[1] ?? -Infinity, sentAt);
     }
-    for (const [position, { newest, course }] of this.#chains) {
-      keepReportsUntil(shared, course.identity.sentAt);
+    for (const [position, { newest, sentAt, groupId }] of this.#reported) {
+      keepReportsUntil(shared, sentAt);
       const target = this.#known.segment(segmentIdOf(position));
-      if (target !== undefined) applyReport(target, ordinalOf(position), newest, course.state.status.groupId);
+      if (target !== undefined) applyReport(target, ordinalOf(position), newest, groupId);
     }
     // In this order: whoever sees a report published sees its message, too.
     Atomics.store(shared.published, publishedMessages, active.messages);
     Atomics.store(shared.published, publishedReports, active.reports);
     this.#inserted = [];
-    this.#chains = new Map();
+    this.#reported = new Map();
+    this.#chains.clear();
     // Before any answer: what is answered and not there any more is missed.
     this.#options.ledger.tally(holdingOf(shared, active.createdAt));
     // Last: a report that is in the log and still waits is taken for a repeat, one that is in neither would be lost.
@@ -369,7 +385,8 @@ export class Writer {
     for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
     active.counts.undo();
     this.#inserted = [];
-    this.#chains = new Map();
+    this.#reported = new Map();
+    this.#chains.clear();
     const [messages = 0, reports = 0] = active.shared.published;
     this.#nextSequence -= active.reports - reports;
     active.messages = messages;

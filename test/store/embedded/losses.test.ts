@@ -1,200 +1,54 @@
-import {
-  closeSync,
-  cpSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { EpochMs, LogRecord, Submission } from '../../../src/domain/message.ts';
 import { type Status, statuses } from '../../../src/domain/registry.ts';
-import { summaryRange } from '../../../src/domain/summary.ts';
 import type { Store } from '../../../src/store/store.ts';
+import {
+  accounts,
+  anyDamage,
+  CrashedLog,
+  isComplete,
+  logsOf,
+  looked,
+  now,
+  segmentFiles,
+} from '../../support/crashed-log.ts';
 import { SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
-const now = 1_800_000_000_000;
-const accounts = [1, 2];
-/** Of each account, recorded by so many calls. */
-const messages = 230;
-const original = new SqliteLog();
-/** What lay on disk when nothing had been closed: what a kill -9 leaves. */
-const crashed = new SqliteLog();
-const reference = new Map<number, ReadonlyMap<string, LogRecord>>();
-
-/** Two accounts turn about: sealed segments, and a young one with its write-ahead log; most messages reported on. */
-beforeAll(async () => {
-  const store = await original.open();
-  const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
-  for (let from = 0; from < messages; from += 23)
-    for (const account of accounts) {
-      const numbers = Array.from({ length: 23 }, (_, i) => from + i);
-      await record(store, account, numbers.map(numberedMessage));
-      const reported = numbers.filter(number => number % 3 > 0).map(number => Math.max(0, number - 20));
-      await record(
-        store,
-        account,
-        reported.map(number => reportOn(number, delivered)),
-      );
-    }
-  await until(() => names(original).filter(name => name.endsWith('.index')).length === 4);
-  await until(() => names(original).filter(name => name.endsWith('-wal')).length === 1);
-  for (const account of accounts) reference.set(account, await logsOf(store, account));
-  copy(original, crashed);
-  await store.close();
-});
-
-afterAll(() => {
-  for (const log of [original, crashed]) log.remove();
-});
-
-function numberedMessage(number: number): Submission {
-  // Some run over several pages of the file.
-  const text = 'x'.repeat(number % 11 === 0 ? 20_000 : number % 40);
-  return submission(number, { sentAt: now - number * 1000, contentJson: JSON.stringify({ text, type: 'TEXT' }) });
-}
-
-function reportOn(number: number, status: Status | undefined): Submission {
-  if (status === undefined) throw new Error('no such status');
-  return { messageId: `message-${number}`, status, doneAt: now + number };
-}
-
-async function record(store: Store, account: number, submissions: readonly Submission[]): Promise<void> {
-  await store.record({ account, binding: {}, receivedAt: now, sentSince: 0, submissions });
-}
-
-const names = (log: SqliteLog) => readdirSync(join(log.dataDir, 'segments')).sort();
-
-function copy(from: SqliteLog, to: SqliteLog): void {
-  for (const name of readdirSync(from.dataDir).filter(name => !name.startsWith('lock')))
-    cpSync(join(from.dataDir, name), join(to.dataDir, name), { recursive: true });
-}
-
-async function logsOf(store: Store, account: number): Promise<ReadonlyMap<string, LogRecord>> {
-  const logs = new Map<string, LogRecord>();
-  for (let after: string | undefined; ; ) {
-    const page = await store.find({
-      account,
-      filter: {},
-      sentSince: 0,
-      limit: 97,
-      walk: true,
-      ...(after && { after }),
-    });
-    for (const log of page.logs) logs.set(log.messageId, log);
-    if (page.next === undefined) return logs;
-    after = page.next;
-  }
-}
-
-async function isComplete(store: Store, account: number): Promise<boolean> {
-  const range = summaryRange({}, 0 as EpochMs, now + 60_000, 60);
-  return (await store.summarize({ account, filter: {}, sentSince: 0, range, budgetMs: 60_000 })).complete;
-}
-
-type Damage = { readonly what: string; readonly at: number; readonly bytes: number };
-
-/** Does something to a file at a place that is a part of its length. */
-function inflict({ what, at, bytes }: Damage, path: string): void {
-  const { size } = statSync(path);
-  const offset = Math.min(Math.floor(at * size), size - 1);
-  if (what === 'deleted') return rmSync(path);
-  if (what === 'emptied') return truncateSync(path, 0);
-  if (what === 'cut') return truncateSync(path, offset);
-  const fd = openSync(path, 'r+');
-  const part = Buffer.alloc(what === 'flipped' ? 1 : Math.min(bytes, size - offset));
-  if (what === 'flipped') {
-    readSync(fd, part, 0, 1, offset);
-    part.writeUInt8(part.readUInt8() ^ (1 << (bytes % 8)));
-  }
-  writeSync(fd, part, 0, part.byteLength, offset);
-  closeSync(fd);
-}
-
-const anyDamage = fc.record({
-  what: fc.constantFrom('flipped', 'flipped', 'zeroed', 'cut', 'emptied', 'deleted'),
-  at: fc.double({ min: 0, max: 1, noNaN: true }),
-  bytes: fc.integer({ min: 1, max: 20_000 }),
-});
-
-/** Everything of an account that is not as it was answered. */
-function differing(account: number, logs: ReadonlyMap<string, LogRecord>) {
-  const answered = [...(reference.get(account) ?? [])];
-  const missing = answered.filter(([id]) => !logs.has(id)).map(([id]) => id);
-  const older = answered.filter(([id, log]) => logs.has(id) && logs.get(id)?.status.key !== log.status.key);
-  const strange = [...logs].filter(([id, log]) => {
-    const known = reference.get(account)?.get(id);
-    return known?.contentJson !== log.contentJson || known.sentAt !== log.sentAt || known.sender !== log.sender;
-  });
-  return { missing, older, strange };
-}
-
-/** Opens a damaged log; gives what is not as it was, once all is found that is to be found. */
-async function looked(log: SqliteLog, look: (store: Store) => Promise<void>): Promise<void> {
-  const store = await log.open();
-  try {
-    // Each row is read: what a start did not see is seen now.
-    for (const account of accounts) await logsOf(store, account);
-    await look(store);
-  } finally {
-    await store.close();
-  }
-}
-
-const damagedLog = async (
-  damage: Damage,
-  path: (log: SqliteLog) => string,
-  check: (log: SqliteLog) => Promise<void>,
-) => {
-  const log = new SqliteLog();
-  try {
-    mkdirSync(log.dataDir, { recursive: true });
-    copy(crashed, log);
-    inflict(damage, path(log));
-    await check(log);
-  } finally {
-    log.remove();
-  }
-};
+const crashed = new CrashedLog();
+beforeAll(() => crashed.write());
+afterAll(() => crashed.remove());
 
 test('anything done to any file of a log → it starts, serves the rest as it was, and tells of what it lacks', async () => {
-  const paths = fc.nat().map(number => (log: SqliteLog) => {
-    const files = [...names(log).map(name => join('segments', name)), 'log.json', 'ledger', 'ledger.copy'];
-    return join(log.dataDir, files[number % files.length] ?? '');
-  });
   await fc.assert(
-    fc.asyncProperty(anyDamage, paths, (damage, path) =>
-      damagedLog(damage, path, async log => {
-        // Twice: what is lost is told for as long as it is, and no more is lost.
-        let lost: string[] | undefined;
-        for (let run = 0; run < 2; run++)
-          await looked(log, async store => {
-            const found: string[] = [];
-            for (const account of accounts) {
-              const { missing, older, strange } = differing(account, await logsOf(store, account));
-              expect(strange).toEqual([]);
-              found.push(...missing.map(id => `${account} ${id}`));
-              if (missing.length === 0 && older.length === 0) continue;
-              expect((await store.stats()).damaged).not.toEqual([]);
-              expect(await isComplete(store, account)).toBe(false);
-            }
-            if (lost !== undefined) expect(found).toEqual(lost);
-            lost = found;
-            await record(store, 3, [numberedMessage(run)]);
-            expect((await logsOf(store, 3)).size).toBe(run + 1);
-          });
-      }),
-    ),
-    { numRuns: 8, endOnFailure: true },
+    fc.asyncProperty(anyDamage, fc.nat(), (damage, number) => {
+      const file = crashed.files[number % crashed.files.length] ?? '';
+      return crashed.damaged(damage, [file], log => crashed.servesAndTells(log));
+    }),
+    { numRuns: 4, endOnFailure: true },
   );
 }, 240_000);
+
+const kindsOfFile = ['.index', '.rows.db', '-wal', '-shm', 'log.json', 'ledger', 'ledger.copy'];
+
+// `test/long/losses.test.ts` tries each file alone, with each damage at each place.
+test.each(
+  kindsOfFile.flatMap(kind =>
+    [
+      { kind, what: 'zeroed', at: 1, bytes: 20_000 },
+      { kind, what: 'flipped', at: 0.5, bytes: 3 },
+      { kind, what: 'cut', at: 0.5, bytes: 0 },
+    ].filter(({ what }) => what === 'zeroed' || kind === '.index' || kind === '.rows.db'),
+  ),
+)('every file *$kind $what at $at → the rest is served, and what is lacking told', ({ kind, ...damage }) =>
+  crashed.damaged(
+    damage,
+    crashed.files.filter(file => file.endsWith(kind)),
+    log => crashed.servesAndTells(log),
+  ),
+);
 
 test.each([
   // A flipped bit costs the rows of its page at most, however much of the log comes after it.
@@ -207,15 +61,15 @@ test.each([
 ])(
   'the write-ahead log of the young segment $damage.what at $damage.at → the rest is brought back',
   async ({ damage, lostMax }) => {
-    const log = (one: SqliteLog) => join(one.dataDir, 'segments', names(one).find(name => name.endsWith('-wal')) ?? '');
-    await damagedLog(damage, log, async one => {
-      const answered = accounts.reduce((sum, account) => sum + (reference.get(account)?.size ?? 0), 0);
-      await looked(one, async store => {
+    const walFiles = crashed.files.filter(file => file.endsWith('-wal'));
+    await crashed.damaged(damage, walFiles, async log => {
+      await looked(log, async store => {
         let missing = 0;
-        for (const account of accounts) missing += differing(account, await logsOf(store, account)).missing.length;
+        for (const account of accounts)
+          missing += crashed.differing(account, await logsOf(store, account)).missing.length;
         expect(missing).toBeLessThanOrEqual(lostMax);
         const { messages, damaged } = await store.stats();
-        expect(messages).toBe(answered - missing);
+        expect(messages).toBe(crashed.messages - missing);
         if (missing > 0) expect(damaged[0]?.reason).toContain(`${missing} of its `);
       });
     });
@@ -226,44 +80,102 @@ test.each([
   ['rows file', ['.rows.db']],
   ['rows file and index', ['.rows.db', '.index']],
 ])('%s of a sealed segment missing → told, with how much it was', async (_, suffixes) => {
-  const log = new SqliteLog();
-  onTestFinished(() => log.remove());
-  copy(crashed, log);
-  for (const suffix of suffixes) rmSync(join(log.dataDir, 'segments', `000000002${suffix}`));
-  for (let run = 0; run < 2; run++)
-    await looked(log, async store => {
-      expect((await store.stats()).damaged).toMatchObject([
-        { name: '000000002.rows.db', reason: expect.stringContaining('100 of its 100 messages') },
-      ]);
-      expect(await isComplete(store, 1)).toBe(false);
-    });
-  // Nothing of it is inside retention any more: there is nothing to tell.
-  const store = await log.open();
-  await store.dropBefore(now + 60_000);
-  expect((await store.stats()).damaged).toEqual([]);
-  await store.close();
-});
-
-test('a row that does not verify, in a sealed segment and in the young one → costs that row alone', async () => {
-  const log = new SqliteLog();
-  onTestFinished(() => log.remove());
-  copy(crashed, log);
-  const bent = names(log).filter(name => name.endsWith('.rows.db'));
-  for (const name of bent) {
-    const file = new DatabaseSync(join(log.dataDir, 'segments', name));
-    file.exec("UPDATE message SET body = replace(body, 'page', 'bent') WHERE ordinal = 7");
-    file.close();
-  }
-  await looked(log, async store => {
-    const lost = [];
-    for (const account of accounts) {
-      const { missing, strange } = differing(account, await logsOf(store, account));
-      expect(strange).toEqual([]);
-      lost.push(...missing);
-    }
-    expect(lost).toHaveLength(bent.length);
-    expect((await store.stats()).damaged.map(part => part.reason)).toEqual(
-      bent.map(() => expect.stringMatching(/^1 of its \d+ messages and 0 of its \d+ reports/)),
-    );
+  await crashed.copied(async log => {
+    for (const suffix of suffixes) rmSync(join(log.dataDir, 'segments', `000000002${suffix}`));
+    for (let run = 0; run < 2; run++)
+      await looked(log, async store => {
+        expect((await store.stats()).damaged).toMatchObject([
+          { name: '000000002.rows.db', reason: expect.stringContaining('100 of its 100 messages') },
+        ]);
+        expect(await isComplete(store, 1)).toBe(false);
+      });
+    // Nothing of it is inside retention any more: there is nothing to tell.
+    const store = await log.open();
+    await store.dropBefore(now + 60_000);
+    expect((await store.stats()).damaged).toEqual([]);
+    await store.close();
   });
 });
+
+/** Does something to a segment's rows as SQLite lets one do it: the file is sound, and its rows are not. */
+function bend(log: SqliteLog, name: string, sql: string): void {
+  const file = new DatabaseSync(join(log.dataDir, 'segments', name));
+  file.exec(sql);
+  file.close();
+}
+
+test('a row that does not verify, in a sealed segment and in the young one → costs that row alone', async () => {
+  await crashed.copied(async log => {
+    const bent = segmentFiles(log).filter(name => name.endsWith('.rows.db'));
+    for (const name of bent)
+      bend(log, name, "UPDATE message SET body = replace(body, 'page', 'bent') WHERE ordinal = 7");
+    await looked(log, async store => {
+      const lost = [];
+      for (const account of accounts) {
+        const { missing, strange } = crashed.differing(account, await logsOf(store, account));
+        expect(strange).toEqual([]);
+        lost.push(...missing);
+      }
+      expect(lost).toHaveLength(bent.length);
+      expect((await store.stats()).damaged.map(part => part.reason)).toEqual(
+        bent.map(() => expect.stringMatching(/^1 of its \d+ messages and 0 of its \d+ reports/)),
+      );
+    });
+  });
+});
+
+test.each([
+  ['message', 'DELETE FROM message WHERE ordinal = 7', /^1 of its 100 messages and 0 of its/],
+  ['report', 'PRAGMA secure_delete = ON; DELETE FROM report', /^0 of its 100 messages and (\d+) of its \1 reports/],
+])('a sealed segment in which a %s cannot be found → told by the first that looks for it', async (_, sql, told) => {
+  await crashed.copied(async log => {
+    bend(log, '000000002.rows.db', sql);
+    await looked(log, async store => {
+      expect((await store.stats()).damaged).toMatchObject([
+        { name: '000000002.rows.db', reason: expect.stringMatching(told) },
+      ]);
+    });
+  });
+});
+
+test('the newest report on a message is lost while the server runs → the message is as the report before it left it', async () => {
+  const log = new SqliteLog({ segmentMessagesMax: 2 });
+  onTestFinished(() => log.remove());
+  const report = (store: Store, status: number, doneAt: number) =>
+    store.record({ ...batch, submissions: [{ messageId: 'message-1', status: statusById(status), doneAt }] });
+  const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
+  const messages = (store: Store, ...numbers: number[]) =>
+    store.record({ ...batch, submissions: numbers.map(number => submission(number, { sentAt: now })) });
+  const shown = async (store: Store) => (await logsOf(store, 1)).get('message-1')?.status.name;
+  let store = await log.open();
+  await messages(store, 1, 2);
+  await report(store, 7, now + 1);
+  await messages(store, 3, 4);
+  await report(store, 5, now + 2);
+  await messages(store, 5, 6);
+  await messages(store, 7);
+  await until(() => segmentFiles(log).filter(name => name.endsWith('.index')).length === 3);
+  expect(await shown(store)).toBe('DELIVERED_TO_HANDSET');
+  await store.close();
+  bend(log, '000000003.rows.db', 'UPDATE report SET done_at = 1');
+  for (let run = 0; run < 2; run++) {
+    store = await log.open();
+    expect(await shown(store)).toBe('PENDING_ENROUTE');
+    expect((await store.history(1, 'message-1', 0))?.timeline).toHaveLength(2);
+    const pending = await store.find({
+      account: 1,
+      filter: { generalStatus: 'PENDING' },
+      sentSince: 0,
+      limit: 9,
+      walk: false,
+    });
+    expect(pending.logs.map(one => one.messageId)).toContain('message-1');
+    await store.close();
+  }
+});
+
+function statusById(id: number): Status {
+  const status = statuses.find(one => one.id === id);
+  if (status === undefined) throw new Error(`no status ${id}`);
+  return status;
+}

@@ -11,7 +11,9 @@ import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../se
 import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { RowsFile } from '../segment/rows-file.ts';
 import {
+  applyReport,
   type Columns,
+  greaterLosses,
   hasLosses,
   keepReportsUntil,
   lossesIn,
@@ -168,7 +170,9 @@ export function holdingOf(shared: SharedSegment, createdAt: number): Holding {
 }
 
 function holdsAll(known: Holding | undefined, shared: SharedSegment): boolean {
-  return known !== undefined && known.messages >= messagesIn(shared) && known.reports >= reportsIn(shared);
+  if (known === undefined || known.messages < messagesIn(shared) || known.reports < reportsIn(shared)) return false;
+  const { lostMessages, lostReports } = lossesIn(shared);
+  return known.lostMessages >= lostMessages && known.lostReports >= lostReports;
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -189,15 +193,6 @@ function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegme
     else whole = false;
   }
   return whole;
-}
-
-/** Makes a report the newest of its message. */
-export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
-  const before = shared.group[ordinal] ?? 0;
-  shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
-  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-  shared.group[ordinal] = group;
-  shared.newestReport[ordinal] = sequence;
 }
 
 function loadSealed(
@@ -235,7 +230,8 @@ function loadSealed(
     for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
-    if (known !== undefined) setLosses(shared, known);
+    // A process that ended when it had made the files anew told the ledger nothing of it.
+    setLosses(shared, greaterLosses(known, header));
     return {
       segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence: header.firstSequence + header.reports },
       reports: {

@@ -20,6 +20,7 @@ import {
   verifyReport,
 } from '../segment/record-row.ts';
 import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
+import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
 
 /** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
 const openFilesMax = 64;
@@ -227,11 +228,12 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
     index = new IndexFile(folder.index(id));
     index.verify(['reportMessages']);
     const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
+    const losses = greaterLosses(known, index.header);
     const path = folder.rows(id);
     if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
     const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
     const reportMessages = index.float64('reportMessages');
-    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
+    const segment = { id, name: folder.nameOf(id), ...held(messages, losses), newestSentAt };
     return { ...segment, firstSequence, reportMessages };
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
@@ -244,9 +246,8 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
 /** Of so many messages that a segment was given: those that are there, and what is lost. */
 function held(
   given: number,
-  known: Holding | undefined,
+  { lostMessages, lostReports }: Losses,
 ): Pick<FolderSegment, 'messages' | 'lostMessages' | 'lostReports'> {
-  const { lostMessages = 0, lostReports = 0 } = known ?? {};
   return { messages: given - lostMessages, lostMessages, lostReports };
 }
 
@@ -281,7 +282,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     }
     if (foundReports + (known?.lostReports ?? 0) < reports)
       throw new DamagedRow(`the rows file (it has ${foundReports} reports of ${reports})`);
-    const segment = { id, name: folder.nameOf(id), ...held(messages, known), newestSentAt };
+    const segment = { id, name: folder.nameOf(id), ...held(messages, greaterLosses(known, {})), newestSentAt };
     return { ...segment, firstSequence, reportMessages };
   } finally {
     file.close();

@@ -7,7 +7,7 @@ import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { groupOfStatus } from '../segment/packed-batch.ts';
 import { positionOf } from '../segment/position.ts';
-import { logOf, timelineOf, verifyMessage } from '../segment/record-row.ts';
+import { logOf, timelineOf } from '../segment/record-row.ts';
 import type { ReportState } from '../segment/rows-file.ts';
 import { groupIdOf } from '../segment/shared-segment.ts';
 
@@ -61,10 +61,8 @@ export class Reader {
     for (;;) {
       const [candidate] = yield* working(merge.take(1));
       if (candidate === undefined) return undefined;
-      const { segmentId, ordinal } = candidate;
-      const row = this.#segments.withRows(segmentId, file => file.message(ordinal));
+      const row = this.#segments.messages([candidate]).get(positionOf(candidate.segmentId, candidate.ordinal));
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
-      this.#segments.withRows(segmentId, () => verifyMessage(row));
       const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
       return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
     }

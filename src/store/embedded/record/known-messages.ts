@@ -1,14 +1,23 @@
-import { guardSegment } from '../files/damage.ts';
+import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { type KeyMemory, KeyTable, shardEnds } from '../log/key-table.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
-import { messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
+import { IndexFile } from '../segment/index-file.ts';
+import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
+import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
 import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { type Chain, readChain } from '../segment/report-chain.ts';
 import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
-import { type Columns, noAccount, publishedMessages, type SharedSegment } from '../segment/shared-segment.ts';
+import {
+  type Columns,
+  mustHaveMessage,
+  mustHaveReport,
+  noAccount,
+  publishedMessages,
+  type SharedSegment,
+} from '../segment/shared-segment.ts';
 import { KeyRun } from './key-run.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
@@ -103,7 +112,7 @@ export class KnownMessages {
     const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
     let known: Known | undefined;
     this.#keys.find(hash, (segmentId, ordinal) => {
-      const row = guardSegment(segmentId, () => this.#rows(segmentId).message(ordinal));
+      const row = this.#messageAt(segmentId, ordinal);
       if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
       const messageId = messageIdIn(batch, index);
       if (!row[14].startsWith(messageId + partSeparator)) return false;
@@ -123,22 +132,62 @@ export class KnownMessages {
     return readChain(row, newest, sequence => this.#reportAt(sequence));
   }
 
-  /** `undefined` when the segment that held it was damaged and set aside. */
+  /** Messages whose newest report was that segment's and is lost go back to the newest that is left. */
+  passOverLost(damaged: SharedSegment | undefined): void {
+    if (damaged === undefined) return;
+    const isGone = !this.#segments.has(damaged.id);
+    const left = isGone ? { messages: new Float64Array(0), groups: new Uint8Array(0) } : this.#outcomes(damaged);
+    passOverLost(this.segments(), damaged, left, {
+      outcomes: segment => this.#outcomes(segment),
+      initialGroup: ({ id }, ordinal) => {
+        const row = guardSegment(id, () => this.#rows(id).message(ordinal));
+        return row === undefined ? undefined : groupOfStatus(row[4]);
+      },
+    });
+  }
+
+  #outcomes(segment: SharedSegment): ReportOutcomes {
+    const { id } = segment;
+    return guardSegment(id, () => {
+      if (!this.#sealed.has(id)) return outcomesIn(this.#rows(id), segment);
+      const index = new IndexFile(this.#folder.index(id));
+      try {
+        return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
+      } finally {
+        index.close();
+      }
+    });
+  }
+
+  /** `undefined` when it is lost. */
+  #messageAt(segmentId: number, ordinal: number): MessageRow | undefined {
+    return guardSegment(segmentId, () => {
+      const row = this.#rows(segmentId).message(ordinal);
+      const shared = this.#segments.get(segmentId);
+      if (row === undefined && shared !== undefined && mustHaveMessage(shared, ordinal))
+        throw new DamagedRow(`message ${ordinal}`);
+      return row;
+    });
+  }
+
+  /** `undefined` when it is lost, or the segment that held it was set aside. */
   #reportAt(sequence: number): ReportRow | undefined {
     const holder = this.#holderOf(sequence);
     if (holder === undefined) return undefined;
-    return guardSegment(holder, () => {
-      const held = this.#rows(holder).report(sequence);
-      return held === undefined ? undefined : verifyReport(held);
+    return guardSegment(holder.id, () => {
+      const row = this.#rows(holder.id).report(sequence);
+      if (row !== undefined) return verifyReport(row);
+      if (mustHaveReport(holder, sequence)) throw new DamagedRow(`report ${sequence}`);
+      return undefined;
     });
   }
 
   /** The segment that holds a report: the last whose first sequence is not greater. */
-  #holderOf(sequence: number): number | undefined {
-    let holder: number | undefined;
+  #holderOf(sequence: number): SharedSegment | undefined {
+    let holder: SharedSegment | undefined;
     for (const shared of this.#segments.values()) {
       if (shared.firstSequence > sequence) break;
-      holder = shared.id;
+      holder = shared;
     }
     return holder;
   }

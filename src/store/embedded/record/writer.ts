@@ -6,7 +6,7 @@ import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom, Reserve } from '../files/reserve.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
-import { applyReport, holdingOf, type LoadedLog } from '../log/load.ts';
+import { holdingOf, type LoadedLog } from '../log/load.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import {
   groupOfStatus,
@@ -21,6 +21,7 @@ import { identityOf, messageRowOf, reportRowOf } from '../segment/record-row.ts'
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
 import {
+  applyReport,
   type Columns,
   clearedColumns,
   keepReportsUntil,
@@ -179,10 +180,10 @@ export class Writer {
   /** The segment's files were made anew, and lack some of its rows. */
   recovered(holding: Holding): void {
     this.sealed(holding.id);
-    const { lostMessages, lostReports } = holding;
-    if (lostMessages + lostReports > 0) this.#kept.distrustAll(this.#known.segments());
     const { ledger } = this.#options;
     ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
+    if (holding.lostMessages + holding.lostReports > 0) this.#kept.distrustAll(this.#known.segments());
+    if (holding.lostReports > 0) this.#known.passOverLost(this.#known.segment(holding.id));
   }
 
   /** Takes no more rows into this segment. */
@@ -193,13 +194,16 @@ export class Writer {
   /** A segment is dropped, or set aside: then the ledger goes on telling what it held. */
   dropped(segmentId: number, isDamaged: boolean): void {
     if (!isDamaged) this.#options.ledger.remove(segmentId);
+    const segment = this.#known.segment(segmentId);
     this.#kept.dropped(segmentId, this.#known.segments());
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
-    if (segmentId !== this.#nextSegmentId - 1) return;
-    // Nothing else will tell the next run how far the log had come.
-    this.#eraBegun = false;
-    this.#beginEra();
+    if (segmentId === this.#nextSegmentId - 1) {
+      // Nothing else will tell the next run how far the log had come.
+      this.#eraBegun = false;
+      this.#beginEra();
+    }
+    if (isDamaged) this.#known.passOverLost(segment);
   }
 
   /** Takes columns that no thread looks at any more for a segment to come: left to the collector, they would pile up. */

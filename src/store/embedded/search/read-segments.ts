@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../../domain/message.ts';
-import { guardSegment } from '../files/damage.ts';
+import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
@@ -8,7 +8,14 @@ import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
 import { verifyMessage, verifyReport, verifyState } from '../segment/record-row.ts';
 import { timelineRows } from '../segment/report-chain.ts';
 import { type MessageRow, type ReportRow, type ReportState, RowsFile } from '../segment/rows-file.ts';
-import { type Columns, messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import {
+  type Columns,
+  hasLosses,
+  messagesIn,
+  mustHaveReport,
+  reportsIn,
+  type SharedSegment,
+} from '../segment/shared-segment.ts';
 import type { Candidate } from './scan.ts';
 
 /** One segment as a reader knows it: sealed when it has no columns. */
@@ -93,10 +100,14 @@ export class ReadSegments {
   messages(places: readonly Pick<Found, 'segmentId' | 'ordinal'>[]): ReadonlyMap<Position, MessageRow> {
     const rows = new Map<Position, MessageRow>();
     for (const [segmentId, held] of Map.groupBy(places, place => place.segmentId)) {
-      if (!this.#segments.has(segmentId)) continue;
+      const shared = this.#segments.get(segmentId)?.shared;
+      if (shared === undefined) continue;
       this.withRows(segmentId, file => {
-        for (const row of file.messages(held.map(place => place.ordinal)))
-          rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
+        const ordinals = new Set(held.map(place => place.ordinal));
+        const found = file.messages([...ordinals]);
+        for (const row of found) rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
+        if (found.length < ordinals.size && !hasLosses(shared))
+          throw new DamagedRow('the rows file (it lacks messages)');
       });
     }
     return rows;
@@ -106,10 +117,13 @@ export class ReadSegments {
   states(sequences: readonly number[]): ReadonlyMap<number, ReportState> {
     const rows = new Map<number, ReportState>();
     for (const [segmentId, held] of Map.groupBy(sequences, sequence => this.holderOf(sequence))) {
+      const shared = segmentId === undefined ? undefined : this.#segments.get(segmentId)?.shared;
       // Set aside with its segment: the message is shown as it was recorded.
-      if (segmentId === undefined) continue;
+      if (segmentId === undefined || shared === undefined) continue;
       this.withRows(segmentId, file => {
         for (const row of file.states(held)) rows.set(row[0], verifyState(row));
+        if (held.some(sequence => !rows.has(sequence) && mustHaveReport(shared, sequence)))
+          throw new DamagedRow('the rows file (it lacks reports)');
       });
     }
     return rows;
@@ -122,12 +136,15 @@ export class ReadSegments {
       if (holder === undefined) return undefined;
       return this.withRows(holder, file => {
         const row = file.report(sequence);
-        return row === undefined ? undefined : verifyReport(row);
+        if (row !== undefined) return verifyReport(row);
+        const shared = this.#segments.get(holder)?.shared;
+        if (shared !== undefined && mustHaveReport(shared, sequence)) throw new DamagedRow(`report ${sequence}`);
+        return undefined;
       });
     });
   }
 
-  /** The segment that holds a report: the last whose first sequence is not greater. */
+  /** The segment that holds a report, unless it was set aside: the last whose first sequence is not greater. */
   holderOf(sequence: number): number | undefined {
     let holder: SharedSegment | undefined;
     for (const { shared } of this.#segments.values())

@@ -17,8 +17,11 @@ import type { IndexedCounts } from './indexed-counts.ts';
  *   repeat, each hash stands once and `starts` says where its ordinals begin.
  * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
+ * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
+ *   to know that it is what was written. Version 0.1.0 wrote none.
  */
 export type SectionName =
+  | 'blockSums'
   | 'times'
   | 'accounts'
   | 'accountStarts'
@@ -29,7 +32,13 @@ export type SectionName =
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`;
 
-type Section = { readonly offset: number; readonly bytes: number; readonly crc: number };
+type Section = {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly crc: number;
+  /** Where its first block stands among the sums of blocks. */
+  readonly firstBlock?: number;
+};
 
 export type IndexHeader = {
   readonly segment: number;
@@ -43,6 +52,9 @@ export type IndexHeader = {
   readonly reportedUntil: number | null;
   readonly timeBase: number;
   readonly wideTimes: boolean;
+  /** Of the messages and reports, those that are lost: absent where version 0.1.0 wrote it. */
+  readonly lostMessages?: number;
+  readonly lostReports?: number;
   /** Size and checksum of the rows file, which never changes once its index stands. */
   readonly rowsBytes: number;
   readonly rowsCrc: number;
@@ -54,6 +66,7 @@ const magic = 0x58494c53;
 const version = 3;
 const prefixBytes = 16;
 const chunkBytes = 1 << 18;
+const blockBytes = 1 << 13;
 
 /** Of this thread: a query asks dozens of files, and what each would allocate lies outside the heap until a collection. */
 const room = new Uint8Array(1 << 17);
@@ -64,14 +77,18 @@ export type Sections = Partial<Record<SectionName, TypedArray>>;
 export function writeIndexFile(path: string, header: IndexHeader, sections: Sections): void {
   const layout: Record<string, Section> = {};
   const parts: Uint8Array[] = [];
+  const sums: number[] = [];
   let offset = 0;
-  for (const [name, array] of Object.entries(sections)) {
+  const add = (name: string, array: TypedArray) => {
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    layout[name] = { offset, bytes: bytes.byteLength, crc: crc32(bytes) };
+    layout[name] = { offset, bytes: bytes.byteLength, crc: crc32(bytes), firstBlock: sums.length };
+    for (let at = 0; at < bytes.byteLength; at += blockBytes) sums.push(crc32(bytes.subarray(at, at + blockBytes)));
     const padding = (8 - (bytes.byteLength % 8)) % 8;
     parts.push(bytes, new Uint8Array(padding));
     offset += bytes.byteLength + padding;
-  }
+  };
+  for (const [name, array] of Object.entries(sections)) add(name, array);
+  add('blockSums', Uint32Array.from(sums));
   const headerText = Buffer.from(JSON.stringify({ ...header, sections: layout } satisfies StoredHeader));
   const prefix = Buffer.alloc(prefixBytes);
   prefix.writeUInt32LE(magic, 0);
@@ -97,6 +114,10 @@ export class IndexFile {
   readonly #fd: number;
   readonly #sections: ReadonlyMap<string, Section>;
   readonly #base: number;
+  readonly #blockSums: Uint32Array | undefined;
+  /** What was read once and found to be what was written: blocks, or sections where there are no sums of blocks. */
+  readonly #soundBlocks: Uint8Array;
+  readonly #soundSections = new Set<SectionName>();
 
   /** Throws `DamagedIndex` when the header is not whole or the file's size is not what it says. */
   constructor(path: string) {
@@ -118,6 +139,8 @@ export class IndexFile {
       this.#base = prefixBytes + headerBytes;
       const end = Math.max(0, ...Object.values(sections).map(section => section.offset + section.bytes));
       if (statSync(path).size < this.#base + end) throw new DamagedIndex(path, 'the file is cut short');
+      this.#blockSums = this.#readBlockSums();
+      this.#soundBlocks = new Uint8Array(this.#blockSums?.length ?? 0);
     } catch (error) {
       closeSync(this.#fd);
       throw error;
@@ -133,7 +156,7 @@ export class IndexFile {
     return this.#sections.get(name)?.bytes ?? 0;
   }
 
-  uint8(name: SectionName, from = 0, count = this.bytesOf(name) - from): Uint8Array {
+  uint8(name: SectionName, from = 0, count = this.bytesOf(name) - from): Uint8Array<ArrayBuffer> {
     return this.#slice(name, from, count);
   }
 
@@ -152,7 +175,7 @@ export class IndexFile {
     return new Uint32Array(room.buffer, 0, count);
   }
 
-  float64(name: SectionName, from = 0, count = this.bytesOf(name) / 8 - from): Float64Array {
+  float64(name: SectionName, from = 0, count = this.bytesOf(name) / 8 - from): Float64Array<ArrayBuffer> {
     return new Float64Array(this.#slice(name, from * 8, count * 8).buffer);
   }
 
@@ -206,12 +229,35 @@ export class IndexFile {
     return bytes <= 0 ? new Uint8Array(0) : this.#read(this.#offsetOf(name, offset, bytes), bytes);
   }
 
-  /** Where in the file a part of a section stands. */
+  /** Where in the file a part of a section stands, which is looked at first: nothing is answered from what is damaged. */
   #offsetOf(name: SectionName, offset: number, bytes: number): number {
     const section = this.#sections.get(name);
     if (section === undefined || offset < 0 || offset + bytes > section.bytes)
       throw new DamagedIndex(this.#path, `section ${name} has no bytes ${offset} to ${offset + bytes}`);
+    if (this.#blockSums !== undefined) this.#checkBlocks(name, section, offset, bytes);
+    else if (!this.#soundSections.has(name)) {
+      this.verify([name]);
+      this.#soundSections.add(name);
+    }
     return this.#base + section.offset + offset;
+  }
+
+  #checkBlocks(name: SectionName, section: Section, from: number, bytes: number): void {
+    for (let at = from - (from % blockBytes); at < from + bytes; at += blockBytes) {
+      const block = (section.firstBlock ?? 0) + at / blockBytes;
+      if (this.#soundBlocks[block] === 1) continue;
+      const sum = crc32(this.#read(this.#base + section.offset + at, Math.min(blockBytes, section.bytes - at)));
+      if (sum !== this.#blockSums?.[block]) throw new DamagedIndex(this.#path, `section ${name} is damaged`);
+      this.#soundBlocks[block] = 1;
+    }
+  }
+
+  #readBlockSums(): Uint32Array | undefined {
+    const section = this.#sections.get('blockSums');
+    if (section === undefined) return undefined;
+    const sums = this.#read(this.#base + section.offset, section.bytes);
+    if (crc32(sums) !== section.crc) throw new DamagedIndex(this.#path, 'section blockSums is damaged');
+    return new Uint32Array(sums.buffer);
   }
 
   #read(offset: number, bytes: number): Uint8Array<ArrayBuffer> {

@@ -90,12 +90,31 @@ export function reportsIn(segment: SharedSegment): number {
   return Atomics.load(segment.published, publishedReports);
 }
 
+/** Whether a segment that does not show the message of that ordinal is damaged, as nobody knows yet. */
+export function mustHaveMessage(segment: SharedSegment, ordinal: number): boolean {
+  return ordinal < messagesIn(segment) && !hasLosses(segment);
+}
+
+/** The same of a report. */
+export function mustHaveReport(segment: SharedSegment, sequence: number): boolean {
+  const isOfIt = sequence >= segment.firstSequence && sequence < segment.firstSequence + reportsIn(segment);
+  return isOfIt && !hasLosses(segment);
+}
+
 /** Of the messages and reports in a segment, those that cannot be read any more. */
 export type Losses = { readonly lostMessages: number; readonly lostReports: number };
 
 export function lossesIn(segment: SharedSegment): Losses {
   const { published } = segment;
   return { lostMessages: Atomics.load(published, lostMessagesAt), lostReports: Atomics.load(published, lostReportsAt) };
+}
+
+/** What two places tell of one segment's losses: the one that tells of more is the newer. */
+export function greaterLosses(a: Partial<Losses> | undefined, b: Partial<Losses>): Losses {
+  return {
+    lostMessages: Math.max(a?.lostMessages ?? 0, b.lostMessages ?? 0),
+    lostReports: Math.max(a?.lostReports ?? 0, b.lostReports ?? 0),
+  };
 }
 
 export function setLosses(segment: SharedSegment, { lostMessages, lostReports }: Losses): void {
@@ -130,6 +149,15 @@ export function reportedUntil(segment: SharedSegment): number {
 
 export function keepReportsUntil(segment: SharedSegment, sentAt: number): void {
   segment.sentAtRange[2] = Math.max(reportedUntil(segment), sentAt);
+}
+
+/** Makes a report the newest of its message. */
+export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
+  const before = shared.group[ordinal] ?? 0;
+  shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
+  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+  shared.group[ordinal] = group;
+  shared.newestReport[ordinal] = sequence;
 }
 
 /** Fills a row's columns; nobody looks at them before the row is published. */

@@ -1,11 +1,10 @@
 import { statSync } from 'node:fs';
-import { DamagedRow } from '../files/damage.ts';
 import { fileCrc } from '../files/disk.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import { absentHash, fields } from '../segment/fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
-import { groupOfStatus } from '../segment/packed-batch.ts';
+import { outcomesIn } from '../segment/lost-reports.ts';
 import { ordinalsMax } from '../segment/position.ts';
 import { RowsFile } from '../segment/rows-file.ts';
 import {
@@ -18,8 +17,6 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-
-const reportsAtATime = 20_000;
 
 /** Writes the index of a segment that takes no more rows, and leaves its rows file whole without a write-ahead log. */
 export function sealSegment(
@@ -52,6 +49,7 @@ export function sealSegment(
     minSentAt: from,
     maxSentAt: to,
     reportedUntil: reportsIn(segment) === 0 ? null : reportedUntil(segment),
+    ...lossesIn(segment),
     timeBase: from,
     wideTimes,
     rowsBytes: statSync(paths.rows).size,
@@ -62,29 +60,14 @@ export function sealSegment(
 }
 
 function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'reportMessages' | 'reportGroups'> {
-  const count = reportsIn(segment);
-  const messages = new Float64Array(count);
-  const groups = new Uint8Array(count);
   const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
     rows.checkpoint();
-    let found = 0;
-    for (let next = segment.firstSequence; ; ) {
-      const reports = rows.outcomesFrom(next, reportsAtATime);
-      if (reports.length === 0) break;
-      for (const [sequence, message, status] of reports) {
-        messages[sequence - segment.firstSequence] = message;
-        groups[sequence - segment.firstSequence] = groupOfStatus(status);
-        next = sequence + 1;
-      }
-      found += reports.length;
-    }
-    if (found + lossesIn(segment).lostReports < count)
-      throw new DamagedRow(`the rows file (it has ${found} reports of ${count})`);
+    const { messages, groups } = outcomesIn(rows, segment);
+    return { reportMessages: messages, reportGroups: groups };
   } finally {
     rows.close();
   }
-  return { reportMessages: messages, reportGroups: groups };
 }
 
 /** The ordinals by `sentAt`, then by themselves. */

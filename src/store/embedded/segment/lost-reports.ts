@@ -1,0 +1,83 @@
+import { DamagedRow } from '../files/damage.ts';
+import { groupOfStatus } from './packed-batch.ts';
+import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
+import type { RowsFile } from './rows-file.ts';
+import { applyReport, lossesIn, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
+
+/** Of a segment's reports, in their order: the position of the message, 0 where the report is lost, and the group it left it in. */
+export type ReportOutcomes = {
+  readonly messages: Float64Array<ArrayBuffer>;
+  readonly groups: Uint8Array<ArrayBuffer>;
+};
+
+const reportsAtATime = 20_000;
+
+/** Throws `DamagedRow` when more are missing than are known to be lost. */
+export function outcomesIn(rows: RowsFile, segment: SharedSegment): ReportOutcomes {
+  const count = reportsIn(segment);
+  const outcomes = { messages: new Float64Array(count), groups: new Uint8Array(count) };
+  let found = 0;
+  for (let next = segment.firstSequence; ; ) {
+    const reports = rows.outcomesFrom(next, reportsAtATime);
+    if (reports.length === 0) break;
+    for (const [sequence, message, status] of reports) {
+      outcomes.messages[sequence - segment.firstSequence] = message;
+      outcomes.groups[sequence - segment.firstSequence] = groupOfStatus(status);
+      next = sequence + 1;
+    }
+    found += reports.length;
+  }
+  if (found + lossesIn(segment).lostReports < count)
+    throw new DamagedRow(`the rows file (it has ${found} reports of ${count})`);
+  return outcomes;
+}
+
+/** What is to be asked of the files. */
+export type ReportSource = {
+  outcomes(segment: SharedSegment): ReportOutcomes;
+  /** The group that a message was recorded with; `undefined` when it is lost itself. */
+  initialGroup(segment: SharedSegment, ordinal: number): number | undefined;
+};
+
+/**
+ * Reports of a segment are lost: the messages whose newest report was one of them are shown as the newest that is left
+ * says, as after the next start. `segments` are all, oldest first; `left` is what the damaged one still has.
+ */
+export function passOverLost(
+  segments: readonly SharedSegment[],
+  damaged: SharedSegment,
+  left: ReportOutcomes,
+  source: ReportSource,
+): void {
+  const sought = losers(segments, damaged, left);
+  const oldest = Math.min(...[...sought].map(segmentIdOf));
+  for (const segment of segments.filter(({ id }) => id >= oldest && id <= damaged.id).reverse()) {
+    if (sought.size === 0) return;
+    const { messages, groups } = segment === damaged ? left : source.outcomes(segment);
+    for (let i = messages.length - 1; i >= 0; i--) {
+      const position = messages[i] ?? 0;
+      if (!sought.delete(position)) continue;
+      const holder = segments.find(({ id }) => id === segmentIdOf(position));
+      if (holder !== undefined) applyReport(holder, ordinalOf(position), segment.firstSequence + i, groups[i] ?? 0);
+    }
+  }
+  for (const position of sought) {
+    const holder = segments.find(({ id }) => id === segmentIdOf(position));
+    const group = holder === undefined ? undefined : source.initialGroup(holder, ordinalOf(position));
+    if (holder !== undefined && group !== undefined) applyReport(holder, ordinalOf(position), 0, group);
+  }
+}
+
+/** The messages whose newest report was the damaged segment's, and is not left. */
+function losers(segments: readonly SharedSegment[], damaged: SharedSegment, left: ReportOutcomes): Set<Position> {
+  const sought = new Set<Position>();
+  const end = damaged.firstSequence + reportsIn(damaged);
+  for (const segment of segments.filter(({ id }) => id <= damaged.id))
+    for (let ordinal = 0; ordinal < messagesIn(segment); ordinal++) {
+      const sequence = segment.newestReport[ordinal] ?? 0;
+      if (sequence < damaged.firstSequence || sequence >= end) continue;
+      const position = positionOf(segment.id, ordinal);
+      if (left.messages[sequence - damaged.firstSequence] !== position) sought.add(position);
+    }
+  return sought;
+}

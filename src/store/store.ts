@@ -87,8 +87,12 @@ export interface Store {
   /** Figures for `/metrics` and `/health/ready`. */
   stats(): Promise<StoreStats>;
 
-  /** Drops what is wholly past retention. Costs the same for a thousand messages as for a hundred million. */
-  dropBefore(sentAt: EpochMs): Promise<void>;
+  /**
+   * Drops what is wholly past retention: what was sent before `sentAt`, or, of an account that is among `own`, before
+   * its moment there. What lies together with something that is kept stays until that goes, and does not show: queries
+   * come with their account's own `sentSince`. Costs the same for a thousand messages as for a hundred million.
+   */
+  dropBefore(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<void>;
 
   /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
   close(): Promise<void>;

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { statusByKey, statuses } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { Witness } from '../support/sqlite-log.ts';
-import { hourMs, logOf, message, now, query, recordAll } from './conformance/engine.ts';
+import { horizon, hourMs, logOf, message, messages, now, query, recordAll } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
 let server: DatabaseServer;
@@ -61,4 +61,49 @@ it('many requests with the longest contents wait → no transaction holds more t
   expect(groups.reduce((sum, count) => sum + count, 0)).toBe(300);
   expect(Math.max(...groups) * contentJson.length).toBeLessThanOrEqual(limits.groupCharsMax);
   await database.close();
+});
+
+it('accounts with times of their own → a partition goes when nothing in it is kept, and not while it is written to', async () => {
+  const database = await PostgresDatabase.create(server);
+  onTestFinished(() => database.close());
+  const store = await database.open();
+  const at = (hours: number) => horizon + (hours + 0.5) * hourMs;
+  for (const id of [1, 2, 3])
+    await recordAll(
+      store,
+      messages(6, i => ({ sentAt: at(i * id) })),
+      { account: id },
+    );
+  const there = async () => {
+    const rows = await database.query('SELECT DISTINCT sent_at FROM sentlog.message ORDER BY sent_at');
+    return rows.map(row => Math.floor((Number(row.sent_at) - horizon) / hourMs));
+  };
+  // Account 1 keeps hours 0…5, account 2 of 0, 2 … 10 those from 8 on, account 3 of 0, 3 … 15 nothing.
+  const own = new Map([
+    [1, horizon],
+    [2, horizon + 8 * hourMs],
+  ]);
+  await store.dropBefore(horizon + 20 * hourMs, own);
+  expect(await there()).toEqual([0, 1, 2, 3, 4, 5, 8, 10]);
+  // What is recorded while a partition is looked at stays: account 2 may write into hour 9, which is empty.
+  let dropping = true;
+  const recording = (async () => {
+    for (let i = 0; dropping || i < 5; i++)
+      await recordAll(
+        store,
+        messages(3, j => ({ messageId: `n${i} ${j}`, sentAt: at(9) + i })),
+        { account: 2 },
+      );
+  })();
+  for (let i = 0; i < 3; i++) await store.dropBefore(horizon + 20 * hourMs, own);
+  dropping = false;
+  await recording;
+  const kept = await store.find(query({ account: 2, sentSince: horizon + 8 * hourMs }));
+  const [{ count } = {}] = await database.query(
+    `SELECT count(*) FROM sentlog.message WHERE account_id = 2 AND sent_at >= ${horizon + 8 * hourMs}`,
+  );
+  expect(kept.logs).toHaveLength(Number(count));
+  expect(kept.logs.length).toBeGreaterThanOrEqual(17);
+  await store.dropBefore(horizon + 20 * hourMs);
+  expect(await there()).toEqual([]);
 });

@@ -209,12 +209,13 @@ export class MemoryStore implements Store {
     };
   }
 
-  async dropBefore(sentAt: EpochMs): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     await this.#admit();
-    for (const account of this.#contents.accounts.values()) {
-      account.rows = account.rows.filter(row => row.identity.sentAt >= sentAt);
+    for (const [id, account] of this.#contents.accounts) {
+      const before = own.get(id) ?? sentAt;
+      account.rows = account.rows.filter(row => row.identity.sentAt >= before);
       account.sorted = undefined;
-      for (const [id, row] of account.known) if (row.identity.sentAt < sentAt) account.known.delete(id);
+      for (const [id, row] of account.known) if (row.identity.sentAt < before) account.known.delete(id);
     }
   }
 

@@ -72,8 +72,8 @@ export class WatchedStore implements Store {
     return (await this.#admit('stats')).stats();
   }
 
-  async dropBefore(sentAt: number) {
-    return (await this.#admit('dropBefore')).dropBefore(sentAt);
+  async dropBefore(sentAt: number, own?: ReadonlyMap<number, number>) {
+    return (await this.#admit('dropBefore')).dropBefore(sentAt, own);
   }
 
   async close() {

@@ -27,6 +27,7 @@ import { newKeyMemory } from './log/key-table.ts';
 import { LogFile } from './log/log-file.ts';
 import type { SqliteStoreOptions } from './options.ts';
 import { Readers } from './read/readers.ts';
+import type { Extents } from './segment/extents.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import { ordinalsMax } from './segment/position.ts';
 import type {
@@ -112,6 +113,7 @@ class SqliteStore implements Store {
         this.#writer.send(request);
         this.#readers.tell(request);
       },
+      extents: async segmentId => (await this.#read(id => ({ type: 'extents', id, segmentId }))) as Extents | undefined,
     });
     this.loaded = new Promise((resolve, reject) => {
       this.#loadedNow = error => (error === undefined ? resolve() : reject(error));
@@ -205,10 +207,11 @@ class SqliteStore implements Store {
     };
   }
 
-  async dropBefore(sentAt: EpochMs): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
-    await this.#writer.ask(id => ({ type: 'rotate', id, sentBefore: sentAt }));
-    await this.#catalog.dropBefore(sentAt);
+    const horizons = { others: sentAt, own };
+    await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
+    await this.#catalog.dropBefore(horizons);
   }
 
   close(): Promise<void> {

@@ -28,8 +28,8 @@ import { Feed } from './feed.ts';
 import { Figures } from './figures.ts';
 import { Generations } from './generations.ts';
 import { forgetLayouts, Layouts } from './layouts.ts';
-import { moment } from './moment.ts';
 import { Partitions } from './partitions.ts';
+import { Past } from './past.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
 import { rendered } from './rendering.ts';
@@ -232,18 +232,23 @@ class PostgresStore implements Store {
     };
   }
 
-  async dropBefore(sentAt: EpochMs): Promise<void> {
+  async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
+    const horizons = { others: sentAt, own };
     await this.#database.apart(dropMsMax, async session => {
       // One janitor at a time, and nobody waits for it: it does the others' work. The lock is held until the connection
       // ends, with its process or its machine, since none of this fits a transaction.
       const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
       if (!truth(mine)) return;
-      await this.#partitions.dropBefore(session, moment(sentAt));
+      const spread = await this.#layouts.refresh();
+      const past = new Past(horizons, account => spread.slicesOf(account));
+      await this.#partitions.dropBefore(session, past.earliest);
       await this.#sums.addUpAll();
-      await this.#sums.forgetBefore(moment(sentAt));
+      await this.#sums.forgetPast(past);
+      if (own.size > 0)
+        await this.#partitions.dropUnkept(session, past, await this.#sums.hoursBefore(past.latest), hourMs);
       await this.#generations.dropEmpty(session);
-      await forgetLayouts(session, moment(sentAt));
+      await forgetLayouts(session, new Past(horizons, account => [account]));
     });
   }
 

@@ -1,10 +1,11 @@
 import type { Filter } from '../../domain/filter.ts';
-import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { integer, truth } from '../../postgres/cells.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
+import type { Past } from './past.ts';
 import { type Slice, sliceAt, sliceIndexOf } from './slices.ts';
 
 /** Over how many slices an account is spread, from some moment on. Numbers count up over all accounts. */
@@ -181,6 +182,6 @@ async function layoutsIn(session: Pick<Database, 'read'>): Promise<readonly Layo
 }
 
 /** Forgets layouts whose messages are all past. */
-export async function forgetLayouts(session: Session, sentAt: EpochMs): Promise<void> {
-  await session.query('DELETE FROM layout WHERE newest_sent_at < $1', [sentAt]);
+export async function forgetLayouts(session: Session, past: Past): Promise<void> {
+  await past.forget(session, 'layout', moment => `newest_sent_at < ${moment}`);
 }

@@ -3,7 +3,8 @@ import { text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
-import { childrenOf, dropChild, givingWay, newChild, waitBrieflyOnCitus } from './table-parts.ts';
+import type { Past } from './past.ts';
+import { childrenOf, dropAtOnce, dropChild, givingWay, newChild, waitBrieflyOnCitus } from './table-parts.ts';
 
 /** The `sentAt` that one partition holds: from `from`, up to but without `to`. */
 export type Range = { readonly from: EpochMs; readonly to: EpochMs };
@@ -47,6 +48,21 @@ export class Partitions {
       for (const child of await childrenOf(session, parent)) {
         const range = rangeNamed(parent, child.name);
         if (range !== undefined && range.to <= sentAt) await dropChild(session, parent, child);
+      }
+    await this.refresh();
+  }
+
+  /**
+   * Drops the partitions of which every account's part is past, though not everybody's would be: what the sums tell of
+   * no hour of is looked at once more while nobody can write to it, and goes in that moment.
+   */
+  async dropUnkept(session: Session, past: Past, keptHours: readonly EpochMs[], hourMs: number): Promise<void> {
+    for (const parent of parents)
+      for (const { name, phase } of await childrenOf(session, parent)) {
+        const range = rangeNamed(parent, name);
+        if (range === undefined || phase !== 'attached' || range.to > past.latest) continue;
+        if (keptHours.some(hour => hour < range.to && hour + hourMs > range.from)) continue;
+        await dropAtOnce(session, name, async () => !(await past.keepsAny(session, name, range.to)));
       }
     await this.refresh();
   }

@@ -9,6 +9,7 @@ import { type StoreObserver, StoreUnavailable } from '../store.ts';
 import { ofAccount } from './citus.ts';
 import type { Database } from './database.ts';
 import { type Minute, readMinutes } from './minutes.ts';
+import type { Past } from './past.ts';
 import type { Watermark } from './watermark.ts';
 
 export const hourMs = 3_600_000;
@@ -91,11 +92,17 @@ export class Sums {
   }
 
   /** Counts what is wholly past no more. */
-  async forgetBefore(sentAt: EpochMs): Promise<void> {
+  async forgetPast(past: Past): Promise<void> {
     await this.#database.transaction(alone, async session => {
-      await session.query('DELETE FROM tally WHERE newest_sent_at < $1', [sentAt]);
-      await session.query('DELETE FROM cell WHERE begins_at + span_ms <= $1', [sentAt]);
+      await past.forget(session, 'tally', moment => `newest_sent_at < ${moment}`);
+      await past.forget(session, 'cell', moment => `begins_at + span_ms <= ${moment}`);
     });
+  }
+
+  /** The hours of `sentAt`, before a moment, that anything counted was sent in. */
+  async hoursBefore(sentAt: EpochMs): Promise<readonly EpochMs[]> {
+    const rows = await this.#database.query('SELECT DISTINCT t.hour FROM tally t WHERE t.hour < $1', [sentAt]);
+    return rows.map(row => integer(row[0]));
   }
 }
 

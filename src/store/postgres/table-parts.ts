@@ -50,22 +50,24 @@ export function newChild(parent: string, name: string, { from, to }: { from: num
  * read it instead of holding up those that come. Not to be called inside a transaction.
  */
 export async function dropChild(session: Session, parent: string, { name, phase }: Child): Promise<void> {
-  if (await isOnCitus(session)) return dropOnCitus(session, name);
+  if (await isOnCitus(session)) return dropAtOnce(session, name);
   if (phase === 'attached') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} CONCURRENTLY`);
   if (phase === 'detaching') await session.run(`ALTER TABLE ${parent} DETACH PARTITION ${name} FINALIZE`);
   await session.run(`DROP TABLE ${name}`);
 }
 
 /**
- * Citus cannot detach a partition while others work. So it is dropped in a moment when nobody reads the table. Rejects
- * with `Unavailable` when there is none.
+ * Drops a partition, if it may go, in a moment when nobody reads the table: for Citus, which cannot detach one while
+ * others work, and where nobody may write to it between the look that `mayGo` takes and its end. Rejects with
+ * `Unavailable` when there is no such moment.
  */
-function dropOnCitus(session: Session, name: string): Promise<void> {
+export function dropAtOnce(session: Session, name: string, mayGo?: () => Promise<boolean>): Promise<void> {
   return givingWay(async () => {
     try {
       await session.run('BEGIN');
       await waitBriefly(session);
-      await session.run(`DROP TABLE ${name}`);
+      if (mayGo !== undefined) await session.run(`LOCK TABLE ${name} IN SHARE ROW EXCLUSIVE MODE`);
+      if (mayGo === undefined || (await mayGo())) await session.run(`DROP TABLE ${name}`);
       await session.run('COMMIT');
     } catch (error) {
       await session.run('ROLLBACK');

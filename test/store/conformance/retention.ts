@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { summaryRange } from '../../../src/domain/summary.ts';
+import type { Store } from '../../../src/store/store.ts';
 import {
   account,
   delivered,
@@ -180,6 +182,61 @@ export function retentionTests(openEngine: OpenEngine): void {
           (await store.find(query({ sentSince: horizon + 1, filter: { generalStatus: 'DELIVERED' } }))).logs,
         ).toHaveLength(1);
       }
+    });
+
+    it('accounts keep theirs for times of their own → of each what it keeps, whole, and the rest goes', async () => {
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 10, accounts: [1, 2, 3] });
+      const [first, second, third] = [30, 10, 20].map(hours => horizon + hours * hourMs) as [number, number, number];
+      const horizonOf = new Map([first, second, third].map((before, i) => [i + 1, before]));
+      for (let i = 0; i < 40; i += 4)
+        for (const id of [1, 2, 3]) {
+          const sent = messages(4, j => ({
+            messageId: `${i + j}`,
+            sentAt: horizon + (i + j + 0.5) * hourMs,
+            sender: `s${j % 2}`,
+          }));
+          // Reports lie in the segments of later messages.
+          const reports = [`${i}`, `${Math.floor(i / 2)}`].map(messageId => ({
+            messageId,
+            status: delivered,
+            at: now,
+          }));
+          expect(await record(engine.store, [...sent, ...reports], { account: id })).toMatchObject({ recorded: 4 });
+        }
+      const seen = async (store: Store, id: number) => {
+        const at = { account: id, sentSince: horizonOf.get(id) ?? 0 };
+        const { logs } = await store.find(query(at));
+        const histories = await Promise.all(logs.map(log => store.history(id, log.messageId, at.sentSince)));
+        const range = summaryRange({}, at.sentSince, now, 4);
+        return {
+          logs,
+          histories,
+          bySender: (await store.find(query({ ...at, filter: { sender: 's1' } }))).logs,
+          summary: await store.summarize({ ...at, filter: {}, range, budgetMs: 60_000 }),
+        };
+      };
+      const expected = new Map(
+        await Promise.all([1, 2, 3].map(async id => [id, await seen(engine.store, id)] as const)),
+      );
+      expect(Array.from(expected.values(), ({ logs }) => logs.length)).toEqual([10, 30, 20]);
+      const before = await engine.store.stats();
+      await engine.store.dropBefore(
+        first,
+        new Map([
+          [2, second],
+          [3, third],
+        ]),
+      );
+      for await (const store of openings(engine)) {
+        for (const id of [1, 2, 3]) expect(await seen(store, id)).toEqual(expected.get(id));
+        expect((await store.stats()).messages).toBeLessThanOrEqual(before.messages);
+      }
+      // The account that keeps the most goes on alone; then nothing is kept of any.
+      const store = await engine.reopen();
+      await store.dropBefore(now, new Map([[2, second]]));
+      expect(await seen(store, 2)).toEqual(expected.get(2));
+      await store.dropBefore(now, new Map([[3, now]]));
+      expect((await store.stats()).messages).toBe(0);
     });
 
     it('reads and records while dropping → nothing inside is missed', async () => {

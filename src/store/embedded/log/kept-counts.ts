@@ -1,11 +1,13 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
+import { type Horizons, latestOf } from '../../horizons.ts';
 import type { SummaryQuery } from '../../store.ts';
 import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { Counts, type PackedCounts } from '../segment/counts.ts';
 import { maxSentAt, reportedUntil, type SharedSegment } from '../segment/shared-segment.ts';
 import type { LogFile } from './log-file.ts';
+import type { Trust } from './trust.ts';
 
 /** What the writer knows of an account's counts; the indexes of all other segments up to the last have the rest. */
 export type Kept = {
@@ -48,17 +50,18 @@ export class KeptCounts {
     this.#unsealed.delete(segmentId);
   }
 
-  /** What is past retention may be dropped from now on: the sums of its time then lack it. */
-  retire(sentBefore: EpochMs, segments: readonly SharedSegment[]): void {
-    if (segments.some(segment => extentOf(segment) < sentBefore))
-      this.#distrust(minuteOf(sentBefore + minuteMs - 1), this.#log.setAside);
+  /** What is past retention may be dropped from now on: the sums of its time, account by account, then lack it. */
+  retire(horizons: Horizons, segments: readonly SharedSegment[]): void {
+    if (!segments.some(segment => extentOf(segment) < latestOf(horizons))) return;
+    const own = new Map(Array.from(horizons.own, ([account, before]) => [account, minuteAfter(before)]));
+    this.#trusting(this.#log.trust.retired(minuteAfter(horizons.others), own), this.#log.setAside);
   }
 
   /** A segment goes: announced by `retire`, or because it is damaged, and then nothing recorded so far adds up. */
-  dropped(segmentId: number, segments: readonly SharedSegment[]): void {
+  dropped(segmentId: number, isDamaged: boolean, segments: readonly SharedSegment[]): void {
     this.#unsealed.delete(segmentId);
     const segment = segments.find(({ id }) => id === segmentId);
-    if (segment === undefined || extentOf(segment) < this.#log.trustedFrom) return;
+    if (!isDamaged || segment === undefined || extentOf(segment) < this.#log.trust.earliest) return;
     this.#distrust(afterAll(segments), [...this.#folder.setAsideNames(), this.#folder.nameOf(segmentId)]);
   }
 
@@ -72,20 +75,25 @@ export class KeptCounts {
       segmentId,
       counts: counts.pack({ account, from, to }),
     }));
-    return { unsealed, lastSegmentId, trustedFrom: this.#log.trustedFrom };
+    return { unsealed, lastSegmentId, trustedFrom: this.#log.trust.from(account) };
   }
 
   #distrust(before: EpochMs, setAside: readonly string[]): void {
-    const trustedFrom = Math.max(before, this.#log.trustedFrom);
-    if (trustedFrom === this.#log.trustedFrom && setAside.length === this.#log.setAside.length) return;
+    this.#trusting(this.#log.trust.broken(before), setAside);
+  }
+
+  #trusting(trust: Trust, setAside: readonly string[]): void {
+    if (trust.equals(this.#log.trust) && setAside.length === this.#log.setAside.length) return;
     try {
-      this.#log.trust(trustedFrom, setAside);
+      this.#log.trusting(trust, setAside);
     } catch (error) {
       // A full disk must not keep what is to be dropped. It holds for this run, and is written with the next change.
       if (!isOutage(error)) throw error;
     }
   }
 }
+
+const minuteAfter = (moment: EpochMs): EpochMs => minuteOf(moment + minuteMs - 1);
 
 export type Span = { readonly from: EpochMs; readonly to: EpochMs };
 

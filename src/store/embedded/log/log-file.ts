@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
@@ -10,6 +9,7 @@ import { syncFolder } from '../files/disk.ts';
 import { holdsLog, setAsideFile } from '../files/folder.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import type { Position } from '../segment/position.ts';
+import { Trust } from './trust.ts';
 
 /**
  * A run of the log's life that one process wrote: from this position and this sequence on, until the next era begins.
@@ -26,7 +26,7 @@ type Held = {
   readonly formatVersion: number;
   readonly hashSeed: number;
   readonly eras: readonly Era[];
-  readonly trustedFrom: EpochMs;
+  readonly trust: Trust;
   readonly setAside: readonly string[];
   /** What tells the accounts apart whose messages these are. */
   readonly accounts?: string;
@@ -68,12 +68,12 @@ export class LogFile {
     return this.#held.eras;
   }
 
-  /** From this minute on, the counts that segments keep add up to what the log holds. */
-  get trustedFrom(): EpochMs {
-    return this.#held.trustedFrom;
+  /** From which minutes on the counts that segments keep add up to what the log holds. */
+  get trust(): Trust {
+    return this.#held.trust;
   }
 
-  /** The damaged segments that `trustedFrom` allows for. */
+  /** The damaged segments that `trust` allows for. */
   get setAside(): readonly string[] {
     return this.#held.setAside;
   }
@@ -110,8 +110,8 @@ export class LogFile {
   }
 
   /** Holds at once, also when it throws because it could not be written; it is written again with the next change. */
-  trust(trustedFrom: EpochMs, setAside: readonly string[]): void {
-    this.#held = { ...this.#held, trustedFrom, setAside };
+  trusting(trust: Trust, setAside: readonly string[]): void {
+    this.#held = { ...this.#held, trust, setAside };
     this.#write(this.#held);
   }
 
@@ -126,7 +126,7 @@ export class LogFile {
   /** The copy first: where the file itself cannot be read, it must not be the older one. */
   #write(held: Held): Held {
     for (const path of [this.#copyPath, this.#path]) {
-      writeFileSync(`${path}.tmp`, `${JSON.stringify(held)}\n`, { flush: true });
+      writeFileSync(`${path}.tmp`, `${writtenLog(held)}\n`, { flush: true });
       renameSync(`${path}.tmp`, path);
     }
     syncFolder(this.#folder);
@@ -140,14 +140,19 @@ const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
 function newLog() {
   const firstEra = { id: eraId(), position: 0, sequence: 0 };
   const hashSeed = randomBytes(4).readUInt32LE();
-  return { hashSeed, eras: [firstEra], trustedFrom: Number.MIN_SAFE_INTEGER, setAside: [] };
+  return { hashSeed, eras: [firstEra], trust: new Trust(Number.MIN_SAFE_INTEGER), setAside: [] };
+}
+
+/** What is trusted stands beside the rest, where older versions look for it. */
+function writtenLog({ trust, ...held }: Held): string {
+  return JSON.stringify({ ...held, ...trust.toJSON() });
 }
 
 /** What is not known is whether the counts that segments keep add up: those from now on do. */
 function derivedLog(dataDir: string) {
-  const trustedFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
+  const trust = new Trust(minuteOf(Date.now() + limits.futureSkewMs) + minuteMs);
   const hashSeed = hashSeedOf(dataDir);
-  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trustedFrom };
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust };
 }
 
 /** The seed that the hashes of a segment were made with; another one would have every index made again. */
@@ -194,12 +199,12 @@ function heldIn(path: string): Held {
   if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
     throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
   const { hashSeed, eras } = held;
-  if (!('trustedFrom' in held) || !('setAside' in held) || !Array.isArray(held.setAside))
-    throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
-  if (typeof held.trustedFrom !== 'number' || !held.setAside.every(name => typeof name === 'string'))
+  const trust = Trust.of(held);
+  const setAside = 'setAside' in held && Array.isArray(held.setAside) ? held.setAside : undefined;
+  if (trust === undefined || setAside === undefined || !setAside.every(name => typeof name === 'string'))
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
   const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
-  return { formatVersion, hashSeed, eras, trustedFrom: held.trustedFrom, setAside: held.setAside, ...accounts };
+  return { formatVersion, hashSeed, eras, trust, setAside, ...accounts };
 }
 
 function isEra(value: unknown): value is Era {

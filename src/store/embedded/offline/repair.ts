@@ -37,7 +37,7 @@ export function repair(dataDir: string): readonly Repaired[] {
       // What the counts of segments add up to lacked these, and reports on their messages counted for nothing.
       const log = new LogFile(dataDir);
       const soundFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
-      log.trust(Math.max(soundFrom, log.trustedFrom), folder.setAsideNames());
+      log.trusting(log.trust.broken(soundFrom), folder.setAsideNames());
       return repaired;
     } finally {
       ledger.close();

@@ -8,6 +8,7 @@ import { AccountWatermarks } from '../log/account-watermarks.ts';
 import { KeyReader } from '../log/key-table.ts';
 import { Jobs, type Steps } from '../search/jobs.ts';
 import { ReadSegments } from '../search/read-segments.ts';
+import { noAccount } from '../segment/shared-segment.ts';
 import { Summarizing } from '../summary/summarizing.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
@@ -106,6 +107,10 @@ port.on('message', (request: ReaderRequest) => {
         request.query.account,
         answered(atOnce(() => feed.changes(request.query, request.gaps))),
       );
+    case 'extents': {
+      const { id, segmentId } = request;
+      return begin(id, noAccount, answered(atOnce(() => segments.extents(segmentId))));
+    }
     case 'cancel':
       return jobs.cancel(request.id);
     case 'end':

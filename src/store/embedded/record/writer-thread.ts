@@ -123,7 +123,7 @@ function serve({ writer, waitingReports, learning }: Started): void {
         }, [request.id]);
       case 'rotate':
         return attempt(() => {
-          writer.retire(Date.now(), request.sentBefore);
+          writer.retire(Date.now(), request.horizons);
           tell({ type: 'rotated', id: request.id });
         }, [request.id]);
       case 'sealed':

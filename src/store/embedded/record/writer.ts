@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { accept, type WaitingReport } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
+import type { Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom, Reserve } from '../files/reserve.ts';
@@ -25,7 +26,6 @@ import {
   type Columns,
   clearedColumns,
   keepReportsUntil,
-  maxSentAt,
   newColumns,
   newSharedSegment,
   publishedMessages,
@@ -156,19 +156,19 @@ export class Writer {
     return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
   }
 
-  /** Makes ready for dropping what is wholly past `sentBefore`. */
-  retire(now: number, sentBefore: EpochMs): void {
-    this.rotateIfDue(now, sentBefore);
-    this.#kept.retire(sentBefore, this.#known.segments());
+  /** Makes ready for dropping what is wholly past. */
+  retire(now: number, horizons: Horizons): void {
+    this.rotateIfDue(now, horizons);
+    this.#kept.retire(horizons, this.#known.segments());
   }
 
-  /** Closes the youngest segment for writing when it is older than it may be, or wholly past `sentBefore`. */
-  rotateIfDue(now: number, sentBefore = -Infinity): void {
+  /** Closes the youngest segment for writing when it is older than it may be, or wholly past. */
+  rotateIfDue(now: number, horizons?: Horizons): void {
     const active = this.#active;
     if (active === undefined || active.messages + active.reports === 0) return;
     // A clock set back must not keep a segment open until the old time comes again.
     const ageMs = Math.abs(now - active.createdAt);
-    if (ageMs >= this.#options.segmentAgeMs || maxSentAt(active.shared) < sentBefore) this.#fill();
+    if (ageMs >= this.#options.segmentAgeMs || (horizons && active.counts.isPast(horizons))) this.#fill();
   }
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
@@ -195,7 +195,7 @@ export class Writer {
   dropped(segmentId: number, isDamaged: boolean): void {
     if (!isDamaged) this.#options.ledger.remove(segmentId);
     const segment = this.#known.segment(segmentId);
-    this.#kept.dropped(segmentId, this.#known.segments());
+    this.#kept.dropped(segmentId, isDamaged, this.#known.segments());
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
     if (segmentId === this.#nextSegmentId - 1) {

@@ -3,6 +3,7 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
+import { type Extents, extentsOf } from '../segment/extents.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
 import { verifyMessage, verifyReport, verifyState } from '../segment/record-row.ts';
@@ -150,6 +151,17 @@ export class ReadSegments {
     for (const { shared } of this.#segments.values())
       if (shared.firstSequence <= sequence && shared.id > (holder?.id ?? 0)) holder = shared;
     return holder?.id;
+  }
+
+  /** How far each account reaches in a sealed segment; `undefined` when an older version wrote it, or it is gone. */
+  extents(segmentId: number): Extents | undefined {
+    const segment = this.#segments.get(segmentId);
+    if (segment === undefined || segment.columns !== undefined) return undefined;
+    return this.withIndex(segmentId, index =>
+      index.bytesOf('counts.until') === 0
+        ? undefined
+        : extentsOf({ accounts: index.float64('counts.accounts'), until: index.float64('counts.until') }),
+    );
   }
 
   /** Works on a segment's rows; what damage they show is laid to that segment. */

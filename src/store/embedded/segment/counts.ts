@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { minuteOf } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
+import { type Horizons, horizonOf } from '../../horizons.ts';
 import { kinds, Moves, more, movesIn } from './count-items.ts';
 import { CountedRow } from './record-row.ts';
 import type { MessageRow } from './rows-file.ts';
@@ -29,12 +30,19 @@ export type PackedCounts = {
   readonly amounts: Float64Array<ArrayBuffer>;
   /** Each account's names, a JSON list in UTF-8. */
   readonly names: Uint8Array<ArrayBuffer>;
+  /** By account: the newest `sentAt` of its messages here, and of those that reports here are on. */
+  readonly until: Float64Array<ArrayBuffer>;
 };
 
 export const kindIn = (item: number) => item >>> 24;
 export const valueIn = (item: number) => item & (valuesMax - 1);
 
-type AccountCounts = { readonly cells: Map<EpochMs, number>; readonly names: Map<string, number> };
+type AccountCounts = {
+  readonly cells: Map<EpochMs, number>;
+  readonly names: Map<string, number>;
+  /** Never taken back: what a failed transaction added only keeps the segment a little longer. */
+  until: EpochMs;
+};
 
 /**
  * What one segment adds to the counts: its messages as they were recorded, and what its reports moved, on whichever
@@ -53,12 +61,14 @@ export class Counts {
   readonly #moves = new Moves((kind, value, amount) => this.#add(kind, value, amount));
 
   message(row: MessageRow): void {
+    this.#reach(row[1], row[2]);
     this.#turnTo(row[1], row[2]);
     tally(new CountedRow(row), 1, this.#moves);
   }
 
   /** Of a report on a message that the account sent then: what it moved, as its row keeps it. */
   report(account: AccountId, sentAt: EpochMs, moved: string | null): void {
+    this.#reach(account, sentAt);
     if (moved === null) return;
     this.#turnTo(account, sentAt);
     for (const [kind, value, amount] of movesIn(moved)) this.#add(kind, value, amount);
@@ -75,13 +85,19 @@ export class Counts {
     this.#added = [];
   }
 
+  /** Whether nothing here is kept any more. */
+  isPast(horizons: Horizons): boolean {
+    for (const [account, { until }] of this.#accounts) if (until >= horizonOf(horizons, account)) return false;
+    return true;
+  }
+
   /** All of it, or one account's in minutes from one to before another. */
   pack(only?: { readonly account: AccountId; readonly from: EpochMs; readonly to: EpochMs }): PackedCounts {
     const accounts = only === undefined ? [...this.#accounts.keys()].sort((a, b) => a - b) : [only.account];
     const order: number[] = [];
     const packed = { cellStarts: [0], nameStarts: [0], minutes: [] as number[], names: [] as Uint8Array[] };
     for (const account of accounts) {
-      const { cells, names } = this.#accounts.get(account) ?? { cells: new Map<EpochMs, number>(), names: new Map() };
+      const { cells, names } = this.#accounts.get(account) ?? nothing;
       for (const [minute, cell] of [...cells].sort((a, b) => a[0] - b[0])) {
         if (only !== undefined && (minute < only.from || minute >= only.to)) continue;
         order.push(cell);
@@ -99,7 +115,13 @@ export class Counts {
       minutes: Float64Array.from(packed.minutes),
       ...this.#table.sorted(order),
       names: new Uint8Array(Buffer.concat(packed.names)),
+      until: Float64Array.from(accounts, account => (this.#accounts.get(account) ?? nothing).until),
     };
+  }
+
+  #reach(account: AccountId, sentAt: EpochMs): void {
+    const counts = this.#accountOf(account);
+    if (sentAt > counts.until) counts.until = sentAt;
   }
 
   #turnTo(account: AccountId, sentAt: EpochMs): void {
@@ -139,12 +161,14 @@ export class Counts {
   #accountOf(account: AccountId): AccountCounts {
     let counts = this.#accounts.get(account);
     if (counts === undefined) {
-      counts = { cells: new Map(), names: new Map() };
+      counts = { cells: new Map(), names: new Map(), until: -Infinity };
       this.#accounts.set(account, counts);
     }
     return counts;
   }
 }
+
+const nothing: AccountCounts = { cells: new Map(), names: new Map(), until: -Infinity };
 
 const tableMin = 1024;
 const loadMax = 0.7;

@@ -1,5 +1,6 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { LogForm } from '../../../wire/log-text.ts';
+import type { Horizons } from '../../horizons.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
@@ -60,7 +61,7 @@ export type WriterRequest =
       readonly to: EpochMs;
     }
   | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
-  | { readonly type: 'rotate'; readonly id: number; readonly sentBefore: EpochMs }
+  | { readonly type: 'rotate'; readonly id: number; readonly horizons: Horizons }
   | { readonly type: 'close' };
 
 export type Failure = {
@@ -131,6 +132,8 @@ export type ReaderRequest =
       readonly messageId: string;
       readonly sentSince: EpochMs;
     }
+  /** How far each account reaches in a sealed segment. */
+  | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
   /** Nobody waits for the answer any more. */
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };

@@ -1,17 +1,17 @@
+import type { Horizons } from '../../horizons.ts';
 import type { StoreObserver } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
 import type { PackedCounts } from '../segment/counts.ts';
+import { type Extents, extentsOf, isPastAsWhole, isPastForAll } from '../segment/extents.ts';
 import {
   type Columns,
   hasLosses,
   lossesIn,
   lossText,
-  maxSentAt,
   messagesIn,
   minSentAt,
-  reportedUntil,
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
@@ -30,10 +30,17 @@ type Entry = {
   isStuck?: boolean;
   /** Of the files, once they do not change any more. */
   bytes: number | undefined;
+  /** Once somebody asked for it. */
+  extents?: Extents;
 };
 
 /** What the catalog needs of the threads: every one that may hold a segment's files. */
-export type FileHolders = { readonly count: number; tell(request: ReleaseRequest): void };
+export type FileHolders = {
+  readonly count: number;
+  tell(request: ReleaseRequest): void;
+  /** Of a sealed segment; `undefined` when it does not tell, or is gone. */
+  extents(segmentId: number): Promise<Extents | undefined>;
+};
 
 /** Which segments there are, and the care that files need which several threads hold open. */
 export class Catalog {
@@ -120,19 +127,30 @@ export class Catalog {
     release.done();
   }
 
-  /** Unlinks the segments that hold nothing from `sentAt` on, neither messages nor reports on messages. */
-  async dropBefore(sentAt: number): Promise<void> {
-    const isPast = ({ shared }: Entry) => maxSentAt(shared) < sentAt && reportedUntil(shared) < sentAt;
+  /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages. */
+  async dropBefore(horizons: Horizons): Promise<void> {
     for (;;) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
       const sealed = this.nextSealed();
-      const past = this.entries().filter(entry => entry.phase !== 'active' && isPast(entry));
+      const past: Entry[] = [];
+      for (const entry of this.entries())
+        if (entry.phase !== 'active' && (await this.#isPast(entry, horizons))) past.push(entry);
       // On a full disk no index is written before something is dropped.
       const ready = past.filter(entry => entry.phase === 'sealed' || entry.isStuck === true);
       await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
       if (ready.length === past.length) return;
       await sealed;
     }
+  }
+
+  async #isPast(entry: Entry, horizons: Horizons): Promise<boolean> {
+    const isPast = isPastAsWhole(entry.shared, horizons);
+    if (isPast !== undefined) return isPast;
+    const { counts, extents } = entry;
+    const told = extents ?? (counts === undefined ? await this.#holders.extents(entry.shared.id) : extentsOf(counts));
+    if (told === undefined) return false;
+    entry.extents = told;
+    return isPastForAll(told, horizons);
   }
 
   async #drop(segmentId: number): Promise<void> {

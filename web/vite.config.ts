@@ -37,6 +37,10 @@ export default defineConfig(({ command }) => {
       modulePreload: { polyfill: false },
       target: 'es2022',
     },
-    server: { proxy: { '/messenger': 'http://127.0.0.1:8080', '/auth': 'http://127.0.0.1:8080' } },
+    server: {
+      proxy: Object.fromEntries(
+        ['/messenger', '/auth', '/page', '/manage', '/emulator'].map(path => [path, 'http://127.0.0.1:8080']),
+      ),
+    },
   };
 });

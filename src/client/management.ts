@@ -26,6 +26,15 @@ export type Mirror = {
   readonly changed: number;
   readonly refused: number;
   readonly unsettled: number;
+  /** What came of asking both sides the same questions. */
+  readonly lastCheck?: {
+    readonly at: string;
+    readonly from: string;
+    readonly to: string;
+    readonly messages: number;
+    readonly questions: number;
+    readonly differences: number;
+  };
 };
 
 /** A page that the account sends over. */

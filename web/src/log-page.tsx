@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
 import { useBook } from './log/use-book.ts';
-import { type Asked, type Page, PageContext } from './page-context.ts';
+import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
 import { Banner } from './parts/banner.tsx';
 import { Drawer } from './parts/drawer.tsx';
 import { FilterBar } from './parts/filter-bar.tsx';
@@ -9,6 +9,7 @@ import { Header } from './parts/header.tsx';
 import { Help } from './parts/help.tsx';
 import { LogTable } from './parts/log-table.tsx';
 import { Overview } from './parts/overview.tsx';
+import { Sources } from './parts/sources/sources.tsx';
 import { TableBar } from './parts/table-bar.tsx';
 import { useColumns } from './parts/use-columns.ts';
 import { useSteadyClicks } from './parts/use-steady-clicks.ts';
@@ -53,6 +54,7 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
   const { book, feed } = useBook(signedOut);
   const [helping, setHelping] = useState(false);
   const columns = useColumns();
+  const { view } = usePage();
   useShortcuts(() => setHelping(true));
   useSteadyClicks();
   return (
@@ -62,13 +64,19 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
       </a>
       <Header onEnd={onEnd} onHelp={() => setHelping(true)} />
       <Banner lost={feed === 'lost'} />
-      <main>
-        <FilterBar feed={feed} />
-        <Overview />
-        <TableBar book={book} columns={columns} />
-        <LogTable book={book} columns={columns.shown} />
-      </main>
-      <Drawer />
+      {view.room === 'sources' ? (
+        <Sources />
+      ) : (
+        <>
+          <main>
+            <FilterBar feed={feed} />
+            <Overview />
+            <TableBar book={book} columns={columns} />
+            <LogTable book={book} columns={columns.shown} />
+          </main>
+          <Drawer />
+        </>
+      )}
       {helping && <Help onClose={() => setHelping(false)} />}
     </div>
   );

@@ -9,6 +9,7 @@ import './styles/filters.css';
 import './styles/overview.css';
 import './styles/table.css';
 import './styles/drawer.css';
+import './styles/rooms.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { applyTheme, keptTheme } from './parts/theme.ts';

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
 import type { Mirrors } from '../../mirror/mirrors.ts';
-import { type Mirror, MirrorError } from '../../mirror/rows.ts';
+import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
 import { ApiError } from '../errors.ts';
@@ -82,6 +82,10 @@ function unheardName(name: string): string {
     .padStart(5, '0')}`;
 }
 
+function shownCheck({ at, from, until, ...counts }: Check): ShownMirror['lastCheck'] {
+  return { at: formatDateTime(at), from: formatDateTime(from), to: formatDateTime(until), ...counts };
+}
+
 function shown({ mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures }: MirrorFigures): ShownMirror {
   const { skewMs: _, ...others } = figures;
   const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
@@ -95,6 +99,7 @@ function shown({ mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures
       newestSentAt: date(newestSentAt),
       unreadSince: date(unreadSince),
       answeredAt: date(answeredAt),
+      lastCheck: mirror.lastCheck && shownCheck(mirror.lastCheck),
     }),
     gaps: gaps.map(({ from, until, reason }) => ({ from: formatDateTime(from), to: formatDateTime(until), reason })),
   };

@@ -54,6 +54,19 @@ export const mirrorSchema = Type.Object(
     changed: Type.Integer(),
     refused: Type.Integer(),
     unsettled: Type.Integer({ description: 'Messages that left the other side before their status was final.' }),
+    lastCheck: Type.Optional(
+      Type.Object(
+        {
+          at: dateTime,
+          from: dateTime,
+          to: dateTime,
+          messages: Type.Integer({ description: 'That were compared.' }),
+          questions: Type.Integer({ description: 'That both sides were asked.' }),
+          differences: Type.Integer({ description: '0 is as it should be.' }),
+        },
+        object,
+      ),
+    ),
   },
   object,
 );

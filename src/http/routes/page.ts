@@ -27,7 +27,7 @@ export const pagePolicy = [
 
 const yearS = 31_536_000;
 
-type Deps = Pick<ServerDeps, 'page' | 'sending' | 'managedMirrors' | 'managedSenders'> & {
+type Deps = Pick<ServerDeps, 'page' | 'sending' | 'emulator' | 'managedMirrors' | 'managedSenders'> & {
   readonly passes: PagePasses;
 };
 
@@ -55,6 +55,7 @@ async function issue({ principal, request }: Call, deps: Deps): Promise<string> 
     sources: manages && deps.managedMirrors !== undefined,
     senders: manages && deps.managedSenders !== undefined,
     sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),
+    emulator: deps.emulator !== undefined && allows(principal, 'messenger:manage'),
   };
   return JSON.stringify({ pass, expiresIn: expiresInMs / 1000, account: principal.account.name, offers });
 }

@@ -4,7 +4,7 @@ import type { Summary } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
 import { countText, dayText, momentText, msOf, zonePlace } from '../view/format.ts';
 import { groupNames } from '../view/view.ts';
-import { type Bar, barsOf, dataOf, optionsOf } from './plot.ts';
+import { type Bar, barsOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
 import { useRemPx } from './use-screen.ts';
 
 /** Stacked bars of status groups; dragging over them picks a range. */
@@ -12,7 +12,8 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
   const { view } = usePage();
   const bars = useMemo(() => (summary === undefined ? undefined : barsOf(summary)), [summary]);
   const [hovered, setHovered] = useState<number>();
-  const box = usePlot(bars, view.utc, setHovered);
+  const missing = useMemo(() => (summary === undefined ? [] : missingOf(summary)), [summary]);
+  const box = usePlot(bars, missing, view.utc, setHovered);
   const bar = hovered === undefined ? undefined : bars?.[hovered];
   return (
     <div className={dimmed ? 'chart dimmed' : 'chart'}>
@@ -52,12 +53,19 @@ function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefine
   return `Messages over time, ${momentText(from, utc)} to ${momentText(summary.to, utc)}: ${totals.join(', ')}`;
 }
 
-function usePlot(bars: readonly Bar[] | undefined, utc: boolean, onHover: (index: number | undefined) => void) {
+function usePlot(
+  bars: readonly Bar[] | undefined,
+  missing: readonly Missing[],
+  utc: boolean,
+  onHover: (index: number | undefined) => void,
+) {
   const { change } = usePage();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const latest = useRef(bars);
   latest.current = bars;
+  const latestMissing = useRef(missing);
+  latestMissing.current = missing;
   const known = bars !== undefined;
   const theme = useThemeCount();
   const remPx = useRemPx();
@@ -67,7 +75,8 @@ function usePlot(bars: readonly Bar[] | undefined, utc: boolean, onHover: (index
     void theme;
     const onSelect = (since: number, until: number) =>
       change(view => ({ ...view, range: { sinceMs: Math.floor(since), untilMs: Math.ceil(until) } }));
-    const created = new uPlot(optionsOf(element, remPx, utc, { onHover, onSelect }), dataOf(latest.current), element);
+    const reactions = { missing: () => latestMissing.current, onHover, onSelect };
+    const created = new uPlot(optionsOf(element, remPx, utc, reactions), dataOf(latest.current), element);
     plot.current = created;
     const observer = new ResizeObserver(() =>
       created.setSize({ width: Math.max(element.clientWidth, 200), height: created.height }),

@@ -1,7 +1,9 @@
 import { useState } from 'react';
 import { usePage } from '../page-context.ts';
+import { type Room, rooms } from '../view/view.ts';
 import { SearchBox } from './search-box.tsx';
 import { applyTheme, keptTheme, type Theme, themes } from './theme.ts';
+import { useOffers } from './use-offers.ts';
 
 export function Header(props: { readonly onEnd: () => void; readonly onHelp: () => void }) {
   const { api } = usePage();
@@ -15,6 +17,7 @@ export function Header(props: { readonly onEnd: () => void; readonly onHelp: () 
       <h1>sentlog</h1>
       <SearchBox />
       <nav aria-label="Page">
+        <RoomButtons />
         <ThemeButton />
         <button type="button" onClick={props.onHelp} aria-label="Help" title="Help (?)">
           ?
@@ -25,6 +28,29 @@ export function Header(props: { readonly onEnd: () => void; readonly onHelp: () 
       </nav>
     </header>
   );
+}
+
+const roomLabels: Readonly<Record<Room, string>> = { sources: 'Sources' };
+
+/** Ways between the log and what stands beside it, as far as whoever has signed in has any. */
+function RoomButtons() {
+  const { view, change } = usePage();
+  const offers = useOffers();
+  const has: Readonly<Record<Room, boolean>> = {
+    sources: offers !== undefined && (offers.sources || offers.senders || offers.sending),
+  };
+  return rooms
+    .filter(room => has[room] || view.room === room)
+    .map(room => (
+      <button
+        key={room}
+        type="button"
+        aria-pressed={view.room === room}
+        onClick={() => change(one => ({ ...one, room: one.room === room ? undefined : room }))}
+      >
+        {roomLabels[room]}
+      </button>
+    ));
 }
 
 const themeSigns: Readonly<Record<Theme, string>> = { system: '◐', light: '☀', dark: '☾' };

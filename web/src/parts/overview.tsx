@@ -34,8 +34,8 @@ export function Overview() {
       {error !== null && <p className="note note-bad">{failureText(error)}</p>}
       {summary?.gaps?.map(gap => (
         <p className="note note-bad" key={gap.from}>
-          Messages from {momentText(gap.from, view.utc)} to {momentText(gap.to, view.utc)} may be missing here and in
-          the chart: {gap.reason}.
+          Messages from {momentText(gap.from, view.utc)} to {momentText(gap.to, view.utc)} may be missing here and,
+          where it is striped, in the chart: {gap.reason}.
         </p>
       ))}
       {summary?.complete === false && summary.gaps === undefined && (

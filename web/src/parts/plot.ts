@@ -44,7 +44,16 @@ function colourOf(element: HTMLElement, variable: string): string {
 
 const heightRem = 10.2;
 
+/** A stretch of time of which messages are missing. */
+export type Missing = { readonly fromMs: number; readonly untilMs: number };
+
+export function missingOf({ gaps = [] }: Summary): readonly Missing[] {
+  return gaps.map(gap => ({ fromMs: msOf(gap.from), untilMs: msOf(gap.to) }));
+}
+
 export type Reactions = {
+  /** Asked for each time that the chart is drawn. */
+  readonly missing: () => readonly Missing[];
   readonly onHover: (index: number | undefined) => void;
   readonly onSelect: (sinceMs: number, untilMs: number) => void;
 };
@@ -81,6 +90,7 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
     ],
     hooks: {
       drawAxes: [plot => shadeUnknown(plot, grid.stroke)],
+      draw: [plot => shadeMissing(plot, on.missing(), colourOf(element, '--bad'))],
       setCursor: [plot => on.onHover(barAt(plot))],
       setSelect: [
         plot => {
@@ -119,6 +129,33 @@ function shadeUnknown(plot: uPlot, colour: string): void {
   plot.ctx.fillStyle = colour;
   plot.ctx.fillRect(plot.bbox.left, plot.bbox.top, end - plot.bbox.left, plot.bbox.height);
   plot.ctx.restore();
+}
+
+/** What a gap takes in is striped: the bars in it are no whole ones. */
+function shadeMissing(plot: uPlot, missing: readonly Missing[], colour: string): void {
+  const { left, top, width, height } = plot.bbox;
+  const stripePx = 7 * devicePixelRatio;
+  for (const { fromMs, untilMs } of missing) {
+    const [from, until] = [fromMs, untilMs].map(ms => plot.valToPos(ms / 1000, 'x', true));
+    if (from === undefined || until === undefined || until <= left || from >= left + width) continue;
+    const start = Math.max(from, left);
+    // A gap that is shorter than a pixel is one all the same.
+    const end = Math.min(Math.max(until, start + 3 * devicePixelRatio), left + width);
+    plot.ctx.save();
+    plot.ctx.beginPath();
+    plot.ctx.rect(start, top, end - start, height);
+    plot.ctx.clip();
+    plot.ctx.strokeStyle = colour;
+    plot.ctx.globalAlpha = 0.55;
+    plot.ctx.lineWidth = 1.5 * devicePixelRatio;
+    plot.ctx.beginPath();
+    for (let x = start - height; x < end; x += stripePx) {
+      plot.ctx.moveTo(x, top + height);
+      plot.ctx.lineTo(x + height, top);
+    }
+    plot.ctx.stroke();
+    plot.ctx.restore();
+  }
 }
 
 const dayS = 86_400;

@@ -43,12 +43,18 @@ export const fields = Object.keys(fieldLabels) as readonly Field[];
 /** What is looked for; a list means one of. `error` is the page's own: the API has no filter of that name. */
 export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
 
+/** What the page shows beside the log. */
+export const rooms = ['sources'] as const;
+export type Room = (typeof rooms)[number];
+
 /** Everything that a link to the page carries. */
 export type View = {
   readonly conditions: Conditions;
   readonly range: Range;
   readonly utc: boolean;
   readonly live: boolean;
+  /** The log when absent. */
+  readonly room?: Room | undefined;
   /** The message that stands open in the drawer. */
   readonly open?: string | undefined;
 };
@@ -89,16 +95,18 @@ export function viewOf(search: string): View {
     if (values.length > 0) conditions[field] = isList(field) ? values : values.slice(0, 1);
   }
   const open = parameters.get('open');
+  const room = rooms.find(one => one === parameters.get('room'));
   return {
     conditions,
     range: rangeOf(parameters),
     utc: parameters.get('tz') === 'utc',
     live: parameters.get('live') !== 'off',
+    ...(room !== undefined && { room }),
     ...(open !== null && open !== '' && { open }),
   };
 }
 
-export function searchOf({ conditions, range, utc, live, open }: View): string {
+export function searchOf({ conditions, range, utc, live, room, open }: View): string {
   const parameters = new URLSearchParams();
   for (const field of fields) for (const value of conditions[field] ?? []) parameters.append(field, value);
   if ('last' in range) {
@@ -109,6 +117,7 @@ export function searchOf({ conditions, range, utc, live, open }: View): string {
   }
   if (utc) parameters.set('tz', 'utc');
   if (!live) parameters.set('live', 'off');
+  if (room !== undefined) parameters.set('room', room);
   if (open !== undefined) parameters.set('open', open);
   const text = parameters.toString();
   return text === '' ? '' : `?${text}`;

@@ -1,0 +1,139 @@
+import { useQuery } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { isRecord } from '../../../../src/client/errors.ts';
+import { readSenders, type Sender, UnexpectedAnswer } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { inert, momentText, priceText } from '../../view/format.ts';
+import { refusalOf, useAct } from './act.ts';
+import { Confirm } from './confirm.tsx';
+import { Field, given, givenNumber } from './field.tsx';
+
+export const sendersList = 'senders';
+const path = '/manage/1/senders';
+
+export function useSenders(enabled = true) {
+  const { api } = usePage();
+  return useQuery({
+    queryKey: [sendersList],
+    queryFn: async ({ signal }) => {
+      const found = readSenders(await api.client.call('GET', path, undefined, { signal }));
+      if (found === undefined) throw new UnexpectedAnswer('a list of senders');
+      return found;
+    },
+    enabled,
+    refetchInterval: 5000,
+  });
+}
+
+/** The Facebook pages that this account sends over. */
+export function Senders() {
+  const { data, error, isPending } = useSenders();
+  return (
+    <section className="sheet" aria-labelledby="senders" aria-busy={isPending}>
+      <h3 id="senders">Senders</h3>
+      <p className="quiet">The Facebook pages that this account sends over.</p>
+      {error !== null && <p role="alert">{refusalOf(error)}</p>}
+      {data?.length === 0 && <p>There is no sender yet: messages to be sent are refused.</p>}
+      <ul className="cards">
+        {data?.map(sender => (
+          <li key={sender.page}>
+            <SenderCard sender={sender} />
+          </li>
+        ))}
+      </ul>
+      <AddSender />
+    </section>
+  );
+}
+
+function SenderCard({ sender }: { readonly sender: Sender }) {
+  const { view } = usePage();
+  const { page, name, price, paused, changedAt } = sender;
+  const [removing, checking] = [useAct(sendersList), useAct(sendersList)];
+  const own = `${path}/${encodeURIComponent(page)}` as const;
+  const checked = isRecord(checking.data) ? (checking.data.failure ?? 'It can be used.') : undefined;
+  return (
+    <article className="card" aria-label={`Sender ${page}`}>
+      <header>
+        <h4>{inert(name ?? page)}</h4>
+        <span className={`state state-${paused === undefined ? 'following' : 'in-trouble'}`}>
+          {paused === undefined ? 'ready' : 'paused'}
+        </span>
+        <span className="quiet">
+          {name === undefined ? '' : `${inert(page)}, `}
+          {price === undefined ? '' : `${priceText(price)} a message, `}changed{' '}
+          {momentText(changedAt, view.utc).slice(0, 19)}
+        </span>
+      </header>
+      {paused !== undefined && <p className="note note-bad">{inert(paused, 500)}</p>}
+      <p className="actions">
+        <button
+          type="button"
+          disabled={checking.isPending}
+          onClick={() => checking.mutate({ method: 'POST', path: `${own}/check` })}
+        >
+          {checking.isPending ? 'Asking Meta …' : 'Check'}
+        </button>
+        <Confirm
+          label="Remove"
+          question="Messages that wait for it fail. Remove the sender?"
+          onConfirm={() => removing.mutate({ method: 'DELETE', path: own })}
+        />
+      </p>
+      <p role="status">{typeof checked === 'string' ? inert(checked, 500) : ''}</p>
+      <p role="alert">{refusals(removing.error, checking.error)}</p>
+    </article>
+  );
+}
+
+function refusals(...errors: readonly (Error | null)[]): string {
+  return errors.flatMap(error => (error === null ? [] : [refusalOf(error)])).join('; ');
+}
+
+function AddSender() {
+  const [open, setOpen] = useState(false);
+  const act = useAct(sendersList);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const pricePerMessage = givenNumber(form, 'price');
+    const currency = given(form, 'currency')?.toUpperCase();
+    const body = {
+      page: given(form, 'page'),
+      name: given(form, 'name'),
+      token: given(form, 'token'),
+      appSecret: given(form, 'appSecret'),
+      ...((pricePerMessage !== undefined || currency !== undefined) && { price: { pricePerMessage, currency } }),
+    };
+    act.mutate({ method: 'POST', path, body }, { onSuccess: () => setOpen(false) });
+  };
+  return (
+    <details className="adding" open={open} onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>Add a sender, or change one</summary>
+      <form onSubmit={submit}>
+        <Field label="Id of the page" name="page" required inputMode="numeric" pattern="[0-9]{1,64}" />
+        <Field label="Name" name="name" hint="To be shown." />
+        <Field
+          label="Page access token"
+          name="token"
+          type="password"
+          required
+          hint="With the permission pages_messaging."
+        />
+        <Field
+          label="Secret of the app"
+          name="appSecret"
+          type="password"
+          required
+          hint="Both are kept encrypted, and never shown again."
+        />
+        <Field label="Price of a message" name="price" type="number" min={0} step="any" hint="For the log." />
+        <Field label="Currency" name="currency" pattern="[A-Za-z]{3}" placeholder="EUR" />
+        <p role="alert">{act.error === null ? '' : refusalOf(act.error)}</p>
+        <button className="primary" type="submit" disabled={act.isPending}>
+          Add
+        </button>
+      </form>
+    </details>
+  );
+}

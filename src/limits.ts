@@ -72,6 +72,10 @@ export const limits = Object.freeze({
   /** What a summary may take; what is not counted by then is left out. */
   summaryBudgetMs: 500,
 
+  /** Keys and users that an account may have by its own making; revoked ones count. */
+  managedKeysMax: 1000,
+  managedUsersMax: 1000,
+
   /** How often the credential of an upload, an export or a stream is looked at again while it goes on. */
   credentialCheckMs: 500,
 

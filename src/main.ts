@@ -93,6 +93,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       corsOrigins: config.corsOrigins,
       metrics,
       mirrors: runner,
+      // Whoever is let in by any credential has no use for others.
+      ...(!isOpenToAll && { managedAccounts: accounts }),
       managedMirrors: {
         mirrors: storage.mirrors,
         figures: mirror =>

@@ -32,7 +32,8 @@ export function allows(principal: Principal, scope: Scope): boolean {
 export interface Authenticator {
   /**
    * From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. Passwords take long to prove, and
-   * those who ask for it take turns: `asker` tells them apart.
+   * those who ask for it take turns: `asker` tells them apart. Without it somebody who was let in is only looked at again,
+   * which is no use of a credential.
    */
   authenticate(authorization: string, asker?: string): Promise<Principal | undefined>;
   /**

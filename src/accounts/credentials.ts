@@ -5,6 +5,7 @@ import { PasswordVerifier } from './passwords.ts';
 import { RowCache } from './row-cache.ts';
 import type { CredentialRows, Grant, StoredKey, StoredSession, StoredToken, StoredUser } from './rows.ts';
 import { hashSecret, isToken, type KeyParts, matchesHash, newToken, parseClient, parseKey } from './secrets.ts';
+import { type Use, Uses } from './uses.ts';
 
 export type CredentialOptions = {
   readonly now: () => EpochMs;
@@ -18,6 +19,9 @@ const cachedTokensMax = 10_000;
 /** Characters of a user name or password that are worth looking at. */
 const credentialCharsMax = 1024;
 
+/** Who is calling, and what proved it. */
+type Proven = { readonly principal: Principal; readonly by: Use['of'] };
+
 /** Stands in for the hash of a key that is not there, so that both take the same steps. */
 const absentHash = new Uint8Array(32);
 
@@ -30,26 +34,37 @@ export class Credentials implements Authenticator {
   readonly #users: RowCache<StoredUser>;
   readonly #tokens: RowCache<StoredToken>;
   readonly #sessions: RowCache<StoredSession>;
+  readonly #uses: Uses;
 
   constructor(rows: CredentialRows, options: CredentialOptions) {
     this.#rows = rows;
     this.#options = options;
     this.#passwords = new PasswordVerifier(options.now);
+    this.#uses = new Uses(uses => rows.used(uses));
     this.#keys = new RowCache(cachedKeysMax, id => rows.key(id));
     this.#users = new RowCache(cachedUsersMax, name => rows.user(name));
     this.#tokens = new RowCache(cachedTokensMax, hash => rows.token(Buffer.from(hash, 'hex')));
     this.#sessions = new RowCache(cachedTokensMax, hash => rows.session(Buffer.from(hash, 'hex')));
   }
 
-  async authenticate(authorization: string, asker = ''): Promise<Principal | undefined> {
+  async authenticate(authorization: string, asker?: string): Promise<Principal | undefined> {
+    const proven = await this.#prove(authorization, asker ?? '');
+    if (proven !== undefined && asker !== undefined) this.#uses.count(proven.by, this.#options.now());
+    return proven?.principal;
+  }
+
+  async #prove(authorization: string, asker: string): Promise<Proven | undefined> {
     const claim = parseAuthorization(authorization);
     switch (claim?.kind) {
       case 'app': {
         const parts = parseKey(claim.key);
-        return parts && (await this.#proveKey(parts))?.principal;
+        const key = parts && (await this.#proveKey(parts));
+        return key && { principal: key.principal, by: { key: parts.id } };
       }
-      case 'basic':
-        return (await this.#proveUser(claim.username, claim.password, asker))?.principal;
+      case 'basic': {
+        const user = await this.#proveUser(claim.username, claim.password, asker);
+        return user && { principal: user.principal, by: { user: user.id } };
+      }
       case 'bearer':
         return this.#proveToken(claim.token);
       case 'ibsso':
@@ -102,8 +117,9 @@ export class Credentials implements Authenticator {
   }
 
   /** Finishes what was asked for. */
-  close(): Promise<void> {
-    return this.#rows.close();
+  async close(): Promise<void> {
+    await this.#uses.close();
+    await this.#rows.close();
   }
 
   async #proveKey(parts: KeyParts): Promise<StoredKey | undefined> {
@@ -140,22 +156,24 @@ export class Credentials implements Authenticator {
     return undefined;
   }
 
-  async #proveToken(token: string): Promise<Principal | undefined> {
+  async #proveToken(token: string): Promise<Proven | undefined> {
     if (!isToken(token)) return undefined;
     const found = await this.#tokens.get(hex(hashSecret(token)));
     if (found === undefined) return this.#proveGrant(userTokenHash(token));
     if (this.#options.now() >= found.expiresAt) return undefined;
     const key = await this.#keys.get(found.keyId);
-    return key !== undefined && this.#options.now() < endOf(key) ? key.principal : undefined;
+    if (key === undefined || this.#options.now() >= endOf(key)) return undefined;
+    return { principal: key.principal, by: { key: found.keyId } };
   }
 
-  async #proveSession(token: string): Promise<Principal | undefined> {
+  async #proveSession(token: string): Promise<Proven | undefined> {
     return isToken(token) ? this.#proveGrant(hashSecret(token)) : undefined;
   }
 
-  async #proveGrant(tokenHash: Uint8Array): Promise<Principal | undefined> {
+  async #proveGrant(tokenHash: Uint8Array): Promise<Proven | undefined> {
     const session = await this.#sessions.get(hex(tokenHash));
-    return session !== undefined && this.#options.now() < session.expiresAt ? session.principal : undefined;
+    if (session === undefined || this.#options.now() >= session.expiresAt) return undefined;
+    return { principal: session.principal, by: { user: session.userId } };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
 import { type Principal, type Scope, scopes } from './authenticator.ts';
+import type { Use } from './uses.ts';
 
 /** Something the operator can put right; `message` is one line that says what. */
 export class AccountsError extends Error {
@@ -17,6 +18,9 @@ export type Account = {
   readonly createdAt: EpochMs;
 };
 
+/** How often it has let somebody in, as of some seconds ago. */
+export type Used = { readonly uses: number; readonly lastUsedAt?: EpochMs };
+
 /** A key as it may be shown: its secret is not kept. */
 export type KeyInfo = {
   readonly id: string;
@@ -27,7 +31,7 @@ export type KeyInfo = {
   readonly createdAt: EpochMs;
   readonly expiresAt?: EpochMs;
   readonly revokedAt?: EpochMs;
-};
+} & Used;
 
 export type UserInfo = {
   readonly name: string;
@@ -35,7 +39,7 @@ export type UserInfo = {
   readonly account: string;
   readonly scopes: readonly Scope[];
   readonly createdAt: EpochMs;
-};
+} & Used;
 
 export type NewAccount = Account;
 
@@ -94,7 +98,7 @@ export type StoredKey = {
 };
 export type StoredUser = { readonly id: number; readonly principal: Principal; readonly password: string };
 export type StoredToken = { readonly keyId: string; readonly expiresAt: EpochMs };
-export type StoredSession = { readonly principal: Principal; readonly expiresAt: EpochMs };
+export type StoredSession = { readonly userId: number; readonly principal: Principal; readonly expiresAt: EpochMs };
 
 /** A session or an access token to be kept; only the hash of the token is. */
 export type Grant =
@@ -122,6 +126,8 @@ export interface CredentialRows {
   keep(grant: Grant, now: EpochMs): Promise<boolean>;
   /** `false` when there was no such session. */
   endSession(tokenHash: Uint8Array): Promise<boolean>;
+  /** Adds to what is kept of those that are still there. */
+  used(uses: readonly Use[]): Promise<void>;
   /** Finishes what was asked for. */
   close(): Promise<void>;
 }

@@ -97,6 +97,7 @@ export function addKeys(program: Command): void {
     ['ENTITY', row => row.entityId],
     ['CREATED', row => row.createdAt],
     ['EXPIRES', row => row.expiresAt],
+    ['LAST USED', row => row.lastUsedAt],
   ];
   const list = keys.command('list').description('Show the keys, without their secrets.');
   list.option('--account <name>', 'only of this account');
@@ -137,6 +138,7 @@ export function addUsers(program: Command): void {
     ['ACCOUNT', row => row.account],
     ['SCOPES', row => row.scopes.join(' ')],
     ['CREATED', row => row.createdAt],
+    ['LAST USED', row => row.lastUsedAt],
   ];
   const list = users.command('list').description('Show the users.');
   list.option('--account <name>', 'only of this account');
@@ -207,7 +209,8 @@ function shownAccount({ createdAt, ...account }: Account) {
   return { ...account, createdAt: date(createdAt) };
 }
 
-function shownKey({ id, account, scopes, binding, createdAt, expiresAt, revokedAt }: KeyInfo) {
+function shownKey(key: KeyInfo) {
+  const { id, account, scopes, binding, createdAt, expiresAt, revokedAt, uses, lastUsedAt } = key;
   const ended = expiresAt !== undefined && expiresAt <= Date.now() ? 'expired' : 'active';
   return {
     id,
@@ -218,9 +221,11 @@ function shownKey({ id, account, scopes, binding, createdAt, expiresAt, revokedA
     createdAt: date(createdAt),
     expiresAt: date(expiresAt),
     revokedAt: date(revokedAt),
+    uses,
+    lastUsedAt: date(lastUsedAt),
   };
 }
 
-function shownUser({ createdAt, ...user }: UserInfo) {
-  return { ...user, createdAt: date(createdAt) };
+function shownUser({ createdAt, lastUsedAt, ...user }: UserInfo) {
+  return { ...user, createdAt: date(createdAt), lastUsedAt: date(lastUsedAt) };
 }

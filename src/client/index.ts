@@ -1,6 +1,15 @@
 export { type Authorization, type CallOptions, type ClientOptions, SentlogClient } from './client.ts';
 export { ConnectionError, SentlogError, UnexpectedAnswer } from './errors.ts';
-export { type Mirror, readMirrors, readSenders, type Sender } from './management.ts';
+export {
+  type Account,
+  type Key,
+  type Mirror,
+  readAccount,
+  readMirrors,
+  readSenders,
+  type Sender,
+  type User,
+} from './management.ts';
 export type { RetryOptions } from './retry.ts';
 export type { StreamEvent } from './stream.ts';
 export type {

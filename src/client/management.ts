@@ -73,3 +73,50 @@ export function readSenders(answer: unknown): readonly Sender[] | undefined {
     ? answer.senders
     : undefined;
 }
+
+/** How often it has let somebody in, as of some seconds ago. */
+type Used = { readonly uses: number; readonly lastUsedAt?: string };
+
+/** A key as it may be shown. */
+export type Key = {
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly applicationId?: string;
+  readonly entityId?: string;
+  readonly createdAt: string;
+  readonly expiresAt?: string;
+  readonly revokedAt?: string;
+} & Used;
+
+export type User = { readonly name: string; readonly scopes: readonly string[]; readonly createdAt: string } & Used;
+
+export type Account = {
+  readonly name: string;
+  readonly createdAt: string;
+  readonly requestsPerMinute?: number;
+  readonly keys: readonly Key[];
+  readonly users: readonly User[];
+};
+
+function isUsed(value: Readonly<Record<string, unknown>>): boolean {
+  return typeof value.uses === 'number' && typeof value.createdAt === 'string' && Array.isArray(value.scopes);
+}
+
+function isKey(value: unknown): value is Key {
+  return isRecord(value) && typeof value.id === 'string' && isUsed(value);
+}
+
+function isUser(value: unknown): value is User {
+  return isRecord(value) && typeof value.name === 'string' && isUsed(value);
+}
+
+function isAccount(value: unknown): value is Account {
+  if (!isRecord(value) || typeof value.name !== 'string' || typeof value.createdAt !== 'string') return false;
+  const { keys, users } = value;
+  return Array.isArray(keys) && keys.every(isKey) && Array.isArray(users) && users.every(isUser);
+}
+
+/** An answer to `GET /manage/1/account`; `undefined` when it is none. */
+export function readAccount(answer: unknown): Account | undefined {
+  return isAccount(answer) ? answer : undefined;
+}

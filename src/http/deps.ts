@@ -7,6 +7,7 @@ import type { Gap } from '../mirror/place.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepted } from '../wire/send-answer.ts';
+import type { ManagedAccounts } from './management/access.ts';
 import type { ManagedMirrors } from './management/mirrors.ts';
 import type { ManagedSenders } from './management/senders.ts';
 import type { Metrics } from './metrics.ts';
@@ -127,6 +128,7 @@ export type ServerDeps = {
   readonly mirrors?: MirrorWatch;
   readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
   /** What accounts manage of their own; without it there are no such calls. */
+  readonly managedAccounts?: ManagedAccounts;
   readonly managedMirrors?: ManagedMirrors;
   readonly managedSenders?: ManagedSenders;
   readonly logger: FastifyBaseLogger;

@@ -18,6 +18,7 @@ import { EventLoop } from './event-loop.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { answerMalformed } from './malformed.ts';
+import { accessRoutes } from './management/access.ts';
 import { mirrorRoutes } from './management/mirrors.ts';
 import { senderRoutes } from './management/senders.ts';
 import { OtherMethods } from './methods.ts';
@@ -110,9 +111,10 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
 
 /** What accounts manage of their own. */
 function managementRoutes(deps: ServerDeps, closing: Closing): readonly Route[] {
-  const { managedMirrors, managedSenders, sending } = deps;
+  const { managedAccounts, managedMirrors, managedSenders, sending, clock } = deps;
   const those = { ...deps, closing };
   return [
+    ...(managedAccounts === undefined ? [] : accessRoutes(managedAccounts, clock, those)),
     ...(managedMirrors === undefined ? [] : mirrorRoutes(managedMirrors, those)),
     ...(managedSenders === undefined || sending === undefined ? [] : senderRoutes(managedSenders, sending, those)),
   ];

@@ -292,6 +292,12 @@ ALTER TABLE account ADD COLUMN retention_ms bigint;
 ALTER TABLE mirror ADD COLUMN last_check text;
 `;
 
+/** How often keys and users have let somebody in. A program of before counts nothing. */
+const uses = `
+ALTER TABLE api_key ADD COLUMN uses bigint NOT NULL DEFAULT 0, ADD COLUMN last_used_at bigint;
+ALTER TABLE account_user ADD COLUMN uses bigint NOT NULL DEFAULT 0, ADD COLUMN last_used_at bigint;
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -304,4 +310,5 @@ export const migrations: readonly Migration[] = [
   { number: 9, name: 'waiting reports', sql: waitingReports },
   { number: 10, name: 'own retention', sql: ownRetention },
   { number: 11, name: 'outbox', sql: outbox },
+  { number: 12, name: 'uses', sql: uses },
 ];

@@ -92,10 +92,43 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
         binding: { applicationId: 'app', entityId: 'entity' },
         createdAt: clock.now(),
         expiresAt: clock.now() + 1000,
+        uses: 0,
       },
     ]);
     expect(first.info.scopes).toEqual(['messenger:logs:read', 'messenger:logs:write']);
     expect(JSON.stringify(await accounts.keys())).not.toContain(first.key.split('_')[2]);
+  });
+
+  test('keys, tokens, users and sessions → counted for the key or the user; a look again is none', async () => {
+    const { accounts, credentials, restarted, clock } = await open();
+    await accounts.createAccount('shop');
+    const { key, info } = await accounts.createKey({ account: 'shop' });
+    const idle = (await accounts.createKey({ account: 'shop' })).info;
+    await accounts.createUser({ account: 'shop', name: 'ann', password: 'password1' });
+    const [, , secret = ''] = key.split('_');
+    const token = await credentials.issueToken(info.id, secret);
+    const session = await credentials.createSession('ann', 'password1');
+    const asker = '127.0.0.1';
+    expect(await credentials.authenticate(`App ${key}`, asker)).toBeDefined();
+    expect(await credentials.authenticate(`Bearer ${token?.accessToken}`, asker)).toBeDefined();
+    expect(await credentials.authenticate(basic('ann', 'password1'), asker)).toBeDefined();
+    clock.advance(1000);
+    expect(await credentials.authenticate(`IBSSO ${session?.token}`, asker)).toBeDefined();
+    expect(await credentials.authenticate(`App ${key}`)).toBeDefined();
+    expect(await credentials.authenticate('App nonsense', asker)).toBeUndefined();
+    await credentials.close();
+    const shown = async () => ({
+      keys: (await accounts.keys('shop')).map(({ id, uses, lastUsedAt }) => ({ id, uses, lastUsedAt })),
+      users: (await accounts.users('shop')).map(({ uses, lastUsedAt }) => ({ uses, lastUsedAt })),
+    });
+    const first = await shown();
+    expect(first.users).toEqual([{ uses: 2, lastUsedAt: clock.now() }]);
+    expect(first.keys).toContainEqual({ id: info.id, uses: 2, lastUsedAt: clock.now() - 1000 });
+    expect(first.keys).toContainEqual({ id: idle.id, uses: 0, lastUsedAt: undefined });
+    const later = restarted();
+    await later.authenticate(`App ${key}`, asker);
+    await later.close();
+    expect((await shown()).keys).toContainEqual({ id: info.id, uses: 3, lastUsedAt: clock.now() });
   });
 
   test('key → has the form that secret scanners look for', async () => {

@@ -77,6 +77,7 @@ test('a wrong secret of a key or user in use → as many looks at the rows as on
     session: () => found(undefined),
     keep: async () => true,
     endSession: async () => true,
+    used: async () => {},
     close: async () => {},
   };
   const credentials = new Credentials(rows, { now: Date.now, tokenTtlMs: 1000, sessionTtlMs: 1000 });

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
 import { useBook } from './log/use-book.ts';
 import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
+import { Access } from './parts/access/access.tsx';
 import { Banner } from './parts/banner.tsx';
 import { Drawer } from './parts/drawer.tsx';
 import { FilterBar } from './parts/filter-bar.tsx';
@@ -59,14 +60,16 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
   useSteadyClicks();
   return (
     <div className="rooms">
-      <a className="skip" href="#log">
-        Skip to the messages
-      </a>
+      {view.room === undefined && (
+        <a className="skip" href="#log">
+          Skip to the messages
+        </a>
+      )}
       <Header onEnd={onEnd} onHelp={() => setHelping(true)} />
       <Banner lost={feed === 'lost'} />
-      {view.room === 'sources' ? (
-        <Sources />
-      ) : (
+      {view.room === 'sources' && <Sources />}
+      {view.room === 'access' && <Access />}
+      {view.room === undefined && (
         <>
           <main>
             <FilterBar feed={feed} />

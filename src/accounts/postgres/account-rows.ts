@@ -16,7 +16,7 @@ import {
   type UserInfo,
   writeScopes,
 } from '../rows.ts';
-import { bindingOf, buffer, bytes } from './columns.ts';
+import { bindingOf, buffer, bytes, usedOf } from './columns.ts';
 
 /** Accounts in the database of the log, as the commands change them: also while servers run on it. */
 export class PostgresAccountRows implements AccountRows {
@@ -82,15 +82,16 @@ export class PostgresAccountRows implements AccountRows {
 
   async users(account?: string): Promise<readonly UserInfo[]> {
     const rows = await this.#connections.query(
-      `SELECT u.name, a.name, u.scopes, u.created_at FROM account_user u JOIN account a ON a.id = u.account_id
+      `SELECT u.name, a.name, u.scopes, u.created_at, u.uses, u.last_used_at FROM account_user u JOIN account a ON a.id = u.account_id
        WHERE $1::text IS NULL OR a.name = $1 ORDER BY u.id`,
       [account ?? null],
     );
-    return rows.map(([name, of, scopes, createdAt]) => ({
+    return rows.map(([name, of, scopes, createdAt, uses, lastUsed]) => ({
       name: text(name),
       account: text(of),
       scopes: readScopes(text(scopes)),
       createdAt: integer(createdAt),
+      ...usedOf(uses, lastUsed),
     }));
   }
 
@@ -196,7 +197,8 @@ async function addKey(session: Queries, account: AccountId, key: NewKey): Promis
 const accountColumns = 'a.id, a.name, a.requests_per_minute, a.created_at';
 const selectAccounts = `SELECT ${accountColumns} FROM account a`;
 const selectKeys = `
-  SELECT k.id, a.name, k.scopes, k.application_id, k.entity_id, k.created_at, k.expires_at, k.revoked_at
+  SELECT k.id, a.name, k.scopes, k.application_id, k.entity_id, k.created_at, k.expires_at, k.revoked_at, k.uses,
+    k.last_used_at
   FROM api_key k JOIN account a ON a.id = k.account_id`;
 
 function readAccount([id, name, limit, createdAt]: Row): Account {
@@ -209,7 +211,8 @@ function readAccount([id, name, limit, createdAt]: Row): Account {
   };
 }
 
-function readKey([id, account, scopes, application, entity, createdAt, expiry, revocation]: Row): KeyInfo {
+function readKey(row: Row): KeyInfo {
+  const [id, account, scopes, application, entity, createdAt, expiry, revocation, uses, lastUsed] = row;
   const expiresAt = optional(expiry, integer);
   const revokedAt = optional(revocation, integer);
   return {
@@ -220,5 +223,6 @@ function readKey([id, account, scopes, application, entity, createdAt, expiry, r
     createdAt: integer(createdAt),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(revokedAt !== undefined && { revokedAt }),
+    ...usedOf(uses, lastUsed),
   };
 }

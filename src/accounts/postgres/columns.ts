@@ -1,5 +1,6 @@
 import type { Binding } from '../../domain/message.ts';
-import { type Cell, optional, text } from '../../postgres/cells.ts';
+import { type Cell, integer, optional, text } from '../../postgres/cells.ts';
+import type { Used } from '../rows.ts';
 
 export function bytes(cell: Cell): Uint8Array {
   if (!(cell instanceof Uint8Array)) throw new TypeError(`${typeof cell} is no bytes`);
@@ -15,4 +16,9 @@ export function bindingOf(application: Cell, entity: Cell): Binding {
   const applicationId = optional(application, text);
   const entityId = optional(entity, text);
   return { ...(applicationId !== undefined && { applicationId }), ...(entityId !== undefined && { entityId }) };
+}
+
+export function usedOf(uses: Cell, last: Cell): Used {
+  const lastUsedAt = optional(last, integer);
+  return { uses: integer(uses), ...(lastUsedAt !== undefined && { lastUsedAt }) };
 }

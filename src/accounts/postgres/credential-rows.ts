@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../domain/message.ts';
+import { bigints, texts } from '../../postgres/arrays.ts';
 import { type Cell, integer, optional, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import type { Statement } from '../../postgres/session.ts';
@@ -13,6 +14,7 @@ import {
   type StoredToken,
   type StoredUser,
 } from '../rows.ts';
+import type { Use } from '../uses.ts';
 import { bindingOf, buffer, bytes } from './columns.ts';
 
 /** Accounts in the database of the log, as each server over it reads them. */
@@ -57,8 +59,9 @@ export class PostgresCredentialRows implements CredentialRows {
   async session(tokenHash: Uint8Array): Promise<StoredSession | undefined> {
     const [row] = await this.#connections.query(sessionQuery, [buffer(tokenHash)]);
     if (row === undefined) return undefined;
-    const [account, name, limit, scopes, expiresAt] = row;
-    return { principal: principalOf(account, name, limit, scopes), expiresAt: integer(expiresAt) };
+    const [account, name, limit, scopes, expiresAt, userId] = row;
+    const principal = principalOf(account, name, limit, scopes);
+    return { userId: integer(userId), principal, expiresAt: integer(expiresAt) };
   }
 
   async keep(grant: Grant): Promise<boolean> {
@@ -77,6 +80,21 @@ export class PostgresCredentialRows implements CredentialRows {
       buffer(tokenHash),
     ]);
     return ended.length > 0;
+  }
+
+  async used(uses: readonly Use[]): Promise<void> {
+    for (const [statement, ids] of [
+      [countKeys, (use: Use) => ('key' in use.of ? [use.of.key] : [])],
+      [countUsers, (use: Use) => ('user' in use.of ? [String(use.of.user)] : [])],
+    ] as const) {
+      const those = uses.flatMap(use => ids(use).map(id => ({ ...use, id })));
+      if (those.length === 0) continue;
+      await this.#connections.query(statement, [
+        texts(those.map(one => one.id)),
+        bigints(those.map(one => one.count)),
+        bigints(those.map(one => one.lastAt)),
+      ]);
+    }
   }
 
   /** Forgets the sessions and tokens that have expired; nobody is let in by them meanwhile either. */
@@ -118,10 +136,21 @@ const tokenQuery: Statement = {
 
 const sessionQuery: Statement = {
   name: 'account_session',
-  text: `SELECT a.id, a.name, a.requests_per_minute, u.scopes, s.expires_at
+  text: `SELECT a.id, a.name, a.requests_per_minute, u.scopes, s.expires_at, u.id
     FROM session s JOIN account_user u ON u.id = s.user_id JOIN account a ON a.id = u.account_id
     WHERE s.token_hash = $1`,
 };
+
+/** The rows are locked in one order: two servers that count the same keys must not wait for each other. */
+function countingIn(table: string, type: string): string {
+  return `WITH u AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (id, count, last_at)),
+      mine AS (SELECT o.id, u.count, u.last_at FROM ${table} o JOIN u ON o.id = u.id::${type}
+        ORDER BY o.id FOR NO KEY UPDATE OF o)
+    UPDATE ${table} o SET uses = o.uses + mine.count, last_used_at = greatest(o.last_used_at, mine.last_at)
+    FROM mine WHERE o.id = mine.id`;
+}
+const countKeys = countingIn('api_key', 'text');
+const countUsers = countingIn('account_user', 'bigint');
 
 /**
  * What is deleted is locked in one order and, where another process is at it, left to that one: two that delete at once

@@ -8,6 +8,7 @@ import {
   type NewKey,
   type NewUser,
   readScopes,
+  type Used,
   type UserInfo,
   writeScopes,
 } from '../rows.ts';
@@ -75,7 +76,7 @@ export class SqliteAccountRows implements AccountRows {
   async users(account?: string): Promise<readonly UserInfo[]> {
     return this.#db
       .prepare(
-        `SELECT user.name, account.name AS account, user.scopes, user.created_at
+        `SELECT user.name, account.name AS account, user.scopes, user.created_at, user.uses, user.last_used_at
          FROM user JOIN account ON account.id = user.account_id
          WHERE ?1 IS NULL OR account.name = ?1 ORDER BY user.id`,
       )
@@ -125,7 +126,7 @@ export class SqliteAccountRows implements AccountRows {
 
 const selectKeys = `
   SELECT api_key.id, account.name AS account, api_key.scopes, api_key.application_id, api_key.entity_id,
-         api_key.created_at, api_key.expires_at, api_key.revoked_at
+         api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.uses, api_key.last_used_at
   FROM api_key JOIN account ON account.id = api_key.account_id`;
 
 function unlessTaken<T>(insert: () => T): T | undefined {
@@ -158,6 +159,7 @@ function readKey(row: Row): KeyInfo {
     createdAt: integer(row, 'created_at'),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(revokedAt !== undefined && { revokedAt }),
+    ...readUsed(row),
   };
 }
 
@@ -167,7 +169,13 @@ function readUser(row: Row): UserInfo {
     account: text(row, 'account'),
     scopes: readScopes(text(row, 'scopes')),
     createdAt: integer(row, 'created_at'),
+    ...readUsed(row),
   };
+}
+
+function readUsed(row: Row): Used {
+  const lastUsedAt = optionalInteger(row, 'last_used_at');
+  return { uses: integer(row, 'uses'), ...(lastUsedAt !== undefined && { lastUsedAt }) };
 }
 
 export function readBinding(row: Row): Binding {

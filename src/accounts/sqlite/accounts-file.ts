@@ -59,6 +59,12 @@ const schemaSteps: readonly string[] = [
     value BLOB NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE api_key ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE api_key ADD COLUMN last_used_at INTEGER;
+  ALTER TABLE user ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE user ADD COLUMN last_used_at INTEGER;
+  `,
 ];
 
 /** How long a writer waits for another process (a command beside a running server) to finish. */

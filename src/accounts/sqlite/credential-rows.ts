@@ -11,6 +11,7 @@ import {
   type StoredToken,
   type StoredUser,
 } from '../rows.ts';
+import type { Use } from '../uses.ts';
 import { readBinding } from './account-rows.ts';
 import { openForReading } from './accounts-file.ts';
 import { GrantWriter } from './grant-writer.ts';
@@ -42,6 +43,10 @@ export class SqliteCredentialRows implements CredentialRows {
 
   endSession(tokenHash: Uint8Array): Promise<boolean> {
     return this.#grants.endSession(tokenHash);
+  }
+
+  used(uses: readonly Use[]): Promise<void> {
+    return this.#grants.use(uses);
   }
 
   async close(): Promise<void> {
@@ -81,7 +86,7 @@ const userQuery = `
 const tokenQuery = 'SELECT key_id, expires_at FROM access_token WHERE token_hash = ?';
 
 const sessionQuery = `
-  SELECT session.expires_at, user.scopes, ${accountColumns}
+  SELECT session.expires_at, user.id AS user_id, user.scopes, ${accountColumns}
   FROM session JOIN user ON user.id = session.user_id JOIN account ON account.id = user.account_id
   WHERE session.token_hash = ?`;
 
@@ -105,7 +110,11 @@ function readToken(row: Row): StoredToken {
 }
 
 function readSession(row: Row): StoredSession {
-  return { principal: readPrincipal(row, {}), expiresAt: integer(row, 'expires_at') };
+  return {
+    userId: integer(row, 'user_id'),
+    principal: readPrincipal(row, {}),
+    expiresAt: integer(row, 'expires_at'),
+  };
 }
 
 function readPrincipal(row: Row, binding: Principal['binding']): Principal {

@@ -1,11 +1,12 @@
 /**
- * Writes sessions and access tokens to the accounts file on its own thread, because each write waits for the disk and,
+ * Writes sessions, access tokens and how often who was let in to the accounts file on its own thread, because each write waits for the disk and,
  * beside another process, for the file's lock.
  */
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
 import { type Grant, grantsPerOwnerMax } from '../rows.ts';
+import type { Use } from '../uses.ts';
 import { openAccountsFile, transact } from './accounts-file.ts';
 import type { GrantReply, GrantRequest } from './grants.ts';
 
@@ -33,7 +34,13 @@ const statements = {
     ),
   },
 };
+const countKey = db.prepare(countingIn('api_key'));
+const countUser = db.prepare(countingIn('user'));
 const endSession = db.prepare('DELETE FROM session WHERE token_hash = ?');
+
+function countingIn(table: 'api_key' | 'user'): string {
+  return `UPDATE ${table} SET uses = uses + ?1, last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?3`;
+}
 
 /** `false` when the owner is gone by now. */
 function add(grant: Grant, now: EpochMs): boolean {
@@ -47,13 +54,29 @@ function add(grant: Grant, now: EpochMs): boolean {
   });
 }
 
+function count(uses: readonly Use[]): boolean {
+  return transact(db, () => {
+    for (const use of uses)
+      if ('key' in use.of) countKey.run(use.count, use.lastAt, use.of.key);
+      else countUser.run(use.count, use.lastAt, use.of.user);
+    return true;
+  });
+}
+
+function changedBy(request: GrantRequest): boolean {
+  switch (request.action) {
+    case 'add':
+      return add(request.grant, request.now);
+    case 'end-session':
+      return Number(endSession.run(request.tokenHash).changes) > 0;
+    case 'use':
+      return count(request.uses);
+  }
+}
+
 function perform(request: GrantRequest): GrantReply {
   try {
-    const changed =
-      request.action === 'add'
-        ? add(request.grant, request.now)
-        : Number(endSession.run(request.tokenHash).changes) > 0;
-    return { id: request.id, changed };
+    return { id: request.id, changed: changedBy(request) };
   } catch (error) {
     return { id: request.id, failure: error instanceof Error ? error.message : String(error) };
   }

@@ -3,6 +3,7 @@ import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { Turns } from '../../turns.ts';
 import type { Grant } from '../rows.ts';
+import type { Use } from '../uses.ts';
 import type { GrantReply, GrantRequest } from './grants.ts';
 
 const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' : './grant-thread.js', import.meta.url);
@@ -41,6 +42,10 @@ export class GrantWriter {
   /** `false` when there was no such session. */
   endSession(tokenHash: Uint8Array): Promise<boolean> {
     return this.#inTurn('ends', id => ({ id, action: 'end-session', tokenHash }));
+  }
+
+  async use(uses: readonly Use[]): Promise<void> {
+    await this.#inTurn('uses', id => ({ id, action: 'use', uses }));
   }
 
   /** Finishes what was asked for. */

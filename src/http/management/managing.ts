@@ -20,6 +20,7 @@ const bodyBytesMax = 16 * 1024;
 /** A call of somebody who may change what the account has. */
 export type Managing = {
   readonly account: AccountId;
+  readonly accountName: string;
   /** The body, when it fits the schema; an `ApiError` 400 with every violation otherwise. */
   readonly body: <S extends TSchema>(schema: S) => Promise<Static<S>>;
   /** The part of the path that stands for `:name`. */
@@ -45,6 +46,7 @@ export function managed(
     try {
       const told = await work({
         account: principal.account.id,
+        accountName: principal.account.name,
         body: async schema => {
           mediaType(request.headers['content-type'], ['application/json']);
           return fitting(schema, parsed(await bytes()));

@@ -1,11 +1,16 @@
 import type { TSchema } from 'typebox';
 import type { ErrorCode } from '../errors.ts';
 import {
+  accountSchema,
   checkedSenderSchema,
+  madeKeySchema,
+  madeUserSchema,
   mirrorSchema,
   mirrorsSchema,
+  newKeySchema,
   newMirrorSchema,
   newSenderSchema,
+  newUserSchema,
   resumedMirrorSchema,
   senderSchema,
   sendersSchema,
@@ -32,8 +37,55 @@ const named = (name: string) => ({ name, in: 'path', required: true, schema: { t
 
 /** The operations under `/manage/1`. */
 export function managementPaths(writing: Writing): object {
-  const operation = (parameters: readonly object[], it: Operation) => operationOf(writing, parameters, it);
-  const [name, page] = [[named('name')], [named('page')]];
+  const operation: Write = (parameters, it) => operationOf(writing, parameters, it);
+  return { ...accessPaths(operation), ...mirrorPaths(operation), ...senderPaths(operation) };
+}
+
+type Write = (parameters: readonly object[], it: Operation) => object;
+
+function accessPaths(operation: Write): object {
+  return {
+    '/manage/1/account': {
+      get: operation([], {
+        operationId: 'getAccount',
+        summary: 'The account with its keys and users, and when they were last used',
+        answered: accountSchema,
+      }),
+    },
+    '/manage/1/keys': {
+      post: operation([], {
+        operationId: 'createKey',
+        summary: 'Makes a key of the account; it is shown only now',
+        description:
+          'Without scopes it may do everything. Bound to an application or entity it sees and writes no other.',
+        body: newKeySchema,
+        answered: madeKeySchema,
+      }),
+    },
+    '/manage/1/keys/{id}': {
+      delete: operation([named('id')], { operationId: 'revokeKey', summary: 'Refuses a key from now on' }),
+    },
+    '/manage/1/users': {
+      post: operation([], {
+        operationId: 'createUser',
+        summary: 'Makes a user of the account',
+        description:
+          'The name of the account, after an @, is put behind the name. A password is made up when none is given.',
+        body: newUserSchema,
+        answered: madeUserSchema,
+      }),
+    },
+    '/manage/1/users/{name}': {
+      delete: operation([named('name')], {
+        operationId: 'removeUser',
+        summary: 'Removes a user and ends their sessions',
+      }),
+    },
+  };
+}
+
+function mirrorPaths(operation: Write): object {
+  const name = [named('name')];
   return {
     '/manage/1/mirrors': {
       get: operation([], { operationId: 'getMirrors', summary: 'The mirrors of the account', answered: mirrorsSchema }),
@@ -60,6 +112,12 @@ export function managementPaths(writing: Writing): object {
         answered: mirrorSchema,
       }),
     },
+  };
+}
+
+function senderPaths(operation: Write): object {
+  const page = [named('page')];
+  return {
     '/manage/1/senders': {
       get: operation([], {
         operationId: 'getSenders',

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { scopes } from '../../accounts/authenticator.ts';
 import { dateTimeRule } from '../../wire/date-time.ts';
 
 // Each description of what is asked for says what the value must be: a violation reads it after "must be".
@@ -106,6 +107,79 @@ export const checkedSenderSchema = Type.Object(
   { page: Type.String(), failure: Type.Optional(Type.String({ description: 'Absent when it can be used.' })) },
   object,
 );
+
+const scopesSchema = Type.Array(Type.Enum([...scopes], { description: `one of ${scopes.join(', ')}` }), {
+  minItems: 1,
+  maxItems: scopes.length,
+  description: 'a list of scopes',
+});
+
+export const newKeySchema = Type.Object(
+  {
+    scopes: Type.Optional(scopesSchema),
+    applicationId: Type.Optional(line(255)),
+    entityId: Type.Optional(line(255)),
+    expiresInDays: Type.Optional(whole(1, 3650)),
+  },
+  object,
+);
+const used = { uses: Type.Integer({ description: 'As of some seconds ago.' }), lastUsedAt: Type.Optional(dateTime) };
+const keyFields = {
+  id: Type.String(),
+  scopes: scopesSchema,
+  applicationId: Type.Optional(Type.String()),
+  entityId: Type.Optional(Type.String()),
+  createdAt: dateTime,
+  expiresAt: Type.Optional(dateTime),
+  revokedAt: Type.Optional(dateTime),
+  ...used,
+};
+export const keySchema = Type.Object(keyFields, object);
+export const madeKeySchema = Type.Object(
+  { key: Type.String({ description: 'The whole key, which is shown only now.' }), ...keyFields },
+  object,
+);
+
+export const newUserSchema = Type.Object(
+  {
+    name: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff:@]*$',
+      description: 'a text of 1 to 100 characters without @, : and control characters',
+    }),
+    password: Type.Optional(
+      Type.String({ minLength: 8, maxLength: 1024, description: 'a text of 8 to 1024 characters' }),
+    ),
+    scopes: Type.Optional(scopesSchema),
+  },
+  object,
+);
+const userFields = { name: Type.String(), scopes: scopesSchema, createdAt: dateTime, ...used };
+export const userSchema = Type.Object(userFields, object);
+export const madeUserSchema = Type.Object(
+  {
+    password: Type.Optional(Type.String({ description: 'When it was made up, which is shown only now.' })),
+    ...userFields,
+  },
+  object,
+);
+
+export const accountSchema = Type.Object(
+  {
+    name: Type.String(),
+    createdAt: dateTime,
+    requestsPerMinute: Type.Optional(
+      Type.Integer({ description: 'To the log; the setting of the server when absent.' }),
+    ),
+    keys: Type.Array(keySchema),
+    users: Type.Array(userSchema),
+  },
+  object,
+);
+
+export type ShownKey = Static<typeof keySchema>;
+export type ShownUser = Static<typeof userSchema>;
 
 export type NewMirror = Static<typeof newMirrorSchema>;
 export type ShownMirror = Static<typeof mirrorSchema>;

@@ -27,7 +27,10 @@ export const pagePolicy = [
 
 const yearS = 31_536_000;
 
-type Deps = Pick<ServerDeps, 'page' | 'sending' | 'emulator' | 'managedMirrors' | 'managedSenders'> & {
+type Deps = Pick<
+  ServerDeps,
+  'page' | 'sending' | 'emulator' | 'managedAccounts' | 'managedMirrors' | 'managedSenders'
+> & {
   readonly passes: PagePasses;
 };
 
@@ -52,6 +55,7 @@ async function issue({ principal, request }: Call, deps: Deps): Promise<string> 
   const { pass, expiresInMs } = deps.passes.issue(request.headers.authorization ?? '');
   const manages = allows(principal, 'messenger:manage') && Object.keys(principal.binding).length === 0;
   const offers = {
+    access: manages && deps.managedAccounts !== undefined,
     sources: manages && deps.managedMirrors !== undefined,
     senders: manages && deps.managedSenders !== undefined,
     sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),

@@ -1,5 +1,6 @@
 /** What the server has for whoever has signed in. */
 export type Offers = {
+  readonly access: boolean;
   readonly sources: boolean;
   readonly senders: boolean;
   readonly sending: boolean;

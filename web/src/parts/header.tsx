@@ -30,7 +30,7 @@ export function Header(props: { readonly onEnd: () => void; readonly onHelp: () 
   );
 }
 
-const roomLabels: Readonly<Record<Room, string>> = { sources: 'Sources' };
+const roomLabels: Readonly<Record<Room, string>> = { sources: 'Sources', access: 'Access' };
 
 /** Ways between the log and what stands beside it, as far as whoever has signed in has any. */
 function RoomButtons() {
@@ -38,6 +38,7 @@ function RoomButtons() {
   const offers = useOffers();
   const has: Readonly<Record<Room, boolean>> = {
     sources: offers !== undefined && (offers.sources || offers.senders || offers.sending),
+    access: offers?.access === true,
   };
   return rooms
     .filter(room => has[room] || view.room === room)

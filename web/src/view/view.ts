@@ -44,7 +44,7 @@ export const fields = Object.keys(fieldLabels) as readonly Field[];
 export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
 
 /** What the page shows beside the log. */
-export const rooms = ['sources'] as const;
+export const rooms = ['sources', 'access'] as const;
 export type Room = (typeof rooms)[number];
 
 /** Everything that a link to the page carries. */

@@ -3,9 +3,9 @@ import { type FormEvent, useId, useState } from 'react';
 import { isRecord } from '../../../../src/client/errors.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
-import { refusalOf, useAct } from './act.ts';
+import { refusalOf, useAct } from '../act.ts';
+import { Field, given } from '../field.tsx';
 import { type ContentField, type ContentForm, contentForms } from './contents.ts';
-import { Field, given } from './field.tsx';
 import { useSenders } from './senders.tsx';
 
 const path = '/messenger/1/messages';
@@ -32,8 +32,6 @@ export function TestMessage({ emulated }: { readonly emulated: boolean }) {
   const [kind, setKind] = useState(contentForms[0]);
   const act = useAct('none');
   const id = useId();
-  const { data: senders } = useSenders(!emulated);
-  const destinations = useDestinations(emulated);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (kind === undefined) return;
@@ -48,31 +46,7 @@ export function TestMessage({ emulated }: { readonly emulated: boolean }) {
         </p>
       )}
       <form className="test-message" onSubmit={submit}>
-        <Field
-          label="Sender"
-          name="sender"
-          required
-          list={`${id}senders`}
-          defaultValue={emulated ? 'my-page' : (senders?.[0]?.page ?? '')}
-        />
-        <datalist id={`${id}senders`}>
-          {senders?.map(({ page, name }) => (
-            <option key={page} value={page} label={name ?? page} />
-          ))}
-        </datalist>
-        <Field
-          label="Destination"
-          name="to"
-          required
-          list={`${id}to`}
-          defaultValue={emulated ? 'seen' : ''}
-          hint={emulated ? undefined : 'The page-scoped id of a person.'}
-        />
-        <datalist id={`${id}to`}>
-          {destinations.map(({ name, outcome }) => (
-            <option key={name} value={name} label={outcome} />
-          ))}
-        </datalist>
+        <Who emulated={emulated} />
         <label className="field">
           <span>Content</span>
           <select
@@ -104,6 +78,42 @@ export function TestMessage({ emulated }: { readonly emulated: boolean }) {
       <p role="alert">{act.error === null ? '' : refusalOf(act.error)}</p>
       <div role="status">{act.isSuccess && <Sent answer={act.data} />}</div>
     </section>
+  );
+}
+
+/** Who sends to whom. */
+function Who({ emulated }: { readonly emulated: boolean }) {
+  const id = useId();
+  const { data: senders } = useSenders(!emulated);
+  const destinations = useDestinations(emulated);
+  return (
+    <>
+      <Field
+        label="Sender"
+        name="sender"
+        required
+        list={`${id}senders`}
+        defaultValue={emulated ? 'my-page' : (senders?.[0]?.page ?? '')}
+      />
+      <datalist id={`${id}senders`}>
+        {senders?.map(({ page, name }) => (
+          <option key={page} value={page} label={name ?? page} />
+        ))}
+      </datalist>
+      <Field
+        label="Destination"
+        name="to"
+        required
+        list={`${id}to`}
+        defaultValue={emulated ? 'seen' : ''}
+        hint={emulated ? undefined : 'The page-scoped id of a person.'}
+      />
+      <datalist id={`${id}to`}>
+        {destinations.map(({ name, outcome }) => (
+          <option key={name} value={name} label={outcome} />
+        ))}
+      </datalist>
+    </>
   );
 }
 

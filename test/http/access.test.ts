@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Accounts } from '../../src/accounts/accounts.ts';
+import { Credentials } from '../../src/accounts/credentials.ts';
+import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
+import { SqliteCredentialRows } from '../../src/accounts/sqlite/credential-rows.ts';
+import { basic, errorAnswer, startOfTest, TestServer } from '../support/http-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+let server: TestServer;
+let accounts: Accounts;
+let credentials: Credentials;
+/** May manage `one`, and `two`. */
+let one: string;
+let two: string;
+
+beforeEach(async () => {
+  const path = `${temporaryFolder()}/accounts.db`;
+  const now = () => startOfTest;
+  accounts = new Accounts(new SqliteAccountRows(path), now);
+  credentials = new Credentials(new SqliteCredentialRows(path), { now, tokenTtlMs: 1000, sessionTtlMs: 1000 });
+  for (const name of ['one', 'two']) await accounts.createAccount(name);
+  one = `App ${(await accounts.createKey({ account: 'one' })).key}`;
+  two = `App ${(await accounts.createKey({ account: 'two' })).key}`;
+  server = new TestServer({ managedAccounts: accounts, authenticator: credentials });
+});
+
+afterEach(async () => {
+  await server.app.close();
+  await credentials.close();
+  await accounts.close();
+});
+
+async function asked(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, authorization = one) {
+  const payload = body === undefined ? {} : { payload: JSON.stringify(body) };
+  const headers = { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) };
+  return server.call(`/manage/1/${path}`, { method, headers, ...payload });
+}
+const statusOf = async (authorization: string) =>
+  (await server.call('/messenger/1/logs', { headers: { authorization } })).statusCode;
+
+describe('keys', () => {
+  test('made, used, revoked → shown each time, its secret only once', async () => {
+    const request = { scopes: ['messenger:logs:read'], applicationId: 'shop', expiresInDays: 1 };
+    const { key, ...made } = (await asked('POST', 'keys', request)).json();
+    expect(made).toEqual({
+      id: key.split('_')[1],
+      scopes: ['messenger:logs:read'],
+      applicationId: 'shop',
+      createdAt: '2023-02-02T12:00:00.000+0000',
+      expiresAt: '2023-02-03T12:00:00.000+0000',
+      uses: 0,
+    });
+    expect(await statusOf(`App ${key}`)).toBe(200);
+    const listed = await asked('GET', 'account');
+    expect(listed.json()).toMatchObject({ name: 'one', keys: [{ scopes: ['messenger:manage'] }, made], users: [] });
+    expect(listed.body).not.toContain(key.split('_')[2]);
+    expect((await asked('DELETE', `keys/${made.id}`)).statusCode).toBe(204);
+    await expect.poll(() => statusOf(`App ${key}`)).toBe(401);
+    const [, revoked] = (await asked('GET', 'account')).json().keys;
+    expect(revoked.revokedAt).toBe('2023-02-02T12:00:00.000+0000');
+  });
+
+  test('those of another account → not there', async () => {
+    const { id } = (await asked('POST', 'keys', {}, two)).json();
+    expect((await asked('DELETE', `keys/${id}`)).statusCode).toBe(404);
+    expect((await asked('GET', 'account')).json().keys).toHaveLength(1);
+  });
+
+  test('a key that is bound → makes none that is not', async () => {
+    const { key } = (await asked('POST', 'keys', { entityId: 'ent' })).json();
+    expect((await asked('POST', 'keys', {}, `App ${key}`)).statusCode).toBe(403);
+    expect((await asked('GET', 'account', undefined, `App ${key}`)).statusCode).toBe(403);
+  });
+
+  test('what does not fit → 400 with every violation', async () => {
+    const flawed = { scopes: ['root'], expiresInDays: 0, applicationId: '\u0000', more: 1 };
+    expect(errorAnswer(await asked('POST', 'keys', flawed)).properties.sort()).toEqual([
+      'applicationId',
+      'expiresInDays',
+      'more',
+      'scopes[0]',
+    ]);
+  });
+});
+
+describe('users', () => {
+  test('made, signed in, removed → the password is given once, and of no use in the end', async () => {
+    const { password, ...made } = (await asked('POST', 'users', { name: 'ada' })).json();
+    expect(made).toMatchObject({ name: 'ada@one', scopes: ['messenger:manage'], uses: 0 });
+    const authorization = basic('ada@one', password);
+    expect(await statusOf(authorization)).toBe(200);
+    expect((await asked('GET', 'account')).body).not.toContain(password);
+    expect((await asked('DELETE', 'users/ada@one')).statusCode).toBe(204);
+    await expect.poll(() => statusOf(authorization)).toBe(401);
+  });
+
+  test('a name that another account has given → free all the same, and the other user is not there', async () => {
+    const user = { name: 'ada', password: 'a password of hers' };
+    for (const authorization of [one, two]) {
+      const answer = await asked('POST', 'users', user, authorization);
+      expect(answer.statusCode).toBe(200);
+      expect(answer.json()).not.toHaveProperty('password');
+    }
+    expect((await asked('DELETE', 'users/ada@two')).statusCode).toBe(404);
+    expect(errorAnswer(await asked('POST', 'users', user)).properties).toEqual(['account']);
+    expect(errorAnswer(await asked('POST', 'users', { ...user, name: 'a@b' })).properties).toEqual(['name']);
+  });
+});

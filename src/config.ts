@@ -236,6 +236,7 @@ export function loadConfig(sources: Sources): Config {
     graphUrl: read(s.graphUrl, sources),
     graphVersion: read(s.graphVersion, sources),
     webhookVerifyToken: read(s.webhookVerifyToken, sources),
+    pushNetworks: read(s.pushNetworks, sources),
     retentionMs: read(s.retentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),

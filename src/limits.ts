@@ -141,6 +141,15 @@ export const limits = Object.freeze({
   /** Meta's own bounds for a page, a second. */
   textsPerSecond: 300,
   mediaPerSecond: 10,
+  /** How long a report waits to be fetched or pushed (the vendor's). */
+  reportsMs: 48 * 3_600_000,
+  /** Reports of one push. */
+  pushReportsMax: 100,
+  /** How often a report is pushed again (the vendor's), and how many pushes go on at the same time; what each may take: its answer in time, and in bytes. */
+  pushRetriesMax: 20,
+  pushesMax: 32,
+  pushMsMax: 10_000,
+  pushAnswerBytesMax: 64 * 1024,
   /** Messages that one call ends, makes due or forgets. */
   outboxStepMax: 1000,
 

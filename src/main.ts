@@ -77,7 +77,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       authenticator,
       ...(requestCounter !== undefined && { requestCounter }),
       clock: sending?.clock ?? Date.now,
-      ...(sending !== undefined && { sending: sending.sender }),
+      ...(sending !== undefined && { sending: sending.sender, reports: sending.sender.reports }),
       ...(sending?.webhooks !== undefined && { metaWebhooks: sending.webhooks }),
       ...(sending?.emulator !== undefined && { emulator: sending.emulator }),
       retentionMs: config.retentionMs,

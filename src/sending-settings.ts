@@ -1,4 +1,4 @@
-import { BadValue, choice, type Kind, optional, serverUrl, setting } from './setting-kinds.ts';
+import { BadValue, choice, type Kind, networks, optional, serverUrl, setting } from './setting-kinds.ts';
 
 const graphVersion: Kind<string> = {
   parse: text => {
@@ -32,6 +32,12 @@ export const sendingSettings = Object.freeze({
     ),
     secret: true,
   },
+  pushNetworks: setting(
+    'SENTLOG_PUSH_NETWORKS',
+    networks,
+    '',
+    'Networks that reports may be pushed to although they are not public, such as `10.0.0.0/8`, separated by commas; none when empty',
+  ),
 });
 
 type Told = { readonly carrier: string; readonly secrets: readonly string[] };

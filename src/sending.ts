@@ -6,12 +6,16 @@ import type { MetaWebhooks } from './http/deps.ts';
 import type { ManagedSenders } from './http/management/senders.ts';
 import { Emulator } from './sender/emulator.ts';
 import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
+import type { AccountPlaces } from './sender/pusher.ts';
+import { ReportCaller } from './sender/report-caller.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
 import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
+import type { ReportPlaces } from './senders/report-places.ts';
 import type { SenderPage } from './senders/rows.ts';
 import type { Senders } from './senders/senders.ts';
 import { defaultTerms } from './simulator/terms.ts';
 import type { Storage } from './storage.ts';
+import { present } from './wire/present.ts';
 
 type Note = (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
 
@@ -31,7 +35,15 @@ export async function openSending(config: Config, storage: Storage, note: Note):
   if (config.carrier === 'none') return undefined;
   await using parts = new AsyncDisposableStack();
   const outbox = parts.adopt(await storage.openOutbox(), one => one.close());
-  const common = { outbox, store: storage.store, retentionMs: config.retentionMs, note };
+  const caller = parts.adopt(new ReportCaller(config.pushNetworks), one => one.close());
+  const common = {
+    outbox,
+    store: storage.store,
+    retentionMs: config.retentionMs,
+    places: accountPlaces(storage.reportPlaces),
+    call: caller.call,
+    note,
+  };
   const sending =
     config.carrier === 'graph' ? overGraph(config, storage.senders, common, parts) : overSimulator(common, parts);
   await sending.sender.start();
@@ -39,7 +51,22 @@ export async function openSending(config: Config, storage: Storage, note: Note):
   return { ...sending, close: () => opened.disposeAsync() };
 }
 
-type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'note'>;
+type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'places' | 'call' | 'note'>;
+
+function accountPlaces(places: ReportPlaces): AccountPlaces {
+  return {
+    subscribed: async () =>
+      (await places.known()).map(({ account, deliveryUrl, seenUrl }) => ({
+        account,
+        delivery: deliveryUrl !== undefined,
+        seen: seenUrl !== undefined,
+      })),
+    place: async account => {
+      const found = (await places.known()).find(one => one.account === account);
+      return found && { ...found, ...present({ secret: places.secretOf(found) }) };
+    },
+  };
+}
 
 function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
   const heard = (message: string, detail: object) => common.note('warn', message, detail);

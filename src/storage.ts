@@ -19,6 +19,7 @@ import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
 import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
 import { Secrets } from './secrets.ts';
+import { ReportPlaces } from './senders/report-places.ts';
 import { SqliteSenderRows } from './senders/sender-file.ts';
 import { PostgresSenderRows } from './senders/sender-table.ts';
 import { Senders } from './senders/senders.ts';
@@ -38,6 +39,7 @@ export type Storage = {
   readonly mirrors: Mirrors;
   readonly mirrorRows: MirrorRows;
   readonly senders: Senders;
+  readonly reportPlaces: ReportPlaces;
   /** For whoever sends: it is the caller's to close. */
   readonly openOutbox: () => Promise<Outbox>;
   /** In memory when absent. */
@@ -88,6 +90,7 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     mirrors,
     mirrorRows,
     senders,
+    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
     openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
     dropPast: () => store.dropBefore(Date.now() - config.retentionMs),
     close: () => opened.disposeAsync(),
@@ -139,6 +142,7 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
     mirrors,
     mirrorRows,
     senders,
+    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
     openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
     dropPast: async () => {

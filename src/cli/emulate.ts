@@ -15,6 +15,7 @@ const presets = {
   'rate-limit': '1000000',
   'read-rate-limit': '1000000',
   'page-rate-limit': '1000000',
+  'push-networks': '0.0.0.0/0,::/0',
   'log-level': 'warn',
 } as const;
 

@@ -17,6 +17,7 @@ import { addMessage } from './message.ts';
 import { addMirrors } from './mirrors.ts';
 import { addQuery } from './query.ts';
 import { addRepair } from './repair.ts';
+import { addReports } from './reports.ts';
 import { addSenders } from './senders.ts';
 import { addServe } from './serve.ts';
 import { addTail } from './tail.ts';
@@ -59,6 +60,7 @@ function programOf(): Command {
     addDb,
     addHealth,
     addSenders,
+    addReports,
     addGraph,
     addEmulate,
   ])

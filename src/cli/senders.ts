@@ -1,14 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadGraphPlace, loadPlace, loadSecrets, serverSettings } from '../config.ts';
-import type { AccountId } from '../domain/message.ts';
-import { Secrets } from '../secrets.ts';
-import type { SenderPage, SenderRows } from '../senders/rows.ts';
-import { Senders } from '../senders/senders.ts';
-import { openAccounts } from './accounts.ts';
-import { openConnections } from './database.ts';
+import { loadGraphPlace, serverSettings } from '../config.ts';
+import type { SenderPage } from '../senders/rows.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
+import { secretIn, withSenders } from './sender-places.ts';
 import { printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
 
@@ -44,8 +38,8 @@ function addAdd(senders: Command): void {
     await senders.add({
       account: await account(text(flags, 'account') ?? ''),
       page,
-      token: await keyIn(text(flags, 'tokenFile') ?? ''),
-      appSecret: await keyIn(text(flags, 'appSecretFile') ?? ''),
+      token: await secretIn(text(flags, 'tokenFile') ?? ''),
+      appSecret: await secretIn(text(flags, 'appSecretFile') ?? ''),
       ...(name !== undefined && { name }),
       ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: numberIn(price), currency } }),
     });
@@ -104,42 +98,6 @@ function addCheck(senders: Command): void {
 
 function shownName({ page, name }: SenderPage): string {
   return name === undefined ? page : `${page} (${name})`;
-}
-
-type Opened = {
-  readonly senders: Senders;
-  readonly account: (name: string) => Promise<AccountId>;
-  readonly names: ReadonlyMap<AccountId, string>;
-};
-
-/** Runs a command on the senders, which running servers may have open too. */
-function withSenders(command: Command, work: (opened: Opened) => Promise<void>): void {
-  for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
-    command.addOption(settingOption(setting));
-  command.action(async () => {
-    const sources = sourcesOf(command);
-    const { dataDir, store } = loadPlace(sources);
-    await using parts = new AsyncDisposableStack();
-    // First: they say when it is the wrong folder.
-    const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
-    const rows = await openRows(dataDir, store);
-    const senders = parts.adopt(new Senders(rows, new Secrets(loadSecrets(sources)), Date.now), one => one.close());
-    const names = new Map((await accounts.accounts()).map(one => [one.id, one.name]));
-    await work({ senders, account: async name => (await accounts.account(name)).id, names });
-  });
-}
-
-async function openRows(dataDir: string, store: string | undefined): Promise<SenderRows> {
-  if (store === undefined) {
-    const { SqliteSenderRows } = await import('../senders/sender-file.ts');
-    return new SqliteSenderRows(join(dataDir, 'senders.db'));
-  }
-  const { PostgresSenderRows } = await import('../senders/sender-table.ts');
-  return new PostgresSenderRows(await openConnections(store));
-}
-
-async function keyIn(file: string): Promise<string> {
-  return (await readFile(file, 'utf8')).trim();
 }
 
 function numberIn(value: string): number {

@@ -5,6 +5,7 @@ import type { Outgoing } from '../domain/outgoing.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Gap } from '../mirror/place.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
+import type { Report, ReportQuery } from '../outbox/reporting.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepted } from '../wire/send-answer.ts';
 import type { ManagedAccounts } from './management/access.ts';
@@ -82,6 +83,13 @@ export interface Sending {
   paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[];
 }
 
+/** Gives reports to callers; what becomes of an answer is told afterwards. */
+export interface ReportDesk {
+  take(query: ReportQuery): Promise<readonly Report[]>;
+  given(ids: readonly number[]): void;
+  giveBack(ids: readonly number[]): void;
+}
+
 /** What Meta's webhooks need. */
 export interface MetaWebhooks {
   /** Shown by Meta when the webhook is set up; no set-up is taken without it. */
@@ -108,6 +116,8 @@ export type ServerDeps = {
   readonly authenticator: Authenticator;
   /** Without it nothing is sent, and there is no such call. */
   readonly sending?: Sending;
+  /** Only where messages are sent. */
+  readonly reports?: ReportDesk;
   /** Only where Meta carries messages. */
   readonly metaWebhooks?: MetaWebhooks;
   /** Only where Meta is played. */

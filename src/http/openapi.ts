@@ -12,10 +12,11 @@ import {
   exportParameters,
   filterParameters,
   pageParameters,
+  reportsParameters,
   streamParameters,
   summaryParameters,
 } from '../wire/query-schemas.ts';
-import { sendAnswerSchema, sendRequestSchema } from '../wire/send-schemas.ts';
+import { deliveryReportsSchema, sendAnswerSchema, sendRequestSchema } from '../wire/send-schemas.ts';
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
 import { managementPaths } from './management/openapi.ts';
@@ -53,6 +54,7 @@ export function openApiDocument(version: string): object {
         Outcome: outcomeSchema,
         Send: sendRequestSchema,
         Sent: sendAnswerSchema,
+        DeliveryReports: deliveryReportsSchema,
         Error: errorBodySchema,
       },
       securitySchemes: securitySchemes(),
@@ -67,6 +69,7 @@ function paths(): Readonly<Record<string, object>> {
     '/messenger/1/logs/summary': { get: summarizeLogs() },
     '/messenger/1/logs/stream': { get: followLogs() },
     '/messenger/1/messages': { post: sendMessages() },
+    '/messenger/1/reports': { get: fetchReports() },
     '/messenger/1/messages/{messageId}': { get: readMessage() },
     '/auth/1/oauth2/token': { post: issueToken() },
     '/auth/1/session': { post: logIn(), delete: logOut() },
@@ -83,6 +86,19 @@ function readLogs(): object {
     parameters: [...queryParameters(filterParameters), ...queryParameters(pageParameters)],
     responses: {
       200: answer('A page of logs.', jsonContent(schemaRef('Page'))),
+      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
+    },
+  };
+}
+
+function fetchReports(): object {
+  return {
+    operationId: 'getReports',
+    summary: 'Final delivery reports of sent messages, each given once',
+    security: security(sendScopes),
+    parameters: queryParameters(reportsParameters),
+    responses: {
+      200: answer('The oldest that match and nobody was given.', jsonContent(schemaRef('DeliveryReports'))),
       ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
     },
   };

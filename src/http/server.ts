@@ -35,6 +35,7 @@ import { metaWebhookRoutes } from './routes/meta-webhooks.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { pageRoutes } from './routes/page.ts';
 import { recordRoute } from './routes/record.ts';
+import { reportsRoute } from './routes/reports.ts';
 import { sendRoute } from './routes/send.ts';
 import { streamRoute } from './routes/stream.ts';
 import { summaryRoute } from './routes/summary.ts';
@@ -59,13 +60,14 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const answers = new HeldAnswers();
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const held = new HeldBytes();
-  const { sending, emulator, metaWebhooks } = deps;
+  const { sending, reports, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
   const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps, answers),
     recordRoute(deps, { closing, standing, loop: new EventLoop(), held }),
     ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
+    ...(reports === undefined ? [] : [reportsRoute(reports)]),
     ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
     exportRoute(deps, closing, standing, answers),

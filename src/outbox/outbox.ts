@@ -1,5 +1,6 @@
 import type { AccountId, EpochMs, Price, Submission } from '../domain/message.ts';
 import type { Lane, Outgoing } from '../domain/outgoing.ts';
+import type { Reports, Subscribed } from './reporting.ts';
 
 /**
  * Messages on their way: accepted, sent, and followed until nothing more can be heard of them. One interface, one
@@ -16,7 +17,7 @@ import type { Lane, Outgoing } from '../domain/outgoing.ts';
  *   the same.
  * - **Told.** Whatever the log has to hear is kept until `told`, oldest first; of one message, in the order it happened.
  */
-export interface Outbox {
+export interface Outbox extends Reports {
   /** Of each message, in the order of the batch: whether it was taken, or its id is known already. All or none. */
   add(batch: AddBatch): Promise<readonly boolean[]>;
   /** Messages to send now: of each page and lane at most as many as wanted. */
@@ -29,7 +30,8 @@ export interface Outbox {
   waiting(now: EpochMs): Promise<Waiting>;
   /** The oldest of what the log has not been told; at most so many. */
   untold(limit: number): Promise<readonly Untold[]>;
-  told(ids: readonly number[]): Promise<void>;
+  /** The log has been told of these; the reports that are due for them are made. */
+  told(ids: readonly number[], now: EpochMs, subscribed?: readonly Subscribed[]): Promise<void>;
   /**
    * Called once, before anything is claimed: what was claimed and not settled is of a process that is gone. `hold` waits
    * for its echo; `requeue` sends it again, for a carrier that went with that process.
@@ -112,4 +114,10 @@ export type OutboxStats = {
   readonly unknown: number;
   /** Changes the log has not been told of. */
   readonly untold: number;
+  /** Receipts of messages that are not known yet. */
+  readonly parked: number;
+  /** Final reports that nobody was given yet. */
+  readonly openReports: number;
+  /** Reports that are to be pushed. */
+  readonly pushes: number;
 };

@@ -1,4 +1,4 @@
-import { outbox } from './outbox-tables.ts';
+import { outbox, reports } from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -311,4 +311,5 @@ export const migrations: readonly Migration[] = [
   { number: 10, name: 'own retention', sql: ownRetention },
   { number: 11, name: 'outbox', sql: outbox },
   { number: 12, name: 'uses', sql: uses },
+  { number: 13, name: 'reports', sql: reports },
 ];

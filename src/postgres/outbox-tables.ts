@@ -103,3 +103,40 @@ CREATE TABLE outbox_parked (
 );
 CREATE INDEX outbox_parked_by_time ON outbox_parked (parked_at);
 `;
+
+/** Reports on messages: final ones, which one caller is given, and what is pushed. */
+export const reports = `
+ALTER TABLE outbox_message ADD COLUMN sent_at bigint, ADD COLUMN is_reported boolean NOT NULL DEFAULT false;
+UPDATE outbox_message SET sent_at = greatest(accepted_at, due_at);
+
+CREATE TABLE outbox_report (
+  id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  message bigint NOT NULL,
+  account_id bigint NOT NULL,
+  made_at bigint NOT NULL,
+  moment bigint,
+  push_at bigint,
+  status integer,
+  error integer,
+  push_tries integer NOT NULL DEFAULT 0,
+  kind smallint NOT NULL,
+  is_open boolean NOT NULL,
+  url text COLLATE "C",
+  taker text COLLATE "C",
+  taken_until timestamptz,
+  push_taken_until timestamptz
+) WITH (fillfactor = 70);
+CREATE INDEX outbox_report_open ON outbox_report (account_id, id) WHERE is_open;
+CREATE INDEX outbox_report_to_push ON outbox_report (account_id, url, push_at, id) WHERE push_at IS NOT NULL;
+CREATE INDEX outbox_report_by_age ON outbox_report (made_at);
+CREATE INDEX outbox_report_of_message ON outbox_report (message);
+
+CREATE TABLE report_place (
+  account_id bigint PRIMARY KEY,
+  delivery_url text COLLATE "C",
+  seen_url text COLLATE "C",
+  content_type text COLLATE "C" NOT NULL,
+  sealed_secret text COLLATE "C",
+  changed_at bigint NOT NULL
+);
+`;

@@ -9,6 +9,9 @@ import type { Accepted } from '../wire/send-answer.ts';
 import { Acceptance } from './acceptance.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { type AccountPlaces, Pusher } from './pusher.ts';
+import type { CallReports } from './report-caller.ts';
+import { ReportDesk } from './report-desk.ts';
 import { Teller } from './teller.ts';
 
 export type SenderDeps = {
@@ -18,6 +21,9 @@ export type SenderDeps = {
   readonly pages: Pages;
   readonly clock: () => EpochMs;
   readonly retentionMs: number;
+  /** Where accounts want their reports, and how they are called. */
+  readonly places: AccountPlaces;
+  readonly call: CallReports;
   readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
 };
 
@@ -33,16 +39,21 @@ export class Sender {
   readonly #acceptance: Acceptance;
   readonly #dispatcher: Dispatcher;
   readonly #teller: Teller;
+  readonly #pusher: Pusher;
+  readonly reports: ReportDesk;
 
   constructor(deps: SenderDeps) {
     this.#deps = deps;
     this.#acceptance = new Acceptance(deps);
-    this.#teller = new Teller(deps);
+    this.reports = new ReportDesk(deps);
+    this.#pusher = new Pusher(deps);
+    this.#teller = new Teller({ ...deps, told: () => this.#pusher.wake() });
     this.#dispatcher = new Dispatcher({ ...deps, settled: () => this.#teller.wake() });
   }
 
   async start(): Promise<void> {
     this.#teller.wake();
+    this.#pusher.start();
     await this.#dispatcher.start();
   }
 
@@ -69,12 +80,14 @@ export class Sender {
   /** It is another time than it was. */
   wake(): void {
     this.#dispatcher.wake();
+    this.#pusher.wake();
   }
 
-  /** Resolves when nothing that is due is left to be done and the log has heard of all, or after `durationMs`. */
+  /** Resolves when nothing that is due is left to be done, the log has heard of all and reports were pushed, or after `durationMs`. */
   async idle(durationMs: number): Promise<void> {
     await this.#dispatcher.idle(durationMs);
     await this.#teller.caughtUp(durationMs);
+    await this.#pusher.idle(durationMs);
   }
 
   /** Forgets an account, and that any page was refused. */
@@ -108,5 +121,7 @@ export class Sender {
     await this.#dispatcher.close();
     await this.#teller.caughtUp(showMsMax);
     await this.#teller.close();
+    await this.#pusher.close();
+    await this.reports.close();
   }
 }

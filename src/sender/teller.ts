@@ -3,12 +3,16 @@ import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, Untold } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
+import type { AccountPlaces } from './pusher.ts';
 
 export type TellerDeps = {
   readonly outbox: Outbox;
   readonly store: Pick<Store, 'record'>;
   readonly clock: () => EpochMs;
   readonly retentionMs: number;
+  readonly places: Pick<AccountPlaces, 'subscribed'>;
+  /** Reports may be due. */
+  readonly told: () => void;
   readonly note: (level: 'warn' | 'error', message: string, detail: object) => void;
 };
 
@@ -84,7 +88,7 @@ export class Teller {
   }
 
   async #tell(untold: readonly Untold[]): Promise<void> {
-    const { outbox, store, clock, retentionMs, note } = this.#deps;
+    const { outbox, store, clock, retentionMs, places, told, note } = this.#deps;
     const receivedAt = clock();
     const accounts = [...Map.groupBy(untold, one => one.account)];
     await Promise.all(
@@ -97,6 +101,9 @@ export class Teller {
           note('warn', 'the log did not take what became of a message', { account, messageId, violations });
       }),
     );
-    if (untold.length > 0) await outbox.told(untold.map(one => one.id));
+    if (untold.length === 0) return;
+    const ids = untold.map(one => one.id);
+    await outbox.told(ids, clock(), await places.subscribed());
+    told();
   }
 }

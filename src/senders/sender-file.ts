@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { makeFolder, switchToWriteAheadLog } from '../accounts/sqlite/accounts-file.ts';
 import { integer, optionalText, type Row, text } from '../accounts/sqlite/row.ts';
 import type { AccountId } from '../domain/message.ts';
+import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
 const busyTimeoutMs = 5000;
@@ -19,10 +20,18 @@ const schema = `
     changed_at INTEGER NOT NULL,
     PRIMARY KEY (account_id, page)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS report_place (
+    account_id INTEGER PRIMARY KEY,
+    delivery_url TEXT,
+    seen_url TEXT,
+    content_type TEXT NOT NULL,
+    sealed_secret TEXT,
+    changed_at INTEGER NOT NULL
+  ) STRICT;
 `;
 
 /** Senders in a file of the data folder, which commands change beside a server. */
-export class SqliteSenderRows implements SenderRows {
+export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
   readonly #db: DatabaseSync;
 
   /** Makes the file when it is not there. Throws `SenderError` when it cannot be used. */
@@ -67,6 +76,23 @@ export class SqliteSenderRows implements SenderRows {
     return Number(changes) > 0;
   }
 
+  async putPlace({ account, deliveryUrl, seenUrl, contentType, sealedSecret, changedAt }: ReportPlace): Promise<void> {
+    this.#db
+      .prepare(
+        `INSERT OR REPLACE INTO report_place (account_id, delivery_url, seen_url, content_type, sealed_secret, changed_at)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+      )
+      .run(account, deliveryUrl ?? null, seenUrl ?? null, contentType, sealedSecret ?? null, changedAt);
+  }
+
+  async places(): Promise<readonly ReportPlace[]> {
+    return this.#db.prepare('SELECT * FROM report_place ORDER BY account_id').all().map(readPlace);
+  }
+
+  async removePlace(account: AccountId): Promise<boolean> {
+    return Number(this.#db.prepare('DELETE FROM report_place WHERE account_id = ?').run(account).changes) > 0;
+  }
+
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#db.close();
   }
@@ -82,6 +108,20 @@ function readSender(row: Row): SenderPage {
     ...(price !== undefined && { price: JSON.parse(price) }),
     sealedToken: text(row, 'sealed_token'),
     sealedAppSecrets: text(row, 'sealed_app_secrets').split(' '),
+    changedAt: integer(row, 'changed_at'),
+  };
+}
+
+function readPlace(row: Row): ReportPlace {
+  const deliveryUrl = optionalText(row, 'delivery_url');
+  const seenUrl = optionalText(row, 'seen_url');
+  const sealedSecret = optionalText(row, 'sealed_secret');
+  return {
+    account: integer(row, 'account_id'),
+    ...(deliveryUrl !== undefined && { deliveryUrl }),
+    ...(seenUrl !== undefined && { seenUrl }),
+    contentType: text(row, 'content_type') === 'application/xml' ? 'application/xml' : 'application/json',
+    ...(sealedSecret !== undefined && { sealedSecret }),
     changedAt: integer(row, 'changed_at'),
   };
 }

@@ -1,10 +1,11 @@
 import type { AccountId } from '../domain/message.ts';
 import { integer, optional, type Row, text } from '../postgres/cells.ts';
 import type { Connections } from '../postgres/connections.ts';
+import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import type { SenderPage, SenderRows } from './rows.ts';
 
 /** Senders in the database of the log, for any number of servers. Closes the connections when it is closed. */
-export class PostgresSenderRows implements SenderRows {
+export class PostgresSenderRows implements SenderRows, ReportPlaceRows {
   readonly #connections: Connections;
 
   constructor(connections: Connections) {
@@ -47,6 +48,29 @@ export class PostgresSenderRows implements SenderRows {
     return removed.length > 0;
   }
 
+  async putPlace({ account, deliveryUrl, seenUrl, contentType, sealedSecret, changedAt }: ReportPlace): Promise<void> {
+    await this.#connections.query(
+      `INSERT INTO report_place (account_id, delivery_url, seen_url, content_type, sealed_secret, changed_at)
+       VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (account_id) DO UPDATE SET delivery_url = excluded.delivery_url, seen_url = excluded.seen_url,
+         content_type = excluded.content_type, sealed_secret = excluded.sealed_secret, changed_at = excluded.changed_at`,
+      [account, deliveryUrl ?? null, seenUrl ?? null, contentType, sealedSecret ?? null, changedAt],
+    );
+  }
+
+  async places(): Promise<readonly ReportPlace[]> {
+    const rows = await this.#connections.query(
+      `SELECT account_id, delivery_url, seen_url, content_type, sealed_secret, changed_at
+       FROM report_place ORDER BY account_id`,
+    );
+    return rows.map(readPlace);
+  }
+
+  async removePlace(account: AccountId): Promise<boolean> {
+    const text = 'DELETE FROM report_place WHERE account_id = $1 RETURNING account_id';
+    return (await this.#connections.query(text, [account])).length > 0;
+  }
+
   close(): Promise<void> {
     return this.#connections.close();
   }
@@ -61,6 +85,18 @@ function readSender([account, page, named, priced, sealedToken, sealedAppSecrets
     ...(price !== undefined && { price: JSON.parse(price) }),
     sealedToken: text(sealedToken),
     sealedAppSecrets: text(sealedAppSecrets).split(' '),
+    changedAt: integer(changedAt),
+  };
+}
+
+function readPlace([account, delivery, seen, type, sealed, changedAt]: Row): ReportPlace {
+  const [deliveryUrl, seenUrl, sealedSecret] = [delivery, seen, sealed].map(cell => optional(cell, text));
+  return {
+    account: integer(account),
+    ...(deliveryUrl !== undefined && { deliveryUrl }),
+    ...(seenUrl !== undefined && { seenUrl }),
+    contentType: text(type) === 'application/xml' ? 'application/xml' : 'application/json',
+    ...(sealedSecret !== undefined && { sealedSecret }),
     changedAt: integer(changedAt),
   };
 }

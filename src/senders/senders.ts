@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs, Price } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { Secrets } from '../secrets.ts';
+import { Known } from './known.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
 export type SenderRequest = {
@@ -17,8 +18,6 @@ export type PageKeys = { readonly token: string; readonly appSecret: string };
 
 /** During a change of an app's secret, webhooks are signed with the old one and the new one. */
 const appSecretsMax = 2;
-/** A change by another process shows after this long at the latest. */
-const ageMsMax = 1000;
 
 /**
  * The pages that accounts send over, by the rules for them: what the commands change, also while a server runs. Every
@@ -29,13 +28,13 @@ export class Senders {
   readonly #rows: SenderRows;
   readonly #secrets: Secrets;
   readonly #now: () => EpochMs;
-  #known: Promise<readonly SenderPage[]> | undefined;
-  #askedMs = 0;
+  readonly #known: Known<readonly SenderPage[]>;
 
   constructor(rows: SenderRows, secrets: Secrets, now: () => EpochMs) {
     this.#rows = rows;
     this.#secrets = secrets;
     this.#now = now;
+    this.#known = new Known(() => rows.senders());
   }
 
   close(): Promise<void> {
@@ -60,12 +59,12 @@ export class Senders {
       sealedAppSecrets: [sealed, ...others].slice(0, appSecretsMax),
       changedAt: Math.max(this.#now(), (before?.changedAt ?? 0) + 1),
     });
-    this.#known = undefined;
+    this.#known.forget();
   }
 
   async remove(account: AccountId, page: string): Promise<void> {
     if (!(await this.#rows.remove(account, page))) throw new SenderError(`there is no sender ${page}`);
-    this.#known = undefined;
+    this.#known.forget();
   }
 
   list(): Promise<readonly SenderPage[]> {
@@ -73,18 +72,8 @@ export class Senders {
   }
 
   /** For a server, which asks with every message: no older than a second. */
-  async known(): Promise<readonly SenderPage[]> {
-    const now = performance.now();
-    if (this.#known === undefined || now - this.#askedMs > ageMsMax) {
-      this.#askedMs = now;
-      const asked = this.list();
-      this.#known = asked;
-      // What could not be read is asked for again, and not remembered.
-      asked.catch(() => {
-        if (this.#known === asked) this.#known = undefined;
-      });
-    }
-    return this.#known;
+  known(): Promise<readonly SenderPage[]> {
+    return this.#known.value();
   }
 
   keys({ account, page, sealedToken, sealedAppSecrets }: SenderPage): PageKeys {

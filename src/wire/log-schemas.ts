@@ -134,7 +134,7 @@ export const statusSchema = Type.Object({
   ...readCode,
   action: Type.Optional(wording),
 });
-const errorSchema = Type.Object({
+export const errorSchema = Type.Object({
   groupId: number,
   groupName: Type.Enum([...errorGroupNames]),
   ...readCode,

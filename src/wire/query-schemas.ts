@@ -55,3 +55,18 @@ export const summaryParameters = {
 export const streamParameters = {
   lastEventId: text('Goes on after this event, as the header `Last-Event-ID` does; the header goes first.'),
 };
+
+/** The parameters of the call that gives reports, each with one value, in the order of the vendor's page. */
+export const reportsParameters = {
+  bulkId: text('Bulk id, exact match.'),
+  messageId: text('Message id, exact match.'),
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: limits.pageLogsMax,
+    default: limits.pageLogsDefault,
+    description: 'Reports of one answer.',
+  }),
+  entityId: filterParameters.entityId,
+  applicationId: filterParameters.applicationId,
+  campaignReferenceId: text('Campaign reference, exact match.'),
+};

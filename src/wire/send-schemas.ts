@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
 import { dateTimeRule } from './date-time.ts';
-import { statusSchema } from './log-schemas.ts';
+import { errorSchema, statusSchema } from './log-schemas.ts';
 import { quickReplySchema, sendContentSchema } from './send-content.ts';
 
 /** No control characters, and no half of a surrogate pair: these values name things in the log. */
@@ -185,6 +185,29 @@ export const sendAnswerSchema = Type.Object({
       status: statusSchema,
       destination: Type.String(),
       details: Type.Object({}),
+    }),
+  ),
+});
+
+/** Delivery reports, fetched and pushed. */
+export const deliveryReportsSchema = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      bulkId: Type.Optional(Type.String()),
+      price: Type.Optional(Type.Object({ pricePerMessage: Type.Number(), currency: Type.String() })),
+      status: statusSchema,
+      error: errorSchema,
+      messageId: Type.String(),
+      to: Type.String(),
+      sender: Type.String(),
+      sentAt: Type.String({ description: dateTimeRule }),
+      doneAt: Type.Optional(Type.String({ description: dateTimeRule })),
+      messageCount: Type.Integer(),
+      callbackData: Type.Optional(Type.String()),
+      platform: Type.Optional(
+        Type.Object({ entityId: Type.Optional(Type.String()), applicationId: Type.Optional(Type.String()) }),
+      ),
+      campaignReferenceId: Type.Optional(Type.String()),
     }),
   ),
 });

@@ -53,6 +53,7 @@ describe('loadConfig', () => {
       graphUrl: 'https://graph.facebook.com',
       graphVersion: 'v25.0',
       webhookVerifyToken: undefined,
+      pushNetworks: [],
       retentionMs: 172_800_000,
       rateLimit: 120,
       pageRateLimit: 1200,

@@ -159,6 +159,7 @@ describe('/openapi.json', () => {
       'get /messenger/1/logs/summary',
       'get /messenger/1/logs/stream',
       'post /messenger/1/messages',
+      'get /messenger/1/reports',
       'get /messenger/1/messages/{messageId}',
       'post /auth/1/oauth2/token',
       'post /auth/1/session',

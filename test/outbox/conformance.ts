@@ -244,9 +244,13 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect((await outbox.stats()).untold).toBe(2);
       await tellAll(outbox);
       await outbox.dropBefore(start + 1);
+      expect(await add(outbox, [message('ended')])).toEqual([false]);
+      const reports = await outbox.takeReports({ account: 1, limit: 10 });
+      await outbox.reportsGiven(reports.map(one => one.id));
+      await outbox.dropBefore(start + 1);
       expect(await add(outbox, [message('ended'), message('waits')])).toEqual([true, false]);
       await outbox.dropAccount(1);
-      expect(await outbox.stats()).toEqual({ scheduled: 0, queued: 0, sending: 0, unknown: 0, untold: 0 });
+      expect(new Set(Object.values(await outbox.stats()))).toEqual(new Set([0]));
     });
 
     it('closed → answers what was asked before, and nothing after', async () => {

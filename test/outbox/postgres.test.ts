@@ -7,6 +7,7 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
+import { reportConformance } from './reports.ts';
 import { idsOf, message, page, record, start, tellAll, want } from './support.ts';
 
 let server: PostgresServer;
@@ -31,6 +32,7 @@ const makePlace = async () => {
 
 sendingConformance('PostgreSQL', makePlace);
 receiptConformance('PostgreSQL', makePlace);
+reportConformance('PostgreSQL', makePlace);
 
 /** Outboxes of several processes over one database, and a way to have the time of all leases run out. */
 async function processes(count: number) {

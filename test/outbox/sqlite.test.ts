@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
+import { reportConformance } from './reports.ts';
 
 const makePlace = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
@@ -16,6 +17,7 @@ const makePlace = async () => {
 
 sendingConformance('SQLite', makePlace);
 receiptConformance('SQLite', makePlace);
+reportConformance('SQLite', makePlace);
 
 it('a file that is no database → refused in words', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));

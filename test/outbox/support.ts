@@ -60,7 +60,10 @@ export async function tellAll(outbox: Outbox): Promise<readonly Submission[]> {
     const untold = await outbox.untold(7);
     if (untold.length === 0) return submissions;
     submissions.push(...untold.map(one => one.submission));
-    await outbox.told(untold.map(one => one.id));
+    await outbox.told(
+      untold.map(one => one.id),
+      start,
+    );
   }
 }
 

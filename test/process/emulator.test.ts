@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ServerHome, ServerProcess } from '../support/server-process.ts';
@@ -38,6 +41,10 @@ function client(address: string, authorization: string) {
       const lines = (await answer.text()).split('\n').filter(line => line !== '');
       return lines.map(line => JSON.parse(line));
     },
+    reports: async (): Promise<readonly string[]> => {
+      const { results } = JSON.parse(await (await call('/messenger/1/reports', 'GET')).text());
+      return results.map((one: { readonly messageId: string }) => one.messageId);
+    },
     history: async (messageId: string) => {
       const answer = await call(`/messenger/1/messages/${messageId}`, 'GET');
       return { status: answer.status, body: JSON.parse(await answer.text()) };
@@ -58,7 +65,15 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   processes.push(emulator);
   await emulator.listening();
   const calls = client(emulator.address, 'App anything');
-  expect((await calls.send([text('m1', 'seen'), text('m2', 'outside-window')])).status).toBe(200);
+  const pushed: string[] = [];
+  const receiver = createServer(async (request, response) => {
+    for await (const part of request) pushed.push(String(part));
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
+  const webhooks = { delivery: { url: `http://127.0.0.1:${port}/` } };
+  expect((await calls.send([{ ...text('m1', 'seen'), webhooks }, text('m2', 'outside-window')])).status).toBe(200);
   await calls.tell('clock', { advance: '1m' });
   const { body } = await calls.history('m1');
   expect(body.status.name).toBe('DELIVERED_TO_HANDSET');
@@ -69,6 +84,10 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   ]);
   expect(body.seenAt).toBeDefined();
   expect((await calls.history('m2')).body.error.name).toBe('EC_NO_SESSION');
+  expect(pushed.map(body => JSON.parse(body).results[0].messageId)).toEqual(['m1']);
+  receiver.close();
+  expect((await Promise.all([calls.reports(), calls.reports()])).flat().sort()).toEqual(['m1', 'm2']);
+  expect(await calls.reports()).toEqual([]);
   await calls.tell('reset');
   expect(await calls.logs()).toEqual([]);
   expect((await calls.send([text('m1', 'delivered')])).status).toBe(200);

@@ -7,6 +7,8 @@ import type { Outbox } from '../../src/outbox/outbox.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import type { Carrier, Pages } from '../../src/sender/carrier.ts';
 import { Emulator } from '../../src/sender/emulator.ts';
+import type { AccountPlaces } from '../../src/sender/pusher.ts';
+import type { CallReports } from '../../src/sender/report-caller.ts';
 import { Sender } from '../../src/sender/sender.ts';
 import { anyPage, SimulatedCarrier } from '../../src/sender/simulated-carrier.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
@@ -25,7 +27,7 @@ export class Played {
   readonly sender: Sender;
   readonly notes: string[] = [];
 
-  private constructor(outbox: Outbox, terms: SimulatorTerms, { carrier, pages, store }: PlayedParts) {
+  private constructor(outbox: Outbox, terms: SimulatorTerms, { carrier, pages, store, places, call }: PlayedParts) {
     const note = (_level: string, message: string) => this.notes.push(message);
     this.store = store ?? new MemoryStore();
     this.emulator = new Emulator(terms, note.bind(undefined, 'warn'));
@@ -37,6 +39,8 @@ export class Played {
       pages: pages ?? anyPage,
       clock: this.emulator.clock.now,
       retentionMs,
+      places: places ?? noPlaces,
+      call: call ?? (async () => 'nobody is called in these tests'),
       note,
     });
     this.emulator.join(this.sender);
@@ -93,7 +97,11 @@ export type PlayedParts = {
   readonly carrier?: (emulator: Emulator) => Carrier;
   readonly pages?: Pages;
   readonly store?: Store;
+  readonly places?: AccountPlaces;
+  readonly call?: CallReports;
 };
+
+const noPlaces: AccountPlaces = { subscribed: async () => [], place: async () => undefined };
 
 export const text = (to: string, messageId: string = to, sender = 'page-1') => ({
   sender,

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate, schemaName } from '../../src/postgres/migrate.ts';
 import { Secrets } from '../../src/secrets.ts';
+import { type ReportPlaceRows, ReportPlaces } from '../../src/senders/report-places.ts';
+import type { SenderRows } from '../../src/senders/rows.ts';
 import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
 import { PostgresSenderRows } from '../../src/senders/sender-table.ts';
 import { Senders } from '../../src/senders/senders.ts';
@@ -28,7 +30,7 @@ const kinds = {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const path = join(folder, 'senders.db');
     return {
-      rows: () => new SqliteSenderRows(path),
+      rows: (): SenderRows & ReportPlaceRows => new SqliteSenderRows(path),
       text: async () => ['', '-wal'].map(end => readFileSync(`${path}${end}`).toString('latin1')).join(),
     };
   },
@@ -37,7 +39,7 @@ const kinds = {
     await migrate({ url, schema: schemaName }, () => {});
     const terms = { url, schema: schemaName, statementTimeoutMs: 5000, max: 1, note: () => {} };
     return {
-      rows: () => new PostgresSenderRows(new Connections(terms)),
+      rows: (): SenderRows & ReportPlaceRows => new PostgresSenderRows(new Connections(terms)),
       text: async () => JSON.stringify(await server.query('SELECT * FROM sentlog.sender', url)),
     };
   },
@@ -51,7 +53,12 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
       onTestFinished(() => senders.close());
       return senders;
     };
-    return { made, text, senders: made([secret]) };
+    const places = (secrets: readonly string[] = [secret]) => {
+      const opened = rows();
+      onTestFinished(() => opened.close());
+      return new ReportPlaces(opened, new Secrets(secrets), now);
+    };
+    return { made, text, places, senders: made([secret]) };
   };
 
   it('added → usable by another process, with its token and price; nothing of it readable in the file', async () => {
@@ -90,5 +97,29 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     await expect(senders.remove(2, '1234')).rejects.toThrow('no sender');
     await senders.remove(1, '1234');
     expect(await senders.known()).toEqual([]);
+  });
+
+  it('where reports go → kept for every process, its secret sealed; replaced, removed; nonsense refused in words', async () => {
+    const { text, places } = await open();
+    const [here, there] = [places(), places()];
+    const [deliveryUrl, seenUrl] = ['https://a.example/d', 'http://a.example/s'];
+    const contentType = 'application/json';
+    await here.set({ account: 1, deliveryUrl, contentType });
+    await here.set({ account: 2, seenUrl, contentType: 'application/xml', secret: 'the-secret-of-pushes' });
+    const [first, second] = await there.known();
+    expect(first).toEqual({ account: 1, deliveryUrl, contentType, changedAt: now() });
+    expect(second).toMatchObject({ account: 2, seenUrl, contentType: 'application/xml' });
+    expect(second && there.secretOf(second)).toBe('the-secret-of-pushes');
+    expect(await text()).not.toContain('the-secret-of-pushes');
+    await here.set({ account: 2, deliveryUrl, contentType });
+    await here.remove(1);
+    expect(await here.known()).toEqual([{ account: 2, deliveryUrl, contentType, changedAt: now() }]);
+    await expect(here.remove(1)).rejects.toThrow('not pushed');
+    const refused = (fields: object) => expect(here.set({ account: 3, contentType, ...fields })).rejects.toThrow();
+    for (const url of ['', 'a.example', 'ftp://a.example/', 'javascript:1']) await refused({ deliveryUrl: url });
+    for (const short of ['', 'short', 'with spaces in between']) await refused({ deliveryUrl, secret: short });
+    await refused({});
+    await expect(places([]).set({ account: 3, contentType, secret: 'x'.repeat(20) })).rejects.toThrow('SENTLOG_SECRET');
+    expect(await here.list()).toHaveLength(1);
   });
 });

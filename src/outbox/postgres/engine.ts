@@ -7,12 +7,14 @@ import type { Connections } from '../../postgres/connections.ts';
 import { isWorthAnotherTry } from '../../postgres/failure.ts';
 import type { Transaction } from '../../postgres/session.ts';
 import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, Waiting, Want } from '../outbox.ts';
+import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import { states } from '../states.ts';
 import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
 import { PageRows } from './pages.ts';
 import { Receipts } from './receipts.ts';
-import { dropTold, letGo, takeUntold } from './steps.ts';
+import { duePushes, forgetReports, giveBack, given, pushed, takeReports, told } from './reports.ts';
+import { letGo, takeUntold } from './steps.ts';
 
 const triesMax = 5;
 const renewEveryMs = 2000;
@@ -70,7 +72,8 @@ export class PostgresOutbox implements Outbox {
   lapse(now: EpochMs): Promise<boolean> {
     return this.#transact(async session => {
       await this.#receipts.forget(session, now);
-      return this.#outcomes.lapse(session, now);
+      const hasOlder = await forgetReports(session, now);
+      return (await this.#outcomes.lapse(session, now)) || hasOlder;
     });
   }
 
@@ -98,8 +101,28 @@ export class PostgresOutbox implements Outbox {
     return this.#transact(session => takeUntold(session, this.#name, limit));
   }
 
-  told(ids: readonly number[]): Promise<void> {
-    return this.#transact(session => dropTold(session, ids));
+  told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
+    return this.#transact(session => told(session, ids, now, subscribed));
+  }
+
+  takeReports(query: ReportQuery): Promise<readonly Report[]> {
+    return this.#transact(session => takeReports(session, this.#name, query));
+  }
+
+  reportsGiven(ids: readonly number[]): Promise<void> {
+    return this.#transact(session => given(session, ids));
+  }
+
+  reportsGivenBack(ids: readonly number[]): Promise<void> {
+    return this.#transact(session => giveBack(session, ids));
+  }
+
+  duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]> {
+    return this.#transact(session => duePushes(session, busy, places, now));
+  }
+
+  pushed(outcomes: readonly PushOutcome[]): Promise<void> {
+    return this.#transact(session => pushed(session, outcomes));
   }
 
   recover(how: 'hold' | 'requeue', now: EpochMs): Promise<void> {
@@ -117,6 +140,7 @@ export class PostgresOutbox implements Outbox {
         'DELETE FROM outbox_step WHERE message IN (SELECT m.id FROM outbox_message m WHERE m.account_id = $1)',
         [account],
       );
+      await session.query('DELETE FROM outbox_report WHERE account_id = $1', [account]);
       await session.query('DELETE FROM outbox_message WHERE account_id = $1', [account]);
     });
   }
@@ -128,14 +152,9 @@ export class PostgresOutbox implements Outbox {
 
   async stats(): Promise<OutboxStats> {
     const [row = []] = await this.#transact(session => session.query(figures));
-    const [scheduled, queued, sending, unknown, untold] = row.map(integer);
-    return {
-      scheduled: scheduled ?? 0,
-      queued: queued ?? 0,
-      sending: sending ?? 0,
-      unknown: unknown ?? 0,
-      untold: untold ?? 0,
-    };
+    const [scheduled = 0, queued = 0, sending = 0, unknown = 0, untold = 0, ...others] = row.map(integer);
+    const [parked = 0, openReports = 0, pushes = 0] = others;
+    return { scheduled, queued, sending, unknown, untold, parked, openReports, pushes };
   }
 
   close(): Promise<void> {
@@ -185,6 +204,7 @@ const dropPast = {
       SELECT m.id FROM outbox_message m
       WHERE m.accepted_at < $1 AND m.state > ${states.unknown} AND m.deadline IS NULL
         AND NOT EXISTS (SELECT FROM outbox_step s WHERE s.message = m.id)
+        AND NOT EXISTS (SELECT FROM outbox_report r WHERE r.message = m.id)
       ORDER BY m.accepted_at LIMIT ${limits.outboxStepMax} FOR UPDATE SKIP LOCKED)
     RETURNING id`,
 };
@@ -194,5 +214,7 @@ const waiting = (state: number) =>
 const figures = {
   name: 'outbox figures',
   text: `SELECT ${inState(states.scheduled)}, ${waiting(states.queued)}, ${waiting(states.claimed)},
-    ${waiting(states.unknown)}, (SELECT count(*) FROM outbox_step)`,
+    ${waiting(states.unknown)}, (SELECT count(*) FROM outbox_step), (SELECT count(*) FROM outbox_parked),
+    (SELECT count(*) FROM outbox_report r WHERE r.is_open),
+    (SELECT count(*) FROM outbox_report r WHERE r.push_at IS NOT NULL)`,
 };

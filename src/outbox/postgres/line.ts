@@ -132,9 +132,9 @@ const add = {
         AND row_number() OVER (PARTITION BY g.sender, g.destination, g.state ORDER BY g.nr) = 1 AS is_head
       FROM given g),
     c AS (
-      INSERT INTO outbox_message (account_id, place, accepted_at, due_at, expires_at, deadline, lane, state, is_head,
+      INSERT INTO outbox_message (account_id, place, accepted_at, sent_at, due_at, expires_at, deadline, lane, state, is_head,
         message_id, sender, destination, price, body)
-      SELECT l.account_id, l.place, $2, CASE WHEN l.is_head THEN greatest(l.due_at, ${heldUntil('l')}) ELSE l.due_at END,
+      SELECT l.account_id, l.place, $2, $2, CASE WHEN l.is_head THEN greatest(l.due_at, ${heldUntil('l')}) ELSE l.due_at END,
         l.expires_at, CASE WHEN l.status IS NULL THEN l.expires_at END, l.lane, l.state, l.is_head, l.message_id,
         l.sender, l.destination, l.price, l.body
       FROM lined l ORDER BY l.nr
@@ -166,7 +166,7 @@ const begin = {
           AND ${isAlone('m')} AS is_head
       FROM outbox_message m WHERE m.id = ANY ($1::bigint[]) AND m.state = ${states.scheduled}),
     c AS (
-      UPDATE outbox_message m SET state = ${states.queued}, place = $3 + d.nr, is_head = d.is_head,
+      UPDATE outbox_message m SET state = ${states.queued}, sent_at = $2, place = $3 + d.nr, is_head = d.is_head,
         deadline = m.expires_at, due_at = CASE WHEN d.is_head THEN greatest(m.due_at, ${heldUntil('d')}) ELSE m.due_at END
       FROM due d WHERE m.id = d.id RETURNING m.id)
     ${telling({ at: '$2::bigint', codes: steps.accepted, isFirst: 'true' })}`,

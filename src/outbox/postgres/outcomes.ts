@@ -184,7 +184,8 @@ const unknownLost = {
 };
 const neverDue = {
   name: 'outbox messages never due',
-  text: `WITH c AS (UPDATE outbox_message m SET ${ended} WHERE ${isPast} AND m.state = ${states.scheduled} RETURNING m.id)
+  text: `WITH c AS (UPDATE outbox_message m SET ${ended}, sent_at = $2
+      WHERE ${isPast} AND m.state = ${states.scheduled} RETURNING m.id)
     ${telling({ ...stepOfEnd, codes: steps.expiredUnsent, isFirst: 'true' })}`,
 };
 const unsent = {

@@ -1,4 +1,3 @@
-import { bigints } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Untold } from '../outbox.ts';
@@ -34,12 +33,9 @@ export async function takeUntold(session: Session, teller: string, limit: number
   return rows.map(untoldIn).sort((a, b) => a.id - b.id);
 }
 
-export async function dropTold(session: Session, ids: readonly number[]): Promise<void> {
-  if (ids.length > 0) await session.query(drop, [bigints(ids)]);
-}
-
 export async function letGo(session: Session, teller: string): Promise<void> {
   await session.query('UPDATE outbox_step SET teller = NULL WHERE teller = $1', [teller]);
+  await session.query('UPDATE outbox_report SET taker = NULL WHERE is_open AND taker = $1', [teller]);
 }
 
 /** Of one message two processes tell nothing at once. */
@@ -58,7 +54,6 @@ const take = {
       m.account_id, m.body, m.price
     FROM taken t JOIN outbox_message m ON m.id = t.message`,
 };
-const drop = { name: 'outbox steps told', text: 'DELETE FROM outbox_step WHERE id = ANY ($1::bigint[])' };
 
 function untoldIn([id, at, isFirst, status, error, done, seen, withPrice, account, body, price]: Row): Untold {
   const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];

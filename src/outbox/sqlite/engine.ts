@@ -12,6 +12,7 @@ import type {
   Waiting as WaitingPages,
   Want,
 } from '../outbox.ts';
+import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import type { OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
 
 type Asking = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
@@ -88,8 +89,28 @@ class SqliteOutbox implements Outbox {
     return this.#ask({ call: 'untold', limit });
   }
 
-  told(ids: readonly number[]): Promise<void> {
-    return this.#ask({ call: 'told', ids });
+  told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
+    return this.#ask({ call: 'told', ids, now, subscribed });
+  }
+
+  takeReports(query: ReportQuery): Promise<readonly Report[]> {
+    return this.#ask({ call: 'takeReports', query });
+  }
+
+  reportsGiven(ids: readonly number[]): Promise<void> {
+    return this.#ask({ call: 'reportsGiven', ids });
+  }
+
+  reportsGivenBack(ids: readonly number[]): Promise<void> {
+    return this.#ask({ call: 'reportsGivenBack', ids });
+  }
+
+  duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]> {
+    return this.#ask({ call: 'duePushes', busy, places, now });
+  }
+
+  pushed(outcomes: readonly PushOutcome[]): Promise<void> {
+    return this.#ask({ call: 'pushed', outcomes });
   }
 
   recover(how: 'hold' | 'requeue', now: EpochMs): Promise<void> {

@@ -1,5 +1,6 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { AddBatch, Receipt, Result, Want } from '../outbox.ts';
+import type { PushOutcome, PushPlace, ReportQuery, Subscribed } from '../reporting.ts';
 
 /** What the thread that holds the file is asked for. */
 export type OutboxCall =
@@ -10,7 +11,16 @@ export type OutboxCall =
   | { readonly call: 'lapse'; readonly now: EpochMs }
   | { readonly call: 'waiting'; readonly now: EpochMs }
   | { readonly call: 'untold'; readonly limit: number }
-  | { readonly call: 'told'; readonly ids: readonly number[] }
+  | {
+      readonly call: 'told';
+      readonly ids: readonly number[];
+      readonly now: EpochMs;
+      readonly subscribed: readonly Subscribed[];
+    }
+  | { readonly call: 'takeReports'; readonly query: ReportQuery }
+  | { readonly call: 'reportsGiven' | 'reportsGivenBack'; readonly ids: readonly number[] }
+  | { readonly call: 'duePushes'; readonly busy: readonly PushPlace[]; readonly places: number; readonly now: EpochMs }
+  | { readonly call: 'pushed'; readonly outcomes: readonly PushOutcome[] }
   | { readonly call: 'recover'; readonly how: 'hold' | 'requeue'; readonly now: EpochMs }
   | { readonly call: 'dropAccount'; readonly account: AccountId }
   | { readonly call: 'dropBefore'; readonly acceptedAt: EpochMs }

@@ -8,6 +8,7 @@ import { Unusable } from '../../failures.ts';
  * released is never changed, only followed by another.
  *
  * `delivery`: 0 while nothing is known of it, 1 when later receipts imply it, 2 when its own receipt came.
+ * `sent_at`: when it joined the log. `is_reported`: a final report on it was made. `is_open`: nobody was given the report.
  * `is_head`: the first of its conversation, and to be claimed when it is due. `deadline`: when `lapse` looks at it.
  */
 const schemaSteps: readonly string[] = [
@@ -83,6 +84,31 @@ const schemaSteps: readonly string[] = [
   CREATE INDEX parked_by_time ON parked (parked_at);
 
   CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE message ADD COLUMN sent_at INTEGER;
+  ALTER TABLE message ADD COLUMN is_reported INTEGER NOT NULL DEFAULT 0;
+  UPDATE message SET sent_at = max(accepted_at, due_at);
+
+  CREATE TABLE report (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    message INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    made_at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    status INTEGER,
+    error INTEGER,
+    moment INTEGER,
+    is_open INTEGER NOT NULL,
+    url TEXT,
+    push_at INTEGER,
+    push_tries INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX report_open ON report (account, id) WHERE is_open = 1;
+  CREATE INDEX report_to_push ON report (account, url, push_at) WHERE push_at IS NOT NULL;
+  CREATE INDEX report_by_age ON report (made_at);
+  CREATE INDEX report_of_message ON report (message);
+  CREATE INDEX step_of_message ON step (message);
   `,
 ];
 

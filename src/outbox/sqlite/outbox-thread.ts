@@ -9,6 +9,7 @@ import type { OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
 import { Receipts } from './receipts.ts';
+import { ReportRows } from './report-rows.ts';
 import { OutboxRows } from './rows.ts';
 
 assert(parentPort !== null && typeof workerData === 'string');
@@ -20,19 +21,19 @@ const tell = (reply: OutboxReply) => port.postMessage(reply);
 const groupMax = 256;
 
 type Waiting = Exclude<OutboxRequest, 'close'>;
+type Opened = ReturnType<typeof open>;
+type ReportCall = Extract<OutboxCall, { readonly call: `${string}ush${string}` | `${string}eports${string}` | 'told' }>;
 
 function open() {
   const db = openOutboxFile(path);
   const rows = new OutboxRows(db);
   const receipts = new Receipts(rows);
-  return { db, rows, receipts, queue: new Queue(rows, receipts) };
+  return { db, rows, receipts, reports: new ReportRows(rows), queue: new Queue(rows, receipts) };
 }
 
-function serve({ db, rows, receipts, queue }: ReturnType<typeof open>): void {
-  const waiting: Waiting[] = [];
-  let isClosing = false;
-
-  const perform = (asked: OutboxCall): unknown => {
+/** Each is part of a transaction of the caller's. */
+function performer({ receipts, reports, queue }: Opened) {
+  return (asked: OutboxCall): unknown => {
     switch (asked.call) {
       case 'add':
         return queue.add(asked.batch);
@@ -43,15 +44,15 @@ function serve({ db, rows, receipts, queue }: ReturnType<typeof open>): void {
       case 'receive':
         for (const event of asked.events) receipts.receive(event, asked.now);
         return undefined;
-      case 'lapse':
+      case 'lapse': {
         receipts.forget(asked.now);
-        return queue.lapse(asked.now);
+        const hasOlder = reports.forget(asked.now);
+        return queue.lapse(asked.now) || hasOlder;
+      }
       case 'waiting':
         return queue.waiting(asked.now);
       case 'untold':
         return queue.untold(asked.limit);
-      case 'told':
-        return queue.told(asked.ids);
       case 'recover':
         return queue.recover(asked.how, asked.now);
       case 'dropAccount':
@@ -60,8 +61,38 @@ function serve({ db, rows, receipts, queue }: ReturnType<typeof open>): void {
         return queue.dropBefore(asked.acceptedAt);
       case 'stats':
         return queue.stats();
+      default:
+        return performReports(reports, asked);
     }
   };
+}
+
+function performReports(reports: ReportRows, asked: ReportCall): unknown {
+  switch (asked.call) {
+    case 'told': {
+      const subscribed = new Map(asked.subscribed.map(one => [one.account, one]));
+      for (const id of asked.ids) reports.told(id, asked.now, subscribed);
+      return undefined;
+    }
+    case 'takeReports':
+      return reports.take(asked.query);
+    case 'reportsGiven':
+      return reports.given(asked.ids);
+    case 'reportsGivenBack':
+      return reports.giveBack(asked.ids);
+    case 'duePushes':
+      return reports.duePushes(asked.busy, asked.places, asked.now);
+    case 'pushed':
+      return reports.pushed(asked.outcomes);
+  }
+}
+
+function serve(opened: Opened): void {
+  const { db, rows } = opened;
+  const waiting: Waiting[] = [];
+  let isClosing = false;
+
+  const perform = performer(opened);
 
   const flush = () => {
     const group = waiting.splice(0, groupMax);

@@ -30,14 +30,15 @@ export class Queue {
     const state = end === undefined ? states.scheduled : states.ended;
     const added = this.#rows.get(
       `INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, place, state, is_head, accepted_at,
-         due_at, expires_at, deadline, tries, is_echoed, price, body)
-       VALUES (?, ?, ?, ?, ?, 0, ${state}, 0, ?, ?, ?, ?, 0, 0, ?, ?)
+         sent_at, due_at, expires_at, deadline, tries, is_echoed, price, body)
+       VALUES (?, ?, ?, ?, ?, 0, ${state}, 0, ?, ?, ?, ?, ?, 0, 0, ?, ?)
        RETURNING id, account, sender, destination, due_at`,
       account,
       messageId,
       sender,
       destination,
       laneIndex(lane),
+      now,
       now,
       dueAt,
       expiresAt,
@@ -63,7 +64,10 @@ export class Queue {
       `SELECT ${columns} FROM message WHERE state = 0 AND due_at <= ? ORDER BY due_at, id LIMIT ${limits.outboxStepMax}`,
       now,
     );
-    for (const row of due) this.#begin(integer(row, 'id'), row, now);
+    for (const row of due) {
+      this.#rows.run('UPDATE message SET sent_at = ? WHERE id = ?', now, integer(row, 'id'));
+      this.#begin(integer(row, 'id'), row, now);
+    }
   }
 
   claim(wants: readonly Want[], now: EpochMs): readonly Claimed[] {
@@ -164,6 +168,7 @@ export class Queue {
         this.#rows.step(id, { ...step, ...keysOf(steps.expiredUnknown) });
         return this.#rows.release(row, now);
       case states.scheduled:
+        this.#rows.run('UPDATE message SET sent_at = ? WHERE id = ?', now, id);
         return this.#end(row, { ...step, ...keysOf(steps.expiredUnsent), isFirst: true });
       default: {
         const errorKey = optionalInteger(row, 'last_error') ?? steps.expiredUnsent.error.key;
@@ -221,11 +226,8 @@ export class Queue {
     }));
   }
 
-  told(ids: readonly number[]): void {
-    for (const id of ids) this.#rows.run('DELETE FROM step WHERE id = ?', id);
-  }
-
   dropAccount(account: AccountId): void {
+    this.#rows.run('DELETE FROM report WHERE account = ?', account);
     this.#rows.run('DELETE FROM step WHERE message IN (SELECT id FROM message WHERE account = ?)', account);
     this.#rows.run('DELETE FROM message WHERE account = ?', account);
   }
@@ -233,7 +235,8 @@ export class Queue {
   dropBefore(acceptedAt: EpochMs): boolean {
     const past = this.#rows.all(
       `SELECT id FROM message WHERE accepted_at < ? AND state > ${states.unknown} AND deadline IS NULL
-       AND NOT EXISTS (SELECT 1 FROM step WHERE step.message = message.id) LIMIT ${limits.outboxStepMax}`,
+       AND NOT EXISTS (SELECT 1 FROM step WHERE step.message = message.id)
+       AND NOT EXISTS (SELECT 1 FROM report WHERE report.message = message.id) LIMIT ${limits.outboxStepMax}`,
       acceptedAt,
     );
     for (const row of past) this.#rows.run('DELETE FROM message WHERE id = ?', integer(row, 'id'));
@@ -252,6 +255,9 @@ export class Queue {
       sending: of(states.claimed),
       unknown: of(states.unknown),
       untold: count('SELECT count(*) AS count FROM step'),
+      parked: count('SELECT count(*) AS count FROM parked'),
+      openReports: count('SELECT count(*) AS count FROM report WHERE is_open = 1'),
+      pushes: count('SELECT count(*) AS count FROM report WHERE push_at IS NOT NULL'),
     };
   }
 }

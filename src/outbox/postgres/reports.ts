@@ -1,0 +1,215 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import { bigints, integers, smallints, texts } from '../../postgres/arrays.ts';
+import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
+import type { Transaction } from '../../postgres/session.ts';
+import {
+  type DuePush,
+  type PushOutcome,
+  type PushPlace,
+  type Report,
+  type ReportQuery,
+  reportOn,
+  type Subscribed,
+} from '../reporting.ts';
+import { steps } from '../telling.ts';
+
+/** What a process took to give to a caller, or to push, is another's after this: it is gone. */
+const takenMs = 60_000;
+const seen = 1;
+
+/** The log was told of these steps. */
+export async function told(
+  session: Transaction,
+  ids: readonly number[],
+  now: EpochMs,
+  subscribed: readonly Subscribed[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  const byAccount = new Map(subscribed.map(one => [one.account, one]));
+  const reported = new Set<number>();
+  const reports = (await session.query(toldSteps, [bigints(ids)])).map(stepIn).flatMap(step => {
+    const isReported = step.isReported || reported.has(step.id);
+    const report = reportOn({ ...step, isReported }, byAccount.get(step.account));
+    if (report?.isOpen) reported.add(step.id);
+    return report === undefined ? [] : [{ ...step, ...report }];
+  });
+  if (reports.length === 0) return;
+  await session.query(marked, [bigints([...reported])]);
+  await session.query(made, [
+    now,
+    bigints(reports.map(one => one.id)),
+    bigints(reports.map(one => one.account)),
+    smallints(reports.map(one => (one.kind === 'seen' ? seen : 0))),
+    integers(reports.map(one => one.statusKey)),
+    integers(reports.map(one => one.errorKey)),
+    bigints(reports.map(one => one.seenAt ?? one.doneAt)),
+    smallints(reports.map(one => Number(one.isOpen))),
+    texts(reports.map(one => one.url)),
+  ]);
+}
+
+export async function takeReports(
+  session: Transaction,
+  taker: string,
+  { account, limit, bulkId, messageId, entityId, applicationId, campaignReferenceId }: ReportQuery,
+): Promise<readonly Report[]> {
+  const others = [bulkId, messageId, entityId, applicationId, campaignReferenceId].map(value => value ?? null);
+  return (await session.query(takeOpen, [account, limit, taker, ...others])).map(reportIn).sort((a, b) => a.id - b.id);
+}
+
+export async function given(session: Transaction, ids: readonly number[]): Promise<void> {
+  await session.query('UPDATE outbox_report SET is_open = false WHERE id = ANY ($1::bigint[])', [bigints(ids)]);
+  await session.query(dropDone, [bigints(ids)]);
+}
+
+export async function giveBack(session: Transaction, ids: readonly number[]): Promise<void> {
+  await session.query('UPDATE outbox_report SET taker = NULL WHERE id = ANY ($1::bigint[])', [bigints(ids)]);
+}
+
+/** What is given is this process's until it says what came of it. */
+export async function duePushes(
+  session: Transaction,
+  busy: readonly PushPlace[],
+  places: number,
+  now: EpochMs,
+): Promise<readonly DuePush[]> {
+  const rows = await session.query(takeDue, [
+    now,
+    bigints(busy.map(one => one.account)),
+    texts(busy.map(one => one.url)),
+    places,
+  ]);
+  return rows
+    .map(row => {
+      const report = reportIn(row);
+      const [url, tries] = row.slice(-2);
+      return { place: { account: report.account, url: text(url) }, report, tries: integer(tries) };
+    })
+    .sort((a, b) => a.report.id - b.report.id);
+}
+
+export async function pushed(session: Transaction, outcomes: readonly PushOutcome[]): Promise<void> {
+  const ids = bigints(outcomes.map(one => one.id));
+  await session.query(pushedOnce, [ids, bigints(outcomes.map(one => one.againAt))]);
+  await session.query(dropDone, [ids]);
+}
+
+/** `true` when there may be more that is too old. */
+export async function forgetReports(session: Transaction, now: EpochMs): Promise<boolean> {
+  return (await session.query(forget, [now - limits.reportsMs])).length === limits.outboxStepMax;
+}
+
+function stepIn([id, account, isReported, body, isFirst, status, error, done, seenAt]: Row) {
+  const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
+  const [doneMs, seenMs] = [optional(done, integer), optional(seenAt, integer)];
+  return {
+    id: integer(id),
+    account: integer(account),
+    isReported: truth(isReported),
+    message: JSON.parse(text(body)),
+    isFirst: truth(isFirst),
+    ...(statusKey !== undefined && { statusKey }),
+    ...(errorKey !== undefined && { errorKey }),
+    ...(doneMs !== undefined && { doneAt: doneMs }),
+    ...(seenMs !== undefined && { seenAt: seenMs }),
+  };
+}
+
+function reportIn([id, account, kind, status, error, at, body, priced, person, sentAt]: Row): Report {
+  const [moment, price, psid] = [optional(at, integer), optional(priced, text), optional(person, text)];
+  const common = {
+    id: integer(id),
+    account: integer(account),
+    message: JSON.parse(text(body)),
+    sentAt: integer(sentAt),
+    ...(psid !== undefined && { psid }),
+    ...(price !== undefined && { price: JSON.parse(price) }),
+  };
+  if (integer(kind) === seen) return { ...common, kind: 'seen', seenAt: integer(at) };
+  return {
+    ...common,
+    kind: 'delivery',
+    statusKey: integer(status),
+    errorKey: integer(error),
+    ...(moment !== undefined && { doneAt: moment }),
+  };
+}
+
+const toldSteps = {
+  name: 'outbox steps told',
+  text: `WITH gone AS (DELETE FROM outbox_step s WHERE s.id = ANY ($1::bigint[]) RETURNING s.*)
+    SELECT m.id, m.account_id, m.is_reported, m.body, g.is_first, g.status, g.error, g.done_at, g.seen_at
+    FROM gone g JOIN outbox_message m ON m.id = g.message ORDER BY g.id`,
+};
+const marked = {
+  name: 'outbox messages reported',
+  text: 'UPDATE outbox_message SET is_reported = true WHERE id = ANY ($1::bigint[])',
+};
+const made = {
+  name: 'outbox reports made',
+  text: `INSERT INTO outbox_report (message, account_id, made_at, kind, status, error, moment, is_open, url, push_at)
+    SELECT r.message, r.account_id, $1::bigint, r.kind, r.status, r.error, r.moment, r.is_open = 1, r.url,
+      CASE WHEN r.url IS NOT NULL THEN $1::bigint END
+    FROM unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::integer[], $6::integer[], $7::bigint[], $8::smallint[],
+      $9::text[]) WITH ORDINALITY r(message, account_id, kind, status, error, moment, is_open, url, nr)
+    ORDER BY r.nr`,
+};
+/** What was not sent cost nothing. */
+const columns = `t.id, t.account_id, t.kind, t.status, t.error, t.moment, m.body,
+  CASE WHEN m.mid IS NOT NULL OR t.status = ${steps.done.status.key} THEN m.price END, m.psid, m.sent_at`;
+const isFree = '(r.taken_until IS NULL OR r.taken_until < clock_timestamp())';
+const until = `clock_timestamp() + ${takenMs} * interval '1 millisecond'`;
+const ofBody = (field: string, value: string) => `(${value}::text IS NULL OR m.body::json ->> '${field}' = ${value})`;
+const takeOpen = {
+  name: 'outbox reports taken',
+  text: `WITH found AS MATERIALIZED (
+      SELECT r.id FROM outbox_report r JOIN outbox_message m ON m.id = r.message
+      WHERE r.is_open AND r.account_id = $1 AND (r.taker IS NULL OR ${isFree})
+        AND ($5::text IS NULL OR m.message_id = $5) AND ${ofBody('bulkId', '$4')} AND ${ofBody('entityId', '$6')}
+        AND ${ofBody('applicationId', '$7')} AND ${ofBody('campaignReferenceId', '$8')}
+      ORDER BY r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED),
+    t AS (
+      UPDATE outbox_report r SET taker = $3, taken_until = ${until} FROM found f WHERE r.id = f.id RETURNING r.*)
+    SELECT ${columns} FROM t JOIN outbox_message m ON m.id = t.message`,
+};
+const isDue = `r.push_at IS NOT NULL AND r.push_at <= $1
+  AND (r.push_taken_until IS NULL OR r.push_taken_until < clock_timestamp())`;
+const takeDue = {
+  name: 'outbox reports to push',
+  text: `WITH RECURSIVE place(account_id, url, nr) AS (
+      (SELECT r.account_id, r.url, 1 FROM outbox_report r WHERE r.push_at IS NOT NULL ORDER BY r.account_id, r.url LIMIT 1)
+      UNION ALL
+      SELECT n.account_id, n.url, p.nr + 1 FROM place p CROSS JOIN LATERAL (
+        SELECT r.account_id, r.url FROM outbox_report r
+        WHERE r.push_at IS NOT NULL AND (r.account_id, r.url) > (p.account_id, p.url)
+        ORDER BY r.account_id, r.url LIMIT 1) n),
+    free AS MATERIALIZED (
+      SELECT p.account_id, p.url FROM place p
+      WHERE (p.account_id, p.url) NOT IN (SELECT * FROM unnest($2::bigint[], $3::text[])) AND EXISTS (
+        SELECT FROM outbox_report r WHERE r.account_id = p.account_id AND r.url = p.url AND ${isDue})
+      LIMIT $4),
+    found AS MATERIALIZED (
+      SELECT d.id FROM free p CROSS JOIN LATERAL (
+        SELECT r.id FROM outbox_report r WHERE r.account_id = p.account_id AND r.url = p.url AND ${isDue}
+        ORDER BY r.push_at, r.id LIMIT ${limits.pushReportsMax} FOR UPDATE SKIP LOCKED) d),
+    t AS (
+      UPDATE outbox_report r SET push_taken_until = ${until} FROM found f WHERE r.id = f.id RETURNING r.*)
+    SELECT ${columns}, t.url, t.push_tries FROM t JOIN outbox_message m ON m.id = t.message`,
+};
+const pushedOnce = {
+  name: 'outbox reports pushed',
+  text: `UPDATE outbox_report r SET push_at = o.again_at, push_tries = r.push_tries + 1, push_taken_until = NULL
+    FROM unnest($1::bigint[], $2::bigint[]) o(id, again_at) WHERE r.id = o.id`,
+};
+const dropDone = {
+  name: 'outbox reports done',
+  text: 'DELETE FROM outbox_report r WHERE r.id = ANY ($1::bigint[]) AND NOT r.is_open AND r.push_at IS NULL',
+};
+const forget = {
+  name: 'outbox reports forgotten',
+  text: `DELETE FROM outbox_report WHERE id IN (
+      SELECT r.id FROM outbox_report r WHERE r.made_at < $1 ORDER BY r.made_at LIMIT ${limits.outboxStepMax}
+      FOR UPDATE SKIP LOCKED)
+    RETURNING id`,
+};

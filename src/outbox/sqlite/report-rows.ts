@@ -1,0 +1,184 @@
+import type { SQLInputValue } from 'node:sqlite';
+import type { EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import {
+  type DuePush,
+  type PushOutcome,
+  type PushPlace,
+  type Report,
+  type ReportQuery,
+  reportOn,
+  type Subscribed,
+} from '../reporting.ts';
+import { steps } from '../telling.ts';
+import { integer, optionalInteger, optionalText, outgoingIn, priceIn, type Row, text } from './cells.ts';
+import type { OutboxRows } from './rows.ts';
+
+const columns = `report.id, report.account, report.kind, report.status, report.error, report.moment, report.url,
+  report.push_tries, message.body, message.price, message.psid, message.mid, message.sent_at`;
+const seen = 1;
+
+/** Reports that wait to be fetched or pushed. What a caller has taken is known only here: it ends with the process. */
+export class ReportRows {
+  readonly #rows: OutboxRows;
+  readonly #taken = new Set<number>();
+
+  constructor(rows: OutboxRows) {
+    this.#rows = rows;
+  }
+
+  /** The log was told of this step. */
+  told(id: number, now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
+    const step = this.#rows.get(
+      'DELETE FROM step WHERE id = ? RETURNING message, is_first, status, error, done_at, seen_at',
+      id,
+    );
+    if (step === undefined) return;
+    const message = this.#rows.get(
+      'SELECT id, account, is_reported, body FROM message WHERE id = ?',
+      integer(step, 'message'),
+    );
+    if (message === undefined) return;
+    const account = integer(message, 'account');
+    const [statusKey, seenAt] = [optionalInteger(step, 'status'), optionalInteger(step, 'seen_at')];
+    const told = {
+      message: outgoingIn(message),
+      isFirst: integer(step, 'is_first') === 1,
+      isReported: integer(message, 'is_reported') === 1,
+      ...(statusKey !== undefined && { statusKey }),
+      ...(seenAt !== undefined && { seenAt }),
+    };
+    const report = reportOn(told, subscribed.get(account));
+    if (report === undefined) return;
+    const { kind, isOpen, url } = report;
+    if (isOpen) this.#rows.run('UPDATE message SET is_reported = 1 WHERE id = ?', integer(message, 'id'));
+    this.#rows.run(
+      `INSERT INTO report (message, account, made_at, kind, status, error, moment, is_open, url, push_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      integer(message, 'id'),
+      account,
+      now,
+      kind === 'seen' ? seen : 0,
+      statusKey ?? null,
+      optionalInteger(step, 'error') ?? null,
+      seenAt ?? optionalInteger(step, 'done_at') ?? null,
+      Number(isOpen),
+      url ?? null,
+      url === undefined ? null : now,
+    );
+  }
+
+  take({ account, limit, messageId, ...others }: ReportQuery): readonly Report[] {
+    const conditions = ['report.is_open = 1', 'report.account = ?'];
+    const values: SQLInputValue[] = [account];
+    if (messageId !== undefined) {
+      conditions.push('report.message = (SELECT id FROM message WHERE message_id = ? AND account = ?)');
+      values.push(messageId, account);
+    }
+    for (const [name, value] of Object.entries(others)) {
+      if (value === undefined) continue;
+      conditions.push(`json_extract(message.body, '$.${name}') = ?`);
+      values.push(value);
+    }
+    const found = this.#rows.all(
+      `SELECT ${columns} FROM report JOIN message ON message.id = report.message
+       WHERE ${conditions.join(' AND ')} ORDER BY report.id LIMIT ?`,
+      ...values,
+      limit + this.#taken.size,
+    );
+    const free = found.filter(row => !this.#taken.has(integer(row, 'id'))).slice(0, limit);
+    for (const row of free) this.#taken.add(integer(row, 'id'));
+    return free.map(reportIn);
+  }
+
+  given(ids: readonly number[]): void {
+    for (const id of ids) {
+      this.#rows.run('UPDATE report SET is_open = 0 WHERE id = ?', id);
+      this.#forgetDone(id);
+    }
+    this.giveBack(ids);
+  }
+
+  giveBack(ids: readonly number[]): void {
+    for (const id of ids) this.#taken.delete(id);
+  }
+
+  duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): readonly DuePush[] {
+    const isBusy = new Set(busy.map(one => JSON.stringify([one.account, one.url])));
+    const due: DuePush[] = [];
+    let left = places;
+    for (let place = this.#placeAfter(-1, '', now); place !== undefined && left > 0; ) {
+      const [account, url] = [integer(place, 'account'), text(place, 'url')];
+      if (!isBusy.has(JSON.stringify([account, url]))) {
+        due.push(...this.#dueAt(account, url, now));
+        left--;
+      }
+      place = this.#placeAfter(account, url, now);
+    }
+    return due;
+  }
+
+  pushed(outcomes: readonly PushOutcome[]): void {
+    for (const { id, againAt } of outcomes) {
+      this.#rows.run('UPDATE report SET push_at = ?, push_tries = push_tries + 1 WHERE id = ?', againAt ?? null, id);
+      if (againAt === undefined) this.#forgetDone(id);
+    }
+  }
+
+  /** `true` when there may be more that is too old. */
+  forget(now: EpochMs): boolean {
+    const dropped = this.#rows.run(
+      `DELETE FROM report WHERE id IN (SELECT id FROM report WHERE made_at < ? LIMIT ${limits.outboxStepMax})`,
+      now - limits.reportsMs,
+    );
+    return dropped === limits.outboxStepMax;
+  }
+
+  #forgetDone(id: number): void {
+    this.#rows.run('DELETE FROM report WHERE id = ? AND is_open = 0 AND push_at IS NULL', id);
+  }
+
+  #placeAfter(account: number, url: string, now: EpochMs): Row | undefined {
+    return this.#rows.get(
+      `SELECT account, url FROM report WHERE push_at IS NOT NULL AND (account, url) > (?, ?) AND push_at <= ?
+       ORDER BY account, url LIMIT 1`,
+      account,
+      url,
+      now,
+    );
+  }
+
+  #dueAt(account: number, url: string, now: EpochMs): readonly DuePush[] {
+    const rows = this.#rows.all(
+      `SELECT ${columns} FROM report JOIN message ON message.id = report.message
+       WHERE report.push_at IS NOT NULL AND report.account = ? AND report.url = ? AND report.push_at <= ?
+       ORDER BY report.push_at, report.id LIMIT ${limits.pushReportsMax}`,
+      account,
+      url,
+      now,
+    );
+    return rows.map(row => ({ place: { account, url }, report: reportIn(row), tries: integer(row, 'push_tries') }));
+  }
+}
+
+function reportIn(row: Row): Report {
+  const [moment, psid] = [optionalInteger(row, 'moment'), optionalText(row, 'psid')];
+  // What was not sent cost nothing.
+  const price = row.mid === null && row.status !== steps.done.status.key ? undefined : priceIn(row);
+  const common = {
+    id: integer(row, 'id'),
+    account: integer(row, 'account'),
+    message: outgoingIn(row),
+    sentAt: integer(row, 'sent_at'),
+    ...(psid !== undefined && { psid }),
+    ...(price !== undefined && { price }),
+  };
+  if (integer(row, 'kind') === seen) return { ...common, kind: 'seen', seenAt: integer(row, 'moment') };
+  return {
+    ...common,
+    kind: 'delivery',
+    statusKey: integer(row, 'status'),
+    errorKey: integer(row, 'error'),
+    ...(moment !== undefined && { doneAt: moment }),
+  };
+}

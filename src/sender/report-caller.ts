@@ -1,0 +1,125 @@
+import { lookup as resolve } from 'node:dns';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { limits } from '../limits.ts';
+
+export type ReportCall = {
+  readonly url: string;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** Calls whoever is to hear of reports; gives why it was in vain, and `undefined` when it was not. */
+export type CallReports = (call: ReportCall) => Promise<string | undefined>;
+
+/**
+ * What is not on the public internet: IANA's special-purpose registries. IPv4 addresses inside IPv6 ones are looked at as
+ * such.
+ */
+const special = {
+  ipv4: [
+    ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
+    ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
+    ...['224.0.0.0/4', '240.0.0.0/4'],
+  ],
+  ipv6: [
+    ...['::/96', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+    ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+  ],
+} as const;
+
+/** For tests: who resolves names, and what a call may take. */
+type CallerOptions = { readonly resolver?: typeof resolve; readonly msMax?: number };
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/');
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    list.addSubnet(address, Number(prefix ?? (family === 'ipv4' ? 32 : 128)), family);
+  }
+  return list;
+}
+
+/**
+ * Calls public addresses, and those of the networks that are allowed: callers name where reports go, and must not reach
+ * what only this machine can. A name is resolved once, and the connection goes to what it was resolved to; redirects are
+ * not followed.
+ */
+export class ReportCaller {
+  readonly #special = listOf([...special.ipv4, ...special.ipv6]);
+  readonly #allowed: BlockList;
+  readonly #agents = {
+    'http:': new HttpAgent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
+    'https:': new HttpsAgent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
+  } as const;
+  readonly #resolve: typeof resolve;
+  readonly #msMax: number;
+
+  constructor(allowed: readonly string[], { resolver = resolve, msMax = limits.pushMsMax }: CallerOptions = {}) {
+    this.#allowed = listOf(allowed);
+    this.#resolve = resolver;
+    this.#msMax = msMax;
+  }
+
+  readonly call: CallReports = async ({ url: text, body, headers }) => {
+    const url = URL.parse(text);
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'not an http or https address';
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    if (isIP(host) !== 0 && !this.#mayReach(host)) return `${host} is not a public address`;
+    const request = url.protocol === 'http:' ? httpRequest : httpsRequest;
+    const signal = AbortSignal.timeout(this.#msMax);
+    return new Promise(settled => {
+      const call = request(url, {
+        method: 'POST',
+        agent: this.#agents[url.protocol === 'http:' ? 'http:' : 'https:'],
+        lookup: this.#lookup,
+        headers: { ...headers, 'content-length': Buffer.byteLength(body), 'user-agent': 'sentlog' },
+        signal,
+      });
+      call.on('error', error => settled(signal.aborted ? 'no answer in time' : reasonOf(error)));
+      call.on('response', answer => {
+        drain(answer);
+        const { statusCode = 0 } = answer;
+        settled(statusCode >= 200 && statusCode < 300 ? undefined : `HTTP ${statusCode}`);
+      });
+      call.end(body);
+    });
+  };
+
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  #mayReach(address: string): boolean {
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    return this.#allowed.check(address, family) || !this.#special.check(address, family);
+  }
+
+  readonly #lookup: LookupFunction = (host, options, answer) => {
+    this.#resolve(host, { ...options, all: true }, (error, found) => {
+      if (error !== null) return answer(error, '');
+      const addresses = found.filter(one => this.#mayReach(one.address));
+      const [first] = addresses;
+      if (first === undefined) return answer(new Error(`${host} has no public address`), '');
+      if (options.all) return answer(null, addresses);
+      return answer(null, first.address, first.family);
+    });
+  };
+}
+
+/** The rest is of no interest: what is short is read, so that the connection may be used again. */
+function drain(answer: IncomingMessage): void {
+  let bytes = 0;
+  answer.on('error', () => {});
+  answer.on('data', (part: Buffer) => {
+    bytes += part.length;
+    if (bytes > limits.pushAnswerBytesMax) answer.destroy();
+  });
+}
+
+function reasonOf(error: Error): string {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return reasonOf(error.errors[0]);
+  return error.message || error.name;
+}

@@ -1,0 +1,166 @@
+import { createHmac } from 'node:crypto';
+import { XMLParser } from 'fast-xml-parser';
+import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/limits.ts';
+import type { AccountPlace } from '../../src/sender/pusher.ts';
+import type { ReportCall } from '../../src/sender/report-caller.ts';
+import { account, Played, text } from './played.ts';
+
+const deliveryUrl = 'https://reports.example/delivery';
+const seenUrl = 'https://reports.example/seen';
+
+/** A sender whose reports are taken here; `answer` says what comes of a call. */
+async function receiving(settings: AccountPlace | undefined, answer: (call: ReportCall) => string | undefined) {
+  const calls: ReportCall[] = [];
+  const played = await Played.open(
+    {},
+    {
+      places: {
+        subscribed: async () =>
+          settings === undefined
+            ? []
+            : [{ account, delivery: settings.deliveryUrl !== undefined, seen: settings.seenUrl !== undefined }],
+        place: async () => settings,
+      },
+      call: async call => {
+        calls.push(call);
+        return answer(call);
+      },
+    },
+  );
+  return { played, calls };
+}
+
+const resultsOf = (calls: readonly ReportCall[]) => calls.flatMap(({ body }) => JSON.parse(body).results);
+const asked = (to: string, messageId: string, webhooks: object, more: object = {}) => ({
+  ...text(to, messageId),
+  ...more,
+  webhooks,
+});
+
+describe('reports that are pushed', () => {
+  it('delivered and seen → one report of each, in the vendor’s words, where the message said', async () => {
+    const { played, calls } = await receiving(undefined, () => undefined);
+    const platform = { entityId: 'e', applicationId: 'a' };
+    const options = { platform, campaignReferenceId: 'c' };
+    const webhooks = { delivery: { url: deliveryUrl }, seen: { url: seenUrl }, callbackData: 'mine' };
+    await played.send(asked('seen', 'm1', webhooks, { options }), text('seen', 'm2'));
+    await played.pass(60_000, 6);
+    const [delivery, seen] = await Promise.all(
+      [deliveryUrl, seenUrl].map(async url => resultsOf(calls.filter(one => one.url === url))),
+    );
+    expect(calls).toHaveLength(2);
+    const { log } = await played.history('m1');
+    const written = (ms: number | undefined) => new Date(ms ?? Number.NaN).toISOString().replace('Z', '+0000');
+    expect(delivery).toEqual([
+      {
+        bulkId: expect.any(String),
+        status: {
+          groupId: 3,
+          groupName: 'DELIVERED',
+          id: 5,
+          name: 'DELIVERED_TO_HANDSET',
+          description: 'Message delivered to handset',
+        },
+        error: { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR', description: 'No Error', permanent: false },
+        messageId: 'm1',
+        to: 'seen',
+        sender: 'page-1',
+        sentAt: written(log.sentAt),
+        doneAt: written(log.doneAt),
+        messageCount: 1,
+        callbackData: 'mine',
+        platform,
+        campaignReferenceId: 'c',
+      },
+    ]);
+    expect(Object.keys(delivery?.[0]).join()).toBe(
+      'bulkId,status,error,messageId,to,sender,sentAt,doneAt,messageCount,callbackData,platform,campaignReferenceId',
+    );
+    expect(seen).toEqual([
+      {
+        messageId: 'm1',
+        from: 'seen',
+        to: 'page-1',
+        sentAt: written(log.sentAt),
+        seenAt: written(log.seenAt),
+        applicationId: 'a',
+        entityId: 'e',
+        campaignReferenceId: 'c',
+      },
+    ]);
+  });
+
+  it('in XML → the same names and values, whatever the text', async () => {
+    const { played, calls } = await receiving(undefined, () => undefined);
+    const callbackData = '<&>"\' \u0001 ž 😀';
+    const webhooks = { delivery: { url: deliveryUrl }, contentType: 'application/xml', callbackData };
+    await played.send(asked('delivered', 'm1', webhooks), asked('blocked', 'm2', { ...webhooks, callbackData: 'b' }));
+    await played.pass(60_000, 6);
+    const parser = new XMLParser({ parseTagValue: false, isArray: name => name === 'result' });
+    const results = calls.flatMap(({ body, headers }) => {
+      expect(headers['content-type']).toBe('application/xml');
+      expect(body.startsWith('<?xml version="1.0" encoding="UTF-8"?><DeliveryReports><results><result>')).toBe(true);
+      return parser.parse(body).DeliveryReports.results.result;
+    });
+    expect(results.map(one => [one.messageId, one.status.name, one.error.permanent, one.callbackData])).toEqual([
+      ['m2', 'UNDELIVERABLE_REJECTED_OPERATOR', 'true', 'b'],
+      ['m1', 'DELIVERED_TO_HANDSET', 'false', callbackData.replace('\u0001', '\ufffd')],
+    ]);
+  });
+
+  it('an account’s own address → for messages that name none; signed; intermediate ones only when asked for', async () => {
+    const settings = { deliveryUrl, seenUrl, contentType: 'application/json', secret: 'sixteen-characters' } as const;
+    const { played, calls } = await receiving(settings, () => undefined);
+    await played.send(
+      text('delivered', 'm1'),
+      asked('delivered', 'm2', { delivery: { notify: false } }),
+      asked('delivered', 'm3', { delivery: { url: 'https://own.example/', intermediateReport: true } }),
+    );
+    await played.pass(60_000, 6);
+    const got = calls.flatMap(({ url, body }) =>
+      JSON.parse(body).results.map((one: { messageId: string; status: { name: string } }) =>
+        [new URL(url).host, one.messageId, one.status.name].join(' '),
+      ),
+    );
+    expect(got.toSorted()).toEqual([
+      'own.example m3 DELIVERED_TO_HANDSET',
+      'own.example m3 PENDING_ENROUTE',
+      'reports.example m1 DELIVERED_TO_HANDSET',
+    ]);
+    for (const { body, headers } of calls)
+      expect(headers['x-sentlog-signature']).toBe(
+        `sha256=${createHmac('sha256', settings.secret).update(body).digest('hex')}`,
+      );
+  });
+
+  it('refused for an hour → tried in the vendor’s cycle, then taken once; the places beside it never wait', async () => {
+    let opens = Number.POSITIVE_INFINITY;
+    const tries: number[] = [];
+    const { played, calls } = await receiving(undefined, ({ url }) => {
+      if (url !== deliveryUrl) return undefined;
+      tries.push(played.emulator.clock.now());
+      return played.emulator.clock.now() < opens ? 'HTTP 500' : undefined;
+    });
+    opens = played.emulator.clock.now() + 3_600_000;
+    await played.send(
+      asked('delivered', 'm1', { delivery: { url: deliveryUrl } }),
+      asked('delivered', 'm2', { delivery: { url: 'https://other.example/' } }),
+    );
+    await played.pass(30_000, 3);
+    expect(calls.filter(one => one.url !== deliveryUrl)).toHaveLength(1);
+    await played.pass(2 * 3_600_000, 480);
+    const minutes = tries.map(at => Math.round((at - (tries[0] ?? 0)) / 60_000));
+    expect(minutes).toEqual([0, 1, 3, 8, 18, 35, 61]);
+    expect((await played.outbox.stats()).pushes).toBe(0);
+  });
+
+  it('never taken → given up after twenty retries, and there to be fetched meanwhile', async () => {
+    const { played, calls } = await receiving(undefined, () => 'no answer in time');
+    await played.send(asked('delivered', 'm1', { delivery: { url: deliveryUrl } }));
+    await played.pass(45 * 3_600_000, 45 * 6);
+    expect(calls).toHaveLength(1 + limits.pushRetriesMax);
+    expect((await played.outbox.stats()).pushes).toBe(0);
+    expect(played.notes).toContain('reports could not be pushed');
+  });
+});

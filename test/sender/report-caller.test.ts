@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../src/limits.ts';
+import { ReportCaller } from '../../src/sender/report-caller.ts';
+
+async function receiver(listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+type Resolver = NonNullable<NonNullable<ConstructorParameters<typeof ReportCaller>[1]>['resolver']>;
+
+/** A resolver of the tests' own: each name leads to these addresses. */
+function resolving(addresses: readonly string[], asked: string[] = []): Resolver {
+  const answer = (host: string, _options: object, done: (error: null, found: object[]) => void) => {
+    asked.push(host);
+    done(
+      null,
+      addresses.map(address => ({ address, family: address.includes(':') ? 6 : 4 })),
+    );
+  };
+  return answer as unknown as Resolver;
+}
+
+function caller(allowed: readonly string[], options: ConstructorParameters<typeof ReportCaller>[1] = {}) {
+  const made = new ReportCaller(allowed, options);
+  onTestFinished(() => made.close());
+  return made;
+}
+
+const call = (url: string) => ({ url, body: '{"results":[]}', headers: { 'content-type': 'application/json' } });
+const loopback = ['127.0.0.0/8'];
+
+describe('a call to whoever hears of reports', () => {
+  it('answered with 2xx → taken, over one connection; its answer may be as long as it likes', async () => {
+    const bodies: string[] = [];
+    const sockets = new Set<unknown>();
+    const port = await receiver(async (request, response) => {
+      sockets.add(request.socket);
+      let body = '';
+      for await (const part of request) body += part;
+      bodies.push(`${request.method} ${request.headers['content-type']} ${body}`);
+      response.statusCode = bodies.length === 1 ? 204 : 200;
+      response.end(bodies.length === 3 ? 'x'.repeat(10 * limits.pushAnswerBytesMax) : 'thanks');
+    });
+    const { call: post } = caller(loopback);
+    for (let time = 0; time < 3; time++) expect(await post(call(`http://127.0.0.1:${port}/r`))).toBeUndefined();
+    expect(bodies).toEqual(Array(3).fill('POST application/json {"results":[]}'));
+    expect(sockets.size).toBeLessThanOrEqual(2);
+  });
+
+  it('redirected, refused, cut off, not answered → in vain, and why; a redirect is not followed', async () => {
+    let reached = 0;
+    const port = await receiver((request, response) => {
+      const { url } = request;
+      if (url === '/hang') return;
+      if (url === '/cut') return void request.socket.destroy();
+      if (url === '/target') reached++;
+      response.statusCode = { '/redirect': 307, '/500': 500, '/404': 404 }[url ?? ''] ?? 200;
+      response.setHeader('location', '/target');
+      response.end();
+    });
+    const { call: post } = caller(loopback, { msMax: 300 });
+    const at = (path: string) => post(call(`http://127.0.0.1:${port}${path}`));
+    expect(await at('/redirect')).toBe('HTTP 307');
+    expect(await at('/500')).toBe('HTTP 500');
+    expect(await at('/404')).toBe('HTTP 404');
+    expect(await at('/cut')).toMatch(/hang up|ECONNRESET/);
+    expect(await at('/hang')).toBe('no answer in time');
+    expect(reached).toBe(0);
+    expect(await post(call('ftp://127.0.0.1/'))).toBe('not an http or https address');
+  });
+
+  it('an address that is not public, in whatever form → never called, unless it is allowed', async () => {
+    let calls = 0;
+    const port = await receiver((_, response) => {
+      calls++;
+      response.end();
+    });
+    const { call: post } = caller([]);
+    const hosts = [
+      '127.0.0.1',
+      '2130706433',
+      '0x7f.1',
+      '0',
+      '10.1.2.3',
+      '172.31.0.1',
+      '192.168.1.1',
+      '169.254.169.254',
+    ];
+    const others = ['100.64.1.1', '[::1]', '[::]', '[::ffff:127.0.0.1]', '[fe80::1]', '[fd00::1]', '[64:ff9b::7f00:1]'];
+    for (const host of [...hosts, ...others])
+      expect(await post(call(`http://${host}:${port}/`)), host).toMatch(/is not a public address$/);
+    expect(calls).toBe(0);
+    expect(await caller(['127.0.0.1']).call(call(`http://127.0.0.1:${port}/`))).toBeUndefined();
+    expect(await caller(['0.0.0.0/0', '::/0']).call(call(`http://127.0.0.1:${port}/`))).toBeUndefined();
+    expect(await caller(['127.0.0.0/8']).call(call('http://10.0.0.1/'))).toMatch(/not a public address/);
+  });
+
+  it('a name → resolved once, and only its public addresses are connected to', async () => {
+    const port = await receiver((request, response) => response.end(request.headers.host));
+    const asked: string[] = [];
+    const inside = caller([], { resolver: resolving(['127.0.0.1', '::1', '10.0.0.1'], asked) });
+    expect(await inside.call(call(`http://rebound.example:${port}/`))).toBe('rebound.example has no public address');
+    expect(asked).toEqual(['rebound.example']);
+    const mixed = caller(loopback, { resolver: resolving(['10.0.0.1', '127.0.0.1'], asked) });
+    expect(await mixed.call(call(`http://mixed.example:${port}/`))).toBeUndefined();
+    expect(asked).toEqual(['rebound.example', 'mixed.example']);
+  });
+});

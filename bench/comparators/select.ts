@@ -1,3 +1,5 @@
+import { valuesOf } from '../../src/domain/filter.ts';
+import { type FilterName, filterFields } from '../../src/domain/filter-fields.ts';
 import type { EpochMs } from '../../src/domain/message.ts';
 import { type Bookmark, InvalidBookmark, type Page, type Query } from '../../src/store/store.ts';
 import { logOf, number, type Row, type Value } from './rows.ts';
@@ -16,6 +18,17 @@ export type Dialect = {
 
 export type Statement = { readonly sql: string; readonly parameters: readonly (Value | readonly string[])[] };
 
+const columns: Readonly<Record<FilterName, string>> = {
+  sender: 'sender',
+  destination: 'destination',
+  bulkId: 'bulk_id',
+  messageId: 'message_id',
+  generalStatus: 'status_group',
+  entityId: 'entity_id',
+  applicationId: 'application_id',
+  campaignReferenceId: 'campaign_id',
+};
+
 type Asked = Pick<Query, 'account' | 'filter' | 'sentSince'>;
 
 /** The conditions of a filter, and what their placeholders stand for. */
@@ -27,14 +40,7 @@ export class Conditions {
   constructor({ account, filter, sentSince }: Asked, dialect: Dialect) {
     this.#dialect = dialect;
     this.is('account_id', '=', account);
-    this.is('sender', '=', filter.sender);
-    this.is('destination', '=', filter.destination);
-    this.is('entity_id', '=', filter.entityId);
-    this.is('application_id', '=', filter.applicationId);
-    this.is('status_group', '=', filter.generalStatus);
-    this.#oneOf('bulk_id', filter.bulkIds);
-    this.#oneOf('message_id', filter.messageIds);
-    this.#oneOf('campaign_id', filter.campaignReferenceIds);
+    for (const { name } of filterFields) this.#oneOf(columns[name], valuesOf(filter, name));
     this.is('sent_at', '>=', Math.max(filter.sentSince ?? sentSince, sentSince));
     this.is('sent_at', '<', filter.sentUntil);
   }

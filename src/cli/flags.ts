@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { LogsFilter } from '../client/index.ts';
+import type { LogsConditions, LogsFilter } from '../client/index.ts';
 import { flagName, type Setting, type Sources } from '../config.ts';
+import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { BadValue, durationMs } from '../setting-kinds.ts';
 import { parseDateTime } from '../wire/date-time.ts';
@@ -64,39 +65,35 @@ export function jsonOption(command: Command): Command {
   return command.option('--json', 'NDJSON on a terminal, too');
 }
 
-/** Every filter of the API. */
+/** Every filter of the API: a flag for each field, and for its time. */
 export function filterOptions(command: Command): Command {
+  for (const field of filterFields) command.addOption(filterOption(field));
   return command
-    .option('--sender <sender>', 'only what this sender sent')
-    .option('--destination <destination>', 'only what went to this destination')
-    .option('--bulk-id <id>', 'only this bulk; may be given several times', collect)
-    .option('--message-id <id>', 'only this message; may be given several times', collect)
-    .addOption(new Option('--general-status <group>', 'only this group of statuses').choices(statusGroupNames))
     .option(
       '--sent-since <time>',
       'not sent before: 2h for two hours ago, 2026-02-22, 2026-02-22T17:42:05+0100',
       moment,
     )
-    .option('--sent-until <time>', 'sent before, in the same forms', moment)
-    .option('--entity-id <id>', 'only this entity')
-    .option('--application-id <id>', 'only this application')
-    .option('--campaign-reference-id <id>', 'only this campaign; may be given several times', collect);
+    .option('--sent-until <time>', 'sent before, in the same forms', moment);
+}
+
+function filterOption({ name, noun, many, kind }: FilterField): Option {
+  const flag = `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <value>`;
+  const option = new Option(flag, `only this ${noun}${many ? '; may be given several times' : ''}`);
+  if (many) option.argParser(collect);
+  return kind === 'group' ? option.choices(statusGroupNames) : option;
 }
 
 export function filterOf(flags: Flags): LogsFilter {
-  const list = (name: string) => (texts(flags, name).length === 0 ? undefined : texts(flags, name));
-  return {
-    sender: text(flags, 'sender'),
-    destination: text(flags, 'destination'),
-    bulkId: list('bulkId'),
-    messageId: list('messageId'),
-    generalStatus: statusGroupNames.find(name => name === text(flags, 'generalStatus')),
-    sentSince: dateIn(flags, 'sentSince'),
-    sentUntil: dateIn(flags, 'sentUntil'),
-    entityId: text(flags, 'entityId'),
-    applicationId: text(flags, 'applicationId'),
-    campaignReferenceId: list('campaignReferenceId'),
-  };
+  const conditions: LogsConditions = Object.fromEntries(
+    filterFields.map(({ name, many }) => [name, many ? listIn(flags, name) : text(flags, name)]),
+  );
+  return { ...conditions, sentSince: dateIn(flags, 'sentSince'), sentUntil: dateIn(flags, 'sentUntil') };
+}
+
+function listIn(flags: Flags, name: string): readonly string[] | undefined {
+  const values = texts(flags, name);
+  return values.length === 0 ? undefined : values;
 }
 
 /** A duration counts back from now; a date is the beginning of that day where the command runs. */

@@ -19,6 +19,7 @@ export type {
   GroupCounts,
   Log,
   LogSubmission,
+  LogsConditions,
   LogsFilter,
   LogsPage,
   LogsQuery,

@@ -1,8 +1,9 @@
+import { filterFields } from '../domain/filter-fields.ts';
 import { listValue } from '../wire/list-text.ts';
 import type { LogsFilter, LogsQuery } from './types.ts';
 
 /** Parameters that are lists, where a comma would divide a value. */
-const lists = ['bulkId', 'messageId', 'campaignReferenceId'];
+const lists = new Set<string>(filterFields.filter(({ many }) => many).map(({ name }) => name));
 
 /** The query string of a filter or query; parameters that are not given are left out. */
 export function queryOf(query: LogsQuery): URLSearchParams {
@@ -10,7 +11,7 @@ export function queryOf(query: LogsQuery): URLSearchParams {
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
     if (value instanceof Date) parameters.append(name, dateText(value));
-    else if (lists.includes(name)) for (const one of [value].flat()) parameters.append(name, listValue(String(one)));
+    else if (lists.has(name)) for (const one of [value].flat()) parameters.append(name, listValue(String(one)));
     else parameters.append(name, String(value));
   }
   return parameters;

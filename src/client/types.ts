@@ -1,19 +1,22 @@
+import type { FilterField } from '../domain/filter-fields.ts';
 import type { StatusGroupName } from '../domain/registry.ts';
 
+type ValueOf<F extends FilterField> = F['kind'] extends 'group' ? StatusGroupName : string;
+
+/** Of each field that logs can be filtered by the value asked for, or a list of which a log has one. */
+export type LogsConditions = {
+  readonly [F in FilterField as F['name']]?:
+    | ValueOf<F>
+    | (F['many'] extends true ? readonly ValueOf<F>[] : never)
+    | undefined;
+};
+
 /** Which logs are asked for; all given conditions must hold. A list means one of; a text is one value, commas and all. */
-export type LogsFilter = {
-  readonly sender?: string | undefined;
-  readonly destination?: string | undefined;
-  readonly bulkId?: string | readonly string[] | undefined;
-  readonly messageId?: string | readonly string[] | undefined;
-  readonly generalStatus?: StatusGroupName | undefined;
+export type LogsFilter = LogsConditions & {
   /** Inclusive. A text is sent as it stands: `2026-02-22T17:42:05.390+0100`. */
   readonly sentSince?: Date | string | undefined;
   /** Exclusive. */
   readonly sentUntil?: Date | string | undefined;
-  readonly entityId?: string | undefined;
-  readonly applicationId?: string | undefined;
-  readonly campaignReferenceId?: string | readonly string[] | undefined;
 };
 
 export type LogsQuery = LogsFilter & {

@@ -1,38 +1,44 @@
+import { type Filtered, type FilterName, filterFields } from './filter-fields.ts';
 import type { Binding, EpochMs, LogRecord, MessageIdentity } from './message.ts';
-import type { StatusGroupName } from './registry.ts';
+import { statusGroupNames } from './registry.ts';
+
+/** Of each field the value asked for, or several of which a log has one; never an empty list. */
+export type Conditions = { readonly [name in FilterName]?: string | readonly string[] };
 
 /** Which messages are asked for; all given conditions must hold, an empty filter means every message. */
-export type Filter = {
-  readonly sender?: string;
-  readonly destination?: string;
-  /** One of; never an empty list. */
-  readonly bulkIds?: readonly string[];
-  /** One of; never an empty list. */
-  readonly messageIds?: readonly string[];
-  readonly generalStatus?: StatusGroupName;
+export type Filter = Conditions & {
   /** Inclusive lower bound on `sentAt`. */
   readonly sentSince?: EpochMs;
   /** Exclusive upper bound on `sentAt`, so that consecutive ranges tile. */
   readonly sentUntil?: EpochMs;
-  readonly entityId?: string;
-  readonly applicationId?: string;
-  /** One of; never an empty list. */
-  readonly campaignReferenceIds?: readonly string[];
 };
 
 /** Whether a log is among those that somebody asks for. */
 export type Matches = (log: LogRecord) => boolean;
 
+/** The values asked for of a field, each once; `undefined` when it is not asked for. */
+export function valuesOf(conditions: Conditions, name: FilterName): readonly string[] | undefined {
+  const asked = conditions[name];
+  return asked === undefined ? undefined : [...new Set(typeof asked === 'string' ? [asked] : asked)];
+}
+
+/** The groups of statuses that are asked for, by their numbers; `undefined` when any will do. */
+export function groupIdsOf(filter: Filter): readonly number[] | undefined {
+  const asked = valuesOf(filter, 'generalStatus');
+  return asked && [...statusGroupNames.keys()].filter(id => asked.includes(statusGroupNames[id] ?? ''));
+}
+
 /** Whether nothing but a time is asked for. */
 export function asksForTimeOnly(filter: Filter): boolean {
-  return Object.entries(filter).every(([name, value]) => value === undefined || /^sent(Since|Until)$/.test(name));
+  return filterFields.every(({ name }) => filter[name] === undefined);
 }
 
 /** Narrows a filter to what a bound key may see; `undefined` when nothing can match both. */
 export function restrict(filter: Filter, binding: Binding): Filter | undefined {
-  if (binding.applicationId !== undefined && (filter.applicationId ?? binding.applicationId) !== binding.applicationId)
-    return undefined;
-  if (binding.entityId !== undefined && (filter.entityId ?? binding.entityId) !== binding.entityId) return undefined;
+  for (const name of ['applicationId', 'entityId'] as const) {
+    const bound = binding[name];
+    if (bound !== undefined && valuesOf(filter, name)?.includes(bound) === false) return undefined;
+  }
   return { ...filter, ...binding };
 }
 
@@ -51,36 +57,31 @@ export function matches(log: LogRecord, filter: Filter): boolean {
 
 /** As `matches`, for many logs: a long list of values costs each of them no more than a short one. */
 export function matcher(filter: Filter): Matches {
-  const { generalStatus } = filter;
-  const hasIdentity = identityMatcher(filter);
-  return log => (generalStatus === undefined || log.status.groupName === generalStatus) && hasIdentity(log);
+  const isInTime = timeMatcher(filter);
+  const hasValues = conditionMatcher(filter);
+  return log => isInTime(log) && hasValues(log);
 }
 
-/** As `matches`, but for the status, which may change. */
-export function matchesIdentity(message: MessageIdentity, filter: Filter): boolean {
-  return identityMatcher(filter)(message);
+function timeMatcher({ sentSince = -Infinity, sentUntil = Infinity }: Filter): Matches {
+  return ({ sentAt }) => sentAt >= sentSince && sentAt < sentUntil;
 }
 
-function identityMatcher(filter: Filter): (message: MessageIdentity) => boolean {
-  const bulkIds = filter.bulkIds && new Set(filter.bulkIds);
-  const messageIds = filter.messageIds && new Set(filter.messageIds);
-  const campaignReferenceIds = filter.campaignReferenceIds && new Set(filter.campaignReferenceIds);
-  return message =>
-    (filter.sentSince === undefined || message.sentAt >= filter.sentSince) &&
-    (filter.sentUntil === undefined || message.sentAt < filter.sentUntil) &&
-    is(filter.sender, message.sender) &&
-    is(filter.destination, message.destination) &&
-    is(filter.entityId, message.entityId) &&
-    is(filter.applicationId, message.applicationId) &&
-    isOneOf(bulkIds, message.bulkId) &&
-    isOneOf(messageIds, message.messageId) &&
-    isOneOf(campaignReferenceIds, message.campaignReferenceId);
+/** Whether a log has what is asked for beside its time; only of what reports change, or never do, where that is said. */
+export function conditionMatcher(
+  filter: Filter,
+  { changes }: { readonly changes?: boolean } = {},
+): (log: Filtered) => boolean {
+  const tests = filterFields.flatMap(field => {
+    const values = changes === undefined || changes === field.changes ? valuesOf(filter, field.name) : undefined;
+    return values === undefined ? [] : [testOf(field.valueIn, values)];
+  });
+  return log => tests.every(test => test(log));
 }
 
-function is(asked: string | undefined, value: string | undefined): boolean {
-  return asked === undefined || asked === value;
-}
-
-function isOneOf(asked: ReadonlySet<string> | undefined, value: string | undefined): boolean {
-  return asked === undefined || (value !== undefined && asked.has(value));
+function testOf(valueIn: (log: Filtered) => string | undefined, values: readonly string[]) {
+  const asked = new Set(values);
+  return (log: Filtered) => {
+    const value = valueIn(log);
+    return value !== undefined && asked.has(value);
+  };
 }

@@ -56,10 +56,10 @@ export class Acceptance {
     const given = messages.filter(one => one.isIdGiven).map(one => one.messageId);
     const known = new Set<string>();
     for (let start = 0; start < given.length; start += limits.pageLogsMax) {
-      const messageIds = given.slice(start, start + limits.pageLogsMax);
+      const messageId = given.slice(start, start + limits.pageLogsMax);
       const sentSince = clock() - retentionMs;
-      const query = { account, filter: { messageIds }, sentSince, limit: limits.pageLogsMax, walk: false };
-      for (const { messageId } of (await store.find(query)).logs) known.add(messageId);
+      const query = { account, filter: { messageId }, sentSince, limit: limits.pageLogsMax, walk: false };
+      for (const log of (await store.find(query)).logs) known.add(log.messageId);
     }
     return known;
   }

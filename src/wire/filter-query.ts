@@ -1,5 +1,6 @@
 import { IsArray, type TSchema } from 'typebox';
 import type { Filter } from '../domain/filter.ts';
+import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
@@ -94,20 +95,24 @@ export function parseEmptyQuery(raw: string): Parsed<undefined> {
   return violations.length > 0 ? { violations } : { value: undefined };
 }
 
-/** The filter that every way of reading shares. */
-function readFilter(query: QueryReader, campaignsCharsMax?: number): Filter {
+/** The filter that every way of reading shares. `listCharsMax` bounds lists that have no bound of their own. */
+function readFilter(query: QueryReader, listCharsMax?: number): Filter {
+  const conditions = filterFields.map(field => [field.name, readValues(query, field, listCharsMax)]);
   return present({
-    sender: query.number('sender'),
-    destination: query.number('destination'),
-    bulkIds: query.list('bulkId', limits.idListCharsMax),
-    messageIds: query.list('messageId', limits.idListCharsMax),
-    generalStatus: query.choice('generalStatus', statusGroupNames),
+    ...Object.fromEntries(conditions),
     sentSince: query.dateTime('sentSince'),
     sentUntil: upperBound(query),
-    entityId: query.text('entityId'),
-    applicationId: query.text('applicationId'),
-    campaignReferenceIds: query.list('campaignReferenceId', campaignsCharsMax),
   });
+}
+
+function readValues(
+  query: QueryReader,
+  { name, many, kind }: FilterField,
+  listCharsMax: number | undefined,
+): string | readonly string[] | undefined {
+  if (many) return query.list(name, kind === 'id' ? limits.idListCharsMax : listCharsMax);
+  if (kind === 'group') return query.choice(name, statusGroupNames);
+  return kind === 'number' ? query.number(name) : query.text(name);
 }
 
 /**

@@ -1,4 +1,5 @@
-import Type from 'typebox';
+import Type, { type TSchema } from 'typebox';
+import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 
@@ -11,19 +12,19 @@ const listForms =
   'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count.';
 
 /** The parameters of every call that reads logs, in the order of the vendor's page. */
-export const filterParameters = {
-  sender: text('Sender, exact match.'),
-  destination: text('Destination, exact match.'),
-  bulkId: oneOf(`One of these bulk ids, at most ${limits.idListCharsMax} characters together. ${listForms}`),
-  messageId: oneOf(`One of these message ids, at most ${limits.idListCharsMax} characters together. ${listForms}`),
-  generalStatus: Type.Enum([...statusGroupNames], { description: 'The group of the status.' }),
+export const filterParameters: { readonly [name: string]: TSchema } = {
+  ...Object.fromEntries(filterFields.map(field => [field.name, parameterOf(field)])),
   sentSince: dateTime('Sent at this moment or later.'),
   sentUntil: dateTime('Sent before this moment.'),
   sentBefore: dateTime('Another name of `sentUntil`; not beside it.'),
-  entityId: text('Entity, exact match.'),
-  applicationId: text('Application, exact match.'),
-  campaignReferenceId: oneOf(`One of these campaign references. ${listForms}`),
 };
+
+function parameterOf({ noun, many, kind }: FilterField): TSchema {
+  if (kind === 'group') return Type.Enum([...statusGroupNames], { description: `The ${noun}.` });
+  if (!many) return text(`The ${noun}, exact match.`);
+  const bound = kind === 'id' ? `, at most ${limits.idListCharsMax} characters together` : '';
+  return oneOf(`One of these: the ${noun}${bound}. ${listForms}`);
+}
 
 /** The parameters of a call that gives pages. */
 export const pageParameters = {

@@ -38,11 +38,11 @@ describe('query', () => {
       ['bulkId', 'b2'],
       ['messageId', 'm'],
       ['generalStatus', 'DELIVERED'],
-      ['sentSince', '2026-03-01T00:00:00+0100'],
-      ['sentUntil', '2026-03-02T00:00:00Z'],
       ['entityId', 'e'],
       ['applicationId', 'a'],
       ['campaignReferenceId', 'c'],
+      ['sentSince', '2026-03-01T00:00:00+0100'],
+      ['sentUntil', '2026-03-02T00:00:00Z'],
       ['limit', '7'],
     ]);
   });

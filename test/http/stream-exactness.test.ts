@@ -20,7 +20,7 @@ type Step =
 const filters: readonly { readonly query: string; readonly filter: Filter }[] = [
   { query: '', filter: {} },
   { query: 'generalStatus=DELIVERED', filter: { generalStatus: 'DELIVERED' } },
-  { query: 'sender=b&messageId=m1,m2,m3,m4', filter: { sender: 'b', messageIds: ['m1', 'm2', 'm3', 'm4'] } },
+  { query: 'sender=b&messageId=m1,m2,m3,m4', filter: { sender: 'b', messageId: ['m1', 'm2', 'm3', 'm4'] } },
 ];
 
 const messageId = fc.integer({ min: 1, max: 40 }).map(number => `m${number}`);

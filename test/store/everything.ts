@@ -75,15 +75,15 @@ async function everything(store: Store): Promise<void> {
     {},
     { sender: '44113496000' },
     { destination: 'd' },
-    { bulkIds: ['b1'] },
-    { bulkIds: ['b1', 'b2'] },
-    { messageIds: ['m1', 'm2'] },
-    { campaignReferenceIds: ['c', 'd'] },
+    { bulkId: ['b1'] },
+    { bulkId: ['b1', 'b2'] },
+    { messageId: ['m1', 'm2'] },
+    { campaignReferenceId: ['c', 'd'] },
     { entityId: 'e' },
     { applicationId: 'a' },
     { generalStatus: 'PENDING' },
-    { generalStatus: 'PENDING', applicationId: 'a', bulkIds: ['b1', 'b2'] },
-    { generalStatus: 'DELIVERED', messageIds: ['m3'] },
+    { generalStatus: 'PENDING', applicationId: 'a', bulkId: ['b1', 'b2'] },
+    { generalStatus: 'DELIVERED', messageId: ['m3'] },
   ] as const;
   for (const filter of conditions) {
     await store.find(query({ filter }));

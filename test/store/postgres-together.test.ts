@@ -377,7 +377,7 @@ describe('retention beside other processes', () => {
         messages(10, () => ({ sentAt: horizon + hourMs })),
       ),
     ).toEqual(outcome({ unchanged: 10 }));
-    expect(await findIds(first, { messageIds: ['m3'] })).toEqual(['m3']);
+    expect(await findIds(first, { messageId: ['m3'] })).toEqual(['m3']);
     // Once the generations that were begun meanwhile let it.
     await until(async () => {
       await second.dropBefore(now);

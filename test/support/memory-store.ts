@@ -10,7 +10,7 @@ import {
   waitingText,
 } from '../../src/domain/acceptance.ts';
 import { evidenceOf, settled } from '../../src/domain/evidence.ts';
-import { type Filter, matches, matchesIdentity } from '../../src/domain/filter.ts';
+import { conditionMatcher, type Filter, matches } from '../../src/domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -338,15 +338,16 @@ function logOf(row: Row, reportSequence?: number): LogRecord {
   return { ...row.identity, ...stateOf(row, reportSequence) };
 }
 
-/** The log as a page shows it: as it is now, unless that no longer has the status it was found by. */
+/** The log as a page shows it: as it is now, unless that no longer has what it was found by. */
 function shown(row: Row, filter: Filter, reportSequence: number): LogRecord | undefined {
-  const { generalStatus, ...identityFilter } = filter;
-  if (!matchesIdentity(row.identity, identityFilter)) return undefined;
+  const { sentSince = -Infinity, sentUntil = Infinity } = filter;
   const now = logOf(row);
-  if (generalStatus === undefined) return now;
+  if (now.sentAt < sentSince || now.sentAt >= sentUntil) return undefined;
+  if (!conditionMatcher(filter, { changes: false })(now)) return undefined;
+  const isInState = conditionMatcher(filter, { changes: true });
   const then = logOf(row, reportSequence);
-  if (then.status.groupName !== generalStatus) return undefined;
-  return now.status.groupName === generalStatus ? now : then;
+  if (!isInState(then)) return undefined;
+  return isInState(now) ? now : then;
 }
 
 function sortedRows(account: AccountRows): readonly Row[] {

@@ -1,3 +1,4 @@
+import { valuesOf } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate } from '../../postgres/migrate.ts';
@@ -97,12 +98,14 @@ export class CopyTarget {
   ): Promise<ReadonlyMap<string, WholeMessage>> {
     const begin = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY';
     return this.#layouts.reading(async spread => {
-      const asked = spread.asked({ account, filter: { messageIds } });
+      const asked = spread.asked({ account, filter: { messageId: messageIds } });
       return this.#database.transaction(begin, async session => {
         const found = new Map<string, WholeMessage>();
-        for (const { account: slice, filter } of asked)
-          for (const [id, { message }] of await storedOf({ session, account: slice }, filter.messageIds, sentSince))
+        for (const { account: slice, filter } of asked) {
+          const ids = valuesOf(filter, 'messageId') ?? [];
+          for (const [id, { message }] of await storedOf({ session, account: slice }, ids, sentSince))
             found.set(id, message);
+        }
         return found;
       });
     });

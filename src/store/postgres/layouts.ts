@@ -1,4 +1,4 @@
-import type { Filter } from '../../domain/filter.ts';
+import { type Filter, valuesOf } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { integer, truth } from '../../postgres/cells.ts';
@@ -61,13 +61,13 @@ export class Spread {
   asked<Q extends Asked>(query: Q): readonly Q[] {
     const { account, filter } = query;
     if (!this.has(account)) return [query];
-    const { messageIds } = filter;
+    const messageIds = valuesOf(filter, 'messageId');
     if (messageIds === undefined) return this.slicesOf(account).map(slice => ({ ...query, account: slice }));
     const idsOf = new Map<Slice, string[]>();
     for (const messageId of messageIds)
       for (const slice of this.slicesHolding(account, messageId))
         idsOf.set(slice, [...(idsOf.get(slice) ?? []), messageId]);
-    return Array.from(idsOf, ([slice, ids]) => ({ ...query, account: slice, filter: { ...filter, messageIds: ids } }));
+    return Array.from(idsOf, ([slice, ids]) => ({ ...query, account: slice, filter: { ...filter, messageId: ids } }));
   }
 
   /** Where a message of this id is recorded that is not in the log. */

@@ -1,10 +1,10 @@
-import type { Filter } from '../../domain/filter.ts';
+import { type Filter, groupIdsOf, valuesOf } from '../../domain/filter.ts';
+import { filterFields } from '../../domain/filter-fields.ts';
 import type { EpochMs } from '../../domain/message.ts';
-import { statusGroupNames } from '../../domain/registry.ts';
 import { texts } from '../../postgres/arrays.ts';
 import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
-import { lists, texted } from './filter-conditions.ts';
+import { columns, isOneOf } from './filter-conditions.ts';
 import { logColumns, type Place } from './log-row.ts';
 import { moment } from './moment.ts';
 import { firstUnseen, type Snapshot } from './snapshot.ts';
@@ -25,19 +25,15 @@ export type Condition = { readonly column: string; readonly value: string | numb
 
 /** What each column of a filter is to be, unless one may have several values. */
 export function soleConditions(filter: Filter): readonly Condition[] {
-  if (filter.messageIds !== undefined || lists.some(([name]) => (filter[name]?.length ?? 0) > 1)) return [];
-  const all: Condition[] = [];
-  for (const [name, column] of texted) {
-    const value = filter[name];
-    if (value !== undefined) all.push({ column, value });
-  }
-  for (const [name, column] of lists) {
-    const value = filter[name]?.[0];
-    if (value !== undefined) all.push({ column, value });
-  }
-  if (filter.generalStatus !== undefined)
-    all.push({ column: 'group_id', value: statusGroupNames.indexOf(filter.generalStatus) });
-  return all;
+  const groups = groupIdsOf(filter);
+  const asked = columns.map(([name, column]) => ({ column, values: valuesOf(filter, name) ?? [] }));
+  if (filter.messageId !== undefined || [...asked, { values: groups ?? [] }].some(({ values }) => values.length > 1))
+    return [];
+  const all: readonly { column: string; values: readonly (string | number)[] }[] = [
+    ...asked,
+    { column: 'group_id', values: groups ?? [] },
+  ];
+  return all.flatMap(({ column, values }) => values.map(value => ({ column, value })));
 }
 
 /** The `sentAt` that a page may have: from `since`, up to but without `until`. */
@@ -98,53 +94,52 @@ class PageBuilder {
     // One more than asked for tells whether there is a next page.
     this.#limit = `LIMIT ${query.limit + 1}`;
     this.#rarest = rarest;
-    const { sentSince, sentUntil, ...conditions } = query.filter;
-    this.#conditions = Object.keys(conditions).length;
+    this.#conditions = filterFields.filter(({ name }) => query.filter[name] !== undefined).length;
   }
 
   build(): PageStatement {
-    const { generalStatus } = this.#query.filter;
+    const groups = groupIdsOf(this.#query.filter);
     const { snapshot } = this.#bounds;
     const inRange = this.#range('m');
     const identity = this.#identity();
     let text: string;
-    if (generalStatus === undefined) {
+    if (groups === undefined) {
       const seen = snapshot === undefined ? [] : [this.#seen('m.tx', snapshot)];
       text = this.#source([...inRange, ...seen], identity);
     } else {
-      const group = statusGroupNames.indexOf(generalStatus);
       text =
         snapshot === undefined
-          ? this.#source([...inRange, this.#isGroup(group)], identity)
-          : this.#asOf(snapshot, group, inRange, identity);
+          ? this.#source(inRange, identity, groups)
+          : this.#asOf(snapshot, groups, inRange, identity);
     }
     return { text, values: this.#values, plan: this.#isPlannedFresh ? 'fresh' : 'kept' };
   }
 
   /**
-   * The messages that had the group when the walk began: those that have it now, unless they came to it since, and
-   * those that left it since, as they were. What a message was then is what the first report after that found.
+   * The messages that had one of the groups when the walk began: those that have one now, unless they came to it since,
+   * and those that left them since, as they were. What a message was then is what the first report after that found.
    */
-  #asOf(snapshot: Snapshot, group: number, inRange: readonly string[], identity: Identity): string {
+  #asOf(snapshot: Snapshot, groups: readonly number[], inRange: readonly string[], identity: Identity): string {
     const seen = this.#seen('m.tx', snapshot);
     const unseenReport = `NOT (${this.#seen('r.tx', snapshot)})`;
     const firstUnseenReport = (of: string, columns: string) => `
       SELECT ${columns} FROM report r
       WHERE r.account_id = ${this.#account} AND r.sent_at = ${of}.sent_at AND r.number = ${of}.number AND ${unseenReport}
       ORDER BY r.version LIMIT 1`;
-    const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR (${firstUnseenReport('m', 'r.group_before')}) = ${group})`;
-    const stayed = this.#source([...inRange, seen, this.#isGroup(group), hadIt], identity);
-    const here = [seen, ...identity.equal, ...identity.anyOf, `m.group_id <> ${group}`];
+    const groupThen = `(${firstUnseenReport('m', 'r.group_before')})`;
+    const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR ${isOneOf(groupThen, groups)})`;
+    const stayed = this.#source([...inRange, seen, hadIt], identity, groups);
+    const here = [seen, ...identity.equal, ...identity.anyOf, `NOT (${isOneOf('m.group_id', groups)})`];
     if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
-    // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the group.
-    const groupAgain = this.#value(group);
+    // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the groups.
+    const [least, greatest] = [this.#value(groups[0] ?? 0), this.#value(groups.at(-1) ?? 0)];
     const left = `
       SELECT m.*, f.state_before AS then_state
       FROM (
         SELECT DISTINCT u.sent_at, u.number FROM (
           SELECT r.sent_at, r.number FROM report r
-          WHERE r.account_id = ${this.#account} AND r.group_before = ${group}
-            AND r.group_before >= ${groupAgain} AND r.group_before <= ${groupAgain} AND r.group_before <> r.group_after
+          WHERE r.account_id = ${this.#account} AND ${isOneOf('r.group_before', groups)}
+            AND r.group_before >= ${least} AND r.group_before <= ${greatest} AND r.group_before <> r.group_after
             AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
           OFFSET 0
         ) u
@@ -156,13 +151,14 @@ class PageBuilder {
           AND ${here.join(' AND ')} LIMIT 1
       ) m
       CROSS JOIN LATERAL (${firstUnseenReport('l', 'r.group_before, r.state_before')}) f
-      WHERE f.group_before = ${group}
+      WHERE ${isOneOf('f.group_before', groups)}
       ${this.#newest('l')}`;
     return `SELECT * FROM ((${stayed}) UNION ALL (${left})) m ${this.#newest('m')}`;
   }
 
   /** The matching messages, by whichever way leads to them without passing others by. */
-  #source(conditions: readonly string[], { equal, anyOf, several, messageIds }: Identity): string {
+  #source(conditions: readonly string[], identity: Identity, groups?: readonly number[]): string {
+    const { equal, anyOf, several, messageIds } = groups === undefined ? identity : this.#withGroups(identity, groups);
     const select = `SELECT ${logColumns}, NULL::text AS then_state FROM message m`;
     const all = [`m.account_id = ${this.#account}`, ...conditions, ...equal];
     if (messageIds !== undefined)
@@ -189,15 +185,12 @@ class PageBuilder {
   #identity(): Identity {
     const { filter } = this.#query;
     const equal: string[] = [];
-    for (const [name, column] of texted) {
-      const value = filter[name];
-      if (value !== undefined) equal.push(this.#is(column, this.#value(value)));
-    }
-    const messageIds = filter.messageIds === undefined ? undefined : this.#list(filter.messageIds);
+    const ids = valuesOf(filter, 'messageId');
+    const messageIds = ids === undefined ? undefined : this.#list(ids);
     const anyOf: string[] = [];
     let several: Several | undefined;
-    for (const [name, column] of lists) {
-      const [value, ...others] = filter[name] ?? [];
+    for (const [name, column] of columns) {
+      const [value, ...others] = valuesOf(filter, name) ?? [];
       if (value === undefined) continue;
       if (others.length === 0) equal.push(this.#is(column, this.#value(value)));
       else {
@@ -210,9 +203,26 @@ class PageBuilder {
     return { equal, anyOf, several, messageIds };
   }
 
+  /** As well of one of some groups. Where nothing else is asked, each group has an ordered read of its own. */
+  #withGroups(identity: Identity, groups: readonly number[]): Identity {
+    const { equal, anyOf, messageIds } = identity;
+    const [group, ...others] = groups;
+    if (group !== undefined && others.length === 0) return { ...identity, equal: [...equal, this.#isGroup(group)] };
+    const condition = isOneOf('m.group_id', groups);
+    const isAlone = this.#conditions === 1 && group !== undefined;
+    return {
+      equal,
+      anyOf: [...anyOf, condition],
+      several: isAlone
+        ? { column: 'group_id', values: `'{${groups.join()}}'::smallint[]`, condition }
+        : identity.several,
+      messageIds,
+    };
+  }
+
   /** Only the values tell which index is the best. */
   get #isPlannedFresh(): boolean {
-    return this.#conditions > 1 && this.#rarest === undefined && this.#query.filter.messageIds === undefined;
+    return this.#conditions > 1 && this.#rarest === undefined && this.#query.filter.messageId === undefined;
   }
 
   #is(column: string, value: string): string {
@@ -248,7 +258,7 @@ class PageBuilder {
   }
 
   #list(values: readonly string[]): string {
-    return `${this.#value(texts([...new Set(values)]))}::text[]`;
+    return `${this.#value(texts(values))}::text[]`;
   }
 
   /** Puts a value into the statement by number, and gives what stands for it in the text. */

@@ -90,8 +90,8 @@ export class Pages {
 
 /** A filter's newest page; pages further back, single messages and long lists are not guessed at. */
 function fullKey({ account, filter, limit }: Query, { place }: Bounds): string | undefined {
-  const { sentSince, sentUntil, messageIds, ...conditions } = filter;
-  if (place !== undefined || sentUntil !== undefined || messageIds !== undefined) return undefined;
+  const { sentSince, sentUntil, messageId, ...conditions } = filter;
+  if (place !== undefined || sentUntil !== undefined || messageId !== undefined) return undefined;
   const key = JSON.stringify([account, limit, conditions]);
   return key.length > keyCharsMax ? undefined : key;
 }

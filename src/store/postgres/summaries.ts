@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { asksForTimeOnly } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import {
   bucketOf,
@@ -60,12 +61,11 @@ export class Summaries {
 
   async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {
     const { filter, range, sentSince } = query;
-    const { sentSince: _, sentUntil: __, ...conditions } = filter;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
     if (whole.to <= whole.from) return completeSummary(range, [], new SummaryCell());
     const sheet = new Sheet(range);
     let uncounted: readonly Stretch[] = [whole];
-    if (Object.keys(conditions).length === 0) {
+    if (asksForTimeOnly(filter)) {
       const minutes = wholeMinutes(whole);
       const slices = spread.slicesOf(query.account);
       await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...counting }, minutes, sheet)));

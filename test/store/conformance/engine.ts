@@ -115,7 +115,7 @@ export async function findIds(store: Store, filter: Query['filter'] = {}): Promi
 }
 
 export async function find1(store: Store, messageId: string, fields: Partial<Query> = {}): Promise<LogRecord> {
-  const { logs } = await store.find(query({ filter: { messageIds: [messageId] }, ...fields }));
+  const { logs } = await store.find(query({ filter: { messageId: [messageId] }, ...fields }));
   const [log] = logs;
   if (log === undefined || logs.length > 1) throw new Error(`${logs.length} messages have the id ${messageId}`);
   return log;

@@ -55,14 +55,14 @@ export const anyFilter: fc.Arbitrary<Filter> = fc
   .record({
     sender: optional(fc.constantFrom('s', 't', 'nobody'), 1),
     destination: optional(fc.constantFrom('d', 'x'), 1),
-    bulkIds: optional(subset(['b', 'c', 'none']), 1),
-    messageIds: optional(subset(ids), 1),
+    bulkId: optional(subset(['b', 'c', 'none']), 1),
+    messageId: optional(subset(ids), 1),
     generalStatus: optional(fc.constantFrom(...statusGroupNames), 1),
     sentSince: optional(moment, 1),
     sentUntil: optional(moment, 1),
     entityId: optional(entity, 1),
     applicationId: optional(application, 1),
-    campaignReferenceIds: optional(subset(['k', 'l']), 1),
+    campaignReferenceId: optional(subset(['k', 'l']), 1),
   })
   .map(present);
 

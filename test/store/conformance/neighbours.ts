@@ -25,7 +25,7 @@ async function allAnswers(store: Store): Promise<unknown> {
   const [all, page, byIds, bySender, byGroup] = await Promise.all([
     find({}),
     find({ limit: 7 }),
-    find({ filter: { messageIds: ['m3', 'm17', 'absent'] } }),
+    find({ filter: { messageId: ['m3', 'm17', 'absent'] } }),
     find({ filter: { sender: 'sender 1' } }),
     find({ filter: { generalStatus: 'DELIVERED' }, limit: 5 }),
   ]);

@@ -52,32 +52,32 @@ export function readingTests(openEngine: OpenEngine): void {
       ['empty', {}, batch.map(({ messageId }) => messageId).toReversed()],
       ['sender', { sender: 'S' }, ['all', 'sender']],
       ['destination', { destination: 'D' }, ['all', 'destination']],
-      ['bulkId', { bulkIds: ['B'] }, ['all', 'bulk']],
-      ['bulkId, one of several', { bulkIds: ['B2', 'B', 'none'] }, ['all', 'bulk2', 'bulk']],
-      ['bulkId, one given twice', { bulkIds: ['B2', 'B2'] }, ['bulk2']],
-      ['messageId', { messageIds: ['entity'] }, ['entity']],
-      ['messageId, one of several', { messageIds: ['bulk', 'none', 'all', 'bulk'] }, ['all', 'bulk']],
+      ['bulkId', { bulkId: ['B'] }, ['all', 'bulk']],
+      ['bulkId, one of several', { bulkId: ['B2', 'B', 'none'] }, ['all', 'bulk2', 'bulk']],
+      ['bulkId, one given twice', { bulkId: ['B2', 'B2'] }, ['bulk2']],
+      ['messageId', { messageId: ['entity'] }, ['entity']],
+      ['messageId, one of several', { messageId: ['bulk', 'none', 'all', 'bulk'] }, ['all', 'bulk']],
       ['entityId', { entityId: 'E' }, ['all', 'entity']],
       ['applicationId', { applicationId: 'A' }, ['all', 'application']],
-      ['campaignReferenceId', { campaignReferenceIds: ['C'] }, ['all', 'campaign']],
-      ['campaignReferenceId, one of several', { campaignReferenceIds: ['x', 'C', 'y'] }, ['all', 'campaign']],
+      ['campaignReferenceId', { campaignReferenceId: ['C'] }, ['all', 'campaign']],
+      ['campaignReferenceId, one of several', { campaignReferenceId: ['x', 'C', 'y'] }, ['all', 'campaign']],
       ['generalStatus', { generalStatus: 'DELIVERED' }, ['all']],
       ['a generalStatus that none has', { generalStatus: 'EXPIRED' }, []],
       ['the generalStatus no code has', { generalStatus: 'ACCEPTED' }, []],
       ['two that agree', { sender: 'S', destination: 'D' }, ['all']],
-      ['two that no message has', { sender: 'S', bulkIds: ['B2'] }, []],
-      ['a list and a status', { bulkIds: ['B', 'B2'], generalStatus: 'PENDING' }, ['bulk2', 'bulk']],
-      ['two lists', { bulkIds: ['B', 'B2'], messageIds: ['bulk2', 'all', 'plain'] }, ['all', 'bulk2']],
+      ['two that no message has', { sender: 'S', bulkId: ['B2'] }, []],
+      ['a list and a status', { bulkId: ['B', 'B2'], generalStatus: 'PENDING' }, ['bulk2', 'bulk']],
+      ['two lists', { bulkId: ['B', 'B2'], messageId: ['bulk2', 'all', 'plain'] }, ['all', 'bulk2']],
       [
         'every one',
         {
           sender: 'S',
           destination: 'D',
-          bulkIds: ['B'],
-          messageIds: ['all'],
+          bulkId: ['B'],
+          messageId: ['all'],
           entityId: 'E',
           applicationId: 'A',
-          campaignReferenceIds: ['C'],
+          campaignReferenceId: ['C'],
           generalStatus: 'DELIVERED',
           sentSince: now - 1,
           sentUntil: now,
@@ -86,8 +86,8 @@ export function readingTests(openEngine: OpenEngine): void {
       ],
       ['a value of another field', { sender: 'D' }, []],
       ['another letter case', { sender: 's' }, []],
-      ['a part of the value', { messageIds: ['bul'] }, []],
-      ['more than the value', { messageIds: ['bulk '] }, []],
+      ['a part of the value', { messageId: ['bul'] }, []],
+      ['more than the value', { messageId: ['bulk '] }, []],
       ['a wildcard', { sender: '%' }, []],
       ['a one-letter wildcard', { sender: '_' }, []],
     ];
@@ -118,8 +118,8 @@ export function readingTests(openEngine: OpenEngine): void {
         messages(300, i => ({ campaignReferenceId: `c${i}` })),
       );
       const wanted = Array.from({ length: 5000 }, (_, i) => `c${i * 2}`);
-      expect(await findIds(store, { campaignReferenceIds: wanted })).toHaveLength(150);
-      expect(await findIds(store, { messageIds: wanted.map(id => id.replace('c', 'm')) })).toHaveLength(150);
+      expect(await findIds(store, { campaignReferenceId: wanted })).toHaveLength(150);
+      expect(await findIds(store, { messageId: wanted.map(id => id.replace('c', 'm')) })).toHaveLength(150);
     });
   });
 
@@ -214,7 +214,7 @@ export function readingTests(openEngine: OpenEngine): void {
       const { store } = await engineFor(openEngine);
       expect(await store.find(query())).toEqual({ logs: [] });
       expect(await store.find(query({ walk: true }))).toEqual({ logs: [] });
-      expect(await store.find(query({ filter: { messageIds: ['m'] } }))).toEqual({ logs: [] });
+      expect(await store.find(query({ filter: { messageId: ['m'] } }))).toEqual({ logs: [] });
     });
   });
 
@@ -232,7 +232,7 @@ export function readingTests(openEngine: OpenEngine): void {
         expect((await store.find(query())).logs).toEqual(ours.map(logOf).toReversed());
         const expected = theirs.map(logOf).map(log => (log.messageId === 'm3' ? { ...log, ...report } : log));
         expect((await store.find(query({ account: 2 }))).logs).toEqual(expected.toReversed());
-        expect((await store.find(query({ filter: { bulkIds: ['theirs'] } }))).logs).toEqual([]);
+        expect((await store.find(query({ filter: { bulkId: ['theirs'] } }))).logs).toEqual([]);
         expect((await store.find(query({ filter: { generalStatus: 'REJECTED' } }))).logs).toEqual([]);
         expect((await store.history(account, 'm3', horizon))?.timeline).toHaveLength(1);
         expect((await store.history(2, 'm3', horizon))?.timeline).toHaveLength(2);

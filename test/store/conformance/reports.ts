@@ -335,7 +335,7 @@ export function reportTests(openEngine: OpenEngine): void {
       for await (const store of openings(engine)) {
         expect(await findIds(store, { generalStatus: 'DELIVERED' })).toEqual(['m39', 'm3']);
         expect(await findIds(store, { generalStatus: 'PENDING' })).toHaveLength(38);
-        expect(await findIds(store, { generalStatus: 'PENDING', messageIds: ['m3', 'm4'] })).toEqual(['m4']);
+        expect(await findIds(store, { generalStatus: 'PENDING', messageId: ['m3', 'm4'] })).toEqual(['m4']);
       }
     });
 

@@ -35,7 +35,7 @@ export function retentionTests(openEngine: OpenEngine): void {
       expect(logs.map(log => log.messageId)).toEqual(['edge']);
       expect(await store.history(account, 'old', later)).toBeUndefined();
       expect(await store.history(account, 'edge', later)).toBeDefined();
-      const byId = await store.find(query({ sentSince: later, filter: { messageIds: ['old'], sentSince: 0 } }));
+      const byId = await store.find(query({ sentSince: later, filter: { messageId: ['old'], sentSince: 0 } }));
       expect(byId.logs).toEqual([]);
     });
 
@@ -89,7 +89,7 @@ export function retentionTests(openEngine: OpenEngine): void {
       await engine.store.dropBefore(cut);
       for await (const store of openings(engine)) {
         expect((await store.find(query({ sentSince: cut }))).logs).toEqual(expected);
-        const bulk = await store.find(query({ sentSince: cut, filter: { bulkIds: ['b1'] } }));
+        const bulk = await store.find(query({ sentSince: cut, filter: { bulkId: ['b1'] } }));
         expect(bulk.logs).toEqual(expected.filter(log => log.bulkId === 'b1'));
       }
       const store = await engine.reopen();

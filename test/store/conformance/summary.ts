@@ -230,7 +230,7 @@ const anyAsked: fc.Arbitrary<Asked> = fc.record({
       sender: optional(fc.constantFrom('s', 't', 'nobody')),
       generalStatus: optional(fc.constantFrom(...statusGroupNames)),
       applicationId: optional(fc.constantFrom('a', 'b')),
-      campaignReferenceIds: optional(fc.constantFrom(['c'], ['c', 'd'])),
+      campaignReferenceId: optional(fc.constantFrom(['c'], ['c', 'd'])),
     })
     .map(present),
   sentSince: fc.constantFrom(horizon, now - 2 * hourMs - 12_345),

@@ -149,7 +149,7 @@ export function valueTests(openEngine: OpenEngine): void {
       const batch = ['a', 'b'].map(end => ({ ...message(''), ...ids, messageId: long(end, limits.messageIdCharsMax) }));
       await recordAll(store, batch);
       expect((await store.find(query())).logs).toEqual(batch.map(logOf).toReversed());
-      expect(await findIds(store, { messageIds: [long('b', limits.messageIdCharsMax)] })).toHaveLength(1);
+      expect(await findIds(store, { messageId: [long('b', limits.messageIdCharsMax)] })).toHaveLength(1);
       expect(await findIds(store, { sender: long('a') })).toHaveLength(2);
       expect(await findIds(store, { sender: long('b') })).toHaveLength(0);
     });
@@ -163,8 +163,8 @@ export function valueTests(openEngine: OpenEngine): void {
         message('a ', { bulkId: 'b', campaignReferenceId: 'c' }),
       ];
       await recordAll(store, batch);
-      for (const one of batch) expect(await findIds(store, { messageIds: [one.messageId] })).toEqual([one.messageId]);
-      expect(await findIds(store, { bulkIds: ['bc', 'c'] })).toEqual(['a', 'ab']);
+      for (const one of batch) expect(await findIds(store, { messageId: [one.messageId] })).toEqual([one.messageId]);
+      expect(await findIds(store, { bulkId: ['bc', 'c'] })).toEqual(['a', 'ab']);
     });
 
     it('any ids and any content → kept', async () => {
@@ -185,7 +185,7 @@ export function valueTests(openEngine: OpenEngine): void {
           const messageId = `${recorded++} ${text}`;
           const submission = message(messageId, fields);
           await recordAll(store, [submission]);
-          const { logs } = await store.find(query({ filter: { messageIds: [messageId] } }));
+          const { logs } = await store.find(query({ filter: { messageId: [messageId] } }));
           expect(logs).toEqual([logOf(submission)]);
         }),
         { numRuns: 80 },
@@ -322,11 +322,11 @@ export function valueTests(openEngine: OpenEngine): void {
 function filterBy(field: (typeof idFields)[number], value: string) {
   switch (field) {
     case 'messageId':
-      return { messageIds: [value] };
+      return { messageId: [value] };
     case 'bulkId':
-      return { bulkIds: [value] };
+      return { bulkId: [value] };
     case 'campaignReferenceId':
-      return { campaignReferenceIds: [value] };
+      return { campaignReferenceId: [value] };
     default:
       return { [field]: value };
   }

@@ -58,7 +58,7 @@ export function waitingTests(openEngine: OpenEngine): void {
       await recordAll(engine.store, messages(7));
       for (const [i, report] of reports.entries())
         expect(await record(engine.store, [report], { receivedAt: now + i })).toEqual(outcome({ waiting: 1 }));
-      expect(await findIds(engine.store, { messageIds: ['m'] })).toEqual([]);
+      expect(await findIds(engine.store, { messageId: ['m'] })).toEqual([]);
       expect(await historyOf(engine.store)).toBeUndefined();
       const store = await engine.reopen();
       expect(await waitingIn(store)).toEqual({ reports: reports.length, dropped: 0 });

@@ -49,9 +49,9 @@ export function walkTests(openEngine: OpenEngine): void {
       );
       const filters: readonly Filter[] = [
         { sender: 's1' },
-        { bulkIds: ['b1', 'b2'] },
-        { messageIds: ['m1', 'm140', 'm70'] },
-        { campaignReferenceIds: ['c'] },
+        { bulkId: ['b1', 'b2'] },
+        { messageId: ['m1', 'm140', 'm70'] },
+        { campaignReferenceId: ['c'] },
         { entityId: 'e', applicationId: 'a' },
         { generalStatus: 'DELIVERED' },
         { generalStatus: 'PENDING', sender: 's0' },

@@ -77,7 +77,7 @@ export function wallTests(openEngine: OpenEngine): void {
         { generalStatus: 'DELIVERED' },
         { sender: 'a' },
         { sender: 'b', generalStatus: 'PENDING' },
-        { messageIds: ['m1', 'm2', 'm3', 'm4'] },
+        { messageId: ['m1', 'm2', 'm3', 'm4'] },
       ];
       const told: unknown[] = [];
       for (const filter of filters) {

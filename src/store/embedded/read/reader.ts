@@ -1,15 +1,15 @@
+import { conditionMatcher, groupIdsOf } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
 import type { Bookmark, Query } from '../../store.ts';
 import type { AccountWatermarks } from '../log/account-watermarks.ts';
 import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
-import { candidatesOf, conditionsOf, fits } from '../search/candidates.ts';
+import { candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { groupOfStatus } from '../segment/packed-batch.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
 import type { ReportState } from '../segment/rows-file.ts';
-import { groupIdOf } from '../segment/shared-segment.ts';
 
 /** Rows that are read, compared and rendered in one step. */
 const rowsAtATime = 100;
@@ -55,14 +55,14 @@ export class Reader {
   }
 
   *history(account: AccountId, messageId: string, sentSince: EpochMs): Steps<MessageHistory | undefined> {
-    const asked = { account, filter: { messageIds: [messageId] }, sentSince };
-    const conditions = conditionsOf(asked.filter);
+    const asked = { account, filter: { messageId }, sentSince };
+    const fits = conditionMatcher(asked.filter);
     const merge = candidatesOf(this.#segments, this.#hashSeed, asked, beginningAt(this.#segments.end()), false);
     for (;;) {
       const [candidate] = yield* working(merge.take(1));
       if (candidate === undefined) return undefined;
       const row = this.#segments.messages([candidate]).get(positionOf(candidate.segmentId, candidate.ordinal));
-      if (row === undefined || row[1] !== account || !fits(logOf(row, undefined), conditions)) continue;
+      if (row === undefined || row[1] !== account || !fits(logOf(row, undefined))) continue;
       const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
       return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
     }
@@ -74,24 +74,24 @@ export class Reader {
     query: Query,
     asOf: number | undefined,
   ): readonly { log: LogRecord; place: Found }[] {
-    const conditions = conditionsOf(query.filter);
+    const fits = conditionMatcher(query.filter, { changes: false });
     const rows = this.#segments.messages(candidates);
     const newest = candidates.map(one => this.#segments.newestReport(one));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
-    const group = query.filter.generalStatus === undefined ? undefined : groupIdOf(query.filter.generalStatus);
+    const groups = groupIdsOf(query.filter);
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
       const row = rows.get(positionOf(place.segmentId, place.ordinal));
       if (row === undefined || row[1] !== query.account) continue;
       let report = reports.get(newest[i] ?? 0);
-      if (group !== undefined) {
+      if (groups !== undefined) {
         const present = groupOfStatus(report?.[2] ?? row[4]);
         const then = asOf === undefined ? report : this.#asOf(report, asOf);
-        if (groupOfStatus(then?.[2] ?? row[4]) !== group) continue;
-        if (present !== group) report = then;
+        if (!groups.includes(groupOfStatus(then?.[2] ?? row[4]))) continue;
+        if (!groups.includes(present)) report = then;
       }
       const log = logOf(row, report);
-      if (fits(log, conditions)) found.push({ log, place });
+      if (fits(log)) found.push({ log, place });
     }
     return found;
   }

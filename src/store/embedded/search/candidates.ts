@@ -1,8 +1,8 @@
-import type { Filter } from '../../../domain/filter.ts';
-import type { AccountId, EpochMs, LogRecord } from '../../../domain/message.ts';
-import { type Field, fields, hashValue, messageIdField } from '../segment/fields.ts';
+import { type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { fields, hashValue, messageIdField } from '../segment/fields.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from '../segment/position.ts';
-import { groupIdOf, maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
+import { maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
 import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
@@ -53,7 +53,7 @@ class MergedCandidates implements Candidates {
     }
   }
 
-  /** What had the group when the walk began may have another by now: from here on it is looked for as a later page does. */
+  /** What had a group when the walk began may have another by now: from here on it is looked for as a later page does. */
   afterPause(): void {
     this.#merge.afterPause(this.#question.resume());
   }
@@ -64,7 +64,7 @@ class Question {
   readonly #walk: Place;
   readonly #account: AccountId;
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
-  readonly group: number | undefined;
+  readonly groups: readonly number[] | undefined;
   asOf: number | undefined;
   readonly sentSince: EpochMs;
   /** Inclusive. */
@@ -74,7 +74,7 @@ class Question {
     this.#walk = walk;
     this.#account = account;
     this.hashes = hashesOf(hashSeed, account, filter);
-    this.group = filter.generalStatus === undefined ? undefined : groupIdOf(filter.generalStatus);
+    this.groups = groupIdsOf(filter);
     this.asOf = resumed ? walk.asOf : undefined;
     this.sentSince = Math.max(sentSince, filter.sentSince ?? -Infinity);
     this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
@@ -82,7 +82,7 @@ class Question {
 
   /** From now on it is a walk that began earlier; `true` when that changes what is to be looked at. */
   resume(): boolean {
-    const isChanged = this.group !== undefined && this.asOf === undefined;
+    const isChanged = this.groups !== undefined && this.asOf === undefined;
     if (isChanged) this.asOf = this.#walk.asOf;
     return isChanged;
   }
@@ -94,7 +94,7 @@ class Question {
     return {
       account: this.#account,
       hashes: this.hashes,
-      ...(this.group !== undefined && { group: this.group }),
+      ...(this.groups !== undefined && { groups: this.groups }),
       ...(this.asOf !== undefined && { asOf: this.asOf }),
       sentSince: this.sentSince,
       before: after === undefined ? placeIn(id, this.#walk, this.end) : placeAfter(id, after),
@@ -141,8 +141,8 @@ function* sourcesOf(segments: ReadSegments, question: Question): Generator<Segme
     .sort((a, b) => maxSentAt(b.shared) - maxSentAt(a.shared));
   for (const { shared } of inTime) {
     // While a walk goes on, a message may have had a group then that none has now.
-    const { group, asOf } = question;
-    if (group !== undefined && asOf === undefined && shared.groupCounts[group] === 0) continue;
+    const { groups, asOf } = question;
+    if (asOf === undefined && groups?.every(group => shared.groupCounts[group] === 0)) continue;
     if (question.of(shared) === undefined) continue;
     yield {
       segmentId: shared.id,
@@ -192,36 +192,4 @@ function placeAfter(
 ): { sentAt: EpochMs; ordinal: number } {
   if (segmentId === foundIn) return { sentAt, ordinal };
   return { sentAt, ordinal: segmentId < foundIn ? ordinalsMax : 0 };
-}
-
-function valuesOf(filter: Filter, field: Field): readonly string[] | undefined {
-  const one = (value: string | undefined) => (value === undefined ? undefined : [value]);
-  switch (field) {
-    case 'messageId':
-      return filter.messageIds;
-    case 'bulkId':
-      return filter.bulkIds;
-    case 'campaignReferenceId':
-      return filter.campaignReferenceIds;
-    default:
-      return one(filter[field]);
-  }
-}
-
-export type Condition = readonly [field: Field, values: ReadonlySet<string>];
-
-export function conditionsOf(filter: Filter): readonly Condition[] {
-  return fields.flatMap(field => {
-    const values = valuesOf(filter, field);
-    return values === undefined ? [] : [[field, new Set(values)] as const];
-  });
-}
-
-/** Equal hashes do not make equal values: the row itself decides. */
-export function fits(log: LogRecord, conditions: readonly Condition[]): boolean {
-  for (const [field, values] of conditions) {
-    const value = log[field];
-    if (value === undefined || !values.has(value)) return false;
-  }
-  return true;
 }

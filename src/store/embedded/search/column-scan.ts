@@ -9,7 +9,7 @@ export class ColumnScan implements CandidateSource {
   readonly #columns: Columns;
   readonly #tests: readonly HashTest[];
   readonly #end: number;
-  /** The groups, where only what has the group now is asked for. */
+  /** The group of each message, where only what has one of some groups now is asked for. */
   readonly #groups: Buffer | undefined;
   #before: { sentAt: EpochMs; ordinal: number };
 
@@ -26,7 +26,7 @@ export class ColumnScan implements CandidateSource {
         if (column === undefined) throw new RangeError(`no column ${field}`);
         return new HashTest(column, hashes);
       });
-    if (scan.group !== undefined && scan.asOf === undefined) this.#groups = Buffer.from(segment.group.buffer);
+    if (scan.groups !== undefined && scan.asOf === undefined) this.#groups = Buffer.from(segment.group.buffer);
   }
 
   next(count: number): readonly Candidate[] {
@@ -51,8 +51,9 @@ export class ColumnScan implements CandidateSource {
 
   #scanBlock(from: number, to: number, least: number, found: Candidate[]): void {
     const { account, sentAt } = this.#columns;
-    const { sentSince, group } = this.#scan;
-    if (group !== undefined && this.#groups?.subarray(from, to).includes(group) === false) return;
+    const { sentSince, groups } = this.#scan;
+    const present = this.#groups?.subarray(from, to);
+    if (present !== undefined && groups?.some(group => present.includes(group)) === false) return;
     const [first, ...others] = this.#tests;
     const lastFitting = (at: number) => (first === undefined ? at : first.last(at, from));
     rows: for (let ordinal = lastFitting(to - 1); ordinal >= from; ordinal = lastFitting(ordinal - 1)) {

@@ -6,21 +6,24 @@ import { type Candidate, follows, newestFirst, type Scan, type SealedSource } fr
 const placesPerRow = 3000;
 
 /**
- * Whether so few messages of a segment have the group asked for that it is cheaper to look at each of them than to test
+ * Whether so few messages of a segment have a group asked for that it is cheaper to look at each of them than to test
  * every place of a run.
  */
-export function isRareGroup({ group, asOf }: Scan, { groupCounts }: SharedSegment, runLength: number): boolean {
+export function isRareGroup({ groups, asOf }: Scan, { groupCounts }: SharedSegment, runLength: number): boolean {
   // While a walk goes on, a message may have had a group then that it has no longer.
-  return group !== undefined && asOf === undefined && (groupCounts[group] ?? 0) * placesPerRow < runLength;
+  if (groups === undefined || asOf !== undefined) return false;
+  return groups.reduce((sum, group) => sum + (groupCounts[group] ?? 0), 0) * placesPerRow < runLength;
 }
 
-/** Every message of a sealed segment that has the group asked for, of whatever account and values: the rows decide. */
+/** Every message of a sealed segment that has a group asked for, of whatever account and values: the rows decide. */
 export class GroupScan implements SealedSource {
   readonly #found: readonly Candidate[];
   #given = 0;
 
   constructor(scan: Scan, segment: SharedSegment, index: IndexFile) {
-    this.#found = ordinalsOf(scan.group ?? -1, segment, Math.min(scan.ordinalEnd, index.header.messages))
+    const end = Math.min(scan.ordinalEnd, index.header.messages);
+    this.#found = (scan.groups ?? [])
+      .flatMap(group => ordinalsOf(group, segment, end))
       .map(ordinal => ({ sentAt: index.times(ordinal, 1)[0] ?? 0, ordinal }))
       .filter(({ sentAt, ordinal }) => sentAt >= scan.sentSince && follows(sentAt, ordinal, scan.before))
       .sort(newestFirst);

@@ -7,8 +7,8 @@ export type Scan = {
   readonly account: AccountId;
   /** By field number: the hashes of the values asked for; the field is not asked for when it is missing. */
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
-  /** Only messages with this group, or with a report newer than `asOf` (which may have had it then). */
-  readonly group?: number;
+  /** Only messages with one of these groups, or with a report newer than `asOf` (which may have had one then). */
+  readonly groups?: readonly number[];
   readonly asOf?: number;
   /** Inclusive. */
   readonly sentSince: EpochMs;
@@ -34,8 +34,8 @@ export type SealedSource = { next(index: IndexFile, count: number): readonly Can
 
 export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
   return (
-    scan.group === undefined ||
-    segment.group[ordinal] === scan.group ||
+    scan.groups === undefined ||
+    scan.groups.includes(segment.group[ordinal] ?? 0) ||
     (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
   );
 }

@@ -1,4 +1,3 @@
-import type { StatusGroupName } from '../../../domain/registry.ts';
 import { statusGroupNames } from '../../../domain/registry.ts';
 import { fieldCount } from './fields.ts';
 
@@ -168,8 +167,4 @@ export function setRow(columns: Columns, ordinal: number, account: number, sentA
   const block = Math.floor(ordinal / blockOrdinals);
   columns.blockMin[block] = Math.min(columns.blockMin[block] ?? Infinity, sentAt);
   columns.blockMax[block] = Math.max(columns.blockMax[block] ?? -Infinity, sentAt);
-}
-
-export function groupIdOf(name: StatusGroupName): number {
-  return statusGroupNames.indexOf(name);
 }

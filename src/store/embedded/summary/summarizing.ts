@@ -1,9 +1,10 @@
+import { conditionMatcher } from '../../../domain/filter.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import type { Summary } from '../../../domain/summary.ts';
 import type { SummaryQuery } from '../../store.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/kept-counts.ts';
 import { beginningAt, type Place } from '../search/bookmark.ts';
-import { type Candidates, candidatesOf, conditionsOf, fits } from '../search/candidates.ts';
+import { type Candidates, candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { positionOf } from '../segment/position.ts';
@@ -96,7 +97,7 @@ export class Summarizing {
 
   #count(places: readonly Found[]): void {
     const { account, filter } = this.#query;
-    const conditions = conditionsOf(filter);
+    const fits = conditionMatcher(filter);
     const rows = this.#segments.messages(places);
     const newest = places.map(place => this.#segments.newestReport(place));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
@@ -104,8 +105,7 @@ export class Summarizing {
       const row = rows.get(positionOf(segmentId, ordinal));
       if (row === undefined || row[1] !== account) continue;
       const log = logOf(row, reports.get(newest[i] ?? 0));
-      if (filter.generalStatus !== undefined && log.status.groupName !== filter.generalStatus) continue;
-      if (fits(log, conditions)) this.#sum.message(log);
+      if (fits(log)) this.#sum.message(log);
     }
   }
 

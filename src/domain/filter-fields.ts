@@ -1,0 +1,91 @@
+import type { MessageIdentity, MessageState } from './message.ts';
+
+/** What of a log filters look at. */
+export type Filtered = Partial<MessageIdentity> & Pick<MessageState, 'status'>;
+
+type FieldRow = {
+  readonly name: string;
+  /** What it is called in a sentence. */
+  readonly noun: string;
+  /** Whether a query may name several values. */
+  readonly many: boolean;
+  /** `id`: any text, at most `limits.idListCharsMax` of it together. `number`: of international form. */
+  readonly kind: 'text' | 'id' | 'number' | 'group';
+  /** Whether reports change it: then it is asked of a message as it is now, or was when a walk began. */
+  readonly changes: boolean;
+  readonly valueIn: (log: Filtered) => string | undefined;
+};
+
+/**
+ * Everything that logs can be filtered by beside their time, in the order of the vendor's page. Parameters, their
+ * description, flags of the command line, the client and every engine go by this table.
+ */
+export const filterFields = [
+  {
+    name: 'sender',
+    noun: 'sender',
+    many: false,
+    kind: 'number',
+    changes: false,
+    valueIn: log => log.sender,
+  },
+  {
+    name: 'destination',
+    noun: 'destination',
+    many: false,
+    kind: 'number',
+    changes: false,
+    valueIn: log => log.destination,
+  },
+  {
+    name: 'bulkId',
+    noun: 'bulk id',
+    many: true,
+    kind: 'id',
+    changes: false,
+    valueIn: log => log.bulkId,
+  },
+  {
+    name: 'messageId',
+    noun: 'message id',
+    many: true,
+    kind: 'id',
+    changes: false,
+    valueIn: log => log.messageId,
+  },
+  {
+    name: 'generalStatus',
+    noun: 'group of the status',
+    many: false,
+    kind: 'group',
+    changes: true,
+    valueIn: log => log.status.groupName,
+  },
+  {
+    name: 'entityId',
+    noun: 'entity',
+    many: false,
+    kind: 'text',
+    changes: false,
+    valueIn: log => log.entityId,
+  },
+  {
+    name: 'applicationId',
+    noun: 'application',
+    many: false,
+    kind: 'text',
+    changes: false,
+    valueIn: log => log.applicationId,
+  },
+  {
+    name: 'campaignReferenceId',
+    noun: 'campaign',
+    many: true,
+    kind: 'text',
+    changes: false,
+    valueIn: log => log.campaignReferenceId,
+  },
+] as const satisfies readonly FieldRow[];
+
+export type FilterField = (typeof filterFields)[number] & FieldRow;
+export type FilterName = FilterField['name'];

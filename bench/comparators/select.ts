@@ -18,7 +18,8 @@ export type Dialect = {
 
 export type Statement = { readonly sql: string; readonly parameters: readonly (Value | readonly string[])[] };
 
-const columns: Readonly<Record<FilterName, string>> = {
+/** What the benchmark asks for; the tables have columns for these alone. */
+const columns: Partial<Readonly<Record<FilterName, string>>> = {
   sender: 'sender',
   destination: 'destination',
   bulkId: 'bulk_id',
@@ -40,7 +41,11 @@ export class Conditions {
   constructor({ account, filter, sentSince }: Asked, dialect: Dialect) {
     this.#dialect = dialect;
     this.is('account_id', '=', account);
-    for (const { name } of filterFields) this.#oneOf(columns[name], valuesOf(filter, name));
+    for (const { name } of filterFields) {
+      const [column, values] = [columns[name], valuesOf(filter, name)];
+      if (values !== undefined && column === undefined) throw new RangeError(`there is no column of ${name}`);
+      if (column !== undefined) this.#oneOf(column, values);
+    }
     this.is('sent_at', '>=', Math.max(filter.sentSince ?? sentSince, sentSince));
     this.is('sent_at', '<', filter.sentUntil);
   }

@@ -65,9 +65,10 @@ export function jsonOption(command: Command): Command {
   return command.option('--json', 'NDJSON on a terminal, too');
 }
 
-/** Every filter of the API: a flag for each field, and for its time. */
+/** Every filter of the API: two flags for each field, to ask for a value and to leave it out, and two for the time. */
 export function filterOptions(command: Command): Command {
-  for (const field of filterFields) command.addOption(filterOption(field));
+  for (const field of filterFields) command.addOption(filterOption(field, '--', 'only'));
+  for (const field of filterFields) command.addOption(filterOption(field, '--not-', 'all but'));
   return command
     .option(
       '--sent-since <time>',
@@ -77,18 +78,31 @@ export function filterOptions(command: Command): Command {
     .option('--sent-until <time>', 'sent before, in the same forms', moment);
 }
 
-function filterOption({ name, noun, many, kind }: FilterField): Option {
-  const flag = `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <value>`;
-  const option = new Option(flag, `only this ${noun}${many ? '; may be given several times' : ''}`);
-  if (many) option.argParser(collect);
-  return kind === 'group' ? option.choices(statusGroupNames) : option;
+function filterOption({ name, noun, many, kind }: FilterField, prefix: string, which: string): Option {
+  const flag = `${prefix}${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <value>`;
+  const option = new Option(flag, `${which} this ${noun}${many ? '; may be given several times' : ''}`);
+  if (kind === 'group') option.choices(statusGroupNames);
+  if (kind === 'group') return option.argParser(collectGroup);
+  return many ? option.argParser(collect) : option;
+}
+
+function collectGroup(value: string, before: readonly string[] | undefined): readonly string[] {
+  if (!statusGroupNames.some(name => name === value))
+    throw new InvalidArgumentError(`Allowed choices are ${statusGroupNames.join(', ')}.`);
+  return collect(value, before);
 }
 
 export function filterOf(flags: Flags): LogsFilter {
-  const conditions: LogsConditions = Object.fromEntries(
-    filterFields.map(({ name, many }) => [name, many ? listIn(flags, name) : text(flags, name)]),
-  );
-  return { ...conditions, sentSince: dateIn(flags, 'sentSince'), sentUntil: dateIn(flags, 'sentUntil') };
+  const conditions = (flagOf: (name: string) => string): LogsConditions =>
+    Object.fromEntries(
+      filterFields.map(({ name, many }) => [name, many ? listIn(flags, flagOf(name)) : text(flags, flagOf(name))]),
+    );
+  return {
+    ...conditions(name => name),
+    not: conditions(name => `not${name.charAt(0).toUpperCase()}${name.slice(1)}`),
+    sentSince: dateIn(flags, 'sentSince'),
+    sentUntil: dateIn(flags, 'sentUntil'),
+  };
 }
 
 function listIn(flags: Flags, name: string): readonly string[] | undefined {

@@ -8,13 +8,17 @@ const lists = new Set<string>(filterFields.filter(({ many }) => many).map(({ nam
 /** The query string of a filter or query; parameters that are not given are left out. */
 export function queryOf(query: LogsQuery): URLSearchParams {
   const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value === undefined) continue;
-    if (value instanceof Date) parameters.append(name, dateText(value));
-    else if (lists.has(name)) for (const one of [value].flat()) parameters.append(name, listValue(String(one)));
-    else parameters.append(name, String(value));
-  }
+  const { not = {}, ...others } = query;
+  for (const [name, value] of Object.entries(others)) append(parameters, name, name, value);
+  for (const [name, value] of Object.entries(not)) append(parameters, `${name}[not]`, name, value);
   return parameters;
+}
+
+function append(parameters: URLSearchParams, parameter: string, name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (value instanceof Date) parameters.append(parameter, dateText(value));
+  else if (lists.has(name)) for (const one of [value].flat()) parameters.append(parameter, listValue(String(one)));
+  else parameters.append(parameter, String(value));
 }
 
 /** A list of none matches nothing, while the API would take its absence for "any". */

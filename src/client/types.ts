@@ -1,7 +1,11 @@
 import type { FilterField } from '../domain/filter-fields.ts';
 import type { StatusGroupName } from '../domain/registry.ts';
 
-type ValueOf<F extends FilterField> = F['kind'] extends 'group' ? StatusGroupName : string;
+type ValueOf<F extends FilterField> = F['kind'] extends 'group'
+  ? StatusGroupName
+  : F['kind'] extends 'code'
+    ? string | number
+    : string;
 
 /** Of each field that logs can be filtered by the value asked for, or a list of which a log has one. */
 export type LogsConditions = {
@@ -13,6 +17,8 @@ export type LogsConditions = {
 
 /** Which logs are asked for; all given conditions must hold. A list means one of; a text is one value, commas and all. */
 export type LogsFilter = LogsConditions & {
+  /** None of these values: a log that has none of a field is not left out by it. */
+  readonly not?: LogsConditions | undefined;
   /** Inclusive. A text is sent as it stands: `2026-02-22T17:42:05.390+0100`. */
   readonly sentSince?: Date | string | undefined;
   /** Exclusive. */

@@ -1,7 +1,7 @@
 import type { MessageIdentity, MessageState } from './message.ts';
 
 /** What of a log filters look at. */
-export type Filtered = Partial<MessageIdentity> & Pick<MessageState, 'status'>;
+export type Filtered = Partial<MessageIdentity> & Pick<MessageState, 'status' | 'error'>;
 
 type FieldRow = {
   readonly name: string;
@@ -9,8 +9,11 @@ type FieldRow = {
   readonly noun: string;
   /** Whether a query may name several values. */
   readonly many: boolean;
-  /** `id`: any text, at most `limits.idListCharsMax` of it together. `number`: of international form. */
-  readonly kind: 'text' | 'id' | 'number' | 'group';
+  /**
+   * `id`: any text, at most `limits.idListCharsMax` of it together. `number`: of international form. `group`: a group of
+   * statuses. `code`: a whole number, as its decimal text.
+   */
+  readonly kind: 'text' | 'id' | 'number' | 'group' | 'code';
   /** Whether reports change it: then it is asked of a message as it is now, or was when a walk began. */
   readonly changes: boolean;
   readonly valueIn: (log: Filtered) => string | undefined;
@@ -56,10 +59,26 @@ export const filterFields = [
   {
     name: 'generalStatus',
     noun: 'group of the status',
-    many: false,
+    many: true,
     kind: 'group',
     changes: true,
     valueIn: log => log.status.groupName,
+  },
+  {
+    name: 'errorName',
+    noun: 'name of the error',
+    many: true,
+    kind: 'text',
+    changes: true,
+    valueIn: log => log.error.name,
+  },
+  {
+    name: 'errorId',
+    noun: 'number of the error',
+    many: true,
+    kind: 'code',
+    changes: true,
+    valueIn: log => (log.error.id === undefined ? undefined : String(log.error.id)),
   },
   {
     name: 'entityId',

@@ -7,6 +7,8 @@ export type Conditions = { readonly [name in FilterName]?: string | readonly str
 
 /** Which messages are asked for; all given conditions must hold, an empty filter means every message. */
 export type Filter = Conditions & {
+  /** None of these values; a log that has none of a field has none of these. */
+  readonly not?: Conditions;
   /** Inclusive lower bound on `sentAt`. */
   readonly sentSince?: EpochMs;
   /** Exclusive upper bound on `sentAt`, so that consecutive ranges tile. */
@@ -25,12 +27,25 @@ export function valuesOf(conditions: Conditions, name: FilterName): readonly str
 /** The groups of statuses that are asked for, by their numbers; `undefined` when any will do. */
 export function groupIdsOf(filter: Filter): readonly number[] | undefined {
   const asked = valuesOf(filter, 'generalStatus');
-  return asked && [...statusGroupNames.keys()].filter(id => asked.includes(statusGroupNames[id] ?? ''));
+  const excluded = valuesOf(filter.not ?? {}, 'generalStatus');
+  if (asked === undefined && excluded === undefined) return undefined;
+  return [...statusGroupNames.entries()]
+    .filter(([, name]) => asked?.includes(name) !== false && excluded?.includes(name) !== true)
+    .map(([id]) => id);
 }
 
 /** Whether nothing but a time is asked for. */
 export function asksForTimeOnly(filter: Filter): boolean {
-  return filterFields.every(({ name }) => filter[name] === undefined);
+  return filterFields.every(({ name }) => !asksFor(filter, name));
+}
+
+/** Whether a value is asked for that reports change: what matches now may not have matched when a walk began. */
+export function asksForState(filter: Filter): boolean {
+  return filterFields.some(({ name, changes }) => changes && asksFor(filter, name));
+}
+
+function asksFor(filter: Filter, name: FilterName): boolean {
+  return filter[name] !== undefined || filter.not?.[name] !== undefined;
 }
 
 /** Narrows a filter to what a bound key may see; `undefined` when nothing can match both. */
@@ -71,17 +86,20 @@ export function conditionMatcher(
   filter: Filter,
   { changes }: { readonly changes?: boolean } = {},
 ): (log: Filtered) => boolean {
-  const tests = filterFields.flatMap(field => {
-    const values = changes === undefined || changes === field.changes ? valuesOf(filter, field.name) : undefined;
-    return values === undefined ? [] : [testOf(field.valueIn, values)];
-  });
+  const fields = filterFields.filter(field => changes === undefined || changes === field.changes);
+  const testsOf = (conditions: Conditions, isExclusion: boolean) =>
+    fields.flatMap(({ name, valueIn }) => {
+      const values = valuesOf(conditions, name);
+      return values === undefined ? [] : [testOf(valueIn, values, isExclusion)];
+    });
+  const tests = [...testsOf(filter, false), ...testsOf(filter.not ?? {}, true)];
   return log => tests.every(test => test(log));
 }
 
-function testOf(valueIn: (log: Filtered) => string | undefined, values: readonly string[]) {
-  const asked = new Set(values);
+function testOf(valueIn: (log: Filtered) => string | undefined, values: readonly string[], isExclusion: boolean) {
+  const named = new Set(values);
   return (log: Filtered) => {
     const value = valueIn(log);
-    return value !== undefined && asked.has(value);
+    return (value !== undefined && named.has(value)) !== isExclusion;
   };
 }

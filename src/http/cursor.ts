@@ -40,7 +40,8 @@ function fingerprint({ account, binding, filter }: Walk): string {
 
 /** The same for equal filters, whatever the order of their conditions and values. */
 export function conditionsOf(filter: Filter): readonly (readonly unknown[])[] {
-  return Object.entries(filter)
+  const { not = {}, ...others } = filter;
+  return [...Object.entries(others), ...Object.entries(not).map(([name, value]) => [`not ${name}`, value] as const)]
     .map(([name, value]) => [name, typeof value === 'object' ? value.toSorted() : value])
     .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
 }

@@ -70,6 +70,17 @@ export function errorWith(key: number, wordsText: string | null | undefined): De
   return { ...error, ...(description !== undefined && { description }), ...words.e };
 }
 
+/** Behind this stands in words what they say of the error; nowhere else is it in them. */
+export const errorBegins = '"e":{';
+
+/**
+ * Of these, one stands behind `errorBegins` where the error is called so, or has this number, and none elsewhere: words
+ * are as `JSON.stringify` writes them, with a backslash before each quote inside a text.
+ */
+export function errorMarks(name: 'errorName' | 'errorId', value: string): readonly string[] {
+  return name === 'errorName' ? [`"name":${JSON.stringify(value)}`] : [`"id":${value},`, `"id":${value}}`];
+}
+
 /** The further fields of a log, with the words of its codes. */
 export function extraIn(wordsText: string | null | undefined): string | undefined {
   if (wordsText === null || wordsText === undefined) return undefined;

@@ -1,5 +1,5 @@
 import { IsArray, type TSchema } from 'typebox';
-import type { Filter } from '../domain/filter.ts';
+import type { Conditions, Filter } from '../domain/filter.ts';
 import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
@@ -8,6 +8,7 @@ import type { Parsed } from './parsed.ts';
 import { present } from './present.ts';
 import { type KnownParameters, QueryReader } from './query-reader.ts';
 import {
+  excluded,
   exportFormats,
   exportParameters,
   filterParameters,
@@ -28,6 +29,9 @@ export type ExportFormat = (typeof exportFormats)[number];
 export type ExportQuery = { readonly filter: Filter; readonly format: ExportFormat };
 export type SummaryQuery = { readonly filter: Filter; readonly buckets: number };
 export type StreamQuery = { readonly filter: Filter; readonly lastEventId?: string };
+
+/** As a code's number is written in a log: no `+`, and no zeros before it. */
+const wholeNumber = /^(?:0|-?[1-9]\d{0,15})$/;
 
 const logsParameters = known({ ...filterParameters, ...pageParameters });
 const exportsParameters = known({ ...filterParameters, ...exportParameters });
@@ -97,22 +101,41 @@ export function parseEmptyQuery(raw: string): Parsed<undefined> {
 
 /** The filter that every way of reading shares. `listCharsMax` bounds lists that have no bound of their own. */
 function readFilter(query: QueryReader, listCharsMax?: number): Filter {
-  const conditions = filterFields.map(field => [field.name, readValues(query, field, listCharsMax)]);
+  const not = readConditions(query, excluded, listCharsMax);
   return present({
-    ...Object.fromEntries(conditions),
+    ...readConditions(query, name => name, listCharsMax),
+    not: Object.keys(not).length === 0 ? undefined : not,
     sentSince: query.dateTime('sentSince'),
     sentUntil: upperBound(query),
   });
 }
 
+/** By the parameter that each field is given as. */
+function readConditions(
+  query: QueryReader,
+  parameterOf: (name: string) => string,
+  listCharsMax: number | undefined,
+): Conditions {
+  return present(
+    Object.fromEntries(
+      filterFields.map(field => [field.name, readValues(query, parameterOf(field.name), field, listCharsMax)]),
+    ),
+  );
+}
+
 function readValues(
   query: QueryReader,
-  { name, many, kind }: FilterField,
+  name: string,
+  { many, kind }: FilterField,
   listCharsMax: number | undefined,
 ): string | readonly string[] | undefined {
-  if (many) return query.list(name, kind === 'id' ? limits.idListCharsMax : listCharsMax);
-  if (kind === 'group') return query.choice(name, statusGroupNames);
-  return kind === 'number' ? query.number(name) : query.text(name);
+  if (!many) return kind === 'number' ? query.number(name) : query.text(name);
+  const values = query.list(name, kind === 'id' ? limits.idListCharsMax : listCharsMax);
+  if (kind === 'group' && values?.every(value => statusGroupNames.some(group => group === value)) === false)
+    return query.refuse(name, `must be one of ${statusGroupNames.join(', ')}, or several of them`);
+  if (kind === 'code' && values?.every(value => wholeNumber.test(value)) === false)
+    return query.refuse(name, 'must be a whole number, or several of them');
+  return values;
 }
 
 /**

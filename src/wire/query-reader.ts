@@ -36,10 +36,11 @@ export class QueryReader {
   }
 
   /** A violation that takes work to word is a function: of more than are told, it costs nothing. */
-  refuse(property: string, violation: string | (() => string)): void {
-    if (this.#violations.length >= violationsToldMax) return;
+  refuse(property: string, violation: string | (() => string)): undefined {
+    if (this.#violations.length >= violationsToldMax) return undefined;
     const words = typeof violation === 'string' ? violation : violation();
     this.#violations.push({ property: shownName(property), violation: words });
+    return undefined;
   }
 
   has(name: string): boolean {
@@ -59,8 +60,8 @@ export class QueryReader {
   text(name: string): string | undefined {
     const [value] = this.#values.get(name) ?? [];
     if (value === undefined) return undefined;
-    if (value === '') return this.#refused(name, 'must not be empty');
-    if (controlCharacter.test(value)) return this.#refused(name, 'must not contain control characters');
+    if (value === '') return this.refuse(name, 'must not be empty');
+    if (controlCharacter.test(value)) return this.refuse(name, 'must not contain control characters');
     return value;
   }
 
@@ -74,11 +75,11 @@ export class QueryReader {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
     const values = given.flatMap(valuesIn);
-    if (values.length === 0) return this.#refused(name, 'must not be empty');
+    if (values.length === 0) return this.refuse(name, 'must not be empty');
     if (values.some(value => controlCharacter.test(value)))
-      return this.#refused(name, 'must not contain control characters');
+      return this.refuse(name, 'must not contain control characters');
     if (values.reduce((chars, value) => chars + value.length, 0) > charsMax)
-      return this.#refused(name, `must have at most ${charsMax} characters in all its values together`);
+      return this.refuse(name, `must have at most ${charsMax} characters in all its values together`);
     return [...new Set(values)];
   }
 
@@ -87,19 +88,19 @@ export class QueryReader {
     if (text === undefined) return undefined;
     const moment = parseDateTime(text);
     if (moment !== undefined) return moment;
-    return this.#refused(name, `must be ${dateTimeRule}`);
+    return this.refuse(name, `must be ${dateTimeRule}`);
   }
 
   choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    return choices.find(choice => choice === text) ?? this.#refused(name, `must be one of ${choices.join(', ')}`);
+    return choices.find(choice => choice === text) ?? this.refuse(name, `must be one of ${choices.join(', ')}`);
   }
 
   flag(name: string): boolean | undefined {
     const text = this.text(name)?.toLowerCase();
     if (text === undefined) return undefined;
-    return text === 'true' || (text === 'false' ? false : this.#refused(name, 'must be true or false'));
+    return text === 'true' || (text === 'false' ? false : this.refuse(name, 'must be true or false'));
   }
 
   integer(name: string, min: number, max: number): number | undefined {
@@ -107,10 +108,10 @@ export class QueryReader {
     if (text === undefined) return undefined;
     const value = wholeNumber.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max) return value;
-    return this.#refused(name, `must be a whole number from ${min} to ${max}`);
+    return this.refuse(name, `must be a whole number from ${min} to ${max}`);
   }
 
-  #take(part: string, known: KnownParameters): void {
+  #take(part: string, known: KnownParameters): undefined {
     const equals = part.indexOf('=');
     const name = decoded(equals < 0 ? part : part.slice(0, equals));
     const value = equals < 0 ? '' : decoded(part.slice(equals + 1));
@@ -124,10 +125,7 @@ export class QueryReader {
     const values = this.#values.get(plain);
     if (values === undefined) this.#values.set(plain, [value]);
     else values.push(value);
-  }
-
-  #refused(name: string, violation: string): undefined {
-    this.refuse(name, violation);
+    return undefined;
   }
 }
 

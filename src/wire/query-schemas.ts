@@ -4,7 +4,6 @@ import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 
 const text = (description: string) => Type.String({ minLength: 1, description });
-const oneOf = (description: string) => Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description });
 const dateTime = (description: string) =>
   Type.String({ description, examples: ['2020-02-22T17:42:05.390+01:00', '2020-02-22T16:42:05.390Z'] });
 
@@ -14,16 +13,34 @@ const listForms =
 /** The parameters of every call that reads logs, in the order of the vendor's page. */
 export const filterParameters: { readonly [name: string]: TSchema } = {
   ...Object.fromEntries(filterFields.map(field => [field.name, parameterOf(field)])),
+  ...Object.fromEntries(filterFields.map(field => [excluded(field.name), exclusionOf(field)])),
   sentSince: dateTime('Sent at this moment or later.'),
   sentUntil: dateTime('Sent before this moment.'),
   sentBefore: dateTime('Another name of `sentUntil`; not beside it.'),
 };
 
-function parameterOf({ noun, many, kind }: FilterField): TSchema {
-  if (kind === 'group') return Type.Enum([...statusGroupNames], { description: `The ${noun}.` });
+/** The parameter that excludes what the one of this name asks for. */
+export function excluded(name: string): string {
+  return `${name}[not]`;
+}
+
+function parameterOf(field: FilterField): TSchema {
+  const { noun, many, kind } = field;
   if (!many) return text(`The ${noun}, exact match.`);
   const bound = kind === 'id' ? `, at most ${limits.idListCharsMax} characters together` : '';
-  return oneOf(`One of these: the ${noun}${bound}. ${listForms}`);
+  return Type.Array(oneOf(field), { minItems: 1, description: `One of these: the ${noun}${bound}. ${listForms}` });
+}
+
+function exclusionOf(field: FilterField): TSchema {
+  const { name, noun, many } = field;
+  const description = `Not this ${noun}. In the forms of \`${name}\`.`;
+  return many ? Type.Array(oneOf(field), { minItems: 1, description }) : text(description);
+}
+
+/** One value of a list. */
+function oneOf({ kind }: FilterField): TSchema {
+  if (kind === 'group') return Type.Enum([...statusGroupNames]);
+  return kind === 'code' ? Type.Integer() : Type.String({ minLength: 1 });
 }
 
 /** The parameters of a call that gives pages. */
@@ -67,7 +84,7 @@ export const reportsParameters = {
     default: limits.pageLogsDefault,
     description: 'Reports of one answer.',
   }),
-  entityId: filterParameters.entityId,
-  applicationId: filterParameters.applicationId,
+  entityId: text('The entity, exact match.'),
+  applicationId: text('The application, exact match.'),
   campaignReferenceId: text('Campaign reference, exact match.'),
 };

@@ -26,7 +26,9 @@ describe('query', () => {
       limit: '7',
     };
     const flags = Object.entries(filters).flatMap(([name, value]) => [`--${name}`, value]);
-    const { code, stdout } = await run(['query', ...flags, '--bulk-id', 'b2'], {
+    const more =
+      '--bulk-id b2 --general-status REJECTED --error-name EC_A --error-id 7003 --not-sender s --not-bulk-id a,b';
+    const { code, stdout } = await run(['query', ...flags, ...more.split(' '), '--not-general-status', 'PENDING'], {
       env: { SENTLOG_URL: url, SENTLOG_KEY: 'the-key' },
     });
     expect(code).toBe(0);
@@ -38,12 +40,18 @@ describe('query', () => {
       ['bulkId', 'b2'],
       ['messageId', 'm'],
       ['generalStatus', 'DELIVERED'],
+      ['generalStatus', 'REJECTED'],
+      ['errorName', 'EC_A'],
+      ['errorId', '7003'],
       ['entityId', 'e'],
       ['applicationId', 'a'],
       ['campaignReferenceId', 'c'],
       ['sentSince', '2026-03-01T00:00:00+0100'],
       ['sentUntil', '2026-03-02T00:00:00Z'],
       ['limit', '7'],
+      ['sender[not]', 's'],
+      ['bulkId[not]', 'a\\,b'],
+      ['generalStatus[not]', 'PENDING'],
     ]);
   });
 

@@ -74,9 +74,12 @@ describe('a walk', () => {
   });
 
   test('the same filter in other words → the same walk', async () => {
-    const asked = 'messageId=m1,m2,m3,m4,m5,m6,m7,m8,m9,m10,m11&sentSince=2023-02-01T00:00:00Z';
+    const asked =
+      'messageId=m1,m2,m3,m4,m5,m6,m7,m8,m9,m10,m11&sentSince=2023-02-01T00:00:00Z' +
+      '&generalStatus=PENDING,EXPIRED&bulkId[not]=x,y';
     const cursor = await cursorOf(asked);
-    const ids = 'messageId[]=m11,m10,m9,m8,m7,m6&messageId=m5,m4,m3,m2,m1,m1';
+    const ids =
+      'messageId[]=m11,m10,m9,m8,m7,m6&messageId=m5,m4,m3,m2,m1,m1&bulkId[not]=y&bulkId[not]=x&generalStatus=EXPIRED,PENDING';
     const { results } = await page(`cursor=${cursor}&sentSince=2023-02-01T01:00:00%2B01:00&${ids}`);
     expect(results).toHaveLength(1);
   });

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { filterFields } from '../../src/domain/filter-fields.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
@@ -184,11 +185,11 @@ describe('/openapi.json', () => {
       'get /openapi.json',
     ]);
     const names = document.paths[logsPath].get.parameters.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(
-      'sender destination bulkId messageId generalStatus sentSince sentUntil sentBefore entityId applicationId campaignReferenceId limit useCursor cursor'.split(
-        ' ',
-      ),
-    );
+    expect(names).toEqual([
+      ...filterFields.map(field => field.name),
+      ...filterFields.map(field => `${field.name}[not]`),
+      ...'sentSince sentUntil sentBefore limit useCursor cursor'.split(' '),
+    ]);
     for (const [, name] of answer.body.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g))
       expect(document.components.schemas).toHaveProperty(name ?? '');
   });

@@ -84,6 +84,11 @@ async function everything(store: Store): Promise<void> {
     { generalStatus: 'PENDING' },
     { generalStatus: 'PENDING', applicationId: 'a', bulkId: ['b1', 'b2'] },
     { generalStatus: 'DELIVERED', messageId: ['m3'] },
+    { generalStatus: ['EXPIRED', 'REJECTED'] },
+    { generalStatus: ['PENDING', 'REJECTED'], sender: ['44113496000', 's'] },
+    { errorName: ['NO_ERROR', 'X'], errorId: '0' },
+    { errorName: 'NO_ERROR', generalStatus: 'PENDING', not: { bulkId: 'b1', messageId: 'm1' } },
+    { not: { sender: 's', campaignReferenceId: ['c', 'd'], errorId: '5', generalStatus: 'ACCEPTED' } },
   ] as const;
   for (const filter of conditions) {
     await store.find(query({ filter }));

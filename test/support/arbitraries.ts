@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import type { Conditions } from '../../src/domain/filter.ts';
+import { type FilterName, filterFields } from '../../src/domain/filter-fields.ts';
 import type { MessageState } from '../../src/domain/message.ts';
 import {
   type DeliveryError,
@@ -6,6 +8,7 @@ import {
   noError,
   type Status,
   statuses,
+  statusGroupNames,
   unregisteredErrors,
   unregisteredStatuses,
 } from '../../src/domain/registry.ts';
@@ -77,6 +80,35 @@ export const anyDatedReport: fc.Arbitrary<DatedReport> = fc
 export const anyInitialState: fc.Arbitrary<MessageState> = fc
   .tuple(anyDatedReport, anyStatus, anyError)
   .map(([report, status, error]): MessageState => ({ status, error, ...report }));
+
+/** What `anyStatus` and `anyError` come to, and one more of each that none has. */
+export const stateValues = {
+  generalStatus: statusGroupNames,
+  errorName: [
+    'NO_ERROR',
+    'ONE_TO_COME',
+    'ONE_TO',
+    'in other words',
+    ...deliveryErrors.slice(1, 3).map(({ name }) => name),
+  ],
+  errorId: ['0', '777', '77', '9999', ...deliveryErrors.slice(2, 4).map(({ id }) => String(id))],
+} as const satisfies Partial<Record<FilterName, readonly string[]>>;
+
+/** Of at most so many fields one or several of the values that are given for them. */
+export function anyConditions(
+  values: Partial<Readonly<Record<FilterName, readonly string[]>>>,
+  fieldsMax: number,
+): fc.Arbitrary<Conditions> {
+  const fields = filterFields.flatMap(({ name }) =>
+    values[name] === undefined ? [] : [[name, values[name]] as const],
+  );
+  const condition = fc
+    .constantFrom(...fields)
+    .chain(([name, all]) => fc.tuple(fc.constant(name), fc.subarray([...all], { minLength: 1 })));
+  return fc
+    .uniqueArray(condition, { maxLength: fieldsMax, selector: ([name]) => name })
+    .map(all => Object.fromEntries(all.map(([name, some]) => [name, some.length === 1 ? some[0] : some])));
+}
 
 /** The same object without its `undefined` fields. */
 export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { filterFields } from '../../src/domain/filter-fields.ts';
 import { parseEmptyQuery, parseExportQuery, parseLogsQuery } from '../../src/wire/filter-query.ts';
 import { listValue } from '../../src/wire/list-text.ts';
 import { anyText } from '../support/any-text.ts';
@@ -59,6 +60,17 @@ describe('parseLogsQuery', () => {
     expect(refusedProperties(`${name}=${long}&${name}[]=${'y'.repeat(49)}`)).toEqual([name]);
   });
 
+  test('every field, to ask for and to leave out → read alike, and bounded alike', () => {
+    for (const { name, many, kind } of filterFields) {
+      const value = { group: 'REJECTED', code: '7', number: '+1', id: 'x', text: 'x' }[kind];
+      const written = encodeURIComponent(value);
+      const read = many ? [value] : value;
+      expect(asked(`${name}=${written}`).filter).toEqual({ [name]: read });
+      expect(asked(`${name}[not]=${written}`).filter).toEqual({ not: { [name]: read } });
+      if (kind === 'id') expect(refusedProperties(`${name}[not]=${'x'.repeat(2049)}`)).toEqual([`${name}[not]`]);
+    }
+  });
+
   test('campaignReferenceId beyond 2048 characters → taken', () => {
     const values = Array.from({ length: 40 }, (_, at) => `${at}-${'x'.repeat(200)}`);
     expect(asked(`campaignReferenceId=${values.join(',')}`).filter).toEqual({ campaignReferenceId: values });
@@ -79,8 +91,18 @@ describe('parseLogsQuery', () => {
     ['sender=\u00c3\u00a9', { sender: 'é' }],
     ['entityId=e', { entityId: 'e' }],
     ['applicationId=a,b', { applicationId: 'a,b' }],
-    ['generalStatus=ACCEPTED', { generalStatus: 'ACCEPTED' }],
-    ['generalStatus=DELIVERED', { generalStatus: 'DELIVERED' }],
+    ['generalStatus=ACCEPTED', { generalStatus: ['ACCEPTED'] }],
+    ['generalStatus=DELIVERED', { generalStatus: ['DELIVERED'] }],
+    [
+      'generalStatus=DELIVERED,EXPIRED&generalStatus[]=REJECTED',
+      { generalStatus: ['DELIVERED', 'EXPIRED', 'REJECTED'] },
+    ],
+    ['errorName=EC_A,EC_B', { errorName: ['EC_A', 'EC_B'] }],
+    ['errorId=0,7003&errorId[0]=5', { errorId: ['0', '7003', '5'] }],
+    ['sender[not]=+44', { not: { sender: '+44' } }],
+    ['sender%5Bnot%5D=a&sender=b', { sender: 'b', not: { sender: 'a' } }],
+    ['generalStatus[not]=PENDING,ACCEPTED', { not: { generalStatus: ['PENDING', 'ACCEPTED'] } }],
+    ['bulkId[not][]=a&bulkId[not][1]=b&bulkId[not]=c%5C,d', { not: { bulkId: ['a', 'b', 'c,d'] } }],
   ])('%s → %o', (raw, filter) => {
     expect(asked(raw).filter).toEqual(filter);
   });
@@ -162,6 +184,16 @@ describe('parseLogsQuery', () => {
     ['bulkId=%20,+', ['bulkId']],
     ['generalStatus=delivered', ['generalStatus']],
     ['generalStatus=OK', ['generalStatus']],
+    ['generalStatus=DELIVERED,OK', ['generalStatus']],
+    ['generalStatus[not]=ok', ['generalStatus[not]']],
+    ['errorId=EC_A', ['errorId']],
+    ['errorId=01', ['errorId']],
+    ['errorId[not]=1.5', ['errorId[not]']],
+    ['errorName=', ['errorName']],
+    ['sender[not]=a&sender[not]=b', ['sender[not]']],
+    ['sender[not][0]=a', ['sender[not][0]']],
+    ['limit[not]=1', ['limit[not]']],
+    ['sentSince[not]=2020-02-22T00:00:00Z', ['sentSince[not]']],
     ['useCursor=yes', ['useCursor']],
     ['cursor=', ['cursor']],
     ['useCursor=false&cursor=', ['cursor']],

@@ -1,6 +1,7 @@
 import type { LogRecord, MessageIdentity, MessageState } from '../../domain/message.ts';
 import { decimal, integer, optional, type Row, text } from '../../postgres/cells.ts';
 import { errorWith, extraIn, statusWith } from '../words.ts';
+import { readState } from './said.ts';
 
 const columns = [
   'sent_at',
@@ -74,4 +75,10 @@ export function stateIn(row: Row): MessageState {
 
 export function logIn(row: Row): LogRecord {
   return { ...identityIn(row), ...stateIn(row) };
+}
+
+/** The state that a page found a message by: behind the columns of the log, where it is not the present one. */
+export function stateThen(row: Row): MessageState {
+  const then = optional(row[logColumnCount], text);
+  return then === undefined ? stateIn(row) : readState(then);
 }

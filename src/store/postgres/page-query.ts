@@ -4,7 +4,7 @@ import type { EpochMs } from '../../domain/message.ts';
 import { texts } from '../../postgres/arrays.ts';
 import type { Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
-import { columns, isOneOf } from './filter-conditions.ts';
+import { columns, errorConditions, exclusions, isOneOf } from './filter-conditions.ts';
 import { logColumns, type Place } from './log-row.ts';
 import { moment } from './moment.ts';
 import { firstUnseen, type Snapshot } from './snapshot.ts';
@@ -77,6 +77,11 @@ function leading(column: string, value: string): string {
   return `m.${column} = ${value} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
 }
 
+/** Whether what a message was when a walk began has to be looked at, to tell whether it matched. */
+export function asksForErrors({ errorName, errorId, not }: Filter): boolean {
+  return [errorName, errorId, not?.errorName, not?.errorId].some(asked => asked !== undefined);
+}
+
 class PageBuilder {
   readonly #query: Query;
   readonly #bounds: Bounds;
@@ -105,11 +110,11 @@ class PageBuilder {
     let text: string;
     if (groups === undefined) {
       const seen = snapshot === undefined ? [] : [this.#seen('m.tx', snapshot)];
-      text = this.#source([...inRange, ...seen], identity);
+      text = this.#source([...inRange, ...seen, ...this.#errors(snapshot)], identity);
     } else {
       text =
         snapshot === undefined
-          ? this.#source(inRange, identity, groups)
+          ? this.#source([...inRange, ...this.#errors(snapshot)], identity, groups)
           : this.#asOf(snapshot, groups, inRange, identity);
     }
     return { text, values: this.#values, plan: this.#isPlannedFresh ? 'fresh' : 'kept' };
@@ -122,13 +127,9 @@ class PageBuilder {
   #asOf(snapshot: Snapshot, groups: readonly number[], inRange: readonly string[], identity: Identity): string {
     const seen = this.#seen('m.tx', snapshot);
     const unseenReport = `NOT (${this.#seen('r.tx', snapshot)})`;
-    const firstUnseenReport = (of: string, columns: string) => `
-      SELECT ${columns} FROM report r
-      WHERE r.account_id = ${this.#account} AND r.sent_at = ${of}.sent_at AND r.number = ${of}.number AND ${unseenReport}
-      ORDER BY r.version LIMIT 1`;
-    const groupThen = `(${firstUnseenReport('m', 'r.group_before')})`;
+    const groupThen = `(${this.#firstUnseenReport(snapshot, 'm', 'r.group_before')})`;
     const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR ${isOneOf(groupThen, groups)})`;
-    const stayed = this.#source([...inRange, seen, hadIt], identity, groups);
+    const stayed = this.#source([...inRange, seen, hadIt, ...this.#errors(snapshot)], identity, groups);
     const here = [seen, ...identity.equal, ...identity.anyOf, `NOT (${isOneOf('m.group_id', groups)})`];
     if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
     // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the groups.
@@ -150,16 +151,42 @@ class PageBuilder {
         WHERE m.account_id = ${this.#account} AND m.sent_at = l.sent_at AND m.number = l.number
           AND ${here.join(' AND ')} LIMIT 1
       ) m
-      CROSS JOIN LATERAL (${firstUnseenReport('l', 'r.group_before, r.state_before')}) f
+      CROSS JOIN LATERAL (${this.#firstUnseenReport(snapshot, 'l', 'r.group_before, r.state_before')}) f
       WHERE ${isOneOf('f.group_before', groups)}
       ${this.#newest('l')}`;
     return `SELECT * FROM ((${stayed}) UNION ALL (${left})) m ${this.#newest('m')}`;
   }
 
+  /**
+   * What is asked of the error. On a walk those come too that were changed since it began, with what they were then:
+   * whoever reads them looks whether they matched.
+   */
+  #errors(snapshot: Snapshot | undefined): readonly string[] {
+    const all = errorConditions(this.#query.filter, value => this.#value(value));
+    if (all.length === 0 || snapshot === undefined) return all;
+    return [`((${all.join(' AND ')}) OR NOT ${this.#seen('m.state_tx', snapshot)})`];
+  }
+
+  /** What is to be shown of a message instead, where that is not known to be its present state. */
+  #thenState(): string {
+    const { snapshot } = this.#bounds;
+    if (snapshot === undefined || !asksForErrors(this.#query.filter)) return 'NULL::text';
+    const then = this.#firstUnseenReport(snapshot, 'm', 'r.state_before');
+    return `CASE WHEN NOT ${this.#seen('m.state_tx', snapshot)} THEN (${then}) END`;
+  }
+
+  #firstUnseenReport(snapshot: Snapshot, of: 'm' | 'l', columns: string): string {
+    return `
+      SELECT ${columns} FROM report r
+      WHERE r.account_id = ${this.#account} AND r.sent_at = ${of}.sent_at AND r.number = ${of}.number
+        AND NOT (${this.#seen('r.tx', snapshot)})
+      ORDER BY r.version LIMIT 1`;
+  }
+
   /** The matching messages, by whichever way leads to them without passing others by. */
   #source(conditions: readonly string[], identity: Identity, groups?: readonly number[]): string {
     const { equal, anyOf, several, messageIds } = groups === undefined ? identity : this.#withGroups(identity, groups);
-    const select = `SELECT ${logColumns}, NULL::text AS then_state FROM message m`;
+    const select = `SELECT ${logColumns}, ${this.#thenState()} AS then_state FROM message m`;
     const all = [`m.account_id = ${this.#account}`, ...conditions, ...equal];
     if (messageIds !== undefined)
       return `
@@ -200,7 +227,7 @@ class PageBuilder {
         several ??= { column, values, condition };
       }
     }
-    return { equal, anyOf, several, messageIds };
+    return { equal, anyOf: [...anyOf, ...exclusions(filter, value => this.#value(value))], several, messageIds };
   }
 
   /** As well of one of some groups. Where nothing else is asked, each group has an ordered read of its own. */

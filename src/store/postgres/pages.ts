@@ -1,10 +1,12 @@
+import { conditionMatcher } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import type { Row } from '../../postgres/cells.ts';
 import type { Statement, Value } from '../../postgres/session.ts';
 import type { Query } from '../store.ts';
-import { placeIn } from './log-row.ts';
+import { placeIn, stateThen } from './log-row.ts';
 import { Memory } from './memory.ts';
 import {
+  asksForErrors,
   type Bounds,
   type Condition,
   manyStatement,
@@ -44,6 +46,21 @@ export class Pages {
 
   /** One more than the page has, where there are more. */
   async rows(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
+    if (bounds.snapshot === undefined || !asksForErrors(query.filter)) return this.#candidates(source, query, bounds);
+    const matched = conditionMatcher(query.filter, { changes: true });
+    const found: Row[] = [];
+    for (let place = bounds.place; ; ) {
+      const rows = await this.#candidates(source, query, { ...bounds, ...(place !== undefined && { place }) });
+      found.push(...rows.filter(row => matched(stateThen(row))));
+      const last = rows.at(-1);
+      if (last === undefined || rows.length <= query.limit || found.length > query.limit)
+        return found.slice(0, query.limit + 1);
+      place = placeIn(last);
+    }
+  }
+
+  /** As `rows`; on a walk by errors, with such among them as were changed since it began. */
+  async #candidates(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
     const rarest = await this.#rarest(source, query, bounds);
     const key = fullKey(query, bounds);
     const since = key === undefined ? undefined : this.#fullSince.get(key);

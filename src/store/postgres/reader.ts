@@ -1,3 +1,4 @@
+import { conditionMatcher } from '../../domain/filter.ts';
 import type {
   AccountId,
   EpochMs,
@@ -14,7 +15,7 @@ import { type Page, type Query, StoreUnavailable } from '../store.ts';
 import { bookmarkOf, type Walk, walkOf } from './bookmark.ts';
 import type { Database } from './database.ts';
 import type { Layouts, Spread } from './layouts.ts';
-import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from './log-row.ts';
+import { identityIn, logColumnCount, logColumns, logIn, type Place, placeIn, stateIn, stateThen } from './log-row.ts';
 import { firstOfAll, shareOf } from './merge.ts';
 import { moment } from './moment.ts';
 import type { Bounds } from './page-query.ts';
@@ -77,7 +78,8 @@ export class Reader {
     };
     const { rows, bound } = await this.#database.readWhere({ account, ...(sight !== undefined && { sight }) }, read);
     const page = rows.slice(0, limit);
-    const logs = page.map(logIn);
+    const isInState = conditionMatcher(query.filter, { changes: true });
+    const logs = page.map(row => shownIn(row, isInState));
     const last = page.at(-1);
     if (bound === undefined || last === undefined) return { logs };
     return { logs, next: boundedBookmark({ place: placeIn(last), snapshot: bound }) };
@@ -149,9 +151,10 @@ const historyStatement: Statement = {
     ORDER BY k.number DESC LIMIT 1`,
 };
 
-function logIn(row: Row): LogRecord {
-  const then = optional(row[logColumnCount], text);
-  return { ...identityIn(row), ...(then === undefined ? stateIn(row) : readState(then)) };
+/** The log as it is now, unless that no longer has what it was found by. */
+function shownIn(row: Row, isInState: (log: LogRecord) => boolean): LogRecord {
+  const log = logIn(row);
+  return isInState(log) ? log : { ...identityIn(row), ...stateThen(row) };
 }
 
 /** What the message was recorded with, then each report with what held of it: its own word, or what it settled on. */

@@ -4,7 +4,7 @@ import { type Filter, restrict } from '../../../src/domain/filter.ts';
 import type { AccountId, Binding, EpochMs, Submission } from '../../../src/domain/message.ts';
 import { statusGroupNames } from '../../../src/domain/registry.ts';
 import type { Bookmark, Query, RecordBatch, RecordOutcome, Store } from '../../../src/store/store.ts';
-import { anyReport, moment, present } from '../../support/arbitraries.ts';
+import { anyConditions, anyReport, moment, present, stateValues } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import type { OpenEngine } from './engine.ts';
 
@@ -49,22 +49,30 @@ const anyBinding: fc.Arbitrary<Binding> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ applicationId: application, entityId: entity }) },
 );
 
-const subset = (values: readonly string[]) => fc.subarray([...values], { minLength: 1 });
+const filtered = {
+  ...stateValues,
+  sender: ['s', 't', 'nobody'],
+  destination: ['d', 'x'],
+  bulkId: ['b', 'c', 'none'],
+  messageId: ids,
+  entityId: ['e', 'f'],
+  applicationId: ['a', 'b'],
+  campaignReferenceId: ['k', 'l'],
+};
 
+/** Few conditions at once, so that something is found by most. */
 export const anyFilter: fc.Arbitrary<Filter> = fc
-  .record({
-    sender: optional(fc.constantFrom('s', 't', 'nobody'), 1),
-    destination: optional(fc.constantFrom('d', 'x'), 1),
-    bulkId: optional(subset(['b', 'c', 'none']), 1),
-    messageId: optional(subset(ids), 1),
-    generalStatus: optional(fc.constantFrom(...statusGroupNames), 1),
-    sentSince: optional(moment, 1),
-    sentUntil: optional(moment, 1),
-    entityId: optional(entity, 1),
-    applicationId: optional(application, 1),
-    campaignReferenceId: optional(subset(['k', 'l']), 1),
-  })
-  .map(present);
+  .tuple(
+    anyConditions(filtered, 3),
+    fc
+      .record({
+        sentSince: optional(moment, 1),
+        sentUntil: optional(moment, 1),
+        not: optional(anyConditions(filtered, 2)),
+      })
+      .map(present),
+  )
+  .map(([conditions, more]) => ({ ...conditions, ...more }));
 
 type Step =
   | { readonly do: 'record'; readonly account: AccountId; readonly binding: Binding; readonly batch: Submission[] }

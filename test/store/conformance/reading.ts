@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { Submission } from '../../../src/domain/message.ts';
-import { statuses, statusGroupNames } from '../../../src/domain/registry.ts';
+import { deliveryErrorNamed, statuses, statusGroupNames } from '../../../src/domain/registry.ts';
 import { renderLogs } from '../../../src/wire/log-text.ts';
 import {
   account,
@@ -24,6 +24,8 @@ import {
   rejected,
 } from './engine.ts';
 
+const blocked = deliveryErrorNamed('EC_BLOCKED_USER');
+
 /** Finding messages: filters, ranges, order, limits, and the wall between accounts. */
 export function readingTests(openEngine: OpenEngine): void {
   describe('filters', () => {
@@ -44,9 +46,15 @@ export function readingTests(openEngine: OpenEngine): void {
         applicationId: 'A',
         campaignReferenceId: 'C',
         status: delivered,
+        error: blocked,
         sentAt: now - 1,
       }),
     ];
+    const allBut = (...left: readonly string[]) =>
+      batch
+        .map(({ messageId }) => messageId)
+        .filter(id => !left.includes(id))
+        .toReversed();
 
     const cases: readonly (readonly [condition: string, filter: Filter, ids: readonly string[]])[] = [
       ['empty', {}, batch.map(({ messageId }) => messageId).toReversed()],
@@ -64,6 +72,23 @@ export function readingTests(openEngine: OpenEngine): void {
       ['generalStatus', { generalStatus: 'DELIVERED' }, ['all']],
       ['a generalStatus that none has', { generalStatus: 'EXPIRED' }, []],
       ['the generalStatus no code has', { generalStatus: 'ACCEPTED' }, []],
+      ['generalStatus, one of several', { generalStatus: ['DELIVERED', 'EXPIRED'] }, ['all']],
+      ['every generalStatus', { generalStatus: statusGroupNames }, allBut()],
+      ['errorName', { errorName: 'EC_BLOCKED_USER' }, ['all']],
+      ['errorName, one of several', { errorName: ['NO_ERROR', 'EC_NONE'] }, allBut('all')],
+      ['errorId', { errorId: [String(blocked.id)] }, ['all']],
+      ['an errorId that none has', { errorId: '123456' }, []],
+      ['not this sender', { not: { sender: 'S' } }, allBut('sender', 'all')],
+      ['not these bulks', { not: { bulkId: ['B', 'none'] } }, allBut('bulk', 'all')],
+      ['not these messages', { not: { messageId: ['plain', 'none', 'all'] } }, allBut('plain', 'all')],
+      ['not this campaign', { not: { campaignReferenceId: 'C' } }, allBut('campaign', 'all')],
+      ['not these groups', { not: { generalStatus: ['PENDING', 'ACCEPTED'] } }, ['all']],
+      ['no group at all', { generalStatus: 'PENDING', not: { generalStatus: 'PENDING' } }, []],
+      ['not this error', { not: { errorName: 'NO_ERROR' } }, ['all']],
+      ['not this number of an error', { not: { errorId: '0' } }, ['all']],
+      ['one, and not another', { sender: 'S', not: { destination: 'D' } }, ['sender']],
+      ['what is excluded too', { sender: 'S', not: { sender: 'S' } }, []],
+      ['several of what has one value', { sender: ['S', 'nobody'] }, ['all', 'sender']],
       ['two that agree', { sender: 'S', destination: 'D' }, ['all']],
       ['two that no message has', { sender: 'S', bulkId: ['B2'] }, []],
       ['a list and a status', { bulkId: ['B', 'B2'], generalStatus: 'PENDING' }, ['bulk2', 'bulk']],

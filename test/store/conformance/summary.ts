@@ -2,10 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { EpochMs, Submission } from '../../../src/domain/message.ts';
-import { statusGroupNames } from '../../../src/domain/registry.ts';
 import { minuteMs, type Summary, summaryRange } from '../../../src/domain/summary.ts';
 import type { Store } from '../../../src/store/store.ts';
-import { anyReport, present } from '../../support/arbitraries.ts';
+import { anyConditions, anyReport, present, stateValues } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import {
   absentSubscriber,
@@ -222,17 +221,22 @@ const anyLateReport = fc
     ([messageId, report, doneAt]): Submission => ({ messageId, ...report, ...(doneAt !== undefined && { doneAt }) }),
   );
 const anyBatch = fc.array(fc.oneof(anyMessage, anyLateReport), { minLength: 1, maxLength: 40 });
+const filtered = {
+  ...stateValues,
+  sender: ['s', 't', 'nobody'],
+  applicationId: ['a', 'b'],
+  campaignReferenceId: ['c', 'd'],
+  messageId: ['m1', 'm2', 'm29'],
+};
 const anyAsked: fc.Arbitrary<Asked> = fc.record({
   filter: fc
     .record({
       sentSince: optional(anyMoment),
       sentUntil: optional(anyMoment),
-      sender: optional(fc.constantFrom('s', 't', 'nobody')),
-      generalStatus: optional(fc.constantFrom(...statusGroupNames)),
-      applicationId: optional(fc.constantFrom('a', 'b')),
-      campaignReferenceId: optional(fc.constantFrom(['c'], ['c', 'd'])),
+      conditions: anyConditions(filtered, 2),
+      not: optional(anyConditions(filtered, 2)),
     })
-    .map(present),
+    .map(({ conditions, ...more }) => ({ ...conditions, ...present(more) })),
   sentSince: fc.constantFrom(horizon, now - 2 * hourMs - 12_345),
   buckets: fc.constantFrom(1, 2, 7, 200),
 });

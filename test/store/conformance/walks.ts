@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Filter } from '../../../src/domain/filter.ts';
+import { conditionMatcher, type Filter } from '../../../src/domain/filter.ts';
+import { deliveryErrorByKey, deliveryErrorNamed, noError, unregisteredErrors } from '../../../src/domain/registry.ts';
 import { InvalidBookmark } from '../../../src/store/store.ts';
 import {
   account,
   delivered,
   engineFor,
+  enroute,
   expired,
   findIds,
   horizon,
@@ -120,6 +122,46 @@ export function walkTests(openEngine: OpenEngine): void {
         ...Array.from({ length: 20 }, () => 'PENDING_ACCEPTED'),
         ...Array.from({ length: 20 }, () => 'DELIVERED_TO_HANDSET'),
       ]);
+    });
+
+    it('messages that lose the asked error meanwhile → shown as they were, each once; those that come to it → not', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 16 });
+      const lost = { ...deliveryErrorByKey(unregisteredErrors[1]?.key ?? 0), name: 'ONE_TO_COME' };
+      const kept = deliveryErrorNamed('EC_BLOCKED_USER');
+      const errors = [lost, kept, noError];
+      const errorOf = (i: number) => errors[i % 3] ?? noError;
+      await recordAll(
+        store,
+        messages(60, i => ({ error: errorOf(i), status: enroute, at: now - 2 })),
+      );
+      const filters: readonly Filter[] = [
+        { errorName: ['ONE_TO_COME', 'EC_BLOCKED_USER'] },
+        { errorName: 'ONE_TO_COME', generalStatus: ['PENDING', 'EXPIRED'] },
+        { not: { errorName: 'NO_ERROR', generalStatus: 'DELIVERED' } },
+        { errorId: String(kept.id) },
+      ];
+      const walks = await Promise.all(
+        filters.map(async filter => {
+          const expected = (await store.find(query({ filter }))).logs;
+          const first = await store.find(query({ filter, limit: 7, walk: true }));
+          return { filter, expected, first };
+        }),
+      );
+      await record(
+        store,
+        messages(60).map(({ messageId }, i) => ({ messageId, error: errorOf(i + 1), status: expired, at: now - 1 })),
+      );
+      for (const { filter, expected, first } of walks) {
+        const logs = [...first.logs];
+        for (let after = first.next; after !== undefined; ) {
+          const page = await store.find(query({ filter, limit: 7, walk: true, after }));
+          logs.push(...page.logs);
+          after = page.next;
+        }
+        expect(idsOf(logs)).toEqual(idsOf(expected));
+        const isAsked = conditionMatcher(filter, { changes: true });
+        expect(logs.every(isAsked)).toBe(true);
+      }
     });
 
     it('messages that leave the asked status meanwhile → shown as they were, each once', async () => {

@@ -1,4 +1,4 @@
-import { conditionMatcher, groupIdsOf } from '../../../domain/filter.ts';
+import { asksForState, conditionMatcher } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
 import type { Bookmark, Query } from '../../store.ts';
 import type { AccountWatermarks } from '../log/account-watermarks.ts';
@@ -6,7 +6,6 @@ import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
 import { candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
-import { groupOfStatus } from '../segment/packed-batch.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
 import type { ReportState } from '../segment/rows-file.ts';
@@ -78,20 +77,22 @@ export class Reader {
     const rows = this.#segments.messages(candidates);
     const newest = candidates.map(one => this.#segments.newestReport(one));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
-    const groups = groupIdsOf(query.filter);
+    const asksState = asksForState(query.filter);
+    const isInState = conditionMatcher(query.filter, { changes: true });
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
       const row = rows.get(positionOf(place.segmentId, place.ordinal));
       if (row === undefined || row[1] !== query.account) continue;
-      let report = reports.get(newest[i] ?? 0);
-      if (groups !== undefined) {
-        const present = groupOfStatus(report?.[2] ?? row[4]);
+      const report = reports.get(newest[i] ?? 0);
+      let log = logOf(row, report);
+      if (!fits(log)) continue;
+      if (asksState) {
         const then = asOf === undefined ? report : this.#asOf(report, asOf);
-        if (!groups.includes(groupOfStatus(then?.[2] ?? row[4]))) continue;
-        if (!groups.includes(present)) report = then;
+        const logThen = then === report ? log : logOf(row, then);
+        if (!isInState(logThen)) continue;
+        if (!isInState(log)) log = logThen;
       }
-      const log = logOf(row, report);
-      if (fits(log)) found.push({ log, place });
+      found.push({ log, place });
     }
     return found;
   }

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import type { Disk } from '../files/disk.ts';
+import type { RowsSource } from '../files/folder.ts';
 
 /**
  * Reads rows out of the pages of SQLite files without SQLite: out of those that it refuses, and out of write-ahead logs
@@ -24,6 +25,7 @@ type Image = { readonly file: 'rows' | 'log'; readonly offset: number };
 
 /** One rows file with its write-ahead log, whatever is left of them. */
 export class RecoveredPages {
+  readonly #disk: Disk;
   readonly #rows: number | undefined;
   readonly #log: number | undefined;
   readonly #rowsPages: number;
@@ -31,10 +33,12 @@ export class RecoveredPages {
   /** The newest image in the log, by page. */
   readonly #inLog = new Map<number, number>();
 
-  constructor(rowsPath: string, logPath: string) {
-    [this.#rows, this.#log] = [opened(rowsPath), opened(logPath)];
-    this.#rowsPages = Math.floor(sizeOf(rowsPath) / pageBytes);
-    this.#frames = Math.max(0, Math.floor((sizeOf(logPath) - logHeaderBytes) / (frameHeaderBytes + pageBytes)));
+  constructor(disk: Disk, { rows, log }: RowsSource) {
+    const opened = (path: string) => (disk.size(path) === undefined ? undefined : disk.open(path, 'read'));
+    this.#disk = disk;
+    [this.#rows, this.#log] = [opened(rows), opened(log)];
+    this.#rowsPages = Math.floor((disk.size(rows) ?? 0) / pageBytes);
+    this.#frames = Math.max(0, Math.floor(((disk.size(log) ?? 0) - logHeaderBytes) / (frameHeaderBytes + pageBytes)));
     const header = Buffer.alloc(4);
     for (let frame = 0; frame < this.#frames; frame++) {
       this.#read('log', frameOffset(frame) - frameHeaderBytes, header);
@@ -60,7 +64,7 @@ export class RecoveredPages {
   }
 
   close(): void {
-    for (const fd of [this.#rows, this.#log]) if (fd !== undefined) closeSync(fd);
+    for (const fd of [this.#rows, this.#log]) if (fd !== undefined) this.#disk.close(fd);
   }
 
   /** Takes every page for a leaf: of one that is none, nothing comes that has a sound checksum. */
@@ -126,16 +130,8 @@ export class RecoveredPages {
 
   #read(file: Image['file'], offset: number, into: Buffer): void {
     const fd = file === 'rows' ? this.#rows : this.#log;
-    if (fd === undefined || readSync(fd, into, 0, into.byteLength, offset) < into.byteLength) into.fill(0);
+    if (fd === undefined || this.#disk.read(fd, into, offset) < into.byteLength) into.fill(0);
   }
-}
-
-function opened(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ? openSync(path, 'r') : undefined;
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function frameOffset(frame: number): number {

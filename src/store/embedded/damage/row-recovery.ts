@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import type { Folder, RowsSource } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
@@ -31,12 +30,12 @@ export function recoverRows(
 ): { readonly path: string; readonly holding: Holding } {
   const path = `${folder.rows(segmentId)}.mended`;
   const found = new FoundRows(known?.messages ?? 0);
-  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  for (const suffix of ['', '-wal', '-shm']) folder.disk.remove(path + suffix);
   const createdAt = known?.createdAt ?? Date.now();
-  createRowsFile(path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
+  createRowsFile(folder.disk, path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
   const file = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
-    const pages = new RecoveredPages(source.rows, source.log);
+    const pages = new RecoveredPages(folder.disk, source);
     try {
       found.copy(pages, file);
     } finally {

@@ -1,26 +1,151 @@
-import { closeSync, fsyncSync, openSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
-const crcChunkBytes = 1 << 20;
+/** `read`: the file must be there; `write`: anew, empty; `update`: as it is, or made, for its owner alone. */
+export type OpenMode = 'read' | 'write' | 'update';
+
+/**
+ * Every file call of the engine but SQLite's own, so that a test can stand in for the disk: lose what was not synced,
+ * or fail any call. Calls throw what the system throws. What was written is there after a power cut once `sync` or
+ * `syncData` of the file returned, and a name once `syncFolder` of its folder did.
+ */
+export type Disk = {
+  open(path: string, mode: OpenMode): number;
+  close(file: number): void;
+  /** Gives how many bytes were read, fewer at the end of the file; without a position from where the last read ended. */
+  read(file: number, into: Uint8Array, position: number | null): number;
+  write(file: number, from: Uint8Array, position: number): void;
+  sync(file: number): void;
+  /** As `sync`, without what only tells when the file changed. */
+  syncData(file: number): void;
+  /** As `syncData`, some time from now; whether it failed shows at the next call on the file. */
+  syncDataLater(file: number): void;
+  syncFolder(path: string): void;
+  exists(path: string): boolean;
+  /** `undefined` when there is no such file. */
+  size(path: string): number | undefined;
+  list(path: string): readonly string[];
+  makeFolder(path: string): void;
+  rename(from: string, to: string): void;
+  link(from: string, to: string): void;
+  /** Nothing when there is no such file. */
+  remove(path: string): void;
+  /** As `remove`; the disk takes a while to free tens of megabytes: not the time of whoever calls. */
+  removeLater(path: string): Promise<void>;
+  /** What is free for a process without privileges. */
+  freeBytes(path: string): number;
+};
+
+const openFlags = { read: 'r', write: 'w', update: constants.O_RDWR | constants.O_CREAT } as const;
+const ownerOnly = 0o600;
+
+export const systemDisk: Disk = {
+  open: (path, mode) => openSync(path, openFlags[mode], mode === 'update' ? ownerOnly : undefined),
+  close: file => closeSync(file),
+  read: (file, into, position) => readSync(file, into, 0, into.byteLength, position),
+  write(file, from, position) {
+    for (let done = 0; done < from.byteLength; )
+      done += writeSync(file, from, done, from.byteLength - done, position + done);
+  },
+  sync: file => fsyncSync(file),
+  syncData: file => fdatasyncSync(file),
+  syncDataLater: file => fdatasync(file, () => {}),
+  syncFolder(path) {
+    const folder = openSync(path, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  },
+  exists: path => existsSync(path),
+  size(path) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isFile() ? found.size : undefined;
+  },
+  list: path => readdirSync(path),
+  makeFolder: path => void mkdirSync(path, { recursive: true }),
+  rename: (from, to) => renameSync(from, to),
+  link: (from, to) => linkSync(from, to),
+  remove: path => rmSync(path, { force: true }),
+  removeLater: path => rm(path, { force: true }),
+  freeBytes(path) {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  },
+};
+
+const chunkBytes = 1 << 20;
+
+/** All that a file holds; the file must be there. */
+export function readWhole(disk: Disk, path: string): Buffer {
+  const file = disk.open(path, 'read');
+  try {
+    const parts: Buffer[] = [];
+    for (;;) {
+      const part = Buffer.allocUnsafe(64 * 1024);
+      const read = disk.read(file, part, null);
+      if (read === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, read));
+    }
+  } finally {
+    disk.close(file);
+  }
+}
+
+/** Writes a file under another name and renames it when it is whole and synced; the name itself is not synced. */
+export function writeWhole(disk: Disk, path: string, parts: Iterable<Uint8Array>): void {
+  const temporary = `${path}.tmp`;
+  const file = disk.open(temporary, 'write');
+  try {
+    let at = 0;
+    for (const part of parts) {
+      disk.write(file, part, at);
+      at += part.byteLength;
+    }
+    disk.sync(file);
+  } finally {
+    disk.close(file);
+  }
+  disk.rename(temporary, path);
+}
 
 /** The CRC-32 of a whole file. */
-export function fileCrc(path: string): number {
-  return atOnce(fileCrcSteps(path));
+export function fileCrc(disk: Disk, path: string): number {
+  return atOnce(fileCrcSteps(disk, path));
 }
 
 /** As `fileCrc`, a megabyte a step. */
-export function* fileCrcSteps(path: string): Generator<void, number> {
-  const chunk = Buffer.allocUnsafe(crcChunkBytes);
-  const fd = openSync(path, 'r');
+export function* fileCrcSteps(disk: Disk, path: string): Generator<void, number> {
+  const chunk = Buffer.allocUnsafe(chunkBytes);
+  const file = disk.open(path, 'read');
   try {
     let sum = 0;
-    for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) {
+    for (let read = disk.read(file, chunk, null); read > 0; read = disk.read(file, chunk, null)) {
       sum = crc32(chunk.subarray(0, read), sum);
       yield;
     }
     return sum;
   } finally {
-    closeSync(fd);
+    disk.close(file);
   }
 }
 
@@ -29,15 +154,5 @@ export function atOnce<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
-  }
-}
-
-/** Makes renames and new files in a folder survive a power cut. */
-export function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,21 +1,9 @@
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
-import { syncFolder } from './disk.ts';
+import { type Disk, systemDisk } from './disk.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
 /** What may be left of a segment whose rows file is missing. */
@@ -25,13 +13,15 @@ const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
 export class Folder {
   readonly dataDir: string;
   readonly path: string;
+  readonly disk: Disk;
   readonly #damaged: string;
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, disk: Disk = systemDisk) {
     this.dataDir = dataDir;
+    this.disk = disk;
     this.path = join(dataDir, 'segments');
     this.#damaged = join(dataDir, 'damaged');
-    mkdirSync(this.path, { recursive: true });
+    disk.makeFolder(this.path);
   }
 
   rows(segmentId: number): string {
@@ -49,50 +39,52 @@ export class Folder {
 
   /** The segments' ids, oldest first; also of those of which only another file than the rows is left. */
   segmentIds(): readonly number[] {
-    return idsIn(this.path);
+    return idsIn(this.disk, this.path);
   }
 
   hasRows(segmentId: number): boolean {
-    return existsSync(this.rows(segmentId));
+    return this.disk.exists(this.rows(segmentId));
   }
 
   /** An id greater than any that was ever used, also by a segment that was set aside. */
   nextSegmentId(): number {
-    const used = [...idsIn(this.path), ...(existsSync(this.#damaged) ? idsIn(this.#damaged) : [])];
+    const used = [
+      ...idsIn(this.disk, this.path),
+      ...(this.disk.exists(this.#damaged) ? idsIn(this.disk, this.#damaged) : []),
+    ];
     return Math.max(0, ...used) + 1;
   }
 
   bytes(segmentId: number): number {
     return this.#files(segmentId)
-      .map(path => statSync(path, { throwIfNoEntry: false })?.size ?? 0)
+      .map(path => this.disk.size(path) ?? 0)
       .reduce((sum, size) => sum + size, 0);
   }
 
   /** What is free on the disk for a process without privileges. */
   freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.path);
-    return bavail * bsize;
+    return this.disk.freeBytes(this.path);
   }
 
-  /** The disk takes a while to free tens of megabytes: not the time of whoever calls. */
+  /** Its files go when the disk has the time. */
   async remove(segmentId: number): Promise<void> {
-    await Promise.all(this.#files(segmentId).map(path => rm(path, { force: true })));
+    await Promise.all(this.#files(segmentId).map(path => this.disk.removeLater(path)));
   }
 
   /** As `remove`, at once: for what is left of a removal that was cut short. */
   removeNow(segmentId: number): void {
-    for (const path of this.#files(segmentId)) rmSync(path, { force: true });
+    for (const path of this.#files(segmentId)) this.disk.remove(path);
   }
 
   /** Leaves only what a sealed segment consists of. */
   removeLog(segmentId: number): void {
-    for (const suffix of ['-wal', '-shm']) rmSync(this.rows(segmentId) + suffix, { force: true });
+    for (const suffix of ['-wal', '-shm']) this.disk.remove(this.rows(segmentId) + suffix);
   }
 
   /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
   sourceOf(segmentId: number): RowsSource {
     const rows = this.rows(segmentId);
-    if (existsSync(rows) || existsSync(`${rows}-wal`)) return { rows, log: `${rows}-wal` };
+    if (this.disk.exists(rows) || this.disk.exists(`${rows}-wal`)) return { rows, log: `${rows}-wal` };
     const aside = this.setAsidePath(segmentId);
     return { rows: aside, log: `${aside}-wal` };
   }
@@ -102,18 +94,18 @@ export class Folder {
     // Whoever opens one of these meanwhile finds the old one or the new one.
     const replaced = [this.rows(segmentId), ...(made.index === undefined ? [] : [this.index(segmentId)])];
     this.setAside(segmentId, replaced);
-    renameSync(made.rows, this.rows(segmentId));
-    if (made.index !== undefined) renameSync(made.index, this.index(segmentId));
-    syncFolder(this.path);
+    this.disk.rename(made.rows, this.rows(segmentId));
+    if (made.index !== undefined) this.disk.rename(made.index, this.index(segmentId));
+    this.disk.syncFolder(this.path);
   }
 
   /** Moves a damaged segment out of the way, for somebody to look at; nothing of it is deleted. */
   setAside(segmentId: number, replaced: readonly string[] = []): void {
-    mkdirSync(this.#damaged, { recursive: true });
+    this.disk.makeFolder(this.#damaged);
     for (const path of this.#files(segmentId))
-      if (existsSync(path))
-        (replaced.includes(path) ? linkOrRename : renameSync)(path, freePath(this.#damaged, basename(path)));
-    syncFolder(this.path);
+      if (this.disk.exists(path))
+        this.#move(path, freePath(this.disk, this.#damaged, basename(path)), replaced.includes(path));
+    this.disk.syncFolder(this.path);
   }
 
   /** Where a segment's rows file stands once it was set aside. */
@@ -123,8 +115,10 @@ export class Folder {
 
   /** The segments that were set aside whole, in this run or an earlier one: what was made anew of them is not there. */
   setAsideNames(): readonly string[] {
-    if (!existsSync(this.#damaged)) return [];
-    return readdirSync(this.#damaged).filter(name => segmentName.test(name) && !existsSync(join(this.path, name)));
+    if (!this.disk.exists(this.#damaged)) return [];
+    return this.disk
+      .list(this.#damaged)
+      .filter(name => segmentName.test(name) && !this.disk.exists(join(this.path, name)));
   }
 
   setAsideIds(): readonly number[] {
@@ -132,7 +126,18 @@ export class Folder {
   }
 
   sync(): void {
-    syncFolder(this.path);
+    this.disk.syncFolder(this.path);
+  }
+
+  /** With `keeps`, the file stays where it is too, where the file system has links. */
+  #move(from: string, to: string, keeps: boolean): void {
+    if (keeps)
+      try {
+        return this.disk.link(from, to);
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+      }
+    this.disk.rename(from, to);
   }
 
   #files(segmentId: number): readonly string[] {
@@ -143,43 +148,35 @@ export class Folder {
 }
 
 /** Whether a data folder has a log with anything in it, damaged or not. */
-export function holdsLog(dataDir: string): boolean {
+export function holdsLog(dataDir: string, disk: Disk = systemDisk): boolean {
   return ['segments', 'damaged'].some(name => {
     const path = join(dataDir, name);
-    return existsSync(path) && idsIn(path).length > 0;
+    return disk.exists(path) && idsIn(disk, path).length > 0;
   });
 }
 
 /** Something of that name may have been set aside before. */
-function freePath(folder: string, name: string): string {
+function freePath(disk: Disk, folder: string, name: string): string {
   const path = join(folder, name);
   for (let number = 1; ; number++) {
     const free = number === 1 ? path : `${path}.${number}`;
-    if (!existsSync(free)) return free;
+    if (!disk.exists(free)) return free;
   }
 }
 
 /** Moves a damaged file that is none of a segment's out of the way. */
-export function setAsideFile(dataDir: string, path: string): void {
+export function setAsideFile(disk: Disk, dataDir: string, path: string): void {
   const damaged = join(dataDir, 'damaged');
-  mkdirSync(damaged, { recursive: true });
-  renameSync(path, freePath(damaged, basename(path)));
+  disk.makeFolder(damaged);
+  disk.rename(path, freePath(disk, damaged, basename(path)));
 }
 
 /** A rows file and its write-ahead log, whichever of them there is. */
 export type RowsSource = { readonly rows: string; readonly log: string };
 
-/** Not every file system has links. */
-function linkOrRename(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    renameSync(from, to);
-  }
-}
-
-function idsIn(path: string): readonly number[] {
-  const ids = readdirSync(path)
+function idsIn(disk: Disk, path: string): readonly number[] {
+  const ids = disk
+    .list(path)
     .map(name => Number(partName.exec(name)?.[1]))
     .filter(id => id > 0);
   return [...new Set(ids)].sort((a, b) => a - b);
@@ -216,7 +213,7 @@ export class FolderLock {
     } catch (cause) {
       this.#db.close();
       if (!String(cause).includes('locked')) throw cause;
-      const owner = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
+      const owner = systemDisk.exists(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
       throw new FolderInUse(dataDir, owner);
     }
     notePid(pidFile);

@@ -1,8 +1,7 @@
-import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EpochMs } from '../../../domain/message.ts';
-import { syncFolder } from './disk.ts';
+import { type Disk, readWhole, systemDisk } from './disk.ts';
 
 /** What a segment holds, lost rows among it: what was answered once, and must be there. */
 export type Holding = {
@@ -38,7 +37,6 @@ const slotBytes = 128;
 const summedBytes = 8 * (fields.length + 1);
 const names = ['ledger', 'ledger.copy'];
 const syncIntervalMs = 1000;
-const openFlags = constants.O_RDWR | constants.O_CREAT;
 
 type Slot = { readonly version: number; readonly holding: Holding };
 
@@ -50,6 +48,7 @@ type Slot = { readonly version: number; readonly holding: Holding };
 export class Ledger {
   /** There was none: nothing tells what the segments that are there once held. */
   readonly isNew: boolean;
+  readonly #disk: Disk;
   readonly #files: readonly number[];
   readonly #slots = new Map<number, number>();
   readonly #held = new Map<number, Holding>();
@@ -58,11 +57,12 @@ export class Ledger {
   #end = 0;
   #syncing: NodeJS.Timeout | undefined;
 
-  constructor(dataDir: string) {
-    this.isNew = !names.some(name => existsSync(join(dataDir, name)));
-    this.#files = names.map(name => openSync(join(dataDir, name), openFlags, 0o600));
-    syncFolder(dataDir);
-    for (const [place, { version, holding }] of slotsIn(dataDir)) {
+  constructor(dataDir: string, disk: Disk = systemDisk) {
+    this.#disk = disk;
+    this.isNew = !names.some(name => disk.exists(join(dataDir, name)));
+    this.#files = names.map(name => disk.open(join(dataDir, name), 'update'));
+    disk.syncFolder(dataDir);
+    for (const [place, { version, holding }] of slotsIn(disk, dataDir)) {
       this.#version = Math.max(this.#version, version);
       this.#end = Math.max(this.#end, place + 1);
       if (holding.id === 0) this.#free.push(place);
@@ -87,14 +87,14 @@ export class Ledger {
     this.#syncing ??= setTimeout(() => {
       this.#syncing = undefined;
       // What comes of it shows at the next write: until then nothing depends on it.
-      for (const file of this.#files) fdatasync(file, () => {});
+      for (const file of this.#files) this.#disk.syncDataLater(file);
     }, syncIntervalMs).unref();
   }
 
   /** Outlives the machine when it returns. */
   set(holding: Holding): void {
     this.#write(holding);
-    for (const file of this.#files) fdatasyncSync(file);
+    for (const file of this.#files) this.#disk.syncData(file);
   }
 
   /** The segment is dropped: what it held need not be there any more. */
@@ -102,7 +102,7 @@ export class Ledger {
     const [place, holding] = [this.#slots.get(segmentId), this.#held.get(segmentId)];
     if (place === undefined || holding === undefined) return;
     this.#put(place, { ...holding, id: 0 });
-    for (const file of this.#files) fdatasyncSync(file);
+    for (const file of this.#files) this.#disk.syncData(file);
     this.#slots.delete(segmentId);
     this.#held.delete(segmentId);
     this.#free.push(place);
@@ -111,8 +111,8 @@ export class Ledger {
   close(): void {
     clearTimeout(this.#syncing);
     for (const file of this.#files) {
-      fdatasyncSync(file);
-      closeSync(file);
+      this.#disk.syncData(file);
+      this.#disk.close(file);
     }
   }
 
@@ -131,24 +131,22 @@ export class Ledger {
     slot.writeDoubleLE(++this.#version, 0);
     for (const [i, field] of fields.entries()) slot.writeDoubleLE(holding[field], 8 * (i + 1));
     slot.writeUInt32LE(crc32(slot.subarray(0, summedBytes)), summedBytes);
-    for (const file of this.#files)
-      for (let done = 0; done < slotBytes; )
-        done += writeSync(file, slot, done, slotBytes - done, place * slotBytes + done);
+    for (const file of this.#files) this.#disk.write(file, slot, place * slotBytes);
   }
 }
 
 /** What the ledger of a data folder says, without holding or making it. */
-export function holdingsIn(dataDir: string): ReadonlyMap<number, Holding> {
-  const holdings = [...slotsIn(dataDir).values()].map(({ holding }) => holding);
+export function holdingsIn(dataDir: string, disk = systemDisk): ReadonlyMap<number, Holding> {
+  const holdings = [...slotsIn(disk, dataDir).values()].map(({ holding }) => holding);
   return new Map(holdings.filter(({ id }) => id !== 0).map(holding => [holding.id, holding]));
 }
 
 /** Of each place, the newer of its two slots that are whole. */
-function slotsIn(dataDir: string): ReadonlyMap<number, Slot> {
+function slotsIn(disk: Disk, dataDir: string): ReadonlyMap<number, Slot> {
   const slots = new Map<number, Slot>();
   for (const name of names) {
     const path = join(dataDir, name);
-    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    const bytes = disk.exists(path) ? readWhole(disk, path) : Buffer.alloc(0);
     for (let place = 0; (place + 1) * slotBytes <= bytes.byteLength; place++) {
       const slot = slotIn(bytes.subarray(place * slotBytes, (place + 1) * slotBytes));
       if (slot !== undefined && slot.version > (slots.get(place)?.version ?? 0)) slots.set(place, slot);

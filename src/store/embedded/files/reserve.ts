@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
-import { existsSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreUnavailable } from '../../store.ts';
+import { type Disk, systemDisk, writeWhole } from './disk.ts';
 
 /** What opening every file of a data folder may take on the disk: SQLite makes files beside each that it reads. */
 const reserveBytes = 2 * 1024 * 1024;
@@ -18,27 +18,28 @@ const pathIn = (dataDir: string) => join(dataDir, 'reserve');
  */
 export class Reserve {
   readonly #dataDir: string;
+  readonly #disk: Disk;
   #isHeld: boolean;
   #askedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, disk: Disk = systemDisk) {
     this.#dataDir = dataDir;
-    this.#isHeld = existsSync(pathIn(dataDir));
+    this.#disk = disk;
+    this.#isHeld = disk.exists(pathIn(dataDir));
   }
 
   /** Throws `StoreUnavailable` when there is no room for it. */
   hold(): void {
     if (this.#isHeld) return;
     const isTooSoon = performance.now() - this.#askedAt < askedAgainMs;
-    if (isTooSoon || freeBytes(this.#dataDir) < freeBytesMin) throw new StoreUnavailable('the disk is full');
+    if (isTooSoon || this.#disk.freeBytes(this.#dataDir) < freeBytesMin) throw new StoreUnavailable('the disk is full');
     this.#askedAt = performance.now();
     const path = pathIn(this.#dataDir);
     try {
       // At random, so that no file system can do with less.
-      writeFileSync(`${path}.tmp`, randomFillSync(Buffer.alloc(reserveBytes)), { flush: true });
-      renameSync(`${path}.tmp`, path);
+      writeWhole(this.#disk, path, [randomFillSync(Buffer.alloc(reserveBytes))]);
     } catch (error) {
-      rmSync(`${path}.tmp`, { force: true });
+      this.#disk.remove(`${path}.tmp`);
       throw error;
     }
     this.#isHeld = true;
@@ -47,16 +48,11 @@ export class Reserve {
 
 /** Before anything of the data folder is opened: where the disk is full, gives up what was reserved for this. */
 export function giveUpReserveIfFull(dataDir: string): void {
-  if (existsSync(pathIn(dataDir)) && freeBytes(dataDir) < reserveBytes) rmSync(pathIn(dataDir));
+  const path = pathIn(dataDir);
+  if (systemDisk.exists(path) && systemDisk.freeBytes(dataDir) < reserveBytes) systemDisk.remove(path);
 }
 
 /** Whether anything may be written that is not needed to read and to drop. */
-export function hasRoom(dataDir: string): boolean {
-  return existsSync(pathIn(dataDir)) || freeBytes(dataDir) >= freeBytesMin;
-}
-
-/** For a process without privileges. */
-function freeBytes(path: string): number {
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize;
+export function hasRoom(disk: Disk, dataDir: string): boolean {
+  return disk.exists(pathIn(dataDir)) || disk.freeBytes(dataDir) >= freeBytesMin;
 }

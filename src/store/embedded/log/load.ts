@@ -1,6 +1,6 @@
-import { existsSync, statSync } from 'node:fs';
 import { recoverRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
+import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
 import { Counts } from '../segment/counts.ts';
@@ -87,7 +87,7 @@ export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capaci
       if (!isDamage(error)) throw error;
       mendRows(folder, ledger, id, nextSequence);
       recovered.push({ name: folder.nameOf(id), reason: reasonOf(error) });
-      loaded = loadUnsealed(folder.rows(id), id, hashSeed, capacity, ledger.get(id));
+      loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
       gaps = true;
     }
     const { shared, createdAt } = loaded.segment;
@@ -120,7 +120,7 @@ function loadWhole(
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
   const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
-  return sealed ?? loadUnsealed(folder.rows(id), id, hashSeed, capacity, known);
+  return sealed ?? loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
 }
 
 function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
@@ -132,9 +132,9 @@ function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: numb
 
 /** What an older version says of a segment: its index. */
 function indexedHolding(folder: Folder, id: number): Holding | undefined {
-  if (!existsSync(folder.index(id))) return undefined;
+  if (!folder.disk.exists(folder.index(id))) return undefined;
   try {
-    const index = new IndexFile(folder.index(id));
+    const index = new IndexFile(folder.index(id), folder.disk);
     index.close();
     const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
     const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
@@ -202,10 +202,10 @@ function loadSealed(
   hashSeed: number,
   rebuild: (reason: string) => void,
 ): Loaded | undefined {
-  if (!existsSync(folder.index(id))) return undefined;
+  if (!folder.disk.exists(folder.index(id))) return undefined;
   let index: IndexFile;
   try {
-    index = new IndexFile(folder.index(id));
+    index = new IndexFile(folder.index(id), folder.disk);
     index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
@@ -218,7 +218,7 @@ function loadSealed(
       rebuild('its hashes were made with another seed');
       return undefined;
     }
-    const rowsBytes = statSync(folder.rows(id)).size;
+    const rowsBytes = folder.disk.size(folder.rows(id)) ?? 0;
     if (rowsBytes !== header.rowsBytes)
       throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
     if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
@@ -257,6 +257,7 @@ function publish(shared: SharedSegment, messages: number, reports: number, from:
  * `DamagedRow` when more are missing.
  */
 export function loadUnsealed(
+  disk: Disk,
   path: string,
   id: number,
   hashSeed: number,
@@ -265,7 +266,7 @@ export function loadUnsealed(
 ): Loaded {
   // The last that may write would copy the write-ahead log into the file when it closes: a damaged one must stay as it
   // is, and a full disk has no room for that.
-  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const hasLog = (disk.size(`${path}-wal`) ?? 0) > 0;
   const rows = new RowsFile(path, hasLog ? { mode: 'read' } : { mode: 'write', durability: 'full' });
   try {
     const meta = rows.meta();

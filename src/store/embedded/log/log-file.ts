@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import { DamagedIndex, OtherFormat } from '../files/damage.ts';
-import { syncFolder } from '../files/disk.ts';
+import { type Disk, readWhole, systemDisk, writeWhole } from '../files/disk.ts';
 import { holdsLog, setAsideFile } from '../files/folder.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import type { Position } from '../segment/position.ts';
@@ -40,21 +39,23 @@ export class LogFile {
   /** What was wrong with the file when it was opened, and what came of it. */
   readonly damage: string | undefined;
   readonly #folder: string;
+  readonly #disk: Disk;
   #held: Held;
 
   /** Throws `StoreUnusable` when the log is of another format. */
-  constructor(dataDir: string) {
+  constructor(dataDir: string, disk: Disk = systemDisk) {
     this.#folder = dataDir;
-    const found = attempt(this.#path);
+    this.#disk = disk;
+    const found = attempt(disk, this.#path);
     if (found?.held !== undefined) this.#held = found.held;
-    else if (found === undefined && !existsSync(this.#copyPath) && !hasSegments(dataDir))
+    else if (found === undefined && !disk.exists(this.#copyPath) && !hasSegments(disk, dataDir))
       this.#held = this.#write({ formatVersion, ...newLog() });
     else {
-      const copy = attempt(this.#copyPath)?.held;
+      const copy = attempt(disk, this.#copyPath)?.held;
       const whence = copy === undefined ? 'the segments; who follows the log begins anew' : 'its copy';
       this.damage = `${found?.flaw ?? `${this.#path} is missing`}: it was made again of ${whence}`;
-      if (found !== undefined) setAsideFile(dataDir, this.#path);
-      this.#held = this.#write(copy ?? { formatVersion, ...derivedLog(dataDir) });
+      if (found !== undefined) setAsideFile(disk, dataDir, this.#path);
+      this.#held = this.#write(copy ?? { formatVersion, ...derivedLog(disk, dataDir) });
     }
   }
 
@@ -88,7 +89,7 @@ export class LogFile {
    * `StoreUnusable` when it belongs to others.
    */
   claim(accounts: string): void {
-    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder))
+    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder, this.#disk))
       throw new StoreUnusable(
         `accounts.db in ${this.#folder} is not of this log: restore the one that is from a backup, or move accounts.db ` +
           'away and give the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an ' +
@@ -125,11 +126,9 @@ export class LogFile {
 
   /** The copy first: where the file itself cannot be read, it must not be the older one. */
   #write(held: Held): Held {
-    for (const path of [this.#copyPath, this.#path]) {
-      writeFileSync(`${path}.tmp`, `${writtenLog(held)}\n`, { flush: true });
-      renameSync(`${path}.tmp`, path);
-    }
-    syncFolder(this.#folder);
+    const text = Buffer.from(`${writtenLog(held)}\n`);
+    for (const path of [this.#copyPath, this.#path]) writeWhole(this.#disk, path, [text]);
+    this.#disk.syncFolder(this.#folder);
     this.#held = held;
     return held;
   }
@@ -149,18 +148,18 @@ function writtenLog({ trust, ...held }: Held): string {
 }
 
 /** What is not known is whether the counts that segments keep add up: those from now on do. */
-function derivedLog(dataDir: string) {
+function derivedLog(disk: Disk, dataDir: string) {
   const trust = new Trust(minuteOf(Date.now() + limits.futureSkewMs) + minuteMs);
-  const hashSeed = hashSeedOf(dataDir);
+  const hashSeed = hashSeedOf(disk, dataDir);
   return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust };
 }
 
 /** The seed that the hashes of a segment were made with; another one would have every index made again. */
-function hashSeedOf(dataDir: string): number | undefined {
+function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
   const folder = join(dataDir, 'segments');
-  for (const name of readdirSync(folder).filter(name => name.endsWith('.index'))) {
+  for (const name of disk.list(folder).filter(name => name.endsWith('.index'))) {
     try {
-      const index = new IndexFile(join(folder, name));
+      const index = new IndexFile(join(folder, name), disk);
       index.close();
       return index.header.hashSeed;
     } catch (error) {
@@ -170,26 +169,26 @@ function hashSeedOf(dataDir: string): number | undefined {
   return undefined;
 }
 
-function hasSegments(dataDir: string): boolean {
+function hasSegments(disk: Disk, dataDir: string): boolean {
   const folder = join(dataDir, 'segments');
-  return existsSync(folder) && readdirSync(folder).some(name => name.endsWith('.rows.db'));
+  return disk.exists(folder) && disk.list(folder).some(name => name.endsWith('.rows.db'));
 }
 
 /** `undefined` when there is no such file. */
-function attempt(path: string): { readonly held?: Held; readonly flaw?: string } | undefined {
-  if (!existsSync(path)) return undefined;
+function attempt(disk: Disk, path: string): { readonly held?: Held; readonly flaw?: string } | undefined {
+  if (!disk.exists(path)) return undefined;
   try {
-    return { held: heldIn(path) };
+    return { held: heldIn(disk, path) };
   } catch (error) {
     if (!(error instanceof StoreUnusable) || error instanceof OtherFormat) throw error;
     return { flaw: error.message };
   }
 }
 
-function heldIn(path: string): Held {
+function heldIn(disk: Disk, path: string): Held {
   let held: unknown;
   try {
-    held = JSON.parse(readFileSync(path, 'utf8'));
+    held = JSON.parse(readWhole(disk, path).toString());
   } catch (cause) {
     throw new StoreUnusable(`${path} is damaged: it is not JSON`, { cause });
   }

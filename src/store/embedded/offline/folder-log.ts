@@ -1,11 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import type { WholeMessage, WholeReport } from '../../whole-message.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
-import { fileCrc } from '../files/disk.ts';
+import { fileCrc, systemDisk } from '../files/disk.ts';
 import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, holdingsIn } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
@@ -72,12 +71,11 @@ export class FolderLog {
 
   /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
   constructor(dataDir: string) {
-    if (statSync(join(dataDir, 'segments'), { throwIfNoEntry: false }) === undefined)
-      throw new StoreUnusable(`there is no log in ${dataDir}`);
+    if (!systemDisk.exists(join(dataDir, 'segments'))) throw new StoreUnusable(`there is no log in ${dataDir}`);
     this.#lock = new FolderLock(dataDir);
     try {
       this.#folder = new Folder(dataDir);
-      this.file = existsSync(join(dataDir, 'log.json')) ? new LogFile(dataDir) : undefined;
+      this.file = systemDisk.exists(join(dataDir, 'log.json')) ? new LogFile(dataDir) : undefined;
       const damaged: { name: string; reason: string }[] = [];
       const holdings = holdingsIn(dataDir);
       const ids = [...new Set([...this.#folder.segmentIds(), ...holdings.keys()])].sort((a, b) => a - b);
@@ -211,7 +209,7 @@ function messagesFrom(file: RowsFile, ordinal: number, mayLack: boolean): readon
 /** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
 export function openRows(folder: Folder, id: number): RowsFile {
   const path = folder.rows(id);
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  const log = systemDisk.size(`${path}-wal`) ?? 0;
   return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
 }
 
@@ -222,7 +220,7 @@ function inspect(folder: Folder, id: number, known: Holding | undefined): Inspec
 
 /** `undefined` without a sound index: the rows must then be read one by one. */
 function inspectSealed(folder: Folder, id: number, known: Holding | undefined): Inspected | undefined {
-  if (!existsSync(folder.index(id))) return undefined;
+  if (!systemDisk.exists(folder.index(id))) return undefined;
   let index: IndexFile | undefined;
   try {
     index = new IndexFile(folder.index(id));
@@ -230,7 +228,8 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
     const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
     const losses = greaterLosses(known, index.header);
     const path = folder.rows(id);
-    if (statSync(path).size !== rowsBytes || fileCrc(path) !== rowsCrc) throw new DamagedRow('the rows file');
+    if (systemDisk.size(path) !== rowsBytes || fileCrc(systemDisk, path) !== rowsCrc)
+      throw new DamagedRow('the rows file');
     const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
     const reportMessages = index.float64('reportMessages');
     const segment = { id, name: folder.nameOf(id), ...held(messages, losses), newestSentAt };

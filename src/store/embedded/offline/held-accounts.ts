@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
@@ -37,10 +36,10 @@ function heldBy(folder: Folder, segmentId: number): readonly HeldAccount[] {
 
 /** `undefined` without a sound index. */
 function indexed(folder: Folder, segmentId: number): readonly HeldAccount[] | undefined {
-  if (!existsSync(folder.index(segmentId))) return undefined;
+  if (!folder.disk.exists(folder.index(segmentId))) return undefined;
   let index: IndexFile | undefined;
   try {
-    index = new IndexFile(folder.index(segmentId));
+    index = new IndexFile(folder.index(segmentId), folder.disk);
     index.verify(['accounts', 'accountStarts']);
     return heldByIndex(index);
   } catch (error) {

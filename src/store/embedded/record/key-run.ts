@@ -1,3 +1,4 @@
+import type { Disk } from '../files/disk.ts';
 import { IndexFile } from '../segment/index-file.ts';
 
 const chunkBytes = 1 << 14;
@@ -12,8 +13,8 @@ export class KeyRun {
   #hash: number | undefined;
   #place = 0;
 
-  constructor(path: string) {
-    this.#index = new IndexFile(path);
+  constructor(disk: Disk, path: string) {
+    this.#index = new IndexFile(path, disk);
     this.#hashes = new Numbers(this.#index.uint32Chunks('messageId.hashes', chunkBytes));
     this.#ordinals = new Numbers(this.#index.uint32Chunks('messageId.ordinals', chunkBytes));
     if (this.#index.bytesOf('messageId.starts') > 0) this.#starts = this.#index.uint32('messageId.starts');

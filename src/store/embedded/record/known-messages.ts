@@ -230,7 +230,7 @@ export class KnownMessages {
     const sealed = segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id);
     for (let i = 0; i < sealed.length; i += learntAtOnce) {
       for (const id of sealed.slice(i, i + learntAtOnce))
-        if (this.#segments.has(id)) this.#learning.set(id, new KeyRun(this.#folder.index(id)));
+        if (this.#segments.has(id)) this.#learning.set(id, new KeyRun(this.#folder.disk, this.#folder.index(id)));
       for (const end of shardEnds) {
         for (const [id, run] of this.#learning) run.take(end, (hash, ordinal) => this.#keys.insert(hash, id, ordinal));
         yield;

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { isDamage, OtherFormat } from '../files/damage.ts';
+import { type Disk, systemDisk } from '../files/disk.ts';
 import type { Durability } from '../segment/rows-file.ts';
 
 /**
@@ -36,18 +36,18 @@ export type WaitingRow = {
 export type OpenedWaiting = { readonly file: WaitingFile; readonly damage?: string };
 
 /** Opens the file of a data folder. A damaged one is moved to `damaged/`, and a new one begun. */
-export function openWaitingFile(dataDir: string, durability: Durability): OpenedWaiting {
+export function openWaitingFile(dataDir: string, durability: Durability, disk: Disk = systemDisk): OpenedWaiting {
   const path = join(dataDir, fileName);
   try {
     return { file: new WaitingFile(path, durability) };
   } catch (error) {
     if (!isDamage(error)) throw error;
     const aside = join(dataDir, 'damaged');
-    mkdirSync(aside, { recursive: true });
+    disk.makeFolder(aside);
     let name = fileName;
-    for (let number = 2; existsSync(join(aside, name)); number++) name = `${number}.${fileName}`;
+    for (let number = 2; disk.exists(join(aside, name)); number++) name = `${number}.${fileName}`;
     for (const suffix of ['', '-wal', '-shm'])
-      if (existsSync(path + suffix)) renameSync(path + suffix, join(aside, name + suffix));
+      if (disk.exists(path + suffix)) disk.rename(path + suffix, join(aside, name + suffix));
     const damage = error instanceof Error ? error.message : String(error);
     return { file: new WaitingFile(path, durability), damage };
   }

@@ -73,7 +73,7 @@ export class Writer {
     this.#events = events;
     this.#known = new KnownMessages(options.folder, options.keys);
     this.#kept = new KeptCounts(options.folder, options.log);
-    this.#reserve = new Reserve(options.folder.dataDir);
+    this.#reserve = new Reserve(options.folder.dataDir, options.folder.disk);
     this.#nextSegmentId = nextSegmentId;
     this.#nextSequence = nextSequence;
   }
@@ -212,7 +212,7 @@ export class Writer {
   }
 
   close(): void {
-    if (!hasRoom(this.#options.folder.dataDir)) this.#active?.rows.closeAsItIs();
+    if (!hasRoom(this.#options.folder.disk, this.#options.folder.dataDir)) this.#active?.rows.closeAsItIs();
     this.#known.close();
     this.#options.ledger.close();
     this.#options.waiting.close();
@@ -242,7 +242,7 @@ export class Writer {
   #open(now: number): Active {
     const { folder, ledger, segmentMessagesMax, durability } = this.#options;
     const id = this.#nextSegmentId;
-    createRowsFile(folder.rows(id), id, this.#nextSequence, now);
+    createRowsFile(folder.disk, folder.rows(id), id, this.#nextSequence, now);
     folder.sync();
     const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
     ledger.set(holdingOf(shared, now));

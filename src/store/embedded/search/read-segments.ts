@@ -188,7 +188,7 @@ export class ReadSegments {
     if (!this.#isSealed(segmentId)) throw new Error(`segment ${segmentId} has no index yet`);
     let index = this.#indexes.get(segmentId);
     if (index === undefined) {
-      index = new IndexFile(this.#folder.index(segmentId));
+      index = new IndexFile(this.#folder.index(segmentId), this.#folder.disk);
       this.#indexes.set(segmentId, index);
     }
     return index;

@@ -1,7 +1,6 @@
-import { closeSync, fsyncSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { DamagedIndex } from '../files/damage.ts';
-import { atOnce } from '../files/disk.ts';
+import { atOnce, type Disk, systemDisk, writeWhole } from '../files/disk.ts';
 import type { fields } from './fields.ts';
 import type { IndexedCounts } from './indexed-counts.ts';
 
@@ -74,7 +73,7 @@ const room = new Uint8Array(1 << 17);
 type TypedArray = Uint8Array | Int32Array | Uint32Array | Float64Array;
 export type Sections = Partial<Record<SectionName, TypedArray>>;
 
-export function writeIndexFile(path: string, header: IndexHeader, sections: Sections): void {
+export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, sections: Sections): void {
   const layout: Record<string, Section> = {};
   const parts: Uint8Array[] = [];
   const sums: number[] = [];
@@ -95,23 +94,15 @@ export function writeIndexFile(path: string, header: IndexHeader, sections: Sect
   prefix.writeUInt32LE(version, 4);
   prefix.writeUInt32LE(headerText.byteLength, 8);
   prefix.writeUInt32LE(crc32(headerText), 12);
-  const temporary = `${path}.tmp`;
-  const fd = openSync(temporary, 'w');
-  try {
-    for (const part of [prefix, headerText, ...parts])
-      for (let from = 0; from < part.byteLength; ) from += writeSync(fd, part, from);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, path);
+  writeWhole(disk, path, [prefix, headerText, ...parts]);
 }
 
 /** An index file open for reading. Every read goes to the file: the operating system keeps what is hot. */
 export class IndexFile {
   readonly header: IndexHeader;
   readonly #path: string;
-  readonly #fd: number;
+  readonly #disk: Disk;
+  readonly #file: number;
   readonly #sections: ReadonlyMap<string, Section>;
   readonly #base: number;
   readonly #blockSums: Uint32Array | undefined;
@@ -120,9 +111,11 @@ export class IndexFile {
   readonly #soundSections = new Set<SectionName>();
 
   /** Throws `DamagedIndex` when the header is not whole or the file's size is not what it says. */
-  constructor(path: string) {
+  constructor(path: string, disk: Disk = systemDisk) {
     this.#path = path;
-    this.#fd = openSync(path, 'r');
+    this.#disk = disk;
+    this.#file = disk.open(path, 'read');
+    const fileBytes = disk.size(path) ?? 0;
     try {
       const prefix = this.#read(0, prefixBytes);
       const view = new DataView(prefix.buffer);
@@ -130,7 +123,7 @@ export class IndexFile {
       if (view.getUint32(4, true) !== version)
         throw new DamagedIndex(path, `format ${view.getUint32(4, true)} is not format ${version}`);
       const headerBytes = view.getUint32(8, true);
-      if (prefixBytes + headerBytes > statSync(path).size) throw new DamagedIndex(path, 'the file is cut short');
+      if (prefixBytes + headerBytes > fileBytes) throw new DamagedIndex(path, 'the file is cut short');
       const text = this.#read(prefixBytes, headerBytes);
       if (crc32(text) !== view.getUint32(12, true)) throw new DamagedIndex(path, 'the header is damaged');
       const { sections, ...header }: StoredHeader = JSON.parse(Buffer.from(text).toString('utf8'));
@@ -138,11 +131,11 @@ export class IndexFile {
       this.#sections = new Map(Object.entries(sections));
       this.#base = prefixBytes + headerBytes;
       const end = Math.max(0, ...Object.values(sections).map(section => section.offset + section.bytes));
-      if (statSync(path).size < this.#base + end) throw new DamagedIndex(path, 'the file is cut short');
+      if (fileBytes < this.#base + end) throw new DamagedIndex(path, 'the file is cut short');
       this.#blockSums = this.#readBlockSums();
       this.#soundBlocks = new Uint8Array(this.#blockSums?.length ?? 0);
     } catch (error) {
-      closeSync(this.#fd);
+      disk.close(this.#file);
       throw error;
     }
   }
@@ -222,7 +215,7 @@ export class IndexFile {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#disk.close(this.#file);
   }
 
   #slice(name: SectionName, offset: number, bytes: number): Uint8Array<ArrayBuffer> {
@@ -268,7 +261,7 @@ export class IndexFile {
 
   #readInto(buffer: Uint8Array, offset: number): void {
     for (let done = 0; done < buffer.byteLength; ) {
-      const read = readSync(this.#fd, buffer, done, buffer.byteLength - done, offset + done);
+      const read = this.#disk.read(this.#file, done === 0 ? buffer : buffer.subarray(done), offset + done);
       if (read === 0) throw new DamagedIndex(this.#path, 'the file is cut short');
       done += read;
     }

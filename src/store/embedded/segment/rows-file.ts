@@ -1,8 +1,8 @@
-import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
+import type { Disk } from '../files/disk.ts';
 import { noAccount } from './shared-segment.ts';
 
 /**
@@ -161,9 +161,15 @@ function mixed(numbers: readonly (number | null)[], ...texts: readonly (string |
 }
 
 /** Creates a segment's file with nothing in it, under a temporary name first: a file that is there is whole. */
-export function createRowsFile(path: string, segmentId: number, firstSequence: number, createdAt: number): void {
+export function createRowsFile(
+  disk: Disk,
+  path: string,
+  segmentId: number,
+  firstSequence: number,
+  createdAt: number,
+): void {
   const temporary = `${path}.tmp`;
-  for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });
+  for (const suffix of ['', '-wal', '-shm']) disk.remove(temporary + suffix);
   const db = new DatabaseSync(temporary);
   try {
     db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;`);
@@ -177,7 +183,7 @@ export function createRowsFile(path: string, segmentId: number, firstSequence: n
   } finally {
     db.close();
   }
-  renameSync(temporary, path);
+  disk.rename(temporary, path);
 }
 
 export type RowsMeta = { readonly segment: number; readonly firstSequence: number; readonly createdAt: number };

@@ -1,5 +1,4 @@
-import { statSync } from 'node:fs';
-import { fileCrc } from '../files/disk.ts';
+import { type Disk, fileCrc } from '../files/disk.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import { absentHash, fields } from '../segment/fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
@@ -20,6 +19,7 @@ import {
 
 /** Writes the index of a segment that takes no more rows, and leaves its rows file whole without a write-ahead log. */
 export function sealSegment(
+  disk: Disk,
   paths: { readonly rows: string; readonly index: string },
   segment: SharedSegment,
   columns: Columns,
@@ -52,10 +52,10 @@ export function sealSegment(
     ...lossesIn(segment),
     timeBase: from,
     wideTimes,
-    rowsBytes: statSync(paths.rows).size,
-    rowsCrc: fileCrc(paths.rows),
+    rowsBytes: disk.size(paths.rows) ?? 0,
+    rowsCrc: fileCrc(disk, paths.rows),
   };
-  writeIndexFile(paths.index, header, sections);
+  writeIndexFile(disk, paths.index, header, sections);
   return header;
 }
 

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { StoreUnavailable } from '../../store.ts';
@@ -28,7 +27,7 @@ const restPerWork = 9;
 function* verify(segmentId: number): Generator<void, SealerReply> {
   let index: IndexFile;
   try {
-    index = new IndexFile(folder.index(segmentId));
+    index = new IndexFile(folder.index(segmentId), folder.disk);
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
     return { type: 'verified', segmentId, indexDamage: error.message };
@@ -36,7 +35,7 @@ function* verify(segmentId: number): Generator<void, SealerReply> {
   try {
     const rows = folder.rows(segmentId);
     const { rowsBytes, rowsCrc } = index.header;
-    if (statSync(rows).size !== rowsBytes || (yield* fileCrcSteps(rows)) !== rowsCrc)
+    if (folder.disk.size(rows) !== rowsBytes || (yield* fileCrcSteps(folder.disk, rows)) !== rowsCrc)
       throw new DamagedSegment(segmentId, new Error('the rows file is not what was sealed: its checksum differs'));
     yield* index.verifySteps();
     return { type: 'verified', segmentId };
@@ -59,7 +58,7 @@ async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
 }
 
 function contentsOf(path: string, holding: Holding): SegmentContents {
-  const { columns, counts } = loadUnsealed(path, holding.id, data.hashSeed, 0, holding).segment;
+  const { columns, counts } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding).segment;
   if (columns === undefined || counts === undefined)
     throw new Error(`segment ${holding.id} was loaded without its columns or counts`);
   return { columns, counts: counts.pack() };
@@ -73,7 +72,7 @@ function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): S
   const index = `${folder.index(segmentId)}.mended`;
   const { columns, counts } = contentsOf(path, holding);
   setLosses(shared, holding);
-  sealSegment({ rows: path, index }, shared, columns, counts, data.hashSeed);
+  sealSegment(folder.disk, { rows: path, index }, shared, columns, counts, data.hashSeed);
   folder.replace(segmentId, { rows: path, index });
   return { type: 'recovered', id, holding };
 }
@@ -81,11 +80,11 @@ function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): S
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
   const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
-  if (!hasRoom(data.dataDir)) throw new StoreUnavailable('the disk is full');
+  if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   guardSegment(shared.id, () => {
     const holding = holdingOf(shared, Date.now());
     const { columns, counts } = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
-    sealSegment(paths, shared, columns, counts, data.hashSeed);
+    sealSegment(folder.disk, paths, shared, columns, counts, data.hashSeed);
   });
   folder.sync();
   return { type: 'sealed', segmentId: shared.id };

@@ -48,8 +48,9 @@ export class LogFile {
     this.#disk = disk;
     const found = attempt(disk, this.#path);
     if (found?.held !== undefined) this.#held = found.held;
-    else if (found === undefined && !disk.exists(this.#copyPath) && !hasSegments(disk, dataDir))
-      this.#held = this.#write({ formatVersion, ...newLog() });
+    else if (found === undefined && !hasSegments(disk, dataDir))
+      // New, or the machine stopped before the file stood beside its copy.
+      this.#held = this.#write(attempt(disk, this.#copyPath)?.held ?? { formatVersion, ...newLog() });
     else {
       const copy = attempt(disk, this.#copyPath)?.held;
       const whence = copy === undefined ? 'the segments; who follows the log begins anew' : 'its copy';
@@ -186,9 +187,11 @@ function attempt(disk: Disk, path: string): { readonly held?: Held; readonly fla
 }
 
 function heldIn(disk: Disk, path: string): Held {
+  // A disk that cannot read it now has not damaged it.
+  const text = readWhole(disk, path).toString();
   let held: unknown;
   try {
-    held = JSON.parse(readWhole(disk, path).toString());
+    held = JSON.parse(text);
   } catch (cause) {
     throw new StoreUnusable(`${path} is damaged: it is not JSON`, { cause });
   }

@@ -1,72 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Folder } from '../files/folder.ts';
-import { Ledger } from '../files/ledger.ts';
-import { loadLog } from '../log/load.ts';
-import { LogFile } from '../log/log-file.ts';
-import { ordinalsMax, positionOf } from '../segment/position.ts';
-import { messagesIn, reportsIn } from '../segment/shared-segment.ts';
 import type { ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
+import { type OpenedWriter, openWriter } from './open-writer.ts';
 import { type RecordParts, Turns } from './turns.ts';
-import { openWaitingFile } from './waiting-file.ts';
-import { WaitingReports } from './waiting-reports.ts';
-import { Writer } from './writer.ts';
-
-/** A set-aside segment may have held newer reports than any that is left: their numbers must not come again. */
-const sequenceGapAfterDamage = 2 ** 32;
+import type { Writer } from './writer.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('the writer runs as a worker thread');
 const data: ThreadData = workerData;
 const tell = (reply: WriterReply) => port.postMessage(reply);
-
-/** The writer and the steps that are left until it can take records. */
-type Started = {
-  readonly writer: Writer;
-  readonly waitingReports: WaitingReports;
-  readonly learning: Generator<void>;
-};
-
-function start(): Started {
-  const folder = new Folder(data.dataDir);
-  const logFile = new LogFile(data.dataDir);
-  const ledger = new Ledger(data.dataDir);
-  const log = loadLog(folder, ledger, data.hashSeed, data.segmentMessagesMax);
-  const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
-  // What the newest era counts from was there, also if nothing of it is left.
-  const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
-  const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
-  const nextSequence = Math.max(last + gap, begun.sequence);
-  const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
-  const { file, damage } = openWaitingFile(data.dataDir, data.durability);
-  const waitingReports = new WaitingReports(file, data.waiting);
-  const writer = new Writer(
-    { ...data, folder, log: logFile, ledger, waiting: waitingReports },
-    {
-      opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
-      filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
-      eraBegun: eras => tell({ type: 'eras', eras }),
-    },
-    nextSegmentId,
-    nextSequence,
-  );
-  const youngest = log.segments.at(-1);
-  // A segment that lacks rows is told from one that is whole by taking no more.
-  const isWhole = youngest !== undefined && !log.damaged.some(({ name }) => name === folder.nameOf(youngest.shared.id));
-  const goesOn = isWhole && youngest.columns !== undefined && youngest.nextSequence === nextSequence;
-  Atomics.store(data.era, 0, begun.id);
-  tell({ type: 'eras', eras: logFile.eras });
-  const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
-  const end = {
-    position: Math.max(begun.position, ...segments.map(({ shared }) => positionOf(shared.id, messagesIn(shared)))),
-    sequence: Math.max(begun.sequence, ...segments.map(({ shared }) => shared.firstSequence + reportsIn(shared))),
-  };
-  tell({ type: 'end', accounts: [], end });
-  const activeId = goesOn ? youngest.shared.id : undefined;
-  const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
-  tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
-  return { writer, waitingReports, learning: writer.adopt(log, goesOn) };
-}
 
 function attempt(work: () => void, ids: readonly number[]): void {
   try {
@@ -86,7 +28,7 @@ function turnsOf(writer: Writer): Turns {
   return new Turns(record, () => writer.end, tellWithEnd);
 }
 
-function serve({ writer, waitingReports, learning }: Started): void {
+function serve({ writer, waitingReports, learning }: OpenedWriter): void {
   const turns = turnsOf(writer);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
@@ -152,7 +94,7 @@ function serve({ writer, waitingReports, learning }: Started): void {
 }
 
 try {
-  serve(start());
+  serve(openWriter(data, tell));
 } catch (error) {
   tell({ type: 'broken', failure: failureOf(error) });
   port.close();

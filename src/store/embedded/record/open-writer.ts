@@ -1,0 +1,69 @@
+import { type Disk, systemDisk } from '../files/disk.ts';
+import { Folder } from '../files/folder.ts';
+import { Ledger } from '../files/ledger.ts';
+import { loadLog } from '../log/load.ts';
+import { LogFile } from '../log/log-file.ts';
+import { ordinalsMax, positionOf } from '../segment/position.ts';
+import { messagesIn, reportsIn } from '../segment/shared-segment.ts';
+import type { ThreadData, WriterReply } from '../threads/messages.ts';
+import { openWaitingFile } from './waiting-file.ts';
+import { WaitingReports } from './waiting-reports.ts';
+import { Writer } from './writer.ts';
+
+/** A set-aside segment may have held newer reports than any that is left: their numbers must not come again. */
+const sequenceGapAfterDamage = 2 ** 32;
+
+/** The writer and the steps that are left until it can take records. */
+export type OpenedWriter = {
+  readonly writer: Writer;
+  readonly waitingReports: WaitingReports;
+  readonly learning: Generator<void>;
+};
+
+/**
+ * Opens the log of a folder for writing, and tells what was found there. Throws `StoreUnusable`, and what the disk throws.
+ */
+export function openWriter(
+  data: ThreadData,
+  tell: (reply: WriterReply) => void,
+  disk: Disk = systemDisk,
+): OpenedWriter {
+  const folder = new Folder(data.dataDir, disk);
+  const logFile = new LogFile(data.dataDir, disk);
+  const ledger = new Ledger(data.dataDir, disk);
+  const log = loadLog(folder, ledger, data.hashSeed, data.segmentMessagesMax);
+  const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
+  // What the newest era counts from was there, also if nothing of it is left.
+  const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
+  const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
+  const nextSequence = Math.max(last + gap, begun.sequence);
+  const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
+  const { file, damage } = openWaitingFile(data.dataDir, data.durability, disk);
+  const waitingReports = new WaitingReports(file, data.waiting);
+  const writer = new Writer(
+    { ...data, folder, log: logFile, ledger, waiting: waitingReports },
+    {
+      opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
+      filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
+      eraBegun: eras => tell({ type: 'eras', eras }),
+    },
+    nextSegmentId,
+    nextSequence,
+  );
+  const youngest = log.segments.at(-1);
+  // A segment that lacks rows is told from one that is whole by taking no more.
+  const isWhole = youngest !== undefined && !log.damaged.some(({ name }) => name === folder.nameOf(youngest.shared.id));
+  const goesOn = isWhole && youngest.columns !== undefined && youngest.nextSequence === nextSequence;
+  Atomics.store(data.era, 0, begun.id);
+  tell({ type: 'eras', eras: logFile.eras });
+  const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
+  const end = {
+    position: Math.max(begun.position, ...segments.map(({ shared }) => positionOf(shared.id, messagesIn(shared)))),
+    sequence: Math.max(begun.sequence, ...segments.map(({ shared }) => shared.firstSequence + reportsIn(shared))),
+  };
+  tell({ type: 'end', accounts: [], end });
+  const activeId = goesOn ? youngest.shared.id : undefined;
+  const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
+  tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
+  return { writer, waitingReports, learning: writer.adopt(log, goesOn) };
+}

@@ -1,0 +1,137 @@
+import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
+import { type Summary, summaryRange } from '../../../src/domain/summary.ts';
+import type { Disk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { AccountWatermarks } from '../../../src/store/embedded/log/account-watermarks.ts';
+import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
+import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
+import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
+import { Reader } from '../../../src/store/embedded/read/reader.ts';
+import { openWriter } from '../../../src/store/embedded/record/open-writer.ts';
+import type { Writer } from '../../../src/store/embedded/record/writer.ts';
+import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
+import type { PackedCounts } from '../../../src/store/embedded/segment/counts.ts';
+import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
+import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
+import { Summarizing } from '../../../src/store/embedded/summary/summarizing.ts';
+import type { FoundLog, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
+import { sealSegment } from '../../../src/store/embedded/upkeep/seal.ts';
+import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
+
+const segmentMessagesMax = 6;
+const hourMs = 3_600_000;
+
+export function summaryQuery(account: AccountId, now: EpochMs): SummaryQuery {
+  const range = summaryRange({}, now - 48 * hourMs, now, 24);
+  return { account, filter: {}, sentSince: range.from, range, budgetMs: hourMs };
+}
+
+type Held = { readonly shared: SharedSegment; columns: Columns | undefined };
+
+/** What the threads of the embedded engine do, on one thread and on any disk. */
+export class SimulatedLog {
+  /** What was found at the start. */
+  readonly found: FoundLog;
+  readonly logDamage: string | undefined;
+  readonly #disk: Disk;
+  readonly #folder: Folder;
+  readonly #hashSeed: number;
+  readonly #writer: Writer;
+  readonly #read: ReadSegments;
+  readonly #ends = new AccountWatermarks();
+  readonly #segments = new Map<number, Held>();
+  /** Segments that wait for their index. */
+  readonly #full: { readonly segmentId: number; readonly counts: PackedCounts }[] = [];
+
+  constructor(dataDir: string, disk: Disk) {
+    this.#disk = disk;
+    const file = new LogFile(dataDir, disk);
+    this.logDamage = file.damage;
+    this.#hashSeed = file.hashSeed;
+    this.#folder = new Folder(dataDir, disk);
+    const keys = newKeyMemory();
+    this.#read = new ReadSegments(this.#folder, new KeyReader(keys));
+    let found: FoundLog | undefined;
+    const tell = (reply: WriterReply) => {
+      if (reply.type === 'loaded') found = reply.log;
+      if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
+      if (reply.type === 'filled') this.#full.push(reply);
+    };
+    const { writer, learning } = openWriter(
+      {
+        dataDir,
+        hashSeed: this.#hashSeed,
+        era: new Int32Array(new SharedArrayBuffer(4)),
+        waiting: new Int32Array(new SharedArrayBuffer(8)),
+        keys,
+        durability: 'os',
+        segmentMessagesMax,
+        segmentAgeMs: hourMs,
+      },
+      tell,
+      disk,
+    );
+    if (found === undefined) throw new Error('a log was opened and not told');
+    this.#writer = writer;
+    this.found = found;
+    for (const { shared, columns } of found.segments) this.#take(shared, columns);
+    while (learning.next().done !== true);
+  }
+
+  /** Throws what the disk throws: then some of the batch may be there. */
+  record(batch: RecordBatch): void {
+    const packed = packBatch(batch, this.#hashSeed);
+    for (let from = 0; from < packed.count; ) {
+      const [progress] = this.#writer.record([{ batch: packed, from }], batch.receivedAt, () => false);
+      from = progress?.next ?? packed.count;
+    }
+  }
+
+  /** Gives segments that are full their index, as far as the disk lets it. */
+  seal(): void {
+    for (let next = this.#full[0]; next !== undefined; next = this.#full[0]) {
+      const held = this.#segments.get(next.segmentId);
+      if (held?.columns === undefined) throw new Error(`segment ${next.segmentId} is full and not there`);
+      const paths = { rows: this.#folder.rows(next.segmentId), index: this.#folder.index(next.segmentId) };
+      // Whoever holds the file open lets it go for the checkpoint, as the write-ahead log must not be in use.
+      sealSegment(this.#disk, paths, held.shared, held.columns, next.counts, this.#hashSeed);
+      this.#folder.sync();
+      this.#writer.sealed(next.segmentId);
+      this.#take(held.shared, undefined);
+      this.#full.shift();
+    }
+  }
+
+  logs(account: AccountId): readonly LogRecord[] {
+    this.#ends.move([account], this.#read.end());
+    const logs: LogRecord[] = [];
+    const query = { account, filter: {}, sentSince: 0, limit: 1000, walk: false };
+    const search = new Reader(this.#read, this.#ends, this.#hashSeed).search(query);
+    for (;;) {
+      const step = search.next(false);
+      if (step.done) return logs;
+      logs.push(...step.value);
+    }
+  }
+
+  summary(account: AccountId, now: EpochMs): Summary {
+    const query = summaryQuery(account, now);
+    const { from, to } = wholeMinutes(query);
+    const kept = this.#writer.counted(account, from, to);
+    const steps = new Summarizing(this.#read, this.#hashSeed, query, kept).steps();
+    for (;;) {
+      const step = steps.next(false);
+      if (step.done) return step.value;
+    }
+  }
+
+  close(): void {
+    this.#read.close();
+    this.#writer.close();
+  }
+
+  #take(shared: SharedSegment, columns: Columns | undefined): void {
+    this.#segments.set(shared.id, { shared, columns });
+    this.#read.set(shared, columns);
+  }
+}

@@ -14,6 +14,7 @@ import {
   duration,
   integer,
   networks,
+  optional,
   origins,
   path,
   type Setting,
@@ -24,10 +25,7 @@ import {
 
 export type { Setting } from './setting-kinds.ts';
 
-/** More segments than this cannot be told apart in the store's key filter. */
-const segmentsMax = 4000;
-/** A page is planned, and its locks are taken, for all partitions there are. */
-const partitionsMax = 1000;
+const { segmentsMax, partitionsMax } = limits;
 
 /** What a server can be told. Everything that is said of a setting anywhere is said here. */
 export const serverSettings = Object.freeze({
@@ -96,6 +94,12 @@ export const serverSettings = Object.freeze({
     duration('1s', '3650d'),
     '48h',
     'How long a message is kept, counted from `sentAt`',
+  ),
+  compatibleRetentionMs: setting(
+    'SENTLOG_COMPATIBLE_RETENTION',
+    optional(duration('1s', '3650d')),
+    '',
+    'How far back `GET /messenger/1/logs` goes at most, `48h` to be as the vendor; as far as is kept when empty',
   ),
   rateLimit: setting(
     'SENTLOG_RATE_LIMIT',
@@ -238,6 +242,7 @@ export function loadConfig(sources: Sources): Config {
     webhookVerifyToken: read(s.webhookVerifyToken, sources),
     pushNetworks: read(s.pushNetworks, sources),
     retentionMs: read(s.retentionMs, sources),
+    compatibleRetentionMs: read(s.compatibleRetentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
     pageRateLimit: read(s.pageRateLimit, sources),
@@ -309,12 +314,13 @@ export function loadSecrets(sources: Sources): Config['secrets'] {
   return read(serverSettings.secrets, sources);
 }
 
-/** Only which messages are kept and how they are laid out, for the command that copies them. */
-export function loadCopyTerms(sources: Sources): Pick<Config, 'retentionMs' | 'partitionMs'> {
+/** Only which messages are kept and how they are laid out, for the commands that need it. */
+export function loadLogTerms(sources: Sources): Pick<Config, 'retentionMs' | 'partitionMs' | 'segmentAgeMs'> {
   refuseUnknown(sources.env);
   return {
     retentionMs: read(serverSettings.retentionMs, sources),
     partitionMs: read(serverSettings.partitionMs, sources),
+    segmentAgeMs: read(serverSettings.segmentAgeMs, sources),
   };
 }
 

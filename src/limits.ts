@@ -155,6 +155,13 @@ export const limits = Object.freeze({
 
   /** How far in the future a message may be sent, and what a report says may have happened: clocks differ. */
   futureSkewMs: 5 * 60_000,
+  /** More segments than this cannot be told apart in the store's key filter. */
+  segmentsMax: 4000,
+  /** A page is planned, and its locks are taken, for all partitions there are. */
+  partitionsMax: 1000,
+  /** How long messages may be kept at least, and at most. */
+  retentionMsMin: 1000,
+  retentionMsMax: 3650 * 24 * 3_600_000,
 });
 
 assert(limits.pageLogsDefault <= limits.pageLogsMax);

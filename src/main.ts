@@ -70,7 +70,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const sending = parts.adopt(await openSending(config, storage, noteTo(logger)), one => one?.close());
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
-  const runner = mirrorRunner(storage, config, logger);
+  const runner = mirrorRunner(storage, logger);
   const server = parts.adopt(
     buildServer({
       store,
@@ -80,7 +80,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       ...(sending !== undefined && { sending: sending.sender, reports: sending.sender.reports }),
       ...(sending?.webhooks !== undefined && { metaWebhooks: sending.webhooks }),
       ...(sending?.emulator !== undefined && { emulator: sending.emulator }),
-      retentionMs: config.retentionMs,
+      retentionOf: storage.retentions.of,
+      compatibleRetentionMs: config.compatibleRetentionMs,
       rateLimits: {
         logsPerMinute: config.rateLimit,
         readsPerMinute: config.readRateLimit,
@@ -98,7 +99,10 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       managedMirrors: {
         mirrors: storage.mirrors,
         figures: mirror =>
-          figuresOf(mirror, storage.mirrorRows, Date.now(), { ...mirror, retentionMs: config.retentionMs }),
+          figuresOf(mirror, storage.mirrorRows, Date.now(), {
+            ...mirror,
+            retentionMs: storage.retentions.of(mirror.account),
+          }),
         hosts: config.mirrorHosts,
       },
       ...(sending?.senders !== undefined && { managedSenders: sending.senders }),
@@ -183,13 +187,13 @@ async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping
   }
 }
 
-function mirrorRunner({ store, mirrors, mirrorRows }: Storage, { retentionMs }: Config, logger: Logger): MirrorRunner {
+function mirrorRunner({ store, mirrors, mirrorRows, retentions }: Storage, logger: Logger): MirrorRunner {
   return new MirrorRunner({
     mirrors,
     rows: mirrorRows,
     store,
     holder: randomUUID(),
-    retentionMs,
+    retentionOf: retentions.of,
     fetch,
     clock: Date.now,
     note: ({ message, level, detail }) => logger[level](detail, message),

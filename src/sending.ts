@@ -42,6 +42,7 @@ export async function openSending(config: Config, storage: Storage, note: Note):
     retentionMs: config.retentionMs,
     places: accountPlaces(storage.reportPlaces),
     call: caller.call,
+    retentionOf: storage.retentions.of,
     note,
   };
   const sending =
@@ -50,8 +51,6 @@ export async function openSending(config: Config, storage: Storage, note: Note):
   const opened = parts.move();
   return { ...sending, close: () => opened.disposeAsync() };
 }
-
-type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'places' | 'call' | 'note'>;
 
 function accountPlaces(places: ReportPlaces): AccountPlaces {
   return {
@@ -67,6 +66,7 @@ function accountPlaces(places: ReportPlaces): AccountPlaces {
     },
   };
 }
+type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'retentionOf' | 'places' | 'call' | 'note'>;
 
 function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
   const heard = (message: string, detail: object) => common.note('warn', message, detail);

@@ -4,6 +4,7 @@ import type { Authenticator } from './accounts/authenticator.ts';
 import { Credentials } from './accounts/credentials.ts';
 import { PostgresAccountRows, refuseLost } from './accounts/postgres/account-rows.ts';
 import { PostgresCredentialRows } from './accounts/postgres/credential-rows.ts';
+import { Retentions } from './accounts/retentions.ts';
 import { SqliteAccountRows } from './accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from './accounts/sqlite/credential-rows.ts';
 import type { Config } from './config.ts';
@@ -38,6 +39,8 @@ export type Storage = {
   readonly authenticator: Authenticator;
   readonly mirrors: Mirrors;
   readonly mirrorRows: MirrorRows;
+  /** How long each account keeps its messages. */
+  readonly retentions: Retentions;
   readonly senders: Senders;
   readonly reportPlaces: ReportPlaces;
   /** For whoever sends: it is the caller's to close. */
@@ -78,6 +81,8 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
   const store = parts.adopt(await openSqliteStore(options), one => one.close());
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const retentions = await startedRetentions(accounts, config, one => observer.note(one));
+  parts.defer(() => retentions.stop());
   const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const senderRows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
@@ -92,7 +97,8 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     senders,
     reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
     openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
-    dropPast: () => store.dropBefore(Date.now() - config.retentionMs),
+    retentions,
+    dropPast: () => dropPast(store, retentions),
     close: () => opened.disposeAsync(),
   };
 }
@@ -130,6 +136,8 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   const rows = new PostgresCredentialRows(forAccounts);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
+  const retentions = await startedRetentions(accounts, config, note);
+  parts.defer(() => retentions.stop());
   const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const senderRows = new PostgresSenderRows(connections(senderConnectionsMax));
@@ -145,13 +153,37 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
     reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
     openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
+    retentions,
     dropPast: async () => {
       await rows.dropExpired(Date.now());
       await requestCounter.dropPast();
-      await store.dropBefore(Date.now() - retentionMs);
+      await dropPast(store, retentions);
     },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** By the times that hold now: what an account was told to keep longer must not go by what was known a moment ago. */
+async function dropPast(store: Store, retentions: Retentions): Promise<void> {
+  await retentions.refresh();
+  const { others, own } = retentions.horizons(Date.now());
+  await store.dropBefore(others, own);
+}
+
+async function startedRetentions(
+  accounts: Accounts,
+  { retentionMs }: Config,
+  note: StoreObserver['note'],
+): Promise<Retentions> {
+  const retentions = new Retentions(accounts, retentionMs, error =>
+    note({
+      level: 'warn',
+      message: 'how long accounts keep their messages cannot be read now',
+      detail: { reason: String(error) },
+    }),
+  );
+  await retentions.start();
+  return retentions;
 }
 
 function credentialOptions({ tokenTtlMs, sessionTtlMs }: Config) {

@@ -40,7 +40,7 @@ async function run(settings: ServerSettings): Promise<Running> {
     store,
     authenticator: credentials,
     clock: Date.now,
-    retentionMs: settings.retentionMs,
+    retentionOf: () => settings.retentionMs,
     rateLimits: {
       logsPerMinute: unlimited,
       readsPerMinute: unlimited,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 import type { Scope } from './authenticator.ts';
 import { hashPassword } from './passwords.ts';
 import { type Account, type AccountRows, AccountsError, type KeyInfo, type NewKey, type UserInfo } from './rows.ts';
@@ -71,6 +72,18 @@ export class Accounts {
     if (requestsPerMinute !== undefined) checkRequestsPerMinute(requestsPerMinute);
     const { id } = await this.account(name);
     await this.#rows.setRequestsPerMinute(id, requestsPerMinute);
+  }
+
+  /** In milliseconds; `undefined` gives the account the server's setting back. What is past then is gone. */
+  async setRetention(name: string, retentionMs: number | undefined): Promise<void> {
+    if (retentionMs !== undefined) checkRetention(retentionMs);
+    const { id } = await this.account(name);
+    await this.#rows.setRetention(id, retentionMs);
+  }
+
+  /** As `AccountRows.retentions`. */
+  retentions(): Promise<ReadonlyMap<AccountId, number>> {
+    return this.#rows.retentions();
   }
 
   accounts(): Promise<readonly Account[]> {
@@ -194,6 +207,12 @@ function checkPassword(password: string): void {
   if (password.length > passwordCharsMax)
     throw new AccountsError(`a password has at most ${passwordCharsMax} characters`);
   if (!password.isWellFormed()) throw new AccountsError('a password is text');
+}
+
+function checkRetention(retentionMs: number): void {
+  const { retentionMsMin, retentionMsMax } = limits;
+  if (!Number.isSafeInteger(retentionMs) || retentionMs < retentionMsMin || retentionMs > retentionMsMax)
+    throw new AccountsError('messages are kept for 1 s to 3650 d');
 }
 
 function checkRequestsPerMinute(requestsPerMinute: number): void {

@@ -15,6 +15,8 @@ export type Account = {
   readonly name: string;
   /** Requests a minute to the log; the server's setting holds when absent. */
   readonly requestsPerMinute?: number;
+  /** How long its messages are kept, in milliseconds; the server's setting holds when absent. */
+  readonly retentionMs?: number;
   readonly createdAt: EpochMs;
 };
 
@@ -71,6 +73,9 @@ export interface AccountRows {
   /** Oldest first. */
   accounts(): Promise<readonly Account[]>;
   setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void>;
+  setRetention(account: AccountId, retentionMs: number | undefined): Promise<void>;
+  /** Of the accounts that have one of their own, in milliseconds. */
+  retentions(): Promise<ReadonlyMap<AccountId, number>>;
   addKey(account: AccountId, key: NewKey): Promise<void>;
   key(id: string): Promise<KeyInfo | undefined>;
   /** Of one account by its name, else of all; oldest first. */

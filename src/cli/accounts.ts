@@ -5,10 +5,21 @@ import { Accounts } from '../accounts/accounts.ts';
 import { type Scope, scopes } from '../accounts/authenticator.ts';
 import type { Account, AccountRows, KeyInfo, UserInfo } from '../accounts/rows.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
-import { loadPlace, serverSettings } from '../config.ts';
+import { loadLogTerms, loadPlace, serverSettings } from '../config.ts';
+import { limits } from '../limits.ts';
 import { holdsLog } from '../store/embedded/files/folder.ts';
 import { addAdopt } from './adopt.ts';
-import { collect, count, durationFlag, settingOption, sourcesOf, text, texts, wholeNumber } from './flags.ts';
+import {
+  collect,
+  count,
+  durationFlag,
+  settingOption,
+  shownDuration,
+  sourcesOf,
+  text,
+  texts,
+  wholeNumber,
+} from './flags.ts';
 import { newPassword } from './password.ts';
 import { type Cell, printRows } from './table.ts';
 import { CommandError, note, print } from './terminal.ts';
@@ -36,29 +47,69 @@ export function addAccounts(program: Command): void {
     .description('Change an account.')
     .argument('<name>')
     .addOption(
-      new Option('--requests-per-minute <number>', 'to the log; "default" for the setting of the server')
-        .argParser(value => (value === 'default' ? value : wholeNumber(value)))
-        .makeOptionMandatory(),
+      new Option('--requests-per-minute <number>', 'to the log; "default" for the setting of the server').argParser(
+        value => (value === 'default' ? value : wholeNumber(value)),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--retention <duration>',
+        'how long its messages are kept: 90d; "default" for the setting of the server. What is past then is gone',
+      ).argParser(value => (value === 'default' ? value : durationFlag(value))),
     );
-  withAccounts(set, async (data, name) => {
-    const requestsPerMinute = count(set.opts(), 'requestsPerMinute');
-    await data.setRequestsPerMinute(name, requestsPerMinute);
-    const limit =
-      requestsPerMinute === undefined
-        ? 'as many requests a minute as the server is set to'
-        : `${requestsPerMinute} requests a minute`;
-    note(`account ${name}: ${limit}`);
-  });
+  withAccounts(set, async (data, name, place) => change(data, name, set.opts(), place));
 
   const columns: Columns<ReturnType<typeof shownAccount>> = [
     ['ID', row => row.id],
     ['NAME', row => row.name],
     ['REQUESTS A MINUTE', row => row.requestsPerMinute ?? 'default'],
+    ['KEEPS', row => (row.retentionMs === undefined ? 'default' : shownDuration(row.retentionMs))],
     ['CREATED', row => row.createdAt],
   ];
   const list = accounts.command('list').description('Show the accounts.');
   addAdopt(accounts);
   withAccounts(list, async data => printRows((await data.accounts()).map(shownAccount), columns));
+}
+
+type Place = ReturnType<typeof loadPlace> & ReturnType<typeof loadLogTerms>;
+
+/** What is kept so long may lie in more parts than a log can have. */
+function refuseTooManyParts({ store, partitionMs, segmentAgeMs }: Place, retentionMs: number): void {
+  const { partitionMs: partition, segmentAgeMs: segmentAge } = serverSettings;
+  const [setting, partMs, partsMax, parts] =
+    store === undefined
+      ? ([segmentAge, segmentAgeMs, limits.segmentsMax, 'segments'] as const)
+      : ([partition, partitionMs, limits.partitionsMax, 'partitions'] as const);
+  const count = Math.ceil(retentionMs / partMs);
+  if (count > partsMax)
+    throw new CommandError(
+      `${setting.env} is too short for this retention: the log would have ${count} ${parts}, and can have ${partsMax}; ` +
+        'set it longer, for the servers and for this command',
+    );
+}
+
+async function change(
+  data: Accounts,
+  name: string,
+  flags: Readonly<Record<string, unknown>>,
+  place: Place,
+): Promise<void> {
+  const [limits, keeps] = [flags.requestsPerMinute !== undefined, flags.retention !== undefined];
+  if (!limits && !keeps) throw new CommandError('nothing to change: --requests-per-minute or --retention says what');
+  const [requestsPerMinute, retentionMs] = [count(flags, 'requestsPerMinute'), count(flags, 'retention')];
+  // First, since it may be refused.
+  if (retentionMs !== undefined) refuseTooManyParts(place, retentionMs);
+  if (keeps) await data.setRetention(name, retentionMs);
+  if (limits) await data.setRequestsPerMinute(name, requestsPerMinute);
+  const limit =
+    requestsPerMinute === undefined
+      ? 'as many requests a minute as the server is set to'
+      : `${requestsPerMinute} requests a minute`;
+  const keep =
+    retentionMs === undefined
+      ? 'messages are kept as long as the server is set to'
+      : `messages are kept for ${shownDuration(retentionMs)}`;
+  note(`account ${name}: ${[...(limits ? [limit] : []), ...(keeps ? [keep] : [])].join(', ')}`);
 }
 
 export function addKeys(program: Command): void {
@@ -154,15 +205,17 @@ export function addUsers(program: Command): void {
 /** Runs a command on the accounts of a folder or a database, which running servers may have open too. */
 function withAccounts(
   command: Command,
-  work: (accounts: Accounts, argument: string) => Promise<void>,
+  work: (accounts: Accounts, argument: string, place: Place) => Promise<void>,
   { mayMake = false } = {},
 ): void {
   command.addOption(settingOption(serverSettings.dataDir)).addOption(settingOption(serverSettings.store));
   command.action(async () => {
-    const { dataDir, store } = loadPlace(sourcesOf(command));
-    const accounts = await openAccounts(dataDir, store, mayMake);
+    const sources = sourcesOf(command);
+    // Flags of these names say what becomes of an account, not of the server.
+    const place = { ...loadPlace(sources), ...loadLogTerms({ ...sources, flags: {} }) };
+    const accounts = await openAccounts(place.dataDir, place.store, mayMake);
     try {
-      await work(accounts, command.args[0] ?? '');
+      await work(accounts, command.args[0] ?? '', place);
     } finally {
       await accounts.close();
     }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Accounts } from '../accounts/accounts.ts';
 import type { CopiedAccounts } from '../accounts/copy-accounts.ts';
-import { loadCopyTerms, serverSettings } from '../config.ts';
+import { loadLogTerms, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
 import { BadValue, databaseUrl } from '../setting-kinds.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
@@ -27,7 +27,7 @@ export function addCopy(program: Command): void {
   command.action(async () => {
     const flags = command.opts();
     const to = addressIn(text(flags, 'to') ?? '');
-    const faults = await copyFolder(text(flags, 'from') ?? '', to, loadCopyTerms(sourcesOf(command)));
+    const faults = await copyFolder(text(flags, 'from') ?? '', to, loadLogTerms(sourcesOf(command)));
     for (const fault of faults) note(fault);
     if (faults.length > 0) process.exitCode = 1;
   });
@@ -44,7 +44,7 @@ function addressIn(value: string): string {
   }
 }
 
-type Terms = ReturnType<typeof loadCopyTerms>;
+type Terms = ReturnType<typeof loadLogTerms>;
 
 /** Gives what is not in the target as it is in the folder, a line each. */
 async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<readonly string[]> {
@@ -59,7 +59,8 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
   const options = { url, schema, partitionMs: terms.partitionMs, observer };
   const target = parts.adopt(await CopyTarget.open(options), one => one.close());
   const { accountOf, differences } = await copyAccountsOf(dataDir, { url, schema });
-  const sentSince = () => Date.now() - terms.retentionMs;
+  const retentions = await retentionsIn(dataDir);
+  const sentSince = (id: AccountId) => Date.now() - (retentions.get(id) ?? terms.retentionMs);
   const copy = { log, target, accountOf: (id: AccountId) => accountOf.get(id), sentSince };
 
   const progress = parts.adopt(new CopyProgress(messagesIn(log.segments)), one => one.stop());
@@ -97,6 +98,17 @@ async function refuseOthers(dataDir: string, log: FolderLog): Promise<void> {
     if (log.file?.accounts !== undefined) log.file.claim(await accounts.identity());
   } finally {
     await accounts.close();
+  }
+}
+
+/** Of the accounts that keep theirs for a time of their own. */
+async function retentionsIn(dataDir: string): Promise<ReadonlyMap<AccountId, number>> {
+  const { SqliteAccountRows } = await import('../accounts/sqlite/account-rows.ts');
+  const rows = new SqliteAccountRows(join(dataDir, 'accounts.db'), false);
+  try {
+    return await rows.retentions();
+  } finally {
+    await rows.close();
   }
 }
 

@@ -40,6 +40,18 @@ export function count(flags: Flags, name: string): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
+/** As `durationFlag` takes it. */
+export function shownDuration(ms: number): string {
+  const units = [
+    ['d', 24 * 3_600_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const;
+  const [unit, unitMs] = units.find(([, one]) => ms % one === 0 && ms >= one) ?? ['ms', 1];
+  return `${ms / unitMs}${unit}`;
+}
+
 /** For an option that may be given several times. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];

@@ -123,7 +123,10 @@ export type ServerDeps = {
   /** Only where Meta is played. */
   readonly emulator?: EmulatorControl;
   readonly clock: () => EpochMs;
-  readonly retentionMs: number;
+  /** How long an account keeps its messages, at this moment. */
+  readonly retentionOf: (account: AccountId) => number;
+  /** How far back `GET /messenger/1/logs` goes at most; as far as is kept when absent. */
+  readonly compatibleRetentionMs?: number | undefined;
   readonly rateLimits: RateLimits;
   /** Counts for the rate limits; in memory when absent. */
   readonly requestCounter?: RequestCounter;

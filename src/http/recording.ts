@@ -26,7 +26,7 @@ type Batch = { readonly submissions: Submission[]; readonly indexes: number[] };
  * the request failed.
  */
 export class Recording {
-  readonly #deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+  readonly #deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
   readonly #principal: Principal;
   readonly #underWay = new Set<Promise<void>>();
   readonly #rejections = new RejectionList();
@@ -40,7 +40,7 @@ export class Recording {
   readonly #lost: AbortSignal;
 
   /** `lost` aborts, with an `ApiError`, when the caller is shut out: nothing is recorded from then on. */
-  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>, principal: Principal, lost: AbortSignal) {
+  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>, principal: Principal, lost: AbortSignal) {
     this.#deps = deps;
     this.#principal = principal;
     this.#lost = lost;
@@ -138,7 +138,7 @@ export class Recording {
    * alive until they are durable, when the store has long packed them up.
    */
   #record({ submissions, indexes }: Batch): Promise<void> {
-    const { store, clock, retentionMs } = this.#deps;
+    const { store, clock, retentionOf } = this.#deps;
     const { account, binding } = this.#principal;
     const mayRead = allows(this.#principal, 'messenger:logs:read');
     const receivedAt = clock();
@@ -146,7 +146,7 @@ export class Recording {
       account: account.id,
       binding,
       receivedAt,
-      sentSince: receivedAt - retentionMs,
+      sentSince: receivedAt - retentionOf(account.id),
       mayRead,
       submissions,
     };

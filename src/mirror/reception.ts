@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hashSecret } from '../accounts/secrets.ts';
-import type { EpochMs, Violation } from '../domain/message.ts';
+import type { AccountId, EpochMs, Violation } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { RecordOutcome, Store } from '../store/store.ts';
@@ -16,7 +16,7 @@ export type ReceptionOptions = {
   readonly store: Pick<Store, 'record'>;
   readonly figures: () => readonly MirrorFigures[];
   readonly clock: () => EpochMs;
-  readonly retentionMs: number;
+  readonly retentionOf: (account: AccountId) => number;
   readonly note: (note: MirrorNote) => void;
 };
 
@@ -57,13 +57,13 @@ export class WebhookReception {
    * store cannot keep it now, or has no room for reports whose messages are still to be read.
    */
   async take({ mirror, skewMs }: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
-    const { store, rows, clock, retentionMs } = this.#options;
+    const { store, rows, clock, retentionOf } = this.#options;
     const now = clock();
     const batch = {
       account: mirror.account,
       binding: {},
       receivedAt: now + Math.max(0, skewMs),
-      sentSince: now - retentionMs,
+      sentSince: now - retentionOf(mirror.account),
     };
     let isLeft = false;
     for (const flaw of flaws.slice(0, notesMax)) this.#tell(mirror.name, flaw);

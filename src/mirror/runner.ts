@@ -3,6 +3,7 @@ import { Unavailable, Unusable } from '../failures.ts';
 import type { Store } from '../store/store.ts';
 import { figuresOf, type MirrorFigures } from './figures.ts';
 import type { Mirrors } from './mirrors.ts';
+import type { Terms } from './pace.ts';
 import type { Gap } from './place.ts';
 import type { Mirror, MirrorRows } from './rows.ts';
 import { askUpstream } from './upstream.ts';
@@ -14,7 +15,8 @@ export type RunnerOptions = {
   readonly store: Pick<Store, 'record'>;
   /** Names this process among those that share the rows. */
   readonly holder: string;
-  readonly retentionMs: number;
+  /** How long an account keeps its messages, at this moment. */
+  readonly retentionOf: (account: AccountId) => number;
   readonly fetch: typeof fetch;
   readonly clock: () => EpochMs;
   readonly note: (note: MirrorNote) => void;
@@ -81,7 +83,7 @@ export class MirrorRunner {
   }
 
   async #look(): Promise<void> {
-    const { rows, holder, clock, retentionMs } = this.options;
+    const { rows, holder, clock } = this.options;
     const mirrors = await rows.mirrors();
     const active = new Set(mirrors.filter(one => one.pause === undefined).map(one => one.id));
     for (const id of this.#running.keys()) if (!active.has(id)) await this.#end(id);
@@ -91,12 +93,16 @@ export class MirrorRunner {
       else await this.#end(mirror.id);
     }
     const figures: MirrorFigures[] = [];
-    for (const mirror of mirrors) figures.push(await figuresOf(mirror, rows, clock(), { ...mirror, retentionMs }));
+    for (const mirror of mirrors) figures.push(await figuresOf(mirror, rows, clock(), this.#terms(mirror)));
     this.#figures = figures;
   }
 
+  #terms({ account, requestsPerMinute, sinceMs }: Mirror): Terms {
+    return { requestsPerMinute, sinceMs, retentionMs: this.options.retentionOf(account) };
+  }
+
   async #keepRunning(mirror: Mirror): Promise<void> {
-    const terms = JSON.stringify([mirror.from, mirror.sealedKey, mirror.requestsPerMinute]);
+    const terms = JSON.stringify([mirror.from, mirror.sealedKey, this.#terms(mirror)]);
     const running = this.#running.get(mirror.id);
     if (running?.terms === terms) return;
     if (running !== undefined) await this.#stopWorker(mirror.id);
@@ -111,10 +117,10 @@ export class MirrorRunner {
 
   /** Never rejects: a mirror that fails rests, and is tried again. */
   async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
-    const { mirrors, rows, store, holder, retentionMs, fetch, clock, note } = this.options;
+    const { mirrors, rows, store, holder, fetch, clock, note } = this.options;
     try {
       const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
-      const terms = { ...mirror, retentionMs };
+      const terms = this.#terms(mirror);
       const others = { clock, random: Math.random, wait: waitOrStop, note };
       await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
     } catch (error) {

@@ -289,6 +289,7 @@ CREATE TABLE waiting_report (
 /** How long an account keeps its messages where it has a time of its own, and what the last check of a mirror came to. */
 const ownRetention = `
 ALTER TABLE account ADD COLUMN retention_ms bigint;
+CREATE INDEX account_retention ON account (id) WHERE retention_ms IS NOT NULL;
 ALTER TABLE mirror ADD COLUMN last_check text;
 `;
 

@@ -15,7 +15,7 @@ export type AcceptanceDeps = {
   readonly store: Pick<Store, 'find'>;
   readonly pages: Pages;
   readonly clock: () => EpochMs;
-  readonly retentionMs: number;
+  readonly retentionOf: (account: AccountId) => number;
 };
 
 const duplicate = statusNamed('REJECTED_DUPLICATE_MESSAGE_ID');
@@ -52,12 +52,12 @@ export class Acceptance {
 
   /** The log may have a message of this id that came another way. */
   async #idsInLog(account: AccountId, messages: readonly Outgoing[]): Promise<ReadonlySet<string>> {
-    const { store, clock, retentionMs } = this.#deps;
+    const { store, clock, retentionOf } = this.#deps;
     const given = messages.filter(one => one.isIdGiven).map(one => one.messageId);
     const known = new Set<string>();
     for (let start = 0; start < given.length; start += limits.pageLogsMax) {
       const messageId = given.slice(start, start + limits.pageLogsMax);
-      const sentSince = clock() - retentionMs;
+      const sentSince = clock() - retentionOf(account);
       const query = { account, filter: { messageId }, sentSince, limit: limits.pageLogsMax, walk: false };
       for (const log of (await store.find(query)).logs) known.add(log.messageId);
     }

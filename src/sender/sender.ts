@@ -20,7 +20,9 @@ export type SenderDeps = {
   readonly carrier: Carrier;
   readonly pages: Pages;
   readonly clock: () => EpochMs;
+  /** Of accounts without a time of their own, and of each. */
   readonly retentionMs: number;
+  readonly retentionOf: (account: AccountId) => number;
   /** Where accounts want their reports, and how they are called. */
   readonly places: AccountPlaces;
   readonly call: CallReports;

@@ -1,4 +1,4 @@
-import type { EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, Untold } from '../outbox/outbox.ts';
@@ -9,10 +9,10 @@ export type TellerDeps = {
   readonly outbox: Outbox;
   readonly store: Pick<Store, 'record'>;
   readonly clock: () => EpochMs;
-  readonly retentionMs: number;
   readonly places: Pick<AccountPlaces, 'subscribed'>;
   /** Reports may be due. */
   readonly told: () => void;
+  readonly retentionOf: (account: AccountId) => number;
   readonly note: (level: 'warn' | 'error', message: string, detail: object) => void;
 };
 
@@ -88,13 +88,13 @@ export class Teller {
   }
 
   async #tell(untold: readonly Untold[]): Promise<void> {
-    const { outbox, store, clock, retentionMs, places, told, note } = this.#deps;
+    const { outbox, store, clock, retentionOf, places, told, note } = this.#deps;
     const receivedAt = clock();
     const accounts = [...Map.groupBy(untold, one => one.account)];
     await Promise.all(
       accounts.map(async ([account, own]) => {
         const submissions = own.map(one => one.submission);
-        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionMs, submissions };
+        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account), submissions };
         const { rejected } = await store.record(batch);
         // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
         for (const { messageId, violations } of rejected)

@@ -11,8 +11,8 @@ export type Copy = {
   readonly target: CopyTarget;
   /** The account of the target for one of the folder; messages without one are left out. */
   readonly accountOf: (account: AccountId) => AccountId | undefined;
-  /** Messages sent before this are past retention: they are left out. */
-  readonly sentSince: () => EpochMs;
+  /** Messages that an account of the folder sent before this are past its retention: they are left out. */
+  readonly sentSince: (account: AccountId) => EpochMs;
 };
 
 /** Messages; `rows` is what was read, whatever became of it. */
@@ -27,11 +27,11 @@ export type CopyStep = {
 /** Copies what is missing in the target, in the order it was recorded in; a step is durable when it is told. */
 export async function* copyLog({ log, target, accountOf, sentSince }: Copy): AsyncGenerator<CopyStep> {
   for (const segment of log.segments)
-    for (const { messages, rows } of log.stretches(segment, sentSince())) {
+    for (const { messages, rows } of log.stretches(segment, sentSince)) {
       const { groups, withoutAccount } = byAccount(messages, accountOf);
       for (const [account, held] of groups)
         for (const part of transactionsOf(held)) {
-          const done = await target.add({ account, messages: part }, sentSince());
+          const done = await target.add({ account, messages: part }, sinceOf(part, sentSince));
           yield { rows: part.length, ...done, withoutAccount: 0 };
         }
       const leftOut = rows - messages.length + withoutAccount;
@@ -62,13 +62,13 @@ const examplesMax = 3;
 export async function* checkCopy(copy: Copy): AsyncGenerator<{ readonly rows: number } | SegmentCheck> {
   for (const segment of copy.log.segments) {
     const check = new Check(segment.name);
-    for (const { messages, rows } of copy.log.stretches(segment, copy.sentSince())) {
+    for (const { messages, rows } of copy.log.stretches(segment, copy.sentSince)) {
       const { groups, withoutAccount } = byAccount(messages, copy.accountOf);
       for (const [account, held] of groups)
         for (const part of transactionsOf(held)) {
           const ids = part.map(one => one.identity.messageId);
-          const found = await copy.target.read(account, ids, copy.sentSince());
-          const sentSince = copy.sentSince();
+          const found = await copy.target.read(account, ids, sinceOf(part, copy.sentSince));
+          const sentSince = sinceOf(part, copy.sentSince);
           // What went past retention while it was looked for may have been dropped.
           for (const message of part)
             if (message.identity.sentAt >= sentSince) check.add(message, found.get(message.identity.messageId));
@@ -119,6 +119,11 @@ class Check {
       examples: this.#examples,
     };
   }
+}
+
+/** Of messages of one account. */
+function sinceOf([first]: readonly HeldMessage[], sentSince: Copy['sentSince']): EpochMs {
+  return first === undefined ? Number.NEGATIVE_INFINITY : sentSince(first.account);
 }
 
 /** Parts that one transaction takes. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Retentions } from '../../src/accounts/retentions.ts';
 import { AccountsError } from '../../src/accounts/rows.ts';
 import { basic, places } from './places.ts';
 
@@ -20,6 +21,40 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     await accounts.createAccount('shop', 300);
     expect(await refusal(accounts.createAccount('shop'))).toBe('there is already an account "shop"');
     expect(await accounts.accounts()).toMatchObject([{ name: 'shop', requestsPerMinute: 300 }]);
+  });
+
+  test('an account keeps its messages for a time of its own → known, listed, and given back', async () => {
+    const { accounts } = await open();
+    const [shop, other] = [await accounts.createAccount('shop'), await accounts.createAccount('other')];
+    expect(await accounts.retentions()).toEqual(new Map());
+    for (const ms of [0, 999, 1.5, Number.NaN, 3651 * 86_400_000])
+      expect(await refusal(accounts.setRetention('shop', ms))).toBe('messages are kept for 1 s to 3650 d');
+    await refusal(accounts.setRetention('nobody', 1000));
+    await accounts.setRetention('shop', 90 * 86_400_000);
+    await accounts.setRetention('other', 1000);
+    expect(await accounts.retentions()).toEqual(
+      new Map([
+        [shop.id, 90 * 86_400_000],
+        [other.id, 1000],
+      ]),
+    );
+    const failures: unknown[] = [];
+    const retentions = new Retentions(accounts, 5000, error => failures.push(error));
+    await retentions.refresh();
+    expect([shop.id, other.id, 7].map(retentions.of)).toEqual([90 * 86_400_000, 1000, 5000]);
+    expect(retentions.horizons(10_000)).toEqual({
+      others: 5000,
+      own: new Map([
+        [shop.id, 10_000 - 90 * 86_400_000],
+        [other.id, 9000],
+      ]),
+    });
+    await accounts.setRetention('other', undefined);
+    const listed = (await accounts.accounts()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(listed).toEqual([other, { ...shop, retentionMs: 90 * 86_400_000 }]);
+    await retentions.refresh();
+    expect(retentions.of(other.id)).toBe(5000);
+    expect(failures).toEqual([]);
   });
 
   test('accounts that were lost, or restored as they were → no id comes again', async () => {

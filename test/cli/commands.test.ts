@@ -108,6 +108,18 @@ describe('accounts, keys and users', () => {
       'account shop: as many requests a minute as the server is set to',
     );
     expect(JSON.parse((await run(['accounts', 'list', ...on])).stdout)).not.toHaveProperty('requestsPerMinute');
+    const keep = (...flags: string[]) => run(['accounts', 'set', 'shop', ...flags, ...on]);
+    expect(oneLine((await keep('--retention', '90d', '--requests-per-minute', '9')).stderr)).toBe(
+      'account shop: 9 requests a minute, messages are kept for 90d',
+    );
+    expect(JSON.parse((await run(['accounts', 'list', ...on])).stdout)).toMatchObject({ retentionMs: 7_776_000_000 });
+    const tooLong = await keep('--retention', '3650d');
+    expect(tooLong.code).toBe(1);
+    expect(oneLine(tooLong.stderr)).toMatch(/SENTLOG_SEGMENT_AGE is too short for this retention: .* 87600 segments/);
+    expect(oneLine((await keep('--retention', 'default')).stderr)).toBe(
+      'account shop: messages are kept as long as the server is set to',
+    );
+    expect(oneLine((await keep()).stderr)).toMatch(/nothing to change/);
   });
 
   test('a folder without accounts → refused, and nothing is left there', async () => {

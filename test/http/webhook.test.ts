@@ -25,7 +25,7 @@ beforeEach(async () => {
   const mirror = await mirrors.add({ name: 'm', account: 1, from: 'https://x', key: 'k' });
   const figures = [await figuresOf(mirror, rows, startOfTest, { ...mirror, retentionMs: 48 * hour })];
   const store = new WatchedStore(new MemoryStore());
-  const options = { mirrors, rows, store, clock: () => startOfTest, retentionMs: 48 * hour };
+  const options = { mirrors, rows, store, clock: () => startOfTest, retentionOf: () => 48 * hour };
   server = new TestServer({
     store,
     webhooks: new WebhookReception({ ...options, figures: () => figures, note: () => {} }),

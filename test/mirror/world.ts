@@ -104,7 +104,15 @@ export class World {
     const { rows, store, terms } = this;
     const clock = () => this.now;
     const note = (one: MirrorNote) => this.notes.push(one);
-    const options = { mirrors, rows, store, clock, retentionMs: terms.retentionMs, note, figures: () => [figures] };
+    const options = {
+      mirrors,
+      rows,
+      store,
+      clock,
+      retentionOf: () => terms.retentionMs,
+      note,
+      figures: () => [figures],
+    };
     await new WebhookReception(options).take(figures, webhookReports(body, 'json'));
   }
 

@@ -41,6 +41,7 @@ export class Played {
       retentionMs,
       places: places ?? noPlaces,
       call: call ?? (async () => 'nobody is called in these tests'),
+      retentionOf: () => retentionMs,
       note,
     });
     this.emulator.join(this.sender);

@@ -255,7 +255,7 @@ test('segment damaged after the log was opened → the reading ends with one lin
   writeFileSync(path, bytes);
   expect(segment?.messages).toBe(50);
   if (segment !== undefined)
-    expect(() => [...folder.stretches(segment, 0)]).toThrow(
+    expect(() => [...folder.stretches(segment, () => 0)]).toThrow(
       /^000000001\.rows\.db was damaged meanwhile .+: start again/,
     );
   folder.close();

@@ -107,7 +107,7 @@ export class TestServer {
     this.app = buildServer({
       authenticator: this.callers,
       clock: () => this.now,
-      retentionMs: 48 * 3_600_000,
+      retentionOf: () => 48 * 3_600_000,
       rateLimits: { ...defaultRateLimits, logsPerMinute: 1_000_000, readsPerMinute: 1_000_000 },
       cursorSecret: Buffer.alloc(32, 1),
       corsOrigins: [],

@@ -47,6 +47,17 @@ export class PostgresAccountRows implements AccountRows {
     ]);
   }
 
+  async setRetention(account: AccountId, retentionMs: number | undefined): Promise<void> {
+    await this.#connections.query('UPDATE account SET retention_ms = $1 WHERE id = $2', [retentionMs ?? null, account]);
+  }
+
+  async retentions(): Promise<ReadonlyMap<AccountId, number>> {
+    const rows = await this.#connections.query(
+      'SELECT a.id, a.retention_ms FROM account a WHERE a.retention_ms IS NOT NULL',
+    );
+    return new Map(rows.map(([id, retentionMs]) => [integer(id), integer(retentionMs)]));
+  }
+
   async addKey(account: AccountId, key: NewKey): Promise<void> {
     await addKey(this.#connections, account, key);
   }
@@ -166,12 +177,12 @@ type Queries = Pick<Session, 'query'>;
 
 async function addAccount(
   session: Queries,
-  { id, name, requestsPerMinute, createdAt }: NewAccount,
+  { id, name, requestsPerMinute, retentionMs, createdAt }: NewAccount,
 ): Promise<Account | undefined> {
   const [row] = await session.query(
-    `INSERT INTO account AS a (id, name, requests_per_minute, created_at) OVERRIDING SYSTEM VALUE
-     VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
-    [id, name, requestsPerMinute ?? null, createdAt],
+    `INSERT INTO account AS a (id, name, requests_per_minute, retention_ms, created_at) OVERRIDING SYSTEM VALUE
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
+    [id, name, requestsPerMinute ?? null, retentionMs ?? null, createdAt],
   );
   return row && readAccount(row);
 }
@@ -194,19 +205,21 @@ async function addKey(session: Queries, account: AccountId, key: NewKey): Promis
   );
 }
 
-const accountColumns = 'a.id, a.name, a.requests_per_minute, a.created_at';
+const accountColumns = 'a.id, a.name, a.requests_per_minute, a.retention_ms, a.created_at';
 const selectAccounts = `SELECT ${accountColumns} FROM account a`;
 const selectKeys = `
   SELECT k.id, a.name, k.scopes, k.application_id, k.entity_id, k.created_at, k.expires_at, k.revoked_at, k.uses,
     k.last_used_at
   FROM api_key k JOIN account a ON a.id = k.account_id`;
 
-function readAccount([id, name, limit, createdAt]: Row): Account {
+function readAccount([id, name, limit, retention, createdAt]: Row): Account {
   const requestsPerMinute = optional(limit, integer);
+  const retentionMs = optional(retention, integer);
   return {
     id: integer(id),
     name: text(name),
     ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+    ...(retentionMs !== undefined && { retentionMs }),
     createdAt: integer(createdAt),
   };
 }

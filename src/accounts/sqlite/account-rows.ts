@@ -41,6 +41,15 @@ export class SqliteAccountRows implements AccountRows {
     this.#db.prepare('UPDATE account SET requests_per_minute = ? WHERE id = ?').run(requestsPerMinute ?? null, account);
   }
 
+  async setRetention(account: AccountId, retentionMs: number | undefined): Promise<void> {
+    this.#db.prepare('UPDATE account SET retention_ms = ? WHERE id = ?').run(retentionMs ?? null, account);
+  }
+
+  async retentions(): Promise<ReadonlyMap<AccountId, number>> {
+    const rows = this.#db.prepare('SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL').all();
+    return new Map(rows.map(row => [integer(row, 'id'), integer(row, 'retention_ms')]));
+  }
+
   async addKey(account: AccountId, key: NewKey): Promise<void> {
     this.#addKey(account, key);
   }
@@ -106,10 +115,13 @@ export class SqliteAccountRows implements AccountRows {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #addAccount({ id, name, requestsPerMinute, createdAt }: NewAccount): Account {
+  #addAccount({ id, name, requestsPerMinute, retentionMs, createdAt }: NewAccount): Account {
     const row = this.#db
-      .prepare('INSERT INTO account (id, name, requests_per_minute, created_at) VALUES (?, ?, ?, ?) RETURNING *')
-      .get(id, name, requestsPerMinute ?? null, createdAt);
+      .prepare(
+        `INSERT INTO account (id, name, requests_per_minute, retention_ms, created_at) VALUES (?, ?, ?, ?, ?)
+         RETURNING *`,
+      )
+      .get(id, name, requestsPerMinute ?? null, retentionMs ?? null, createdAt);
     return readAccount(row ?? {});
   }
 
@@ -140,10 +152,12 @@ function unlessTaken<T>(insert: () => T): T | undefined {
 
 function readAccount(row: Row): Account {
   const requestsPerMinute = optionalInteger(row, 'requests_per_minute');
+  const retentionMs = optionalInteger(row, 'retention_ms');
   return {
     id: integer(row, 'id'),
     name: text(row, 'name'),
     ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+    ...(retentionMs !== undefined && { retentionMs }),
     createdAt: integer(row, 'created_at'),
   };
 }

@@ -65,6 +65,10 @@ const schemaSteps: readonly string[] = [
   ALTER TABLE user ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE user ADD COLUMN last_used_at INTEGER;
   `,
+  `
+  ALTER TABLE account ADD COLUMN retention_ms INTEGER;
+  CREATE INDEX account_by_retention ON account (id) WHERE retention_ms IS NOT NULL;
+  `,
 ];
 
 /** How long a writer waits for another process (a command beside a running server) to finish. */

@@ -14,7 +14,7 @@ import type { HeldAnswers } from '../held-answers.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 import { endWith, type Standing } from '../standing.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
 type Export = { readonly account: AccountId; readonly filter: Filter; readonly format: ExportFormat };
 
 const scope: Scope = 'messenger:logs:read';
@@ -103,7 +103,7 @@ function page(
   after: Bookmark | undefined,
   signal: AbortSignal,
 ): Promise<RenderedPage> {
-  const sentSince = deps.clock() - deps.retentionMs;
+  const sentSince = deps.clock() - deps.retentionOf(account);
   const query = { account, filter, sentSince, limit, walk: true };
   return deps.store.render(after === undefined ? query : { ...query, after }, format, signal);
 }

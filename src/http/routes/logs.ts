@@ -9,7 +9,7 @@ import type { HeldAnswers } from '../held-answers.ts';
 import { release } from '../release.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'cursorSecret'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'compatibleRetentionMs' | 'cursorSecret'>;
 
 const head = Buffer.from('{"results":[');
 const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
@@ -55,14 +55,14 @@ async function logs(
 }
 
 async function render(
-  { store, clock, retentionMs }: Deps,
+  { store, clock, retentionOf, compatibleRetentionMs = Infinity }: Deps,
   { account }: Walk,
   filter: Filter,
   { limit, useCursor }: LogsQuery,
   after: Bookmark | undefined,
   signal: AbortSignal,
 ): Promise<RenderedPage> {
-  const sentSince = clock() - retentionMs;
+  const sentSince = clock() - Math.min(retentionOf(account), compatibleRetentionMs);
   const query = { account, filter, sentSince, limit, walk: useCursor, ...(after !== undefined && { after }) };
   try {
     return await store.render(query, 'json', signal);

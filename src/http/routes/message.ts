@@ -6,7 +6,7 @@ import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
 
 /** `GET /messenger/1/messages/{messageId}` */
 export function messageRoute(deps: Deps): Route {
@@ -18,10 +18,11 @@ export function messageRoute(deps: Deps): Route {
   };
 }
 
-async function message({ principal, request }: Call, { store, clock, retentionMs }: Deps): Promise<string> {
+async function message({ principal, request }: Call, { store, clock, retentionOf }: Deps): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   const messageId = namedMessage(request.params);
-  const history = await store.history(principal.account.id, messageId, clock() - retentionMs);
+  const { id } = principal.account;
+  const history = await store.history(id, messageId, clock() - retentionOf(id));
   if (history === undefined || !isWithin(history.log, principal.binding)) throw new ApiError('E404');
   return historyJson(history);
 }

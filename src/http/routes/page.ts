@@ -29,7 +29,7 @@ const yearS = 31_536_000;
 
 type Deps = Pick<
   ServerDeps,
-  'page' | 'sending' | 'emulator' | 'managedAccounts' | 'managedMirrors' | 'managedSenders'
+  'page' | 'sending' | 'emulator' | 'managedAccounts' | 'managedMirrors' | 'managedSenders' | 'retentionOf'
 > & {
   readonly passes: PagePasses;
 };
@@ -61,7 +61,10 @@ async function issue({ principal, request }: Call, deps: Deps): Promise<string> 
     sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),
     emulator: deps.emulator !== undefined && allows(principal, 'messenger:manage'),
   };
-  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000, account: principal.account.name, offers });
+  const { id, name: account } = principal.account;
+  // How far back the page may ask, in seconds as well.
+  const retention = deps.retentionOf(id) / 1000;
+  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000, account, retention, offers });
 }
 
 function files(page: PageFiles): readonly Route[] {

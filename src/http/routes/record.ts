@@ -23,7 +23,7 @@ type Shared = {
   readonly loop: EventLoop;
   readonly held: HeldBytes;
 };
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'metrics' | 'timeouts'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'metrics' | 'timeouts'>;
 
 const scope: Scope = 'messenger:logs:write';
 

@@ -8,7 +8,7 @@ import { whileThere } from '../caller.ts';
 import type { ServerDeps } from '../deps.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionMs' | 'mirrors'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'mirrors'>;
 
 /** `GET /messenger/1/logs/summary` */
 export function summaryRoute(deps: Deps): Route {
@@ -22,11 +22,11 @@ export function summaryRoute(deps: Deps): Route {
 
 async function summary(
   { principal, request, reply }: Call,
-  { store, clock, retentionMs, mirrors }: Deps,
+  { store, clock, retentionOf, mirrors }: Deps,
 ): Promise<string> {
   const { filter, buckets } = sound(parseSummaryQuery(rawQuery(request)));
   const now = clock();
-  const sentSince = now - retentionMs;
+  const sentSince = now - retentionOf(principal.account.id);
   const range = summaryRange(filter, sentSince, now, buckets);
   const restricted = restrict(filter, principal.binding);
   const figures: Summary =

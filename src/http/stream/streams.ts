@@ -14,7 +14,7 @@ import { Listener, type Listening } from './listener.ts';
 
 type Deps = Pick<
   ServerDeps,
-  'store' | 'authenticator' | 'clock' | 'retentionMs' | 'cursorSecret' | 'metrics' | 'logger' | 'timeouts'
+  'store' | 'authenticator' | 'clock' | 'retentionOf' | 'cursorSecret' | 'metrics' | 'logger' | 'timeouts'
 >;
 
 const retryAfterS = '10';
@@ -79,13 +79,13 @@ export class Streams {
   #feedOf(account: AccountId): Feed {
     const running = this.#feeds.get(account);
     if (running !== undefined && !running.isStopped) return running;
-    const { store, metrics, logger, clock, retentionMs } = this.#deps;
+    const { store, metrics, logger, clock, retentionOf } = this.#deps;
     const feed = new Feed({
       store,
       metrics,
       logger,
       account,
-      sentSince: () => clock() - retentionMs,
+      sentSince: () => clock() - retentionOf(account),
       idOf: place => this.#ids.seal(place, account),
       backlog: this.#backlog,
       turns: this.#turns,

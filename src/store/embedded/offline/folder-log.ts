@@ -99,8 +99,7 @@ export class FolderLog {
   }
 
   /** Throws `StoreUnusable` for damage that has come since the log was opened. */
-  *stretches(segment: FolderSegment, sentSince: EpochMs): Generator<Stretch> {
-    if (segment.newestSentAt < sentSince) return yield { messages: [], rows: segment.messages };
+  *stretches(segment: FolderSegment, sentSince: (account: AccountId) => EpochMs): Generator<Stretch> {
     let [messages, rows, chars]: [HeldMessage[], number, number] = [[], 0, 0];
     for (let ordinal = 0; ordinal < segment.messages + segment.lostMessages; ) {
       const batch = this.#read(segment.id, file => messagesFrom(file, ordinal, segment.lostMessages > 0));
@@ -108,7 +107,7 @@ export class FolderLog {
       for (const row of batch) {
         ordinal = row[0] + 1;
         rows++;
-        if (row[2] < sentSince) continue;
+        if (row[2] < sentSince(row[1])) continue;
         messages.push(this.#messageOf(segment.id, row));
         chars += row[14].length;
         if (messages.length < limits.copyStretchRecordsMax && chars < limits.copyStretchCharsMax) continue;

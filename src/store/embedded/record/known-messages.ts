@@ -1,5 +1,6 @@
 import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import type { Holding } from '../files/ledger.ts';
 import { type KeyMemory, KeyTable, shardEnds } from '../log/key-table.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
@@ -17,6 +18,7 @@ import {
   noAccount,
   publishedMessages,
   type SharedSegment,
+  setLosses,
 } from '../segment/shared-segment.ts';
 import { KeyRun } from './key-run.ts';
 
@@ -132,6 +134,17 @@ export class KnownMessages {
     return readChain(row, newest, sequence => this.#reportAt(sequence));
   }
 
+  /** Rows of a segment are lost; until that stands in it, whoever misses one waits for its files to be made anew. */
+  lost(holding: Holding): void {
+    const segment = this.#segments.get(holding.id);
+    if (segment === undefined) return;
+    try {
+      if (holding.lostReports > 0) this.passOverLost(segment);
+    } finally {
+      setLosses(segment, holding);
+    }
+  }
+
   /** Messages whose newest report was that segment's and is lost go back to the newest that is left. */
   passOverLost(damaged: SharedSegment | undefined): void {
     if (damaged === undefined) return;
@@ -150,7 +163,7 @@ export class KnownMessages {
     const { id } = segment;
     return guardSegment(id, () => {
       if (!this.#sealed.has(id)) return outcomesIn(this.#rows(id), segment);
-      const index = new IndexFile(this.#folder.index(id));
+      const index = new IndexFile(this.#folder.index(id), this.#folder.disk);
       try {
         return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
       } finally {

@@ -183,7 +183,7 @@ export class Writer {
     const { ledger } = this.#options;
     ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
     if (holding.lostMessages + holding.lostReports > 0) this.#kept.distrustAll(this.#known.segments());
-    if (holding.lostReports > 0) this.#known.passOverLost(this.#known.segment(holding.id));
+    this.#known.lost(holding);
   }
 
   /** Takes no more rows into this segment. */

@@ -121,6 +121,13 @@ export function setLosses(segment: SharedSegment, { lostMessages, lostReports }:
   Atomics.store(segment.published, lostReportsAt, lostReports);
 }
 
+/** The segment as it is to be once its losses are known: nobody else sees them in it. */
+export function withLosses(segment: SharedSegment, losses: Losses): SharedSegment {
+  const own = { ...segment, published: segment.published.slice() };
+  setLosses(own, losses);
+  return own;
+}
+
 export function hasLosses(segment: SharedSegment): boolean {
   const { lostMessages, lostReports } = lossesIn(segment);
   return lostMessages + lostReports > 0;

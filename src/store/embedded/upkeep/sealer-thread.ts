@@ -9,7 +9,7 @@ import type { Holding } from '../files/ledger.ts';
 import { hasRoom } from '../files/reserve.ts';
 import { holdingOf, loadUnsealed } from '../log/load.ts';
 import { IndexFile } from '../segment/index-file.ts';
-import { setLosses } from '../segment/shared-segment.ts';
+import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { sealSegment } from './seal.ts';
@@ -71,8 +71,8 @@ function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): S
   const { path, holding } = recoverRows(folder, segmentId, known, folder.sourceOf(segmentId), known.firstSequence);
   const index = `${folder.index(segmentId)}.mended`;
   const { columns, counts } = contentsOf(path, holding);
-  setLosses(shared, holding);
-  sealSegment(folder.disk, { rows: path, index }, shared, columns, counts, data.hashSeed);
+  // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.
+  sealSegment(folder.disk, { rows: path, index }, withLosses(shared, holding), columns, counts, data.hashSeed);
   folder.replace(segmentId, { rows: path, index });
   return { type: 'recovered', id, holding };
 }

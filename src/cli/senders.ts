@@ -21,10 +21,13 @@ export function addSenders(program: Command): void {
 function addAdd(senders: Command): void {
   const add = senders
     .command('add')
-    .description('Let an account send over a page, or change how: the app secret before stays good for webhooks.')
+    .description(
+      'Let an account send over a page or watch it, or change how: the app secret before stays good for webhooks.',
+    )
     .requiredOption('--account <name>', 'account that sends')
     .requiredOption('--page <id>', 'id of the page: the sender of its messages')
-    .requiredOption('--token-file <file>', 'file with the page access token (pages_messaging)')
+    .option('--token-file <file>', 'file with the page access token (pages_messaging)')
+    .option('--watch', 'log what others send over the page as well; without a token nothing is sent over it')
     .requiredOption('--app-secret-file <file>', 'file with the secret of the app')
     .option('--name <name>', 'of the page, to be shown')
     .option('--price <number>', 'of a message that was sent, for the log')
@@ -35,32 +38,39 @@ function addAdd(senders: Command): void {
     const [price, currency] = [text(flags, 'price'), text(flags, 'currency')];
     if ((price === undefined) !== (currency === undefined))
       throw new CommandError('give --price and --currency together');
+    const tokenFile = text(flags, 'tokenFile');
+    const isWatched = flags.watch === true;
     await senders.add({
       account: await account(text(flags, 'account') ?? ''),
       page,
-      token: await secretIn(text(flags, 'tokenFile') ?? ''),
+      ...(tokenFile !== undefined && { token: await secretIn(tokenFile) }),
+      isWatched,
       appSecret: await secretIn(text(flags, 'appSecretFile') ?? ''),
       ...(name !== undefined && { name }),
       ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: numberIn(price), currency } }),
     });
-    note(`page ${page} can be sent over: a running server takes it up within a second`);
+    const what =
+      tokenFile === undefined ? 'is watched' : isWatched ? 'is watched, and can be sent over' : 'can be sent over';
+    note(`page ${page} ${what}: a running server takes it up within a second`);
   });
 }
 
 function addList(senders: Command): void {
   const list = senders.command('list').description('Show the senders, without tokens and secrets.');
   withSenders(list, async ({ senders, names }) => {
-    const shown = (await senders.list()).map(({ page, account, name, price, changedAt }) => ({
+    const shown = (await senders.list()).map(({ page, account, name, price, changedAt, sealedToken, isWatched }) => ({
       page,
       account: names.get(account),
       name,
       price,
+      does: [...(sealedToken === undefined ? [] : ['sends']), ...(isWatched ? ['watched'] : [])].join(', '),
       changedAt: new Date(changedAt).toISOString(),
     }));
     await printRows(shown, [
       ['PAGE', row => row.page],
       ['ACCOUNT', row => row.account],
       ['NAME', row => row.name],
+      ['DOES', row => row.does],
       ['PRICE', row => (row.price === undefined ? undefined : `${row.price.pricePerMessage} ${row.price.currency}`)],
       ['CHANGED', row => row.changedAt],
     ]);
@@ -88,6 +98,10 @@ function addCheck(senders: Command): void {
     const place = loadGraphPlace(sourcesOf(check));
     let failures = 0;
     for (const one of await senders.list()) {
+      if (one.sealedToken === undefined) {
+        note(`${shownName(one)}: watched, without a token`);
+        continue;
+      }
       const failure = await checkPage(place, one.page, senders.keys(one));
       if (failure !== undefined) failures++;
       note(`${shownName(one)}: ${failure ?? 'can be used'}`);

@@ -39,6 +39,8 @@ export type Outgoing = Omit<MessageIdentity, 'sentAt' | 'messageCount'> & {
   readonly reports?: ReportTarget;
   /** Asked for an SMS in its place should it fail, which is never sent. */
   readonly hasFailover: boolean;
+  /** Sent by somebody else over a page that is watched. */
+  readonly isForeign?: true;
 };
 
 const minuteMs = 60_000;

@@ -1,8 +1,16 @@
 import type { EpochMs } from '../domain/message.ts';
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** What an event of a webhook tells of a message that a page sent. */
 export type PageReceipt = { readonly page: string; readonly psid: string; readonly at: EpochMs } & (
-  | { readonly kind: 'echo'; readonly mid: string; readonly metadata?: string }
+  | {
+      readonly kind: 'echo';
+      readonly mid: string;
+      readonly metadata?: string;
+      /** The message as Meta tells it. */
+      readonly message: Fields;
+    }
   | { readonly kind: 'delivered'; readonly mids: readonly string[]; readonly watermark?: EpochMs }
   | { readonly kind: 'read'; readonly watermark: EpochMs }
 );
@@ -22,17 +30,16 @@ export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageRec
   });
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceipt | undefined {
   const { message, delivery, read } = event;
   const sender = idText(fieldsOf(event.sender).id);
   const recipient = idText(fieldsOf(event.recipient).id);
   const given = moment(event.timestamp);
   if (message !== undefined) {
-    const { is_echo: isEcho, mid, metadata } = fieldsOf(message);
+    const fields = fieldsOf(message);
+    const { is_echo: isEcho, mid, metadata } = fields;
     if (isEcho !== true || typeof mid !== 'string' || recipient === undefined) return undefined;
-    const known = { page, psid: recipient, at: given ?? receivedAt, mid };
+    const known = { page, psid: recipient, at: given ?? receivedAt, mid, message: fields };
     return { kind: 'echo', ...known, ...(typeof metadata === 'string' && { metadata }) };
   }
   if (sender === undefined) return undefined;

@@ -15,6 +15,8 @@ import type { Reports, Subscribed } from './reporting.ts';
  *   until the echo comes.
  * - **Any order, any number.** Receipts may come before the answer to a send, twice, and in any order: the messages end
  *   the same.
+ * - **Watched.** An echo of a message that was not sent from here makes it one that was, where its page is watched: what
+ *   is heard of it afterwards, or was before, counts as for any other.
  * - **Told.** Whatever the log has to hear is kept until `told`, oldest first; of one message, in the order it happened.
  */
 export interface Outbox extends Reports {
@@ -88,7 +90,13 @@ export type Result = { readonly id: number } & (
 
 /** What a page's webhook tells of its messages. */
 export type Receipt = { readonly page: string; readonly psid: string; readonly at: EpochMs } & (
-  | { readonly kind: 'echo'; readonly mid: string; readonly metadata?: string }
+  | {
+      readonly kind: 'echo';
+      readonly mid: string;
+      readonly metadata?: string;
+      /** What it is a message of when it is none that was sent from here, where somebody watches the page. */
+      readonly foreign?: { readonly account: AccountId; readonly message: Outgoing };
+    }
   /** All that was sent before the watermark is delivered, and the messages that are named. */
   | { readonly kind: 'delivered'; readonly mids: readonly string[]; readonly watermark?: EpochMs }
   /** All that was sent up to the watermark is read. */

@@ -77,6 +77,8 @@ export type NewReport = {
 /** The report that a step makes; `undefined` when nobody is to hear of it. */
 export function reportOn(step: ToldStep, subscribed: Subscribed | undefined): NewReport | undefined {
   const { message, isFirst, isReported, statusKey, seenAt } = step;
+  // Whoever sent it did not ask for reports here.
+  if (message.isForeign) return undefined;
   const { notify, deliveryUrl, seenUrl, intermediate } = message.reports ?? {};
   if (seenAt !== undefined) {
     const url = placeOf(seenUrl, subscribed?.seen);

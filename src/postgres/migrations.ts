@@ -1,4 +1,4 @@
-import { outbox, reports } from './outbox-tables.ts';
+import { outbox, reports, watchedPages } from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -313,4 +313,5 @@ export const migrations: readonly Migration[] = [
   { number: 11, name: 'outbox', sql: outbox },
   { number: 12, name: 'uses', sql: uses },
   { number: 13, name: 'reports', sql: reports },
+  { number: 14, name: 'watched pages', sql: watchedPages },
 ];

@@ -140,3 +140,8 @@ CREATE TABLE report_place (
   changed_at bigint NOT NULL
 );
 `;
+
+/** Pages whose messages of others are kept too. */
+export const watchedPages = `
+ALTER TABLE sender ADD COLUMN is_watched boolean NOT NULL DEFAULT false;
+`;

@@ -21,11 +21,14 @@ export function configuredPages(senders: Senders): Pages {
   return {
     page: async (account, sender) => {
       const found = (await senders.known()).find(one => one.account === account && one.page === sender);
-      if (found === undefined) return undefined;
+      if (found?.sealedToken === undefined) return undefined;
       const { page: id, price, changedAt } = found;
       return { id, version: String(changedAt), ...(price !== undefined && { price }) };
     },
-    hasAny: async account => (await senders.known()).some(one => one.account === account),
+    hasAny: async account =>
+      (await senders.known()).some(one => one.account === account && one.sealedToken !== undefined),
+    watchers: async () =>
+      new Map((await senders.known()).flatMap(one => (one.isWatched ? [[one.page, one.account] as const] : []))),
   };
 }
 

@@ -13,6 +13,7 @@ import { type AccountPlaces, Pusher } from './pusher.ts';
 import type { CallReports } from './report-caller.ts';
 import { ReportDesk } from './report-desk.ts';
 import { Teller } from './teller.ts';
+import { receiptsOf } from './watching.ts';
 
 export type SenderDeps = {
   readonly outbox: Outbox;
@@ -69,11 +70,11 @@ export class Sender {
 
   /** Takes the body of a webhook: durable when it resolves. `false` when it is not of a page. */
   async receive(body: unknown): Promise<boolean> {
-    const { outbox, clock } = this.#deps;
+    const { outbox, pages, clock } = this.#deps;
     const now = clock();
-    const receipts = receiptsIn(body, now);
-    if (receipts === undefined) return false;
-    if (receipts.length > 0) await outbox.receive(receipts, now);
+    const events = receiptsIn(body, now);
+    if (events === undefined) return false;
+    if (events.length > 0) await outbox.receive(receiptsOf(events, await pages.watchers()), now);
     this.#teller.wake();
     this.#dispatcher.wake();
     return true;

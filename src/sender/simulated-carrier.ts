@@ -33,4 +33,5 @@ export class SimulatedCarrier implements Carrier {
 export const anyPage: Pages = {
   page: async (_account, sender) => ({ id: sender, version: '' }),
   hasAny: async () => true,
+  watchers: async () => new Map(),
 };

@@ -8,14 +8,17 @@ export class SenderError extends Error {
   }
 }
 
-/** A page that an account sends over, as it may be shown: its token and secrets stay sealed. */
+/** A page that an account sends over, or watches, as it may be shown: its token and secrets stay sealed. */
 export type SenderPage = {
   readonly account: AccountId;
   /** Meta's id of the page: the `sender` of its messages. */
   readonly page: string;
   readonly name?: string;
   readonly price?: Price;
-  readonly sealedToken: string;
+  /** Nothing is sent over a page without one. */
+  readonly sealedToken?: string;
+  /** What others send over it is kept as well. */
+  readonly isWatched: boolean;
   /** Of the page's app, newest first: webhooks are signed with one of them. */
   readonly sealedAppSecrets: readonly string[];
   readonly changedAt: EpochMs;

@@ -44,24 +44,30 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
       switchToWriteAheadLog(this.#db);
       this.#db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
       this.#db.exec(schema);
+      // Files of before watching lack the column.
+      const columns = this.#db.prepare('PRAGMA table_info(sender)').all();
+      if (!columns.some(column => column.name === 'is_watched'))
+        this.#db.exec('ALTER TABLE sender ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0');
     } catch (error) {
       throw new SenderError(`cannot use ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
   }
 
   async put(sender: SenderPage): Promise<void> {
-    const { account, page, name, price, sealedToken, sealedAppSecrets, changedAt } = sender;
+    const { account, page, name, price, sealedToken, isWatched, sealedAppSecrets, changedAt } = sender;
     this.#db
       .prepare(
-        `INSERT OR REPLACE INTO sender (account_id, page, name, price, sealed_token, sealed_app_secrets, changed_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT OR REPLACE INTO sender (account_id, page, name, price, sealed_token, is_watched, sealed_app_secrets, changed_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         account,
         page,
         name ?? null,
         price === undefined ? null : JSON.stringify(price),
-        sealedToken,
+        // The column may not be empty, and a sealed text never is.
+        sealedToken ?? '',
+        Number(isWatched),
         sealedAppSecrets.join(' '),
         changedAt,
       );
@@ -101,12 +107,14 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
 function readSender(row: Row): SenderPage {
   const name = optionalText(row, 'name');
   const price = optionalText(row, 'price');
+  const sealedToken = text(row, 'sealed_token');
   return {
     account: integer(row, 'account_id'),
     page: text(row, 'page'),
     ...(name !== undefined && { name }),
     ...(price !== undefined && { price: JSON.parse(price) }),
-    sealedToken: text(row, 'sealed_token'),
+    ...(sealedToken !== '' && { sealedToken }),
+    isWatched: integer(row, 'is_watched') === 1,
     sealedAppSecrets: text(row, 'sealed_app_secrets').split(' '),
     changedAt: integer(row, 'changed_at'),
   };

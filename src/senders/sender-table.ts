@@ -1,5 +1,5 @@
 import type { AccountId } from '../domain/message.ts';
-import { integer, optional, type Row, text } from '../postgres/cells.ts';
+import { integer, optional, type Row, text, truth } from '../postgres/cells.ts';
 import type { Connections } from '../postgres/connections.ts';
 import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import type { SenderPage, SenderRows } from './rows.ts';
@@ -13,19 +13,20 @@ export class PostgresSenderRows implements SenderRows, ReportPlaceRows {
   }
 
   async put(sender: SenderPage): Promise<void> {
-    const { account, page, name, price, sealedToken, sealedAppSecrets, changedAt } = sender;
+    const { account, page, name, price, sealedToken, isWatched, sealedAppSecrets, changedAt } = sender;
     await this.#connections.query(
-      `INSERT INTO sender (account_id, page, name, price, sealed_token, sealed_app_secrets, changed_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)
+      `INSERT INTO sender (account_id, page, name, price, sealed_token, is_watched, sealed_app_secrets, changed_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
        ON CONFLICT (account_id, page) DO UPDATE SET name = excluded.name, price = excluded.price,
-         sealed_token = excluded.sealed_token, sealed_app_secrets = excluded.sealed_app_secrets,
+         sealed_token = excluded.sealed_token, is_watched = excluded.is_watched, sealed_app_secrets = excluded.sealed_app_secrets,
          changed_at = excluded.changed_at`,
       [
         account,
         page,
         name ?? null,
         price === undefined ? null : JSON.stringify(price),
-        sealedToken,
+        sealedToken ?? null,
+        isWatched,
         sealedAppSecrets.join(' '),
         changedAt,
       ],
@@ -34,7 +35,7 @@ export class PostgresSenderRows implements SenderRows, ReportPlaceRows {
 
   async senders(): Promise<readonly SenderPage[]> {
     const rows = await this.#connections.query(
-      `SELECT account_id, page, name, price, sealed_token, sealed_app_secrets, changed_at
+      `SELECT account_id, page, name, price, sealed_token, is_watched, sealed_app_secrets, changed_at
        FROM sender ORDER BY account_id, page`,
     );
     return rows.map(readSender);
@@ -76,14 +77,15 @@ export class PostgresSenderRows implements SenderRows, ReportPlaceRows {
   }
 }
 
-function readSender([account, page, named, priced, sealedToken, sealedAppSecrets, changedAt]: Row): SenderPage {
-  const [name, price] = [optional(named, text), optional(priced, text)];
+function readSender([account, page, named, priced, sealed, watched, sealedAppSecrets, changedAt]: Row): SenderPage {
+  const [name, price, sealedToken] = [named, priced, sealed].map(cell => optional(cell, text));
   return {
     account: integer(account),
     page: text(page),
     ...(name !== undefined && { name }),
     ...(price !== undefined && { price: JSON.parse(price) }),
-    sealedToken: text(sealedToken),
+    ...(sealedToken !== undefined && { sealedToken }),
+    isWatched: truth(watched),
     sealedAppSecrets: text(sealedAppSecrets).split(' '),
     changedAt: integer(changedAt),
   };

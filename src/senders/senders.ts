@@ -9,7 +9,9 @@ export type SenderRequest = {
   readonly page: string;
   readonly name?: string;
   readonly price?: Price;
-  readonly token: string;
+  /** Nothing is sent over a page without one: it is only watched. */
+  readonly token?: string;
+  readonly isWatched?: boolean;
   readonly appSecret: string;
 };
 
@@ -42,12 +44,18 @@ export class Senders {
   }
 
   /** Adds a page, or changes it: the app's secret before is still good for webhooks then. */
-  async add({ account, page, name, price, token, appSecret }: SenderRequest): Promise<void> {
+  async add({ account, page, name, price, token, appSecret, isWatched = false }: SenderRequest): Promise<void> {
     if (!/^\d{1,64}$/.test(page)) throw new SenderError(`"${page}" is not the id of a page: it is digits`);
-    checkKey('token', token);
+    if (token !== undefined) checkKey('token', token);
+    else if (!isWatched) throw new SenderError(`give the token of page ${page}, or watch it`);
     checkKey('app secret', appSecret);
     if (price !== undefined) checkPrice(price);
-    const before = (await this.list()).find(one => one.account === account && one.page === page);
+    const those = (await this.list()).filter(one => one.page === page);
+    // Whose message an echo is could not be told.
+    const other = those.find(one => one.account !== account && (isWatched || one.isWatched));
+    if (other !== undefined)
+      throw new SenderError(`page ${page} is another account's as well: a page that is watched is one account's alone`);
+    const before = those.find(one => one.account === account);
     const sealed = this.#secrets.seal(appSecret, ownerOf(account, page, 'app secret'));
     const others = (before?.sealedAppSecrets ?? []).filter(one => this.#appSecret(account, page, one) !== appSecret);
     await this.#rows.put({
@@ -55,7 +63,8 @@ export class Senders {
       page,
       ...(name !== undefined && { name }),
       ...(price !== undefined && { price }),
-      sealedToken: this.#secrets.seal(token, ownerOf(account, page, 'token')),
+      ...(token !== undefined && { sealedToken: this.#secrets.seal(token, ownerOf(account, page, 'token')) }),
+      isWatched,
       sealedAppSecrets: [sealed, ...others].slice(0, appSecretsMax),
       changedAt: Math.max(this.#now(), (before?.changedAt ?? 0) + 1),
     });
@@ -78,6 +87,7 @@ export class Senders {
 
   keys({ account, page, sealedToken, sealedAppSecrets }: SenderPage): PageKeys {
     const [newest] = sealedAppSecrets;
+    if (sealedToken === undefined) throw new SenderError(`the sender ${page} has no token: it is only watched`);
     if (newest === undefined) throw new SenderError(`the sender ${page} has no app secret: add it again`);
     return {
       token: this.#secrets.open(sealedToken, ownerOf(account, page, 'token')),

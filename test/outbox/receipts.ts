@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Outgoing } from '../../src/domain/outgoing.ts';
 import { limits } from '../../src/limits.ts';
 import type { Outbox, Receipt, Result } from '../../src/outbox/outbox.ts';
 import {
@@ -15,6 +16,12 @@ import {
   validityMs,
   want,
 } from './support.ts';
+
+/** A message as it may be sent, and as others send it. */
+function outgoing(messageId: string, destination: string): Outgoing {
+  const { lane, ...one } = message(messageId, { destination });
+  return one;
+}
 
 /** The contract of `Outbox`, for an engine: what is heard of messages. */
 export function receiptConformance(engine: string, make: () => Promise<OutboxPlace>): void {
@@ -153,6 +160,56 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
       const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
       expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
       expect(record(told.get('m2') ?? []).status).toBe('DELIVERED_TO_HANDSET');
+    });
+
+    it('echoes of what others sent, where the page is watched → messages, whatever was heard of them first, each once', async () => {
+      const outbox = await open();
+      const foreignEcho = (mid: string, psid: string, at: number): Receipt => ({
+        ...{ kind: 'echo', page, psid, mid, at },
+        foreign: {
+          account: 1,
+          message: { ...outgoing(mid, psid), dueAt: at, expiresAt: at + validityMs, isForeign: true },
+        },
+      });
+      await outbox.receive([{ kind: 'delivered', page, psid: 'p1', mids: ['f1'], at: start + 50 }], start + 50);
+      await outbox.receive([{ kind: 'read', page, psid: 'p1', watermark: start + 60, at: start + 70 }], start + 70);
+      const echoes = [foreignEcho('f1', 'p1', start + 10), foreignEcho('f2', 'p2', start + 20)];
+      await outbox.receive([...echoes, ...echoes], start + 80);
+      await outbox.receive(echoes, start + 90);
+      await outbox.receive([{ kind: 'echo', page, psid: 'p3', mid: 'unwatched', at: start }], start + 90);
+      await outbox.receive(
+        [{ kind: 'delivered', page, psid: 'p2', mids: [], watermark: start + 95, at: start + 96 }],
+        start + 96,
+      );
+      await outbox.lapse(start + 10 * validityMs);
+      const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
+      expect([...told.keys()].sort()).toEqual(['f1', 'f2']);
+      expect(told.get('f1')?.[0]).toMatchObject({ sender: page, destination: 'p1', sentAt: start + 10 });
+      expect(record(told.get('f1') ?? [])).toMatchObject({
+        status: 'DELIVERED_TO_HANDSET',
+        doneAt: start + 50,
+        seenAt: start + 70,
+      });
+      expect(record(told.get('f2') ?? [])).toMatchObject({ status: 'DELIVERED_TO_HANDSET', doneAt: start + 96 });
+      expect(await outbox.takeReports({ account: 1, limit: 10 })).toEqual([]);
+    });
+
+    it('an echo of our own over a page that is watched → ours, by its id or by what went along', async () => {
+      const outbox = await open();
+      await add(outbox, [message('m1'), message('m2', { destination: 'p2' })]);
+      const claimed = await outbox.claim([want], start);
+      const m2 = claimed.find(one => one.message.messageId === 'm2');
+      await outbox.settle([{ id: m2?.id ?? 0, kind: 'sent', mid: 'mid2' }], start);
+      const foreign = (mid: string, psid: string) => ({ account: 1, message: outgoing(mid, psid) });
+      await outbox.receive(
+        [
+          { kind: 'echo', page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start, foreign: foreign('mid1', 'p1') },
+          { kind: 'echo', page, psid: 'p2', mid: 'mid2', at: start, foreign: foreign('mid2', 'p2') },
+        ],
+        start,
+      );
+      const told = await tellAll(outbox);
+      expect([...new Set(told.map(one => one.messageId))].sort()).toEqual(['m1', 'm2']);
     });
   });
 }

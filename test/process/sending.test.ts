@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PostgresServer } from '../support/postgres-server.ts';
-import { otherPage, page, SendingSetup } from '../support/sending-setup.ts';
+import { otherPage, page, proofOf, SendingSetup } from '../support/sending-setup.ts';
 
 test('a token that is revoked midway → the page pauses, and goes on with another token', async () => {
   const setup = await SendingSetup.open({});
@@ -66,6 +66,31 @@ test('killed while sending, answers lost, receipts twice and late → nothing is
     expect(byId.get(id)?.status.name, id).toBe(truth === undefined ? 'PENDING_ACCEPTED' : 'DELIVERED_TO_HANDSET');
   }
   expect(accepted.length).toBeGreaterThan(400);
+});
+
+test('a page that others send over, watched → the log has what they sent, and what became of it', async () => {
+  const setup = await SendingSetup.open({});
+  const server = await setup.serve();
+  await setup.watch(otherPage);
+  const say = (text: string) =>
+    fetch(`${setup.graph.url}/v25.0/${otherPage}/messages?access_token=token-3&appsecret_proof=${proofOf('token-3')}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ recipient: { id: 'seen' }, messaging_type: 'RESPONSE', message: { text } }),
+    });
+  const answer = await say('Hello from the help desk');
+  expect(answer.status).toBe(200);
+  const { message_id: mid } = JSON.parse(await answer.text());
+  const [log] = await setup.logged(logs => logs.some(one => one.status.name === 'DELIVERED_TO_HANDSET'));
+  expect(log).toMatchObject({
+    messageId: mid,
+    sender: otherPage,
+    destination: 'seen',
+    content: { type: 'TEXT', text: 'Hello from the help desk' },
+  });
+  const sent = await setup.send(['m1'], () => 'seen', otherPage);
+  expect(JSON.parse(await sent.text()).messages[0].status.name).toBe('REJECTED_SOURCE');
+  expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
 });
 
 test('two servers over PostgreSQL, one killed → every accepted message is sent, none twice', async () => {

@@ -75,7 +75,7 @@ describe('sending', () => {
       [true, 'REJECTED_SOURCE'],
       [false, 'REJECTED_ROUTE_NOT_AVAILABLE'],
     ] as const) {
-      const pages = { page: async () => undefined, hasAny: async () => hasAny };
+      const pages = { page: async () => undefined, hasAny: async () => hasAny, watchers: async () => new Map() };
       const played = await Played.open({}, { pages });
       const [answer] = await played.send(text('seen', 'm1'));
       expect(answer?.status.name).toBe(name);

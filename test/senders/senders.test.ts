@@ -99,6 +99,25 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     expect(await senders.known()).toEqual([]);
   });
 
+  it('watched → without a token; one account’s alone; as a sender too, when it has one', async () => {
+    const { senders } = await open();
+    const { token, ...watched } = { ...request, isWatched: true };
+    await expect(senders.add({ ...watched, isWatched: false })).rejects.toThrow('give the token');
+    await senders.add(watched);
+    const [page] = await senders.list();
+    expect(page).toMatchObject({ page: '1234', isWatched: true });
+    expect(page).not.toHaveProperty('sealedToken');
+    expect(() => page && senders.keys(page)).toThrow('has no token');
+    expect(await senders.appSecrets()).toEqual([request.appSecret]);
+    await expect(senders.add({ ...request, account: 2 })).rejects.toThrow('another account');
+    await senders.add({ ...request, isWatched: true });
+    const [both] = await senders.list();
+    expect([both?.isWatched, both && senders.keys(both).token]).toEqual([true, token]);
+    await senders.add({ ...request, page: '5678' });
+    await expect(senders.add({ ...watched, page: '5678', account: 2 })).rejects.toThrow('another account');
+    await senders.add({ ...request, page: '5678', account: 2 });
+  });
+
   it('where reports go → kept for every process, its secret sealed; replaced, removed; nonsense refused in words', async () => {
     const { text, places } = await open();
     const [here, there] = [places(), places()];

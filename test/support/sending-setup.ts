@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -64,6 +65,20 @@ export class SendingSetup {
     return first ?? this.home.serve({ settings: this.settings });
   }
 
+  async watch(of: string): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), 'sentlog-keys-'));
+    try {
+      const secretFile = join(folder, 'secret');
+      writeFileSync(secretFile, appSecret);
+      const { code, stderr } = await this.home.command(
+        ...['senders', 'add', '--account', 'default', '--page', of, '--watch', '--app-secret-file', secretFile],
+      );
+      if (code !== 0) throw new Error(stderr);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
   async addSender(token: string, of = page): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'sentlog-keys-'));
     try {
@@ -118,6 +133,11 @@ export type Log = {
   readonly error: { readonly name: string };
   readonly price?: object;
 };
+
+/** What proves to Graph that whoever has a token knows the app's secret. */
+export function proofOf(token: string): string {
+  return createHmac('sha256', appSecret).update(token).digest('hex');
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -33,6 +33,12 @@ export class PageRows {
     await session.query(holdOfAccount, values);
   }
 
+  /** Makes the rows of pages that are not there. */
+  async ensure(session: Transaction, pages: readonly PageKey[]): Promise<void> {
+    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
+    await session.query(ensure, columns);
+  }
+
   /** Holds the rows of the pages of these messages. */
   async holdOf(session: Transaction, messages: readonly number[]): Promise<void> {
     await session.query(holdOfMessages, [bigints(messages)]);
@@ -96,6 +102,11 @@ const make = {
   name: 'outbox pages made',
   text: `INSERT INTO outbox_page (sender, account_id) SELECT s.sender, $1::bigint FROM unnest($2::text[]) s(sender)
     ORDER BY s.sender ON CONFLICT DO NOTHING`,
+};
+const ensure = {
+  name: 'outbox pages ensured',
+  text: `INSERT INTO outbox_page (account_id, sender) SELECT p.* FROM unnest($1::bigint[], $2::text[]) p(account_id, sender)
+    ORDER BY p.sender, p.account_id ON CONFLICT DO NOTHING`,
 };
 const holdOfAccount = {
   name: 'outbox pages of an account',

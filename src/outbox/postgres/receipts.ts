@@ -29,6 +29,12 @@ export class Receipts {
   }
 
   async receive(session: Transaction, receipts: readonly Receipt[], now: EpochMs): Promise<void> {
+    const foreign = receipts.flatMap(one => (one.kind === 'echo' && one.foreign !== undefined ? [one.foreign] : []));
+    if (foreign.length > 0)
+      await this.#pages.ensure(
+        session,
+        foreign.map(({ account, message: { sender } }) => ({ account, sender })),
+      );
     await this.#pages.holdSenders(session, [...new Set(receipts.map(one => one.page))]);
     const of = <K extends Receipt['kind']>(kind: K) => receipts.filter((one): one is Of<K> => one.kind === kind);
     await this.#echoes(session, of('echo'), now);
@@ -69,6 +75,12 @@ export class Receipts {
         texts(left.map(one => one.mid)),
         texts(left.map(one => one.metadata)),
       ]);
+      const known = new Set(rows.map(([index]) => integer(index)));
+      await this.#keepForeign(
+        session,
+        left.filter((_, index) => !known.has(index)),
+        now,
+      );
       const named = new Set<number>();
       const later: Of<'echo'>[] = [];
       const [proven, dated]: [Proof[], Proof[]] = [[], []];
@@ -92,6 +104,29 @@ export class Receipts {
       }
       left = later;
     }
+  }
+
+  /** Those that somebody else sent are followed from here on. */
+  async #keepForeign(session: Transaction, echoes: readonly Of<'echo'>[], now: EpochMs): Promise<void> {
+    const kept = echoes.flatMap(({ foreign, ...echo }) => (foreign === undefined ? [] : [{ ...echo, ...foreign }]));
+    if (kept.length === 0) return;
+    const rows = await session.query(keepForeign, [
+      now,
+      bigints(kept.map(one => one.account)),
+      texts(kept.map(one => one.message.messageId)),
+      texts(kept.map(one => one.message.sender)),
+      texts(kept.map(one => one.message.destination)),
+      bigints(kept.map(one => one.at)),
+      bigints(kept.map(one => one.message.expiresAt)),
+      texts(kept.map(one => one.mid)),
+      texts(kept.map(one => one.psid)),
+      texts(kept.map(one => JSON.stringify(one.message))),
+    ]);
+    if (rows.length > 0)
+      await this.#catchUp(
+        session,
+        rows.map(([id]) => integer(id)),
+      );
   }
 
   async #mids(session: Transaction, receipts: readonly Of<'delivered'>[], now: EpochMs): Promise<void> {
@@ -153,6 +188,19 @@ const sent = {
         deadline = m.expires_at
       FROM ${proof} WHERE m.id = p.id RETURNING m.id, m.meta_at)
     ${telling({ at: 'c.meta_at', codes: steps.sent, withPrice: true })}`,
+};
+const keepForeign = {
+  name: 'outbox messages of others',
+  text: `WITH c AS (
+      INSERT INTO outbox_message (account_id, place, accepted_at, sent_at, due_at, expires_at, deadline, lane, state,
+        is_head, is_echoed, message_id, sender, destination, mid, psid, meta_at, body)
+      SELECT f.account_id, 0, $1, f.sent_at, f.sent_at, f.expires_at, f.expires_at, 0, ${states.sent}, false, true,
+        f.message_id, f.sender, f.destination, f.mid, f.psid, f.sent_at, f.body
+      FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
+        $10::text[]) WITH ORDINALITY
+        f(account_id, message_id, sender, destination, sent_at, expires_at, mid, psid, body, nr)
+      ORDER BY f.nr ON CONFLICT DO NOTHING RETURNING id, meta_at)
+    ${telling({ at: 'c.meta_at', codes: steps.sent, isFirst: 'true' })}`,
 };
 const dateByEcho = {
   name: 'outbox messages dated',

@@ -14,6 +14,8 @@ type Proof = {
   readonly isEchoed: boolean;
 };
 
+type Foreign = NonNullable<Extract<Receipt, { kind: 'echo' }>['foreign']>;
+
 const columns = 'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, seen_at';
 
 /**
@@ -64,9 +66,12 @@ export class Receipts {
     this.#rows.run('DELETE FROM conversation WHERE changed_at < ?', now - limits.sendValidityMs - limits.parkedMs);
   }
 
-  #echo({ page, psid, mid, metadata, at }: Extract<Receipt, { kind: 'echo' }>, now: EpochMs): void {
+  #echo({ page, psid, mid, metadata, at, foreign }: Extract<Receipt, { kind: 'echo' }>, now: EpochMs): void {
     const row = this.#echoed(page, mid, metadata);
-    if (row === undefined) return;
+    if (row === undefined) {
+      if (foreign !== undefined) this.#keepForeign(foreign, { mid, psid, at, isEchoed: true }, now);
+      return;
+    }
     const id = integer(row, 'id');
     if (integer(row, 'state') !== states.sent) {
       this.sent(row, { mid, psid, at, isEchoed: true });
@@ -74,6 +79,31 @@ export class Receipts {
     }
     if (integer(row, 'is_echoed') === 1) return;
     this.#rows.run('UPDATE message SET mid = ?, psid = ?, meta_at = ?, is_echoed = 1 WHERE id = ?', mid, psid, at, id);
+    this.#catchUp(id);
+  }
+
+  /** One that somebody else sent is followed from here on. */
+  #keepForeign({ account, message }: Foreign, { mid, psid, at }: Proof, now: EpochMs): void {
+    const { messageId, sender, destination, expiresAt } = message;
+    const added = this.#rows.get(
+      `INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, place, state, is_head, accepted_at,
+         sent_at, due_at, expires_at, deadline, tries, is_echoed, mid, psid, meta_at, body)
+       VALUES (?1, ?2, ?3, ?4, 0, 0, ${states.sent}, 0, ?5, ?6, ?6, ?7, ?7, 0, 1, ?8, ?9, ?6, ?10) RETURNING id`,
+      account,
+      messageId,
+      sender,
+      destination,
+      now,
+      at,
+      expiresAt,
+      mid,
+      psid,
+      JSON.stringify(message),
+    );
+    if (added === undefined) return;
+    const id = integer(added, 'id');
+    const { status, error } = steps.sent;
+    this.#rows.step(id, { at, isFirst: true, statusKey: status.key, errorKey: error.key });
     this.#catchUp(id);
   }
 

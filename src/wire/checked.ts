@@ -40,8 +40,8 @@ function checkedFields(
   };
   const sound: [string, unknown][] = [];
   for (const [name, inner] of Object.entries(value)) {
-    if (inner === null || inner === undefined) continue;
     const field = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
+    if (field !== undefined && (inner === null || inner === undefined)) continue;
     if (field !== undefined) sound.push([name, checked(field, inner, at(name), violations)]);
     else refuse(shownName(name), unknownName(name, Object.keys(schema.properties), 'field'));
   }

@@ -50,7 +50,7 @@ export function readError(given: GivenCode, violations: Violation[]): DeliveryEr
 type Code = { readonly groupId: number; readonly groupName: string; readonly id?: number; readonly name?: string };
 type Named = Required<Code>;
 
-const nameRule = new RegExp(plainText);
+const nameRule = new RegExp(plainText, 'u');
 const spaces = /[\s-]+/g;
 
 class CodeIndex<T extends Code> {

@@ -57,15 +57,16 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
   }
 }
 
-/** A whole body of at most `bytesMax`; an `ApiError` 413 beyond. `hold` hears of what will be kept. */
+/** A whole body of at most `bytesMax`; an `ApiError` 413 beyond, with what to do `instead`. `hold` hears of what will be kept. */
 export async function readBody(
   request: IncomingMessage,
   bytesMax: number,
   times: BodyTimes,
   hold: (bytes: number) => void = () => {},
+  instead = '',
 ): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > bytesMax) throw tooLarge(bytesMax);
+  if (announced > bytesMax) throw tooLarge(bytesMax, instead);
   // Before anything is read: of bodies that come together, those that there is room for are not refused half-way.
   hold(announced);
   const pieces: Buffer[] = [];
@@ -73,7 +74,7 @@ export async function readBody(
   for await (const piece of bodyPieces(request, times)) {
     if (piece === undefined) continue;
     bytes += piece.length;
-    if (bytes > bytesMax) throw tooLarge(bytesMax);
+    if (bytes > bytesMax) throw tooLarge(bytesMax, instead);
     hold(Math.max(0, Math.min(piece.length, bytes - announced)));
     pieces.push(piece);
   }
@@ -141,8 +142,9 @@ function tooSlow(abandoned: Promise<unknown>): ApiError {
   return new ApiError('E408', { headers: { connection: 'close' } });
 }
 
-function tooLarge(bytesMax: number): ApiError {
-  return new ApiError('E413', { violations: [{ property: 'body', violation: `must be at most ${bytesMax} bytes` }] });
+function tooLarge(bytesMax: number, instead: string): ApiError {
+  const violation = `must be at most ${bytesMax} bytes${instead}`;
+  return new ApiError('E413', { violations: [{ property: 'body', violation }] });
 }
 
 function bodyError(error: unknown, request: IncomingMessage): unknown {

@@ -36,7 +36,7 @@ export const errorTable = {
   E413: {
     status: 413,
     description: 'The request body is too large.',
-    action: 'Send less at once, or send application/x-ndjson, which has no bound.',
+    action: 'Send less at once.',
   },
   E414: { status: 414, description: 'The request line is too long.', action: 'Ask for fewer values at once.' },
   E415: {

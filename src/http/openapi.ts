@@ -1,13 +1,6 @@
-import { IsArray, type TSchema } from 'typebox';
-import {
-  errorBodySchema,
-  historySchema,
-  logSchema,
-  outcomeSchema,
-  pageSchema,
-  recordSchema,
-  summarySchema,
-} from '../wire/log-schemas.ts';
+import Type, { IsSchema, type TSchema } from 'typebox';
+import { limits } from '../limits.ts';
+import { historySchema, logSchema, outcomeSchema, pageSchema, summarySchema } from '../wire/log-schemas.ts';
 import {
   exportParameters,
   filterParameters,
@@ -16,17 +9,27 @@ import {
   streamParameters,
   summaryParameters,
 } from '../wire/query-schemas.ts';
+import { submissionSchema, submissionsSchema } from '../wire/record-schemas.ts';
 import { deliveryReportsSchema, sendAnswerSchema, sendRequestSchema } from '../wire/send-schemas.ts';
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
-import { type ErrorCode, errorTable } from './errors.ts';
+import type { ErrorCode } from './errors.ts';
 import { managementPaths } from './management/openapi.ts';
-
-const json = 'application/json';
-const schemaRef = (name: string) => ({ $ref: `#/components/schemas/${name}` });
-const jsonContent = (schema: object) => ({ [json]: { schema } });
-const readScopes = ['messenger:logs:read', 'messenger:manage'];
-const writeScopes = ['messenger:logs:write', 'messenger:manage'];
-const sendScopes = ['message:send', 'messenger:message:send', 'messenger:manage'];
+import {
+  answer,
+  errorResponses,
+  errors,
+  headers,
+  jsonContent,
+  mayRead,
+  maySend,
+  mayWrite,
+  queryParameters,
+  security,
+  securitySchemes,
+  whereProven,
+  withBody,
+} from './openapi-parts.ts';
+import { SchemaWriter, type Use } from './openapi-schema.ts';
 
 /** Where each path of the API is described, by the path as routes write it. */
 export function describedPaths(): ReadonlyMap<string, string> {
@@ -40,26 +43,53 @@ export function describedPaths(): ReadonlyMap<string, string> {
 
 /** The OpenAPI 3.1 document, made from the schemas that also check what comes in. */
 export function openApiDocument(version: string): object {
+  const writer = new SchemaWriter();
   return {
     openapi: '3.1.0',
-    info: { title: 'sentlog', version, description: 'The outbound Messenger message log, behind the API of Infobip.' },
-    paths: paths(),
+    info: {
+      title: 'sentlog',
+      version,
+      description: 'The outbound Messenger message log, behind the API of Infobip.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'This server.' }],
+    tags,
+    paths: written(paths(), writer, 'answered'),
     components: {
-      schemas: {
-        Log: logSchema,
-        Page: pageSchema,
-        Message: historySchema,
-        Summary: summarySchema,
-        Record: recordSchema,
-        Outcome: outcomeSchema,
-        Send: sendRequestSchema,
-        Sent: sendAnswerSchema,
-        DeliveryReports: deliveryReportsSchema,
-        Error: errorBodySchema,
-      },
+      responses: written(errorResponses(), writer, 'answered'),
+      headers,
       securitySchemes: securitySchemes(),
+      // Last: what refers to them has named them by now.
+      schemas: Object.fromEntries(writer.components),
     },
   };
+}
+
+/** Without the name that may not stand beside another: what is described may be said together. */
+const { sentBefore: _, ...filters } = filterParameters;
+
+const tags = [
+  { name: 'logs', description: 'Recording and reading.' },
+  { name: 'messages', description: 'Sending.' },
+  { name: 'auth', description: 'Sessions and tokens.' },
+  { name: 'management', description: "An account's mirrors and senders." },
+  { name: 'operation', description: 'For whoever runs the server.' },
+];
+
+/** Everything as it stands, but its schemas as the writer writes them. */
+function written(part: unknown, writer: SchemaWriter, use: Use): unknown {
+  if (Array.isArray(part)) return part.map(one => written(one, writer, 'in' in Object(one) ? 'parameter' : use));
+  if (typeof part !== 'object' || part === null) return part;
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]: [string, unknown]) => {
+      if (name === 'schema' && isSchema(value)) return [name, writer.write(value, use)];
+      return [name, written(value, writer, name === 'requestBody' ? 'sent' : use)];
+    }),
+  );
+}
+
+function isSchema(value: unknown): value is TSchema {
+  return IsSchema(value) && !('$ref' in value);
 }
 
 function paths(): Readonly<Record<string, object>> {
@@ -81,103 +111,83 @@ function paths(): Readonly<Record<string, object>> {
 function readLogs(): object {
   return {
     operationId: 'getLogs',
+    tags: ['logs'],
     summary: 'The newest messages that match',
-    security: security(readScopes),
-    parameters: [...queryParameters(filterParameters), ...queryParameters(pageParameters)],
-    responses: {
-      200: answer('A page of logs.', jsonContent(schemaRef('Page'))),
-      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
-    },
-  };
-}
-
-function fetchReports(): object {
-  return {
-    operationId: 'getReports',
-    summary: 'Final delivery reports of sent messages, each given once',
-    security: security(sendScopes),
-    parameters: queryParameters(reportsParameters),
-    responses: {
-      200: answer('The oldest that match and nobody was given.', jsonContent(schemaRef('DeliveryReports'))),
-      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
-    },
+    description: 'Newest `sentAt` first, a page at a time; all given filters must hold.',
+    security: mayRead,
+    parameters: [...queryParameters(filters), ...queryParameters(pageParameters)],
+    responses: { 200: answer('A page of logs.', jsonContent(pageSchema)), ...errors(...whereProven) },
   };
 }
 
 function recordLogs(): object {
   return {
     operationId: 'recordLogs',
-    summary: 'Records messages, and reports on them, which may come before; answered 200, they are durable',
-    security: security(writeScopes),
+    tags: ['logs'],
+    summary: 'Records messages, and reports on them',
+    description:
+      'What is answered with 200 is durable. A report may come before its message and waits for it. A bad record takes no other down. ' +
+      `In JSON at most ${limits.jsonBodyBytesMax} bytes; NDJSON, a record a line, has no bound.`,
+    security: mayWrite,
     requestBody: {
       required: true,
-      content: {
-        [json]: {
-          schema: {
-            type: 'object',
-            required: ['results'],
-            properties: { results: { type: 'array', minItems: 1, items: schemaRef('Record') } },
-          },
-        },
-        'application/x-ndjson': { schema: schemaRef('Record') },
-      },
+      content: { ...jsonContent(submissionsSchema), 'application/x-ndjson': { schema: submissionSchema } },
     },
     responses: {
-      200: answer('What came of each record.', jsonContent(schemaRef('Outcome'))),
-      ...errors('E400', 'E401', 'E403', 'E408', 'E413', 'E415', 'E429', 'E500', 'E503'),
+      200: answer('What came of each record.', jsonContent(outcomeSchema)),
+      ...errors(...whereProven, ...withBody),
     },
   };
 }
 
 function exportLogs(): object {
-  const content = { 'application/x-ndjson': { schema: schemaRef('Log') }, 'text/csv': { schema: { type: 'string' } } };
+  const content = { 'application/x-ndjson': { schema: logSchema }, 'text/csv': { schema: { type: 'string' } } };
   return {
     operationId: 'exportLogs',
+    tags: ['logs'],
     summary: 'All messages that match, streamed',
-    security: security(readScopes),
-    parameters: [...queryParameters(filterParameters), ...queryParameters(exportParameters)],
-    responses: {
-      200: answer(
-        'One log a line. In CSV, what a spreadsheet would run, in a cell or behind `;`, a tab or a line end in it, has an apostrophe before it.',
-        content,
-      ),
-      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
-    },
+    description:
+      'One log a line. In CSV, what a spreadsheet would run, in a cell or behind `;`, a tab or a line end in it, has an apostrophe before it.',
+    security: mayRead,
+    parameters: [...queryParameters(filters), ...queryParameters(exportParameters)],
+    responses: { 200: answer('The logs.', content), ...errors(...whereProven) },
   };
 }
 
 function summarizeLogs(): object {
   return {
     operationId: 'getSummary',
-    summary: 'Figures of all messages that match, by their present state',
-    security: security(readScopes),
-    parameters: [...queryParameters(filterParameters), ...queryParameters(summaryParameters)],
-    responses: {
-      200: answer(
-        'The figures; those that could not be finished in time are absent.',
-        jsonContent(schemaRef('Summary')),
-      ),
-      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
-    },
+    tags: ['logs'],
+    summary: 'Figures of all messages that match',
+    description: 'By their present state. Figures that could not be finished in time are absent.',
+    security: mayRead,
+    parameters: [...queryParameters(filters), ...queryParameters(summaryParameters)],
+    responses: { 200: answer('The figures.', jsonContent(summarySchema)), ...errors(...whereProven) },
   };
 }
 
 function followLogs(): object {
-  const events =
-    'Server-sent events: `log` with a new or changed log that matches, `reset` when what came meanwhile cannot be told. ' +
-    'Ids without data only move the place to go on from.';
   return {
     operationId: 'followLogs',
-    summary: 'Each log that matches when it is recorded, and again when a report changes it',
-    security: security(readScopes),
+    tags: ['logs'],
+    summary: 'Each log that matches, as it comes and changes',
+    description:
+      'When it is recorded, and again when a report changes it. Server-sent events: `log` with a new or changed log, `reset` when what ' +
+      'came meanwhile cannot be told. Ids without data only move the place to go on from.',
+    security: mayRead,
     parameters: [
-      ...queryParameters(filterParameters),
+      ...queryParameters(filters),
       ...queryParameters(streamParameters),
-      { name: 'Last-Event-ID', in: 'header', schema: { type: 'string' } },
+      {
+        name: 'Last-Event-ID',
+        in: 'header',
+        description: 'Goes on after this event.',
+        schema: { type: 'string' },
+      },
     ],
     responses: {
-      200: answer(events, { 'text/event-stream': { schema: { type: 'string' } } }),
-      ...errors('E400', 'E401', 'E403', 'E429', 'E500', 'E503'),
+      200: answer('The events.', { 'text/event-stream': { schema: { type: 'string' } } }),
+      ...errors(...whereProven),
     },
   };
 }
@@ -185,25 +195,49 @@ function followLogs(): object {
 function readMessage(): object {
   return {
     operationId: 'getMessage',
+    tags: ['logs'],
     summary: 'One message with all that was reported of it',
-    security: security(readScopes),
-    parameters: [{ name: 'messageId', in: 'path', required: true, schema: { type: 'string' } }],
-    responses: {
-      200: answer('The message.', jsonContent(schemaRef('Message'))),
-      ...errors('E401', 'E403', 'E404', 'E429', 'E500', 'E503'),
-    },
+    description: 'Its log, and its timeline, oldest first.',
+    security: mayRead,
+    parameters: [
+      {
+        name: 'messageId',
+        in: 'path',
+        required: true,
+        description: 'The id it was recorded with.',
+        schema: Type.String({ minLength: 1 }),
+      },
+    ],
+    responses: { 200: answer('The message.', jsonContent(historySchema)), ...errors(...whereProven, 'E404') },
   };
 }
 
 function sendMessages(): object {
   return {
     operationId: 'sendMessages',
-    summary: 'Sends messages, where the server has a carrier; answered 200, they are accepted durably',
-    security: security(sendScopes),
-    requestBody: { required: true, content: jsonContent(schemaRef('Send')) },
+    tags: ['messages'],
+    summary: 'Sends messages, where the server has a carrier',
+    description: 'What is answered with 200 is accepted durably; the rest is in the log of each message.',
+    security: maySend,
+    requestBody: { required: true, content: jsonContent(sendRequestSchema) },
     responses: {
-      200: answer('What became of each message at once; the rest is in its log.', jsonContent(schemaRef('Sent'))),
-      ...errors('E400', 'E401', 'E403', 'E404', 'E408', 'E413', 'E415', 'E429', 'E500', 'E503'),
+      200: answer('What became of each message at once.', jsonContent(sendAnswerSchema)),
+      ...errors(...whereProven, ...withBody, 'E404'),
+    },
+  };
+}
+
+function fetchReports(): object {
+  return {
+    operationId: 'getReports',
+    tags: ['messages'],
+    summary: 'Final delivery reports of sent messages, each given once',
+    description: 'The oldest first; what was given is not given again.',
+    security: maySend,
+    parameters: queryParameters(reportsParameters),
+    responses: {
+      200: answer('The oldest that match and nobody was given.', jsonContent(deliveryReportsSchema)),
+      ...errors(...whereProven),
     },
   };
 }
@@ -211,11 +245,15 @@ function sendMessages(): object {
 function issueToken(): object {
   return {
     operationId: 'issueToken',
+    tags: ['auth'],
     summary: 'An OAuth 2 access token for client credentials',
+    description:
+      'A key and its secret, or a user name and password; as fields of the form, of the query, or by HTTP Basic.',
+    security: [],
     requestBody: { required: true, content: { 'application/x-www-form-urlencoded': { schema: tokenRequestSchema } } },
     responses: {
-      200: answer('The token.', jsonContent(tokenSchema)),
-      ...errors('E400', 'E401', 'E415', 'E429', 'E503'),
+      200: answer('The token.', jsonContent(tokenSchema), false),
+      ...errors('E401', 'E429', ...withBody),
     },
   };
 }
@@ -223,11 +261,14 @@ function issueToken(): object {
 function logIn(): object {
   return {
     operationId: 'createSession',
+    tags: ['auth'],
     summary: 'A session token for a user name and password',
+    description: 'To be used as `Authorization: IBSSO <token>`.',
+    security: [],
     requestBody: { required: true, content: jsonContent(loginSchema) },
     responses: {
-      200: answer('The session.', jsonContent(sessionSchema)),
-      ...errors('E400', 'E401', 'E415', 'E429', 'E503'),
+      200: answer('The session.', jsonContent(sessionSchema), false),
+      ...errors('E401', 'E429', ...withBody),
     },
   };
 }
@@ -235,63 +276,37 @@ function logIn(): object {
 function logOut(): object {
   return {
     operationId: 'endSession',
+    tags: ['auth'],
     summary: 'Ends the session of the token that the request carries',
+    description: 'The token is refused from then on.',
     security: [{ ibsso: [] }],
-    responses: { 200: { description: 'Ended.' }, ...errors('E401', 'E429', 'E503') },
+    responses: { 200: answer('Ended.', undefined, false), ...errors('E401', 'E429') },
   };
 }
+
+const anyObject = { type: 'object', additionalProperties: true };
 
 function operationPaths(): Readonly<Record<string, object>> {
-  const text = (summary: string, type: string, ...codes: ErrorCode[]) => ({
-    get: { summary, responses: { 200: answer(summary, { [type]: { schema: {} } }), ...errors(...codes) } },
+  const open = (operationId: string, summary: string, description: string, content: object, ...codes: ErrorCode[]) => ({
+    get: {
+      operationId,
+      tags: ['operation'],
+      summary,
+      description,
+      security: [],
+      responses: { 200: answer(summary, content, false), ...errors(...codes) },
+    },
   });
+  const figures = { 'text/plain': { schema: { type: 'string' } } };
   return {
-    '/health/live': text('The process answers', json),
-    '/health/ready': text('The log can be read and recorded to', json, 'E503'),
-    '/metrics': text('Figures for Prometheus', 'text/plain'),
-    '/openapi.json': text('This document', json),
-  };
-}
-
-function queryParameters(parameters: Readonly<Record<string, TSchema>>): object[] {
-  return Object.entries(parameters).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    schema,
-    ...(IsArray(schema) && { style: 'form', explode: true }),
-  }));
-}
-
-function answer(description: string, content: object): object {
-  return { description, content };
-}
-
-function errors(...codes: ErrorCode[]): object {
-  const answers = codes.map(code => {
-    const { status, description } = errorTable[code];
-    return [status, answer(description, jsonContent(schemaRef('Error')))] as const;
-  });
-  return Object.fromEntries(answers);
-}
-
-/** Any one of the four kinds of credentials will do. */
-function security(scopes: readonly string[]): object[] {
-  return [{ app: [] }, { basic: [] }, { bearer: scopes }, { ibsso: [] }];
-}
-
-function securitySchemes(): object {
-  const scopes = {
-    'messenger:logs:read': 'Reads logs.',
-    'messenger:logs:write': 'Records messages and reports.',
-    'messenger:message:send': 'Sends messages.',
-    'message:send': 'Sends messages, by any channel.',
-    'messenger:manage': 'All of these.',
-  };
-  const header = (description: string) => ({ type: 'apiKey', in: 'header', name: 'Authorization', description });
-  return {
-    app: header('`App <API key>`'),
-    basic: { type: 'http', scheme: 'basic' },
-    bearer: { type: 'oauth2', flows: { clientCredentials: { tokenUrl: '/auth/1/oauth2/token', scopes } } },
-    ibsso: header('`IBSSO <session token>`'),
+    '/health/live': open('getLiveness', 'The process answers', 'For a supervisor.', jsonContent(anyObject)),
+    '/health/ready': open(
+      'getReadiness',
+      'The log can be read and recorded to',
+      'With what is damaged; 503 while nothing can be recorded.',
+      jsonContent(anyObject),
+    ),
+    '/metrics': open('getMetrics', 'Figures for Prometheus', 'With a token, where one is set.', figures, 'E401'),
+    '/openapi.json': open('getDescription', 'This document', 'Of this version.', jsonContent(anyObject)),
   };
 }

@@ -7,6 +7,15 @@ export const latestMs: EpochMs = 253_402_300_799_999;
 /** What `parseDateTime` takes, to be read after "must be". */
 export const dateTimeRule = 'a date-time with an offset, such as 2023-02-01T23:15:03.379+0000';
 
+const days =
+  '(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))' +
+  '|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)';
+const times = '(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\\.[0-9]{0,9})?)?';
+const offsets = '(?:[Zz]|[-+ ](?:0[0-9]|1[0-8])(?::?[0-5][0-9])?)';
+
+/** The same as a pattern, but for the first and the last day of all that can be written. */
+export const dateTimePattern = `^${days}[Tt]${times}${offsets}$`;
+
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
 const monthDays: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];

@@ -23,7 +23,7 @@ export const contentTypes: readonly string[] = [
 export const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
 
 // Each description says what the value must be: it is read in the OpenAPI document, and in a violation after "must be".
-const text = (charsMax: number) =>
+export const text = (charsMax: number) =>
   Type.String({
     minLength: 1,
     maxLength: charsMax,
@@ -31,16 +31,16 @@ const text = (charsMax: number) =>
     description: `a text of 1 to ${charsMax} characters without control characters`,
   });
 
-const id = text(limits.idCharsMax);
-const wording = text(limits.descriptionCharsMax);
+export const id = text(limits.idCharsMax);
+export const wording = text(limits.descriptionCharsMax);
 const name = Type.String({ description: 'a text' });
-const number = Type.Integer({
+export const number = Type.Integer({
   minimum: Number.MIN_SAFE_INTEGER,
   maximum: Number.MAX_SAFE_INTEGER,
   description: 'a whole number',
 });
-const flag = Type.Boolean({ description: 'true or false' });
-const dateTime = Type.String({ description: dateTimeRule, examples: ['2023-02-01T23:15:03.379+0000'] });
+export const flag = Type.Boolean({ description: 'true or false' });
+export const dateTime = Type.String({ description: dateTimeRule, examples: ['2023-02-01T23:15:03.379+0000'] });
 
 const codeFields = { groupId: number, groupName: name, id: number, name, description: wording };
 const statusFields = { ...codeFields, action: wording };
@@ -56,7 +56,7 @@ const errorInput = Type.Union([Type.Partial(Type.Object(errorFields)), number, n
 });
 
 const currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'three capital letters' });
-const priceInput = Type.Object(
+export const priceInput = Type.Object(
   {
     pricePerMessage: Type.Number({
       minimum: 0,
@@ -68,27 +68,31 @@ const priceInput = Type.Object(
   { description: 'an object with pricePerMessage and currency' },
 );
 /** Version 0.1.0 recorded greater prices, too. */
-const priceSchema = Type.Object({ pricePerMessage: Type.Number({ minimum: 0 }), currency });
+const priceSchema = Type.Object({ pricePerMessage: Type.Number({ minimum: 0 }), currency }, { title: 'Price' });
 
 const platformSchema = Type.Partial(Type.Object({ entityId: id, applicationId: id }), {
   description: 'an object with entityId, applicationId or both',
 });
 
 /** A type that the vendor adds is kept like any other. */
-const contentSchema = Type.Object(
+export const contentSchema = Type.Object(
   { type: text(limits.idCharsMax) },
-  { description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON` },
+  {
+    additionalProperties: true,
+    description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON`,
+  },
 );
 
 const keptContent = Type.Object(
   { type: Type.String() },
   {
+    title: 'Content',
     description:
       'To the byte as it was recorded, spaces, digits and equal keys too. Where a log is one line (NDJSON, events), a blank stands for each line break in it.',
   },
 );
 
-const messageCount = Type.Integer({
+export const messageCount = Type.Integer({
   minimum: 1,
   maximum: limits.messageCountMax,
   description: `a whole number from 1 to ${limits.messageCountMax}`,
@@ -128,18 +132,15 @@ const readCode = {
   name: Type.Optional(name),
   description: Type.Optional(wording),
 };
-export const statusSchema = Type.Object({
-  groupId: number,
-  groupName: Type.Enum([...statusGroupNames]),
-  ...readCode,
-  action: Type.Optional(wording),
-});
-export const errorSchema = Type.Object({
-  groupId: number,
-  groupName: Type.Enum([...errorGroupNames]),
-  ...readCode,
-  permanent: Type.Optional(flag),
-});
+export const statusSchema = Type.Object(
+  { groupId: number, groupName: Type.Enum([...statusGroupNames]), ...readCode, action: Type.Optional(wording) },
+  { title: 'Status' },
+);
+export const errorSchema = Type.Object(
+  { groupId: number, groupName: Type.Enum([...errorGroupNames]), ...readCode, permanent: Type.Optional(flag) },
+  { title: 'DeliveryError' },
+);
+const readPlatform = Type.Partial(Type.Object({ entityId: id, applicationId: id }), { title: 'Platform' });
 
 const logFields = {
   sender: id,
@@ -152,68 +153,95 @@ const logFields = {
   price: Type.Optional(priceSchema),
   status: statusSchema,
   error: errorSchema,
-  platform: Type.Optional(platformSchema),
+  platform: Type.Optional(readPlatform),
   content: keptContent,
   campaignReferenceId: Type.Optional(id),
 } satisfies Record<string, TSchema>;
 
 /** One log as it is read. */
-export const logSchema = Type.Object(logFields);
+export const logSchema = Type.Object(logFields, { title: 'Log' });
 
-export const pageSchema = Type.Object({
-  results: Type.Array(logSchema),
-  cursor: Type.Optional(
-    Type.Object({
-      limit: Type.Integer(),
-      nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
-    }),
-  ),
-});
+export const pageSchema = Type.Object(
+  {
+    results: Type.Array(logSchema),
+    cursor: Type.Optional(
+      Type.Object(
+        {
+          limit: Type.Integer({ minimum: 1, maximum: limits.pageLogsMax }),
+          nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+        },
+        { title: 'Cursor' },
+      ),
+    ),
+  },
+  { title: 'Page' },
+);
 
 /** One message with what was reported of it, oldest first. */
-export const historySchema = Type.Object({
-  ...logFields,
-  seenAt: Type.Optional(dateTime),
-  timeline: Type.Array(Type.Object({ at: dateTime, status: statusSchema, error: errorSchema, receivedAt: dateTime })),
-  omitted: Type.Optional(
-    Type.Integer({
-      description: `How many reports the timeline leaves out, between its first ${limits.timelineFirstMax} reports and its newest ${limits.timelineNewestMax}; absent when it has all.`,
-    }),
-  ),
-});
+export const historySchema = Type.Object(
+  {
+    ...logFields,
+    seenAt: Type.Optional(dateTime),
+    timeline: Type.Array(
+      Type.Object(
+        { at: dateTime, status: statusSchema, error: errorSchema, receivedAt: dateTime },
+        { title: 'TimelineEntry' },
+      ),
+    ),
+    omitted: Type.Optional(
+      Type.Integer({
+        description: `How many reports the timeline leaves out, between its first ${limits.timelineFirstMax} reports and its newest ${limits.timelineNewestMax}; absent when it has all.`,
+      }),
+    ),
+  },
+  { title: 'Message' },
+);
 
-export const violationSchema = Type.Object({ property: Type.String(), violation: Type.String() });
+export const violationSchema = Type.Object(
+  { property: Type.String(), violation: Type.String() },
+  { title: 'Violation' },
+);
 
-export const errorBodySchema = Type.Object({
-  errorCode: Type.String({ pattern: '^E[0-9]{3}$' }),
-  description: Type.String(),
-  action: Type.String(),
-  violations: Type.Array(violationSchema),
-  resources: Type.Array(Type.Object({ name: Type.String(), url: Type.String() })),
-});
+export const errorBodySchema = Type.Object(
+  {
+    errorCode: Type.String({ pattern: '^E[0-9]{3}$' }),
+    description: Type.String(),
+    action: Type.String(),
+    violations: Type.Array(violationSchema),
+    resources: Type.Array(Type.Object({ name: Type.String(), url: Type.String() }, { title: 'Resource' })),
+  },
+  { title: 'ApiError' },
+);
 
 const count = Type.Integer({ minimum: 0 });
 
-export const outcomeSchema = Type.Object({
-  recorded: count,
-  updated: count,
-  unchanged: count,
-  waiting: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      description:
-        'Reports whose message was not there when they were taken; they are applied when it is recorded. Absent when there are none.',
-    }),
-  ),
-  rejected: Type.Array(
-    Type.Object({ index: count, messageId: Type.Optional(Type.String()), violations: Type.Array(violationSchema) }),
-  ),
-  rejectedCount: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'All rejected records, where there are more than `rejected` lists.' }),
-  ),
-});
+export const outcomeSchema = Type.Object(
+  {
+    recorded: count,
+    updated: count,
+    unchanged: count,
+    waiting: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Reports whose message was not there when they were taken; they are applied when it is recorded. Absent when there are none.',
+      }),
+    ),
+    rejected: Type.Array(
+      Type.Object(
+        { index: count, messageId: Type.Optional(Type.String()), violations: Type.Array(violationSchema) },
+        { title: 'Rejection' },
+      ),
+    ),
+    rejectedCount: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'All rejected records, where there are more than `rejected` lists.' }),
+    ),
+  },
+  { title: 'Outcome' },
+);
 
 const groupsSchema = Type.Object(Object.fromEntries(statusGroupNames.map(groupName => [groupName, count])), {
+  title: 'GroupCounts',
   description: 'Messages by the group of their present status.',
 });
 const milliseconds = Type.Integer({ minimum: 0, description: 'Milliseconds.' });
@@ -221,41 +249,44 @@ const failureCounts = (key: string) =>
   Type.Optional(Type.Array(Type.Object({ [key]: Type.String(), count }), { description: 'The most frequent first.' }));
 
 /** Figures of all that matches; what is absent could not be finished in time. */
-export const summarySchema = Type.Object({
-  from: dateTime,
-  to: dateTime,
-  bucketMs: milliseconds,
-  complete: Type.Boolean({
-    description:
-      'False when time ran out, and what is absent then is unknown, and not 0; when there are `gaps`; and when the log lost some of the range to damage, which is then in no figure.',
-  }),
-  gaps: Type.Optional(
-    Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {
-      description: 'Ranges of time that a mirror could not read; what was sent then may be missing in every figure.',
+export const summarySchema = Type.Object(
+  {
+    from: dateTime,
+    to: dateTime,
+    bucketMs: milliseconds,
+    complete: Type.Boolean({
+      description:
+        'False when time ran out, and what is absent then is unknown, and not 0; when there are `gaps`; and when the log lost some of the range to damage, which is then in no figure.',
     }),
-  ),
-  total: Type.Optional(count),
-  groups: Type.Optional(groupsSchema),
-  buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
-  deliveryMs: Type.Optional(
-    Type.Object(
-      { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
-      { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
+    gaps: Type.Optional(
+      Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {
+        description: 'Ranges of time that a mirror could not read; what was sent then may be missing in every figure.',
+      }),
     ),
-  ),
-  prices: Type.Optional(
-    Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
-      description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
-    }),
-  ),
-  failures: Type.Optional(
-    Type.Object(
-      {
-        errors: failureCounts('name'),
-        senders: failureCounts('sender'),
-        campaigns: failureCounts('campaignReferenceId'),
-      },
-      { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
+    total: Type.Optional(count),
+    groups: Type.Optional(groupsSchema),
+    buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
+    deliveryMs: Type.Optional(
+      Type.Object(
+        { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
+        { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
+      ),
     ),
-  ),
-});
+    prices: Type.Optional(
+      Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
+        description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
+      }),
+    ),
+    failures: Type.Optional(
+      Type.Object(
+        {
+          errors: failureCounts('name'),
+          senders: failureCounts('sender'),
+          campaigns: failureCounts('campaignReferenceId'),
+        },
+        { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
+      ),
+    ),
+  },
+  { title: 'Summary' },
+);

@@ -2,10 +2,18 @@ import Type, { type TSchema } from 'typebox';
 import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
+import { dateTimePattern } from './date-time.ts';
 
-const text = (description: string) => Type.String({ minLength: 1, description });
+const controls = '\\x00-\\x1f\\x7f-\\x9f';
+
+/** Without control characters. */
+const text = (description: string) => Type.String({ minLength: 1, pattern: `^[^${controls}]+$`, description });
 const dateTime = (description: string) =>
-  Type.String({ description, examples: ['2020-02-22T17:42:05.390+01:00', '2020-02-22T16:42:05.390Z'] });
+  Type.String({
+    pattern: dateTimePattern,
+    description,
+    examples: ['2020-02-22T17:42:05.390+01:00', '2020-02-22T16:42:05.390Z'],
+  });
 
 const listForms =
   'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count.';
@@ -15,7 +23,7 @@ export const filterParameters: { readonly [name: string]: TSchema } = {
   ...Object.fromEntries(filterFields.map(field => [field.name, parameterOf(field)])),
   ...Object.fromEntries(filterFields.map(field => [excluded(field.name), exclusionOf(field)])),
   sentSince: dateTime('Sent at this moment or later.'),
-  sentUntil: dateTime('Sent before this moment.'),
+  sentUntil: dateTime('Sent before this moment. Alone, `sentBefore` is another name of it.'),
   sentBefore: dateTime('Another name of `sentUntil`; not beside it.'),
 };
 
@@ -40,7 +48,9 @@ function exclusionOf(field: FilterField): TSchema {
 /** One value of a list. */
 function oneOf({ kind }: FilterField): TSchema {
   if (kind === 'group') return Type.Enum([...statusGroupNames]);
-  return kind === 'code' ? Type.Integer() : Type.String({ minLength: 1 });
+  if (kind === 'code') return Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+  // Something beside blanks and commas, which alone are no value.
+  return Type.String({ minLength: 1, pattern: `^[ ,]*[^ ,${controls}][^${controls}]*$` });
 }
 
 /** The parameters of a call that gives pages. */

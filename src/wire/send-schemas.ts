@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
-import { dateTimeRule } from './date-time.ts';
+import { dateTimePattern, dateTimeRule } from './date-time.ts';
 import { errorSchema, statusSchema } from './log-schemas.ts';
 import { quickReplySchema, sendContentSchema } from './send-content.ts';
 
@@ -143,7 +143,7 @@ const messageSchema = Type.Object(
     webhooks: Type.Optional(webhooksSchema),
     quickReplies: Type.Optional(Type.Array(quickReplySchema, { description: 'a list of quick replies' })),
   },
-  { description: 'an object with sender, destinations and content' },
+  { title: 'RequestedMessage', description: 'an object with sender, destinations and content' },
 );
 
 /** The body of `POST /messenger/1/messages`. */
@@ -157,7 +157,7 @@ export const sendRequestSchema = Type.Object(
             Type.Object(
               {
                 bulkId: Type.Optional(id(100)),
-                sendAt: Type.Optional(Type.String({ description: dateTimeRule })),
+                sendAt: Type.Optional(Type.String({ pattern: dateTimePattern, description: dateTimeRule })),
                 sendingSpeedLimit: Type.Optional(
                   Type.Object(
                     { amount, timeUnit: Type.Optional(oneOf('MINUTE', 'HOUR', 'DAY')) },
@@ -173,44 +173,56 @@ export const sendRequestSchema = Type.Object(
       ),
     ),
   },
-  { description: 'an object with messages' },
+  { title: 'SendRequest', description: 'an object with messages' },
 );
 
 /** The answer to it. */
-export const sendAnswerSchema = Type.Object({
-  bulkId: Type.String(),
-  messages: Type.Array(
-    Type.Object({
-      messageId: Type.String(),
-      status: statusSchema,
-      destination: Type.String(),
-      details: Type.Object({}),
-    }),
-  ),
-});
+export const sendAnswerSchema = Type.Object(
+  {
+    bulkId: Type.String(),
+    messages: Type.Array(
+      Type.Object(
+        {
+          messageId: Type.String(),
+          status: statusSchema,
+          destination: Type.String(),
+          details: Type.Object({}),
+        },
+        { title: 'SentMessage' },
+      ),
+    ),
+  },
+  { title: 'SendAnswer' },
+);
 
 /** Delivery reports, fetched and pushed. */
-export const deliveryReportsSchema = Type.Object({
-  results: Type.Array(
-    Type.Object({
-      bulkId: Type.Optional(Type.String()),
-      price: Type.Optional(Type.Object({ pricePerMessage: Type.Number(), currency: Type.String() })),
-      status: statusSchema,
-      error: errorSchema,
-      messageId: Type.String(),
-      to: Type.String(),
-      sender: Type.String(),
-      sentAt: Type.String({ description: dateTimeRule }),
-      doneAt: Type.Optional(Type.String({ description: dateTimeRule })),
-      messageCount: Type.Integer(),
-      callbackData: Type.Optional(Type.String()),
-      platform: Type.Optional(
-        Type.Object({ entityId: Type.Optional(Type.String()), applicationId: Type.Optional(Type.String()) }),
+export const deliveryReportsSchema = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object(
+        {
+          bulkId: Type.Optional(Type.String()),
+          price: Type.Optional(Type.Object({ pricePerMessage: Type.Number(), currency: Type.String() })),
+          status: statusSchema,
+          error: errorSchema,
+          messageId: Type.String(),
+          to: Type.String(),
+          sender: Type.String(),
+          sentAt: Type.String({ description: dateTimeRule }),
+          doneAt: Type.Optional(Type.String({ description: dateTimeRule })),
+          messageCount: Type.Integer(),
+          callbackData: Type.Optional(Type.String()),
+          platform: Type.Optional(
+            Type.Object({ entityId: Type.Optional(Type.String()), applicationId: Type.Optional(Type.String()) }),
+          ),
+          campaignReferenceId: Type.Optional(Type.String()),
+        },
+        { title: 'DeliveryReport' },
       ),
-      campaignReferenceId: Type.Optional(Type.String()),
-    }),
-  ),
-});
+    ),
+  },
+  { title: 'DeliveryReports' },
+);
 
 export type SendRequest = Static<typeof sendRequestSchema>;
 export type RequestedMessage = SendRequest['messages'][number];

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import type { ErrorCode } from '../errors.ts';
+import { whereProven, withBody } from '../openapi-parts.ts';
 import {
   accountSchema,
   checkedSenderSchema,
@@ -18,7 +19,7 @@ import {
 
 /** How the document writes what all its operations have. */
 export type Writing = {
-  readonly answer: (description: string, content: object) => object;
+  readonly answer: (description: string, content?: object) => object;
   readonly jsonContent: (schema: object) => object;
   readonly errors: (...codes: ErrorCode[]) => object;
   readonly security: (scopes: readonly string[]) => object[];
@@ -33,7 +34,13 @@ type Operation = {
   readonly answered?: TSchema;
 };
 
-const named = (name: string) => ({ name, in: 'path', required: true, schema: { type: 'string' } });
+const named = (name: string) => ({
+  name,
+  in: 'path',
+  required: true,
+  description: 'As it is listed.',
+  schema: { type: 'string', minLength: 1 },
+});
 
 /** The operations under `/manage/1`. */
 export function managementPaths(writing: Writing): object {
@@ -151,19 +158,18 @@ function senderPaths(operation: Write): object {
 function operationOf(writing: Writing, parameters: readonly object[], it: Operation): object {
   const { answer, errors, jsonContent, security } = writing;
   const { operationId, summary, description, body, answered } = it;
-  const bodyCodes: ErrorCode[] = body === undefined ? [] : ['E408', 'E413', 'E415'];
+  const bodyCodes = body === undefined ? [] : withBody;
   return {
     operationId,
+    tags: ['management'],
     summary,
-    ...(description !== undefined && { description }),
+    description: description ?? `${summary}.`,
     security: security(['messenger:manage']),
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && { requestBody: { required: true, content: jsonContent(body) } }),
     responses: {
-      ...(answered === undefined
-        ? { 204: { description: 'Done.' } }
-        : { 200: answer('How it is now.', jsonContent(answered)) }),
-      ...errors('E400', 'E401', 'E403', 'E404', ...bodyCodes, 'E429', 'E500', 'E503'),
+      ...(answered === undefined ? { 204: answer('Done.') } : { 200: answer('How it is now.', jsonContent(answered)) }),
+      ...errors(...whereProven, ...bodyCodes, 'E404'),
     },
   };
 }

@@ -79,7 +79,13 @@ async function recordJson(
 ): Promise<void> {
   const hold = held.holder();
   try {
-    const bytes = await readBody(request, limits.jsonBodyBytesMax, times, hold.add);
+    const bytes = await readBody(
+      request,
+      limits.jsonBodyBytesMax,
+      times,
+      hold.add,
+      '; application/x-ndjson has no bound',
+    );
     if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
     const body = bytes.toString();
     await checkRecords(body, stretch);

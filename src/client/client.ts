@@ -104,7 +104,12 @@ export class SentlogClient {
 
   /** One message with its timeline. Rejects with `E404` when there is none. */
   async message(messageId: string, { signal }: CallOptions = {}): Promise<Message> {
-    return readMessage(await this.#text(`/messenger/1/messages/${encodeURIComponent(messageId)}`, { signal }));
+    return readMessage(await this.messageText(messageId, { signal }));
+  }
+
+  /** The same as the text that was answered: no number, key or order of it is changed by reading it. */
+  async messageText(messageId: string, { signal }: CallOptions = {}): Promise<string> {
+    return this.#text(`/messenger/1/messages/${encodeURIComponent(messageId)}`, { signal });
   }
 
   /** All logs that match, as a stream of bytes in the asked form. */

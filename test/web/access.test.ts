@@ -10,6 +10,16 @@ beforeAll(async () => {
 afterEach(() => subject.closeTabs());
 afterAll(() => subject.end());
 
+test('an empty log → the line that fills it, which does', async () => {
+  const page = await subject.page('?last=all');
+  const line = await page.locator('.command').innerText();
+  const [, url = '', body = ''] = /^curl '(.+?)' .* -d '(.+)'$/s.exec(line) ?? [];
+  expect(line).not.toContain(subject.key);
+  const headers = { authorization: `App ${subject.key}`, 'content-type': 'application/json' };
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200);
+  await page.locator('#row-0').getByText('Hello').waitFor();
+});
+
 test('a key and a user, made, used and taken away again → all on one page', async () => {
   const page = await subject.page('');
   await page.getByRole('button', { name: 'Access' }).click();

@@ -207,6 +207,7 @@ describe('read', () => {
     await drawer(page).getByRole('button', { name: 'Copy as JSON' }).click();
     await drawer(page).getByRole('button', { name: 'Copied' }).waitFor();
     expect(JSON.parse(await clipboard())).toMatchObject({ messageId: idOf(messages, 2) });
+    expect(await clipboard()).toContain('"price": {\n');
     await drawer(page).getByRole('button', { name: 'Copy as cURL' }).click();
     await expect.poll(clipboard).toContain('curl ');
     expect(await clipboard()).toContain(`/messenger/1/messages/${idOf(messages, 2)}`);

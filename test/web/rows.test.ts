@@ -179,9 +179,10 @@ describe('what is read and shown', () => {
       fc.record({ sinceMs: fc.integer({ min: 0, max: 4e12 }), untilMs: moment }),
     );
     const open = fc.option(fc.string({ minLength: 1 }), { nil: undefined });
+    const zone = fc.constantFrom('local', 'UTC', 'Europe/Berlin', 'Australia/Lord_Howe');
     fc.assert(
-      fc.property(conditions, range, fc.boolean(), fc.boolean(), open, (conditions, range, utc, live, open) => {
-        const view = { conditions, range, utc, live, open } as View;
+      fc.property(conditions, range, zone, fc.boolean(), open, (conditions, range, zone, live, open) => {
+        const view = { conditions, range, zone, live, open } as View;
         expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions } });
       }),
     );

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readXlsx } from 'hucre/xlsx';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
@@ -128,16 +129,28 @@ describe('watch', () => {
   test('a page that cannot keep up → is cut off by the server, and shows everything all the same', async () => {
     const { campaign, page } = await seeded(3);
     await live(page);
-    const frozen = page.evaluate('{ const end = Date.now() + 4000; while (Date.now() < end); }');
+    // Nothing of the page runs until the answer comes.
+    const thaw = Promise.withResolvers<void>();
+    await page.route(/\/frozen$/, async route => {
+      await thaw.promise;
+      await route.fulfill({ status: 204 });
+    });
+    const frozen = page.evaluate(
+      "{ const call = new XMLHttpRequest(); call.open('GET', '/frozen', false); call.send(); }",
+    );
     const text = 'x'.repeat(6000);
     const flood = arrivals(campaign, 4000).map(one => ({ ...one, content: { type: 'TEXT', text } }));
     await subject.record(flood);
+    const dropped = async () => {
+      const metrics = await (await fetch(`${subject.url}/metrics`)).text();
+      return Number(/^sentlog_stream_dropped_total (\d+)/m.exec(metrics)?.[1]);
+    };
+    await expect.poll(dropped).toBeGreaterThan(0);
+    thaw.resolve();
     await frozen;
     await page.locator('#row-0').getByText('new-3999').waitFor();
     const total = page.locator('.figures > div').filter({ hasText: 'Messages' }).locator('dd');
     await expect.poll(() => total.textContent()).toBe('4,003');
-    const metrics = await (await fetch(`${subject.url}/metrics`)).text();
-    expect(Number(/^sentlog_stream_dropped_total (\d+)/m.exec(metrics)?.[1])).toBeGreaterThan(0);
   });
 
   test('paused → nothing moves', async () => {
@@ -157,6 +170,7 @@ describe('take away', () => {
   test.each([
     ['NDJSON', 'ndjson', 25],
     ['CSV', 'csv', 26],
+    ['Excel', 'xlsx', 26],
   ])('%s → a file with every message of the filter', async (label, format, lines) => {
     const { page } = await seeded(25);
     await page.getByRole('button', { name: 'Export …' }).click();
@@ -167,7 +181,9 @@ describe('take away', () => {
     await dialog.getByRole('button', { name: 'Export' }).click();
     const file = await download;
     expect(file.suggestedFilename()).toMatch(new RegExp(`^sentlog-.*\\.${format}$`));
-    expect(rows(readFileSync(await file.path(), 'utf8'))).toHaveLength(lines);
+    const bytes = readFileSync(await file.path());
+    const read = format === 'xlsx' ? (await readXlsx(bytes)).sheets[0]?.rows : rows(bytes.toString());
+    expect(read).toHaveLength(lines);
     await dialog.getByText('25 messages,').waitFor();
   });
 

@@ -16,12 +16,13 @@ import { useColumns } from './parts/use-columns.ts';
 import { useSteadyClicks } from './parts/use-steady-clicks.ts';
 import { useView } from './view/use-view.ts';
 import { filterOf, searchOf } from './view/view.ts';
+import { localZone } from './view/zone.ts';
 
 function useAsked(): Omit<Page, 'api'> {
   const [view, change] = useView();
   const [epoch, setEpoch] = useState(0);
   const { conditions, range } = view;
-  const viewKey = searchOf({ conditions, range, utc: false, live: true });
+  const viewKey = searchOf({ conditions, range, zone: localZone, live: true });
   const reload = useCallback(() => setEpoch(last => last + 1), []);
   const latest = useRef(view);
   latest.current = view;

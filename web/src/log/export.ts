@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from '../../../src/client/errors.ts';
 
-export type ExportFormat = 'ndjson' | 'csv';
+export type ExportFormat = 'xlsx' | 'csv' | 'ndjson';
 export type Progress = { readonly rows: number; readonly bytes: number };
 
 /** Parts are handed to the browser at this size, which keeps them on disk and not in memory. */
@@ -9,7 +9,7 @@ const newline = 10;
 const quote = 34;
 
 /** Counts lines of NDJSON and of CSV; in CSV a line end between quotes is part of a cell. */
-export function lineCounter(format: ExportFormat): (bytes: Uint8Array) => number {
+export function lineCounter(format: 'csv' | 'ndjson'): (bytes: Uint8Array) => number {
   // The header of CSV is no row.
   let lines = format === 'csv' ? -1 : 0;
   let quoted = false;
@@ -46,14 +46,20 @@ export function errorSieve(name: string): TransformStream<Uint8Array, Uint8Array
   });
 }
 
+const types: Readonly<Record<ExportFormat, string>> = {
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  csv: 'text/csv',
+  ndjson: 'application/x-ndjson',
+};
+
 /** Gathers an export into a file, telling how far it is. */
 export async function gather(
   stream: ReadableStream<Uint8Array>,
   format: ExportFormat,
+  /** How many rows there are, now that these bytes have come. */
+  count: (bytes: Uint8Array) => number,
   onProgress: (progress: Progress) => void,
 ): Promise<Blob> {
-  const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
-  const count = lineCounter(format);
   const parts: Blob[] = [];
   let pending: Uint8Array<ArrayBuffer>[] = [];
   let pendingBytes = 0;
@@ -72,7 +78,7 @@ export async function gather(
     }
     onProgress({ rows: count(value), bytes });
   }
-  return new Blob([...parts, ...pending], { type });
+  return new Blob([...parts, ...pending], { type: types[format] });
 }
 
 export function save(file: Blob, name: string): void {

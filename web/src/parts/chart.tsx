@@ -2,8 +2,9 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import type { Summary } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { countText, dayText, momentText, msOf, zonePlace } from '../view/format.ts';
+import { countText, dayText, momentText, msOf } from '../view/format.ts';
 import { groupNames } from '../view/view.ts';
+import { type Zone, zonePlace } from '../view/zone.ts';
 import { type Bar, barsOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
 import { useRemPx } from './use-screen.ts';
 
@@ -13,27 +14,27 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
   const bars = useMemo(() => (summary === undefined ? undefined : barsOf(summary)), [summary]);
   const [hovered, setHovered] = useState<number>();
   const missing = useMemo(() => (summary === undefined ? [] : missingOf(summary)), [summary]);
-  const box = usePlot(bars, missing, view.utc, setHovered);
+  const box = usePlot(bars, missing, summary?.bucketMs ?? 60_000, view.zone, setHovered);
   const bar = hovered === undefined ? undefined : bars?.[hovered];
   return (
     <div className={dimmed ? 'chart dimmed' : 'chart'}>
-      <div ref={box} className="plot" role="img" aria-label={chartText(summary, bars, view.utc)} />
+      <div ref={box} className="plot" role="img" aria-label={chartText(summary, bars, view.zone)} />
       {bars?.some(({ groups }) => groups === undefined) && (
         <p className="chart-missing">What is grey could not be counted in time.</p>
       )}
       {summary?.total === 0 && <p className="chart-missing">No messages in this time.</p>}
       <p className="hovered" aria-hidden="true">
         {bar === undefined
-          ? `Times: ${zonePlace(view.utc)}. Drag to pick a range.`
-          : barText(bar, summary?.bucketMs ?? 0, view.utc)}
+          ? `Times: ${zonePlace(view.zone)}. Drag to pick a range, or click a bar.`
+          : barText(bar, summary?.bucketMs ?? 0, view.zone)}
       </p>
     </div>
   );
 }
 
-function barText({ fromMs, groups }: Bar, bucketMs: number, utc: boolean): string {
-  const time = (ms: number) => momentText(ms, utc).slice(11, bucketMs % 60_000 === 0 ? 16 : 19);
-  const span = `${dayText(fromMs, utc)} ${time(fromMs)} – ${time(fromMs + bucketMs)}`;
+function barText({ fromMs, groups }: Bar, bucketMs: number, zone: Zone): string {
+  const time = (ms: number) => momentText(ms, zone).slice(11, bucketMs % 60_000 === 0 ? 16 : 19);
+  const span = `${dayText(fromMs, zone)} ${time(fromMs)} – ${time(fromMs + bucketMs)}`;
   if (groups === undefined) return `${span}: not counted in time`;
   const counts = groupNames
     .filter(name => groups[name] > 0)
@@ -41,7 +42,7 @@ function barText({ fromMs, groups }: Bar, bucketMs: number, utc: boolean): strin
   return `${span}: ${counts.length === 0 ? 'none' : counts.join(', ')}`;
 }
 
-function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefined, utc: boolean): string {
+function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefined, zone: Zone): string {
   if (summary === undefined || bars === undefined) return 'Messages over time: not known yet';
   const counted = bars.filter(({ groups }) => groups !== undefined);
   const totals = groupNames.map(name => {
@@ -50,13 +51,14 @@ function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefine
   });
   const from = counted.length === bars.length ? msOf(summary.from) : counted[0]?.fromMs;
   if (from === undefined) return 'Messages over time: not counted in time';
-  return `Messages over time, ${momentText(from, utc)} to ${momentText(summary.to, utc)}: ${totals.join(', ')}`;
+  return `Messages over time, ${momentText(from, zone)} to ${momentText(summary.to, zone)}: ${totals.join(', ')}`;
 }
 
 function usePlot(
   bars: readonly Bar[] | undefined,
   missing: readonly Missing[],
-  utc: boolean,
+  bucketMs: number,
+  zone: Zone,
   onHover: (index: number | undefined) => void,
 ) {
   const { change } = usePage();
@@ -66,6 +68,8 @@ function usePlot(
   latest.current = bars;
   const latestMissing = useRef(missing);
   latestMissing.current = missing;
+  const latestBucketMs = useRef(bucketMs);
+  latestBucketMs.current = bucketMs;
   const known = bars !== undefined;
   const theme = useThemeCount();
   const remPx = useRemPx();
@@ -74,9 +78,14 @@ function usePlot(
     if (element === null || !known || latest.current === undefined) return;
     void theme;
     const onSelect = (since: number, until: number) =>
-      change(view => ({ ...view, range: { sinceMs: Math.floor(since), untilMs: Math.ceil(until) } }));
-    const reactions = { missing: () => latestMissing.current, onHover, onSelect };
-    const created = new uPlot(optionsOf(element, remPx, utc, reactions), dataOf(latest.current), element);
+      change(view => ({ ...view, range: { sinceMs: since, untilMs: until } }));
+    const reactions = {
+      missing: () => latestMissing.current,
+      bucketMs: () => latestBucketMs.current,
+      onHover,
+      onSelect,
+    };
+    const created = new uPlot(optionsOf(element, remPx, zone, reactions), dataOf(latest.current), element);
     plot.current = created;
     const observer = new ResizeObserver(() =>
       created.setSize({ width: Math.max(element.clientWidth, 200), height: created.height }),
@@ -87,7 +96,7 @@ function usePlot(
       created.destroy();
       plot.current = undefined;
     };
-  }, [known, utc, change, onHover, theme, remPx]);
+  }, [known, zone, change, onHover, theme, remPx]);
   useEffect(() => {
     if (bars !== undefined) plot.current?.setData(dataOf(bars));
   }, [bars]);

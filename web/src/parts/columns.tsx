@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../src/client/index.ts';
 import { codeName, deliveryMs, errorWords, inert, priceText, shortMomentText, tookText } from '../view/format.ts';
+import type { Zone } from '../view/zone.ts';
 import { contentText } from './content-text.ts';
 import { StatusWord } from './status-word.tsx';
 
@@ -10,7 +11,7 @@ export type Column = {
   readonly minRem: number;
   /** Its share of what room is left. */
   readonly grow: number;
-  readonly cell: (log: Log, utc: boolean) => ReactNode;
+  readonly cell: (log: Log, zone: Zone) => ReactNode;
   readonly number?: boolean;
 };
 
@@ -28,7 +29,7 @@ export const columns: readonly Column[] = [
     label: 'Time',
     minRem: 10.4,
     grow: 0,
-    cell: (log, utc) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, utc)}</time>,
+    cell: (log, zone) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, zone)}</time>,
   },
   { name: 'sender', label: 'Sender', minRem: 11.7, grow: 0.3, cell: log => id(log.sender) },
   { name: 'destination', label: 'Destination', minRem: 12.4, grow: 0.5, cell: log => id(log.destination) },

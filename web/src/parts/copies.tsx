@@ -1,12 +1,12 @@
-import { useEffect, useState } from 'react';
-import type { Message } from '../../../src/client/index.ts';
+import { useEffect, useMemo, useState } from 'react';
 import { inert } from '../view/format.ts';
+import { indented } from '../view/json-text.ts';
 
 /** More of a hostile message is not laid out; copying gives all of it. */
 const shownCharsMax = 100_000;
 
 /** Quoted for a POSIX shell. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
@@ -16,14 +16,15 @@ function curlOf(messageId: string): string {
   return `curl -s ${quoted(url)} -H "Authorization: App $SENTLOG_KEY" -H 'Accept: application/json'`;
 }
 
-export function Copies({ message }: { readonly message: Message }) {
+/** `source` is the text of the message as the server gave it. */
+export function Copies({ messageId, source }: { readonly messageId: string; readonly source: string }) {
   const [open, setOpen] = useState(false);
-  const json = JSON.stringify(message, null, 2);
+  const json = useMemo(() => indented(source), [source]);
   return (
     <>
       <p className="copies">
         <CopyButton label="Copy as JSON" text={json} />
-        <CopyButton label="Copy as cURL" text={curlOf(message.messageId)} />
+        <CopyButton label="Copy as cURL" text={curlOf(messageId)} />
       </p>
       <details className="raw" onToggle={event => setOpen(event.currentTarget.open)}>
         <summary>Raw JSON</summary>

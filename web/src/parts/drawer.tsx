@@ -1,9 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
+import { readMessage } from '../../../src/client/answers.ts';
 import type { Message } from '../../../src/client/index.ts';
 import { SentlogError } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText, zonePlace } from '../view/format.ts';
+import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText } from '../view/format.ts';
+import { zonePlace } from '../view/zone.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
 import { Same } from './same.tsx';
@@ -21,7 +23,10 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
   const { api, change } = usePage();
   const { data, error, isPending } = useQuery({
     queryKey: ['message', messageId],
-    queryFn: ({ signal }) => api.client.message(messageId, { signal }),
+    queryFn: async ({ signal }) => {
+      const source = await api.client.messageText(messageId, { signal });
+      return { source, message: readMessage(source) };
+    },
     gcTime: 0,
   });
   const heading = useRef<HTMLHeadingElement>(null);
@@ -54,7 +59,7 @@ function OpenDrawer({ messageId }: { readonly messageId: string }) {
         </button>
       </header>
       <div className="drawer-body">
-        {data !== undefined && <Details message={data} />}
+        {data !== undefined && <Details {...data} />}
         {data === undefined && error !== null && <Missing error={error} />}
         {data === undefined && error === null && <p className="quiet">Loading …</p>}
       </div>
@@ -104,25 +109,25 @@ function endText(message: Message): string {
   return isOnItsWay ? 'no final report yet' : 'when is not known';
 }
 
-function Details({ message }: { readonly message: Message }) {
+function Details({ message, source }: { readonly message: Message; readonly source: string }) {
   const { view } = usePage();
   return (
     <>
       <Outcome message={message} />
       <Same message={message} />
-      <h3>Timeline, {zonePlace(view.utc)} time</h3>
+      <h3>Timeline, {zonePlace(view.zone)} time</h3>
       <Timeline message={message} />
       <h3>Content</h3>
       <ContentView content={message.content} />
       <h3>Message</h3>
       <Facts message={message} />
-      <Copies message={message} />
+      <Copies messageId={message.messageId} source={source} />
     </>
   );
 }
 
 function Facts({ message }: { readonly message: Message }) {
-  const { utc } = usePage().view;
+  const { zone } = usePage().view;
   const ms = deliveryMs(message);
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Sender', message.sender],
@@ -131,8 +136,8 @@ function Facts({ message }: { readonly message: Message }) {
     ['Campaign', message.campaignReferenceId],
     ['Application', message.platform?.applicationId],
     ['Entity', message.platform?.entityId],
-    ['Sent', momentText(message.sentAt, utc)],
-    ['Done', message.doneAt && momentText(message.doneAt, utc)],
+    ['Sent', momentText(message.sentAt, zone)],
+    ['Done', message.doneAt && momentText(message.doneAt, zone)],
     ['Took', ms === undefined ? undefined : tookText(ms)],
     ['Parts', String(message.messageCount)],
     ['Price', message.price && `${priceText(message.price)} each`],

@@ -1,10 +1,13 @@
 import { useEffect, useRef, useState } from 'react';
 import { troubleOf } from '../api/trouble.ts';
-import { type ExportFormat, errorSieve, gather, type Progress, save } from '../log/export.ts';
+import { type ExportFormat, errorSieve, gather, lineCounter, type Progress, save } from '../log/export.ts';
+import { sheetColumns, spreadsheetOf } from '../log/spreadsheet.ts';
 import { useSummary } from '../log/use-summary.ts';
 import { type Page, usePage } from '../page-context.ts';
 import { bytesText, countText } from '../view/format.ts';
 import { filterOf } from '../view/view.ts';
+import { zoneName } from '../view/zone.ts';
+import type { Column } from './columns.tsx';
 import { Dialog } from './dialog.tsx';
 
 type State =
@@ -14,11 +17,31 @@ type State =
 
 const none: Progress = { rows: 0, bytes: 0 };
 
-async function run(page: Page, format: ExportFormat, onProgress: (progress: Progress) => void, signal: AbortSignal) {
+/** What is exported: of a spreadsheet also which columns, by their names in the table. */
+type Choice = { readonly format: ExportFormat; readonly columns: readonly string[] | 'all' };
+
+async function run(
+  page: Page,
+  { format, columns }: Choice,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+) {
   const filter = filterOf(page.view, Date.now());
   const [error] = page.view.conditions.error ?? [];
-  const whole = await page.api.client.exportLogs(filter, { format, signal });
-  const file = await gather(error === undefined ? whole : whole.pipeThrough(errorSieve(error)), format, onProgress);
+  const lines = format === 'csv' ? 'csv' : 'ndjson';
+  const whole = await page.api.client.exportLogs(filter, { format: lines, signal });
+  const sieved = error === undefined ? whole : whole.pipeThrough(errorSieve(error));
+  let latest = none;
+  const onBytes = ({ rows, bytes }: Progress) => {
+    latest = { rows, bytes };
+    onProgress(latest);
+  };
+  const onRows = (rows: number) => onBytes({ ...latest, rows });
+  const terms = { columns: sheetColumns(columns), zone: page.view.zone, onRows };
+  const file =
+    format === 'xlsx'
+      ? await gather(await spreadsheetOf(sieved, terms), format, () => latest.rows, onBytes)
+      : await gather(sieved, format, lineCounter(lines), onBytes);
   signal.throwIfAborted();
   save(file, `sentlog-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${format}`);
 }
@@ -36,7 +59,7 @@ function useExport() {
   const [state, setState] = useState<State>({ step: 'asking' });
   const running = useRef<AbortController>(undefined);
   useEffect(() => () => running.current?.abort(), []);
-  const start = async (format: ExportFormat) => {
+  const start = async (choice: Choice) => {
     const controller = new AbortController();
     const { signal } = controller;
     running.current = controller;
@@ -50,7 +73,7 @@ function useExport() {
       setState({ step: 'running', progress });
     };
     try {
-      await run(page, format, onProgress, signal);
+      await run(page, choice, onProgress, signal);
       setState({ step: 'done', progress: latest });
     } catch (error) {
       if (!signal.aborted) setState({ step: 'failed', reason: reasonOf(error) });
@@ -63,11 +86,12 @@ function useExport() {
   return { state, start, cancel };
 }
 
-export function Export({ onClose }: { readonly onClose: () => void }) {
+export function Export(props: { readonly columns: readonly Column[]; readonly onClose: () => void }) {
+  const { columns, onClose } = props;
   const { state, start, cancel } = useExport();
   return (
     <Dialog label="Export" onClose={onClose}>
-      {(state.step === 'asking' || state.step === 'failed') && <Asking onStart={start} />}
+      {(state.step === 'asking' || state.step === 'failed') && <Asking columns={columns} onStart={start} />}
       {state.step === 'failed' && <p role="alert">{state.reason}</p>}
       {state.step === 'running' && (
         <>
@@ -86,22 +110,35 @@ export function Export({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-function Asking({ onStart }: { readonly onStart: (format: ExportFormat) => void }) {
+const formats: readonly (readonly [ExportFormat, string])[] = [
+  ['xlsx', 'Excel'],
+  ['csv', 'CSV'],
+  ['ndjson', 'NDJSON'],
+];
+const formatWords: Readonly<Record<ExportFormat, string>> = {
+  xlsx: 'A spreadsheet, also for LibreOffice: ids are texts, times are times of',
+  csv: 'All fields, for programs: dates as the API writes them.',
+  ndjson: 'Each message as the API writes it, one a line, for programs.',
+};
+
+function Asking(props: { readonly columns: readonly Column[]; readonly onStart: (choice: Choice) => void }) {
+  const { columns, onStart } = props;
   const { view } = usePage();
-  const [format, setFormat] = useState<ExportFormat>('csv');
+  const [format, setFormat] = useState<ExportFormat>('xlsx');
+  const [isAll, setIsAll] = useState(false);
   const sieved = view.conditions.error !== undefined;
-  const chosen = sieved ? 'ndjson' : format;
+  const chosen = sieved && format === 'csv' ? 'ndjson' : format;
   return (
     <form
       onSubmit={event => {
         event.preventDefault();
-        onStart(chosen);
+        onStart({ format: chosen, columns: isAll ? 'all' : columns.map(({ name }) => name) });
       }}
     >
       <p>All messages that match the filters and the range, newest first.</p>
       <fieldset className="choice">
         <legend className="unseen">Format</legend>
-        {(['csv', 'ndjson'] as const).map(one => (
+        {formats.map(([one, label]) => (
           <label key={one}>
             <input
               type="radio"
@@ -110,11 +147,26 @@ function Asking({ onStart }: { readonly onStart: (format: ExportFormat) => void 
               disabled={sieved && one === 'csv'}
               onChange={() => setFormat(one)}
             />
-            <span>{one === 'csv' ? 'CSV, for spreadsheets' : 'NDJSON, for programs'}</span>
+            <span>{label}</span>
           </label>
         ))}
       </fieldset>
-      {sieved && <p className="quiet">With the filter on an error, the export is NDJSON.</p>}
+      <p className="quiet">
+        {formatWords[chosen]}
+        {chosen === 'xlsx' && ` ${zoneName(view.zone)}.`}
+      </p>
+      {chosen === 'xlsx' && (
+        <fieldset className="choice">
+          <legend className="unseen">Columns</legend>
+          {[false, true].map(one => (
+            <label key={String(one)}>
+              <input type="radio" name="columns" checked={isAll === one} onChange={() => setIsAll(one)} />
+              <span>{one ? 'All columns' : 'Columns of the table'}</span>
+            </label>
+          ))}
+        </fieldset>
+      )}
+      {sieved && <p className="quiet">With the filter on an error, there is no CSV.</p>}
       <button className="primary" type="submit">
         Export
       </button>

@@ -2,8 +2,9 @@ import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import type { FeedState } from '../log/feed.ts';
 import { valuesOf } from '../log/search.ts';
 import { usePage } from '../page-context.ts';
-import { inert, zoneName } from '../view/format.ts';
+import { inert } from '../view/format.ts';
 import { type Field, fieldLabels, fields, groupNames, isOpenEnded, listFields, withCondition } from '../view/view.ts';
+import { localZone, utcZone, zoneName, zoneNames } from '../view/zone.ts';
 import { FormButtons } from './form-buttons.tsx';
 import { RangePicker } from './range-picker.tsx';
 import { usePopover } from './use-popover.ts';
@@ -25,20 +26,34 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
 function ZoneChoice() {
   const { view, change } = usePage();
   const id = useId();
+  const other = view.zone !== localZone && view.zone !== utcZone;
   return (
-    <fieldset className="choice zones" title={`Times are shown in ${zoneName(view.utc)}`}>
+    <fieldset className="choice zones" title={`Times are shown in ${zoneName(view.zone)}`}>
       <legend className="unseen">Times in</legend>
-      {[false, true].map(utc => (
-        <label key={String(utc)}>
+      {[localZone, utcZone].map(zone => (
+        <label key={zone}>
           <input
             type="radio"
             name={id}
-            checked={view.utc === utc}
-            onChange={() => change(one => ({ ...one, utc }), { replace: true })}
+            checked={view.zone === zone}
+            onChange={() => change(one => ({ ...one, zone }), { replace: true })}
           />
-          <span>{utc ? 'UTC' : 'Local'}</span>
+          <span>{zone === utcZone ? 'UTC' : 'Local'}</span>
         </label>
       ))}
+      <select
+        aria-label="Another time zone"
+        className={other ? 'set' : undefined}
+        value={other ? view.zone : ''}
+        onChange={event => change(one => ({ ...one, zone: event.target.value || localZone }), { replace: true })}
+      >
+        <option value="">Zone …</option>
+        {zoneNames().map(name => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
     </fieldset>
   );
 }

@@ -3,7 +3,8 @@ import { type KeyboardEvent, type MouseEvent, type RefObject, useEffect, useRef,
 import type { Log } from '../../../src/client/index.ts';
 import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
-import { countText, zonePlace } from '../view/format.ts';
+import { countText } from '../view/format.ts';
+import { type Zone, zonePlace } from '../view/zone.ts';
 import { type Column, tracksOf, widthOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
 import { rowsMaxOf, useNarrow, useRemPx } from './use-screen.ts';
@@ -55,7 +56,7 @@ export function LogTable({ book, columns }: Props) {
               {columns.map(column => (
                 <th key={column.name} scope="col" className={column.number ? 'number' : undefined}>
                   {column.label}
-                  {column.name === 'time' && <span className="zone"> {zonePlace(view.utc)}</span>}
+                  {column.name === 'time' && <span className="zone"> {zonePlace(view.zone)}</span>}
                 </th>
               ))}
             </tr>
@@ -71,7 +72,7 @@ export function LogTable({ book, columns }: Props) {
                 columns={columns}
                 template={template}
                 selected={index === activeIndex}
-                utc={view.utc}
+                zone={view.zone}
               />
             ))}
           </tbody>
@@ -131,9 +132,9 @@ function Row(props: {
   readonly columns: readonly Column[];
   readonly template: string | undefined;
   readonly selected: boolean;
-  readonly utc: boolean;
+  readonly zone: Zone;
 }) {
-  const { index, start, height, log, columns, template, selected, utc } = props;
+  const { index, start, height, log, columns, template, selected, zone } = props;
   return (
     <tr
       id={`row-${index}`}
@@ -149,7 +150,7 @@ function Row(props: {
     >
       {columns.map(column => (
         <td key={column.name} className={`cell-${column.name}${column.number ? ' number' : ''}`}>
-          {log === undefined ? <span className="loading-cell" /> : column.cell(log, utc)}
+          {log === undefined ? <span className="loading-cell" /> : column.cell(log, zone)}
         </td>
       ))}
     </tr>

@@ -34,7 +34,7 @@ export function Overview() {
       {error !== null && <p className="note note-bad">{failureText(error)}</p>}
       {summary?.gaps?.map(gap => (
         <p className="note note-bad" key={gap.from}>
-          Messages from {momentText(gap.from, view.utc)} to {momentText(gap.to, view.utc)} may be missing here and,
+          Messages from {momentText(gap.from, view.zone)} to {momentText(gap.to, view.zone)} may be missing here and,
           where it is striped, in the chart: {gap.reason}.
         </p>
       ))}

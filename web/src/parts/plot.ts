@@ -2,6 +2,7 @@ import uPlot from 'uplot';
 import type { GroupCounts, Summary } from '../../../src/client/index.ts';
 import { dayText, momentText, msOf } from '../view/format.ts';
 import { type GroupName, groupNames } from '../view/view.ts';
+import { type Zone, zoneName } from '../view/zone.ts';
 
 /** A bar of the chart; without `groups` its messages could not be counted in time. */
 export type Bar = { readonly fromMs: number; readonly groups: GroupCounts | undefined };
@@ -54,29 +55,31 @@ export function missingOf({ gaps = [] }: Summary): readonly Missing[] {
 export type Reactions = {
   /** Asked for each time that the chart is drawn. */
   readonly missing: () => readonly Missing[];
+  readonly bucketMs: () => number;
   readonly onHover: (index: number | undefined) => void;
   readonly onSelect: (sinceMs: number, untilMs: number) => void;
 };
 
-export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on: Reactions): uPlot.Options {
-  const bars = uPlot.paths.bars?.({ size: [0.86, 60], align: 1 });
+export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: Reactions): uPlot.Options {
+  // As wide as what it counts, whatever that is.
+  const bars = uPlot.paths.bars?.({ size: [0.92, Number.POSITIVE_INFINITY], align: 1 });
   const stroke = colourOf(element, '--quiet');
   const grid = { stroke: colourOf(element, '--line'), width: 1 };
   const font = `${Math.round(remPx * 0.85)}px system-ui, sans-serif`;
   return {
     width: Math.max(element.clientWidth, 200),
     height: Math.round(remPx * heightRem),
-    padding: [8, 20, 0, 0],
+    padding: [8, Math.round(remPx * 2), 0, 0],
     legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
-    tzDate: seconds => (utc ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
+    tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), zoneName(zone)),
     scales: {
       // Each bar begins at its moment: without room for it the newest one, which moves, would lie outside.
-      x: { range: (plot, min, max) => [min, max + bucketS(plot)] },
+      x: { range: (_, min, max) => [min, max + on.bucketMs() / 1000] },
       y: { range: (_, __, max) => [0, Math.max(max, 1)] },
     },
     axes: [
-      { stroke, grid: { show: false }, ticks: grid, font, size: remPx * 2, values: axisTimes(utc) },
+      { stroke, grid: { show: false }, ticks: grid, font, size: remPx * 2, values: axisTimes(zone) },
       { stroke, grid, ticks: { show: false }, font, size: remPx * 4, values: (_, ticks) => ticks.map(axisCount) },
     ],
     series: [
@@ -92,11 +95,12 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
       drawAxes: [plot => shadeUnknown(plot, grid.stroke)],
       draw: [plot => shadeMissing(plot, on.missing(), colourOf(element, '--bad'))],
       setCursor: [plot => on.onHover(barAt(plot))],
+      ready: [plot => goOnClick(plot, on)],
       setSelect: [
         plot => {
           const { left, width } = plot.select;
-          if (width < 4) return;
-          on.onSelect(plot.posToVal(left, 'x') * 1000, plot.posToVal(left + width, 'x') * 1000);
+          if (width < clickPx) return;
+          on.onSelect(...barsWithin(plot, left, left + width, on.bucketMs()));
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
@@ -104,9 +108,31 @@ export function optionsOf(element: HTMLElement, remPx: number, utc: boolean, on:
   };
 }
 
-function bucketS(plot: uPlot): number {
-  const [first, second] = plot.data[0];
-  return first === undefined || second === undefined ? 60 : second - first;
+/** Dragging over less than this is a click. */
+const clickPx = 4;
+
+/** The whole bars that a stretch of the chart touches: nobody can aim at a millisecond. */
+function barsWithin(plot: uPlot, fromPx: number, untilPx: number, bucketMs: number): [number, number] {
+  const startMs = (plot.data[0][0] ?? 0) * 1000;
+  const barOf = (px: number) => (plot.posToVal(px, 'x') * 1000 - startMs) / bucketMs;
+  // A little over the edge of a bar is not yet the bar.
+  const [first, last] = [Math.floor(barOf(fromPx) + 0.2), Math.ceil(barOf(untilPx) - 0.2)];
+  return [startMs + first * bucketMs, startMs + Math.max(last, first + 1) * bucketMs];
+}
+
+/** A click on a bar goes there. */
+function goOnClick(plot: uPlot, { bucketMs, onSelect }: Reactions): void {
+  let downPx: number | undefined;
+  plot.over.addEventListener('mousedown', event => {
+    downPx = event.clientX;
+  });
+  plot.over.addEventListener('click', event => {
+    const index = barAt(plot);
+    const fromS = plot.data[0][index ?? -1];
+    if (fromS === undefined || downPx === undefined || Math.abs(event.clientX - downPx) >= clickPx) return;
+    // One bar alone is as near as it gets.
+    if (plot.data[0].length > 1) onSelect(fromS * 1000, fromS * 1000 + bucketMs());
+  });
 }
 
 /** The bar under the pointer: `idx` is the nearest one, which in the right half of a bar is the next. */
@@ -160,12 +186,12 @@ function shadeMissing(plot: uPlot, missing: readonly Missing[], colour: string):
 
 const dayS = 86_400;
 
-function axisTimes(utc: boolean): uPlot.Axis.Values {
+function axisTimes(zone: Zone): uPlot.Axis.Values {
   return (_, ticks) => {
     const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
     return ticks.map(seconds => {
-      const text = momentText(seconds * 1000, utc);
-      if (step >= dayS || text.slice(11, 19) === '00:00:00') return dayText(seconds * 1000, utc);
+      const text = momentText(seconds * 1000, zone);
+      if (step >= dayS || text.slice(11, 19) === '00:00:00') return dayText(seconds * 1000, zone);
       return step < 60 ? text.slice(11, 19) : text.slice(11, 16);
     });
   };

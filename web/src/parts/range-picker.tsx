@@ -1,7 +1,8 @@
 import { type FormEvent, useId, useState } from 'react';
 import { usePage } from '../page-context.ts';
-import { inputMoment, inputText, shortMomentText, zoneName } from '../view/format.ts';
+import { inputMoment, inputText, shortMomentText } from '../view/format.ts';
 import { boundsOf, type Preset, presetLabels, presets, type Range } from '../view/view.ts';
+import { type Zone, zoneName } from '../view/zone.ts';
 import { FormButtons } from './form-buttons.tsx';
 import { usePopover } from './use-popover.ts';
 
@@ -9,10 +10,10 @@ const presetNames = Object.keys(presets).filter((name): name is Preset => Object
 
 export function RangePicker() {
   const { view, change } = usePage();
-  const { range, utc } = view;
+  const { range, zone } = view;
   const [open, setOpen] = useState(false);
   const id = useId();
-  const custom = 'last' in range ? 'Range …' : rangeText(range, utc);
+  const custom = 'last' in range ? 'Range …' : rangeText(range, zone);
   const popover = usePopover(open, () => setOpen(false));
   return (
     <div ref={popover} className="popover">
@@ -44,8 +45,8 @@ export function RangePicker() {
   );
 }
 
-function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, utc: boolean) {
-  const text = (ms: number | undefined) => (ms === undefined ? '…' : shortMomentText(ms, utc));
+function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unknown }>, zone: Zone) {
+  const text = (ms: number | undefined) => (ms === undefined ? '…' : shortMomentText(ms, zone));
   return `${text(sinceMs)} – ${text(untilMs)}`;
 }
 
@@ -56,8 +57,13 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const since = inputMoment(String(form.get('since')), view.utc);
-    const until = inputMoment(String(form.get('until')), view.utc);
+    // What nobody changed stays the moment that it was: an hour that clocks show twice is written in one way.
+    const moment = (name: string, before: number | undefined) => {
+      const text = String(form.get(name));
+      return before !== undefined && text === inputText(before, view.zone) ? before : inputMoment(text, view.zone);
+    };
+    const since = moment('since', sinceMs);
+    const until = moment('until', untilMs);
     if (since !== undefined && until !== undefined && since >= until)
       return setFlaw('The range ends before it begins.');
     change(one => ({
@@ -73,7 +79,7 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
         name={name}
         type="datetime-local"
         step={1}
-        defaultValue={ms === undefined ? '' : inputText(ms, view.utc)}
+        defaultValue={ms === undefined ? '' : inputText(ms, view.zone)}
       />
     </label>
   );
@@ -81,7 +87,7 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
     <form id={id} className="filter-form range-form" onSubmit={apply}>
       {field('since', 'From', sinceMs)}
       {field('until', 'Until (not included)', untilMs)}
-      <p className="quiet">In {zoneName(view.utc)}. Left empty: without a bound. Or drag over the chart.</p>
+      <p className="quiet">In {zoneName(view.zone)}. Left empty: without a bound. Or drag over the chart.</p>
       <p role="alert">{flaw}</p>
       <FormButtons onClose={onClose} />
     </form>

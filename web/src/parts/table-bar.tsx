@@ -25,7 +25,7 @@ export function TableBar({ book, columns: choice }: { readonly book: LogBook; re
       <button type="button" onClick={() => setExporting(true)}>
         Export …
       </button>
-      {exporting && <Export onClose={() => setExporting(false)} />}
+      {exporting && <Export columns={choice.shown} onClose={() => setExporting(false)} />}
     </div>
   );
 }
@@ -66,7 +66,7 @@ function Reached({ book }: { readonly book: LogBook }) {
   const { view } = usePage();
   const { walk, count } = book;
   if (!walk.started) return 'Loading …';
-  const until = walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.utc)}`;
+  const until = walk.scannedUntil === undefined ? '' : `, back to ${shortMomentText(walk.scannedUntil, view.zone)}`;
   if (walk.ended)
     return count === 0 ? 'No messages' : count === 1 ? '1 message' : `${countText(count)} messages, all of them`;
   return `${countText(count)} messages loaded so far${until}`;

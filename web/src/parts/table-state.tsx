@@ -4,6 +4,7 @@ import type { LogBook } from '../log/book.ts';
 import { usePage } from '../page-context.ts';
 import { momentText, msOf } from '../view/format.ts';
 import { boundsOf } from '../view/view.ts';
+import { CopyButton, quoted } from './copies.tsx';
 
 /** What stands below the last row, or in place of all of them. */
 export function TableState(props: { readonly book: LogBook; readonly lastThatFits: Log | undefined }) {
@@ -14,7 +15,7 @@ export function TableState(props: { readonly book: LogBook; readonly lastThatFit
   if (walk.paused && walk.scannedUntil !== undefined)
     return (
       <div className="table-state">
-        <p>Searched back to {momentText(walk.scannedUntil, view.utc)}.</p>
+        <p>Searched back to {momentText(walk.scannedUntil, view.zone)}.</p>
         <button type="button" onClick={() => walk.retry()}>
           Search on
         </button>
@@ -53,7 +54,7 @@ function Full({ last }: { readonly last: Log }) {
     <div className="table-state">
       <p>The table is as long as this browser can show.</p>
       <button type="button" onClick={() => change(one => ({ ...one, range: { sinceMs, untilMs } }))}>
-        Go on from {momentText(last.sentAt, view.utc)}
+        Go on from {momentText(last.sentAt, view.zone)}
       </button>
     </div>
   );
@@ -78,7 +79,7 @@ function Empty() {
       <p>
         <strong>{narrowed || !everything ? 'No message matches.' : 'The log holds no message yet.'}</strong>
       </p>
-      {!narrowed && everything && <p>What is recorded with POST /messenger/1/logs appears here.</p>}
+      {!narrowed && everything && <HowToFill />}
       {!everything && (
         <button type="button" onClick={() => change(one => ({ ...one, range: { last: 'all' } }))}>
           Search all that is kept
@@ -90,5 +91,29 @@ function Empty() {
         </button>
       )}
     </div>
+  );
+}
+
+/** A line that records a first message. The key is left for the reader to fill in: a copied command gets around. */
+function curlThatRecords(): string {
+  const message = {
+    messageId: 'hello-1',
+    sender: '44113496000',
+    destination: '66855538125',
+    content: { type: 'TEXT', text: 'Hello' },
+  };
+  const body = quoted(JSON.stringify({ results: [message] }));
+  const url = quoted(`${location.origin}/messenger/1/logs`);
+  return `curl ${url} -H "Authorization: App $SENTLOG_KEY" -H 'Content-Type: application/json' -d ${body}`;
+}
+
+function HowToFill() {
+  const line = curlThatRecords();
+  return (
+    <>
+      <p>This records a first one:</p>
+      <pre className="command">{line}</pre>
+      <CopyButton label="Copy the line" text={line} />
+    </>
   );
 }

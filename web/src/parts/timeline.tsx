@@ -8,13 +8,13 @@ const lateMs = 2000;
 
 /** Every status of a message, in the order they happened. */
 export function Timeline({ message }: { readonly message: Message }) {
-  const { utc } = usePage().view;
+  const { zone } = usePage().view;
   const sentMs = msOf(message.sentAt);
   const entries = message.timeline.toSorted((a, b) => msOf(a.at) - msOf(b.at));
   return (
     <ol className="timeline">
       <li>
-        <time dateTime={message.sentAt}>{momentText(message.sentAt, utc)}</time>
+        <time dateTime={message.sentAt}>{momentText(message.sentAt, zone)}</time>
         <p>Sent</p>
       </li>
       {entries.map((entry, index) => (
@@ -22,7 +22,7 @@ export function Timeline({ message }: { readonly message: Message }) {
           key={`${entry.at} ${entry.receivedAt} ${index.toString()}`}
           className={`step-${groupClass(entry.status.groupName)}`}
         >
-          <time dateTime={entry.at}>{momentText(entry.at, utc)}</time>
+          <time dateTime={entry.at}>{momentText(entry.at, zone)}</time>
           <p>
             <StatusWord status={entry.status} /> <span className="code">{inert(codeName(entry.status))}</span>
           </p>
@@ -41,7 +41,7 @@ export function Timeline({ message }: { readonly message: Message }) {
       )}
       {message.seenAt !== undefined && (
         <li>
-          <time dateTime={message.seenAt}>{momentText(message.seenAt, utc)}</time>
+          <time dateTime={message.seenAt}>{momentText(message.seenAt, zone)}</time>
           <p>Seen by the recipient</p>
         </li>
       )}

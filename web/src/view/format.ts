@@ -1,54 +1,41 @@
 import type { DeliveryError, Log, Status } from '../../../src/client/index.ts';
+import { momentOf, wallMs, type Zone } from './zone.ts';
 
 /** The moment that a date of the API names. Not every browser reads an offset without its colon. */
 export function msOf(text: string): number {
   return Date.parse(text.replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
 }
 
-const partsOf = (ms: number, utc: boolean) => {
-  const date = new Date(ms);
-  // A moment shifted by its own offset shows the local clock in its UTC fields.
-  const shown = utc ? date : new Date(ms - date.getTimezoneOffset() * 60_000);
-  return Number.isNaN(ms) ? undefined : shown.toISOString();
-};
+const partsOf = (ms: number, zone: Zone) => (Number.isNaN(ms) ? undefined : new Date(wallMs(ms, zone)).toISOString());
 
 /** `2026-11-23 20:33:34.120` */
-export function momentText(moment: string | number, utc: boolean): string {
+export function momentText(moment: string | number, zone: Zone): string {
   const ms = typeof moment === 'number' ? moment : msOf(moment);
-  return partsOf(ms, utc)?.replace('T', ' ').slice(0, 23) ?? String(moment);
+  return partsOf(ms, zone)?.replace('T', ' ').slice(0, 23) ?? String(moment);
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
 
 /** `23 Nov`, in words: whether a month or a day stands first differs from country to country. */
-export function dayText(moment: string | number, utc: boolean): string {
-  const text = momentText(moment, utc);
+export function dayText(moment: string | number, zone: Zone): string {
+  const text = momentText(moment, zone);
   return `${text.slice(8, 10)} ${months[Number(text.slice(5, 7)) - 1] ?? text.slice(5, 7)}`;
 }
 
 /** `23 Nov 20:33:34`: what tells rows of two days apart. */
-export function shortMomentText(moment: string | number, utc: boolean): string {
-  return `${dayText(moment, utc)} ${momentText(moment, utc).slice(11, 19)}`;
+export function shortMomentText(moment: string | number, zone: Zone): string {
+  return `${dayText(moment, zone)} ${momentText(moment, zone).slice(11, 19)}`;
 }
 
 /** For an `<input type="datetime-local">`, to the second. */
-export function inputText(ms: number, utc: boolean): string {
-  return partsOf(ms, utc)?.slice(0, 19) ?? '';
+export function inputText(ms: number, zone: Zone): string {
+  return partsOf(ms, zone)?.slice(0, 19) ?? '';
 }
 
 /** What such an input means; `undefined` when it is empty. */
-export function inputMoment(text: string, utc: boolean): number | undefined {
-  const ms = Date.parse(utc && text !== '' ? `${text}Z` : text);
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
-export function zoneName(utc: boolean): string {
-  return utc ? 'UTC' : (Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local');
-}
-
-/** `Zagreb`, or `UTC`: short enough for the head of a column. */
-export function zonePlace(utc: boolean): string {
-  return zoneName(utc).split('/').at(-1)?.replaceAll('_', ' ') ?? '';
+export function inputMoment(text: string, zone: Zone): number | undefined {
+  const wall = Date.parse(`${text}Z`);
+  return Number.isNaN(wall) ? undefined : momentOf(wall, zone);
 }
 
 const whole = new Intl.NumberFormat('en-GB');

@@ -1,4 +1,5 @@
 import type { LogsFilter } from '../../../src/client/index.ts';
+import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
 /** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
 export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED'] as const;
@@ -51,7 +52,7 @@ export type Room = (typeof rooms)[number];
 export type View = {
   readonly conditions: Conditions;
   readonly range: Range;
-  readonly utc: boolean;
+  readonly zone: Zone;
   readonly live: boolean;
   /** The log when absent. */
   readonly room?: Room | undefined;
@@ -72,6 +73,12 @@ function isList(field: Field): field is ListField {
 function momentOf(text: string | null): number | undefined {
   const ms = text === null ? Number.NaN : Date.parse(text.replace(' ', '+'));
   return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Of a link; a zone that this browser does not know is its own. */
+function zoneOf(name: string | null): Zone {
+  if (name === null) return localZone;
+  return name.toLowerCase() === 'utc' ? utcZone : isZone(name) ? name : localZone;
 }
 
 function rangeOf(parameters: URLSearchParams): Range {
@@ -99,14 +106,14 @@ export function viewOf(search: string): View {
   return {
     conditions,
     range: rangeOf(parameters),
-    utc: parameters.get('tz') === 'utc',
+    zone: zoneOf(parameters.get('tz')),
     live: parameters.get('live') !== 'off',
     ...(room !== undefined && { room }),
     ...(open !== null && open !== '' && { open }),
   };
 }
 
-export function searchOf({ conditions, range, utc, live, room, open }: View): string {
+export function searchOf({ conditions, range, zone, live, room, open }: View): string {
   const parameters = new URLSearchParams();
   for (const field of fields) for (const value of conditions[field] ?? []) parameters.append(field, value);
   if ('last' in range) {
@@ -115,7 +122,7 @@ export function searchOf({ conditions, range, utc, live, room, open }: View): st
     if (range.sinceMs !== undefined) parameters.set('sentSince', new Date(range.sinceMs).toISOString());
     if (range.untilMs !== undefined) parameters.set('sentUntil', new Date(range.untilMs).toISOString());
   }
-  if (utc) parameters.set('tz', 'utc');
+  if (zone !== localZone) parameters.set('tz', zone === utcZone ? 'utc' : zone);
   if (!live) parameters.set('live', 'off');
   if (room !== undefined) parameters.set('room', room);
   if (open !== undefined) parameters.set('open', open);

@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import { type Account, type Key, readAccount, UnexpectedAnswer, type User } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, inert, momentText } from '../../view/format.ts';
+import type { Zone } from '../../view/zone.ts';
 import { refusalOf, useAct } from '../act.ts';
 import { Confirm } from '../confirm.tsx';
 import { AddKey, AddUser } from './adding.tsx';
@@ -43,7 +44,7 @@ function Opened({ account }: { readonly account: Account }) {
       <section className="sheet" aria-labelledby="account">
         <h3 id="account">Account {inert(name)}</h3>
         <p className="quiet">
-          Made {momentText(createdAt, view.utc).slice(0, 19)};{' '}
+          Made {momentText(createdAt, view.zone).slice(0, 19)};{' '}
           {requestsPerMinute === undefined
             ? 'as many requests a minute to the log as the server is set to'
             : `${countText(requestsPerMinute)} requests a minute to the log`}
@@ -98,10 +99,10 @@ function Listed(props: { readonly label: string; readonly heads: readonly string
   );
 }
 
-function stateOf({ revokedAt, expiresAt }: Key, utc: boolean): string {
-  if (revokedAt !== undefined) return `revoked ${momentText(revokedAt, utc).slice(0, 16)}`;
+function stateOf({ revokedAt, expiresAt }: Key, zone: Zone): string {
+  if (revokedAt !== undefined) return `revoked ${momentText(revokedAt, zone).slice(0, 16)}`;
   if (expiresAt === undefined) return 'active';
-  const until = momentText(expiresAt, utc).slice(0, 16);
+  const until = momentText(expiresAt, zone).slice(0, 16);
   return new Date(expiresAt).getTime() <= Date.now() ? `expired ${until}` : `active until ${until}`;
 }
 
@@ -113,7 +114,7 @@ function KeyRow({ of: key }: { readonly of: Key }) {
   return (
     <tr className={revokedAt === undefined ? undefined : 'over'}>
       <th scope="row">sentlog_{inert(id)}_…</th>
-      <td>{stateOf(key, view.utc)}</td>
+      <td>{stateOf(key, view.zone)}</td>
       <td>{bound.length === 0 ? '–' : inert(bound.join(', '))}</td>
       <UsedCells of={key} />
       <td>
@@ -154,9 +155,9 @@ function UsedCells({ of }: { readonly of: Key | User }) {
   return (
     <>
       <td>{scopes.includes('messenger:manage') ? 'everything' : scopes.map(inertScope).join(', ')}</td>
-      <td>{momentText(createdAt, view.utc).slice(0, 16)}</td>
+      <td>{momentText(createdAt, view.zone).slice(0, 16)}</td>
       <td className="number">{countText(uses)}</td>
-      <td>{lastUsedAt === undefined ? 'never' : momentText(lastUsedAt, view.utc).slice(0, 19)}</td>
+      <td>{lastUsedAt === undefined ? 'never' : momentText(lastUsedAt, view.zone).slice(0, 19)}</td>
     </>
   );
 }

@@ -61,7 +61,7 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
         <ul className="gaps" aria-label="Gaps">
           {gaps.map(gap => (
             <li key={gap.from}>
-              Missing: {momentText(gap.from, view.utc)} – {momentText(gap.to, view.utc)}, {inert(gap.reason)}
+              Missing: {momentText(gap.from, view.zone)} – {momentText(gap.to, view.zone)}, {inert(gap.reason)}
             </li>
           ))}
         </ul>
@@ -89,7 +89,7 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
 
 function MirrorFigures({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
-  const moment = (text: string | undefined) => text && momentText(text, view.utc).slice(0, 19);
+  const moment = (text: string | undefined) => text && momentText(text, view.zone).slice(0, 19);
   const { lastCheck, requestsUsed, requestsLeft, unreadSince } = mirror;
   const checked =
     lastCheck &&

@@ -62,7 +62,7 @@ function SenderCard({ sender }: { readonly sender: Sender }) {
         <span className="quiet">
           {name === undefined ? '' : `${inert(page)}, `}
           {price === undefined ? '' : `${priceText(price)} a message, `}changed{' '}
-          {momentText(changedAt, view.utc).slice(0, 19)}
+          {momentText(changedAt, view.zone).slice(0, 19)}
         </span>
       </header>
       {paused !== undefined && <p className="note note-bad">{inert(paused, 500)}</p>}

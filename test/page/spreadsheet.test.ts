@@ -1,0 +1,77 @@
+import { readXlsx } from 'hucre/xlsx';
+import { expect, test } from 'vitest';
+import { sheetColumns, spreadsheetOf } from '../../web/src/log/spreadsheet.ts';
+
+const log = {
+  messageId: '10150098461530577123',
+  sender: '105873492110234',
+  destination: '447700900123',
+  sentAt: '2026-07-01T12:05:07.120+0000',
+  doneAt: '2026-07-01T12:05:09.620+0000',
+  messageCount: 1,
+  price: { pricePerMessage: 0.0063, currency: 'EUR' },
+  status: { groupId: 3, groupName: 'DELIVERED', id: 5, name: 'DELIVERED_TO_HANDSET', description: 'Delivered' },
+  error: { groupId: 0, groupName: 'OK', id: 0, name: 'NO_ERROR' },
+  content: { type: 'TEXT', text: 'Hello' },
+};
+
+/** The sheet of an export of these lines, as a spreadsheet program reads it. */
+async function sheetOf(lines: readonly string[], names: readonly string[] | 'all', zone: string) {
+  const bytes = new TextEncoder().encode(lines.map(line => `${line}\n`).join(''));
+  // In pieces that end anywhere.
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, at) => bytes.subarray(at * 7, at * 7 + 7));
+  let rows = 0;
+  const terms = { columns: sheetColumns(names), zone, onRows: (count: number) => (rows = count) };
+  const file = await spreadsheetOf(ReadableStream.from(pieces), terms);
+  const [sheet] = (await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()))).sheets;
+  expect(rows).toBe(lines.length);
+  return sheet?.rows ?? [];
+}
+
+test('columns of the table → ids are texts, times are times of the zone, prices are numbers', async () => {
+  const names = ['time', 'sender', 'status', 'delivery', 'price', 'messageId'];
+  const rows = await sheetOf([JSON.stringify(log)], names, 'Europe/Berlin');
+  expect(rows).toEqual([
+    [
+      'Sent (Europe/Berlin)',
+      'Sender',
+      'Status group',
+      'Status',
+      'Done (Europe/Berlin)',
+      'Took, seconds',
+      'Price',
+      'Currency',
+      'Message id',
+    ],
+    [
+      new Date('2026-07-01T14:05:07.120Z'),
+      '105873492110234',
+      'DELIVERED',
+      'DELIVERED_TO_HANDSET',
+      new Date('2026-07-01T14:05:09.620Z'),
+      2.5,
+      0.0063,
+      'EUR',
+      '10150098461530577123',
+    ],
+  ]);
+});
+
+test('all columns → the content as it came, to the last digit; nothing that is run', async () => {
+  const content = '{"type":"TEXT","text":"=1+1 _x0041_ \\u0001","orderId":781250306873012345,"a":1,"a":2}';
+  const line = JSON.stringify({ ...log, content: 0 }).replace('"content":0', `"content":${content}`);
+  const [heads = [], row = []] = await sheetOf([line], 'all', 'UTC');
+  const cell = (head: string) => row[heads.indexOf(head)];
+  expect(cell('Content')).toBe(content);
+  expect(String(cell('Text'))).toContain('=1+1 _x0041_');
+  expect(cell('Parts')).toBe(1);
+});
+
+test('a text longer than a cell can be → cut, and said so; a line that is no message → no file', async () => {
+  const long = JSON.stringify({ ...log, content: { type: 'TEXT', text: 'x'.repeat(40_000) } });
+  const [heads = [], row = []] = await sheetOf([long], 'all', 'UTC');
+  const text = String(row[heads.indexOf('Content')]);
+  expect(text).toHaveLength(32_767);
+  expect(text.endsWith(' … (cut)')).toBe(true);
+  await expect(sheetOf(['{"error":"cut"}'], 'all', 'UTC')).rejects.toThrow('no message');
+});

@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest';
+import { inputMoment, inputText } from '../../web/src/view/format.ts';
+import { momentOf, wallMs } from '../../web/src/view/zone.ts';
+
+const hourMs = 3_600_000;
+const year = Date.UTC(2026, 0, 1);
+
+describe.each(['Europe/Zagreb', 'America/New_York', 'Australia/Lord_Howe', 'Africa/Casablanca', 'UTC'])('%s', zone => {
+  test('every half hour of a year → its wall time names it, or the same time the hour before', () => {
+    for (let ms = year; ms < year + 366 * 24 * hourMs; ms += hourMs / 2) {
+      const wall = wallMs(ms, zone);
+      const again = momentOf(wall, zone);
+      expect(wallMs(again, zone)).toBe(wall);
+      // The first of two: an hour, or half of one, before.
+      expect(ms - again === 0 || (ms - again > 0 && ms - again <= hourMs)).toBe(true);
+    }
+  });
+
+  test('what a form shows of a moment → is read as it', () => {
+    const ms = Date.UTC(2026, 6, 1, 14, 5, 7);
+    expect(inputMoment(inputText(ms, zone), zone)).toBe(ms);
+    expect(inputMoment('', zone)).toBeUndefined();
+  });
+});
+
+test('a wall time that clocks leave out → the moment that it would have been', () => {
+  const left = Date.UTC(2026, 2, 29, 2, 30);
+  expect(new Date(momentOf(left, 'Europe/Zagreb')).toISOString()).toBe('2026-03-29T01:30:00.000Z');
+});

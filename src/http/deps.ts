@@ -5,6 +5,7 @@ import type { Outgoing } from '../domain/outgoing.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Gap } from '../mirror/place.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
+import type { OutboxStats } from '../outbox/outbox.ts';
 import type { Report, ReportQuery } from '../outbox/reporting.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepted } from '../wire/send-answer.ts';
@@ -80,8 +81,22 @@ export type MirrorWatch = {
 export interface Sending {
   accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]>;
   /** Senders that cannot send now, and why. */
-  paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[];
+  paused(): readonly PausedSender[];
+  /** Figures for `/metrics` and `/health/ready`, of a second ago at most. */
+  figures?(): Promise<SendingFigures>;
 }
+
+export type PausedSender = { readonly account: AccountId; readonly sender: string; readonly reason: string };
+
+export type SendingFigures = {
+  readonly paused: readonly PausedSender[];
+  /** Absent while they cannot be read. */
+  readonly outbox?: OutboxStats;
+  /** Attempts since the start, by what came of them. */
+  readonly sends: Readonly<Record<'sent' | 'failed' | 'again' | 'unknown', number>>;
+  /** Reports since the start, by what came of pushing them. */
+  readonly pushes: Readonly<Record<'pushed' | 'failed' | 'dropped', number>>;
+};
 
 /** Gives reports to callers; what becomes of an answer is told afterwards. */
 export interface ReportDesk {

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
+import type { SendingFigures } from './deps.ts';
 import { mirrorMetrics } from './mirror-metrics.ts';
+import { sendingMetrics } from './sending-metrics.ts';
 
 const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const commitSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -29,7 +31,7 @@ export type Metrics = {
   /** A listener did not read, and was cut off. */
   streamDropped(): void;
   /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
-  text(stats: StoreStats | undefined, mirrors?: readonly MirrorFigures[]): Promise<string>;
+  text(stats: StoreStats | undefined, mirrors?: readonly MirrorFigures[], sending?: SendingFigures): Promise<string>;
   readonly contentType: string;
 };
 
@@ -62,6 +64,7 @@ export function createMetrics(registry: Registry): Metrics {
   });
   const store = storeMetrics(registers);
   const tellMirrors = mirrorMetrics(registers);
+  const tellSending = sendingMetrics(registers);
   return {
     storeObserver: listener => ({
       committed: store.committed,
@@ -80,9 +83,10 @@ export function createMetrics(registry: Registry): Metrics {
       for (const [kind, count] of Object.entries(counts)) if (count > 0) unregistered.inc({ kind }, count);
     },
     ...streamMetrics(registers),
-    async text(stats, mirrors = []) {
+    async text(stats, mirrors = [], sending) {
       store.tell(stats);
       tellMirrors(mirrors);
+      tellSending(sending);
       return registry.metrics();
     },
     contentType: registry.contentType,

@@ -1,4 +1,4 @@
-import { outbox, reports, watchedPages } from './outbox-tables.ts';
+import { countedMessages, outbox, reports, watchedPages } from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -314,4 +314,5 @@ export const migrations: readonly Migration[] = [
   { number: 12, name: 'uses', sql: uses },
   { number: 13, name: 'reports', sql: reports },
   { number: 14, name: 'watched pages', sql: watchedPages },
+  { number: 15, name: 'counted messages', sql: countedMessages },
 ];

@@ -145,3 +145,8 @@ CREATE TABLE report_place (
 export const watchedPages = `
 ALTER TABLE sender ADD COLUMN is_watched boolean NOT NULL DEFAULT false;
 `;
+
+/** So that messages are counted in indexes alone. */
+export const countedMessages = `
+CREATE INDEX outbox_message_unknown ON outbox_message (id) WHERE state = 3;
+`;

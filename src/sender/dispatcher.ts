@@ -54,6 +54,8 @@ export class Dispatcher {
   #lapsedAt = 0;
   #running: Promise<void> | undefined;
   #looked: (() => void)[] = [];
+  /** Attempts since the start, by what came of them. */
+  readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -212,6 +214,7 @@ export class Dispatcher {
       this.#deps.note('error', 'a message could not be sent', { err: error, messageId: claimed.message.messageId });
       result = { id: claimed.id, kind: 'unknown' };
     }
+    this.counts[result.kind === 'done' ? 'sent' : result.kind]++;
     this.#results.push(result);
     this.#sending--;
     void this.#settle();

@@ -39,7 +39,8 @@ const keepPauseMs = { first: 50, max: 5000 };
 export class Pusher {
   readonly #deps: PusherDeps;
   readonly #busy = new Map<string, PushPlace>();
-  readonly counts = { pushed: 0, failed: 0, droppedReports: 0 };
+  /** Reports since the start, by what came of pushing them. */
+  readonly counts = { pushed: 0, failed: 0, dropped: 0 };
   #wake: () => void = () => {};
   #isWoken = false;
   #isClosed = false;
@@ -151,7 +152,7 @@ export class Pusher {
     this.counts.failed += due.length;
     const outcomes = due.map(one => this.#failed(one));
     const dropped = outcomes.filter(one => one.againAt === undefined).length;
-    this.counts.droppedReports += dropped;
+    this.counts.dropped += dropped;
     const { origin } = new URL(url);
     this.#deps.note('warn', 'reports could not be pushed', { origin, reason: failure, reports: due.length, dropped });
     return outcomes;

@@ -30,6 +30,15 @@ export type SenderDeps = {
   readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
 };
 
+export type SenderFigures = {
+  readonly paused: ReturnType<Dispatcher['paused']>;
+  readonly outbox?: OutboxStats;
+  readonly sends: Dispatcher['counts'];
+  readonly pushes: Pusher['counts'];
+};
+
+const statsAgeMsMax = 1000;
+
 /** How long an answer waits for the log to show what was accepted: it is durable before. */
 const showMsMax = 2000;
 
@@ -44,6 +53,8 @@ export class Sender {
   readonly #teller: Teller;
   readonly #pusher: Pusher;
   readonly reports: ReportDesk;
+  #counted: Promise<OutboxStats | undefined> | undefined;
+  #countedMs = 0;
 
   constructor(deps: SenderDeps) {
     this.#deps = deps;
@@ -110,14 +121,23 @@ export class Sender {
     return this.#dispatcher.paused();
   }
 
-  /** `undefined` when they cannot be read now. */
-  async stats(): Promise<OutboxStats | undefined> {
-    try {
-      return await this.#deps.outbox.stats();
-    } catch (error) {
-      if (error instanceof Unavailable) return undefined;
-      throw error;
+  async figures(): Promise<SenderFigures> {
+    const outbox = await this.#stats();
+    const { counts: sends } = this.#dispatcher;
+    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...(outbox !== undefined && { outbox }) };
+  }
+
+  /** Counting is work: whoever asks often is told what it was a moment ago. `undefined` when it cannot be told now. */
+  #stats(): Promise<OutboxStats | undefined> {
+    const now = performance.now();
+    if (this.#counted === undefined || now - this.#countedMs > statsAgeMsMax) {
+      this.#countedMs = now;
+      this.#counted = this.#deps.outbox.stats().catch(error => {
+        if (error instanceof Unavailable) return undefined;
+        throw error;
+      });
     }
+    return this.#counted;
   }
 
   async close(): Promise<void> {

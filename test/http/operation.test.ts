@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filterFields } from '../../src/domain/filter-fields.ts';
+import type { Sending, SendingFigures } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
@@ -46,6 +47,21 @@ describe('health', () => {
     expect(errorAnswer(await anonymous('/health/ready')).code).toBe('E503');
   });
 });
+
+/** Whatever is counted has a number of its own. */
+class SendingToday implements Sending {
+  outbox: SendingFigures['outbox'] = {
+    ...{ scheduled: 1, queued: 2, sending: 3, unknown: 4, untold: 5, parked: 6, openReports: 7, pushes: 8 },
+  };
+  readonly accept = async () => [];
+  readonly paused = () => [{ account: 1, sender: 'page-1', reason: 'Graph error 190' }];
+  readonly figures = async () => ({
+    paused: this.paused(),
+    ...(this.outbox !== undefined && { outbox: this.outbox }),
+    sends: { sent: 11, failed: 12, again: 13, unknown: 14 },
+    pushes: { pushed: 15, failed: 16, dropped: 17 },
+  });
+}
 
 describe('/metrics', () => {
   const lines = async () => (await anonymous('/metrics')).body.split('\n');
@@ -123,6 +139,43 @@ describe('/metrics', () => {
       ]),
     );
     expect(heard).toHaveLength(2);
+  });
+
+  test('what is on its way, pages that pause, reports → told; where nothing is sent no such series', async () => {
+    const name = /^sentlog_(?:outbox|sender|sends|report_pushes)_?\w*[{ ]/;
+    expect((await lines()).filter(line => name.test(line))).toEqual([]);
+    await server.app.close();
+    const sending = new SendingToday();
+    server = new TestServer({ metrics: metrics(), sending });
+    const told = [
+      'sentlog_outbox_messages{state="scheduled"} 1',
+      'sentlog_outbox_messages{state="queued"} 2',
+      'sentlog_outbox_messages{state="claimed"} 3',
+      'sentlog_outbox_messages{state="unknown"} 4',
+      'sentlog_outbox_parked_events{of="meta"} 6',
+      'sentlog_outbox_untold_changes{of="log"} 5',
+      'sentlog_outbox_reports{to="fetch"} 7',
+      'sentlog_outbox_reports{to="push"} 8',
+      'sentlog_sender_paused{sender="page-1",reason="Graph error 190"} 1',
+      'sentlog_sends_total{outcome="sent"} 11',
+      'sentlog_sends_total{outcome="failed"} 12',
+      'sentlog_sends_total{outcome="again"} 13',
+      'sentlog_sends_total{outcome="unknown"} 14',
+      'sentlog_report_pushes_total{outcome="pushed"} 15',
+      'sentlog_report_pushes_total{outcome="failed"} 16',
+      'sentlog_report_pushes_total{outcome="dropped"} 17',
+    ];
+    for (let i = 0; i < 2; i++)
+      expect((await lines()).filter(line => name.test(line)).toSorted()).toEqual(told.toSorted());
+    expect((await anonymous('/health/ready')).json()).toEqual({
+      status: 'ready',
+      damaged: [],
+      pausedSenders: [{ sender: 'page-1', reason: 'Graph error 190' }],
+      outbox: { scheduled: 1, queued: 2, claimed: 3, unknown: 4, parkedEvents: 6 },
+    });
+    sending.outbox = undefined;
+    expect((await lines()).filter(line => name.test(line))).toHaveLength(8);
+    expect((await anonymous('/health/ready')).json()).not.toHaveProperty('outbox');
   });
 
   test('a store that does not answer → everything else is told', async () => {

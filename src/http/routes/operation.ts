@@ -4,6 +4,7 @@ import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
+import { readyOf } from '../sending-metrics.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending'>;
 
@@ -39,19 +40,19 @@ async function ready({ store, sending }: Deps): Promise<string> {
   return JSON.stringify({
     status: 'ready',
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
-    ...(sending !== undefined && { pausedSenders: sending.paused().map(({ sender, reason }) => ({ sender, reason })) }),
+    ...(sending !== undefined && readyOf(sending.paused(), await sending.figures?.())),
   });
 }
 
 async function metrics(
   { request, reply }: Omit<Call, 'principal'>,
-  { store, metrics, metricsTokens = [], mirrors }: Deps,
+  { store, metrics, metricsTokens = [], mirrors, sending }: Deps,
 ): Promise<string> {
   const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
   if (metricsTokens.length > 0 && !metricsTokens.some(token => matchesHash(given, hashSecret(token))))
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
   reply.type(metrics.contentType);
-  return metrics.text(await statsIfAny(store), mirrors?.figures());
+  return metrics.text(await statsIfAny(store), mirrors?.figures(), await sending?.figures?.());
 }
 
 async function statsIfAny(store: ServerDeps['store']): Promise<StoreStats | undefined> {

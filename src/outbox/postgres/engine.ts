@@ -152,8 +152,9 @@ export class PostgresOutbox implements Outbox {
 
   async stats(): Promise<OutboxStats> {
     const [row = []] = await this.#transact(session => session.query(figures));
-    const [scheduled = 0, queued = 0, sending = 0, unknown = 0, untold = 0, ...others] = row.map(integer);
+    const [scheduled = 0, inLine = 0, sending = 0, unknown = 0, untold = 0, ...others] = row.map(integer);
     const [parked = 0, openReports = 0, pushes = 0] = others;
+    const queued = inLine - sending - unknown;
     return { scheduled, queued, sending, unknown, untold, parked, openReports, pushes };
   }
 
@@ -209,12 +210,10 @@ const dropPast = {
     RETURNING id`,
 };
 const inState = (state: number) => `(SELECT count(*) FROM outbox_message m WHERE m.state = ${state})`;
-const waiting = (state: number) =>
-  `(SELECT count(*) FROM outbox_message m WHERE m.state = ${state} AND m.state IN (1, 2, 3))`;
 const figures = {
   name: 'outbox figures',
-  text: `SELECT ${inState(states.scheduled)}, ${waiting(states.queued)}, ${waiting(states.claimed)},
-    ${waiting(states.unknown)}, (SELECT count(*) FROM outbox_step), (SELECT count(*) FROM outbox_parked),
+  text: `SELECT ${inState(states.scheduled)}, (SELECT count(*) FROM outbox_message m WHERE m.state IN (1, 2, 3)),
+    ${inState(states.claimed)}, ${inState(states.unknown)}, (SELECT count(*) FROM outbox_step), (SELECT count(*) FROM outbox_parked),
     (SELECT count(*) FROM outbox_report r WHERE r.is_open),
     (SELECT count(*) FROM outbox_report r WHERE r.push_at IS NOT NULL)`,
 };

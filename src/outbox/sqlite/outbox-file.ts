@@ -110,6 +110,10 @@ const schemaSteps: readonly string[] = [
   CREATE INDEX report_of_message ON report (message);
   CREATE INDEX step_of_message ON step (message);
   `,
+  // So that messages are counted in indexes alone.
+  `
+  CREATE INDEX message_unknown ON message (id) WHERE state = 3;
+  `,
 ];
 
 /** Opens the file, making it and its folder when absent. Throws `Unusable` when a newer program wrote it. */

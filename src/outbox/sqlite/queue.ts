@@ -245,15 +245,15 @@ export class Queue {
 
   stats(): OutboxStats {
     const count = (sql: string) => Number(this.#rows.get(sql)?.count ?? 0);
-    const inLine = this.#rows.all(
-      'SELECT state, count(*) AS count FROM message WHERE state IN (1, 2, 3) GROUP BY state',
+    const [claimed, unknown] = [states.claimed, states.unknown].map(state =>
+      count(`SELECT count(*) AS count FROM message WHERE state = ${state}`),
     );
-    const of = (state: number) => Number(inLine.find(row => row.state === state)?.count ?? 0);
+    const inLine = count('SELECT count(*) AS count FROM message WHERE state IN (1, 2, 3)');
     return {
       scheduled: count('SELECT count(*) AS count FROM message WHERE state = 0'),
-      queued: of(states.queued),
-      sending: of(states.claimed),
-      unknown: of(states.unknown),
+      queued: inLine - (claimed ?? 0) - (unknown ?? 0),
+      sending: claimed ?? 0,
+      unknown: unknown ?? 0,
       untold: count('SELECT count(*) AS count FROM step'),
       parked: count('SELECT count(*) AS count FROM parked'),
       openReports: count('SELECT count(*) AS count FROM report WHERE is_open = 1'),

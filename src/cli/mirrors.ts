@@ -1,18 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Account } from '../accounts/rows.ts';
-import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
+import { loadClientConfig, loadPlace, loadSecrets, serverSettings } from '../config.ts';
+import { checkMirror, type Difference } from '../mirror/check.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
+import { askLog } from '../mirror/log-client.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
+import { edgeMs, windowMs } from '../mirror/pace.ts';
 import type { Check, Mirror, MirrorRows } from '../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
 import { Secrets } from '../secrets.ts';
 import { openAccounts } from './accounts.ts';
+import { clientOptions } from './client.ts';
 import { openConnections } from './database.ts';
 import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
 import { type Cell, printRows } from './table.ts';
-import { note, print } from './terminal.ts';
+import { CommandError, note, print } from './terminal.ts';
 
 type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
@@ -41,6 +46,7 @@ export function addMirrors(program: Command): void {
     note(`mirror ${name} goes on`);
   });
 
+  addCheck(mirrors);
   addWebhooks(mirrors);
 
   const remove = named(mirrors.command('remove')).description('Remove a mirror; what it kept stays in the log.');
@@ -156,6 +162,70 @@ function addStatus(mirrors: Command): void {
       );
     await printRows(shown, columns);
   });
+}
+
+function addCheck(mirrors: Command): void {
+  const check = clientOptions(named(mirrors.command('check')))
+    .description(
+      'Ask both sides the same questions, and show every difference; exit code 1 when there is one. --key is of the ' +
+        'account here, whose server is at --url.',
+    )
+    .option('--hours <number>', 'how far back to look (default 48, which is all there is)', wholeNumber);
+  withMirrors(check, async ({ mirrors, rows }, name) => {
+    const mirror = await mirrors.mirror(name);
+    const { url, key } = loadClientConfig(sourcesOf(check));
+    if (key === undefined) throw new CommandError('a key is needed: --key, or the variable SENTLOG_KEY');
+    const found: Difference[] = [];
+    const { skewMs } = await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY });
+    const made = await checkMirror({
+      ...rangeOf(count(check.opts(), 'hours') ?? 48, Date.now() + skewMs),
+      theirs: askLog({
+        name: mirror.from,
+        url: mirror.from,
+        key: mirrors.key(mirror),
+        fetch,
+        wait: setTimeout,
+        turn: () => turn(mirror, rows),
+      }),
+      ours: askLog({ name: url, url, key, fetch, wait: setTimeout }),
+      horizon: () => Date.now() + skewMs - windowMs + edgeMs,
+      clock: Date.now,
+      wait: setTimeout,
+      found: one => found.push(one),
+    });
+    await rows.checked(mirror.id, made);
+    await printRows(found.map(shownDifference), differenceColumns);
+    note(`${made.messages} messages compared by ${made.questions} questions: ${made.differences} differences`);
+    if (made.differences > 0) process.exitCode = 1;
+  });
+}
+
+/** What is about to leave the other side is not asked for, nor what may still be on its way here. */
+function rangeOf(hours: number, theirNow: number): { readonly from: number; readonly until: number } {
+  const from = theirNow - Math.min(hours * 3_600_000, windowMs - 6 * edgeMs);
+  return { from, until: Math.max(from + 1, theirNow - 2 * edgeMs) };
+}
+
+/** A request of the mirror's budget, most of which is left to the mirror. */
+async function turn({ id, requestsPerMinute: all }: Mirror, rows: MirrorRows): Promise<void> {
+  const budget = { all, patient: Math.max(1, Math.floor(all / 2)) };
+  for (;;) {
+    const fullForMs = await rows.spend(id, Date.now(), budget, true);
+    if (fullForMs === undefined) return;
+    await setTimeout(Math.min(fullForMs, 1000));
+  }
+}
+
+const differenceColumns: Columns<ReturnType<typeof shownDifference>> = [
+  ['MESSAGE ID', row => row.messageId],
+  ['FIELD', row => row.field],
+  ['THERE', row => row.theirs],
+  ['HERE', row => row.ours],
+];
+
+function shownDifference({ messageId, field, theirs, ours }: Difference) {
+  const shown = (value: unknown) => (value === undefined ? undefined : JSON.stringify(value));
+  return { messageId, field, theirs: shown(theirs), ours: shown(ours) };
 }
 
 const named = (command: Command) => command.argument('<name>', 'as `mirrors list` shows it');

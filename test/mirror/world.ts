@@ -33,6 +33,7 @@ export class World {
   readonly store: Store;
   readonly notes: MirrorNote[] = [];
   readonly terms: Terms;
+  readonly key = key;
   #mirror: Mirror | undefined;
   #worker: MirrorWorker | undefined;
   #ids = 0;

@@ -84,7 +84,7 @@ async function status(home: ServerHome): Promise<Record<string, unknown>> {
 test('a mirror that a command adds → the log of the other side, and what comes there, and how it is', async () => {
   const { infobip, server } = await otherSide(6000);
   send(infobip, 5000, 47 * hour);
-  const home = newHome();
+  const home = newHome({ SENTLOG_RATE_LIMIT: '100000' });
   const sentlog = await home.serve();
   const calls = home.calls(sentlog);
   await addMirror(home, server.url, '--requests-per-minute', '300');
@@ -94,7 +94,32 @@ test('a mirror that a command adds → the log of the other side, and what comes
   expect(await status(home)).toMatchObject({ state: 'following', gaps: [], recorded: 5050, refused: 0 });
   expect((await calls.call('/metrics')).text).toMatch(/^sentlog_mirror_recorded_total\{mirror="default"\} 5050$/m);
   expect(infobip.asked.filter(({ target }) => !target.startsWith('/messenger/1/logs?'))).toEqual([]);
-  expect(sentlog.stdout + sentlog.stderr).not.toContain(key);
+  const ours = ['--url', sentlog.address, '--key', (await home.createKey('default')).replace('App ', '')];
+  const check = await home.command('mirrors', 'check', 'default', ...ours);
+  expect(check).toMatchObject({ code: 0, stdout: '' });
+  expect(check.stderr).toMatch(/[45]\d\d\d messages compared by \d+ questions: 0 differences/);
+  expect(await status(home)).toMatchObject({ lastCheck: { differences: 0 } });
+  expect(sentlog.stdout + sentlog.stderr + check.stderr).not.toContain(key);
+
+  // Paused: nothing is asked until it goes on, where it was; removed: what was kept stays.
+  expect(await home.command('mirrors', 'pause', 'default')).toMatchObject({ code: 0 });
+  expect(await status(home)).toMatchObject({ state: 'paused', reason: 'paused by command' });
+  await until(async () => (await calls.call('/metrics')).text.includes('sentlog_mirror_running{mirror="default"} 0'));
+  const asked = infobip.asked.length;
+  send(infobip, 20, 1000);
+  await until(async () => (await calls.call('/metrics')).text.includes('sentlog_mirror_lag_seconds'));
+  expect(infobip.asked.length).toBe(asked);
+  expect(await home.command('mirrors', 'resume', 'default')).toMatchObject({ code: 0 });
+  await untilSame(infobip, calls);
+  expect(await home.command('mirrors', 'remove', 'default')).toMatchObject({ code: 0 });
+  expect((await home.command('mirrors', 'list')).stdout).toBe('');
+  for (const command of ['pause', 'resume', 'remove', 'status'])
+    expect(await home.command('mirrors', command, 'default')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no mirror "default"'),
+    });
+  await until(async () => !(await calls.call('/metrics')).text.includes('mirror="default"'));
+  expect((await kept(calls)).size).toBe(5070);
 });
 
 test('the key is refused → the mirror rests and says why; another key → it goes on', async () => {

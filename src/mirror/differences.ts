@@ -1,0 +1,32 @@
+import { parseDateTime } from '../wire/date-time.ts';
+import { isPlainObject } from '../wire/record-flaws.ts';
+
+/** A message as a log's answer has it. */
+export type AnsweredLog = Readonly<Record<string, unknown>> & { readonly messageId: string; readonly sentAt: string };
+
+/** A field that two logs have otherwise: `undefined` where a side lacks it. */
+export type FieldDifference = { readonly field: string; readonly theirs: unknown; readonly ours: unknown };
+
+/** Field by field, `status.name` for one inside another. What is `null`, or an empty text, is as what is not there. */
+export function differencesOf(theirs: unknown, ours: unknown, field = ''): readonly FieldDifference[] {
+  const [a, b] = [present(theirs), present(ours)];
+  if (isPlainObject(a) && isPlainObject(b)) {
+    const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+    const under = field === '' ? '' : `${field}.`;
+    return [...names].flatMap(name => differencesOf(a[name], b[name], under + name));
+  }
+  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length)
+    return a.flatMap((one, i) => differencesOf(one, b[i], `${field}[${i}]`));
+  return a === b || isSameMoment(field, a, b) ? [] : [{ field, theirs: a, ours: b }];
+}
+
+function present(value: unknown): unknown {
+  return value === null || value === '' ? undefined : value;
+}
+
+/** A date is the moment it tells, in whatever zone. */
+function isSameMoment(field: string, a: unknown, b: unknown): boolean {
+  if (!/At$/.test(field) || typeof a !== 'string' || typeof b !== 'string') return false;
+  const moment = parseDateTime(a);
+  return moment !== undefined && moment === parseDateTime(b);
+}

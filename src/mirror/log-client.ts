@@ -1,0 +1,72 @@
+import { limits } from '../limits.ts';
+import { isPlainObject } from '../wire/record-flaws.ts';
+import type { AnsweredLog } from './differences.ts';
+import { MirrorError } from './rows.ts';
+import { describeError } from './upstream.ts';
+
+/** Query parameters of `GET /messenger/1/logs`. */
+export type Asked = Readonly<Record<string, string>>;
+export type Answered = { readonly results: readonly AnsweredLog[]; readonly next?: string };
+/** Asks a log one question. Rejects with `MirrorError` when there is no answer in the end. */
+export type AskLog = (asked: Asked) => Promise<Answered>;
+
+export type LogClientOptions = {
+  /** As messages call it. */
+  readonly name: string;
+  readonly url: string;
+  readonly key: string;
+  readonly fetch: typeof fetch;
+  readonly wait: (ms: number) => Promise<void>;
+  /** Resolves when the next request may be made. */
+  readonly turn?: () => Promise<void>;
+};
+
+const triesMax = 8;
+const pauseMs = 2000;
+
+/** A client that asks again where the answer is that it should, or where there is none. */
+export function askLog({ name, url, key, fetch, wait, turn }: LogClientOptions): AskLog {
+  const once = async (asked: Asked): Promise<Answered | { readonly afterMs: number; readonly reason: string }> => {
+    await turn?.();
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${url}/messenger/1/logs?${new URLSearchParams(asked)}`, {
+        headers: { authorization: `App ${key}`, accept: 'application/json' },
+        redirect: 'manual',
+        signal: AbortSignal.timeout(limits.upstreamAnswerMs),
+      });
+      text = await response.text();
+      if (response.status === 200) return answerIn(text);
+    } catch (error) {
+      return { afterMs: pauseMs, reason: error instanceof Error ? error.message : String(error) };
+    }
+    const reason = `${response.status} ${describeError(text)}`.trim();
+    if (response.status !== 429 && response.status < 500) throw new MirrorError(`${name} refuses to answer: ${reason}`);
+    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+    return { afterMs: Number.isFinite(seconds) ? Math.max(1, seconds) * 1000 : pauseMs, reason };
+  };
+  return async asked => {
+    let reason = '';
+    for (let tries = 0; tries < triesMax; tries++) {
+      const answer = await once(asked);
+      if ('results' in answer) return answer;
+      reason = answer.reason;
+      await wait(answer.afterMs);
+    }
+    throw new MirrorError(`${name} does not answer: ${reason}`);
+  };
+}
+
+function answerIn(text: string): Answered {
+  const answer: unknown = JSON.parse(text);
+  if (!isPlainObject(answer) || !Array.isArray(answer.results)) throw new Error('the answer has no results');
+  const results = answer.results.filter(isAnsweredLog);
+  if (results.length < answer.results.length) throw new Error('the answer has messages without an id or a time');
+  const next = isPlainObject(answer.cursor) ? answer.cursor.nextCursor : undefined;
+  return { results, ...(typeof next === 'string' && next !== '' && { next }) };
+}
+
+function isAnsweredLog(value: unknown): value is AnsweredLog {
+  return isPlainObject(value) && typeof value.messageId === 'string' && typeof value.sentAt === 'string';
+}

@@ -92,7 +92,7 @@ describe('two accounts with equal ids', () => {
       ['m1', 'm4'],
     ]);
     const foreign = await server.call(`${streamPath}?lastEventId=${one.lastId}`, by('two'));
-    expect(errorAnswer(foreign)).toEqual({ code: 'E400', properties: ['Last-Event-ID'] });
+    expect(errorAnswer(foreign)).toEqual({ code: 'E400', properties: ['lastEventId'] });
     await Promise.all([one.close(), two.close()]);
   });
 });

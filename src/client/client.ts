@@ -37,6 +37,11 @@ export type ClientOptions = {
 
 export type CallOptions = { readonly signal?: AbortSignal | undefined };
 
+export type SummaryOptions = CallOptions & {
+  readonly buckets?: number | undefined;
+  readonly compare?: 'previous' | 'yesterday' | 'week' | undefined;
+};
+
 const pageLogsMax = 1000;
 const chunkRecordsMax = 10_000;
 const chunkCharsMax = 8 * 1024 * 1024;
@@ -125,14 +130,15 @@ export class SentlogClient {
     return whole(response.body, signal);
   }
 
-  /** Figures of all logs that match, in at most so many buckets of time, 1 … 200. */
-  async summary(
-    filter: LogsFilter = {},
-    { buckets, signal }: CallOptions & { readonly buckets?: number | undefined } = {},
-  ): Promise<Summary> {
+  /**
+   * Figures of all logs that match, in at most so many buckets of time, 1 … 200, and where asked for those of another
+   * range: as long and right before, or the same a day or a week before.
+   */
+  async summary(filter: LogsFilter = {}, { buckets, compare, signal }: SummaryOptions = {}): Promise<Summary> {
     if (matchesNothing(filter)) throw new RangeError('a list of no values matches nothing');
     const parameters = queryOf(filter);
     if (buckets !== undefined) parameters.set('buckets', String(buckets));
+    if (compare !== undefined) parameters.set('compare', compare);
     return readSummary(await this.#text(`/messenger/1/logs/summary?${parameters}`, { signal }));
   }
 

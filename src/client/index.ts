@@ -1,4 +1,10 @@
-export { type Authorization, type CallOptions, type ClientOptions, SentlogClient } from './client.ts';
+export {
+  type Authorization,
+  type CallOptions,
+  type ClientOptions,
+  SentlogClient,
+  type SummaryOptions,
+} from './client.ts';
 export { ConnectionError, SentlogError, UnexpectedAnswer } from './errors.ts';
 export {
   type Account,

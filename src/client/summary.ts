@@ -34,7 +34,8 @@ function isSummary(value: unknown): value is Summary {
     typeof complete === 'boolean' &&
     Array.isArray(buckets) &&
     buckets.every(isBucket) &&
-    Object.entries(forms).every(([name, isSound]) => value[name] === undefined || isSound(value[name]))
+    Object.entries(forms).every(([name, isSound]) => value[name] === undefined || isSound(value[name])) &&
+    (value.compared === undefined || isSummary(value.compared))
   );
 }
 

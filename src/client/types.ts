@@ -160,6 +160,8 @@ export type Summary = {
     readonly senders?: readonly { readonly sender: string; readonly count: number }[];
     readonly campaigns?: readonly { readonly campaignReferenceId: string; readonly count: number }[];
   };
+  /** Of the range that it was to be compared with; without figures where the log does not keep all of that. */
+  readonly compared?: Omit<Summary, 'compared'>;
 };
 
 export type AccessToken = { readonly accessToken: string; readonly expiresInMs: number };

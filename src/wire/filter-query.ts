@@ -8,6 +8,7 @@ import type { Parsed } from './parsed.ts';
 import { present } from './present.ts';
 import { type KnownParameters, QueryReader } from './query-reader.ts';
 import {
+  comparisons,
   excluded,
   exportFormats,
   exportParameters,
@@ -27,7 +28,8 @@ export type LogsQuery = {
 
 export type ExportFormat = (typeof exportFormats)[number];
 export type ExportQuery = { readonly filter: Filter; readonly format: ExportFormat };
-export type SummaryQuery = { readonly filter: Filter; readonly buckets: number };
+export type Comparison = (typeof comparisons)[number];
+export type SummaryQuery = { readonly filter: Filter; readonly buckets: number; readonly compare?: Comparison };
 export type StreamQuery = { readonly filter: Filter; readonly lastEventId?: string };
 
 /** As a code's number is written in a log: no `+`, and no zeros before it. */
@@ -79,7 +81,9 @@ export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
   const query = new QueryReader(raw, summariesParameters);
   const filter = readFilter(query);
   const buckets = query.integer('buckets', 1, limits.summaryBucketsMax) ?? limits.summaryBucketsDefault;
-  return query.violations.length > 0 ? { violations: query.violations } : { value: { filter, buckets } };
+  const compare = query.choice('compare', comparisons);
+  if (query.violations.length > 0) return { violations: query.violations };
+  return { value: { filter, buckets, ...(compare !== undefined && { compare }) } };
 }
 
 /** As `parseLogsQuery`, for a call that follows what matches. */

@@ -248,44 +248,55 @@ const milliseconds = Type.Integer({ minimum: 0, description: 'Milliseconds.' });
 const failureCounts = (key: string) =>
   Type.Optional(Type.Array(Type.Object({ [key]: Type.String(), count }), { description: 'The most frequent first.' }));
 
+const summaryFields = {
+  from: dateTime,
+  to: dateTime,
+  bucketMs: milliseconds,
+  complete: Type.Boolean({
+    description:
+      'False when time ran out, and what is absent then is unknown, and not 0; when there are `gaps`; and when the log lost some of the range to damage, which is then in no figure.',
+  }),
+  gaps: Type.Optional(
+    Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {
+      description: 'Ranges of time that a mirror could not read; what was sent then may be missing in every figure.',
+    }),
+  ),
+  total: Type.Optional(count),
+  groups: Type.Optional(groupsSchema),
+  buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
+  deliveryMs: Type.Optional(
+    Type.Object(
+      { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
+      { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
+    ),
+  ),
+  prices: Type.Optional(
+    Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
+      description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
+    }),
+  ),
+  failures: Type.Optional(
+    Type.Object(
+      {
+        errors: failureCounts('name'),
+        senders: failureCounts('sender'),
+        campaigns: failureCounts('campaignReferenceId'),
+      },
+      { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
+    ),
+  ),
+};
+
 /** Figures of all that matches; what is absent could not be finished in time. */
 export const summarySchema = Type.Object(
   {
-    from: dateTime,
-    to: dateTime,
-    bucketMs: milliseconds,
-    complete: Type.Boolean({
-      description:
-        'False when time ran out, and what is absent then is unknown, and not 0; when there are `gaps`; and when the log lost some of the range to damage, which is then in no figure.',
-    }),
-    gaps: Type.Optional(
-      Type.Array(Type.Object({ from: dateTime, to: dateTime, reason: Type.String() }), {
-        description: 'Ranges of time that a mirror could not read; what was sent then may be missing in every figure.',
+    ...summaryFields,
+    compared: Type.Optional(
+      Type.Object(summaryFields, {
+        title: 'ComparedSummary',
+        description:
+          'The same of the range that `compare` names. Not `complete`, and without figures, where some of it is older than the log keeps messages.',
       }),
-    ),
-    total: Type.Optional(count),
-    groups: Type.Optional(groupsSchema),
-    buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
-    deliveryMs: Type.Optional(
-      Type.Object(
-        { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
-        { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
-      ),
-    ),
-    prices: Type.Optional(
-      Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
-        description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
-      }),
-    ),
-    failures: Type.Optional(
-      Type.Object(
-        {
-          errors: failureCounts('name'),
-          senders: failureCounts('sender'),
-          campaigns: failureCounts('campaignReferenceId'),
-        },
-        { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
-      ),
     ),
   },
   { title: 'Summary' },

@@ -71,12 +71,19 @@ export const exportParameters = {
   format: Type.Enum([...exportFormats], { default: 'ndjson', description: 'One log a line, as JSON or as CSV.' }),
 };
 
+/** Which other range a summary has the figures of, too. */
+export const comparisons = ['previous', 'yesterday', 'week'] as const;
+
 export const summaryParameters = {
   buckets: Type.Integer({
     minimum: 1,
     maximum: limits.summaryBucketsMax,
     default: limits.summaryBucketsDefault,
     description: 'Into how many parts of equal length the time is divided at most; each is a number of whole minutes.',
+  }),
+  compare: Type.Enum([...comparisons], {
+    description:
+      'Gives the figures of another range beside: the one as long right before, or the same a day or a week before.',
   }),
 };
 

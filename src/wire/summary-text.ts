@@ -5,10 +5,17 @@ import { formatDateTime } from './date-time.ts';
 /** A range of time of which messages are missing: exclusive `until`. */
 export type MissingRange = { readonly from: EpochMs; readonly until: EpochMs; readonly reason: string };
 
-/** A summary in JSON; `now` ends a range that nothing else ends. What is unknown is left out. */
-export function summaryJson(summary: Summary, now: EpochMs, gaps: readonly MissingRange[] = []): string {
+/** A summary, the moment that ends its range where nothing else does, and what is missing in it. */
+export type ToldSummary = { readonly summary: Summary; readonly now: EpochMs; readonly gaps: readonly MissingRange[] };
+
+/** A summary in JSON, with the one it is compared with, if any. What is unknown is left out. */
+export function summaryJson(told: ToldSummary, compared?: ToldSummary): string {
+  return JSON.stringify({ ...figuresOf(told), compared: compared && figuresOf(compared) });
+}
+
+function figuresOf({ summary, now, gaps }: ToldSummary): object {
   const { range, complete, total, groups, buckets, deliveryMs, prices, failures } = summary;
-  return JSON.stringify({
+  return {
     from: formatDateTime(range.from),
     to: formatDateTime(Math.max(range.from, range.to ?? now)),
     bucketMs: range.bucketMs,
@@ -27,5 +34,5 @@ export function summaryJson(summary: Summary, now: EpochMs, gaps: readonly Missi
       senders: failures.senders?.map(({ name, count }) => ({ sender: name, count })),
       campaigns: failures.campaigns?.map(({ name, count }) => ({ campaignReferenceId: name, count })),
     },
-  });
+  };
 }

@@ -46,9 +46,42 @@ describe('GET /messenger/1/logs/summary', () => {
       },
     });
     const { Summary } = (await server.call('/openapi.json')).json().components.schemas;
-    // Gaps are of what is mirrored.
-    expect(Object.keys(answer.json())).toEqual(Object.keys(Summary.properties).filter(name => name !== 'gaps'));
+    // Gaps are of what is mirrored, and nothing is compared unasked.
+    const isTold = (name: string) => name !== 'gaps' && name !== 'compared';
+    expect(Object.keys(answer.json())).toEqual(Object.keys(Summary.properties).filter(isTold));
   });
+
+  test.each([
+    ['previous', 2 * hourMs],
+    ['yesterday', 24 * hourMs],
+  ] as const)('compare=%s → the same figures of that range, as if it had been asked for', async (compare, backMs) => {
+    const since = startOfTest - 2 * hourMs;
+    const price = { pricePerMessage: 0.15, currency: 'EUR' };
+    await server.record([
+      message('now', { sentAt: at(since), price }),
+      message('end', { sentAt: at(startOfTest - 1) }),
+      message('then', { sentAt: at(since - backMs), sender: 's', status: 'REJECTED_NETWORK', price }),
+      message('next', { sentAt: at(since - backMs + 60_000), status: 5, doneAt: at(since - backMs + 61_000) }),
+      message('before', { sentAt: at(since - backMs - 1) }),
+    ]);
+    const ask = async (query: string) => (await server.call(`${summaryPath}?buckets=4&${query}`)).json();
+    const { compared, ...own } = await ask(`sentSince=${at(since)}&compare=${compare}`);
+    expect(own).toEqual(await ask(`sentSince=${at(since)}`));
+    expect(own.total).toBe(2);
+    expect(compared).toEqual(await ask(`sentSince=${at(since - backMs)}&sentUntil=${at(startOfTest - backMs)}`));
+    expect(compared).toMatchObject({ total: 2, complete: true, failures: { senders: [{ sender: 's', count: 1 }] } });
+  });
+
+  test.each(['compare=week', 'compare=previous'])(
+    '%s, further back than the log keeps → no figures, not complete',
+    async query => {
+      await server.record([message('m1', { sentAt: at(startOfTest - 1000) })]);
+      const { compared, total } = (await server.call(`${summaryPath}?${query}`)).json();
+      expect(total).toBe(1);
+      expect(Object.keys(compared)).toEqual(['from', 'to', 'bucketMs', 'complete', 'buckets']);
+      expect(compared).toMatchObject({ complete: false, buckets: [] });
+    },
+  );
 
   test('nothing at all → zeros over what is kept, 60 buckets', async () => {
     const summary = (await server.call(summaryPath)).json();

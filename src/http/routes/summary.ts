@@ -1,9 +1,16 @@
-import { restrict } from '../../domain/filter.ts';
-import { completeSummary, type Summary, summaryRange } from '../../domain/summary.ts';
+import { type Filter, restrict } from '../../domain/filter.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import {
+  completeSummary,
+  type Summary,
+  type SummaryRange,
+  summaryRange,
+  unfinishedSummary,
+} from '../../domain/summary.ts';
 import { SummaryCell } from '../../domain/summary-cell.ts';
 import { limits } from '../../limits.ts';
-import { parseSummaryQuery } from '../../wire/filter-query.ts';
-import { summaryJson } from '../../wire/summary-text.ts';
+import { type Comparison, parseSummaryQuery } from '../../wire/filter-query.ts';
+import { summaryJson, type ToldSummary } from '../../wire/summary-text.ts';
 import { whileThere } from '../caller.ts';
 import type { ServerDeps } from '../deps.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
@@ -20,25 +27,50 @@ export function summaryRoute(deps: Deps): Route {
   };
 }
 
-async function summary(
-  { principal, request, reply }: Call,
-  { store, clock, retentionOf, mirrors }: Deps,
-): Promise<string> {
-  const { filter, buckets } = sound(parseSummaryQuery(rawQuery(request)));
-  const now = clock();
-  const sentSince = now - retentionOf(principal.account.id);
-  const range = summaryRange(filter, sentSince, now, buckets);
-  const restricted = restrict(filter, principal.binding);
+async function summary(call: Call, deps: Deps): Promise<string> {
+  const { filter, buckets, compare } = sound(parseSummaryQuery(rawQuery(call.request)));
+  const now = deps.clock();
+  const horizon = now - deps.retentionOf(call.principal.account.id);
+  const range = summaryRange(filter, horizon, now, buckets);
+  const asked: Asked = { filter, range, horizon, now };
+  if (compare === undefined) return summaryJson(await told(asked, call, deps));
+  const [own, compared] = await Promise.all([
+    told(asked, call, deps),
+    told(comparedWith(compare, asked, buckets), call, deps),
+  ]);
+  return summaryJson(own, compared);
+}
+
+type Asked = {
+  readonly filter: Filter;
+  readonly range: SummaryRange;
+  /** Before it nothing is kept. */
+  readonly horizon: EpochMs;
+  /** The end of a range that nothing else ends. */
+  readonly now: EpochMs;
+};
+
+const dayMs = 86_400_000;
+
+/** The same of an earlier range, which is as long. */
+function comparedWith(compare: Comparison, { filter, range, horizon, now }: Asked, buckets: number): Asked {
+  const [from, to] = [range.from, Math.max(range.from, range.to ?? now)];
+  const backMs = { previous: to - from, yesterday: dayMs, week: 7 * dayMs }[compare];
+  const shifted: Filter = { ...filter, sentSince: from - backMs, sentUntil: to - backMs };
+  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), horizon, now: to - backMs };
+}
+
+async function told({ filter, range, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {
+  const { account, binding } = call.principal;
+  // Figures of a part would pass for those of the whole.
+  if (range.from < horizon) return { summary: unfinishedSummary(range, [], range.buckets), now, gaps: [] };
+  const restricted = restrict(filter, binding);
+  const query = { account: account.id, sentSince: horizon, range, budgetMs: limits.summaryBudgetMs };
   const figures: Summary =
     restricted === undefined
       ? completeSummary(range, [], new SummaryCell())
-      : await whileThere(reply.raw, signal =>
-          store.summarize(
-            { account: principal.account.id, filter: restricted, sentSince, range, budgetMs: limits.summaryBudgetMs },
-            signal,
-          ),
-        );
+      : await whileThere(call.reply.raw, signal => deps.store.summarize({ ...query, filter: restricted }, signal));
   const until = range.to ?? Number.POSITIVE_INFINITY;
-  const gaps = mirrors?.gaps(principal.account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];
-  return summaryJson({ ...figures, complete: figures.complete && gaps.length === 0 }, now, gaps);
+  const gaps = deps.mirrors?.gaps(account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];
+  return { summary: { ...figures, complete: figures.complete && gaps.length === 0 }, now, gaps };
 }

@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
@@ -39,6 +38,7 @@ export type Disk = {
   /** As `syncData`, some time from now; whether it failed shows at the next call on the file. */
   syncDataLater(file: number): void;
   syncFolder(path: string): void;
+  /** Throws when that cannot be told: what cannot be looked at must not be taken for what is not there. */
   exists(path: string): boolean;
   /** `undefined` when there is no such file. */
   size(path: string): number | undefined;
@@ -76,7 +76,7 @@ export const systemDisk: Disk = {
       closeSync(folder);
     }
   },
-  exists: path => existsSync(path),
+  exists: path => statSync(path, { throwIfNoEntry: false }) !== undefined,
   size(path) {
     const found = statSync(path, { throwIfNoEntry: false });
     return found?.isFile() ? found.size : undefined;

@@ -24,6 +24,7 @@ import { senderRoutes } from './management/senders.ts';
 import { OtherMethods } from './methods.ts';
 import { describedPaths } from './openapi.ts';
 import { PagePasses } from './page-passes.ts';
+import { PageSessions } from './page-sessions.ts';
 import { requestId } from './request-id.ts';
 import { jsonType, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -59,6 +60,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
   const answers = new HeldAnswers();
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
+  const sessions = new PageSessions(deps.cursorSecret, passes, deps.clock);
   const held = new HeldBytes();
   const { sending, reports, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
@@ -78,7 +80,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     ...operationRoutes(deps),
     ...webhookRoutes(deps, closing),
     ...managementRoutes(deps, closing),
-    ...pageRoutes({ ...deps, passes }),
+    ...pageRoutes({ ...deps, passes, sessions }),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
   const app = fastify(deps);
@@ -89,6 +91,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     if (closing.begun) throw unavailable(1000);
     refuseAmbiguous(request.raw);
     if (request.url.length > limits.urlBytesMax) throw new ApiError('E414');
+    sessions.resume(request);
     // Here and not where fastify would: it looks into the body first.
     return request.is404 ? others.answer(request, reply) : undefined;
   });

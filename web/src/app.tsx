@@ -26,7 +26,8 @@ function createQueries(onSignedOut: () => void): QueryClient {
 }
 
 export function App() {
-  const { api, notice, ordinal, begin, end } = useSession();
+  const { api, asking, notice, ordinal, begin, end } = useSession();
+  if (asking) return null;
   if (api === undefined) return <SignIn notice={notice} onSignedIn={begin} />;
   return <SignedIn key={ordinal} api={api} onEnd={end} />;
 }

@@ -1,9 +1,12 @@
 import { useCallback, useEffect, useState } from 'react';
-import { type Api, apiWithKey } from './api/api.ts';
+import { type Api, apiOfBefore, apiWithKey } from './api/api.ts';
+import { refusalToSignIn } from './api/trouble.ts';
 
-/** Who looks. The key or the token lives in memory alone: a reload signs out. */
+/** Who looks: kept by the browser in a cookie that no script can read, so that a reload stays signed in. */
 export type Session = {
   readonly api: Api | undefined;
+  /** Whether it is still being asked who is signed in. */
+  readonly asking: boolean;
   /** Why nobody is signed in, when somebody was. */
   readonly notice: string | undefined;
   /** Tells one session from the next. */
@@ -20,29 +23,35 @@ function takeKey(): string | undefined {
   return key === '' ? undefined : key;
 }
 
-function linkedApi(): Api | undefined {
-  const key = takeKey();
-  return key === undefined ? undefined : apiWithKey(key);
-}
+type State = Pick<Session, 'api' | 'asking' | 'notice' | 'ordinal'>;
 
 export function useSession(): Session {
-  const [state, setState] = useState<Pick<Session, 'api' | 'notice' | 'ordinal'>>(() => ({
-    api: linkedApi(),
-    notice: undefined,
-    ordinal: 0,
-  }));
+  const [state, setState] = useState<State>({ api: undefined, asking: true, notice: undefined, ordinal: 0 });
   const begin = useCallback(
-    (api: Api) => setState(({ ordinal }) => ({ api, notice: undefined, ordinal: ordinal + 1 })),
+    (api: Api) => setState(({ ordinal }) => ({ api, asking: false, notice: undefined, ordinal: ordinal + 1 })),
     [],
   );
-  const end = useCallback((notice?: string) => setState(({ ordinal }) => ({ api: undefined, notice, ordinal })), []);
+  const end = useCallback(
+    (notice?: string) => setState(({ ordinal }) => ({ api: undefined, asking: false, notice, ordinal })),
+    [],
+  );
   useEffect(() => {
+    const open = async (key: string | undefined) => {
+      try {
+        const api = key === undefined ? await apiOfBefore() : await apiWithKey(key);
+        if (api === undefined) end();
+        else begin(api);
+      } catch (error) {
+        end(refusalToSignIn(error, 'key'));
+      }
+    };
+    void open(takeKey());
     const follow = () => {
-      const api = linkedApi();
-      if (api !== undefined) begin(api);
+      const key = takeKey();
+      if (key !== undefined) void open(key);
     };
     addEventListener('hashchange', follow);
     return () => removeEventListener('hashchange', follow);
-  }, [begin]);
+  }, [begin, end]);
   return { ...state, begin, end };
 }

@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { allows } from '../../accounts/authenticator.ts';
+import { allows, type Principal } from '../../accounts/authenticator.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { accepts, addVary } from '../compression.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { PageFile, PageFiles } from '../page-files.ts';
 import type { PagePasses } from '../page-passes.ts';
+import type { PageSessions } from '../page-sessions.ts';
 import { type Call, pathOf, type Route, rawQuery, sound } from '../route.ts';
 
 type OpenCall = Omit<Call, 'principal'>;
@@ -29,30 +30,71 @@ const yearS = 31_536_000;
 
 type Deps = Pick<
   ServerDeps,
-  'page' | 'sending' | 'emulator' | 'managedAccounts' | 'managedMirrors' | 'managedSenders' | 'retentionOf'
+  | 'page'
+  | 'authenticator'
+  | 'sending'
+  | 'emulator'
+  | 'managedAccounts'
+  | 'managedMirrors'
+  | 'managedSenders'
+  | 'retentionOf'
 > & {
   readonly passes: PagePasses;
+  readonly sessions: PageSessions;
 };
 
+const access = { scope: 'messenger:logs:read', budget: 'reads' } as const;
+
 /**
- * `GET /`, `/icon.svg` and `/assets/…`: the page, open to everybody, who then signs in. `POST /page/pass`: what the page
- * asks for then, once in a while, so that looking has a budget of its own; it also says what there is to be offered.
+ * `GET /`, `/icon.svg` and `/assets/…`: the page, open to everybody, who then signs in. `POST /page/session` signs in with
+ * the credential that the call carries, `GET` tells who is signed in, `DELETE` signs out. Both ways in give the pass that
+ * the page's calls show, so that looking has a budget of its own, and what there is to be offered. `POST /page/pass` is the
+ * pass alone, for whoever brings a credential with each call.
  */
 export function pageRoutes(deps: Deps): readonly Route[] {
   const { page } = deps;
-  const pass: Route = {
-    method: 'POST',
-    path: '/page/pass',
-    access: { scope: 'messenger:logs:read', budget: 'reads' },
-    answer: (call: Call) => issue(call, deps),
-  };
-  if (page === undefined) return [{ method: 'GET', path: '/', answer: async () => notBuilt() }, pass];
-  return [...files(page), pass];
+  const session: readonly Route[] = [
+    { method: 'POST', path: '/page/pass', access, answer: async call => issue(call.principal, bearer(call), deps) },
+    { method: 'POST', path: '/page/session', access, answer: call => signIn(call, deps) },
+    { method: 'GET', path: '/page/session', answer: call => signedIn(call, deps) },
+    { method: 'DELETE', path: '/page/session', answer: call => signOut(call, deps) },
+  ];
+  if (page === undefined) return [{ method: 'GET', path: '/', answer: async () => notBuilt() }, ...session];
+  return [...files(page), ...session];
 }
 
-async function issue({ principal, request }: Call, deps: Deps): Promise<string> {
+function bearer({ request }: OpenCall): string {
   sound(parseEmptyQuery(rawQuery(request)));
-  const { pass, expiresInMs } = deps.passes.issue(request.headers.authorization ?? '');
+  return request.headers.authorization ?? '';
+}
+
+async function signIn(call: Call, { sessions, ...deps }: Deps): Promise<string> {
+  const authorization = bearer(call);
+  sessions.begin(authorization, call.request, call.reply);
+  return issue(call.principal, authorization, { ...deps, sessions });
+}
+
+/** Nothing when nobody is, or the credential is good no more: whoever asks is a page that has just been opened. */
+async function signedIn({ request, reply }: OpenCall, deps: Deps): Promise<string | undefined> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  const authorization = deps.sessions.kept(request);
+  if (authorization === undefined) return undefined;
+  const principal = await deps.authenticator.authenticate(authorization);
+  if (principal !== undefined && allows(principal, access.scope)) return issue(principal, authorization, deps);
+  deps.sessions.end(request, reply);
+  return undefined;
+}
+
+async function signOut({ request, reply }: OpenCall, { sessions, authenticator }: Deps): Promise<string> {
+  sound(parseEmptyQuery(rawQuery(request)));
+  const [, token] = /^IBSSO (\S+)$/.exec(sessions.kept(request) ?? '') ?? [];
+  if (token !== undefined) await authenticator.endSession(token);
+  sessions.end(request, reply);
+  return '';
+}
+
+function issue(principal: Principal, authorization: string, deps: Deps): string {
+  const { pass, expiresInMs } = deps.passes.issue(authorization);
   const manages = allows(principal, 'messenger:manage') && Object.keys(principal.binding).length === 0;
   const offers = {
     access: manages && deps.managedAccounts !== undefined,

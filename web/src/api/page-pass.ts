@@ -1,3 +1,6 @@
+import { errorOf } from '../../../src/client/errors.ts';
+import { ConnectionError } from '../../../src/client/index.ts';
+
 /** What the server has for whoever has signed in. */
 export type Offers = {
   readonly access: boolean;
@@ -7,42 +10,56 @@ export type Offers = {
   readonly emulator: boolean;
 };
 
-type Pass = { readonly text: string; readonly untilMs: number; readonly account: string; readonly offers: Offers };
+/**
+ * Shown by each call of the page: it says that the call is the page's own. The credential itself is in a cookie that no
+ * script can read, and opens nothing without this; this is in memory alone, and opens nothing without the cookie.
+ */
+export type Pass = {
+  readonly text: string;
+  readonly untilMs: number;
+  readonly account: string;
+  readonly offers: Offers;
+};
 
 type Answer = { readonly pass: string; readonly expiresIn: number } & Pick<Pass, 'account' | 'offers'>;
 
-/** Of the last one who signed in; there is no other at the same time. */
-let held: { readonly authorization: string; readonly pass: Promise<Pass | undefined> } | undefined;
+export const pageInit = { cache: 'no-store', credentials: 'same-origin', redirect: 'error' } as const;
+export const passHeader = 'x-sentlog-page';
 
-/**
- * What says that the calls with this authorization are the page's. `undefined` when there is none to be had: then they
- * count as any program's, and what is wrong shows in their own answers.
- */
-export async function passFor(authorization: string | null): Promise<Pass | undefined> {
-  if (authorization === null) return undefined;
-  if (held?.authorization !== authorization) held = { authorization, pass: ask(authorization) };
-  const { pass } = held;
-  const found = await pass;
-  if (found !== undefined && found.untilMs > performance.now()) return found;
-  // Asked for again by the next call.
-  if (held?.pass === pass) held = undefined;
-  return found;
+const endMsMax = 3000;
+
+/** Signs in with a credential, or out. Rejects as the calls of the client do. */
+export async function begin(authorization: string): Promise<Pass> {
+  const answer = await called({ method: 'POST', headers: { authorization } });
+  if (!answer.ok) throw await errorOf(answer);
+  return passIn(answer);
 }
 
-async function ask(authorization: string): Promise<Pass | undefined> {
+/** Who is signed in already, as a cookie tells; `undefined` when nobody is. */
+export async function resumed(): Promise<Pass | undefined> {
+  const answer = await called({ headers: { [passHeader]: 'none yet' } });
+  if (answer.status === 204) return undefined;
+  if (!answer.ok) throw await errorOf(answer);
+  return passIn(answer);
+}
+
+/** Rejects when the server could not be told within a few seconds: the cookie is there still. */
+export async function end(): Promise<void> {
+  const signal = AbortSignal.timeout(endMsMax);
+  const answer = await called({ method: 'DELETE', headers: { [passHeader]: 'no more' }, signal });
+  if (!answer.ok) throw await errorOf(answer);
+}
+
+async function called(init: RequestInit): Promise<Response> {
   try {
-    const answer = await fetch('/page/pass', {
-      method: 'POST',
-      headers: { authorization },
-      cache: 'no-store',
-      credentials: 'omit',
-      redirect: 'error',
-    });
-    if (!answer.ok) return undefined;
-    const { pass, expiresIn, account, offers }: Answer = await answer.json();
-    // Well before it ends, so that none ends under way.
-    return { text: pass, untilMs: performance.now() + (expiresIn * 1000) / 2, account, offers };
-  } catch {
-    return undefined;
+    return await fetch('/page/session', { ...pageInit, ...init });
+  } catch (error) {
+    throw new ConnectionError('no answer from the server', { cause: error });
   }
+}
+
+async function passIn(answer: Response): Promise<Pass> {
+  const { pass, expiresIn, account, offers }: Answer = await answer.json();
+  // Well before it ends, so that none ends under way.
+  return { text: pass, untilMs: performance.now() + (expiresIn * 1000) / 2, account, offers };
 }

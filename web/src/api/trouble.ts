@@ -28,3 +28,22 @@ export function pauseMs(attempt: number, error: unknown): number {
   if (trouble.kind === 'rate-limited') return trouble.retryAfterMs;
   return Math.min(firstPauseMs * 2 ** attempt, pauseMaxMs);
 }
+
+export type Way = 'key' | 'password';
+
+/** Why somebody cannot sign in, in words. */
+export function refusalToSignIn(error: unknown, way: Way): string {
+  const trouble = troubleOf(error);
+  switch (trouble.kind) {
+    case 'signed-out':
+      return way === 'key' ? 'This key is not known, or no longer valid.' : 'The user name or the password is wrong.';
+    case 'forbidden':
+      return 'This is valid, but may not read the log. It needs the scope messenger:logs:read.';
+    case 'rate-limited':
+      return `Too many attempts. Try again in ${Math.ceil(trouble.retryAfterMs / 1000)} s.`;
+    case 'gone':
+      return 'The server does not answer. Try again when it is back.';
+    case 'failed':
+      return trouble.reason;
+  }
+}

@@ -5,13 +5,14 @@ import { SearchBox } from './search-box.tsx';
 import { applyTheme, keptTheme, type Theme, themes } from './theme.ts';
 import { useOffers } from './use-offers.ts';
 
-export function Header(props: { readonly onEnd: () => void; readonly onHelp: () => void }) {
+export function Header(props: { readonly onEnd: (notice?: string) => void; readonly onHelp: () => void }) {
   const { api } = usePage();
-  const signOut = () => {
-    // Whether the server could be told or not: the token is forgotten here, and ends by itself there.
-    api.signOut().catch(() => undefined);
-    props.onEnd();
-  };
+  const signOut = () =>
+    api.signOut().then(
+      () => props.onEnd(),
+      () =>
+        props.onEnd('The server could not be told: whoever reloads this page is signed in. Do so, and sign out again.'),
+    );
   return (
     <header className="head">
       <h1>sentlog</h1>
@@ -37,8 +38,8 @@ function RoomButtons() {
   const { view, change } = usePage();
   const offers = useOffers();
   const has: Readonly<Record<Room, boolean>> = {
-    sources: offers !== undefined && (offers.sources || offers.senders || offers.sending),
-    access: offers?.access === true,
+    sources: offers.sources || offers.senders || offers.sending,
+    access: offers.access,
   };
   return rooms
     .filter(room => has[room] || view.room === room)

@@ -1,24 +1,6 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import { type Api, apiWithKey, apiWithPassword } from '../api/api.ts';
-import { troubleOf } from '../api/trouble.ts';
-
-type Way = 'key' | 'password';
-
-function reasonOf(error: unknown, way: Way): string {
-  const trouble = troubleOf(error);
-  switch (trouble.kind) {
-    case 'signed-out':
-      return way === 'key' ? 'This key is not known, or no longer valid.' : 'The user name or the password is wrong.';
-    case 'forbidden':
-      return 'This is valid, but may not read the log. It needs the scope messenger:logs:read.';
-    case 'rate-limited':
-      return `Too many attempts. Try again in ${Math.ceil(trouble.retryAfterMs / 1000)} s.`;
-    case 'gone':
-      return 'The server does not answer. Try again when it is back.';
-    case 'failed':
-      return trouble.reason;
-  }
-}
+import { refusalToSignIn, type Way } from '../api/trouble.ts';
 
 export function SignIn(props: { readonly notice: string | undefined; readonly onSignedIn: (api: Api) => void }) {
   const [way, setWay] = useState<Way>('key');
@@ -43,12 +25,11 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
     try {
       const api =
         way === 'key'
-          ? apiWithKey(text('key'))
+          ? await apiWithKey(text('key'))
           : await apiWithPassword(text('username'), String(form.get('password') ?? ''));
-      await api.client.logs({ limit: 1 });
       props.onSignedIn(api);
     } catch (failure) {
-      setError(reasonOf(failure, way));
+      setError(refusalToSignIn(failure, way));
       setBusy(false);
     }
   };
@@ -71,7 +52,7 @@ export function SignIn(props: { readonly notice: string | undefined; readonly on
             ? 'No key? Make one where the server runs: npx sentlog keys create --account default.'
             : 'No user? Make one where the server runs: npx sentlog users create NAME --account default.'}
         </p>
-        <p className="quiet">Kept in this tab’s memory only: reloading the page signs you out.</p>
+        <p className="quiet">You stay signed in for 12 hours, or until you sign out.</p>
       </form>
     </main>
   );

@@ -16,10 +16,10 @@ export function Sources() {
         </button>
         <h2>Sources</h2>
       </div>
-      {offers?.sources && <Mirrors />}
-      {offers?.senders && <Senders />}
-      {offers?.sending && <TestMessage emulated={offers.emulator} />}
-      {offers !== undefined && !offers.sources && !offers.senders && !offers.sending && (
+      {offers.sources && <Mirrors />}
+      {offers.senders && <Senders />}
+      {offers.sending && <TestMessage emulated={offers.emulator} />}
+      {!offers.sources && !offers.senders && !offers.sending && (
         <p>
           This key may manage nothing here. It needs the scope messenger:manage, and may be bound to no application.
         </p>

@@ -5,6 +5,8 @@ import { type PageFiles, readPage } from '../../src/http/page-files.ts';
 import { buildPage } from './support/browser.ts';
 
 const scriptBytesMax = 150_000;
+/** Of all that is loaded only where somebody goes. */
+const laterBytesMax = 50_000;
 let page: PageFiles | undefined;
 
 beforeAll(() => {
@@ -27,9 +29,15 @@ test('every file of the page → compressed beside, but for the smallest, and th
   }
 });
 
-test(`the scripts → at most ${scriptBytesMax} bytes, compressed with gzip`, () => {
+test(`the scripts → at most ${scriptBytesMax} bytes at first, compressed with gzip, and few later`, () => {
+  const document = page?.get('/')?.forms.at(-1)?.bytes.toString() ?? '';
   const scripts = [...(page ?? [])].filter(([path]) => path.endsWith('.js'));
-  const sizes = scripts.flatMap(([, { forms }]) => forms.filter(({ encoding }) => encoding === 'gzip'));
-  expect(sizes.length).toBeGreaterThan(0);
-  expect(sizes.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThanOrEqual(scriptBytesMax);
+  const sizeOf = (those: typeof scripts) =>
+    those
+      .flatMap(([, { forms }]) => forms.filter(({ encoding }) => encoding === 'gzip'))
+      .reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const [first, later] = [true, false].map(isFirst => scripts.filter(([path]) => document.includes(path) === isFirst));
+  expect(sizeOf(first ?? [])).toBeGreaterThan(0);
+  expect(sizeOf(first ?? [])).toBeLessThanOrEqual(scriptBytesMax);
+  expect(sizeOf(later ?? [])).toBeLessThanOrEqual(laterBytesMax);
 });

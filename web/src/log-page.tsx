@@ -1,8 +1,7 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
 import { useBook } from './log/use-book.ts';
 import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
-import { Access } from './parts/access/access.tsx';
 import { Banner } from './parts/banner.tsx';
 import { Drawer } from './parts/drawer.tsx';
 import { FilterBar } from './parts/filter-bar.tsx';
@@ -10,13 +9,16 @@ import { Header } from './parts/header.tsx';
 import { Help } from './parts/help.tsx';
 import { LogTable } from './parts/log-table.tsx';
 import { Overview } from './parts/overview.tsx';
-import { Sources } from './parts/sources/sources.tsx';
 import { TableBar } from './parts/table-bar.tsx';
 import { useColumns } from './parts/use-columns.ts';
 import { useSteadyClicks } from './parts/use-steady-clicks.ts';
 import { useView } from './view/use-view.ts';
 import { filterOf, searchOf } from './view/view.ts';
 import { localZone } from './view/zone.ts';
+
+// Loaded by those who go there.
+const Sources = lazy(async () => ({ default: (await import('./parts/sources/sources.tsx')).Sources }));
+const Access = lazy(async () => ({ default: (await import('./parts/access/access.tsx')).Access }));
 
 function useAsked(): Omit<Page, 'api'> {
   const [view, change] = useView();
@@ -68,8 +70,10 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
       )}
       <Header onEnd={onEnd} onHelp={() => setHelping(true)} />
       <Banner lost={feed === 'lost'} />
-      {view.room === 'sources' && <Sources />}
-      {view.room === 'access' && <Access />}
+      <Suspense>
+        {view.room === 'sources' && <Sources />}
+        {view.room === 'access' && <Access />}
+      </Suspense>
       {view.room === undefined && (
         <>
           <main>

@@ -24,10 +24,12 @@ import { Folder, FolderLock } from './files/folder.ts';
 import type { Holding } from './files/ledger.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { newKeyMemory } from './log/key-table.ts';
-import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
+import { LogFile } from './log/log-file.ts';
+import type { SqliteStoreOptions } from './options.ts';
 import { Readers } from './read/readers.ts';
 import type { Extents } from './segment/extents.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
+import { ordinalsMax } from './segment/position.ts';
 import type {
   ReaderRequest,
   SealerReply,
@@ -43,13 +45,15 @@ import { Recovery } from './upkeep/recovery.ts';
 /** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
 const unsealedMax = 6;
 const sealRetryMs = 5000;
+const indexRebuilt = 'the index of a segment is made again';
 
 /**
  * Opens the embedded log. Throws `FolderInUse` when another process has the folder; resolves when queries can be
  * answered.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  sizesIn(options);
+  if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
+    throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
   const store = storeUnder(new FolderLock(options.dataDir), options);
   try {
     await store.loaded;
@@ -63,7 +67,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 /** A log that cannot be read at all must not hold its folder. */
 function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
   try {
-    return new SqliteStore(options, lock, claimLog(options));
+    const file = new LogFile(options.dataDir);
+    if (file.damage !== undefined) options.observer.note({ level: 'error', message: file.damage });
+    if (options.accounts !== undefined) file.claim(options.accounts);
+    return new SqliteStore(options, lock, file.hashSeed);
   } catch (error) {
     lock.release();
     throw error;
@@ -93,14 +100,14 @@ class SqliteStore implements Store {
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
-    const { dataDir, durability, observer } = options;
+    const { dataDir, durability, segmentMessagesMax, segmentAgeMs, observer } = options;
     this.#observer = observer;
     this.#lock = lock;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
     const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
     this.#waiting = waiting;
-    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, ...sizesIn(options) };
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, segmentMessagesMax, segmentAgeMs };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -205,10 +212,7 @@ class SqliteStore implements Store {
     this.#refuseWhenClosed();
     const horizons = { others: sentAt, own };
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
-    const { segments } = this.#catalog.stats();
     await this.#catalog.dropBefore(horizons);
-    // What was in the way may be gone: whoever records next finds out.
-    if (this.#catalog.stats().segments < segments) this.#writeFailure = undefined;
   }
 
   close(): Promise<void> {
@@ -288,7 +292,7 @@ class SqliteStore implements Store {
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
     for (const part of log.recovered) this.#recovery.tell(part);
     for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
-    for (const { id, reason } of log.rebuilt) this.#noteRebuilt(id, reason);
+    for (const { id, reason } of log.rebuilt) this.#warn(indexRebuilt, id, reason);
     for (const { shared, columns } of log.segments) {
       const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
       this.#catalog.add(shared, columns, phase);
@@ -307,7 +311,7 @@ class SqliteStore implements Store {
       case 'verified': {
         const entry = this.#catalog.get(reply.segmentId);
         if (reply.indexDamage !== undefined && entry !== undefined) {
-          this.#noteRebuilt(reply.segmentId, reply.indexDamage);
+          this.#warn(indexRebuilt, reply.segmentId, reply.indexDamage);
           this.#sealer.send({ type: 'rebuild', shared: entry.shared });
         }
         return this.#verifyNext();
@@ -316,6 +320,8 @@ class SqliteStore implements Store {
         return this.#sealer.answer(reply.id, reply.holding);
       case 'unrecovered':
         return this.#sealer.fail([reply.id], errorOf(reply.failure));
+      case 'unfaceted':
+        return this.#warn('the facets of a segment could not be made', reply.segmentId, reply.failure.message);
       case 'failed': {
         const { segmentId, failure } = reply;
         if (failure.kind === 'damaged') {
@@ -364,8 +370,7 @@ class SqliteStore implements Store {
     if (this.#verifying !== undefined) this.#sealer.send({ type: 'verify', segmentId: this.#verifying });
   }
 
-  #noteRebuilt(segment: number, reason: string): void {
-    const message = 'the index of a segment is made again';
+  #warn(message: string, segment: number, reason: string): void {
     this.#observer.note({ level: 'warn', message, detail: { segment, reason } });
   }
 

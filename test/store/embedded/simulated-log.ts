@@ -1,6 +1,7 @@
+import { asksForTimeOnly, type Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../../src/domain/summary.ts';
-import type { Disk } from '../../../src/store/embedded/files/disk.ts';
+import { atOnce, type Disk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { AccountWatermarks } from '../../../src/store/embedded/log/account-watermarks.ts';
 import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
@@ -15,15 +16,26 @@ import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { Summarizing } from '../../../src/store/embedded/summary/summarizing.ts';
 import type { FoundLog, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
+import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { sealSegment } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 
 const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
 
-export function summaryQuery(account: AccountId, now: EpochMs): SummaryQuery {
+export function summaryQuery(account: AccountId, now: EpochMs, filter: Filter = {}): SummaryQuery {
   const range = summaryRange({}, now - 48 * hourMs, now, 24);
-  return { account, filter: {}, sentSince: range.from, range, budgetMs: hourMs };
+  return { account, filter, sentSince: range.from, range, budgetMs: hourMs };
+}
+
+/** Notes whose rows are opened: a path is asked for to open its file. */
+class WatchedFolder extends Folder {
+  readonly rowsOpened = new Set<number>();
+
+  override rows(segmentId: number): string {
+    this.rowsOpened.add(segmentId);
+    return super.rows(segmentId);
+  }
 }
 
 type Held = { readonly shared: SharedSegment; columns: Columns | undefined };
@@ -35,6 +47,7 @@ export class SimulatedLog {
   readonly logDamage: string | undefined;
   readonly #disk: Disk;
   readonly #folder: Folder;
+  readonly #readFolder: WatchedFolder;
   readonly #hashSeed: number;
   readonly #writer: Writer;
   readonly #read: ReadSegments;
@@ -50,7 +63,8 @@ export class SimulatedLog {
     this.#hashSeed = file.hashSeed;
     this.#folder = new Folder(dataDir, disk);
     const keys = newKeyMemory();
-    this.#read = new ReadSegments(this.#folder, new KeyReader(keys));
+    this.#readFolder = new WatchedFolder(dataDir, disk);
+    this.#read = new ReadSegments(this.#readFolder, new KeyReader(keys));
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
       if (reply.type === 'loaded') found = reply.log;
@@ -66,7 +80,6 @@ export class SimulatedLog {
         keys,
         durability: 'os',
         segmentMessagesMax,
-        segmentsMax: 4094,
         segmentAgeMs: hourMs,
       },
       tell,
@@ -103,6 +116,22 @@ export class SimulatedLog {
     }
   }
 
+  /** The youngest segment takes no more rows. */
+  rotate(now: EpochMs): void {
+    this.#writer.rotateIfDue(now + 2 * hourMs);
+  }
+
+  /** Gives every segment that has an index its facets. */
+  makeFacets(): void {
+    for (const { shared, columns } of this.#segments.values())
+      if (columns === undefined) atOnce(makeFacets(this.#folder, shared.id));
+  }
+
+  /** Of which segments rows were read until now. */
+  get rowsOpened(): ReadonlySet<number> {
+    return this.#readFolder.rowsOpened;
+  }
+
   logs(account: AccountId): readonly LogRecord[] {
     this.#ends.move([account], this.#read.end());
     const logs: LogRecord[] = [];
@@ -115,10 +144,10 @@ export class SimulatedLog {
     }
   }
 
-  summary(account: AccountId, now: EpochMs): Summary {
-    const query = summaryQuery(account, now);
+  summary(account: AccountId, now: EpochMs, filter: Filter = {}): Summary {
+    const query = summaryQuery(account, now, filter);
     const { from, to } = wholeMinutes(query);
-    const kept = this.#writer.counted(account, from, to);
+    const kept = asksForTimeOnly(filter) ? this.#writer.counted(account, from, to) : undefined;
     const steps = new Summarizing(this.#read, this.#hashSeed, query, kept).steps();
     for (;;) {
       const step = steps.next(false);

@@ -188,7 +188,8 @@ test('a segment found damaged while counting → counted without what it lost, a
   expect(await summarize(store)).toMatchObject({ complete: true, total: 450 });
   const path = join(log.dataDir, 'segments', '000000002.rows.db');
   writeFileSync(path, readFileSync(path).fill(7, 8192));
-  const filtered = await summarize(store, { filter: { sender: 'page' } });
+  // Facets do not tell destinations, so that rows are read.
+  const filtered = await summarize(store, { filter: { not: { destination: 'nobody' } } });
   expect(log.witness.damagedParts).toHaveLength(1);
   expect(filtered.total).toBeLessThan(450);
   expect(filtered).toEqual({ ...(await countedByHand(store)), complete: false });

@@ -6,6 +6,7 @@ import { isOutage } from './damage.ts';
 import { type Disk, systemDisk } from './disk.ts';
 
 const segmentName = /^(\d{9,})\.rows\.db$/;
+const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
 const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
 
@@ -35,6 +36,18 @@ export class Folder {
 
   index(segmentId: number): string {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.index`);
+  }
+
+  facets(segmentId: number): string {
+    return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
+  }
+
+  /** Facets tell nothing without the rows they were made of: a version that did not know of them left them behind. */
+  removeOrphans(): void {
+    for (const name of this.disk.list(this.path)) {
+      const id = facetsName.exec(name)?.[1];
+      if (id !== undefined && !this.hasRows(Number(id))) this.disk.remove(join(this.path, name));
+    }
   }
 
   /** The segments' ids, oldest first; also of those of which only another file than the rows is left. */
@@ -141,9 +154,17 @@ export class Folder {
   }
 
   #files(segmentId: number): readonly string[] {
-    const rows = this.rows(segmentId);
+    const [rows, facets] = [this.rows(segmentId), this.facets(segmentId)];
     // The log before its file: without it, the file would be read as if it were whole.
-    return [`${rows}-wal`, `${rows}-shm`, rows, this.index(segmentId), `${this.index(segmentId)}.tmp`];
+    return [
+      `${rows}-wal`,
+      `${rows}-shm`,
+      rows,
+      this.index(segmentId),
+      `${this.index(segmentId)}.tmp`,
+      facets,
+      `${facets}.tmp`,
+    ];
   }
 }
 

@@ -102,6 +102,7 @@ export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capaci
 
 /** What is left of a segment that was being dropped when the process ended is dropped. */
 function idsToLoad(folder: Folder, ledger: Ledger): readonly number[] {
+  folder.removeOrphans();
   const ids = new Set(ledger.all().map(({ id }) => id));
   for (const id of folder.segmentIds())
     if (ids.has(id) || ledger.isNew || folder.hasRows(id)) ids.add(id);

@@ -11,7 +11,13 @@ import { follows, mayHaveGroup, type Scan } from './scan.ts';
 import { sealedSources } from './sealed-scan.ts';
 
 /** What is asked of the whole log. */
-export type Asked = { readonly account: AccountId; readonly filter: Filter; readonly sentSince: EpochMs };
+export type Asked = {
+  readonly account: AccountId;
+  readonly filter: Filter;
+  readonly sentSince: EpochMs;
+  /** Segments that are not asked. */
+  readonly without?: ReadonlySet<number>;
+};
 
 /** What may match, newest first; the rows decide. */
 export type Candidates = {
@@ -63,6 +69,7 @@ class MergedCandidates implements Candidates {
 class Question {
   readonly #walk: Place;
   readonly #account: AccountId;
+  readonly without: ReadonlySet<number>;
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
   readonly groups: readonly number[] | undefined;
   asOf: number | undefined;
@@ -70,7 +77,8 @@ class Question {
   /** Inclusive. */
   readonly end: EpochMs;
 
-  constructor(hashSeed: number, { account, filter, sentSince }: Asked, walk: Place, resumed: boolean) {
+  constructor(hashSeed: number, { account, filter, sentSince, without }: Asked, walk: Place, resumed: boolean) {
+    this.without = without ?? new Set();
     this.#walk = walk;
     this.#account = account;
     this.hashes = hashesOf(hashSeed, account, filter);
@@ -137,7 +145,9 @@ function* sourcesOf(segments: ReadSegments, question: Question): Generator<Segme
   const { sentSince, end } = question;
   const inTime = segments
     .all()
-    .filter(({ shared }) => maxSentAt(shared) >= sentSince && minSentAt(shared) <= end)
+    .filter(
+      ({ shared }) => !question.without.has(shared.id) && maxSentAt(shared) >= sentSince && minSentAt(shared) <= end,
+    )
     .sort((a, b) => maxSentAt(b.shared) - maxSentAt(a.shared));
   for (const { shared } of inTime) {
     // While a walk goes on, a message may have had a group then that none has now.

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../../domain/message.ts';
-import { DamagedRow, guardSegment } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
 import { type Extents, extentsOf } from '../segment/extents.ts';
@@ -31,6 +31,7 @@ export type Found = Candidate & { readonly segmentId: number };
  */
 const openRowsMax = 128;
 const openIndexesMax = 2048;
+const openFacetsMax = 512;
 
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
@@ -39,6 +40,7 @@ export class ReadSegments {
   readonly #segments = new Map<number, ReadSegment>();
   readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
+  readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
   constructor(folder: Folder, keys: KeyReader) {
@@ -61,6 +63,7 @@ export class ReadSegments {
   close(): void {
     this.#rows.clear();
     this.#indexes.clear();
+    this.#facets.clear();
   }
 
   get(segmentId: number): ReadSegment | undefined {
@@ -174,6 +177,35 @@ export class ReadSegments {
     return guardSegment(segmentId, () => work(this.#indexOf(segmentId)));
   }
 
+  /**
+   * Works on the facets of a sealed segment; `undefined` where it has none yet, or none that fit its rows. Damaged ones
+   * are removed: the next start makes them again, and until then the rows tell.
+   */
+  withFacets<T>(segmentId: number, work: (facets: IndexFile) => T): T | undefined {
+    if (!this.#isSealed(segmentId)) return undefined;
+    const path = this.#folder.facets(segmentId);
+    try {
+      const facets = this.#facetsOf(segmentId, path);
+      return facets === undefined ? undefined : work(facets);
+    } catch (error) {
+      if (!(error instanceof DamagedIndex)) throw error;
+      this.#facets.delete(segmentId);
+      this.#folder.disk.remove(path);
+      return undefined;
+    }
+  }
+
+  #facetsOf(segmentId: number, path: string): IndexFile | undefined {
+    let facets = this.#facets.get(segmentId);
+    if (facets === undefined) {
+      if (!this.#folder.disk.exists(path)) return undefined;
+      facets = new IndexFile(path, this.#folder.disk);
+      this.#facets.set(segmentId, facets);
+    }
+    const { rowsBytes, rowsCrc } = this.withIndex(segmentId, index => index.header);
+    return facets.header.rowsCrc === rowsCrc && facets.header.rowsBytes === rowsBytes ? facets : undefined;
+  }
+
   #rowsOf(segmentId: number): RowsFile {
     let rows = this.#rows.get(segmentId);
     if (rows === undefined) {
@@ -201,5 +233,6 @@ export class ReadSegments {
   #close(segmentId: number): void {
     this.#rows.delete(segmentId);
     this.#indexes.delete(segmentId);
+    this.#facets.delete(segmentId);
   }
 }

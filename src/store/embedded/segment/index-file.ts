@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { DamagedIndex } from '../files/damage.ts';
 import { atOnce, type Disk, systemDisk, writeWhole } from '../files/disk.ts';
+import type { FacetName } from './facets.ts';
 import type { fields } from './fields.ts';
 import type { IndexedCounts } from './indexed-counts.ts';
 
@@ -16,6 +17,7 @@ import type { IndexedCounts } from './indexed-counts.ts';
  *   repeat, each hash stands once and `starts` says where its ordinals begin.
  * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
+ * - `facets.*`: in a file of their own beside the index, made later (see facets.ts).
  * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
  *   to know that it is what was written. Version 0.1.0 wrote none.
  */
@@ -29,7 +31,8 @@ export type SectionName =
   | 'reportMessages'
   | 'reportGroups'
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
-  | `counts.${keyof IndexedCounts}`;
+  | `counts.${keyof IndexedCounts}`
+  | `facets.${FacetName}`;
 
 type Section = {
   readonly offset: number;
@@ -70,7 +73,7 @@ const blockBytes = 1 << 13;
 /** Of this thread: a query asks dozens of files, and what each would allocate lies outside the heap until a collection. */
 const room = new Uint8Array(1 << 17);
 
-type TypedArray = Uint8Array | Int32Array | Uint32Array | Float64Array;
+type TypedArray = Uint8Array | Uint16Array | Int32Array | Uint32Array | Float64Array;
 export type Sections = Partial<Record<SectionName, TypedArray>>;
 
 export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, sections: Sections): void {

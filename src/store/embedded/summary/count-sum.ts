@@ -11,6 +11,7 @@ import { apply, isName, kinds, more } from '../segment/count-items.ts';
 import { kindIn, valueIn } from '../segment/counts.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import type { AccountCounts, CellRange } from './account-counts.ts';
+import type { FacetFigures } from './facet-count.ts';
 
 /** More than there are classes of delivery times (see delivery-time.ts). */
 const classesMax = 4096;
@@ -46,6 +47,13 @@ export class CountSum {
         if (amount !== 0) this.#group(bucket, group, amount);
       }
     }
+  }
+
+  /** Adds what was counted by facets. */
+  facets({ groups, moves }: FacetFigures): void {
+    for (const [at, amount] of groups.entries())
+      if (amount !== 0) this.#group(Math.floor(at / groupCount), at % groupCount, amount);
+    for (const [kind, value, amount] of moves) apply(this.#total, kind, value, amount);
   }
 
   #cells({ times, itemStarts, items, amounts }: CellRange, name: AccountCounts['name']): void {

@@ -12,6 +12,7 @@ import { logOf } from '../segment/record-row.ts';
 import { lossesIn, maxSentAt, minSentAt, reportedUntil, type SharedSegment } from '../segment/shared-segment.ts';
 import { countsInIndex, countsInMemory } from './account-counts.ts';
 import { CountSum } from './count-sum.ts';
+import { FacetCount, facetsTell } from './facet-count.ts';
 
 const messagesAtATime = 1000;
 
@@ -33,6 +34,8 @@ export class Summarizing {
   /** The last message counted of the first span. */
   #last: Found | undefined;
   #candidates: Candidates | undefined;
+  /** Segments that are counted by their facets. */
+  readonly #counted = new Set<number>();
   readonly #kept: Kept | undefined;
 
   constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
@@ -56,6 +59,7 @@ export class Summarizing {
   *steps(): Steps<Summary> {
     const whole = keptSpan(this.#query, this.#kept);
     if (this.#kept !== undefined && whole.from < whole.to) this.#addKept(this.#kept, whole);
+    else if (!(yield* this.#byFacets())) return this.#sum.unfinished(Infinity);
     while (this.#spans.length > 0) {
       const places = yield* this.#next();
       if (places === undefined) return this.#sum.unfinished(this.#countedFrom());
@@ -90,9 +94,47 @@ export class Summarizing {
     const [span] = this.#spans;
     if (span === undefined) throw new RangeError('there is nothing left to count');
     const { account, filter, sentSince } = this.#query;
-    const asked = { account, filter: { ...filter, sentSince: span.from, sentUntil: span.to }, sentSince };
+    const asked = {
+      account,
+      filter: { ...filter, sentSince: span.from, sentUntil: span.to },
+      sentSince,
+      without: this.#counted,
+    };
     this.#candidates ??= candidatesOf(this.#segments, this.#hashSeed, asked, this.#begun, false);
     return this.#candidates;
+  }
+
+  /**
+   * Counts a filter's matches by the facets of all segments that have any, newest first, so that rows are read only of
+   * the others; `false` when the time is over.
+   */
+  *#byFacets(): Steps<boolean> {
+    const { filter, range, account } = this.#query;
+    if (!facetsTell(filter)) return true;
+    const [from, to] = [earliest(this.#query), range.to ?? Infinity];
+    const count = new FacetCount(this.#segments, {
+      account,
+      filter,
+      range,
+      from,
+      to,
+      positionEnd: this.#begun.positionEnd,
+    });
+    for (const { shared } of this.#segments.all().toReversed()) {
+      if (maxSentAt(shared) < from || minSentAt(shared) >= to) continue;
+      const figures = count.of(shared);
+      if (figures === undefined) continue;
+      this.#counted.add(shared.id);
+      this.#sum.facets(figures);
+      for (let at = 0; at < figures.rest.length; at += messagesAtATime) {
+        this.#count(figures.rest.slice(at, at + messagesAtATime));
+        if (performance.now() >= this.#deadlineMs) return false;
+        yield 0;
+      }
+      if (performance.now() >= this.#deadlineMs) return false;
+      yield 0;
+    }
+    return true;
   }
 
   #count(places: readonly Found[]): void {

@@ -25,7 +25,6 @@ export type ThreadData = {
   readonly keys: KeyMemory;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
-  readonly segmentsMax: number;
   readonly segmentAgeMs: number;
 };
 
@@ -159,4 +158,5 @@ export type SealerReply =
   | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
+  | { readonly type: 'unfaceted'; readonly segmentId: number; readonly failure: Failure }
   | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

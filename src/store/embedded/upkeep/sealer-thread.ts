@@ -12,6 +12,7 @@ import { IndexFile } from '../segment/index-file.ts';
 import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
+import { makeFacets } from './make-facets.ts';
 import { sealSegment } from './seal.ts';
 
 const port = parentPort;
@@ -22,6 +23,8 @@ const tell = (reply: SealerReply) => port.postMessage(reply);
 
 /** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */
 const restPerWork = 9;
+/** Those of a segment are made in about the time in which another fills, at the greatest speed. */
+const facetRestPerWork = 2;
 
 /** Compares both files with the checksums they were sealed with. A damaged index can be made again from the rows. */
 function* verify(segmentId: number): Generator<void, SealerReply> {
@@ -48,12 +51,12 @@ function* verify(segmentId: number): Generator<void, SealerReply> {
 }
 
 /** Nobody waits for the end of it: not the thread, when it has been told to close. */
-async function atLeisure<T>(steps: Generator<void, T>): Promise<T> {
+async function atLeisure<T>(steps: Generator<void, T>, rest = restPerWork): Promise<T> {
   for (;;) {
     const began = performance.now();
     const step = steps.next();
     if (step.done) return step.value;
-    await setTimeout((performance.now() - began) * restPerWork, undefined, { ref: false });
+    await setTimeout((performance.now() - began) * rest, undefined, { ref: false });
   }
 }
 
@@ -90,6 +93,26 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   return { type: 'sealed', segmentId: shared.id };
 }
 
+/** Sealed segments that may have no facets yet: those of the newest are made first. */
+const unfaceted = new Set<number>();
+let isMakingFacets = false;
+
+/** Summaries by a filter are slow without them, and nothing else is. */
+async function makeFacetsOf(segmentId: number): Promise<void> {
+  unfaceted.add(segmentId);
+  if (isMakingFacets) return;
+  isMakingFacets = true;
+  for (let next = Math.max(...unfaceted); unfaceted.size > 0; next = Math.max(...unfaceted)) {
+    unfaceted.delete(next);
+    try {
+      if (hasRoom(folder.disk, data.dataDir)) await atLeisure(makeFacets(folder, next), facetRestPerWork);
+    } catch (error) {
+      tell({ type: 'unfaceted', segmentId: next, failure: failureOf(error) });
+    }
+  }
+  isMakingFacets = false;
+}
+
 async function answer(segmentId: number, work: () => SealerReply | Promise<SealerReply>): Promise<void> {
   try {
     tell(await work());
@@ -101,13 +124,15 @@ async function answer(segmentId: number, work: () => SealerReply | Promise<Seale
 port.on('message', (request: SealerRequest) => {
   switch (request.type) {
     case 'verify':
+      void makeFacetsOf(request.segmentId);
       return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
     case 'seal':
     case 'rebuild':
-      return answer(request.shared.id, () => seal(request));
+      return answer(request.shared.id, () => seal(request)).then(() => makeFacetsOf(request.shared.id));
     case 'recover':
       try {
         tell(recover(request));
+        void makeFacetsOf(request.shared.id);
       } catch (error) {
         tell({ type: 'unrecovered', id: request.id, failure: failureOf(error) });
       }

@@ -1,0 +1,240 @@
+import { conditionMatcher, type Filter } from '../../../domain/filter.ts';
+import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { noError, pendingAccepted } from '../../../domain/registry.ts';
+import { bucketOf, type SummaryRange } from '../../../domain/summary.ts';
+import { tally } from '../../../domain/summary-cell.ts';
+import type { Found, ReadSegments } from '../search/read-segments.ts';
+import { kinds, type Move, Moves } from '../segment/count-items.ts';
+import { type FacetField, type FacetMeanings, type FacetName, facetFields, stateOf } from '../segment/facets.ts';
+import type { IndexFile } from '../segment/index-file.ts';
+import { groupCount } from '../segment/indexed-counts.ts';
+import { type Position, positionOf } from '../segment/position.ts';
+import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+
+/** Files of which the outcomes of reports are held: reports follow their messages soon. */
+const holdersMax = 16;
+
+/** What is counted: an account's messages of a time, up to a position. */
+export type FacetQuery = {
+  readonly account: AccountId;
+  readonly filter: Filter;
+  readonly range: SummaryRange;
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly positionEnd: Position;
+};
+
+/** What was counted of one segment. */
+export type FacetFigures = {
+  /** Group by group of each bucket. */
+  readonly groups: Float64Array;
+  /** Everything else. */
+  readonly moves: readonly Move[];
+  /** Messages of which only their rows tell. */
+  readonly rest: readonly Found[];
+};
+
+/** Whether facets tell all that a filter asks. */
+export function facetsTell(filter: Filter): boolean {
+  return filterFields.every(({ name, changes }) => changes || isFacetField(name) || !asksFor(filter, name));
+}
+
+const isFacetField = (name: FilterName): name is FilterName & FacetField =>
+  (facetFields as readonly string[]).includes(name);
+const asksFor = (filter: Filter, name: FilterName) => filter[name] !== undefined || filter.not?.[name] !== undefined;
+
+type Codes = Uint8Array | Uint16Array;
+
+/** What one segment's numbers of states mean to a summary, and how often each was counted. */
+class Outcomes {
+  readonly isAsked: Uint8Array;
+  readonly group: Uint8Array;
+  readonly isFailed: Uint8Array;
+  readonly #meanings: FacetMeanings['outcome'];
+  readonly #ones: Float64Array;
+  /** Of messages that count as several: by number and by how many. */
+  readonly #others = new Map<number, number>();
+
+  constructor(meanings: FacetMeanings['outcome'], filter: Filter) {
+    const fits = conditionMatcher(filter, { changes: true });
+    const states = meanings.map(stateOf);
+    this.#meanings = meanings;
+    this.isAsked = Uint8Array.of(0, ...states.map(state => Number(fits(state))));
+    this.group = Uint8Array.of(0, ...states.map(({ status }) => status.groupId));
+    this.isFailed = Uint8Array.of(0, ...meanings.map((_, i) => Number(this.#moves(i + 1, 1).some(isSender))));
+    this.#ones = new Float64Array(meanings.length + 1);
+  }
+
+  count(code: number, messageCount: number): void {
+    if (messageCount === 1) this.#ones[code] = (this.#ones[code] ?? 0) + 1;
+    else {
+      const key = code * 2 ** 16 + messageCount;
+      this.#others.set(key, (this.#others.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** What the counted messages add to a summary beside groups, senders and campaigns; from now on none is counted. */
+  take(): readonly Move[] {
+    const moves: Move[] = [];
+    const add = (code: number, messageCount: number, times: number) => {
+      for (const move of this.#moves(code, messageCount))
+        if (move[0] !== kinds.group && !isSender(move)) moves.push([move[0], move[1], move[2] * times]);
+    };
+    for (const [code, times] of this.#ones.entries()) if (times > 0) add(code, 1, times);
+    for (const [key, times] of this.#others) add(Math.floor(key / 2 ** 16), key % 2 ** 16, times);
+    this.#ones.fill(0);
+    this.#others.clear();
+    return moves;
+  }
+
+  #moves(code: number, messageCount: number): readonly Move[] {
+    const meaning = this.#meanings[code - 1];
+    if (meaning === undefined) throw new RangeError(`no outcome has the number ${code}`);
+    const moves: Move[] = [];
+    const into = new Moves((kind, value, amount) => moves.push([kind, value, amount]));
+    const { doneAt, price, ...codes } = stateOf(meaning);
+    tally({ sentAt: 0, sender: '', campaignReferenceId: undefined, messageCount, doneAt, price, ...codes }, 1, into);
+    return moves;
+  }
+}
+
+const isSender = ([kind]: Move) => kind === kinds.sender;
+
+type Holder = { readonly from: number; readonly to: number; readonly codes: Codes; readonly outcomes: Outcomes };
+
+/** Counts what a filter matches by the facets of segments. */
+export class FacetCount {
+  readonly #segments: ReadSegments;
+  readonly #query: FacetQuery;
+  /** Of the reports of a segment; `undefined` where only rows tell. */
+  readonly #holders = new Map<number, Holder | undefined>();
+  #last: Holder | undefined;
+  readonly #byFirstSequence: readonly SharedSegment[];
+
+  constructor(segments: ReadSegments, query: FacetQuery) {
+    this.#segments = segments;
+    this.#query = query;
+    const all = segments.all().map(({ shared }) => shared);
+    this.#byFirstSequence = all.sort((a, b) => a.firstSequence - b.firstSequence || a.id - b.id);
+  }
+
+  /** `undefined` when only the segment's rows can tell. */
+  of(shared: SharedSegment): FacetFigures | undefined {
+    return this.#segments.withFacets(shared.id, facets => this.#figures(shared, facets));
+  }
+
+  #figures(shared: SharedSegment, facets: IndexFile): FacetFigures | undefined {
+    const { account, range, from, to, positionEnd } = this.#query;
+    const meanings = meaningsIn(facets);
+    const { sender: senders, campaignReferenceId: campaigns } = meanings.fields;
+    const tests = this.#tests(facets, meanings);
+    if (tests === undefined || senders === undefined || campaigns === undefined) return undefined;
+    const figures = { groups: new Float64Array(range.buckets * groupCount), moves: [] as Move[], rest: [] as Found[] };
+    const own = meanings.account.indexOf(account) + 1;
+    if (own === 0) return figures;
+    const count = Math.min(messagesIn(shared), positionEnd - positionOf(shared.id, 0));
+    const accounts = codesIn(facets, 'account', messagesIn(shared));
+    const outcomes = codesIn(facets, 'outcome', messagesIn(shared));
+    const messageCounts = codesIn(facets, 'messageCount', messagesIn(shared));
+    const [senderCodes, campaignCodes] = [
+      codesIn(facets, 'sender', messagesIn(shared)),
+      codesIn(facets, 'campaignReferenceId', messagesIn(shared)),
+    ];
+    const times = this.#segments.withIndex(shared.id, index => index.times(0, messagesIn(shared)));
+    const initial = new Outcomes(meanings.outcome, this.#query.filter);
+    const used = new Set([initial]);
+    const failedSenders = new Float64Array(senders.length + 1);
+    const failedCampaigns = new Float64Array(campaigns.length + 1);
+    candidates: for (let ordinal = 0; ordinal < count; ordinal++) {
+      if (accounts[ordinal] !== own) continue;
+      for (const { codes, isAsked } of tests) if (isAsked[codes[ordinal] ?? 0] !== 1) continue candidates;
+      const sentAt = times[ordinal] ?? 0;
+      if (sentAt < from || sentAt >= to) continue;
+      const newest = shared.newestReport[ordinal] ?? 0;
+      const holder = newest === 0 ? undefined : this.#holderOf(newest);
+      const state = newest === 0 ? initial : holder?.outcomes;
+      const code = (newest === 0 ? outcomes[ordinal] : holder?.codes[newest - holder.from]) ?? 0;
+      const messageCount = messageCounts[ordinal] ?? 0;
+      if (state === undefined || code === 0 || messageCount === 0) {
+        figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
+        continue;
+      }
+      if (state.isAsked[code] !== 1) continue;
+      if (state !== initial) used.add(state);
+      const at = bucketOf(range, sentAt) * groupCount + (state.group[code] ?? 0);
+      figures.groups[at] = (figures.groups[at] ?? 0) + 1;
+      state.count(code, messageCount);
+      if (state.isFailed[code] !== 1) continue;
+      bump(failedSenders, senderCodes[ordinal]);
+      bump(failedCampaigns, campaignCodes[ordinal]);
+    }
+    for (const state of used) figures.moves.push(...state.take());
+    for (const [code, times] of failedSenders.entries())
+      if (times > 0) figures.moves.push([kinds.sender, senders[code - 1] ?? '', times]);
+    for (const [code, times] of failedCampaigns.entries())
+      if (times > 0 && code > 0) figures.moves.push([kinds.campaign, campaigns[code - 1] ?? '', times]);
+    return figures;
+  }
+
+  /** Of each field that is asked for, which of its numbers fit; `undefined` when one of them has no numbers here. */
+  #tests(facets: IndexFile, meanings: FacetMeanings) {
+    const { filter } = this.#query;
+    const tests: { readonly codes: Codes; readonly isAsked: Uint8Array }[] = [];
+    for (const name of facetFields) {
+      if (!asksFor(filter, name)) continue;
+      const values = meanings.fields[name];
+      if (values === undefined) return undefined;
+      const fits = conditionMatcher({
+        ...(filter[name] !== undefined && { [name]: filter[name] }),
+        ...(filter.not?.[name] !== undefined && { not: { [name]: filter.not[name] } }),
+      });
+      const state = { status: pendingAccepted, error: noError };
+      const isAsked = Uint8Array.of(
+        Number(fits(state)),
+        ...values.map(value => Number(fits({ ...state, [name]: value }))),
+      );
+      tests.push({ codes: codesIn(facets, name, facets.header.messages), isAsked });
+    }
+    return tests;
+  }
+
+  /** A report whose segment was set aside seems to be the one's before, which has no number for it. */
+  #holderOf(sequence: number): Holder | undefined {
+    if (this.#last !== undefined && sequence >= this.#last.from && sequence < this.#last.to) return this.#last;
+    let [low, high] = [0, this.#byFirstSequence.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#byFirstSequence[middle]?.firstSequence ?? Infinity) <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    const shared = this.#byFirstSequence[low - 1];
+    if (shared === undefined) return undefined;
+    if (!this.#holders.has(shared.id)) {
+      const [oldest] = this.#holders.keys();
+      if (this.#holders.size >= holdersMax && oldest !== undefined) this.#holders.delete(oldest);
+      const found = this.#segments.withFacets(shared.id, facets => ({
+        from: shared.firstSequence,
+        to: shared.firstSequence + reportsIn(shared),
+        codes: codesIn(facets, 'reportOutcome', reportsIn(shared)),
+        outcomes: new Outcomes(meaningsIn(facets).outcome, this.#query.filter),
+      }));
+      this.#holders.set(shared.id, found);
+    }
+    this.#last = this.#holders.get(shared.id) ?? this.#last;
+    return this.#holders.get(shared.id);
+  }
+}
+
+function bump(counts: Float64Array, code: number | undefined): void {
+  counts[code ?? 0] = (counts[code ?? 0] ?? 0) + 1;
+}
+
+function codesIn(facets: IndexFile, name: FacetName, count: number): Codes {
+  const bytes = facets.uint8(`facets.${name}`);
+  return bytes.byteLength === count ? bytes : new Uint16Array(bytes.buffer);
+}
+
+function meaningsIn(facets: IndexFile): FacetMeanings {
+  return JSON.parse(Buffer.from(facets.uint8('facets.meanings')).toString('utf8'));
+}

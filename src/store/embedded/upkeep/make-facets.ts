@@ -1,0 +1,57 @@
+import { isDamage } from '../files/damage.ts';
+import type { Folder } from '../files/folder.ts';
+import { FacetMaker } from '../segment/facets.ts';
+import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
+import { verifyMessage, verifyReport } from '../segment/record-row.ts';
+import { RowsFile } from '../segment/rows-file.ts';
+
+const rowsAtATime = 1000;
+
+/**
+ * Makes the facets of a sealed segment, a step at a time, unless it has them. What is gone meanwhile gets none, nor what
+ * is damaged: whoever reads or verifies it tells.
+ */
+export function* makeFacets(folder: Folder, segmentId: number): Generator<void, void> {
+  if (!folder.disk.exists(folder.index(segmentId))) return;
+  try {
+    const index = new IndexFile(folder.index(segmentId), folder.disk);
+    index.close();
+    if (hasFacets(folder, segmentId, index)) return;
+    const { messages, reports, firstSequence } = index.header;
+    const maker = new FacetMaker(messages, reports);
+    const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+    try {
+      for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {
+        for (const row of found) maker.message(verifyMessage(row));
+        found = rows.messagesFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
+        yield;
+      }
+      for (let found = rows.reportsFrom(firstSequence, rowsAtATime); found.length > 0; ) {
+        for (const row of found) maker.report(verifyReport(row), firstSequence);
+        found = rows.reportsFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
+        yield;
+      }
+    } finally {
+      rows.close();
+    }
+    const sections = maker.sections();
+    if (sections === undefined) return;
+    writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);
+    if (!folder.hasRows(segmentId)) folder.disk.remove(folder.facets(segmentId));
+  } catch (error) {
+    if (!isDamage(error) && folder.hasRows(segmentId)) throw error;
+  }
+}
+
+function hasFacets(folder: Folder, segmentId: number, { header }: IndexFile): boolean {
+  const path = folder.facets(segmentId);
+  if (!folder.disk.exists(path)) return false;
+  try {
+    const facets = new IndexFile(path, folder.disk);
+    facets.close();
+    return facets.header.rowsCrc === header.rowsCrc;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
+}

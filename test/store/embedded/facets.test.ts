@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Filter } from '../../../src/domain/filter.ts';
+import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { SqliteLog } from '../../support/sqlite-log.ts';
+import { anyFilter, anySubmission } from '../conformance/model.ts';
+import { SimulatedLog, summaryQuery } from './simulated-log.ts';
+
+const now: EpochMs = 1_700_000_010_000;
+const accounts: readonly AccountId[] = [1, 2];
+
+/** More ids than the model has, and prices of messages that count as several. */
+const anyOf = fc
+  .tuple(anySubmission, fc.nat(5), fc.option(fc.constantFrom(0.15, 12.345678)), fc.integer({ min: 1, max: 3 }))
+  .map(([{ messageId, ...rest }, round, price, messageCount]) => ({
+    ...rest,
+    messageId: `${messageId}-${round}`,
+    ...(rest.sender !== undefined && { messageCount }),
+    ...(price !== null && { price: { pricePerMessage: price, currency: 'EUR' } }),
+  }));
+const anyBatch = fc.array(anyOf, { minLength: 1, maxLength: 10 });
+
+/** A log of some segments with facets, and the reference store with the same. */
+async function filled(batches: { readonly seed: number; readonly numRuns: number }) {
+  const folder = new SqliteLog();
+  onTestFinished(() => folder.remove());
+  writeFileSync(join(folder.dataDir, 'reserve'), '');
+  const log = new SimulatedLog(folder.dataDir, systemDisk);
+  onTestFinished(() => log.close());
+  const reference = new MemoryStore();
+  for (const [i, submissions] of fc.sample(anyBatch, batches).entries()) {
+    const batch = { account: accounts[i % 2] ?? 1, binding: {}, receivedAt: now, sentSince: 0, submissions };
+    log.record(batch);
+    await reference.record(batch);
+    // The youngest segments have none: they are counted by their rows.
+    if (i < 30) log.seal();
+  }
+  return { folder, log, reference };
+}
+
+const kinds: readonly Filter[] = [
+  { sender: 's' },
+  { sender: 'nobody' },
+  { campaignReferenceId: ['k', 'l'] },
+  { not: { campaignReferenceId: ['k'] } },
+  { generalStatus: ['DELIVERED', 'EXPIRED'] },
+  { bulkId: ['b'], not: { generalStatus: ['PENDING'] } },
+  { entityId: 'e', applicationId: 'a' },
+  { errorId: ['0'] },
+];
+
+test('a summary by any filter over segments with and without facets → what the reference store counts', async () => {
+  const { log, reference } = await filled({ seed: 14, numRuns: 40 });
+  log.makeFacets();
+  const filters = [...kinds, ...fc.sample(anyFilter, { seed: 14, numRuns: 60 })];
+  for (const filter of filters)
+    for (const account of accounts)
+      expect(log.summary(account, now, filter), JSON.stringify(filter)).toEqual(
+        await reference.summarize(summaryQuery(account, now, filter)),
+      );
+});
+
+test('a filter that facets tell → no rows are read, whatever reports came on the messages', async () => {
+  const { log, reference } = await filled({ seed: 15, numRuns: 40 });
+  log.rotate(now);
+  log.seal();
+  log.makeFacets();
+  for (const filter of kinds)
+    for (const account of accounts)
+      expect(log.summary(account, now, filter)).toEqual(await reference.summarize(summaryQuery(account, now, filter)));
+  expect([...log.rowsOpened]).toEqual([]);
+  expect(log.summary(1, now, { sender: 's' }).total).toBeGreaterThan(9);
+});
+
+test('a byte of facets is flipped → the rows tell, and the facets are gone', async () => {
+  const { folder, log, reference } = await filled({ seed: 16, numRuns: 40 });
+  log.makeFacets();
+  const segments = join(folder.dataDir, 'segments');
+  const names = readdirSync(segments).filter(name => name.endsWith('.facets'));
+  expect(names.length).toBeGreaterThan(3);
+  for (const [i, name] of names.entries()) {
+    const bytes = readFileSync(join(segments, name));
+    const at = Math.floor((bytes.byteLength * (i + 0.5)) / names.length);
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 0x10, at);
+    writeFileSync(join(segments, name), bytes);
+  }
+  for (const filter of kinds)
+    for (const account of accounts)
+      expect(log.summary(account, now, filter)).toEqual(await reference.summarize(summaryQuery(account, now, filter)));
+  expect(readdirSync(segments).filter(name => name.endsWith('.facets')).length).toBeLessThan(names.length);
+});

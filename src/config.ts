@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { limits } from './limits.ts';
 import { mirrorFault, mirrorSettings } from './mirror-settings.ts';
+import { recordingSettings } from './recording-settings.ts';
 import { sendingFault, sendingSettings } from './sending-settings.ts';
 import {
   address,
@@ -89,6 +88,7 @@ export const serverSettings = Object.freeze({
     secret: true,
   },
   ...sendingSettings,
+  ...recordingSettings,
   retentionMs: setting(
     'SENTLOG_RETENTION',
     duration('1s', '3650d'),
@@ -241,6 +241,7 @@ export function loadConfig(sources: Sources): Config {
     graphVersion: read(s.graphVersion, sources),
     webhookVerifyToken: read(s.webhookVerifyToken, sources),
     pushNetworks: read(s.pushNetworks, sources),
+    content: read(s.content, sources),
     retentionMs: read(s.retentionMs, sources),
     compatibleRetentionMs: read(s.compatibleRetentionMs, sources),
     rateLimit: read(s.rateLimit, sources),
@@ -288,13 +289,6 @@ function databaseFault({ retentionMs, partitionMs }: Config): string | undefined
   const partitions = Math.ceil(retentionMs / partitionMs);
   if (partitions <= partitionsMax) return undefined;
   return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;
-}
-
-/** The version of this program. */
-export function programVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  assert(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
-  return String(manifest.version);
 }
 
 /** Only where accounts are kept, for the commands that change them. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
-import { type Config, maskedConfig, programVersion } from './config.ts';
+import { type Config, maskedConfig } from './config.ts';
 import { Unavailable, Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -21,6 +21,7 @@ import { MirrorRunner } from './mirror/runner.ts';
 import { openSending, openToAll, type Sending } from './sending.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { StoreObserver } from './store/store.ts';
+import { programVersion } from './version.ts';
 
 /** A server that listens. */
 export type Running = {
@@ -92,6 +93,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       cursorSecret: await accounts.secret('cursor'),
       metricsTokens: config.metricsTokens,
       corsOrigins: config.corsOrigins,
+      content: config.content,
       metrics,
       mirrors: runner,
       // Whoever is let in by any credential has no use for others.

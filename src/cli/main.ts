@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { AccountsError } from '../accounts/rows.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
-import { programVersion, SettingError } from '../config.ts';
+import { SettingError } from '../config.ts';
 import { Unavailable, Unusable } from '../failures.ts';
 import { MirrorError } from '../mirror/rows.ts';
 import { SenderError } from '../senders/rows.ts';
+import { programVersion } from '../version.ts';
 import { addAccounts, addKeys, addUsers } from './accounts.ts';
 import { addCopy } from './copy.ts';
 import { addDb } from './db.ts';

@@ -65,6 +65,7 @@ export class ImportProgress {
   #updated = 0;
   #unchanged = 0;
   #waiting = 0;
+  #flawed = 0;
   #rejected = 0;
 
   constructor(totalBytes: number | undefined) {
@@ -87,6 +88,7 @@ export class ImportProgress {
     this.#updated += result.updated;
     this.#unchanged += result.unchanged;
     this.#waiting += result.waiting ?? 0;
+    this.#flawed += result.flawed ?? 0;
     this.#bar.update(this.#bytes);
   }
 
@@ -109,6 +111,7 @@ export class ImportProgress {
       `${this.#updated} updated`,
       `${this.#unchanged} unchanged`,
       ...(this.#waiting > 0 ? [`${this.#waiting} waiting for their messages`] : []),
+      ...(this.#flawed > 0 ? [`${this.#flawed} with flawed content`] : []),
       `${this.#rejected} rejected`,
     ];
     note(`${figures.join(', ')} ${pace(this.#records(), this.#bar.seconds)}`);

@@ -32,7 +32,7 @@ export function readMessage(text: string): Message {
 export function readRecordResult(text: string): RecordResult {
   const body = parseJson(text);
   if (!isRecord(body) || !Array.isArray(body.rejected)) throw new UnexpectedAnswer('the outcome of recording');
-  const { recorded, updated, unchanged, waiting, rejectedCount } = body;
+  const { recorded, updated, unchanged, waiting, flawed, rejectedCount } = body;
   if (typeof recorded !== 'number' || typeof updated !== 'number' || typeof unchanged !== 'number')
     throw new UnexpectedAnswer('the outcome of recording');
   return {
@@ -40,6 +40,7 @@ export function readRecordResult(text: string): RecordResult {
     updated,
     unchanged,
     ...(typeof waiting === 'number' && { waiting }),
+    ...(typeof flawed === 'number' && { flawed }),
     rejected: body.rejected.map(readRejection),
     ...(typeof rejectedCount === 'number' && { rejectedCount }),
   };

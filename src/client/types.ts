@@ -109,6 +109,8 @@ export type RecordResult = {
   readonly unchanged: number;
   /** Reports whose message was not there when they were taken, if any: they are applied when it is recorded. */
   readonly waiting?: number;
+  /** Contents that were taken though they are not as the vendor's schema has them, if any. */
+  readonly flawed?: number;
   readonly rejected: readonly Rejection[];
   /** How many were rejected, when those are too many to list. */
   readonly rejectedCount?: number;

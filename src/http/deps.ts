@@ -150,6 +150,8 @@ export type ServerDeps = {
   /** One of them must come with a call of `/metrics`; open to everybody when there are none. */
   readonly metricsTokens?: readonly string[];
   /** Origins whose pages may call this API from a browser; none by default. */
+  /** `strict` refuses contents that are not as the vendor's schema has them; `any`, where absent. */
+  readonly content?: 'any' | 'strict';
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
   /** Absent where nothing is mirrored. */

@@ -26,6 +26,8 @@ export type Metrics = {
   records(counts: RecordCounts): void;
   /** Codes and content types that were taken though this version has no entry for them, by kind. */
   unregistered(counts: Readonly<Record<string, number>>): void;
+  /** Contents that were taken though they are not as the vendor's schema has them. */
+  flawedContents(count: number): void;
   streamListeners(count: number): void;
   streamEvents(count: number): void;
   /** A listener did not read, and was cut off. */
@@ -62,6 +64,11 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['kind'],
     registers,
   });
+  const flawed = new Counter({
+    name: 'sentlog_flawed_contents_total',
+    help: "Contents that were taken though they are not as the vendor's schema has them for their type",
+    registers,
+  });
   const store = storeMetrics(registers);
   const tellMirrors = mirrorMetrics(registers);
   const tellSending = sendingMetrics(registers);
@@ -82,6 +89,7 @@ export function createMetrics(registry: Registry): Metrics {
     unregistered(counts) {
       for (const [kind, count] of Object.entries(counts)) if (count > 0) unregistered.inc({ kind }, count);
     },
+    flawedContents: count => flawed.inc(count),
     ...streamMetrics(registers),
     async text(stats, mirrors = [], sending) {
       store.tell(stats);

@@ -18,7 +18,14 @@ const batchCharsMax = 1024 * 1024;
 /** Violations of a 400 that says why every record was rejected. */
 const toldViolationsMax = 1000;
 
-type Batch = { readonly submissions: Submission[]; readonly indexes: number[] };
+type Batch = {
+  readonly submissions: Submission[];
+  readonly indexes: number[];
+  /** Of `submissions` those whose content has flaws, by their places. */
+  readonly flawed: Set<number>;
+};
+
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'content'>;
 
 /**
  * Takes the records of one request in their order, hands them to the store in batches, and gathers the outcome.
@@ -26,13 +33,14 @@ type Batch = { readonly submissions: Submission[]; readonly indexes: number[] };
  * the request failed.
  */
 export class Recording {
-  readonly #deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
+  readonly #deps: Deps;
   readonly #principal: Principal;
   readonly #underWay = new Set<Promise<void>>();
   readonly #rejections = new RejectionList();
+  #flawed = 0;
   readonly #counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: 0 };
   readonly #unregistered = { status: 0, error: 0, 'content type': 0 };
-  #batch: Batch = { submissions: [], indexes: [] };
+  #batch: Batch = { submissions: [], indexes: [], flawed: new Set() };
   #batchChars = 0;
   #taken = 0;
   #failure: { readonly error: unknown } | undefined;
@@ -40,7 +48,7 @@ export class Recording {
   readonly #lost: AbortSignal;
 
   /** `lost` aborts, with an `ApiError`, when the caller is shut out: nothing is recorded from then on. */
-  constructor(deps: Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>, principal: Principal, lost: AbortSignal) {
+  constructor(deps: Deps, principal: Principal, lost: AbortSignal) {
     this.#deps = deps;
     this.#principal = principal;
     this.#lost = lost;
@@ -58,12 +66,18 @@ export class Recording {
       this.#reject({ index, ...parsed });
       return false;
     }
+    const { contentFlaws = [] } = parsed;
+    if (contentFlaws.length > 0 && this.#deps.content === 'strict') {
+      this.#reject({ index, messageId: parsed.submission.messageId, violations: contentFlaws });
+      return false;
+    }
     const { submission, violations } = bound(parsed.submission, this.#principal.binding);
     if (violations.length > 0) {
       this.#reject({ index, messageId: submission.messageId, violations });
       return false;
     }
     for (const kind of parsed.unregistered ?? []) this.#unregistered[kind]++;
+    if (contentFlaws.length > 0) this.#batch.flawed.add(this.#batch.submissions.length);
     this.#batch.submissions.push(submission);
     this.#batch.indexes.push(index);
     this.#batchChars += line.text.length;
@@ -78,7 +92,7 @@ export class Recording {
     this.#lost.throwIfAborted();
     if (this.#batch.submissions.length === 0) return;
     const batch = this.#batch;
-    this.#batch = { submissions: [], indexes: [] };
+    this.#batch = { submissions: [], indexes: [], flawed: new Set() };
     this.#batchChars = 0;
     this.#track(this.#record(batch));
   }
@@ -106,6 +120,7 @@ export class Recording {
     return JSON.stringify({
       ...accepted,
       ...(waiting > 0 && { waiting }),
+      ...(this.#flawed > 0 && { flawed: this.#flawed }),
       rejected: listed.map(listedRejection),
       ...(rejected > listed.length && { rejectedCount: rejected }),
     });
@@ -128,6 +143,11 @@ export class Recording {
     return this.#unregistered;
   }
 
+  /** Contents that were taken though they are not as the vendor's schema has them. */
+  get flawed(): number {
+    return this.#flawed;
+  }
+
   /** What came of the records so far, for the metrics. */
   get counts(): RecordCounts {
     return this.#counts;
@@ -137,7 +157,7 @@ export class Recording {
    * Never rejects: a failure is kept for the next `flush`. Not an async function, whose frame would keep the records
    * alive until they are durable, when the store has long packed them up.
    */
-  #record({ submissions, indexes }: Batch): Promise<void> {
+  #record({ submissions, indexes, flawed }: Batch): Promise<void> {
     const { store, clock, retentionOf } = this.#deps;
     const { account, binding } = this.#principal;
     const mayRead = allows(this.#principal, 'messenger:logs:read');
@@ -151,14 +171,19 @@ export class Recording {
       submissions,
     };
     return store.record(batch).then(
-      outcome => this.#count(outcome, indexes),
+      outcome => this.#count(outcome, indexes, flawed),
       (error: unknown) => {
         this.#failure ??= { error };
       },
     );
   }
 
-  #count({ recorded, updated, unchanged, waiting, rejected }: RecordOutcome, indexes: readonly number[]): void {
+  #count(
+    { recorded, updated, unchanged, waiting, rejected }: RecordOutcome,
+    indexes: readonly number[],
+    flawed: ReadonlySet<number>,
+  ): void {
+    this.#flawed += flawed.size - rejected.filter(({ index }) => flawed.has(index)).length;
     this.#counts.recorded += recorded;
     this.#counts.updated += updated;
     this.#counts.unchanged += unchanged;

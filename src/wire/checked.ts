@@ -8,21 +8,28 @@ import { isPlainObject } from './record-flaws.ts';
 /**
  * Looks at a value by its schema and tells everything that is wrong, each at its path, as "must be" with the description
  * of the schema there. Of a union of objects the one with the value's `type` holds. A `null` field counts as absent.
+ * `further` fields are refused, or kept.
  * Gives the value without its `null` fields; it fits the schema when no violation was added.
  */
-export function checked(schema: TSchema, value: unknown, path: string, violations: Violation[]): unknown {
+export function checked(
+  schema: TSchema,
+  value: unknown,
+  path: string,
+  violations: Violation[],
+  further: 'refused' | 'kept' = 'refused',
+): unknown {
   const refuse = (at: string, violation: string): undefined => {
     if (violations.length < violationsToldMax) violations.push({ property: at || 'body', violation });
   };
-  if (IsUnion(schema)) return checkedOneOf(schema.anyOf, value, path, violations);
+  if (IsUnion(schema)) return checkedOneOf(schema.anyOf, value, path, violations, further);
   if (IsObject(schema)) {
     if (!isPlainObject(value)) return refuse(path, ruleOf(schema));
-    return checkedFields(schema, value, path, violations);
+    return checkedFields(schema, value, path, violations, further);
   }
   if (IsArray(schema)) {
     if (!Array.isArray(value) || !isWithin(value.length, schema, 'minItems', 'maxItems'))
       return refuse(path, ruleOf(schema));
-    return value.map((one: unknown, index) => checked(schema.items, one, `${path}[${index}]`, violations));
+    return value.map((one: unknown, index) => checked(schema.items, one, `${path}[${index}]`, violations, further));
   }
   if (!fitsLeaf(schema, value)) return refuse(path, ruleOf(schema));
   return value;
@@ -33,6 +40,7 @@ function checkedFields(
   value: Readonly<Record<string, unknown>>,
   path: string,
   violations: Violation[],
+  further: 'refused' | 'kept',
 ): object {
   const at = (name: string) => (path === '' ? name : `${path}.${name}`);
   const refuse = (name: string, violation: string) => {
@@ -42,7 +50,8 @@ function checkedFields(
   for (const [name, inner] of Object.entries(value)) {
     const field = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
     if (field !== undefined && (inner === null || inner === undefined)) continue;
-    if (field !== undefined) sound.push([name, checked(field, inner, at(name), violations)]);
+    if (field !== undefined) sound.push([name, checked(field, inner, at(name), violations, further)]);
+    else if (further === 'kept') sound.push([name, inner]);
     else refuse(shownName(name), unknownName(name, Object.keys(schema.properties), 'field'));
   }
   for (const name of schema.required ?? [])
@@ -50,7 +59,13 @@ function checkedFields(
   return Object.fromEntries(sound);
 }
 
-function checkedOneOf(options: readonly TSchema[], value: unknown, path: string, violations: Violation[]): unknown {
+function checkedOneOf(
+  options: readonly TSchema[],
+  value: unknown,
+  path: string,
+  violations: Violation[],
+  further: 'refused' | 'kept',
+): unknown {
   const refuse = (at: string, violation: string): undefined => {
     if (violations.length < violationsToldMax) violations.push({ property: at || 'body', violation });
   };
@@ -60,7 +75,7 @@ function checkedOneOf(options: readonly TSchema[], value: unknown, path: string,
   if (value.type === undefined || value.type === null) return refuse(property, 'is required');
   const chosen = options[types.indexOf(String(value.type))];
   if (chosen === undefined) return refuse(property, `must be one of ${types.join(', ')}`);
-  return checked(chosen, value, path, violations);
+  return checked(chosen, value, path, violations, further);
 }
 
 /** The one `type` that an option of a union has. */

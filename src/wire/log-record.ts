@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { EpochMs, Price, Submission, Violation } from '../domain/message.ts';
 import { isRegistered } from '../domain/registry.ts';
+import { contentFlaws } from './content-flaws.ts';
 import { contentSource } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import { readError, readStatus } from './delivery-codes.ts';
@@ -14,12 +15,15 @@ export type ParsedRecord =
   | {
       readonly submission: Submission;
       readonly unregistered?: readonly Unregistered[];
+      /** What of its content is not as the vendor's schema has it. */
+      readonly contentFlaws?: readonly Violation[];
       readonly messageId?: never;
       readonly violations?: never;
     }
   | {
       readonly submission?: never;
       readonly unregistered?: never;
+      readonly contentFlaws?: never;
       readonly messageId?: string;
       readonly violations: readonly Violation[];
     };
@@ -53,7 +57,13 @@ export function parseRecordText(text: string, further: 'refused' | 'kept' = 'ref
 function parseWhole(value: Readonly<Record<string, unknown>>, text: string): ParsedRecord {
   const violations: Violation[] = [];
   const { known, extraJson, status, error } = parted(value, text, violations);
-  const { submission, messageId, violations: others = [], unregistered } = parseRecord(known, text);
+  const {
+    submission,
+    messageId,
+    violations: others = [],
+    unregistered,
+    contentFlaws: flaws,
+  } = parseRecord(known, text);
   if (submission === undefined || violations.length > 0)
     return { ...(messageId !== undefined && { messageId }), violations: [...others, ...violations] };
   const whole: Submission = {
@@ -62,7 +72,7 @@ function parseWhole(value: Readonly<Record<string, unknown>>, text: string): Par
     ...(submission.error && error && { error: { ...submission.error, furtherJson: error } }),
     ...(extraJson !== undefined && { extraJson }),
   };
-  return { submission: whole, ...(unregistered && { unregistered }) };
+  return { submission: whole, ...(unregistered && { unregistered }), ...(flaws && { contentFlaws: flaws }) };
 }
 
 /** The sound ones take the short way; only a flawed one is looked at field by field. */
@@ -88,14 +98,24 @@ function parseFlawed(value: unknown, text: string): ParsedRecord {
 function accepted(submission: Submission, { content }: Partial<RecordInput>): ParsedRecord {
   const { status, error } = submission;
   const isNewType = content !== undefined && !knownTypes.has(content.type);
+  const flaws = content === undefined ? [] : contentFlaws(content);
   // Nearly always so, and asked of every record.
-  if (!isNewType && (status === undefined || isRegistered(status)) && (error === undefined || isRegistered(error)))
+  if (
+    !isNewType &&
+    flaws.length === 0 &&
+    (status === undefined || isRegistered(status)) &&
+    (error === undefined || isRegistered(error))
+  )
     return { submission };
   const unregistered: Unregistered[] = [];
   if (status !== undefined && !isRegistered(status)) unregistered.push('status');
   if (error !== undefined && !isRegistered(error)) unregistered.push('error');
   if (isNewType) unregistered.push('content type');
-  return { submission, unregistered };
+  return {
+    submission,
+    ...(unregistered.length > 0 && { unregistered }),
+    ...(flaws.length > 0 && { contentFlaws: flaws }),
+  };
 }
 
 /** Without a sound id it is no report on a known message: what a new one must have is asked of it, all in one answer. */

@@ -227,6 +227,13 @@ export const outcomeSchema = Type.Object(
           'Reports whose message was not there when they were taken; they are applied when it is recorded. Absent when there are none.',
       }),
     ),
+    flawed: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          "Contents that were taken though a field is missing or beyond its bounds by the vendor's schema of their type. Absent when there are none.",
+      }),
+    ),
     rejected: Type.Array(
       Type.Object(
         { index: count, messageId: Type.Optional(Type.String()), violations: Type.Array(violationSchema) },

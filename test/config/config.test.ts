@@ -50,6 +50,7 @@ describe('loadConfig', () => {
       secrets: [],
       metricsTokens: [],
       carrier: 'none',
+      content: 'any',
       graphUrl: 'https://graph.facebook.com',
       graphVersion: 'v25.0',
       webhookVerifyToken: undefined,

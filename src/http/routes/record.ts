@@ -23,7 +23,7 @@ type Shared = {
   readonly loop: EventLoop;
   readonly held: HeldBytes;
 };
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'metrics' | 'timeouts'>;
+type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'metrics' | 'timeouts' | 'content'>;
 
 const scope: Scope = 'messenger:logs:write';
 
@@ -66,6 +66,7 @@ async function record(
     await recording.settle();
     deps.metrics.records(recording.counts);
     deps.metrics.unregistered(recording.unregistered);
+    deps.metrics.flawedContents(recording.flawed);
   }
 }
 

@@ -115,6 +115,8 @@ export const limits = Object.freeze({
   /** How far ahead a message may be scheduled, and how long it may be tried for (the vendor's bounds). */
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,
+  /** How long the log shows at least that a message has expired, before it no longer keeps it. */
+  expiryShownMs: 10 * 60_000,
 
   /**
    * Reports that wait for their messages: on one message, of one account (of each slice of one that is spread), and of all;

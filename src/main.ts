@@ -19,6 +19,7 @@ import { WebhookReception } from './mirror/reception.ts';
 import { MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
 import { openSending, openToAll, type Sending } from './sending.ts';
+import { defaultTerms, type SimulatorTerms } from './simulator/terms.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { StoreObserver } from './store/store.ts';
 import { programVersion } from './version.ts';
@@ -52,6 +53,8 @@ export type StartTerms = {
   readonly stopping?: AbortSignal;
   /** Any credential is let in. Only for what is simulated. */
   readonly isOpenToAll?: boolean;
+  /** How a Meta that is played behaves. */
+  readonly simulator?: SimulatorTerms;
 };
 
 /**
@@ -60,7 +63,7 @@ export type StartTerms = {
  * for, unless `stopping` is aborted.
  */
 export async function start(config: Config, logger: Logger, terms: StartTerms = {}): Promise<Running> {
-  const { stopping, isOpenToAll = false } = terms;
+  const { stopping, isOpenToAll = false, simulator = defaultTerms } = terms;
   await using parts = new AsyncDisposableStack();
   const metrics = createMetrics(new Registry());
   const observer = metrics.storeObserver(storeListener(logger));
@@ -68,7 +71,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const opened = config.store === undefined ? open() : whenReachable(open, logger, stopping);
   const storage = parts.adopt(await opened, one => one.close());
   const { store, accounts, requestCounter } = storage;
-  const sending = parts.adopt(await openSending(config, storage, noteTo(logger)), one => one?.close());
+  const sending = parts.adopt(await openSending(config, storage, simulator, noteTo(logger)), one => one?.close());
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, logger);
@@ -133,7 +136,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
  */
 export async function serve(
   config: Config,
-  { isOpenToAll = false }: Pick<StartTerms, 'isOpenToAll'> = {},
+  { isOpenToAll = false, simulator = defaultTerms }: Pick<StartTerms, 'isOpenToAll' | 'simulator'> = {},
 ): Promise<number> {
   const logger = loggerOf(config);
   // Nobody reads on, or the disk is full: neither is the log's concern.
@@ -148,7 +151,7 @@ export async function serve(
   signalled.then(() => stopping.abort());
   let running: Running;
   try {
-    running = await start(config, logger, { stopping: stopping.signal, isOpenToAll });
+    running = await start(config, logger, { stopping: stopping.signal, isOpenToAll, simulator });
   } catch (error) {
     if (!(error instanceof Error && error.name === 'AbortError')) throw startError(error, config);
     logger.info('stopped before the start');

@@ -13,7 +13,7 @@ import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
 import type { ReportPlaces } from './senders/report-places.ts';
 import type { SenderPage } from './senders/rows.ts';
 import type { Senders } from './senders/senders.ts';
-import { defaultTerms } from './simulator/terms.ts';
+import type { SimulatorTerms } from './simulator/terms.ts';
 import type { Storage } from './storage.ts';
 import { present } from './wire/present.ts';
 
@@ -31,7 +31,12 @@ export type Sending = {
 };
 
 /** Opens the outbox and begins to send; `undefined` when the server has no carrier. */
-export async function openSending(config: Config, storage: Storage, note: Note): Promise<Sending | undefined> {
+export async function openSending(
+  config: Config,
+  storage: Storage,
+  simulator: SimulatorTerms,
+  note: Note,
+): Promise<Sending | undefined> {
   if (config.carrier === 'none') return undefined;
   await using parts = new AsyncDisposableStack();
   const outbox = parts.adopt(await storage.openOutbox(), one => one.close());
@@ -46,7 +51,9 @@ export async function openSending(config: Config, storage: Storage, note: Note):
     note,
   };
   const sending =
-    config.carrier === 'graph' ? overGraph(config, storage.senders, common, parts) : overSimulator(common, parts);
+    config.carrier === 'graph'
+      ? overGraph(config, storage.senders, common, parts)
+      : overSimulator(simulator, common, parts);
   await sending.sender.start();
   const opened = parts.move();
   return { ...sending, close: () => opened.disposeAsync() };
@@ -68,9 +75,9 @@ function accountPlaces(places: ReportPlaces): AccountPlaces {
 }
 type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'retentionOf' | 'places' | 'call' | 'note'>;
 
-function overSimulator(common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
+function overSimulator(terms: SimulatorTerms, common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
   const heard = (message: string, detail: object) => common.note('warn', message, detail);
-  const emulator = parts.adopt(new Emulator(defaultTerms, heard), async one => one.close());
+  const emulator = parts.adopt(new Emulator(terms, heard), async one => one.close());
   const clock = emulator.clock.now;
   const carrier = new SimulatedCarrier(emulator.meta);
   const sender = parts.adopt(new Sender({ ...common, carrier, pages: anyPage, clock }), one => one.close());

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig, serverSettings } from '../config.ts';
 import { settingOption, sourcesOf } from './flags.ts';
+import { addSimulatorFlags, simulatorTermsIn } from './simulator-flags.ts';
 import { CommandError } from './terminal.ts';
 
 /** What suits a server whose messages are nobody's, unless it is told otherwise. */
@@ -27,6 +28,7 @@ export function addEmulate(program: Command): void {
       'Test against a Messenger API that sends nowhere: any key is let in, the name of a destination says what becomes of its messages, and all is forgotten at the end.',
     );
   for (const setting of [host, port, dataDir, logLevel]) command.addOption(settingOption(setting));
+  addSimulatorFlags(command);
   command.action(async () => {
     const { env, flags } = sourcesOf(command);
     const own = flags['data-dir'] ?? env[dataDir.env];
@@ -34,7 +36,7 @@ export function addEmulate(program: Command): void {
     const config = loadConfig({ env, flags: { ...presets, ...flags, 'data-dir': folder } });
     const { serve, StartError } = await import('../main.ts');
     try {
-      process.exitCode = await serve(config, { isOpenToAll: true });
+      process.exitCode = await serve(config, { isOpenToAll: true, simulator: simulatorTermsIn(command.opts()) });
     } catch (error) {
       throw error instanceof StartError ? new CommandError(error.message, { cause: error }) : error;
     } finally {

@@ -1,15 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { defaultTerms } from '../simulator/terms.ts';
-import { count, durationFlag, text, wholeNumber } from './flags.ts';
+import { text } from './flags.ts';
+import { addSimulatorFlags, simulatorTermsIn } from './simulator-flags.ts';
 import { CommandError, note, print } from './terminal.ts';
-
-const shareFlags = {
-  lost: 'messages whose answer is lost although they are sent',
-  duplicates: 'receipts that come twice',
-  reorder: 'receipts that come late',
-  throttle: 'calls that are throttled',
-} as const;
 
 /** A simulated Meta for any program that is written for Graph. */
 export function addGraph(program: Command): void {
@@ -30,14 +23,8 @@ export function addGraph(program: Command): void {
       'a token and its page; may be given several times; any token is good when none is',
       collectToken,
     )
-    .option('--require-proof', 'refuse calls without appsecret_proof')
-    .option('--seed <number>', 'of all that is left to chance', wholeNumber)
-    .option('--answer-time <duration>', 'before an answer', durationFlag)
-    .option('--echo-time <duration>', 'from a message to its echo', durationFlag)
-    .option('--delivery-time <duration>', 'from a message to the receipt of its delivery', durationFlag)
-    .option('--seen-time <duration>', 'from a message to its being seen', durationFlag);
-  for (const [name, description] of Object.entries(shareFlags))
-    command.option(`--${name} <share>`, `${description}, from 0 to 1`, share);
+    .option('--require-proof', 'refuse calls without appsecret_proof');
+  addSimulatorFlags(command);
   command.action(async () => {
     const flags = command.opts();
     const { openGraph } = await import('../simulator/open.ts');
@@ -55,18 +42,7 @@ export function addGraph(program: Command): void {
         requiresProof: flags.requireProof === true,
         ...(tokens instanceof Map && { tokens: Object.fromEntries(tokens) }),
       },
-      simulator: {
-        ...defaultTerms,
-        seed: count(flags, 'seed') ?? defaultTerms.seed,
-        answerMs: count(flags, 'answerTime') ?? defaultTerms.answerMs,
-        echoMs: count(flags, 'echoTime') ?? defaultTerms.echoMs,
-        deliveredMs: count(flags, 'deliveryTime') ?? defaultTerms.deliveredMs,
-        seenMs: count(flags, 'seenTime') ?? defaultTerms.seenMs,
-        lostShare: count(flags, 'lost') ?? 0,
-        duplicateShare: count(flags, 'duplicates') ?? 0,
-        reorderShare: count(flags, 'reorder') ?? 0,
-        throttledShare: count(flags, 'throttle') ?? 0,
-      },
+      simulator: simulatorTermsIn(flags),
       note: reason => note(`sentlog: ${reason}`),
     });
     await print(`the simulated Graph API listens on ${running.url}\n`);
@@ -79,12 +55,6 @@ function collectToken(value: string, before: unknown): ReadonlyMap<string, strin
   const [, token, page] = /^([^=\s]+)=([^=\s]+)$/.exec(value) ?? [];
   if (token === undefined || page === undefined) throw new InvalidArgumentError('It is not token=page.');
   return new Map([...(before instanceof Map ? before : []), [token, page]]);
-}
-
-function share(value: string): number {
-  const number = Number(value);
-  if (value.trim() === '' || !(number >= 0 && number <= 1)) throw new InvalidArgumentError('It is not from 0 to 1.');
-  return number;
 }
 
 function portOf(value: string): number {

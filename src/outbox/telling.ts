@@ -53,6 +53,9 @@ export function submissionOf(message: Outgoing, step: Step): Submission {
   };
 }
 
+/** Shown with the log, as a further field of it. */
+const failoverNote = '{"smsFailover":"not carried out: there is no SMS here"}';
+
 function identityOf(message: Outgoing, sentAt: EpochMs): Omit<Submission, 'messageId'> {
   const { sender, destination, contentJson, bulkId, entityId, applicationId, campaignReferenceId } = message;
   return {
@@ -64,5 +67,6 @@ function identityOf(message: Outgoing, sentAt: EpochMs): Omit<Submission, 'messa
     ...(entityId !== undefined && { entityId }),
     ...(applicationId !== undefined && { applicationId }),
     ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+    ...(message.hasFailover && { extraJson: failoverNote }),
   };
 }

@@ -40,8 +40,13 @@ export class Acceptance {
     const unknown = messages.filter(one => !logged.has(one.messageId));
     const senders = await this.#senders(account, new Set(unknown.map(one => one.sender)));
     const contents = new Map<string, Judged>();
-    const fresh = unknown.map(one => newMessage(one, senders.get(one.sender), contents));
-    const taken = await outbox.add({ account, messages: fresh.map(one => one.message), now: clock() });
+    const now = clock();
+    const validityMsMax = shownValidityMs(this.#deps.retentionOf(account));
+    const fresh = unknown.map(one => {
+      const expiresAt = Math.min(one.expiresAt, Math.max(one.dueAt, now) + validityMsMax);
+      return newMessage({ ...one, expiresAt }, senders.get(one.sender), contents);
+    });
+    const taken = await outbox.add({ account, messages: fresh.map(one => one.message), now });
     let index = 0;
     return messages.map(({ messageId, destination }) => {
       const at = logged.has(messageId) ? -1 : index++;
@@ -73,6 +78,11 @@ export class Acceptance {
     }
     return senders;
   }
+}
+
+/** A message must not outlive the log's memory of it: that it expired would show nowhere. */
+function shownValidityMs(retentionMs: number): number {
+  return Math.max(retentionMs - limits.expiryShownMs, retentionMs / 2);
 }
 
 /** What can be told of a content once, for all messages that have it. */

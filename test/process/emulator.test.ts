@@ -57,10 +57,14 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   const env = Object.fromEntries(
     ['PATH', 'HOME', 'TMPDIR'].flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),
   );
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'emulate', '--port', '0'], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', program, 'emulate', '--port', '0', '--mix', 'blocked=1'],
+    {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const emulator = new ServerProcess(child);
   processes.push(emulator);
   await emulator.listening();
@@ -73,7 +77,10 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   await once(receiver, 'listening');
   const { port } = receiver.address() as AddressInfo;
   const webhooks = { delivery: { url: `http://127.0.0.1:${port}/` } };
-  expect((await calls.send([{ ...text('m1', 'seen'), webhooks }, text('m2', 'outside-window')])).status).toBe(200);
+  expect(
+    (await calls.send([{ ...text('m1', 'seen'), webhooks }, text('m2', 'outside-window'), text('m3', 'anybody')]))
+      .status,
+  ).toBe(200);
   await calls.tell('clock', { advance: '1m' });
   const { body } = await calls.history('m1');
   expect(body.status.name).toBe('DELIVERED_TO_HANDSET');
@@ -84,9 +91,10 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   ]);
   expect(body.seenAt).toBeDefined();
   expect((await calls.history('m2')).body.error.name).toBe('EC_NO_SESSION');
+  expect((await calls.history('m3')).body.error.name).toBe('EC_BLOCKED_USER');
   expect(pushed.map(body => JSON.parse(body).results[0].messageId)).toEqual(['m1']);
   receiver.close();
-  expect((await Promise.all([calls.reports(), calls.reports()])).flat().sort()).toEqual(['m1', 'm2']);
+  expect((await Promise.all([calls.reports(), calls.reports()])).flat().sort()).toEqual(['m1', 'm2', 'm3']);
   expect(await calls.reports()).toEqual([]);
   await calls.tell('reset');
   expect(await calls.logs()).toEqual([]);

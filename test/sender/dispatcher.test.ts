@@ -25,6 +25,52 @@ describe('sending', () => {
     expect(sent.media).toBeGreaterThan(95);
   });
 
+  it('Meta’s usage headers → slower from 80 %, nothing at 100 % until it says, then on; other pages as before', async () => {
+    const usage = { 'page-1': 0, other: 0 };
+    const sent: { readonly id: string; readonly at: number }[] = [];
+    const carrier = (): Carrier => ({
+      outlivesProcess: false,
+      send: async (_account, page, body): Promise<GraphAnswer> => {
+        const id = String(body.message?.metadata);
+        sent.push({ id, at: played.emulator.clock.now() });
+        const percent = page.id === 'other' ? usage.other : usage['page-1'];
+        const entry = {
+          type: 'messenger',
+          call_count: percent,
+          estimated_time_to_regain_access: percent < 100 ? 0 : 5,
+        };
+        const headers = {
+          'x-app-usage': JSON.stringify({ call_count: percent / 2 }),
+          'x-business-use-case-usage': JSON.stringify({ 1: [entry] }),
+        };
+        return { kind: 'response', httpStatus: 200, text: JSON.stringify({ message_id: id }), headers };
+      },
+    });
+    const played = await Played.open({}, { carrier });
+    const send = (from: number, count: number, sender = 'page-1') =>
+      played.send(...Array.from({ length: count }, (_, i) => text(`p${from + i}`, `${sender} ${from + i}`, sender)));
+    const sentBy = (sender: string) => sent.filter(one => one.id.startsWith(sender));
+    usage['page-1'] = 85;
+    await send(0, 600);
+    await played.pass(1000, 10);
+    // What was allowed before the first answer, and a tenth of Meta's rate from then on.
+    const slow = sentBy('page-1');
+    const elapsedMs = (slow.at(-1)?.at ?? 0) - (slow[0]?.at ?? 0);
+    expect(elapsedMs).toBeGreaterThan(500);
+    expect(slow.length).toBeLessThan(32 + 30 * (1 + elapsedMs / 1000));
+    usage['page-1'] = 100;
+    await played.pass(4000, 10);
+    expect(played.sender.paused()).toMatchObject([{ sender: 'page-1', reason: 'its budget at Meta is used up' }]);
+    const before = sentBy('page-1').length;
+    await send(1000, 50, 'other');
+    await played.pass(60_000, 10);
+    expect([sentBy('page-1').length, sentBy('other').length]).toEqual([before, 50]);
+    usage['page-1'] = 10;
+    await played.pass(300_000, 20);
+    expect(sentBy('page-1').length).toBe(600);
+    expect(played.sender.paused()).toEqual([]);
+  });
+
   it('one page full of messages that take long → another page’s are sent meanwhile', async () => {
     const held: (() => void)[] = [];
     const sent: string[] = [];

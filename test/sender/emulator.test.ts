@@ -22,6 +22,33 @@ describe('a sender over a Meta that is played', () => {
     }
   });
 
+  it('an SMS in its place → accepted, never sent, and the log says so', async () => {
+    const played = await Played.open();
+    const smsFailover = { text: 'As an SMS' };
+    await played.send({ ...text('blocked', 'm1'), options: { smsFailover } }, text('blocked', 'm2'));
+    await played.pass(60_000, 2);
+    expect(JSON.parse((await played.history('m1')).log.extraJson ?? '{}')).toEqual({
+      smsFailover: 'not carried out: there is no SMS here',
+    });
+    expect((await played.history('m2')).log.extraJson).toBeUndefined();
+    expect(played.emulator.meta.sent()).toEqual([]);
+  });
+
+  it('a validity as long as the log’s memory → the log still shows that it is over', async () => {
+    for (const retentionMs of [validityMs, hourMs, 10_000]) {
+      const played = await Played.open({}, { retentionMs });
+      await played.send(text('no-receipt', 'm1'), text('no-receipt', 'm2'));
+      const [{ log }] = [await played.history('m1')];
+      const shownMs = Math.min(10 * 60_000, retentionMs / 2);
+      await played.pass(retentionMs - shownMs - 2000, 2);
+      expect(await played.outcome('m1')).toBe('PENDING_ENROUTE NO_ERROR');
+      await played.pass(3000);
+      expect(await played.outcome('m1')).toBe('EXPIRED_DLR_UNKNOWN EC_VALIDITY_EXPIRED');
+      expect(played.emulator.clock.now() - log.sentAt).toBeLessThan(retentionMs);
+      expect(played.notes).toEqual([]);
+    }
+  });
+
   it('sent → accepted, on its way, delivered, seen: each at its time', async () => {
     const played = await Played.open();
     const [accepted] = await played.send(text('seen', 'm1'));

@@ -17,7 +17,7 @@ import { parseSendRequest } from '../../src/wire/send-request.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 export const account = 1;
-const retentionMs = 30 * 86_400_000;
+const retentionMsPreset = 30 * 86_400_000;
 
 /** A sender whose messages go to a Meta that is played; its clock is the only one. */
 export class Played {
@@ -27,7 +27,11 @@ export class Played {
   readonly sender: Sender;
   readonly notes: string[] = [];
 
-  private constructor(outbox: Outbox, terms: SimulatorTerms, { carrier, pages, store, places, call }: PlayedParts) {
+  private constructor(
+    outbox: Outbox,
+    terms: SimulatorTerms,
+    { carrier, pages, store, places, call, retentionMs = retentionMsPreset }: PlayedParts,
+  ) {
     const note = (_level: string, message: string) => this.notes.push(message);
     this.store = store ?? new MemoryStore();
     this.emulator = new Emulator(terms, note.bind(undefined, 'warn'));
@@ -98,6 +102,7 @@ export type PlayedParts = {
   readonly carrier?: (emulator: Emulator) => Carrier;
   readonly pages?: Pages;
   readonly store?: Store;
+  readonly retentionMs?: number;
   readonly places?: AccountPlaces;
   readonly call?: CallReports;
 };

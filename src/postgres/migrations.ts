@@ -299,6 +299,13 @@ ALTER TABLE api_key ADD COLUMN uses bigint NOT NULL DEFAULT 0, ADD COLUMN last_u
 ALTER TABLE account_user ADD COLUMN uses bigint NOT NULL DEFAULT 0, ADD COLUMN last_used_at bigint;
 `;
 
+/** What is added up, and what is past, is found without a look at what each account has. */
+const upkeepIndexes = `
+CREATE INDEX recording_tx ON recording (tx);
+CREATE INDEX cell_end ON cell ((begins_at + span_ms));
+CREATE INDEX tally_hour ON tally (hour);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -315,4 +322,5 @@ export const migrations: readonly Migration[] = [
   { number: 13, name: 'reports', sql: reports },
   { number: 14, name: 'watched pages', sql: watchedPages },
   { number: 15, name: 'counted messages', sql: countedMessages },
+  { number: 16, name: 'upkeep indexes', sql: upkeepIndexes },
 ];

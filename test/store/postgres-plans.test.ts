@@ -5,8 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from '../../bench/explain/check.ts';
 import { askAll, prepare } from '../../bench/explain/explain.ts';
 import { type RecordedLog, wholeHours } from '../../bench/explain/log.ts';
-import { planLogSettings } from '../../bench/explain/plan-log.ts';
+import { rowsRead } from '../../bench/explain/plan.ts';
+import { explained, PlanLog, planLogSettings } from '../../bench/explain/plan-log.ts';
+import { openPostgresStore } from '../../src/store/postgres/engine.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
+import { submission, Witness } from '../support/sqlite-log.ts';
 
 const messagesOfEach = 20_000;
 const folder = mkdtempSync(join(tmpdir(), 'sentlog-plans-'));
@@ -66,5 +69,51 @@ describe('the plans of the log, over 40,000 messages of two accounts in 50 parti
         catalog,
       ),
     ).toEqual([]);
+  });
+});
+
+describe('upkeep and figures, over 20,000 accounts that are quiet', () => {
+  const quiet = 20_000;
+
+  /** Accounts that recorded once, an hour of cells and all, and were added up. */
+  async function recordQuiet(database: string): Promise<void> {
+    const accounts = `generate_series(1000, ${999 + quiet}) account`;
+    for (const sql of [
+      `INSERT INTO sentlog.summed SELECT account, 2 + account FROM ${accounts}`,
+      `INSERT INTO sentlog.recording SELECT account, 1 + account, 1, 1, 0, 1, 1, '{1}', '{1}', '{0}', '[]' FROM ${accounts}`,
+      `INSERT INTO sentlog.cell SELECT account, 60000, ${Date.now()}, '{}', '{}' FROM ${accounts}`,
+    ])
+      await server.query(sql, database);
+  }
+
+  it('a sweep and a look at the figures → read the rows of those who recorded since', async () => {
+    const database = await server.database();
+    const options = { url: explained(database), poolSize: 2, observer: new Witness(), upkeepMs: 3_600_000 };
+    const store = await openPostgresStore(options);
+    const planLog = await PlanLog.open(server, folder, database);
+    try {
+      await recordQuiet(database);
+      const now = Date.now();
+      const record = (account: number, from: number) => {
+        const submissions = Array.from({ length: 10 }, (_, i) => submission(from + i, { sentAt: now - 1000 }));
+        return store.record({ account, binding: {}, receivedAt: now, sentSince: 0, submissions });
+      };
+      await record(1, 0);
+      await store.dropBefore(now - 3_600_000);
+      expect(await store.stats()).toMatchObject({ messages: 10 });
+      await planLog.take();
+      for (const account of [1, 2, 3]) await record(account, 100);
+      await planLog.take();
+      await store.dropBefore(now - 3_600_000);
+      expect(await store.stats()).toMatchObject({ messages: 40 });
+      const plans = await planLog.take();
+      const largest = plans.toSorted((a, b) => rowsRead(b) - rowsRead(a))[0];
+      expect(largest === undefined ? Infinity : rowsRead(largest), largest?.statement).toBeLessThan(200);
+      // Some fifteen statements for each that recorded, and some twenty for the sweep itself.
+      expect(plans.length).toBeLessThan(120);
+    } finally {
+      await store.close();
+      await planLog.close();
+    }
   });
 });

@@ -1,6 +1,7 @@
 import { integer, optional } from '../../postgres/cells.ts';
 import type { StoreStats } from '../store.ts';
 import type { Database } from './database.ts';
+import { allSummedUntil, notSummed, notSummedFrom } from './sums.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */
 const sizesAgeMsMax = 10_000;
@@ -17,14 +18,15 @@ export class Figures {
   }
 
   async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'waiting' | 'damaged'>> {
+    const late = notSummed(await allSummedUntil(this.#database));
     const [[messages, reports, oldest] = []] = await this.#database.read({
       text: `
+        ${late}
         SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint, min(c.oldest_sent_at)
         FROM (
           SELECT t.account_id, t.messages, t.reports, CASE WHEN t.messages > 0 THEN t.oldest_sent_at END FROM tally t
           UNION ALL
-          SELECT r.account_id, r.messages, r.reports, r.oldest_sent_at
-          FROM summed s JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx
+          SELECT r.account_id, r.messages, r.reports, r.oldest_sent_at FROM ${notSummedFrom}
         ) c (account_id, messages, reports, oldest_sent_at)`,
     });
     const oldestSentAt = optional(oldest, integer);

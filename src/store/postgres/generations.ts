@@ -52,16 +52,23 @@ export class Generations {
     const closed = await session.query(
       'SELECT g.number FROM generation g WHERE g.number < (SELECT max(y.number) FROM generation y)',
     );
-    // In this order, since what is added up meanwhile goes from the one to the other.
-    const used = [
-      ...(await session.query(
-        `SELECT DISTINCT r.generation FROM summed s
-         JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx`,
-      )),
-      ...(await session.query('SELECT DISTINCT t.generation FROM tally t')),
-    ];
-    const usedGenerations = new Set(used.map(row => integer(row[0])));
-    const past = closed.map(row => integer(row[0])).filter(generation => !usedGenerations.has(generation));
+    const tallied = 'SELECT DISTINCT t.generation FROM tally t';
+    const unused = async (generations: readonly number[], used: string) => {
+      const rows = generations.length === 0 ? [] : await session.query(used);
+      return generations.filter(generation => !rows.some(row => integer(row[0]) === generation));
+    };
+    // Recordings that are not added up are looked for in all accounts, seldom: where the tally has nothing left of one.
+    const untallied = await unused(
+      closed.map(row => integer(row[0])),
+      tallied,
+    );
+    const added = await unused(
+      untallied,
+      `SELECT DISTINCT r.generation FROM summed s
+       JOIN recording r ON r.account_id = s.account_id AND r.tx >= s.until_tx`,
+    );
+    // Again, since what was added up meanwhile went from the one to the other.
+    const past = await unused(added, tallied);
     for (const parent of parents) {
       const names = new Set(past.map(generation => nameOf(parent, generation)));
       for (const child of await childrenOf(session, parent))

@@ -2,7 +2,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { minuteMs } from '../../domain/summary.ts';
 import { cellOf, SummaryCell } from '../../domain/summary-cell.ts';
 import { bigints, integers, texts } from '../../postgres/arrays.ts';
-import { integer, type Row, text } from '../../postgres/cells.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../store.ts';
@@ -65,11 +65,18 @@ export class Sums {
     }
   }
 
-  /** Adds up what any process recorded, also those that ended before they did. */
+  /** Adds up what any process recorded, also those that ended before they did. Looks at no account that recorded nothing. */
   async addUpAll(): Promise<void> {
     await this.#watermark.settle();
-    const accounts = await this.#database.query('SELECT s.account_id FROM summed s');
+    const { tx } = await this.#watermark.read();
+    const since = await allSummedUntil(this.#database);
+    const accounts = await this.#database.query(
+      `${notSummed(since, tx)} SELECT DISTINCT s.account_id FROM ${notSummedFrom}`,
+    );
     for (const [account] of accounts) await this.#addUpOrTell(integer(account));
+    // Some may be left: of an account that cannot be added up, or that another process is at.
+    const [[left] = []] = await this.#database.query(`${notSummed(since, tx)} SELECT min(r.tx) FROM ${notSummedFrom}`);
+    await this.#database.query(newAllSummed, [optional(left, integer) ?? tx]);
   }
 
   /** An account whose recordings hold what cannot be added is told of, and keeps none of the others waiting. */
@@ -94,7 +101,7 @@ export class Sums {
   /** Counts what is wholly past no more. */
   async forgetPast(past: Past): Promise<void> {
     await this.#database.transaction(alone, async session => {
-      await past.forget(session, 'tally', moment => `newest_sent_at < ${moment}`);
+      await past.forget(session, 'tally', moment => `newest_sent_at < ${moment} AND hour < ${moment}`);
       await past.forget(session, 'cell', moment => `begins_at + span_ms <= ${moment}`);
     });
   }
@@ -105,6 +112,34 @@ export class Sums {
     return rows.map(row => integer(row[0]));
   }
 }
+
+/** A row of its own, of no account, says until when all accounts are added up: from there on are the few that are not. */
+const allSummed = 'SELECT s.until_tx FROM summed s WHERE s.account_id = 0';
+
+const newAllSummed: Statement = {
+  name: 'new all summed',
+  text: `INSERT INTO summed (account_id, until_tx) VALUES (0, $1)
+    ON CONFLICT (account_id) DO UPDATE SET until_tx = greatest(summed.until_tx, excluded.until_tx)`,
+};
+
+/** Behind what all accounts are added up. */
+export async function allSummedUntil(source: Pick<Database, 'read'>): Promise<number> {
+  const [[until] = []] = await source.read({ name: 'all summed', text: allSummed });
+  return optional(until, integer) ?? 0;
+}
+
+/**
+ * Begins a statement on the recordings that are not added up, of those from a transaction on, by the index of their
+ * transactions: as `notSummedFrom` has them.
+ */
+export function notSummed(since: number, before?: number): string {
+  const end = before === undefined ? '' : `AND r.tx < ${before}`;
+  return `WITH late AS MATERIALIZED (
+    SELECT r.account_id, r.tx, r.generation, r.messages, r.reports, r.oldest_sent_at
+    FROM recording r WHERE r.tx >= ${since} ${end})`;
+}
+
+export const notSummedFrom = 'late r JOIN summed s ON s.account_id = r.account_id AND r.tx >= s.until_tx';
 
 /** Accounts that have nothing of it count nowhere. */
 const newSummed: Statement = {

@@ -10,7 +10,6 @@ import type { MessageRow } from './rows-file.ts';
 const namesMax = 10_000;
 /** Values of one kind. */
 const valuesMax = 2 ** 24;
-const itemsMax = valuesMax * 16;
 
 /**
  * Counts in the order of account, minute and item, as threads exchange them. An item is a kind and a value; the value of
@@ -52,7 +51,7 @@ type AccountCounts = {
 export class Counts {
   readonly #accounts = new Map<AccountId, AccountCounts>();
   readonly #table = new AmountTable();
-  /** What the open transaction added, to take it back. */
+  /** What the open transaction added, by cell, item and amount, to take it back. */
   #added: number[] = [];
   #cells = 0;
   #account: AccountId = 0;
@@ -81,7 +80,8 @@ export class Counts {
 
   /** The transaction failed: everything as it was before it. */
   undo(): void {
-    for (let i = 0; i < this.#added.length; i += 2) this.#table.add(this.#added[i] ?? 0, -(this.#added[i + 1] ?? 0));
+    for (let i = 0; i < this.#added.length; i += 3)
+      this.#table.add(this.#added[i] ?? 0, this.#added[i + 1] ?? 0, -(this.#added[i + 2] ?? 0));
     this.#added = [];
   }
 
@@ -89,6 +89,11 @@ export class Counts {
   isPast(horizons: Horizons): boolean {
     for (const [account, { until }] of this.#accounts) if (until >= horizonOf(horizons, account)) return false;
     return true;
+  }
+
+  /** Amounts that were looked at so far, for what was packed. */
+  get visits(): number {
+    return this.#table.visits;
   }
 
   /** All of it, or one account's in minutes from one to before another. */
@@ -140,10 +145,9 @@ export class Counts {
 
   #add(kind: number, value: number | string, amount: number): void {
     const item = typeof value === 'number' ? kind * valuesMax + value : this.#nameItem(kind, value);
-    const key = this.#cell * itemsMax + item;
     const by = kindIn(item) === kinds.moreNames ? 1 : amount;
-    this.#table.add(key, by);
-    this.#added.push(key, by);
+    this.#table.add(this.#cell, item, by);
+    this.#added.push(this.#cell, item, by);
   }
 
   #nameItem(kind: number, name: string): number {
@@ -170,72 +174,109 @@ export class Counts {
 
 const nothing: AccountCounts = { cells: new Map(), names: new Map(), until: -Infinity };
 
-const tableMin = 1024;
+const slotsMin = 1024;
+const entriesMin = 512;
 const loadMax = 0.7;
 
-/** Amounts by key, without an object for each: a segment of many accounts has a million of them. */
+/**
+ * Amounts by cell and item, without an object for each: a segment of many accounts has a million of them. The entries of
+ * a cell are a list, so that one account's are read without a look at any other's.
+ */
 class AmountTable {
-  /** 0 is empty, so a key stands one higher. */
-  #keys = new Float64Array(tableMin);
-  #amounts = new Float64Array(tableMin);
+  /** How many entries were looked at by whoever read cells. */
+  visits = 0;
+  /** Where in the entries a key stands, and one more; 0 is empty. */
+  #slots = new Uint32Array(slotsMin);
+  #cells = new Uint32Array(entriesMin);
+  #items = new Uint32Array(entriesMin);
+  #amounts = new Float64Array(entriesMin);
+  /** The entry before it of the same cell, and one more; 0 ends the list. */
+  #before = new Uint32Array(entriesMin);
+  /** By cell: its newest entry, and one more. */
+  #newest = new Uint32Array(entriesMin);
   #used = 0;
 
-  add(key: number, amount: number): void {
-    if (this.#used >= this.#keys.length * loadMax) this.#grow();
-    const i = this.#placeOf(key + 1);
-    if (this.#keys[i] === 0) {
-      this.#keys[i] = key + 1;
-      this.#used++;
+  add(cell: number, item: number, amount: number): void {
+    let slot = this.#slotOf(cell, item);
+    if (this.#slots[slot] === 0) {
+      if (this.#used >= this.#slots.length * loadMax) {
+        this.#growSlots();
+        slot = this.#slotOf(cell, item);
+      }
+      this.#append(cell, item);
+      this.#slots[slot] = this.#used;
     }
-    this.#amounts[i] = (this.#amounts[i] ?? 0) + amount;
+    const entry = (this.#slots[slot] ?? 0) - 1;
+    this.#amounts[entry] = (this.#amounts[entry] ?? 0) + amount;
   }
 
   /** The items of some cells, cell by cell in the given order, then by item; what is 0 is left out. */
   sorted(cells: readonly number[]): Pick<PackedCounts, 'itemStarts' | 'items' | 'amounts'> {
-    const ranks = new Map(cells.map((cell, rank) => [cell, rank]));
-    const ranked = new Float64Array(this.#used);
-    let count = 0;
-    for (const [i, key] of this.#keys.entries()) {
-      if (key === 0 || this.#amounts[i] === 0) continue;
-      const rank = ranks.get(Math.floor((key - 1) / itemsMax));
-      if (rank !== undefined) ranked[count++] = rank * itemsMax + ((key - 1) % itemsMax);
-    }
-    const order = ranked.subarray(0, count).sort();
     const itemStarts = new Uint32Array(cells.length + 1);
-    const items = new Uint32Array(count);
-    const amounts = new Float64Array(count);
-    for (const [i, key] of order.entries()) {
-      const rank = Math.floor(key / itemsMax);
-      items[i] = key % itemsMax;
-      amounts[i] = this.#amounts[this.#placeOf((cells[rank] ?? 0) * itemsMax + (key % itemsMax) + 1)] ?? 0;
-      itemStarts[rank + 1] = i + 1;
+    const entries: number[] = [];
+    for (const [rank, cell] of cells.entries()) {
+      const own = this.#entriesOf(cell);
+      own.sort((a, b) => (this.#items[a] ?? 0) - (this.#items[b] ?? 0));
+      for (const entry of own) entries.push(entry);
+      itemStarts[rank + 1] = entries.length;
     }
-    // A cell without items begins where the one before it ends.
-    for (let i = 1; i < itemStarts.length; i++) itemStarts[i] = Math.max(itemStarts[i] ?? 0, itemStarts[i - 1] ?? 0);
-    return { itemStarts, items, amounts };
+    return {
+      itemStarts,
+      items: Uint32Array.from(entries, entry => this.#items[entry] ?? 0),
+      amounts: Float64Array.from(entries, entry => this.#amounts[entry] ?? 0),
+    };
+  }
+
+  #entriesOf(cell: number): number[] {
+    const entries: number[] = [];
+    for (let at = this.#newest[cell] ?? 0; at !== 0; at = this.#before[at - 1] ?? 0) {
+      this.visits++;
+      if (this.#amounts[at - 1] !== 0) entries.push(at - 1);
+    }
+    return entries;
+  }
+
+  #append(cell: number, item: number): void {
+    if (this.#used === this.#items.length) {
+      this.#cells = longer(this.#cells);
+      this.#items = longer(this.#items);
+      const amounts = new Float64Array(this.#items.length);
+      amounts.set(this.#amounts);
+      this.#amounts = amounts;
+      this.#before = longer(this.#before);
+    }
+    while (cell >= this.#newest.length) this.#newest = longer(this.#newest);
+    const entry = this.#used++;
+    this.#cells[entry] = cell;
+    this.#items[entry] = item;
+    this.#before[entry] = this.#newest[cell] ?? 0;
+    this.#newest[cell] = entry + 1;
   }
 
   /** Where a key stands, or would. */
-  #placeOf(key: number): number {
-    const keys = this.#keys;
-    const mask = keys.length - 1;
-    let i = home(key, mask);
-    while (keys[i] !== 0 && keys[i] !== key) i = (i + 1) & mask;
-    return i;
+  #slotOf(cell: number, item: number): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = home(cell, item, mask); ; slot = (slot + 1) & mask) {
+      const entry = (this.#slots[slot] ?? 0) - 1;
+      if (entry < 0 || (this.#cells[entry] === cell && this.#items[entry] === item)) return slot;
+    }
   }
 
-  #grow(): void {
-    const [keys, amounts] = [this.#keys, this.#amounts];
-    this.#keys = new Float64Array(keys.length * 2);
-    this.#amounts = new Float64Array(keys.length * 2);
-    this.#used = 0;
-    for (const [i, key] of keys.entries()) if (key !== 0 && amounts[i] !== 0) this.add(key - 1, amounts[i] ?? 0);
+  #growSlots(): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    for (let entry = 0; entry < this.#used; entry++)
+      this.#slots[this.#slotOf(this.#cells[entry] ?? 0, this.#items[entry] ?? 0)] = entry + 1;
   }
 }
 
-function home(key: number, mask: number): number {
-  const high = Math.floor(key / 2 ** 32);
-  let hash = Math.imul(key | 0, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
+function longer(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const grown = new Uint32Array(array.length * 2);
+  grown.set(array);
+  return grown;
+}
+
+function home(cell: number, item: number, mask: number): number {
+  let hash = Math.imul(item, 0x9e3779b1) ^ Math.imul(cell, 0x85ebca6b);
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b3c6d);
   return (hash ^ (hash >>> 13)) & mask;

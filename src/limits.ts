@@ -38,6 +38,10 @@ export const limits = Object.freeze({
   queuedCharsMax: 64 * 1024 * 1024,
   /** Texts of one segment: contents of 64 KiB fill a segment long before its messages are counted out. */
   segmentBytesMax: 1024 * 1024 * 1024,
+  /** So many times that, where there are nearly as many segments as there may be. */
+  segmentBytesFactorMax: 8,
+  /** Segments of a log: the table of known ids has room for no more. */
+  segmentsHeldMax: 4094,
 
   /** Records of one transaction. */
   groupRecordsMax: 8_000,
@@ -157,7 +161,7 @@ export const limits = Object.freeze({
 
   /** How far in the future a message may be sent, and what a report says may have happened: clocks differ. */
   futureSkewMs: 5 * 60_000,
-  /** More segments than this cannot be told apart in the store's key filter. */
+  /** What settings may lead to: a log has some more for a while, one for each start among them. */
   segmentsMax: 4000,
   /** A page is planned, and its locks are taken, for all partitions there are. */
   partitionsMax: 1000,

@@ -24,12 +24,10 @@ import { Folder, FolderLock } from './files/folder.ts';
 import type { Holding } from './files/ledger.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { newKeyMemory } from './log/key-table.ts';
-import { LogFile } from './log/log-file.ts';
-import type { SqliteStoreOptions } from './options.ts';
+import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import type { Extents } from './segment/extents.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
-import { ordinalsMax } from './segment/position.ts';
 import type {
   ReaderRequest,
   SealerReply,
@@ -52,8 +50,7 @@ const indexRebuilt = 'the index of a segment is made again';
  * answered.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  if (options.segmentMessagesMax < 1 || options.segmentMessagesMax > ordinalsMax)
-    throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
+  sizesIn(options);
   const store = storeUnder(new FolderLock(options.dataDir), options);
   try {
     await store.loaded;
@@ -67,10 +64,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 /** A log that cannot be read at all must not hold its folder. */
 function storeUnder(lock: FolderLock, options: SqliteStoreOptions): SqliteStore {
   try {
-    const file = new LogFile(options.dataDir);
-    if (file.damage !== undefined) options.observer.note({ level: 'error', message: file.damage });
-    if (options.accounts !== undefined) file.claim(options.accounts);
-    return new SqliteStore(options, lock, file.hashSeed);
+    return new SqliteStore(options, lock, claimLog(options));
   } catch (error) {
     lock.release();
     throw error;
@@ -100,14 +94,14 @@ class SqliteStore implements Store {
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
-    const { dataDir, durability, segmentMessagesMax, segmentAgeMs, observer } = options;
+    const { dataDir, durability, observer } = options;
     this.#observer = observer;
     this.#lock = lock;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
     const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
     this.#waiting = waiting;
-    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, segmentMessagesMax, segmentAgeMs };
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, ...sizesIn(options) };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -212,7 +206,10 @@ class SqliteStore implements Store {
     this.#refuseWhenClosed();
     const horizons = { others: sentAt, own };
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
+    const { segments } = this.#catalog.stats();
     await this.#catalog.dropBefore(horizons);
+    // What was in the way may be gone: whoever records next finds out.
+    if (this.#catalog.stats().segments < segments) this.#writeFailure = undefined;
   }
 
   close(): Promise<void> {

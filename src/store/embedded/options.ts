@@ -1,4 +1,7 @@
+import { limits } from '../../limits.ts';
 import type { StoreObserver } from '../store.ts';
+import { LogFile } from './log/log-file.ts';
+import { ordinalsMax } from './segment/position.ts';
 import type { Durability } from './segment/rows-file.ts';
 
 /** How the embedded log is opened. */
@@ -10,7 +13,28 @@ export type SqliteStoreOptions = {
   readonly durability: Durability;
   /** At most 1,048,576. */
   readonly segmentMessagesMax: number;
+  /** `limits.segmentsHeldMax` when absent. */
+  readonly segmentsMax?: number;
   readonly segmentAgeMs: number;
   readonly readerThreads: number;
   readonly observer: StoreObserver;
 };
+
+/** The sizes of segments as the writer takes them. */
+export function sizesIn({
+  segmentMessagesMax,
+  segmentAgeMs,
+  segmentsMax = limits.segmentsHeldMax,
+}: SqliteStoreOptions) {
+  if (segmentMessagesMax < 1 || segmentMessagesMax > ordinalsMax)
+    throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
+  return { segmentMessagesMax, segmentAgeMs, segmentsMax };
+}
+
+/** Makes sure whose log it is, and gives the seed of its hashes. */
+export function claimLog({ dataDir, accounts, observer }: SqliteStoreOptions): number {
+  const file = new LogFile(dataDir);
+  if (file.damage !== undefined) observer.note({ level: 'error', message: file.damage });
+  if (accounts !== undefined) file.claim(accounts);
+  return file.hashSeed;
+}

@@ -80,6 +80,7 @@ export class SimulatedLog {
         keys,
         durability: 'os',
         segmentMessagesMax,
+        segmentsMax: 4094,
         segmentAgeMs: hourMs,
       },
       tell,

@@ -1,8 +1,9 @@
 import { totalmem } from 'node:os';
+import { limits } from '../../../limits.ts';
 import { ordinalsMax } from '../segment/position.ts';
 
 /** Slot numbers stand for segments in the table's 12 bits of room; 0 marks an empty entry, the last a removed one. */
-const slotsMax = 4094;
+const slotsMax = limits.segmentsHeldMax;
 const removedSlot = 4095;
 const removed = removedSlot * ordinalsMax;
 

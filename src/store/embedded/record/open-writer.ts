@@ -6,6 +6,7 @@ import { LogFile } from '../log/log-file.ts';
 import { ordinalsMax, positionOf } from '../segment/position.ts';
 import { messagesIn, reportsIn } from '../segment/shared-segment.ts';
 import type { ThreadData, WriterReply } from '../threads/messages.ts';
+import { nextSize } from './segment-size.ts';
 import { openWaitingFile } from './waiting-file.ts';
 import { WaitingReports } from './waiting-reports.ts';
 import { Writer } from './writer.ts';
@@ -31,7 +32,9 @@ export function openWriter(
   const folder = new Folder(data.dataDir, disk);
   const logFile = new LogFile(data.dataDir, disk);
   const ledger = new Ledger(data.dataDir, disk);
-  const log = loadLog(folder, ledger, data.hashSeed, data.segmentMessagesMax);
+  // The youngest goes on taking what it was made for.
+  const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
+  const log = loadLog(folder, ledger, data.hashSeed, nextSize(data, before).messagesMax);
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };

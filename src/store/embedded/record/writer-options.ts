@@ -12,6 +12,7 @@ export type WriterOptions = {
   readonly folder: Folder;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
+  readonly segmentsMax: number;
   readonly segmentAgeMs: number;
   readonly log: LogFile;
   readonly ledger: Ledger;
@@ -32,11 +33,15 @@ export type WriterEvents = {
   eraBegun(eras: readonly Era[]): void;
 };
 
+/** What a segment takes, and for how long, before the next one begins. */
+export type SegmentSize = { readonly messagesMax: number; readonly bytesMax: number; readonly ageMs: number };
+
 /** The segment that takes the writes. */
 export type Active = {
   readonly shared: SharedSegment;
   readonly columns: Columns;
   readonly counts: Counts;
+  readonly size: SegmentSize;
   readonly createdAt: number;
   rows: RowsFile;
   messages: number;

@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { accept, type WaitingReport } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Violation } from '../../../domain/message.ts';
-import { limits } from '../../../limits.ts';
 import type { Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
@@ -17,7 +16,7 @@ import {
   type PackedBatch,
   unpackSubmission,
 } from '../segment/packed-batch.ts';
-import { type LogEnd, ordinalOf, positionOf, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, messageRowOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
@@ -33,6 +32,7 @@ import {
   setRow,
 } from '../segment/shared-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
+import { isFull, nextSize, sizeOf } from './segment-size.ts';
 import type { Part, Progress } from './turns.ts';
 import type { Joined } from './waiting-reports.ts';
 import type { Active, WriterEvents, WriterOptions } from './writer-options.ts';
@@ -95,7 +95,8 @@ export class Writer {
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     const [messages = 0, reports = 0] = shared.published;
     this.#known.writing(shared.id, rows);
-    this.#active = { shared, columns, counts, createdAt, rows, messages, reports, bytes: 0 };
+    const size = sizeOf(shared, this.#options, segments.length);
+    this.#active = { shared, columns, counts, size, createdAt, rows, messages, reports, bytes: 0 };
     return learning;
   }
 
@@ -118,7 +119,7 @@ export class Writer {
    */
   record(parts: readonly Part[], now: number, isOver: () => boolean): readonly Progress[] {
     return this.#transaction(now, active => {
-      const ends = () => isOver() || this.#isFull(active);
+      const ends = () => isOver() || isFull(active);
       const progress: Progress[] = [];
       for (const part of parts) {
         progress.push(this.#recordPart(active, part, now, ends));
@@ -168,7 +169,7 @@ export class Writer {
     if (active === undefined || active.messages + active.reports === 0) return;
     // A clock set back must not keep a segment open until the old time comes again.
     const ageMs = Math.abs(now - active.createdAt);
-    if (ageMs >= this.#options.segmentAgeMs || (horizons && active.counts.isPast(horizons))) this.#fill();
+    if (ageMs >= active.size.ageMs || (horizons && active.counts.isPast(horizons))) this.#fill();
   }
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
@@ -229,7 +230,7 @@ export class Writer {
 
   #youngest(now: number): Active {
     this.rotateIfDue(now);
-    if (this.#active !== undefined && this.#isFull(this.#active)) this.#fill();
+    if (this.#active !== undefined && isFull(this.#active)) this.#fill();
     const active = this.#active ?? this.#open(now);
     if (!active.rows.isOpen) {
       const path = this.#options.folder.rows(active.shared.id);
@@ -240,20 +241,20 @@ export class Writer {
   }
 
   #open(now: number): Active {
-    const { folder, ledger, segmentMessagesMax, durability } = this.#options;
+    const { folder, ledger, durability } = this.#options;
+    const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
     createRowsFile(folder.disk, folder.rows(id), id, this.#nextSequence, now);
     folder.sync();
-    const shared = newSharedSegment(id, this.#nextSequence, segmentMessagesMax);
+    const shared = newSharedSegment(id, this.#nextSequence, size.messagesMax);
     ledger.set(holdingOf(shared, now));
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
-    const spare = this.#spareColumns.pop();
-    const columns = spare === undefined ? newColumns(segmentMessagesMax) : clearedColumns(spare);
+    const columns = this.#columnsFor(size.messagesMax);
     this.#known.add(shared);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
-    this.#active = { shared, columns, counts, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    this.#active = { shared, columns, counts, size, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
     this.#events.opened(shared, columns);
     return this.#active;
   }
@@ -265,13 +266,9 @@ export class Writer {
     this.#events.filled(active.shared.id, active.counts.pack());
   }
 
-  #isFull({ messages, reports, bytes }: Active): boolean {
-    const { segmentMessagesMax } = this.#options;
-    return (
-      messages >= segmentMessagesMax ||
-      reports >= segmentMessagesMax * reportsPerMessageMax ||
-      bytes >= limits.segmentBytesMax
-    );
+  #columnsFor(messages: number): Columns {
+    const spare = this.#spareColumns.pop();
+    return spare !== undefined && spare.account.length >= messages ? clearedColumns(spare) : newColumns(messages);
   }
 
   #recordPart(active: Active, { batch, from }: Part, now: number, isOver: () => boolean): Progress {

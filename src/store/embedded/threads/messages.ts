@@ -25,6 +25,7 @@ export type ThreadData = {
   readonly keys: KeyMemory;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
+  readonly segmentsMax: number;
   readonly segmentAgeMs: number;
 };
 

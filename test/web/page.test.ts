@@ -230,7 +230,26 @@ describe('see', () => {
     await page.getByRole('button', { name: /^Absent subscriber sm/ }).click();
     await reached(page).toBe('10 messages, all of them');
     expect(await row(page, 'Undeliverable').count()).toBe(0);
-    await page.getByText('Figures and chart take in messages with any error').waitFor();
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe('10');
+  });
+
+  test('an error, all that failed, what a sender did not send → rows and figures of that alone', async () => {
+    const { page, messages } = await seeded(80, '&error=EC_ABSENT_SUBSCRIBER');
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe('10');
+    await page.getByRole('button', { name: 'Remove the filter Error' }).click();
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe('80');
+    await page.getByTitle('Show what failed').click();
+    await reached(page).toBe('30 messages, all of them');
+    await page.locator('#row-0').click();
+    await drawer(page).getByRole('button', { name: 'Not this sender' }).click();
+    const sender = messages[4]?.sender;
+    await expect.poll(() => new URL(page.url()).searchParams.get('sender[not]')).toBe(sender);
+    const failed = messages.filter((_, index) => [4, 5, 6].includes(index % 8));
+    const left = failed.filter(one => one.sender !== sender).length;
+    await reached(page).toBe(`${left} messages, all of them`);
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe(String(left));
+    await page.getByRole('button', { name: 'Remove the filter Sender not' }).click();
+    await reached(page).toBe('30 messages, all of them');
   });
 
   test('a status of the legend → filters by it, and again not', async () => {

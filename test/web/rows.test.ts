@@ -182,8 +182,8 @@ describe('what is read and shown', () => {
     const zone = fc.constantFrom('local', 'UTC', 'Europe/Berlin', 'Australia/Lord_Howe');
     fc.assert(
       fc.property(conditions, range, zone, fc.boolean(), open, (conditions, range, zone, live, open) => {
-        const view = { conditions, range, zone, live, open } as View;
-        expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions } });
+        const view = { conditions, not: conditions, range, zone, live, open } as View;
+        expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions }, not: { ...conditions } });
       }),
     );
   });

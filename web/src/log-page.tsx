@@ -23,18 +23,19 @@ const Access = lazy(async () => ({ default: (await import('./parts/access/access
 function useAsked(): Omit<Page, 'api'> {
   const [view, change] = useView();
   const [epoch, setEpoch] = useState(0);
-  const { conditions, range } = view;
-  const viewKey = searchOf({ conditions, range, zone: localZone, live: true });
+  const { conditions, not, range } = view;
+  const viewKey = searchOf({ conditions, not, range, zone: localZone, live: true });
   const reload = useCallback(() => setEpoch(last => last + 1), []);
   const latest = useRef(view);
   latest.current = view;
   const asked = useMemo<Asked>(() => {
-    const { conditions, range } = latest.current;
+    const { conditions, not, range } = latest.current;
     return {
       id: `${epoch} ${viewKey}`,
       viewKey,
-      filter: filterOf({ conditions, range }, Date.now()),
+      filter: filterOf({ conditions, not, range }, Date.now()),
       conditions,
+      not,
     };
   }, [epoch, viewKey]);
   return { view, change, asked, reload };

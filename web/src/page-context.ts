@@ -11,6 +11,7 @@ export type Asked = {
   readonly viewKey: string;
   readonly filter: LogsFilter;
   readonly conditions: Conditions;
+  readonly not: Conditions;
 };
 
 export type Page = {

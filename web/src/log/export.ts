@@ -1,5 +1,3 @@
-import { isRecord, parseJson } from '../../../src/client/errors.ts';
-
 export type ExportFormat = 'xlsx' | 'csv' | 'ndjson';
 export type Progress = { readonly rows: number; readonly bytes: number };
 
@@ -20,30 +18,6 @@ export function lineCounter(format: 'csv' | 'ndjson'): (bytes: Uint8Array) => nu
     }
     return Math.max(lines, 0);
   };
-}
-
-/** Keeps the lines of NDJSON whose error has the name. */
-export function errorSieve(name: string): TransformStream<Uint8Array, Uint8Array> {
-  const decoder = new TextDecoder();
-  const encoder = new TextEncoder();
-  let pending = '';
-  const keeps = (line: string) => {
-    const log = parseJson(line);
-    if (!isRecord(log) || !isRecord(log.error)) return false;
-    // As `codeName`.
-    return String(log.error.name ?? log.error.id ?? log.error.groupName) === name;
-  };
-  return new TransformStream({
-    transform(bytes, controller) {
-      const lines = (pending + decoder.decode(bytes, { stream: true })).split('\n');
-      pending = lines.pop() ?? '';
-      const kept = lines.filter(keeps);
-      if (kept.length > 0) controller.enqueue(encoder.encode(`${kept.join('\n')}\n`));
-    },
-    flush(controller) {
-      if (keeps(pending)) controller.enqueue(encoder.encode(`${pending}\n`));
-    },
-  });
 }
 
 const types: Readonly<Record<ExportFormat, string>> = {

@@ -4,7 +4,7 @@ import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
 import { codeName } from '../view/format.ts';
-import { isOpenEnded } from '../view/view.ts';
+import { isOpenEnded, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 
@@ -13,18 +13,16 @@ const firstPageLogs = 200;
 const pageLogs = 1000;
 const streamWaitMs = 300;
 
-function keepsOf({ conditions, filter }: Asked): (log: Log) => boolean {
-  const error = conditions.error?.[0];
-  return log =>
-    (error === undefined || codeName(log.error) === error) &&
-    (filter.generalStatus === undefined || log.status.groupName === filter.generalStatus);
+/** Whether a message still has what is asked for of what reports change. */
+function keepsOf({ conditions, not }: Asked): (log: Log) => boolean {
+  const keeps = (field: 'generalStatus' | 'error', value: string) =>
+    conditions[field]?.includes(value) !== false && not[field]?.includes(value) !== true;
+  return log => keeps('generalStatus', log.status.groupName) && keeps('error', codeName(log.error));
 }
 
 function createBook({ api }: Page, asked: Asked, queries: QueryClient): LogBook {
-  // Of a page that is sifted here little may be left.
-  const firstLimit = asked.conditions.error === undefined ? firstPageLogs : pageLogs;
   const fetchPage = (cursor: string | undefined) => {
-    const query = { ...asked.filter, limit: cursor === undefined ? firstLimit : pageLogs, useCursor: true, cursor };
+    const query = { ...asked.filter, limit: cursor === undefined ? firstPageLogs : pageLogs, useCursor: true, cursor };
     return queries.fetchQuery({
       queryKey: ['page', asked.id, cursor ?? ''],
       queryFn: ({ signal }) => api.client.logs(query, { signal }),
@@ -70,7 +68,7 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     const ending = new AbortController();
     const wasPaused = book.begun;
     // What leaves the status asked for is news too: the row on screen has to say so.
-    const { generalStatus: _, ...filter } = asked.filter;
+    const filter = unchanging(asked.filter);
     const listener = {
       onLog: (log: Log) => {
         book.take(log);

@@ -5,6 +5,7 @@ import type { Message } from '../../../src/client/index.ts';
 import { SentlogError } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
 import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText } from '../view/format.ts';
+import { type Field, withCondition, without } from '../view/view.ts';
 import { zonePlace } from '../view/zone.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
@@ -126,16 +127,43 @@ function Details({ message, source }: { readonly message: Message; readonly sour
   );
 }
 
+/** Ways from a value to the messages that have it, and to those that have not. */
+function Narrow(props: { readonly field: Field; readonly value: string; readonly label: string }) {
+  const { change } = usePage();
+  const { field, value, label } = props;
+  const name = label.toLowerCase();
+  return (
+    <span className="narrow">
+      <button
+        type="button"
+        aria-label={`Only this ${name}`}
+        title={`Only this ${name}`}
+        onClick={() => change(view => withCondition(withCondition(view, field, [], 'not'), field, [value]))}
+      >
+        =
+      </button>
+      <button
+        type="button"
+        aria-label={`Not this ${name}`}
+        title={`Not this ${name}`}
+        onClick={() => change(view => without(view, field, value))}
+      >
+        ≠
+      </button>
+    </span>
+  );
+}
+
 function Facts({ message }: { readonly message: Message }) {
   const { zone } = usePage().view;
   const ms = deliveryMs(message);
-  const facts: readonly (readonly [string, string | undefined])[] = [
-    ['Sender', message.sender],
-    ['Destination', message.destination],
-    ['Bulk', message.bulkId],
-    ['Campaign', message.campaignReferenceId],
-    ['Application', message.platform?.applicationId],
-    ['Entity', message.platform?.entityId],
+  const facts: readonly (readonly [string, string | undefined, Field?])[] = [
+    ['Sender', message.sender, 'sender'],
+    ['Destination', message.destination, 'destination'],
+    ['Bulk', message.bulkId, 'bulkId'],
+    ['Campaign', message.campaignReferenceId, 'campaignReferenceId'],
+    ['Application', message.platform?.applicationId, 'applicationId'],
+    ['Entity', message.platform?.entityId, 'entityId'],
     ['Sent', momentText(message.sentAt, zone)],
     ['Done', message.doneAt && momentText(message.doneAt, zone)],
     ['Took', ms === undefined ? undefined : tookText(ms)],
@@ -144,11 +172,14 @@ function Facts({ message }: { readonly message: Message }) {
   ];
   return (
     <dl className="facts">
-      {facts.map(([label, value]) =>
+      {facts.map(([label, value, field]) =>
         value === undefined ? null : (
           <div key={label}>
             <dt>{label}</dt>
-            <dd>{inert(value, 300)}</dd>
+            <dd>
+              {inert(value, 300)}
+              {field !== undefined && <Narrow field={field} value={value} label={label} />}
+            </dd>
           </div>
         ),
       )}

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { troubleOf } from '../api/trouble.ts';
-import { type ExportFormat, errorSieve, gather, lineCounter, type Progress, save } from '../log/export.ts';
+import { type ExportFormat, gather, lineCounter, type Progress, save } from '../log/export.ts';
 import { sheetColumns, spreadsheetOf } from '../log/spreadsheet.ts';
 import { useSummary } from '../log/use-summary.ts';
 import { type Page, usePage } from '../page-context.ts';
@@ -27,10 +27,8 @@ async function run(
   signal: AbortSignal,
 ) {
   const filter = filterOf(page.view, Date.now());
-  const [error] = page.view.conditions.error ?? [];
   const lines = format === 'csv' ? 'csv' : 'ndjson';
   const whole = await page.api.client.exportLogs(filter, { format: lines, signal });
-  const sieved = error === undefined ? whole : whole.pipeThrough(errorSieve(error));
   let latest = none;
   const onBytes = ({ rows, bytes }: Progress) => {
     latest = { rows, bytes };
@@ -40,8 +38,8 @@ async function run(
   const terms = { columns: sheetColumns(columns), zone: page.view.zone, onRows };
   const file =
     format === 'xlsx'
-      ? await gather(await spreadsheetOf(sieved, terms), format, () => latest.rows, onBytes)
-      : await gather(sieved, format, lineCounter(lines), onBytes);
+      ? await gather(await spreadsheetOf(whole, terms), format, () => latest.rows, onBytes)
+      : await gather(whole, format, lineCounter(lines), onBytes);
   signal.throwIfAborted();
   save(file, `sentlog-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${format}`);
 }
@@ -126,13 +124,11 @@ function Asking(props: { readonly columns: readonly Column[]; readonly onStart: 
   const { view } = usePage();
   const [format, setFormat] = useState<ExportFormat>('xlsx');
   const [isAll, setIsAll] = useState(false);
-  const sieved = view.conditions.error !== undefined;
-  const chosen = sieved && format === 'csv' ? 'ndjson' : format;
   return (
     <form
       onSubmit={event => {
         event.preventDefault();
-        onStart({ format: chosen, columns: isAll ? 'all' : columns.map(({ name }) => name) });
+        onStart({ format, columns: isAll ? 'all' : columns.map(({ name }) => name) });
       }}
     >
       <p>All messages that match the filters and the range, newest first.</p>
@@ -140,22 +136,16 @@ function Asking(props: { readonly columns: readonly Column[]; readonly onStart: 
         <legend className="unseen">Format</legend>
         {formats.map(([one, label]) => (
           <label key={one}>
-            <input
-              type="radio"
-              name="format"
-              checked={chosen === one}
-              disabled={sieved && one === 'csv'}
-              onChange={() => setFormat(one)}
-            />
+            <input type="radio" name="format" checked={format === one} onChange={() => setFormat(one)} />
             <span>{label}</span>
           </label>
         ))}
       </fieldset>
       <p className="quiet">
-        {formatWords[chosen]}
-        {chosen === 'xlsx' && ` ${zoneName(view.zone)}.`}
+        {formatWords[format]}
+        {format === 'xlsx' && ` ${zoneName(view.zone)}.`}
       </p>
-      {chosen === 'xlsx' && (
+      {format === 'xlsx' && (
         <fieldset className="choice">
           <legend className="unseen">Columns</legend>
           {[false, true].map(one => (
@@ -166,7 +156,6 @@ function Asking(props: { readonly columns: readonly Column[]; readonly onStart: 
           ))}
         </fieldset>
       )}
-      {sieved && <p className="quiet">With the filter on an error, there is no CSV.</p>}
       <button className="primary" type="submit">
         Export
       </button>
@@ -175,9 +164,8 @@ function Asking(props: { readonly columns: readonly Column[]; readonly onStart: 
 }
 
 function Running({ progress }: { readonly progress: Progress }) {
-  const { view } = usePage();
   const { data, isPlaceholderData } = useSummary();
-  const total = isPlaceholderData || view.conditions.error !== undefined ? undefined : data?.total;
+  const total = isPlaceholderData ? undefined : data?.total;
   return (
     <div className="progress">
       <progress

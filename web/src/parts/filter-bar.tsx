@@ -87,25 +87,33 @@ function LiveButton({ feed }: { readonly feed: FeedState | 'off' }) {
 
 function Chips() {
   const { view, change } = usePage();
-  const set = fields.filter(field => view.conditions[field] !== undefined);
+  const set = (['conditions', 'not'] as const).flatMap(kind =>
+    fields.flatMap(field => {
+      const values = view[kind][field];
+      return values === undefined ? [] : [{ kind, field, values }];
+    }),
+  );
   if (set.length === 0) return null;
   return (
     <ul className="chips" aria-label="Filters that are set">
-      {set.map(field => (
-        <li key={field}>
-          <span className="chip-name">{fieldLabels[field]}</span>
-          <span className="chip-value">{inert(view.conditions[field]?.join(', ') ?? '', 80)}</span>
+      {set.map(({ kind, field, values }) => (
+        <li key={`${kind} ${field}`}>
+          <span className="chip-name">
+            {fieldLabels[field]}
+            {kind === 'not' && ' not'}
+          </span>
+          <span className="chip-value">{inert(values.join(', '), 80)}</span>
           <button
             type="button"
-            aria-label={`Remove the filter ${fieldLabels[field]}`}
-            onClick={() => change(one => withCondition(one, field, []))}
+            aria-label={`Remove the filter ${fieldLabels[field]}${kind === 'not' ? ' not' : ''}`}
+            onClick={() => change(one => withCondition(one, field, [], kind))}
           >
             ×
           </button>
         </li>
       ))}
       <li className="chip-clear">
-        <button type="button" onClick={() => change(one => ({ ...one, conditions: {} }))}>
+        <button type="button" onClick={() => change(one => ({ ...one, conditions: {}, not: {} }))}>
           Clear all
         </button>
       </li>
@@ -164,7 +172,7 @@ function FilterForm() {
 
 function FilterInput(props: { readonly id: string; readonly field: Field; readonly value: string }) {
   const { id, field, value } = props;
-  if (field !== 'generalStatus')
+  if (field !== 'generalStatus' || value.includes(','))
     return (
       <input
         id={id}

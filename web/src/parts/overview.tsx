@@ -13,7 +13,7 @@ import {
   sumText,
   wordsOf,
 } from '../view/format.ts';
-import { type Field, type GroupName, groupNames, withCondition } from '../view/view.ts';
+import { type Field, failedGroups, type GroupName, groupNames, withCondition } from '../view/view.ts';
 import { Chart } from './chart.tsx';
 import { keep, kept } from './theme.ts';
 import { useNarrow } from './use-screen.ts';
@@ -22,7 +22,7 @@ const keptAs = 'sentlog.overview';
 
 /** Figures and chart of what is asked for. */
 export function Overview() {
-  const { asked, view } = usePage();
+  const { view } = usePage();
   const { data, error, isPlaceholderData, isPending } = useSummary();
   const narrow = useNarrow();
   const [open, setOpen] = useState(() => (kept(keptAs) ?? (narrow ? 'closed' : 'open')) === 'open');
@@ -40,11 +40,6 @@ export function Overview() {
       ))}
       {summary?.complete === false && summary.gaps === undefined && (
         <p className="note">Not everything could be counted in time. What is unfinished is left out, not shown as 0.</p>
-      )}
-      {asked.conditions.error !== undefined && (
-        <p className="note">
-          Figures and chart take in messages with any error; only the table is narrowed to this one.
-        </p>
       )}
       <details
         open={open}
@@ -123,12 +118,36 @@ function Figures({ summary, failed }: { readonly summary: Summary | undefined; r
         <div key={label}>
           <dt>{label}</dt>
           <dd className={value === undefined ? 'unknown' : bad ? 'bad' : undefined}>
-            {typeof value === 'object' ? <Sums texts={value} /> : (value ?? missing)}
+            {label === 'Failed' && value !== undefined ? (
+              <FailedButton count={value} />
+            ) : typeof value === 'object' ? (
+              <Sums texts={value} />
+            ) : (
+              (value ?? missing)
+            )}
             {detail !== undefined && <span className="detail">{detail}</span>}
           </dd>
         </div>
       ))}
     </dl>
+  );
+}
+
+/** The figure, and the way to its messages and back. */
+function FailedButton({ count }: { readonly count: string | readonly string[] }) {
+  const { view, change } = usePage();
+  const chosen = view.conditions.generalStatus ?? [];
+  const isChosen = chosen.length === failedGroups.length && failedGroups.every(name => chosen.includes(name));
+  return (
+    <button
+      type="button"
+      className="figure"
+      aria-pressed={isChosen}
+      title={isChosen ? 'Show all again' : 'Show what failed'}
+      onClick={() => change(one => withCondition(one, 'generalStatus', isChosen ? [] : failedGroups))}
+    >
+      {count}
+    </button>
   );
 }
 
@@ -144,13 +163,14 @@ function Sums({ texts }: { readonly texts: readonly string[] }) {
 
 function Legend({ summary }: { readonly summary: Summary | undefined }) {
   const { view, change } = usePage();
-  const [chosen] = view.conditions.generalStatus ?? [];
-  const toggle = (name: GroupName) => change(one => withCondition(one, 'generalStatus', chosen === name ? [] : [name]));
+  const chosen = view.conditions.generalStatus ?? [];
+  const isOnly = (name: GroupName) => chosen.length === 1 && chosen[0] === name;
+  const toggle = (name: GroupName) => change(one => withCondition(one, 'generalStatus', isOnly(name) ? [] : [name]));
   return (
     <ul className="legend" aria-label="Filter by status">
       {groupNames.map(name => (
         <li key={name}>
-          <button type="button" aria-pressed={chosen === name} onClick={() => toggle(name)}>
+          <button type="button" aria-pressed={chosen.includes(name)} onClick={() => toggle(name)}>
             <span className={`swatch swatch-${name.toLowerCase()}`} aria-hidden="true" />
             {wordsOf(name)}
             <span className="count">{summary?.groups === undefined ? '' : countText(summary.groups[name])}</span>

@@ -6,7 +6,7 @@ import { type Conditions, groupNames } from '../view/view.ts';
 /** Ways from one message to others like it. */
 export function Same({ message }: { readonly message: Log }) {
   const { change } = usePage();
-  const show = (conditions: Conditions) => change(view => ({ ...view, conditions, range: { last: 'all' } }));
+  const show = (conditions: Conditions) => change(view => ({ ...view, conditions, not: {}, range: { last: 'all' } }));
   const { bulkId, destination, sender, error, status, campaignReferenceId } = message;
   const group = groupNames.find(name => name === status.groupName);
   const same: readonly (readonly [string, Conditions])[] = [

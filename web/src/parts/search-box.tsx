@@ -52,7 +52,7 @@ function useSearch() {
   const choose = ({ field }: Option) => {
     const values = searchedValues(field, text);
     change(view => ({
-      ...withCondition({ ...view, conditions: {} }, field, values),
+      ...withCondition({ ...view, conditions: {}, not: {} }, field, values),
       range: { last: 'all' },
       open: field === 'messageId' && values.length === 1 ? values[0] : undefined,
     }));

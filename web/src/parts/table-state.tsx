@@ -72,7 +72,7 @@ function Skeleton() {
 
 function Empty() {
   const { view, change } = usePage();
-  const narrowed = Object.keys(view.conditions).length > 0;
+  const narrowed = Object.keys({ ...view.conditions, ...view.not }).length > 0;
   const everything = 'last' in view.range && view.range.last === 'all';
   return (
     <div className="table-state">
@@ -86,7 +86,7 @@ function Empty() {
         </button>
       )}
       {narrowed && (
-        <button type="button" onClick={() => change(one => ({ ...one, conditions: {} }))}>
+        <button type="button" onClick={() => change(one => ({ ...one, conditions: {}, not: {} }))}>
           Clear the filters
         </button>
       )}

@@ -1,4 +1,4 @@
-import type { LogsFilter } from '../../../src/client/index.ts';
+import type { LogsConditions, LogsFilter } from '../../../src/client/index.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
 /** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
@@ -22,11 +22,12 @@ export type Range =
   | { readonly last: Preset }
   | { readonly sinceMs?: number | undefined; readonly untilMs?: number | undefined };
 
-export const textFields = ['sender', 'destination', 'entityId', 'applicationId', 'error'] as const;
-export const listFields = ['messageId', 'bulkId', 'campaignReferenceId'] as const;
+export const textFields = ['sender', 'destination', 'entityId', 'applicationId'] as const;
+/** Of these a message may have one of several values. */
+export const listFields = ['messageId', 'bulkId', 'campaignReferenceId', 'error', 'generalStatus'] as const;
 export type TextField = (typeof textFields)[number];
 export type ListField = (typeof listFields)[number];
-export type Field = TextField | ListField | 'generalStatus';
+export type Field = TextField | ListField;
 
 export const fieldLabels: Readonly<Record<Field, string>> = {
   messageId: 'Message id',
@@ -41,7 +42,7 @@ export const fieldLabels: Readonly<Record<Field, string>> = {
 };
 export const fields = Object.keys(fieldLabels) as readonly Field[];
 
-/** What is looked for; a list means one of. `error` is the page's own: the API has no filter of that name. */
+/** What is looked for; a list means one of. An `error` is named, or numbered where it has no name. */
 export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
 
 /** What the page shows beside the log. */
@@ -51,6 +52,8 @@ export type Room = (typeof rooms)[number];
 /** Everything that a link to the page carries. */
 export type View = {
   readonly conditions: Conditions;
+  /** What is left out. */
+  readonly not: Conditions;
   readonly range: Range;
   readonly zone: Zone;
   readonly live: boolean;
@@ -94,17 +97,22 @@ function isValueOf(field: Field, value: string): boolean {
   return field === 'generalStatus' ? groupsOfApi.some(group => group === value) : value !== '';
 }
 
-export function viewOf(search: string): View {
-  const parameters = new URLSearchParams(search);
+function conditionsOf(parameters: URLSearchParams, ending: '' | '[not]'): Conditions {
   const conditions: Partial<Record<Field, readonly string[]>> = {};
   for (const field of fields) {
-    const values = parameters.getAll(field).filter(value => isValueOf(field, value));
+    const values = parameters.getAll(field + ending).filter(value => isValueOf(field, value));
     if (values.length > 0) conditions[field] = isList(field) ? values : values.slice(0, 1);
   }
+  return conditions;
+}
+
+export function viewOf(search: string): View {
+  const parameters = new URLSearchParams(search);
   const open = parameters.get('open');
   const room = rooms.find(one => one === parameters.get('room'));
   return {
-    conditions,
+    conditions: conditionsOf(parameters, ''),
+    not: conditionsOf(parameters, '[not]'),
     range: rangeOf(parameters),
     zone: zoneOf(parameters.get('tz')),
     live: parameters.get('live') !== 'off',
@@ -113,9 +121,12 @@ export function viewOf(search: string): View {
   };
 }
 
-export function searchOf({ conditions, range, zone, live, room, open }: View): string {
+export function searchOf({ conditions, not, range, zone, live, room, open }: View): string {
   const parameters = new URLSearchParams();
-  for (const field of fields) for (const value of conditions[field] ?? []) parameters.append(field, value);
+  for (const field of fields) {
+    for (const value of conditions[field] ?? []) parameters.append(field, value);
+    for (const value of not[field] ?? []) parameters.append(`${field}[not]`, value);
+  }
   if ('last' in range) {
     if (range.last !== rangeDefault) parameters.set('last', range.last);
   } else {
@@ -131,10 +142,25 @@ export function searchOf({ conditions, range, zone, live, room, open }: View): s
 }
 
 /** The view with one condition set, or taken away when there are no values. */
-export function withCondition(view: View, field: Field, values: readonly string[]): View {
-  const { [field]: _, ...others } = view.conditions;
-  return { ...view, conditions: values.length === 0 ? others : { ...others, [field]: values } };
+export function withCondition(
+  view: View,
+  field: Field,
+  values: readonly string[],
+  kind: 'conditions' | 'not' = 'conditions',
+): View {
+  const { [field]: _, ...others } = view[kind];
+  return { ...view, [kind]: values.length === 0 ? others : { ...others, [field]: values } };
 }
+
+/** The view without the messages that have a value; of most fields several may be left out. */
+export function without(view: View, field: Field, value: string): View {
+  const before = isList(field) ? (view.not[field] ?? []).filter(one => one !== value) : [];
+  const sought = (view.conditions[field] ?? []).filter(one => one !== value);
+  return withCondition(withCondition(view, field, sought), field, [...before, value], 'not');
+}
+
+/** Groups that no message leaves, and that are no success. */
+export const failedGroups: readonly GroupName[] = ['UNDELIVERABLE', 'EXPIRED', 'REJECTED'];
 
 /** Whether messages sent from now on can belong to the view. */
 export function isOpenEnded(range: Range): boolean {
@@ -159,20 +185,37 @@ export function fixed(view: View, nowMs: number): View {
   return { ...view, range: { ...boundsOf(view.range, nowMs), untilMs: nowMs } };
 }
 
-/** What the API is asked for the view; `error` is not its business. */
-export function filterOf({ conditions, range }: Pick<View, 'conditions' | 'range'>, nowMs: number): LogsFilter {
+/** What the API is asked for the view. */
+export function filterOf(
+  { conditions, not, range }: Pick<View, 'conditions' | 'not' | 'range'>,
+  nowMs: number,
+): LogsFilter {
   const { sinceMs, untilMs } = boundsOf(range, nowMs);
-  const one = (field: Exclude<TextField, 'error'>) => conditions[field]?.[0];
   return {
-    sender: one('sender'),
-    destination: one('destination'),
-    entityId: one('entityId'),
-    applicationId: one('applicationId'),
-    messageId: conditions.messageId,
-    bulkId: conditions.bulkId,
-    campaignReferenceId: conditions.campaignReferenceId,
-    generalStatus: groupsOfApi.find(group => group === conditions.generalStatus?.[0]),
+    ...asked(conditions),
+    not: asked(not),
     sentSince: sinceMs === undefined ? undefined : new Date(sinceMs),
     sentUntil: untilMs === undefined ? undefined : new Date(untilMs),
+  };
+}
+
+/** Without what a report may change: whoever follows a log is told of messages that leave what is asked for, too. */
+export function unchanging({ generalStatus: _, errorName: __, errorId: ___, not, ...filter }: LogsFilter): LogsFilter {
+  const { generalStatus: _status, errorName: _name, errorId: _id, ...others } = not ?? {};
+  return { ...filter, not: others };
+}
+
+function asked(conditions: Conditions): LogsConditions {
+  const { sender, destination, entityId, applicationId, error, generalStatus, ...lists } = conditions;
+  const isNumbered = error?.every(one => /^\d+$/.test(one)) === true;
+  return {
+    sender: sender?.[0],
+    destination: destination?.[0],
+    entityId: entityId?.[0],
+    applicationId: applicationId?.[0],
+    ...lists,
+    errorName: isNumbered ? undefined : error,
+    errorId: isNumbered ? error : undefined,
+    generalStatus: generalStatus && groupsOfApi.filter(group => generalStatus.includes(group)),
   };
 }

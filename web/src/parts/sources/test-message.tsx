@@ -181,7 +181,9 @@ function Sent({ answer }: { readonly answer: unknown }) {
       {inert(String(status.description ?? status.name ?? ''))} ({inert(String(status.name ?? ''))}).{' '}
       <button
         type="button"
-        onClick={() => change(view => ({ ...view, room: undefined, conditions: {}, range: { last: '1h' }, open: id }))}
+        onClick={() =>
+          change(view => ({ ...view, room: undefined, conditions: {}, not: {}, range: { last: '1h' }, open: id }))
+        }
       >
         See what becomes of it
       </button>

@@ -7,6 +7,7 @@ import {
   limitedMs,
   moreAllowed,
   nextLook,
+  oldLookMs,
   passes,
   pauseMs,
   refusedIdMs,
@@ -62,11 +63,12 @@ export function advance(
 ): Moved {
   const answered = answeredAt(place, now, terms);
   const theirNow = now + place.skewMs;
-  const looked = looks(answer.seen, theirNow);
+  const oldMs = oldLookMs(place, terms);
+  const looked = looks(answer.seen, theirNow, oldMs);
   if (step.kind === 'list') {
     const seen = new Set(answer.seen.map(one => one.messageId));
     const missing = step.asked.filter(one => !seen.has(one.messageId)).map(one => ({ ...one, isFinal: false }));
-    const others = looks(missing, theirNow);
+    const others = looks(missing, theirNow, oldMs);
     return {
       place: { ...answered, idsMax: Math.min(limits.pageLogsMax, place.idsMax * 2), turn: place.turn + 1 },
       follow: [...looked.follow, ...others.follow],
@@ -141,8 +143,10 @@ function read(
 /** How many pages the look takes, and when it began. */
 function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {
   const theirNow = askedAt + place.skewMs;
-  const name = theirNow - asked.until < youngMs ? ('youngPages' as const) : ('oldPages' as const);
-  return { [name]: begins ? 1 : place[name] + 1, ...(begins && { pendingSeenAt: theirNow }) };
+  const isYoung = theirNow - asked.until < youngMs;
+  const name = isYoung ? ('youngPages' as const) : ('oldPages' as const);
+  const seenAt = isYoung ? { pendingSeenAt: theirNow } : { oldSeenAt: theirNow };
+  return { [name]: begins ? 1 : place[name] + 1, ...(begins && seenAt) };
 }
 
 function isSame(a: Read, b: Read): boolean {
@@ -221,11 +225,11 @@ function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): num
 }
 
 /** Whether each message is followed from now on, and until when. */
-function looks(seen: readonly Seen[], theirNow: EpochMs): Omit<Kept, 'place'> {
+function looks(seen: readonly Seen[], theirNow: EpochMs, oldMs: number): Omit<Kept, 'place'> {
   const follow: Followed[] = [];
   const unfollow: string[] = [];
   for (const { messageId, sentAt, isFinal } of seen) {
-    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow);
+    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow, oldMs);
     if (dueAt === undefined) unfollow.push(messageId);
     else follow.push({ messageId, sentAt, dueAt });
   }

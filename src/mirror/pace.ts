@@ -7,6 +7,8 @@ import type { Budget, Mirror } from './rows.ts';
 export type Terms = Pick<Mirror, 'requestsPerMinute' | 'sinceMs'> & {
   /** How far back the log here goes. */
   readonly retentionMs: number;
+  /** Messages that are followed, as of a moment ago. */
+  readonly followed?: number;
 };
 
 const second = 1000;
@@ -82,16 +84,30 @@ export function budgetOf(place: Place, terms: Terms): Budget {
 /** Most messages are final within hours; those younger than this are looked at often. */
 export const youngMs = 2 * hour;
 const youngLookMs = 30 * second;
+/** Older ones as often as what is left of the budget allows, so that by polling alone an end is seen within 90 s. */
+const oldLookMsMin = 45 * second;
 const lookMsMax = hour;
 /** The last look at a message is at most so long before it leaves. */
 const lastLookMs = 15 * minute;
 
+/**
+ * How often the older ones are asked for: looks at all of them, by time or by list, take half of what can wait. What is
+ * due comes up in its turn, so that a look is never behind by many of its kind.
+ */
+export function oldLookMs(place: Place, terms: Terms): number {
+  const { patient } = budgetOf(place, withinAllowed(place, terms));
+  const pagesOfAll = Math.max(1, (terms.followed ?? 0) / limits.pageLogsMax);
+  return Math.max(oldLookMsMin, Math.round((pagesOfAll * minute) / Math.max(1, patient / 2)));
+}
+
 /** When a message that is not final is asked for again; `undefined` after the last time. */
-export function nextLook(sentAt: EpochMs, theirNow: EpochMs): EpochMs | undefined {
+export function nextLook(sentAt: EpochMs, theirNow: EpochMs, oldMs: number): EpochMs | undefined {
   const last = sentAt + windowMs - lastLookMs;
   if (theirNow >= last) return undefined;
   const ageMs = theirNow - sentAt;
-  return Math.min(last, theirNow + (ageMs < youngMs ? youngLookMs : Math.min(lookMsMax, Math.round(ageMs / 8))));
+  // Where there are too many for that, the older the later.
+  const backOffMs = Math.min(lookMsMax, Math.round(ageMs / 8));
+  return Math.min(last, theirNow + (ageMs < youngMs ? youngLookMs : Math.min(backOffMs, oldMs)));
 }
 
 /** The pause after so many failures in a row; `random` in 0…1 keeps many programs from coming back at once. */

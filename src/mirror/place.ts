@@ -60,8 +60,9 @@ const placeSchema = Type.Object({
   /** What the last look at what is still pending took, in pages: at messages of the last hours, and at older ones. */
   youngPages: Type.Integer(),
   oldPages: Type.Integer(),
-  /** When that look began: what was due before it and is still, has changed. */
+  /** When that look began, at the one and the others: what was due before it and is still, has changed. */
   pendingSeenAt: Type.Optional(moment),
+  oldSeenAt: Type.Optional(moment),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */

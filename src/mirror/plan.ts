@@ -63,6 +63,9 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
 }
 
 function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
+  // What comes late is looked for too, however much there is to be followed.
+  const late = place.turn % 4 === 3 ? again(place, theirNow) : undefined;
+  if (late !== undefined) return late;
   const status = statusStep(place, due, theirNow);
   const catchUp = newestOf(place.reads.filter(read => read.kind === 'catchUp'));
   if (catchUp !== undefined && (status === undefined || place.turn % 2 === 0)) return pageOf(catchUp, true);
@@ -80,11 +83,10 @@ function statusStep(place: Place, due: readonly Followed[], theirNow: EpochMs): 
   const [first] = asked;
   if (first === undefined) return undefined;
   const isYoung = theirNow - first.sentAt < youngMs;
-  const alike = due.filter(one =>
-    isYoung ? theirNow - one.sentAt < youngMs : Math.abs(one.sentAt - first.sentAt) < youngMs,
-  );
+  const alike = due.filter(one => theirNow - one.sentAt < youngMs === isYoung);
   // What a look by time has just passed over has changed.
-  const isPassed = place.pendingSeenAt !== undefined && first.dueAt <= place.pendingSeenAt;
+  const seenAt = isYoung ? place.pendingSeenAt : place.oldSeenAt;
+  const isPassed = seenAt !== undefined && first.dueAt <= seenAt;
   if (!isPassed && (isYoung ? place.youngPages : place.oldPages) < alike.length / asked.length) {
     const sentAts = alike.map(one => one.sentAt);
     const read: Read = {

@@ -44,6 +44,8 @@ type End = 'ended';
 export class MirrorWorker {
   readonly #options: WorkerOptions;
   #place: Place | undefined;
+  #followed = 0;
+  #countedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -60,7 +62,8 @@ export class MirrorWorker {
 
   /** One step; the milliseconds until the next. Rejects with `Unavailable` when something cannot be kept now. */
   async step(signal: AbortSignal): Promise<number | End> {
-    const { mirror, rows, terms, clock } = this.#options;
+    const { mirror, rows, clock } = this.#options;
+    const terms = await this.#terms();
     const before = this.#place ?? (await this.#read());
     const now = clock();
     const place = settled(before, now, terms);
@@ -73,7 +76,7 @@ export class MirrorWorker {
     if (step.kind === 'wait') return step.ms;
     const fullForMs = await rows.spend(mirror.id, now, budgetOf(place, allowed), step.isPatient);
     if (fullForMs !== undefined) return Math.min(fullForMs, waitMsMax);
-    const { moved, isRefused } = await this.#ask(place, step, signal);
+    const { moved, isRefused } = await this.#ask(place, step, terms, signal);
     return (await this.#keep(moved)) && !isRefused ? 0 : 'ended';
   }
 
@@ -84,12 +87,23 @@ export class MirrorWorker {
     return (await this.#keep(kept)) ? 0 : 'ended';
   }
 
+  /** With how many messages are followed, which is counted once in a while. */
+  async #terms(): Promise<Terms> {
+    const { mirror, rows, terms, clock } = this.#options;
+    if (Math.abs(clock() - this.#countedAt) > countEveryMs) {
+      this.#countedAt = clock();
+      this.#followed = await rows.followed(mirror.id);
+    }
+    return { ...terms, followed: this.#followed };
+  }
+
   async #ask(
     place: Place,
     step: Asked,
+    terms: Terms,
     signal: AbortSignal,
   ): Promise<{ readonly moved: Moved; readonly isRefused: boolean }> {
-    const { mirror, rows, ask, clock, random, note, terms } = this.#options;
+    const { mirror, rows, ask, clock, random, note } = this.#options;
     const askedAt = clock();
     const { rows: answer, failure, date, heardAt } = await ask(step.question, signal);
     const dated = withClock(place, date, heardAt);
@@ -208,6 +222,7 @@ export class MirrorWorker {
 }
 
 const waitMsMax = 1000;
+const countEveryMs = 30_000;
 const notesMax = 10;
 /** Messages that are due are looked at so many at a time, to tell whether lists or a look by time take fewer requests. */
 const dueMax = 2000;

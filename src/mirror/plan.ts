@@ -164,7 +164,8 @@ export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Pla
   if (place.head === undefined) return place;
   const theirNow = now + place.skewMs;
   const horizon = theirNow - windowMs;
-  const head = Math.min(place.head, theirNow + clockSlackMs);
+  // Far enough that there is something to be read: a head that lies ahead would wait for the old time to come again.
+  const head = place.head > theirNow + clockSlackMs ? theirNow - clockBackMs : place.head;
   let gaps = withGap(place.gaps, { from: head, until: horizon, reason: gone });
   const reads: Read[] = [];
   for (const read of place.reads) {
@@ -188,3 +189,5 @@ export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Pla
 
 /** A whole second of the other side's clock, and what an answer takes. */
 const clockSlackMs = 5000;
+/** More than what the newest is read behind; what was dated before it, since the clock was put back, is found as what is late. */
+const clockBackMs = 60_000;

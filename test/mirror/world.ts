@@ -98,7 +98,11 @@ export class World {
     if (shown.length === 0) return;
     const message = this.random.pick(shown);
     const at = this.random.between(message.sentAt, this.theirs);
-    const body = deliveryJson([simulatedReport(message, at)]);
+    await this.take(deliveryJson([simulatedReport(message, at)]));
+  }
+
+  /** A webhook of the other side; resolves when it would be answered with 200. */
+  async take(body: string): Promise<void> {
     const mirror = await this.mirror();
     const figures = await figuresOf(mirror, this.rows, this.now, this.terms);
     const mirrors = new Mirrors(this.rows, new Secrets([]), () => this.now);

@@ -36,8 +36,9 @@ async function filled(batches: { readonly seed: number; readonly numRuns: number
     const batch = { account: accounts[i % 2] ?? 1, binding: {}, receivedAt: now, sentSince: 0, submissions };
     log.record(batch);
     await reference.record(batch);
-    // The youngest segments have none: they are counted by their rows.
+    // The youngest segments have no files: what they hold is learnt, a part by each summary.
     if (i < 30) log.seal();
+    if (i % 7 === 0) log.summary(1, now, { sender: 's' });
   }
   return { folder, log, reference };
 }
@@ -53,7 +54,7 @@ const kinds: readonly Filter[] = [
   { errorId: ['0'] },
 ];
 
-test('a summary by any filter over segments with and without facets → what the reference store counts', async () => {
+test('a summary by any filter, over sealed segments and those that take rows → what the reference store counts', async () => {
   const { log, reference } = await filled({ seed: 14, numRuns: 40 });
   log.makeFacets();
   const filters = [...kinds, ...fc.sample(anyFilter, { seed: 14, numRuns: 60 })];
@@ -64,15 +65,15 @@ test('a summary by any filter over segments with and without facets → what the
       );
 });
 
-test('a filter that facets tell → no rows are read, whatever reports came on the messages', async () => {
+test('a filter that facets tell → of sealed segments no rows are read, whatever reports came on the messages', async () => {
   const { log, reference } = await filled({ seed: 15, numRuns: 40 });
-  log.rotate(now);
   log.seal();
   log.makeFacets();
+  log.reopenForReading();
   for (const filter of kinds)
     for (const account of accounts)
       expect(log.summary(account, now, filter)).toEqual(await reference.summarize(summaryQuery(account, now, filter)));
-  expect([...log.rowsOpened]).toEqual([]);
+  expect([...log.rowsOpened].filter(id => log.isSealed(id))).toEqual([]);
   expect(log.summary(1, now, { sender: 's' }).total).toBeGreaterThan(9);
 });
 

@@ -47,10 +47,11 @@ export class SimulatedLog {
   readonly logDamage: string | undefined;
   readonly #disk: Disk;
   readonly #folder: Folder;
-  readonly #readFolder: WatchedFolder;
+  readonly #keyReader: KeyReader;
+  #readFolder: WatchedFolder;
   readonly #hashSeed: number;
   readonly #writer: Writer;
-  readonly #read: ReadSegments;
+  #read: ReadSegments;
   readonly #ends = new AccountWatermarks();
   readonly #segments = new Map<number, Held>();
   /** Segments that wait for their index. */
@@ -64,7 +65,8 @@ export class SimulatedLog {
     this.#folder = new Folder(dataDir, disk);
     const keys = newKeyMemory();
     this.#readFolder = new WatchedFolder(dataDir, disk);
-    this.#read = new ReadSegments(this.#readFolder, new KeyReader(keys));
+    this.#keyReader = new KeyReader(keys);
+    this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
       if (reply.type === 'loaded') found = reply.log;
@@ -117,9 +119,16 @@ export class SimulatedLog {
     }
   }
 
-  /** The youngest segment takes no more rows. */
-  rotate(now: EpochMs): void {
-    this.#writer.rotateIfDue(now + 2 * hourMs);
+  /** As a reader that starts: nothing is open or learnt. */
+  reopenForReading(): void {
+    this.#read.close();
+    this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
+    this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
+    for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
+  }
+
+  isSealed(segmentId: number): boolean {
+    return this.#segments.get(segmentId)?.columns === undefined;
   }
 
   /** Gives every segment that has an index its facets. */

@@ -4,6 +4,7 @@ import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
 import { type Extents, extentsOf } from '../segment/extents.ts';
+import type { Facets } from '../segment/facets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
 import { verifyMessage, verifyReport, verifyState } from '../segment/record-row.ts';
@@ -17,6 +18,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import { facetsIn, LiveFacets } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
 /** One segment as a reader knows it: sealed when it has no columns. */
@@ -41,6 +43,7 @@ export class ReadSegments {
   readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
+  readonly #live = new Map<number, LiveFacets>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
   constructor(folder: Folder, keys: KeyReader) {
@@ -51,11 +54,14 @@ export class ReadSegments {
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
   set(shared: SharedSegment, columns: Columns | undefined): void {
     this.#close(shared.id);
+    // Until it has a file of facets, those that were learnt are good, unless rows of it are lost.
+    if (hasLosses(shared)) this.#live.delete(shared.id);
     this.#segments.set(shared.id, { shared, columns });
   }
 
   drop(segmentId: number): void {
     this.#close(segmentId);
+    this.#live.delete(segmentId);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
   }
@@ -178,21 +184,37 @@ export class ReadSegments {
   }
 
   /**
-   * Works on the facets of a sealed segment; `undefined` where it has none yet, or none that fit its rows. Damaged ones
+   * Works on the facets of a segment; `undefined` where it has none yet, or none that fit its rows. Damaged ones
    * are removed: the next start makes them again, and until then the rows tell.
    */
-  withFacets<T>(segmentId: number, work: (facets: IndexFile) => T): T | undefined {
-    if (!this.#isSealed(segmentId)) return undefined;
+  withFacets<T>(segmentId: number, work: (facets: Facets) => T): T | undefined {
+    const live = this.#live.get(segmentId);
+    if (!this.#isSealed(segmentId)) return live?.with(work);
     const path = this.#folder.facets(segmentId);
     try {
       const facets = this.#facetsOf(segmentId, path);
-      return facets === undefined ? undefined : work(facets);
+      if (facets === undefined) return live?.with(work);
+      this.#live.delete(segmentId);
+      return work(facetsIn(facets));
     } catch (error) {
       if (!(error instanceof DamagedIndex)) throw error;
       this.#facets.delete(segmentId);
       this.#folder.disk.remove(path);
       return undefined;
     }
+  }
+
+  /** Learns the facets of a segment that has no index, as far as they are not known, a step at a time. */
+  *learnFacets({ shared, columns }: ReadSegment): Generator<void, void> {
+    if (columns === undefined) return;
+    let live = this.#live.get(shared.id);
+    if (live === undefined) {
+      live = new LiveFacets(shared);
+      this.#live.set(shared.id, live);
+    }
+    const { id } = shared;
+    // Between two steps it may have been sealed or dropped.
+    while (this.#segments.get(id)?.columns === columns && this.withRows(id, rows => live.learn(rows))) yield;
   }
 
   #facetsOf(segmentId: number, path: string): IndexFile | undefined {

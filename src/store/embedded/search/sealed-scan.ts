@@ -47,6 +47,11 @@ function bitmapOf(index: IndexFile, runs: readonly Run[]): Uint8Array {
   return bitmap;
 }
 
+/** How many messages an account has in a sealed segment. */
+export function messagesOf(index: IndexFile, account: AccountId): number {
+  return lengthOf(accountRuns(index, account));
+}
+
 function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
   const count = index.bytesOf('accounts') / 8;
   const at = lowerBound(count, place => (index.float64('accounts', place, 1)[0] ?? 0) - account);

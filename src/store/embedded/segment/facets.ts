@@ -38,6 +38,15 @@ export type FacetMeanings = {
   readonly fields: { readonly [name in FacetField]?: readonly string[] };
 };
 
+export type FacetCodes = Uint8Array | Uint16Array;
+
+/** The facets of one segment, of its first `messages`, wherever they stand. */
+export type Facets = {
+  readonly messages: number;
+  readonly meanings: FacetMeanings;
+  codes(name: Exclude<FacetName, 'meanings'>): FacetCodes;
+};
+
 /** The greatest number, and the greatest count of messages in one, that a facet tells. */
 const codeMax = 2 ** 16 - 1;
 
@@ -105,27 +114,47 @@ export class FacetMaker {
     ]);
   }
 
-  /** `undefined` when there are more accounts than numbers: then rows alone tell. */
-  sections(): Readonly<Record<string, Uint8Array | Uint16Array>> | undefined {
+  /** What was made until now, of messages with ordinals before this; `undefined` when rows alone tell. */
+  facets(messages: number): Facets | undefined {
     if (this.#accounts.isFull) return undefined;
-    const fields: { [name in FacetField]?: readonly string[] } = {};
-    const columns: Record<string, Uint8Array | Uint16Array> = {
-      'facets.account': narrow(this.#account, this.#accounts.values.length),
-      'facets.outcome': narrow(this.#outcome, this.#outcomes.values.length),
-      'facets.messageCount': narrow(
-        this.#messageCount,
-        this.#messageCount.reduce((a, b) => Math.max(a, b), 0),
-      ),
-      'facets.reportOutcome': narrow(this.#reportOutcome, this.#outcomes.values.length),
+    const columns = {
+      account: this.#account,
+      outcome: this.#outcome,
+      messageCount: this.#messageCount,
+      reportOutcome: this.#reportOutcome,
+    };
+    return {
+      messages,
+      meanings: this.#meanings(),
+      codes: name => (isField(name) ? (this.#fields[facetFields.indexOf(name)] ?? new Uint16Array(0)) : columns[name]),
+    };
+  }
+
+  /** `undefined` when there are more accounts than numbers: then rows alone tell. */
+  sections(): Readonly<Record<string, FacetCodes>> | undefined {
+    if (this.#accounts.isFull) return undefined;
+    const meanings = this.#meanings();
+    const greatestCount = this.#messageCount.reduce((a, b) => Math.max(a, b), 0);
+    const columns: Record<string, FacetCodes> = {
+      'facets.account': narrow(this.#account, meanings.account.length),
+      'facets.outcome': narrow(this.#outcome, meanings.outcome.length),
+      'facets.messageCount': narrow(this.#messageCount, greatestCount),
+      'facets.reportOutcome': narrow(this.#reportOutcome, meanings.outcome.length),
     };
     for (const [i, name] of facetFields.entries()) {
-      const [column, codes] = [this.#fields[i], this.#values[i]];
-      if (column === undefined || codes === undefined || codes.isFull) continue;
-      fields[name] = codes.values;
-      columns[`facets.${name}`] = narrow(column, codes.values.length);
+      const [column, values] = [this.#fields[i], meanings.fields[name]];
+      if (column !== undefined && values !== undefined) columns[`facets.${name}`] = narrow(column, values.length);
     }
-    const meanings: FacetMeanings = { account: this.#accounts.values, outcome: this.#outcomes.values, fields };
     return { ...columns, 'facets.meanings': Buffer.from(JSON.stringify(meanings)) };
+  }
+
+  #meanings(): FacetMeanings {
+    const fields: { [name in FacetField]?: readonly string[] } = {};
+    for (const [i, name] of facetFields.entries()) {
+      const codes = this.#values[i];
+      if (codes !== undefined && !codes.isFull) fields[name] = codes.values;
+    }
+    return { account: this.#accounts.values, outcome: this.#outcomes.values, fields };
   }
 
   #outcomeOf(sentAt: EpochMs, [status, error, extra, doneAt, price, currency]: FacetOutcome): number {
@@ -136,8 +165,10 @@ export class FacetMaker {
   }
 }
 
+const isField = (name: FacetName): name is FacetField => (facetFields as readonly string[]).includes(name);
+
 /** One byte a number where that is enough. */
-function narrow(column: Uint16Array, greatest: number): Uint8Array | Uint16Array {
+function narrow(column: Uint16Array, greatest: number): FacetCodes {
   return greatest <= 255 ? Uint8Array.from(column) : column;
 }
 

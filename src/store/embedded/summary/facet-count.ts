@@ -6,8 +6,14 @@ import { bucketOf, type SummaryRange } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { kinds, type Move, Moves } from '../segment/count-items.ts';
-import { type FacetField, type FacetMeanings, type FacetName, facetFields, stateOf } from '../segment/facets.ts';
-import type { IndexFile } from '../segment/index-file.ts';
+import {
+  type FacetCodes,
+  type FacetField,
+  type FacetMeanings,
+  type Facets,
+  facetFields,
+  stateOf,
+} from '../segment/facets.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
 import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
@@ -43,8 +49,6 @@ export function facetsTell(filter: Filter): boolean {
 const isFacetField = (name: FilterName): name is FilterName & FacetField =>
   (facetFields as readonly string[]).includes(name);
 const asksFor = (filter: Filter, name: FilterName) => filter[name] !== undefined || filter.not?.[name] !== undefined;
-
-type Codes = Uint8Array | Uint16Array;
 
 /** What one segment's numbers of states mean to a summary, and how often each was counted. */
 class Outcomes {
@@ -101,7 +105,7 @@ class Outcomes {
 
 const isSender = ([kind]: Move) => kind === kinds.sender;
 
-type Holder = { readonly from: number; readonly to: number; readonly codes: Codes; readonly outcomes: Outcomes };
+type Holder = { readonly from: number; readonly to: number; readonly codes: FacetCodes; readonly outcomes: Outcomes };
 
 /** Counts what a filter matches by the facets of segments. */
 export class FacetCount {
@@ -124,39 +128,44 @@ export class FacetCount {
     return this.#segments.withFacets(shared.id, facets => this.#figures(shared, facets));
   }
 
-  #figures(shared: SharedSegment, facets: IndexFile): FacetFigures | undefined {
+  #figures(shared: SharedSegment, facets: Facets): FacetFigures | undefined {
     const { account, range, from, to, positionEnd } = this.#query;
-    const meanings = meaningsIn(facets);
+    const { meanings } = facets;
     const { sender: senders, campaignReferenceId: campaigns } = meanings.fields;
-    const tests = this.#tests(facets, meanings);
+    const tests = this.#tests(facets);
     if (tests === undefined || senders === undefined || campaigns === undefined) return undefined;
     const figures = { groups: new Float64Array(range.buckets * groupCount), moves: [] as Move[], rest: [] as Found[] };
     const own = meanings.account.indexOf(account) + 1;
-    if (own === 0) return figures;
     const count = Math.min(messagesIn(shared), positionEnd - positionOf(shared.id, 0));
-    const accounts = codesIn(facets, 'account', messagesIn(shared));
-    const outcomes = codesIn(facets, 'outcome', messagesIn(shared));
-    const messageCounts = codesIn(facets, 'messageCount', messagesIn(shared));
-    const [senderCodes, campaignCodes] = [
-      codesIn(facets, 'sender', messagesIn(shared)),
-      codesIn(facets, 'campaignReferenceId', messagesIn(shared)),
-    ];
-    const times = this.#segments.withIndex(shared.id, index => index.times(0, messagesIn(shared)));
+    const accounts = facets.codes('account');
+    const outcomes = facets.codes('outcome');
+    const messageCounts = facets.codes('messageCount');
+    const [senderCodes, campaignCodes] = [facets.codes('sender'), facets.codes('campaignReferenceId')];
+    const times =
+      this.#segments.get(shared.id)?.columns?.sentAt ??
+      this.#segments.withIndex(shared.id, index => index.times(0, messagesIn(shared)));
+    const isInTime = (sentAt: EpochMs) => sentAt >= from && sentAt < to;
+    for (let ordinal = facets.messages; ordinal < count; ordinal++) {
+      const sentAt = times[ordinal] ?? 0;
+      if (isInTime(sentAt)) figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
+    }
     const initial = new Outcomes(meanings.outcome, this.#query.filter);
     const used = new Set([initial]);
     const failedSenders = new Float64Array(senders.length + 1);
     const failedCampaigns = new Float64Array(campaigns.length + 1);
-    candidates: for (let ordinal = 0; ordinal < count; ordinal++) {
+    const known = own === 0 ? 0 : Math.min(count, facets.messages);
+    candidates: for (let ordinal = 0; ordinal < known; ordinal++) {
       if (accounts[ordinal] !== own) continue;
       for (const { codes, isAsked } of tests) if (isAsked[codes[ordinal] ?? 0] !== 1) continue candidates;
       const sentAt = times[ordinal] ?? 0;
-      if (sentAt < from || sentAt >= to) continue;
+      if (!isInTime(sentAt)) continue;
       const newest = shared.newestReport[ordinal] ?? 0;
       const holder = newest === 0 ? undefined : this.#holderOf(newest);
       const state = newest === 0 ? initial : holder?.outcomes;
       const code = (newest === 0 ? outcomes[ordinal] : holder?.codes[newest - holder.from]) ?? 0;
       const messageCount = messageCounts[ordinal] ?? 0;
-      if (state === undefined || code === 0 || messageCount === 0) {
+      // What was learnt since these outcomes were looked at, too.
+      if (state === undefined || code === 0 || code >= state.isAsked.length || messageCount === 0) {
         figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
         continue;
       }
@@ -178,12 +187,12 @@ export class FacetCount {
   }
 
   /** Of each field that is asked for, which of its numbers fit; `undefined` when one of them has no numbers here. */
-  #tests(facets: IndexFile, meanings: FacetMeanings) {
+  #tests(facets: Facets) {
     const { filter } = this.#query;
-    const tests: { readonly codes: Codes; readonly isAsked: Uint8Array }[] = [];
+    const tests: { readonly codes: FacetCodes; readonly isAsked: Uint8Array }[] = [];
     for (const name of facetFields) {
       if (!asksFor(filter, name)) continue;
-      const values = meanings.fields[name];
+      const values = facets.meanings.fields[name];
       if (values === undefined) return undefined;
       const fits = conditionMatcher({
         ...(filter[name] !== undefined && { [name]: filter[name] }),
@@ -194,7 +203,7 @@ export class FacetCount {
         Number(fits(state)),
         ...values.map(value => Number(fits({ ...state, [name]: value }))),
       );
-      tests.push({ codes: codesIn(facets, name, facets.header.messages), isAsked });
+      tests.push({ codes: facets.codes(name), isAsked });
     }
     return tests;
   }
@@ -216,8 +225,8 @@ export class FacetCount {
       const found = this.#segments.withFacets(shared.id, facets => ({
         from: shared.firstSequence,
         to: shared.firstSequence + reportsIn(shared),
-        codes: codesIn(facets, 'reportOutcome', reportsIn(shared)),
-        outcomes: new Outcomes(meaningsIn(facets).outcome, this.#query.filter),
+        codes: facets.codes('reportOutcome'),
+        outcomes: new Outcomes(facets.meanings.outcome, this.#query.filter),
       }));
       this.#holders.set(shared.id, found);
     }
@@ -228,13 +237,4 @@ export class FacetCount {
 
 function bump(counts: Float64Array, code: number | undefined): void {
   counts[code ?? 0] = (counts[code ?? 0] ?? 0) + 1;
-}
-
-function codesIn(facets: IndexFile, name: FacetName, count: number): Codes {
-  const bytes = facets.uint8(`facets.${name}`);
-  return bytes.byteLength === count ? bytes : new Uint16Array(bytes.buffer);
-}
-
-function meaningsIn(facets: IndexFile): FacetMeanings {
-  return JSON.parse(Buffer.from(facets.uint8('facets.meanings')).toString('utf8'));
 }

@@ -6,15 +6,27 @@ import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/k
 import { beginningAt, type Place } from '../search/bookmark.ts';
 import { type Candidates, candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
-import type { Found, ReadSegments } from '../search/read-segments.ts';
+import type { Found, ReadSegment, ReadSegments } from '../search/read-segments.ts';
+import { messagesOf } from '../search/sealed-scan.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf } from '../segment/record-row.ts';
-import { lossesIn, maxSentAt, minSentAt, reportedUntil, type SharedSegment } from '../segment/shared-segment.ts';
+import {
+  lossesIn,
+  maxSentAt,
+  messagesIn,
+  minSentAt,
+  reportedUntil,
+  type SharedSegment,
+} from '../segment/shared-segment.ts';
 import { countsInIndex, countsInMemory } from './account-counts.ts';
 import { CountSum } from './count-sum.ts';
 import { FacetCount, facetsTell } from './facet-count.ts';
 
 const messagesAtATime = 1000;
+/** To count by facets, all of a segment is looked at: below this share of it, reading one's own rows takes less. */
+const countedShareMin = 1 / 50;
+/** To learn facets, all rows are read. */
+const learntShareMin = 1 / 8;
 
 /**
  * One summary in the making, a step at a time. What the kept counts have is added at once; the rest is counted message
@@ -120,8 +132,15 @@ export class Summarizing {
       to,
       positionEnd: this.#begun.positionEnd,
     });
-    for (const { shared } of this.#segments.all().toReversed()) {
-      if (maxSentAt(shared) < from || minSentAt(shared) >= to) continue;
+    for (const segment of this.#segments.all().filter(one => this.#isLargelyOwn(one, learntShareMin)))
+      for (const _ of this.#segments.learnFacets(segment)) {
+        if (performance.now() >= this.#deadlineMs) return false;
+        yield 0;
+      }
+    for (const segment of this.#segments.all().toReversed()) {
+      const { shared } = segment;
+      if (maxSentAt(shared) < from || minSentAt(shared) >= to || !this.#isLargelyOwn(segment, countedShareMin))
+        continue;
       const figures = count.of(shared);
       if (figures === undefined) continue;
       this.#counted.add(shared.id);
@@ -135,6 +154,19 @@ export class Summarizing {
       yield 0;
     }
     return true;
+  }
+
+  /** Whether so much of a segment is the account's: what others recorded must not be what its summaries take time for. */
+  #isLargelyOwn({ shared, columns }: ReadSegment, shareMin: number): boolean {
+    const { account } = this.#query;
+    const all = messagesIn(shared);
+    if (columns === undefined) {
+      if (this.#segments.get(shared.id) === undefined) return false;
+      return this.#segments.withIndex(shared.id, index => messagesOf(index, account)) >= all * shareMin;
+    }
+    let own = 0;
+    for (let ordinal = 0; ordinal < all; ordinal++) if (columns.account[ordinal] === account) own++;
+    return own >= all * shareMin;
   }
 
   #count(places: readonly Found[]): void {

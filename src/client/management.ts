@@ -42,6 +42,10 @@ export type Sender = {
   readonly page: string;
   readonly name?: string;
   readonly price?: Price;
+  /** What others send over the page is in the log as well. */
+  readonly isWatched: boolean;
+  /** Without a token nothing is sent over it. */
+  readonly sends: boolean;
   readonly changedAt: string;
   /** Why it cannot send now. */
   readonly paused?: string;
@@ -57,7 +61,8 @@ function isMirror(value: unknown): value is Mirror {
 }
 
 function isSender(value: unknown): value is Sender {
-  return isRecord(value) && typeof value.page === 'string' && typeof value.changedAt === 'string';
+  if (!isRecord(value) || typeof value.page !== 'string' || typeof value.changedAt !== 'string') return false;
+  return typeof value.isWatched === 'boolean' && typeof value.sends === 'boolean';
 }
 
 /** Of an answer to `GET /manage/1/mirrors`; `undefined` when it is none. */

@@ -162,8 +162,14 @@ describe('senders', () => {
       page: '1',
       name: 'Harbour Coffee',
       price: { pricePerMessage: 0.1, currency: 'EUR' },
+      isWatched: false,
+      sends: true,
       changedAt: '2023-02-02T12:00:00.000+0000',
     });
+    const watched = { page: '3', appSecret, isWatched: true };
+    expect((await asked('POST', sendersPath, watched)).json()).toMatchObject({ isWatched: true, sends: false });
+    expect(errorAnswer(await asked('POST', sendersPath, { page: '4', appSecret })).properties).toEqual(['sender']);
+    expect((await asked('DELETE', `${sendersPath}/3`)).statusCode).toBe(204);
     await asked('POST', sendersPath, { ...sender, page: '2' });
     expect((await asked('POST', `${sendersPath}/1/check`)).json()).toEqual({ page: '1' });
     expect((await asked('POST', `${sendersPath}/2/check`)).json()).toEqual({ page: '2', failure: 'HTTP 400: no' });

@@ -49,7 +49,11 @@ export function senderRoutes(
   ];
 }
 
-function shown({ account, page, name, price, changedAt }: SenderPage, sending: Pick<Sending, 'paused'>): ShownSender {
+function shown(
+  { account, page, name, price, isWatched, sealedToken, changedAt }: SenderPage,
+  sending: Pick<Sending, 'paused'>,
+): ShownSender {
   const paused = sending.paused().find(one => one.account === account && one.sender === page)?.reason;
-  return { page, changedAt: formatDateTime(changedAt), ...present({ name, price, paused }) };
+  const sends = sealedToken !== undefined;
+  return { page, isWatched, sends, changedAt: formatDateTime(changedAt), ...present({ name, price, paused }) };
 }

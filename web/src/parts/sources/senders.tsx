@@ -48,7 +48,7 @@ export function Senders() {
 
 function SenderCard({ sender }: { readonly sender: Sender }) {
   const { view } = usePage();
-  const { page, name, price, paused, changedAt } = sender;
+  const { page, name, price, paused, changedAt, isWatched, sends } = sender;
   const [removing, checking] = [useAct(sendersList), useAct(sendersList)];
   const own = `${path}/${encodeURIComponent(page)}` as const;
   const checked = isRecord(checking.data) ? (checking.data.failure ?? 'It can be used.') : undefined;
@@ -57,10 +57,11 @@ function SenderCard({ sender }: { readonly sender: Sender }) {
       <header>
         <h4>{inert(name ?? page)}</h4>
         <span className={`state state-${paused === undefined ? 'following' : 'in-trouble'}`}>
-          {paused === undefined ? 'ready' : 'paused'}
+          {paused !== undefined ? 'paused' : sends ? 'ready' : 'watched'}
         </span>
         <span className="quiet">
           {name === undefined ? '' : `${inert(page)}, `}
+          {isWatched && sends ? 'watched, ' : ''}
           {price === undefined ? '' : `${priceText(price)} a message, `}changed{' '}
           {momentText(changedAt, view.zone).slice(0, 19)}
         </span>
@@ -69,7 +70,7 @@ function SenderCard({ sender }: { readonly sender: Sender }) {
       <p className="actions">
         <button
           type="button"
-          disabled={checking.isPending}
+          disabled={checking.isPending || !sends}
           onClick={() => checking.mutate({ method: 'POST', path: `${own}/check` })}
         >
           {checking.isPending ? 'Asking Meta …' : 'Check'}
@@ -103,6 +104,7 @@ function AddSender() {
       name: given(form, 'name'),
       token: given(form, 'token'),
       appSecret: given(form, 'appSecret'),
+      ...(form.get('isWatched') === 'yes' && { isWatched: true }),
       ...((pricePerMessage !== undefined || currency !== undefined) && { price: { pricePerMessage, currency } }),
     };
     act.mutate({ method: 'POST', path, body }, { onSuccess: () => setOpen(false) });
@@ -117,8 +119,7 @@ function AddSender() {
           label="Page access token"
           name="token"
           type="password"
-          required
-          hint="With the permission pages_messaging."
+          hint="With the permission pages_messaging; none for a page that is only watched."
         />
         <Field
           label="Secret of the app"
@@ -129,6 +130,10 @@ function AddSender() {
         />
         <Field label="Price of a message" name="price" type="number" min={0} step="any" hint="For the log." />
         <Field label="Currency" name="currency" pattern="[A-Za-z]{3}" placeholder="EUR" />
+        <label className="watched">
+          <input type="checkbox" name="isWatched" value="yes" />
+          Watch it: what others send over the page is in the log as well
+        </label>
         <p role="alert">{act.error === null ? '' : refusalOf(act.error)}</p>
         <button className="primary" type="submit" disabled={act.isPending}>
           Add

@@ -25,6 +25,7 @@ export type Mirror = {
   readonly recorded: number;
   readonly changed: number;
   readonly refused: number;
+  readonly flawed: number;
   readonly unsettled: number;
   /** What came of asking both sides the same questions. */
   readonly lastCheck?: {

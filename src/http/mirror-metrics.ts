@@ -65,6 +65,11 @@ const countersOf: readonly Figure<number>[] = [
   { name: 'changed_total', help: 'Changes of messages taken over', of: one => one.changed },
   { name: 'refused_total', help: 'Messages of which nothing could be made', of: one => one.refused },
   {
+    name: 'flawed_total',
+    help: 'Messages of which something could not be taken, such as a state of an unknown group, each time they were seen',
+    of: one => one.flawed,
+  },
+  {
     name: 'unsettled_total',
     help: 'Messages that left the other side before their status was asked for a last time',
     of: one => one.unsettled,

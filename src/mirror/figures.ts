@@ -29,6 +29,8 @@ export type MirrorFigures = {
   readonly recorded: number;
   readonly changed: number;
   readonly refused: number;
+  /** Messages of which something could not be taken, each time they were seen. */
+  readonly flawed: number;
   readonly unsettled: number;
 };
 
@@ -62,6 +64,7 @@ export async function figuresOf(mirror: Mirror, rows: MirrorRows, now: EpochMs, 
     recorded,
     changed,
     refused,
+    flawed: place.flawed ?? 0,
     unsettled,
   };
 }

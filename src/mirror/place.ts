@@ -70,6 +70,8 @@ const placeSchema = Type.Object({
   recorded: Type.Integer(),
   changed: Type.Integer(),
   refused: Type.Integer(),
+  /** Messages of which something could not be taken: a state of a group that nobody knows, say. Each time they are seen. */
+  flawed: Type.Optional(Type.Integer()),
   /** Messages that left the other side's log before their status was asked for a last time. */
   unsettled: Type.Integer(),
 });

@@ -146,7 +146,7 @@ export class MirrorWorker {
       changed += outcome.updated;
       refused += outcome.refused;
     }
-    return { seen, recorded, changed, refused };
+    return { seen, recorded, changed, refused, flawed: flawed.length };
   }
 
   async #recordPart(submissions: readonly Submission[], receivedAt: EpochMs, sentSince: EpochMs, signal: AbortSignal) {
@@ -227,12 +227,15 @@ const notesMax = 10;
 /** Messages that are due are looked at so many at a time, to tell whether lists or a look by time take fewer requests. */
 const dueMax = 2000;
 
-function counted(place: Place, { recorded, changed, refused }: Pick<Place, 'recorded' | 'changed' | 'refused'>): Place {
+type Counted = Pick<Place, 'recorded' | 'changed' | 'refused'> & { readonly flawed: number };
+
+function counted(place: Place, { recorded, changed, refused, flawed }: Counted): Place {
   return {
     ...place,
     recorded: place.recorded + recorded,
     changed: place.changed + changed,
     refused: place.refused + refused,
+    flawed: (place.flawed ?? 0) + flawed,
   };
 }
 

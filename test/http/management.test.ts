@@ -72,6 +72,7 @@ describe('mirrors', () => {
       recorded: 0,
       changed: 0,
       refused: 0,
+      flawed: 0,
       unsettled: 0,
     });
     expect((await asked('GET', mirrorsPath)).json()).toEqual({ mirrors: [made] });

@@ -31,6 +31,7 @@ const figures: MirrorFigures = {
   recorded: 100,
   changed: 50,
   refused: 0,
+  flawed: 0,
   unsettled: 2,
 };
 

@@ -141,6 +141,28 @@ test('the other side tells by itself, repeated and in disorder → each change i
   expect(await world.kept()).toEqual(world.truth());
 });
 
+test('a state of a group that nobody knows → told and counted, followed on, and taken when it is one that is known', async () => {
+  const world = new World();
+  const sentAt = world.theirs - 5 * minute;
+  const { states, ...others } = simulatedMessage({ messageId: 'm', sentAt, pace: 0.001 }, world.random);
+  const last = states.at(-1);
+  if (last === undefined) throw new Error('a message without a state');
+  const unknown = { ...last.status, groupId: 42, groupName: 'SUPPRESSED', id: 4200, name: 'SUPPRESSED_BY_RULE' };
+  const status = unknown as unknown as typeof last.status;
+  const [suppressed, delivered] = [
+    { ...last, from: sentAt, status },
+    { ...last, from: world.theirs + 10 * minute },
+  ];
+  world.infobip.add({ ...others, states: [suppressed, delivered] } as typeof others & { states: typeof states });
+  await world.run(5 * minute);
+  expect((await world.kept()).get('m')).toMatchObject({ messageId: 'm', status: { groupName: 'PENDING' } });
+  expect((await world.place()).flawed).toBeGreaterThan(0);
+  expect(JSON.stringify(world.notes)).toContain('not of a registered status');
+  expect(await world.rows.followed((await world.mirror()).id)).toBe(1);
+  await world.run(10 * minute);
+  expect(await world.kept()).toEqual(world.truth());
+});
+
 test('100,000 reports in a minute, repeated and in disorder → every message as its other side has it', async () => {
   const world = new World();
   const messages = Array.from({ length: 5000 }, (_, i) =>

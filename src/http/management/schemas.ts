@@ -54,6 +54,7 @@ export const mirrorSchema = Type.Object(
     recorded: Type.Integer(),
     changed: Type.Integer(),
     refused: Type.Integer(),
+    flawed: Type.Integer({ description: 'Messages of which something could not be taken, each time they were seen.' }),
     unsettled: Type.Integer({ description: 'Messages that left the other side before their status was final.' }),
     lastCheck: Type.Optional(
       Type.Object(

@@ -237,7 +237,7 @@ function fetchReports(): object {
     parameters: queryParameters(reportsParameters),
     responses: {
       200: answer('The oldest that match and nobody was given.', jsonContent(deliveryReportsSchema)),
-      ...errors(...whereProven),
+      ...errors(...whereProven, 'E404'),
     },
   };
 }

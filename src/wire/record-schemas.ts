@@ -31,8 +31,9 @@ function codeSchema(
   const groupId = Type.Integer({ minimum: 0, maximum: groupNames.length - 1 });
   const groupName = Type.Enum([...groupNames]);
   const others = {
-    groupId: Type.Optional(groupId),
-    groupName: Type.Optional(groupName),
+    // Where a group is not what decides, any will do.
+    groupId: Type.Optional(number),
+    groupName: Type.Optional(Type.String()),
     description: optionalWording,
     ...more,
   };
@@ -40,7 +41,8 @@ function codeSchema(
   const named = (rest: string) => ({ additionalProperties: false, description: `By its ${rest}.` });
   return Type.Union(
     [
-      Type.Object({ ...others, id: ids, name: anyName }, named('number, if it is registered')),
+      // Whatever is said beside such a number, the number decides.
+      Type.Object({ ...others, id: ids, name: Type.Optional(Type.String()) }, named('number, if it is registered')),
       Type.Object({ ...others, id: anyId, name: names }, named('name, if it is registered')),
       Type.Object({ ...others, id: anyId, name: id, groupId }, named('name and group')),
       Type.Object({ ...others, id: anyId, name: id, groupName }, named('name and group')),
@@ -84,11 +86,14 @@ const said = {
   price: priceInput,
   at: moment,
 };
+function orNone(schema: TSchema): TSchema {
+  return Type.Union([schema, Type.Literal('', { description: 'None.' })]);
+}
+
 const optionalSaid = Object.fromEntries(
-  Object.entries({ ...said, price: givenPrice }).map(([name, schema]) => [
-    name,
-    schema === moment ? optionalMoment : Type.Optional(schema),
-  ]),
+  Object.entries({ ...said, status: orNone(said.status), error: orNone(said.error), price: givenPrice }).map(
+    ([name, schema]) => [name, schema === moment ? optionalMoment : Type.Optional(schema)],
+  ),
 );
 
 const identity = {

@@ -101,6 +101,12 @@ export const serverSettings = Object.freeze({
     '',
     'How far back `GET /messenger/1/logs` goes at most, `48h` to be as the vendor; as far as is kept when empty',
   ),
+  sweepHoldMs: setting(
+    'SENTLOG_SWEEP_HOLD',
+    duration('0s', '365d'),
+    '24h',
+    'How long a sweep waits that would drop more than half of the log after the clock leapt by an hour or more, a long pause of the server among that; `0s` says that the clock is right',
+  ),
   rateLimit: setting(
     'SENTLOG_RATE_LIMIT',
     integer(1, 1_000_000),
@@ -244,6 +250,7 @@ export function loadConfig(sources: Sources): Config {
     content: read(s.content, sources),
     retentionMs: read(s.retentionMs, sources),
     compatibleRetentionMs: read(s.compatibleRetentionMs, sources),
+    sweepHoldMs: read(s.sweepHoldMs, sources),
     rateLimit: read(s.rateLimit, sources),
     readRateLimit: read(s.readRateLimit, sources),
     pageRateLimit: read(s.pageRateLimit, sources),
@@ -357,8 +364,7 @@ function read<T>(setting: Setting<T> & { readonly default: string }, sources: So
 }
 
 function readOptional<T>(setting: Setting<T>, { env, flags }: Sources): T | undefined {
-  const flag = flags[flagName(setting)];
-  const variable = env[setting.env];
+  const [flag, variable] = [flags[flagName(setting)], env[setting.env]];
   const text = flag ?? (isOfService(setting.env, variable) ? undefined : variable);
   if (text === undefined) return undefined;
   try {

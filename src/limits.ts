@@ -40,6 +40,8 @@ export const limits = Object.freeze({
   segmentBytesMax: 1024 * 1024 * 1024,
   /** So many times that, where there are nearly as many segments as there may be. */
   segmentBytesFactorMax: 8,
+  /** A clock that moved on so much more than the time that went by is not believed at once. */
+  clockLeapMs: 3_600_000,
   /** Segments of a log: the table of known ids has room for no more. */
   segmentsHeldMax: 4094,
 

@@ -22,6 +22,7 @@ import { openSending, openToAll, type Sending } from './sending.ts';
 import { defaultTerms, type SimulatorTerms } from './simulator/terms.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { StoreObserver } from './store/store.ts';
+import { Sweeper } from './sweeper.ts';
 import { programVersion } from './version.ts';
 
 /** A server that listens. */
@@ -75,6 +76,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, logger);
+  const sweeper = sweeperOf(storage, sending, config, logger);
   const server = parts.adopt(
     buildServer({
       store,
@@ -101,6 +103,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       mirrors: runner,
       // Whoever is let in by any credential has no use for others.
       ...(!isOpenToAll && { managedAccounts: accounts }),
+      heldSweep: () => sweeper.held,
       managedMirrors: {
         mirrors: storage.mirrors,
         figures: mirror =>
@@ -121,7 +124,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
     one => one.close(),
   );
   await server.listen({ host: config.host, port: config.port });
-  parts.adopt(janitor(storage, sending, config.retentionMs, logger), timer => clearInterval(timer));
+  parts.adopt(janitor(sweeper, config.retentionMs, logger), timer => clearInterval(timer));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   await ensureMirror(storage, config);
   parts.defer(() => runner.stop());
@@ -228,19 +231,13 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
   };
 }
 
-function janitor(
-  { dropPast }: Storage,
-  sending: Sending | undefined,
-  retentionMs: number,
-  logger: Logger,
-): NodeJS.Timeout {
+function janitor(sweeper: Sweeper, retentionMs: number, logger: Logger): NodeJS.Timeout {
   let isSweeping = false;
   const sweep = async () => {
     if (isSweeping) return;
     isSweeping = true;
     try {
-      await dropPast();
-      await sending?.sender.dropPast();
+      await sweeper.sweep();
     } catch (error) {
       logger.warn({ err: error }, 'what is past retention could not be dropped; trying again later');
     } finally {
@@ -250,6 +247,26 @@ function janitor(
   // What went past retention while no server ran may be what fills the disk.
   setImmediate(sweep);
   return setInterval(sweep, Math.min(janitorIntervalMsMax, retentionMs));
+}
+
+function sweeperOf(
+  { sweepClock, wouldDrop, dropPast }: Storage,
+  sending: Sending | undefined,
+  { sweepHoldMs }: Config,
+  logger: Logger,
+): Sweeper {
+  return new Sweeper({
+    clock: sweepClock,
+    holdMs: sweepHoldMs,
+    wouldDrop,
+    drop: async () => {
+      await dropPast();
+      await sending?.sender.dropPast();
+    },
+    now: Date.now,
+    monotonicMs: () => performance.now(),
+    note: (message, detail) => logger.warn(detail, message),
+  });
 }
 
 /** A terminal's Ctrl-C reaches a program from several sides at once; only what comes later is a second signal. */

@@ -17,6 +17,7 @@ import { SqliteMirrorRows } from './mirror/sqlite/mirror-rows.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import { PostgresOutbox } from './outbox/postgres/engine.ts';
 import { openSqliteOutbox } from './outbox/sqlite/engine.ts';
+import { ClockRow } from './postgres/clock-row.ts';
 import { Connections } from './postgres/connections.ts';
 import { schemaName } from './postgres/migrate.ts';
 import { Secrets } from './secrets.ts';
@@ -25,12 +26,14 @@ import { SqliteSenderRows } from './senders/sender-file.ts';
 import { PostgresSenderRows } from './senders/sender-table.ts';
 import { Senders } from './senders/senders.ts';
 import { openSqliteStore } from './store/embedded/engine.ts';
+import { ClockFile } from './store/embedded/files/clock-file.ts';
 import { holdsLog } from './store/embedded/files/folder.ts';
 import { closeToOthers } from './store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from './store/embedded/files/reserve.ts';
 import { openPostgresStore } from './store/postgres/engine.ts';
 import { planningSettings } from './store/postgres/planning.ts';
-import type { Store, StoreObserver } from './store/store.ts';
+import type { Dropping, Store, StoreObserver } from './store/store.ts';
+import type { SweepClock } from './sweeper.ts';
 
 /** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
 export type Storage = {
@@ -47,6 +50,10 @@ export type Storage = {
   readonly openOutbox: () => Promise<Outbox>;
   /** In memory when absent. */
   readonly requestCounter?: RequestCounter;
+  /** What the clock said when what is past was last dropped. */
+  readonly sweepClock: SweepClock;
+  /** How much `dropPast` would drop of the log. */
+  readonly wouldDrop: () => Promise<Dropping>;
   /** Drops what is past: messages past retention, and what has expired besides. */
   readonly dropPast: () => Promise<void>;
   /** Finishes what was asked for, lets go of everything. */
@@ -98,6 +105,8 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
     openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
     retentions,
+    sweepClock: new ClockFile(config.dataDir),
+    wouldDrop: () => wouldDrop(store, retentions),
     dropPast: () => dropPast(store, retentions),
     close: () => opened.disposeAsync(),
   };
@@ -154,6 +163,8 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
     openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
     retentions,
+    sweepClock: new ClockRow(forAccounts),
+    wouldDrop: () => wouldDrop(store, retentions),
     dropPast: async () => {
       await rows.dropExpired(Date.now());
       await requestCounter.dropPast();
@@ -168,6 +179,12 @@ async function dropPast(store: Store, retentions: Retentions): Promise<void> {
   await retentions.refresh();
   const { others, own } = retentions.horizons(Date.now());
   await store.dropBefore(others, own);
+}
+
+async function wouldDrop(store: Store, retentions: Retentions): Promise<Dropping> {
+  await retentions.refresh();
+  const { others, own } = retentions.horizons(Date.now());
+  return store.wouldDrop(others, own);
 }
 
 async function startedRetentions(

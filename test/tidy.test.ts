@@ -15,7 +15,7 @@ const floors: readonly (readonly string[])[] = [
   ['domain', 'secrets.ts', 'mirror-settings.ts', 'recording-settings.ts', 'sending-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph', 'outbox'],
-  ['simulator', 'mirror', 'senders'],
+  ['simulator', 'mirror', 'senders', 'sweeper.ts'],
   ['http', 'sender'],
   ['storage.ts'],
   ['sending.ts'],

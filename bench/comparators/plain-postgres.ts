@@ -6,6 +6,7 @@ import type { Summary } from '../../src/domain/summary.ts';
 import type {
   Changes,
   ChangesQuery,
+  Dropping,
   Page,
   Query,
   RecordBatch,
@@ -143,6 +144,13 @@ export class PlainPostgresStore implements Store {
       waiting: { reports: 0, dropped: 0 },
       damaged: [],
     };
+  }
+
+  async wouldDrop(sentAt: EpochMs): Promise<Dropping> {
+    const sql = 'SELECT count(*) FILTER (WHERE sent_at < $1) AS past, count(*) AS messages FROM message';
+    const [row] = (await this.#pool.query<Row>(sql, [sentAt])).rows;
+    if (row === undefined) throw new Error('there were no figures');
+    return { past: number(row, 'past'), all: number(row, 'messages') };
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {

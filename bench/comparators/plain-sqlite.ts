@@ -8,6 +8,7 @@ import type { Summary } from '../../src/domain/summary.ts';
 import type {
   Changes,
   ChangesQuery,
+  Dropping,
   Page,
   Query,
   RecordBatch,
@@ -122,6 +123,13 @@ export class PlainSqliteStore implements Store {
       waiting: { reports: 0, dropped: 0 },
       damaged: [],
     };
+  }
+
+  async wouldDrop(sentAt: EpochMs): Promise<Dropping> {
+    const sql = 'SELECT count(*) FILTER (WHERE sent_at < ?) AS past, count(*) AS messages FROM message';
+    const [row] = this.#statement(sql).all(sentAt);
+    if (row === undefined) throw new Error('there were no figures');
+    return { past: number(row, 'past'), all: number(row, 'messages') };
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {

@@ -8,6 +8,7 @@ import type { WebhookReception } from '../mirror/reception.ts';
 import type { OutboxStats } from '../outbox/outbox.ts';
 import type { Report, ReportQuery } from '../outbox/reporting.ts';
 import type { Store } from '../store/store.ts';
+import type { HeldSweep } from '../sweeper.ts';
 import type { Accepted } from '../wire/send-answer.ts';
 import type { ManagedAccounts } from './management/access.ts';
 import type { ManagedMirrors } from './management/mirrors.ts';
@@ -156,6 +157,8 @@ export type ServerDeps = {
   readonly metrics: Metrics;
   /** Absent where nothing is mirrored. */
   readonly mirrors?: MirrorWatch;
+  /** The sweep that waits because the clock leapt, while one does. */
+  readonly heldSweep?: () => HeldSweep | undefined;
   readonly webhooks?: Pick<WebhookReception, 'admit' | 'take'>;
   /** What accounts manage of their own; without it there are no such calls. */
   readonly managedAccounts?: ManagedAccounts;

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
+import type { HeldSweep } from '../sweeper.ts';
 import type { SendingFigures } from './deps.ts';
 import { mirrorMetrics } from './mirror-metrics.ts';
 import { sendingMetrics } from './sending-metrics.ts';
@@ -33,8 +34,15 @@ export type Metrics = {
   /** A listener did not read, and was cut off. */
   streamDropped(): void;
   /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
-  text(stats: StoreStats | undefined, mirrors?: readonly MirrorFigures[], sending?: SendingFigures): Promise<string>;
+  text(stats: StoreStats | undefined, also?: AlsoTold): Promise<string>;
   readonly contentType: string;
+};
+
+/** What is not the store's to tell. */
+export type AlsoTold = {
+  readonly mirrors?: readonly MirrorFigures[];
+  readonly sending?: SendingFigures;
+  readonly heldSweep?: HeldSweep;
 };
 
 export function createMetrics(registry: Registry): Metrics {
@@ -70,6 +78,11 @@ export function createMetrics(registry: Registry): Metrics {
     registers,
   });
   const store = storeMetrics(registers);
+  const heldMessages = new Gauge({
+    name: 'sentlog_sweep_held_messages',
+    help: 'Messages that a sweep would drop, and does not while it is not known whether the clock is right',
+    registers,
+  });
   const tellMirrors = mirrorMetrics(registers);
   const tellSending = sendingMetrics(registers);
   return {
@@ -91,8 +104,9 @@ export function createMetrics(registry: Registry): Metrics {
     },
     flawedContents: count => flawed.inc(count),
     ...streamMetrics(registers),
-    async text(stats, mirrors = [], sending) {
+    async text(stats, { mirrors = [], sending, heldSweep } = {}) {
       store.tell(stats);
+      heldMessages.set(heldSweep?.past ?? 0);
       tellMirrors(mirrors);
       tellSending(sending);
       return registry.metrics();

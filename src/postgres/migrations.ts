@@ -306,6 +306,14 @@ CREATE INDEX cell_end ON cell ((begins_at + span_ms));
 CREATE INDEX tally_hour ON tally (hour);
 `;
 
+/** What the clock said when the log was last swept: one row. */
+const sweepClock = `
+CREATE TABLE sweep_clock (
+  is_one boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+  seen_at bigint NOT NULL
+);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -323,4 +331,5 @@ export const migrations: readonly Migration[] = [
   { number: 14, name: 'watched pages', sql: watchedPages },
   { number: 15, name: 'counted messages', sql: countedMessages },
   { number: 16, name: 'upkeep indexes', sql: upkeepIndexes },
+  { number: 17, name: 'sweep clock', sql: sweepClock },
 ];

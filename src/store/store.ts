@@ -94,9 +94,14 @@ export interface Store {
    */
   dropBefore(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<void>;
 
+  /** How many messages `dropBefore` would drop, give or take what lies together with others, of all there are. */
+  wouldDrop(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<Dropping>;
+
   /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
   close(): Promise<void>;
 }
+
+export type Dropping = { readonly past: number; readonly all: number };
 
 export type RecordBatch = {
   readonly account: AccountId;

@@ -56,6 +56,7 @@ describe('loadConfig', () => {
       webhookVerifyToken: undefined,
       pushNetworks: [],
       retentionMs: 172_800_000,
+      sweepHoldMs: 86_400_000,
       rateLimit: 120,
       pageRateLimit: 1200,
       readRateLimit: 600,
@@ -87,8 +88,7 @@ describe('loadConfig', () => {
   });
 
   test('addresses and networks of proxies → taken', () => {
-    const list = '10.0.0.1, 192.168.0.0/16,::1,fd00::/8';
-    expect(fromEnv({ SENTLOG_TRUSTED_PROXIES: list }).trustedProxies).toEqual([
+    expect(fromEnv({ SENTLOG_TRUSTED_PROXIES: '10.0.0.1, 192.168.0.0/16,::1,fd00::/8' }).trustedProxies).toEqual([
       '10.0.0.1',
       '192.168.0.0/16',
       '::1',

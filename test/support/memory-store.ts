@@ -32,6 +32,7 @@ import {
   type Change,
   type Changes,
   type ChangesQuery,
+  type Dropping,
   InvalidBookmark,
   type Page,
   type Query,
@@ -207,6 +208,16 @@ export class MemoryStore implements Store {
       waiting: { reports: this.#contents.waiting.length, dropped: this.#contents.dropped },
       damaged: [],
     };
+  }
+
+  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+    await this.#admit();
+    let [past, all] = [0, 0];
+    for (const [id, account] of this.#contents.accounts) {
+      all += account.rows.length;
+      past += account.rows.filter(row => row.identity.sentAt < (own.get(id) ?? sentAt)).length;
+    }
+    return { past, all };
   }
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {

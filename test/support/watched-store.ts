@@ -13,6 +13,7 @@ export class WatchedStore implements Store {
     changes: 0,
     summarize: 0,
     stats: 0,
+    wouldDrop: 0,
     dropBefore: 0,
   };
   readonly #opening: Promise<Store>;
@@ -70,6 +71,10 @@ export class WatchedStore implements Store {
 
   async stats() {
     return (await this.#admit('stats')).stats();
+  }
+
+  async wouldDrop(sentAt: number, own?: ReadonlyMap<number, number>) {
+    return (await this.#admit('wouldDrop')).wouldDrop(sentAt, own);
   }
 
   async dropBefore(sentAt: number, own?: ReadonlyMap<number, number>) {

@@ -6,7 +6,7 @@ import { openApiDocument } from '../openapi.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 import { readyOf } from '../sending-metrics.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending'>;
+type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending' | 'heldSweep'>;
 
 const writeRetryMs = 5000;
 
@@ -28,10 +28,11 @@ export function operationRoutes(deps: Deps): readonly Route[] {
   ];
 }
 
-/** Ready to read and to record. What cannot be recorded now, and what is damaged, is said. */
-async function ready({ store, sending }: Deps): Promise<string> {
+/** Ready to read and to record. What cannot be recorded now, what is damaged, and a sweep that waits is said. */
+async function ready({ store, sending, heldSweep }: Deps): Promise<string> {
   const stats = await store.stats();
   const { writeFailure, damaged } = stats;
+  const held = heldSweep?.();
   if (writeFailure !== undefined)
     throw new ApiError('E503', {
       violations: [{ property: 'store', violation: `cannot record: ${writeFailure}` }],
@@ -40,19 +41,25 @@ async function ready({ store, sending }: Deps): Promise<string> {
   return JSON.stringify({
     status: 'ready',
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
+    ...(held !== undefined && { heldSweep: { ...held, until: new Date(held.until).toISOString() } }),
     ...(sending !== undefined && readyOf(sending.paused(), await sending.figures?.())),
   });
 }
 
 async function metrics(
   { request, reply }: Omit<Call, 'principal'>,
-  { store, metrics, metricsTokens = [], mirrors, sending }: Deps,
+  { store, metrics, metricsTokens = [], mirrors, sending, heldSweep }: Deps,
 ): Promise<string> {
   const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
   if (metricsTokens.length > 0 && !metricsTokens.some(token => matchesHash(given, hashSecret(token))))
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
   reply.type(metrics.contentType);
-  return metrics.text(await statsIfAny(store), mirrors?.figures(), await sending?.figures?.());
+  const [mirrorFigures, sendingFigures, held] = [mirrors?.figures(), await sending?.figures?.(), heldSweep?.()];
+  return metrics.text(await statsIfAny(store), {
+    ...(mirrorFigures !== undefined && { mirrors: mirrorFigures }),
+    ...(sendingFigures !== undefined && { sending: sendingFigures }),
+    ...(held !== undefined && { heldSweep: held }),
+  });
 }
 
 async function statsIfAny(store: ServerDeps['store']): Promise<StoreStats | undefined> {

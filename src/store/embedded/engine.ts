@@ -7,6 +7,7 @@ import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
 import {
   type Changes,
   type ChangesQuery,
+  type Dropping,
   type Page,
   type Query,
   type RecordBatch,
@@ -202,14 +203,17 @@ class SqliteStore implements Store {
     };
   }
 
+  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+    this.#refuseWhenClosed();
+    return this.#catalog.wouldDrop({ others: sentAt, own });
+  }
+
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
     const horizons = { others: sentAt, own };
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
-    const { segments } = this.#catalog.stats();
-    await this.#catalog.dropBefore(horizons);
-    // What was in the way may be gone: whoever records next finds out.
-    if (this.#catalog.stats().segments < segments) this.#writeFailure = undefined;
+    // What was in the way of recording may be gone: whoever records next finds out.
+    if (await this.#catalog.dropBefore(horizons)) this.#writeFailure = undefined;
   }
 
   close(): Promise<void> {

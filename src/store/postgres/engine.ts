@@ -10,6 +10,7 @@ import type { LogForm } from '../../wire/log-text.ts';
 import {
   type Changes,
   type ChangesQuery,
+  type Dropping,
   type Page,
   type Query,
   type RecordBatch,
@@ -230,6 +231,15 @@ class PostgresStore implements Store {
       ...(writeFailure !== undefined && { writeFailure }),
       ...(reads !== undefined && { reads }),
     };
+  }
+
+  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+    this.#refuseWhenClosed();
+    const spread = await this.#layouts.refresh();
+    const slices = [...own].flatMap(([account, before]) =>
+      spread.slicesOf(account).map(slice => [slice, before] as const),
+    );
+    return this.#figures.before(sentAt, slices);
   }
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {

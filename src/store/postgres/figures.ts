@@ -1,6 +1,10 @@
+import type { EpochMs } from '../../domain/message.ts';
+import { bigints } from '../../postgres/arrays.ts';
 import { integer, optional } from '../../postgres/cells.ts';
-import type { StoreStats } from '../store.ts';
+import type { Dropping, StoreStats } from '../store.ts';
 import type { Database } from './database.ts';
+import { moment } from './moment.ts';
+import type { Slice } from './slices.ts';
 import { allSummedUntil, notSummed, notSummedFrom } from './sums.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */
@@ -36,6 +40,27 @@ export class Figures {
       reports: integer(reports),
       ...(oldestSentAt !== undefined && { oldestSentAt }),
     };
+  }
+
+  /** How many messages were sent before, of all: an hour counts as its newest. */
+  async before(sentAt: EpochMs, own: readonly (readonly [slice: Slice, before: EpochMs])[]): Promise<Dropping> {
+    const late = notSummed(await allSummedUntil(this.#database));
+    const [[past, all] = []] = await this.#database.read(
+      {
+        text: `
+          ${late}
+          SELECT coalesce(sum(c.messages) FILTER (WHERE c.newest_sent_at < coalesce(o.before, $1)), 0)::bigint,
+            coalesce(sum(c.messages), 0)::bigint
+          FROM (
+            SELECT t.account_id, t.messages, t.newest_sent_at FROM tally t
+            UNION ALL
+            SELECT r.account_id, r.messages, r.newest_sent_at FROM ${notSummedFrom}
+          ) c (account_id, messages, newest_sent_at)
+          LEFT JOIN unnest($2::bigint[], $3::bigint[]) o (account_id, before) ON o.account_id = c.account_id`,
+      },
+      [moment(sentAt), bigints(own.map(([slice]) => slice)), bigints(own.map(([, before]) => moment(before)))],
+    );
+    return { past: integer(past), all: integer(all) };
   }
 
   async #measured(): Promise<Sizes> {

@@ -135,7 +135,7 @@ export async function allSummedUntil(source: Pick<Database, 'read'>): Promise<nu
 export function notSummed(since: number, before?: number): string {
   const end = before === undefined ? '' : `AND r.tx < ${before}`;
   return `WITH late AS MATERIALIZED (
-    SELECT r.account_id, r.tx, r.generation, r.messages, r.reports, r.oldest_sent_at
+    SELECT r.account_id, r.tx, r.generation, r.messages, r.reports, r.oldest_sent_at, r.newest_sent_at
     FROM recording r WHERE r.tx >= ${since} ${end})`;
 }
 

@@ -86,6 +86,11 @@ export function retentionTests(openEngine: OpenEngine): void {
       const expected = (await engine.store.find(query({ sentSince: cut }))).logs;
       expect(expected).toHaveLength(150);
       const before = await engine.store.stats();
+      const { past, all } = await engine.store.wouldDrop(cut);
+      expect(all).toBe(300);
+      expect(past).toBeLessThanOrEqual(150);
+      expect(await engine.store.wouldDrop(now + 1)).toEqual({ past: 300, all: 300 });
+      expect(await engine.store.wouldDrop(horizon)).toEqual({ past: 0, all: 300 });
       await engine.store.dropBefore(cut);
       for await (const store of openings(engine)) {
         expect((await store.find(query({ sentSince: cut }))).logs).toEqual(expected);

@@ -3,6 +3,7 @@ import type { Summary } from '../../../src/domain/summary.ts';
 import type {
   Changes,
   ChangesQuery,
+  Dropping,
   Page,
   Query,
   RecordBatch,
@@ -112,6 +113,10 @@ class OwnAccounts implements Store {
   }
 
   stats(): Promise<StoreStats> {
+    return refused();
+  }
+
+  wouldDrop(): Promise<Dropping> {
     return refused();
   }
 

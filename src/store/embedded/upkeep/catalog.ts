@@ -1,5 +1,5 @@
 import type { Horizons } from '../../horizons.ts';
-import type { StoreObserver } from '../../store.ts';
+import type { Dropping, StoreObserver } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
@@ -127,9 +127,20 @@ export class Catalog {
     release.done();
   }
 
-  /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages. */
-  async dropBefore(horizons: Horizons): Promise<void> {
-    for (;;) {
+  /** How many messages are in segments that hold nothing which any account keeps, of all. */
+  async wouldDrop(horizons: Horizons): Promise<Dropping> {
+    let [past, all] = [0, 0];
+    for (const entry of this.entries()) {
+      const messages = messagesIn(entry.shared) - lossesIn(entry.shared).lostMessages;
+      all += messages;
+      if (await this.#isPast(entry, horizons)) past += messages;
+    }
+    return { past, all };
+  }
+
+  /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
+  async dropBefore(horizons: Horizons): Promise<boolean> {
+    for (let hasDropped = false; ; ) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
       const sealed = this.nextSealed();
       const past: Entry[] = [];
@@ -138,7 +149,8 @@ export class Catalog {
       // On a full disk no index is written before something is dropped.
       const ready = past.filter(entry => entry.phase === 'sealed' || entry.isStuck === true);
       await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
-      if (ready.length === past.length) return;
+      hasDropped ||= ready.length > 0;
+      if (ready.length === past.length) return hasDropped;
       await sealed;
     }
   }

@@ -1,0 +1,98 @@
+import type { EpochMs } from './domain/message.ts';
+import { limits } from './limits.ts';
+import type { Dropping } from './store/store.ts';
+
+/** Where it is kept what the clock said when the log was last swept. */
+export type SweepClock = {
+  seen(): Promise<EpochMs | undefined>;
+  see(now: EpochMs): Promise<void>;
+};
+
+/** A sweep that waits, since the clock leapt and it would drop more than half of the log. */
+export type HeldSweep = Dropping & {
+  /** By how much the clock is ahead of what it should say. */
+  readonly leapMs: number;
+  /** When it goes on without anybody's word, by the same clock. */
+  readonly until: EpochMs;
+};
+
+export type SweeperOptions = {
+  readonly clock: SweepClock;
+  /** How long such a sweep waits; 0: not at all. */
+  readonly holdMs: number;
+  /** How much of the log `drop` would drop. */
+  readonly wouldDrop: () => Promise<Dropping>;
+  /** Drops what is past. */
+  readonly drop: () => Promise<void>;
+  readonly now: () => EpochMs;
+  /** Milliseconds that no clock on the wall moves. */
+  readonly monotonicMs: () => number;
+  readonly note: (message: string, detail: object) => void;
+};
+
+/**
+ * Drops what is past retention, again and again, unless the clock went wrong: a log must not be lost to a clock that is
+ * 400 days ahead for a minute. A clock that leapt is one that says more than the time that went by since it was last
+ * looked at, in this run or an earlier one. When the sweep would then drop more than half of the log, it waits for the
+ * clock to be put right, for somebody to say that it is (`SENTLOG_SWEEP_HOLD=0s`), or for that setting's time.
+ */
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  /** When this run last wrote down what the clock said. */
+  #sawAtMs: number | undefined;
+  #heldAtMs: number | undefined;
+  #held: HeldSweep | undefined;
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  /** The sweep that waits, while one does. */
+  get held(): HeldSweep | undefined {
+    return this.#held;
+  }
+
+  async sweep(): Promise<void> {
+    const { clock, drop, now } = this.#options;
+    if (await this.#waits()) return;
+    await drop();
+    await clock.see(now());
+    this.#sawAtMs = this.#options.monotonicMs();
+  }
+
+  async #waits(): Promise<boolean> {
+    const { wouldDrop, holdMs, now, monotonicMs, note } = this.#options;
+    const wasHeld = this.#held !== undefined;
+    this.#held = undefined;
+    const leapMs = await this.#leapMs();
+    const dropping = leapMs < limits.clockLeapMs ? undefined : await wouldDrop();
+    if (dropping === undefined || dropping.past * 2 <= dropping.all) {
+      if (wasHeld) note('the clock is right again: sweeps go on', {});
+      this.#heldAtMs = undefined;
+      return false;
+    }
+    this.#heldAtMs ??= monotonicMs();
+    const leftMs = this.#heldAtMs + holdMs - monotonicMs();
+    const detail = { leapMs, ...dropping };
+    if (leftMs <= 0) {
+      note('the clock leapt, and more than half of the log is dropped: it was put right by nobody', detail);
+      return false;
+    }
+    this.#held = { leapMs, until: now() + leftMs, ...dropping };
+    const until = new Date(this.#held.until).toISOString();
+    if (!wasHeld)
+      note(
+        'the clock leapt, and a sweep would drop more than half of the log: it waits. Put the clock right, or start with SENTLOG_SWEEP_HOLD=0s if it is',
+        { ...detail, until },
+      );
+    return true;
+  }
+
+  /** By how much the clock moved on beyond the time that went by. What went by while no server ran counts as a leap. */
+  async #leapMs(): Promise<number> {
+    const { clock, now, monotonicMs } = this.#options;
+    const seen = await clock.seen();
+    if (seen === undefined) return 0;
+    return now() - seen - (this.#sawAtMs === undefined ? 0 : monotonicMs() - this.#sawAtMs);
+  }
+}

@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ClockFile } from '../src/store/embedded/files/clock-file.ts';
+import type { Store } from '../src/store/store.ts';
+import { type SweepClock, Sweeper } from '../src/sweeper.ts';
+import { hourMs, numberedIds, recordNumbered, SqliteLog, walkIds } from './support/sqlite-log.ts';
+
+const dayMs = 24 * hourMs;
+const retentionMs = 2 * dayMs;
+
+/** A log of 200 messages of the last minutes, and a clock that goes as it is told. */
+class World {
+  nowMs = 1_800_000_000_000;
+  monotonicMs = 5000;
+  readonly notes: string[] = [];
+  readonly #log = new SqliteLog();
+  #store: Store | undefined;
+
+  async open(): Promise<Store> {
+    this.#store = await this.#log.open();
+    return this.#store;
+  }
+
+  sweeper(holdMs = dayMs, clock: SweepClock = new ClockFile(this.#log.dataDir)): Sweeper {
+    const store = () => {
+      if (this.#store === undefined) throw new Error('the log is not open');
+      return this.#store;
+    };
+    return new Sweeper({
+      clock,
+      holdMs,
+      wouldDrop: () => store().wouldDrop(this.nowMs - retentionMs),
+      drop: () => store().dropBefore(this.nowMs - retentionMs),
+      now: () => this.nowMs,
+      monotonicMs: () => this.monotonicMs,
+      note: message => this.notes.push(message),
+    });
+  }
+
+  /** Time goes by, on the wall and elsewhere. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.monotonicMs += ms;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store?.close();
+    this.#log.remove();
+  }
+}
+
+async function recorded(): Promise<{ world: World; store: Store }> {
+  const world = new World();
+  onTestFinished(() => world[Symbol.asyncDispose]());
+  const store = await world.open();
+  await recordNumbered(store, 0, 200, world.nowMs);
+  return { world, store };
+}
+
+test.each([
+  ['while the server runs', false],
+  ['between two runs', true],
+])('the clock leaps by 400 days %s → nothing is dropped, it is told; put right → sweeps go on', async (_, restarts) => {
+  const { world, store } = await recorded();
+  let sweeper = world.sweeper();
+  await sweeper.sweep();
+  world.pass(60_000);
+  if (restarts) sweeper = world.sweeper();
+  world.nowMs += 400 * dayMs;
+  for (let minute = 0; minute < 5; minute++) {
+    await sweeper.sweep();
+    world.pass(60_000);
+  }
+  expect(await walkIds(store)).toEqual(numberedIds(0, 200));
+  expect(sweeper.held).toMatchObject({ past: 200, all: 200 });
+  expect(sweeper.held?.leapMs).toBeGreaterThanOrEqual(400 * dayMs);
+  expect(world.notes).toEqual([expect.stringContaining('SENTLOG_SWEEP_HOLD=0s')]);
+  world.nowMs -= 400 * dayMs;
+  await sweeper.sweep();
+  expect(sweeper.held).toBeUndefined();
+  expect(world.notes).toHaveLength(2);
+  expect(await walkIds(store)).toEqual(numberedIds(0, 200));
+  // What is past by the right clock is dropped as ever.
+  world.pass(retentionMs + dayMs);
+  await sweeper.sweep();
+  expect(await walkIds(store)).toEqual([]);
+});
+
+test('the leap stays, and its time goes by → dropped, with a word; a leap that is held anew after a start waits anew', async () => {
+  const { world, store } = await recorded();
+  await world.sweeper().sweep();
+  world.nowMs += 3 * dayMs;
+  let sweeper = world.sweeper();
+  await sweeper.sweep();
+  world.pass(dayMs - 1);
+  sweeper = world.sweeper();
+  await sweeper.sweep();
+  expect(sweeper.held?.until).toBe(world.nowMs + dayMs);
+  world.pass(dayMs - 1);
+  await sweeper.sweep();
+  expect(await walkIds(store)).toHaveLength(200);
+  world.pass(1);
+  await sweeper.sweep();
+  expect(sweeper.held).toBeUndefined();
+  expect(await walkIds(store)).toEqual([]);
+  expect(world.notes.at(-1)).toContain('more than half of the log is dropped');
+  await sweeper.sweep();
+  expect(world.notes).toHaveLength(3);
+});
+
+test('somebody says that the clock is right → dropped at once', async () => {
+  const { world, store } = await recorded();
+  await world.sweeper().sweep();
+  world.nowMs += 400 * dayMs;
+  const sweeper = world.sweeper(0);
+  await sweeper.sweep();
+  expect(sweeper.held).toBeUndefined();
+  expect(await walkIds(store)).toEqual([]);
+});
+
+test('a leap after which less than half is past, or one of minutes → swept', async () => {
+  const { world, store } = await recorded();
+  const sweeper = world.sweeper();
+  await sweeper.sweep();
+  world.nowMs += 59 * 60_000;
+  await sweeper.sweep();
+  world.pass(retentionMs - hourMs);
+  await recordNumbered(store, 200, 500, world.nowMs);
+  world.nowMs += 3 * hourMs;
+  await sweeper.sweep();
+  expect(sweeper.held).toBeUndefined();
+  expect((await walkIds(store)).length).toBeLessThan(500);
+  expect(world.notes).toEqual([]);
+});
+
+test('the file of the clock cannot be read → as if there were none, and it is made again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-clock-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const clock = new ClockFile(folder);
+  expect(await clock.seen()).toBeUndefined();
+  writeFileSync(join(folder, 'clock'), 'what is this, and why is it here?\n');
+  expect(await clock.seen()).toBeUndefined();
+  await clock.see(1_800_000_000_123);
+  writeFileSync(join(folder, 'clock'), '\0\0', { flag: 'r+' });
+  expect(await clock.seen()).toBeUndefined();
+  await clock.see(1_800_000_000_456);
+  expect(await clock.seen()).toBe(1_800_000_000_456);
+});

@@ -104,6 +104,8 @@ function useGrid(book: LogBook, rows: Virtualizer<HTMLDivElement, Element>, scre
     event.preventDefault();
   };
   const onClick = (event: MouseEvent) => {
+    // The message that the first click of a double click opens moves the rows: what the second hits was not meant.
+    if (event.detail > 1) return;
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-index]') : null;
     const log = row === null ? undefined : book.row(Number(row.dataset.index));
     setActive(log?.messageId);

@@ -25,7 +25,7 @@ const kinds: readonly Kind[] = [
 
 export const summary: Case = {
   name: 'summary',
-  title: 'Summaries in 60 buckets, server side; filtered ones of sentlog stop when half a second is over',
+  title: 'Summaries in 60 buckets, server side; filtered ones of sentlog take half a second at most',
   logs: 'both',
   figures: kinds.flatMap(({ name, title, atMostMs }) => [
     { name: `${name}-p50`, title: `${title}, p50`, unit: 'ms' },

@@ -39,6 +39,8 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);
     if (!folder.hasRows(segmentId)) folder.disk.remove(folder.facets(segmentId));
   } catch (error) {
+    // A full disk has no room for half of a file.
+    folder.disk.remove(`${folder.facets(segmentId)}.tmp`);
     if (!isDamage(error) && folder.hasRows(segmentId)) throw error;
   }
 }

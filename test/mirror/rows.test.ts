@@ -52,6 +52,26 @@ async function add({ account }: Place, rows: MirrorRows, name = 'm'): Promise<Mi
 const later = 1_900_000_000_000;
 const message = (number: number) => ({ messageId: `m,"${number}\\`, sentAt: later + number, dueAt: later + number });
 
+test('two live processes fight for the lease → each step is kept once, on the place that the last one left', async () => {
+  const place = await (places.PostgreSQL ?? (() => Promise.reject(new Error('no PostgreSQL'))))();
+  const rows = [place.open(), place.open()];
+  const { id } = await add(place, place.open());
+  const kept = await Promise.all(
+    rows.map(async (own, i) => {
+      let steps = 0;
+      for (let tries = 0; tries < 60; tries++) {
+        // So short that it is over while its holder is at work.
+        if (!(await own.lease(id, `process ${i}`, 3))) continue;
+        const before = Number((await own.place(id)) ?? 0);
+        if (await own.keep(id, `process ${i}`, { place: `${before + 1}`, follow: [], unfollow: [] })) steps++;
+      }
+      return steps;
+    }),
+  );
+  expect(Number(await rows[0]?.place(id))).toBe(kept.reduce((sum, steps) => sum + steps, 0));
+  expect(Math.max(...kept)).toBeGreaterThan(0);
+});
+
 describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
   test('added, changed, paused, removed → as it was told, and so for every process', async () => {
     const place = await make();

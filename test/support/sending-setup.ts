@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { openGraph, type RunningGraph } from '../../src/simulator/open.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
-import { ServerHome, type ServerProcess, type Settings } from './server-process.ts';
+import { type LaunchOptions, ServerHome, type ServerProcess, type Settings } from './server-process.ts';
 
 export const page = '1234567890';
 export const otherPage = '9876543210';
@@ -29,13 +29,21 @@ export class SendingSetup {
     this.address = address;
   }
 
-  static async open(simulator: Partial<SimulatorTerms>, more: Settings = {}): Promise<SendingSetup> {
+  static async open(
+    simulator: Partial<SimulatorTerms>,
+    more: Settings = {},
+    tokens: Readonly<Record<string, string>> = {},
+  ): Promise<SendingSetup> {
     const port = await freePort();
     const graph = await openGraph({
       host: '127.0.0.1',
       port: 0,
       simulator: { ...defaultTerms, ...simulator },
-      access: { appSecret, requiresProof: true, tokens: { 'token-1': page, 'token-2': page, 'token-3': otherPage } },
+      access: {
+        appSecret,
+        requiresProof: true,
+        tokens: { 'token-1': page, 'token-2': page, 'token-3': otherPage, ...tokens },
+      },
       webhookUrl: `http://127.0.0.1:${port}/webhooks/meta`,
       note: () => {},
     });
@@ -59,10 +67,10 @@ export class SendingSetup {
   }
 
   /** The server that runs since the set-up, or another. */
-  async serve(): Promise<ServerProcess> {
+  async serve(options: LaunchOptions = {}): Promise<ServerProcess> {
     const { first } = this;
     this.first = undefined;
-    return first ?? this.home.serve({ settings: this.settings });
+    return first ?? this.home.serve({ ...options, settings: this.settings });
   }
 
   async watch(of: string): Promise<void> {

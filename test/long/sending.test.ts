@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type Log, SendingSetup } from '../support/sending-setup.ts';
+
+/** As many as the issue of a bad day asks for; fewer while the test itself is tried. */
+const sends = Number(process.env.SENTLOG_TEST_SENDS ?? 100_000);
+const kills = 10;
+const pages = Array.from({ length: 20 }, (_, index) => String(1_000_000 + index));
+const perRequest = 100;
+const loaders = 4;
+const receiptsMsMax = 30 * 60_000;
+const preload = join(import.meta.dirname, '../support/shifted-clock.ts');
+
+test('sends with kills at random moments, answers lost, receipts twice → each one true end, none twice, as Meta has it', async () => {
+  const setup = await SendingSetup.open(
+    { lostShare: 0.05, duplicateShare: 0.05, answerMs: 5 },
+    {},
+    Object.fromEntries(pages.map(page => [`token-of-${page}`, page])),
+  );
+  for (const page of pages) await setup.addSender(`token-of-${page}`, page);
+  const accepted: string[] = [];
+  let next = 0;
+  for (let round = 0; round < kills; round++) {
+    const server = await setup.serve();
+    const enough = Math.ceil((sends * (round + 1)) / kills);
+    const load = Array.from({ length: loaders }, async () => {
+      while (accepted.length < enough) {
+        const first = next;
+        next += perRequest;
+        const ids = Array.from({ length: perRequest }, (_, index) => `m${first + index}`);
+        const page = pages[(first / perRequest) % pages.length] ?? '';
+        try {
+          const answer = await setup.send(ids, index => `person ${(first + index) % 397}`, page);
+          if (answer.status !== 200) throw new Error(`refused: ${answer.status}`);
+          await answer.arrayBuffer();
+          accepted.push(...ids);
+        } catch (error) {
+          if (error instanceof Error && error.message.startsWith('refused')) throw error;
+          return;
+        }
+      }
+    });
+    // Somewhere in the second half of what this round takes.
+    const moment = accepted.length + Math.ceil((enough - accepted.length) * (0.5 + Math.random() / 2));
+    while (accepted.length < moment) await new Promise(resolve => setTimeout(resolve, 5));
+    await server.end('SIGKILL');
+    await Promise.all(load);
+  }
+  const server = await setup.serve();
+  const waiting = async () => {
+    const told = await (await fetch(`${setup.address}/metrics`)).text();
+    const values = [...told.matchAll(/^sentlog_outbox_(?:messages|untold_changes)\{(.*)\} (\d+)$/gm)];
+    return Object.fromEntries(values.map(([, labels = '', count]) => [labels, Number(count)]));
+  };
+  const nothing = { 'state="scheduled"': 0, 'state="queued"': 0, 'state="claimed"': 0, 'of="log"': 0 };
+  await expect.poll(waiting, { timeout: 3_600_000, interval: 1000 }).toMatchObject(nothing);
+  await server.end('SIGTERM');
+  // What was claimed and never sent ends when its echo was waited for.
+  const file = join(dirname(setup.home.dataDir), 'shift');
+  writeFileSync(file, String(20 * 60_000));
+  await setup.serve({ nodeArgs: ['--import', preload], env: { SHIFTED_CLOCK_FILE: file } });
+  await expect.poll(waiting, { timeout: 600_000, interval: 1000 }).toEqual({ ...nothing, 'state="unknown"': 0 });
+  const sent = new Map(setup.graph.meta.sent().map(one => [one.metadata, one]));
+  expect(sent.size).toBe(setup.graph.meta.sent().length);
+  // When it was delivered may still be what a later receipt implied: Meta calls again for minutes.
+  const isTrue = ({ messageId, status }: Log) =>
+    status.name === (sent.has(messageId) ? 'DELIVERED_TO_HANDSET' : 'EXPIRED_DLR_UNKNOWN');
+  const end = performance.now() + receiptsMsMax;
+  const logs = await setup.logged(current => current.every(isTrue) || performance.now() > end);
+  const logged = new Map(logs.map(one => [one.messageId, one]));
+  expect(accepted.filter(id => !logged.has(id))).toEqual([]);
+  expect(logs.filter(one => !isTrue(one))).toEqual([]);
+  for (const { messageId, error } of logs)
+    expect(error.name, messageId).toBe(sent.has(messageId) ? 'NO_ERROR' : 'EC_PROVIDER_TIMEOUT');
+  expect(accepted.filter(id => !sent.has(id)).length).toBeLessThanOrEqual(kills * 256);
+}, 7_200_000);

@@ -65,11 +65,11 @@ export const anyReport: fc.Arbitrary<Report> = fc
   .record({
     status: fc.option(anyStatus, { nil: undefined, freq: 4 }),
     error: fc.option(anyError, { nil: undefined }),
-    doneAt: fc.option(moment, { nil: undefined, freq: 1 }),
-    price: fc.option(anyPrice, { nil: undefined, freq: 1 }),
-    seenAt: fc.option(moment, { nil: undefined, freq: 1 }),
+    doneAt: fc.option(moment, { nil: undefined, freq: 2 }),
+    price: fc.option(anyPrice, { nil: undefined, freq: 2 }),
+    seenAt: fc.option(moment, { nil: undefined, freq: 2 }),
     at: fc.option(moment, { nil: undefined }),
-    extraJson: fc.option(fc.constantFrom('{"k":[1e400]}', '{"platform":{"a" : null}}'), { nil: undefined, freq: 1 }),
+    extraJson: fc.option(fc.constantFrom('{"k":[1e400]}', '{"platform":{"a" : null}}'), { nil: undefined, freq: 2 }),
   })
   .map(present);
 

@@ -30,7 +30,7 @@ export const anySubmission: fc.Arbitrary<Submission> = fc.oneof(
       fc
         .record({
           sentAt: optional(moment, 5),
-          messageCount: optional(fc.constantFrom(1, 2), 1),
+          messageCount: optional(fc.constantFrom(1, 2)),
           bulkId: optional(fc.constantFrom('b', 'c')),
           entityId: optional(entity),
           applicationId: optional(application),
@@ -66,8 +66,8 @@ export const anyFilter: fc.Arbitrary<Filter> = fc
     anyConditions(filtered, 3),
     fc
       .record({
-        sentSince: optional(moment, 1),
-        sentUntil: optional(moment, 1),
+        sentSince: optional(moment),
+        sentUntil: optional(moment),
         not: optional(anyConditions(filtered, 2)),
       })
       .map(present),

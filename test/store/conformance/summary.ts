@@ -198,7 +198,7 @@ export function summaryTests(openEngine: OpenEngine): void {
   });
 }
 
-const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 1 });
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
 const anyId = fc.nat({ max: 30 }).map(i => `m${i}`);
 /** Over three hours and the five minutes ahead, whole minutes among them. */
 const anyMoment = fc.oneof(

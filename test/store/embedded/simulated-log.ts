@@ -24,8 +24,8 @@ const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
 
 export function summaryQuery(account: AccountId, now: EpochMs, filter: Filter = {}): SummaryQuery {
-  const range = summaryRange({}, now - 48 * hourMs, now, 24);
-  return { account, filter, sentSince: range.from, range, budgetMs: hourMs };
+  const sentSince = now - 48 * hourMs;
+  return { account, filter, sentSince, range: summaryRange(filter, sentSince, now, 24), budgetMs: hourMs };
 }
 
 /** Notes whose rows are opened: a path is asked for to open its file. */

@@ -30,6 +30,8 @@ export type PusherDeps = {
 /** Another process may have made reports, or the clock was put forward. */
 const lookMs = 1000;
 const minuteMs = 60_000;
+/** A call ends by itself before this. */
+const closeMsMax = limits.pushMsMax + 2000;
 const keepPauseMs = { first: 50, max: 5000 };
 
 /**
@@ -73,13 +75,16 @@ export class Pusher {
     }
   }
 
-  /** Calls nobody any more, and waits for the calls under way. */
+  /** Calls nobody any more, and waits for the calls under way, for as long as a call may take. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.wake();
     await this.#running;
     for (const tell of this.#looked.splice(0)) tell();
-    while (this.#busy.size > 0) await new Promise(resolve => setTimeout(resolve, 5));
+    const end = performance.now() + closeMsMax;
+    while (this.#busy.size > 0 && performance.now() < end) await new Promise(resolve => setTimeout(resolve, 5));
+    if (this.#busy.size > 0)
+      this.#deps.note('error', 'calls with reports did not end: they may be pushed again', { calls: this.#busy.size });
   }
 
   async #run(): Promise<void> {

@@ -84,6 +84,13 @@ export class ReportCaller {
         const { statusCode = 0 } = answer;
         settled(statusCode >= 200 && statusCode < 300 ? undefined : `HTTP ${statusCode}`);
       });
+      // The answer to what was not asked for: the connection is not HTTP any more.
+      call.on('upgrade', ({ statusCode }, socket) => {
+        socket.destroy();
+        settled(`HTTP ${statusCode}`);
+      });
+      // Whatever else ends it: a call that never settles holds its place, and a place of all, for good.
+      call.on('close', () => settled(signal.aborted ? 'no answer in time' : 'the connection was closed'));
       call.end(body);
     });
   };

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { XMLParser } from 'fast-xml-parser';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { deliveryErrorNamed, statusNamed } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
-import type { AccountPlace } from '../../src/sender/pusher.ts';
+import type { DuePush, PushOutcome } from '../../src/outbox/reporting.ts';
+import { type AccountPlace, Pusher } from '../../src/sender/pusher.ts';
 import type { ReportCall } from '../../src/sender/report-caller.ts';
 import { account, Played, text } from './played.ts';
 
@@ -29,6 +31,49 @@ async function receiving(settings: AccountPlace | undefined, answer: (call: Repo
     },
   );
   return { played, calls };
+}
+
+const due = (id: number, url: string, of = account, message: Partial<DuePush['report']['message']> = {}): DuePush => ({
+  place: { account: of, url },
+  tries: 0,
+  report: {
+    id,
+    account: of,
+    kind: 'delivery',
+    statusKey: statusNamed('DELIVERED_TO_HANDSET').key,
+    errorKey: deliveryErrorNamed('NO_ERROR').key,
+    sentAt: 0,
+    message: {
+      messageId: `m${id}`,
+      isIdGiven: true,
+      bulkId: 'b',
+      sender: 'p',
+      destination: 'd',
+      contentJson: '{}',
+      dueAt: 0,
+      expiresAt: 1,
+      hasFailover: false,
+      ...message,
+    },
+  },
+});
+
+/** A pusher alone, which is given these reports at its first look. */
+function pusherOf(reports: readonly DuePush[], answer: (call: ReportCall) => Promise<string | undefined>) {
+  const notes: { readonly message: string; readonly detail: object }[] = [];
+  const kept: PushOutcome[] = [];
+  let looks = 0;
+  const pusher = new Pusher({
+    outbox: {
+      duePushes: async () => (looks++ === 0 ? reports : []),
+      pushed: async outcomes => void kept.push(...outcomes),
+    },
+    places: { subscribed: async () => [], place: async () => undefined },
+    call: answer,
+    clock: () => 0,
+    note: (_level, message, detail) => notes.push({ message, detail }),
+  });
+  return { pusher, notes, kept };
 }
 
 const resultsOf = (calls: readonly ReportCall[]) => calls.flatMap(({ body }) => JSON.parse(body).results);
@@ -162,5 +207,28 @@ describe('reports that are pushed', () => {
     expect(calls).toHaveLength(1 + limits.pushRetriesMax);
     expect((await played.outbox.stats()).pushes).toBe(0);
     expect(played.notes).toContain('reports could not be pushed');
+  });
+
+  it('a call that never ends → holds up closing only for as long as a call may take, and it is said', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    let called = 0;
+    const { pusher, notes } = pusherOf([due(1, deliveryUrl)], () => {
+      called++;
+      return new Promise(() => {});
+    });
+    pusher.start();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(called).toBe(1);
+    let isClosed = false;
+    const closing = pusher.close().then(() => {
+      isClosed = true;
+    });
+    await vi.advanceTimersByTimeAsync(limits.pushMsMax - 1);
+    expect(isClosed).toBe(false);
+    await vi.advanceTimersByTimeAsync(limits.pushMsMax);
+    expect(isClosed).toBe(true);
+    await closing;
+    expect(notes.map(one => one.message)).toEqual(['calls with reports did not end: they may be pushed again']);
   });
 });

@@ -79,6 +79,20 @@ describe('a call to whoever hears of reports', () => {
     expect(await post(call('ftp://127.0.0.1/'))).toBe('not an http or https address');
   });
 
+  it('answered with an upgrade, asked for by nobody → in vain, and settled', async () => {
+    const answers: Readonly<Record<string, string>> = {
+      '/101': 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+      '/bare': 'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+    };
+    const port = await receiver((request, { socket }) => {
+      socket?.write(answers[request.url ?? ''] ?? '');
+    });
+    const { call: post } = caller(loopback);
+    const at = (path: string) => post(call(`http://127.0.0.1:${port}${path}`));
+    expect(await at('/101')).toBe('HTTP 101');
+    expect(await at('/bare')).toMatch(/HTTP 101|the connection was closed/);
+  });
+
   it('an address that is not public, in whatever form → never called, unless it is allowed', async () => {
     let calls = 0;
     const port = await receiver((_, response) => {

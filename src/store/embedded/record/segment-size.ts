@@ -12,8 +12,9 @@ const doublingShare = 1 / 80;
 type Sizes = Pick<WriterOptions, 'segmentMessagesMax' | 'segmentAgeMs' | 'segmentsMax'>;
 
 /**
- * The size of the next segment, when there are so many. Throws `StoreUnavailable` when there can be no more. A log may have only so many: where small ones would use that up before retention drops
- * any, the further ones are larger, so that recording does not come to an end.
+ * The size of the next segment, when there are so many. A log may have only so many: where small ones would use that up
+ * before retention drops any, the further ones are larger, so that recording does not come to an end. Throws
+ * `StoreUnavailable` when there can be no more.
  */
 export function nextSize(set: Sizes, segments: number): SegmentSize {
   const { segmentsMax } = set;

@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { SqliteLog } from '../../support/sqlite-log.ts';
+import { SqliteLog, submission } from '../../support/sqlite-log.ts';
 import { anyFilter, anySubmission } from '../conformance/model.ts';
 import { SimulatedLog, summaryQuery } from './simulated-log.ts';
 
@@ -93,4 +94,65 @@ test('a byte of facets is flipped → the rows tell, and the facets are gone', a
     for (const account of accounts)
       expect(log.summary(account, now, filter)).toEqual(await reference.summarize(summaryQuery(account, now, filter)));
   expect(readdirSync(segments).filter(name => name.endsWith('.facets')).length).toBeLessThan(names.length);
+});
+
+/** A log with segments of a thousand messages, and one call that records some of an account with a sender. */
+function largeLog() {
+  const folder = new SqliteLog();
+  onTestFinished(() => folder.remove());
+  writeFileSync(join(folder.dataDir, 'reserve'), '');
+  const log = new SimulatedLog(folder.dataDir, systemDisk, 1000);
+  onTestFinished(() => log.close());
+  let number = 0;
+  const record = (account: AccountId, count: number, sender = 'else', sentAt = now) => {
+    const submissions = Array.from({ length: count }, () => submission(number++, { sender, sentAt }));
+    log.record({ account, binding: {}, receivedAt: sentAt, sentSince: 0, submissions });
+  };
+  return { log, record };
+}
+
+/** How many rows are read from now on. */
+function watchedRows(): () => number {
+  const { prototype } = RowsFile;
+  const spies = [
+    vi.spyOn(prototype, 'messages'),
+    vi.spyOn(prototype, 'messagesFrom'),
+    vi.spyOn(prototype, 'states'),
+    vi.spyOn(prototype, 'reportsFrom'),
+  ];
+  onTestFinished(() => {
+    for (const spy of spies) spy.mockRestore();
+  });
+  const read = () => spies.flatMap(({ mock }) => mock.results.flatMap(({ value }) => value)).length;
+  const before = read();
+  return () => read() - before;
+}
+
+test.each([490, 980])(
+  'an account with a fiftieth of a segment, the rest of which is of another → its own rows are read, of the other %i none',
+  others => {
+    const { log, record } = largeLog();
+    record(2, others - 400);
+    log.summary(2, now + 1, { sender: 'else' });
+    record(2, 400);
+    record(1, 16);
+    record(1, 4, 's');
+    const rows = watchedRows();
+    expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
+    expect(rows()).toBe(4);
+  },
+);
+
+test('a segment is sealed, and has no file of facets yet → what a reader had learnt of it makes nobody read rows of others', () => {
+  const { log, record } = largeLog();
+  record(2, 300);
+  log.summary(2, now + 1, { sender: 'else' });
+  record(1, 16);
+  record(1, 4, 's');
+  record(2, 680);
+  record(2, 1);
+  log.seal();
+  const rows = watchedRows();
+  expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
+  expect(rows()).toBe(4);
 });

@@ -57,7 +57,7 @@ export class SimulatedLog {
   /** Segments that wait for their index. */
   readonly #full: { readonly segmentId: number; readonly counts: PackedCounts }[] = [];
 
-  constructor(dataDir: string, disk: Disk) {
+  constructor(dataDir: string, disk: Disk, messagesMax = segmentMessagesMax) {
     this.#disk = disk;
     const file = new LogFile(dataDir, disk);
     this.logDamage = file.damage;
@@ -81,7 +81,7 @@ export class SimulatedLog {
         waiting: new Int32Array(new SharedArrayBuffer(8)),
         keys,
         durability: 'os',
-        segmentMessagesMax,
+        segmentMessagesMax: messagesMax,
         segmentsMax: 4094,
         segmentAgeMs: hourMs,
       },

@@ -1,4 +1,4 @@
-import { conditionMatcher, type Filter } from '../../../domain/filter.ts';
+import { conditionMatcher, type Filter, groupIdsOf } from '../../../domain/filter.ts';
 import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { noError, pendingAccepted } from '../../../domain/registry.ts';
@@ -114,29 +114,33 @@ export class FacetCount {
   /** Of the reports of a segment; `undefined` where only rows tell. */
   readonly #holders = new Map<number, Holder | undefined>();
   #last: Holder | undefined;
+  /** Only what has one of these groups may match. */
+  readonly #groups: readonly number[] | undefined;
   readonly #byFirstSequence: readonly SharedSegment[];
 
   constructor(segments: ReadSegments, query: FacetQuery) {
     this.#segments = segments;
     this.#query = query;
+    this.#groups = groupIdsOf(query.filter);
     const all = segments.all().map(({ shared }) => shared);
     this.#byFirstSequence = all.sort((a, b) => a.firstSequence - b.firstSequence || a.id - b.id);
   }
 
-  /** `undefined` when only the segment's rows can tell. */
+  /** `undefined` when only the segment's rows can tell, or fewer of them are read without its facets. */
   of(shared: SharedSegment): FacetFigures | undefined {
     return this.#segments.withFacets(shared.id, facets => this.#figures(shared, facets));
   }
 
   #figures(shared: SharedSegment, facets: Facets): FacetFigures | undefined {
-    const { account, range, from, to, positionEnd } = this.#query;
+    const { account, range, from, to } = this.#query;
     const { meanings } = facets;
     const { sender: senders, campaignReferenceId: campaigns } = meanings.fields;
     const tests = this.#tests(facets);
     if (tests === undefined || senders === undefined || campaigns === undefined) return undefined;
+    const unlearnt = this.#unlearnt(shared, facets);
+    if (unlearnt === undefined) return undefined;
     const figures = { groups: new Float64Array(range.buckets * groupCount), moves: [] as Move[], rest: [] as Found[] };
     const own = meanings.account.indexOf(account) + 1;
-    const count = Math.min(messagesIn(shared), positionEnd - positionOf(shared.id, 0));
     const accounts = facets.codes('account');
     const outcomes = facets.codes('outcome');
     const messageCounts = facets.codes('messageCount');
@@ -144,21 +148,17 @@ export class FacetCount {
     const times =
       this.#segments.get(shared.id)?.columns?.sentAt ??
       this.#segments.withIndex(shared.id, index => index.times(0, messagesIn(shared)));
-    const isInTime = (sentAt: EpochMs) => sentAt >= from && sentAt < to;
-    for (let ordinal = facets.messages; ordinal < count; ordinal++) {
-      const sentAt = times[ordinal] ?? 0;
-      if (isInTime(sentAt)) figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
-    }
+    let matches = 0;
     const initial = new Outcomes(meanings.outcome, this.#query.filter);
     const used = new Set([initial]);
     const failedSenders = new Float64Array(senders.length + 1);
     const failedCampaigns = new Float64Array(campaigns.length + 1);
-    const known = own === 0 ? 0 : Math.min(count, facets.messages);
+    const known = own === 0 ? 0 : Math.min(facets.messages, this.#countIn(shared));
     candidates: for (let ordinal = 0; ordinal < known; ordinal++) {
       if (accounts[ordinal] !== own) continue;
       for (const { codes, isAsked } of tests) if (isAsked[codes[ordinal] ?? 0] !== 1) continue candidates;
       const sentAt = times[ordinal] ?? 0;
-      if (!isInTime(sentAt)) continue;
+      if (sentAt < from || sentAt >= to) continue;
       const newest = shared.newestReport[ordinal] ?? 0;
       const holder = newest === 0 ? undefined : this.#holderOf(newest);
       const state = newest === 0 ? initial : holder?.outcomes;
@@ -166,10 +166,11 @@ export class FacetCount {
       const messageCount = messageCounts[ordinal] ?? 0;
       // What was learnt since these outcomes were looked at, too.
       if (state === undefined || code === 0 || code >= state.isAsked.length || messageCount === 0) {
-        figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
+        if (this.#mayHaveGroup(shared, ordinal)) figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
         continue;
       }
       if (state.isAsked[code] !== 1) continue;
+      matches++;
       if (state !== initial) used.add(state);
       const at = bucketOf(range, sentAt) * groupCount + (state.group[code] ?? 0);
       figures.groups[at] = (figures.groups[at] ?? 0) + 1;
@@ -179,11 +180,40 @@ export class FacetCount {
       bump(failedCampaigns, campaignCodes[ordinal]);
     }
     for (const state of used) figures.moves.push(...state.take());
+    // Without facets, the rows of what matches are read: of what is not learnt, all would be.
+    if (unlearnt.length > matches + figures.rest.length) return undefined;
+    figures.rest.push(...unlearnt);
     for (const [code, times] of failedSenders.entries())
       if (times > 0) figures.moves.push([kinds.sender, senders[code - 1] ?? '', times]);
     for (const [code, times] of failedCampaigns.entries())
       if (times > 0 && code > 0) figures.moves.push([kinds.campaign, campaigns[code - 1] ?? '', times]);
     return figures;
+  }
+
+  /** The account's messages behind the learnt ones; `undefined` where only rows tell whose they are. */
+  #unlearnt(shared: SharedSegment, facets: Facets): readonly Found[] | undefined {
+    const { account, from, to } = this.#query;
+    const count = this.#countIn(shared);
+    if (facets.messages >= count) return [];
+    // Sealed since, and without a file of facets yet.
+    const columns = this.#segments.get(shared.id)?.columns;
+    if (columns === undefined) return undefined;
+    const unlearnt: Found[] = [];
+    for (let ordinal = facets.messages; ordinal < count; ordinal++) {
+      const sentAt = columns.sentAt[ordinal] ?? 0;
+      if (columns.account[ordinal] !== account || sentAt < from || sentAt >= to) continue;
+      if (this.#mayHaveGroup(shared, ordinal)) unlearnt.push({ segmentId: shared.id, ordinal, sentAt });
+    }
+    return unlearnt;
+  }
+
+  /** How many of a segment's messages are counted at all. */
+  #countIn(shared: SharedSegment): number {
+    return Math.min(messagesIn(shared), this.#query.positionEnd - positionOf(shared.id, 0));
+  }
+
+  #mayHaveGroup(shared: SharedSegment, ordinal: number): boolean {
+    return this.#groups?.includes(shared.group[ordinal] ?? 0) !== false;
   }
 
   /** Of each field that is asked for, which of its numbers fit; `undefined` when one of them has no numbers here. */

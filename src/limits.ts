@@ -81,6 +81,8 @@ export const limits = Object.freeze({
   /** Keys and users that an account may have by its own making; revoked ones count. */
   managedKeysMax: 1000,
   managedUsersMax: 1000,
+  /** Mirrors that an account may have by its own making: each asks another side time and again, and is looked after each second. */
+  managedMirrorsMax: 20,
 
   /** How often the credential of an upload, an export or a stream is looked at again while it goes on. */
   credentialCheckMs: 500,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ManagedMirrors } from '../../src/http/management/mirrors.ts';
 import type { ManagedSenders } from '../../src/http/management/senders.ts';
+import { limits } from '../../src/limits.ts';
 import { figuresOf } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
@@ -96,6 +97,13 @@ describe('mirrors', () => {
     ] as const)
       expect((await asked(method, mirrorsPath + path, undefined, 'App two')).statusCode).toBe(404);
     expect((await asked('GET', mirrorsPath)).json().mirrors).toHaveLength(1);
+  });
+
+  test('as many as an account may have → 400 that says so; another account has its own', async () => {
+    const add = (authorization: string) => asked('POST', mirrorsPath, mirror, authorization);
+    for (let i = 0; i < limits.managedMirrorsMax; i++) expect((await add('App one')).statusCode).toBe(200);
+    expect(errorAnswer(await add('App one'))).toEqual({ code: 'E400', properties: ['mirror'] });
+    expect((await add('App two')).statusCode).toBe(200);
   });
 
   test('a host that may not be mirrored, written in any way → 400, and nothing is asked there', async () => {

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
 import type { Mirrors } from '../../mirror/mirrors.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
@@ -25,20 +26,24 @@ const path = '/manage/1/mirrors';
 /** `/manage/1/mirrors…`: what fills an account from another log. Keys to other logs go in and never come out. */
 export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps): readonly Route[] {
   const { mirrors, figures, hosts } = managedMirrors;
+  const those = async (account: AccountId) => (await mirrors.list()).filter(one => one.account === account);
   const own = async (account: AccountId, name: string) => {
-    const found = (await mirrors.list()).find(one => one.account === account && one.name === name);
+    const found = (await those(account)).find(one => one.name === name);
     if (found === undefined) throw new ApiError('E404');
     return found;
   };
   const told = async (account: AccountId, name: string) => shown(await figures(await own(account, name)));
   return [
-    managed('GET', path, deps, async ({ account }) => {
-      const those = (await mirrors.list()).filter(one => one.account === account);
-      return { mirrors: await Promise.all(those.map(async one => shown(await figures(one)))) };
-    }),
+    managed('GET', path, deps, async ({ account }) => ({
+      mirrors: await Promise.all((await those(account)).map(async one => shown(await figures(one)))),
+    })),
     managed('POST', path, deps, async ({ account, body }) => {
       const { from, key, name, requestsPerMinute, sinceHours } = await body(newMirrorSchema);
       checkHost(from, hosts);
+      if ((await those(account)).length >= limits.managedMirrorsMax)
+        throw new MirrorError(
+          `the account has ${limits.managedMirrorsMax} mirrors: further ones are added by the operator`,
+        );
       const sinceMs = sinceHours === undefined ? undefined : sinceHours * hourMs;
       const request = { account, from, key, name: unheardName(name ?? new URL(from).hostname.split('.')[0] ?? '') };
       const made = await mirrors.add({ ...request, ...present({ requestsPerMinute, sinceMs }) });

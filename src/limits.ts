@@ -158,6 +158,9 @@ export const limits = Object.freeze({
   /** How often a report is pushed again (the vendor's), and how many pushes go on at the same time; what each may take: its answer in time, and in bytes. */
   pushRetriesMax: 20,
   pushesMax: 32,
+  /** Of these, how many may be an account's, and how many to one origin of its choice: dead receivers are to hold up no other. */
+  pushesOfAccountMax: 16,
+  pushesOfOriginMax: 8,
   pushMsMax: 10_000,
   pushAnswerBytesMax: 64 * 1024,
   /** Messages that one call ends, makes due or forgets. */

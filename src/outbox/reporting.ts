@@ -15,7 +15,11 @@ export interface Reports {
   takeReports(query: ReportQuery): Promise<readonly Report[]>;
   reportsGiven(ids: readonly number[]): Promise<void>;
   reportsGivenBack(ids: readonly number[]): Promise<void>;
-  /** What is to be pushed now to so many places that are not busy: to each at most `limits.pushReportsMax`. */
+  /**
+   * What is to be pushed now to so many places that are not busy: to each at most `limits.pushReportsMax`. Accounts take
+   * turns, and none has more places than `limits.pushesOfAccountMax`, nor `limits.pushesOfOriginMax` of one origin, busy
+   * ones counted.
+   */
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]>;
   pushed(outcomes: readonly PushOutcome[]): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { countedMessages, outbox, reports, watchedPages } from './outbox-tables.ts';
+import { countedMessages, duePushes, outbox, reports, watchedPages } from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -332,4 +332,5 @@ export const migrations: readonly Migration[] = [
   { number: 15, name: 'counted messages', sql: countedMessages },
   { number: 16, name: 'upkeep indexes', sql: upkeepIndexes },
   { number: 17, name: 'sweep clock', sql: sweepClock },
+  { number: 18, name: 'due pushes', sql: duePushes },
 ];

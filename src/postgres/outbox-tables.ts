@@ -150,3 +150,8 @@ ALTER TABLE sender ADD COLUMN is_watched boolean NOT NULL DEFAULT false;
 export const countedMessages = `
 CREATE INDEX outbox_message_unknown ON outbox_message (id) WHERE state = 3;
 `;
+
+/** So that what is to be pushed later is not looked at before. */
+export const duePushes = `
+CREATE INDEX outbox_report_due ON outbox_report (account_id, push_at, id) WHERE push_at IS NOT NULL;
+`;

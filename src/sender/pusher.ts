@@ -113,6 +113,8 @@ export class Pusher {
     const room = limits.pushesMax - this.#busy.size;
     if (room < 1) return;
     const due = await this.#deps.outbox.duePushes([...this.#busy.values()], room, this.#deps.clock());
+    // What an account has due is looked at in parts: there may be more of it.
+    if (due.length > 0) this.#isWoken = true;
     for (const [key, own] of Map.groupBy(due, one => JSON.stringify([one.place.account, one.place.url]))) {
       const [first] = own;
       if (first === undefined) continue;

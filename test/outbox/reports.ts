@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { deliveryErrorNamed, statusByKey, statusNamed } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
 import type { NewMessage, Outbox } from '../../src/outbox/outbox.ts';
-import type { Report } from '../../src/outbox/reporting.ts';
+import type { PushPlace, Report } from '../../src/outbox/reporting.ts';
 import { blocked, message, type OutboxPlace, outboxes, page, start, tellAll, want } from './support.ts';
 
 const all = { account: 1, limit: 1000 };
@@ -160,6 +160,56 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       expect((await outbox.takeReports(all)).map(shown).sort()).toEqual(
         ['m1', 'm2'].map(id => `${id} DELIVERED_TO_HANDSET`),
       );
+    });
+
+    /** Reports of messages that were refused at once, of an account, to these addresses. */
+    const pushTo = async (outbox: Outbox, account: number, urls: readonly string[]) => {
+      const messages = urls.map((url, nr) =>
+        message(`${account}-${nr}`, { end: blocked, reports: { deliveryUrl: url } }),
+      );
+      await outbox.add({ account, messages, now: start });
+      await tellAll(outbox);
+    };
+    const hosts = (count: number) => Array.from({ length: count }, (_, nr) => `https://h${nr}.example/`);
+    const placesOf = async (outbox: Outbox, busy: readonly PushPlace[], places: number) =>
+      (await outbox.duePushes(busy, places, start)).map(one => one.place);
+    const countsOf = (places: readonly PushPlace[]) =>
+      [1, 2, 3].map(account => places.filter(one => one.account === account).length);
+
+    it('an account with many places → takes turns with the others, and has its share of the calls at most', async () => {
+      const at = await place();
+      const outbox = await openAt(at);
+      await pushTo(outbox, 1, hosts(40));
+      await pushTo(outbox, 2, hosts(1));
+      await pushTo(outbox, 3, hosts(2));
+      const all = await placesOf(outbox, [], limits.pushesMax);
+      expect(countsOf(all)).toEqual([limits.pushesOfAccountMax, 1, 2]);
+      expect(new Set(all.map(one => JSON.stringify(one))).size).toBe(all.length);
+      expect(await placesOf(outbox, all, limits.pushesMax)).toEqual([]);
+    });
+
+    it('fewer calls free than accounts wait → theirs in turn who have the fewest, in whatever order they came', async () => {
+      const outbox = await open();
+      for (const account of [1, 2, 3]) await pushTo(outbox, account, hosts(4));
+      const turns: number[] = [];
+      const busy: PushPlace[] = [];
+      for (let turn = 0; turn < 6; turn++) {
+        const due = await outbox.duePushes(busy, 1, start);
+        turns.push(...new Set(due.map(one => one.place.account)));
+        // Tried in vain, and due again: whoever had its turn is the last one.
+        if (turn < 3) await outbox.pushed(due.map(one => ({ id: one.report.id, againAt: start })));
+        else busy.push(...due.map(one => one.place));
+      }
+      expect(turns).toEqual([1, 2, 3, 1, 2, 3]);
+    });
+
+    it('many places of one origin → called so many at a time, and what is due elsewhere is not held up by them', async () => {
+      const outbox = await open();
+      const many = Array.from({ length: 2 * limits.pushReportsMax }, (_, nr) => `https://dead.example/?id=${nr}`);
+      await pushTo(outbox, 1, [...many, 'https://alive.example/']);
+      const first = await placesOf(outbox, [], limits.pushesMax);
+      expect(first.length).toBe(limits.pushesOfOriginMax);
+      expect(await placesOf(outbox, first, limits.pushesMax)).toEqual([{ account: 1, url: 'https://alive.example/' }]);
     });
 
     it('a receipt after the final report → no second one; reports too old → forgotten, and their messages with them', async () => {

@@ -7,6 +7,7 @@ import type { Connections } from '../../postgres/connections.ts';
 import { isWorthAnotherTry } from '../../postgres/failure.ts';
 import type { Transaction } from '../../postgres/session.ts';
 import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, Waiting, Want } from '../outbox.ts';
+import { PushTurns } from '../push-turns.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import { states } from '../states.ts';
 import { IdTaken, Line } from './line.ts';
@@ -29,6 +30,7 @@ export class PostgresOutbox implements Outbox {
   readonly #connections: Connections;
   readonly #name = randomUUID();
   readonly #pages = new PageRows(this.#name);
+  readonly #turns = new PushTurns();
   readonly #line = new Line(this.#name);
   readonly #receipts = new Receipts(this.#pages, this.#line);
   readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
@@ -118,7 +120,7 @@ export class PostgresOutbox implements Outbox {
   }
 
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]> {
-    return this.#transact(session => duePushes(session, busy, places, now));
+    return this.#transact(session => duePushes(session, this.#turns, busy, places, now));
   }
 
   pushed(outcomes: readonly PushOutcome[]): Promise<void> {

@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import { bigints, integers, smallints, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Transaction } from '../../postgres/session.ts';
+import { type Excluded, type PushTurns, pushWindow } from '../push-turns.ts';
 import {
   type DuePush,
   type PushOutcome,
@@ -70,16 +71,23 @@ export async function giveBack(session: Transaction, ids: readonly number[]): Pr
 /** What is given is this process's until it says what came of it. */
 export async function duePushes(
   session: Transaction,
+  turns: PushTurns,
   busy: readonly PushPlace[],
   places: number,
   now: EpochMs,
 ): Promise<readonly DuePush[]> {
-  const rows = await session.query(takeDue, [
+  const due = (await session.query(dueAccounts, [now])).map(([account]) => integer(account));
+  const accounts = turns.order(due, busy);
+  const found = await session.query(duePlaces, [
     now,
-    bigints(busy.map(one => one.account)),
-    texts(busy.map(one => one.url)),
-    places,
+    bigints(accounts),
+    ...excludedColumns(accounts.map(account => ({ account, ...turns.excluded(account, busy) }))),
   ]);
+  const free = found.map(([account, url]) => ({ account: integer(account), url: text(url) }));
+  const chosen = turns.deal(free, busy, places);
+  if (chosen.length === 0) return [];
+  const ofChosen = [bigints(chosen.map(one => one.account)), texts(chosen.map(one => one.url))];
+  const rows = await session.query(takeDue, [now, ...ofChosen]);
   return rows
     .map(row => {
       const report = reportIn(row);
@@ -87,6 +95,17 @@ export async function duePushes(
       return { place: { account: report.account, url: text(url) }, report, tries: integer(tries) };
     })
     .sort((a, b) => a.report.id - b.report.id);
+}
+
+function excludedColumns(excluded: readonly (Excluded & { readonly account: number })[]) {
+  const urls = excluded.flatMap(({ account, urls: own }) => own.map(url => ({ account, url })));
+  const prefixes = excluded.flatMap(({ account, prefixes: own }) => own.map(prefix => ({ account, prefix })));
+  return [
+    bigints(urls.map(one => one.account)),
+    texts(urls.map(one => one.url)),
+    bigints(prefixes.map(one => one.account)),
+    texts(prefixes.map(one => one.prefix)),
+  ];
 }
 
 export async function pushed(session: Transaction, outcomes: readonly PushOutcome[]): Promise<void> {
@@ -175,22 +194,35 @@ const takeOpen = {
 };
 const isDue = `r.push_at IS NOT NULL AND r.push_at <= $1
   AND (r.push_taken_until IS NULL OR r.push_taken_until < clock_timestamp())`;
+const dueAccounts = {
+  name: 'outbox accounts to push for',
+  text: `WITH RECURSIVE has(account_id) AS (
+      (SELECT r.account_id FROM outbox_report r WHERE r.push_at IS NOT NULL ORDER BY r.account_id LIMIT 1)
+      UNION ALL
+      SELECT n.account_id FROM has p CROSS JOIN LATERAL (
+        SELECT r.account_id FROM outbox_report r WHERE r.push_at IS NOT NULL AND r.account_id > p.account_id
+        ORDER BY r.account_id LIMIT 1) n)
+    SELECT p.account_id FROM has p
+    WHERE EXISTS (SELECT FROM outbox_report r WHERE r.account_id = p.account_id AND ${isDue})
+    ORDER BY p.account_id`,
+};
+const duePlaces = {
+  name: 'outbox places to push to',
+  text: `SELECT a.account_id, d.url
+    FROM unnest($2::bigint[]) WITH ORDINALITY a(account_id, nr) CROSS JOIN LATERAL (
+      SELECT r.url, r.push_at, r.id FROM outbox_report r
+      WHERE r.account_id = a.account_id AND ${isDue}
+        AND NOT EXISTS (SELECT FROM unnest($3::bigint[], $4::text[]) b(account_id, url)
+          WHERE b.account_id = r.account_id AND b.url = r.url)
+        AND NOT EXISTS (SELECT FROM unnest($5::bigint[], $6::text[]) b(account_id, prefix)
+          WHERE b.account_id = r.account_id AND starts_with(r.url, b.prefix))
+      ORDER BY r.push_at, r.id LIMIT ${pushWindow}) d
+    ORDER BY a.nr, d.push_at, d.id`,
+};
 const takeDue = {
   name: 'outbox reports to push',
-  text: `WITH RECURSIVE place(account_id, url, nr) AS (
-      (SELECT r.account_id, r.url, 1 FROM outbox_report r WHERE r.push_at IS NOT NULL ORDER BY r.account_id, r.url LIMIT 1)
-      UNION ALL
-      SELECT n.account_id, n.url, p.nr + 1 FROM place p CROSS JOIN LATERAL (
-        SELECT r.account_id, r.url FROM outbox_report r
-        WHERE r.push_at IS NOT NULL AND (r.account_id, r.url) > (p.account_id, p.url)
-        ORDER BY r.account_id, r.url LIMIT 1) n),
-    free AS MATERIALIZED (
-      SELECT p.account_id, p.url FROM place p
-      WHERE (p.account_id, p.url) NOT IN (SELECT * FROM unnest($2::bigint[], $3::text[])) AND EXISTS (
-        SELECT FROM outbox_report r WHERE r.account_id = p.account_id AND r.url = p.url AND ${isDue})
-      LIMIT $4),
-    found AS MATERIALIZED (
-      SELECT d.id FROM free p CROSS JOIN LATERAL (
+  text: `WITH found AS MATERIALIZED (
+      SELECT d.id FROM unnest($2::bigint[], $3::text[]) p(account_id, url) CROSS JOIN LATERAL (
         SELECT r.id FROM outbox_report r WHERE r.account_id = p.account_id AND r.url = p.url AND ${isDue}
         ORDER BY r.push_at, r.id LIMIT ${limits.pushReportsMax} FOR UPDATE SKIP LOCKED) d),
     t AS (

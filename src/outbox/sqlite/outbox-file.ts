@@ -114,6 +114,10 @@ const schemaSteps: readonly string[] = [
   `
   CREATE INDEX message_unknown ON message (id) WHERE state = 3;
   `,
+  // So that what is to be pushed later is not looked at before.
+  `
+  CREATE INDEX report_due ON report (account, push_at) WHERE push_at IS NOT NULL;
+  `,
 ];
 
 /** Opens the file, making it and its folder when absent. Throws `Unusable` when a newer program wrote it. */

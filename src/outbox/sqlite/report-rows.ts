@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { PushTurns, pushWindow } from '../push-turns.ts';
 import {
   type DuePush,
   type PushOutcome,
@@ -18,10 +19,26 @@ const columns = `report.id, report.account, report.kind, report.status, report.e
   report.push_tries, message.body, message.price, message.psid, message.mid, message.sent_at`;
 const seen = 1;
 
+const dueAccounts = `
+  WITH RECURSIVE has(account) AS (
+    SELECT min(account) FROM report INDEXED BY report_due WHERE push_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(account) FROM report INDEXED BY report_due WHERE push_at IS NOT NULL AND account > has.account)
+    FROM has WHERE has.account IS NOT NULL)
+  SELECT account FROM has WHERE account IS NOT NULL AND EXISTS (
+    SELECT 1 FROM report INDEXED BY report_due
+    WHERE push_at IS NOT NULL AND report.account = has.account AND push_at <= ?)`;
+const duePlaces = `
+  SELECT url FROM report INDEXED BY report_due
+  WHERE push_at IS NOT NULL AND account = ? AND push_at <= ? AND url NOT IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE substr(report.url, 1, length(value)) = value)
+  ORDER BY push_at, id LIMIT ${pushWindow}`;
+
 /** Reports that wait to be fetched or pushed. What a caller has taken is known only here: it ends with the process. */
 export class ReportRows {
   readonly #rows: OutboxRows;
   readonly #taken = new Set<number>();
+  readonly #turns = new PushTurns();
 
   constructor(rows: OutboxRows) {
     this.#rows = rows;
@@ -104,18 +121,13 @@ export class ReportRows {
   }
 
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): readonly DuePush[] {
-    const isBusy = new Set(busy.map(one => JSON.stringify([one.account, one.url])));
-    const due: DuePush[] = [];
-    let left = places;
-    for (let place = this.#placeAfter(-1, '', now); place !== undefined && left > 0; ) {
-      const [account, url] = [integer(place, 'account'), text(place, 'url')];
-      if (!isBusy.has(JSON.stringify([account, url]))) {
-        due.push(...this.#dueAt(account, url, now));
-        left--;
-      }
-      place = this.#placeAfter(account, url, now);
-    }
-    return due;
+    const accounts = this.#rows.all(dueAccounts, now).map(row => integer(row, 'account'));
+    const due = this.#turns.order(accounts, busy).flatMap(account => {
+      const { urls, prefixes } = this.#turns.excluded(account, busy);
+      const rows = this.#rows.all(duePlaces, account, now, JSON.stringify(urls), JSON.stringify(prefixes));
+      return rows.map(row => ({ account, url: text(row, 'url') }));
+    });
+    return this.#turns.deal(due, busy, places).flatMap(({ account, url }) => this.#dueAt(account, url, now));
   }
 
   pushed(outcomes: readonly PushOutcome[]): void {
@@ -136,16 +148,6 @@ export class ReportRows {
 
   #forgetDone(id: number): void {
     this.#rows.run('DELETE FROM report WHERE id = ? AND is_open = 0 AND push_at IS NULL', id);
-  }
-
-  #placeAfter(account: number, url: string, now: EpochMs): Row | undefined {
-    return this.#rows.get(
-      `SELECT account, url FROM report WHERE push_at IS NOT NULL AND (account, url) > (?, ?) AND push_at <= ?
-       ORDER BY account, url LIMIT 1`,
-      account,
-      url,
-      now,
-    );
   }
 
   #dueAt(account: number, url: string, now: EpochMs): readonly DuePush[] {

@@ -96,17 +96,19 @@ test('a byte of facets is flipped → the rows tell, and the facets are gone', a
   expect(readdirSync(segments).filter(name => name.endsWith('.facets')).length).toBeLessThan(names.length);
 });
 
-/** A log with segments of a thousand messages, and one call that records some of an account with a sender. */
-function largeLog() {
+/** A log with segments of many messages, and one call that records some of an account with a sender. */
+function largeLog(messagesMax = 1000) {
   const folder = new SqliteLog();
   onTestFinished(() => folder.remove());
   writeFileSync(join(folder.dataDir, 'reserve'), '');
-  const log = new SimulatedLog(folder.dataDir, systemDisk, 1000);
+  const log = new SimulatedLog(folder.dataDir, systemDisk, messagesMax);
   onTestFinished(() => log.close());
   let number = 0;
-  const record = (account: AccountId, count: number, sender = 'else', sentAt = now) => {
-    const submissions = Array.from({ length: count }, () => submission(number++, { sender, sentAt }));
-    log.record({ account, binding: {}, receivedAt: sentAt, sentSince: 0, submissions });
+  const record = (account: AccountId, count: number, sender = 'else', sentAt = now, apartMs = 0) => {
+    const submissions = Array.from({ length: count }, (_, i) =>
+      submission(number++, { sender, sentAt: sentAt + i * apartMs }),
+    );
+    log.record({ account, binding: {}, receivedAt: now, sentSince: 0, submissions });
   };
   return { log, record };
 }
@@ -155,4 +157,43 @@ test('a segment is sealed, and has no file of facets yet → what a reader had l
   const rows = watchedRows();
   expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
   expect(rows()).toBe(4);
+});
+
+const dayMs = 24 * 3_600_000;
+
+test('a time that is before what the youngest segment holds → no row of that is learnt', () => {
+  const { log, record } = largeLog(100);
+  record(1, 95, 'else', now - dayMs);
+  record(1, 5, 's', now - dayMs);
+  record(1, 90, 's');
+  log.seal();
+  const rows = watchedRows();
+  expect(log.summary(1, now + 1, { sender: 's', sentUntil: now - dayMs / 2 }).total).toBe(5);
+  expect(rows()).toBe(5);
+});
+
+test('few messages of many may match → their rows alone are read; many → all are learnt, and later none is read', () => {
+  const { log, record } = largeLog();
+  record(1, 596);
+  record(1, 4, 's');
+  const few = watchedRows();
+  expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
+  expect(few()).toBe(4);
+  expect(log.summary(1, now + 1, { sender: 'else' }).total).toBe(596);
+  expect(few()).toBe(4 + 600);
+  expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
+  expect(few()).toBe(4 + 600);
+});
+
+test('there is no time to learn all that there is → the newest buckets are told, and the next summaries learn the rest', () => {
+  const { log, record } = largeLog(5000);
+  record(1, 4000, 'else', now - dayMs, dayMs / 4000);
+  // A clock that runs by the rows that are read.
+  const time = () => ({ budgetMs: 4000, clock: watchedRows() });
+  const first = log.summary(1, now + 1, { sender: 'else' }, time());
+  expect(first.complete).toBe(false);
+  expect(first.buckets.slice(1).every(({ groups }) => groups.PENDING > 0)).toBe(true);
+  expect(first.buckets.length).toBeGreaterThan(3);
+  const summaries = [1, 2].map(() => log.summary(1, now + 1, { sender: 'else' }, time()));
+  expect(summaries.at(-1)).toMatchObject({ complete: true, total: 4000 });
 });

@@ -38,6 +38,8 @@ class WatchedFolder extends Folder {
   }
 }
 
+type SummaryTime = { readonly budgetMs?: number; readonly clock?: () => number };
+
 type Held = { readonly shared: SharedSegment; columns: Columns | undefined };
 
 /** What the threads of the embedded engine do, on one thread and on any disk. */
@@ -154,11 +156,16 @@ export class SimulatedLog {
     }
   }
 
-  summary(account: AccountId, now: EpochMs, filter: Filter = {}): Summary {
-    const query = summaryQuery(account, now, filter);
+  summary(
+    account: AccountId,
+    now: EpochMs,
+    filter: Filter = {},
+    { budgetMs = hourMs, clock }: SummaryTime = {},
+  ): Summary {
+    const query = { ...summaryQuery(account, now, filter), budgetMs };
     const { from, to } = wholeMinutes(query);
     const kept = asksForTimeOnly(filter) ? this.#writer.counted(account, from, to) : undefined;
-    const steps = new Summarizing(this.#read, this.#hashSeed, query, kept).steps();
+    const steps = new Summarizing(this.#read, this.#hashSeed, query, kept, clock).steps();
     for (;;) {
       const step = steps.next(false);
       if (step.done) return step.value;

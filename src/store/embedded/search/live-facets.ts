@@ -38,6 +38,11 @@ export class LiveFacets {
     this.#maker = new FacetMaker(capacity, capacity * reportsPerMessageMax);
   }
 
+  /** How many rows are there that were not learnt. */
+  get unlearntRows(): number {
+    return messagesIn(this.#shared) - this.#messages + reportsIn(this.#shared) - this.#reports;
+  }
+
   /** Learns from some rows; `true` when there are more. */
   learn(rows: RowsFile): boolean {
     const { firstSequence } = this.#shared;

@@ -204,6 +204,12 @@ export class ReadSegments {
     }
   }
 
+  /** How many rows `learnFacets` would read of a segment. */
+  unlearntRows({ shared, columns }: ReadSegment): number {
+    if (columns === undefined) return 0;
+    return this.#live.get(shared.id)?.unlearntRows ?? messagesIn(shared) + reportsIn(shared);
+  }
+
   /** Learns the facets of a segment that has no index, as far as they are not known, a step at a time. */
   *learnFacets({ shared, columns }: ReadSegment): Generator<void, void> {
     if (columns === undefined) return;

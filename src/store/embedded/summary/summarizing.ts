@@ -27,6 +27,10 @@ const messagesAtATime = 1000;
 const countedShareMin = 1 / 50;
 /** To learn facets, all rows are read. */
 const learntShareMin = 1 / 8;
+/** For each message that may match, so many rows are read to learn facets: later summaries count by them, too. */
+const learntRowsPerMatch = 32;
+/** The part of its time that a summary may learn: in the rest, the newest messages can be counted without. */
+const learningTimeShare = 1 / 2;
 
 /**
  * One summary in the making, a step at a time. What the kept counts have is added at once; the rest is counted message
@@ -38,6 +42,7 @@ export class Summarizing {
   readonly #hashSeed: number;
   readonly #query: SummaryQuery;
   readonly #sum: CountSum;
+  readonly #now: () => number;
   readonly #deadlineMs: number;
   /** To be counted message by message, newest first. */
   readonly #spans: Span[];
@@ -50,12 +55,19 @@ export class Summarizing {
   readonly #counted = new Set<number>();
   readonly #kept: Kept | undefined;
 
-  constructor(segments: ReadSegments, hashSeed: number, query: SummaryQuery, kept: Kept | undefined) {
+  constructor(
+    segments: ReadSegments,
+    hashSeed: number,
+    query: SummaryQuery,
+    kept: Kept | undefined,
+    now: () => number = () => performance.now(),
+  ) {
     this.#segments = segments;
     this.#hashSeed = hashSeed;
     this.#query = query;
     this.#sum = new CountSum(query.range);
-    this.#deadlineMs = performance.now() + query.budgetMs;
+    this.#now = now;
+    this.#deadlineMs = now() + query.budgetMs;
     this.#begun = beginningAt(segments.end());
     this.#kept = kept;
     const whole = keptSpan(query, kept);
@@ -83,7 +95,7 @@ export class Summarizing {
       }
       this.#count(places);
       this.#last = places.at(-1);
-      if (performance.now() >= this.#deadlineMs) return this.#sum.unfinished(this.#countedFrom());
+      if (this.#isOver()) return this.#sum.unfinished(this.#countedFrom());
       if (yield 0) this.#candidates?.afterPause();
     }
     const summary = this.#sum.complete();
@@ -98,7 +110,7 @@ export class Summarizing {
     for (let wasPaused = false; ; wasPaused = yield 0) {
       const { done, value } = taking.next(wasPaused);
       if (done) return value;
-      if (performance.now() >= this.#deadlineMs) return undefined;
+      if (this.#isOver()) return undefined;
     }
   }
 
@@ -118,11 +130,13 @@ export class Summarizing {
 
   /**
    * Counts a filter's matches by the facets of all segments that have any, newest first, so that rows are read only of
-   * the others; `false` when the time is over.
+   * the others; `false` when the time is over. While there is not time to learn what there is, nothing is counted so: the
+   * newest messages are what has to be told.
    */
   *#byFacets(): Steps<boolean> {
     const { filter, range, account } = this.#query;
-    if (!facetsTell(filter)) return true;
+    if (!facetsTell(filter) || this.#spans.length === 0) return true;
+    if (!(yield* this.#learnt())) return true;
     const [from, to] = [earliest(this.#query), range.to ?? Infinity];
     const count = new FacetCount(this.#segments, {
       account,
@@ -132,28 +146,59 @@ export class Summarizing {
       to,
       positionEnd: this.#begun.positionEnd,
     });
-    for (const segment of this.#segments.all().filter(one => this.#isLargelyOwn(one, learntShareMin)))
-      for (const _ of this.#segments.learnFacets(segment)) {
-        if (performance.now() >= this.#deadlineMs) return false;
-        yield 0;
-      }
     for (const segment of this.#segments.all().toReversed()) {
       const { shared } = segment;
-      if (maxSentAt(shared) < from || minSentAt(shared) >= to || !this.#isLargelyOwn(segment, countedShareMin))
-        continue;
+      if (!this.#isInTime(shared) || !this.#isLargelyOwn(segment, countedShareMin)) continue;
       const figures = count.of(shared);
       if (figures === undefined) continue;
       this.#counted.add(shared.id);
       this.#sum.facets(figures);
       for (let at = 0; at < figures.rest.length; at += messagesAtATime) {
         this.#count(figures.rest.slice(at, at + messagesAtATime));
-        if (performance.now() >= this.#deadlineMs) return false;
+        if (this.#isOver()) return false;
         yield 0;
       }
-      if (performance.now() >= this.#deadlineMs) return false;
+      if (this.#isOver()) return false;
       yield 0;
     }
     return true;
+  }
+
+  /** Learns the facets of segments that take rows, where that is worth it; `false` when the time for that is over. */
+  *#learnt(): Steps<boolean> {
+    const segments = this.#segments
+      .all()
+      .filter(one => this.#isInTime(one.shared) && this.#segments.unlearntRows(one) > 0)
+      .filter(one => this.#isLargelyOwn(one, learntShareMin));
+    const rows = segments.reduce((sum, one) => sum + this.#segments.unlearntRows(one), 0);
+    const untilMs = this.#deadlineMs - this.#query.budgetMs * (1 - learningTimeShare);
+    if (!(yield* this.#hasMatches(Math.ceil(rows / learntRowsPerMatch), untilMs))) return true;
+    for (const segment of segments)
+      for (const _ of this.#segments.learnFacets(segment)) {
+        if (this.#now() >= untilMs) return false;
+        yield 0;
+      }
+    return true;
+  }
+
+  /** Whether so many messages may match, as far as time tells. */
+  *#hasMatches(count: number, untilMs: number): Steps<boolean> {
+    if (count === 0) return true;
+    const taking = this.#ofFirstSpan().take(count);
+    this.#candidates = undefined;
+    for (let wasPaused = false; ; wasPaused = yield 0) {
+      const { done, value } = taking.next(wasPaused);
+      if (done) return value.length >= count;
+      if (this.#now() >= untilMs) return false;
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#now() >= this.#deadlineMs;
+  }
+
+  #isInTime(segment: SharedSegment): boolean {
+    return maxSentAt(segment) >= earliest(this.#query) && minSentAt(segment) < (this.#query.range.to ?? Infinity);
   }
 
   /** Whether so much of a segment is the account's: what others recorded must not be what its summaries take time for. */

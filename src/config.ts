@@ -105,7 +105,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_SWEEP_HOLD',
     duration('0s', '365d'),
     '24h',
-    'How long a sweep waits that would drop more than half of the log after the clock leapt by an hour or more, a long pause of the server among that; `0s` says that the clock is right',
+    'How long a sweep waits that would drop more than half of the log, or of what accounts have that keep theirs equally long, after the clock leapt by an hour or more, a long pause of the server among that; `0s` says that the clock is right',
   ),
   rateLimit: setting(
     'SENTLOG_RATE_LIMIT',

@@ -8,8 +8,8 @@ export type SweepClock = {
   see(now: EpochMs): Promise<void>;
 };
 
-/** A sweep that waits, since the clock leapt and it would drop more than half of the log. */
-export type HeldSweep = Dropping & {
+/** A sweep that waits, since the clock leapt and it would drop more than half of what some accounts have. */
+export type HeldSweep = Pick<Dropping, 'past' | 'all'> & {
   /** By how much the clock is ahead of what it should say. */
   readonly leapMs: number;
   /** When it goes on without anybody's word, by the same clock. */
@@ -33,8 +33,9 @@ export type SweeperOptions = {
 /**
  * Drops what is past retention, again and again, unless the clock went wrong: a log must not be lost to a clock that is
  * 400 days ahead for a minute. A clock that leapt is one that says more than the time that went by since it was last
- * looked at, in this run or an earlier one. When the sweep would then drop more than half of the log, it waits for the
- * clock to be put right, for somebody to say that it is (`SENTLOG_SWEEP_HOLD=0s`), or for that setting's time.
+ * looked at, in this run or an earlier one. When the sweep would then drop more than half of what accounts have that keep
+ * theirs equally long, it waits for the clock to be put right, for somebody to say that it is (`SENTLOG_SWEEP_HOLD=0s`),
+ * or for that setting's time.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
@@ -66,23 +67,27 @@ export class Sweeper {
     this.#held = undefined;
     const leapMs = await this.#leapMs();
     const dropping = leapMs < limits.clockLeapMs ? undefined : await wouldDrop();
-    if (dropping === undefined || dropping.past * 2 <= dropping.all) {
+    if (dropping === undefined || !dropping.losesMost) {
       if (wasHeld) note('the clock is right again: sweeps go on', {});
       this.#heldAtMs = undefined;
       return false;
     }
     this.#heldAtMs ??= monotonicMs();
     const leftMs = this.#heldAtMs + holdMs - monotonicMs();
-    const detail = { leapMs, ...dropping };
+    const { past, all } = dropping;
+    const detail = { leapMs, past, all };
     if (leftMs <= 0) {
-      note('the clock leapt, and more than half of the log is dropped: it was put right by nobody', detail);
+      note(
+        'the clock leapt, and more than half of what some accounts have is dropped: it was put right by nobody',
+        detail,
+      );
       return false;
     }
-    this.#held = { leapMs, until: now() + leftMs, ...dropping };
+    this.#held = { leapMs, until: now() + leftMs, past, all };
     const until = new Date(this.#held.until).toISOString();
     if (!wasHeld)
       note(
-        'the clock leapt, and a sweep would drop more than half of the log: it waits. Put the clock right, or start with SENTLOG_SWEEP_HOLD=0s if it is',
+        'the clock leapt, and a sweep would drop more than half of what some accounts have: it waits. Put the clock right, or start with SENTLOG_SWEEP_HOLD=0s if it is',
         { ...detail, until },
       );
     return true;

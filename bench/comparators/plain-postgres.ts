@@ -150,7 +150,7 @@ export class PlainPostgresStore implements Store {
     const sql = 'SELECT count(*) FILTER (WHERE sent_at < $1) AS past, count(*) AS messages FROM message';
     const [row] = (await this.#pool.query<Row>(sql, [sentAt])).rows;
     if (row === undefined) throw new Error('there were no figures');
-    return { past: number(row, 'past'), all: number(row, 'messages') };
+    return { past: number(row, 'past'), all: number(row, 'messages'), losesMost: false };
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {

@@ -129,7 +129,7 @@ export class PlainSqliteStore implements Store {
     const sql = 'SELECT count(*) FILTER (WHERE sent_at < ?) AS past, count(*) AS messages FROM message';
     const [row] = this.#statement(sql).all(sentAt);
     if (row === undefined) throw new Error('there were no figures');
-    return { past: number(row, 'past'), all: number(row, 'messages') };
+    return { past: number(row, 'past'), all: number(row, 'messages'), losesMost: false };
   }
 
   async dropBefore(sentAt: EpochMs): Promise<void> {

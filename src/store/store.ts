@@ -10,6 +10,9 @@ import type {
 } from '../domain/message.ts';
 import type { Summary, SummaryRange } from '../domain/summary.ts';
 import type { LogForm } from '../wire/log-text.ts';
+import type { Dropping } from './dropping.ts';
+
+export type { Dropping } from './dropping.ts';
 
 /**
  * Where messages are kept. One interface, one conformance suite (`test/store/conformance.ts`), several engines.
@@ -100,8 +103,6 @@ export interface Store {
   /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
   close(): Promise<void>;
 }
-
-export type Dropping = { readonly past: number; readonly all: number };
 
 export type RecordBatch = {
   readonly account: AccountId;

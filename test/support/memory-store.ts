@@ -27,6 +27,7 @@ import { type DatedReport, identityIn, initialState } from '../../src/domain/rep
 import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import { limits } from '../../src/limits.ts';
+import { DroppingSum } from '../../src/store/dropping.ts';
 import {
   type Bookmark,
   type Change,
@@ -212,12 +213,12 @@ export class MemoryStore implements Store {
 
   async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
     await this.#admit();
-    let [past, all] = [0, 0];
-    for (const [id, account] of this.#contents.accounts) {
-      all += account.rows.length;
-      past += account.rows.filter(row => row.identity.sentAt < (own.get(id) ?? sentAt)).length;
+    const sum = new DroppingSum();
+    for (const [id, { rows }] of this.#contents.accounts) {
+      const horizon = own.get(id) ?? sentAt;
+      for (const { identity } of rows) sum.add(horizon, 1, identity.sentAt < horizon);
     }
-    return { past, all };
+    return sum.total();
   }
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {

@@ -27,7 +27,6 @@ import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { newKeyMemory } from './log/key-table.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
-import type { Extents } from './segment/extents.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import type {
   ReaderRequest,
@@ -38,8 +37,9 @@ import type {
   WriterRequest,
 } from './threads/messages.ts';
 import { errorOf, Thread } from './threads/thread.ts';
-import { Catalog } from './upkeep/catalog.ts';
+import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
 import { Recovery } from './upkeep/recovery.ts';
+import { Verifying } from './upkeep/verifying.ts';
 
 /** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
 const unsealedMax = 6;
@@ -90,8 +90,7 @@ class SqliteStore implements Store {
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
   #writeFailure: string | undefined;
-  #unverified: number[] = [];
-  #verifying: number | undefined;
+  readonly #verifying: Verifying;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
@@ -109,7 +108,8 @@ class SqliteStore implements Store {
         this.#writer.send(request);
         this.#readers.tell(request);
       },
-      extents: async segmentId => (await this.#read(id => ({ type: 'extents', id, segmentId }))) as Extents | undefined,
+      unsealedExtents: segmentId => this.#writer.ask(id => ({ type: 'extents', id, segmentId })) as FoundExtents,
+      sealedExtents: segmentId => this.#read(id => ({ type: 'extents', id, segmentId })) as FoundExtents,
     });
     this.loaded = new Promise((resolve, reject) => {
       this.#loadedNow = error => (error === undefined ? resolve() : reject(error));
@@ -119,6 +119,11 @@ class SqliteStore implements Store {
     this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
     const released = (ticket: number) => this.#catalog.released(ticket);
     this.#readers = new Readers(options.readerThreads, data, { released, crashed });
+    this.#verifying = new Verifying(segmentId => {
+      const isThere = this.#catalog.get(segmentId) !== undefined;
+      if (isThere) this.#sealer.send({ type: 'verify', segmentId });
+      return isThere;
+    });
     const takeUp = this.#sealed.bind(this);
     const isClosing = () => this.#closing !== undefined;
     const recoverer = { writer: this.#writer, sealer: this.#sealer, takeUp, isClosing };
@@ -273,6 +278,8 @@ class SqliteStore implements Store {
         return this.#catalog.released(reply.ticket);
       case 'counted':
         return this.#writer.answer(reply.id, reply.kept);
+      case 'extents':
+        return this.#writer.answer(reply.id, reply.extents);
       case 'rotated':
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
@@ -298,9 +305,9 @@ class SqliteStore implements Store {
       const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
       this.#catalog.add(shared, columns, phase);
       this.#readers.tell({ type: 'segment', shared, columns });
-      if (phase === 'sealed') this.#unverified.push(shared.id);
+      if (phase === 'sealed') this.#verifying.add(shared.id);
     }
-    this.#verifyNext();
+    this.#verifying.next();
     this.#loadedNow();
   }
 
@@ -315,7 +322,7 @@ class SqliteStore implements Store {
           this.#warn(indexRebuilt, reply.segmentId, reply.indexDamage);
           this.#sealer.send({ type: 'rebuild', shared: entry.shared });
         }
-        return this.#verifyNext();
+        return this.#verifying.next();
       }
       case 'recovered':
         return this.#sealer.answer(reply.id, reply.holding);
@@ -329,7 +336,7 @@ class SqliteStore implements Store {
           if (!this.#recovery.isRecovered(segmentId))
             this.#background(this.#recovery.recover(segmentId, failure.message).then(() => this.#room.wake()));
         } else this.#sealLater(segmentId, failure.message);
-        if (segmentId === this.#verifying) this.#verifyNext();
+        if (this.#verifying.isAt(segmentId)) this.#verifying.next();
       }
     }
   }
@@ -362,13 +369,6 @@ class SqliteStore implements Store {
       this.#seal(segmentId);
     }, sealRetryMs);
     this.#timers.add(timer);
-  }
-
-  /** One sealed segment after the other is compared with its checksums, newest first, while the log serves. */
-  #verifyNext(): void {
-    do this.#verifying = this.#unverified.pop();
-    while (this.#verifying !== undefined && this.#catalog.get(this.#verifying) === undefined);
-    if (this.#verifying !== undefined) this.#sealer.send({ type: 'verify', segmentId: this.#verifying });
   }
 
   #warn(message: string, segment: number, reason: string): void {

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { bigints } from '../../postgres/arrays.ts';
-import { integer, optional } from '../../postgres/cells.ts';
+import { integer, optional, truth } from '../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../store.ts';
 import type { Database } from './database.ts';
 import { moment } from './moment.ts';
@@ -45,22 +45,26 @@ export class Figures {
   /** How many messages were sent before, of all: an hour counts as its newest. */
   async before(sentAt: EpochMs, own: readonly (readonly [slice: Slice, before: EpochMs])[]): Promise<Dropping> {
     const late = notSummed(await allSummedUntil(this.#database));
-    const [[past, all] = []] = await this.#database.read(
+    const [[past, all, losesMost] = []] = await this.#database.read(
       {
         text: `
           ${late}
-          SELECT coalesce(sum(c.messages) FILTER (WHERE c.newest_sent_at < coalesce(o.before, $1)), 0)::bigint,
-            coalesce(sum(c.messages), 0)::bigint
+          SELECT coalesce(sum(g.past), 0)::bigint, coalesce(sum(g.messages), 0)::bigint,
+            coalesce(bool_or(g.past * 2 > g.messages), false)
           FROM (
-            SELECT t.account_id, t.messages, t.newest_sent_at FROM tally t
-            UNION ALL
-            SELECT r.account_id, r.messages, r.newest_sent_at FROM ${notSummedFrom}
-          ) c (account_id, messages, newest_sent_at)
-          LEFT JOIN unnest($2::bigint[], $3::bigint[]) o (account_id, before) ON o.account_id = c.account_id`,
+            SELECT coalesce(sum(c.messages) FILTER (WHERE c.newest_sent_at < coalesce(o.before, $1)), 0), sum(c.messages)
+            FROM (
+              SELECT t.account_id, t.messages, t.newest_sent_at FROM tally t
+              UNION ALL
+              SELECT r.account_id, r.messages, r.newest_sent_at FROM ${notSummedFrom}
+            ) c (account_id, messages, newest_sent_at)
+            LEFT JOIN unnest($2::bigint[], $3::bigint[]) o (account_id, before) ON o.account_id = c.account_id
+            GROUP BY coalesce(o.before, $1)
+          ) g (past, messages)`,
       },
       [moment(sentAt), bigints(own.map(([slice]) => slice)), bigints(own.map(([, before]) => moment(before)))],
     );
-    return { past: integer(past), all: integer(all) };
+    return { past: integer(past), all: integer(all), losesMost: truth(losesMost) };
   }
 
   async #measured(): Promise<Sizes> {

@@ -89,8 +89,8 @@ export function retentionTests(openEngine: OpenEngine): void {
       const { past, all } = await engine.store.wouldDrop(cut);
       expect(all).toBe(300);
       expect(past).toBeLessThanOrEqual(150);
-      expect(await engine.store.wouldDrop(now + 1)).toEqual({ past: 300, all: 300 });
-      expect(await engine.store.wouldDrop(horizon)).toEqual({ past: 0, all: 300 });
+      expect(await engine.store.wouldDrop(now + 1)).toEqual({ past: 300, all: 300, losesMost: true });
+      expect(await engine.store.wouldDrop(horizon)).toEqual({ past: 0, all: 300, losesMost: false });
       await engine.store.dropBefore(cut);
       for await (const store of openings(engine)) {
         expect((await store.find(query({ sentSince: cut }))).logs).toEqual(expected);
@@ -187,6 +187,35 @@ export function retentionTests(openEngine: OpenEngine): void {
           (await store.find(query({ sentSince: horizon + 1, filter: { generalStatus: 'DELIVERED' } }))).logs,
         ).toHaveLength(1);
       }
+    });
+
+    it('accounts with little of the log would lose most of theirs → told, whatever others keep', async () => {
+      const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 10, accounts: [1, 2, 3] });
+      const keptLong = new Map([[1, horizon]]);
+      await recordAll(
+        store,
+        messages(20, i => ({ messageId: `b${i}`, sentAt: horizon })),
+        { account: 2 },
+      );
+      // What takes writes counts as all else does.
+      expect(await store.wouldDrop(later, keptLong)).toEqual({ past: 20, all: 20, losesMost: true });
+      await recordAll(
+        store,
+        messages(60, i => ({ messageId: `a${i}`, sentAt: horizon })),
+        { account: 1 },
+      );
+      // Unless all lies together with what is kept.
+      const { past, all, losesMost } = await store.wouldDrop(later, keptLong);
+      expect(all).toBe(80);
+      expect([0, 20]).toContain(past);
+      expect(losesMost).toBe(past > 0);
+      expect(await store.wouldDrop(horizon, keptLong)).toEqual({ past: 0, all: 80, losesMost: false });
+      await recordAll(
+        store,
+        messages(40, i => ({ messageId: `c${i}`, sentAt: now })),
+        { account: 3 },
+      );
+      expect(await store.wouldDrop(later, keptLong)).toMatchObject({ all: 120, losesMost: false });
     });
 
     it('accounts keep theirs for times of their own → of each what it keeps, whole, and the rest goes', async () => {

@@ -63,6 +63,10 @@ function serve({ writer, waitingReports, learning }: OpenedWriter): void {
           const kept = writer.counted(request.account, request.from, request.to);
           tell({ type: 'counted', id: request.id, kept });
         }, [request.id]);
+      case 'extents':
+        return attempt(() => {
+          tell({ type: 'extents', id: request.id, extents: writer.extents(request.segmentId) });
+        }, [request.id]);
       case 'rotate':
         return attempt(() => {
           writer.retire(Date.now(), request.horizons);

@@ -7,6 +7,7 @@ import type { Holding } from '../files/ledger.ts';
 import { hasRoom, Reserve } from '../files/reserve.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import { holdingOf, type LoadedLog } from '../log/load.ts';
+import type { Extents } from '../segment/extents.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import {
   groupOfStatus,
@@ -23,9 +24,7 @@ import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
 import {
   applyReport,
   type Columns,
-  clearedColumns,
   keepReportsUntil,
-  newColumns,
   newSharedSegment,
   publishedMessages,
   publishedReports,
@@ -33,6 +32,7 @@ import {
 } from '../segment/shared-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
+import { SpareColumns } from './spare-columns.ts';
 import type { Part, Progress } from './turns.ts';
 import type { Joined } from './waiting-reports.ts';
 import type { Active, WriterEvents, WriterOptions } from './writer-options.ts';
@@ -56,7 +56,7 @@ export class Writer {
   readonly #kept: KeptCounts;
   readonly #reserve: Reserve;
   #active: Active | undefined;
-  readonly #spareColumns: Columns[] = [];
+  readonly #spareColumns = new SpareColumns();
   #nextSegmentId: number;
   #nextSequence: number;
   /** An era begins with the first record of a run: a log that is only read stays as it is. */
@@ -157,6 +157,11 @@ export class Writer {
     return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
   }
 
+  /** How far each account reaches in a segment; `undefined` when it has an index, or is gone. */
+  extents(segmentId: number): Extents | undefined {
+    return this.#kept.of(segmentId)?.extents();
+  }
+
   /** Makes ready for dropping what is wholly past. */
   retire(now: number, horizons: Horizons): void {
     this.rotateIfDue(now, horizons);
@@ -207,9 +212,9 @@ export class Writer {
     if (isDamaged) this.#known.passOverLost(segment);
   }
 
-  /** Takes columns that no thread looks at any more for a segment to come: left to the collector, they would pile up. */
+  /** Takes columns that no thread looks at any more for a segment to come. */
   reuse(columns: Columns): void {
-    this.#spareColumns.push(columns);
+    this.#spareColumns.put(columns);
   }
 
   close(): void {
@@ -250,7 +255,7 @@ export class Writer {
     ledger.set(holdingOf(shared, now));
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
-    const columns = this.#columnsFor(size.messagesMax);
+    const columns = this.#spareColumns.take(size.messagesMax);
     this.#known.add(shared);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
@@ -264,11 +269,6 @@ export class Writer {
     if (active === undefined) return;
     this.#active = undefined;
     this.#events.filled(active.shared.id, active.counts.pack());
-  }
-
-  #columnsFor(messages: number): Columns {
-    const spare = this.#spareColumns.pop();
-    return spare !== undefined && spare.account.length >= messages ? clearedColumns(spare) : newColumns(messages);
   }
 
   #recordPart(active: Active, { batch, from }: Part, now: number, isOver: () => boolean): Progress {

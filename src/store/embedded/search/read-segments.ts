@@ -3,7 +3,7 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
-import { type Extents, extentsOf } from '../segment/extents.ts';
+import type { Extents } from '../segment/extents.ts';
 import type { Facets } from '../segment/facets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
@@ -34,6 +34,15 @@ export type Found = Candidate & { readonly segmentId: number };
 const openRowsMax = 128;
 const openIndexesMax = 2048;
 const openFacetsMax = 512;
+
+function extentsIn(index: IndexFile): Extents {
+  const [senders, starts] = [index.float64('accounts'), index.uint32('accountStarts')];
+  const messages = new Map(Array.from(senders, (account, at) => [account, (starts[at + 1] ?? 0) - (starts[at] ?? 0)]));
+  const isTold = index.bytesOf('counts.until') > 0;
+  const accounts = isTold ? index.float64('counts.accounts') : senders;
+  const until = isTold ? index.float64('counts.until') : senders.map(() => Infinity);
+  return { accounts, until, messages: Float64Array.from(accounts, account => messages.get(account) ?? 0) };
+}
 
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
@@ -162,15 +171,14 @@ export class ReadSegments {
     return holder?.id;
   }
 
-  /** How far each account reaches in a sealed segment; `undefined` when an older version wrote it, or it is gone. */
+  /**
+   * How far each account reaches in a sealed segment, without end when an older version wrote it; `undefined` when it has
+   * no index yet, or is gone.
+   */
   extents(segmentId: number): Extents | undefined {
     const segment = this.#segments.get(segmentId);
     if (segment === undefined || segment.columns !== undefined) return undefined;
-    return this.withIndex(segmentId, index =>
-      index.bytesOf('counts.until') === 0
-        ? undefined
-        : extentsOf({ accounts: index.float64('counts.accounts'), until: index.float64('counts.until') }),
-    );
+    return this.withIndex(segmentId, extentsIn);
   }
 
   /** Works on a segment's rows; what damage they show is laid to that segment. */

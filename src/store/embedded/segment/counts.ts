@@ -3,6 +3,7 @@ import { minuteOf } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import { type Horizons, horizonOf } from '../../horizons.ts';
 import { kinds, Moves, more, movesIn } from './count-items.ts';
+import type { Extents } from './extents.ts';
 import { CountedRow } from './record-row.ts';
 import type { MessageRow } from './rows-file.ts';
 
@@ -41,6 +42,7 @@ type AccountCounts = {
   readonly names: Map<string, number>;
   /** Never taken back: what a failed transaction added only keeps the segment a little longer. */
   until: EpochMs;
+  messages: number;
 };
 
 /**
@@ -53,6 +55,8 @@ export class Counts {
   readonly #table = new AmountTable();
   /** What the open transaction added, by cell, item and amount, to take it back. */
   #added: number[] = [];
+  /** Whose messages the open transaction added, one by one. */
+  #senders: AccountCounts[] = [];
   #cells = 0;
   #account: AccountId = 0;
   #minute = Number.NaN;
@@ -60,7 +64,9 @@ export class Counts {
   readonly #moves = new Moves((kind, value, amount) => this.#add(kind, value, amount));
 
   message(row: MessageRow): void {
-    this.#reach(row[1], row[2]);
+    const counts = this.#reach(row[1], row[2]);
+    counts.messages++;
+    this.#senders.push(counts);
     this.#turnTo(row[1], row[2]);
     tally(new CountedRow(row), 1, this.#moves);
   }
@@ -76,19 +82,31 @@ export class Counts {
   /** The transaction stands. */
   commit(): void {
     this.#added = [];
+    this.#senders = [];
   }
 
   /** The transaction failed: everything as it was before it. */
   undo(): void {
     for (let i = 0; i < this.#added.length; i += 3)
       this.#table.add(this.#added[i] ?? 0, this.#added[i + 1] ?? 0, -(this.#added[i + 2] ?? 0));
+    for (const counts of this.#senders) counts.messages--;
     this.#added = [];
+    this.#senders = [];
   }
 
   /** Whether nothing here is kept any more. */
   isPast(horizons: Horizons): boolean {
     for (const [account, { until }] of this.#accounts) if (until >= horizonOf(horizons, account)) return false;
     return true;
+  }
+
+  extents(): Extents {
+    const counts = [...this.#accounts.values()];
+    return {
+      accounts: Float64Array.from(this.#accounts.keys()),
+      until: Float64Array.from(counts, ({ until }) => until),
+      messages: Float64Array.from(counts, ({ messages }) => messages),
+    };
   }
 
   /** Amounts that were looked at so far, for what was packed. */
@@ -124,9 +142,10 @@ export class Counts {
     };
   }
 
-  #reach(account: AccountId, sentAt: EpochMs): void {
+  #reach(account: AccountId, sentAt: EpochMs): AccountCounts {
     const counts = this.#accountOf(account);
     if (sentAt > counts.until) counts.until = sentAt;
+    return counts;
   }
 
   #turnTo(account: AccountId, sentAt: EpochMs): void {
@@ -165,14 +184,14 @@ export class Counts {
   #accountOf(account: AccountId): AccountCounts {
     let counts = this.#accounts.get(account);
     if (counts === undefined) {
-      counts = { cells: new Map(), names: new Map(), until: -Infinity };
+      counts = { cells: new Map(), names: new Map(), until: -Infinity, messages: 0 };
       this.#accounts.set(account, counts);
     }
     return counts;
   }
 }
 
-const nothing: AccountCounts = { cells: new Map(), names: new Map(), until: -Infinity };
+const nothing: AccountCounts = { cells: new Map(), names: new Map(), until: -Infinity, messages: 0 };
 
 const slotsMin = 1024;
 const entriesMin = 512;

@@ -1,15 +1,15 @@
-import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import type { EpochMs } from '../../../domain/message.ts';
 import { earliestOf, type Horizons, horizonOf, latestOf } from '../../horizons.ts';
 import { maxSentAt, reportedUntil, type SharedSegment } from './shared-segment.ts';
 
-/** Of each account in a segment, the newest `sentAt` of its messages there, and of those that reports there are on. */
-export type Extents = ReadonlyMap<AccountId, EpochMs>;
-
-type Told = { readonly accounts: Float64Array; readonly until: Float64Array };
-
-export function extentsOf({ accounts, until }: Told): Extents {
-  return new Map(Array.from(accounts, (account, at) => [account, until[at] ?? Infinity]));
-}
+/** Of each account in a segment, side by side. */
+export type Extents = {
+  readonly accounts: Float64Array;
+  /** The newest `sentAt` of its messages there, and of those that reports there are on. */
+  readonly until: ArrayLike<EpochMs>;
+  /** How many messages it has there. */
+  readonly messages: ArrayLike<number>;
+};
 
 /** Whether nothing of a segment is kept any more, where that follows from the whole of it; else its accounts must tell. */
 export function isPastAsWhole(shared: SharedSegment, horizons: Horizons): boolean | undefined {
@@ -18,6 +18,6 @@ export function isPastAsWhole(shared: SharedSegment, horizons: Horizons): boolea
   return until >= latestOf(horizons) ? false : undefined;
 }
 
-export function isPastForAll(extents: Extents, horizons: Horizons): boolean {
-  return [...extents].every(([account, until]) => until < horizonOf(horizons, account));
+export function isPastForAll({ accounts, until }: Extents, horizons: Horizons): boolean {
+  return accounts.every((account, at) => (until[at] ?? Infinity) < horizonOf(horizons, account));
 }

@@ -8,6 +8,7 @@ import type { KeyMemory } from '../log/key-table.ts';
 import type { LoadedLog, LoadedSegment } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
 import type { PackedCounts } from '../segment/counts.ts';
+import type { Extents } from '../segment/extents.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
 import type { Durability } from '../segment/rows-file.ts';
@@ -61,6 +62,8 @@ export type WriterRequest =
       readonly from: EpochMs;
       readonly to: EpochMs;
     }
+  /** How far each account reaches in a segment without an index. */
+  | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'rotate'; readonly id: number; readonly horizons: Horizons }
   | { readonly type: 'close' };
@@ -87,6 +90,7 @@ export type WriterReply =
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
   | { readonly type: 'counted'; readonly id: number; readonly kept: Kept }
+  | { readonly type: 'extents'; readonly id: number; readonly extents: Extents | undefined }
   | { readonly type: 'rotated'; readonly id: number }
   | {
       readonly type: 'failed';

@@ -1,10 +1,11 @@
-import type { Horizons } from '../../horizons.ts';
+import { DroppingSum } from '../../dropping.ts';
+import { type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
 import type { PackedCounts } from '../segment/counts.ts';
-import { type Extents, extentsOf, isPastAsWhole, isPastForAll } from '../segment/extents.ts';
+import { type Extents, isPastAsWhole, isPastForAll } from '../segment/extents.ts';
 import {
   type Columns,
   hasLosses,
@@ -30,16 +31,20 @@ type Entry = {
   isStuck?: boolean;
   /** Of the files, once they do not change any more. */
   bytes: number | undefined;
-  /** Once somebody asked for it. */
-  extents?: Extents;
+  /** Once somebody asked for them, and they do not change any more. */
+  extents: Extents | undefined;
 };
+
+export type FoundExtents = Promise<Extents | undefined>;
 
 /** What the catalog needs of the threads: every one that may hold a segment's files. */
 export type FileHolders = {
   readonly count: number;
   tell(request: ReleaseRequest): void;
-  /** Of a sealed segment; `undefined` when it does not tell, or is gone. */
-  extents(segmentId: number): Promise<Extents | undefined>;
+  /** `undefined` when every thread was told that it has an index, or is gone. */
+  unsealedExtents(segmentId: number): FoundExtents;
+  /** `undefined` when it has no index, or is gone. */
+  sealedExtents(segmentId: number): FoundExtents;
 };
 
 /** Which segments there are, and the care that files need which several threads hold open. */
@@ -65,7 +70,7 @@ export class Catalog {
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
     const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
-    this.#entries.set(shared.id, { shared, columns, counts: undefined, phase, bytes });
+    this.#entries.set(shared.id, { shared, columns, counts: undefined, phase, bytes, extents: undefined });
   }
 
   get(segmentId: number): Entry | undefined {
@@ -95,6 +100,7 @@ export class Catalog {
     const { columns } = entry;
     entry.columns = undefined;
     entry.counts = undefined;
+    entry.extents = undefined;
     await this.#release(ticket =>
       recovered === undefined
         ? { type: 'sealed', ticket, shared: entry.shared }
@@ -129,13 +135,18 @@ export class Catalog {
 
   /** How many messages are in segments that hold nothing which any account keeps, of all. */
   async wouldDrop(horizons: Horizons): Promise<Dropping> {
-    let [past, all] = [0, 0];
+    const sum = new DroppingSum();
     for (const entry of this.entries()) {
-      const messages = messagesIn(entry.shared) - lossesIn(entry.shared).lostMessages;
-      all += messages;
-      if (await this.#isPast(entry, horizons)) past += messages;
+      const isPast = await this.#isPast(entry, horizons);
+      // Where all keep theirs equally long, no account need be looked at.
+      const extents = horizons.own.size === 0 ? undefined : await this.#extentsOf(entry);
+      if (extents === undefined)
+        sum.add(horizons.others, messagesIn(entry.shared) - lossesIn(entry.shared).lostMessages, isPast);
+      else
+        for (const [at, account] of extents.accounts.entries())
+          sum.add(horizonOf(horizons, account), extents.messages[at] ?? 0, isPast);
     }
-    return { past, all };
+    return sum.total();
   }
 
   /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
@@ -158,11 +169,17 @@ export class Catalog {
   async #isPast(entry: Entry, horizons: Horizons): Promise<boolean> {
     const isPast = isPastAsWhole(entry.shared, horizons);
     if (isPast !== undefined) return isPast;
-    const { counts, extents } = entry;
-    const told = extents ?? (counts === undefined ? await this.#holders.extents(entry.shared.id) : extentsOf(counts));
-    if (told === undefined) return false;
-    entry.extents = told;
-    return isPastForAll(told, horizons);
+    const extents = await this.#extentsOf(entry);
+    return extents !== undefined && isPastForAll(extents, horizons);
+  }
+
+  async #extentsOf(entry: Entry): Promise<Extents | undefined> {
+    if (entry.extents !== undefined) return entry.extents;
+    const { phase } = entry;
+    const kept = phase === 'sealed' ? undefined : await this.#holders.unsealedExtents(entry.shared.id);
+    const extents = kept ?? (await this.#holders.sealedExtents(entry.shared.id));
+    if (phase === 'sealed') entry.extents = extents;
+    return extents;
   }
 
   async #drop(segmentId: number): Promise<void> {

@@ -88,7 +88,7 @@ function performReports(reports: ReportRows, asked: ReportCall): unknown {
 }
 
 function serve(opened: Opened): void {
-  const { db, rows } = opened;
+  const { db, rows, reports } = opened;
   const waiting: Waiting[] = [];
   let isClosing = false;
 
@@ -101,10 +101,12 @@ function serve(opened: Opened): void {
         db.exec('BEGIN IMMEDIATE');
         const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
         db.exec('COMMIT');
+        reports.done();
         tell({ kind: 'answers', answers });
       } catch (error) {
         if (db.isTransaction) db.exec('ROLLBACK');
         rows.undone();
+        reports.undone();
         const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
         tell({ kind: 'failed', ids: group.map(one => one.id), message, isOutage: isOutage(error) });
       }

@@ -38,6 +38,9 @@ const duePlaces = `
 export class ReportRows {
   readonly #rows: OutboxRows;
   readonly #taken = new Set<number>();
+  /** What the transaction under way took and let go: it may be undone. */
+  #takenNow: number[] = [];
+  #freedNow: number[] = [];
   readonly #turns = new PushTurns();
 
   constructor(rows: OutboxRows) {
@@ -104,7 +107,10 @@ export class ReportRows {
       limit + this.#taken.size,
     );
     const free = found.filter(row => !this.#taken.has(integer(row, 'id'))).slice(0, limit);
-    for (const row of free) this.#taken.add(integer(row, 'id'));
+    for (const row of free) {
+      this.#taken.add(integer(row, 'id'));
+      this.#takenNow.push(integer(row, 'id'));
+    }
     return free.map(reportIn);
   }
 
@@ -117,7 +123,23 @@ export class ReportRows {
   }
 
   giveBack(ids: readonly number[]): void {
+    this.#freedNow.push(...ids);
+  }
+
+  /** The transaction under way is kept. */
+  done(): void {
+    this.#forget(this.#freedNow);
+  }
+
+  /** It is undone: nobody was handed what it took, and what it let go is still with whoever has it. */
+  undone(): void {
+    this.#forget(this.#takenNow);
+  }
+
+  #forget(ids: readonly number[]): void {
     for (const id of ids) this.#taken.delete(id);
+    this.#takenNow = [];
+    this.#freedNow = [];
   }
 
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): readonly DuePush[] {

@@ -2,7 +2,7 @@ import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Whatever databases there are, and what lies beside these while they are open. */
-const ownFiles = /^(?:[a-z]+\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve)$/;
+const ownFiles = /^(?:[a-z]+\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve|clock(?:\.tmp)?)$/;
 const ownFolders = ['segments', 'damaged'];
 
 /**

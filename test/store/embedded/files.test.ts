@@ -52,7 +52,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const { hashSeed } = new LogFile(log.dataDir);
   const ledger = new Ledger(log.dataDir);
   onTestFinished(() => ledger.close());
-  const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax);
+  const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, () => {});
   const read = new ReadSegments(folder, new KeyReader(newKeyMemory()));
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);

@@ -33,7 +33,7 @@ export class KeptCounts {
     for (const { shared, counts } of segments) if (counts !== undefined) this.#unsealed.set(shared.id, counts);
     const names = this.#folder.setAsideNames();
     const isNew = names.some(name => !this.#log.setAside.includes(name));
-    if (isNew || gaps) this.#distrust(afterAll(segments.map(({ shared }) => shared)), names);
+    if (isNew || gaps || this.#log.gaps) this.#distrust(afterAll(segments.map(({ shared }) => shared)), names);
   }
 
   open(segmentId: number): Counts {
@@ -83,7 +83,8 @@ export class KeptCounts {
   }
 
   #trusting(trust: Trust, setAside: readonly string[]): void {
-    if (trust.equals(this.#log.trust) && setAside.length === this.#log.setAside.length) return;
+    const isAllowedFor = !this.#log.gaps && setAside.length === this.#log.setAside.length;
+    if (isAllowedFor && trust.equals(this.#log.trust)) return;
     try {
       this.#log.trusting(trust, setAside);
     } catch (error) {

@@ -69,15 +69,26 @@ const sectionsAtStart = [
 
 /**
  * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
- * was there once and is not, the ledger tells.
+ * was there once and is not, the ledger tells. `noteGaps` is called before the ledger takes what is lost: from then on it
+ * is not known as new.
  */
-export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number): LoadedLog {
+export function loadLog(
+  folder: Folder,
+  ledger: Ledger,
+  hashSeed: number,
+  capacity: number,
+  noteGaps: () => void,
+): LoadedLog {
   const segments: LoadedSegment[] = [];
   const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const recovered: DamagedPart[] = [];
   const rebuilt: { id: number; reason: string }[] = [];
   const byId = new Map<number, SharedSegment>();
   let gaps = false;
+  const lacks = () => {
+    if (!gaps) noteGaps();
+    gaps = true;
+  };
   for (const id of idsToLoad(folder, ledger)) {
     const nextSequence = segments.at(-1)?.nextSequence ?? 1;
     let loaded: Loaded;
@@ -85,12 +96,13 @@ export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capaci
       loaded = loadWhole(folder, id, ledger.get(id), hashSeed, capacity, reason => rebuilt.push({ id, reason }));
     } catch (error) {
       if (!isDamage(error)) throw error;
+      lacks();
       mendRows(folder, ledger, id, nextSequence);
       recovered.push({ name: folder.nameOf(id), reason: reasonOf(error) });
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
-      gaps = true;
     }
     const { shared, createdAt } = loaded.segment;
+    if (!holdsLosses(ledger.get(id), shared)) lacks();
     if (!holdsAll(ledger.get(id), shared)) ledger.set(holdingOf(shared, createdAt));
     segments.push(loaded.segment);
     byId.set(id, shared);
@@ -172,8 +184,12 @@ export function holdingOf(shared: SharedSegment, createdAt: number): Holding {
 
 function holdsAll(known: Holding | undefined, shared: SharedSegment): boolean {
   if (known === undefined || known.messages < messagesIn(shared) || known.reports < reportsIn(shared)) return false;
+  return holdsLosses(known, shared);
+}
+
+function holdsLosses(known: Holding | undefined, shared: SharedSegment): boolean {
   const { lostMessages, lostReports } = lossesIn(shared);
-  return known.lostMessages >= lostMessages && known.lostReports >= lostReports;
+  return (known?.lostMessages ?? 0) >= lostMessages && (known?.lostReports ?? 0) >= lostReports;
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -27,6 +27,8 @@ type Held = {
   readonly eras: readonly Era[];
   readonly trust: Trust;
   readonly setAside: readonly string[];
+  /** Something is lost that `trust` does not allow for yet. */
+  readonly gaps?: true;
   /** What tells the accounts apart whose messages these are. */
   readonly accounts?: string;
 };
@@ -80,6 +82,16 @@ export class LogFile {
     return this.#held.setAside;
   }
 
+  /** Whether something is lost that `trust` does not allow for: a process ended before it did. */
+  get gaps(): boolean {
+    return this.#held.gaps === true;
+  }
+
+  /** Before a loss is written down anywhere: when it returns, no start takes the counts for the whole any more. */
+  noteGaps(): void {
+    if (!this.gaps) this.#write({ ...this.#held, gaps: true });
+  }
+
   /** The identity of the accounts that the log belongs to; `undefined` when an older version wrote it. */
   get accounts(): string | undefined {
     return this.#held.accounts;
@@ -113,7 +125,8 @@ export class LogFile {
 
   /** Holds at once, also when it throws because it could not be written; it is written again with the next change. */
   trusting(trust: Trust, setAside: readonly string[]): void {
-    this.#held = { ...this.#held, trust, setAside };
+    const { gaps, ...held } = this.#held;
+    this.#held = { ...held, trust, setAside };
     this.#write(this.#held);
   }
 
@@ -206,7 +219,8 @@ function heldIn(disk: Disk, path: string): Held {
   if (trust === undefined || setAside === undefined || !setAside.every(name => typeof name === 'string'))
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
   const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
-  return { formatVersion, hashSeed, eras, trust, setAside, ...accounts };
+  const gaps = 'gaps' in held && held.gaps === true && { gaps: true as const };
+  return { formatVersion, hashSeed, eras, trust, setAside, ...gaps, ...accounts };
 }
 
 function isEra(value: unknown): value is Era {

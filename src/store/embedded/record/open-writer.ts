@@ -34,7 +34,8 @@ export function openWriter(
   const ledger = new Ledger(data.dataDir, disk);
   // The youngest goes on taking what it was made for.
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
-  const log = loadLog(folder, ledger, data.hashSeed, nextSize(data, before).messagesMax);
+  const size = nextSize(data, before);
+  const log = loadLog(folder, ledger, data.hashSeed, size.messagesMax, () => logFile.noteGaps());
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };

@@ -187,8 +187,9 @@ export class Writer {
   recovered(holding: Holding): void {
     this.sealed(holding.id);
     const { ledger } = this.#options;
-    ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
+    // Before the ledger takes it: a start after a crash in between would not know it as new.
     if (holding.lostMessages + holding.lostReports > 0) this.#kept.distrustAll(this.#known.segments());
+    ledger.set({ ...holding, createdAt: ledger.get(holding.id)?.createdAt ?? holding.createdAt });
     this.#known.lost(holding);
   }
 

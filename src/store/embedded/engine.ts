@@ -124,9 +124,8 @@ class SqliteStore implements Store {
       if (isThere) this.#sealer.send({ type: 'verify', segmentId });
       return isThere;
     });
-    const takeUp = this.#sealed.bind(this);
     const isClosing = () => this.#closing !== undefined;
-    const recoverer = { writer: this.#writer, sealer: this.#sealer, takeUp, isClosing };
+    const recoverer = { writer: this.#writer, sealer: this.#sealer, takeUp: this.#sealed.bind(this), isClosing };
     this.#recovery = new Recovery(this.#catalog, recoverer, observer);
   }
 
@@ -314,8 +313,9 @@ class SqliteStore implements Store {
   #fromSealer(reply: SealerReply): void {
     switch (reply.type) {
       case 'sealed':
-        this.#background(this.#sealed(reply.segmentId));
-        return;
+        return this.#background(this.#sealed(reply.segmentId));
+      case 'faceted':
+        return this.#readers.tell(reply);
       case 'verified': {
         const entry = this.#catalog.get(reply.segmentId);
         if (reply.indexDamage !== undefined && entry !== undefined) {

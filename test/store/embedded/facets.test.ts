@@ -197,3 +197,24 @@ test('there is no time to learn all that there is → the newest buckets are tol
   const summaries = [1, 2].map(() => log.summary(1, now + 1, { sender: 'else' }, time()));
   expect(summaries.at(-1)).toMatchObject({ complete: true, total: 4000 });
 });
+
+test('segments are learnt, sealed and given files → of those that wait for one, the last alone keeps what was learnt', () => {
+  const { log, record } = largeLog(10);
+  for (let segment = 1; segment <= 4; segment++) {
+    record(1, 9);
+    log.summary(1, now + 1, { sender: 'else' });
+    record(1, 1);
+    if (segment === 2) expect(log.learnt).toEqual([1, 2]);
+    if (segment > 2) log.seal();
+  }
+  record(1, 1);
+  log.seal();
+  expect(log.learnt).toEqual([4]);
+  expect(log.summary(1, now + 1, { sender: 'else' }).total).toBe(41);
+  expect(log.learnt).toEqual([4, 5]);
+  log.makeFacets();
+  expect(log.learnt).toEqual([5]);
+  const rows = watchedRows();
+  expect(log.summary(1, now + 1, { sender: 'else' }).total).toBe(41);
+  expect(rows()).toBe(0);
+});

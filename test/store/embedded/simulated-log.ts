@@ -136,7 +136,12 @@ export class SimulatedLog {
   /** Gives every segment that has an index its facets. */
   makeFacets(): void {
     for (const { shared, columns } of this.#segments.values())
-      if (columns === undefined) atOnce(makeFacets(this.#folder, shared.id));
+      if (columns === undefined && atOnce(makeFacets(this.#folder, shared.id))) this.#read.faceted(shared.id);
+  }
+
+  /** Of which segments the learnt facets are in memory. */
+  get learnt(): readonly number[] {
+    return this.#read.learnt;
   }
 
   /** Of which segments rows were read until now. */

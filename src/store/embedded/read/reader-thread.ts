@@ -119,6 +119,8 @@ port.on('message', (request: ReaderRequest) => {
       return feed.setEras(request.eras);
     case 'segment':
       return segments.set(request.shared, request.columns);
+    case 'faceted':
+      return segments.faceted(request.segmentId);
     case 'sealed':
     case 'recovered':
       segments.set(request.shared, undefined);

@@ -63,9 +63,22 @@ export class ReadSegments {
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
   set(shared: SharedSegment, columns: Columns | undefined): void {
     this.#close(shared.id);
+    this.#segments.set(shared.id, { shared, columns });
     // Until it has a file of facets, those that were learnt are good, unless rows of it are lost.
     if (hasLosses(shared)) this.#live.delete(shared.id);
-    this.#segments.set(shared.id, { shared, columns });
+    // They take some 20 bytes a message: of those that are sealed and wait for their file, the last keeps them.
+    if (columns === undefined)
+      for (const id of this.#live.keys()) if (id !== shared.id && this.#isSealed(id)) this.#live.delete(id);
+  }
+
+  /** A segment has a file of facets: what was learnt is not needed any more. */
+  faceted(segmentId: number): void {
+    this.#live.delete(segmentId);
+  }
+
+  /** The segments whose learnt facets are in memory. */
+  get learnt(): readonly number[] {
+    return [...this.#live.keys()];
   }
 
   drop(segmentId: number): void {

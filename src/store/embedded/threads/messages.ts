@@ -109,8 +109,12 @@ export type WriterReply =
       readonly durationMs: number;
     };
 
+/** The sealer tells that a segment has a file of facets, and each reader is told. */
+export type FacetedNote = { readonly type: 'faceted'; readonly segmentId: number };
+
 export type ReaderRequest =
   | SegmentRequest
+  | FacetedNote
   | ErasNote
   | EndNote
   | {
@@ -163,5 +167,6 @@ export type SealerReply =
   | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
+  | FacetedNote
   | { readonly type: 'unfaceted'; readonly segmentId: number; readonly failure: Failure }
   | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

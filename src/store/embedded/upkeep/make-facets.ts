@@ -8,15 +8,15 @@ import { RowsFile } from '../segment/rows-file.ts';
 const rowsAtATime = 1000;
 
 /**
- * Makes the facets of a sealed segment, a step at a time, unless it has them. What is gone meanwhile gets none, nor what
- * is damaged: whoever reads or verifies it tells.
+ * Makes the facets of a sealed segment, a step at a time, unless it has them; `true` when it has them now. What is gone
+ * meanwhile gets none, nor what is damaged: whoever reads or verifies it tells.
  */
-export function* makeFacets(folder: Folder, segmentId: number): Generator<void, void> {
-  if (!folder.disk.exists(folder.index(segmentId))) return;
+export function* makeFacets(folder: Folder, segmentId: number): Generator<void, boolean> {
+  if (!folder.disk.exists(folder.index(segmentId))) return false;
   try {
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
-    if (hasFacets(folder, segmentId, index)) return;
+    if (hasFacets(folder, segmentId, index)) return true;
     const { messages, reports, firstSequence } = index.header;
     const maker = new FacetMaker(messages, reports);
     const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
@@ -35,13 +35,16 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
       rows.close();
     }
     const sections = maker.sections();
-    if (sections === undefined) return;
+    if (sections === undefined) return false;
     writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);
-    if (!folder.hasRows(segmentId)) folder.disk.remove(folder.facets(segmentId));
+    if (folder.hasRows(segmentId)) return true;
+    folder.disk.remove(folder.facets(segmentId));
+    return false;
   } catch (error) {
     // A full disk has no room for half of a file.
     folder.disk.remove(`${folder.facets(segmentId)}.tmp`);
     if (!isDamage(error) && folder.hasRows(segmentId)) throw error;
+    return false;
   }
 }
 

@@ -105,7 +105,8 @@ async function makeFacetsOf(segmentId: number): Promise<void> {
   for (let next = Math.max(...unfaceted); unfaceted.size > 0; next = Math.max(...unfaceted)) {
     unfaceted.delete(next);
     try {
-      if (hasRoom(folder.disk, data.dataDir)) await atLeisure(makeFacets(folder, next), facetRestPerWork);
+      if (!hasRoom(folder.disk, data.dataDir)) continue;
+      if (await atLeisure(makeFacets(folder, next), facetRestPerWork)) tell({ type: 'faceted', segmentId: next });
     } catch (error) {
       tell({ type: 'unfaceted', segmentId: next, failure: failureOf(error) });
     }

@@ -127,14 +127,19 @@ export class Pusher {
   }
 
   async #pushAll(place: PushPlace, due: readonly DuePush[]): Promise<void> {
+    const left = new Set(due);
     try {
       const settings = await this.#deps.places.place(place.account);
-      for (const [, own] of Map.groupBy(due, one => kindOf(one.report, settings)))
+      for (const [, own] of Map.groupBy(due, one => kindOf(one.report, settings))) {
         await this.#keep(await this.#push(place, own, settings));
+        for (const one of own) left.delete(one);
+      }
     } catch (error) {
       // A secret that cannot be opened, say: what was not said to be pushed is due again.
-      this.#deps.note('error', 'reports could not be pushed', { ...place, err: error });
-      await this.#keep(due.map(one => this.#failed(one)));
+      const { account, url } = place;
+      // What follows the origin is a secret of the receiver's, often enough.
+      this.#deps.note('error', 'reports could not be pushed', { account, origin: originOf(url), err: error });
+      await this.#keep([...left].map(one => this.#failed(one)));
     }
   }
 
@@ -160,7 +165,7 @@ export class Pusher {
     const outcomes = due.map(one => this.#failed(one));
     const dropped = outcomes.filter(one => one.againAt === undefined).length;
     this.counts.dropped += dropped;
-    const { origin } = new URL(url);
+    const origin = originOf(url);
     this.#deps.note('warn', 'reports could not be pushed', { origin, reason: failure, reports: due.length, dropped });
     return outcomes;
   }
@@ -184,6 +189,10 @@ export class Pusher {
       }
     }
   }
+}
+
+function originOf(url: string): string | undefined {
+  return URL.parse(url)?.origin;
 }
 
 const json = 'application/json';

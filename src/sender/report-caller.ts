@@ -70,7 +70,7 @@ export class ReportCaller {
     if (isIP(host) !== 0 && !this.#mayReach(host)) return `${host} is not a public address`;
     const request = url.protocol === 'http:' ? httpRequest : httpsRequest;
     const signal = AbortSignal.timeout(this.#msMax);
-    return new Promise(settled => {
+    const answered = new Promise<string | undefined>(settled => {
       const call = request(url, {
         method: 'POST',
         agent: this.#agents[url.protocol === 'http:' ? 'http:' : 'https:'],
@@ -93,6 +93,8 @@ export class ReportCaller {
       call.on('close', () => settled(signal.aborted ? 'no answer in time' : 'the connection was closed'));
       call.end(body);
     });
+    // An address that was taken in by an older version may be one that no request can be made to.
+    return answered.catch(reasonOf);
   };
 
   close(): void {

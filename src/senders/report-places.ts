@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { webhookUrlFlaw } from '../domain/webhook-url.ts';
 import type { Secrets } from '../secrets.ts';
 import { Known } from './known.ts';
 import { SenderError } from './rows.ts';
@@ -80,7 +81,6 @@ function ownerOf(account: AccountId): string {
 }
 
 function checkUrl(text: string): void {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol) || text.length > 2048)
-    throw new SenderError(`"${text}" is not an http or https address`);
+  const flaw = webhookUrlFlaw(text);
+  if (flaw !== undefined) throw new SenderError(`the address of reports ${flaw}`);
 }

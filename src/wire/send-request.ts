@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Compile } from 'typebox/compile';
 import type { EpochMs, Violation } from '../domain/message.ts';
 import { type DeliveryWindow, nextWithin, type Outgoing, type ReportTarget } from '../domain/outgoing.ts';
+import { webhookUrlFlaw } from '../domain/webhook-url.ts';
 import { limits } from '../limits.ts';
 import { checked } from './checked.ts';
 import { contentText } from './content-text.ts';
@@ -79,6 +80,14 @@ function termsOf(message: RequestedMessage, path: string, violations: Violation[
   if (Buffer.byteLength(JSON.stringify(quickReplies ?? [])) > limits.contentBytesMax)
     flaws.push({ property: 'quickReplies', violation: `must be at most ${limits.contentBytesMax / 1024} KiB as JSON` });
   const window = readWindow(options.deliveryTimeWindow, flaws);
+  const { delivery, seen } = message.webhooks ?? {};
+  for (const [property, url] of [
+    ['webhooks.delivery.url', delivery?.url],
+    ['webhooks.seen.url', seen?.url],
+  ] as const) {
+    const violation = url === undefined ? undefined : webhookUrlFlaw(url);
+    if (violation !== undefined) flaws.push({ property, violation });
+  }
   for (const { property, violation } of flaws) violations.push({ property: `${path}.${property}`, violation });
   const { amount = 48, timeUnit = 'HOURS' } = withUnit(options.validityPeriod);
   const reports = reportsOf(message);

@@ -231,4 +231,20 @@ describe('reports that are pushed', () => {
     await closing;
     expect(notes.map(one => one.message)).toEqual(['calls with reports did not end: they may be pushed again']);
   });
+
+  it('one kind pushed, the next failing here → only that one is due again; an address is told by its origin alone', async () => {
+    const url = 'https://user:hidden@reports.example/hook?token=hidden';
+    const xml = due(2, url, account, { reports: { contentType: 'application/xml' } });
+    const { pusher, notes, kept } = pusherOf([due(1, url), xml], async ({ headers }) => {
+      if (headers['content-type'] === 'application/xml') throw new TypeError('a defect');
+      return undefined;
+    });
+    pusher.start();
+    await pusher.idle(10_000);
+    await pusher.close();
+    expect(kept).toEqual([{ id: 1 }, { id: 2, againAt: 60_000 }]);
+    expect(notes.map(one => one.detail)).toEqual([
+      { account, origin: 'https://reports.example', err: expect.any(TypeError) },
+    ]);
+  });
 });

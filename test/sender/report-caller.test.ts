@@ -76,6 +76,7 @@ describe('a call to whoever hears of reports', () => {
     expect(await at('/cut')).toMatch(/hang up|ECONNRESET/);
     expect(await at('/hang')).toBe('no answer in time');
     expect(reached).toBe(0);
+    expect(await post(call(`http://%zz@127.0.0.1:${port}/`))).toBe('URI malformed');
     expect(await post(call('ftp://127.0.0.1/'))).toBe('not an http or https address');
   });
 

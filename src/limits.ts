@@ -83,6 +83,8 @@ export const limits = Object.freeze({
   managedUsersMax: 1000,
   /** Mirrors that an account may have by its own making: each asks another side time and again, and is looked after each second. */
   managedMirrorsMax: 20,
+  /** Pages that an account may have by its own making. */
+  managedSendersMax: 100,
 
   /** How often the credential of an upload, an export or a stream is looked at again while it goes on. */
   credentialCheckMs: 500,
@@ -111,6 +113,8 @@ export const limits = Object.freeze({
   upstreamAnswerBytesMax: 96 * 1024 * 1024,
   upstreamPauseMsMax: 60 * 60_000,
   mirrorRequestsPerMinuteMax: 600,
+  /** Meta batches up to a thousand events, and bodies beyond 300 KB were seen. What is longer it never sends. */
+  metaWebhookBodyBytesMax: 1024 * 1024,
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
 

@@ -2,6 +2,7 @@ import type { Principal } from './accounts/authenticator.ts';
 import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
+import { pagesIn } from './graph/webhook-events.ts';
 import type { MetaWebhooks } from './http/deps.ts';
 import type { ManagedSenders } from './http/management/senders.ts';
 import { Emulator } from './sender/emulator.ts';
@@ -9,7 +10,8 @@ import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier
 import type { AccountPlaces } from './sender/pusher.ts';
 import { ReportCaller } from './sender/report-caller.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
-import { anyPage, SimulatedCarrier } from './sender/simulated-carrier.ts';
+import { anyPage } from './sender/simulated-carrier.ts';
+import type { PageAccounts } from './sender/watching.ts';
 import type { ReportPlaces } from './senders/report-places.ts';
 import type { SenderPage } from './senders/rows.ts';
 import type { Senders } from './senders/senders.ts';
@@ -79,8 +81,9 @@ function overSimulator(terms: SimulatorTerms, common: Common, parts: AsyncDispos
   const heard = (message: string, detail: object) => common.note('warn', message, detail);
   const emulator = parts.adopt(new Emulator(terms, heard), async one => one.close());
   const clock = emulator.clock.now;
-  const carrier = new SimulatedCarrier(emulator.meta);
-  const sender = parts.adopt(new Sender({ ...common, carrier, pages: anyPage, clock }), one => one.close());
+  const sender = parts.adopt(new Sender({ ...common, carrier: emulator.carrier, pages: anyPage, clock }), one =>
+    one.close(),
+  );
   emulator.join(sender);
   return { sender, emulator, clock };
 }
@@ -97,8 +100,8 @@ function overGraph(
   const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
   const webhooks = {
     verifyToken: config.webhookVerifyToken,
-    appSecrets: () => senders.appSecrets(),
-    receive: (body: unknown) => sender.receive(body),
+    prove: (body: unknown, isSignedWith: (secret: string) => boolean) => senders.signed(pagesIn(body), isSignedWith),
+    receive: (body: unknown, proven: PageAccounts) => sender.receive(body, proven),
   };
   const managed = { senders, check: (one: SenderPage) => checkPage(place, one.page, senders.keys(one)) };
   return { sender, webhooks, senders: managed, clock: Date.now };

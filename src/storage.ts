@@ -93,7 +93,10 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
   const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const senderRows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
-  const senders = parts.adopt(new Senders(senderRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const unopened = (reason: string) =>
+    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
+  const secrets = new Secrets(config.secrets);
+  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
   const opened = parts.move();
   return {
     store,
@@ -150,7 +153,10 @@ async function openDatabase(config: Config, url: string, observer: StoreObserver
   const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
   const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
   const senderRows = new PostgresSenderRows(connections(senderConnectionsMax));
-  const senders = parts.adopt(new Senders(senderRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const unopened = (reason: string) =>
+    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
+  const secrets = new Secrets(config.secrets);
+  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
   const opened = parts.move();
   return {
     store,

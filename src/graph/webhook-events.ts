@@ -30,6 +30,11 @@ export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageRec
   });
 }
 
+/** The pages that the body of a webhook names. */
+export function pagesIn(body: unknown): readonly string[] {
+  return [...new Set(listOf(fieldsOf(body).entry).flatMap(one => idText(fieldsOf(one).id) ?? []))];
+}
+
 function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceipt | undefined {
   const { message, delivery, read } = event;
   const sender = idText(fieldsOf(event.sender).id);

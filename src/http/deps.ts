@@ -110,10 +110,13 @@ export interface ReportDesk {
 export interface MetaWebhooks {
   /** Shown by Meta when the webhook is set up; no set-up is taken without it. */
   readonly verifyToken: string | undefined;
-  /** One of which a call must be signed with. */
-  appSecrets(): Promise<readonly string[]>;
-  /** Durable when it resolves; `false` when the body is not of a page. */
-  receive(body: unknown): Promise<boolean>;
+  /**
+   * The accounts that a body is proven for, by the pages it names: those whose own secret for the page it is signed with.
+   * Empty when it is nobody's.
+   */
+  prove(body: unknown, isSignedWith: (secret: string) => boolean): Promise<ReadonlyMap<string, readonly AccountId[]>>;
+  /** Durable when it resolves; `false` when the body is not of a page. Nothing counts beyond what was proven. */
+  receive(body: unknown, proven: ReadonlyMap<string, readonly AccountId[]>): Promise<boolean>;
 }
 
 /** Steers what plays Meta; `undefined` for a call that it does not know. */

@@ -13,6 +13,7 @@ import type { Reports, Subscribed } from './reporting.ts';
  * - **Order.** Of one conversation (account, sender, destination) one message at a time is claimed, in the order in
  *   which they were added, or became due. After one whose outcome is unknown the next waits `conversationHoldMs`, or
  *   until the echo comes.
+ * - **Proven.** A receipt counts for the accounts that it names, also when it is kept for a message that is not known yet.
  * - **Any order, any number.** Receipts may come before the answer to a send, twice, and in any order: the messages end
  *   the same.
  * - **Watched.** An echo of a message that was not sent from here makes it one that was, where its page is watched: what
@@ -88,14 +89,19 @@ export type Result = { readonly id: number } & (
     }
 );
 
-/** What a page's webhook tells of its messages. */
-export type Receipt = { readonly page: string; readonly psid: string; readonly at: EpochMs } & (
+/** What a page's webhook tells of its messages: those of the accounts that it was proven for, and of no other. */
+export type Receipt = {
+  readonly page: string;
+  readonly psid: string;
+  readonly at: EpochMs;
+  readonly accounts: readonly AccountId[];
+} & (
   | {
       readonly kind: 'echo';
       readonly mid: string;
       readonly metadata?: string;
-      /** What it is a message of when it is none that was sent from here, where somebody watches the page. */
-      readonly foreign?: { readonly account: AccountId; readonly message: Outgoing };
+      /** What it is to those of the accounts that watch the page, where it is none of their own. */
+      readonly foreign?: { readonly accounts: readonly AccountId[]; readonly message: Outgoing };
     }
   /** All that was sent before the watermark is delivered, and the messages that are named. */
   | { readonly kind: 'delivered'; readonly mids: readonly string[]; readonly watermark?: EpochMs }

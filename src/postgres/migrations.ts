@@ -1,4 +1,4 @@
-import { countedMessages, duePushes, outbox, reports, watchedPages } from './outbox-tables.ts';
+import { countedMessages, duePushes, outbox, provenReceipts, reports, watchedPages } from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -333,4 +333,5 @@ export const migrations: readonly Migration[] = [
   { number: 16, name: 'upkeep indexes', sql: upkeepIndexes },
   { number: 17, name: 'sweep clock', sql: sweepClock },
   { number: 18, name: 'due pushes', sql: duePushes },
+  { number: 19, name: 'proven receipts', sql: provenReceipts, breaking: true },
 ];

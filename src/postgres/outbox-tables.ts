@@ -155,3 +155,18 @@ CREATE INDEX outbox_message_unknown ON outbox_message (id) WHERE state = 3;
 export const duePushes = `
 CREATE INDEX outbox_report_due ON outbox_report (account_id, push_at, id) WHERE push_at IS NOT NULL;
 `;
+
+/** What is heard counts for the accounts that it was proven for. Of what was kept so far nobody knows which those are. */
+export const provenReceipts = `
+TRUNCATE outbox_conversation, outbox_parked;
+ALTER TABLE outbox_conversation DROP CONSTRAINT outbox_conversation_pkey, ADD COLUMN account_id bigint NOT NULL,
+  ADD PRIMARY KEY (account_id, page, psid);
+ALTER TABLE outbox_parked DROP CONSTRAINT outbox_parked_pkey, ADD COLUMN account_id bigint NOT NULL,
+  ADD PRIMARY KEY (account_id, page, mid);
+DROP INDEX outbox_message_by_mid, outbox_message_undelivered, outbox_message_unseen;
+CREATE INDEX outbox_message_by_mid ON outbox_message (account_id, sender, mid) WHERE mid IS NOT NULL;
+CREATE INDEX outbox_message_undelivered ON outbox_message (account_id, sender, psid, meta_at)
+  WHERE state = 4 AND delivery = 0;
+CREATE INDEX outbox_message_unseen ON outbox_message (account_id, sender, psid, meta_at)
+  WHERE state = 4 AND seen_at IS NULL;
+`;

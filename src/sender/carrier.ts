@@ -15,8 +15,8 @@ export interface Pages {
   page(account: AccountId, sender: string): Promise<Page | undefined>;
   /** Whether the account has any. */
   hasAny(account: AccountId): Promise<boolean>;
-  /** Which account watches each page that is watched. */
-  watchers(): Promise<ReadonlyMap<string, AccountId>>;
+  /** Which accounts watch each page that is watched. */
+  watchers(): Promise<ReadonlyMap<string, readonly AccountId[]>>;
 }
 
 /** What carries messages to people. */

@@ -4,6 +4,7 @@ import { DrivenClock } from '../simulator/driven-clock.ts';
 import { type PageEvent, SimulatedMeta } from '../simulator/meta.ts';
 import type { SimulatorTerms } from '../simulator/terms.ts';
 import type { Sender } from './sender.ts';
+import { SimulatedCarrier } from './simulated-carrier.ts';
 
 /** How long a call that moves the clock waits for what comes of it. */
 const effectMsMax = 5000;
@@ -15,6 +16,7 @@ const effectMsMax = 5000;
 export class Emulator {
   readonly clock: DrivenClock;
   readonly meta: SimulatedMeta;
+  readonly carrier: SimulatedCarrier;
   readonly #desk: ControlDesk;
   readonly #note: (message: string, detail: object) => void;
   #sender: Sender | undefined;
@@ -25,6 +27,7 @@ export class Emulator {
   constructor(terms: SimulatorTerms, note: (message: string, detail: object) => void) {
     this.clock = new DrivenClock();
     this.meta = new SimulatedMeta(this.clock, terms, event => this.#take(event));
+    this.carrier = new SimulatedCarrier(this.meta);
     this.#desk = new ControlDesk(this.meta, () => {});
     this.#note = note;
   }
@@ -52,6 +55,7 @@ export class Emulator {
 
   async #reset(account: AccountId): Promise<DeskAnswer> {
     this.meta.reset();
+    this.carrier.reset();
     this.#events = [];
     await this.#receiving;
     await this.#sender?.reset(account);
@@ -83,7 +87,7 @@ export class Emulator {
       const entry = events.map(({ page, event }) => ({ id: page, time, messaging: [event] }));
       for (let pauseMs = 50; ; pauseMs = Math.min(5000, 2 * pauseMs)) {
         try {
-          await this.#sender?.receive({ object: 'page', entry });
+          await this.#sender?.receive({ object: 'page', entry }, this.carrier.accounts);
           break;
         } catch (error) {
           this.#note('receipts of the simulated Meta cannot be kept now', { err: error });

@@ -27,8 +27,7 @@ export function configuredPages(senders: Senders): Pages {
     },
     hasAny: async account =>
       (await senders.known()).some(one => one.account === account && one.sealedToken !== undefined),
-    watchers: async () =>
-      new Map((await senders.known()).flatMap(one => (one.isWatched ? [[one.page, one.account] as const] : []))),
+    watchers: () => senders.watchers(),
   };
 }
 

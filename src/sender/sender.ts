@@ -13,7 +13,7 @@ import { type AccountPlaces, Pusher } from './pusher.ts';
 import type { CallReports } from './report-caller.ts';
 import { ReportDesk } from './report-desk.ts';
 import { Teller } from './teller.ts';
-import { receiptsOf } from './watching.ts';
+import { type PageAccounts, receiptsOf } from './watching.ts';
 
 export type SenderDeps = {
   readonly outbox: Outbox;
@@ -79,13 +79,17 @@ export class Sender {
     return accepted;
   }
 
-  /** Takes the body of a webhook: durable when it resolves. `false` when it is not of a page. */
-  async receive(body: unknown): Promise<boolean> {
+  /**
+   * Takes the body of a webhook: durable when it resolves. Its events count for the accounts that it was proven for, page
+   * by page. `false` when it is not of a page.
+   */
+  async receive(body: unknown, proven: PageAccounts): Promise<boolean> {
     const { outbox, pages, clock } = this.#deps;
     const now = clock();
     const events = receiptsIn(body, now);
     if (events === undefined) return false;
-    if (events.length > 0) await outbox.receive(receiptsOf(events, await pages.watchers()), now);
+    const receipts = receiptsOf(events, proven, await pages.watchers());
+    if (receipts.length > 0) await outbox.receive(receipts, now);
     this.#teller.wake();
     this.#dispatcher.wake();
     return true;

@@ -9,12 +9,25 @@ export class SimulatedCarrier implements Carrier {
   /** What was on its way ends with the process: nobody can have got it. */
   readonly outlivesProcess = false;
   readonly #meta: SimulatedMeta;
+  readonly #accounts = new Map<string, AccountId[]>();
 
   constructor(meta: SimulatedMeta) {
     this.#meta = meta;
   }
 
-  async send(_account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer> {
+  /** Which accounts have sent over each page: what happens there is theirs to hear. */
+  get accounts(): ReadonlyMap<string, readonly AccountId[]> {
+    return this.#accounts;
+  }
+
+  /** Nothing was ever sent. */
+  reset(): void {
+    this.#accounts.clear();
+  }
+
+  async send(account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer> {
+    const known = this.#accounts.get(page.id) ?? [];
+    if (!known.includes(account)) this.#accounts.set(page.id, [...known, account]);
     const { clock, terms } = this.#meta;
     const reply = this.#meta.send(page.id, body);
     if (terms.answerMs > 0) await new Promise<void>(resolve => clock.set(clock.now() + terms.answerMs, resolve));

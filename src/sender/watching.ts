@@ -6,16 +6,26 @@ import type { PageReceipt } from '../graph/webhook-events.ts';
 import { limits } from '../limits.ts';
 import type { Receipt } from '../outbox/outbox.ts';
 
-/** What the outbox is told of events of pages: echoes of those that are watched with the message that they may be. */
+/** Accounts, by the page that they have. */
+export type PageAccounts = ReadonlyMap<string, readonly AccountId[]>;
+
+/**
+ * What the outbox is told of events of pages: of those that were proven, for the accounts they were proven for, and echoes
+ * with the message that they may be to those of them that watch the page.
+ */
 export function receiptsOf(
   events: readonly PageReceipt[],
-  watchers: ReadonlyMap<string, AccountId>,
+  proven: PageAccounts,
+  watchers: PageAccounts,
 ): readonly Receipt[] {
-  return events.map(event => {
-    if (event.kind !== 'echo') return event;
-    const account = watchers.get(event.page);
+  return events.flatMap((event): readonly Receipt[] => {
+    const accounts = proven.get(event.page) ?? [];
+    if (accounts.length === 0) return [];
+    if (event.kind !== 'echo') return [{ ...event, accounts }];
     const { message, ...echo } = event;
-    return account === undefined ? echo : { ...echo, foreign: { account, message: foreignMessage(event) } };
+    const watching = (watchers.get(event.page) ?? []).filter(account => accounts.includes(account));
+    if (watching.length === 0) return [{ ...echo, accounts }];
+    return [{ ...echo, accounts, foreign: { accounts: watching, message: foreignMessage(event) } }];
   });
 }
 

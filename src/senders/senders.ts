@@ -2,6 +2,7 @@ import type { AccountId, EpochMs, Price } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { Secrets } from '../secrets.ts';
 import { Known } from './known.ts';
+import { Proofs } from './proofs.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
 export type SenderRequest = {
@@ -31,12 +32,15 @@ export class Senders {
   readonly #secrets: Secrets;
   readonly #now: () => EpochMs;
   readonly #known: Known<readonly SenderPage[]>;
+  readonly #proofs: Proofs;
 
-  constructor(rows: SenderRows, secrets: Secrets, now: () => EpochMs) {
+  /** `unopened` is told once of each secret that webhooks cannot be proven by, since it cannot be opened. */
+  constructor(rows: SenderRows, secrets: Secrets, now: () => EpochMs, unopened: (reason: string) => void = () => {}) {
     this.#rows = rows;
     this.#secrets = secrets;
     this.#now = now;
     this.#known = new Known(() => rows.senders());
+    this.#proofs = new Proofs((account, page, sealed) => this.#appSecret(account, page, sealed), unopened);
   }
 
   close(): Promise<void> {
@@ -50,12 +54,7 @@ export class Senders {
     else if (!isWatched) throw new SenderError(`give the token of page ${page}, or watch it`);
     checkKey('app secret', appSecret);
     if (price !== undefined) checkPrice(price);
-    const those = (await this.list()).filter(one => one.page === page);
-    // Whose message an echo is could not be told.
-    const other = those.find(one => one.account !== account && (isWatched || one.isWatched));
-    if (other !== undefined)
-      throw new SenderError(`page ${page} is another account's as well: a page that is watched is one account's alone`);
-    const before = those.find(one => one.account === account);
+    const before = (await this.list()).find(one => one.account === account && one.page === page);
     const sealed = this.#secrets.seal(appSecret, ownerOf(account, page, 'app secret'));
     const others = (before?.sealedAppSecrets ?? []).filter(one => this.#appSecret(account, page, one) !== appSecret);
     await this.#rows.put({
@@ -95,12 +94,34 @@ export class Senders {
     };
   }
 
-  /** Of all pages: what a webhook may be signed with. */
-  async appSecrets(): Promise<readonly string[]> {
-    const opened = (await this.known()).flatMap(({ account, page, sealedAppSecrets }) =>
-      sealedAppSecrets.map(sealed => this.#appSecret(account, page, sealed)),
+  /** Which accounts watch each page that is watched. */
+  async watchers(): Promise<ReadonlyMap<string, readonly AccountId[]>> {
+    const watched = Map.groupBy(
+      (await this.known()).filter(one => one.isWatched),
+      one => one.page,
     );
-    return [...new Set(opened)];
+    return new Map([...watched].map(([page, those]) => [page, those.map(one => one.account)]));
+  }
+
+  /**
+   * Of the pages that a webhook names, the accounts whose own secret for the page it is signed with; no other secret is
+   * tried. Secrets of one app are one: it may serve several pages, of several accounts.
+   */
+  async signed(
+    pages: readonly string[],
+    isSignedWith: (secret: string) => boolean,
+  ): Promise<ReadonlyMap<string, readonly AccountId[]>> {
+    const byPage = this.#proofs.of(await this.known());
+    const those = pages.flatMap(page => (byPage.get(page) ?? []).map(one => ({ ...one, page })));
+    for (const [secret, signers] of Map.groupBy(those, one => one.appSecret)) {
+      if (isSignedWith(secret))
+        return new Map(
+          [...Map.groupBy(signers, one => one.page)].map(([page, some]) => [page, some.map(one => one.account)]),
+        );
+      // Each is a walk through the body: others have their turn in between.
+      await new Promise(setImmediate);
+    }
+    return new Map();
   }
 
   #appSecret(account: AccountId, page: string, sealed: string): string {

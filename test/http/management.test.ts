@@ -21,6 +21,7 @@ const sendersPath = '/manage/1/senders';
 
 let server: TestServer;
 let mirrors: Mirrors;
+let kept: Senders;
 
 beforeEach(() => open([secret]));
 afterEach(() => server.app.close());
@@ -35,6 +36,7 @@ function open(secrets: readonly string[]): void {
     hosts: ['api.infobip.com', '127.0.0.1:8081'],
   };
   const senders = new Senders(new SqliteSenderRows(join(temporaryFolder(), 'senders.db')), new Secrets(secrets), now);
+  kept = senders;
   const managedSenders: ManagedSenders = {
     senders,
     check: async ({ page }) => (page === '2' ? 'HTTP 400: no' : undefined),
@@ -193,6 +195,16 @@ describe('senders', () => {
     await asked('POST', sendersPath, sender);
     expect((await asked('GET', sendersPath, undefined, 'App two')).json().senders[0].paused).toBe('revoked');
     expect((await asked('GET', sendersPath)).json().senders[0]).not.toHaveProperty('paused');
+  });
+
+  test('more pages than an account may have → 400 that says so; one that is there is changed all the same', async () => {
+    for (let page = 1; page <= limits.managedSendersMax; page++)
+      await kept.add({ account: 1, page: String(page), token, appSecret });
+    const sender = (page: number) => ({ page: String(page), token, appSecret, name: 'Shop' });
+    const refused = errorAnswer(await asked('POST', sendersPath, sender(limits.managedSendersMax + 1)));
+    expect(refused.properties).toEqual(['sender']);
+    expect((await asked('POST', sendersPath, sender(1))).json()).toMatchObject({ page: '1', name: 'Shop' });
+    expect((await asked('POST', sendersPath, sender(500), 'App two')).json()).toMatchObject({ page: '500' });
   });
 });
 

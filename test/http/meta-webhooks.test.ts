@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { pagesIn } from '../../src/graph/webhook-events.ts';
+import { limits } from '../../src/limits.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { TestServer } from '../support/http-server.ts';
 
@@ -15,9 +17,13 @@ function open(verifyToken: string | undefined = 'ours') {
   const failing: { error?: Error } = {};
   const metaWebhooks = {
     verifyToken,
-    appSecrets: async () => [current, former],
-    receive: async (body: unknown) => {
+    prove: async (body: unknown, isSignedWith: (secret: string) => boolean): Promise<ReadonlyMap<string, number[]>> => {
+      const isOurs = pagesIn(body).includes('1') && [current, former].some(isSignedWith);
+      return new Map(isOurs ? [['1', [7]]] : []);
+    },
+    receive: async (body: unknown, proven: ReadonlyMap<string, readonly number[]>) => {
       if (failing.error !== undefined) throw failing.error;
+      expect([...proven]).toEqual([['1', [7]]]);
       if (typeof body !== 'object' || body === null || Reflect.get(body, 'object') !== 'page') return false;
       received.push(body);
       return true;
@@ -86,20 +92,23 @@ describe('a webhook', () => {
     expect(metrics).toMatch(new RegExp(`route="/webhooks/meta",method="POST",status="403"\\} ${signatures.length}`));
   });
 
-  it('of another object → 404; no JSON → 400; what cannot be kept → 503', async () => {
+  it('of another object → 404; that names no page of ours, or is no JSON → 403; what cannot be kept → 503', async () => {
     const { failing, post } = open();
-    const other = '{"object":"instagram","entry":[]}';
+    const other = '{"object":"instagram","entry":[{"id":1}]}';
     expect((await post(other, sign(other, current))).statusCode).toBe(404);
-    for (const body of ['', '{', Buffer.from([0xff, 0xfe])])
-      expect((await post(body, sign(body, current))).statusCode).toBe(400);
+    for (const body of ['', '{', Buffer.from([0xff, 0xfe]), '{"object":"page","entry":[{"id":"2"}]}', '[]', 'null'])
+      expect((await post(body, sign(body, current))).statusCode).toBe(403);
     failing.error = new StoreUnavailable('the disk is full');
     expect((await post(event, sign(event, current))).statusCode).toBe(503);
   });
 
-  it('of a megabyte → received', async () => {
+  it('of a megabyte → received; a byte more → 413', async () => {
     const { received, post } = open();
-    const body = `{"object":"page","filler":"${'x'.repeat(1024 * 1024)}"}`;
+    const [head, tail] = ['{"object":"page","entry":[{"id":"1"}],"filler":"', '"}'];
+    const filler = 'x'.repeat(limits.metaWebhookBodyBytesMax - head.length - tail.length);
+    const body = head + filler + tail;
     expect((await post(body, sign(body, current))).statusCode).toBe(200);
+    expect((await post(`${body} `, sign(`${body} `, current))).statusCode).toBe(413);
     expect(received.length).toBe(1);
   });
 });

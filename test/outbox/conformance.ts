@@ -4,6 +4,7 @@ import { deliveryErrorNamed, noError, pendingAccepted } from '../../src/domain/r
 import { limits } from '../../src/limits.ts';
 import type { NewMessage, Result } from '../../src/outbox/outbox.ts';
 import {
+  accounts,
   blocked,
   idsOf,
   message,
@@ -30,8 +31,8 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect(claimed.message).toMatchObject({ messageId: 'm1', destination: 'p1', entityId: 'e' });
       await outbox.settle([{ id: claimed.id, kind: 'sent', mid: 'mid1', psid: 'psid1' }], start + 10);
       const at = start + 50;
-      await outbox.receive([{ kind: 'delivered', page, psid: 'psid1', mids: ['mid1'], at }], at);
-      await outbox.receive([{ kind: 'read', page, psid: 'psid1', watermark: at, at: at + 5 }], at);
+      await outbox.receive([{ kind: 'delivered', accounts, page, psid: 'psid1', mids: ['mid1'], at }], at);
+      await outbox.receive([{ kind: 'read', accounts, page, psid: 'psid1', watermark: at, at: at + 5 }], at);
       const submissions = await tellAll(outbox);
       expect(submissions.map(one => one.status?.name)).toEqual([
         'PENDING_ACCEPTED',

@@ -4,6 +4,7 @@ import type { Outgoing } from '../../src/domain/outgoing.ts';
 import { limits } from '../../src/limits.ts';
 import type { Outbox, Receipt, Result } from '../../src/outbox/outbox.ts';
 import {
+  accounts,
   blocked,
   idsOf,
   message,
@@ -35,7 +36,7 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
       await outbox.settle([{ id: m1.id, kind: 'unknown' }], start);
       expect(await outbox.claim([want], start + limits.conversationHoldMs - 1)).toEqual([]);
       await outbox.receive(
-        [{ kind: 'echo', page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start + 3 }],
+        [{ kind: 'echo', accounts, page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start + 3 }],
         start + 100,
       );
       const m2 = await claimOne(outbox, start + 100);
@@ -52,11 +53,11 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
         error: 'EC_PROVIDER_TIMEOUT',
       });
       await outbox.receive(
-        [{ kind: 'echo', page, psid: 'p1', mid: 'mid2', metadata: 'm2', at: start + 4 }],
+        [{ kind: 'echo', accounts, page, psid: 'p1', mid: 'mid2', metadata: 'm2', at: start + 4 }],
         start + validityMs,
       );
       await outbox.receive(
-        [{ kind: 'delivered', page, psid: 'p1', mids: ['mid2'], at: start + 9 }],
+        [{ kind: 'delivered', accounts, page, psid: 'p1', mids: ['mid2'], at: start + 9 }],
         start + validityMs,
       );
       const late = [...(told.get('m2') ?? []), ...(await tellAll(outbox)).filter(one => one.messageId === 'm2')];
@@ -73,19 +74,37 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
     });
 
     it('any order of answer, echo, delivery, read and expiry, each once or twice → the same record', async () => {
-      type Event = { readonly name: string; readonly run: (outbox: Outbox, id: number) => Promise<unknown> };
-      const receive = (receipt: Receipt) => (outbox: Outbox) => outbox.receive([receipt], start + 5000);
+      type Event = {
+        readonly name: string;
+        readonly run: (outbox: Outbox, id: number, account: number) => Promise<unknown>;
+      };
+      const receive = (receipt: Receipt) => (outbox: Outbox, _id: number, account: number) =>
+        outbox.receive([{ ...receipt, accounts: [account] }], start + 5000);
       const events: readonly Event[] = [
         {
           name: 'answer',
           run: (outbox, id) => outbox.settle([{ id, kind: 'sent', mid: 'mid', psid: 'p1' }], start + 40),
         },
-        { name: 'echo', run: receive({ kind: 'echo', page, psid: 'p1', mid: 'mid', metadata: 'm', at: start + 20 }) },
+        {
+          name: 'echo',
+          run: receive({ kind: 'echo', accounts, page, psid: 'p1', mid: 'mid', metadata: 'm', at: start + 20 }),
+        },
         {
           name: 'delivery',
-          run: receive({ kind: 'delivered', page, psid: 'p1', mids: ['mid'], watermark: start + 60, at: start + 70 }),
+          run: receive({
+            kind: 'delivered',
+            accounts,
+            page,
+            psid: 'p1',
+            mids: ['mid'],
+            watermark: start + 60,
+            at: start + 70,
+          }),
         },
-        { name: 'read', run: receive({ kind: 'read', page, psid: 'p1', watermark: start + 80, at: start + 90 }) },
+        {
+          name: 'read',
+          run: receive({ kind: 'read', accounts, page, psid: 'p1', watermark: start + 80, at: start + 90 }),
+        },
         { name: 'expiry', run: outbox => outbox.lapse(start + validityMs) },
       ];
       const outbox = await open();
@@ -99,7 +118,7 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
           await outbox.dropAccount(account - 1);
           await outbox.add({ account, messages: [message('m', { destination: `p1` })], now: start });
           const [claimed] = await outbox.claim([{ ...want, account }], start);
-          for (const event of order) await event.run(outbox, claimed?.id ?? 0);
+          for (const event of order) await event.run(outbox, claimed?.id ?? 0, account);
           expect(record(await tellAll(outbox)), order.map(one => one.name).join()).toEqual({
             status: 'DELIVERED_TO_HANDSET',
             error: 'NO_ERROR',
@@ -120,15 +139,18 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
         const claimed = (await outbox.claim([want], start)).find(one => one.message.messageId === name);
         await outbox.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: name, psid: 'p1' }], start + 100 * (index + 1));
         await outbox.receive(
-          [{ kind: 'echo', page, psid: 'p1', mid: name, metadata: name, at: start + 100 * index }],
+          [{ kind: 'echo', accounts, page, psid: 'p1', mid: name, metadata: name, at: start + 100 * index }],
           start,
         );
       }
       await outbox.receive(
-        [{ kind: 'delivered', page, psid: 'p1', mids: [], watermark: start + 100, at: start + 300 }],
+        [{ kind: 'delivered', accounts, page, psid: 'p1', mids: [], watermark: start + 100, at: start + 300 }],
         start,
       );
-      await outbox.receive([{ kind: 'read', page, psid: 'p1', watermark: start + 100, at: start + 400 }], start);
+      await outbox.receive(
+        [{ kind: 'read', accounts, page, psid: 'p1', watermark: start + 100, at: start + 400 }],
+        start,
+      );
       const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
       const state = (name: string) => {
         const { status, doneAt, seenAt } = record(told.get(name) ?? []);
@@ -154,9 +176,15 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
         ['p1', 'm1'],
         ['p2', 'm2'],
       ] as const)
-        await outbox.receive([{ kind: 'echo', page, psid, mid: `mid ${id}`, metadata: id, at: start + 5 }], start + 5);
+        await outbox.receive(
+          [{ kind: 'echo', accounts, page, psid, mid: `mid ${id}`, metadata: id, at: start + 5 }],
+          start + 5,
+        );
       expect(await outbox.claim([want], start + 1000)).toEqual([]);
-      await outbox.receive([{ kind: 'delivered', page, psid: 'p2', mids: ['mid m2'], at: start + 60 }], start + 60);
+      await outbox.receive(
+        [{ kind: 'delivered', accounts, page, psid: 'p2', mids: ['mid m2'], at: start + 60 }],
+        start + 60,
+      );
       const told = Map.groupBy(await tellAll(outbox), one => one.messageId);
       expect(record(told.get('m1') ?? []).status).toBe('PENDING_ENROUTE');
       expect(record(told.get('m2') ?? []).status).toBe('DELIVERED_TO_HANDSET');
@@ -165,20 +193,26 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
     it('echoes of what others sent, where the page is watched → messages, whatever was heard of them first, each once', async () => {
       const outbox = await open();
       const foreignEcho = (mid: string, psid: string, at: number): Receipt => ({
-        ...{ kind: 'echo', page, psid, mid, at },
+        ...{ kind: 'echo', accounts, page, psid, mid, at },
         foreign: {
-          account: 1,
+          accounts,
           message: { ...outgoing(mid, psid), dueAt: at, expiresAt: at + validityMs, isForeign: true },
         },
       });
-      await outbox.receive([{ kind: 'delivered', page, psid: 'p1', mids: ['f1'], at: start + 50 }], start + 50);
-      await outbox.receive([{ kind: 'read', page, psid: 'p1', watermark: start + 60, at: start + 70 }], start + 70);
+      await outbox.receive(
+        [{ kind: 'delivered', accounts, page, psid: 'p1', mids: ['f1'], at: start + 50 }],
+        start + 50,
+      );
+      await outbox.receive(
+        [{ kind: 'read', accounts, page, psid: 'p1', watermark: start + 60, at: start + 70 }],
+        start + 70,
+      );
       const echoes = [foreignEcho('f1', 'p1', start + 10), foreignEcho('f2', 'p2', start + 20)];
       await outbox.receive([...echoes, ...echoes], start + 80);
       await outbox.receive(echoes, start + 90);
-      await outbox.receive([{ kind: 'echo', page, psid: 'p3', mid: 'unwatched', at: start }], start + 90);
+      await outbox.receive([{ kind: 'echo', accounts, page, psid: 'p3', mid: 'unwatched', at: start }], start + 90);
       await outbox.receive(
-        [{ kind: 'delivered', page, psid: 'p2', mids: [], watermark: start + 95, at: start + 96 }],
+        [{ kind: 'delivered', accounts, page, psid: 'p2', mids: [], watermark: start + 95, at: start + 96 }],
         start + 96,
       );
       await outbox.lapse(start + 10 * validityMs);
@@ -200,16 +234,111 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
       const claimed = await outbox.claim([want], start);
       const m2 = claimed.find(one => one.message.messageId === 'm2');
       await outbox.settle([{ id: m2?.id ?? 0, kind: 'sent', mid: 'mid2' }], start);
-      const foreign = (mid: string, psid: string) => ({ account: 1, message: outgoing(mid, psid) });
+      const foreign = (mid: string, psid: string) => ({ accounts, message: outgoing(mid, psid) });
       await outbox.receive(
         [
-          { kind: 'echo', page, psid: 'p1', mid: 'mid1', metadata: 'm1', at: start, foreign: foreign('mid1', 'p1') },
-          { kind: 'echo', page, psid: 'p2', mid: 'mid2', at: start, foreign: foreign('mid2', 'p2') },
+          {
+            kind: 'echo',
+            accounts,
+            page,
+            psid: 'p1',
+            mid: 'mid1',
+            metadata: 'm1',
+            at: start,
+            foreign: foreign('mid1', 'p1'),
+          },
+          { kind: 'echo', accounts, page, psid: 'p2', mid: 'mid2', at: start, foreign: foreign('mid2', 'p2') },
         ],
         start,
       );
       const told = await tellAll(outbox);
       expect([...new Set(told.map(one => one.messageId))].sort()).toEqual(['m1', 'm2']);
+    });
+
+    it('proven for one account → nothing of another’s over the same page changes, now or when it is known to be sent', async () => {
+      const outbox = await open();
+      const victim = 2;
+      const theirs = { accounts: [1], page, psid: 'p1', at: start + 50 };
+      const forged: readonly Receipt[] = [
+        { ...theirs, kind: 'echo', mid: 'forged', metadata: 'm1' },
+        { ...theirs, kind: 'delivered', mids: ['mid', 'mid2'], watermark: start + 9000 },
+        { ...theirs, kind: 'read', watermark: start + 9000 },
+      ];
+      const one = (messageId: string) => ({ account: victim, messages: [message(messageId)], now: start });
+      await outbox.add(one('m1'));
+      const [m1] = await outbox.claim([{ ...want, account: victim }], start);
+      await outbox.receive(forged, start + 60);
+      await outbox.settle([{ id: m1?.id ?? 0, kind: 'sent', mid: 'mid', psid: 'p1' }], start + 70);
+      await outbox.add(one('m2'));
+      const [m2] = await outbox.claim([{ ...want, account: victim }], start + 80);
+      await outbox.settle([{ id: m2?.id ?? 0, kind: 'sent', mid: 'mid2', psid: 'p1' }], start + 90);
+      await outbox.receive(forged, start + 100);
+      const told = Map.groupBy(await tellAll(outbox), ({ messageId }) => messageId);
+      for (const id of ['m1', 'm2'])
+        expect(record(told.get(id) ?? [])).toMatchObject({ status: 'PENDING_ENROUTE', seenAt: undefined });
+      await outbox.receive(
+        [{ kind: 'delivered', accounts: [victim], page, psid: 'p1', mids: ['mid'], at: start + 110 }],
+        start + 110,
+      );
+      expect((await tellAll(outbox)).map(({ messageId, status }) => [messageId, status?.name])).toEqual([
+        ['m1', 'DELIVERED_TO_HANDSET'],
+      ]);
+    });
+
+    it('two accounts with one page, proven for both → parked for both, and each message has its own', async () => {
+      const outbox = await open();
+      const both = { accounts: [1, 2], page, psid: 'p1', at: start + 50 };
+      await outbox.receive([{ ...both, kind: 'delivered', mids: ['mid 1', 'mid 2'] }], start + 50);
+      await outbox.receive([{ ...both, kind: 'read', watermark: start + 60 }], start + 60);
+      expect((await outbox.stats()).parked).toBe(4);
+      for (const account of both.accounts) {
+        await outbox.add({ account, messages: [message(`m${account}`)], now: start });
+        const [claimed] = await outbox.claim([{ ...want, account }], start);
+        await outbox.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: `mid ${account}`, psid: 'p1' }], start + 30);
+      }
+      const told = Map.groupBy(await tellAll(outbox), ({ messageId }) => messageId);
+      for (const id of ['m1', 'm2'])
+        expect(record(told.get(id) ?? [])).toMatchObject({
+          ...{ status: 'DELIVERED_TO_HANDSET', doneAt: start + 50, seenAt: start + 50 },
+        });
+      // What was kept for an account goes with it; the other's stays.
+      await outbox.dropAccount(1);
+      expect((await outbox.stats()).parked).toBe(1);
+    });
+
+    it('two accounts with one page and one id → an echo is of one of theirs; whoever watches has what the other sent', async () => {
+      const outbox = await open();
+      for (const account of [1, 2]) await outbox.add({ account, messages: [message('same')], now: start });
+      const claimed = await outbox.claim([want, { ...want, account: 2 }], start);
+      const of = (account: number) => claimed.find(one => one.account === account)?.id ?? 0;
+      await outbox.settle([{ id: of(2), kind: 'sent', mid: 'mid 2', psid: 'p1' }], start + 5);
+      const echo = (mid: string): Receipt => ({
+        ...{ kind: 'echo', accounts: [1, 2, 3, 4], page, psid: 'p1', mid, metadata: 'same', at: start + 3 },
+        foreign: { accounts: [3, 4], message: { ...outgoing(mid, 'p1'), isForeign: true } },
+      });
+      const told = async () =>
+        (await outbox.untold(100)).map(
+          one => `${one.account} ${one.submission.messageId} ${one.submission.status?.name}`,
+        );
+      await outbox.receive([echo('mid 2'), echo('mid 2')], start + 10);
+      expect((await told()).sort()).toEqual([
+        '1 same PENDING_ACCEPTED',
+        '2 same PENDING_ACCEPTED',
+        '2 same PENDING_ENROUTE',
+        '3 mid 2 PENDING_ENROUTE',
+        '4 mid 2 PENDING_ENROUTE',
+      ]);
+      await outbox.receive([echo('mid 1'), echo('mid 2'), echo('mid 1')], start + 20);
+      expect((await told()).sort()).toEqual([
+        '1 same PENDING_ACCEPTED',
+        '1 same PENDING_ENROUTE',
+        '2 same PENDING_ACCEPTED',
+        '2 same PENDING_ENROUTE',
+        '3 mid 1 PENDING_ENROUTE',
+        '3 mid 2 PENDING_ENROUTE',
+        '4 mid 1 PENDING_ENROUTE',
+        '4 mid 2 PENDING_ENROUTE',
+      ]);
     });
   });
 }

@@ -3,7 +3,7 @@ import { deliveryErrorNamed, statusByKey, statusNamed } from '../../src/domain/r
 import { limits } from '../../src/limits.ts';
 import type { NewMessage, Outbox } from '../../src/outbox/outbox.ts';
 import type { PushPlace, Report } from '../../src/outbox/reporting.ts';
-import { blocked, message, type OutboxPlace, outboxes, page, start, tellAll, want } from './support.ts';
+import { accounts, blocked, message, type OutboxPlace, outboxes, page, start, tellAll, want } from './support.ts';
 
 const all = { account: 1, limit: 1000 };
 const deliveryUrl = 'https://reports.example/delivery';
@@ -25,7 +25,7 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       const sent = claimed.map(({ id, message: { messageId } }) => ({ id, kind: 'sent' as const, mid: messageId }));
       await outbox.settle(sent, start + 10);
       for (const { messageId } of messages) {
-        const of = { page, psid: messageId };
+        const of = { accounts, page, psid: messageId };
         await outbox.receive([{ ...of, kind: 'delivered', mids: [messageId], at: start + 50 }], start + 50);
         await outbox.receive([{ ...of, kind: 'read', watermark: start + 60, at: start + 70 }], start + 70);
       }
@@ -219,7 +219,7 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       await outbox.settle([{ id: claimed?.id ?? 0, kind: 'unknown' }], start);
       await outbox.lapse(start + limits.echoWaitMs);
       await tellAll(outbox);
-      const of = { page, psid: 'p1' };
+      const of = { accounts, page, psid: 'p1' };
       await outbox.receive(
         [{ ...of, kind: 'echo', mid: 'mid', metadata: 'm1', at: start + 5 }],
         start + limits.echoWaitMs,

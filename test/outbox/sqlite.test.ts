@@ -44,7 +44,7 @@ it('a transaction undone by another’s request → reports it took are free aga
   /** No time has a fraction in the file. The requests share a transaction unless the thread was quicker: then once more. */
   const undone = async <T>(ask: () => Promise<T>, redo: (value: T) => Promise<unknown>) => {
     for (;;) {
-      const broken = { page, psid: 'p', kind: 'delivered', mids: ['mid'], at: 0.5 } as const;
+      const broken = { accounts: [1], page, psid: 'p', kind: 'delivered', mids: ['mid'], at: 0.5 } as const;
       const [asked, other] = await Promise.allSettled([ask(), outbox.receive([broken], start)]);
       expect(other.status).toBe('rejected');
       if (asked.status === 'rejected') return;

@@ -14,6 +14,8 @@ export type OutboxPlace = {
 export const start = Date.UTC(2026, 0, 1, 12);
 export const validityMs = 3_600_000;
 export const page = 'page-1';
+/** That of `want`. */
+export const accounts = [1];
 
 export function message(messageId: string, fields: Partial<NewMessage> = {}): NewMessage {
   const dueAt = fields.dueAt ?? start;

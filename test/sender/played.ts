@@ -10,7 +10,7 @@ import { Emulator } from '../../src/sender/emulator.ts';
 import type { AccountPlaces } from '../../src/sender/pusher.ts';
 import type { CallReports } from '../../src/sender/report-caller.ts';
 import { Sender } from '../../src/sender/sender.ts';
-import { anyPage, SimulatedCarrier } from '../../src/sender/simulated-carrier.ts';
+import { anyPage } from '../../src/sender/simulated-carrier.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
 import type { Store } from '../../src/store/store.ts';
 import { parseSendRequest } from '../../src/wire/send-request.ts';
@@ -39,7 +39,7 @@ export class Played {
     this.sender = new Sender({
       outbox,
       store: this.store,
-      carrier: carrier?.(this.emulator) ?? new SimulatedCarrier(this.emulator.meta),
+      carrier: carrier?.(this.emulator) ?? this.emulator.carrier,
       pages: pages ?? anyPage,
       clock: this.emulator.clock.now,
       retentionMs,

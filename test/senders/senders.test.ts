@@ -77,7 +77,9 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
   it('another app secret → both are good for webhooks, the newest for calls; a third drops the first', async () => {
     const { senders } = await open();
     for (const appSecret of ['first', 'second', 'second', 'third']) await senders.add({ ...request, appSecret });
-    expect(await senders.appSecrets()).toEqual(['third', 'second']);
+    const tried: string[] = [];
+    await senders.signed(['1234'], secret => tried.push(secret) === 0);
+    expect(tried).toEqual(['third', 'second']);
     const [sender] = await senders.list();
     expect(sender && senders.keys(sender).appSecret).toBe('third');
   });
@@ -99,7 +101,7 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     expect(await senders.known()).toEqual([]);
   });
 
-  it('watched → without a token; one account’s alone; as a sender too, when it has one', async () => {
+  it('watched → without a token; by whoever likes, and nobody is told of the other; as a sender too, when it has one', async () => {
     const { senders } = await open();
     const { token, ...watched } = { ...request, isWatched: true };
     await expect(senders.add({ ...watched, isWatched: false })).rejects.toThrow('give the token');
@@ -108,14 +110,31 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     expect(page).toMatchObject({ page: '1234', isWatched: true });
     expect(page).not.toHaveProperty('sealedToken');
     expect(() => page && senders.keys(page)).toThrow('has no token');
-    expect(await senders.appSecrets()).toEqual([request.appSecret]);
-    await expect(senders.add({ ...request, account: 2 })).rejects.toThrow('another account');
+    await senders.add({ ...watched, account: 2, appSecret: 'of-another-app' });
+    await senders.add({ ...request, account: 3 });
+    expect(await senders.watchers()).toEqual(new Map([['1234', [1, 2]]]));
     await senders.add({ ...request, isWatched: true });
     const [both] = await senders.list();
     expect([both?.isWatched, both && senders.keys(both).token]).toEqual([true, token]);
-    await senders.add({ ...request, page: '5678' });
-    await expect(senders.add({ ...watched, page: '5678', account: 2 })).rejects.toThrow('another account');
-    await senders.add({ ...request, page: '5678', account: 2 });
+  });
+
+  it('a webhook → proven for the accounts whose own secret of the page it is signed with, and no other secret is tried', async () => {
+    const { senders } = await open();
+    const shared = { ...request, appSecret: 'of-the-shared-app' };
+    await senders.add({ ...shared, page: '1' });
+    await senders.add({ ...shared, page: '2', account: 2 });
+    await senders.add({ ...request, page: '1', account: 2, appSecret: 'of-account-2' });
+    await senders.add({ ...request, page: '3', account: 3, appSecret: 'of-account-3' });
+    const signed = async (secret: string, ...pages: readonly string[]) => {
+      const tried: string[] = [];
+      const proven = await senders.signed(pages, one => tried.push(one) > 0 && one === secret);
+      return [Object.fromEntries(proven), new Set(tried).size, tried.length];
+    };
+    expect(await signed('of-the-shared-app', '1', '2', '3', '4')).toEqual([{ 1: [1], 2: [2] }, 1, 1]);
+    expect(await signed('of-account-2', '1', '2', '3')).toEqual([{ 1: [2] }, 2, 2]);
+    expect(await signed('of-account-3', '1', '2')).toEqual([{}, 2, 2]);
+    expect(await signed('of-the-shared-app', '3', '4')).toEqual([{}, 1, 1]);
+    expect(await signed('of-the-shared-app')).toEqual([{}, 0, 0]);
   });
 
   it('where reports go → kept for every process, its secret sealed; replaced, removed; nonsense refused in words', async () => {

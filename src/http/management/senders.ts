@@ -1,5 +1,6 @@
 import type { AccountId } from '../../domain/message.ts';
-import type { SenderPage } from '../../senders/rows.ts';
+import { limits } from '../../limits.ts';
+import { SenderError, type SenderPage } from '../../senders/rows.ts';
 import type { Senders } from '../../senders/senders.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
@@ -35,6 +36,11 @@ export function senderRoutes(
     managed('GET', path, deps, async ({ account }) => ({ senders: (await those(account)).map(told) })),
     managed('POST', path, deps, async ({ account, body }) => {
       const sender = await body(newSenderSchema);
+      const others = (await those(account)).filter(one => one.page !== sender.page);
+      if (others.length >= limits.managedSendersMax)
+        throw new SenderError(
+          `the account has ${limits.managedSendersMax} pages: further ones are added by the operator`,
+        );
       await senders.add({ account, ...sender });
       return told(await own(account, sender.page));
     }),

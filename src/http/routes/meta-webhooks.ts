@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { limits } from '../../limits.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { MetaWebhooks, ServerDeps } from '../deps.ts';
@@ -11,9 +12,6 @@ type Deps = Pick<ServerDeps, 'timeouts'> & { readonly metaWebhooks: MetaWebhooks
 type OpenCall = Omit<Call, 'principal'>;
 
 const path = '/webhooks/meta';
-/** Meta batches up to a thousand events; a bound that cuts them would have it call again for ever. */
-const bodyBytesMax = 8 * 1024 * 1024;
-
 /** `GET` and `POST /webhooks/meta`: what Meta calls. They prove themselves by a token, and by their signature. */
 export function metaWebhookRoutes(deps: Deps, closing: Closing, held: HeldBytes): readonly Route[] {
   return [
@@ -39,12 +37,14 @@ async function receive(call: OpenCall, deps: Deps, closing: Closing, held: HeldB
   const { headers, raw } = call.request;
   const hold = held.holder();
   try {
-    const bytes = await readBody(raw, bodyBytesMax, bodyTimes(timeouts, closing.over), hold.add);
+    const bytes = await readBody(raw, limits.metaWebhookBodyBytesMax, bodyTimes(timeouts, closing.over), hold.add);
+    const isSignedWith = signature(bytes, headers['x-hub-signature-256']);
+    const body = isSignedWith && parsed(bytes);
+    const proven = isSignedWith && (await metaWebhooks.prove(body, isSignedWith));
     // Counted with the requests of its route, by their status; nothing else remains of it.
-    if (!(await isSigned(bytes, headers['x-hub-signature-256'], metaWebhooks))) throw new ApiError('E403');
-    if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
+    if (proven === undefined || proven.size === 0) throw new ApiError('E403');
     // An object that is not a page is none that was asked for.
-    if (!(await metaWebhooks.receive(parsed(bytes)))) throw new ApiError('E404');
+    if (!(await metaWebhooks.receive(body, proven))) throw new ApiError('E404');
     call.reply.type('text/plain; charset=utf-8');
     return 'EVENT_RECEIVED';
   } finally {
@@ -52,13 +52,12 @@ async function receive(call: OpenCall, deps: Deps, closing: Closing, held: HeldB
   }
 }
 
-/** Over the bytes as they came: the same JSON written anew has another signature. */
-async function isSigned(bytes: Buffer, header: unknown, { appSecrets }: MetaWebhooks): Promise<boolean> {
+/** Over the bytes as they came: the same JSON written anew has another signature. `undefined` when it cannot be one. */
+function signature(bytes: Buffer, header: unknown): ((secret: string) => boolean) | undefined {
   const hex = /^sha256=([0-9a-f]{64})$/.exec(typeof header === 'string' ? header : '')?.[1];
-  if (hex === undefined) return false;
+  if (hex === undefined) return undefined;
   const given = Buffer.from(hex, 'hex');
-  const secrets = await appSecrets();
-  return secrets.some(secret => timingSafeEqual(createHmac('sha256', secret).update(bytes).digest(), given));
+  return secret => timingSafeEqual(createHmac('sha256', secret).update(bytes).digest(), given);
 }
 
 function isSame(a: string, b: string): boolean {
@@ -66,10 +65,12 @@ function isSame(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
+/** What is no JSON names no page, and so is proven by nothing: `undefined`. */
 function parsed(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) return undefined;
   try {
     return JSON.parse(bytes.toString());
   } catch {
-    throw invalid('body', 'is not JSON');
+    return undefined;
   }
 }

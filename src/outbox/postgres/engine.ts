@@ -144,6 +144,8 @@ export class PostgresOutbox implements Outbox {
       );
       await session.query('DELETE FROM outbox_report WHERE account_id = $1', [account]);
       await session.query('DELETE FROM outbox_message WHERE account_id = $1', [account]);
+      await session.query('DELETE FROM outbox_parked WHERE account_id = $1', [account]);
+      await session.query('DELETE FROM outbox_conversation WHERE account_id = $1', [account]);
     });
   }
 

@@ -44,9 +44,10 @@ export class PageRows {
     await session.query(holdOfMessages, [bigints(messages)]);
   }
 
-  /** Holds the rows of these pages, of whatever account. */
-  async holdSenders(session: Transaction, senders: readonly string[]): Promise<void> {
-    await session.query(holdOfSenders, [texts(senders)]);
+  /** Holds the rows of these pages. */
+  async hold(session: Transaction, pages: readonly PageKey[]): Promise<void> {
+    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
+    await session.query(hold, columns);
   }
 
   /** Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. */
@@ -117,9 +118,10 @@ const holdOfMessages = {
   text: `SELECT FROM outbox_page p WHERE (p.sender, p.account_id) IN
     (SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($1::bigint[])) ${ordered}`,
 };
-const holdOfSenders = {
-  name: 'outbox pages of senders',
-  text: `SELECT FROM outbox_page p WHERE p.sender = ANY ($1::text[]) ${ordered}`,
+const hold = {
+  name: 'outbox pages held',
+  text: `SELECT FROM outbox_page p
+    WHERE (p.account_id, p.sender) IN (SELECT * FROM unnest($1::bigint[], $2::text[])) ${ordered}`,
 };
 const holdWanted = {
   name: 'outbox pages wanted',

@@ -1,4 +1,5 @@
-import type { EpochMs } from '../../domain/message.ts';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
 import { bigints, texts } from '../../postgres/arrays.ts';
 import { integer, type Row, truth } from '../../postgres/cells.ts';
@@ -13,7 +14,9 @@ import { telling } from './steps.ts';
 /** `at`: when it was sent, by Meta's word, or at the latest when Meta answered. */
 type Proof = { readonly id: number; readonly mid: string; readonly psid?: string; readonly at: EpochMs };
 type Of<K extends Receipt['kind']> = Extract<Receipt, { readonly kind: K }>;
-type Mark = { readonly page: string; readonly psid: string; readonly at: EpochMs; readonly watermark: EpochMs };
+type Mark = Pick<Receipt, 'accounts' | 'page' | 'psid' | 'at'> & { readonly watermark: EpochMs };
+type Foreign = Proven & { readonly account: AccountId; readonly message: Outgoing };
+type Proven = { readonly mid: string; readonly psid: string; readonly at: EpochMs };
 
 /**
  * What becomes known of messages that were sent, all of a call at once: receipts come to the same in any order. What is
@@ -29,13 +32,16 @@ export class Receipts {
   }
 
   async receive(session: Transaction, receipts: readonly Receipt[], now: EpochMs): Promise<void> {
-    const foreign = receipts.flatMap(one => (one.kind === 'echo' && one.foreign !== undefined ? [one.foreign] : []));
-    if (foreign.length > 0)
-      await this.#pages.ensure(
-        session,
-        foreign.map(({ account, message: { sender } }) => ({ account, sender })),
-      );
-    await this.#pages.holdSenders(session, [...new Set(receipts.map(one => one.page))]);
+    const foreign = receipts.flatMap(one =>
+      one.kind === 'echo' && one.foreign !== undefined
+        ? one.foreign.accounts.map(account => ({ account, sender: one.page }))
+        : [],
+    );
+    if (foreign.length > 0) await this.#pages.ensure(session, foreign);
+    await this.#pages.hold(
+      session,
+      receipts.flatMap(({ accounts, page }) => accounts.map(account => ({ account, sender: page }))),
+    );
     const of = <K extends Receipt['kind']>(kind: K) => receipts.filter((one): one is Of<K> => one.kind === kind);
     await this.#echoes(session, of('echo'), now);
     const delivered = of('delivered');
@@ -69,31 +75,27 @@ export class Receipts {
   /** Of echoes that name the same message one at a time: what the first says decides which message the next names. */
   async #echoes(session: Transaction, echoes: readonly Of<'echo'>[], now: EpochMs): Promise<void> {
     for (let left = echoes; left.length > 0; ) {
-      const rows = await session.query(echoed, [
-        bigints(left.map((_, index) => index)),
-        texts(left.map(one => one.page)),
-        texts(left.map(one => one.mid)),
-        texts(left.map(one => one.metadata)),
-      ]);
-      const known = new Set(rows.map(([index]) => integer(index)));
-      await this.#keepForeign(
-        session,
-        left.filter((_, index) => !known.has(index)),
-        now,
-      );
+      const found = Map.groupBy(await this.#echoed(session, left), one => one.index);
       const named = new Set<number>();
       const later: Of<'echo'>[] = [];
+      const foreign: Foreign[] = [];
       const [proven, dated]: [Proof[], Proof[]] = [[], []];
-      for (const row of rows) {
-        const { index, id, isSent, isEchoed } = echoedIn(row);
-        const echo = left[index];
-        if (echo === undefined) throw new RangeError('an echo was not asked for');
+      for (const [index, echo] of left.entries()) {
+        const those = found.get(index) ?? [];
+        if (those.some(one => named.has(one.id))) {
+          later.push(echo);
+          continue;
+        }
         const { mid, psid, at } = echo;
-        if (named.has(id)) later.push(echo);
-        else if (!isSent) proven.push({ id, mid, psid, at });
-        else if (!isEchoed) dated.push({ id, mid, psid, at });
-        named.add(id);
+        for (const { id, isSent, isEchoed } of those) {
+          named.add(id);
+          if (!isSent) proven.push({ id, mid, psid, at });
+          else if (!isEchoed) dated.push({ id, mid, psid, at });
+        }
+        const known = new Set(those.map(one => one.account));
+        foreign.push(...foreignIn(echo).filter(one => !known.has(one.account)));
       }
+      await this.#keepForeign(session, foreign, now);
       await this.sent(session, proven, true, now);
       if (dated.length > 0) {
         await session.query(dateByEcho, [...proofColumns(dated)]);
@@ -106,9 +108,22 @@ export class Receipts {
     }
   }
 
+  async #echoed(session: Transaction, echoes: readonly Of<'echo'>[]) {
+    const asked = echoes.flatMap(({ accounts, page, mid, metadata }, index) =>
+      accounts.map(account => ({ account, index, page, mid, metadata })),
+    );
+    const rows = await session.query(echoed, [
+      bigints(asked.map(one => one.index)),
+      bigints(asked.map(one => one.account)),
+      texts(asked.map(one => one.page)),
+      texts(asked.map(one => one.mid)),
+      texts(asked.map(one => one.metadata)),
+    ]);
+    return rows.map(echoedIn);
+  }
+
   /** Those that somebody else sent are followed from here on. */
-  async #keepForeign(session: Transaction, echoes: readonly Of<'echo'>[], now: EpochMs): Promise<void> {
-    const kept = echoes.flatMap(({ foreign, ...echo }) => (foreign === undefined ? [] : [{ ...echo, ...foreign }]));
+  async #keepForeign(session: Transaction, kept: readonly Foreign[], now: EpochMs): Promise<void> {
     if (kept.length === 0) return;
     const rows = await session.query(keepForeign, [
       now,
@@ -130,9 +145,12 @@ export class Receipts {
   }
 
   async #mids(session: Transaction, receipts: readonly Of<'delivered'>[], now: EpochMs): Promise<void> {
-    const named = receipts.flatMap(({ page, at, mids }) => mids.map(mid => ({ page, mid, at })));
+    const named = receipts.flatMap(({ accounts, page, at, mids }) =>
+      accounts.flatMap(account => mids.map(mid => ({ account, page, mid, at }))),
+    );
     if (named.length === 0) return;
     const columns = [
+      bigints(named.map(one => one.account)),
       texts(named.map(one => one.page)),
       texts(named.map(one => one.mid)),
       bigints(named.map(one => one.at)),
@@ -148,12 +166,14 @@ export class Receipts {
     keep: { readonly name: string; readonly text: string },
     apply: readonly { readonly name: string; readonly text: string }[],
   ): Promise<void> {
-    if (marks.length === 0) return;
+    const each = marks.flatMap(({ accounts, ...one }) => accounts.map(account => ({ ...one, account })));
+    if (each.length === 0) return;
     const columns = [
-      texts(marks.map(one => one.page)),
-      texts(marks.map(one => one.psid)),
-      bigints(marks.map(one => one.watermark)),
-      bigints(marks.map(one => one.at)),
+      bigints(each.map(one => one.account)),
+      texts(each.map(one => one.page)),
+      texts(each.map(one => one.psid)),
+      bigints(each.map(one => one.watermark)),
+      bigints(each.map(one => one.at)),
     ];
     await session.query(keep, [...columns, now]);
     for (const statement of apply) await session.query(statement, columns);
@@ -174,8 +194,19 @@ function proofColumns(proofs: readonly Proof[]): readonly Value[] {
   ];
 }
 
-function echoedIn([index, id, isSent, isEchoed]: Row) {
-  return { index: integer(index), id: integer(id), isSent: truth(isSent), isEchoed: truth(isEchoed) };
+function foreignIn({ foreign, mid, psid, at }: Of<'echo'>): readonly Foreign[] {
+  if (foreign === undefined) return [];
+  return foreign.accounts.map(account => ({ account, message: foreign.message, mid, psid, at }));
+}
+
+function echoedIn([index, account, id, isSent, isEchoed]: Row) {
+  return {
+    index: integer(index),
+    account: integer(account),
+    id: integer(id),
+    isSent: truth(isSent),
+    isEchoed: truth(isEchoed),
+  };
 }
 
 const proof = 'unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) p(id, mid, psid, sent_at)';
@@ -206,19 +237,25 @@ const dateByEcho = {
   name: 'outbox messages dated',
   text: `UPDATE outbox_message m SET ${proofSet}, is_echoed = true FROM ${proof} WHERE m.id = p.id`,
 };
-/** By Meta's id, or by ours, which went along. */
+/** By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. */
 const echoed = {
   name: 'outbox messages echoed',
-  text: `SELECT e.nr, f.id, f.state = ${states.sent}, f.is_echoed
-    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) e(nr, page, mid, metadata)
-    CROSS JOIN LATERAL (
-      SELECT * FROM (
-        SELECT m.id, m.state, m.is_echoed, 0 AS rank FROM outbox_message m WHERE m.sender = e.page AND m.mid = e.mid
-        UNION ALL
-        SELECT m.id, m.state, m.is_echoed, 1 FROM outbox_message m
-        WHERE m.message_id = e.metadata AND m.sender = e.page AND m.claimed_at IS NOT NULL) b
-      ORDER BY b.rank, b.is_echoed, b.id LIMIT 1) f
-    ORDER BY e.nr`,
+  text: `WITH e AS (
+      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
+        e(nr, account_id, page, mid, metadata)),
+    known AS (
+      SELECT e.nr, m.account_id, m.id, m.state, m.is_echoed, m.claimed_at FROM e
+      JOIN outbox_message m ON m.account_id = e.account_id AND m.sender = e.page AND m.mid = e.mid),
+    named AS (
+      SELECT DISTINCT ON (e.nr) e.nr, m.account_id, m.id, m.state, m.is_echoed FROM e
+      JOIN outbox_message m ON m.message_id = e.metadata AND m.account_id = e.account_id AND m.sender = e.page
+        AND m.claimed_at IS NOT NULL
+      WHERE NOT EXISTS (SELECT FROM known k
+        WHERE k.nr = e.nr AND (k.claimed_at IS NOT NULL OR k.account_id = e.account_id))
+      ORDER BY e.nr, m.is_echoed, m.id)
+    SELECT f.nr, f.account_id, f.id, f.state = ${states.sent}, f.is_echoed FROM (
+      SELECT nr, account_id, id, state, is_echoed FROM known UNION ALL SELECT * FROM named) f
+    ORDER BY f.nr, f.id`,
 };
 
 /** By a receipt of its own: it says when, whatever was implied before. */
@@ -236,29 +273,33 @@ const tellDelivered = telling({ at: 'c.delivered_at', codes: delivered, doneAt: 
 const tellImplied = telling({ at: 'least(c.delivered_at, c.meta_at)', codes: delivered, doneAt: 'c.delivered_at' });
 const tellSeen = telling({ at: 'c.seen_at', seenAt: 'c.seen_at' });
 
-const marks = 'unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) w(page, psid, watermark, happened_at)';
+const marks = `unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+  w(account_id, page, psid, watermark, happened_at)`;
 /** Of each message the earliest mark that covers it. */
 const covered = (compare: '<' | '<=', isOpen: string) => `(
   SELECT DISTINCT ON (o.id) o.id, w.happened_at FROM ${marks}
-  JOIN outbox_message o ON o.sender = w.page AND o.psid = w.psid AND o.meta_at ${compare} w.watermark
+  JOIN outbox_message o ON o.account_id = w.account_id AND o.sender = w.page AND o.psid = w.psid AND o.meta_at ${compare} w.watermark
     AND o.state = ${states.sent} AND ${isOpen}
   ORDER BY o.id, w.watermark) r WHERE m.id = r.id`;
 
 const deliveredMids = {
   name: 'outbox messages delivered',
   text: `WITH c AS (${delivers(
-    `(SELECT DISTINCT ON (o.id) o.id, d.happened_at FROM unnest($1::text[], $2::text[], $3::bigint[])
-      WITH ORDINALITY d(page, mid, happened_at, nr) JOIN outbox_message o ON o.sender = d.page AND o.mid = d.mid
+    `(SELECT DISTINCT ON (o.id) o.id, d.happened_at FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+      WITH ORDINALITY d(account_id, page, mid, happened_at, nr)
+      JOIN outbox_message o ON o.account_id = d.account_id AND o.sender = d.page AND o.mid = d.mid
       ORDER BY o.id, d.nr) r WHERE m.id = r.id`,
     'r.happened_at',
   )}) ${tellDelivered}`,
 };
 const parkMids = {
   name: 'outbox receipts parked',
-  text: `INSERT INTO outbox_parked (page, mid, delivered_at, parked_at)
-    SELECT d.page, d.mid, d.happened_at, $4 FROM unnest($1::text[], $2::text[], $3::bigint[]) d(page, mid, happened_at)
-    WHERE NOT EXISTS (SELECT FROM outbox_message m WHERE m.sender = d.page AND m.mid = d.mid)
-    ORDER BY d.page, d.mid ON CONFLICT DO NOTHING`,
+  text: `INSERT INTO outbox_parked (account_id, page, mid, delivered_at, parked_at)
+    SELECT d.account_id, d.page, d.mid, d.happened_at, $5
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) d(account_id, page, mid, happened_at)
+    WHERE NOT EXISTS (SELECT FROM outbox_message m
+      WHERE m.account_id = d.account_id AND m.sender = d.page AND m.mid = d.mid)
+    ORDER BY d.account_id, d.page, d.mid ON CONFLICT DO NOTHING`,
 };
 const deliveredBefore = [
   {
@@ -277,10 +318,10 @@ const readUpTo = [
   },
 ];
 const keepMark = (to: string, at: string) => `
-  INSERT INTO outbox_conversation (page, psid, ${to}, ${at}, changed_at)
-  SELECT DISTINCT ON (w.page, w.psid) w.page, w.psid, w.watermark, w.happened_at, $5::bigint FROM ${marks}
-  ORDER BY w.page, w.psid, w.watermark DESC
-  ON CONFLICT (page, psid) DO UPDATE SET ${to} = excluded.${to}, ${at} = excluded.${at}, changed_at = excluded.changed_at
+  INSERT INTO outbox_conversation (account_id, page, psid, ${to}, ${at}, changed_at)
+  SELECT DISTINCT ON (w.account_id, w.page, w.psid) w.account_id, w.page, w.psid, w.watermark, w.happened_at, $6::bigint
+  FROM ${marks} ORDER BY w.account_id, w.page, w.psid, w.watermark DESC
+  ON CONFLICT (account_id, page, psid) DO UPDATE SET ${to} = excluded.${to}, ${at} = excluded.${at}, changed_at = excluded.changed_at
   WHERE outbox_conversation.${to} IS NULL OR outbox_conversation.${to} < excluded.${to}`;
 const deliveredTo = { name: 'outbox conversations delivered', text: keepMark('delivered_to', 'delivered_at') };
 const readTo = { name: 'outbox conversations read', text: keepMark('read_to', 'read_at') };
@@ -289,10 +330,12 @@ const unpark = {
   name: 'outbox receipts unparked',
   text: `WITH parked AS (
       DELETE FROM outbox_parked k USING outbox_message o
-      WHERE o.id = ANY ($1::bigint[]) AND k.page = o.sender AND k.mid = o.mid RETURNING o.id, k.delivered_at),
+      WHERE o.id = ANY ($1::bigint[]) AND k.account_id = o.account_id AND k.page = o.sender AND k.mid = o.mid
+      RETURNING o.id, k.delivered_at),
     c AS (${delivers('parked r WHERE m.id = r.id', 'r.delivered_at')}) ${tellDelivered}`,
 };
-const conversation = 'outbox_conversation v WHERE m.id = ANY ($1::bigint[]) AND v.page = m.sender AND v.psid = m.psid';
+const conversation = `outbox_conversation v WHERE m.id = ANY ($1::bigint[]) AND v.account_id = m.account_id
+  AND v.page = m.sender AND v.psid = m.psid`;
 const isRead = 'm.seen_at IS NULL AND v.read_to >= m.meta_at';
 const catchUpMarks = [
   {
@@ -314,9 +357,9 @@ const forgotten = (table: string, key: string, at: string) =>
     SELECT ${key.slice(1, -1)} FROM ${table} WHERE ${at} < $1 LIMIT ${limits.outboxStepMax} FOR UPDATE SKIP LOCKED)`;
 const forgetParked = {
   name: 'outbox receipts forgotten',
-  text: forgotten('outbox_parked', '(page, mid)', 'parked_at'),
+  text: forgotten('outbox_parked', '(account_id, page, mid)', 'parked_at'),
 };
 const forgetConversations = {
   name: 'outbox conversations forgotten',
-  text: forgotten('outbox_conversation', '(page, psid)', 'changed_at'),
+  text: forgotten('outbox_conversation', '(account_id, page, psid)', 'changed_at'),
 };

@@ -118,6 +118,40 @@ const schemaSteps: readonly string[] = [
   `
   CREATE INDEX report_due ON report (account, push_at) WHERE push_at IS NOT NULL;
   `,
+  // What is heard counts for the accounts that it was proven for. Of what was kept so far nobody knows which those are.
+  `
+  DROP TABLE conversation;
+  CREATE TABLE conversation (
+    account INTEGER NOT NULL,
+    page TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    delivered_to INTEGER,
+    delivered_at INTEGER,
+    read_to INTEGER,
+    read_at INTEGER,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (account, page, psid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX conversation_by_change ON conversation (changed_at);
+
+  DROP TABLE parked;
+  CREATE TABLE parked (
+    account INTEGER NOT NULL,
+    page TEXT NOT NULL,
+    mid TEXT NOT NULL,
+    delivered_at INTEGER NOT NULL,
+    parked_at INTEGER NOT NULL,
+    PRIMARY KEY (account, page, mid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX parked_by_time ON parked (parked_at);
+
+  DROP INDEX message_by_mid;
+  DROP INDEX message_undelivered;
+  DROP INDEX message_unseen;
+  CREATE INDEX message_by_mid ON message (account, sender, mid) WHERE mid IS NOT NULL;
+  CREATE INDEX message_undelivered ON message (account, sender, psid, meta_at) WHERE state = 4 AND delivery = 0;
+  CREATE INDEX message_unseen ON message (account, sender, psid, meta_at) WHERE state = 4 AND seen_at IS NULL;
+  `,
 ];
 
 /** Opens the file, making it and its folder when absent. Throws `Unusable` when a newer program wrote it. */

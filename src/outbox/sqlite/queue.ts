@@ -230,6 +230,8 @@ export class Queue {
     this.#rows.run('DELETE FROM report WHERE account = ?', account);
     this.#rows.run('DELETE FROM step WHERE message IN (SELECT id FROM message WHERE account = ?)', account);
     this.#rows.run('DELETE FROM message WHERE account = ?', account);
+    this.#rows.run('DELETE FROM parked WHERE account = ?', account);
+    this.#rows.run('DELETE FROM conversation WHERE account = ?', account);
   }
 
   dropBefore(acceptedAt: EpochMs): boolean {

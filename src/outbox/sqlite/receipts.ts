@@ -1,4 +1,5 @@
-import type { EpochMs } from '../../domain/message.ts';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
 import type { Receipt } from '../outbox.ts';
 import { states } from '../states.ts';
@@ -14,9 +15,11 @@ type Proof = {
   readonly isEchoed: boolean;
 };
 
-type Foreign = NonNullable<Extract<Receipt, { kind: 'echo' }>['foreign']>;
+type Echo = Extract<Receipt, { kind: 'echo' }>;
+/** A receipt, as one of its accounts hears it. */
+type Heard = { readonly account: AccountId; readonly page: string; readonly psid: string; readonly at: EpochMs };
 
-const columns = 'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, seen_at';
+const columns = 'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, seen_at, claimed_at';
 
 /**
  * What becomes known of messages that were sent. Receipts may come before the message they are of is known to be sent:
@@ -48,15 +51,14 @@ export class Receipts {
   }
 
   receive(receipt: Receipt, now: EpochMs): void {
-    switch (receipt.kind) {
-      case 'echo':
-        return this.#echo(receipt, now);
-      case 'delivered':
-        for (const mid of receipt.mids) this.#deliveredMid(receipt, mid, now);
-        if (receipt.watermark !== undefined) this.#deliveredTo({ ...receipt, watermark: receipt.watermark }, now);
-        return;
-      case 'read':
-        return this.#readTo(receipt, now);
+    if (receipt.kind === 'echo') return this.#echo(receipt, now);
+    const { accounts, page, psid, at } = receipt;
+    for (const account of accounts) {
+      const heard = { account, page, psid, at };
+      if (receipt.kind === 'delivered') for (const mid of receipt.mids) this.#deliveredMid(heard, mid, now);
+      if (receipt.watermark === undefined) continue;
+      if (receipt.kind === 'read') this.#readTo(heard, receipt.watermark, now);
+      else this.#deliveredTo(heard, receipt.watermark, now);
     }
   }
 
@@ -66,15 +68,21 @@ export class Receipts {
     this.#rows.run('DELETE FROM conversation WHERE changed_at < ?', now - limits.sendValidityMs - limits.parkedMs);
   }
 
-  #echo({ page, psid, mid, metadata, at, foreign }: Extract<Receipt, { kind: 'echo' }>, now: EpochMs): void {
-    const row = this.#echoed(page, mid, metadata);
-    if (row === undefined) {
-      if (foreign !== undefined) this.#keepForeign(foreign, { mid, psid, at, isEchoed: true }, now);
-      return;
-    }
+  #echo({ accounts, page, psid, mid, metadata, at, foreign }: Echo, now: EpochMs): void {
+    const proof = { mid, psid, at, isEchoed: true };
+    const rows = this.#echoed(accounts, page, mid, metadata);
+    for (const row of rows) this.#provenByEcho(row, proof, now);
+    if (foreign === undefined) return;
+    const known = new Set(rows.map(row => integer(row, 'account')));
+    for (const account of foreign.accounts)
+      if (!known.has(account)) this.#keepForeign(account, foreign.message, proof, now);
+  }
+
+  #provenByEcho(row: Row, proof: Proof, now: EpochMs): void {
+    const { mid, psid, at } = proof;
     const id = integer(row, 'id');
     if (integer(row, 'state') !== states.sent) {
-      this.sent(row, { mid, psid, at, isEchoed: true });
+      this.sent(row, proof);
       return this.#rows.release(row, now);
     }
     if (integer(row, 'is_echoed') === 1) return;
@@ -83,7 +91,7 @@ export class Receipts {
   }
 
   /** One that somebody else sent is followed from here on. */
-  #keepForeign({ account, message }: Foreign, { mid, psid, at }: Proof, now: EpochMs): void {
+  #keepForeign(account: AccountId, message: Outgoing, { mid, psid, at }: Proof, now: EpochMs): void {
     const { messageId, sender, destination, expiresAt } = message;
     const added = this.#rows.get(
       `INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, place, state, is_head, accepted_at,
@@ -107,22 +115,37 @@ export class Receipts {
     this.#catchUp(id);
   }
 
-  #echoed(page: string, mid: string, metadata: string | undefined): Row | undefined {
-    const known = this.#rows.get(`SELECT ${columns} FROM message WHERE sender = ? AND mid = ?`, page, mid);
-    if (known !== undefined || metadata === undefined) return known;
-    return this.#rows.get(
-      `SELECT ${columns} FROM message WHERE message_id = ? AND sender = ? AND claimed_at IS NOT NULL
+  /** By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. */
+  #echoed(accounts: Echo['accounts'], page: string, mid: string, metadata: string | undefined): readonly Row[] {
+    const known = accounts.map(account => this.#rowOf(account, page, mid)).filter(row => row !== undefined);
+    if (metadata === undefined || known.some(row => row.claimed_at !== null)) return known;
+    const isKnown = new Set(known.map(row => integer(row, 'account')));
+    const named = this.#rows.get(
+      `SELECT ${columns} FROM message
+       WHERE message_id = ? AND account IN (SELECT value FROM json_each(?)) AND sender = ? AND claimed_at IS NOT NULL
        ORDER BY is_echoed, id LIMIT 1`,
       metadata,
+      JSON.stringify(accounts.filter(account => !isKnown.has(account))),
       page,
+    );
+    return named === undefined ? known : [...known, named];
+  }
+
+  #rowOf(account: AccountId, page: string, mid: string): Row | undefined {
+    return this.#rows.get(
+      `SELECT ${columns} FROM message WHERE account = ? AND sender = ? AND mid = ?`,
+      account,
+      page,
+      mid,
     );
   }
 
-  #deliveredMid({ page, at }: Receipt, mid: string, now: EpochMs): void {
-    const row = this.#rows.get(`SELECT ${columns} FROM message WHERE sender = ? AND mid = ?`, page, mid);
+  #deliveredMid({ account, page, at }: Heard, mid: string, now: EpochMs): void {
+    const row = this.#rowOf(account, page, mid);
     if (row !== undefined) return this.#deliver(row, at);
     this.#rows.run(
-      'INSERT OR IGNORE INTO parked (page, mid, delivered_at, parked_at) VALUES (?, ?, ?, ?)',
+      'INSERT OR IGNORE INTO parked (account, page, mid, delivered_at, parked_at) VALUES (?, ?, ?, ?, ?)',
+      account,
       page,
       mid,
       at,
@@ -130,11 +153,13 @@ export class Receipts {
     );
   }
 
-  #deliveredTo({ page, psid, at, watermark }: Receipt & { readonly watermark: EpochMs }, now: EpochMs): void {
+  #deliveredTo({ account, page, psid, at }: Heard, watermark: EpochMs, now: EpochMs): void {
     this.#rows.run(
-      `INSERT INTO conversation (page, psid, delivered_to, delivered_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)
-       ON CONFLICT DO UPDATE SET delivered_to = ?3, delivered_at = ?4, changed_at = ?5
-       WHERE delivered_to IS NULL OR delivered_to < ?3`,
+      `INSERT INTO conversation (account, page, psid, delivered_to, delivered_at, changed_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+       ON CONFLICT DO UPDATE SET delivered_to = ?4, delivered_at = ?5, changed_at = ?6
+       WHERE delivered_to IS NULL OR delivered_to < ?4`,
+      account,
       page,
       psid,
       watermark,
@@ -143,7 +168,8 @@ export class Receipts {
     );
     const covered = this.#rows.all(
       `SELECT ${columns} FROM message
-       WHERE sender = ? AND psid = ? AND meta_at < ? AND state = 4 AND delivery = 0 ORDER BY meta_at`,
+       WHERE account = ? AND sender = ? AND psid = ? AND meta_at < ? AND state = 4 AND delivery = 0 ORDER BY meta_at`,
+      account,
       page,
       psid,
       watermark,
@@ -151,10 +177,11 @@ export class Receipts {
     for (const row of covered) this.#implyDelivery(row, at);
   }
 
-  #readTo({ page, psid, at, watermark }: Extract<Receipt, { kind: 'read' }>, now: EpochMs): void {
+  #readTo({ account, page, psid, at }: Heard, watermark: EpochMs, now: EpochMs): void {
     this.#rows.run(
-      `INSERT INTO conversation (page, psid, read_to, read_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)
-       ON CONFLICT DO UPDATE SET read_to = ?3, read_at = ?4, changed_at = ?5 WHERE read_to IS NULL OR read_to < ?3`,
+      `INSERT INTO conversation (account, page, psid, read_to, read_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+       ON CONFLICT DO UPDATE SET read_to = ?4, read_at = ?5, changed_at = ?6 WHERE read_to IS NULL OR read_to < ?4`,
+      account,
       page,
       psid,
       watermark,
@@ -163,7 +190,8 @@ export class Receipts {
     );
     const covered = this.#rows.all(
       `SELECT ${columns} FROM message
-       WHERE sender = ? AND psid = ? AND meta_at <= ? AND state = 4 AND seen_at IS NULL ORDER BY meta_at`,
+       WHERE account = ? AND sender = ? AND psid = ? AND meta_at <= ? AND state = 4 AND seen_at IS NULL ORDER BY meta_at`,
+      account,
       page,
       psid,
       watermark,
@@ -174,11 +202,17 @@ export class Receipts {
   /** What was heard of a message before it was known. */
   #catchUp(id: number): void {
     const row = this.#row(id);
-    const [page, mid, metaAt] = [text(row, 'sender'), text(row, 'mid'), integer(row, 'meta_at')];
-    const parked = this.#rows.get('DELETE FROM parked WHERE page = ? AND mid = ? RETURNING delivered_at', page, mid);
+    const [account, page, metaAt] = [integer(row, 'account'), text(row, 'sender'), integer(row, 'meta_at')];
+    const parked = this.#rows.get(
+      'DELETE FROM parked WHERE account = ? AND page = ? AND mid = ? RETURNING delivered_at',
+      account,
+      page,
+      text(row, 'mid'),
+    );
     if (parked !== undefined) this.#deliver(row, integer(parked, 'delivered_at'));
     const known = this.#rows.get(
-      'SELECT delivered_to, delivered_at, read_to, read_at FROM conversation WHERE page = ? AND psid = ?',
+      'SELECT delivered_to, delivered_at, read_to, read_at FROM conversation WHERE account = ? AND page = ? AND psid = ?',
+      account,
       page,
       text(row, 'psid'),
     );

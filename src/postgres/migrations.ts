@@ -1,4 +1,12 @@
-import { countedMessages, duePushes, outbox, provenReceipts, reports, watchedPages } from './outbox-tables.ts';
+import {
+  countedMessages,
+  duePushes,
+  outbox,
+  provenReceipts,
+  reportFields,
+  reports,
+  watchedPages,
+} from './outbox-tables.ts';
 
 /**
  * A step of the schema. Steps are numbered without gaps, only ever added, and never changed once released. A program
@@ -334,4 +342,5 @@ export const migrations: readonly Migration[] = [
   { number: 17, name: 'sweep clock', sql: sweepClock },
   { number: 18, name: 'due pushes', sql: duePushes },
   { number: 19, name: 'proven receipts', sql: provenReceipts, breaking: true },
+  { number: 20, name: 'report fields', sql: reportFields },
 ];

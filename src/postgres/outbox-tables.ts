@@ -170,3 +170,13 @@ CREATE INDEX outbox_message_undelivered ON outbox_message (account_id, sender, p
 CREATE INDEX outbox_message_unseen ON outbox_message (account_id, sender, psid, meta_at)
   WHERE state = 4 AND seen_at IS NULL;
 `;
+
+/** What reports are filtered by. `has_fields`: they stand here, since the program that made the report knew these columns. */
+export const reportFields = `
+ALTER TABLE outbox_report
+  ADD COLUMN has_fields boolean NOT NULL DEFAULT false,
+  ADD COLUMN bulk_id text COLLATE "C",
+  ADD COLUMN entity_id text COLLATE "C",
+  ADD COLUMN application_id text COLLATE "C",
+  ADD COLUMN campaign_reference_id text COLLATE "C";
+`;

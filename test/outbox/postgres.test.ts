@@ -8,7 +8,7 @@ import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
-import { idsOf, message, page, record, start, tellAll, want } from './support.ts';
+import { blocked, idsOf, message, page, record, start, tellAll, want } from './support.ts';
 
 let server: PostgresServer;
 let url: string;
@@ -47,6 +47,20 @@ async function processes(count: number) {
   const endLeases = () => server.query(`UPDATE ${schema}.outbox_page SET leased_until = '-infinity'`, url);
   return { outboxes, endLeases };
 }
+
+it('reports that an older program made → filtered as before, and no text fails the filter', async () => {
+  const { outboxes } = await processes(1);
+  const outbox = first(outboxes);
+  const schema = `together_${schemas}`;
+  const of = { end: blocked, bulkId: 'b', entityId: 'e' };
+  const messages = [message('m1', of), message('m2', { ...of, reports: { callbackData: '\u0000' } })];
+  await outbox.add({ account: 1, messages, now: start });
+  await tellAll(outbox);
+  await server.query(`UPDATE ${schema}.outbox_report SET has_fields = false, bulk_id = NULL, entity_id = NULL`, url);
+  const taken = await outbox.takeReports({ account: 1, limit: 10, bulkId: 'b', entityId: 'e' });
+  expect(taken.map(one => one.message.messageId)).toEqual(['m1']);
+  expect(await outbox.takeReports({ account: 1, limit: 10 })).toHaveLength(1);
+});
 
 const first = ([one]: readonly PostgresOutbox[]) => {
   if (one === undefined) throw new RangeError('no outbox');

@@ -105,6 +105,34 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       expect(await matching({})).toEqual(['m1', 'm2', 'm3']);
     });
 
+    it('texts that JSON has to escape, also NUL and half a surrogate pair → no filter fails, and they come out as they were', async () => {
+      const outbox = await open();
+      const callbackData = '\u0000 \\u0000 \ud800 \\ud800 \udc00 " \n 😀';
+      const reports = { callbackData };
+      await add(outbox, [
+        message('m1', {
+          end: blocked,
+          reports,
+          bulkId: 'b\\1"',
+          entityId: 'e1',
+          applicationId: 'a',
+          campaignReferenceId: 'c',
+        }),
+        message('m2', { end: blocked, reports, bulkId: 'b2', entityId: 'e1' }),
+      ]);
+      await tellAll(outbox);
+      const matching = async (query: object) => {
+        const taken = await outbox.takeReports({ ...all, ...query });
+        await outbox.reportsGivenBack(taken.map(one => one.id));
+        expect(taken.every(one => one.message.reports?.callbackData === callbackData)).toBe(true);
+        return taken.map(one => one.message.messageId);
+      };
+      expect(await matching({ bulkId: 'b\\1"' })).toEqual(['m1']);
+      expect(await matching({ entityId: 'e1' })).toEqual(['m1', 'm2']);
+      expect(await matching({ applicationId: 'a', campaignReferenceId: 'c' })).toEqual(['m1']);
+      expect(await matching({ bulkId: 'none' })).toEqual([]);
+    });
+
     it('to be pushed → where it was asked for or subscribed to: final, intermediate if wanted, seen; never unasked', async () => {
       const outbox = await open();
       const seenUrl = 'https://reports.example/seen';

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../domain/message.ts';
+import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
 import { bigints, integers, smallints, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
@@ -18,6 +19,7 @@ import { steps } from '../telling.ts';
 /** What a process took to give to a caller, or to push, is another's after this: it is gone. */
 const takenMs = 60_000;
 const seen = 1;
+const fields = ['bulkId', 'entityId', 'applicationId', 'campaignReferenceId'] as const;
 
 /** The log was told of these steps. */
 export async function told(
@@ -47,6 +49,7 @@ export async function told(
     bigints(reports.map(one => one.seenAt ?? one.doneAt)),
     smallints(reports.map(one => Number(one.isOpen))),
     texts(reports.map(one => one.url)),
+    ...fields.map(name => texts(reports.map(one => one.message[name]))),
   ]);
 }
 
@@ -119,6 +122,10 @@ export async function forgetReports(session: Transaction, now: EpochMs): Promise
   return (await session.query(forget, [now - limits.reportsMs])).length === limits.outboxStepMax;
 }
 
+function outgoingIn(body: Row[number]): Outgoing {
+  return JSON.parse(text(body));
+}
+
 function stepIn([id, account, isReported, body, isFirst, status, error, done, seenAt]: Row) {
   const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
   const [doneMs, seenMs] = [optional(done, integer), optional(seenAt, integer)];
@@ -126,7 +133,7 @@ function stepIn([id, account, isReported, body, isFirst, status, error, done, se
     id: integer(id),
     account: integer(account),
     isReported: truth(isReported),
-    message: JSON.parse(text(body)),
+    message: outgoingIn(body),
     isFirst: truth(isFirst),
     ...(statusKey !== undefined && { statusKey }),
     ...(errorKey !== undefined && { errorKey }),
@@ -140,7 +147,7 @@ function reportIn([id, account, kind, status, error, at, body, priced, person, s
   const common = {
     id: integer(id),
     account: integer(account),
-    message: JSON.parse(text(body)),
+    message: outgoingIn(body),
     sentAt: integer(sentAt),
     ...(psid !== undefined && { psid }),
     ...(price !== undefined && { price: JSON.parse(price) }),
@@ -167,11 +174,14 @@ const marked = {
 };
 const made = {
   name: 'outbox reports made',
-  text: `INSERT INTO outbox_report (message, account_id, made_at, kind, status, error, moment, is_open, url, push_at)
+  text: `INSERT INTO outbox_report (message, account_id, made_at, kind, status, error, moment, is_open, url, push_at,
+      has_fields, bulk_id, entity_id, application_id, campaign_reference_id)
     SELECT r.message, r.account_id, $1::bigint, r.kind, r.status, r.error, r.moment, r.is_open = 1, r.url,
-      CASE WHEN r.url IS NOT NULL THEN $1::bigint END
+      CASE WHEN r.url IS NOT NULL THEN $1::bigint END,
+      true, r.bulk_id, r.entity_id, r.application_id, r.campaign_reference_id
     FROM unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::integer[], $6::integer[], $7::bigint[], $8::smallint[],
-      $9::text[]) WITH ORDINALITY r(message, account_id, kind, status, error, moment, is_open, url, nr)
+      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) WITH ORDINALITY r(message, account_id, kind, status,
+      error, moment, is_open, url, bulk_id, entity_id, application_id, campaign_reference_id, nr)
     ORDER BY r.nr`,
 };
 /** What was not sent cost nothing. */
@@ -179,14 +189,20 @@ const columns = `t.id, t.account_id, t.kind, t.status, t.error, t.moment, m.body
   CASE WHEN m.mid IS NOT NULL OR t.status = ${steps.done.status.key} THEN m.price END, m.psid, m.sent_at`;
 const isFree = '(r.taken_until IS NULL OR r.taken_until < clock_timestamp())';
 const until = `clock_timestamp() + ${takenMs} * interval '1 millisecond'`;
-const ofBody = (field: string, value: string) => `(${value}::text IS NULL OR m.body::json ->> '${field}' = ${value})`;
+/**
+ * What reports are filtered by stands in columns: PostgreSQL does not read JSON with an escaped NUL or half a surrogate pair
+ * in any of its texts. Reports that an older program made have it in the body alone.
+ */
+const field = (column: string, name: string, value: string) => `(${value}::text IS NULL OR ${value} =
+  CASE WHEN r.has_fields THEN r.${column} WHEN m.body !~ '\\\\u(0000|d[89a-f])' THEN m.body::json ->> '${name}' END)`;
 const takeOpen = {
   name: 'outbox reports taken',
   text: `WITH found AS MATERIALIZED (
       SELECT r.id FROM outbox_report r JOIN outbox_message m ON m.id = r.message
       WHERE r.is_open AND r.account_id = $1 AND (r.taker IS NULL OR ${isFree})
-        AND ($5::text IS NULL OR m.message_id = $5) AND ${ofBody('bulkId', '$4')} AND ${ofBody('entityId', '$6')}
-        AND ${ofBody('applicationId', '$7')} AND ${ofBody('campaignReferenceId', '$8')}
+        AND ($5::text IS NULL OR m.message_id = $5) AND ${field('bulk_id', 'bulkId', '$4')}
+        AND ${field('entity_id', 'entityId', '$6')} AND ${field('application_id', 'applicationId', '$7')}
+        AND ${field('campaign_reference_id', 'campaignReferenceId', '$8')}
       ORDER BY r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED),
     t AS (
       UPDATE outbox_report r SET taker = $3, taken_until = ${until} FROM found f WHERE r.id = f.id RETURNING r.*)

@@ -29,6 +29,7 @@ import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import type {
+  Failure,
   ReaderRequest,
   SealerReply,
   SealerRequest,
@@ -36,6 +37,7 @@ import type {
   WriterReply,
   WriterRequest,
 } from './threads/messages.ts';
+import { totalsOf } from './threads/recorded-totals.ts';
 import { errorOf, Thread } from './threads/thread.ts';
 import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
 import { Recovery } from './upkeep/recovery.ts';
@@ -275,18 +277,15 @@ class SqliteStore implements Store {
         return this.#seal(reply.segmentId);
       case 'released':
         return this.#catalog.released(reply.ticket);
-      case 'counted':
-        return this.#writer.answer(reply.id, reply.kept);
-      case 'extents':
-        return this.#writer.answer(reply.id, reply.extents);
-      case 'rotated':
-        return this.#writer.answer(reply.id, undefined);
+      case 'answer':
+        return this.#writer.answer(reply.id, reply.answer);
       case 'eras':
       case 'end':
         return this.#readers.tell(reply);
       case 'failed':
         this.#watchers.wake(reply.accounts, reply.range);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
+        if (reply.ids.length === 0) this.#failedUnasked(reply.failure);
         return this.#writer.fail(reply.ids, errorOf(reply.failure));
       case 'recorded':
         this.#writeFailure = undefined;
@@ -294,6 +293,12 @@ class SqliteStore implements Store {
         this.#watchers.wake(reply.accounts, reply.range);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
     }
+  }
+
+  /** The writer failed at what nobody waits for. */
+  #failedUnasked({ kind, message, segmentId }: Failure): void {
+    if (kind === 'damaged' && segmentId !== undefined) this.#background(this.#recovery.recover(segmentId, message));
+    else if (kind !== 'outage') this.#background(Promise.reject(new Error(message)));
   }
 
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
@@ -392,9 +397,4 @@ class SqliteStore implements Store {
       this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
     );
   }
-}
-
-function totalsOf({ outcomes, durationMs }: Extract<WriterReply, { type: 'recorded' }>) {
-  const sum = (kind: 'recorded' | 'updated') => outcomes.reduce((total, { outcome }) => total + outcome[kind], 0);
-  return { durationMs, messages: sum('recorded'), reports: sum('updated') };
 }

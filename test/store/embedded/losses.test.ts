@@ -1,8 +1,9 @@
-import { rmSync } from 'node:fs';
+import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { Submission } from '../../../src/domain/message.ts';
 import { type Status, statuses } from '../../../src/domain/registry.ts';
 import type { Store } from '../../../src/store/store.ts';
 import {
@@ -172,6 +173,29 @@ test('the newest report on a message is lost while the server runs → the messa
     expect(pending.logs.map(one => one.messageId)).toContain('message-1');
     await store.close();
   }
+});
+
+test('a report is lost, and the segment with the one before it is damaged too → both are seen to', async () => {
+  const log = new SqliteLog({ segmentMessagesMax: 2 });
+  onTestFinished(() => log.remove());
+  const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
+  const record = (store: Store, submissions: Submission[]) => store.record({ ...batch, submissions });
+  const messages = (...numbers: number[]) => numbers.map(number => submission(number, { sentAt: now }));
+  const report = (status: number, doneAt: number) => ({ messageId: 'message-1', status: statusById(status), doneAt });
+  const store = await log.open();
+  onTestFinished(() => store.close());
+  await record(store, messages(1, 2));
+  await record(store, [report(7, now + 1), ...messages(3, 4)]);
+  await record(store, [report(5, now + 2), ...messages(5, 6)]);
+  await record(store, messages(7));
+  await until(() => segmentFiles(log).filter(name => name.endsWith('.index')).length === 3);
+  bend(log, '000000003.rows.db', 'UPDATE report SET done_at = 1');
+  truncateSync(join(log.dataDir, 'segments', '000000002.index'), 50);
+  await store.history(1, 'message-1', 0);
+  await until(() => log.witness.notes.filter(note => note.includes('made again of its rows')).length === 2);
+  const history = await store.history(1, 'message-1', 0);
+  expect(history?.log.status.name).toBe('PENDING_ENROUTE');
+  expect(history?.timeline).toHaveLength(2);
 });
 
 function statusById(id: number): Status {

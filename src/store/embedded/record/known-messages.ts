@@ -38,6 +38,8 @@ export class KnownMessages {
   readonly #files = new Map<number, RowsFile>();
   /** Whose keys are being learnt from their indexes. */
   readonly #learning = new Map<number, KeyRun>();
+  /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
+  readonly #toPassOver = new Set<SharedSegment>();
   #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
 
   constructor(folder: Folder, keys: KeyMemory) {
@@ -139,15 +141,25 @@ export class KnownMessages {
     const segment = this.#segments.get(holding.id);
     if (segment === undefined) return;
     try {
-      if (holding.lostReports > 0) this.passOverLost(segment);
+      this.passOverLost(holding.lostReports > 0 ? segment : undefined);
     } finally {
       setLosses(segment, holding);
     }
   }
 
-  /** Messages whose newest report was that segment's and is lost go back to the newest that is left. */
+  /**
+   * Messages whose newest report was that segment's and is lost go back to the newest that is left; those of earlier ones
+   * too, where that failed. Throws `DamagedSegment` when another is in the way: once it is made anew, they are seen to.
+   */
   passOverLost(damaged: SharedSegment | undefined): void {
-    if (damaged === undefined) return;
+    if (damaged !== undefined) this.#toPassOver.add(damaged);
+    for (const segment of this.#toPassOver) {
+      this.#passOver(segment);
+      this.#toPassOver.delete(segment);
+    }
+  }
+
+  #passOver(damaged: SharedSegment): void {
     const isGone = !this.#segments.has(damaged.id);
     const left = isGone ? { messages: new Float64Array(0), groups: new Uint8Array(0) } : this.#outcomes(damaged);
     passOverLost(this.segments(), damaged, left, {

@@ -60,17 +60,17 @@ function serve({ writer, waitingReports, learning }: OpenedWriter): void {
         return writer.reuse(request.columns);
       case 'count':
         return attempt(() => {
-          const kept = writer.counted(request.account, request.from, request.to);
-          tell({ type: 'counted', id: request.id, kept });
+          const answer = writer.counted(request.account, request.from, request.to);
+          tell({ type: 'answer', id: request.id, answer });
         }, [request.id]);
       case 'extents':
         return attempt(() => {
-          tell({ type: 'extents', id: request.id, extents: writer.extents(request.segmentId) });
+          tell({ type: 'answer', id: request.id, answer: writer.extents(request.segmentId) });
         }, [request.id]);
       case 'rotate':
         return attempt(() => {
           writer.retire(Date.now(), request.horizons);
-          tell({ type: 'rotated', id: request.id });
+          tell({ type: 'answer', id: request.id, answer: undefined });
         }, [request.id]);
       case 'sealed':
         writer.sealed(request.shared.id);
@@ -78,7 +78,7 @@ function serve({ writer, waitingReports, learning }: OpenedWriter): void {
       case 'fill':
         return attempt(() => {
           writer.fill(request.segmentId);
-          tell({ type: 'rotated', id: request.id });
+          tell({ type: 'answer', id: request.id, answer: undefined });
         }, [request.id]);
       case 'recovered':
         attempt(() => writer.recovered(request.holding), []);

@@ -50,7 +50,7 @@ export function passOverLost(
   source: ReportSource,
 ): void {
   const sought = losers(segments, damaged, left);
-  const oldest = Math.min(...[...sought].map(segmentIdOf));
+  const oldest = sought.values().reduce((least, position) => Math.min(least, segmentIdOf(position)), Infinity);
   for (const segment of segments.filter(({ id }) => id >= oldest && id <= damaged.id).reverse()) {
     if (sought.size === 0) return;
     const { messages, groups } = segment === damaged ? left : source.outcomes(segment);

@@ -89,9 +89,7 @@ export type WriterReply =
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
-  | { readonly type: 'counted'; readonly id: number; readonly kept: Kept }
-  | { readonly type: 'extents'; readonly id: number; readonly extents: Extents | undefined }
-  | { readonly type: 'rotated'; readonly id: number }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: Kept | Extents | undefined }
   | {
       readonly type: 'failed';
       readonly ids: readonly number[];

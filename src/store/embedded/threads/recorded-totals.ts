@@ -1,0 +1,7 @@
+import type { WriterReply } from './messages.ts';
+
+/** What batches that shared a transaction came to. */
+export function totalsOf({ outcomes, durationMs }: Extract<WriterReply, { type: 'recorded' }>) {
+  const sum = (kind: 'recorded' | 'updated') => outcomes.reduce((total, { outcome }) => total + outcome[kind], 0);
+  return { durationMs, messages: sum('recorded'), reports: sum('updated') };
+}

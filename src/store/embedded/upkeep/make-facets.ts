@@ -1,4 +1,4 @@
-import { isDamage } from '../files/damage.ts';
+import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { FacetMaker } from '../segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
@@ -17,16 +17,19 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
     if (hasFacets(folder, segmentId, index)) return true;
-    const { messages, reports, firstSequence } = index.header;
+    const { messages, reports, firstSequence, lostMessages = 0, lostReports = 0 } = index.header;
     const maker = new FacetMaker(messages, reports);
     const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+    let count = 0;
     try {
       for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {
+        count += found.length;
         for (const row of found) maker.message(verifyMessage(row));
         found = rows.messagesFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
         yield;
       }
       for (let found = rows.reportsFrom(firstSequence, rowsAtATime); found.length > 0; ) {
+        count += found.length;
         for (const row of found) maker.report(verifyReport(row), firstSequence);
         found = rows.reportsFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
         yield;
@@ -34,6 +37,8 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     } finally {
       rows.close();
     }
+    // What SQLite does not find any more would be counted as if it had never been.
+    if (count + lostMessages + lostReports < messages + reports) throw new DamagedRow('the rows file (it lacks rows)');
     const sections = maker.sections();
     if (sections === undefined) return false;
     writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);

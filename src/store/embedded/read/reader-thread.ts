@@ -122,8 +122,10 @@ port.on('message', (request: ReaderRequest) => {
     case 'faceted':
       return segments.faceted(request.segmentId);
     case 'sealed':
-    case 'recovered':
       segments.set(request.shared, undefined);
+      return tell({ type: 'released', ticket: request.ticket });
+    case 'recovered':
+      segments.recovered(request.shared);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
       segments.drop(request.segmentId);

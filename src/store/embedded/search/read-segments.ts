@@ -81,6 +81,12 @@ export class ReadSegments {
     return [...this.#live.keys()];
   }
 
+  /** The files of a segment were made anew: nothing that was learnt of the old ones is good. */
+  recovered(shared: SharedSegment): void {
+    this.#live.delete(shared.id);
+    this.set(shared, undefined);
+  }
+
   drop(segmentId: number): void {
     this.#close(segmentId);
     this.#live.delete(segmentId);

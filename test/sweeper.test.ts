@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ClockFile } from '../src/store/embedded/files/clock-file.ts';
+import { systemDisk } from '../src/store/embedded/files/disk.ts';
 import type { Store } from '../src/store/store.ts';
 import { type SweepClock, Sweeper } from '../src/sweeper.ts';
 import { hourMs, numberedIds, recordNumbered, SqliteLog, submission, walkIds } from './support/sqlite-log.ts';
@@ -19,6 +20,10 @@ class World {
   own: ReadonlyMap<number, number> = new Map();
   readonly #log = new SqliteLog();
   #store: Store | undefined;
+
+  get dataDir(): string {
+    return this.#log.dataDir;
+  }
 
   async open(): Promise<Store> {
     this.#store = await this.#log.open();
@@ -153,16 +158,38 @@ test('the clock leaps past what some accounts keep, and others keep most of the 
   expect(await walkIds(store, 97, 2)).toHaveLength(150);
 });
 
-test('the file of the clock cannot be read → as if there were none, and it is made again', async () => {
+test('the file of the clock cannot be read → any clock is a leap, and it is made again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-clock-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const clock = new ClockFile(folder);
   expect(await clock.seen()).toBeUndefined();
   writeFileSync(join(folder, 'clock'), 'what is this, and why is it here?\n');
-  expect(await clock.seen()).toBeUndefined();
+  expect(await clock.seen()).toBe(0);
   await clock.see(1_800_000_000_123);
   writeFileSync(join(folder, 'clock'), '\0\0', { flag: 'r+' });
-  expect(await clock.seen()).toBeUndefined();
+  expect(await clock.seen()).toBe(0);
   await clock.see(1_800_000_000_456);
   expect(await clock.seen()).toBe(1_800_000_000_456);
+});
+
+test('the file of the clock is torn, and all is past by the clock → nothing is dropped, it is told', async () => {
+  const { world, store } = await recorded();
+  await world.sweeper().sweep();
+  writeFileSync(join(world.dataDir, 'clock'), '');
+  world.nowMs += 400 * dayMs;
+  const sweeper = world.sweeper();
+  await sweeper.sweep();
+  expect(sweeper.held).toMatchObject({ past: 200, all: 200 });
+  expect(await walkIds(store)).toHaveLength(200);
+});
+
+test('the disk has no room for a first file of the clock → there is none, as before', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-clock-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const write = () => {
+    throw Object.assign(new Error('ENOSPC'), { syscall: 'write', code: 'ENOSPC' });
+  };
+  const clock = new ClockFile(folder, { ...systemDisk, write });
+  await clock.see(1_800_000_000_123);
+  expect(await clock.seen()).toBeUndefined();
 });

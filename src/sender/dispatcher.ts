@@ -10,6 +10,7 @@ import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
 import type { Carrier, Pages } from './carrier.ts';
+import { Looks } from './looks.ts';
 import { Pacer } from './pacer.ts';
 
 export type DispatcherDeps = {
@@ -48,12 +49,8 @@ export class Dispatcher {
   #sending = 0;
   #results: Result[] = [];
   #isSettling = false;
-  #wake: () => void = () => {};
-  #isWoken = false;
-  #isClosed = false;
   #lapsedAt = 0;
-  #running: Promise<void> | undefined;
-  #looked: (() => void)[] = [];
+  readonly #looks = new Looks(() => this.#look());
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
 
@@ -65,23 +62,20 @@ export class Dispatcher {
   async start(): Promise<void> {
     const { outbox, carrier, clock } = this.#deps;
     await outbox.recover(carrier.outlivesProcess ? 'hold' : 'requeue', clock());
-    this.#running = this.#run();
+    this.#looks.start();
   }
 
   /** There may be something to send, or it is another time. */
   wake(): void {
-    this.#isWoken = true;
-    this.#wake();
+    this.#looks.wake();
   }
 
   /** Resolves when a look that begins now finds nothing to send and nothing is under way, or after `durationMs`. */
   async idle(durationMs: number): Promise<void> {
     const end = performance.now() + durationMs;
     this.#lapsedAt = 0;
-    for (let quiet = 0; quiet < 2 && performance.now() < end && !this.#isClosed; ) {
-      const look = new Promise<void>(resolve => this.#looked.push(resolve));
-      this.wake();
-      await look;
+    for (let quiet = 0; quiet < 2 && performance.now() < end && !this.#looks.isClosed; ) {
+      await this.#looks.next();
       quiet = this.#sending === 0 && !this.#isSettling ? quiet + 1 : 0;
     }
   }
@@ -103,38 +97,21 @@ export class Dispatcher {
 
   /** Sends nothing more; what is being sent is waited for a while, and what came of it kept. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.wake();
-    await this.#running;
-    for (const tell of this.#looked.splice(0)) tell();
+    await this.#looks.close();
     for (const end = performance.now() + closingMsMax; this.#sending > 0 || this.#isSettling; ) {
       if (performance.now() > end) this.#deps.carrier.giveUp?.();
       await new Promise(resolve => setTimeout(resolve, 5));
     }
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isClosed) {
-      this.#isWoken = false;
-      const looked = this.#looked;
-      this.#looked = [];
-      let sleepMs = lookMsMax;
-      try {
-        await this.#lapse();
-        sleepMs = await this.#dispatch();
-      } catch (error) {
-        const isOutage = error instanceof Unavailable;
-        this.#deps.note(isOutage ? 'warn' : 'error', 'sending waits: the outbox cannot be used now', { err: error });
-      }
-      for (const tell of looked) tell();
-      if (this.#isWoken || this.#isClosed) continue;
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, sleepMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+  async #look(): Promise<number> {
+    try {
+      await this.#lapse();
+      return await this.#dispatch();
+    } catch (error) {
+      const isOutage = error instanceof Unavailable;
+      this.#deps.note(isOutage ? 'warn' : 'error', 'sending waits: the outbox cannot be used now', { err: error });
+      return lookMsMax;
     }
   }
 
@@ -279,7 +256,7 @@ export class Dispatcher {
         note(error instanceof Unavailable ? 'warn' : 'error', 'what came of messages cannot be kept now', {
           err: error,
         });
-        if (this.#isClosed) break;
+        if (this.#looks.isClosed) break;
         this.#results = [...results, ...this.#results];
         await new Promise(resolve => setTimeout(resolve, pauseMs));
         pauseMs = Math.min(5000, 2 * pauseMs);

@@ -4,6 +4,7 @@ import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, Reports, Subscribed } from '../outbox/reporting.ts';
 import { deliveryReportsJson, deliveryReportsXml, seenReportsJson } from '../wire/report-text.ts';
+import { Looks } from './looks.ts';
 import type { CallReports } from './report-caller.ts';
 
 /** What an account has set for its reports. */
@@ -43,33 +44,27 @@ export class Pusher {
   readonly #busy = new Map<string, PushPlace>();
   /** Reports since the start, by what came of pushing them. */
   readonly counts = { pushed: 0, failed: 0, dropped: 0 };
-  #wake: () => void = () => {};
-  #isWoken = false;
-  #isClosed = false;
-  #running: Promise<void> | undefined;
-  #looked: (() => void)[] = [];
+  readonly #looks = new Looks(() => this.#look());
 
   constructor(deps: PusherDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#looks.start();
   }
 
   /** There may be something to push, or it is another time. */
   wake(): void {
-    this.#isWoken = true;
-    this.#wake();
+    this.#looks.wake();
   }
 
   /** Resolves when nothing is due and nothing under way, or after `durationMs`. */
   async idle(durationMs: number): Promise<void> {
     const end = performance.now() + durationMs;
-    for (let quiet = 0; quiet < 2 && performance.now() < end && this.#running !== undefined && !this.#isClosed; ) {
-      const look = new Promise<void>(resolve => this.#looked.push(resolve));
-      this.wake();
-      await look;
+    const isLooking = () => this.#looks.isStarted && !this.#looks.isClosed;
+    for (let quiet = 0; quiet < 2 && performance.now() < end && isLooking(); ) {
+      await this.#looks.next();
       quiet = this.#busy.size === 0 ? quiet + 1 : 0;
       if (quiet === 0) await new Promise(resolve => setTimeout(resolve, 2));
     }
@@ -77,44 +72,29 @@ export class Pusher {
 
   /** Calls nobody any more, and waits for the calls under way, for as long as a call may take. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.wake();
-    await this.#running;
-    for (const tell of this.#looked.splice(0)) tell();
+    await this.#looks.close();
     const end = performance.now() + closeMsMax;
     while (this.#busy.size > 0 && performance.now() < end) await new Promise(resolve => setTimeout(resolve, 5));
     if (this.#busy.size > 0)
       this.#deps.note('error', 'calls with reports did not end: they may be pushed again', { calls: this.#busy.size });
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isClosed) {
-      this.#isWoken = false;
-      const looked = this.#looked.splice(0);
-      try {
-        await this.#look();
-      } catch (error) {
-        const isOutage = error instanceof Unavailable;
-        this.#deps.note(isOutage ? 'warn' : 'error', 'pushing reports waits: they cannot be read now', { err: error });
-      }
-      for (const tell of looked) tell();
-      if (this.#isWoken || this.#isClosed) continue;
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, lookMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+  async #look(): Promise<number> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      const isOutage = error instanceof Unavailable;
+      this.#deps.note(isOutage ? 'warn' : 'error', 'pushing reports waits: they cannot be read now', { err: error });
     }
+    return lookMs;
   }
 
-  async #look(): Promise<void> {
+  async #begin(): Promise<void> {
     const room = limits.pushesMax - this.#busy.size;
     if (room < 1) return;
     const due = await this.#deps.outbox.duePushes([...this.#busy.values()], room, this.#deps.clock());
     // What an account has due is looked at in parts: there may be more of it.
-    if (due.length > 0) this.#isWoken = true;
+    if (due.length > 0) this.#looks.wake();
     for (const [key, own] of Map.groupBy(due, one => JSON.stringify([one.place.account, one.place.url]))) {
       const [first] = own;
       if (first === undefined) continue;
@@ -184,7 +164,7 @@ export class Pusher {
       } catch (error) {
         const isOutage = error instanceof Unavailable;
         this.#deps.note(isOutage ? 'warn' : 'error', 'what was pushed cannot be kept now', { err: error });
-        if (this.#isClosed || !isOutage) return;
+        if (this.#looks.isClosed || !isOutage) return;
         await new Promise(resolve => setTimeout(resolve, pauseMs));
       }
     }

@@ -4,7 +4,7 @@ import { isPassing } from '../../src/client/retry.ts';
 import type { Api } from './api/api.ts';
 import { pauseMs, troubleOf } from './api/trouble.ts';
 import { LogPage } from './log-page.tsx';
-import { SignIn } from './parts/sign-in.tsx';
+import { SignIn } from './parts/frame/sign-in.tsx';
 import { useSession } from './session.ts';
 
 function createQueries(onSignedOut: () => void): QueryClient {

@@ -12,7 +12,7 @@ import './styles/drawer.css';
 import './styles/rooms.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { applyTheme, keptTheme } from './parts/theme.ts';
+import { applyTheme, keptTheme } from './parts/frame/theme.ts';
 
 const element = document.getElementById('page');
 if (element === null) throw new Error('the document has no place for the page');

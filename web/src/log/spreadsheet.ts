@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from '../../../src/client/errors.ts';
 import type { Log } from '../../../src/client/index.ts';
-import { contentText } from '../parts/content-text.ts';
+import { contentText } from '../parts/message/content-text.ts';
 import { codeName, deliveryMs, msOf } from '../view/format.ts';
 import { fieldText } from '../view/json-text.ts';
 import { wallMs, type Zone, zoneName } from '../view/zone.ts';

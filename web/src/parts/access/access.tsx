@@ -4,8 +4,8 @@ import { type Account, type Key, readAccount, UnexpectedAnswer, type User } from
 import { usePage } from '../../page-context.ts';
 import { countText, inert, momentText } from '../../view/format.ts';
 import type { Zone } from '../../view/zone.ts';
-import { refusalOf, useAct } from '../act.ts';
-import { Confirm } from '../confirm.tsx';
+import { refusalOf, useAct } from '../forms/act.ts';
+import { Confirm } from '../forms/confirm.tsx';
 import { AddKey, AddUser } from './adding.tsx';
 
 const accountList = 'account';

@@ -1,8 +1,8 @@
 import { type FormEvent, useState } from 'react';
 import { isRecord } from '../../../../src/client/errors.ts';
-import { refusalOf, useAct } from '../act.ts';
-import { CopyButton } from '../copies.tsx';
-import { Field, given, givenNumber } from '../field.tsx';
+import { refusalOf, useAct } from '../forms/act.ts';
+import { Field, given, givenNumber } from '../forms/field.tsx';
+import { CopyButton } from '../message/copies.tsx';
 
 /** As `accountList`; apart, so that the two files need not import each other. */
 const list = 'account';

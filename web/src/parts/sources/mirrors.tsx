@@ -3,9 +3,9 @@ import { type FormEvent, useState } from 'react';
 import { type Mirror, readMirrors, UnexpectedAnswer } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, durationText, inert, momentText } from '../../view/format.ts';
-import { refusalOf, useAct } from '../act.ts';
-import { Confirm } from '../confirm.tsx';
-import { Field, given, givenNumber } from '../field.tsx';
+import { refusalOf, useAct } from '../forms/act.ts';
+import { Confirm } from '../forms/confirm.tsx';
+import { Field, given, givenNumber } from '../forms/field.tsx';
 
 const list = 'mirrors';
 const path = '/manage/1/mirrors';

@@ -4,9 +4,9 @@ import { isRecord } from '../../../../src/client/errors.ts';
 import { readSenders, type Sender, UnexpectedAnswer } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { inert, momentText, priceText } from '../../view/format.ts';
-import { refusalOf, useAct } from '../act.ts';
-import { Confirm } from '../confirm.tsx';
-import { Field, given, givenNumber } from '../field.tsx';
+import { refusalOf, useAct } from '../forms/act.ts';
+import { Confirm } from '../forms/confirm.tsx';
+import { Field, given, givenNumber } from '../forms/field.tsx';
 
 export const sendersList = 'senders';
 const path = '/manage/1/senders';

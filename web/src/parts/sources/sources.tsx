@@ -1,5 +1,5 @@
 import { usePage } from '../../page-context.ts';
-import { useOffers } from '../use-offers.ts';
+import { useOffers } from '../frame/use-offers.ts';
 import { Mirrors } from './mirrors.tsx';
 import { Senders } from './senders.tsx';
 import { TestMessage } from './test-message.tsx';

@@ -3,8 +3,8 @@ import { type FormEvent, useId, useState } from 'react';
 import { isRecord } from '../../../../src/client/errors.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
-import { refusalOf, useAct } from '../act.ts';
-import { Field, given } from '../field.tsx';
+import { refusalOf, useAct } from '../forms/act.ts';
+import { Field, given } from '../forms/field.tsx';
 import { type ContentField, type ContentForm, contentForms } from './contents.ts';
 import { useSenders } from './senders.tsx';
 

@@ -1,7 +1,7 @@
-import type { Log } from '../../../src/client/index.ts';
-import { usePage } from '../page-context.ts';
-import { codeName } from '../view/format.ts';
-import { type Conditions, groupNames } from '../view/view.ts';
+import type { Log } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { codeName } from '../../view/format.ts';
+import { type Conditions, groupNames } from '../../view/view.ts';
 
 /** Ways from one message to others like it. */
 export function Same({ message }: { readonly message: Log }) {

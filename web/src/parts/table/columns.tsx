@@ -1,9 +1,9 @@
 import type { ReactNode } from 'react';
-import type { Log } from '../../../src/client/index.ts';
-import { codeName, deliveryMs, errorWords, inert, priceText, shortMomentText, tookText } from '../view/format.ts';
-import type { Zone } from '../view/zone.ts';
-import { contentText } from './content-text.ts';
-import { StatusWord } from './status-word.tsx';
+import type { Log } from '../../../../src/client/index.ts';
+import { codeName, deliveryMs, errorWords, inert, priceText, shortMomentText, tookText } from '../../view/format.ts';
+import type { Zone } from '../../view/zone.ts';
+import { contentText } from '../message/content-text.ts';
+import { StatusWord } from '../message/status-word.tsx';
 
 export type Column = {
   readonly name: string;

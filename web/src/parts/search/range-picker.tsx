@@ -1,10 +1,10 @@
 import { type FormEvent, useId, useState } from 'react';
-import { usePage } from '../page-context.ts';
-import { inputMoment, inputText, shortMomentText } from '../view/format.ts';
-import { boundsOf, type Preset, presetLabels, presets, type Range } from '../view/view.ts';
-import { type Zone, zoneName } from '../view/zone.ts';
-import { FormButtons } from './form-buttons.tsx';
-import { usePopover } from './use-popover.ts';
+import { usePage } from '../../page-context.ts';
+import { inputMoment, inputText, shortMomentText } from '../../view/format.ts';
+import { boundsOf, type Preset, presetLabels, presets, type Range } from '../../view/view.ts';
+import { type Zone, zoneName } from '../../view/zone.ts';
+import { FormButtons } from '../forms/form-buttons.tsx';
+import { usePopover } from '../forms/use-popover.ts';
 
 const presetNames = Object.keys(presets).filter((name): name is Preset => Object.hasOwn(presets, name));
 

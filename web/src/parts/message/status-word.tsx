@@ -1,5 +1,5 @@
-import type { Status } from '../../../src/client/index.ts';
-import { codeName, inert, wordsOf } from '../view/format.ts';
+import type { Status } from '../../../../src/client/index.ts';
+import { codeName, inert, wordsOf } from '../../view/format.ts';
 
 /** The group of a status as a coloured word; the whole name for who asks. */
 export function StatusWord({ status }: { readonly status: Status }) {

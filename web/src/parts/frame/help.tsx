@@ -1,4 +1,4 @@
-import { Dialog } from './dialog.tsx';
+import { Dialog } from '../forms/dialog.tsx';
 
 const keys = [
   ['/', 'Search'],

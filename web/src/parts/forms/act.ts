@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { SentlogError } from '../../../src/client/index.ts';
-import { usePage } from '../page-context.ts';
+import { SentlogError } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
 
 export type ManageCall = {
   readonly method: 'POST' | 'DELETE';

@@ -1,13 +1,13 @@
 import { useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type MouseEvent, type RefObject, useEffect, useRef, useState } from 'react';
-import type { Log } from '../../../src/client/index.ts';
-import type { LogBook } from '../log/book.ts';
-import { usePage } from '../page-context.ts';
-import { countText } from '../view/format.ts';
-import { type Zone, zonePlace } from '../view/zone.ts';
+import type { Log } from '../../../../src/client/index.ts';
+import type { LogBook } from '../../log/book.ts';
+import { usePage } from '../../page-context.ts';
+import { countText } from '../../view/format.ts';
+import { type Zone, zonePlace } from '../../view/zone.ts';
+import { rowsMaxOf, useNarrow, useRemPx } from '../forms/use-screen.ts';
 import { type Column, tracksOf, widthOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
-import { rowsMaxOf, useNarrow, useRemPx } from './use-screen.ts';
 
 const rowRem = 2.3;
 const narrowRowRem = 5.1;

@@ -1,13 +1,21 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
-import type { FeedState } from '../log/feed.ts';
-import { valuesOf } from '../log/search.ts';
-import { usePage } from '../page-context.ts';
-import { inert } from '../view/format.ts';
-import { type Field, fieldLabels, fields, groupNames, isOpenEnded, listFields, withCondition } from '../view/view.ts';
-import { localZone, utcZone, zoneName, zoneNames } from '../view/zone.ts';
-import { FormButtons } from './form-buttons.tsx';
+import type { FeedState } from '../../log/feed.ts';
+import { valuesOf } from '../../log/search.ts';
+import { usePage } from '../../page-context.ts';
+import { inert } from '../../view/format.ts';
+import {
+  type Field,
+  fieldLabels,
+  fields,
+  groupNames,
+  isOpenEnded,
+  listFields,
+  withCondition,
+} from '../../view/view.ts';
+import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
+import { FormButtons } from '../forms/form-buttons.tsx';
+import { usePopover } from '../forms/use-popover.ts';
 import { RangePicker } from './range-picker.tsx';
-import { usePopover } from './use-popover.ts';
 
 export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
   return (

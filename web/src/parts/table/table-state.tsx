@@ -1,10 +1,10 @@
-import type { Log } from '../../../src/client/index.ts';
-import { troubleOf } from '../api/trouble.ts';
-import type { LogBook } from '../log/book.ts';
-import { usePage } from '../page-context.ts';
-import { momentText, msOf } from '../view/format.ts';
-import { boundsOf } from '../view/view.ts';
-import { CopyButton, quoted } from './copies.tsx';
+import type { Log } from '../../../../src/client/index.ts';
+import { troubleOf } from '../../api/trouble.ts';
+import type { LogBook } from '../../log/book.ts';
+import { usePage } from '../../page-context.ts';
+import { momentText, msOf } from '../../view/format.ts';
+import { boundsOf } from '../../view/view.ts';
+import { CopyButton, quoted } from '../message/copies.tsx';
 
 /** What stands below the last row, or in place of all of them. */
 export function TableState(props: { readonly book: LogBook; readonly lastThatFits: Log | undefined }) {

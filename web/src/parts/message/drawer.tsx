@@ -1,18 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { readMessage } from '../../../src/client/answers.ts';
-import type { Message } from '../../../src/client/index.ts';
-import { SentlogError } from '../../../src/client/index.ts';
-import { usePage } from '../page-context.ts';
-import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText } from '../view/format.ts';
-import { type Field, withCondition, without } from '../view/view.ts';
-import { zonePlace } from '../view/zone.ts';
+import { readMessage } from '../../../../src/client/answers.ts';
+import type { Message } from '../../../../src/client/index.ts';
+import { SentlogError } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText } from '../../view/format.ts';
+import { type Field, withCondition, without } from '../../view/view.ts';
+import { zonePlace } from '../../view/zone.ts';
+import { useNarrow } from '../forms/use-screen.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
 import { Same } from './same.tsx';
 import { groupClass, StatusWord } from './status-word.tsx';
 import { Timeline } from './timeline.tsx';
-import { useNarrow } from './use-screen.ts';
 
 /** One message, with everything that is known of it. */
 export function Drawer() {

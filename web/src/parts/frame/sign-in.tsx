@@ -1,6 +1,6 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
-import { type Api, apiWithKey, apiWithPassword } from '../api/api.ts';
-import { refusalToSignIn, type Way } from '../api/trouble.ts';
+import { type Api, apiWithKey, apiWithPassword } from '../../api/api.ts';
+import { refusalToSignIn, type Way } from '../../api/trouble.ts';
 
 export function SignIn(props: { readonly notice: string | undefined; readonly onSignedIn: (api: Api) => void }) {
   const [way, setWay] = useState<Way>('key');

@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import { recognise, type SearchField, searchedValues, searchFields, valuesOf } from '../log/search.ts';
-import { usePage } from '../page-context.ts';
-import { inert } from '../view/format.ts';
-import { fieldLabels, withCondition } from '../view/view.ts';
+import { recognise, type SearchField, searchedValues, searchFields, valuesOf } from '../../log/search.ts';
+import { usePage } from '../../page-context.ts';
+import { inert } from '../../view/format.ts';
+import { fieldLabels, withCondition } from '../../view/view.ts';
 
 const settleMs = 120;
 

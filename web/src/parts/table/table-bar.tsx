@@ -1,13 +1,13 @@
 import { useState } from 'react';
-import type { LogBook } from '../log/book.ts';
-import { usePage } from '../page-context.ts';
-import { countText, shortMomentText } from '../view/format.ts';
-import { fixed, searchOf } from '../view/view.ts';
+import type { LogBook } from '../../log/book.ts';
+import { usePage } from '../../page-context.ts';
+import { countText, shortMomentText } from '../../view/format.ts';
+import { fixed, searchOf } from '../../view/view.ts';
+import { usePopover } from '../forms/use-popover.ts';
+import { CopyButton } from '../message/copies.tsx';
 import { columns } from './columns.tsx';
-import { CopyButton } from './copies.tsx';
 import { Export } from './export.tsx';
 import type { ColumnChoice } from './use-columns.ts';
-import { usePopover } from './use-popover.ts';
 
 export function TableBar({ book, columns: choice }: { readonly book: LogBook; readonly columns: ColumnChoice }) {
   const { reload } = usePage();

@@ -1,8 +1,8 @@
 import { useState } from 'react';
-import type { Summary } from '../../../src/client/index.ts';
-import { troubleOf } from '../api/trouble.ts';
-import { useSummary } from '../log/use-summary.ts';
-import { usePage } from '../page-context.ts';
+import type { Summary } from '../../../../src/client/index.ts';
+import { troubleOf } from '../../api/trouble.ts';
+import { useSummary } from '../../log/use-summary.ts';
+import { usePage } from '../../page-context.ts';
 import {
   countText,
   durationText,
@@ -12,11 +12,11 @@ import {
   percentText,
   sumText,
   wordsOf,
-} from '../view/format.ts';
-import { type Field, failedGroups, type GroupName, groupNames, withCondition } from '../view/view.ts';
+} from '../../view/format.ts';
+import { type Field, failedGroups, type GroupName, groupNames, withCondition } from '../../view/view.ts';
+import { useNarrow } from '../forms/use-screen.ts';
+import { keep, kept } from '../frame/theme.ts';
 import { Chart } from './chart.tsx';
-import { keep, kept } from './theme.ts';
-import { useNarrow } from './use-screen.ts';
 
 const keptAs = 'sentlog.overview';
 

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'react';
+import { keep, kept } from '../frame/theme.ts';
 import { type Column, columns, hiddenAtFirst } from './columns.tsx';
-import { keep, kept } from './theme.ts';
 
 const keptAs = 'sentlog.hidden-columns';
 

@@ -1,12 +1,12 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import uPlot from 'uplot';
-import type { Summary } from '../../../src/client/index.ts';
-import { usePage } from '../page-context.ts';
-import { countText, dayText, momentText, msOf } from '../view/format.ts';
-import { groupNames } from '../view/view.ts';
-import { type Zone, zonePlace } from '../view/zone.ts';
+import type { Summary } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { countText, dayText, momentText, msOf } from '../../view/format.ts';
+import { groupNames } from '../../view/view.ts';
+import { type Zone, zonePlace } from '../../view/zone.ts';
+import { useRemPx } from '../forms/use-screen.ts';
 import { type Bar, barsOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
-import { useRemPx } from './use-screen.ts';
 
 /** Stacked bars of status groups; dragging over them picks a range. */
 export function Chart({ summary, dimmed }: { readonly summary: Summary | undefined; readonly dimmed: boolean }) {

@@ -1,8 +1,8 @@
 import uPlot from 'uplot';
-import type { GroupCounts, Summary } from '../../../src/client/index.ts';
-import { dayText, momentText, msOf } from '../view/format.ts';
-import { type GroupName, groupNames } from '../view/view.ts';
-import { type Zone, zoneName } from '../view/zone.ts';
+import type { GroupCounts, Summary } from '../../../../src/client/index.ts';
+import { dayText, momentText, msOf } from '../../view/format.ts';
+import { type GroupName, groupNames } from '../../view/view.ts';
+import { type Zone, zoneName } from '../../view/zone.ts';
 
 /** A bar of the chart; without `groups` its messages could not be counted in time. */
 export type Bar = { readonly fromMs: number; readonly groups: GroupCounts | undefined };

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import { usePage } from '../page-context.ts';
-import { type Room, rooms } from '../view/view.ts';
-import { SearchBox } from './search-box.tsx';
+import { usePage } from '../../page-context.ts';
+import { type Room, rooms } from '../../view/view.ts';
+import { SearchBox } from '../search/search-box.tsx';
 import { applyTheme, keptTheme, type Theme, themes } from './theme.ts';
 import { useOffers } from './use-offers.ts';
 

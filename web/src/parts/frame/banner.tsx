@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
-import { isPassing } from '../../../src/client/retry.ts';
-import { type Trouble, troubleOf } from '../api/trouble.ts';
+import { isPassing } from '../../../../src/client/retry.ts';
+import { type Trouble, troubleOf } from '../../api/trouble.ts';
 
 type Shown = { readonly kind: Trouble['kind']; readonly untilMs: number };
 

@@ -1,6 +1,6 @@
-import type { Message, TimelineEntry } from '../../../src/client/index.ts';
-import { usePage } from '../page-context.ts';
-import { codeName, durationText, errorWords, inert, momentText, msOf } from '../view/format.ts';
+import type { Message, TimelineEntry } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
 /** Reports that came this much after what they report are late. */

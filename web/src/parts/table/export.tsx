@@ -1,14 +1,14 @@
 import { useEffect, useRef, useState } from 'react';
-import { troubleOf } from '../api/trouble.ts';
-import { type ExportFormat, gather, lineCounter, type Progress, save } from '../log/export.ts';
-import { sheetColumns, spreadsheetOf } from '../log/spreadsheet.ts';
-import { useSummary } from '../log/use-summary.ts';
-import { type Page, usePage } from '../page-context.ts';
-import { bytesText, countText } from '../view/format.ts';
-import { filterOf } from '../view/view.ts';
-import { zoneName } from '../view/zone.ts';
+import { troubleOf } from '../../api/trouble.ts';
+import { type ExportFormat, gather, lineCounter, type Progress, save } from '../../log/export.ts';
+import { sheetColumns, spreadsheetOf } from '../../log/spreadsheet.ts';
+import { useSummary } from '../../log/use-summary.ts';
+import { type Page, usePage } from '../../page-context.ts';
+import { bytesText, countText } from '../../view/format.ts';
+import { filterOf } from '../../view/view.ts';
+import { zoneName } from '../../view/zone.ts';
+import { Dialog } from '../forms/dialog.tsx';
 import type { Column } from './columns.tsx';
-import { Dialog } from './dialog.tsx';
 
 type State =
   | { readonly step: 'asking' }

@@ -1,5 +1,5 @@
-import type { Offers } from '../api/page-pass.ts';
-import { usePage } from '../page-context.ts';
+import type { Offers } from '../../api/page-pass.ts';
+import { usePage } from '../../page-context.ts';
 
 /** What the server has for whoever has signed in. */
 export function useOffers(): Offers {

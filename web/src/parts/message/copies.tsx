@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'react';
-import { inert } from '../view/format.ts';
-import { indented } from '../view/json-text.ts';
+import { inert } from '../../view/format.ts';
+import { indented } from '../../view/json-text.ts';
 
 /** More of a hostile message is not laid out; copying gives all of it. */
 const shownCharsMax = 100_000;

@@ -1,6 +1,6 @@
-import { isRecord } from '../../../src/client/errors.ts';
-import type { Content } from '../../../src/client/index.ts';
-import { inert } from '../view/format.ts';
+import { isRecord } from '../../../../src/client/errors.ts';
+import type { Content } from '../../../../src/client/index.ts';
+import { inert } from '../../view/format.ts';
 
 const textOf = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import { isRecord } from '../../../src/client/errors.ts';
-import type { Content } from '../../../src/client/index.ts';
-import { inert } from '../view/format.ts';
+import { isRecord } from '../../../../src/client/errors.ts';
+import type { Content } from '../../../../src/client/index.ts';
+import { inert } from '../../view/format.ts';
 import { innerOf } from './content-text.ts';
 
 const textCharsMax = 5000;

@@ -322,6 +322,26 @@ CREATE TABLE sweep_clock (
 );
 `;
 
+/**
+ * What all accounts have together, and up to which transaction it was added: from the first on, so that what older
+ * versions recorded counts too. A program of before counts in its own way, and leaves them alone.
+ */
+const totals = `
+CREATE TABLE total (
+  generation integer NOT NULL,
+  hour bigint NOT NULL,
+  messages bigint NOT NULL,
+  reports bigint NOT NULL,
+  oldest_sent_at bigint NOT NULL,
+  PRIMARY KEY (generation, hour)
+);
+CREATE TABLE total_until (
+  is_one boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+  until_tx bigint NOT NULL
+);
+INSERT INTO total_until (until_tx) VALUES (0);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -343,4 +363,5 @@ export const migrations: readonly Migration[] = [
   { number: 18, name: 'due pushes', sql: duePushes },
   { number: 19, name: 'proven receipts', sql: provenReceipts, breaking: true },
   { number: 20, name: 'report fields', sql: reportFields },
+  { number: 21, name: 'totals', sql: totals },
 ];

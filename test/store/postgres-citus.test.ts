@@ -119,7 +119,9 @@ describe('the statements of the log', () => {
     expect(statements.length).toBeGreaterThan(60);
     // These are not of an account: figures of the whole log, upkeep, and the look for what all watched accounts have.
     const ofAll = [
-      ['SELECT coalesce(sum(c.messages), 0)::bigint', ['tally', 'summed', 'recording']],
+      ['SELECT coalesce(sum(r.messages), 0)::bigint', ['recording']],
+      ['SELECT r.tx, r.generation, r.messages', ['recording']],
+      ['SELECT generation, hour, sum(messages)::bigint', ['tally']],
       ['SELECT r.account_id, max(r.tx) FROM recording r', ['recording']],
       ['SELECT DISTINCT s.account_id FROM late r', ['recording', 'summed']],
       ['SELECT min(r.tx) FROM late r', ['recording', 'summed']],
@@ -128,7 +130,6 @@ describe('the statements of the log', () => {
       ['INSERT INTO summed (account_id, until_tx) VALUES (0,', ['summed']],
       ['SELECT w.account_id, count(*) FROM waiting_report w', ['waiting_report']],
       ['SELECT 1 FROM recording r WHERE r.generation', ['recording']],
-      ['SELECT DISTINCT t.generation FROM tally t', ['tally']],
       ['DELETE FROM tally WHERE', ['tally']],
       ['DELETE FROM cell WHERE', ['cell']],
     ] as const;

@@ -75,12 +75,16 @@ describe('the plans of the log, over 40,000 messages of two accounts in 50 parti
 describe('upkeep and figures, over 20,000 accounts that are quiet', () => {
   const quiet = 20_000;
 
-  /** Accounts that recorded once, an hour of cells and all, and were added up. */
-  async function recordQuiet(database: string): Promise<void> {
+  /** Accounts that recorded a message each once, an hour of cells and all, and were added up. */
+  async function recordQuiet(database: string, sentAt: number): Promise<void> {
     const accounts = `generate_series(1000, ${999 + quiet}) account`;
+    const minutes = JSON.stringify([[sentAt, 1, 0, sentAt, sentAt, {}]]);
+    const hour = Math.floor(sentAt / 3_600_000) * 3_600_000;
     for (const sql of [
       `INSERT INTO sentlog.summed SELECT account, 2 + account FROM ${accounts}`,
-      `INSERT INTO sentlog.recording SELECT account, 1 + account, 1, 1, 0, 1, 1, '{1}', '{1}', '{0}', '[]' FROM ${accounts}`,
+      `INSERT INTO sentlog.recording
+        SELECT account, 1 + account, 1, 1, 0, ${sentAt}, ${sentAt}, '{1}', '{1}', '{0}', '${minutes}' FROM ${accounts}`,
+      `INSERT INTO sentlog.tally SELECT account, 1, ${hour}, 1, 0, ${sentAt}, ${sentAt} FROM ${accounts}`,
       `INSERT INTO sentlog.cell SELECT account, 60000, ${Date.now()}, '{}', '{}' FROM ${accounts}`,
     ])
       await server.query(sql, database);
@@ -92,20 +96,20 @@ describe('upkeep and figures, over 20,000 accounts that are quiet', () => {
     const store = await openPostgresStore(options);
     const planLog = await PlanLog.open(server, folder, database);
     try {
-      await recordQuiet(database);
       const now = Date.now();
+      await recordQuiet(database, now - 60_000);
       const record = (account: number, from: number) => {
         const submissions = Array.from({ length: 10 }, (_, i) => submission(from + i, { sentAt: now - 1000 }));
         return store.record({ account, binding: {}, receivedAt: now, sentSince: 0, submissions });
       };
       await record(1, 0);
       await store.dropBefore(now - 3_600_000);
-      expect(await store.stats()).toMatchObject({ messages: 10 });
+      expect(await store.stats()).toMatchObject({ messages: quiet + 10 });
       await planLog.take();
       for (const account of [1, 2, 3]) await record(account, 100);
       await planLog.take();
       await store.dropBefore(now - 3_600_000);
-      expect(await store.stats()).toMatchObject({ messages: 40 });
+      expect(await store.stats()).toMatchObject({ messages: quiet + 40 });
       const plans = await planLog.take();
       const largest = plans.toSorted((a, b) => rowsRead(b) - rowsRead(a))[0];
       expect(largest === undefined ? Infinity : rowsRead(largest), largest?.statement).toBeLessThan(200);

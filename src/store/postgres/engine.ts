@@ -37,7 +37,8 @@ import { rendered } from './rendering.ts';
 import type { ReplicaTerms } from './replicas.ts';
 import type { Slice } from './slices.ts';
 import { Summaries } from './summaries.ts';
-import { hourMs, Sums } from './sums.ts';
+import { Sums } from './sums.ts';
+import { hourMs, Totals } from './totals.ts';
 import { Upkeep } from './upkeep.ts';
 import { WaitingUpkeep } from './waiting-upkeep.ts';
 import { Watchers } from './watchers.ts';
@@ -114,6 +115,7 @@ class PostgresStore implements Store {
   readonly #recorder: Recorder;
   readonly #reader: Reader;
   readonly #figures: Figures;
+  readonly #totals: Totals;
   readonly #watermark: Watermark;
   readonly #sums: Sums;
   readonly #feed: Feed;
@@ -168,7 +170,8 @@ class PostgresStore implements Store {
       waitMsMax: turnMsMax,
       refusal: 'all connections are busy',
     });
-    this.#figures = new Figures(database);
+    this.#totals = new Totals(database);
+    this.#figures = new Figures(database, this.#totals);
     this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
       await this.#partitions.refresh();
       await this.#partitions.ensure([now(), now() + partitionMs]);
@@ -253,10 +256,10 @@ class PostgresStore implements Store {
       const spread = await this.#layouts.refresh();
       const past = new Past(horizons, account => spread.slicesOf(account));
       await this.#partitions.dropBefore(session, past.earliest);
-      await this.#sums.addUpAll();
+      await this.#totals.advance(await this.#sums.addUpAll());
       await this.#sums.forgetPast(past);
       if (own.size > 0)
-        await this.#partitions.dropUnkept(session, past, await this.#sums.hoursBefore(past.latest), hourMs);
+        await this.#partitions.dropUnkept(session, past, await this.#totals.hoursBefore(past.latest), hourMs);
       await this.#generations.dropEmpty(session);
       await forgetLayouts(session, new Past(horizons, account => [account]));
     });

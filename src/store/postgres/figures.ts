@@ -1,45 +1,31 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { bigints } from '../../postgres/arrays.ts';
-import { integer, optional, truth } from '../../postgres/cells.ts';
+import { integer, truth } from '../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../store.ts';
 import type { Database } from './database.ts';
 import { moment } from './moment.ts';
 import type { Slice } from './slices.ts';
 import { allSummedUntil, notSummed, notSummedFrom } from './sums.ts';
+import type { Totals } from './totals.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */
 const sizesAgeMsMax = 10_000;
 type Sizes = { readonly segments: number; readonly bytes: number };
 
-/** The store's figures, from the tally and from what is not added up yet: never by counting messages. */
+/** The store's figures, from what is added up and what is not yet: never by counting messages. */
 export class Figures {
   readonly #database: Database;
+  readonly #totals: Totals;
   #sizes: Sizes | undefined;
   #sizesAt = 0;
 
-  constructor(database: Database) {
+  constructor(database: Database, totals: Totals) {
     this.#database = database;
+    this.#totals = totals;
   }
 
   async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'waiting' | 'damaged'>> {
-    const late = notSummed(await allSummedUntil(this.#database));
-    const [[messages, reports, oldest] = []] = await this.#database.read({
-      text: `
-        ${late}
-        SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint, min(c.oldest_sent_at)
-        FROM (
-          SELECT t.account_id, t.messages, t.reports, CASE WHEN t.messages > 0 THEN t.oldest_sent_at END FROM tally t
-          UNION ALL
-          SELECT r.account_id, r.messages, r.reports, r.oldest_sent_at FROM ${notSummedFrom}
-        ) c (account_id, messages, reports, oldest_sent_at)`,
-    });
-    const oldestSentAt = optional(oldest, integer);
-    return {
-      ...(await this.#measured()),
-      messages: integer(messages),
-      reports: integer(reports),
-      ...(oldestSentAt !== undefined && { oldestSentAt }),
-    };
+    return { ...(await this.#measured()), ...(await this.#totals.read()) };
   }
 
   /** How many messages were sent before, of all: an hour counts as its newest. */

@@ -57,11 +57,12 @@ export class Generations {
       const rows = generations.length === 0 ? [] : await session.query(used);
       return generations.filter(generation => !rows.some(row => integer(row[0]) === generation));
     };
-    // Recordings that are not added up are looked for in all accounts, seldom: where the tally has nothing left of one.
-    const untallied = await unused(
+    // Accounts are looked at seldom: where the totals have nothing left of a generation.
+    const uncounted = await unused(
       closed.map(row => integer(row[0])),
-      tallied,
+      'SELECT DISTINCT t.generation FROM total t',
     );
+    const untallied = await unused(uncounted, tallied);
     const added = await unused(
       untallied,
       `SELECT DISTINCT r.generation FROM summed s

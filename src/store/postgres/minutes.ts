@@ -70,3 +70,21 @@ export function readMinutes(text: string): readonly (readonly [beginsAt: EpochMs
     },
   ]);
 }
+
+/** What a minute adds to the count of all messages. */
+export type Figure = Pick<Minute, 'messages' | 'reports' | 'oldestSentAt'> & { readonly beginsAt: EpochMs };
+
+/** Reads of what `minutesText` wrote what is counted, whatever else it has; `undefined` when it is none. */
+export function figuresIn(text: string): readonly Figure[] | undefined {
+  try {
+    const minutes: readonly (readonly unknown[])[] = JSON.parse(text);
+    return minutes.map(([beginsAt, messages, reports, oldest]) => ({
+      beginsAt: integer(beginsAt),
+      messages: integer(messages),
+      reports: integer(reports),
+      oldestSentAt: integer(oldest),
+    }));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,11 +1,14 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { bigints } from '../../postgres/arrays.ts';
-import type { Session } from '../../postgres/session.ts';
+import type { Session, Value } from '../../postgres/session.ts';
 import { earliestOf, type Horizons, latestOf } from '../horizons.ts';
 import { moment } from './moment.ts';
 
 /** Accounts, or what they are called in a table, whose messages before a moment are past. */
 type Group = { readonly before: EpochMs; readonly ids: readonly number[] };
+
+/** Rows that are past: the condition of a statement, and its values. */
+export type PastRows = { readonly where: string; readonly values: readonly Value[] };
 
 /**
  * What is past, as statements take it: accounts by their moment, since many share one. Each of its conditions can be told
@@ -30,18 +33,22 @@ export class Past {
     }));
   }
 
-  /** Deletes, of every account, what `before` says is before its moment: `before('$1')` gives the condition. */
-  async forget(session: Pick<Session, 'query'>, table: string, before: (moment: string) => string): Promise<void> {
+  /** The condition for what is past of every account, in parts; `before('$1')` gives what is before its moment. */
+  conditions(before: (moment: string) => string): readonly PastRows[] {
     const all = bigints(this.#own.flatMap(({ ids }) => ids));
-    await session.query(`DELETE FROM ${table} WHERE ${before('$1')} AND account_id <> ALL ($2::bigint[])`, [
-      this.#others,
-      all,
-    ]);
-    for (const { before: own, ids } of this.#own)
-      await session.query(`DELETE FROM ${table} WHERE ${before('$1')} AND account_id = ANY ($2::bigint[])`, [
-        own,
-        bigints(ids),
-      ]);
+    return [
+      { where: `${before('$1')} AND account_id <> ALL ($2::bigint[])`, values: [this.#others, all] },
+      ...this.#own.map(({ before: own, ids }) => ({
+        where: `${before('$1')} AND account_id = ANY ($2::bigint[])`,
+        values: [own, bigints(ids)],
+      })),
+    ];
+  }
+
+  /** Deletes, of every account, what `before` says is before its moment. */
+  async forget(session: Pick<Session, 'query'>, table: string, before: (moment: string) => string): Promise<void> {
+    for (const { where, values } of this.conditions(before))
+      await session.query(`DELETE FROM ${table} WHERE ${where}`, values);
   }
 
   /** Whether a table of rows from before `to` has any that is kept: by the index, where only accounts of their own can. */

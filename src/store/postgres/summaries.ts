@@ -20,7 +20,8 @@ import { readMinutes } from './minutes.ts';
 import { moment } from './moment.ts';
 import type { Slice } from './slices.ts';
 import type { Source } from './source.ts';
-import { countsIn, hourMs, type Sums } from './sums.ts';
+import { countsIn, type Sums } from './sums.ts';
+import { hourMs } from './totals.ts';
 
 /** Parts of a range that are counted one by one at first; what goes fast is counted in greater ones. */
 const firstParts = 16;

@@ -10,9 +10,9 @@ import { ofAccount } from './citus.ts';
 import type { Database } from './database.ts';
 import { type Minute, readMinutes } from './minutes.ts';
 import type { Past } from './past.ts';
+import { hourMs, takeOff } from './totals.ts';
 import type { Watermark } from './watermark.ts';
 
-export const hourMs = 3_600_000;
 /** Recordings added up in one transaction. */
 const recordingsMax = 500;
 
@@ -65,8 +65,11 @@ export class Sums {
     }
   }
 
-  /** Adds up what any process recorded, also those that ended before they did. Looks at no account that recorded nothing. */
-  async addUpAll(): Promise<void> {
+  /**
+   * Adds up what any process recorded, also those that ended before they did. Looks at no account that recorded nothing.
+   * Gives the transaction before which all are over.
+   */
+  async addUpAll(): Promise<number> {
     await this.#watermark.settle();
     const { tx } = await this.#watermark.read();
     const since = await allSummedUntil(this.#database);
@@ -77,6 +80,7 @@ export class Sums {
     // Some may be left: of an account that cannot be added up, or that another process is at.
     const [[left] = []] = await this.#database.query(`${notSummed(since, tx)} SELECT min(r.tx) FROM ${notSummedFrom}`);
     await this.#database.query(newAllSummed, [optional(left, integer) ?? tx]);
+    return tx;
   }
 
   /** An account whose recordings hold what cannot be added is told of, and keeps none of the others waiting. */
@@ -101,15 +105,16 @@ export class Sums {
   /** Counts what is wholly past no more. */
   async forgetPast(past: Past): Promise<void> {
     await this.#database.transaction(alone, async session => {
-      await past.forget(session, 'tally', moment => `newest_sent_at < ${moment} AND hour < ${moment}`);
+      for (const { where, values } of past.conditions(moment => `newest_sent_at < ${moment} AND hour < ${moment}`)) {
+        const forgotten = await session.query(
+          `SELECT generation, hour, sum(messages)::bigint, sum(reports)::bigint FROM tally WHERE ${where} GROUP BY 1, 2`,
+          values,
+        );
+        await session.query(`DELETE FROM tally WHERE ${where}`, values);
+        await takeOff(session, forgotten, past.earliest);
+      }
       await past.forget(session, 'cell', moment => `begins_at + span_ms <= ${moment}`);
     });
-  }
-
-  /** The hours of `sentAt`, before a moment, that anything counted was sent in. */
-  async hoursBefore(sentAt: EpochMs): Promise<readonly EpochMs[]> {
-    const rows = await this.#database.query('SELECT DISTINCT t.hour FROM tally t WHERE t.hour < $1', [sentAt]);
-    return rows.map(row => integer(row[0]));
   }
 }
 

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { SqliteLog, submission } from '../../support/sqlite-log.ts';
@@ -183,6 +184,26 @@ test('few messages of many may match → their rows alone are read; many → all
   expect(few()).toBe(4 + 600);
   expect(log.summary(1, now + 1, { sender: 's' }).total).toBe(4);
   expect(few()).toBe(4 + 600);
+});
+
+test('few messages of sealed segments match → their rows alone are read, and no facets; many → no rows', () => {
+  const { log, record } = largeLog();
+  for (let segment = 0; segment < 3; segment++) {
+    record(1, 999);
+    record(1, 1, 's');
+  }
+  record(1, 1);
+  log.seal();
+  log.makeFacets();
+  log.reopenForReading();
+  const facets = vi.spyOn(ReadSegments.prototype, 'withFacets');
+  onTestFinished(() => facets.mockRestore());
+  const rows = watchedRows();
+  const total = (sender: string) => log.summary(1, now + 1, { sender }).total;
+  expect([total('s'), total('nobody'), total('s')]).toEqual([3, 0, 3]);
+  expect([rows(), facets.mock.calls.length]).toEqual([6, 0]);
+  expect(total('else')).toBe(2998);
+  expect(rows()).toBe(7);
 });
 
 test('there is no time to learn all that there is → the newest buckets are told, and the next summaries learn the rest', () => {

@@ -65,6 +65,18 @@ class MergedCandidates implements Candidates {
   }
 }
 
+/** Those that were found, newest first: there are no more. */
+export function allFound(found: readonly Found[]): Candidates {
+  const left = [...found];
+  return {
+    *take(count: number) {
+      yield;
+      return left.splice(0, count);
+    },
+    afterPause() {},
+  };
+}
+
 /** What is asked, made ready to be asked of each segment. */
 class Question {
   readonly #walk: Place;
@@ -132,13 +144,7 @@ function listedCandidates(segments: ReadSegments, question: Question): Candidate
     }
   }
   found.sort((a, b) => b.sentAt - a.sentAt || b.segmentId - a.segmentId || b.ordinal - a.ordinal);
-  return {
-    *take(count: number) {
-      yield;
-      return found.splice(0, count);
-    },
-    afterPause() {},
-  };
+  return allFound(found);
 }
 
 function* sourcesOf(segments: ReadSegments, question: Question): Generator<SegmentSources> {

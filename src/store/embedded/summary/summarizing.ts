@@ -4,7 +4,7 @@ import type { Summary } from '../../../domain/summary.ts';
 import type { SummaryQuery } from '../../store.ts';
 import { earliest, extentOf, type Kept, type Span, wholeMinutes } from '../log/kept-counts.ts';
 import { beginningAt, type Place } from '../search/bookmark.ts';
-import { type Candidates, candidatesOf } from '../search/candidates.ts';
+import { allFound, type Candidates, candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { messagesOf } from '../search/sealed-scan.ts';
@@ -29,6 +29,8 @@ const countedShareMin = 1 / 50;
 const learntShareMin = 1 / 8;
 /** For each message that may match, so many rows are read to learn facets: later summaries count by them, too. */
 const learntRowsPerMatch = 32;
+/** And of so many messages facets are looked at: reading the row of one takes as long. */
+const facetedMessagesPerMatch = 512;
 /** The part of its time that a summary may learn: in the rest, the newest messages can be counted without. */
 const learningTimeShare = 1 / 2;
 
@@ -131,12 +133,18 @@ export class Summarizing {
   /**
    * Counts a filter's matches by the facets of all segments that have any, newest first, so that rows are read only of
    * the others; `false` when the time is over. While there is not time to learn what there is, nothing is counted so: the
-   * newest messages are what has to be told.
+   * newest messages are what has to be told. Nor where few may match: their rows are read.
    */
   *#byFacets(): Steps<boolean> {
     const { filter, range, account } = this.#query;
     if (!facetsTell(filter) || this.#spans.length === 0) return true;
-    if (!(yield* this.#learnt())) return true;
+    const untilMs = this.#deadlineMs - this.#query.budgetMs * (1 - learningTimeShare);
+    const inTime = this.#segments.all().filter(({ shared }) => this.#isInTime(shared));
+    const toLearn = inTime.filter(
+      one => this.#segments.unlearntRows(one) > 0 && this.#isLargelyOwn(one, learntShareMin),
+    );
+    if (yield* this.#areFew(matchesWorthFacets(this.#segments, inTime, toLearn), untilMs)) return true;
+    if (!(yield* this.#learnt(toLearn, untilMs))) return true;
     const [from, to] = [earliest(this.#query), range.to ?? Infinity];
     const count = new FacetCount(this.#segments, {
       account,
@@ -164,15 +172,8 @@ export class Summarizing {
     return true;
   }
 
-  /** Learns the facets of segments that take rows, where that is worth it; `false` when the time for that is over. */
-  *#learnt(): Steps<boolean> {
-    const segments = this.#segments
-      .all()
-      .filter(one => this.#isInTime(one.shared) && this.#segments.unlearntRows(one) > 0)
-      .filter(one => this.#isLargelyOwn(one, learntShareMin));
-    const rows = segments.reduce((sum, one) => sum + this.#segments.unlearntRows(one), 0);
-    const untilMs = this.#deadlineMs - this.#query.budgetMs * (1 - learningTimeShare);
-    if (!(yield* this.#hasMatches(Math.ceil(rows / learntRowsPerMatch), untilMs))) return true;
+  /** Learns the facets of segments that take rows; `false` when the time for that is over. */
+  *#learnt(segments: readonly ReadSegment[], untilMs: number): Steps<boolean> {
     for (const segment of segments)
       for (const _ of this.#segments.learnFacets(segment)) {
         if (this.#now() >= untilMs) return false;
@@ -181,14 +182,17 @@ export class Summarizing {
     return true;
   }
 
-  /** Whether so many messages may match, as far as time tells. */
-  *#hasMatches(count: number, untilMs: number): Steps<boolean> {
-    if (count === 0) return true;
+  /** Whether fewer than `count` messages may match. Those are counted then without another look for them. */
+  *#areFew(count: number, untilMs: number): Steps<boolean> {
     const taking = this.#ofFirstSpan().take(count);
     this.#candidates = undefined;
     for (let wasPaused = false; ; wasPaused = yield 0) {
       const { done, value } = taking.next(wasPaused);
-      if (done) return value.length >= count;
+      if (done && value.length >= count) return false;
+      if (done) {
+        this.#candidates = allFound(value);
+        return true;
+      }
       if (this.#now() >= untilMs) return false;
     }
   }
@@ -246,6 +250,17 @@ export class Summarizing {
       if (counts !== undefined) this.#sum.counts(counts);
     }
   }
+}
+
+/** From how many matches on counting by facets takes less than reading their rows. */
+function matchesWorthFacets(
+  segments: ReadSegments,
+  inTime: readonly ReadSegment[],
+  toLearn: readonly ReadSegment[],
+): number {
+  const rows = toLearn.reduce((sum, one) => sum + segments.unlearntRows(one), 0);
+  const messages = inTime.reduce((sum, { shared }) => sum + messagesIn(shared), 0);
+  return Math.ceil(rows / learntRowsPerMatch + messages / facetedMessagesPerMatch);
 }
 
 /** Whether a segment lost messages of the range, or reports on such. */

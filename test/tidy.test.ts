@@ -182,6 +182,13 @@ describe('source', () => {
     expect(shown(faults.map(one => ({ ...one, what: `imports ${one.from}` })))).toEqual([]);
   });
 
+  test('the block module → imports no engine', () => {
+    const imports = code.filter(file => file.startsWith('src/store/block/')).flatMap(importsOf);
+    const targets = imports.map(one => ({ ...one, what: join(dirname(one.file), one.from) }));
+    const others = targets.filter(({ from, what }) => from.startsWith('.') && /^src\/store\/(?!block\/)/.test(what));
+    expect(shown(others)).toEqual([]);
+  });
+
   test('every import in the embedded engine → points downward too, and in no circle', () => {
     const own = code.filter(file => file.startsWith(`${embedded}/`));
     const faults = own

@@ -1,4 +1,5 @@
 import type { AccountId, Submission } from '../../../domain/message.ts';
+import { absentHash, hashValue } from '../../block/hash.ts';
 
 /** The fields that a message is looked up by, in the order their hashes stand in columns and index files. */
 export const fields = [
@@ -15,27 +16,8 @@ export type Field = (typeof fields)[number];
 export const fieldCount = fields.length;
 export const messageIdField = 0;
 
-/** The hash of an absent value; no value has it. */
-export const absentHash = 0;
+export { absentHash, hashValue };
 
 export function hashOf(seed: number, account: AccountId, field: number, value: string | undefined): number {
   return value === undefined ? absentHash : hashValue(seed, account, field, value);
-}
-
-/**
- * A 32-bit hash of one account's value of one field. The account is part of it, so that one account's rows cost
- * another's queries nothing; the seed is the store's own, so that nobody can prepare colliding ids.
- */
-export function hashValue(seed: number, account: AccountId, field: number, value: string): number {
-  let hash = seed ^ Math.imul(account, 0x9e3779b1) ^ Math.imul(field + 1, 0x85ebca6b);
-  for (let i = 0; i < value.length; i++) {
-    hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
-    hash ^= hash >>> 15;
-  }
-  hash ^= hash >>> 16;
-  hash = Math.imul(hash, 0x7feb352d);
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x846ca68b);
-  hash ^= hash >>> 16;
-  return hash >>> 0 || 1;
 }

@@ -1,0 +1,142 @@
+/**
+ * What a block costs, beside the same messages in one plain SQLite table: `node bench/blocks.ts [messages]`. In files
+ * that the system has in its memory, on one thread; medians.
+ */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { LogRecord } from '../src/domain/message.ts';
+import { noError, pendingAccepted } from '../src/domain/registry.ts';
+import { columnFields, hashValue } from '../src/store/block/hash.ts';
+import { blockRowsMax, frameRows } from '../src/store/block/layout.ts';
+import { BlockMaker } from '../src/store/block/make-block.ts';
+import { Block } from '../src/store/block/read-block.ts';
+import { parseRecordText } from '../src/wire/log-record.ts';
+import { logJson } from '../src/wire/log-text.ts';
+import { messageColumns, messageValues, schema } from './comparators/rows.ts';
+import { LogWriter, logBytesMax } from './dataset/log-writer.ts';
+import type { LogShape } from './dataset/shape.ts';
+
+const seed = 1;
+const account = 1;
+const messages = Number(process.argv[2] ?? 4 * blockRowsMax);
+const folder = mkdtempSync(join(tmpdir(), 'sentlog-blocks-'));
+const spanMs = 48 * 3_600_000;
+const shape: LogShape = { seed, firstId: 1, messages, firstSentAt: Date.now() - spanMs, spanMs, spread: 'arrival' };
+
+function* logs(): Generator<LogRecord> {
+  const [writer, room] = [new LogWriter(shape), Buffer.alloc(logBytesMax)];
+  for (let index = 0; index < messages; index++) {
+    const { submission } = parseRecordText(writer.ndjson(room, index, index + 1).toString());
+    if (submission === undefined) throw new Error('the log has a message that is none');
+    const { sender = '', destination = '', contentJson = '', sentAt = 0, at = sentAt } = submission;
+    const recorded = { status: pendingAccepted, error: noError, messageCount: 1, ...submission };
+    yield { ...recorded, sender, destination, contentJson, sentAt, at };
+  }
+}
+
+function medianUs(runs: number, work: (run: number) => void): string {
+  const times = Array.from({ length: runs }, (_, run) => {
+    const began = performance.now();
+    work(run);
+    return performance.now() - began;
+  }).sort((a, b) => a - b);
+  return `${((times[runs >> 1] ?? 0) * 1000).toFixed(1)} µs`;
+}
+
+function plainTable(): { readonly bytes: number; readonly database: DatabaseSync } {
+  const path = join(folder, 'plain.sqlite');
+  const database = new DatabaseSync(path);
+  for (const statement of schema('INTEGER PRIMARY KEY')) database.exec(statement);
+  const columns = Object.keys(messageColumns);
+  const insert = database.prepare(
+    `INSERT INTO message (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+  );
+  database.exec('BEGIN');
+  for (const log of logs()) insert.run(...messageValues(account, log, log, log.sentAt));
+  database.exec('COMMIT');
+  return { bytes: statSync(path).size, database };
+}
+
+function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; readonly makingUs: number } {
+  const path = join(folder, 'blocks');
+  const file = openSync(path, 'w+');
+  process.on('exit', () => closeSync(file));
+  const made: Block[] = [];
+  let [offset, spentMs] = [0, 0];
+  const close = (maker: BlockMaker) => {
+    const bytes = maker.bytes();
+    writeSync(file, bytes, 0, bytes.byteLength, offset);
+    const start = offset;
+    const read = (from: number, count: number) => {
+      const part = new Uint8Array(count);
+      return part.subarray(0, readSync(file, part, 0, count, start + from));
+    };
+    made.push(new Block(read, bytes.byteLength));
+    offset += bytes.byteLength;
+    return new BlockMaker(seed);
+  };
+  let maker = new BlockMaker(seed);
+  for (const log of logs()) {
+    const body = Buffer.from(logJson(log));
+    const began = performance.now();
+    maker.add({ account, sentAt: log.sentAt, body, log });
+    if (maker.rows === blockRowsMax) maker = close(maker);
+    spentMs += performance.now() - began;
+  }
+  if (maker.rows > 0) close(maker);
+  return { blocks: made, bytes: offset, makingUs: (spentMs * 1000) / messages };
+}
+
+const spread = (run: number, end: number) => (run * 7919 + 13) % end;
+const destinationHash = (value: string) => hashValue(seed, account, columnFields.indexOf('destination'), value);
+
+try {
+  const plain = plainTable();
+  const made = blocks();
+  const frames = Math.floor(messages / frameRows);
+  const rowsOf = (first: number, last: number) => `SELECT * FROM message WHERE id BETWEEN ${first} AND ${last}`;
+  const scattered = plain.database.prepare('SELECT * FROM message WHERE id IN (SELECT value FROM json_each(?))');
+  const ofSender = plain.database.prepare(
+    "SELECT count(*) FROM message WHERE status_group = 'DELIVERED' AND sender = ?",
+  );
+  const blockOf = (frame: number) => made.blocks[Math.floor((frame * frameRows) / blockRowsMax)];
+  const bodiesOf = (frame: number) => blockOf(frame)?.bodies(frame % (blockRowsMax / frameRows));
+  const counted = (block: Block) => {
+    const column = block.column('sender');
+    if (column?.kind !== 'codes') return 0;
+    const code = column.values.indexOf('44113496003') + 1;
+    let count = 0;
+    for (const one of column.codes) if (one === code) count++;
+    return count;
+  };
+  console.table({
+    'bytes a message': { blocks: made.bytes / messages, 'plain table': plain.bytes / messages },
+    'making one, µs': { blocks: made.makingUs },
+    '64 neighbours': {
+      blocks: medianUs(300, run => bodiesOf(spread(run, frames))),
+      'plain table': medianUs(300, run => plain.database.prepare(rowsOf(run * 64 + 1, run * 64 + 64)).all()),
+    },
+    '1,000 neighbours': {
+      blocks: medianUs(50, run => Array.from({ length: 16 }, (_, i) => bodiesOf((run * 16 + i) % frames))),
+      'plain table': medianUs(50, run => plain.database.prepare(rowsOf(run * 1000 + 1, run * 1000 + 1000)).all()),
+    },
+    '50 scattered': {
+      blocks: medianUs(50, run => Array.from({ length: 50 }, (_, i) => bodiesOf(spread(run * 50 + i, frames)))),
+      'plain table': medianUs(50, run =>
+        scattered.all(JSON.stringify(Array.from({ length: 50 }, (_, i) => 1 + spread(run * 50 + i, messages)))),
+      ),
+    },
+    'absent, all blocks': {
+      blocks: medianUs(300, run => made.blocks.filter(one => one.mayHave(destinationHash(`${run}`)))),
+    },
+    'of a sender, counted': {
+      blocks: medianUs(10, () => made.blocks.reduce((sum, block) => sum + counted(block), 0)),
+      'plain table': medianUs(10, () => ofSender.get('44113496003')),
+    },
+  });
+  plain.database.close();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,37 @@
+import type { FilterName } from '../../domain/filter-fields.ts';
+import type { AccountId } from '../../domain/message.ts';
+
+/** The fields that have a column; their places are part of their hashes, so further ones come last. */
+export const columnFields = [
+  'messageId',
+  'bulkId',
+  'sender',
+  'destination',
+  'entityId',
+  'applicationId',
+  'campaignReferenceId',
+  'generalStatus',
+  'errorName',
+  'errorId',
+] as const satisfies readonly FilterName[];
+
+/** The hash of an absent value; no value has it. */
+export const absentHash = 0;
+
+/**
+ * A 32-bit hash of one account's value of one field. The account is part of it, so that one account's rows cost
+ * another's queries nothing; the seed is the store's own, so that nobody can prepare colliding ids.
+ */
+export function hashValue(seed: number, account: AccountId, field: number, value: string): number {
+  let hash = seed ^ Math.imul(account, 0x9e3779b1) ^ Math.imul(field + 1, 0x85ebca6b);
+  for (let i = 0; i < value.length; i++) {
+    hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+    hash ^= hash >>> 15;
+  }
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x7feb352d);
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x846ca68b);
+  hash ^= hash >>> 16;
+  return hash >>> 0 || 1;
+}

@@ -1,0 +1,208 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Filtered, type FilterName, filterFields } from '../../../src/domain/filter-fields.ts';
+import { noError, pendingAccepted } from '../../../src/domain/registry.ts';
+import type { Column } from '../../../src/store/block/columns.ts';
+import { columnFields, hashValue } from '../../../src/store/block/hash.ts';
+import { closingDirectory, DamagedBlock, frameRows, OtherBlockVersion } from '../../../src/store/block/layout.ts';
+import { BlockMaker, type BlockRow } from '../../../src/store/block/make-block.ts';
+import { Block } from '../../../src/store/block/read-block.ts';
+import { fields } from '../../../src/store/embedded/segment/fields.ts';
+import { anyError, anyStatus } from '../../support/arbitraries.ts';
+
+const seed = 7;
+
+/** Few values of some fields and as many as there are rows of others, in whichever field. */
+const anyText = fc.oneof(fc.constantFrom('a', 'b', 'é\u0000'), fc.string({ minLength: 1 }), fc.uuid());
+const anyLog: fc.Arbitrary<Filtered> = fc.record(
+  {
+    messageId: anyText,
+    sender: anyText,
+    destination: anyText,
+    bulkId: anyText,
+    entityId: anyText,
+    applicationId: anyText,
+    campaignReferenceId: anyText,
+    status: anyStatus,
+    error: anyError,
+  },
+  { requiredKeys: ['status', 'error'] },
+);
+const anyRow: fc.Arbitrary<BlockRow> = fc.record(
+  {
+    account: fc.integer({ min: 0, max: 300 }),
+    sentAt: fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.maxSafeInteger()),
+    body: fc.uint8Array({ maxLength: 300 }),
+    log: anyLog,
+  },
+  { requiredKeys: ['account', 'sentAt', 'body'] },
+);
+const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 200, size: 'max' });
+
+function made(rows: readonly BlockRow[]): Uint8Array {
+  const maker = new BlockMaker(seed, rows.length);
+  for (const row of rows) maker.add(row);
+  return maker.bytes();
+}
+
+function opened(bytes: Uint8Array): Block {
+  return new Block((offset, count) => Uint8Array.from(bytes.subarray(offset, offset + count)), bytes.byteLength);
+}
+
+const valueIn = ({ log }: BlockRow, name: FilterName) =>
+  log && filterFields.find(field => field.name === name)?.valueIn(log);
+const hashOf = (account: number, name: FilterName, value: string) =>
+  hashValue(seed, account, columnFields.indexOf(name), value);
+
+function told(column: Column | undefined, row: number): string | number | undefined {
+  if (column === undefined) return undefined;
+  if (column.kind === 'hashes') return column.hashes[row] || undefined;
+  const code = column.codes[row] ?? 0;
+  return code === 0 ? undefined : column.values[code - 1];
+}
+
+/** What is read of a block, part by part: `damaged` where the part is not given. */
+function readings(block: Block): ReadonlyMap<string, unknown> {
+  const attempts: [string, () => unknown][] = [
+    ['times', () => block.times()],
+    ['accounts', () => block.accounts()],
+    ...filterFields.map(({ name }): [string, () => unknown] => [name, () => block.column(name)]),
+    ...Array.from({ length: block.frames }, (_, frame): [string, () => unknown] => [
+      `frame ${frame}`,
+      () => block.bodies(frame).map(body => Buffer.from(body).toString('hex')),
+    ]),
+  ];
+  return new Map(attempts.map(([name, read]) => [name, attempt(read)]));
+}
+
+function attempt(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DamagedBlock)) throw error;
+    return 'damaged';
+  }
+}
+
+describe('a block', () => {
+  test('any rows → every body, time, account and value of every field comes out as it went in', () => {
+    fc.assert(
+      fc.property(anyRows, rows => {
+        const block = opened(made(rows));
+        expect(block.rows).toBe(rows.length);
+        expect(Array.from(block.times())).toEqual(rows.map(row => row.sentAt));
+        expect(Array.from(block.accounts())).toEqual(rows.map(row => row.account));
+        for (let frame = 0; frame * frameRows < rows.length; frame++) {
+          const bodies = rows.slice(frame * frameRows, (frame + 1) * frameRows).map(({ body }) => Buffer.from(body));
+          expect(block.bodies(frame).map(body => Buffer.from(body))).toEqual(bodies);
+        }
+        for (const { name } of filterFields) {
+          const column = block.column(name);
+          const expected = rows.map(row => {
+            const value = valueIn(row, name);
+            return column?.kind === 'hashes' && value !== undefined ? hashOf(row.account, name, value) : value;
+          });
+          expect(
+            rows.map((_, at) => told(column, at)),
+            name,
+          ).toEqual(expected);
+        }
+        expect([...block.flaws()].filter(flaw => flaw !== undefined)).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('any value that a row has → the filter never denies it; of those that none has, few are looked for', () => {
+    const rows = Array.from({ length: 1000 }, (_, i) => row(i));
+    const block = opened(made(rows));
+    const denied = rows.flatMap(one =>
+      filterFields.filter(({ name }) => {
+        const value = valueIn(one, name);
+        return value !== undefined && !block.mayHave(hashOf(one.account, name, value));
+      }),
+    );
+    expect(denied).toEqual([]);
+    const absent = Array.from({ length: 10_000 }, (_, i) => hashOf(1, 'destination', `absent ${i}`));
+    expect(absent.filter(hash => block.mayHave(hash)).length).toBeLessThan(100);
+    // Another account's value is no value of this one's.
+    const others = rows.filter(one => block.mayHave(hashOf(2, 'messageId', valueIn(one, 'messageId') ?? '')));
+    expect(others.length).toBeLessThan(rows.length / 20);
+  });
+
+  test('a flipped byte anywhere → at most the part or the frame it is in is not given, and that is told', () => {
+    const rows = Array.from({ length: 150 }, (_, i) => row(i));
+    const bytes = made(rows);
+    const whole = readings(opened(bytes));
+    fc.assert(
+      fc.property(fc.nat(bytes.byteLength - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const flipped = Uint8Array.from(bytes);
+        flipped[at] = (flipped[at] ?? 0) ^ flip;
+        const block = opened(flipped);
+        expect([...block.flaws()].filter(flaw => flaw !== undefined)).toHaveLength(1);
+        const read = readings(block);
+        const differing = [...read].filter(
+          ([name, value]) => JSON.stringify(value) !== JSON.stringify(whole.get(name)),
+        );
+        expect(differing.length).toBeLessThanOrEqual(1);
+        for (const [, value] of differing) expect(value).toBe('damaged');
+        for (const one of rows.slice(0, 20)) {
+          const hash = hashOf(one.account, 'messageId', valueIn(one, 'messageId') ?? '');
+          expect(attempt(() => block.mayHave(hash))).not.toBe(false);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('cut anywhere → what is given is what was written, and the cut is told', () => {
+    const bytes = made(Array.from({ length: 150 }, (_, i) => row(i)));
+    const whole = readings(opened(bytes));
+    fc.assert(
+      fc.property(fc.nat(bytes.byteLength - 1), length => {
+        const cut = bytes.subarray(0, length);
+        const block = attempt(() => opened(cut));
+        if (!(block instanceof Block)) {
+          expect(block).toBe('damaged');
+          return;
+        }
+        expect([...block.flaws()].filter(flaw => flaw !== undefined).length).toBeGreaterThan(0);
+        for (const [name, value] of readings(block))
+          if (value !== 'damaged') expect(value, name).toEqual(whole.get(name));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('of another version → said so, not taken for damage', () => {
+    const bytes = made([row(1)]);
+    expect(() => opened(withVersion(bytes, 2))).toThrow(OtherBlockVersion);
+  });
+
+  test('every field of filters → has a column; the hashes of the embedded engine are the same', () => {
+    expect([...columnFields].sort()).toEqual(filterFields.map(({ name }) => name).sort());
+    expect(columnFields.slice(0, fields.length)).toEqual(fields);
+  });
+});
+
+function row(i: number): BlockRow {
+  const log: Filtered = {
+    messageId: `message-${i}`,
+    sender: `sender-${i % 3}`,
+    destination: `38598${i * 7919}`,
+    ...(i % 2 === 0 && { bulkId: `bulk-${Math.floor(i / 100)}` }),
+    status: pendingAccepted,
+    error: noError,
+  };
+  return { account: 1, sentAt: 1_700_000_000_000 + i * 37, body: Buffer.from(`body of ${i} `.repeat(i % 9)), log };
+}
+
+/** A sound block that another version wrote. */
+function withVersion(bytes: Uint8Array, version: number): Uint8Array {
+  const whole = Buffer.from(bytes);
+  const end = 16 + whole.readUInt32LE(8);
+  whole.writeUInt32LE(version, 4);
+  whole.writeUInt32LE(crc32(whole.subarray(16, end), crc32(whole.subarray(0, 12))), 12);
+  return Buffer.concat([whole.subarray(0, whole.byteLength - end), closingDirectory(whole.subarray(0, end))]);
+}

@@ -77,6 +77,14 @@ export const limits = Object.freeze({
   summaryBucketsMax: 200,
   /** What a summary may take; what is not counted by then is left out. */
   summaryBudgetMs: 500,
+  /** The same of a summary that is broken down: it is asked for less often, and looks at every message of its time. */
+  breakdownBudgetMs: 2_000,
+  /** Fields that figures are broken down by at once. */
+  breakdownFieldsMax: 2,
+  /** Beyond so many different values, what figures are broken down by is no longer told apart. */
+  breakdownRowsMax: 5_000,
+  breakdownRowsShownDefault: 10,
+  breakdownRowsShownMax: 100,
 
   /** Keys and users that an account may have by its own making; revoked ones count. */
   managedKeysMax: 1000,

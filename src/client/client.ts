@@ -7,6 +7,7 @@ import { type FollowOptions, follow, type StreamEvent } from './stream.ts';
 import { readSummary } from './summary.ts';
 import type {
   AccessToken,
+  BreakdownField,
   Log,
   LogSubmission,
   LogsFilter,
@@ -40,6 +41,10 @@ export type CallOptions = { readonly signal?: AbortSignal | undefined };
 export type SummaryOptions = CallOptions & {
   readonly buckets?: number | undefined;
   readonly compare?: 'previous' | 'yesterday' | 'week' | undefined;
+  /** One field, or two. */
+  readonly by?: readonly BreakdownField[] | undefined;
+  /** How many rows of the breakdown, 1 … 100. */
+  readonly first?: number | undefined;
 };
 
 const pageLogsMax = 1000;
@@ -132,13 +137,13 @@ export class SentlogClient {
 
   /**
    * Figures of all logs that match, in at most so many buckets of time, 1 … 200, and where asked for those of another
-   * range: as long and right before, or the same a day or a week before.
+   * range: as long and right before, or the same a day or a week before. `by` breaks them down.
    */
-  async summary(filter: LogsFilter = {}, { buckets, compare, signal }: SummaryOptions = {}): Promise<Summary> {
+  async summary(filter: LogsFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
     if (matchesNothing(filter)) throw new RangeError('a list of no values matches nothing');
     const parameters = queryOf(filter);
-    if (buckets !== undefined) parameters.set('buckets', String(buckets));
-    if (compare !== undefined) parameters.set('compare', compare);
+    const { signal, ...asked } = options;
+    for (const [name, value] of Object.entries(asked)) if (value !== undefined) parameters.set(name, String(value));
     return readSummary(await this.#text(`/messenger/1/logs/summary?${parameters}`, { signal }));
   }
 

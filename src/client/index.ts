@@ -20,8 +20,12 @@ export type { RetryOptions } from './retry.ts';
 export type { StreamEvent } from './stream.ts';
 export type {
   AccessToken,
+  Breakdown,
+  BreakdownField,
+  BreakdownRow,
   Content,
   DeliveryError,
+  DeliveryMs,
   GroupCounts,
   Log,
   LogSubmission,
@@ -32,6 +36,7 @@ export type {
   Message,
   Platform,
   Price,
+  PriceSum,
   RecordedChunk,
   RecordResult,
   Rejection,

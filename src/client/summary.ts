@@ -11,12 +11,25 @@ function isBucket(value: unknown): boolean {
   return isRecord(value) && typeof value.from === 'string' && isGroups(value.groups);
 }
 
+const isDelivery = (value: unknown) => isRecord(value) && isCount(value.count);
+const isPrices = (value: unknown) =>
+  listOf(value, price => typeof price.currency === 'string' && isCount(price.sum ?? 0));
+
+function isBreakdown(value: unknown): boolean {
+  if (!isRecord(value) || !isCount(value.more) || !Array.isArray(value.by)) return false;
+  return listOf(
+    value.rows,
+    row => isCount(row.messages) && isCount(row.failed) && isDelivery(row.deliveryMs) && isPrices(row.prices),
+  );
+}
+
 /** What is absent is unknown; what is there has its form. */
 const forms: Readonly<Record<string, (value: unknown) => boolean>> = {
   total: isCount,
   groups: isGroups,
-  deliveryMs: value => isRecord(value) && isCount(value.count),
-  prices: value => listOf(value, price => typeof price.currency === 'string' && isCount(price.sum ?? 0)),
+  deliveryMs: isDelivery,
+  prices: isPrices,
+  breakdown: isBreakdown,
   failures: value => isRecord(value) && Object.values(value).every(list => listOf(list, one => isCount(one.count))),
 };
 

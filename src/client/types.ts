@@ -138,6 +138,32 @@ export type Message = Log & {
 /** Messages by the group of their status; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
 
+/** From `sentAt` to `doneAt` of `count` delivered messages. */
+export type DeliveryMs = { readonly p50?: number; readonly p95?: number; readonly count: number };
+
+/** A sum is absent where a price in it is too great to be added. */
+export type PriceSum = { readonly currency: string; readonly sum?: number; readonly count: number };
+
+export type BreakdownField = 'sender' | 'campaignReferenceId' | 'applicationId' | 'entityId' | 'error';
+
+/** Figures of the messages that have these values; a field of `by` is absent where they have none. */
+export type BreakdownRow = { readonly [field in BreakdownField]?: string } & {
+  readonly messages: number;
+  readonly failed: number;
+  readonly deliveryMs: DeliveryMs;
+  readonly prices: readonly PriceSum[];
+};
+
+/**
+ * By messages, the most first; by failed ones where `error` is among the fields. Of figures that are compared, the same
+ * rows in the same order. `more` rows are not told.
+ */
+export type Breakdown = {
+  readonly by: readonly BreakdownField[];
+  readonly rows: readonly BreakdownRow[];
+  readonly more: number;
+};
+
 /**
  * Figures of all that matches. With `complete` false time ran out, and what is absent then is unknown, and not 0; or
  * messages are missing, as `gaps` says.
@@ -152,16 +178,16 @@ export type Summary = {
   readonly total?: number;
   readonly groups?: GroupCounts;
   readonly buckets: readonly { readonly from: string; readonly groups: GroupCounts }[];
-  /** From `sentAt` to `doneAt` of `count` delivered messages. */
-  readonly deliveryMs?: { readonly p50?: number; readonly p95?: number; readonly count: number };
-  /** A sum is absent where a price in it is too great to be added. */
-  readonly prices?: readonly { readonly currency: string; readonly sum?: number; readonly count: number }[];
+  readonly deliveryMs?: DeliveryMs;
+  readonly prices?: readonly PriceSum[];
   /** What stands most often in failed messages. */
   readonly failures?: {
     readonly errors?: readonly { readonly name: string; readonly count: number }[];
     readonly senders?: readonly { readonly sender: string; readonly count: number }[];
     readonly campaigns?: readonly { readonly campaignReferenceId: string; readonly count: number }[];
   };
+  /** Where `by` was given; absent where there was not the time for it, or are too many rows. */
+  readonly breakdown?: Breakdown;
   /** Of the range that it was to be compared with; without figures where the log does not keep all of that. */
   readonly compared?: Omit<Summary, 'compared'>;
 };

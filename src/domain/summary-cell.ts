@@ -12,13 +12,17 @@ const groupsCount = statusGroupNames.length;
 
 type Amount = { nanos: number; count: number };
 
-/** Takes what a message counts for, piece by piece; `by` is negative when it is taken out. */
-export type Tally = {
+/** Takes what any message counts for, piece by piece; `by` is negative when it is taken out. */
+export type FigureTally = {
   group(groupId: number, by: number): void;
   /** Of a delivered message: the class of its time (see delivery-time.ts). */
   delivery(timeClass: number, by: number): void;
   /** `NaN` for what cannot be summed up, and then neither can the whole. */
   price(currency: string, nanos: number, by: number): void;
+};
+
+/** Takes what a failed message counts for, too. */
+export type Tally = FigureTally & {
   /** Of a failed message, as the sender and the campaign. */
   error(key: number, by: number): void;
   /** Of a failed message whose error is not registered. */
@@ -32,21 +36,24 @@ type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
 /** A message of many is not copied for its tally, so getters may do. */
 export type Tallied = Loose<Counted> & Pick<Counted, 'sentAt' | 'sender' | 'messageCount' | 'status' | 'error'>;
 
-/** What a message counts for: the one place that knows. */
+/** What a message counts for: with `tallyFigures` the one place that knows. */
 export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
-  const { groupId, groupName } = message.status;
-  into.group(groupId, sign);
-  const { doneAt, price } = message;
-  if (groupName === 'DELIVERED' && doneAt !== undefined) into.delivery(classOf(doneAt - message.sentAt), sign);
-  if (price !== undefined) {
-    into.price(price.currency, nanosOf(price, message.messageCount) * sign, sign);
-  }
-  if (!failedGroups.has(groupName)) return;
+  tallyFigures(message, sign, into);
+  if (!failedGroups.has(message.status.groupName)) return;
   if (isRegistered(message.error)) into.error(message.error.key, sign);
   else into.errorName(nameOf(message.error), sign);
   into.sender(message.sender, sign);
   const { campaignReferenceId } = message;
   if (campaignReferenceId !== undefined) into.campaign(campaignReferenceId, sign);
+}
+
+/** What a message counts for, whatever became of it. */
+export function tallyFigures(message: Tallied, sign: 1 | -1, into: FigureTally): void {
+  const { groupId, groupName } = message.status;
+  into.group(groupId, sign);
+  const { doneAt, price } = message;
+  if (groupName === 'DELIVERED' && doneAt !== undefined) into.delivery(classOf(doneAt - message.sentAt), sign);
+  if (price !== undefined) into.price(price.currency, nanosOf(price, message.messageCount) * sign, sign);
 }
 
 /** What one message can cost. Version 0.1.0 also recorded prices beyond it. */
@@ -60,30 +67,12 @@ function nanosOf({ pricePerMessage }: Price, messageCount: number): number {
   return nanos <= nanosMax ? nanos : Number.NaN;
 }
 
-/**
- * What a summary says of some messages, in a form that adds up: cells of parts make the cell of the whole, and a
- * message whose state changes is taken out as it was and put in as it is. Counts may be negative meanwhile.
- */
-export class SummaryCell implements Tally {
+/** How many messages there are, what became of them, how long it took and what it cost, in a form that adds up. */
+export class Figures implements FigureTally {
   /** By the group's number. */
   readonly groups: number[] = new Array<number>(groupsCount).fill(0);
   readonly deliveries = new Map<number, number>();
   readonly prices = new Map<string, Amount>();
-  /** Of failed messages, by the error's key. */
-  readonly errors = new Map<number, number>();
-  /** Of failed messages, by the name of an error that is not registered. */
-  readonly errorNames = new Map<string, number>();
-  readonly senders = new Map<string, number>();
-  readonly campaigns = new Map<string, number>();
-  /** There were more names than are told apart: `senders` and `campaigns` mean nothing. */
-  overflowed = false;
-  /** As much of `errorNames`. */
-  errorsOverflowed = false;
-
-  /** Counts a message in, or out again with `sign` -1. */
-  count(message: Counted, sign: 1 | -1): void {
-    tally(message, sign, this);
-  }
 
   group(groupId: number, by: number): void {
     this.groups[groupId] = (this.groups[groupId] ?? 0) + by;
@@ -100,6 +89,28 @@ export class SummaryCell implements Tally {
     amount.count += by;
     if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
     else this.prices.set(currency, amount);
+  }
+}
+
+/**
+ * What a summary says of some messages: cells of parts make the cell of the whole, and a message whose state changes is
+ * taken out as it was and put in as it is. Counts may be negative meanwhile.
+ */
+export class SummaryCell extends Figures implements Tally {
+  /** Of failed messages, by the error's key. */
+  readonly errors = new Map<number, number>();
+  /** Of failed messages, by the name of an error that is not registered. */
+  readonly errorNames = new Map<string, number>();
+  readonly senders = new Map<string, number>();
+  readonly campaigns = new Map<string, number>();
+  /** There were more names than are told apart: `senders` and `campaigns` mean nothing. */
+  overflowed = false;
+  /** As much of `errorNames`. */
+  errorsOverflowed = false;
+
+  /** Counts a message in, or out again with `sign` -1. */
+  count(message: Counted, sign: 1 | -1): void {
+    tally(message, sign, this);
   }
 
   error(key: number, by: number): void {

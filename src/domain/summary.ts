@@ -1,8 +1,9 @@
+import type { BreakdownRow, Parts } from './breakdown.ts';
 import { quantile } from './delivery-time.ts';
 import type { Filter } from './filter.ts';
 import type { EpochMs, LogRecord } from './message.ts';
 import { deliveryErrorByKey, nameOf, type StatusGroupName, statusGroupNames } from './registry.ts';
-import type { SummaryCell } from './summary-cell.ts';
+import type { Figures, SummaryCell } from './summary-cell.ts';
 
 /** What a summary counts by: the vendor's groups; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
@@ -23,6 +24,15 @@ export type SummaryRange = {
 /** How often a name stands in failed messages. */
 export type FailureCount = { readonly name: string; readonly count: number };
 
+/** From `sentAt` to `doneAt` of the `count` delivered messages that have one, in ms to within 1 %; by nearest rank. */
+export type DeliveryMs = { readonly count: number; readonly p50?: number; readonly p95?: number };
+
+/**
+ * `pricePerMessage` × `messageCount` of all messages that have a price of this currency, to the billionth or to 15 digits.
+ * Absent where a price in it is too great to be added: `limits.pricePerMessageMax`.
+ */
+export type PriceSum = { readonly currency: string; readonly sum?: number; readonly count: number };
+
 /**
  * Figures of the messages that match, by their present state. With `complete` false, time ran out, or the log lost some
  * of what was sent in the range: what is absent is unknown, not 0, `buckets` has only those that were counted to their
@@ -35,19 +45,17 @@ export type Summary = {
   readonly groups?: GroupCounts;
   /** In the order of time; those without messages too. */
   readonly buckets: readonly { readonly from: EpochMs; readonly groups: GroupCounts }[];
-  /** From `sentAt` to `doneAt` of the `count` delivered messages that have one, in ms to within 1 %; by nearest rank. */
-  readonly deliveryMs?: { readonly count: number; readonly p50?: number; readonly p95?: number };
-  /**
-   * `pricePerMessage` × `messageCount` of all messages that have a price, to the billionth or to 15 digits; by currency.
-   * A sum is absent where a price in it is too great to be added: `limits.pricePerMessageMax`.
-   */
-  readonly prices?: readonly { readonly currency: string; readonly sum?: number; readonly count: number }[];
+  readonly deliveryMs?: DeliveryMs;
+  /** By currency. */
+  readonly prices?: readonly PriceSum[];
   /** What stands most often in messages that are undeliverable, expired or rejected; a list is absent when unknown. */
   readonly failures?: {
     readonly errors?: readonly FailureCount[];
     readonly senders?: readonly FailureCount[];
     readonly campaigns?: readonly FailureCount[];
   };
+  /** Where a breakdown is asked for: all of its rows. */
+  readonly breakdown?: readonly BreakdownRow[];
 };
 
 /** What of a message its summary needs. */
@@ -85,25 +93,16 @@ export function bucketOf({ firstBucket, bucketMs, buckets }: SummaryRange, sentA
 
 /**
  * The summary of a range from the cells of its buckets, one for each, in order; `undefined` for a bucket without
- * messages. `total` is the sum of them all.
+ * messages. `total` is the sum of them all, `parts` what they are broken down into, if that is asked for.
  */
 export function completeSummary(
   range: SummaryRange,
   buckets: readonly (SummaryCell | undefined)[],
   total: SummaryCell,
+  parts?: Parts,
 ): Summary {
-  const deliveries = [...total.deliveries.values()].reduce((sum, count) => sum + count, 0);
-  const p50 = quantile(total.deliveries, 0.5);
-  const p95 = quantile(total.deliveries, 0.95);
-  const prices = [...total.prices]
-    // What is left of none is what rounding left.
-    .filter(([, { count }]) => count !== 0)
-    .map(([currency, { nanos, count }]) => ({
-      currency,
-      ...(!Number.isNaN(nanos) && { sum: nanos / nanosPerUnit }),
-      count,
-    }))
-    .sort((a, b) => (a.currency < b.currency ? -1 : 1));
+  const prices = priceSums(total);
+  const breakdown = parts?.rows();
   const { senders, campaigns, overflowed, errorsOverflowed } = total;
   const errors = [
     ...[...total.errors].map(([key, count]) => ({ name: nameOf(deliveryErrorByKey(key)), count })),
@@ -111,11 +110,15 @@ export function completeSummary(
   ];
   return {
     range,
-    complete: !overflowed && !errorsOverflowed && prices.every(({ sum }) => sum !== undefined),
+    complete:
+      !overflowed &&
+      !errorsOverflowed &&
+      prices.every(({ sum }) => sum !== undefined) &&
+      (parts === undefined || breakdown !== undefined),
     total: total.groups.reduce((sum, count) => sum + count, 0),
     groups: groupCounts(total),
     buckets: finishedBuckets(range, buckets, 0),
-    deliveryMs: { count: deliveries, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) },
+    deliveryMs: deliveryTimes(total),
     prices,
     failures: {
       ...(!errorsOverflowed && { errors: most(errors) }),
@@ -124,7 +127,29 @@ export function completeSummary(
         campaigns: most([...campaigns].map(([name, count]) => ({ name, count }))),
       }),
     },
+    ...(breakdown !== undefined && { breakdown }),
   };
+}
+
+export function deliveryTimes({ deliveries }: Figures): DeliveryMs {
+  const count = [...deliveries.values()].reduce((sum, times) => sum + times, 0);
+  const [p50, p95] = [quantile(deliveries, 0.5), quantile(deliveries, 0.95)];
+  return { count, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) };
+}
+
+/** In the order of the currencies' names. */
+export function priceSums({ prices }: Figures): readonly PriceSum[] {
+  return (
+    [...prices]
+      // What is left of none is what rounding left.
+      .filter(([, { count }]) => count !== 0)
+      .map(([currency, { nanos, count }]) => ({
+        currency,
+        ...(!Number.isNaN(nanos) && { sum: nanos / nanosPerUnit }),
+        count,
+      }))
+      .sort((a, b) => (a.currency < b.currency ? -1 : 1))
+  );
 }
 
 /** What is known when the time ran out: the buckets from `firstFinished` on, since counting goes from new to old. */

@@ -1,3 +1,4 @@
+import type { BreakdownField } from '../domain/breakdown.ts';
 import type { Filter } from '../domain/filter.ts';
 import type {
   AccountId,
@@ -84,7 +85,8 @@ export interface Store {
   watch(account: AccountId, wake: () => void): () => void;
   /**
    * Counts what matches, by its present state. Without a condition but time it is answered from counts that are kept;
-   * otherwise it is counted until `budgetMs` is over, and what could not be finished is left out (see `Summary`).
+   * otherwise it is counted until `budgetMs` is over, and what could not be finished is left out (see `Summary`). A
+   * breakdown is counted message by message, too; without one, all else is told as if none had been asked for.
    */
   summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
   /** Figures for `/metrics` and `/health/ready`. */
@@ -181,6 +183,8 @@ export type SummaryQuery = {
   readonly filter: Filter;
   readonly sentSince: EpochMs;
   readonly range: SummaryRange;
+  /** What it is broken down by, too: different fields, at least one. */
+  readonly by?: readonly BreakdownField[];
   readonly budgetMs: number;
 };
 

@@ -1,4 +1,5 @@
 import { IsArray, type TSchema } from 'typebox';
+import { type BreakdownField, breakdownFields } from '../domain/breakdown.ts';
 import type { Conditions, Filter } from '../domain/filter.ts';
 import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import type { EpochMs } from '../domain/message.ts';
@@ -29,7 +30,14 @@ export type LogsQuery = {
 export type ExportFormat = (typeof exportFormats)[number];
 export type ExportQuery = { readonly filter: Filter; readonly format: ExportFormat };
 export type Comparison = (typeof comparisons)[number];
-export type SummaryQuery = { readonly filter: Filter; readonly buckets: number; readonly compare?: Comparison };
+export type SummaryQuery = {
+  readonly filter: Filter;
+  readonly buckets: number;
+  readonly compare?: Comparison;
+  readonly by?: readonly BreakdownField[];
+  /** Rows of the breakdown. */
+  readonly first: number;
+};
 export type StreamQuery = { readonly filter: Filter; readonly lastEventId?: string };
 
 /** As a code's number is written in a log: no `+`, and no zeros before it. */
@@ -82,8 +90,17 @@ export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
   const filter = readFilter(query);
   const buckets = query.integer('buckets', 1, limits.summaryBucketsMax) ?? limits.summaryBucketsDefault;
   const compare = query.choice('compare', comparisons);
+  const by = readBreakdown(query);
+  const first = query.integer('first', 1, limits.breakdownRowsShownMax) ?? limits.breakdownRowsShownDefault;
   if (query.violations.length > 0) return { violations: query.violations };
-  return { value: { filter, buckets, ...(compare !== undefined && { compare }) } };
+  return { value: { filter, buckets, first, ...present({ compare, by }) } };
+}
+
+function readBreakdown(query: QueryReader): readonly BreakdownField[] | undefined {
+  const names = query.list('by');
+  const fields = names?.flatMap(name => breakdownFields.find(field => field === name) ?? []);
+  if (fields?.length === names?.length && (fields ?? []).length <= limits.breakdownFieldsMax) return fields;
+  return query.refuse('by', `must be one of ${breakdownFields.join(', ')}, or ${limits.breakdownFieldsMax} of them`);
 }
 
 /** As `parseLogsQuery`, for a call that follows what matches. */

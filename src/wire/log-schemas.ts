@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox';
+import { breakdownFields } from '../domain/breakdown.ts';
 import { errorGroupNames, statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 import { dateTimeRule } from './date-time.ts';
@@ -255,6 +256,40 @@ const milliseconds = Type.Integer({ minimum: 0, description: 'Milliseconds.' });
 const failureCounts = (key: string) =>
   Type.Optional(Type.Array(Type.Object({ [key]: Type.String(), count }), { description: 'The most frequent first.' }));
 
+const deliverySchema = Type.Object(
+  { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
+  { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
+);
+const pricesSchema = Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
+  description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
+});
+const breakdownSchema = Type.Object(
+  {
+    by: Type.Array(Type.Enum([...breakdownFields])),
+    rows: Type.Array(
+      Type.Object(
+        {
+          ...Object.fromEntries(breakdownFields.map(field => [field, Type.Optional(Type.String())])),
+          messages: count,
+          failed: Type.Integer({ minimum: 0, description: 'Of the messages, undeliverable, expired or rejected.' }),
+          deliveryMs: deliverySchema,
+          prices: pricesSchema,
+        },
+        { title: 'BreakdownRow', description: 'A field of `by` is absent in the row of messages that have none.' },
+      ),
+      {
+        description:
+          'By messages, the most first; by failed ones, where `error` is among the fields. Beside figures that are compared, the same rows in the same order.',
+      },
+    ),
+    more: Type.Integer({ minimum: 0, description: 'Further rows, which are not told.' }),
+  },
+  {
+    title: 'Breakdown',
+    description: `Absent where there was not the time for it, and beyond ${limits.breakdownRowsMax} rows; then the summary is not \`complete\`.`,
+  },
+);
+
 const summaryFields = {
   from: dateTime,
   to: dateTime,
@@ -271,17 +306,8 @@ const summaryFields = {
   total: Type.Optional(count),
   groups: Type.Optional(groupsSchema),
   buckets: Type.Array(Type.Object({ from: dateTime, groups: groupsSchema })),
-  deliveryMs: Type.Optional(
-    Type.Object(
-      { p50: Type.Optional(milliseconds), p95: Type.Optional(milliseconds), count },
-      { description: 'From `sentAt` to `doneAt` of delivered messages that have one, to within 1 %.' },
-    ),
-  ),
-  prices: Type.Optional(
-    Type.Array(Type.Object({ currency: Type.String(), sum: Type.Optional(Type.Number()), count }), {
-      description: 'What messages cost, by currency. A sum is absent where a price in it is too great to be added.',
-    }),
-  ),
+  deliveryMs: Type.Optional(deliverySchema),
+  prices: Type.Optional(pricesSchema),
   failures: Type.Optional(
     Type.Object(
       {
@@ -292,6 +318,7 @@ const summaryFields = {
       { description: 'What stands most often in messages that are undeliverable, expired or rejected.' },
     ),
   ),
+  breakdown: Type.Optional(breakdownSchema),
 };
 
 /** Figures of all that matches; what is absent could not be finished in time. */

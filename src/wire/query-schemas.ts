@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox';
+import { breakdownFields } from '../domain/breakdown.ts';
 import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
@@ -84,6 +85,17 @@ export const summaryParameters = {
   compare: Type.Enum([...comparisons], {
     description:
       'Gives the figures of another range beside: the one as long right before, or the same a day or a week before.',
+  }),
+  by: Type.Array(Type.Enum([...breakdownFields]), {
+    minItems: 1,
+    maxItems: limits.breakdownFieldsMax,
+    description: `Breaks the figures down by one of these, or by two: \`error,campaignReferenceId\` gives what failed most, and in which campaign. ${listForms}`,
+  }),
+  first: Type.Integer({
+    minimum: 1,
+    maximum: limits.breakdownRowsShownMax,
+    default: limits.breakdownRowsShownDefault,
+    description: 'Of how many values, the most frequent first, a breakdown has the figures.',
   }),
 };
 

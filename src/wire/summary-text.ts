@@ -1,5 +1,6 @@
+import { type BreakdownField, type BreakdownRow, emptyRow, type PartValues } from '../domain/breakdown.ts';
 import type { EpochMs } from '../domain/message.ts';
-import type { Summary } from '../domain/summary.ts';
+import type { DeliveryMs, Summary } from '../domain/summary.ts';
 import { formatDateTime } from './date-time.ts';
 
 /** A range of time of which messages are missing: exclusive `until`. */
@@ -8,10 +9,45 @@ export type MissingRange = { readonly from: EpochMs; readonly until: EpochMs; re
 /** A summary, the moment that ends its range where nothing else does, and what is missing in it. */
 export type ToldSummary = { readonly summary: Summary; readonly now: EpochMs; readonly gaps: readonly MissingRange[] };
 
-/** A summary in JSON, with the one it is compared with, if any. What is unknown is left out. */
-export function summaryJson(told: ToldSummary, compared?: ToldSummary): string {
-  return JSON.stringify({ ...figuresOf(told), compared: compared && figuresOf(compared) });
+/** What figures are broken down by, and how many rows are told. */
+export type ToldBreakdown = { readonly by: readonly BreakdownField[]; readonly first: number };
+
+/**
+ * A summary in JSON, with the one it is compared with, if any. What is unknown is left out. Both are broken down into the
+ * same rows: those that come first now.
+ */
+export function summaryJson(told: ToldSummary, compared?: ToldSummary, division?: ToldBreakdown): string {
+  const values = (told.summary.breakdown ?? compared?.summary.breakdown)?.map(row => row.values);
+  const figures = (one: ToldSummary) => ({
+    ...figuresOf(one),
+    breakdown: division && values && breakdownOf(one.summary.breakdown, values, division),
+  });
+  return JSON.stringify({ ...figures(told), compared: compared && figures(compared) });
 }
+
+function breakdownOf(
+  rows: readonly BreakdownRow[] | undefined,
+  all: readonly PartValues[],
+  { by, first }: ToldBreakdown,
+): object | undefined {
+  if (rows === undefined) return undefined;
+  const keyOf = (values: PartValues) => JSON.stringify(values);
+  const byKey = new Map(rows.map(row => [keyOf(row.values), row]));
+  const shown = all.slice(0, first).map(values => byKey.get(keyOf(values)) ?? emptyRow(values));
+  return {
+    by,
+    rows: shown.map(({ values, messages, failed, deliveryMs, prices }) => ({
+      ...Object.fromEntries(by.map((field, i) => [field, values[i]])),
+      messages,
+      failed,
+      deliveryMs: deliveryText(deliveryMs),
+      prices,
+    })),
+    more: all.length - shown.length,
+  };
+}
+
+const deliveryText = ({ p50, p95, count }: DeliveryMs) => ({ p50, p95, count });
 
 function figuresOf({ summary, now, gaps }: ToldSummary): object {
   const { range, complete, total, groups, buckets, deliveryMs, prices, failures } = summary;
@@ -27,7 +63,7 @@ function figuresOf({ summary, now, gaps }: ToldSummary): object {
     total,
     groups,
     buckets: buckets.map(bucket => ({ from: formatDateTime(bucket.from), groups: bucket.groups })),
-    deliveryMs: deliveryMs && { p50: deliveryMs.p50, p95: deliveryMs.p95, count: deliveryMs.count },
+    deliveryMs: deliveryMs && deliveryText(deliveryMs),
     prices,
     failures: failures && {
       errors: failures.errors,

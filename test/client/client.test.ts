@@ -336,8 +336,19 @@ describe('summary', () => {
     expect(calls[0]?.url.href).toBe('https://log.example/base/messenger/1/logs/summary?sender=s&buckets=5');
   });
 
+  test('by, first and compare → the request, and the breakdown as it came', async () => {
+    const row = { sender: 's', messages: 2, failed: 1, deliveryMs: { count: 0 }, prices: [] };
+    const told = { ...summary, breakdown: { by: ['sender', 'error'], rows: [row], more: 3 } };
+    const { client, calls } = scripted([json(told)]);
+    const options = { by: ['sender', 'error'], first: 1, compare: 'week' } as const;
+    expect(await client.summary({ not: { sender: 't' } }, options)).toEqual(told);
+    expect(calls[0]?.url.search).toBe('?sender%5Bnot%5D=t&by=sender%2Cerror&first=1&compare=week');
+  });
+
   test.each([
     { ...summary, complete: undefined },
+    { ...summary, breakdown: { by: ['sender'], rows: [] } },
+    { ...summary, breakdown: { by: ['sender'], rows: [{ messages: 1, failed: 0, prices: [] }], more: 0 } },
     { ...summary, total: '5' },
     { ...summary, groups: { DELIVERED: null } },
     { ...summary, buckets: [{ groups: {} }] },

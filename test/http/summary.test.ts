@@ -46,8 +46,8 @@ describe('GET /messenger/1/logs/summary', () => {
       },
     });
     const { Summary } = (await server.call('/openapi.json')).json().components.schemas;
-    // Gaps are of what is mirrored, and nothing is compared unasked.
-    const isTold = (name: string) => name !== 'gaps' && name !== 'compared';
+    // Gaps are of what is mirrored, and nothing is compared or broken down unasked.
+    const isTold = (name: string) => !['gaps', 'compared', 'breakdown'].includes(name);
     expect(Object.keys(answer.json())).toEqual(Object.keys(Summary.properties).filter(isTold));
   });
 
@@ -70,6 +70,57 @@ describe('GET /messenger/1/logs/summary', () => {
     expect(own.total).toBe(2);
     expect(compared).toEqual(await ask(`sentSince=${at(since - backMs)}&sentUntil=${at(startOfTest - backMs)}`));
     expect(compared).toMatchObject({ total: 2, complete: true, failures: { senders: [{ sender: 's', count: 1 }] } });
+  });
+
+  test('by=error,campaignReferenceId with compare → what failed most in which campaign, beside the same of then', async () => {
+    const failed = { status: 'UNDELIVERABLE_NOT_DELIVERED', error: 'EC_ABSENT_SUBSCRIBER' };
+    const price = { pricePerMessage: 0.15, currency: 'EUR' };
+    const since = startOfTest - hourMs;
+    await server.record([
+      message('m1', { sentAt: at(since), ...failed, campaignReferenceId: 'a', price }),
+      message('m2', { sentAt: at(since), ...failed, campaignReferenceId: 'a', price }),
+      message('m3', { sentAt: at(since), ...failed }),
+      message('m4', { sentAt: at(since), campaignReferenceId: 'a', status: 5, doneAt: at(since + 100) }),
+      message('m5', { sentAt: at(since - 1), ...failed, campaignReferenceId: 'a' }),
+      message('m6', { sentAt: at(since - 1), ...failed, campaignReferenceId: 'b' }),
+    ]);
+    const ask = async (query: string) =>
+      (await server.call(`${summaryPath}?sentSince=${at(since)}&by=error,campaignReferenceId&${query}`)).json();
+    const row = (fields: object) => ({ failed: 0, deliveryMs: { count: 0 }, prices: [], ...fields });
+    const [absent, none] = ['EC_ABSENT_SUBSCRIBER', 'NO_ERROR'];
+    const cost = [{ currency: 'EUR', sum: 0.3, count: 2 }];
+    const { breakdown, compared } = await ask('compare=previous');
+    expect(breakdown).toEqual({
+      by: ['error', 'campaignReferenceId'],
+      rows: [
+        row({ error: absent, campaignReferenceId: 'a', messages: 2, failed: 2, prices: cost }),
+        row({ error: absent, messages: 1, failed: 1 }),
+        row({ error: none, campaignReferenceId: 'a', messages: 1, deliveryMs: { p50: 100, p95: 100, count: 1 } }),
+      ],
+      more: 0,
+    });
+    expect(compared.breakdown.rows).toEqual([
+      row({ error: absent, campaignReferenceId: 'a', messages: 1, failed: 1 }),
+      row({ error: absent, messages: 0 }),
+      row({ error: none, campaignReferenceId: 'a', messages: 0 }),
+    ]);
+    const first = await ask('first=1&sender=44113496000');
+    expect(first.breakdown).toMatchObject({ rows: [{ messages: 2 }], more: 2 });
+    expect(first).not.toHaveProperty('compared');
+  });
+
+  test('a breakdown that could not be finished → absent, beside what is known', async () => {
+    const summarize = server.store.summarize.bind(server.store);
+    server.store.summarize = async query => {
+      const { breakdown, ...figures } = await summarize(query);
+      expect(breakdown).toEqual([]);
+      return { ...figures, complete: false };
+    };
+    const summary = (
+      await server.call(`${summaryPath}?by=sender&compare=previous&sentSince=${at(startOfTest - 1)}`)
+    ).json();
+    expect(summary).toMatchObject({ complete: false, total: 0, compared: { complete: false, total: 0 } });
+    for (const one of [summary, summary.compared]) expect(one).not.toHaveProperty('breakdown');
   });
 
   test.each(['compare=week', 'compare=previous'])(
@@ -141,10 +192,22 @@ describe('GET /messenger/1/logs/summary', () => {
   });
 
   test('several bad parameters → 400 with each, and no store work', async () => {
-    const answer = await server.call(`${summaryPath}?buckets=201&limit=1&sentSince=now&format=csv`);
-    expect(errorAnswer(answer).properties.toSorted()).toEqual(['buckets', 'format', 'limit', 'sentSince']);
+    const answer = await server.call(`${summaryPath}?buckets=201&limit=1&sentSince=now&format=csv&by=status&first=0`);
+    const properties = ['buckets', 'by', 'first', 'format', 'limit', 'sentSince'];
+    expect(errorAnswer(answer).properties.toSorted()).toEqual(properties);
     expect(server.store.callCount).toBe(0);
   });
+
+  test.each(['by=', 'by=sender,error,entityId', 'by=sender&by=x', 'by=destination', 'by=Sender'])(
+    '%s → refused with what may be given',
+    async query => {
+      const answer = await server.call(`${summaryPath}?${query}`);
+      expect(errorAnswer(answer).properties).toEqual(['by']);
+      expect(answer.json().violations[0].violation).toMatch(
+        /must (be one of sender, .*error, or 2 of them|not be empty)/,
+      );
+    },
+  );
 
   test('a store that cannot serve → 503', async () => {
     server.store.failWith(new StoreUnavailable('busy', 2000));

@@ -94,7 +94,7 @@ async function everything(store: Store): Promise<void> {
     await store.find(query({ filter }));
     await walk(store, { filter, limit: 2 });
     const range = summaryRange({ ...filter, sentSince: horizon + 5 }, horizon, now, 7);
-    await store.summarize({ account, filter, sentSince: horizon, range, budgetMs: 60_000 });
+    await store.summarize({ account, filter, sentSince: horizon, range, by: ['error', 'sender'], budgetMs: 60_000 });
   }
   await store.stats();
   await until(() => woken > 1);

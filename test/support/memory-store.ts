@@ -9,6 +9,7 @@ import {
   type WaitingReport,
   waitingText,
 } from '../../src/domain/acceptance.ts';
+import { Parts } from '../../src/domain/breakdown.ts';
 import { evidenceOf, settled } from '../../src/domain/evidence.ts';
 import { conditionMatcher, type Filter, matches } from '../../src/domain/filter.ts';
 import type {
@@ -181,9 +182,10 @@ export class MemoryStore implements Store {
     return () => this.#contents.watchers.delete(watcher);
   }
 
-  async summarize({ account, filter, sentSince, range }: SummaryQuery): Promise<Summary> {
+  async summarize({ account, filter, sentSince, range, by }: SummaryQuery): Promise<Summary> {
     await this.#admit();
     const total = new SummaryCell();
+    const parts = by && new Parts(by);
     const buckets = Array.from({ length: range.buckets }, () => new SummaryCell());
     const { from, to = Number.POSITIVE_INFINITY } = range;
     for (const row of this.#contents.account(account).rows) {
@@ -191,8 +193,9 @@ export class MemoryStore implements Store {
       if (log.sentAt < Math.max(from, sentSince) || log.sentAt >= to || !matches(log, filter)) continue;
       total.count(log, 1);
       buckets[bucketOf(range, log.sentAt)]?.count(log, 1);
+      parts?.count(log);
     }
-    return completeSummary(range, buckets, total);
+    return completeSummary(range, buckets, total, parts);
   }
 
   async stats(): Promise<StoreStats> {

@@ -1,3 +1,4 @@
+import { type BreakdownField, Parts } from '../../domain/breakdown.ts';
 import { type Filter, restrict } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import {
@@ -28,22 +29,24 @@ export function summaryRoute(deps: Deps): Route {
 }
 
 async function summary(call: Call, deps: Deps): Promise<string> {
-  const { filter, buckets, compare } = sound(parseSummaryQuery(rawQuery(call.request)));
+  const { filter, buckets, compare, by, first } = sound(parseSummaryQuery(rawQuery(call.request)));
   const now = deps.clock();
   const horizon = now - deps.retentionOf(call.principal.account.id);
   const range = summaryRange(filter, horizon, now, buckets);
-  const asked: Asked = { filter, range, horizon, now };
-  if (compare === undefined) return summaryJson(await told(asked, call, deps));
+  const asked: Asked = { filter, range, by, horizon, now };
+  const division = by && { by, first };
+  if (compare === undefined) return summaryJson(await told(asked, call, deps), undefined, division);
   const [own, compared] = await Promise.all([
     told(asked, call, deps),
     told(comparedWith(compare, asked, buckets), call, deps),
   ]);
-  return summaryJson(own, compared);
+  return summaryJson(own, compared, division);
 }
 
 type Asked = {
   readonly filter: Filter;
   readonly range: SummaryRange;
+  readonly by: readonly BreakdownField[] | undefined;
   /** Before it nothing is kept. */
   readonly horizon: EpochMs;
   /** The end of a range that nothing else ends. */
@@ -53,22 +56,23 @@ type Asked = {
 const dayMs = 86_400_000;
 
 /** The same of an earlier range, which is as long. */
-function comparedWith(compare: Comparison, { filter, range, horizon, now }: Asked, buckets: number): Asked {
+function comparedWith(compare: Comparison, { filter, range, by, horizon, now }: Asked, buckets: number): Asked {
   const [from, to] = [range.from, Math.max(range.from, range.to ?? now)];
   const backMs = { previous: to - from, yesterday: dayMs, week: 7 * dayMs }[compare];
   const shifted: Filter = { ...filter, sentSince: from - backMs, sentUntil: to - backMs };
-  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), horizon, now: to - backMs };
+  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), by, horizon, now: to - backMs };
 }
 
-async function told({ filter, range, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {
+async function told({ filter, range, by, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {
   const { account, binding } = call.principal;
   // Figures of a part would pass for those of the whole.
   if (range.from < horizon) return { summary: unfinishedSummary(range, [], range.buckets), now, gaps: [] };
   const restricted = restrict(filter, binding);
-  const query = { account: account.id, sentSince: horizon, range, budgetMs: limits.summaryBudgetMs };
+  const budgetMs = by === undefined ? limits.summaryBudgetMs : limits.breakdownBudgetMs;
+  const query = { account: account.id, sentSince: horizon, range, budgetMs, ...(by !== undefined && { by }) };
   const figures: Summary =
     restricted === undefined
-      ? completeSummary(range, [], new SummaryCell())
+      ? completeSummary(range, [], new SummaryCell(), by && new Parts(by))
       : await whileThere(call.reply.raw, signal => deps.store.summarize({ ...query, filter: restricted }, signal));
   const until = range.to ?? Number.POSITIVE_INFINITY;
   const gaps = deps.mirrors?.gaps(account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];

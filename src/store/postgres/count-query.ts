@@ -8,7 +8,7 @@ import { limits } from '../../limits.ts';
 import { decimal, integer, type Row, text } from '../../postgres/cells.ts';
 import type { Value } from '../../postgres/session.ts';
 import { errorWith } from '../words.ts';
-import { conditions } from './filter-conditions.ts';
+import { conditions, type TakeValue } from './filter-conditions.ts';
 import { moment } from './moment.ts';
 
 /** What is counted: messages of the account that match, sent from `from` on and before `to`. */
@@ -26,7 +26,7 @@ export type CountedPart = { readonly buckets: ReadonlyMap<number, SummaryCell>; 
 const failedIds = statusGroupNames.flatMap((name, id) => (failedGroups.has(name) ? id : []));
 const isFailed = `m.group_id IN (${failedIds.join()})`;
 /** Errors that are not registered are told apart by their own words. */
-const isOther = `m.error_key IN (${unregisteredErrors.map(({ key }) => key).join()})`;
+export const isOther = `m.error_key IN (${unregisteredErrors.map(({ key }) => key).join()})`;
 const isDelivered = `m.group_id = ${statusGroupNames.indexOf('DELIVERED')} AND m.done_at IS NOT NULL`;
 
 /** `classOf` in SQL: from `exactMs` on, classes are twice as wide after each power of two. */
@@ -35,14 +35,15 @@ const exactDoublings = Math.log2(exactMs);
 const doublings = Array.from({ length: 53 - exactDoublings }, (_, i) => exactMs * 2 ** i);
 const doubling = `(width_bucket(${timeMs}, ARRAY[${doublings.join()}]::bigint[]) - 1)`;
 const widthBits = `(${doubling} + ${exactDoublings - Math.log2(classesPerDoubling)})`;
-const timeClass = `CASE WHEN ${timeMs} < ${exactMs} THEN ${timeMs}
+export const timeClass = `CASE WHEN NOT (${isDelivered}) THEN NULL WHEN ${timeMs} < ${exactMs} THEN ${timeMs}
   ELSE ${exactMs - classesPerDoubling} + ${doubling} * ${classesPerDoubling} + (${timeMs} >> ${widthBits}) END`;
 
 /** Halves are rounded up, as `Math.round` does. */
 const exact = `m.price * m.message_count::double precision * ${nanosPerUnit}::double precision`;
 const rounded = `floor(${exact}) + CASE WHEN ${exact} - floor(${exact}) >= 0.5 THEN 1 ELSE 0 END`;
 /** The product of a price that version 0.1.0 recorded may overflow, which fails the whole statement. */
-const nanos = `CASE WHEN m.price > ${limits.pricePerMessageMax} THEN 'NaN'::double precision ELSE ${rounded} END`;
+export const nanos = `CASE WHEN m.price > ${limits.pricePerMessageMax} THEN 'NaN'::double precision ELSE ${rounded} END`;
+export const pricedIn = 'CASE WHEN m.price IS NOT NULL THEN m.currency END';
 
 /** By what the rows count, as the bits of GROUPING over these columns tell: 0 for the one that a row is grouped by. */
 const keys = ['bucket', 'time_class', 'currency', 'error_key', 'sender', 'campaign', 'error_words'] as const;
@@ -54,16 +55,10 @@ const namedRowsMax = namesMax + 2;
 
 /** Counts by all of them in one pass over the messages. */
 export function countStatement(counting: Counting): { readonly text: string; readonly values: readonly Value[] } {
-  const { account, filter, range, from, to } = counting;
+  const { range } = counting;
   const values: Value[] = [];
   const value = (one: Value) => `$${values.push(one)}`;
-  const asked = value(account);
-  const all = [
-    `m.account_id = ${asked}`,
-    `m.sent_at >= ${value(moment(from))}`,
-    `m.sent_at < ${value(moment(to))}`,
-    ...conditions(filter, asked, value),
-  ];
+  const counted = countedConditions(counting, value);
   return {
     text: `
       SELECT * FROM (
@@ -74,12 +69,12 @@ export function countStatement(counting: Counting): { readonly text: string; rea
           FROM (
             SELECT m.group_id, least(${value(range.buckets - 1)}::bigint,
                 (m.sent_at - ${value(range.firstBucket)}::bigint) / ${value(range.bucketMs)}::bigint) AS bucket,
-              CASE WHEN ${isDelivered} THEN ${timeClass} END AS time_class,
-              CASE WHEN m.price IS NOT NULL THEN m.currency END AS currency, ${nanos} AS nanos,
+              ${timeClass} AS time_class,
+              ${pricedIn} AS currency, ${nanos} AS nanos,
               CASE WHEN ${isFailed} THEN m.error_key END AS error_key, CASE WHEN ${isFailed} THEN m.sender END AS sender,
               CASE WHEN ${isFailed} THEN m.campaign_reference_id END AS campaign,
               CASE WHEN ${isFailed} AND ${isOther} THEN m.words END AS error_words
-            FROM message m WHERE ${all.join(' AND ')}
+            FROM message m WHERE ${counted}
           ) c
           GROUP BY GROUPING SETS ((c.bucket, c.group_id), ${keys
             .slice(1)
@@ -90,6 +85,17 @@ export function countStatement(counting: Counting): { readonly text: string; rea
       WHERE k.kind NOT IN (${namedKinds.join()}) OR k.place <= ${namedRowsMax}`,
     values,
   };
+}
+
+/** What messages `m` that are counted have to be. */
+export function countedConditions({ account, filter, from, to }: Counting, value: TakeValue): string {
+  const asked = value(account);
+  return [
+    `m.account_id = ${asked}`,
+    `m.sent_at >= ${value(moment(from))}`,
+    `m.sent_at < ${value(moment(to))}`,
+    ...conditions(filter, asked, value),
+  ].join(' AND ');
 }
 
 export function countedIn(rows: readonly Row[]): CountedPart {

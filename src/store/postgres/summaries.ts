@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { Parts } from '../../domain/breakdown.ts';
 import { asksForTimeOnly } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import {
@@ -13,6 +14,7 @@ import { SummaryCell } from '../../domain/summary-cell.ts';
 import { integer, text } from '../../postgres/cells.ts';
 import type { Statement } from '../../postgres/session.ts';
 import { StoreUnavailable, type SummaryQuery } from '../store.ts';
+import { addParts, breakdownStatement } from './breakdown-query.ts';
 import { type CountedPart, countedIn, countStatement } from './count-query.ts';
 import type { Database } from './database.ts';
 import type { Layouts, Spread } from './layouts.ts';
@@ -50,7 +52,17 @@ export class Summaries {
     this.#sums = sums;
   }
 
+  /** Sums that are kept are not broken down: where they tell the rest, they are told whatever becomes of the breakdown. */
   async summarize(query: SummaryQuery): Promise<Summary> {
+    const { by, ...plain } = query;
+    if (by === undefined || !asksForTimeOnly(query.filter)) return this.#summarizeOnce(query);
+    const summary = await this.#summarizeOnce(plain);
+    const { complete, breakdown, ...figures } = await this.#summarizeOnce(query);
+    if (breakdown === undefined) return { ...summary, complete: false };
+    return complete ? { ...figures, complete, breakdown } : { ...summary, complete, breakdown };
+  }
+
+  async #summarizeOnce(query: SummaryQuery): Promise<Summary> {
     const { account, budgetMs } = query;
     return this.#layouts.reading(spread => {
       // One budget, also when a replica fails and all is counted again.
@@ -61,12 +73,13 @@ export class Summaries {
   }
 
   async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {
-    const { filter, range, sentSince } = query;
+    const { filter, range, by, sentSince } = query;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
-    if (whole.to <= whole.from) return completeSummary(range, [], new SummaryCell());
-    const sheet = new Sheet(range);
+    const parts = by && new Parts(by);
+    if (whole.to <= whole.from) return completeSummary(range, [], new SummaryCell(), parts);
+    const sheet = new Sheet(range, parts);
     let uncounted: readonly Stretch[] = [whole];
-    if (asksForTimeOnly(filter)) {
+    if (asksForTimeOnly(filter) && by === undefined) {
       const minutes = wholeMinutes(whole);
       const slices = spread.slicesOf(query.account);
       await Promise.all(slices.map(slice => this.#readCells({ slice, range, ...counting }, minutes, sheet)));
@@ -78,7 +91,7 @@ export class Summaries {
     const asked = spread.asked(query);
     const firstFinished = await this.#count({ range, asked, ...counting }, uncounted, sheet);
     return firstFinished === 0
-      ? completeSummary(range, sheet.buckets, sheet.total)
+      ? completeSummary(range, sheet.buckets, sheet.total, parts)
       : unfinishedSummary(range, sheet.buckets, firstFinished);
   }
 
@@ -129,6 +142,11 @@ export class Summaries {
               await session.run(timeLeft(endsAt));
               const { text: counting, values } = countStatement({ account, filter, range, ...part });
               counted.push(countedIn(await session.query({ text: counting }, values)));
+              if (sheet.parts !== undefined) {
+                const divided = breakdownStatement({ account, filter, range, ...part }, sheet.parts.by);
+                await session.run(timeLeft(endsAt));
+                addParts(sheet.parts, await session.query({ text: divided.text }, divided.values));
+              }
             }
             // Not before all of them are: what is told of a part is the whole of it.
             for (const one of counted) sheet.add(one);
@@ -179,8 +197,11 @@ function* partsOf(range: SummaryRange, { from, to }: Stretch, endsAt: number): G
 class Sheet {
   readonly total = new SummaryCell();
   readonly buckets: SummaryCell[];
+  /** What the figures are broken down into, if that is asked for. */
+  readonly parts: Parts | undefined;
 
-  constructor({ buckets }: SummaryRange) {
+  constructor({ buckets }: SummaryRange, parts: Parts | undefined) {
+    this.parts = parts;
     this.buckets = Array.from({ length: buckets }, () => new SummaryCell());
   }
 

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type BreakdownField, breakdownFields } from '../../../src/domain/breakdown.ts';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { EpochMs, Submission } from '../../../src/domain/message.ts';
 import { minuteMs, type Summary, summaryRange } from '../../../src/domain/summary.ts';
+import { limits } from '../../../src/limits.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { anyConditions, anyReport, present, stateValues } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -34,11 +36,15 @@ type Asked = {
   readonly sentSince?: EpochMs;
   readonly buckets?: number;
   readonly budgetMs?: number;
+  readonly by?: readonly BreakdownField[];
 };
 
-function summarize(store: Store, { filter = {}, sentSince = horizon, buckets = 48, budgetMs = ampleMs }: Asked = {}) {
+function summarize(
+  store: Store,
+  { filter = {}, sentSince = horizon, buckets = 48, budgetMs = ampleMs, by }: Asked = {},
+) {
   const range = summaryRange(filter, sentSince, now, buckets);
-  return store.summarize({ account, filter, sentSince, range, budgetMs });
+  return store.summarize({ account, filter, sentSince, range, budgetMs, ...(by !== undefined && { by }) });
 }
 
 const countsIn = (summary: Summary) =>
@@ -160,6 +166,100 @@ export function summaryTests(openEngine: OpenEngine): void {
       expect((await summarize(store, { filter: { sender: 'nobody' } })).total).toBe(0);
     });
 
+    it('a breakdown by each field, and by the error of each campaign → what a count by hand gives, the most first', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 7 });
+      const price = { pricePerMessage: 0.1, currency: 'EUR' };
+      await recordAll(
+        engine.store,
+        messages(20, i => ({
+          sentAt: now - i * minuteMs,
+          sender: `s${i % 3}`,
+          ...(i % 2 === 0 && { campaignReferenceId: i % 4 === 0 ? 'summer' : 'winter', price, messageCount: 2 }),
+          ...(i % 5 === 0 && { applicationId: 'a' }),
+          ...(i % 10 === 0 && { entityId: 'e' }),
+        })),
+      );
+      await record(engine.store, [
+        { messageId: 'm0', status: delivered, doneAt: now + 1000 },
+        { messageId: 'm3', status: delivered, doneAt: now - 3 * minuteMs + 100 },
+        { messageId: 'm4', status: undeliverable, error: absentSubscriber, at: now },
+        { messageId: 'm8', status: undeliverable, error: absentSubscriber, at: now },
+        { messageId: 'm6', status: rejected, error: absentSubscriber, at: now },
+      ]);
+      const none = { deliveryMs: { count: 0 }, prices: [] };
+      const cost = (count: number) => [{ currency: 'EUR', sum: count / 5, count }];
+      const in100 = { count: 1, p50: 100, p95: 100 };
+      for await (const store of openings(engine)) {
+        const rowsBy = async (...by: BreakdownField[]) => {
+          const { breakdown, ...figures } = await summarize(store, { by });
+          expect(figures).toEqual(await summarize(store));
+          return breakdown;
+        };
+        expect(await rowsBy('sender')).toMatchObject([
+          { values: ['s0'], messages: 7, failed: 1, deliveryMs: { count: 2, p50: 100 }, prices: cost(4) },
+          { values: ['s1'], messages: 7, failed: 1, deliveryMs: { count: 0 }, prices: cost(3) },
+          { values: ['s2'], messages: 6, failed: 1, deliveryMs: { count: 0 }, prices: cost(3) },
+        ]);
+        expect(await rowsBy('campaignReferenceId')).toMatchObject([
+          { values: [undefined], messages: 10, failed: 0, deliveryMs: in100, prices: [] },
+          { values: ['summer'], messages: 5, failed: 2, deliveryMs: { count: 1 }, prices: cost(5) },
+          { values: ['winter'], messages: 5, failed: 1, deliveryMs: { count: 0 }, prices: cost(5) },
+        ]);
+        expect(await rowsBy('applicationId')).toMatchObject([
+          { values: [undefined], messages: 16 },
+          { values: ['a'], messages: 4 },
+        ]);
+        expect(await rowsBy('entityId')).toMatchObject([
+          { values: [undefined], messages: 18 },
+          { values: ['e'], messages: 2 },
+        ]);
+        expect(await rowsBy('error')).toMatchObject([
+          { values: [absentSubscriber.name], messages: 3, failed: 3, deliveryMs: { count: 0 }, prices: cost(3) },
+          { values: ['NO_ERROR'], messages: 17, failed: 0, deliveryMs: { count: 2 }, prices: cost(7) },
+        ]);
+        expect(await rowsBy('error', 'campaignReferenceId')).toMatchObject([
+          { values: [absentSubscriber.name, 'summer'], messages: 2, failed: 2, prices: cost(2) },
+          { values: [absentSubscriber.name, 'winter'], messages: 1, failed: 1, prices: cost(1) },
+          { values: ['NO_ERROR', undefined], messages: 10, failed: 0, prices: [] },
+          { values: ['NO_ERROR', 'winter'], messages: 4, failed: 0, prices: cost(4) },
+          { values: ['NO_ERROR', 'summer'], messages: 3, failed: 0, prices: cost(3) },
+        ]);
+        const filtered = await summarize(store, { filter: { sender: 's0' }, by: ['error'] });
+        expect(filtered.breakdown).toMatchObject([
+          { values: [absentSubscriber.name], messages: 1, failed: 1 },
+          { values: ['NO_ERROR'], messages: 6, ...none, deliveryMs: { count: 2 }, prices: cost(3) },
+        ]);
+      }
+    });
+
+    it('no time to break figures down → none of the breakdown, and the figures that are known without it', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 500 });
+      await recordAll(
+        store,
+        messages(3000, i => ({ sentAt: now - i * 1000 })),
+      );
+      const summary = await summarize(store, { by: ['sender'], budgetMs: 0 });
+      if (!summary.complete) {
+        expect(summary).not.toHaveProperty('breakdown');
+        expect([undefined, 3000]).toContain(summary.total);
+      }
+      const { breakdown } = await summarize(store, { by: ['sender'] });
+      expect(breakdown).toMatchObject([{ values: ['44113496000'], messages: 3000 }]);
+    });
+
+    it('more values than are told apart → no breakdown, and all the rest', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 2000 });
+      const count = limits.breakdownRowsMax + 1;
+      for (let at = 0; at < count; at += 1000)
+        await recordAll(
+          store,
+          messages(Math.min(1000, count - at), i => ({ campaignReferenceId: `c${at + i}`, messageId: `m${at + i}` })),
+        );
+      const summary = await summarize(store, { by: ['campaignReferenceId', 'sender'] });
+      expect(summary).toMatchObject({ total: count, complete: false });
+      expect(summary).not.toHaveProperty('breakdown');
+    });
+
     it('no time to count → what is not known is absent, never 0, and what is given is right', async () => {
       const { store } = await engineFor(openEngine, { segmentMessagesMax: 500 });
       await recordAll(
@@ -213,6 +313,7 @@ const anyMessage = fc
     messageCount: fc.constantFrom(1, 3),
     campaignReferenceId: optional(fc.constantFrom('c', 'd')),
     applicationId: optional(fc.constantFrom('a', 'b')),
+    entityId: optional(fc.constantFrom('e', 'f')),
   })
   .map(({ messageId, ...fields }) => message(messageId, present(fields)));
 const anyLateReport = fc
@@ -228,15 +329,18 @@ const filtered = {
   campaignReferenceId: ['c', 'd'],
   messageId: ['m1', 'm2', 'm29'],
 };
-const anyAsked: fc.Arbitrary<Asked> = fc.record({
-  filter: fc
-    .record({
-      sentSince: optional(anyMoment),
-      sentUntil: optional(anyMoment),
-      conditions: anyConditions(filtered, 2),
-      not: optional(anyConditions(filtered, 2)),
-    })
-    .map(({ conditions, ...more }) => ({ ...conditions, ...present(more) })),
-  sentSince: fc.constantFrom(horizon, now - 2 * hourMs - 12_345),
-  buckets: fc.constantFrom(1, 2, 7, 200),
-});
+const anyAsked: fc.Arbitrary<Asked> = fc
+  .record({
+    filter: fc
+      .record({
+        sentSince: optional(anyMoment),
+        sentUntil: optional(anyMoment),
+        conditions: anyConditions(filtered, 2),
+        not: optional(anyConditions(filtered, 2)),
+      })
+      .map(({ conditions, ...more }) => ({ ...conditions, ...present(more) })),
+    sentSince: fc.constantFrom(horizon, now - 2 * hourMs - 12_345),
+    buckets: fc.constantFrom(1, 2, 7, 200),
+    by: optional(fc.subarray([...breakdownFields], { minLength: 1, maxLength: 2 })),
+  })
+  .map(present);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { BreakdownField } from '../../../src/domain/breakdown.ts';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
@@ -56,6 +57,13 @@ const kinds: readonly Filter[] = [
   { errorId: ['0'] },
 ];
 
+const divisions: readonly (readonly BreakdownField[])[] = [
+  ['sender'],
+  ['error', 'campaignReferenceId'],
+  ['applicationId', 'error'],
+  ['entityId', 'sender'],
+];
+
 test('a summary by any filter, over sealed segments and those that take rows → what the reference store counts', async () => {
   const { log, reference } = await filled({ seed: 14, numRuns: 40 });
   log.makeFacets();
@@ -65,6 +73,12 @@ test('a summary by any filter, over sealed segments and those that take rows →
       expect(log.summary(account, now, filter), JSON.stringify(filter)).toEqual(
         await reference.summarize(summaryQuery(account, now, filter)),
       );
+  for (const [i, filter] of [{}, ...filters].entries()) {
+    const by = divisions[i % divisions.length];
+    if (by === undefined) throw new RangeError('no fields');
+    const expected = await reference.summarize(summaryQuery(1, now, filter, by));
+    expect(log.summary(1, now, filter, { by }), `${JSON.stringify(filter)} by ${by.join()}`).toEqual(expected);
+  }
 });
 
 test('a filter that facets tell → of sealed segments no rows are read, whatever reports came on the messages', async () => {
@@ -75,6 +89,8 @@ test('a filter that facets tell → of sealed segments no rows are read, whateve
   for (const filter of kinds)
     for (const account of accounts)
       expect(log.summary(account, now, filter)).toEqual(await reference.summarize(summaryQuery(account, now, filter)));
+  for (const by of divisions)
+    expect(log.summary(1, now, {}, { by })).toEqual(await reference.summarize(summaryQuery(1, now, {}, by)));
   expect([...log.rowsOpened].filter(id => log.isSealed(id))).toEqual([]);
   expect(log.summary(1, now, { sender: 's' }).total).toBeGreaterThan(9);
 });

@@ -1,3 +1,4 @@
+import type { BreakdownField } from '../../../src/domain/breakdown.ts';
 import { asksForTimeOnly, type Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../../src/domain/summary.ts';
@@ -14,7 +15,7 @@ import { ReadSegments } from '../../../src/store/embedded/search/read-segments.t
 import type { PackedCounts } from '../../../src/store/embedded/segment/counts.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
-import { Summarizing } from '../../../src/store/embedded/summary/summarizing.ts';
+import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts';
 import type { FoundLog, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { sealSegment } from '../../../src/store/embedded/upkeep/seal.ts';
@@ -23,9 +24,21 @@ import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
 
-export function summaryQuery(account: AccountId, now: EpochMs, filter: Filter = {}): SummaryQuery {
+export function summaryQuery(
+  account: AccountId,
+  now: EpochMs,
+  filter: Filter = {},
+  by?: readonly BreakdownField[],
+): SummaryQuery {
   const sentSince = now - 48 * hourMs;
-  return { account, filter, sentSince, range: summaryRange(filter, sentSince, now, 24), budgetMs: hourMs };
+  return {
+    account,
+    filter,
+    sentSince,
+    range: summaryRange(filter, sentSince, now, 24),
+    budgetMs: hourMs,
+    ...(by && { by }),
+  };
 }
 
 /** Notes whose rows are opened: a path is asked for to open its file. */
@@ -38,7 +51,11 @@ class WatchedFolder extends Folder {
   }
 }
 
-type SummaryTime = { readonly budgetMs?: number; readonly clock?: () => number };
+type SummaryOptions = {
+  readonly by?: readonly BreakdownField[];
+  readonly budgetMs?: number;
+  readonly clock?: () => number;
+};
 
 type Held = { readonly shared: SharedSegment; columns: Columns | undefined };
 
@@ -165,12 +182,12 @@ export class SimulatedLog {
     account: AccountId,
     now: EpochMs,
     filter: Filter = {},
-    { budgetMs = hourMs, clock }: SummaryTime = {},
+    { budgetMs = hourMs, clock, by }: SummaryOptions = {},
   ): Summary {
-    const query = { ...summaryQuery(account, now, filter), budgetMs };
+    const query = { ...summaryQuery(account, now, filter, by), budgetMs };
     const { from, to } = wholeMinutes(query);
     const kept = asksForTimeOnly(filter) ? this.#writer.counted(account, from, to) : undefined;
-    const steps = new Summarizing(this.#read, this.#hashSeed, query, kept, clock).steps();
+    const steps = summarySteps(this.#read, this.#hashSeed, query, kept, clock);
     for (;;) {
       const step = steps.next(false);
       if (step.done) return step.value;

@@ -9,7 +9,7 @@ import { KeyReader } from '../log/key-table.ts';
 import { Jobs, type Steps } from '../search/jobs.ts';
 import { ReadSegments } from '../search/read-segments.ts';
 import { noAccount } from '../segment/shared-segment.ts';
-import { Summarizing } from '../summary/summarizing.ts';
+import { summarySteps } from '../summary/summarizing.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { Reader } from './reader.ts';
@@ -97,9 +97,8 @@ port.on('message', (request: ReaderRequest) => {
       return begin(id, account, answered(reader.history(account, messageId, sentSince)));
     }
     case 'summarize': {
-      // Its time begins now, not with its turn.
-      const summarizing = new Summarizing(segments, data.hashSeed, request.query, request.kept);
-      return begin(request.id, request.query.account, answered(summarizing.steps()));
+      const { id, query, kept } = request;
+      return begin(id, query.account, answered(summarySteps(segments, data.hashSeed, query, kept)));
     }
     case 'changes':
       return begin(

@@ -1,4 +1,4 @@
-import { type Tallied, type Tally, tally } from '../../../domain/summary-cell.ts';
+import { type FigureTally, type Tallied, type Tally, tally } from '../../../domain/summary-cell.ts';
 import { currencyName, currencyNumber } from './packed-batch.ts';
 
 /** What a count is of. The numbers stand in files. */
@@ -100,9 +100,15 @@ export function apply(into: Tally, kind: number, value: number | string, amount:
     if (kind === kinds.sender) into.sender(value, amount);
     else if (kind === kinds.errorName) into.errorName(value, amount);
     else into.campaign(value, amount);
-  } else if (kind === kinds.group) into.group(value, amount);
+  } else if (kind === kinds.error) into.error(value, amount);
+  else applyFigure(into, kind, value, amount);
+}
+
+/** The same of what any message counts for; of other moves nothing. */
+export function applyFigure(into: FigureTally, kind: number, value: number | string, amount: number): void {
+  if (typeof value === 'string') return;
+  if (kind === kinds.group) into.group(value, amount);
   else if (kind === kinds.delivery) into.delivery(value, amount);
-  else if (kind === kinds.error) into.error(value, amount);
   else if (kind === kinds.priceCount) into.price(currencyName(value), 0, amount);
   else if (kind === kinds.priceNanos) into.price(currencyName(value), amount, 0);
 }

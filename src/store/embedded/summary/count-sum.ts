@@ -1,3 +1,4 @@
+import { type BreakdownField, Parts } from '../../../domain/breakdown.ts';
 import type { EpochMs, LogRecord } from '../../../domain/message.ts';
 import {
   bucketOf,
@@ -7,7 +8,7 @@ import {
   unfinishedSummary,
 } from '../../../domain/summary.ts';
 import { SummaryCell } from '../../../domain/summary-cell.ts';
-import { apply, isName, kinds, more } from '../segment/count-items.ts';
+import { apply, applyFigure, isName, kinds, more } from '../segment/count-items.ts';
 import { kindIn, valueIn } from '../segment/counts.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import type { AccountCounts, CellRange } from './account-counts.ts';
@@ -26,14 +27,18 @@ export class CountSum {
   readonly #deliveries = new Float64Array(classesMax);
   #overflowed = false;
   #errorsOverflowed = false;
+  readonly #parts: Parts | undefined;
 
-  constructor(range: SummaryRange) {
+  /** Kept counts, which are not broken down, are no part of a sum that has a `by`. */
+  constructor(range: SummaryRange, by?: readonly BreakdownField[]) {
     this.#range = range;
+    this.#parts = by === undefined ? undefined : new Parts(by);
     this.#groups = new Float64Array(Math.max(0, range.buckets) * groupCount);
   }
 
   message(log: LogRecord): void {
     this.#total.count(log, 1);
+    this.#parts?.count(log);
     this.#bump(bucketOf(this.#range, log.sentAt), log.status.groupId, 1);
   }
 
@@ -50,10 +55,15 @@ export class CountSum {
   }
 
   /** Adds what was counted by facets. */
-  facets({ groups, moves }: FacetFigures): void {
+  facets({ groups, moves, parts }: FacetFigures): void {
     for (const [at, amount] of groups.entries())
       if (amount !== 0) this.#group(Math.floor(at / groupCount), at % groupCount, amount);
     for (const [kind, value, amount] of moves) apply(this.#total, kind, value, amount);
+    for (const part of parts) {
+      const figures = this.#parts?.of(part.values);
+      if (figures !== undefined)
+        for (const [kind, value, amount] of part.moves) applyFigure(figures, kind, value, amount);
+    }
   }
 
   #cells({ times, itemStarts, items, amounts }: CellRange, name: AccountCounts['name']): void {
@@ -81,7 +91,7 @@ export class CountSum {
     beyond.overflowed = this.#overflowed;
     beyond.errorsOverflowed = this.#errorsOverflowed;
     this.#total.add(beyond);
-    return completeSummary(this.#range, this.#buckets(), this.#total);
+    return completeSummary(this.#range, this.#buckets(), this.#total, this.#parts);
   }
 
   /** What is known when all that was sent from `countedFrom` on has been counted, and time is over. */

@@ -1,3 +1,4 @@
+import { type BreakdownField, errorCalled } from '../../../domain/breakdown.ts';
 import { conditionMatcher, type Filter, groupIdsOf } from '../../../domain/filter.ts';
 import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
@@ -17,6 +18,7 @@ import {
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
 import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { FacetParts, type PartMoves } from './facet-parts.ts';
 
 /** Files of which the outcomes of reports are held: reports follow their messages soon. */
 const holdersMax = 16;
@@ -26,6 +28,7 @@ export type FacetQuery = {
   readonly account: AccountId;
   readonly filter: Filter;
   readonly range: SummaryRange;
+  readonly by?: readonly BreakdownField[] | undefined;
   readonly from: EpochMs;
   readonly to: EpochMs;
   readonly positionEnd: Position;
@@ -37,6 +40,8 @@ export type FacetFigures = {
   readonly groups: Float64Array;
   /** Everything else. */
   readonly moves: readonly Move[];
+  /** What is asked to be broken down, once more. */
+  readonly parts: readonly PartMoves[];
   /** Messages of which only their rows tell. */
   readonly rest: readonly Found[];
 };
@@ -66,7 +71,7 @@ class Outcomes {
     this.#meanings = meanings;
     this.isAsked = Uint8Array.of(0, ...states.map(state => Number(fits(state))));
     this.group = Uint8Array.of(0, ...states.map(({ status }) => status.groupId));
-    this.isFailed = Uint8Array.of(0, ...meanings.map((_, i) => Number(this.#moves(i + 1, 1).some(isSender))));
+    this.isFailed = Uint8Array.of(0, ...meanings.map((_, i) => Number(this.movesOf(i + 1, 1).some(isSender))));
     this.#ones = new Float64Array(meanings.length + 1);
   }
 
@@ -82,7 +87,7 @@ class Outcomes {
   take(): readonly Move[] {
     const moves: Move[] = [];
     const add = (code: number, messageCount: number, times: number) => {
-      for (const move of this.#moves(code, messageCount))
+      for (const move of this.movesOf(code, messageCount))
         if (move[0] !== kinds.group && !isSender(move)) moves.push([move[0], move[1], move[2] * times]);
     };
     for (const [code, times] of this.#ones.entries()) if (times > 0) add(code, 1, times);
@@ -92,14 +97,22 @@ class Outcomes {
     return moves;
   }
 
-  #moves(code: number, messageCount: number): readonly Move[] {
-    const meaning = this.#meanings[code - 1];
-    if (meaning === undefined) throw new RangeError(`no outcome has the number ${code}`);
+  errorName(code: number): string {
+    return errorCalled(this.#stateOf(code).error);
+  }
+
+  movesOf(code: number, messageCount: number): readonly Move[] {
     const moves: Move[] = [];
     const into = new Moves((kind, value, amount) => moves.push([kind, value, amount]));
-    const { doneAt, price, ...codes } = stateOf(meaning);
+    const { doneAt, price, ...codes } = this.#stateOf(code);
     tally({ sentAt: 0, sender: '', campaignReferenceId: undefined, messageCount, doneAt, price, ...codes }, 1, into);
     return moves;
+  }
+
+  #stateOf(code: number) {
+    const meaning = this.#meanings[code - 1];
+    if (meaning === undefined) throw new RangeError(`no outcome has the number ${code}`);
+    return stateOf(meaning);
   }
 }
 
@@ -132,14 +145,17 @@ export class FacetCount {
   }
 
   #figures(shared: SharedSegment, facets: Facets): FacetFigures | undefined {
-    const { account, range, from, to } = this.#query;
+    const { account, range, by, from, to } = this.#query;
     const { meanings } = facets;
     const { sender: senders, campaignReferenceId: campaigns } = meanings.fields;
     const tests = this.#tests(facets);
-    if (tests === undefined || senders === undefined || campaigns === undefined) return undefined;
+    const parts = FacetParts.of(by ?? [], facets);
+    if (tests === undefined || parts === undefined || senders === undefined || campaigns === undefined)
+      return undefined;
     const unlearnt = this.#unlearnt(shared, facets);
     if (unlearnt === undefined) return undefined;
-    const figures = { groups: new Float64Array(range.buckets * groupCount), moves: [] as Move[], rest: [] as Found[] };
+    const groups = new Float64Array(range.buckets * groupCount);
+    const figures = { groups, moves: [] as Move[], rest: [] as Found[] };
     const own = meanings.account.indexOf(account) + 1;
     const accounts = facets.codes('account');
     const outcomes = facets.codes('outcome');
@@ -173,8 +189,9 @@ export class FacetCount {
       matches++;
       if (state !== initial) used.add(state);
       const at = bucketOf(range, sentAt) * groupCount + (state.group[code] ?? 0);
-      figures.groups[at] = (figures.groups[at] ?? 0) + 1;
+      groups[at] = (groups[at] ?? 0) + 1;
       state.count(code, messageCount);
+      if (by !== undefined) parts.count(ordinal, state, code, messageCount);
       if (state.isFailed[code] !== 1) continue;
       bump(failedSenders, senderCodes[ordinal]);
       bump(failedCampaigns, campaignCodes[ordinal]);
@@ -187,7 +204,7 @@ export class FacetCount {
       if (times > 0) figures.moves.push([kinds.sender, senders[code - 1] ?? '', times]);
     for (const [code, times] of failedCampaigns.entries())
       if (times > 0 && code > 0) figures.moves.push([kinds.campaign, campaigns[code - 1] ?? '', times]);
-    return figures;
+    return { ...figures, parts: [...parts.taken()] };
   }
 
   /** The account's messages behind the learnt ones; `undefined` where only rows tell whose they are. */

@@ -39,7 +39,7 @@ const learningTimeShare = 1 / 2;
  * by message, newest first: everything when there is a filter, otherwise the minutes that the range cuts, and what was
  * sent before the counts can be trusted.
  */
-export class Summarizing {
+class Summarizing {
   readonly #segments: ReadSegments;
   readonly #hashSeed: number;
   readonly #query: SummaryQuery;
@@ -67,7 +67,7 @@ export class Summarizing {
     this.#segments = segments;
     this.#hashSeed = hashSeed;
     this.#query = query;
-    this.#sum = new CountSum(query.range);
+    this.#sum = new CountSum(query.range, query.by);
     this.#now = now;
     this.#deadlineMs = now() + query.budgetMs;
     this.#begun = beginningAt(segments.end());
@@ -136,7 +136,7 @@ export class Summarizing {
    * newest messages are what has to be told. Nor where few may match: their rows are read.
    */
   *#byFacets(): Steps<boolean> {
-    const { filter, range, account } = this.#query;
+    const { filter, range, account, by } = this.#query;
     if (!facetsTell(filter) || this.#spans.length === 0) return true;
     const untilMs = this.#deadlineMs - this.#query.budgetMs * (1 - learningTimeShare);
     const inTime = this.#segments.all().filter(({ shared }) => this.#isInTime(shared));
@@ -150,6 +150,7 @@ export class Summarizing {
       account,
       filter,
       range,
+      by,
       from,
       to,
       positionEnd: this.#begun.positionEnd,
@@ -261,6 +262,31 @@ function matchesWorthFacets(
   const rows = toLearn.reduce((sum, one) => sum + segments.unlearntRows(one), 0);
   const messages = inTime.reduce((sum, { shared }) => sum + messagesIn(shared), 0);
   return Math.ceil(rows / learntRowsPerMatch + messages / facetedMessagesPerMatch);
+}
+
+/**
+ * The steps of a summary. Kept counts are not broken down: where they tell the rest, they are told whatever becomes of
+ * the breakdown. Its time begins now, not with its turn.
+ */
+export function summarySteps(
+  segments: ReadSegments,
+  hashSeed: number,
+  query: SummaryQuery,
+  kept: Kept | undefined,
+  now?: () => number,
+): Steps<Summary> {
+  const stepsOf = (asked: SummaryQuery, known: Kept | undefined) =>
+    new Summarizing(segments, hashSeed, asked, known, now).steps();
+  if (query.by === undefined || kept === undefined) return stepsOf(query, kept);
+  const { by, ...plain } = query;
+  return brokenDown(stepsOf(plain, kept), stepsOf(query, undefined));
+}
+
+function* brokenDown(plain: Steps<Summary>, counted: Steps<Summary>): Steps<Summary> {
+  const summary = yield* plain;
+  const { complete, breakdown, ...figures } = yield* counted;
+  if (breakdown === undefined) return { ...summary, complete: false };
+  return complete ? { ...figures, complete, breakdown } : { ...summary, complete, breakdown };
 }
 
 /** Whether a segment lost messages of the range, or reports on such. */

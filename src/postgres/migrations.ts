@@ -1,6 +1,7 @@
 import {
   countedMessages,
   duePushes,
+  impliedDeliveries,
   outbox,
   provenReceipts,
   reportFields,
@@ -364,4 +365,5 @@ export const migrations: readonly Migration[] = [
   { number: 19, name: 'proven receipts', sql: provenReceipts, breaking: true },
   { number: 20, name: 'report fields', sql: reportFields },
   { number: 21, name: 'totals', sql: totals },
+  { number: 22, name: 'implied deliveries', sql: impliedDeliveries },
 ];

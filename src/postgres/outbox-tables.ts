@@ -180,3 +180,8 @@ ALTER TABLE outbox_report
   ADD COLUMN application_id text COLLATE "C",
   ADD COLUMN campaign_reference_id text COLLATE "C";
 `;
+
+/** So that a message's own receipt goes before what was implied. A program of before leaves it empty. */
+export const impliedDeliveries = `
+ALTER TABLE outbox_message ADD COLUMN implied_at bigint;
+`;

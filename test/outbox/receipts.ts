@@ -73,6 +73,38 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
       expect(idsOf(await outbox.claim([want], start + limits.conversationHoldMs))).toEqual(['m2']);
     });
 
+    it('a receipt of its own after what implied it → says when it was delivered, however late its answer came', async () => {
+      const outbox = await open();
+      const times = fc.record({
+        answered: fc.integer({ min: 0, max: 5000 }),
+        // Meta's clock need not be ours.
+        delivered: fc.integer({ min: -5000, max: 5000 }),
+        implied: fc.integer({ min: 5001, max: 60_000 }),
+        byRead: fc.boolean(),
+      });
+      let account = 0;
+      await fc.assert(
+        fc.asyncProperty(times, async ({ answered, delivered, implied, byRead }) => {
+          await outbox.dropAccount(account);
+          account++;
+          await outbox.add({ account, messages: [message('m')], now: start });
+          const [claimed] = await outbox.claim([{ ...want, account }], start);
+          const sent = { id: claimed?.id ?? 0, kind: 'sent', mid: 'mid', psid: 'p1' } as const;
+          await outbox.settle([sent], start + answered);
+          const heard = { accounts: [account], page, psid: 'p1' };
+          const covers = { ...heard, watermark: start + implied, at: start + implied };
+          await outbox.receive(
+            [byRead ? { ...covers, kind: 'read' } : { ...covers, kind: 'delivered', mids: [] }],
+            start + implied,
+          );
+          const at = start + delivered;
+          await outbox.receive([{ ...heard, kind: 'delivered', mids: ['mid'], at }], start + implied);
+          expect(record(await tellAll(outbox)).doneAt).toBe(at);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
     it('any order of answer, echo, delivery, read and expiry, each once or twice → the same record', async () => {
       type Event = {
         readonly name: string;

@@ -258,19 +258,23 @@ const echoed = {
     ORDER BY f.nr, f.id`,
 };
 
-/** By a receipt of its own: it says when, whatever was implied before. */
+/** By a receipt of its own: it says when, and goes before what was implied, whichever clocks those moments are by. */
 const delivers = (from: string, at: string) => `
   UPDATE outbox_message m SET delivery = 2, deadline = NULL FROM ${from} AND m.delivery < 2
-  RETURNING m.id, ${at} AS delivered_at`;
-/** By a receipt of a later moment. It counts for the moment of sending, so that one of its own goes before it. */
+  RETURNING m.id, m.implied_at, ${at} AS delivered_at`;
+/** By a receipt of a later moment. It counts for the moment of sending. */
 const implies = (from: string, at: string) => `
-  UPDATE outbox_message m SET delivery = 1, deadline = NULL FROM ${from} AND m.delivery = 0
-  RETURNING m.id, m.meta_at, ${at} AS delivered_at`;
+  UPDATE outbox_message m SET delivery = 1, implied_at = least(${at}, m.meta_at), deadline = NULL FROM ${from} AND m.delivery = 0
+  RETURNING m.id, m.implied_at, ${at} AS delivered_at`;
 const sees = (from: string, at: string) => `
   UPDATE outbox_message m SET seen_at = ${at} FROM ${from} AND m.seen_at IS NULL RETURNING m.id, m.seen_at`;
 const { delivered } = steps;
-const tellDelivered = telling({ at: 'c.delivered_at', codes: delivered, doneAt: 'c.delivered_at' });
-const tellImplied = telling({ at: 'least(c.delivered_at, c.meta_at)', codes: delivered, doneAt: 'c.delivered_at' });
+const tellDelivered = telling({
+  at: 'greatest(c.delivered_at, c.implied_at + 1)',
+  codes: delivered,
+  doneAt: 'c.delivered_at',
+});
+const tellImplied = telling({ at: 'c.implied_at', codes: delivered, doneAt: 'c.delivered_at' });
 const tellSeen = telling({ at: 'c.seen_at', seenAt: 'c.seen_at' });
 
 const marks = `unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])

@@ -7,7 +7,8 @@ import { Unusable } from '../../failures.ts';
  * The steps from nothing to the present schema: each file is brought up to date when it is opened. A step that was
  * released is never changed, only followed by another.
  *
- * `delivery`: 0 while nothing is known of it, 1 when later receipts imply it, 2 when its own receipt came.
+ * `delivery`: 0 while nothing is known of it, 1 when later receipts imply it, 2 when its own receipt came. `implied_at`: the
+ * moment that what was implied counts for.
  * `sent_at`: when it joined the log. `is_reported`: a final report on it was made. `is_open`: nobody was given the report.
  * `is_head`: the first of its conversation, and to be claimed when it is due. `deadline`: when `lapse` looks at it.
  */
@@ -151,6 +152,10 @@ const schemaSteps: readonly string[] = [
   CREATE INDEX message_by_mid ON message (account, sender, mid) WHERE mid IS NOT NULL;
   CREATE INDEX message_undelivered ON message (account, sender, psid, meta_at) WHERE state = 4 AND delivery = 0;
   CREATE INDEX message_unseen ON message (account, sender, psid, meta_at) WHERE state = 4 AND seen_at IS NULL;
+  `,
+  // So that a message's own receipt goes before what was implied.
+  `
+  ALTER TABLE message ADD COLUMN implied_at INTEGER;
   `,
 ];
 

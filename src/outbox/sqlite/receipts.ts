@@ -19,7 +19,8 @@ type Echo = Extract<Receipt, { kind: 'echo' }>;
 /** A receipt, as one of its accounts hears it. */
 type Heard = { readonly account: AccountId; readonly page: string; readonly psid: string; readonly at: EpochMs };
 
-const columns = 'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, seen_at, claimed_at';
+const columns =
+  'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, implied_at, seen_at, claimed_at';
 
 /**
  * What becomes known of messages that were sent. Receipts may come before the message they are of is known to be sent:
@@ -229,19 +230,23 @@ export class Receipts {
     return row;
   }
 
-  /** By a receipt of its own: it says when, whatever was implied before. */
-  #deliver(row: Row, at: EpochMs): void {
-    if (integer(row, 'delivery') < 2) this.#delivered(row, 2, at, at);
-  }
-
-  /** By a receipt of a later moment. It counts for the moment of sending, so that one of its own goes before it. */
-  #implyDelivery(row: Row, at: EpochMs): void {
-    if (integer(row, 'delivery') === 0) this.#delivered(row, 1, Math.min(at, integer(row, 'meta_at')), at);
-  }
-
-  #delivered(row: Row, delivery: 1 | 2, at: EpochMs, doneAt: EpochMs): void {
+  /** By a receipt of its own: it says when, and goes before what was implied, whichever clocks those moments are by. */
+  #deliver(row: Row, doneAt: EpochMs): void {
+    if (integer(row, 'delivery') === 2) return;
     const id = integer(row, 'id');
-    this.#rows.run('UPDATE message SET delivery = ?, deadline = NULL WHERE id = ?', delivery, id);
+    this.#rows.run('UPDATE message SET delivery = 2, deadline = NULL WHERE id = ?', id);
+    this.#tellDelivered(id, Math.max(doneAt, (optionalInteger(row, 'implied_at') ?? 0) + 1), doneAt);
+  }
+
+  /** By a receipt of a later moment. It counts for the moment of sending. */
+  #implyDelivery(row: Row, doneAt: EpochMs): void {
+    if (integer(row, 'delivery') !== 0) return;
+    const [id, at] = [integer(row, 'id'), Math.min(doneAt, integer(row, 'meta_at'))];
+    this.#rows.run('UPDATE message SET delivery = 1, implied_at = ?, deadline = NULL WHERE id = ?', at, id);
+    this.#tellDelivered(id, at, doneAt);
+  }
+
+  #tellDelivered(id: number, at: EpochMs, doneAt: EpochMs): void {
     const { status, error } = steps.delivered;
     this.#rows.step(id, { at, isFirst: false, statusKey: status.key, errorKey: error.key, doneAt });
   }

@@ -27,8 +27,9 @@ export class DrivenClock {
   }
 
   set(at: EpochMs, run: () => void): void {
+    const before = this.#tasks.first;
     this.#tasks.push({ at, order: this.#order++, run });
-    this.#rearm();
+    if (this.#tasks.first !== before) this.#rearm();
   }
 
   /** Puts the clock forward. What a task sets for a moment that has come by then runs too. */

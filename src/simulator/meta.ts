@@ -235,9 +235,10 @@ export class SimulatedMeta {
     const now = this.#clock.now();
     // All that was sent before the watermark is delivered with it.
     for (const one of this.#upTo(sent)) one.deliveredAt ??= now;
-    const { page, psid, mid, at } = sent;
+    const { page, psid, mid, at, deliveredAt } = sent;
     const delivery = { mids: [mid], watermark: at };
-    this.#event(sent, { sender: { id: psid }, recipient: { id: page }, timestamp: now, delivery });
+    // A later message may have told before that this one was delivered: then is when it was.
+    this.#event(sent, { sender: { id: psid }, recipient: { id: page }, timestamp: deliveredAt, delivery });
   }
 
   #see(sent: SentMessage): void {

@@ -15,7 +15,13 @@ export type GraphTerms = {
   readonly note: (reason: string) => void;
 };
 
-export type RunningGraph = { readonly url: string; readonly meta: SimulatedMeta; readonly close: () => Promise<void> };
+export type RunningGraph = {
+  readonly url: string;
+  readonly meta: SimulatedMeta;
+  /** Whether all is told of what was sent: no receipt is to come, and no call of the webhook is under way or to be made again. */
+  readonly isQuiet: () => boolean;
+  readonly close: () => Promise<void>;
+};
 
 /** Starts a simulated Meta that listens. */
 export async function openGraph({
@@ -45,5 +51,6 @@ export async function openGraph({
     server.closeAllConnections();
     await new Promise(resolve => server.close(resolve));
   };
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`, meta, close };
+  const isQuiet = () => clock.waiting === 0 && (caller?.waiting ?? 0) === 0;
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`, meta, isQuiet, close };
 }

@@ -125,6 +125,13 @@ export class SendingSetup {
     return lines.map(line => JSON.parse(line));
   }
 
+  async history(messageId: string): Promise<Log & { readonly seenAt?: string }> {
+    const answer = await fetch(`${this.address}/messenger/1/messages/${encodeURIComponent(messageId)}`, {
+      headers: { authorization: this.authorization },
+    });
+    return JSON.parse(await answer.text());
+  }
+
   /** Resolves with the log when it is so. */
   async logged(isSo: (logs: readonly Log[]) => boolean): Promise<readonly Log[]> {
     for (;;) {
@@ -139,6 +146,7 @@ export type Log = {
   readonly messageId: string;
   readonly status: { readonly name: string };
   readonly error: { readonly name: string };
+  readonly doneAt?: string;
   readonly price?: object;
 };
 

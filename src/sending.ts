@@ -6,6 +6,7 @@ import { pagesIn } from './graph/webhook-events.ts';
 import type { MetaWebhooks } from './http/deps.ts';
 import type { ManagedSenders } from './http/management/senders.ts';
 import { Emulator } from './sender/emulator.ts';
+import { GraphCalls } from './sender/graph-calls.ts';
 import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
 import type { AccountPlaces } from './sender/pusher.ts';
 import { ReportCaller } from './sender/report-caller.ts';
@@ -95,7 +96,8 @@ function overGraph(
   parts: AsyncDisposableStack,
 ): Omit<Sending, 'close'> {
   const place = { url: config.graphUrl, version: config.graphVersion };
-  const carrier = new GraphCarrier(place, senders);
+  const calls = parts.adopt(new GraphCalls(place), one => one.close());
+  const carrier = new GraphCarrier(calls, senders);
   const pages = configuredPages(senders);
   const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
   const webhooks = {

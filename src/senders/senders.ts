@@ -33,6 +33,11 @@ export class Senders {
   readonly #now: () => EpochMs;
   readonly #known: Known<readonly SenderPage[]>;
   readonly #proofs: Proofs;
+  readonly #keys = new WeakMap<SenderPage, PageKeys>();
+  #found: { readonly senders: readonly SenderPage[]; readonly byKey: ReadonlyMap<string, SenderPage> } = {
+    senders: [],
+    byKey: new Map(),
+  };
 
   /** `unopened` is told once of each secret that webhooks cannot be proven by, since it cannot be opened. */
   constructor(rows: SenderRows, secrets: Secrets, now: () => EpochMs, unopened: (reason: string) => void = () => {}) {
@@ -84,7 +89,25 @@ export class Senders {
     return this.#known.value();
   }
 
-  keys({ account, page, sealedToken, sealedAppSecrets }: SenderPage): PageKeys {
+  /** As `known`. */
+  async find(account: AccountId, page: string): Promise<SenderPage | undefined> {
+    const senders = await this.known();
+    if (this.#found.senders !== senders)
+      this.#found = { senders, byKey: new Map(senders.map(one => [`${one.account} ${one.page}`, one])) };
+    return this.#found.byKey.get(`${account} ${page}`);
+  }
+
+  /** The same object as long as the sender is: opening them is work. */
+  keys(sender: SenderPage): PageKeys {
+    let keys = this.#keys.get(sender);
+    if (keys === undefined) {
+      keys = this.#openedKeys(sender);
+      this.#keys.set(sender, keys);
+    }
+    return keys;
+  }
+
+  #openedKeys({ account, page, sealedToken, sealedAppSecrets }: SenderPage): PageKeys {
     const [newest] = sealedAppSecrets;
     if (sealedToken === undefined) throw new SenderError(`the sender ${page} has no token: it is only watched`);
     if (newest === undefined) throw new SenderError(`the sender ${page} has no app secret: add it again`);

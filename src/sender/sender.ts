@@ -71,11 +71,11 @@ export class Sender {
     await this.#dispatcher.start();
   }
 
-  /** Durable when it resolves; the log shows the messages by then, unless it cannot take anything now. */
+  /** Durable when it resolves; the log shows the messages by then, unless it is behind or cannot take anything now. */
   async accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]> {
     const accepted = await this.#acceptance.accept(account, messages);
     this.#dispatcher.wake();
-    await this.#teller.caughtUp(showMsMax);
+    await this.#teller.shown(showMsMax);
     return accepted;
   }
 

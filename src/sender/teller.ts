@@ -25,6 +25,9 @@ const retryMs = { first: 100, max: 10_000 };
 export class Teller {
   readonly #deps: TellerDeps;
   readonly #listeners = new Set<() => void>();
+  /** Those who wait no longer once there is more to tell than the log takes at once. */
+  readonly #hasty = new Set<() => void>();
+  #isBehind = false;
   #isAsked = false;
   #isClosed = false;
   #running: Promise<void> | undefined;
@@ -45,17 +48,25 @@ export class Teller {
   }
 
   /** Resolves when the log has been told all that the outbox has by now, or after `durationMs`. */
-  caughtUp(durationMs: number): Promise<void> {
+  caughtUp(durationMs: number, isHasty = false): Promise<void> {
     return new Promise(resolve => {
       const done = () => {
         clearTimeout(timer);
         this.#listeners.delete(done);
+        this.#hasty.delete(done);
         resolve();
       };
       const timer = setTimeout(done, durationMs);
       this.#listeners.add(done);
+      if (isHasty) this.#hasty.add(done);
       this.wake();
     });
+  }
+
+  /** As `caughtUp`, but waits for no log that is behind: it would hold up whoever only wants to know that a message is kept. */
+  async shown(durationMs: number): Promise<void> {
+    if (this.#isBehind) this.wake();
+    else await this.caughtUp(durationMs, true);
   }
 
   async close(): Promise<void> {
@@ -72,11 +83,14 @@ export class Teller {
         const untold = await this.#deps.outbox.untold(limits.batchRecordsMax);
         await this.#tell(untold);
         failures = 0;
-        if (untold.length < limits.batchRecordsMax) {
+        this.#isBehind = untold.length === limits.batchRecordsMax;
+        if (this.#isBehind) for (const done of [...this.#hasty]) done();
+        else {
           for (const done of waiting) done();
           if (!this.#isAsked) return;
         }
       } catch (error) {
+        this.#isBehind = true;
         if (!(error instanceof Unavailable)) this.#deps.note('error', 'the log could not be told', { err: error });
         const pauseMs = Math.min(retryMs.max, retryMs.first * 2 ** Math.min(failures++, 10));
         await new Promise<void>(resolve => {

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { statusGroupNames } from '../domain/registry.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
-import type { StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
+import type { Committed, StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
 import type { HeldSweep } from '../sweeper.ts';
 import type { SendingFigures } from './deps.ts';
 import { mirrorMetrics } from './mirror-metrics.ts';
@@ -136,6 +137,7 @@ function storeMetrics(registers: Registry[]) {
   const counter = (name: string, help: string) => new Counter({ name: `sentlog_store_${name}`, help, registers });
   const messages = counter('committed_messages_total', 'New messages that became durable');
   const reports = counter('committed_reports_total', 'Reports that became durable');
+  const cameTo = outcomeMetrics(registers);
   const commits = new Histogram({
     name: 'sentlog_store_commit_duration_seconds',
     help: 'Time to make a group of records durable',
@@ -167,10 +169,11 @@ function storeMetrics(registers: Registry[]) {
   });
   const reads = readMetrics(registers);
   return {
-    committed(group: { readonly durationMs: number; readonly messages: number; readonly reports: number }) {
+    committed(group: Committed) {
       commits.observe(group.durationMs / 1000);
       messages.inc(group.messages);
       reports.inc(group.reports);
+      cameTo(group.outcomes);
     },
     tell(stats: StoreStats | undefined) {
       up.set(stats === undefined ? 0 : 1);
@@ -190,6 +193,28 @@ function storeMetrics(registers: Registry[]) {
       for (const { name } of stats.damaged) damaged.set({ name }, 1);
       if (stats.reads !== undefined) reads(stats.reads);
     },
+  };
+}
+
+/** What messages come to. */
+function outcomeMetrics(registers: Registry[]) {
+  const deliveries = new Counter({
+    name: 'sentlog_deliveries_total',
+    help: 'Messages that came to a status of this group, each time one does',
+    labelNames: ['group'],
+    registers,
+  });
+  // From the start: a rate needs a count to begin with.
+  for (const group of statusGroupNames) deliveries.inc({ group }, 0);
+  const failures = new Counter({
+    name: 'sentlog_failures_total',
+    help: 'Messages that came to be undeliverable, expired or rejected, by their error; `unregistered` for those that have no entry here',
+    labelNames: ['error'],
+    registers,
+  });
+  return ({ groups, errors }: Committed['outcomes']) => {
+    for (const [group, count] of groups) deliveries.inc({ group }, count);
+    for (const [error, count] of errors) failures.inc({ error }, count);
   };
 }
 

@@ -12,6 +12,7 @@ import type {
 import type { Summary, SummaryRange } from '../domain/summary.ts';
 import type { LogForm } from '../wire/log-text.ts';
 import type { Dropping } from './dropping.ts';
+import type { Outcomes } from './outcomes.ts';
 
 export type { Dropping } from './dropping.ts';
 
@@ -224,10 +225,17 @@ export type ReplicaReads = {
   readonly behindMs?: number;
 };
 
+export type Committed = {
+  readonly durationMs: number;
+  readonly messages: number;
+  readonly reports: number;
+  readonly outcomes: Outcomes;
+};
+
 /** What an engine tells while it works; none of the calls may throw. */
 export type StoreObserver = {
   /** A group of records became durable. */
-  committed(group: { readonly durationMs: number; readonly messages: number; readonly reports: number }): void;
+  committed(group: Committed): void;
   /** A part of the log was found damaged and set aside; the rest serves on. */
   damaged(part: { readonly name: string; readonly reason: string }): void;
   /** Something worth a line in the operator's log. */

@@ -123,8 +123,13 @@ describe('/metrics', () => {
       damaged: part => heard.push(part),
       note: event => heard.push(event),
     });
-    observer.committed({ durationMs: 4, messages: 900, reports: 100 });
-    observer.committed({ durationMs: 8, messages: 1, reports: 0 });
+    const cameTo = (groups: object, errors: object) => ({
+      groups: new Map(Object.entries(groups)),
+      errors: new Map(Object.entries(errors)),
+    });
+    const both = cameTo({ PENDING: 900, REJECTED: 2 }, { NO_ERROR: 2 });
+    observer.committed({ durationMs: 4, messages: 900, reports: 100, outcomes: both });
+    observer.committed({ durationMs: 8, messages: 1, reports: 0, outcomes: cameTo({ PENDING: 1 }, {}) });
     observer.damaged({ name: 'segment-7', reason: 'checksum' });
     observer.note({ message: 'sealed', level: 'info' });
     breakStats({ damaged: [{ name: 'segment-7', reason: 'checksum' }], writeFailure: 'full' });
@@ -132,6 +137,10 @@ describe('/metrics', () => {
       expect.arrayContaining([
         'sentlog_store_committed_messages_total 901',
         'sentlog_store_committed_reports_total 100',
+        'sentlog_deliveries_total{group="PENDING"} 901',
+        'sentlog_deliveries_total{group="REJECTED"} 2',
+        'sentlog_deliveries_total{group="DELIVERED"} 0',
+        'sentlog_failures_total{error="NO_ERROR"} 2',
         'sentlog_store_commit_duration_seconds_count 2',
         'sentlog_store_commit_duration_seconds_bucket{le="0.005"} 1',
         'sentlog_store_damaged{name="segment-7"} 1',

@@ -12,7 +12,11 @@ class Complaints implements StoreObserver {
   readonly told: string[] = [];
   readonly news = new Set<string>();
 
-  committed(): void {}
+  readonly committed: StoreObserver['committed'];
+
+  constructor(committed: StoreObserver['committed'] = () => {}) {
+    this.committed = committed;
+  }
 
   damaged({ name, reason }: Parameters<StoreObserver['damaged']>[0]): void {
     this.told.push(`${name} is damaged: ${reason}`);
@@ -66,7 +70,7 @@ export async function openPostgresEngine(
   const partitionMs = segmentMessagesMax < 5 ? 2000 : 3_600_000;
   await prepare(url, schema);
   if (slices > 1) await spread({ server, url, schema }, accounts, slices);
-  const observer = new Complaints();
+  const observer = new Complaints(hints.committed);
   const options = { url, schema, poolSize: 4, partitionMs, observer, ...(replicas !== undefined && { replicas }) };
   const open = async (): Promise<Store> => {
     const store = await openPostgresStore(options);

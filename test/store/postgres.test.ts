@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
+import { outcomeTests } from './conformance/outcomes.ts';
 import { conformance } from './conformance.ts';
 import { openPostgresEngine } from './postgres-engine.ts';
 
@@ -13,3 +14,4 @@ beforeAll(async () => {
 afterAll(() => server.remove());
 
 conformance('the engine over PostgreSQL', hints => openPostgresEngine(server, url, hints));
+outcomeTests(hints => openPostgresEngine(server, url, hints));

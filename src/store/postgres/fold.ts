@@ -15,6 +15,7 @@ import type { Evidence } from '../../domain/evidence.ts';
 import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../domain/message.ts';
 import { type DatedReport, identityIn, initialState } from '../../domain/report.ts';
 import { limits } from '../../limits.ts';
+import { type Outcomes, OutcomeTally } from '../outcomes.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../store.ts';
 import type { Place } from './log-row.ts';
 import type { HeldReport } from './waiting.ts';
@@ -74,6 +75,8 @@ export type Folded = Written & {
   readonly joins: readonly HeldReport[];
   /** Of all that waited, those that were dropped. */
   readonly dropped: number;
+  /** What messages came to. */
+  readonly cameTo: Outcomes;
 };
 
 /** What a group may find, and do, where a message is not there. */
@@ -112,6 +115,7 @@ class Folding {
   readonly #waiting: Map<string, HeldReport[]>;
   readonly #held: ReadonlySet<HeldReport>;
   readonly #joined = new Set<HeldReport>();
+  readonly #cameTo = new OutcomeTally();
   #room: number;
   #dropped = 0;
 
@@ -145,6 +149,7 @@ class Folding {
       waits: waiting.filter(report => !this.#held.has(report)),
       joins: [...this.#joined].filter(report => this.#held.has(report)),
       dropped: this.#dropped,
+      cameTo: this.#cameTo.take(),
     };
   }
 
@@ -164,6 +169,7 @@ class Folding {
     const track = Track.recording(batch, submission, this.#ground.placeOf(messageId));
     this.#tracks.set(messageId, track);
     this.#steps.push(track.step);
+    this.#cameTo.change(undefined, track.state);
     for (const held of [...(this.#waiting.get(messageId) ?? [])]) {
       const report = waitingReport(held.said, held.receivedAt);
       const joined = isOverdue(report, batch.receivedAt) ? [] : this.#report(track, report);
@@ -176,8 +182,12 @@ class Folding {
   }
 
   #report(track: Track, report: WaitingReport): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
+    const before = track.state;
     const outcome = track.report(report);
-    if (outcome === 'updated') this.#steps.push(track.step);
+    if (outcome === 'updated') {
+      this.#steps.push(track.step);
+      this.#cameTo.change(before, track.state);
+    }
     return outcome;
   }
 
@@ -245,6 +255,10 @@ class Track {
       ...(sumsUp && { evidence: course.evidence }),
     });
     return accepted.outcome;
+  }
+
+  get state(): MessageState {
+    return this.#course.state;
   }
 
   /** Where the message stands after what was said of it last. */

@@ -196,12 +196,13 @@ export class Recorder {
   async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
     const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
-    const { outcomes, messages, reports, dropped } = await recordGroup(this.#surroundings, group, isFull);
+    const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(this.#surroundings, group, isFull);
     const durationMs = performance.now() - begun;
     this.#working();
     this.#surroundings.recorded(account, group.slice);
     tellDropped(dropped);
-    this.#surroundings.observer.committed({ durationMs, messages: messages.length, reports: reports.length });
+    const counts = { messages: messages.length, reports: reports.length, outcomes: cameTo };
+    this.#surroundings.observer.committed({ durationMs, ...counts });
     return outcomes;
   }
 

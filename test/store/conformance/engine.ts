@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from 'vitest';
 import type { AccountId, EpochMs, LogRecord, Submission } from '../../../src/domain/message.ts';
 import { deliveryErrors, noError, pendingAccepted, type Status, statuses } from '../../../src/domain/registry.ts';
-import type { Bookmark, Query, RecordBatch, RecordOutcome, Store } from '../../../src/store/store.ts';
+import type { Bookmark, Query, RecordBatch, RecordOutcome, Store, StoreObserver } from '../../../src/store/store.ts';
 import { type SharedEngine, SharedStores } from './sharing.ts';
 
 /** What a test asks of the engine's shape; an engine may ignore it. */
@@ -10,6 +10,8 @@ export type EngineHints = {
   readonly segmentMessagesMax?: number;
   /** Those that are recorded for; without it a few of small and large numbers. */
   readonly accounts?: readonly AccountId[];
+  /** Hears what becomes durable. */
+  readonly committed?: StoreObserver['committed'];
 };
 
 export type OpenedEngine = {

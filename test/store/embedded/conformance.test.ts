@@ -4,13 +4,18 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSqliteStore } from '../../../src/store/embedded/engine.ts';
 import type { Store, StoreObserver } from '../../../src/store/store.ts';
+import { outcomeTests } from '../conformance/outcomes.ts';
 import { conformance, type OpenedEngine } from '../conformance.ts';
 
 /** Sound engines find nothing damaged and warn of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {
   readonly told: string[] = [];
 
-  committed(): void {}
+  readonly committed: StoreObserver['committed'];
+
+  constructor(committed: StoreObserver['committed'] = () => {}) {
+    this.committed = committed;
+  }
 
   damaged({ name, reason }: Parameters<StoreObserver['damaged']>[0]): void {
     this.told.push(`${name} is damaged: ${reason}`);
@@ -21,9 +26,13 @@ class Complaints implements StoreObserver {
   }
 }
 
-async function openSqliteEngine(segmentMessagesMax: number, readerThreads: number): Promise<OpenedEngine> {
+async function openSqliteEngine(
+  segmentMessagesMax: number,
+  readerThreads: number,
+  committed?: StoreObserver['committed'],
+): Promise<OpenedEngine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-conformance-'));
-  const observer = new Complaints();
+  const observer = new Complaints(committed);
   const open = (): Promise<Store> =>
     openSqliteStore({
       dataDir,
@@ -54,6 +63,7 @@ conformance('the embedded engine in small segments', ({ segmentMessagesMax = 50 
   openSqliteEngine(segmentMessagesMax, 2),
 );
 conformance('the embedded engine in one segment', () => openSqliteEngine(100_000, 1));
+outcomeTests(({ committed }) => openSqliteEngine(50, 1, committed));
 
 test('stats → what is free on the disk of the folder', async () => {
   const { store, close } = await openSqliteEngine(50, 1);

@@ -20,6 +20,7 @@ function turnsBy(record: RecordParts) {
         return isOver();
       }),
     () => ({ position: ms, sequence: ms }),
+    () => ({ groups: new Map(), errors: new Map() }),
     reply => told.at(-1)?.push(reply),
   );
   const slice = () => {

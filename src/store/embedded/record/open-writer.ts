@@ -1,3 +1,4 @@
+import { OutcomeTally } from '../../outcomes.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
@@ -18,6 +19,7 @@ const sequenceGapAfterDamage = 2 ** 32;
 export type OpenedWriter = {
   readonly writer: Writer;
   readonly waitingReports: WaitingReports;
+  readonly outcomes: OutcomeTally;
   readonly learning: Generator<void>;
 };
 
@@ -44,8 +46,9 @@ export function openWriter(
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const { file, damage } = openWaitingFile(data.dataDir, data.durability, disk);
   const waitingReports = new WaitingReports(file, data.waiting);
+  const outcomes = new OutcomeTally();
   const writer = new Writer(
-    { ...data, folder, log: logFile, ledger, waiting: waitingReports },
+    { ...data, folder, log: logFile, ledger, waiting: waitingReports, outcomes },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
@@ -69,5 +72,5 @@ export function openWriter(
   const activeId = goesOn ? youngest.shared.id : undefined;
   const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
-  return { writer, waitingReports, learning: writer.adopt(log, goesOn) };
+  return { writer, waitingReports, outcomes, learning: writer.adopt(log, goesOn) };
 }

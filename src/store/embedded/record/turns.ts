@@ -1,5 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
+import type { Outcomes } from '../../outcomes.ts';
 import type { RecordOutcome } from '../../store.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
@@ -35,14 +36,21 @@ export class Turns {
   readonly #record: RecordParts;
   readonly #end: () => LogEnd;
   readonly #tell: (reply: WriterReply) => void;
+  readonly #takeOutcomes: () => Outcomes;
   readonly #lines = new Map<AccountId, Work[]>();
   /** Accounts that have a line, in the order of their turns. */
   #order: AccountId[] = [];
 
-  /** `end` tells how far the log goes. */
-  constructor(record: RecordParts, end: () => LogEnd, tell: (reply: WriterReply) => void) {
+  /** `end` tells how far the log goes, `takeOutcomes` what messages came to since it was asked last. */
+  constructor(
+    record: RecordParts,
+    end: () => LogEnd,
+    takeOutcomes: () => Outcomes,
+    tell: (reply: WriterReply) => void,
+  ) {
     this.#record = record;
     this.#end = end;
+    this.#takeOutcomes = takeOutcomes;
     this.#tell = tell;
   }
 
@@ -109,7 +117,7 @@ export class Turns {
       if (next === work.batch.count) outcomes.push({ id: work.id, outcome: work.outcome });
     }
     const accounts = accountsOf(works.slice(0, progress.length));
-    this.#tell({ type: 'recorded', accounts, range, outcomes, durationMs });
+    this.#tell({ type: 'recorded', accounts, range, outcomes, cameTo: this.#takeOutcomes(), durationMs });
     return { works: works.slice(outcomes.length), isCut: progress.length > outcomes.length };
   }
 

@@ -1,3 +1,4 @@
+import type { OutcomeTally } from '../../outcomes.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
 import type { KeyMemory } from '../log/key-table.ts';
@@ -21,6 +22,8 @@ export type WriterOptions = {
   readonly keys: KeyMemory;
   readonly waiting: WaitingReports;
   readonly hashSeed: number;
+  /** What messages came to by what was recorded. */
+  readonly outcomes: OutcomeTally;
 };
 
 /** What the writer tells the rest; each call is made before any answer that depends on it. */

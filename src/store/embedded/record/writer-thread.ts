@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { OutcomeTally } from '../../outcomes.ts';
 import type { ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { type OpenedWriter, openWriter } from './open-writer.ts';
@@ -18,18 +19,23 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
-function turnsOf(writer: Writer): Turns {
+function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   const record: RecordParts = (parts, isOver) => writer.record(parts, Date.now(), isOver);
   const tellWithEnd = (reply: WriterReply) => {
     if ('accounts' in reply && reply.accounts.length > 0)
       tell({ type: 'end', accounts: reply.accounts, end: writer.end });
     tell(reply);
   };
-  return new Turns(record, () => writer.end, tellWithEnd);
+  return new Turns(
+    record,
+    () => writer.end,
+    () => outcomes.take(),
+    tellWithEnd,
+  );
 }
 
-function serve({ writer, waitingReports, learning }: OpenedWriter): void {
-  const turns = turnsOf(writer);
+function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): void {
+  const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
     turns.slice();

@@ -353,7 +353,7 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return this.#options.waiting.commit();
     active.rows.commit();
-    active.counts.commit();
+    active.counts.commit(this.#options.outcomes);
     const { shared, columns } = active;
     for (const { ordinal } of this.#inserted) {
       const group = shared.group[ordinal] ?? 0;

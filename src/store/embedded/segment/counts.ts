@@ -2,6 +2,7 @@ import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { minuteOf } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import { type Horizons, horizonOf } from '../../horizons.ts';
+import type { OutcomeTally } from '../../outcomes.ts';
 import { kinds, Moves, more, movesIn } from './count-items.ts';
 import type { Extents } from './extents.ts';
 import { CountedRow } from './record-row.ts';
@@ -79,8 +80,11 @@ export class Counts {
     for (const [kind, value, amount] of movesIn(moved)) this.#add(kind, value, amount);
   }
 
-  /** The transaction stands. */
-  commit(): void {
+  /** The transaction stands: tells what messages came to by it. */
+  commit(outcomes?: OutcomeTally): void {
+    if (outcomes !== undefined)
+      for (let i = 0; i < this.#added.length; i += 3)
+        tellOutcome(outcomes, this.#added[i + 1] ?? 0, this.#added[i + 2] ?? 0);
     this.#added = [];
     this.#senders = [];
   }
@@ -189,6 +193,15 @@ export class Counts {
     }
     return counts;
   }
+}
+
+/** What is added to a group came to it; what is taken out left it. Each record adds 1 at most. */
+function tellOutcome(outcomes: OutcomeTally, item: number, amount: number): void {
+  if (amount <= 0) return;
+  const kind = kindIn(item);
+  if (kind === kinds.group) outcomes.group(valueIn(item));
+  else if (kind === kinds.error) outcomes.error(valueIn(item));
+  else if (kind === kinds.errorName) outcomes.error();
 }
 
 const nothing: AccountCounts = { cells: new Map(), names: new Map(), until: -Infinity, messages: 0 };

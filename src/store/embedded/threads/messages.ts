@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { LogForm } from '../../../wire/log-text.ts';
 import type { Horizons } from '../../horizons.ts';
+import type { Outcomes } from '../../outcomes.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
@@ -104,6 +105,8 @@ export type WriterReply =
       readonly accounts: readonly AccountId[];
       readonly range: LogRange;
       readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
+      /** What messages came to. */
+      readonly cameTo: Outcomes;
       readonly durationMs: number;
     };
 

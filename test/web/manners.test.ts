@@ -146,3 +146,133 @@ test('a receipt from before the message was sent, a final one without a time →
   }
   expect(await page.locator('#row-0 .cell-delivery').textContent()).toBe('before it was sent');
 });
+
+test('messages that come while nobody sees the tab → counted in its title until somebody does', async () => {
+  const { page, campaign, messages } = await seeded(3);
+  const see = (state: 'visible' | 'hidden') =>
+    page.evaluate(`{
+      Object.defineProperty(document, 'visibilityState', { get: () => '${state}', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }`);
+  const arrivals = [{}, { status: { name: 'REJECTED_DND' } }].map((state, index) => {
+    const { status: _, doneAt: __, ...message } = Object(messages[0]);
+    return { ...message, ...state, messageId: `${campaign}-unseen-${index}`, sentAt: instant(Date.now()) };
+  });
+  expect(await page.title()).toBe('sentlog');
+  await see('hidden');
+  await subject.record(arrivals);
+  await expect.poll(() => page.title()).toBe('(2 new, 1 failed) sentlog');
+  await see('visible');
+  await expect.poll(() => page.title()).toBe('sentlog');
+  await expect.poll(() => page.locator('.reached').textContent()).toBe('5 messages, all of them');
+});
+
+/** What a ring of focus is cut by or hidden from, by the name of what has it; and of how many the ring is whole. */
+async function rings(page: Page): Promise<{ readonly broken: readonly string[]; readonly whole: number }> {
+  await page.evaluate('document.activeElement.blur(); window.scrollTo(0, 0)');
+  const broken: string[] = [];
+  let whole = 0;
+  for (let steps = 0; steps < 150; steps += 1) {
+    await page.keyboard.press('Tab');
+    const fault = await page.evaluate<string | null>(`(() => {
+      const focused = document.activeElement;
+      if (focused === document.body) return null;
+      const name = (focused.getAttribute('aria-label') ?? focused.textContent).slice(0, 40);
+      const ringed = [focused, focused.nextElementSibling].find(one => one && getComputedStyle(one).outlineStyle !== 'none');
+      if (ringed === undefined) return name + ': none';
+      const { outlineWidth, outlineOffset } = getComputedStyle(ringed);
+      const out = parseFloat(outlineWidth) + parseFloat(outlineOffset);
+      const { left, top, right, bottom } = ringed.getBoundingClientRect();
+      for (let around = ringed.parentElement; around !== null; around = around.parentElement) {
+        const isRoot = around === document.documentElement;
+        if (!isRoot && getComputedStyle(around).overflow === 'visible') continue;
+        const box = isRoot ? new DOMRect(0, 0, innerWidth, innerHeight) : around.getBoundingClientRect();
+        const room = Math.min(left - box.left, top - box.top, box.right - right, box.bottom - bottom) - out;
+        if (room < -0.01) return name + ': cut by ' + (around.className || around.tagName);
+      }
+      return '';
+    })()`);
+    if (fault === null) return { broken, whole };
+    if (fault === '') whole += 1;
+    else broken.push(fault);
+  }
+  throw new Error('the focus never leaves the page');
+}
+
+test.each([
+  [1440, 900],
+  [1024, 768],
+  [390, 844],
+])('the focus, wherever it goes at %d × %d → has its whole ring', async (width, height) => {
+  const { page } = await seeded(8, { viewport: { width, height } }, '&generalStatus=UNDELIVERABLE');
+  await page.locator('#row-0').click();
+  await drawer(page).getByText('Raw JSON').waitFor();
+  const { broken, whole } = await rings(page);
+  expect(broken).toEqual([]);
+  expect(whole).toBeGreaterThan(20);
+});
+
+test('figures that stand side by side → apart in the accessibility tree as well', async () => {
+  const { page, campaign } = await seeded(8);
+  await expect.poll(() => page.locator('.figures dd').first().textContent()).toBe('8');
+  const tree = await page.getByRole('region', { name: 'Overview' }).ariaSnapshot();
+  expect(tree).toMatch(/Delivered ?, 4/);
+  // Neither `50.0 %4` nor `Delivered4`.
+  expect(tree.replaceAll(campaign, '').match(/[\p{L}%]\d/gu)).toBeNull();
+});
+
+test('a screen that is touched → no keys are told, and all that lies over the page can be left', async () => {
+  const { page } = await seeded(3, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  expect(await page.locator('kbd:visible').count()).toBe(0);
+  await page.getByRole('button', { name: 'Help' }).tap();
+  await dialog(page).waitFor();
+  expect(await page.locator('kbd:visible').count()).toBe(0);
+  await dialog(page).getByRole('button', { name: 'Close' }).tap();
+  await dialog(page).waitFor({ state: 'detached' });
+  await page.getByRole('combobox', { name: /Find/ }).fill('x');
+  await page.getByRole('listbox').waitFor();
+  await page.getByRole('button', { name: 'Clear the search' }).tap();
+  await page.getByRole('listbox').waitFor({ state: 'detached' });
+  for (const name of ['Filter …', 'Range …']) {
+    await page.getByRole('button', { name }).tap();
+    await page.getByRole('button', { name: 'Cancel' }).tap();
+    await isGone(page, '.filter-form');
+  }
+  await page.locator('#row-0').tap();
+  await drawer(page).getByRole('button', { name: 'Not this sender' }).waitFor();
+  await drawer(page).getByRole('button', { name: 'Close the message' }).tap();
+  await drawer(page).waitFor({ state: 'detached' });
+});
+
+test('a cell → the messages that have its value, those that have not, those from its time on', async () => {
+  const { page, messages } = await seeded(12);
+  const settled = async (count: number) => {
+    await expect.poll(() => page.locator('.reached').textContent()).toMatch(new RegExp(`^${count} message`));
+    // The rows move down as the figures come.
+    await expect.poll(() => page.locator('.figures dd').first().textContent()).toBe(String(count));
+  };
+  const press = async (column: string, name: string) => {
+    const cell = page.locator(`#row-4 .cell-${column}`);
+    await cell.hover();
+    const button = cell.getByRole('button', { name });
+    await button.waitFor();
+    // A click before that is meant for the row.
+    await page.evaluate('Promise.all(document.querySelector("td .narrow").getAnimations().map(one => one.finished))');
+    await button.click();
+  };
+  const asked = (name: string) => new URL(page.url()).searchParams.get(name);
+  await settled(12);
+  await press('sender', 'Not this sender');
+  await settled(8);
+  expect(asked('sender[not]')).toBe(messages[4]?.sender);
+  await page.goBack();
+  await settled(12);
+  await press('error', 'Only this error');
+  await settled(1);
+  expect(asked('error')).toBe('EC_ABSENT_SUBSCRIBER');
+  await page.goBack();
+  await settled(12);
+  await press('time', 'From this time on');
+  await settled(5);
+  expect(await drawer(page).count()).toBe(0);
+});

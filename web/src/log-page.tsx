@@ -1,6 +1,7 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
 import { useBook } from './log/use-book.ts';
+import { useNews } from './log/use-news.ts';
 import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
 import { Banner } from './parts/frame/banner.tsx';
 import { Header } from './parts/frame/header.tsx';
@@ -12,6 +13,8 @@ import { LogTable } from './parts/table/log-table.tsx';
 import { TableBar } from './parts/table/table-bar.tsx';
 import { useColumns } from './parts/table/use-columns.ts';
 import { useSteadyClicks } from './parts/table/use-steady-clicks.ts';
+import { KnownValues } from './view/known-values.ts';
+import { Decimals } from './view/money.ts';
 import { useView } from './view/use-view.ts';
 import { filterOf, searchOf } from './view/view.ts';
 import { localZone } from './view/zone.ts';
@@ -20,7 +23,7 @@ import { localZone } from './view/zone.ts';
 const Sources = lazy(async () => ({ default: (await import('./parts/sources/sources.tsx')).Sources }));
 const Access = lazy(async () => ({ default: (await import('./parts/access/access.tsx')).Access }));
 
-function useAsked(): Omit<Page, 'api'> {
+function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   const [view, change] = useView();
   const [epoch, setEpoch] = useState(0);
   const { conditions, not, range } = view;
@@ -43,9 +46,10 @@ function useAsked(): Omit<Page, 'api'> {
 
 export function LogPage({ api, onEnd }: { readonly api: Api; readonly onEnd: (notice?: string) => void }) {
   const asked = useAsked();
+  const [{ decimals, known }] = useState(() => ({ decimals: new Decimals(), known: new KnownValues() }));
   const page = useMemo<Page>(
-    () => ({ api, view: asked.view, change: asked.change, asked: asked.asked, reload: asked.reload }),
-    [api, asked.view, asked.change, asked.asked, asked.reload],
+    () => ({ api, decimals, known, view: asked.view, change: asked.change, asked: asked.asked, reload: asked.reload }),
+    [api, decimals, known, asked.view, asked.change, asked.asked, asked.reload],
   );
   return (
     <PageContext value={page}>
@@ -60,6 +64,7 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
   const [helping, setHelping] = useState(false);
   const columns = useColumns();
   const { view } = usePage();
+  useNews(book);
   useShortcuts(() => setHelping(true));
   useSteadyClicks();
   return (

@@ -1,6 +1,8 @@
 import { createContext, useContext } from 'react';
 import type { LogsFilter } from '../../src/client/index.ts';
 import type { Api } from './api/api.ts';
+import type { KnownValues } from './view/known-values.ts';
+import type { Decimals } from './view/money.ts';
 import type { ChangeView } from './view/use-view.ts';
 import type { Conditions, View } from './view/view.ts';
 
@@ -21,6 +23,10 @@ export type Page = {
   readonly asked: Asked;
   /** Asks anew, for the range as it is now. */
   readonly reload: () => void;
+  /** With how many decimals prices are shown. */
+  readonly decimals: Decimals;
+  /** What is suggested while somebody types. */
+  readonly known: KnownValues;
 };
 
 export const PageContext = createContext<Page | undefined>(undefined);

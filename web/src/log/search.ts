@@ -1,42 +1,24 @@
 import type { Api } from '../api/api.ts';
-import type { Field } from '../view/view.ts';
+import { filterOf } from '../view/view.ts';
+import { type SearchField, searchFields, valuesOf, waysToWrite } from '../view/written.ts';
 
-export const searchFields = [
-  'messageId',
-  'bulkId',
-  'destination',
-  'sender',
-  'campaignReferenceId',
-  'applicationId',
-  'entityId',
-] as const;
-export type SearchField = (typeof searchFields)[number] & Field;
-
-/** The values in a pasted text: ids hold neither blanks nor commas, and come in lists as often as alone. */
-export function valuesOf(text: string): readonly string[] {
-  return [...new Set(text.split(/[\s,;"']+/).filter(value => value !== ''))].slice(0, 50);
-}
+/** What the log knows a text as: the values that its messages have. */
+export type Found = { readonly field: SearchField; readonly values: readonly string[] };
 
 /** As what the log knows a pasted text. Only the log can tell: the ids of messages and bulks look alike. */
-export async function recognise(api: Api, text: string, signal: AbortSignal): Promise<readonly SearchField[]> {
-  const values = valuesOf(text);
-  const [first] = values;
-  if (first === undefined) return [];
-  const whole = text.trim();
-  const known = await Promise.all(
+export async function recognise(api: Api, text: string, signal: AbortSignal): Promise<readonly Found[]> {
+  if (valuesOf(text).length === 0) return [];
+  const has = async (field: SearchField, values: readonly string[]) => {
+    const filter = filterOf({ conditions: { [field]: values }, not: {}, range: { last: 'all' } }, Date.now());
+    return (await api.client.logs({ ...filter, limit: 1 }, { signal })).results.length > 0;
+  };
+  const found = await Promise.all(
     searchFields.map(async field => {
-      const list = field === 'messageId' || field === 'bulkId';
-      // The bound of these two lists at the API.
-      if (list && values.join(',').length > 2048) return false;
-      const filter = { [field]: list ? values : whole };
-      const { results } = await api.client.logs({ ...filter, limit: 1 }, { signal });
-      return results.length > 0;
+      const written = waysToWrite(field, text);
+      const known = await Promise.all(written.map(values => has(field, values)));
+      const values = written.find((_, index) => known[index]);
+      return values === undefined ? [] : [{ field, values }];
     }),
   );
-  return searchFields.filter((_, index) => known[index]);
-}
-
-/** What a choice of the search sets the filter to. */
-export function searchedValues(field: SearchField, text: string): readonly string[] {
-  return field === 'messageId' || field === 'bulkId' ? valuesOf(text) : [text.trim()];
+  return found.flat();
 }

@@ -4,6 +4,7 @@ import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
 import { codeName } from '../view/format.ts';
+import { useInSight } from '../view/use-in-sight.ts';
 import { isOpenEnded, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
@@ -20,14 +21,19 @@ function keepsOf({ conditions, not }: Asked): (log: Log) => boolean {
   return log => keeps('generalStatus', log.status.groupName) && keeps('error', codeName(log.error));
 }
 
-function createBook({ api }: Page, asked: Asked, queries: QueryClient): LogBook {
-  const fetchPage = (cursor: string | undefined) => {
+function createBook({ api, decimals, known }: Page, asked: Asked, queries: QueryClient): LogBook {
+  const fetchPage = async (cursor: string | undefined) => {
     const query = { ...asked.filter, limit: cursor === undefined ? firstPageLogs : pageLogs, useCursor: true, cursor };
-    return queries.fetchQuery({
+    const page = await queries.fetchQuery({
       queryKey: ['page', asked.id, cursor ?? ''],
       queryFn: ({ signal }) => api.client.logs(query, { signal }),
       gcTime: 0,
     });
+    for (const log of page.results) {
+      decimals.see(log.price);
+      known.see(log);
+    }
+    return page;
   };
   return new LogBook(fetchPage, keepsOf(asked));
 }
@@ -53,11 +59,13 @@ export function useBook(onSignedOut: () => void): { readonly book: LogBook; read
 
 /** Follows the stream while the view is live; a message that changes is read anew where it stands open. */
 function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
-  const { api, view, asked, reload } = usePage();
+  const { api, view, asked, reload, decimals, known } = usePage();
   const queries = useQueryClient();
   const [state, setState] = useState<FeedState>('connecting');
   const live = view.live && isOpenEnded(view.range);
   const inSight = useInSight();
+  // A browser opens six connections to one server for all its tabs together: a tab that nobody sees gives its stream up,
+  // and goes on where it was when it is seen again.
   const place = useMemo<Place>(() => {
     void book;
     return { opened: false, lastEventId: undefined };
@@ -71,6 +79,8 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     const filter = unchanging(asked.filter);
     const listener = {
       onLog: (log: Log) => {
+        decimals.see(log.price);
+        known.see(log);
         book.take(log);
         void readAgain(queries, log.messageId);
       },
@@ -96,7 +106,7 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
       clearTimeout(timer);
       ending.abort();
     };
-  }, [live, inSight, api, asked, book, place, queries, reload, catchUp, onSignedOut]);
+  }, [live, inSight, api, asked, book, place, queries, reload, decimals, known, catchUp, onSignedOut]);
   return live ? state : 'off';
 }
 
@@ -105,20 +115,6 @@ async function readAgain(queries: QueryClient, messageId: string): Promise<void>
   const queryKey = ['message', messageId];
   await queries.cancelQueries({ queryKey });
   await queries.invalidateQueries({ queryKey });
-}
-
-/**
- * A browser opens six connections to one server for all its tabs together: a tab that nobody sees gives its stream up,
- * and goes on where it was when it is seen again.
- */
-function useInSight(): boolean {
-  return useSyncExternalStore(
-    listener => {
-      document.addEventListener('visibilitychange', listener);
-      return () => document.removeEventListener('visibilitychange', listener);
-    },
-    () => document.visibilityState === 'visible',
-  );
 }
 
 const catchUpLogs = 100;

@@ -61,13 +61,14 @@ export function durationText(ms: number): string {
   return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
-const money = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 6 });
-const sums = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-export function priceText({ pricePerMessage, currency }: NonNullable<Log['price']>): string {
-  return `${money.format(pricePerMessage)} ${currency}`;
-}
-export function sumText(sum: number, currency: string): string {
-  return `${(sum !== 0 && Math.abs(sum) < 1 ? money : sums).format(sum)} ${currency}`;
+/** A figure that the server knows to within a hundredth, so with two digits: more would contradict the rows. */
+export function roughText(ms: number): string {
+  if (ms < 128) return durationText(ms);
+  const unit = 10 ** (Math.floor(Math.log10(ms)) - 1);
+  const rounded = Math.round(ms / unit) * unit;
+  if (rounded < 1000) return `≈ ${rounded} ms`;
+  if (rounded < 60_000) return `≈ ${(rounded / 1000).toFixed(rounded < 10_000 ? 1 : 0)} s`;
+  return `≈ ${durationText(rounded).replace(/ 0 (s|min|h)$/, '')}`;
 }
 
 export function bytesText(bytes: number): string {

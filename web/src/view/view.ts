@@ -1,4 +1,5 @@
 import type { LogsConditions, LogsFilter } from '../../../src/client/index.ts';
+import { errorWords, inert, wordsOf } from './format.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
 /** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
@@ -42,6 +43,12 @@ export const fieldLabels: Readonly<Record<Field, string>> = {
 };
 export const fields = Object.keys(fieldLabels) as readonly Field[];
 
+/** A value as it stands where somebody reads it. */
+export function shownValue(field: Field, value: string): string {
+  if (field === 'generalStatus') return wordsOf(value);
+  return field === 'error' ? errorWords(value) : inert(value, 60);
+}
+
 /** What is looked for; a list means one of. An `error` is named, or numbered where it has no name. */
 export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
 
@@ -61,6 +68,8 @@ export type View = {
   readonly room?: Room | undefined;
   /** The message that stands open in the drawer. */
   readonly open?: string | undefined;
+  /** What a link asks for and the log cannot be asked, as parameters: told rather than left out without a word. */
+  readonly ignored?: readonly string[] | undefined;
 };
 
 const rangeDefault: Preset = '48h';
@@ -106,8 +115,24 @@ function conditionsOf(parameters: URLSearchParams, ending: '' | '[not]'): Condit
   return conditions;
 }
 
+function ignoredOf(parameters: URLSearchParams): readonly string[] {
+  const isIgnored = (name: string, value: string, index: number) => {
+    const field = fields.find(one => name === one || name === `${one}[not]`);
+    if (field !== undefined) return !isValueOf(field, value) || (!isList(field) && index > 0);
+    if (name === 'sentSince' || name === 'sentUntil') return momentOf(value) === undefined || index > 0;
+    if (name === 'last') return !isPreset(value);
+    return name === 'tz' && !isZone(value);
+  };
+  return [...new Set(parameters.keys())].flatMap(name =>
+    parameters
+      .getAll(name)
+      .flatMap((value, index) => (value !== '' && isIgnored(name, value, index) ? [`${name}=${value}`] : [])),
+  );
+}
+
 export function viewOf(search: string): View {
   const parameters = new URLSearchParams(search);
+  const ignored = ignoredOf(parameters);
   const open = parameters.get('open');
   const room = rooms.find(one => one === parameters.get('room'));
   return {
@@ -118,6 +143,7 @@ export function viewOf(search: string): View {
     live: parameters.get('live') !== 'off',
     ...(room !== undefined && { room }),
     ...(open !== null && open !== '' && { open }),
+    ...(ignored.length > 0 && { ignored }),
   };
 }
 
@@ -193,7 +219,7 @@ export function filterOf(
   const { sinceMs, untilMs } = boundsOf(range, nowMs);
   return {
     ...asked(conditions),
-    not: asked(not),
+    not: excluded(not),
     sentSince: sinceMs === undefined ? undefined : new Date(sinceMs),
     sentUntil: untilMs === undefined ? undefined : new Date(untilMs),
   };
@@ -205,9 +231,22 @@ export function unchanging({ generalStatus: _, errorName: __, errorId: ___, not,
   return { ...filter, not: others };
 }
 
+/** What has none of several values may be left out by names and by numbers at once. */
+function excluded({ error = [], ...not }: Conditions): LogsConditions {
+  const names = error.filter(one => !isNumber(one));
+  const numbers = error.filter(isNumber);
+  return {
+    ...asked(not),
+    errorName: names.length === 0 ? undefined : names,
+    errorId: numbers.length === 0 ? undefined : numbers,
+  };
+}
+
+const isNumber = (text: string) => /^\d+$/.test(text);
+
 function asked(conditions: Conditions): LogsConditions {
   const { sender, destination, entityId, applicationId, error, generalStatus, ...lists } = conditions;
-  const isNumbered = error?.every(one => /^\d+$/.test(one)) === true;
+  const isNumbered = error?.every(isNumber) === true;
   return {
     sender: sender?.[0],
     destination: destination?.[0],

@@ -4,9 +4,11 @@ import { readMessage } from '../../../../src/client/answers.ts';
 import type { Message } from '../../../../src/client/index.ts';
 import { SentlogError } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
-import { codeName, deliveryMs, errorWords, inert, momentText, priceText, tookText } from '../../view/format.ts';
-import { type Field, withCondition, without } from '../../view/view.ts';
+import { codeName, deliveryMs, errorWords, inert, momentText, msOf, tookText, wordsOf } from '../../view/format.ts';
+import { priceText } from '../../view/money.ts';
+import { type Field, groupNames } from '../../view/view.ts';
 import { zonePlace } from '../../view/zone.ts';
+import { Narrow, NarrowTime } from '../forms/narrow.tsx';
 import { useNarrow } from '../forms/use-screen.ts';
 import { ContentView } from './content-view.tsx';
 import { Copies } from './copies.tsx';
@@ -127,58 +129,42 @@ function Details({ message, source }: { readonly message: Message; readonly sour
   );
 }
 
-/** Ways from a value to the messages that have it, and to those that have not. */
-function Narrow(props: { readonly field: Field; readonly value: string; readonly label: string }) {
-  const { change } = usePage();
-  const { field, value, label } = props;
-  const name = label.toLowerCase();
-  return (
-    <span className="narrow">
-      <button
-        type="button"
-        aria-label={`Only this ${name}`}
-        title={`Only this ${name}`}
-        onClick={() => change(view => withCondition(withCondition(view, field, [], 'not'), field, [value]))}
-      >
-        =
-      </button>
-      <button
-        type="button"
-        aria-label={`Not this ${name}`}
-        title={`Not this ${name}`}
-        onClick={() => change(view => without(view, field, value))}
-      >
-        ≠
-      </button>
-    </span>
-  );
-}
-
 function Facts({ message }: { readonly message: Message }) {
-  const { zone } = usePage().view;
+  const { view, decimals } = usePage();
+  const { zone } = view;
   const ms = deliveryMs(message);
+  const group = groupNames.find(name => name === message.status.groupName);
   const facts: readonly (readonly [string, string | undefined, Field?])[] = [
+    ['Status', group, 'generalStatus'],
+    ['Error', message.error.id === 0 ? undefined : codeName(message.error), 'error'],
     ['Sender', message.sender, 'sender'],
     ['Destination', message.destination, 'destination'],
     ['Bulk', message.bulkId, 'bulkId'],
     ['Campaign', message.campaignReferenceId, 'campaignReferenceId'],
     ['Application', message.platform?.applicationId, 'applicationId'],
     ['Entity', message.platform?.entityId, 'entityId'],
-    ['Sent', momentText(message.sentAt, zone)],
+    ['Message id', message.messageId, 'messageId'],
     ['Done', message.doneAt && momentText(message.doneAt, zone)],
     ['Took', ms === undefined ? undefined : tookText(ms)],
     ['Parts', String(message.messageCount)],
-    ['Price', message.price && `${priceText(message.price)} each`],
+    ['Price', message.price && `${priceText(message.price, decimals)} each`],
   ];
   return (
     <dl className="facts">
+      <div>
+        <dt>Sent</dt>
+        <dd>
+          {momentText(message.sentAt, zone)}
+          <NarrowTime ms={msOf(message.sentAt)} />
+        </dd>
+      </div>
       {facts.map(([label, value, field]) =>
         value === undefined ? null : (
           <div key={label}>
             <dt>{label}</dt>
             <dd>
-              {inert(value, 300)}
-              {field !== undefined && <Narrow field={field} value={value} label={label} />}
+              {field === 'generalStatus' ? wordsOf(value) : inert(value, 300)}
+              {field !== undefined && <Narrow field={field} value={value} />}
             </dd>
           </div>
         ),

@@ -1,6 +1,7 @@
 import type { Message, TimelineEntry } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
+import type { Zone } from '../../view/zone.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
 /** Reports that came this much after what they report are late. */
@@ -32,6 +33,9 @@ export function Timeline({ message }: { readonly message: Message }) {
             </p>
           )}
           <p className="quiet">{distances(entry, sentMs)}</p>
+          <p className="quiet">
+            report came <time dateTime={entry.receivedAt}>{cameText(entry, zone)}</time>
+          </p>
         </li>
       ))}
       {message.omitted !== undefined && (
@@ -51,12 +55,14 @@ export function Timeline({ message }: { readonly message: Message }) {
 
 function distances(entry: TimelineEntry, sentMs: number): string {
   const atMs = msOf(entry.at);
-  const lagMs = msOf(entry.receivedAt) - atMs;
-  const after =
-    atMs > sentMs
-      ? `${durationText(atMs - sentMs)} after sending`
-      : atMs === sentMs
-        ? 'at once'
-        : 'before it was sent, by its own clock';
-  return lagMs >= lateMs ? `${after}; reported ${durationText(lagMs)} later` : after;
+  if (atMs > sentMs) return `${durationText(atMs - sentMs)} after sending`;
+  return atMs === sentMs ? 'at once' : 'before it was sent, by its own clock';
+}
+
+/** When it was known here: the day only where it is another one. */
+function cameText({ at, receivedAt }: TimelineEntry, zone: Zone): string {
+  const [happened, came] = [momentText(at, zone), momentText(receivedAt, zone)];
+  const shown = happened.slice(0, 10) === came.slice(0, 10) ? came.slice(11) : came;
+  const lagMs = msOf(receivedAt) - msOf(at);
+  return lagMs >= lateMs ? `${shown}, ${durationText(lagMs)} later` : shown;
 }

@@ -3,16 +3,8 @@ import type { Summary } from '../../../../src/client/index.ts';
 import { troubleOf } from '../../api/trouble.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
-import {
-  countText,
-  durationText,
-  errorWords,
-  inert,
-  momentText,
-  percentText,
-  sumText,
-  wordsOf,
-} from '../../view/format.ts';
+import { countText, errorWords, inert, momentText, percentText, roughText, wordsOf } from '../../view/format.ts';
+import { type Decimals, sumText } from '../../view/money.ts';
 import { type Field, failedGroups, type GroupName, groupNames, withCondition } from '../../view/view.ts';
 import { useNarrow } from '../forms/use-screen.ts';
 import { keep, kept } from '../frame/theme.ts';
@@ -79,13 +71,15 @@ type Shown = {
   readonly bad?: boolean;
 };
 
-function figuresOf(summary: Summary): readonly Shown[] {
+function figuresOf(summary: Summary, decimals: Decimals): readonly Shown[] {
   const { total, groups, deliveryMs, prices } = summary;
   const failed = groups === undefined ? undefined : groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED;
   const share = (count: number | undefined) => (count === undefined || !total ? undefined : percentText(count, total));
   const took = (ms: number | undefined) =>
-    deliveryMs === undefined ? undefined : ms === undefined ? '–' : durationText(ms);
-  const cost = prices?.map(({ sum, currency }) => (sum === undefined ? `? ${currency}` : sumText(sum, currency)));
+    deliveryMs === undefined ? undefined : ms === undefined ? '–' : roughText(ms);
+  const cost = prices?.map(({ sum, currency }) =>
+    sum === undefined ? `? ${currency}` : sumText(sum, currency, decimals),
+  );
   return [
     { label: 'Messages', value: total === undefined ? undefined : countText(total) },
     {
@@ -109,8 +103,9 @@ function figuresOf(summary: Summary): readonly Shown[] {
 const labels = ['Messages', 'Delivered', 'Pending', 'Failed', 'Delivery time, median', '95 % within', 'Cost'];
 
 function Figures({ summary, failed }: { readonly summary: Summary | undefined; readonly failed: boolean }) {
+  const { decimals } = usePage();
   const figures: readonly Shown[] =
-    summary === undefined ? labels.map(label => ({ label, value: undefined })) : figuresOf(summary);
+    summary === undefined ? labels.map(label => ({ label, value: undefined })) : figuresOf(summary, decimals);
   const missing = summary !== undefined || failed ? 'unknown' : '…';
   return (
     <dl className="figures">
@@ -125,12 +120,22 @@ function Figures({ summary, failed }: { readonly summary: Summary | undefined; r
             ) : (
               (value ?? missing)
             )}
-            {detail !== undefined && <span className="detail">{detail}</span>}
+            {detail !== undefined && (
+              <span className="detail">
+                <Apart />
+                {detail}
+              </span>
+            )}
           </dd>
         </div>
       ))}
     </dl>
   );
+}
+
+/** Between what stands apart on the screen: two figures are not to be read out as one. */
+function Apart() {
+  return <span className="unseen">, </span>;
 }
 
 /** The figure, and the way to its messages and back. */
@@ -155,7 +160,10 @@ function Sums({ texts }: { readonly texts: readonly string[] }) {
   return (
     <span className="sums">
       {texts.map(text => (
-        <span key={text}>{text}</span>
+        <span key={text}>
+          {text}
+          <Apart />
+        </span>
       ))}
     </span>
   );
@@ -173,6 +181,7 @@ function Legend({ summary }: { readonly summary: Summary | undefined }) {
           <button type="button" aria-pressed={chosen.includes(name)} onClick={() => toggle(name)}>
             <span className={`swatch swatch-${name.toLowerCase()}`} aria-hidden="true" />
             {wordsOf(name)}
+            <Apart />
             <span className="count">{summary?.groups === undefined ? '' : countText(summary.groups[name])}</span>
           </button>
         </li>
@@ -217,6 +226,7 @@ function FailureColumn(props: {
               <span className="name" title={inert(name)}>
                 {field === 'error' ? errorWords(name) : inert(name, 60)}
               </span>
+              <Apart />
               <span className="count">{countText(count)}</span>
               <span className="share" style={{ width: `calc(${(count / most) * 100}% - 12px)` }} aria-hidden="true" />
             </button>

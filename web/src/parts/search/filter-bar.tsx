@@ -1,6 +1,5 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import type { FeedState } from '../../log/feed.ts';
-import { valuesOf } from '../../log/search.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import {
@@ -12,6 +11,7 @@ import {
   listFields,
   withCondition,
 } from '../../view/view.ts';
+import { valuesOf } from '../../view/written.ts';
 import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { usePopover } from '../forms/use-popover.ts';
@@ -27,6 +27,7 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
         <FilterForm />
       </div>
       <Chips />
+      <Ignored />
     </section>
   );
 }
@@ -126,6 +127,17 @@ function Chips() {
         </button>
       </li>
     </ul>
+  );
+}
+
+/** A link may ask for what there is not, or for two senders, of which a message has one. */
+function Ignored() {
+  const { ignored } = usePage().view;
+  if (ignored === undefined) return null;
+  return (
+    <p className="note" role="status">
+      The address asks for what cannot be looked for: {ignored.map(one => inert(one, 60)).join(', ')}.
+    </p>
   );
 }
 

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import { recognise, type SearchField, searchedValues, searchFields, valuesOf } from '../../log/search.ts';
+import { recognise } from '../../log/search.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
-import { fieldLabels, withCondition } from '../../view/view.ts';
+import { type Field, fieldLabels, shownValue, withCondition } from '../../view/view.ts';
+import { searchFields, valuesOf, waysToWrite } from '../../view/written.ts';
 
 const settleMs = 120;
 
@@ -16,10 +17,17 @@ function useSettled(text: string): string {
   return settled;
 }
 
-type Option = { readonly field: SearchField; readonly known: boolean };
+const suggestionsMax = 8;
 
-function useRecognised(text: string) {
-  const { api } = usePage();
+type Option = {
+  readonly field: Field;
+  readonly values: readonly string[];
+  /** A value that is not the text itself, to be offered by its name. */
+  readonly kind: 'found' | 'suggested' | 'anyway';
+};
+
+function useOptions(text: string) {
+  const { api, known: knownValues } = usePage();
   const settled = useSettled(text.trim());
   const query = useQuery({
     queryKey: ['recognise', settled],
@@ -30,9 +38,15 @@ function useRecognised(text: string) {
   });
   const asked = settled === text.trim() && query.isSuccess;
   const known = asked ? query.data : [];
+  const suggested = knownValues
+    .holding(text.trim(), suggestionsMax)
+    .filter(one => !known.some(({ field, values }) => field === one.field && values[0] === one.value));
   const options: readonly Option[] = [
-    ...known.map(field => ({ field, known: true })),
-    ...searchFields.filter(field => !known.includes(field)).map(field => ({ field, known: false })),
+    ...known.map(one => ({ ...one, kind: 'found' as const })),
+    ...suggested.map(({ field, value }) => ({ field, values: [value], kind: 'suggested' as const })),
+    ...searchFields
+      .filter(field => !known.some(one => one.field === field))
+      .map(field => ({ field, values: waysToWrite(field, text)[0] ?? [], kind: 'anyway' as const })),
   ];
   return { asked, options, none: asked && known.length === 0, failed: query.isError };
 }
@@ -42,15 +56,14 @@ function useSearch() {
   const [text, setText] = useState('');
   const [active, setActive] = useState(0);
   const [pressed, setPressed] = useState(false);
-  const recognised = useRecognised(text);
-  const { asked, options, none } = recognised;
+  const found = useOptions(text);
+  const { asked, options, none } = found;
   const write = (next: string) => {
     setText(next);
     setActive(0);
     setPressed(false);
   };
-  const choose = ({ field }: Option) => {
-    const values = searchedValues(field, text);
+  const choose = ({ field, values }: Option) => {
     change(view => ({
       ...withCondition({ ...view, conditions: {}, not: {} }, field, values),
       range: { last: 'all' },
@@ -59,19 +72,20 @@ function useSearch() {
     write('');
   };
   const option = options[active];
+  const isSound = option?.kind !== 'anyway' || active > 0;
   // Enter that came before the log had been asked counts as soon as it has answered.
-  const due = pressed && asked && !none && option !== undefined;
+  const due = pressed && asked && isSound && option !== undefined;
   const chooseRef = useRef(choose);
   chooseRef.current = choose;
   useEffect(() => {
     if (due) chooseRef.current(option);
   }, [due, option]);
   const enter = () => {
-    if (asked && option !== undefined && (!none || active > 0)) choose(option);
+    if ((asked || option?.kind === 'suggested') && option !== undefined && isSound) choose(option);
     else setPressed(true);
   };
   const move = (step: number) => setActive(Math.min(Math.max(active + step, 0), options.length - 1));
-  return { ...recognised, text, active, write, choose, enter, move };
+  return { ...found, none, text, active, write, choose, enter, move };
 }
 
 /** Knows an id when it is pasted, and finds its messages whenever they were sent. */
@@ -103,7 +117,7 @@ export function SearchBox() {
         aria-controls={id}
         aria-autocomplete="list"
         aria-activedescendant={shown ? `${id}-${active}` : undefined}
-        placeholder="Paste an id, destination, sender or campaign"
+        placeholder="An id, number, campaign, error …"
         autoComplete="off"
         spellCheck={false}
         value={text}
@@ -112,10 +126,22 @@ export function SearchBox() {
         onBlur={() => setFocused(false)}
         onKeyDown={press}
       />
-      <kbd>/</kbd>
+      {text === '' ? (
+        <kbd>/</kbd>
+      ) : (
+        // Without a keyboard there is no other way back that shows.
+        <button
+          type="button"
+          aria-label="Clear the search"
+          onMouseDown={event => event.preventDefault()}
+          onClick={() => search.write('')}
+        >
+          ×
+        </button>
+      )}
       {shown && (
         <div className="suggestions">
-          <p role="status">{search.failed ? 'The log could not be asked.' : hint(search.asked, search.none, text)}</p>
+          <p role="status">{search.failed ? 'The log could not be asked.' : hint(search, text)}</p>
           <Suggestions id={id} options={search.options} active={active} onChoose={search.choose} />
         </div>
       )}
@@ -128,9 +154,12 @@ const lookedAt = searchFields
   .join(', ')
   .replace(/, ([^,]*)$/, ' or $1');
 
-function hint(asked: boolean, none: boolean, text: string): string {
+function hint({ asked, none, options }: ReturnType<typeof useOptions>, text: string): string {
+  const hasSuggestions = options.some(({ kind }) => kind === 'suggested');
   if (!asked) return 'Asking the log …';
-  return none ? `No message has “${inert(text.trim(), 40)}” as its ${lookedAt}. Filter anyway by:` : 'Found as:';
+  if (!none) return 'Found as:';
+  const nothing = `No message has “${inert(text.trim(), 40)}” as its ${lookedAt}`;
+  return hasSuggestions ? `${nothing}; these hold it:` : `${nothing}. Filter anyway by:`;
 }
 
 function Suggestions(props: {
@@ -143,12 +172,12 @@ function Suggestions(props: {
     <div role="listbox" id={props.id} aria-label="Found as">
       {props.options.map((option, index) => (
         <div
-          key={option.field}
+          key={`${option.kind} ${option.field} ${option.values[0] ?? ''}`}
           id={`${props.id}-${index}`}
           role="option"
           tabIndex={-1}
           aria-selected={index === props.active}
-          className={option.known ? 'known' : undefined}
+          className={option.kind}
           // Before the box loses the focus, and the list with it.
           onMouseDown={event => {
             event.preventDefault();
@@ -156,9 +185,15 @@ function Suggestions(props: {
           }}
         >
           <span>{fieldLabels[option.field]}</span>
-          {option.known && <span className="found">in the log</span>}
+          <OptionNote option={option} />
         </div>
       ))}
     </div>
   );
+}
+
+function OptionNote({ option: { kind, field, values } }: { readonly option: Option }) {
+  if (kind === 'anyway') return null;
+  if (kind === 'found') return <span className="note-found">in the log</span>;
+  return <bdi className="note-value">{shownValue(field, values[0] ?? '')}</bdi>;
 }

@@ -1,9 +1,14 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../../src/client/index.ts';
-import { codeName, deliveryMs, errorWords, inert, priceText, shortMomentText, tookText } from '../../view/format.ts';
+import { codeName, deliveryMs, errorWords, inert, shortMomentText, tookText } from '../../view/format.ts';
+import { type Decimals, priceText } from '../../view/money.ts';
+import { type Field, groupNames } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
 import { contentText } from '../message/content-text.ts';
 import { StatusWord } from '../message/status-word.tsx';
+
+/** How cells show what they show. */
+export type Terms = { readonly zone: Zone; readonly decimals: Decimals };
 
 export type Column = {
   readonly name: string;
@@ -11,15 +16,34 @@ export type Column = {
   readonly minRem: number;
   /** Its share of what room is left. */
   readonly grow: number;
-  readonly cell: (log: Log, zone: Zone) => ReactNode;
+  readonly cell: (log: Log, terms: Terms) => ReactNode;
   readonly number?: boolean;
+  /** What messages can be filtered by that have the value of a cell. */
+  readonly filter?: { readonly field: Field; readonly value: (log: Log) => string | undefined };
 };
 
-const id = (value: string | undefined) => (value === undefined ? <span className="none">–</span> : inert(value));
+const none = <span className="none">–</span>;
+
+/** A column of ids, by which messages can be filtered. */
+function idColumn(
+  name: string,
+  label: string,
+  field: Field,
+  [minRem, grow]: readonly [number, number],
+  value: (log: Log) => string | undefined,
+): Column {
+  const cell = (log: Log) => {
+    const id = value(log);
+    return id === undefined ? none : inert(id);
+  };
+  return { name, label, minRem, grow, cell, filter: { field, value } };
+}
+
+export const errorOf = ({ error }: Log) => (error.id === 0 ? undefined : codeName(error));
 
 function Delivery({ log }: { readonly log: Log }) {
   const ms = deliveryMs(log);
-  return ms === undefined ? <span className="none">–</span> : tookText(ms);
+  return ms === undefined ? none : tookText(ms);
 }
 
 /** In the order of the table. */
@@ -29,50 +53,50 @@ export const columns: readonly Column[] = [
     label: 'Time',
     minRem: 10.4,
     grow: 0,
-    cell: (log, zone) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, zone)}</time>,
+    cell: (log, { zone }) => <time dateTime={log.sentAt}>{shortMomentText(log.sentAt, zone)}</time>,
   },
-  { name: 'sender', label: 'Sender', minRem: 11.7, grow: 0.3, cell: log => id(log.sender) },
-  { name: 'destination', label: 'Destination', minRem: 12.4, grow: 0.5, cell: log => id(log.destination) },
-  { name: 'status', label: 'Status', minRem: 10.4, grow: 0, cell: log => <StatusWord status={log.status} /> },
+  idColumn('sender', 'Sender', 'sender', [11.7, 0.3], log => log.sender),
+  idColumn('destination', 'Destination', 'destination', [12.4, 0.5], log => log.destination),
+  {
+    name: 'status',
+    label: 'Status',
+    minRem: 10.4,
+    grow: 0,
+    cell: log => <StatusWord status={log.status} />,
+    filter: { field: 'generalStatus', value: log => groupNames.find(name => name === log.status.groupName) },
+  },
   {
     name: 'error',
     label: 'Error',
     minRem: 10.8,
     grow: 1.2,
-    cell: log =>
-      log.error.id === 0 ? (
-        <span className="none">–</span>
-      ) : (
-        <span title={inert(codeName(log.error))}>{errorWords(codeName(log.error))}</span>
-      ),
+    cell: log => {
+      const name = errorOf(log);
+      return name === undefined ? none : <span title={inert(name)}>{errorWords(name)}</span>;
+    },
+    filter: { field: 'error', value: errorOf },
   },
   {
     name: 'content',
     label: 'Content',
     minRem: 13.1,
     grow: 3,
-    cell: log => <bdi>{contentText(log.content)}</bdi>,
+    cell: log => contentText(log.content),
   },
-  { name: 'campaign', label: 'Campaign', minRem: 7.7, grow: 0.8, cell: log => id(log.campaignReferenceId) },
-  {
-    name: 'application',
-    label: 'Application',
-    minRem: 8.3,
-    grow: 0.8,
-    cell: log => id(log.platform?.applicationId),
-  },
-  { name: 'entity', label: 'Entity', minRem: 8.3, grow: 0.8, cell: log => id(log.platform?.entityId) },
+  idColumn('campaign', 'Campaign', 'campaignReferenceId', [7.7, 0.8], log => log.campaignReferenceId),
+  idColumn('application', 'Application', 'applicationId', [8.3, 0.8], log => log.platform?.applicationId),
+  idColumn('entity', 'Entity', 'entityId', [8.3, 0.8], log => log.platform?.entityId),
   { name: 'delivery', label: 'Took', minRem: 8.6, grow: 0, cell: log => <Delivery log={log} />, number: true },
   {
     name: 'price',
     label: 'Price',
-    minRem: 7.7,
+    minRem: 8.9,
     grow: 0,
-    cell: log => (log.price === undefined ? <span className="none">–</span> : priceText(log.price)),
+    cell: ({ price }, { decimals }) => (price === undefined ? none : priceText(price, decimals)),
     number: true,
   },
-  { name: 'messageId', label: 'Message id', minRem: 15.1, grow: 0.6, cell: log => id(log.messageId) },
-  { name: 'bulkId', label: 'Bulk id', minRem: 15.1, grow: 0.6, cell: log => id(log.bulkId) },
+  idColumn('messageId', 'Message id', 'messageId', [15.1, 0.6], log => log.messageId),
+  idColumn('bulkId', 'Bulk id', 'bulkId', [15.1, 0.6], log => log.bulkId),
 ];
 
 /** The columns as tracks of a CSS grid. */

@@ -4,9 +4,10 @@ import type { Log } from '../../../../src/client/index.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { countText } from '../../view/format.ts';
-import { type Zone, zonePlace } from '../../view/zone.ts';
+import { zonePlace } from '../../view/zone.ts';
 import { rowsMaxOf, useNarrow, useRemPx } from '../forms/use-screen.ts';
-import { type Column, tracksOf, widthOf } from './columns.tsx';
+import { CellTools } from './cell-tools.tsx';
+import { type Column, type Terms, tracksOf, widthOf } from './columns.tsx';
 import { TableState } from './table-state.tsx';
 
 const rowRem = 2.3;
@@ -19,7 +20,9 @@ type Props = { readonly book: LogBook; readonly columns: readonly Column[] };
 
 /** The messages: rows are made for what is in sight only, and loaded as it comes into sight. */
 export function LogTable({ book, columns }: Props) {
-  const { view } = usePage();
+  const { view, decimals } = usePage();
+  const { zone } = view;
+  const table = useRef<HTMLTableElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
   const rem = useRemPx();
@@ -46,6 +49,7 @@ export function LogTable({ book, columns }: Props) {
       <div className="scroller" ref={scroller}>
         <table
           {...grid}
+          ref={table}
           id="log"
           aria-label="Messages, newest first"
           aria-colcount={columns.length}
@@ -56,7 +60,7 @@ export function LogTable({ book, columns }: Props) {
               {columns.map(column => (
                 <th key={column.name} scope="col" className={column.number ? 'number' : undefined}>
                   {column.label}
-                  {column.name === 'time' && <span className="zone"> {zonePlace(view.zone)}</span>}
+                  {column.name === 'time' && <span className="zone"> {zonePlace(zone)}</span>}
                 </th>
               ))}
             </tr>
@@ -72,11 +76,12 @@ export function LogTable({ book, columns }: Props) {
                 columns={columns}
                 template={template}
                 selected={index === activeIndex}
-                zone={view.zone}
+                terms={{ zone, decimals }}
               />
             ))}
           </tbody>
         </table>
+        <CellTools table={table} book={book} columns={columns} />
         <TableState book={book} lastThatFits={book.row(rowsMax - 1)} />
       </div>
     </div>
@@ -134,9 +139,9 @@ function Row(props: {
   readonly columns: readonly Column[];
   readonly template: string | undefined;
   readonly selected: boolean;
-  readonly zone: Zone;
+  readonly terms: Terms;
 }) {
-  const { index, start, height, log, columns, template, selected, zone } = props;
+  const { index, start, height, log, columns, template, selected, terms } = props;
   return (
     <tr
       id={`row-${index}`}
@@ -151,12 +156,31 @@ function Row(props: {
       }}
     >
       {columns.map(column => (
-        <td key={column.name} className={`cell-${column.name}${column.number ? ' number' : ''}`}>
-          {log === undefined ? <span className="loading-cell" /> : column.cell(log, zone)}
+        <td
+          key={column.name}
+          // What is written from right to left is cut at its end, not at its beginning.
+          dir="auto"
+          data-column={column.name}
+          className={`cell-${column.name}${column.number ? ' number' : ''}`}
+        >
+          <Cell log={log} column={column} terms={terms} />
         </td>
       ))}
     </tr>
   );
+}
+
+/** A component of its own: React would write the text of an element that holds nothing else over what `CellTools` adds. */
+function Cell({
+  log,
+  column,
+  terms,
+}: {
+  readonly log: Log | undefined;
+  readonly column: Column;
+  readonly terms: Terms;
+}) {
+  return log === undefined ? <span className="loading-cell" /> : column.cell(log, terms);
 }
 
 function moved(key: string, active: number | undefined, count: number, screenRows: number): number | undefined {

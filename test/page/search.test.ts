@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { KnownValues } from '../../web/src/view/known-values.ts';
+import { searchOf, viewOf } from '../../web/src/view/view.ts';
+import { waysToWrite } from '../../web/src/view/written.ts';
+
+describe('what somebody writes', () => {
+  test.each([
+    ['+44 7700 900123', ['+44 7700 900123', '447700900123', '+447700900123']],
+    ['447700900123', ['447700900123', '+447700900123']],
+    ['seen', ['seen']],
+  ])('a number as %s → looked for with its plus and without', (text, ways) => {
+    for (const field of ['destination', 'sender'] as const) expect(waysToWrite(field, text).flat()).toEqual(ways);
+  });
+
+  test.each(['Blocked user', 'blocked_user', 'EC_BLOCKED_USER'])('an error as %s → looked for by its name', text => {
+    expect(waysToWrite('error', text).flat()).toContain('EC_BLOCKED_USER');
+  });
+
+  test('ids in a list → each of them, unless they are more than can be asked for', () => {
+    expect(waysToWrite('messageId', 'a, b\nc')).toEqual([['a', 'b', 'c']]);
+    expect(waysToWrite('messageId', `${'x'.repeat(2048)} y`)).toEqual([]);
+  });
+});
+
+describe('values that are known', () => {
+  const known = new KnownValues();
+  known.add('campaignReferenceId', 'Black Friday, 2026');
+  known.add('campaignReferenceId', 'autumn-black');
+  known.add('error', 'EC_BLOCKED_USER');
+  known.add('entityId', 'harbour-coffee');
+
+  test.each([
+    ['black', ['Black Friday, 2026', 'autumn-black']],
+    ['blocked u', ['EC_BLOCKED_USER']],
+    ['COFFEE', ['harbour-coffee']],
+    ['reject', ['REJECTED']],
+    ['', []],
+    ['nothing of this', []],
+  ])('%s → those that hold it, whose beginning it is first', (text, values) => {
+    expect(known.holding(text, 8).map(({ value }) => value)).toEqual(values);
+  });
+
+  test('at most as many as are asked for', () => {
+    expect(known.holding('e', 2)).toHaveLength(2);
+  });
+});
+
+describe('a link that asks for what cannot be looked for', () => {
+  test.each([
+    ['?sender=a&sender=b', ['sender=b']],
+    ['?generalStatus=DELIVERD&generalStatus=REJECTED', ['generalStatus=DELIVERD']],
+    ['?destination[not]=a&destination[not]=b', ['destination[not]=b']],
+    ['?last=3w&sentSince=soon&tz=Atlantis', ['last=3w', 'sentSince=soon', 'tz=Atlantis']],
+    ['?messageId=a&messageId=b&error=X&last=6h&tz=utc&sentUntil=2026-01-01T00:00:00.000Z', undefined],
+  ])('%s → told, and left out of the next address', (search, ignored) => {
+    const view = viewOf(search);
+    expect(view.ignored).toEqual(ignored);
+    expect(viewOf(searchOf(view)).ignored).toBeUndefined();
+  });
+});

@@ -1,0 +1,58 @@
+import type { Log } from '../../../src/client/index.ts';
+import { codeName, errorWords } from './format.ts';
+import { type Field, groupNames } from './view.ts';
+
+/** Fields whose values come again and again, so that they are worth suggesting. */
+const suggestedFields = ['campaignReferenceId', 'error', 'entityId', 'applicationId'] as const;
+export type SuggestedField = (typeof suggestedFields)[number];
+
+/** A value that messages have, and how it is written where somebody reads it. */
+export type Suggestion = { readonly field: Field; readonly value: string };
+
+/** More of one field would not be looked through while somebody types. */
+const valuesMax = 5000;
+
+/** Which values messages have, as far as any have been seen. */
+export class KnownValues {
+  readonly #values: Readonly<Record<SuggestedField, Set<string>>> = {
+    campaignReferenceId: new Set(),
+    error: new Set(),
+    entityId: new Set(),
+    applicationId: new Set(),
+  };
+
+  see({ campaignReferenceId, error, platform }: Log): void {
+    this.add('campaignReferenceId', campaignReferenceId);
+    if (error.id !== 0) this.add('error', codeName(error));
+    this.add('entityId', platform?.entityId);
+    this.add('applicationId', platform?.applicationId);
+  }
+
+  add(field: SuggestedField, value: string | undefined): void {
+    const values = this.#values[field];
+    if (value !== undefined && value !== '' && values.size < valuesMax) values.add(value);
+  }
+
+  /** The values that hold a text, those that begin with it first; at most so many. */
+  holding(text: string, max: number): readonly Suggestion[] {
+    const sought = text.toLowerCase();
+    if (sought === '') return [];
+    const all = [
+      ...suggestedFields.flatMap(field => [...this.#values[field]].map(value => ({ field, value }))),
+      ...groupNames.map(value => ({ field: 'generalStatus' as const, value })),
+    ];
+    const placeOf = ({ field, value }: Suggestion) =>
+      Math.min(
+        ...[value, ...(field === 'error' ? [errorWords(value)] : [])].map(one => {
+          const place = one.toLowerCase().indexOf(sought);
+          return place === -1 ? Number.POSITIVE_INFINITY : place;
+        }),
+      );
+    return all
+      .map(one => ({ one, place: placeOf(one) }))
+      .filter(({ place }) => place < Number.POSITIVE_INFINITY)
+      .sort((a, b) => a.place - b.place || (a.one.value < b.one.value ? -1 : 1))
+      .slice(0, max)
+      .map(({ one }) => one);
+  }
+}

@@ -1,0 +1,48 @@
+import type { Price } from '../../../src/client/index.ts';
+
+const decimalsMin = 2;
+const decimalsMax = 6;
+
+/** As many as an amount needs, so that amounts below one another have their points below one another. */
+export function decimalsOf(amount: number): number {
+  const written = amount.toFixed(decimalsMax).replace(/0+$/, '');
+  return Math.max(decimalsMin, written.length - written.indexOf('.') - 1);
+}
+
+/** How many decimals amounts of each currency are shown with: as many as any price needs that has been seen. */
+export class Decimals {
+  readonly #byCurrency = new Map<string, number>();
+
+  see(price: Price | undefined): void {
+    if (price === undefined) return;
+    const { currency, pricePerMessage } = price;
+    const needed = decimalsOf(pricePerMessage);
+    if (needed > this.of(currency)) this.#byCurrency.set(currency, needed);
+  }
+
+  of(currency: string): number {
+    return this.#byCurrency.get(currency) ?? decimalsMin;
+  }
+}
+
+const formats = Array.from({ length: decimalsMax + 1 }, (_, decimals) => {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return new Intl.NumberFormat('en-GB', digits);
+});
+
+/** An amount, `decimals` being those of its currency. */
+export function moneyText(amount: number, currency: string, decimals: number): string {
+  return `${formats[decimals]?.format(amount) ?? amount} ${currency}`;
+}
+
+export function priceText(price: Price, decimals?: Decimals): string {
+  const { pricePerMessage, currency } = price;
+  return moneyText(pricePerMessage, currency, Math.max(decimalsOf(pricePerMessage), decimals?.of(currency) ?? 0));
+}
+
+/** A sum of many: what it has behind the decimals of a single price comes of adding up. */
+export function sumText(sum: number, currency: string, decimals: Decimals): string {
+  const places = decimals.of(currency);
+  const isLost = sum !== 0 && Math.abs(sum) < 10 ** -places;
+  return moneyText(sum, currency, isLost ? decimalsOf(sum) : places);
+}

@@ -62,6 +62,34 @@ it('reports that an older program made → filtered as before, and no text fails
   expect(await outbox.takeReports({ account: 1, limit: 10 })).toHaveLength(1);
 });
 
+it('reports that a caller takes slowly → stay his for as long as his process is at it; then the next caller’s, and no third’s', async () => {
+  const { outboxes } = await processes(2);
+  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+  const schema = `together_${schemas}`;
+  const all = { account: 1, limit: 10 } as const;
+  await a.add({ account: 1, messages: [message('m1', { end: blocked }), message('m2', { end: blocked })], now: start });
+  await tellAll(a);
+  const ids = (await a.takeReports(all)).map(one => one.id);
+  const ended = "taken_until < clock_timestamp() + interval '1 second'";
+  const endTaking = () => server.query(`UPDATE ${schema}.outbox_report SET taken_until = clock_timestamp()`, url);
+  await endTaking();
+  // Renewed with the leases of the pages, as a server does all the time.
+  await expect
+    .poll(async () => {
+      await a.waiting(start);
+      return (await server.query(`SELECT count(*)::int AS ended FROM ${schema}.outbox_report WHERE ${ended}`, url))[0];
+    })
+    .toEqual({ ended: 0 });
+  expect(await b.takeReports(all)).toEqual([]);
+  await endTaking();
+  expect((await b.takeReports(all)).map(one => one.id)).toEqual(ids);
+  // The first comes back, and has nothing to give back any more.
+  await a.reportsGivenBack(ids);
+  expect(await a.takeReports(all)).toEqual([]);
+  await b.reportsGiven(ids);
+  expect((await a.stats()).openReports).toBe(0);
+});
+
 const first = ([one]: readonly PostgresOutbox[]) => {
   if (one === undefined) throw new RangeError('no outbox');
   return one;

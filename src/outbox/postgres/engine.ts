@@ -14,7 +14,7 @@ import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
 import { PageRows } from './pages.ts';
 import { Receipts } from './receipts.ts';
-import { duePushes, forgetReports, giveBack, given, pushed, takeReports, told } from './reports.ts';
+import { duePushes, forgetReports, giveBack, given, keepTaken, pushed, takeReports, told } from './reports.ts';
 import { letGo, takeUntold } from './steps.ts';
 
 const triesMax = 5;
@@ -23,7 +23,7 @@ const takeEveryMs = 100;
 
 /**
  * An outbox in a database, for any number of processes. A page is sent over by one of them at a time, under a lease that
- * it renews with `waiting`; the others take messages and receipts of it all the same. When a process is gone, whoever
+ * it renews with `waiting`, as it does that of the reports it is giving to callers; the others take messages and receipts of it all the same. When a process is gone, whoever
  * takes over its pages does with what it had claimed as `recover` was told. Closing it closes the connections.
  */
 export class PostgresOutbox implements Outbox {
@@ -34,6 +34,8 @@ export class PostgresOutbox implements Outbox {
   readonly #line = new Line(this.#name);
   readonly #receipts = new Receipts(this.#pages, this.#line);
   readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
+  /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
+  readonly #takenReports = new Set<number>();
   #how: 'hold' | 'requeue' = 'hold';
   #renewedMs = 0;
   #lookedMs = 0;
@@ -82,7 +84,10 @@ export class PostgresOutbox implements Outbox {
   async waiting(now: EpochMs): Promise<Waiting> {
     const atMs = performance.now();
     if (atMs - this.#renewedMs > renewEveryMs) {
-      await this.#transact(session => this.#pages.renew(session));
+      await this.#transact(async session => {
+        await this.#pages.renew(session);
+        await keepTaken(session, this.#name, this.#takenReports);
+      });
       this.#renewedMs = atMs;
     }
     await this.#transact(session => this.#line.beginDue(session, now));
@@ -107,16 +112,20 @@ export class PostgresOutbox implements Outbox {
     return this.#transact(session => told(session, ids, now, subscribed));
   }
 
-  takeReports(query: ReportQuery): Promise<readonly Report[]> {
-    return this.#transact(session => takeReports(session, this.#name, query));
+  async takeReports(query: ReportQuery): Promise<readonly Report[]> {
+    const taken = await this.#transact(session => takeReports(session, this.#name, query));
+    for (const { id } of taken) this.#takenReports.add(id);
+    return taken;
   }
 
-  reportsGiven(ids: readonly number[]): Promise<void> {
-    return this.#transact(session => given(session, ids));
+  async reportsGiven(ids: readonly number[]): Promise<void> {
+    await this.#transact(session => given(session, ids));
+    for (const id of ids) this.#takenReports.delete(id);
   }
 
-  reportsGivenBack(ids: readonly number[]): Promise<void> {
-    return this.#transact(session => giveBack(session, ids));
+  async reportsGivenBack(ids: readonly number[]): Promise<void> {
+    for (const id of ids) this.#takenReports.delete(id);
+    await this.#transact(session => giveBack(session, this.#name, ids));
   }
 
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]> {

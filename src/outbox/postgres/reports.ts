@@ -16,7 +16,7 @@ import {
 } from '../reporting.ts';
 import { steps } from '../telling.ts';
 
-/** What a process took to give to a caller, or to push, is another's after this: it is gone. */
+/** What a process took to give to a caller, or to push, is another's after this, unless it says that it is still at it. */
 const takenMs = 60_000;
 const seen = 1;
 const fields = ['bulkId', 'entityId', 'applicationId', 'campaignReferenceId'] as const;
@@ -67,8 +67,15 @@ export async function given(session: Transaction, ids: readonly number[]): Promi
   await session.query(dropDone, [bigints(ids)]);
 }
 
-export async function giveBack(session: Transaction, ids: readonly number[]): Promise<void> {
-  await session.query('UPDATE outbox_report SET taker = NULL WHERE id = ANY ($1::bigint[])', [bigints(ids)]);
+/** What is another's by now stays his. */
+export async function giveBack(session: Transaction, taker: string, ids: readonly number[]): Promise<void> {
+  const theirs = 'UPDATE outbox_report SET taker = NULL WHERE id = ANY ($1::bigint[]) AND taker = $2';
+  await session.query(theirs, [bigints(ids), taker]);
+}
+
+/** They are still being written to their callers. */
+export async function keepTaken(session: Transaction, taker: string, ids: ReadonlySet<number>): Promise<void> {
+  if (ids.size > 0) await session.query(keep, [bigints([...ids]), taker]);
 }
 
 /** What is given is this process's until it says what came of it. */
@@ -207,6 +214,10 @@ const takeOpen = {
     t AS (
       UPDATE outbox_report r SET taker = $3, taken_until = ${until} FROM found f WHERE r.id = f.id RETURNING r.*)
     SELECT ${columns} FROM t JOIN outbox_message m ON m.id = t.message`,
+};
+const keep = {
+  name: 'outbox reports kept taken',
+  text: `UPDATE outbox_report r SET taken_until = ${until} WHERE r.id = ANY ($1::bigint[]) AND r.taker = $2 AND r.is_open`,
 };
 const isDue = `r.push_at IS NOT NULL AND r.push_at <= $1
   AND (r.push_taken_until IS NULL OR r.push_taken_until < clock_timestamp())`;

@@ -9,6 +9,7 @@ import { usageIn } from '../graph/usage.ts';
 import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
+import { apart } from './apart.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Looks } from './looks.ts';
 import { Pacer } from './pacer.ts';
@@ -247,15 +248,21 @@ export class Dispatcher {
       const results = this.#results;
       this.#results = [];
       try {
-        await outbox.settle(results, clock());
+        await apart(
+          results,
+          those => outbox.settle(those, clock()),
+          ({ id, kind }, error) => {
+            note('error', 'what came of a message cannot be kept', { err: error, id, kind });
+            // It is left to its echo, as after a crash.
+            if (kind !== 'unknown') this.#results.push({ id, kind: 'unknown' });
+          },
+        );
         pauseMs = 50;
         settled();
         this.wake();
       } catch (error) {
         // What came of a message must not be forgotten: a restart would take it for unknown.
-        note(error instanceof Unavailable ? 'warn' : 'error', 'what came of messages cannot be kept now', {
-          err: error,
-        });
+        note('warn', 'what came of messages cannot be kept now', { err: error });
         if (this.#looks.isClosed) break;
         this.#results = [...results, ...this.#results];
         await new Promise(resolve => setTimeout(resolve, pauseMs));

@@ -7,6 +7,7 @@ import type { Outbox, OutboxStats } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepted } from '../wire/send-answer.ts';
 import { Acceptance } from './acceptance.ts';
+import { apart } from './apart.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type AccountPlaces, Pusher } from './pusher.ts';
@@ -84,12 +85,18 @@ export class Sender {
    * by page. `false` when it is not of a page.
    */
   async receive(body: unknown, proven: PageAccounts): Promise<boolean> {
-    const { outbox, pages, clock } = this.#deps;
+    const { outbox, pages, clock, note } = this.#deps;
     const now = clock();
     const events = receiptsIn(body, now);
     if (events === undefined) return false;
     const receipts = receiptsOf(events, proven, await pages.watchers());
-    if (receipts.length > 0) await outbox.receive(receipts, now);
+    if (receipts.length > 0)
+      await apart(
+        receipts,
+        those => outbox.receive(those, now),
+        // Meta would send the whole body again and again for it.
+        ({ page, kind }, error) => note('error', 'an event of a page cannot be kept', { err: error, page, kind }),
+      );
     this.#teller.wake();
     this.#dispatcher.wake();
     return true;

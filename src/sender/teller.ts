@@ -1,8 +1,9 @@
-import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs, Submission } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, Untold } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
+import { apart } from './apart.ts';
 import type { AccountPlaces } from './pusher.ts';
 
 export type TellerDeps = {
@@ -108,11 +109,16 @@ export class Teller {
     await Promise.all(
       accounts.map(async ([account, own]) => {
         const submissions = own.map(one => one.submission);
-        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account), submissions };
-        const { rejected } = await store.record(batch);
-        // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
-        for (const { messageId, violations } of rejected)
-          note('warn', 'the log did not take what became of a message', { account, messageId, violations });
+        const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account) };
+        const record = async (those: readonly Submission[]) => {
+          const { rejected } = await store.record({ ...batch, submissions: those });
+          // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
+          for (const { messageId, violations } of rejected)
+            note('warn', 'the log did not take what became of a message', { account, messageId, violations });
+        };
+        await apart(submissions, record, ({ messageId }, error) =>
+          note('error', 'what became of a message cannot be told to the log', { err: error, account, messageId }),
+        );
       }),
     );
     if (untold.length === 0) return;

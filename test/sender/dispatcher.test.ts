@@ -160,4 +160,42 @@ describe('sending', () => {
     expect(calls).toBe(1);
     expect(await played.outcome('m1')).toBe('EXPIRED_DLR_UNKNOWN EC_PROVIDER_TIMEOUT');
   });
+
+  it('what came of one message, an event of one, or what became of one cannot be kept → costs that one alone', async () => {
+    const store = new MemoryStore();
+    const record = store.record.bind(store);
+    store.record = async batch => {
+      if (batch.submissions.some(one => one.messageId === 'untellable')) throw new TypeError('a defect of the log');
+      return record(batch);
+    };
+    const played = await Played.open({}, { store });
+    const { outbox } = played;
+    const [settle, receive] = [outbox.settle.bind(outbox), outbox.receive.bind(outbox)];
+    const unheard = 'person 7';
+    let unkept: number | undefined;
+    outbox.settle = async (results, now) => {
+      const sent = results.filter(one => one.kind === 'sent');
+      unkept ??= sent[Math.floor(sent.length / 2)]?.id;
+      if (sent.some(one => one.id === unkept)) throw new TypeError('a defect of the outbox');
+      return settle(results, now);
+    };
+    outbox.receive = async (events, now) => {
+      if (events.some(one => one.psid === unheard)) throw new TypeError('a defect of the outbox');
+      return receive(events, now);
+    };
+    const ids = Array.from({ length: 20 }, (_, index) => `m${index}`);
+    await played.send(...ids.map((id, index) => text(`person ${index}`, id)), text('seen', 'untellable'));
+    await played.pass(60_000, 4);
+    const outcomes = await Promise.all(ids.map(id => played.outcome(id)));
+    const wanted = ids.map(id => (id === 'm7' ? 'PENDING_ENROUTE NO_ERROR' : 'DELIVERED_TO_HANDSET NO_ERROR seen'));
+    expect(outcomes).toEqual(wanted);
+    expect(new Set(played.notes)).toEqual(
+      new Set([
+        'what came of a message cannot be kept',
+        'an event of a page cannot be kept',
+        'what became of a message cannot be told to the log',
+      ]),
+    );
+    expect(await outbox.stats()).toMatchObject({ queued: 0, sending: 0, unknown: 0, untold: 0 });
+  });
 });

@@ -94,23 +94,30 @@ function serve(opened: Opened): void {
 
   const perform = performer(opened);
 
+  const transact = (group: readonly Waiting[]) => {
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
+      db.exec('COMMIT');
+      reports.done();
+      tell({ kind: 'answers', answers });
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      rows.undone();
+      reports.undone();
+      // What is wrong with one request is that one's: the others are carried out without it.
+      if (group.length > 1 && !isOutage(error)) {
+        for (const one of group) transact([one]);
+        return;
+      }
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      tell({ kind: 'failed', ids: group.map(one => one.id), message, isOutage: isOutage(error) });
+    }
+  };
+
   const flush = () => {
     const group = waiting.splice(0, groupMax);
-    if (group.length > 0) {
-      try {
-        db.exec('BEGIN IMMEDIATE');
-        const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
-        db.exec('COMMIT');
-        reports.done();
-        tell({ kind: 'answers', answers });
-      } catch (error) {
-        if (db.isTransaction) db.exec('ROLLBACK');
-        rows.undone();
-        reports.undone();
-        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        tell({ kind: 'failed', ids: group.map(one => one.id), message, isOutage: isOutage(error) });
-      }
-    }
+    if (group.length > 0) transact(group);
     if (waiting.length > 0) setImmediate(flush);
     else if (isClosing) {
       db.close();
@@ -125,9 +132,13 @@ function serve(opened: Opened): void {
   });
 }
 
+/** SQLite's codes for values and statements that it does not take: wrong, too large, against a rule, misused, out of range. */
+const ofValues: ReadonlySet<number> = new Set([1, 18, 19, 20, 21, 25]);
+
 /** What SQLite reports of the world outside, a full disk above all; anything else is a defect. */
 function isOutage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_SQLITE_ERROR') return false;
+  return !('errcode' in error && typeof error.errcode === 'number' && ofValues.has(error.errcode & 0xff));
 }
 
 try {

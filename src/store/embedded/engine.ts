@@ -22,31 +22,16 @@ import {
 import { Watchers } from './feed/watchers.ts';
 import { DamagedSegment } from './files/damage.ts';
 import { Folder, FolderLock } from './files/folder.ts';
-import type { Holding } from './files/ledger.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { newKeyMemory } from './log/key-table.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
-import type {
-  Failure,
-  ReaderRequest,
-  SealerReply,
-  SealerRequest,
-  ThreadData,
-  WriterReply,
-  WriterRequest,
-} from './threads/messages.ts';
+import type { Failure, ReaderRequest, ThreadData, WriterReply, WriterRequest } from './threads/messages.ts';
 import { totalsOf } from './threads/recorded-totals.ts';
 import { errorOf, Thread } from './threads/thread.ts';
 import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
-import { Recovery } from './upkeep/recovery.ts';
-import { Verifying } from './upkeep/verifying.ts';
-
-/** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
-const unsealedMax = 6;
-const sealRetryMs = 5000;
-const indexRebuilt = 'the index of a segment is made again';
+import { Sealing, sealRetryMs } from './upkeep/sealing.ts';
 
 /**
  * Opens the embedded log. Throws `FolderInUse` when another process has the folder; resolves when queries can be
@@ -84,15 +69,12 @@ class SqliteStore implements Store {
   readonly #catalog: Catalog;
   readonly #writer: Thread<WriterRequest, WriterReply>;
   readonly #readers: Readers;
-  readonly #sealer: Thread<SealerRequest, SealerReply>;
-  readonly #recovery: Recovery;
+  readonly #sealing: Sealing;
   readonly #watchers = new Watchers();
-  readonly #timers = new Set<NodeJS.Timeout>();
   readonly #room = new QueueRoom();
   #loadedNow: (error?: Error) => void = () => {};
   readonly #recording = new Set<Promise<RecordOutcome>>();
   #writeFailure: string | undefined;
-  readonly #verifying: Verifying;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions, lock: FolderLock, hashSeed: number) {
@@ -118,17 +100,17 @@ class SqliteStore implements Store {
     });
     const crashed = (error: Error) => this.#crashed(error);
     this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
-    this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), crashed);
     const released = (ticket: number) => this.#catalog.released(ticket);
     this.#readers = new Readers(options.readerThreads, data, { released, crashed });
-    this.#verifying = new Verifying(segmentId => {
-      const isThere = this.#catalog.get(segmentId) !== undefined;
-      if (isThere) this.#sealer.send({ type: 'verify', segmentId });
-      return isThere;
+    this.#sealing = new Sealing(this.#catalog, data, {
+      observer,
+      writer: this.#writer,
+      tellReaders: note => this.#readers.tell(note),
+      failing: reason => this.#failing(reason),
+      moved: () => this.#room.wake(),
+      isClosing: () => this.#closing !== undefined,
+      crashed,
     });
-    const isClosing = () => this.#closing !== undefined;
-    const recoverer = { writer: this.#writer, sealer: this.#sealer, takeUp: this.#sealed.bind(this), isClosing };
-    this.#recovery = new Recovery(this.#catalog, recoverer, observer);
   }
 
   /**
@@ -156,7 +138,7 @@ class SqliteStore implements Store {
       return outcome as RecordOutcome;
     } catch (error) {
       if (!(error instanceof DamagedSegment)) throw error;
-      await this.#recovery.recover(error.segmentId, error.message);
+      await this.#sealing.recovery.recover(error.segmentId, error.message);
       throw new StoreUnavailable('a damaged segment was made again; record again');
     } finally {
       this.#room.give(load);
@@ -228,12 +210,13 @@ class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#sealing.stopRetries();
     this.#room.wake();
     await Promise.allSettled(this.#recording);
-    for (const threads of [this.#writer, this.#sealer]) threads.send({ type: 'close' });
+    this.#writer.send({ type: 'close' });
+    this.#sealing.close();
     this.#readers.tell({ type: 'close' });
-    await Promise.all([this.#writer.ended(), this.#sealer.ended(), this.#readers.ended()]);
+    await Promise.all([this.#writer.ended(), this.#sealing.ended(), this.#readers.ended()]);
     await this.#catalog.removed();
     this.#lock.release();
   }
@@ -250,7 +233,7 @@ class SqliteStore implements Store {
         return await this.#readers.ask(request, signal);
       } catch (error) {
         if (!(error instanceof DamagedSegment)) throw error;
-        await this.#recovery.recover(error.segmentId, error.message);
+        await this.#sealing.recovery.recover(error.segmentId, error.message);
       }
     }
   }
@@ -258,7 +241,7 @@ class SqliteStore implements Store {
   /** Whether recording waits until fewer segments wait for their index; throws when they will not before long. */
   #isHeldUp(): boolean {
     this.#refuseWhenClosed();
-    if (this.#catalog.unsealed <= unsealedMax) return false;
+    if (!this.#sealing.isBehind) return false;
     if (this.#writeFailure !== undefined) throw new StoreUnavailable(this.#writeFailure, sealRetryMs);
     return true;
   }
@@ -274,7 +257,7 @@ class SqliteStore implements Store {
         return this.#readers.tell({ type: 'segment', shared: reply.shared, columns: reply.columns });
       case 'filled':
         this.#catalog.filled(reply.segmentId, reply.counts);
-        return this.#seal(reply.segmentId);
+        return this.#sealing.seal(reply.segmentId);
       case 'released':
         return this.#catalog.released(reply.ticket);
       case 'answer':
@@ -297,87 +280,22 @@ class SqliteStore implements Store {
 
   /** The writer failed at what nobody waits for. */
   #failedUnasked({ kind, message, segmentId }: Failure): void {
-    if (kind === 'damaged' && segmentId !== undefined) this.#background(this.#recovery.recover(segmentId, message));
-    else if (kind !== 'outage') this.#background(Promise.reject(new Error(message)));
+    if (kind === 'damaged' && segmentId !== undefined)
+      this.#sealing.background(this.#sealing.recovery.recover(segmentId, message));
+    else if (kind !== 'outage') this.#sealing.background(Promise.reject(new Error(message)));
   }
 
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
-    for (const part of log.recovered) this.#recovery.tell(part);
+    for (const part of log.recovered) this.#sealing.recovery.tell(part);
     for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
-    for (const { id, reason } of log.rebuilt) this.#warn(indexRebuilt, id, reason);
+    for (const { id, reason } of log.rebuilt) this.#sealing.tellRebuilt(id, reason);
     for (const { shared, columns } of log.segments) {
       const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';
       this.#catalog.add(shared, columns, phase);
       this.#readers.tell({ type: 'segment', shared, columns });
-      if (phase === 'sealed') this.#verifying.add(shared.id);
     }
-    this.#verifying.next();
+    this.#sealing.verify(log.segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id));
     this.#loadedNow();
-  }
-
-  #fromSealer(reply: SealerReply): void {
-    switch (reply.type) {
-      case 'sealed':
-        return this.#background(this.#sealed(reply.segmentId));
-      case 'faceted':
-        return this.#readers.tell(reply);
-      case 'verified': {
-        const entry = this.#catalog.get(reply.segmentId);
-        if (reply.indexDamage !== undefined && entry !== undefined) {
-          this.#warn(indexRebuilt, reply.segmentId, reply.indexDamage);
-          this.#sealer.send({ type: 'rebuild', shared: entry.shared });
-        }
-        return this.#verifying.next();
-      }
-      case 'recovered':
-        return this.#sealer.answer(reply.id, reply.holding);
-      case 'unrecovered':
-        return this.#sealer.fail([reply.id], errorOf(reply.failure));
-      case 'unfaceted':
-        return this.#warn('the facets of a segment could not be made', reply.segmentId, reply.failure.message);
-      case 'failed': {
-        const { segmentId, failure } = reply;
-        if (failure.kind === 'damaged') {
-          if (!this.#recovery.isRecovered(segmentId))
-            this.#background(this.#recovery.recover(segmentId, failure.message).then(() => this.#room.wake()));
-        } else this.#sealLater(segmentId, failure.message);
-        if (this.#verifying.isAt(segmentId)) this.#verifying.next();
-      }
-    }
-  }
-
-  async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
-    const columns = await this.#catalog.sealed(segmentId, recovered);
-    if (columns !== undefined) this.#writer.send({ type: 'spare', columns });
-    this.#room.wake();
-  }
-
-  #seal(segmentId: number): void {
-    const { shared, columns, counts } = this.#catalog.get(segmentId) ?? {};
-    if (shared === undefined || columns === undefined || counts === undefined) return;
-    this.#sealer.send({ type: 'seal', shared, columns, counts });
-  }
-
-  #sealLater(segmentId: number, reason: string): void {
-    if (this.#catalog.get(segmentId)?.phase !== 'full') return;
-    this.#observer.note({
-      level: 'error',
-      message: 'a segment could not be sealed',
-      detail: { segment: segmentId, reason },
-    });
-    if (this.#catalog.unsealed > unsealedMax) this.#failing(reason);
-    this.#catalog.setStuck(segmentId, true);
-    this.#room.wake();
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#catalog.setStuck(segmentId, false);
-      this.#seal(segmentId);
-    }, sealRetryMs);
-    this.#timers.add(timer);
-  }
-
-  #warn(message: string, segment: number, reason: string): void {
-    this.#observer.note({ level: 'warn', message, detail: { segment, reason } });
   }
 
   #failing(reason: string): void {
@@ -390,11 +308,5 @@ class SqliteStore implements Store {
     this.#observer.note({ level: 'error', message: 'a thread of the store ended', detail: { error: error.stack } });
     this.#writeFailure = 'a thread of the store ended';
     this.#loadedNow(error);
-  }
-
-  #background(work: Promise<void>): void {
-    work.catch((error: unknown) =>
-      this.#observer.note({ level: 'error', message: 'work on a segment failed', detail: { error: String(error) } }),
-    );
   }
 }

@@ -1,0 +1,162 @@
+import type { StoreObserver } from '../../store.ts';
+import type { Holding } from '../files/ledger.ts';
+import type {
+  FacetedNote,
+  SealerReply,
+  SealerRequest,
+  ThreadData,
+  WriterReply,
+  WriterRequest,
+} from '../threads/messages.ts';
+import { errorOf, Thread } from '../threads/thread.ts';
+import type { Catalog } from './catalog.ts';
+import { Recovery } from './recovery.ts';
+import { Verifying } from './verifying.ts';
+
+/** Full segments waiting for their index. Each holds its columns in memory, so recording waits beyond it. */
+const unsealedMax = 6;
+export const sealRetryMs = 5000;
+const indexRebuilt = 'the index of a segment is made again';
+
+/** What the care for segments needs of the engine. */
+export type SealingNeeds = {
+  readonly observer: StoreObserver;
+  readonly writer: Thread<WriterRequest, WriterReply>;
+  tellReaders(note: FacetedNote): void;
+  /** Nothing can be recorded, and why. */
+  failing(reason: string): void;
+  /** A segment more or less waits for its index. */
+  moved(): void;
+  isClosing(): boolean;
+  crashed(error: Error): void;
+};
+
+/** Gives full segments their index, verifies those that have one, and has damaged ones made again. */
+export class Sealing {
+  readonly #catalog: Catalog;
+  readonly #needs: SealingNeeds;
+  readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #verifying: Verifying;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly recovery: Recovery;
+
+  constructor(catalog: Catalog, data: ThreadData, needs: SealingNeeds) {
+    this.#catalog = catalog;
+    this.#needs = needs;
+    this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), needs.crashed);
+    this.#verifying = new Verifying(segmentId => {
+      const isThere = catalog.get(segmentId) !== undefined;
+      if (isThere) this.#sealer.send({ type: 'verify', segmentId });
+      return isThere;
+    });
+    const { writer, isClosing, observer } = needs;
+    const recoverer = { writer, sealer: this.#sealer, takeUp: this.#sealed.bind(this), isClosing };
+    this.recovery = new Recovery(catalog, recoverer, observer);
+  }
+
+  /** Whether more segments wait for their index than may. */
+  get isBehind(): boolean {
+    return this.#catalog.unsealed > unsealedMax;
+  }
+
+  seal(segmentId: number): void {
+    const { shared, columns, counts } = this.#catalog.get(segmentId) ?? {};
+    if (shared === undefined || columns === undefined || counts === undefined) return;
+    this.#sealer.send({ type: 'seal', shared, columns, counts });
+  }
+
+  /** Compares these segments with their checksums, the last first, while the log serves. */
+  verify(segmentIds: readonly number[]): void {
+    for (const segmentId of segmentIds) this.#verifying.add(segmentId);
+    this.#verifying.next();
+  }
+
+  /** That the index of a segment is not what was written. */
+  tellRebuilt(segmentId: number, reason: string): void {
+    this.#warn(indexRebuilt, segmentId, reason);
+  }
+
+  /** Sees to what nobody waits for. */
+  background(work: Promise<void>): void {
+    work.catch((error: unknown) =>
+      this.#needs.observer.note({
+        level: 'error',
+        message: 'work on a segment failed',
+        detail: { error: String(error) },
+      }),
+    );
+  }
+
+  /** Tries no more to seal what could not be sealed. */
+  stopRetries(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  /** Ends the thread; `ended` resolves when it has. */
+  close(): void {
+    this.#sealer.send({ type: 'close' });
+  }
+
+  ended(): Promise<void> {
+    return this.#sealer.ended();
+  }
+
+  #fromSealer(reply: SealerReply): void {
+    switch (reply.type) {
+      case 'sealed':
+        return this.background(this.#sealed(reply.segmentId));
+      case 'faceted':
+        return this.#needs.tellReaders(reply);
+      case 'verified': {
+        const entry = this.#catalog.get(reply.segmentId);
+        if (reply.indexDamage !== undefined && entry !== undefined) {
+          this.tellRebuilt(reply.segmentId, reply.indexDamage);
+          this.#sealer.send({ type: 'rebuild', shared: entry.shared });
+        }
+        return this.#verifying.next();
+      }
+      case 'recovered':
+        return this.#sealer.answer(reply.id, reply.holding);
+      case 'unrecovered':
+        return this.#sealer.fail([reply.id], errorOf(reply.failure));
+      case 'unfaceted':
+        return this.#warn('the facets of a segment could not be made', reply.segmentId, reply.failure.message);
+      case 'failed': {
+        const { segmentId, failure } = reply;
+        if (failure.kind === 'damaged') {
+          if (!this.recovery.isRecovered(segmentId))
+            this.background(this.recovery.recover(segmentId, failure.message).then(() => this.#needs.moved()));
+        } else this.#sealLater(segmentId, failure.message);
+        if (this.#verifying.isAt(segmentId)) this.#verifying.next();
+      }
+    }
+  }
+
+  async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
+    const columns = await this.#catalog.sealed(segmentId, recovered);
+    if (columns !== undefined) this.#needs.writer.send({ type: 'spare', columns });
+    this.#needs.moved();
+  }
+
+  #sealLater(segmentId: number, reason: string): void {
+    if (this.#catalog.get(segmentId)?.phase !== 'full') return;
+    this.#needs.observer.note({
+      level: 'error',
+      message: 'a segment could not be sealed',
+      detail: { segment: segmentId, reason },
+    });
+    if (this.isBehind) this.#needs.failing(reason);
+    this.#catalog.setStuck(segmentId, true);
+    this.#needs.moved();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#catalog.setStuck(segmentId, false);
+      this.seal(segmentId);
+    }, sealRetryMs);
+    this.#timers.add(timer);
+  }
+
+  #warn(message: string, segment: number, reason: string): void {
+    this.#needs.observer.note({ level: 'warn', message, detail: { segment, reason } });
+  }
+}

@@ -105,7 +105,6 @@ class SqliteStore implements Store {
     this.#sealing = new Sealing(this.#catalog, data, {
       observer,
       writer: this.#writer,
-      tellReaders: note => this.#readers.tell(note),
       failing: reason => this.#failing(reason),
       moved: () => this.#room.wake(),
       isClosing: () => this.#closing !== undefined,
@@ -173,7 +172,10 @@ class SqliteStore implements Store {
     for (;;) {
       this.#refuseWhenClosed();
       const { damages } = this.#catalog;
-      const kept = asksForTimeOnly(query.filter) ? await count() : undefined;
+      const isFiltered = !asksForTimeOnly(query.filter);
+      // Readers count by facets then, also of what was recorded a moment ago.
+      if (isFiltered || query.by !== undefined) await this.#writer.ask(id => ({ type: 'meanings', id }));
+      const kept = isFiltered ? undefined : await count();
       const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }), signal)) as Summary;
       // What was lost meanwhile is missing from a part of what was added up.
       if (damages !== this.#catalog.damages) continue;
@@ -256,12 +258,15 @@ class SqliteStore implements Store {
         this.#catalog.add(reply.shared, reply.columns, 'active');
         return this.#readers.tell({ type: 'segment', shared: reply.shared, columns: reply.columns });
       case 'filled':
-        this.#catalog.filled(reply.segmentId, reply.counts);
+        this.#catalog.filled(reply.segmentId, { counts: reply.counts, meanings: reply.meanings });
         return this.#sealing.seal(reply.segmentId);
       case 'released':
         return this.#catalog.released(reply.ticket);
       case 'answer':
         return this.#writer.answer(reply.id, reply.answer);
+      case 'meanings':
+        this.#readers.tell(reply);
+        return this.#writer.answer(reply.id, undefined);
       case 'eras':
       case 'end':
         return this.#readers.tell(reply);

@@ -59,7 +59,7 @@ class Run {
       const batch = { account, binding: {}, receivedAt: this.#now, sentSince: 0, submissions };
       this.#persist(() => this.#log.record(batch));
       await this.reference.record(batch);
-      if (this.#random() < 0.5) this.#persist(() => this.#log.seal());
+      if (this.#random() < 0.5) this.#persist(() => this.#log.seal(true));
       if (this.#random() < 0.2) this.#reopen();
     }
     await this.#compare();

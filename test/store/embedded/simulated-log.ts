@@ -12,13 +12,14 @@ import { Reader } from '../../../src/store/embedded/read/reader.ts';
 import { openWriter } from '../../../src/store/embedded/record/open-writer.ts';
 import type { Writer } from '../../../src/store/embedded/record/writer.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
-import type { PackedCounts } from '../../../src/store/embedded/segment/counts.ts';
+import type { MeaningsOf } from '../../../src/store/embedded/segment/facet-maker.ts';
+import type { Facets } from '../../../src/store/embedded/segment/facets.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts';
-import type { FoundLog, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
+import type { FoundLog, SegmentContents, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
-import { sealSegment } from '../../../src/store/embedded/upkeep/seal.ts';
+import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 
 const segmentMessagesMax = 6;
@@ -71,10 +72,12 @@ export class SimulatedLog {
   readonly #hashSeed: number;
   readonly #writer: Writer;
   #read: ReadSegments;
+  /** What readers were told of facets until now. */
+  readonly #told: MeaningsOf[] = [];
   readonly #ends = new AccountWatermarks();
   readonly #segments = new Map<number, Held>();
   /** Segments that wait for their index. */
-  readonly #full: { readonly segmentId: number; readonly counts: PackedCounts }[] = [];
+  readonly #full: ({ readonly segmentId: number } & Pick<SegmentContents, 'counts' | 'meanings'>)[] = [];
 
   constructor(dataDir: string, disk: Disk, messagesMax = segmentMessagesMax) {
     this.#disk = disk;
@@ -123,14 +126,20 @@ export class SimulatedLog {
     }
   }
 
-  /** Gives segments that are full their index, as far as the disk lets it. */
-  seal(): void {
+  /** Gives segments that are full their index, as far as the disk lets it; and their facets, as the sealer does. */
+  seal(withFacets = false): void {
     for (let next = this.#full[0]; next !== undefined; next = this.#full[0]) {
       const held = this.#segments.get(next.segmentId);
       if (held?.columns === undefined) throw new Error(`segment ${next.segmentId} is full and not there`);
-      const paths = { rows: this.#folder.rows(next.segmentId), index: this.#folder.index(next.segmentId) };
+      const { shared, columns } = held;
+      const [rows, index, facets] = [
+        this.#folder.rows(shared.id),
+        this.#folder.index(shared.id),
+        this.#folder.facets(shared.id),
+      ];
       // Whoever holds the file open lets it go for the checkpoint, as the write-ahead log must not be in use.
-      sealSegment(this.#disk, paths, held.shared, held.columns, next.counts, this.#hashSeed);
+      if (withFacets) sealWithFacets(this.#disk, { rows, index, facets }, shared, { columns, ...next }, this.#hashSeed);
+      else sealSegment(this.#disk, { rows, index }, shared, columns, next.counts, this.#hashSeed);
       this.#folder.sync();
       this.#writer.sealed(next.segmentId);
       this.#take(held.shared, undefined);
@@ -138,27 +147,33 @@ export class SimulatedLog {
     }
   }
 
-  /** As a reader that starts: nothing is open or learnt. */
+  /** As a reader whose files were all closed. */
   reopenForReading(): void {
     this.#read.close();
     this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
     this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
     for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
+    this.#read.learn(this.#told);
   }
 
   isSealed(segmentId: number): boolean {
     return this.#segments.get(segmentId)?.columns === undefined;
   }
 
-  /** Gives every segment that has an index its facets. */
+  /** Makes facets of the rows for every segment that has an index and no facets. */
   makeFacets(): void {
     for (const { shared, columns } of this.#segments.values())
-      if (columns === undefined && atOnce(makeFacets(this.#folder, shared.id))) this.#read.faceted(shared.id);
+      if (columns === undefined) atOnce(makeFacets(this.#folder, shared.id));
   }
 
-  /** Of which segments the learnt facets are in memory. */
-  get learnt(): readonly number[] {
-    return this.#read.learnt;
+  /** What facets of segments without an index mean, as far as nobody was told. */
+  meanings(): readonly MeaningsOf[] {
+    return this.#writer.meanings();
+  }
+
+  /** What stands in the file of a segment's facets. */
+  facets<T>(segmentId: number, work: (facets: Facets) => T): T | undefined {
+    return this.#read.withFacets(segmentId, work);
   }
 
   /** Of which segments rows were read until now. */
@@ -185,6 +200,7 @@ export class SimulatedLog {
     { budgetMs = hourMs, clock, by }: SummaryOptions = {},
   ): Summary {
     const query = { ...summaryQuery(account, now, filter, by), budgetMs };
+    this.#learn(this.#writer.meanings());
     const { from, to } = wholeMinutes(query);
     const kept = asksForTimeOnly(filter) ? this.#writer.counted(account, from, to) : undefined;
     const steps = summarySteps(this.#read, this.#hashSeed, query, kept, clock);
@@ -197,6 +213,11 @@ export class SimulatedLog {
   close(): void {
     this.#read.close();
     this.#writer.close();
+  }
+
+  #learn(meanings: readonly MeaningsOf[]): void {
+    this.#told.push(...meanings);
+    this.#read.learn(meanings);
   }
 
   #take(shared: SharedSegment, columns: Columns | undefined): void {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { atOnce, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
@@ -32,7 +32,7 @@ test('a sealed segment lacks a row that is not known to be lost → no facets ar
   log.close();
 });
 
-test('the files of a segment were made anew → a reader forgets what it learnt of the old ones, losses told or not', () => {
+test('the files of a segment were made anew → a reader forgets what it was told of the old ones', () => {
   const { dataDir, log } = logOf(4);
   log.close();
   const reopened = new SimulatedLog(dataDir, systemDisk);
@@ -41,9 +41,9 @@ test('the files of a segment were made anew → a reader forgets what it learnt 
   const { shared, columns } = segment;
   const read = new ReadSegments(new Folder(dataDir), new KeyReader(newKeyMemory()));
   read.set(shared, columns);
-  atOnce(read.learnFacets({ shared, columns }));
-  expect(read.withFacets(shared.id, () => true)).toBe(true);
-  read.recovered(shared);
+  read.learn(reopened.meanings());
+  expect(read.withFacets(shared.id, ({ messages }) => messages)).toBe(4);
+  read.set(shared, undefined);
   expect(read.withFacets(shared.id, () => true)).toBeUndefined();
   read.close();
   reopened.close();

@@ -4,6 +4,7 @@ import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
 import { Counts } from '../segment/counts.ts';
+import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
@@ -33,11 +34,12 @@ import {
   setRow,
 } from '../segment/shared-segment.ts';
 
-/** A segment as it was found: sealed ones have an index, the others their columns. */
+/** A segment as it was found: sealed ones have an index, the others what it is made of. */
 export type LoadedSegment = {
   readonly shared: SharedSegment;
   readonly columns?: Columns;
   readonly counts?: Counts;
+  readonly facets?: FacetMaker;
   readonly createdAt: number;
   readonly nextSequence: number;
 };
@@ -291,35 +293,39 @@ export function loadUnsealed(
     const count = Math.max(rows.count(), known?.messages ?? 0);
     if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
-    const columns = newColumns(Math.max(capacity, count));
-    const counts = new Counts();
-    if (known !== undefined) setLosses(shared, known);
-    const { lostMessages, lostReports } = lossesIn(shared);
-    const found = loadMessages(rows, shared, columns, counts, hashSeed);
-    if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
     const reportCount = Math.max(rows.reportCount(meta.firstSequence), known?.reports ?? 0);
     if (reportCount > reportsPerMessageMax * ordinalsMax) throw new DamagedRow(`report ${reportCount - 1}`);
-    const reports = loadReports(rows, meta.firstSequence, reportCount, counts);
+    const room = Math.max(capacity, count);
+    const columns = newColumns(room, Math.max(room * reportsPerMessageMax, reportCount));
+    const made = { counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
+    if (known !== undefined) setLosses(shared, known);
+    const { lostMessages, lostReports } = lossesIn(shared);
+    const found = loadMessages(rows, shared, columns, made, hashSeed);
+    if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
+    const reports = loadReports(rows, meta.firstSequence, reportCount, made);
     if (reports.found + lostReports < reportCount)
       throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
     const [from, until] = columnsRange(columns);
     const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
     if (found < count) fillGaps(columns, count, sentFrom);
     if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
+    made.facets.publish();
     publish(shared, count, reportCount, sentFrom, sentUntil);
     const nextSequence = meta.firstSequence + reportCount;
-    return { segment: { shared, columns, counts, createdAt: meta.createdAt, nextSequence }, reports };
+    return { segment: { shared, columns, ...made, createdAt: meta.createdAt, nextSequence }, reports };
   } finally {
     rows.close();
   }
 }
+
+type Made = { readonly counts: Counts; readonly facets: FacetMaker };
 
 /** Gives how many there are. */
 function loadMessages(
   rows: RowsFile,
   shared: SharedSegment,
   columns: Columns,
-  counts: Counts,
+  { counts, facets }: Made,
   hashSeed: number,
 ): number {
   let found = 0;
@@ -330,6 +336,7 @@ function loadMessages(
       verifyMessage(row);
       counts.message(row);
       setHashes(columns, row[0], hashSeed, row[1], row[14]);
+      facets.message(row);
       setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
       const group = groupOfStatus(row[4]);
       shared.group[row[0]] = group;
@@ -351,7 +358,7 @@ function loadReports(
   rows: RowsFile,
   firstSequence: number,
   count: number,
-  counts: Counts,
+  { counts, facets }: Made,
 ): Reports & { readonly until: number; readonly found: number } {
   let [until, found] = [-Infinity, 0];
   const messages = new Float64Array(count);
@@ -365,6 +372,7 @@ function loadReports(
       groups[row[0] - firstSequence] = groupOfStatus(row[2]);
       until = Math.max(until, row[15]);
       counts.report(row[14], row[15], row[17]);
+      facets.report(row, firstSequence);
       sequence = row[0] + 1;
       found++;
     }

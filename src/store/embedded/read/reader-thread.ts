@@ -118,13 +118,11 @@ port.on('message', (request: ReaderRequest) => {
       return feed.setEras(request.eras);
     case 'segment':
       return segments.set(request.shared, request.columns);
-    case 'faceted':
-      return segments.faceted(request.segmentId);
+    case 'meanings':
+      return segments.learn(request.meanings);
     case 'sealed':
-      segments.set(request.shared, undefined);
-      return tell({ type: 'released', ticket: request.ticket });
     case 'recovered':
-      segments.recovered(request.shared);
+      segments.set(request.shared, undefined);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
       segments.drop(request.segmentId);

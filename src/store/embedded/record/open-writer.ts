@@ -51,7 +51,7 @@ export function openWriter(
     { ...data, folder, log: logFile, ledger, waiting: waitingReports, outcomes },
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
-      filled: (segmentId, counts) => tell({ type: 'filled', segmentId, counts }),
+      filled: (segmentId, counts, meanings) => tell({ type: 'filled', segmentId, counts, meanings }),
       eraBegun: eras => tell({ type: 'eras', eras }),
     },
     nextSegmentId,

@@ -2,7 +2,8 @@ import { limits } from '../../../limits.ts';
 import { StoreUnavailable } from '../../store.ts';
 import { ordinalsMax, reportsPerMessageMax } from '../segment/position.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
-import type { Active, SegmentSize, WriterOptions } from './writer-options.ts';
+import type { ActiveSegment, SegmentSize } from './active-segment.ts';
+import type { WriterOptions } from './writer-options.ts';
 
 /** Of the segments there may be, as many are of the size that was set; from there on they grow. */
 const plainShare = 3 / 4;
@@ -37,6 +38,6 @@ export function sizeOf(shared: SharedSegment, set: Sizes, segments: number): Seg
   return { ...nextSize(set, segments - 1), messagesMax: shared.group.length };
 }
 
-export function isFull({ messages, reports, bytes, size }: Active): boolean {
+export function isFull({ messages, reports, bytes, size }: ActiveSegment): boolean {
   return messages >= size.messagesMax || reports >= size.messagesMax * reportsPerMessageMax || bytes >= size.bytesMax;
 }

@@ -3,8 +3,9 @@ import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
 import type { KeyMemory } from '../log/key-table.ts';
 import type { Era, LogFile } from '../log/log-file.ts';
-import type { Counts, PackedCounts } from '../segment/counts.ts';
-import type { Durability, RowsFile } from '../segment/rows-file.ts';
+import type { PackedCounts } from '../segment/counts.ts';
+import type { Meanings } from '../segment/facets.ts';
+import type { Durability } from '../segment/rows-file.ts';
 import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
 import type { WaitingReports } from './waiting-reports.ts';
 
@@ -31,23 +32,7 @@ export type WriterEvents = {
   /** A new youngest segment takes the writes. */
   opened(segment: SharedSegment, columns: Columns): void;
   /** A segment takes no more rows. */
-  filled(segmentId: number, counts: PackedCounts): void;
+  filled(segmentId: number, counts: PackedCounts, meanings: Meanings): void;
   /** The log's life goes on in a new era. */
   eraBegun(eras: readonly Era[]): void;
-};
-
-/** What a segment takes, and for how long, before the next one begins. */
-export type SegmentSize = { readonly messagesMax: number; readonly bytesMax: number; readonly ageMs: number };
-
-/** The segment that takes the writes. */
-export type Active = {
-  readonly shared: SharedSegment;
-  readonly columns: Columns;
-  readonly counts: Counts;
-  readonly size: SegmentSize;
-  readonly createdAt: number;
-  rows: RowsFile;
-  messages: number;
-  reports: number;
-  bytes: number;
 };

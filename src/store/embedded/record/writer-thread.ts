@@ -69,6 +69,8 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
           const answer = writer.counted(request.account, request.from, request.to);
           tell({ type: 'answer', id: request.id, answer });
         }, [request.id]);
+      case 'meanings':
+        return attempt(() => tell({ type: 'meanings', id: request.id, meanings: writer.meanings() }), [request.id]);
       case 'extents':
         return attempt(() => {
           tell({ type: 'answer', id: request.id, answer: writer.extents(request.segmentId) });

@@ -8,9 +8,9 @@ import { hasRoom, Reserve } from '../files/reserve.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import { holdingOf, type LoadedLog } from '../log/load.ts';
 import type { Extents } from '../segment/extents.ts';
+import { FacetMaker, type MeaningsOf } from '../segment/facet-maker.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import {
-  groupOfStatus,
   messageIdIn,
   numberAt,
   numbersPerRecord,
@@ -26,16 +26,16 @@ import {
   type Columns,
   keepReportsUntil,
   newSharedSegment,
-  publishedMessages,
   publishedReports,
-  setRow,
 } from '../segment/shared-segment.ts';
+import { ActiveSegment } from './active-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
 import { SpareColumns } from './spare-columns.ts';
 import type { Part, Progress } from './turns.ts';
+import { UnsealedFacets } from './unsealed-facets.ts';
 import type { Joined } from './waiting-reports.ts';
-import type { Active, WriterEvents, WriterOptions } from './writer-options.ts';
+import type { WriterEvents, WriterOptions } from './writer-options.ts';
 
 /** What became of a record. */
 type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
@@ -54,8 +54,9 @@ export class Writer {
   readonly #events: WriterEvents;
   readonly #known: KnownMessages;
   readonly #kept: KeptCounts;
+  readonly #facets = new UnsealedFacets();
   readonly #reserve: Reserve;
-  #active: Active | undefined;
+  #active: ActiveSegment | undefined;
   readonly #spareColumns = new SpareColumns();
   #nextSegmentId: number;
   #nextSequence: number;
@@ -65,8 +66,6 @@ export class Writer {
   #reported = new Map<number, Reported>();
   /** Chains of those it reported on last. All of them would outlive the young generation of the heap. */
   readonly #chains = new LRUCache<number, Chain>({ max: chainsKept });
-  /** Undoes what memory took before its transaction commits. */
-  #inserted: { readonly hash: number; readonly ordinal: number }[] = [];
 
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
@@ -84,19 +83,20 @@ export class Writer {
    */
   adopt({ segments, gaps }: LoadedLog, goesOn: boolean): Generator<void> {
     this.#kept.adopt(segments, gaps);
+    this.#facets.adopt(segments);
     const learning = this.#learn(this.#known.adopt(segments));
     const youngest = segments.at(-1);
-    for (const { shared, counts } of segments)
-      if (counts !== undefined && !(goesOn && shared.id === youngest?.shared.id))
-        this.#events.filled(shared.id, counts.pack());
-    if (!goesOn || youngest?.columns === undefined || youngest.counts === undefined) return learning;
-    const { shared, columns, counts, createdAt } = youngest;
+    for (const { shared, counts, facets } of segments)
+      if (counts !== undefined && facets !== undefined && !(goesOn && shared.id === youngest?.shared.id))
+        this.#events.filled(shared.id, counts.pack(), facets.meanings());
+    if (!goesOn) return learning;
+    const { shared, columns, counts, facets, createdAt } = youngest ?? {};
+    if (shared === undefined || columns === undefined || counts === undefined || facets === undefined) return learning;
     const path = this.#options.folder.rows(shared.id);
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
-    const [messages = 0, reports = 0] = shared.published;
     this.#known.writing(shared.id, rows);
     const size = sizeOf(shared, this.#options, segments.length);
-    this.#active = { shared, columns, counts, size, createdAt, rows, messages, reports, bytes: 0 };
+    this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: createdAt ?? 0, rows });
     return learning;
   }
 
@@ -129,7 +129,7 @@ export class Writer {
     });
   }
 
-  #transaction<T>(now: number, work: (active: Active) => T): T {
+  #transaction<T>(now: number, work: (active: ActiveSegment) => T): T {
     try {
       this.#reserve.hold();
       const active = this.#youngest(now);
@@ -157,6 +157,11 @@ export class Writer {
     return this.#kept.answer(account, from, to, this.#nextSegmentId - 1);
   }
 
+  /** What the facets of segments without an index mean, as far as nobody was told. */
+  meanings(): readonly MeaningsOf[] {
+    return this.#facets.untold();
+  }
+
   /** How far each account reaches in a segment; `undefined` when it has an index, or is gone. */
   extents(segmentId: number): Extents | undefined {
     return this.#kept.of(segmentId)?.extents();
@@ -181,6 +186,7 @@ export class Writer {
   sealed(segmentId: number): void {
     this.#known.sealed(segmentId);
     this.#kept.sealed(segmentId);
+    this.#facets.delete(segmentId);
   }
 
   /** The segment's files were made anew, and lack some of its rows. */
@@ -203,6 +209,7 @@ export class Writer {
     if (!isDamaged) this.#options.ledger.remove(segmentId);
     const segment = this.#known.segment(segmentId);
     this.#kept.dropped(segmentId, isDamaged, this.#known.segments());
+    this.#facets.delete(segmentId);
     this.#known.dropped(segmentId);
     if (this.#active?.shared.id === segmentId) this.#active = undefined;
     if (segmentId === this.#nextSegmentId - 1) {
@@ -234,7 +241,7 @@ export class Writer {
     this.#eraBegun = true;
   }
 
-  #youngest(now: number): Active {
+  #youngest(now: number): ActiveSegment {
     this.rotateIfDue(now);
     if (this.#active !== undefined && isFull(this.#active)) this.#fill();
     const active = this.#active ?? this.#open(now);
@@ -246,7 +253,7 @@ export class Writer {
     return active;
   }
 
-  #open(now: number): Active {
+  #open(now: number): ActiveSegment {
     const { folder, ledger, durability } = this.#options;
     const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
@@ -260,7 +267,9 @@ export class Writer {
     this.#known.add(shared);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
-    this.#active = { shared, columns, counts, size, createdAt: now, rows, messages: 0, reports: 0, bytes: 0 };
+    const facets = new FacetMaker(columns.facets, columns.hashes);
+    this.#facets.add(shared, facets);
+    this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: now, rows });
     this.#events.opened(shared, columns);
     return this.#active;
   }
@@ -269,10 +278,10 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return;
     this.#active = undefined;
-    this.#events.filled(active.shared.id, active.counts.pack());
+    this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());
   }
 
-  #recordPart(active: Active, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
+  #recordPart(active: ActiveSegment, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
     const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     const rejected: Rejection[] = [];
     let index = from;
@@ -286,44 +295,30 @@ export class Writer {
     return { outcome: { ...counts, rejected }, next: index };
   }
 
-  #insert(active: Active, batch: PackedBatch, index: number, now: number): Outcome {
+  #insert(active: ActiveSegment, batch: PackedBatch, index: number, now: number): Outcome {
     if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
       return this.#options.waiting.take(batch, unpackSubmission(batch, index), now);
     const ordinal = active.messages;
     const row = messageRowOf(batch, index, ordinal);
-    active.rows.insertMessage(row);
-    const { shared, columns } = active;
-    const group = groupOfStatus(row[4]);
-    setRow(columns, ordinal, row[1], row[2], group);
-    for (let field = 0; field < fieldCount; field++) {
-      const column = columns.hashes[field];
-      if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
-    }
-    shared.group[ordinal] = group;
-    shared.newestReport[ordinal] = 0;
-    active.counts.message(row);
-    const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
-    this.#known.insertKey(hash, shared.id, ordinal);
-    this.#inserted.push({ hash, ordinal });
-    active.messages++;
-    active.bytes += row[14].length;
-    if (this.#options.waiting.size > 0)
-      this.#joinWaiting(active, { row, segmentId: shared.id, ordinal }, batch.receivedAt);
+    active.message(row, batch, index);
+    const { id } = active.shared;
+    this.#known.insertKey(batch.hashes[index * fieldCount + messageIdField] ?? 0, id, ordinal);
+    if (this.#options.waiting.size > 0) this.#joinWaiting(active, { row, segmentId: id, ordinal }, batch.receivedAt);
     return 'recorded';
   }
 
-  #joinWaiting(active: Active, known: Known, now: EpochMs): void {
+  #joinWaiting(active: ActiveSegment, known: Known, now: EpochMs): void {
     const { messageId } = identityOf(known.row);
     this.#options.waiting.join(known.row[1], messageId, now, report => this.#accept(active, known, report));
   }
 
-  #report(active: Active, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
+  #report(active: ActiveSegment, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
     const submission = unpackSubmission(batch, index);
     const outcome = this.#accept(active, known, { ...batch, submission });
     return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
   }
 
-  #accept(active: Active, known: Known, { submission, ...arrival }: WaitingReport): Joined {
+  #accept(active: ActiveSegment, known: Known, { submission, ...arrival }: WaitingReport): Joined {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
     const accepted = accept(chain.course, submission, arrival);
@@ -333,14 +328,10 @@ export class Writer {
     const sequence = this.#nextSequence++;
     const { chain: longer, summary } = chained(chain, sequence, accepted);
     const place = { sequence, position, message: known.row, previous: chain.newest };
-    const row = reportRowOf(place, arrival.receivedAt, accepted, summary);
-    active.rows.insertReport(row);
-    active.reports++;
-    active.bytes += row[13].length;
+    active.report(reportRowOf(place, arrival.receivedAt, accepted, summary));
     this.#chains.set(position, longer);
     const { identity, state } = longer.course;
     this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
-    active.counts.report(row[14], row[15], row[17]);
     return accepted.outcome;
   }
 
@@ -352,25 +343,14 @@ export class Writer {
   #commit(): void {
     const active = this.#active;
     if (active === undefined) return this.#options.waiting.commit();
-    active.rows.commit();
-    active.counts.commit(this.#options.outcomes);
-    const { shared, columns } = active;
-    for (const { ordinal } of this.#inserted) {
-      const group = shared.group[ordinal] ?? 0;
-      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-      const sentAt = columns.sentAt[ordinal] ?? 0;
-      shared.sentAtRange[0] = Math.min(shared.sentAtRange[0] ?? Infinity, sentAt);
-      shared.sentAtRange[1] = Math.max(shared.sentAtRange[1] ?? -Infinity, sentAt);
-    }
+    active.commit(this.#options.outcomes);
+    const { shared } = active;
     for (const [position, { newest, sentAt, groupId }] of this.#reported) {
       keepReportsUntil(shared, sentAt);
       const target = this.#known.segment(segmentIdOf(position));
       if (target !== undefined) applyReport(target, ordinalOf(position), newest, groupId);
     }
-    // In this order: whoever sees a report published sees its message, too.
-    Atomics.store(shared.published, publishedMessages, active.messages);
-    Atomics.store(shared.published, publishedReports, active.reports);
-    this.#inserted = [];
+    active.publish();
     this.#reported = new Map();
     this.#chains.clear();
     // Before any answer: what is answered and not there any more is missed.
@@ -379,20 +359,14 @@ export class Writer {
     this.#options.waiting.commit();
   }
 
-  /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
+  /** After a failed transaction: memory as it was. */
   #undo(): void {
     this.#options.waiting.undo();
-    const active = this.#active;
-    if (active === undefined) return;
-    for (const { hash, ordinal } of this.#inserted) this.#known.removeKey(hash, active.shared.id, ordinal);
-    active.counts.undo();
-    this.#inserted = [];
     this.#reported = new Map();
     this.#chains.clear();
-    const [messages = 0, reports = 0] = active.shared.published;
-    this.#nextSequence -= active.reports - reports;
-    active.messages = messages;
-    active.reports = reports;
-    active.rows.close();
+    const active = this.#active;
+    if (active === undefined) return;
+    this.#nextSequence -= active.reports - (active.shared.published[publishedReports] ?? 0);
+    active.undo((hash, ordinal) => this.#known.removeKey(hash, active.shared.id, ordinal));
   }
 }

@@ -1,67 +1,65 @@
-import { FacetMaker, type FacetMeanings, type Facets } from '../segment/facets.ts';
+import { type FacetField, facetFields } from '../segment/facet-columns.ts';
+import type { MoreMeanings } from '../segment/facet-maker.ts';
+import type { FacetMeanings, FacetOutcome, Facets } from '../segment/facets.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { reportsPerMessageMax } from '../segment/position.ts';
-import { verifyMessage, verifyReport } from '../segment/record-row.ts';
-import type { RowsFile } from '../segment/rows-file.ts';
-import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
-
-const rowsAtATime = 1000;
+import { type Columns, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 
 /** The facets in a file. */
 export function facetsIn(file: IndexFile): Facets {
   const { messages, reports } = file.header;
   const meanings: FacetMeanings = JSON.parse(Buffer.from(file.uint8('facets.meanings')).toString('utf8'));
+  const codes = (name: Parameters<Facets['codes']>[0] | 'account') => {
+    const bytes = file.uint8(`facets.${name}`);
+    const isNarrow = bytes.byteLength === (name === 'reportOutcome' ? reports : messages);
+    return isNarrow ? bytes : new Uint16Array(bytes.buffer);
+  };
   return {
     messages,
     meanings,
-    codes(name) {
-      const bytes = file.uint8(`facets.${name}`);
-      const isNarrow = bytes.byteLength === (name === 'reportOutcome' ? reports : messages);
-      return isNarrow ? bytes : new Uint16Array(bytes.buffer);
+    codes,
+    owners(account) {
+      const own = meanings.account.indexOf(account) + 1;
+      return own === 0 ? undefined : { codes: codes('account'), own };
     },
   };
 }
 
-/**
- * The facets of a segment that takes rows, as far as a reader learnt them. Only who asks for a summary by a filter needs
- * them: each such summary learns what came since the last.
- */
-export class LiveFacets {
-  readonly #shared: SharedSegment;
-  readonly #maker: FacetMaker;
+/** What the numbers of a segment that takes rows mean, as far as the writer told. */
+export class LiveMeanings {
+  readonly #outcome: FacetOutcome[] = [];
+  readonly #fields: (string[] | undefined)[] = facetFields.map(() => []);
+  #size = 0;
   #messages = 0;
-  #reports = 0;
 
-  constructor(shared: SharedSegment) {
-    const capacity = shared.newestReport.length;
-    this.#shared = shared;
-    this.#maker = new FacetMaker(capacity, capacity * reportsPerMessageMax);
+  /** `messages`: how many were published, and so told of, at least. */
+  take({ before, size, outcome, fields }: MoreMeanings, messages: number): void {
+    if (before !== this.#size)
+      throw new RangeError(`${before} meanings came before these, and ${this.#size} are known`);
+    this.#outcome.push(...outcome);
+    for (const [i, values] of fields.entries())
+      if (values === undefined) this.#fields[i] = undefined;
+      else this.#fields[i]?.push(...values);
+    this.#size = size;
+    this.#messages = messages;
   }
 
-  /** How many rows are there that were not learnt. */
-  get unlearntRows(): number {
-    return messagesIn(this.#shared) - this.#messages + reportsIn(this.#shared) - this.#reports;
-  }
-
-  /** Learns from some rows; `true` when there are more. */
-  learn(rows: RowsFile): boolean {
-    const { firstSequence } = this.#shared;
-    if (this.#messages < messagesIn(this.#shared)) {
-      const found = rows.messagesFrom(this.#messages, rowsAtATime);
-      for (const row of found) this.#maker.message(verifyMessage(row));
-      this.#messages = (found.at(-1)?.[0] ?? messagesIn(this.#shared) - 1) + 1;
-      return true;
+  facets(shared: SharedSegment, { account: accounts, facets }: Columns): Facets {
+    // In this order: what was published then has no meaning that came since.
+    const published = messagesIn(shared);
+    const isAll = Atomics.load(facets.meanings, 0) === this.#size;
+    const fields: { [name in FacetField]?: readonly string[] } = {};
+    for (const [i, name] of facetFields.entries()) {
+      const values = this.#fields[i];
+      if (values !== undefined) fields[name] = values;
     }
-    if (this.#reports >= reportsIn(this.#shared)) return false;
-    const found = rows.reportsFrom(firstSequence + this.#reports, rowsAtATime);
-    for (const row of found) this.#maker.report(verifyReport(row), firstSequence);
-    const last = found.at(-1)?.[0];
-    this.#reports = last === undefined ? reportsIn(this.#shared) : last + 1 - firstSequence;
-    return true;
-  }
-
-  with<T>(work: (facets: Facets) => T): T | undefined {
-    const facets = this.#maker.facets(this.#messages);
-    return facets === undefined ? undefined : work(facets);
+    return {
+      messages: isAll ? published : this.#messages,
+      meanings: { outcome: this.#outcome, fields },
+      owners: account => ({ codes: accounts, own: account }),
+      codes(name) {
+        if (name === 'outcome' || name === 'messageCount' || name === 'reportOutcome') return facets[name];
+        return facets.fields[facetFields.indexOf(name)] ?? new Uint16Array(0);
+      },
+    };
   }
 }

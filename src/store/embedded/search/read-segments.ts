@@ -4,6 +4,7 @@ import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { KeyPlace, KeyReader } from '../log/key-table.ts';
 import type { Extents } from '../segment/extents.ts';
+import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Facets } from '../segment/facets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
@@ -18,7 +19,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import { facetsIn, LiveFacets } from './live-facets.ts';
+import { facetsIn, LiveMeanings } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
 /** One segment as a reader knows it: sealed when it has no columns. */
@@ -52,7 +53,8 @@ export class ReadSegments {
   readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
-  readonly #live = new Map<number, LiveFacets>();
+  /** Of segments without an index. */
+  readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
   constructor(folder: Folder, keys: KeyReader) {
@@ -64,27 +66,17 @@ export class ReadSegments {
   set(shared: SharedSegment, columns: Columns | undefined): void {
     this.#close(shared.id);
     this.#segments.set(shared.id, { shared, columns });
-    // Until it has a file of facets, those that were learnt are good, unless rows of it are lost.
-    if (hasLosses(shared)) this.#live.delete(shared.id);
-    // They take some 20 bytes a message: of those that are sealed and wait for their file, the last keeps them.
-    if (columns === undefined)
-      for (const id of this.#live.keys()) if (id !== shared.id && this.#isSealed(id)) this.#live.delete(id);
+    if (columns === undefined) this.#live.delete(shared.id);
   }
 
-  /** A segment has a file of facets: what was learnt is not needed any more. */
-  faceted(segmentId: number): void {
-    this.#live.delete(segmentId);
-  }
-
-  /** The segments whose learnt facets are in memory. */
-  get learnt(): readonly number[] {
-    return [...this.#live.keys()];
-  }
-
-  /** The files of a segment were made anew: nothing that was learnt of the old ones is good. */
-  recovered(shared: SharedSegment): void {
-    this.#live.delete(shared.id);
-    this.set(shared, undefined);
+  /** Takes up what the writer told of facets. */
+  learn(meanings: readonly MeaningsOf[]): void {
+    for (const { segmentId, messages, more } of meanings) {
+      if (this.#segments.get(segmentId)?.columns === undefined) continue;
+      const live = this.#live.get(segmentId) ?? new LiveMeanings();
+      live.take(more, messages);
+      this.#live.set(segmentId, live);
+    }
   }
 
   drop(segmentId: number): void {
@@ -211,43 +203,26 @@ export class ReadSegments {
   }
 
   /**
-   * Works on the facets of a segment; `undefined` where it has none yet, or none that fit its rows. Damaged ones
-   * are removed: the next start makes them again, and until then the rows tell.
+   * Works on the facets of a segment, which are good until the thread takes up something else; `undefined` where it has
+   * none, or none that fit its rows. Damaged ones are removed: the next start makes them again, and until then the rows
+   * tell.
    */
   withFacets<T>(segmentId: number, work: (facets: Facets) => T): T | undefined {
-    const live = this.#live.get(segmentId);
-    if (!this.#isSealed(segmentId)) return live?.with(work);
+    const { shared, columns } = this.#segments.get(segmentId) ?? {};
+    if (shared !== undefined && columns !== undefined) {
+      const live = this.#live.get(segmentId)?.facets(shared, columns);
+      return live === undefined ? undefined : work(live);
+    }
     const path = this.#folder.facets(segmentId);
     try {
       const facets = this.#facetsOf(segmentId, path);
-      if (facets === undefined) return live?.with(work);
-      this.#live.delete(segmentId);
-      return work(facetsIn(facets));
+      return facets === undefined ? undefined : work(facetsIn(facets));
     } catch (error) {
       if (!(error instanceof DamagedIndex)) throw error;
       this.#facets.delete(segmentId);
       this.#folder.disk.remove(path);
       return undefined;
     }
-  }
-
-  /** How many rows `learnFacets` would read of a segment. */
-  unlearntRows({ shared, columns }: ReadSegment): number {
-    if (columns === undefined) return 0;
-    return this.#live.get(shared.id)?.unlearntRows ?? messagesIn(shared) + reportsIn(shared);
-  }
-
-  /** Learns the facets of a segment that has no index, as far as they are not known, a step at a time. */
-  *learnFacets({ shared, columns }: ReadSegment): Generator<void, void> {
-    if (columns === undefined) return;
-    let live = this.#live.get(shared.id);
-    if (live === undefined) {
-      live = new LiveFacets(shared);
-      this.#live.set(shared.id, live);
-    }
-    const { id } = shared;
-    // Between two steps it may have been sealed or dropped.
-    while (this.#segments.get(id)?.columns === columns && this.withRows(id, rows => live.learn(rows))) yield;
   }
 
   #facetsOf(segmentId: number, path: string): IndexFile | undefined {

@@ -1,5 +1,7 @@
 import { statusGroupNames } from '../../../domain/registry.ts';
+import { type FacetColumns, newFacetColumns } from './facet-columns.ts';
 import { fieldCount } from './fields.ts';
+import { reportsPerMessageMax } from './position.ts';
 
 /** A block of ordinals whose least and greatest `sentAt` are known, so that a scan can pass over it. */
 export const blockOrdinals = 1024;
@@ -44,6 +46,7 @@ export type Columns = {
   /** By block: least and greatest `sentAt`. */
   readonly blockMin: Float64Array;
   readonly blockMax: Float64Array;
+  readonly facets: FacetColumns;
 };
 
 export function newSharedSegment(id: number, firstSequence: number, capacity: number): SharedSegment {
@@ -62,7 +65,7 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
   };
 }
 
-export function newColumns(capacity: number): Columns {
+export function newColumns(capacity: number, reports = capacity * reportsPerMessageMax): Columns {
   const blocks = Math.ceil(capacity / blockOrdinals);
   return {
     account: new Float64Array(new SharedArrayBuffer(capacity * 8)),
@@ -71,6 +74,7 @@ export function newColumns(capacity: number): Columns {
     hashes: Array.from({ length: fieldCount }, () => new Uint32Array(new SharedArrayBuffer(capacity * 4))),
     blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
     blockMax: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(-Infinity),
+    facets: newFacetColumns(capacity, reports),
   };
 }
 

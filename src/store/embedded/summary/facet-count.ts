@@ -7,17 +7,11 @@ import { bucketOf, type SummaryRange } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { kinds, type Move, Moves } from '../segment/count-items.ts';
-import {
-  type FacetCodes,
-  type FacetField,
-  type FacetMeanings,
-  type Facets,
-  facetFields,
-  stateOf,
-} from '../segment/facets.ts';
+import { type FacetField, facetFields } from '../segment/facet-columns.ts';
+import { type FacetCodes, type Facets, type Meanings, stateOf } from '../segment/facets.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
-import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { type Columns, messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
 import { FacetParts, type PartMoves } from './facet-parts.ts';
 
 /** Files of which the outcomes of reports are held: reports follow their messages soon. */
@@ -60,12 +54,12 @@ class Outcomes {
   readonly isAsked: Uint8Array;
   readonly group: Uint8Array;
   readonly isFailed: Uint8Array;
-  readonly #meanings: FacetMeanings['outcome'];
+  readonly #meanings: Meanings['outcome'];
   readonly #ones: Float64Array;
   /** Of messages that count as several: by number and by how many. */
   readonly #others = new Map<number, number>();
 
-  constructor(meanings: FacetMeanings['outcome'], filter: Filter) {
+  constructor(meanings: Meanings['outcome'], filter: Filter) {
     const fits = conditionMatcher(filter, { changes: true });
     const states = meanings.map(stateOf);
     this.#meanings = meanings;
@@ -118,7 +112,14 @@ class Outcomes {
 
 const isSender = ([kind]: Move) => kind === kinds.sender;
 
-type Holder = { readonly from: number; readonly to: number; readonly codes: FacetCodes; readonly outcomes: Outcomes };
+type Holder = {
+  readonly from: number;
+  readonly to: number;
+  readonly codes: FacetCodes;
+  readonly outcomes: Outcomes;
+  /** Where the numbers stand while the segment has no index: others may come to stand there. */
+  readonly columns: Columns | undefined;
+};
 
 /** Counts what a filter matches by the facets of segments. */
 export class FacetCount {
@@ -141,7 +142,15 @@ export class FacetCount {
 
   /** `undefined` when only the segment's rows can tell, or fewer of them are read without its facets. */
   of(shared: SharedSegment): FacetFigures | undefined {
+    this.#letGo();
     return this.#segments.withFacets(shared.id, facets => this.#figures(shared, facets));
+  }
+
+  /** Between two calls a segment may have been sealed or dropped. */
+  #letGo(): void {
+    for (const [id, holder] of this.#holders)
+      if (holder === undefined || holder.columns !== this.#segments.get(id)?.columns) this.#holders.delete(id);
+    this.#last = undefined;
   }
 
   #figures(shared: SharedSegment, facets: Facets): FacetFigures | undefined {
@@ -156,8 +165,8 @@ export class FacetCount {
     if (unlearnt === undefined) return undefined;
     const groups = new Float64Array(range.buckets * groupCount);
     const figures = { groups, moves: [] as Move[], rest: [] as Found[] };
-    const own = meanings.account.indexOf(account) + 1;
-    const accounts = facets.codes('account');
+    const owners = facets.owners(account);
+    const { codes: accounts, own } = owners ?? { codes: [], own: 0 };
     const outcomes = facets.codes('outcome');
     const messageCounts = facets.codes('messageCount');
     const [senderCodes, campaignCodes] = [facets.codes('sender'), facets.codes('campaignReferenceId')];
@@ -169,7 +178,7 @@ export class FacetCount {
     const used = new Set([initial]);
     const failedSenders = new Float64Array(senders.length + 1);
     const failedCampaigns = new Float64Array(campaigns.length + 1);
-    const known = own === 0 ? 0 : Math.min(facets.messages, this.#countIn(shared));
+    const known = owners === undefined ? 0 : Math.min(facets.messages, this.#countIn(shared));
     candidates: for (let ordinal = 0; ordinal < known; ordinal++) {
       if (accounts[ordinal] !== own) continue;
       for (const { codes, isAsked } of tests) if (isAsked[codes[ordinal] ?? 0] !== 1) continue candidates;
@@ -274,6 +283,7 @@ export class FacetCount {
         to: shared.firstSequence + reportsIn(shared),
         codes: facets.codes('reportOutcome'),
         outcomes: new Outcomes(facets.meanings.outcome, this.#query.filter),
+        columns: this.#segments.get(shared.id)?.columns,
       }));
       this.#holders.set(shared.id, found);
     }

@@ -25,14 +25,8 @@ import { FacetCount, facetsTell } from './facet-count.ts';
 const messagesAtATime = 1000;
 /** To count by facets, all of a segment is looked at: below this share of it, reading one's own rows takes less. */
 const countedShareMin = 1 / 50;
-/** To learn facets, all rows are read. */
-const learntShareMin = 1 / 8;
-/** For each message that may match, so many rows are read to learn facets: later summaries count by them, too. */
-const learntRowsPerMatch = 32;
-/** And of so many messages facets are looked at: reading the row of one takes as long. */
-const facetedMessagesPerMatch = 512;
-/** The part of its time that a summary may learn: in the rest, the newest messages can be counted without. */
-const learningTimeShare = 1 / 2;
+/** Looking at the facets of so many messages takes as long as reading the row of one. */
+const facetedMessagesPerRow = 512;
 
 /**
  * One summary in the making, a step at a time. What the kept counts have is added at once; the rest is counted message
@@ -132,19 +126,14 @@ class Summarizing {
 
   /**
    * Counts a filter's matches by the facets of all segments that have any, newest first, so that rows are read only of
-   * the others; `false` when the time is over. While there is not time to learn what there is, nothing is counted so: the
-   * newest messages are what has to be told. Nor where few may match: their rows are read.
+   * the others; `false` when the time is over. Where few may match, it is their rows that are read.
    */
   *#byFacets(): Steps<boolean> {
     const { filter, range, account, by } = this.#query;
     if (!facetsTell(filter) || this.#spans.length === 0) return true;
-    const untilMs = this.#deadlineMs - this.#query.budgetMs * (1 - learningTimeShare);
     const inTime = this.#segments.all().filter(({ shared }) => this.#isInTime(shared));
-    const toLearn = inTime.filter(
-      one => this.#segments.unlearntRows(one) > 0 && this.#isLargelyOwn(one, learntShareMin),
-    );
-    if (yield* this.#areFew(matchesWorthFacets(this.#segments, inTime, toLearn), untilMs)) return true;
-    if (!(yield* this.#learnt(toLearn, untilMs))) return true;
+    const messages = inTime.reduce((sum, { shared }) => sum + messagesIn(shared), 0);
+    if (yield* this.#areFew(Math.ceil(messages / facetedMessagesPerRow))) return true;
     const [from, to] = [earliest(this.#query), range.to ?? Infinity];
     const count = new FacetCount(this.#segments, {
       account,
@@ -155,9 +144,9 @@ class Summarizing {
       to,
       positionEnd: this.#begun.positionEnd,
     });
-    for (const segment of this.#segments.all().toReversed()) {
-      const { shared } = segment;
-      if (!this.#isInTime(shared) || !this.#isLargelyOwn(segment, countedShareMin)) continue;
+    for (const { shared } of inTime.toReversed()) {
+      const segment = this.#segments.get(shared.id);
+      if (segment === undefined || !this.#isLargelyOwn(segment, countedShareMin)) continue;
       const figures = count.of(shared);
       if (figures === undefined) continue;
       this.#counted.add(shared.id);
@@ -173,18 +162,8 @@ class Summarizing {
     return true;
   }
 
-  /** Learns the facets of segments that take rows; `false` when the time for that is over. */
-  *#learnt(segments: readonly ReadSegment[], untilMs: number): Steps<boolean> {
-    for (const segment of segments)
-      for (const _ of this.#segments.learnFacets(segment)) {
-        if (this.#now() >= untilMs) return false;
-        yield 0;
-      }
-    return true;
-  }
-
   /** Whether fewer than `count` messages may match. Those are counted then without another look for them. */
-  *#areFew(count: number, untilMs: number): Steps<boolean> {
+  *#areFew(count: number): Steps<boolean> {
     const taking = this.#ofFirstSpan().take(count);
     this.#candidates = undefined;
     for (let wasPaused = false; ; wasPaused = yield 0) {
@@ -194,7 +173,7 @@ class Summarizing {
         this.#candidates = allFound(value);
         return true;
       }
-      if (this.#now() >= untilMs) return false;
+      if (this.#isOver()) return false;
     }
   }
 
@@ -251,17 +230,6 @@ class Summarizing {
       if (counts !== undefined) this.#sum.counts(counts);
     }
   }
-}
-
-/** From how many matches on counting by facets takes less than reading their rows. */
-function matchesWorthFacets(
-  segments: ReadSegments,
-  inTime: readonly ReadSegment[],
-  toLearn: readonly ReadSegment[],
-): number {
-  const rows = toLearn.reduce((sum, one) => sum + segments.unlearntRows(one), 0);
-  const messages = inTime.reduce((sum, { shared }) => sum + messagesIn(shared), 0);
-  return Math.ceil(rows / learntRowsPerMatch + messages / facetedMessagesPerMatch);
 }
 
 /**

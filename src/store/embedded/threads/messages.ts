@@ -10,6 +10,8 @@ import type { LoadedLog, LoadedSegment } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Extents } from '../segment/extents.ts';
+import type { MeaningsOf } from '../segment/facet-maker.ts';
+import type { Meanings } from '../segment/facets.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
 import type { Durability } from '../segment/rows-file.ts';
@@ -49,6 +51,13 @@ export type Released = { readonly type: 'released'; readonly ticket: number };
 /** The eras of the log, at the start and whenever one begins. */
 export type ErasNote = { readonly type: 'eras'; readonly eras: readonly Era[] };
 
+/** What facets of segments without an index mean that readers were not told yet; whoever asked hears it after them. */
+export type MeaningsNote = {
+  readonly type: 'meanings';
+  readonly id: number;
+  readonly meanings: readonly MeaningsOf[];
+};
+
 /** How far the log had come when these accounts recorded; without any, when it was opened. */
 export type EndNote = { readonly type: 'end'; readonly accounts: readonly AccountId[]; readonly end: LogEnd };
 
@@ -63,6 +72,7 @@ export type WriterRequest =
       readonly from: EpochMs;
       readonly to: EpochMs;
     }
+  | { readonly type: 'meanings'; readonly id: number }
   /** How far each account reaches in a segment without an index. */
   | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
@@ -89,7 +99,8 @@ export type WriterReply =
   | EndNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
-  | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts }
+  | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts; readonly meanings: Meanings }
+  | MeaningsNote
   | { readonly type: 'answer'; readonly id: number; readonly answer: Kept | Extents | undefined }
   | {
       readonly type: 'failed';
@@ -110,12 +121,9 @@ export type WriterReply =
       readonly durationMs: number;
     };
 
-/** The sealer tells that a segment has a file of facets, and each reader is told. */
-export type FacetedNote = { readonly type: 'faceted'; readonly segmentId: number };
-
 export type ReaderRequest =
   | SegmentRequest
-  | FacetedNote
+  | MeaningsNote
   | ErasNote
   | EndNote
   | {
@@ -153,8 +161,12 @@ export type ReaderReply =
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'failed'; readonly ids: readonly number[]; readonly failure: Failure };
 
-/** What an index is made of beside the rows. */
-export type SegmentContents = { readonly columns: Columns; readonly counts: PackedCounts };
+/** What an index and facets are made of beside the rows. */
+export type SegmentContents = {
+  readonly columns: Columns;
+  readonly counts: PackedCounts;
+  readonly meanings: Meanings;
+};
 
 export type SealerRequest =
   | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
@@ -168,6 +180,5 @@ export type SealerReply =
   | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
-  | FacetedNote
   | { readonly type: 'unfaceted'; readonly segmentId: number; readonly failure: Failure }
   | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

@@ -4,7 +4,6 @@ import type { Dropping, StoreObserver } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
-import type { PackedCounts } from '../segment/counts.ts';
 import { type Extents, isPastAsWhole, isPastForAll } from '../segment/extents.ts';
 import {
   type Columns,
@@ -16,16 +15,18 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import type { ReleaseRequest } from '../threads/messages.ts';
+import type { ReleaseRequest, SegmentContents } from '../threads/messages.ts';
 
 /** `active` takes writes; `full` waits for its index; `sealed` has one. */
 type Phase = 'active' | 'full' | 'sealed';
 
+type Filled = Pick<SegmentContents, 'counts' | 'meanings'>;
+
 type Entry = {
   readonly shared: SharedSegment;
   columns: Columns | undefined;
-  /** What its index is to say of counts, while it has none. */
-  counts: PackedCounts | undefined;
+  /** What its index and facets are to say, while it is full and has none. */
+  filled: Filled | undefined;
   phase: Phase;
   /** Full, and its index cannot be written now. */
   isStuck?: boolean;
@@ -70,7 +71,7 @@ export class Catalog {
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
     const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
-    this.#entries.set(shared.id, { shared, columns, counts: undefined, phase, bytes, extents: undefined });
+    this.#entries.set(shared.id, { shared, columns, filled: undefined, phase, bytes, extents: undefined });
   }
 
   get(segmentId: number): Entry | undefined {
@@ -81,11 +82,11 @@ export class Catalog {
     return [...this.#entries.values()];
   }
 
-  filled(segmentId: number, counts: PackedCounts): void {
+  filled(segmentId: number, filled: Filled): void {
     const entry = this.#entries.get(segmentId);
     if (entry === undefined) return;
     entry.phase = 'full';
-    entry.counts = counts;
+    entry.filled = filled;
   }
 
   /** How many segments wait for their index. */
@@ -99,7 +100,7 @@ export class Catalog {
     if (entry === undefined) return undefined;
     const { columns } = entry;
     entry.columns = undefined;
-    entry.counts = undefined;
+    entry.filled = undefined;
     entry.extents = undefined;
     await this.#release(ticket =>
       recovered === undefined

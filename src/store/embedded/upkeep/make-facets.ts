@@ -1,6 +1,8 @@
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
-import { FacetMaker } from '../segment/facets.ts';
+import { newFacetColumns } from '../segment/facet-columns.ts';
+import { FacetMaker } from '../segment/facet-maker.ts';
+import { facetSections } from '../segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
 import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { RowsFile } from '../segment/rows-file.ts';
@@ -18,13 +20,18 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     index.close();
     if (hasFacets(folder, segmentId, index)) return true;
     const { messages, reports, firstSequence, lostMessages = 0, lostReports = 0 } = index.header;
-    const maker = new FacetMaker(messages, reports);
+    const columns = newFacetColumns(messages, reports);
+    const maker = new FacetMaker(columns);
+    const accounts = new Float64Array(messages);
     const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
     let count = 0;
     try {
       for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {
         count += found.length;
-        for (const row of found) maker.message(verifyMessage(row));
+        for (const row of found) {
+          maker.message(verifyMessage(row));
+          accounts[row[0]] = row[1];
+        }
         found = rows.messagesFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
         yield;
       }
@@ -39,7 +46,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     }
     // What SQLite does not find any more would be counted as if it had never been.
     if (count + lostMessages + lostReports < messages + reports) throw new DamagedRow('the rows file (it lacks rows)');
-    const sections = maker.sections();
+    const sections = facetSections(columns, maker.meanings(), accounts, reports);
     if (sections === undefined) return false;
     writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);
     if (folder.hasRows(segmentId)) return true;

@@ -1,5 +1,6 @@
 import { type Disk, fileCrc } from '../files/disk.ts';
 import type { PackedCounts } from '../segment/counts.ts';
+import { facetSections } from '../segment/facets.ts';
 import { absentHash, fields } from '../segment/fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
@@ -16,6 +17,31 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import type { SegmentContents } from '../threads/messages.ts';
+
+/**
+ * Writes the index and the facets of a segment that takes no more rows; gives why there are no facets when they could not
+ * be written: they can be made later.
+ */
+export function sealWithFacets(
+  disk: Disk,
+  paths: { readonly rows: string; readonly index: string; readonly facets: string },
+  segment: SharedSegment,
+  { columns, counts, meanings }: SegmentContents,
+  hashSeed: number,
+): Error | undefined {
+  const header = sealSegment(disk, paths, segment, columns, counts, hashSeed);
+  try {
+    const accounts = columns.account.subarray(0, header.messages);
+    const sections = facetSections(columns.facets, meanings, accounts, header.reports);
+    if (sections !== undefined) writeIndexFile(disk, paths.facets, header, sections);
+    return undefined;
+  } catch (error) {
+    // A full disk has no room for half of a file.
+    disk.remove(`${paths.facets}.tmp`);
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
 
 /** Writes the index of a segment that takes no more rows, and leaves its rows file whole without a write-ahead log. */
 export function sealSegment(

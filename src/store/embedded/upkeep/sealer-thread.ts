@@ -13,7 +13,7 @@ import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { makeFacets } from './make-facets.ts';
-import { sealSegment } from './seal.ts';
+import { sealSegment, sealWithFacets } from './seal.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('the sealer runs as a worker thread');
@@ -61,10 +61,10 @@ async function atLeisure<T>(steps: Generator<void, T>, rest = restPerWork): Prom
 }
 
 function contentsOf(path: string, holding: Holding): SegmentContents {
-  const { columns, counts } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding).segment;
-  if (columns === undefined || counts === undefined)
-    throw new Error(`segment ${holding.id} was loaded without its columns or counts`);
-  return { columns, counts: counts.pack() };
+  const { columns, counts, facets } = loadUnsealed(folder.disk, path, holding.id, data.hashSeed, 0, holding).segment;
+  if (columns === undefined || counts === undefined || facets === undefined)
+    throw new Error(`segment ${holding.id} was loaded without its columns, counts or facets`);
+  return { columns, counts: counts.pack(), meanings: facets.meanings() };
 }
 
 /** Makes both files anew of the rows that can still be read, while the old ones are read on. */
@@ -82,18 +82,19 @@ function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): S
 
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {
   const { shared } = request;
-  const paths = { rows: folder.rows(shared.id), index: folder.index(shared.id) };
+  const { id } = shared;
+  const paths = { rows: folder.rows(id), index: folder.index(id), facets: folder.facets(id) };
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
-  guardSegment(shared.id, () => {
-    const holding = holdingOf(shared, Date.now());
-    const { columns, counts } = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
-    sealSegment(folder.disk, paths, shared, columns, counts, data.hashSeed);
+  const flaw = guardSegment(id, () => {
+    const contents = request.type === 'seal' ? request : contentsOf(paths.rows, holdingOf(shared, Date.now()));
+    return sealWithFacets(folder.disk, paths, shared, contents, data.hashSeed);
   });
   folder.sync();
-  return { type: 'sealed', segmentId: shared.id };
+  if (flaw !== undefined) tell({ type: 'unfaceted', segmentId: id, failure: failureOf(flaw) });
+  return { type: 'sealed', segmentId: id };
 }
 
-/** Sealed segments that may have no facets yet: those of the newest are made first. */
+/** Segments that were sealed without facets, by an older version say: those of the newest are made first. */
 const unfaceted = new Set<number>();
 let isMakingFacets = false;
 
@@ -106,7 +107,7 @@ async function makeFacetsOf(segmentId: number): Promise<void> {
     unfaceted.delete(next);
     try {
       if (!hasRoom(folder.disk, data.dataDir)) continue;
-      if (await atLeisure(makeFacets(folder, next), facetRestPerWork)) tell({ type: 'faceted', segmentId: next });
+      await atLeisure(makeFacets(folder, next), facetRestPerWork);
     } catch (error) {
       tell({ type: 'unfaceted', segmentId: next, failure: failureOf(error) });
     }
@@ -129,7 +130,7 @@ port.on('message', (request: SealerRequest) => {
       return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
     case 'seal':
     case 'rebuild':
-      return answer(request.shared.id, () => seal(request)).then(() => makeFacetsOf(request.shared.id));
+      return answer(request.shared.id, () => seal(request));
     case 'recover':
       try {
         tell(recover(request));

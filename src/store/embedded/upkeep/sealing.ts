@@ -1,13 +1,6 @@
 import type { StoreObserver } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
-import type {
-  FacetedNote,
-  SealerReply,
-  SealerRequest,
-  ThreadData,
-  WriterReply,
-  WriterRequest,
-} from '../threads/messages.ts';
+import type { SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
 import { Recovery } from './recovery.ts';
@@ -22,7 +15,6 @@ const indexRebuilt = 'the index of a segment is made again';
 export type SealingNeeds = {
   readonly observer: StoreObserver;
   readonly writer: Thread<WriterRequest, WriterReply>;
-  tellReaders(note: FacetedNote): void;
   /** Nothing can be recorded, and why. */
   failing(reason: string): void;
   /** A segment more or less waits for its index. */
@@ -60,9 +52,9 @@ export class Sealing {
   }
 
   seal(segmentId: number): void {
-    const { shared, columns, counts } = this.#catalog.get(segmentId) ?? {};
-    if (shared === undefined || columns === undefined || counts === undefined) return;
-    this.#sealer.send({ type: 'seal', shared, columns, counts });
+    const { shared, columns, filled } = this.#catalog.get(segmentId) ?? {};
+    if (shared === undefined || columns === undefined || filled === undefined) return;
+    this.#sealer.send({ type: 'seal', shared, columns, ...filled });
   }
 
   /** Compares these segments with their checksums, the last first, while the log serves. */
@@ -105,8 +97,6 @@ export class Sealing {
     switch (reply.type) {
       case 'sealed':
         return this.background(this.#sealed(reply.segmentId));
-      case 'faceted':
-        return this.#needs.tellReaders(reply);
       case 'verified': {
         const entry = this.#catalog.get(reply.segmentId);
         if (reply.indexDamage !== undefined && entry !== undefined) {

@@ -1,0 +1,107 @@
+import type { OutcomeTally } from '../../outcomes.ts';
+import type { Counts } from '../segment/counts.ts';
+import type { FacetMaker } from '../segment/facet-maker.ts';
+import { fieldCount, messageIdField } from '../segment/fields.ts';
+import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
+import type { MessageRow, ReportRow, RowsFile } from '../segment/rows-file.ts';
+import {
+  type Columns,
+  messagesIn,
+  publishedMessages,
+  publishedReports,
+  reportsIn,
+  type SharedSegment,
+  setRow,
+} from '../segment/shared-segment.ts';
+
+/** What a segment takes, and for how long, before the next one begins. */
+export type SegmentSize = { readonly messagesMax: number; readonly bytesMax: number; readonly ageMs: number };
+
+type Parts = Pick<ActiveSegment, 'shared' | 'columns' | 'counts' | 'facets' | 'size' | 'createdAt' | 'rows'>;
+
+/** The segment that takes the writes, transaction by transaction: its file and what is kept of it in memory. */
+export class ActiveSegment {
+  readonly shared: SharedSegment;
+  readonly columns: Columns;
+  readonly counts: Counts;
+  readonly facets: FacetMaker;
+  readonly size: SegmentSize;
+  readonly createdAt: number;
+  rows: RowsFile;
+  /** Those of the open transaction count. */
+  messages: number;
+  reports: number;
+  bytes = 0;
+
+  constructor({ shared, columns, counts, facets, size, createdAt, rows }: Parts) {
+    this.shared = shared;
+    this.columns = columns;
+    this.counts = counts;
+    this.facets = facets;
+    this.size = size;
+    this.createdAt = createdAt;
+    this.rows = rows;
+    this.messages = messagesIn(shared);
+    this.reports = reportsIn(shared);
+  }
+
+  /** Takes the row of a record of a batch; its ordinal is the next. */
+  message(row: MessageRow, batch: PackedBatch, index: number): void {
+    const { shared, columns } = this;
+    const ordinal = row[0];
+    this.rows.insertMessage(row);
+    const group = groupOfStatus(row[4]);
+    setRow(columns, ordinal, row[1], row[2], group);
+    for (let field = 0; field < fieldCount; field++) {
+      const column = columns.hashes[field];
+      if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
+    }
+    shared.group[ordinal] = group;
+    shared.newestReport[ordinal] = 0;
+    this.counts.message(row);
+    this.facets.message(row);
+    this.messages++;
+    this.bytes += row[14].length;
+  }
+
+  report(row: ReportRow): void {
+    this.rows.insertReport(row);
+    this.counts.report(row[14], row[15], row[17]);
+    this.facets.report(row, this.shared.firstSequence);
+    this.reports++;
+    this.bytes += row[13].length;
+  }
+
+  /** Ends the transaction: what it took is durable, and still to be published. `outcomes` is told what it came to. */
+  commit(outcomes: OutcomeTally): void {
+    this.rows.commit();
+    this.counts.commit(outcomes);
+    const { groupCounts, group: groups, sentAtRange } = this.shared;
+    for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++) {
+      const group = groups[ordinal] ?? 0;
+      groupCounts[group] = (groupCounts[group] ?? 0) + 1;
+      const sentAt = this.columns.sentAt[ordinal] ?? 0;
+      sentAtRange[0] = Math.min(sentAtRange[0] ?? Infinity, sentAt);
+      sentAtRange[1] = Math.max(sentAtRange[1] ?? -Infinity, sentAt);
+    }
+  }
+
+  /** Shows what is durable to every thread. */
+  publish(): void {
+    this.facets.publish();
+    // In this order: whoever sees a report published sees its message, too.
+    Atomics.store(this.shared.published, publishedMessages, this.messages);
+    Atomics.store(this.shared.published, publishedReports, this.reports);
+  }
+
+  /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
+  undo(forgetId: (hash: number, ordinal: number) => void): void {
+    const ids = this.columns.hashes[messageIdField];
+    for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++)
+      forgetId(ids?.[ordinal] ?? 0, ordinal);
+    this.counts.undo();
+    this.messages = messagesIn(this.shared);
+    this.reports = reportsIn(this.shared);
+    this.rows.close();
+  }
+}

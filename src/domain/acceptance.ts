@@ -8,6 +8,7 @@ import {
   dated,
   isRepeat,
   isReport,
+  isShown,
   momentViolations,
   newMessageViolations,
   type Report,
@@ -59,6 +60,11 @@ export type Arrival = {
   readonly receivedAt: EpochMs;
   /** Whether the caller may read the log: to others nothing may tell what a message holds. True when absent. */
   readonly mayRead?: boolean;
+  /**
+   * What is said of a message is what its source shows of it at `receivedAt`, as a log that is mirrored does. It may have
+   * been said before: it is a repeat when the message is so already, and else it counts. False when absent.
+   */
+  readonly isSnapshot?: boolean;
 };
 
 export type Acceptance =
@@ -80,8 +86,9 @@ export type Accepted = {
 };
 
 /** What becomes of a report on a known message: the rule of every engine. */
-export function accept(course: Course, submission: Submission, { binding, receivedAt, mayRead }: Arrival): Acceptance {
-  const { identity, initial, state: before } = course;
+export function accept(course: Course, submission: Submission, arrival: Arrival): Acceptance {
+  const { binding, receivedAt, mayRead, isSnapshot } = arrival;
+  const { identity, initial } = course;
   if (!isWithin(identity, binding)) return { outcome: 'outside' };
   const violations =
     mayRead === false
@@ -89,16 +96,27 @@ export function accept(course: Course, submission: Submission, { binding, receiv
       : reportViolations(identity, submission, receivedAt);
   if (violations.length > 0) return { outcome: 'refused', violations };
   const report = reportIn(submission);
-  if (isRepeat(report, initial, course.recent)) return { outcome: 'repeated' };
+  if (isSnapshot === true) {
+    if (isShown(report, course.state)) return { outcome: 'repeated' };
+    // Dated as it dates itself, unless something said before is later than that: what is shown now is later still.
+    for (const dating of [report, { ...report, at: receivedAt }]) {
+      const accepted = withAccepted(course, dating, receivedAt);
+      if (isShown(report, accepted.course.state)) return accepted;
+    }
+  }
+  return isRepeat(report, initial, course.recent) ? { outcome: 'repeated' } : withAccepted(course, report, receivedAt);
+}
+
+function withAccepted(course: Course, report: Report, receivedAt: EpochMs): Accepted {
   const said = dated(report, receivedAt);
   const evidence = withReport(course.evidence, said);
   const state = settled(evidence);
   const recent = [...course.recent.slice(1 - limits.repeatsSoughtMax), said];
   return {
-    outcome: showsTheSame(before, state) ? 'unchanged' : 'updated',
+    outcome: showsTheSame(course.state, state) ? 'unchanged' : 'updated',
     report,
     said,
-    before,
+    before: course.state,
     course: { ...course, state, evidence, recent, reports: course.reports + 1 },
   };
 }

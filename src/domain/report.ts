@@ -151,6 +151,11 @@ export function isRepeat(report: Report, initial: DatedReport, earlier: readonly
   );
 }
 
+/** Whether a state says all that a report does; when that happened aside. */
+export function isShown({ at: _, ...report }: Report, state: DatedReport): boolean {
+  return repeats(report, state);
+}
+
 /**
  * An `at` that was not given cannot tell two reports apart: a receipt delivered twice has two times of arrival.
  */

@@ -151,7 +151,7 @@ export class MirrorWorker {
 
   async #recordPart(submissions: readonly Submission[], receivedAt: EpochMs, sentSince: EpochMs, signal: AbortSignal) {
     const { mirror, store, note } = this.#options;
-    const batch = { account: mirror.account, binding: {}, receivedAt, sentSince };
+    const batch = { account: mirror.account, binding: {}, isSnapshot: true, receivedAt, sentSince };
     const first = await this.#untilKept(() => store.record({ ...batch, submissions }), signal);
     // What identifies a message does not change here; what became of it must not be lost for that.
     const differing = first.rejected.filter(({ violations }) =>

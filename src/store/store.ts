@@ -112,6 +112,8 @@ export type RecordBatch = {
   readonly binding: Binding;
   /** Whether the caller may read the log, and may therefore be told where a submission contradicts it. True when absent. */
   readonly mayRead?: boolean;
+  /** Whether each submission is all that another log shows of its message at `receivedAt`; see `Arrival`. */
+  readonly isSnapshot?: boolean;
   readonly receivedAt: EpochMs;
   /** Messages sent before this are past retention: they are rejected, and known ones count as unknown. */
   readonly sentSince: EpochMs;

@@ -20,6 +20,8 @@ const identity: MessageIdentity = {
 };
 const emptyState: MessageState = { status: pendingAccepted, error: noError, at: 1_700_000_000_000 };
 const receivedAt = 1_700_000_100_000;
+/** No moment of the arbitraries is later. */
+const latestAt = 1_800_000_000_000;
 
 /** Any reports, and some or all of them again in another order. */
 const anyReports = fc.array(anyDatedReport, { maxLength: 8 });
@@ -146,6 +148,31 @@ describe('accept', () => {
   ])('%s', (_condition, said, binding, outcome) => {
     const accepted = accept(newCourse(identity, emptyState), { messageId: 'm', ...said }, { binding, receivedAt });
     expect(accepted.outcome).toBe(outcome);
+  });
+
+  it('what another log shows after anything that was said → is what the message is, and once more a repeat', () => {
+    const shown = anyDatedReport.map(({ at: _, seenAt: __, ...report }) => ({
+      ...report,
+      status: report.status ?? pendingAccepted,
+    }));
+    fc.assert(
+      fc.property(anyInitialState, anyReports, shown, (initial, reports, report) => {
+        const course = acceptAll(initial, reports);
+        const arrival = { binding: {}, receivedAt: latestAt + 1, isSnapshot: true };
+        const first = accept(course, { messageId: 'm', ...report }, arrival);
+        const after = 'course' in first ? first.course : course;
+        // Nothing that is said takes a delivery, an expiry or a stage back.
+        const { status } = after.state;
+        if (status.key === report.status.key) {
+          const { error, price } = after.state;
+          if (report.error !== undefined) expect(error).toEqual(report.error);
+          if (report.price !== undefined) expect(price).toEqual(report.price);
+        } else expect(course.state.status.final || course.state.status.groupName === 'DELIVERED').toBe(true);
+        const again = accept(after, { messageId: 'm', ...report }, { ...arrival, receivedAt: latestAt + 2 });
+        expect(again.outcome).toBe('repeated');
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it('a moment ahead of its arrival → refused', () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { simulatedMessage } from '../../simulator/messages.ts';
 import { WebhookTraffic } from '../../simulator/webhook-traffic.ts';
 import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
+import { noError, statuses } from '../../src/domain/registry.ts';
 import { Unavailable } from '../../src/failures.ts';
 import type { RecordBatch, RecordOutcome } from '../../src/store/store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -100,7 +101,9 @@ test.each([hour, -hour])(
       await world.run(20 * minute);
       const kept = await world.kept();
       expect([...world.truth().keys()].filter(id => !kept.has(id))).toEqual([]);
-      expect((await world.place()).gaps).toEqual([]);
+      // Once the clock there says again what it had said, all of it is as it is there.
+      await world.run(hour);
+      await endsInTruth(world);
     }
   },
 );
@@ -139,6 +142,24 @@ test('the other side tells by itself, repeated and in disorder → each change i
   expect(world.infobip.asked.length).toBe(asked);
   expect(webhooks.sent).toBeGreaterThan(200);
   expect(await world.kept()).toEqual(world.truth());
+});
+
+test('a status that comes and goes at the other side → what it is there, at each moment', async () => {
+  const world = new World();
+  const sentAt = world.theirs;
+  const { states, ...others } = simulatedMessage({ messageId: 'm', sentAt, pace: 0.001 }, world.random);
+  const [first] = states;
+  if (first === undefined) throw new Error('a message without a state');
+  const named = ['PENDING_ENROUTE', 'PENDING_ACCEPTED', 'PENDING_WAITING_DELIVERY', 'PENDING_ENROUTE'];
+  const phases = [...named, ...named].map((name, i) => {
+    const status = statuses.find(one => one.name === name) ?? first.status;
+    return { ...first, status, error: noError, from: sentAt + i * 7 * minute };
+  });
+  world.infobip.add({ ...others, states: phases });
+  for (const { from } of phases) {
+    await world.run(Math.max(0, from + 2 * minute - world.now));
+    expect(await world.kept()).toEqual(world.truth());
+  }
 });
 
 test('a state of a group that nobody knows → told and counted, followed on, and taken when it is one that is known', async () => {

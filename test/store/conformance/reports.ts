@@ -49,6 +49,31 @@ export function reportTests(openEngine: OpenEngine): void {
       });
     });
 
+    it('what another log shows goes back and forth → shown as it is there, and what it shows still adds nothing', async () => {
+      const { store } = await engineFor(openEngine);
+      await recordAll(store, [sent]);
+      const shown = async (said: Partial<Submission>, receivedAt: number) => ({
+        outcome: await record(store, [{ messageId: 'm', ...said }], { receivedAt, isSnapshot: true }),
+        status: (await find1(store, 'm'))?.status,
+      });
+      const [changes, stays] = [outcome({ updated: 1 }), outcome({ unchanged: 1 })];
+      for (const [at, status] of [enroute, pendingAccepted, enroute, pendingAccepted].entries()) {
+        expect(await shown({ status }, now + 10 * at)).toEqual({ outcome: changes, status });
+        expect(await shown({ status }, now + 10 * at + 5)).toEqual({ outcome: stays, status });
+      }
+      const price = (pricePerMessage: number) => ({ pricePerMessage, currency: 'EUR' });
+      const done = { status: delivered, doneAt: now + 100 };
+      expect(await shown({ ...done, price: price(2) }, now + 100)).toEqual({ outcome: changes, status: delivered });
+      expect(await shown({ ...done, price: price(1) }, now + 200)).toEqual({ outcome: changes, status: delivered });
+      expect(await find1(store, 'm')).toMatchObject({ price: price(1), doneAt: now + 100 });
+      // What was said already of a message, by whomever, is no snapshot: it changes nothing.
+      expect(await record(store, [{ messageId: 'm', ...done, price: price(2) }], { receivedAt: now + 300 })).toEqual(
+        stays,
+      );
+      expect(await find1(store, 'm')).toMatchObject({ price: price(1) });
+      expect((await store.history(account, 'm', horizon))?.timeline).toHaveLength(7);
+    });
+
     it('a message and its reports in one batch → all applied, in the order of the batch', async () => {
       const { store } = await engineFor(openEngine);
       const answer = await record(store, [

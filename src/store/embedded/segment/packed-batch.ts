@@ -34,6 +34,7 @@ export type PackedBatch = {
   readonly receivedAt: EpochMs;
   readonly sentSince: EpochMs;
   readonly mayRead: boolean;
+  readonly isSnapshot: boolean;
   readonly count: number;
   /** messageId, bulkId, sender, destination, entityId, applicationId, campaignReferenceId, content; '' is absent. */
   readonly texts: readonly string[];
@@ -45,7 +46,7 @@ export type PackedBatch = {
 };
 
 export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
-  const { account, binding, receivedAt, sentSince, mayRead = true, submissions } = batch;
+  const { account, binding, receivedAt, sentSince, mayRead = true, isSnapshot = false, submissions } = batch;
   const count = submissions.length;
   const texts: string[] = new Array(count);
   const numbers = new Float64Array(count * numbersPerRecord);
@@ -71,7 +72,7 @@ export function packBatch(batch: RecordBatch, hashSeed: number): PackedBatch {
     const extra = wordsOf(submission);
     if (extra !== undefined) extras.set(i, extra);
   }
-  return { account, binding, receivedAt, sentSince, mayRead, count, texts, numbers, hashes, extras };
+  return { account, binding, receivedAt, sentSince, mayRead, isSnapshot, count, texts, numbers, hashes, extras };
 }
 
 function packText(s: Submission): string {

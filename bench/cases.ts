@@ -1,5 +1,6 @@
 import { agreement } from './cases/agreement.ts';
 import type { Case } from './cases/case.ts';
+import { mirror } from './cases/mirror.ts';
 import { processes } from './cases/processes.ts';
 import { filters, latest, rare, walk } from './cases/reading.ts';
 import { recordNdjson, recordSingle } from './cases/recording.ts';
@@ -15,6 +16,7 @@ export const cases: readonly Case[] = [
   recordSingle,
   processes,
   stream,
+  mirror,
   footprint,
   memory,
   latest,

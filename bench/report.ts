@@ -58,6 +58,10 @@ function method({ rounds, spread: order }: ReportHead): string {
 - Listeners to the stream are plain connections of the load generator, which looks for each message at each of them;
   what that takes of the machine is in the times of the batches, too.
   The plain tables are looked at every 100 ms, by the ids that their rows were given.
+- A mirror and the simulated Infobip it reads, which the bench's own process serves, have a clock that is put forward
+  with each request; webhooks alone take their time. The loop beside it reads the newest every ten seconds, and with
+  what is left of the budget all 48 hours over and over, into one SQLite file. A final status that it had not seen at
+  the end counts as seen then.
 - Memory is that of the server process; with PostgreSQL its processes are added, shared memory counted once.
   Disk is that of a log whose background work has ended.`;
 }

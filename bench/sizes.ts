@@ -23,6 +23,15 @@ export type Sizes = {
     readonly batch: number;
     readonly seconds: number;
   };
+  /** A mirror: what it catches up with, what it follows then, and webhooks while nothing else is done. */
+  readonly mirror: {
+    readonly past: { readonly sentlog: number; readonly comparators: number };
+    readonly messagesPerS: number;
+    readonly followMinutes: number;
+    readonly warmUpMinutes: number;
+    readonly webhooksPerS: number;
+    readonly webhookSeconds: number;
+  };
   /** Messages that every driver must give the same answers on. */
   readonly agreement: number;
   /** How long recording goes on before it is cut off. */
@@ -51,6 +60,14 @@ export function fullSizes(messages: number, postgresLog = Math.ceil(messages / 5
     reads: { requests: 500, warmUps: 30, timeMs: 5_000 },
     walk: { pages: 100, pageLogs: 1_000 },
     stream: { listeners: 1_000, messagesPerS: 1_000, batch: 10, seconds: 5 },
+    mirror: {
+      past: { sentlog: messages, comparators: small },
+      messagesPerS: 500,
+      followMinutes: 10,
+      warmUpMinutes: 1,
+      webhooksPerS: 500,
+      webhookSeconds: 10,
+    },
     agreement: 5_000,
     crashAfterMs: 2_000,
     batch: 1_000,
@@ -70,6 +87,14 @@ export const smokeSizes: Sizes = {
   reads: { requests: 5, warmUps: 1, timeMs: 5_000 },
   walk: { pages: 5, pageLogs: 100 },
   stream: { listeners: 20, messagesPerS: 500, batch: 10, seconds: 1 },
+  mirror: {
+    past: { sentlog: 1_500, comparators: 500 },
+    messagesPerS: 5,
+    followMinutes: 2,
+    warmUpMinutes: 0.1,
+    webhooksPerS: 50,
+    webhookSeconds: 1,
+  },
   agreement: 1_500,
   crashAfterMs: 200,
   batch: 200,

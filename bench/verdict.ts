@@ -13,6 +13,7 @@ export const headlines = [
   ['rare', 'rare-status-p99', 'a status that 1 in 100,000 has, p99'],
   ['summary', 'all-p99', 'a summary of 48 hours, p99'],
   ['stream', 'destination-delay-p99', 'from recording to 1,000 listeners, p99'],
+  ['mirror', 'lag', 'a mirror of 500 messages a second, from sent to kept, p99'],
   ['start', 'killed', 'starting after kill -9'],
   ['drop', 'duration', 'dropping the oldest part of the log'],
   ['memory', 'peak', 'memory, most while reading'],

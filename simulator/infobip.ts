@@ -38,6 +38,8 @@ export type InfobipOptions = {
   /** `place` walks exactly, `offset` counts from the top and so shifts with what comes, `none` has no cursors. */
   readonly cursors?: 'place' | 'offset' | 'none';
   readonly cursorMs?: number;
+  /** One that holds nothing yet, where none is given. */
+  readonly log?: SimulatedLog;
 };
 
 const idListCharsMax = 2048;
@@ -59,7 +61,7 @@ const parameters = new Set([
 
 /** The simulated Infobip's Messenger log: what it knows is in `log`, what goes wrong is in `faults`. */
 export class SimulatedInfobip {
-  readonly log = new SimulatedLog();
+  readonly log: SimulatedLog;
   faults: Faults = {};
   /** Nothing answers at all. */
   isAway = false;
@@ -68,13 +70,15 @@ export class SimulatedInfobip {
   readonly keys: Set<string>;
   /** Every target that was asked for, in order; those that were refused for their number too. */
   readonly asked: { readonly target: string; readonly at: EpochMs; readonly status: number }[] = [];
-  readonly #options: Required<InfobipOptions>;
+  readonly #options: Required<Omit<InfobipOptions, 'log'>>;
   readonly #random: Random;
   #tokens: number;
   #filledAt: EpochMs;
 
   constructor(options: InfobipOptions) {
-    this.#options = { requestsPerMinute: 120, cursors: 'place', cursorMs: 300_000, ...options };
+    const { log = new SimulatedLog(), ...others } = options;
+    this.log = log;
+    this.#options = { requestsPerMinute: 120, cursors: 'place', cursorMs: 300_000, ...others };
     this.#random = new Random(options.seed);
     this.keys = new Set(options.keys);
     this.#tokens = this.#options.requestsPerMinute;

@@ -13,7 +13,8 @@ export type LogQuery = {
   readonly sentUntil: EpochMs;
 };
 
-type Row = { readonly message: SimulatedMessage; readonly number: number };
+/** `number` orders the messages of one moment. */
+export type Row = { readonly message: SimulatedMessage; readonly number: number };
 
 /** The list of what is true at the simulated Infobip: newest first, of equal moments the one added later first. */
 export class SimulatedLog {
@@ -39,7 +40,7 @@ export class SimulatedLog {
   }
 
   message(messageId: string): SimulatedMessage | undefined {
-    return this.#byId.get(messageId)?.message;
+    return this.row(messageId)?.message;
   }
 
   /** Those that the log shows at a moment and that match, newest first, after so many of them, or after one of them. */
@@ -51,9 +52,9 @@ export class SimulatedLog {
   ): readonly SimulatedMessage[] {
     const found: SimulatedMessage[] = [];
     let skipped = 0;
-    const after = from.after === undefined ? undefined : this.#byId.get(from.after);
+    const after = from.after === undefined ? undefined : this.row(from.after);
     const horizon = Math.max(query.sentSince, now - windowMs);
-    for (const row of this.#candidates(query, after)) {
+    for (const row of this.candidates(query, now, after)) {
       const { message } = row;
       if (message.sentAt < horizon) {
         if (query.messageIds !== undefined) continue;
@@ -68,9 +69,14 @@ export class SimulatedLog {
     return found;
   }
 
-  *#candidates({ messageIds, sentUntil }: LogQuery, after: Row | undefined): Generator<Row> {
+  protected row(messageId: string): Row | undefined {
+    return this.#byId.get(messageId);
+  }
+
+  /** All that may match, newest first. */
+  protected *candidates({ messageIds, sentUntil }: LogQuery, _now: EpochMs, after: Row | undefined): Generator<Row> {
     if (messageIds !== undefined) {
-      const rows = [...messageIds].flatMap(id => this.#byId.get(id) ?? []);
+      const rows = [...messageIds].flatMap(id => this.row(id) ?? []);
       yield* rows.sort((a, b) => b.message.sentAt - a.message.sentAt || b.number - a.number);
       return;
     }

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../../src/domain/message.ts';
+import type { Mirrored, MirrorPlan } from '../mirror/plan.ts';
 import type { Latencies } from '../statistics.ts';
 
 export const driverNames = ['sentlog', 'sentlog-postgres', 'plain-sqlite', 'plain-postgres'] as const;
@@ -23,6 +24,8 @@ export type ServerCommand =
   | { readonly kind: 'timings' }
   | { readonly kind: 'memory' }
   | { readonly kind: 'drop'; readonly before: EpochMs }
+  /** Once, on a store with a folder. */
+  | { readonly kind: 'mirror'; readonly plan: MirrorPlan }
   | { readonly kind: 'stop' };
 
 export type ServerReply =
@@ -31,5 +34,6 @@ export type ServerReply =
   | { readonly kind: 'timings'; readonly latency?: Latencies }
   | { readonly kind: 'memory'; readonly residentBytes: number; readonly peakBytes: number }
   | { readonly kind: 'dropped'; readonly durationMs: number; readonly messages: number }
+  | { readonly kind: 'mirrored'; readonly mirrored: Mirrored }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly reason: string };

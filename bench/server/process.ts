@@ -10,6 +10,7 @@ import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
+import { Mirroring } from './mirroring.ts';
 import { openStore } from './stores.ts';
 import { RequestTimings } from './timings.ts';
 
@@ -18,6 +19,9 @@ const unlimited = 1_000_000_000;
 type Running = {
   readonly store: Store;
   readonly timings: RequestTimings;
+  /** Absent where the store has no folder. */
+  readonly mirroring?: Mirroring;
+  readonly isNaive: boolean;
   readonly port: number;
   stop(): Promise<void>;
 };
@@ -36,8 +40,11 @@ async function run(settings: ServerSettings): Promise<Running> {
     tokenTtlMs: hourMs,
     sessionTtlMs: hourMs,
   });
+  const choice = settings.store;
+  const mirroring = 'folder' in choice ? new Mirroring(store, choice.folder, settings.retentionMs) : undefined;
   const app = await buildServer({
     store,
+    ...(mirroring !== undefined && { webhooks: mirroring.webhooks }),
     authenticator: credentials,
     clock: Date.now,
     retentionOf: () => settings.retentionMs,
@@ -61,13 +68,18 @@ async function run(settings: ServerSettings): Promise<Running> {
   if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
   const stop = async () => {
     await app.close();
+    await mirroring?.close();
     await store.close();
     await credentials.close();
   };
-  return { store, timings, port: address.port, stop };
+  const isNaive = choice.driver !== 'sentlog';
+  return { store, timings, ...(mirroring !== undefined && { mirroring }), isNaive, port: address.port, stop };
 }
 
-async function answer({ store, timings, stop }: Running, command: ServerCommand): Promise<ServerReply> {
+async function answer(
+  { store, timings, mirroring, isNaive, stop }: Running,
+  command: ServerCommand,
+): Promise<ServerReply> {
   if (command.kind === 'timings') {
     const latency = timings.take();
     return { kind: 'timings', ...(latency !== undefined && { latency }) };
@@ -76,6 +88,10 @@ async function answer({ store, timings, stop }: Running, command: ServerCommand)
     return { kind: 'memory', residentBytes: process.memoryUsage.rss(), peakBytes: peakBytes() };
   }
   if (command.kind === 'drop') return drop(store, command.before);
+  if (command.kind === 'mirror') {
+    if (mirroring === undefined) throw new Error('a mirror needs a folder');
+    return { kind: 'mirrored', mirrored: await mirroring.run(command.plan, isNaive) };
+  }
   if (command.kind === 'start') throw new Error('the server was started twice');
   await stop();
   return { kind: 'stopped' };

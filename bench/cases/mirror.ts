@@ -50,7 +50,7 @@ export const mirror: Case = {
         );
         log.liveFrom = mirrored.liveFrom;
         const bodies = webhookBodies(log, mirrored, webhooksPerS * webhookSeconds);
-        const url = `http://127.0.0.1:${server.port}${mirrored.webhookPath}`;
+        const url = new URL(mirrored.webhookPath, `http://127.0.0.1:${server.port}`);
         const webhooks = await postWebhooks(url, bodies, webhooksPerS);
         const pages = Math.ceil(past / pageMessages);
         return {

@@ -7,7 +7,8 @@ import { type DeliveryError, noError, pendingAccepted, type Status } from '../sr
 /** What a message is at the simulated Infobip from a moment on. */
 export type SimulatedState = {
   readonly from: EpochMs;
-  readonly status: Status;
+  /** As the log shows it: its group may be one that nobody knows. */
+  readonly status: Omit<Status, 'groupName'> & { readonly groupName: string };
   readonly error: DeliveryError;
   readonly doneAt?: EpochMs;
   readonly price?: object;

@@ -13,7 +13,7 @@ const colours: Readonly<Record<string, Colour>> = {
 
 /** The name of a status, coloured by its group where standard output is a terminal and `NO_COLOR` is not set. */
 export function statusWord({ groupName, name }: Pick<Log['status'], 'groupName' | 'name'>): string {
-  return styleText(colours[groupName] ?? 'yellow', shown(name));
+  return styleText(colours[groupName ?? ''] ?? 'yellow', shown(name));
 }
 
 /** What only accompanies. */

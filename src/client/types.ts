@@ -36,10 +36,13 @@ export type LogsQuery = LogsFilter & {
 
 export type Price = { readonly pricePerMessage: number; readonly currency: string };
 
-/** A code that the server has no entry for has of `id`, `name` and `description` what it came with: one of the first two. */
+/**
+ * A code that the server has no entry for has of `id`, `name` and `description` what it came with, and in a mirrored log the
+ * group that it has at its source: one of `StatusGroupName`, another, or none.
+ */
 export type Status = {
-  readonly groupId: number;
-  readonly groupName: StatusGroupName;
+  readonly groupId?: number;
+  readonly groupName?: string;
   readonly id?: number;
   readonly name?: string;
   readonly description?: string;
@@ -47,8 +50,8 @@ export type Status = {
 };
 
 export type DeliveryError = {
-  readonly groupId: number;
-  readonly groupName: string;
+  readonly groupId?: number;
+  readonly groupName?: string;
   readonly id?: number;
   readonly name?: string;
   readonly description?: string;

@@ -16,9 +16,13 @@ type Code<GroupName> = {
   readonly id?: number;
   readonly name?: string;
   readonly description?: string;
+  /** Where its group is none of those that are known: the group it came with, if any. It is shown; `groupName` is what the code counts as. */
+  readonly foreignGroup?: ForeignGroup;
   /** The JSON text of an object: further fields that a log came with from elsewhere. */
   readonly furtherJson?: string;
 };
+
+export type ForeignGroup = { readonly groupId?: number; readonly groupName?: string };
 
 export type Status = Code<StatusGroupName> & {
   /** No report is expected after it. */
@@ -84,16 +88,32 @@ export const unregisteredErrors: readonly DeliveryError[] = errorGroupNames.map(
   Object.freeze({ key: codeKey(groupId, unregisteredId), groupId, groupName: name }),
 );
 
+/** What stands for a code of a group that is not known: more may become of it, or it failed in a way of its own. */
+export const foreignStatus = entryOf(unregisteredStatuses, 'ACCEPTED');
+export const foreignError = entryOf(unregisteredErrors, 'OPERATOR_ERRORS');
+
+function entryOf<T extends { readonly groupName: string }>(entries: readonly T[], name: T['groupName']): T {
+  const entry = entries.find(one => one.groupName === name);
+  if (entry === undefined) throw new Error(`the registry lacks the group ${name}`);
+  return entry;
+}
+
+/** The group of a code as whoever reads it sees it. */
+export function groupShown({ groupId, groupName, foreignGroup }: Status | DeliveryError): ForeignGroup {
+  return foreignGroup ?? { groupId, groupName };
+}
+
 /** Everything that a code says of itself, alike for equal ones. */
 export function codeText(code: Status | DeliveryError): string {
-  const { key, id, name, description, furtherJson } = code;
+  const { key, id, name, description, foreignGroup, furtherJson } = code;
   const [action, permanent] = ['action' in code && code.action, 'permanent' in code && code.permanent];
-  return JSON.stringify([key, id, name, description, action, permanent, furtherJson]);
+  return JSON.stringify([key, id, name, description, action, permanent, foreignGroup, furtherJson]);
 }
 
 /** What a code is called in figures. */
-export function nameOf({ name, id, groupName }: Status | DeliveryError): string {
-  return name ?? (id === undefined ? groupName : String(id));
+export function nameOf(code: Status | DeliveryError): string {
+  const { name, id, groupName, foreignGroup } = code;
+  return name ?? (id === undefined ? (foreignGroup?.groupName ?? groupName) : String(id));
 }
 
 function byKey<T extends { readonly key: number }>(kind: string, entries: readonly T[]) {

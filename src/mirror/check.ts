@@ -1,6 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import { formatDateTime, parseDateTime } from '../wire/date-time.ts';
+import { isPlainObject } from '../wire/record-flaws.ts';
 import { questionsFrom, Sample } from './check-questions.ts';
 import { type AnsweredLog, differencesOf, type FieldDifference } from './differences.ts';
 import type { Answered, Asked, AskLog } from './log-client.ts';
@@ -83,8 +84,9 @@ class Checking {
     const { theirs, ours } = this.#options;
     this.questions++;
     const [there, here] = await Promise.all([theirs(question), ours(question)]);
+    const own = withoutForeign(here, question);
     await this.#settle(
-      this.#differing(there, here).map(one => one.messageId),
+      this.#differing(there, own).map(one => one.messageId),
       question,
     );
   }
@@ -133,7 +135,7 @@ class Checking {
   async #again(question: Asked, among: ReadonlySet<string>): Promise<readonly Difference[]> {
     const { theirs, ours } = this.#options;
     const [there, here] = await Promise.all([theirs(question), ours(question)]);
-    return this.#differing(there, here)
+    return this.#differing(there, withoutForeign(here, question))
       .filter(one => among.has(one.messageId))
       .map(one => ({ ...one, question }));
   }
@@ -152,6 +154,13 @@ class Checking {
     }
     return found;
   }
+}
+
+/** A status of a group that is not known here counts as accepted; the other side has it in that group alone. */
+function withoutForeign({ results, ...others }: Answered, { generalStatus }: Asked): Answered {
+  if (generalStatus !== 'ACCEPTED') return { results, ...others };
+  const isAccepted = ({ status }: AnsweredLog) => isPlainObject(status) && status.groupName === generalStatus;
+  return { results: results.filter(isAccepted), ...others };
 }
 
 const byId = ({ results }: Answered) => new Map(results.map(log => [log.messageId, log]));

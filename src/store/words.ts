@@ -2,7 +2,7 @@ import { type DeliveryError, deliveryErrorByKey, type Status, statusByKey } from
 
 /** What a code says beyond the registry's entry for its key. */
 type OwnWords = Partial<
-  Pick<Status & DeliveryError, 'id' | 'name' | 'description' | 'action' | 'permanent' | 'furtherJson'>
+  Pick<Status & DeliveryError, 'id' | 'name' | 'description' | 'action' | 'permanent' | 'foreignGroup' | 'furtherJson'>
 >;
 
 /** The short names are on every row that has any. */

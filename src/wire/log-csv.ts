@@ -1,4 +1,5 @@
 import type { LogRecord } from '../domain/message.ts';
+import { groupShown } from '../domain/registry.ts';
 import { csvJson, csvText } from './csv-cell.ts';
 import type { DateTimeWriter } from './date-time.ts';
 
@@ -24,14 +25,14 @@ const columns: readonly (readonly [name: string, cell: (log: LogRecord, dates: D
   ['messageCount', log => log.messageCount],
   ['price.pricePerMessage', log => log.price?.pricePerMessage],
   ['price.currency', log => log.price?.currency],
-  ['status.groupId', log => log.status.groupId],
-  ['status.groupName', log => log.status.groupName],
+  ['status.groupId', log => groupShown(log.status).groupId],
+  ['status.groupName', log => groupShown(log.status).groupName],
   ['status.id', log => log.status.id],
   ['status.name', log => log.status.name],
   ['status.description', log => log.status.description],
   ['status.action', log => log.status.action],
-  ['error.groupId', log => log.error.groupId],
-  ['error.groupName', log => log.error.groupName],
+  ['error.groupId', log => groupShown(log.error).groupId],
+  ['error.groupName', log => groupShown(log.error).groupName],
   ['error.id', log => log.error.id],
   ['error.name', log => log.error.name],
   ['error.description', log => log.error.description],

@@ -5,7 +5,7 @@ import { isRegistered } from '../domain/registry.ts';
 import { contentFlaws } from './content-flaws.ts';
 import { contentSource } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
-import { readError, readStatus } from './delivery-codes.ts';
+import { type Groups, readError, readStatus } from './delivery-codes.ts';
 import { parted } from './further-fields.ts';
 import { contentTypes, recordSchema } from './log-schemas.ts';
 import { type FlawedRecord, isPlainObject, withoutFlaws } from './record-flaws.ts';
@@ -63,7 +63,7 @@ function parseWhole(value: Readonly<Record<string, unknown>>, text: string): Par
     violations: others = [],
     unregistered,
     contentFlaws: flaws,
-  } = parseRecord(known, text);
+  } = parseRecord(known, text, 'any');
   if (submission === undefined || violations.length > 0)
     return { ...(messageId !== undefined && { messageId }), violations: [...others, ...violations] };
   const whole: Submission = {
@@ -76,20 +76,20 @@ function parseWhole(value: Readonly<Record<string, unknown>>, text: string): Par
 }
 
 /** The sound ones take the short way; only a flawed one is looked at field by field. */
-function parseRecord(value: unknown, text: string): ParsedRecord {
-  if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value, text);
+function parseRecord(value: unknown, text: string, groups: Groups = 'known'): ParsedRecord {
+  if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value, text, groups);
   const violations: Violation[] = [];
-  const submission = submissionOf(value, text, violations);
+  const submission = submissionOf(value, text, violations, groups);
   return violations.length === 0 ? accepted(submission, value) : { messageId: value.messageId, violations };
 }
 
 /** A record that is sound once its `null` fields are left out, or all that is wrong with it. */
-function parseFlawed(value: unknown, text: string): ParsedRecord {
+function parseFlawed(value: unknown, text: string, groups: Groups): ParsedRecord {
   if (!isPlainObject(value)) return { violations: [{ property: '', violation: 'must be a JSON object' }] };
   const { sound, violations }: FlawedRecord = withoutFlaws(value);
   const { messageId } = sound;
   const told = [...violations];
-  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, text, told);
+  const submission = submissionOf({ ...sound, messageId: messageId ?? '' }, text, told, groups);
   if (told.length === 0) return accepted(submission, sound);
   if (messageId === undefined) told.push(...lackedByMessage(value));
   return { violations: told, ...(messageId !== undefined && { messageId }) };
@@ -126,7 +126,7 @@ function lackedByMessage(value: Readonly<Record<string, unknown>>): readonly Vio
     .map(([property]) => ({ property, violation: 'is required for a new message' }));
 }
 
-function submissionOf(record: RecordInput, text: string, violations: Violation[]): Submission {
+function submissionOf(record: RecordInput, text: string, violations: Violation[], groups: Groups): Submission {
   const submission: Mutable<Submission> = { messageId: record.messageId };
   if (record.sender !== undefined) submission.sender = record.sender;
   if (record.destination !== undefined) submission.destination = record.destination;
@@ -137,7 +137,7 @@ function submissionOf(record: RecordInput, text: string, violations: Violation[]
   if (record.platform?.entityId !== undefined) submission.entityId = record.platform.entityId;
   if (record.platform?.applicationId !== undefined) submission.applicationId = record.platform.applicationId;
   takeDates(record, submission, violations);
-  takeCodes(record, submission, violations);
+  takeCodes(record, submission, violations, groups);
   if (record.content !== undefined) {
     const contentJson = contentSource(text, violations);
     if (contentJson !== undefined) submission.contentJson = contentJson;
@@ -161,13 +161,18 @@ function takeDates(record: RecordInput, submission: Mutable<Submission>, violati
   if (at !== undefined) submission.at = at;
 }
 
-function takeCodes(record: RecordInput, submission: Mutable<Submission>, violations: Violation[]): void {
+function takeCodes(
+  record: RecordInput,
+  submission: Mutable<Submission>,
+  violations: Violation[],
+  groups: Groups,
+): void {
   if (record.status !== undefined && record.status !== '') {
-    const status = readStatus(record.status, violations);
+    const status = readStatus(record.status, violations, groups);
     if (status !== undefined) submission.status = status;
   }
   if (record.error !== undefined && record.error !== '') {
-    const error = readError(record.error, violations);
+    const error = readError(record.error, violations, groups);
     if (error !== undefined) submission.error = error;
   }
 }

@@ -133,12 +133,17 @@ const readCode = {
   name: Type.Optional(name),
   description: Type.Optional(wording),
 };
+/** Of a mirrored log it may be another one, or none. */
+function readGroup(names: readonly string[]) {
+  const description = `One of ${names.join(', ')}; of a mirrored log what its source calls it, where that is none of these.`;
+  return { groupId: Type.Optional(number), groupName: Type.Optional({ ...name, description }) };
+}
 export const statusSchema = Type.Object(
-  { groupId: number, groupName: Type.Enum([...statusGroupNames]), ...readCode, action: Type.Optional(wording) },
+  { ...readGroup(statusGroupNames), ...readCode, action: Type.Optional(wording) },
   { title: 'Status' },
 );
 export const errorSchema = Type.Object(
-  { groupId: number, groupName: Type.Enum([...errorGroupNames]), ...readCode, permanent: Type.Optional(flag) },
+  { ...readGroup(errorGroupNames), ...readCode, permanent: Type.Optional(flag) },
   { title: 'DeliveryError' },
 );
 const readPlatform = Type.Partial(Type.Object({ entityId: id, applicationId: id }), { title: 'Platform' });

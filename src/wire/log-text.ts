@@ -1,5 +1,5 @@
 import type { LogRecord, MessageHistory, TimelineEntry } from '../domain/message.ts';
-import { type DeliveryError, deliveryErrors, type Status, statuses } from '../domain/registry.ts';
+import { type DeliveryError, deliveryErrors, groupShown, type Status, statuses } from '../domain/registry.ts';
 import { DateTimeWriter } from './date-time.ts';
 import { fieldSources, type Source } from './json-source.ts';
 import { csvLine } from './log-csv.ts';
@@ -117,13 +117,15 @@ function codes(status: Status, error: DeliveryError): string {
   return (registered.get(status) ?? writeStatus(status)) + (registered.get(error) ?? writeError(error));
 }
 
-function writeStatus({ groupId, groupName, id, name, description, action, furtherJson = '{}' }: Status): string {
-  const json = JSON.stringify({ groupId, groupName, id, name, description, action });
+function writeStatus(status: Status): string {
+  const { id, name, description, action, furtherJson = '{}' } = status;
+  const json = JSON.stringify({ ...groupShown(status), id, name, description, action });
   return `,"status":${json.slice(0, -1)}${inner(furtherJson)}}`;
 }
 
-function writeError({ groupId, groupName, id, name, description, permanent, furtherJson = '{}' }: DeliveryError) {
-  const json = JSON.stringify({ groupId, groupName, id, name, description, permanent });
+function writeError(error: DeliveryError): string {
+  const { id, name, description, permanent, furtherJson = '{}' } = error;
+  const json = JSON.stringify({ ...groupShown(error), id, name, description, permanent });
   return `,"error":${json.slice(0, -1)}${inner(furtherJson)}}`;
 }
 

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../../scripts/demo/random.ts';
 import { shownAt, simulatedMessage } from '../../simulator/messages.ts';
 import { mirroredRecord } from '../../src/mirror/records.ts';
+import { logJson } from '../../src/wire/log-text.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 
 const sentAt = Date.parse('2026-03-01T12:00:00Z');
 const whole = simulatedMessage({ messageId: 'm', sentAt, pace: 0.01 }, new Random('a message of the other side'));
@@ -36,6 +38,41 @@ describe('what the vendor adds or changes', () => {
         const ofPart = inside === undefined ? field : `{"${inside}":${field}}`;
         const kept = inside === 'status' ? ofStatus : inside === 'error' ? ofError : extraJson;
         expect(kept).toBe(inside === 'status' || inside === 'error' ? field : ofPart);
+      }),
+    );
+  });
+
+  test('codes of any group, or of none → shown as they came', async () => {
+    const text = fc.stringMatching(/^[A-Z][A-Z_]{0,15}[A-Z]$/).map(word => `NEW_${word}`);
+    const code = fc
+      .record(
+        {
+          groupId: fc.integer({ min: 6, max: 999_999 }),
+          groupName: text,
+          id: fc.integer({ min: 1_000_000 }),
+          name: text,
+        },
+        { requiredKeys: [] },
+      )
+      .filter(one => Object.keys(one).length > 0);
+    await fc.assert(
+      fc.asyncProperty(code, code, async (status, error) => {
+        const { submission, flaws } = read({ ...shown, status, error });
+        expect(flaws).toEqual([]);
+        if (submission === undefined) throw new Error('nothing was taken');
+        const store = new MemoryStore();
+        await store.record({
+          account: 1,
+          binding: {},
+          receivedAt: sentAt + 7_200_000,
+          sentSince: 0,
+          submissions: [submission],
+        });
+        const [log] = (await store.find({ account: 1, filter: {}, sentSince: 0, limit: 1, walk: false })).logs;
+        if (log === undefined) throw new Error('nothing was kept');
+        expect(JSON.parse(logJson(log))).toMatchObject({ ...shown, status, error });
+        expect(new Set(Object.keys(JSON.parse(logJson(log)).status))).toEqual(new Set(Object.keys(status)));
+        expect(log.status.final).toBe(false);
       }),
     );
   });

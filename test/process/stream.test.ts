@@ -117,7 +117,7 @@ function groupsOf(logs: readonly Log[]) {
 
 /** Counted by force. */
 function summed(logs: readonly Log[], { from, to, bucketMs, buckets }: Summary) {
-  const failed = logs.filter(log => ['UNDELIVERABLE', 'EXPIRED', 'REJECTED'].includes(log.status.groupName));
+  const failed = logs.filter(log => ['UNDELIVERABLE', 'EXPIRED', 'REJECTED'].includes(log.status.groupName ?? ''));
   const priced = Map.groupBy(logs, log => log.price?.currency);
   priced.delete(undefined);
   const counts = (names: readonly (string | undefined)[]) =>

@@ -5,6 +5,8 @@ import type { MessageState } from '../../src/domain/message.ts';
 import {
   type DeliveryError,
   deliveryErrors,
+  foreignError,
+  foreignStatus,
   noError,
   type Status,
   statuses,
@@ -30,6 +32,17 @@ const unregistered = <T extends { readonly groupName: string }>(kinds: readonly 
     { ...one, name: 'ONE_TO_COME', description: 'in other words', furtherJson: '{"k":[1.0]}' },
   ]);
 
+/** Of groups that are not known, as mirrored logs may have them. */
+const foreignStatuses: readonly Status[] = [
+  { ...foreignStatus, foreignGroup: { groupId: 42, groupName: 'SUPPRESSED' }, id: 4200, name: 'SUPPRESSED_BY_RULE' },
+  { ...foreignStatus, foreignGroup: {}, id: 777 },
+  { ...foreignStatus, foreignGroup: { groupName: 'DELIVERED?' } },
+];
+const foreignErrors: readonly DeliveryError[] = [
+  { ...foreignError, foreignGroup: { groupId: 9, groupName: 'OK_BUT' }, id: 77, name: 'ONE_TO' },
+  { ...foreignError, foreignGroup: { groupId: 9 }, name: 'ONE_TO_COME' },
+];
+
 /** Few codes of every stage and group, some in a sender's own words, so that ties are common. */
 const registeredStatus: fc.Arbitrary<Status> = fc
   .constantFrom(
@@ -46,12 +59,13 @@ const registeredStatus: fc.Arbitrary<Status> = fc
 
 export const anyStatus: fc.Arbitrary<Status> = fc.oneof(
   { weight: 4, arbitrary: registeredStatus },
-  { weight: 1, arbitrary: fc.constantFrom(...unregistered(unregisteredStatuses)) },
+  { weight: 1, arbitrary: fc.constantFrom(...unregistered(unregisteredStatuses), ...foreignStatuses) },
 );
 
 export const anyError: fc.Arbitrary<DeliveryError> = fc.constantFrom<DeliveryError>(
   noError,
   ...unregistered(unregisteredErrors.slice(1, 3)),
+  ...foreignErrors,
   ...deliveryErrors.slice(1, 4).flatMap(error => [error, { ...error, description: 'in other words' }]),
 );
 

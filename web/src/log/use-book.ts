@@ -5,7 +5,7 @@ import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
 import { codeName } from '../view/format.ts';
 import { useInSight } from '../view/use-in-sight.ts';
-import { isOpenEnded, unchanging } from '../view/view.ts';
+import { countedAs, isOpenEnded, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 
@@ -18,7 +18,7 @@ const streamWaitMs = 300;
 function keepsOf({ conditions, not }: Asked): (log: Log) => boolean {
   const keeps = (field: 'generalStatus' | 'error', value: string) =>
     conditions[field]?.includes(value) !== false && not[field]?.includes(value) !== true;
-  return log => keeps('generalStatus', log.status.groupName) && keeps('error', codeName(log.error));
+  return log => keeps('generalStatus', countedAs(log.status)) && keeps('error', codeName(log.error));
 }
 
 function createBook({ api, decimals, known }: Page, asked: Asked, queries: QueryClient): LogBook {

@@ -96,7 +96,7 @@ export function wordsOf(name: string): string {
 
 /** What a code is called, also one that the server has no entry for. */
 export function codeName({ name, id, groupName }: Status | DeliveryError): string {
-  return name ?? (id === undefined ? groupName : String(id));
+  return name ?? (id === undefined ? (groupName ?? '?') : String(id));
 }
 
 /** `EC_BLOCKED_USER` → `Blocked user` */

@@ -1,4 +1,4 @@
-import type { LogsConditions, LogsFilter } from '../../../src/client/index.ts';
+import type { LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
 import { errorWords, inert, wordsOf } from './format.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
@@ -6,6 +6,11 @@ import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED'] as const;
 export type GroupName = (typeof groupNames)[number];
 const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
+
+/** The group that filters and figures have a status in: one of a group that the server does not know is accepted. */
+export function countedAs({ groupName }: Status): string {
+  return groupsOfApi.find(name => name === groupName) ?? 'ACCEPTED';
+}
 
 export const presets = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440, '48h': 2880, all: undefined } as const;
 export type Preset = keyof typeof presets;

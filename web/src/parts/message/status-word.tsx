@@ -5,11 +5,11 @@ import { codeName, inert, wordsOf } from '../../view/format.ts';
 export function StatusWord({ status }: { readonly status: Status }) {
   return (
     <span className={`status status-${groupClass(status.groupName)}`} title={inert(codeName(status))}>
-      {wordsOf(inert(status.groupName, 40))}
+      {wordsOf(inert(status.groupName ?? codeName(status), 40))}
     </span>
   );
 }
 
-export function groupClass(group: string): string {
-  return /^[A-Z]+$/.test(group) ? group.toLowerCase() : 'unknown';
+export function groupClass(group: string | undefined): string {
+  return group !== undefined && /^[A-Z]+$/.test(group) ? group.toLowerCase() : 'unknown';
 }

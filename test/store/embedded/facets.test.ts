@@ -6,6 +6,7 @@ import type { BreakdownField } from '../../../src/domain/breakdown.ts';
 import { classOf } from '../../../src/domain/delivery-time.ts';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
+import { deliveryErrors, statuses } from '../../../src/domain/registry.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { facetFields } from '../../../src/store/embedded/segment/facet-columns.ts';
@@ -98,6 +99,51 @@ test('a filter that facets tell → of sealed segments no rows are read, whateve
     expect(log.summary(1, now, {}, { by })).toEqual(await reference.summarize(summaryQuery(1, now, {}, by)));
   expect([...log.rowsOpened].filter(id => log.isSealed(id))).toEqual([]);
   expect(log.summary(1, now, { sender: 's' }).total).toBeGreaterThan(9);
+});
+
+test('logs by an error, over segments with facets and without → those of the reference store', async () => {
+  const { log, reference } = await filled({ seed: 17, numRuns: 40 });
+  log.makeFacets();
+  const errors = ['NO_ERROR', 'EC_ABSENT_SUBSCRIBER', 'ONE_TO_COME'];
+  let found = 0;
+  for (const account of accounts)
+    for (const filter of [
+      ...errors.map(errorName => ({ errorName })),
+      { errorId: ['777', '0'] },
+      { errorName: errors, not: { errorId: ['0'] } },
+      { errorId: ['0'], generalStatus: ['DELIVERED'], sender: 's' },
+    ]) {
+      const expected = await reference.find({ account, filter, sentSince: 0, limit: 1000, walk: false });
+      expect(log.logs(account, filter), JSON.stringify(filter)).toEqual(expected.logs);
+      found += expected.logs.length;
+    }
+  expect(found).toBeGreaterThan(50);
+});
+
+test('few of many messages failed by an error, as recorded or as reported → their rows alone are read', () => {
+  const { log, record } = largeLog(500);
+  const [error] = deliveryErrors.slice(-1);
+  if (error === undefined) throw new RangeError('no errors');
+  const [status] = statuses.filter(one => one.groupName === 'UNDELIVERABLE');
+  if (status === undefined) throw new RangeError('no status');
+  record(1, 499);
+  log.record({
+    account: 1,
+    binding: {},
+    receivedAt: now,
+    sentSince: 0,
+    submissions: [submission(99_999, { sentAt: now, error })],
+  });
+  record(1, 500);
+  const report = { messageId: submission(700).messageId, status, error, at: now };
+  log.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: [report] });
+  record(1, 1);
+  log.seal();
+  log.makeFacets();
+  const rows = watchedRows();
+  expect(log.logs(1, { errorName: error.name })).toHaveLength(2);
+  // Two messages, the report on one of them, and the one that is in no sealed segment.
+  expect(rows()).toBeLessThanOrEqual(4);
 });
 
 test('a byte of facets is flipped → the rows tell, and the facets are gone', async () => {

@@ -181,10 +181,10 @@ export class SimulatedLog {
     return this.#readFolder.rowsOpened;
   }
 
-  logs(account: AccountId): readonly LogRecord[] {
+  logs(account: AccountId, filter: Filter = {}): readonly LogRecord[] {
     this.#ends.move([account], this.#read.end());
     const logs: LogRecord[] = [];
-    const query = { account, filter: {}, sentSince: 0, limit: 1000, walk: false };
+    const query = { account, filter, sentSince: 0, limit: 1000, walk: false };
     const search = new Reader(this.#read, this.#ends, this.#hashSeed).search(query);
     for (;;) {
       const step = search.next(false);

@@ -5,6 +5,7 @@ import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from '../segment/posi
 import { maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
 import type { Place } from './bookmark.ts';
 import { ColumnScan } from './column-scan.ts';
+import { ErrorTests } from './error-test.ts';
 import { Merge, type OpenSources, type SegmentSources } from './merge.ts';
 import type { Found, ReadSegments } from './read-segments.ts';
 import { follows, mayHaveGroup, type Scan } from './scan.ts';
@@ -35,7 +36,7 @@ export function candidatesOf(
   walk: Place,
   resumed: boolean,
 ): Candidates {
-  const question = new Question(hashSeed, asked, walk, resumed);
+  const question = new Question(segments, hashSeed, asked, walk, resumed);
   return listedCandidates(segments, question) ?? new MergedCandidates(segments, question);
 }
 
@@ -61,6 +62,7 @@ class MergedCandidates implements Candidates {
 
   /** What had a group when the walk began may have another by now: from here on it is looked for as a later page does. */
   afterPause(): void {
+    this.#question.errors?.letGo();
     this.#merge.afterPause(this.#question.resume());
   }
 }
@@ -84,17 +86,25 @@ class Question {
   readonly without: ReadonlySet<number>;
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
   readonly groups: readonly number[] | undefined;
+  readonly errors: ErrorTests | undefined;
   asOf: number | undefined;
   readonly sentSince: EpochMs;
   /** Inclusive. */
   readonly end: EpochMs;
 
-  constructor(hashSeed: number, { account, filter, sentSince, without }: Asked, walk: Place, resumed: boolean) {
+  constructor(
+    segments: ReadSegments,
+    hashSeed: number,
+    { account, filter, sentSince, without }: Asked,
+    walk: Place,
+    resumed: boolean,
+  ) {
     this.without = without ?? new Set();
     this.#walk = walk;
     this.#account = account;
     this.hashes = hashesOf(hashSeed, account, filter);
     this.groups = groupIdsOf(filter);
+    this.errors = ErrorTests.of(segments, filter, walk.asOf);
     this.asOf = resumed ? walk.asOf : undefined;
     this.sentSince = Math.max(sentSince, filter.sentSince ?? -Infinity);
     this.end = Math.min(walk.sentAt, filter.sentUntil === undefined ? Infinity : filter.sentUntil - 1);
@@ -174,9 +184,10 @@ function open(segments: ReadSegments, segmentId: number, question: Question, aft
   const isCurrent = () => segments.get(segmentId) === segment;
   if (segment === undefined || scan === undefined) return { sources: [], isCurrent };
   const { shared, columns } = segment;
-  if (columns !== undefined) return { sources: [new ColumnScan(scan, shared, columns)], isCurrent };
+  const tested = { ...scan, mayBeAsked: question.errors?.in(shared) };
+  if (columns !== undefined) return { sources: [new ColumnScan(tested, shared, columns)], isCurrent };
   const sources = segments
-    .withIndex(segmentId, index => sealedSources(scan, shared, index))
+    .withIndex(segmentId, index => sealedSources(tested, shared, index))
     .map(source => ({
       next: (count: number) => segments.withIndex(segmentId, index => source.next(index, count)),
     }));

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../../domain/message.ts';
 import { blockOrdinals, type Columns, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
-import { type Candidate, type CandidateSource, follows, mayHaveGroup, newestFirst, type Scan } from './scan.ts';
+import { type Candidate, type CandidateSource, follows, mayFit, newestFirst, type Scan } from './scan.ts';
 
 /** The youngest segment has no index: its columns are scanned, a block at a time, newest block first. */
 export class ColumnScan implements CandidateSource {
@@ -60,7 +60,7 @@ export class ColumnScan implements CandidateSource {
       for (const test of others) if (!test.fits(ordinal)) continue rows;
       const time = sentAt[ordinal] ?? 0;
       if (time < least || time < sentSince || account[ordinal] !== this.#scan.account) continue;
-      if (!follows(time, ordinal, this.#before) || !mayHaveGroup(this.#scan, this.#segment, ordinal)) continue;
+      if (!follows(time, ordinal, this.#before) || !mayFit(this.#scan, this.#segment, ordinal)) continue;
       found.push({ sentAt: time, ordinal });
     }
   }

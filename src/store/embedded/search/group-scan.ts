@@ -1,6 +1,6 @@
 import type { IndexFile } from '../segment/index-file.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
-import { type Candidate, follows, newestFirst, type Scan, type SealedSource } from './scan.ts';
+import { type Candidate, follows, mayFit, newestFirst, type Scan, type SealedSource } from './scan.ts';
 
 /** Places of a run that are tested for their group in the time that one row is read and compared. */
 const placesPerRow = 3000;
@@ -24,6 +24,7 @@ export class GroupScan implements SealedSource {
     const end = Math.min(scan.ordinalEnd, index.header.messages);
     this.#found = (scan.groups ?? [])
       .flatMap(group => ordinalsOf(group, segment, end))
+      .filter(ordinal => mayFit(scan, segment, ordinal))
       .map(ordinal => ({ sentAt: index.times(ordinal, 1)[0] ?? 0, ordinal }))
       .filter(({ sentAt, ordinal }) => sentAt >= scan.sentSince && follows(sentAt, ordinal, scan.before))
       .sort(newestFirst);

@@ -2,6 +2,9 @@ import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
 
+/** Whether a message may be in a state that is asked for. */
+export type MayBeAsked = (ordinal: number) => boolean;
+
 /** What is asked of one segment, with values already hashed. */
 export type Scan = {
   readonly account: AccountId;
@@ -10,6 +13,8 @@ export type Scan = {
   /** Only messages with one of these groups, or with a report newer than `asOf` (which may have had one then). */
   readonly groups?: readonly number[];
   readonly asOf?: number;
+  /** Tests what is asked of states beyond their groups, where something tells that without the rows. */
+  readonly mayBeAsked?: MayBeAsked | undefined;
   /** Inclusive. */
   readonly sentSince: EpochMs;
   /** Only what comes after this place in the order: sent earlier, or sent then and recorded earlier. */
@@ -38,6 +43,11 @@ export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number
     scan.groups.includes(segment.group[ordinal] ?? 0) ||
     (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
   );
+}
+
+/** Whether the state of a message, as far as it can be told without its row, is one that is asked for. */
+export function mayFit(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
+  return mayHaveGroup(scan, segment, ordinal) && scan.mayBeAsked?.(ordinal) !== false;
 }
 
 export function follows(sentAt: EpochMs, ordinal: number, place: { sentAt: EpochMs; ordinal: number }): boolean {

@@ -3,7 +3,7 @@ import { fields } from '../segment/fields.ts';
 import type { IndexFile } from '../segment/index-file.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
 import { GroupScan, isRareGroup } from './group-scan.ts';
-import { type Candidate, follows, mayHaveGroup, type Scan, type SealedSource } from './scan.ts';
+import { type Candidate, follows, mayFit, type Scan, type SealedSource } from './scan.ts';
 
 /** A run of ordinals in an index file, in time order, oldest first. */
 type Run = {
@@ -147,7 +147,7 @@ class RunScan implements SealedSource {
     let left = ordinals.length;
     while (left > 0 && found.length + kept.length < count) {
       const ordinal = ordinals[--left] ?? 0;
-      if (ordinal >= this.#scan.ordinalEnd || !mayHaveGroup(this.#scan, this.#segment, ordinal)) continue;
+      if (ordinal >= this.#scan.ordinalEnd || !mayFit(this.#scan, this.#segment, ordinal)) continue;
       if (this.#bitmaps.some(bitmap => bitmap[ordinal] === 0)) continue;
       kept.push(ordinal);
     }

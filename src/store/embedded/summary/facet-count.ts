@@ -6,16 +6,14 @@ import { noError, pendingAccepted } from '../../../domain/registry.ts';
 import { bucketOf, type SummaryRange } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
+import { ReportHolders } from '../search/report-holders.ts';
 import { kinds, type Move, Moves } from '../segment/count-items.ts';
 import { type FacetField, facetFields } from '../segment/facet-columns.ts';
 import { type FacetCodes, type Facets, type Meanings, stateOf } from '../segment/facets.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
-import { type Columns, messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 import { FacetParts, type PartMoves } from './facet-parts.ts';
-
-/** Files of which the outcomes of reports are held: reports follow their messages soon. */
-const holdersMax = 16;
 
 /** What is counted: an account's messages of a time, up to a position. */
 export type FacetQuery = {
@@ -112,45 +110,25 @@ class Outcomes {
 
 const isSender = ([kind]: Move) => kind === kinds.sender;
 
-type Holder = {
-  readonly from: number;
-  readonly to: number;
-  readonly codes: FacetCodes;
-  readonly outcomes: Outcomes;
-  /** Where the numbers stand while the segment has no index: others may come to stand there. */
-  readonly columns: Columns | undefined;
-};
-
 /** Counts what a filter matches by the facets of segments. */
 export class FacetCount {
   readonly #segments: ReadSegments;
   readonly #query: FacetQuery;
-  /** Of the reports of a segment; `undefined` where only rows tell. */
-  readonly #holders = new Map<number, Holder | undefined>();
-  #last: Holder | undefined;
+  readonly #holders: ReportHolders<Outcomes>;
   /** Only what has one of these groups may match. */
   readonly #groups: readonly number[] | undefined;
-  readonly #byFirstSequence: readonly SharedSegment[];
 
   constructor(segments: ReadSegments, query: FacetQuery) {
     this.#segments = segments;
     this.#query = query;
     this.#groups = groupIdsOf(query.filter);
-    const all = segments.all().map(({ shared }) => shared);
-    this.#byFirstSequence = all.sort((a, b) => a.firstSequence - b.firstSequence || a.id - b.id);
+    this.#holders = new ReportHolders(segments, ({ meanings }) => new Outcomes(meanings.outcome, query.filter));
   }
 
   /** `undefined` when only the segment's rows can tell, or fewer of them are read without its facets. */
   of(shared: SharedSegment): FacetFigures | undefined {
-    this.#letGo();
+    this.#holders.letGo();
     return this.#segments.withFacets(shared.id, facets => this.#figures(shared, facets));
-  }
-
-  /** Between two calls a segment may have been sealed or dropped. */
-  #letGo(): void {
-    for (const [id, holder] of this.#holders)
-      if (holder === undefined || holder.columns !== this.#segments.get(id)?.columns) this.#holders.delete(id);
-    this.#last = undefined;
   }
 
   #figures(shared: SharedSegment, facets: Facets): FacetFigures | undefined {
@@ -185,8 +163,8 @@ export class FacetCount {
       const sentAt = times[ordinal] ?? 0;
       if (sentAt < from || sentAt >= to) continue;
       const newest = shared.newestReport[ordinal] ?? 0;
-      const holder = newest === 0 ? undefined : this.#holderOf(newest);
-      const state = newest === 0 ? initial : holder?.outcomes;
+      const holder = newest === 0 ? undefined : this.#holders.of(newest);
+      const state = newest === 0 ? initial : holder?.made;
       const code = (newest === 0 ? outcomes[ordinal] : holder?.codes[newest - holder.from]) ?? 0;
       const messageCount = messageCounts[ordinal] ?? 0;
       // What was learnt since these outcomes were looked at, too.
@@ -262,33 +240,6 @@ export class FacetCount {
       tests.push({ codes: facets.codes(name), isAsked });
     }
     return tests;
-  }
-
-  /** A report whose segment was set aside seems to be the one's before, which has no number for it. */
-  #holderOf(sequence: number): Holder | undefined {
-    if (this.#last !== undefined && sequence >= this.#last.from && sequence < this.#last.to) return this.#last;
-    let [low, high] = [0, this.#byFirstSequence.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#byFirstSequence[middle]?.firstSequence ?? Infinity) <= sequence) low = middle + 1;
-      else high = middle;
-    }
-    const shared = this.#byFirstSequence[low - 1];
-    if (shared === undefined) return undefined;
-    if (!this.#holders.has(shared.id)) {
-      const [oldest] = this.#holders.keys();
-      if (this.#holders.size >= holdersMax && oldest !== undefined) this.#holders.delete(oldest);
-      const found = this.#segments.withFacets(shared.id, facets => ({
-        from: shared.firstSequence,
-        to: shared.firstSequence + reportsIn(shared),
-        codes: facets.codes('reportOutcome'),
-        outcomes: new Outcomes(facets.meanings.outcome, this.#query.filter),
-        columns: this.#segments.get(shared.id)?.columns,
-      }));
-      this.#holders.set(shared.id, found);
-    }
-    this.#last = this.#holders.get(shared.id) ?? this.#last;
-    return this.#holders.get(shared.id);
   }
 }
 

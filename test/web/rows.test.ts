@@ -4,7 +4,7 @@ import type { Log, LogsPage } from '../../src/client/index.ts';
 import { LogBook } from '../../web/src/log/book.ts';
 import { LogWalk } from '../../web/src/log/walk.ts';
 import { inert } from '../../web/src/view/format.ts';
-import { fields, groupNames, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
+import { breakdowns, comparisons, fields, groupNames, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
 import { instant } from './support/messages.ts';
 
 const newestMs = Date.UTC(2026, 1, 1);
@@ -175,16 +175,29 @@ describe('what is read and shown', () => {
       .map(([given, group]) => ({ ...given, ...(given.generalStatus !== undefined && { generalStatus: [group] }) }));
     const moment = fc.option(fc.integer({ min: 0, max: 4e12 }), { nil: undefined });
     const range = fc.oneof(
-      fc.record({ last: fc.constantFrom('15m', '48h', 'all') }),
+      fc.record({ last: fc.constantFrom('15m', 'today', '48h', '30d', 'all') }),
       fc.record({ sinceMs: fc.integer({ min: 0, max: 4e12 }), untilMs: moment }),
     );
     const open = fc.option(fc.string({ minLength: 1 }), { nil: undefined });
     const zone = fc.constantFrom('local', 'UTC', 'Europe/Berlin', 'Australia/Lord_Howe');
+    const beside = fc.record(
+      { compare: fc.constantFrom(...comparisons), by: fc.constantFrom(...breakdowns) },
+      { requiredKeys: [] },
+    );
     fc.assert(
-      fc.property(conditions, range, zone, fc.boolean(), open, (conditions, range, zone, live, open) => {
-        const view = { conditions, not: conditions, range, zone, live, open } as View;
-        expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions }, not: { ...conditions } });
-      }),
+      fc.property(
+        conditions,
+        range,
+        zone,
+        fc.boolean(),
+        open,
+        beside,
+        (conditions, range, zone, live, open, beside) => {
+          const view = { conditions, not: conditions, range, zone, live, open, ...beside } as View;
+          expect(viewOf(searchOf(view))).toEqual({ ...view, conditions: { ...conditions }, not: { ...conditions } });
+          expect(viewOf(searchOf(view)).ignored).toBeUndefined();
+        },
+      ),
     );
   });
 

@@ -26,17 +26,19 @@ const Access = lazy(async () => ({ default: (await import('./parts/access/access
 function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   const [view, change] = useView();
   const [epoch, setEpoch] = useState(0);
-  const { conditions, not, range } = view;
-  const viewKey = searchOf({ conditions, not, range, zone: localZone, live: true });
+  const { conditions, not, range, zone } = view;
+  // Only a day depends on whose clock it is read by.
+  const asOf = 'last' in range && range.last === 'today' ? zone : localZone;
+  const viewKey = searchOf({ conditions, not, range, zone: asOf, live: true });
   const reload = useCallback(() => setEpoch(last => last + 1), []);
   const latest = useRef(view);
   latest.current = view;
   const asked = useMemo<Asked>(() => {
-    const { conditions, not, range } = latest.current;
+    const { conditions, not, range, zone } = latest.current;
     return {
       id: `${epoch} ${viewKey}`,
       viewKey,
-      filter: filterOf({ conditions, not, range }, Date.now()),
+      filter: filterOf({ conditions, not, range, zone }, Date.now()),
       conditions,
       not,
     };

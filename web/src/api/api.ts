@@ -8,6 +8,9 @@ export type Api = {
   readonly withRetry: (retry: RetryOptions) => SentlogClient;
   /** What the server has for whoever has signed in. */
   readonly offers: Offers;
+  /** Whose log it is, and how far back it goes. */
+  readonly account: string;
+  readonly retentionMs: number;
   readonly signOut: () => Promise<void>;
 };
 
@@ -21,7 +24,8 @@ function apiOf(first: Pass): Api {
   };
   const clientOf = (retry?: RetryOptions) =>
     new SentlogClient({ baseUrl: location.origin, fetch: pageFetch, ...(retry !== undefined && { retry }) });
-  return { client: clientOf(), withRetry: clientOf, offers: first.offers, signOut: end };
+  const { offers, account, retentionMs } = first;
+  return { client: clientOf(), withRetry: clientOf, offers, account, retentionMs, signOut: end };
 }
 
 /** Rejects as every call does when the key is wrong. */

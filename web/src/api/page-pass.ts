@@ -18,10 +18,15 @@ export type Pass = {
   readonly text: string;
   readonly untilMs: number;
   readonly account: string;
+  /** How far back the account's log goes. */
+  readonly retentionMs: number;
   readonly offers: Offers;
 };
 
-type Answer = { readonly pass: string; readonly expiresIn: number } & Pick<Pass, 'account' | 'offers'>;
+type Answer = { readonly pass: string; readonly expiresIn: number; readonly retention: number } & Pick<
+  Pass,
+  'account' | 'offers'
+>;
 
 export const pageInit = { cache: 'no-store', credentials: 'same-origin', redirect: 'error' } as const;
 export const passHeader = 'x-sentlog-page';
@@ -59,7 +64,8 @@ async function called(init: RequestInit): Promise<Response> {
 }
 
 async function passIn(answer: Response): Promise<Pass> {
-  const { pass, expiresIn, account, offers }: Answer = await answer.json();
+  const { pass, expiresIn, account, retention, offers }: Answer = await answer.json();
   // Well before it ends, so that none ends under way.
-  return { text: pass, untilMs: performance.now() + (expiresIn * 1000) / 2, account, offers };
+  const untilMs = performance.now() + (expiresIn * 1000) / 2;
+  return { text: pass, untilMs, account, retentionMs: retention * 1000, offers };
 }

@@ -1,6 +1,7 @@
 import type { Api } from '../api/api.ts';
 import { filterOf } from '../view/view.ts';
 import { type SearchField, searchFields, valuesOf, waysToWrite } from '../view/written.ts';
+import { localZone } from '../view/zone.ts';
 
 /** What the log knows a text as: the values that its messages have. */
 export type Found = { readonly field: SearchField; readonly values: readonly string[] };
@@ -9,7 +10,10 @@ export type Found = { readonly field: SearchField; readonly values: readonly str
 export async function recognise(api: Api, text: string, signal: AbortSignal): Promise<readonly Found[]> {
   if (valuesOf(text).length === 0) return [];
   const has = async (field: SearchField, values: readonly string[]) => {
-    const filter = filterOf({ conditions: { [field]: values }, not: {}, range: { last: 'all' } }, Date.now());
+    const filter = filterOf(
+      { conditions: { [field]: values }, not: {}, range: { last: 'all' }, zone: localZone },
+      Date.now(),
+    );
     return (await api.client.logs({ ...filter, limit: 1 }, { signal })).results.length > 0;
   };
   const found = await Promise.all(

@@ -4,8 +4,9 @@ import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
 import { codeName } from '../view/format.ts';
+import { isOpenEnded } from '../view/range.ts';
 import { useInSight } from '../view/use-in-sight.ts';
-import { countedAs, isOpenEnded, unchanging } from '../view/view.ts';
+import { countedAs, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 

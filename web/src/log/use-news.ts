@@ -3,8 +3,9 @@ import { useEffect, useState } from 'react';
 import type { GroupCounts } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
 import { countText, msOf } from '../view/format.ts';
+import { isOpenEnded } from '../view/range.ts';
 import { useInSight } from '../view/use-in-sight.ts';
-import { failedGroups, filterOf, isOpenEnded } from '../view/view.ts';
+import { failedGroups, filterOf } from '../view/view.ts';
 import type { LogBook } from './book.ts';
 
 const refreshEveryMs = 5000;

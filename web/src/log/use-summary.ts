@@ -1,17 +1,41 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { BreakdownField } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
-import { filterOf, isOpenEnded } from '../view/view.ts';
+import { isOpenEnded } from '../view/range.ts';
+import { type BreakdownName, filterOf } from '../view/view.ts';
 
 const buckets = 60;
+const breakdownRows = 50;
 const refreshEveryMs = 5000;
 
-/** Figures of what is asked for; renewed while the view is live. */
+/** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */
 export function useSummary() {
   const { api, view, asked } = usePage();
+  const { compare } = view;
   return useQuery({
-    queryKey: ['summary', asked.viewKey],
-    queryFn: ({ signal }) => api.client.summary(filterOf(view, Date.now()), { buckets, signal }),
+    queryKey: ['summary', asked.viewKey, compare],
+    queryFn: ({ signal }) => api.client.summary(filterOf(view, Date.now()), { buckets, compare, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });
+}
+
+/** The same, broken down. Apart, since it takes longer. */
+export function useBreakdown(name: BreakdownName) {
+  const { api, view, asked } = usePage();
+  const { compare } = view;
+  return useQuery({
+    queryKey: ['breakdown', asked.viewKey, compare, name],
+    queryFn: ({ signal }) => {
+      const by = fieldsOf(name);
+      return api.client.summary(filterOf(view, Date.now()), { buckets: 1, compare, by, first: breakdownRows, signal });
+    },
+    refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
+  });
+}
+
+const breakdownFields = ['error', 'sender', 'campaignReferenceId', 'applicationId', 'entityId'] as const;
+
+export function fieldsOf(name: BreakdownName): readonly BreakdownField[] {
+  return name.split(',').flatMap(one => breakdownFields.filter(field => field === one));
 }

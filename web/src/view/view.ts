@@ -1,5 +1,6 @@
 import type { LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
 import { errorWords, inert, wordsOf } from './format.ts';
+import { boundsOf, isPreset, type Range, rangeDefault } from './range.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
 /** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
@@ -11,22 +12,6 @@ const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
 export function countedAs({ groupName }: Status): string {
   return groupsOfApi.find(name => name === groupName) ?? 'ACCEPTED';
 }
-
-export const presets = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440, '48h': 2880, all: undefined } as const;
-export type Preset = keyof typeof presets;
-export const presetLabels: Readonly<Record<Preset, string>> = {
-  '15m': '15 min',
-  '1h': '1 h',
-  '6h': '6 h',
-  '24h': '24 h',
-  '48h': '48 h',
-  all: 'All',
-};
-
-/** The newest so long, or from one moment (inclusive) to another (exclusive), in milliseconds of the epoch. */
-export type Range =
-  | { readonly last: Preset }
-  | { readonly sinceMs?: number | undefined; readonly untilMs?: number | undefined };
 
 export const textFields = ['sender', 'destination', 'entityId', 'applicationId'] as const;
 /** Of these a message may have one of several values. */
@@ -61,6 +46,33 @@ export type Conditions = Partial<Readonly<Record<Field, readonly string[]>>>;
 export const rooms = ['sources', 'access'] as const;
 export type Room = (typeof rooms)[number];
 
+export const comparisons = ['previous', 'yesterday', 'week'] as const;
+export type Comparison = (typeof comparisons)[number];
+export const comparisonLabels: Readonly<Record<Comparison, string>> = {
+  previous: 'The time before',
+  yesterday: 'Yesterday',
+  week: 'A week before',
+};
+
+/** What figures can be broken down by, as the API names it. */
+export const breakdowns = [
+  'error,campaignReferenceId',
+  'campaignReferenceId',
+  'sender',
+  'sender,campaignReferenceId',
+  'applicationId',
+  'entityId',
+] as const;
+export type BreakdownName = (typeof breakdowns)[number];
+export const breakdownLabels: Readonly<Record<BreakdownName, string>> = {
+  'error,campaignReferenceId': 'Errors by campaign',
+  campaignReferenceId: 'Campaigns',
+  sender: 'Senders',
+  'sender,campaignReferenceId': 'Senders by campaign',
+  applicationId: 'Applications',
+  entityId: 'Entities',
+};
+
 /** Everything that a link to the page carries. */
 export type View = {
   readonly conditions: Conditions;
@@ -73,15 +85,13 @@ export type View = {
   readonly room?: Room | undefined;
   /** The message that stands open in the drawer. */
   readonly open?: string | undefined;
+  /** The earlier time whose figures stand beside. */
+  readonly compare?: Comparison | undefined;
+  /** What figures are broken down by, instead of what failed most. */
+  readonly by?: BreakdownName | undefined;
   /** What a link asks for and the log cannot be asked, as parameters: told rather than left out without a word. */
   readonly ignored?: readonly string[] | undefined;
 };
-
-const rangeDefault: Preset = '48h';
-
-function isPreset(text: string): text is Preset {
-  return Object.hasOwn(presets, text);
-}
 
 function isList(field: Field): field is ListField {
   return listFields.some(one => one === field);
@@ -126,6 +136,8 @@ function ignoredOf(parameters: URLSearchParams): readonly string[] {
     if (field !== undefined) return !isValueOf(field, value) || (!isList(field) && index > 0);
     if (name === 'sentSince' || name === 'sentUntil') return momentOf(value) === undefined || index > 0;
     if (name === 'last') return !isPreset(value);
+    if (name === 'compare') return !comparisons.some(one => one === value);
+    if (name === 'by') return !breakdowns.some(one => one === value);
     return name === 'tz' && !isZone(value);
   };
   return [...new Set(parameters.keys())].flatMap(name =>
@@ -140,6 +152,8 @@ export function viewOf(search: string): View {
   const ignored = ignoredOf(parameters);
   const open = parameters.get('open');
   const room = rooms.find(one => one === parameters.get('room'));
+  const compare = comparisons.find(one => one === parameters.get('compare'));
+  const by = breakdowns.find(one => one === parameters.get('by'));
   return {
     conditions: conditionsOf(parameters, ''),
     not: conditionsOf(parameters, '[not]'),
@@ -148,11 +162,13 @@ export function viewOf(search: string): View {
     live: parameters.get('live') !== 'off',
     ...(room !== undefined && { room }),
     ...(open !== null && open !== '' && { open }),
+    ...(compare !== undefined && { compare }),
+    ...(by !== undefined && { by }),
     ...(ignored.length > 0 && { ignored }),
   };
 }
 
-export function searchOf({ conditions, not, range, zone, live, room, open }: View): string {
+export function searchOf({ conditions, not, range, zone, live, room, open, compare, by }: View): string {
   const parameters = new URLSearchParams();
   for (const field of fields) {
     for (const value of conditions[field] ?? []) parameters.append(field, value);
@@ -166,6 +182,8 @@ export function searchOf({ conditions, not, range, zone, live, room, open }: Vie
   }
   if (zone !== localZone) parameters.set('tz', zone === utcZone ? 'utc' : zone);
   if (!live) parameters.set('live', 'off');
+  if (compare !== undefined) parameters.set('compare', compare);
+  if (by !== undefined) parameters.set('by', by);
   if (room !== undefined) parameters.set('room', room);
   if (open !== undefined) parameters.set('open', open);
   const text = parameters.toString();
@@ -193,35 +211,12 @@ export function without(view: View, field: Field, value: string): View {
 /** Groups that no message leaves, and that are no success. */
 export const failedGroups: readonly GroupName[] = ['UNDELIVERABLE', 'EXPIRED', 'REJECTED'];
 
-/** Whether messages sent from now on can belong to the view. */
-export function isOpenEnded(range: Range): boolean {
-  return 'last' in range || range.untilMs === undefined;
-}
-
-const minuteMs = 60_000;
-
-/** The moments of a range. A relative one begins on a whole minute, which the server's ready-made counts do too. */
-export function boundsOf(range: Range, nowMs: number): { readonly sinceMs?: number; readonly untilMs?: number } {
-  if ('last' in range) {
-    const minutes = presets[range.last];
-    return minutes === undefined ? {} : { sinceMs: Math.floor(nowMs / minuteMs - minutes) * minuteMs };
-  }
-  const { sinceMs, untilMs } = range;
-  return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
-}
-
-/** The view with the moments that its range means now. */
-export function fixed(view: View, nowMs: number): View {
-  if (!('last' in view.range) || view.range.last === 'all') return view;
-  return { ...view, range: { ...boundsOf(view.range, nowMs), untilMs: nowMs } };
-}
-
 /** What the API is asked for the view. */
 export function filterOf(
-  { conditions, not, range }: Pick<View, 'conditions' | 'not' | 'range'>,
+  { conditions, not, range, zone }: Pick<View, 'conditions' | 'not' | 'range' | 'zone'>,
   nowMs: number,
 ): LogsFilter {
-  const { sinceMs, untilMs } = boundsOf(range, nowMs);
+  const { sinceMs, untilMs } = boundsOf({ range, zone }, nowMs);
   return {
     ...asked(conditions),
     not: excluded(not),

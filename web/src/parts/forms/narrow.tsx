@@ -1,5 +1,6 @@
 import { usePage } from '../../page-context.ts';
-import { boundsOf, type Field, fieldLabels, type View, withCondition, without } from '../../view/view.ts';
+import { boundsOf } from '../../view/range.ts';
+import { type Field, fieldLabels, type View, withCondition, without } from '../../view/view.ts';
 
 type Way = { readonly sign: string; readonly label: string; readonly go: (view: View) => View };
 
@@ -31,7 +32,7 @@ export function Narrow({ field, value }: { readonly field: Field; readonly value
 export function NarrowTime({ ms }: { readonly ms: number }) {
   const bounded = (bound: { readonly sinceMs: number } | { readonly untilMs: number }) => (view: View) => ({
     ...view,
-    range: { ...boundsOf(view.range, Date.now()), ...bound },
+    range: { ...boundsOf(view, Date.now()), ...bound },
   });
   const ways = [
     { sign: '≥', label: 'From this time on', go: bounded({ sinceMs: ms }) },

@@ -3,18 +3,20 @@ import uPlot from 'uplot';
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, dayText, momentText, msOf } from '../../view/format.ts';
-import { groupNames } from '../../view/view.ts';
+import { comparisonLabels, groupNames } from '../../view/view.ts';
 import { type Zone, zonePlace } from '../../view/zone.ts';
 import { useRemPx } from '../forms/use-screen.ts';
-import { type Bar, barsOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
+import { type Bar, barsOf, beforeOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
 
 /** Stacked bars of status groups; dragging over them picks a range. */
 export function Chart({ summary, dimmed }: { readonly summary: Summary | undefined; readonly dimmed: boolean }) {
   const { view } = usePage();
   const bars = useMemo(() => (summary === undefined ? undefined : barsOf(summary)), [summary]);
   const [hovered, setHovered] = useState<number>();
+  const before = useMemo(() => (bars === undefined ? [] : beforeOf(bars, summary)), [bars, summary]);
   const missing = useMemo(() => (summary === undefined ? [] : missingOf(summary)), [summary]);
-  const box = usePlot(bars, missing, summary?.bucketMs ?? 60_000, view.zone, setHovered);
+  const box = usePlot({ bars, before, missing, bucketMs: summary?.bucketMs ?? 60_000 }, view.zone, setHovered);
+  const then = view.compare && comparisonLabels[view.compare].toLowerCase();
   const bar = hovered === undefined ? undefined : bars?.[hovered];
   return (
     <div className={dimmed ? 'chart dimmed' : 'chart'}>
@@ -26,7 +28,8 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
       <p className="hovered" aria-hidden="true">
         {bar === undefined
           ? `Times: ${zonePlace(view.zone)}. Drag to pick a range, or click a bar.`
-          : barText(bar, summary?.bucketMs ?? 0, view.zone)}
+          : barText(bar, summary?.bucketMs ?? 0, view.zone) + beforeText(then, before[hovered ?? -1])}
+        {bar === undefined && then !== undefined && ` The line: ${then}.`}
       </p>
     </div>
   );
@@ -42,6 +45,10 @@ function barText({ fromMs, groups }: Bar, bucketMs: number, zone: Zone): string 
   return `${span}: ${counts.length === 0 ? 'none' : counts.join(', ')}`;
 }
 
+function beforeText(then: string | undefined, count: number | null | undefined): string {
+  return then === undefined || count === null || count === undefined ? '' : `; ${then} ${countText(count)}`;
+}
+
 function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefined, zone: Zone): string {
   if (summary === undefined || bars === undefined) return 'Messages over time: not known yet';
   const counted = bars.filter(({ groups }) => groups !== undefined);
@@ -54,38 +61,37 @@ function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefine
   return `Messages over time, ${momentText(from, zone)} to ${momentText(summary.to, zone)}: ${totals.join(', ')}`;
 }
 
-function usePlot(
-  bars: readonly Bar[] | undefined,
-  missing: readonly Missing[],
-  bucketMs: number,
-  zone: Zone,
-  onHover: (index: number | undefined) => void,
-) {
+type Drawn = {
+  readonly bars: readonly Bar[] | undefined;
+  readonly before: readonly (number | null)[];
+  readonly missing: readonly Missing[];
+  readonly bucketMs: number;
+};
+
+function usePlot(drawn: Drawn, zone: Zone, onHover: (index: number | undefined) => void) {
   const { change } = usePage();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const latest = useRef(bars);
-  latest.current = bars;
-  const latestMissing = useRef(missing);
-  latestMissing.current = missing;
-  const latestBucketMs = useRef(bucketMs);
-  latestBucketMs.current = bucketMs;
+  const latest = useRef(drawn);
+  latest.current = drawn;
+  const { bars, before } = drawn;
   const known = bars !== undefined;
   const theme = useThemeCount();
   const remPx = useRemPx();
   useEffect(() => {
     const element = box.current;
-    if (element === null || !known || latest.current === undefined) return;
+    if (element === null || !known || latest.current.bars === undefined) return;
     void theme;
     const onSelect = (since: number, until: number) =>
       change(view => ({ ...view, range: { sinceMs: since, untilMs: until } }));
     const reactions = {
-      missing: () => latestMissing.current,
-      bucketMs: () => latestBucketMs.current,
+      missing: () => latest.current.missing,
+      bucketMs: () => latest.current.bucketMs,
       onHover,
       onSelect,
     };
-    const created = new uPlot(optionsOf(element, remPx, zone, reactions), dataOf(latest.current), element);
+    const data = dataOf(latest.current.bars, latest.current.before);
+    const created = new uPlot(optionsOf(element, remPx, zone, reactions), data, element);
     plot.current = created;
     const observer = new ResizeObserver(() =>
       created.setSize({ width: Math.max(element.clientWidth, 200), height: created.height }),
@@ -98,8 +104,8 @@ function usePlot(
     };
   }, [known, zone, change, onHover, theme, remPx]);
   useEffect(() => {
-    if (bars !== undefined) plot.current?.setData(dataOf(bars));
-  }, [bars]);
+    if (bars !== undefined) plot.current?.setData(dataOf(bars, before));
+  }, [bars, before]);
   return box;
 }
 

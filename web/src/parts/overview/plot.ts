@@ -23,15 +23,31 @@ export function barsOf({ from, to, bucketMs, buckets }: Summary): readonly Bar[]
   return [...missing, ...counted];
 }
 
+/** For each bar, all messages of its part of the time that it is compared with; `null` where that is not known. */
+export function beforeOf(bars: readonly Bar[], summary: Summary | undefined): readonly (number | null)[] {
+  const { compared } = summary ?? {};
+  const [first] = bars;
+  if (summary === undefined || compared === undefined || first === undefined) return [];
+  const laterMs = msOf(summary.from) - msOf(compared.from);
+  const counts = new Map(
+    compared.buckets.map(({ from, groups }) => {
+      // Its buckets need not begin where those of the bars do.
+      const index = Math.max(0, Math.round((msOf(from) + laterMs - first.fromMs) / summary.bucketMs));
+      return [index, Object.values(groups).reduce((sum, count) => sum + count, 0)];
+    }),
+  );
+  return bars.map((_, index) => counts.get(index) ?? null);
+}
+
 /** Bars stand on one another: each series is the sum of itself and those below, the whole drawn first. */
 const drawn: readonly GroupName[] = groupNames.toReversed();
 
-export function dataOf(bars: readonly Bar[]): uPlot.AlignedData {
+export function dataOf(bars: readonly Bar[], before: readonly (number | null)[]): uPlot.AlignedData {
   const sums = drawn.map((_, index) => {
     const below = drawn.slice(index);
     return bars.map(({ groups }) => (groups === undefined ? null : below.reduce((sum, name) => sum + groups[name], 0)));
   });
-  return [bars.map(bar => bar.fromMs / 1000), ...sums];
+  return [bars.map(bar => bar.fromMs / 1000), ...sums, bars.map((_, index) => before[index] ?? null)];
 }
 
 function colourOf(element: HTMLElement, variable: string): string {
@@ -63,6 +79,7 @@ export type Reactions = {
 export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: Reactions): uPlot.Options {
   // As wide as what it counts, whatever that is.
   const bars = uPlot.paths.bars?.({ size: [0.92, Number.POSITIVE_INFINITY], align: 1 });
+  const steps = uPlot.paths.stepped?.({ align: 1 });
   const stroke = colourOf(element, '--quiet');
   const grid = { stroke: colourOf(element, '--line'), width: 1 };
   const font = `${Math.round(remPx * 0.85)}px system-ui, sans-serif`;
@@ -90,6 +107,13 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
         points: { show: false },
         ...(bars !== undefined && { paths: bars }),
       })),
+      {
+        stroke: colourOf(element, '--text'),
+        width: 1.5,
+        dash: [5, 3],
+        points: { show: false },
+        ...(steps !== undefined && { paths: steps }),
+      },
     ],
     hooks: {
       drawAxes: [plot => shadeUnknown(plot, grid.stroke)],

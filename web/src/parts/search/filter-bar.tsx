@@ -2,19 +2,13 @@ import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import type { FeedState } from '../../log/feed.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
-import {
-  type Field,
-  fieldLabels,
-  fields,
-  groupNames,
-  isOpenEnded,
-  listFields,
-  withCondition,
-} from '../../view/view.ts';
+import { isOpenEnded } from '../../view/range.ts';
+import { type Field, fieldLabels, fields, groupNames, listFields, withCondition } from '../../view/view.ts';
 import { valuesOf } from '../../view/written.ts';
 import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { usePopover } from '../forms/use-popover.ts';
+import { CompareChoice } from './compare-choice.tsx';
 import { RangePicker } from './range-picker.tsx';
 
 export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
@@ -22,6 +16,7 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
     <section className="filters" aria-label="Filters">
       <div className="filter-line">
         <RangePicker />
+        <CompareChoice />
         <ZoneChoice />
         <LiveButton feed={feed} />
         <FilterForm />

@@ -1,16 +1,15 @@
 import { type FormEvent, useId, useState } from 'react';
 import { usePage } from '../../page-context.ts';
 import { inputMoment, inputText, shortMomentText } from '../../view/format.ts';
-import { boundsOf, type Preset, presetLabels, presets, type Range } from '../../view/view.ts';
+import { boundsOf, presetLabels, presetsWithin, type Range } from '../../view/range.ts';
 import { type Zone, zoneName } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { usePopover } from '../forms/use-popover.ts';
 
-const presetNames = Object.keys(presets).filter((name): name is Preset => Object.hasOwn(presets, name));
-
 export function RangePicker() {
-  const { view, change } = usePage();
+  const { api, view, change } = usePage();
   const { range, zone } = view;
+  const names = presetsWithin(api.retentionMs);
   const [open, setOpen] = useState(false);
   const id = useId();
   const custom = 'last' in range ? 'Range …' : rangeText(range, zone);
@@ -19,7 +18,7 @@ export function RangePicker() {
     <div ref={popover} className="popover">
       <fieldset className="choice ranges">
         <legend className="unseen">Sent in the last</legend>
-        {presetNames.map(name => (
+        {names.map(name => (
           <label key={name}>
             <input
               type="radio"
@@ -52,7 +51,7 @@ function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unk
 
 function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { view, change } = usePage();
-  const { sinceMs, untilMs } = boundsOf(view.range, Date.now());
+  const { sinceMs, untilMs } = boundsOf(view, Date.now());
   const [flaw, setFlaw] = useState<string>();
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -3,7 +3,7 @@ import { troubleOf } from '../../api/trouble.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText, msOf } from '../../view/format.ts';
-import { boundsOf } from '../../view/view.ts';
+import { boundsOf } from '../../view/range.ts';
 import { CopyButton, quoted } from '../message/copies.tsx';
 
 /** What stands below the last row, or in place of all of them. */
@@ -47,7 +47,7 @@ function Failed({ book }: { readonly book: LogBook }) {
 /** A browser cannot make a page as tall as one likes. */
 function Full({ last }: { readonly last: Log }) {
   const { view, change } = usePage();
-  const { sinceMs } = boundsOf(view.range, Date.now());
+  const { sinceMs } = boundsOf(view, Date.now());
   // Others may have been sent in the same millisecond: it stands on both sides rather than that they stand on none.
   const untilMs = msOf(last.sentAt) + 1;
   return (

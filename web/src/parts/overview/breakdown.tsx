@@ -1,0 +1,117 @@
+import type { BreakdownField, BreakdownRow } from '../../../../src/client/index.ts';
+import { fieldsOf, useBreakdown } from '../../log/use-summary.ts';
+import { usePage } from '../../page-context.ts';
+import { changeText } from '../../view/change.ts';
+import { countText, inert, percentText, roughText } from '../../view/format.ts';
+import { sumText } from '../../view/money.ts';
+import {
+  type BreakdownName,
+  breakdownLabels,
+  comparisonLabels,
+  fieldLabels,
+  shownValue,
+  withCondition,
+} from '../../view/view.ts';
+
+/** Figures of each sender, campaign, error …: what failed, what it was before, what it cost. */
+export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
+  const { view } = usePage();
+  const { data, error } = useBreakdown(name);
+  if (error !== null && data === undefined) return <p className="quiet">Could not be had: {error.message}</p>;
+  if (data === undefined) return <p className="quiet">…</p>;
+  const { breakdown, compared } = data;
+  if (breakdown === undefined) return <p className="quiet">Too many to be told apart in time: narrow the view down.</p>;
+  if (breakdown.rows.length === 0) return <p className="quiet">None.</p>;
+  const fields = fieldsOf(name);
+  // All messages of an error failed, so there is less to say of them.
+  const isOfErrors = fields.includes('error');
+  const before = compared?.breakdown?.rows;
+  const then = view.compare === undefined || before === undefined ? [] : [comparisonLabels[view.compare]];
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it can be scrolled, so it can be focused
+    <section className="breakdown listed" aria-label={breakdownLabels[name]} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {fields.map(field => (
+              <th key={field} scope="col">
+                {fieldLabels[field]}
+              </th>
+            ))}
+            {[...(isOfErrors ? [] : ['Messages']), 'Failed', ...then, 'Cost', ...(isOfErrors ? [] : ['Median'])].map(
+              head => (
+                <th key={head} scope="col" className="number">
+                  {head}
+                </th>
+              ),
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {breakdown.rows.map((row, index) => (
+            // What it is compared with has the same rows in the same order.
+            <Row
+              key={fields.map(field => JSON.stringify(row[field])).join()}
+              {...{ fields, row, before: before?.[index] }}
+            />
+          ))}
+        </tbody>
+      </table>
+      {breakdown.more > 0 && <p className="quiet">And {countText(breakdown.more)} more.</p>}
+    </section>
+  );
+}
+
+function Row(props: {
+  readonly fields: readonly BreakdownField[];
+  readonly row: BreakdownRow;
+  readonly before: BreakdownRow | undefined;
+}) {
+  const { decimals } = usePage();
+  const { fields, row, before } = props;
+  const { messages, failed, deliveryMs, prices } = row;
+  const isOfErrors = fields.includes('error');
+  const cost = prices.map(({ sum, currency }) =>
+    sum === undefined ? `? ${currency}` : sumText(sum, currency, decimals),
+  );
+  return (
+    <tr>
+      {fields.map(field => (
+        <td key={field}>
+          <Value field={field} value={row[field]} />
+        </td>
+      ))}
+      {!isOfErrors && <td className="number">{countText(messages)}</td>}
+      <td className="number">
+        {countText(failed)}
+        {!isOfErrors && <span className="quiet"> ({percentText(failed, messages)})</span>}
+      </td>
+      {before !== undefined && (
+        <td className="number">
+          {countText(before.failed)}
+          <Change now={failed} before={before.failed} />
+        </td>
+      )}
+      <td className="number">{cost.join(', ') || '–'}</td>
+      {!isOfErrors && <td className="number">{deliveryMs.p50 === undefined ? '–' : roughText(deliveryMs.p50)}</td>}
+    </tr>
+  );
+}
+
+/** How much more or less it is than before, if that is known. */
+export function Change({ now, before }: { readonly now: number; readonly before: number | undefined }) {
+  if (before === undefined) return null;
+  const change = changeText(now, before) ?? (now > before ? 'new' : 'the same');
+  return <span className={now > before ? 'before more' : 'before'}> ({change})</span>;
+}
+
+/** A value, and the way to its messages. Those that have none cannot be asked for. */
+function Value({ field, value }: { readonly field: BreakdownField; readonly value: string | undefined }) {
+  const { change } = usePage();
+  if (value === undefined) return <span className="quiet">none</span>;
+  return (
+    <button type="button" title={inert(value)} onClick={() => change(view => withCondition(view, field, [value]))}>
+      <bdi>{shownValue(field, value)}</bdi>
+    </button>
+  );
+}

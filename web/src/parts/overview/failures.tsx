@@ -1,0 +1,91 @@
+import type { Summary } from '../../../../src/client/index.ts';
+import { usePage } from '../../page-context.ts';
+import { countText, errorWords, inert } from '../../view/format.ts';
+import { type Field, withCondition } from '../../view/view.ts';
+import { Apart } from '../forms/apart.tsx';
+import { Change } from './breakdown.tsx';
+
+type FailureList = readonly { readonly name: string; readonly count: number }[];
+type Lists = Partial<Readonly<Record<'error' | 'sender' | 'campaignReferenceId', FailureList>>>;
+
+function listsOf(failures: Summary['failures']): Lists {
+  const { errors, senders, campaigns } = failures ?? {};
+  const sender = senders?.map(({ sender, count }) => ({ name: sender, count }));
+  const campaignReferenceId = campaigns?.map(one => ({ name: one.campaignReferenceId, count: one.count }));
+  return {
+    ...(errors !== undefined && { error: errors }),
+    ...(sender !== undefined && { sender }),
+    ...(campaignReferenceId !== undefined && { campaignReferenceId }),
+  };
+}
+
+const columns = [
+  ['Failed by error', 'error'],
+  ['By sender', 'sender'],
+  ['By campaign', 'campaignReferenceId'],
+] as const;
+
+/** What stands most often in failed messages. */
+export function Failures({ summary }: { readonly summary: Summary | undefined }) {
+  const lists = listsOf(summary?.failures);
+  const before = listsOf(summary?.compared?.failures);
+  return (
+    <div className="failures">
+      {columns.map(([label, field]) => (
+        <FailureColumn
+          key={field}
+          label={label}
+          field={field}
+          list={lists[field]}
+          before={before[field]}
+          known={summary !== undefined}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** As many as the server lists of each kind. */
+const listedMax = 10;
+
+/** How often something failed before: what a whole list does not name, never. */
+function countBefore(list: FailureList | undefined, name: string): number | undefined {
+  const found = list?.find(one => one.name === name)?.count;
+  return found ?? (list !== undefined && list.length < listedMax ? 0 : undefined);
+}
+
+function FailureColumn(props: {
+  readonly label: string;
+  readonly field: Field;
+  readonly list: FailureList | undefined;
+  readonly before: FailureList | undefined;
+  readonly known: boolean;
+}) {
+  const { change } = usePage();
+  const { label, field, list, before, known } = props;
+  const most = list?.[0]?.count ?? 0;
+  return (
+    <div>
+      <h2>{label}</h2>
+      {list === undefined && <p className="quiet">{known ? 'Not known in time.' : '…'}</p>}
+      {list?.length === 0 && <p className="quiet">None.</p>}
+      <ol>
+        {list?.slice(0, 5).map(({ name, count }) => (
+          <li key={name}>
+            <button type="button" onClick={() => change(one => withCondition(one, field, [name]))}>
+              <span className="name" title={inert(name)}>
+                {field === 'error' ? errorWords(name) : inert(name, 60)}
+              </span>
+              <Apart />
+              <span className="count">
+                {countText(count)}
+                <Change now={count} before={countBefore(before, name)} />
+              </span>
+              <span className="share" style={{ width: `calc(${(count / most) * 100}% - 12px)` }} aria-hidden="true" />
+            </button>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}

@@ -28,8 +28,7 @@ export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
   const before = compared?.breakdown?.rows;
   const then = view.compare === undefined || before === undefined ? [] : [comparisonLabels[view.compare]];
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it can be scrolled, so it can be focused
-    <section className="breakdown listed" aria-label={breakdownLabels[name]} tabIndex={0}>
+    <section className="breakdown listed" aria-label={breakdownLabels[name]}>
       <table>
         <thead>
           <tr>

@@ -12,6 +12,7 @@ import {
   databaseUrls,
   duration,
   integer,
+  isOfService,
   networks,
   optional,
   origins,
@@ -149,6 +150,12 @@ export const serverSettings = Object.freeze({
     '1h',
     'Time after which a segment of the log is closed; retention drops whole segments',
   ),
+  merge: setting(
+    'SENTLOG_MERGE',
+    choice('off', 'on'),
+    'off',
+    'Whether closed segments, but for the youngest, are merged into volumes: smaller, and passed over by what they do not hold. Versions before this one refuse a folder on which it was ever `on`',
+  ),
   readerThreads: setting('SENTLOG_READER_THREADS', integer(1, 64), '1', 'Threads that read the log'),
   metricsTokens: {
     ...setting(
@@ -258,6 +265,7 @@ export function loadConfig(sources: Sources): Config {
     durability: read(s.durability, sources),
     segmentMessages: read(s.segmentMessages, sources),
     segmentAgeMs: read(s.segmentAgeMs, sources),
+    merge: read(s.merge, sources),
     readerThreads: read(s.readerThreads, sources),
     metricsTokens: read(s.metricsTokens, sources),
     corsOrigins: read(s.corsOrigins, sources),
@@ -374,19 +382,6 @@ function readOptional<T>(setting: Setting<T>, { env, flags }: Sources): T | unde
     const name = flag === undefined ? setting.env : `--${flagName(setting)}`;
     throw new SettingError(`${name}: ${setting.secret ? 'the value' : JSON.stringify(text)} ${error.message}`);
   }
-}
-
-/**
- * Variables that Kubernetes gives every pod for each service of its namespace, and Docker for a link, in the way of
- * Docker's links: a service that is called `sentlog`, or `sentlog-` and more, makes ones that begin as the settings do.
- * `SENTLOG_PORT` is both; the address of a service is no port. Source: Kubernetes, "Accessing the Service".
- */
-const serviceVariable =
-  /^SENTLOG_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
-const serviceAddress = /^(?:tcp|udp|sctp):\/\//;
-
-function isOfService(name: string, value: string | undefined): boolean {
-  return serviceVariable.test(name) || (name.endsWith('_PORT') && serviceAddress.test(value ?? ''));
 }
 
 /** A mistyped name would leave its setting at the default, unnoticed. */

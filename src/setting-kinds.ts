@@ -213,3 +213,17 @@ export function setting<T>(
 export function optional<T>({ parse }: Kind<T>): Kind<T | undefined> {
   return { parse: text => (text === '' ? undefined : parse(text)) };
 }
+
+/**
+ * Variables that Kubernetes gives every pod for each service of its namespace, and Docker for a link, in the way of
+ * Docker's links: a service that is called `sentlog`, or `sentlog-` and more, makes ones that begin as the settings do.
+ * `SENTLOG_PORT` is both; the address of a service is no port. Source: Kubernetes, "Accessing the Service".
+ */
+const serviceVariable =
+  /^SENTLOG_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const serviceAddress = /^(?:tcp|udp|sctp):\/\//;
+
+/** Whether a variable is of such a service, and no setting. */
+export function isOfService(name: string, value: string | undefined): boolean {
+  return serviceVariable.test(name) || (name.endsWith('_PORT') && serviceAddress.test(value ?? ''));
+}

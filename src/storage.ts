@@ -25,6 +25,7 @@ import { ReportPlaces } from './senders/report-places.ts';
 import { SqliteSenderRows } from './senders/sender-file.ts';
 import { PostgresSenderRows } from './senders/sender-table.ts';
 import { Senders } from './senders/senders.ts';
+import { blockRowsMax } from './store/block/layout.ts';
 import { openSqliteStore } from './store/embedded/engine.ts';
 import { ClockFile } from './store/embedded/files/clock-file.ts';
 import { holdsLog } from './store/embedded/files/folder.ts';
@@ -78,6 +79,7 @@ async function openFolder(config: Config, observer: StoreObserver): Promise<Stor
     segmentMessagesMax: config.segmentMessages,
     // A segment that is older than retention would keep messages long past it.
     segmentAgeMs: Math.min(config.segmentAgeMs, config.retentionMs),
+    ...(config.merge === 'on' && { merging: { youngestLeft: 2, blockRows: blockRowsMax } }),
     readerThreads: config.readerThreads,
     observer,
   };

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { DamagedBlock, type ReadBytes } from './layout.ts';
+import { DamagedBlock } from './damage.ts';
+import type { ReadBytes } from './ends.ts';
 
 /**
  * A blocked Bloom filter of 32-bit hashes: all bits of a key lie in one line of 64 bytes, so that one short read tells

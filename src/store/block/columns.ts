@@ -1,5 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { bufferOf, DamagedBlock } from './layout.ts';
+import { DamagedBlock } from './damage.ts';
+import { bufferOf } from './layout.ts';
 
 /** A number a row; 0 where it has no value, else one more than the place of its value in `values`. */
 export type Codes = Uint8Array | Uint16Array | Uint32Array;

@@ -4,7 +4,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { makeFilter } from './bloom.ts';
 import { CodeMaker, packTimes, packValues } from './columns.ts';
 import { columnFields, hashValue } from './hash.ts';
-import { blockRowsMax, closingDirectory, type Directory, directoryText, frameRows, type Part } from './layout.ts';
+import { blockRowsMax, directoryEndsOf, frameRows, type Part } from './layout.ts';
 
 /** A row to go into a block. The body is the caller's own: a block gives it back as it was. */
 export type BlockRow = {
@@ -85,8 +85,8 @@ export class BlockMaker {
       offset += bytes.byteLength;
     }
     const frames = Uint32Array.from(this.#frames.flatMap(frame => [frame.byteLength, crc32(frame)]));
-    const opening = directoryText({ rows: this.#rows, timeBase, parts: layout } satisfies Directory, frames);
-    return Buffer.concat([opening, ...parts.map(([, bytes]) => bytes), closingDirectory(opening)]);
+    const { opening, closing } = directoryEndsOf({ rows: this.#rows, timeBase, parts: layout }, frames);
+    return Buffer.concat([opening, ...parts.map(([, bytes]) => bytes), closing]);
   }
 
   #closeFrame(): void {

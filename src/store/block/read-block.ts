@@ -3,16 +3,9 @@ import type { FilterName } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { mayContain } from './bloom.ts';
 import { type Column, codesIn, timesIn, valuesIn } from './columns.ts';
-import {
-  DamagedBlock,
-  directoryFlaws,
-  type FoundDirectory,
-  frameRows,
-  type Part,
-  type ReadBytes,
-  readDirectory,
-  wordsIn,
-} from './layout.ts';
+import { DamagedBlock } from './damage.ts';
+import { prefixBytes, type ReadBytes } from './ends.ts';
+import { directoryFlaws, type FoundDirectory, frameRows, type Part, readDirectory, wordsIn } from './layout.ts';
 
 /**
  * A block that was made, wherever its bytes are kept. Each part is read when it is asked for, whole, and only given when
@@ -24,14 +17,14 @@ export class Block {
   readonly #bytes: number;
   readonly #found: FoundDirectory;
   /** Where each frame begins in the bodies, and where the last ends. */
-  readonly #frameStarts: Float64Array;
+  readonly #frameStarts: Uint32Array;
 
   /** `read` is of the block alone, which has so many bytes. Throws `DamagedBlock`, and `OtherBlockVersion`. */
   constructor(read: ReadBytes, bytes: number) {
     this.#read = read;
     this.#bytes = bytes;
     this.#found = readDirectory(read, bytes);
-    this.#frameStarts = new Float64Array(this.frames + 1);
+    this.#frameStarts = new Uint32Array(this.frames + 1);
     for (let frame = 0; frame < this.frames; frame++)
       this.#frameStarts[frame + 1] = (this.#frameStarts[frame] ?? 0) + (this.#found.frames[frame * 2] ?? 0);
   }
@@ -87,7 +80,7 @@ export class Block {
 
   /** What of the block is not what was written, a part or a frame a step. */
   *flaws(): Generator<string | undefined, void> {
-    for (const flaw of directoryFlaws(this.#read, this.#bytes)) yield `the directory of a block: ${flaw}`;
+    for (const flaw of directoryFlaws(this.#read, this.#bytes)) yield flaw;
     for (const name of Object.keys(this.#found.directory.parts))
       if (name !== 'bodies') yield flawOf(() => this.#whole(name));
     for (let frame = 0; frame < this.frames; frame++) yield flawOf(() => this.#packedFrame(frame, `frame ${frame}`));
@@ -122,7 +115,7 @@ export class Block {
   }
 
   #readFrom(offset: number, bytes: number): Uint8Array<ArrayBuffer> {
-    return this.#read(this.#found.bytes + offset, bytes);
+    return this.#read(prefixBytes + this.#found.bytes + offset, bytes);
   }
 }
 

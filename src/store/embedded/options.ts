@@ -3,6 +3,7 @@ import type { StoreObserver } from '../store.ts';
 import { LogFile } from './log/log-file.ts';
 import { ordinalsMax } from './segment/position.ts';
 import type { Durability } from './segment/rows-file.ts';
+import type { Merging } from './threads/messages.ts';
 
 /** How the embedded log is opened. */
 export type SqliteStoreOptions = {
@@ -17,6 +18,8 @@ export type SqliteStoreOptions = {
   readonly segmentsMax?: number;
   readonly segmentAgeMs: number;
   readonly readerThreads: number;
+  /** Makes volumes of sealed segments; those that are there are read in any case. */
+  readonly merging?: Merging;
   readonly observer: StoreObserver;
 };
 
@@ -25,16 +28,18 @@ export function sizesIn({
   segmentMessagesMax,
   segmentAgeMs,
   segmentsMax = limits.segmentsHeldMax,
+  merging,
 }: SqliteStoreOptions) {
   if (segmentMessagesMax < 1 || segmentMessagesMax > ordinalsMax)
     throw new RangeError(`segmentMessagesMax must be 1 to ${ordinalsMax}`);
-  return { segmentMessagesMax, segmentAgeMs, segmentsMax };
+  return { segmentMessagesMax, segmentAgeMs, segmentsMax, ...(merging !== undefined && { merging }) };
 }
 
 /** Makes sure whose log it is, and gives the seed of its hashes. */
-export function claimLog({ dataDir, accounts, observer }: SqliteStoreOptions): number {
+export function claimLog({ dataDir, accounts, merging, observer }: SqliteStoreOptions): number {
   const file = new LogFile(dataDir);
   if (file.damage !== undefined) observer.note({ level: 'error', message: file.damage });
   if (accounts !== undefined) file.claim(accounts);
+  if (merging !== undefined) file.holdVolumes();
   return file.hashSeed;
 }

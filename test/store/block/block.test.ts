@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { type Filtered, type FilterName, filterFields } from '../../../src/domain/filter-fields.ts';
 import { noError, pendingAccepted } from '../../../src/domain/registry.ts';
 import type { Column } from '../../../src/store/block/columns.ts';
+import { DamagedBlock, OtherBlockVersion } from '../../../src/store/block/damage.ts';
 import { columnFields, hashValue } from '../../../src/store/block/hash.ts';
-import { closingDirectory, DamagedBlock, frameRows, OtherBlockVersion } from '../../../src/store/block/layout.ts';
+import { frameRows } from '../../../src/store/block/layout.ts';
 import { BlockMaker, type BlockRow } from '../../../src/store/block/make-block.ts';
 import { Block } from '../../../src/store/block/read-block.ts';
 import { fields } from '../../../src/store/embedded/segment/fields.ts';
@@ -204,5 +205,6 @@ function withVersion(bytes: Uint8Array, version: number): Uint8Array {
   const end = 16 + whole.readUInt32LE(8);
   whole.writeUInt32LE(version, 4);
   whole.writeUInt32LE(crc32(whole.subarray(16, end), crc32(whole.subarray(0, 12))), 12);
-  return Buffer.concat([whole.subarray(0, whole.byteLength - end), closingDirectory(whole.subarray(0, end))]);
+  const opening = whole.subarray(0, end);
+  return Buffer.concat([whole.subarray(0, -end), opening.subarray(16), opening.subarray(0, 16)]);
 }

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSqliteStore } from '../../../src/store/embedded/engine.ts';
+import type { Merging } from '../../../src/store/embedded/threads/messages.ts';
 import type { Store, StoreObserver } from '../../../src/store/store.ts';
+import { until } from '../../support/sqlite-log.ts';
 import { outcomeTests } from '../conformance/outcomes.ts';
-import { conformance, type OpenedEngine } from '../conformance.ts';
+import { conformance, keepingGroups, type OpenedEngine } from '../conformance.ts';
 
 /** Sound engines find nothing damaged and warn of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {
@@ -26,10 +28,22 @@ class Complaints implements StoreObserver {
   }
 }
 
+/** Each that is closed for good is merged, in the smallest of blocks. */
+const eagerly: Merging = { youngestLeft: 0, blockRows: 64 };
+
+/** Whether a segment that has an index has its rows file still. */
+function hasUnmerged(dataDir: string): boolean {
+  const names = new Set(readdirSync(join(dataDir, 'segments')));
+  return [...names].some(name => name.endsWith('.index') && names.has(name.replace('.index', '.rows.db')));
+}
+
 async function openSqliteEngine(
   segmentMessagesMax: number,
   readerThreads: number,
-  committed?: StoreObserver['committed'],
+  {
+    committed,
+    merging,
+  }: { readonly committed?: StoreObserver['committed'] | undefined; readonly merging?: Merging } = {},
 ): Promise<OpenedEngine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-conformance-'));
   const observer = new Complaints(committed);
@@ -41,12 +55,14 @@ async function openSqliteEngine(
       segmentAgeMs: 3_600_000,
       readerThreads,
       observer,
+      ...(merging !== undefined && { merging }),
     });
   const first = await open();
   let store = first;
   return {
     store: first,
     reopen: async () => {
+      if (merging !== undefined) await until(() => !hasUnmerged(dataDir));
       await store.close();
       store = await open();
       return store;
@@ -63,7 +79,12 @@ conformance('the embedded engine in small segments', ({ segmentMessagesMax = 50 
   openSqliteEngine(segmentMessagesMax, 2),
 );
 conformance('the embedded engine in one segment', () => openSqliteEngine(100_000, 1));
-outcomeTests(({ committed }) => openSqliteEngine(50, 1, committed));
+outcomeTests(({ committed }) => openSqliteEngine(50, 1, { committed }));
+conformance(
+  'the embedded engine in volumes',
+  ({ segmentMessagesMax = 50 }) => openSqliteEngine(segmentMessagesMax, 1, { merging: eagerly }),
+  keepingGroups,
+);
 
 test('stats → what is free on the disk of the folder', async () => {
   const { store, close } = await openSqliteEngine(50, 1);

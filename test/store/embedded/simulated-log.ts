@@ -19,6 +19,7 @@ import type { Columns, SharedSegment } from '../../../src/store/embedded/segment
 import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts';
 import type { FoundLog, SegmentContents, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
+import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 
@@ -65,6 +66,8 @@ export class SimulatedLog {
   /** What was found at the start. */
   readonly found: FoundLog;
   readonly logDamage: string | undefined;
+  /** How many rows files were removed. */
+  merged = 0;
   readonly #disk: Disk;
   readonly #folder: Folder;
   readonly #keyReader: KeyReader;
@@ -144,6 +147,16 @@ export class SimulatedLog {
       this.#writer.sealed(next.segmentId);
       this.#take(held.shared, undefined);
       this.#full.shift();
+    }
+  }
+
+  /** Gives every segment that has an index its volume, in the place of its rows file, as far as the disk lets it. */
+  merge(): void {
+    for (const { shared, columns } of this.#segments.values()) {
+      if (columns !== undefined || !atOnce(makeVolume(this.#folder, shared.id, 64))) continue;
+      this.#writer.sealed(shared.id);
+      this.#read.set(shared, undefined);
+      if (removeMerged(this.#folder, shared.id)) this.merged++;
     }
   }
 

@@ -1,3 +1,5 @@
+import { DamagedRow, isDamage } from '../files/damage.ts';
+import type { Disk } from '../files/disk.ts';
 import type { Folder, RowsSource } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
@@ -11,6 +13,7 @@ import {
   reportColumnCount,
   reportFits,
 } from '../segment/rows-file.ts';
+import { VolumeFile } from '../segment/volume-file.ts';
 import { RecoveredPages, type RecoveredRow, type RecoveredValue } from './page-recovery.ts';
 
 /** Rows of one transaction: what is not committed stands in memory. */
@@ -35,12 +38,8 @@ export function recoverRows(
   createRowsFile(folder.disk, path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
   const file = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
-    const pages = new RecoveredPages(folder.disk, source);
-    try {
-      found.copy(pages, file);
-    } finally {
-      pages.close();
-    }
+    found.copy(pageRows(folder.disk, source, found), file);
+    found.copy(volumeRows(folder.disk, source.volume), file);
     const holding = found.holding(segmentId, createdAt, known, nextSequence);
     file.setFirstSequence(holding.firstSequence);
     file.checkpoint();
@@ -48,6 +47,56 @@ export function recoverRows(
   } finally {
     file.close();
   }
+}
+
+type SoundRow = { readonly message?: MessageRow | undefined; readonly report?: ReportRow | undefined };
+
+/** The sound rows in the pages of a rows file and its write-ahead log that were not found yet. */
+function* pageRows(disk: Disk, source: RowsSource, found: FoundRows): Generator<SoundRow> {
+  const pages = new RecoveredPages(disk, source);
+  try {
+    for (const row of pages.rows((rowid, columns) => found.has(rowid, columns)))
+      yield { message: messageIn(row), report: reportIn(row) };
+  } finally {
+    pages.close();
+  }
+}
+
+/** Of a volume, if there is one: what its damage left. */
+function* volumeRows(disk: Disk, path: string): Generator<SoundRow> {
+  if (!disk.exists(path)) return;
+  let volume: VolumeFile;
+  try {
+    volume = new VolumeFile(path, disk);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return;
+  }
+  try {
+    for (const row of volume.sound())
+      if ('message' in row ? messageFits(row.message) : reportFits(row.report)) yield row;
+  } finally {
+    volume.close();
+  }
+}
+
+/**
+ * Puts the rows file of a segment back in the place of its volume, which is whole: for whoever makes its index anew.
+ * Throws `DamagedRow` where a row of it is missing, and changes nothing then.
+ */
+export function restoreRows(folder: Folder, segmentId: number, known: Holding | undefined): void {
+  const [rows, volume] = [folder.rows(segmentId), folder.volume(segmentId)];
+  if (!folder.disk.exists(rows)) {
+    const source = { rows, log: `${rows}-wal`, volume };
+    const { path, holding } = recoverRows(folder, segmentId, known, source, known?.firstSequence ?? 1);
+    const { lostMessages = 0, lostReports = 0 } = known ?? {};
+    if (holding.lostMessages > lostMessages || holding.lostReports > lostReports)
+      throw new DamagedRow('the volume (rows of it are missing)');
+    folder.disk.rename(path, rows);
+    folder.sync();
+  }
+  folder.disk.remove(volume);
+  folder.sync();
 }
 
 /** What was found so far, and the extents of it. */
@@ -65,7 +114,13 @@ class FoundRows {
     this.#answered = answered;
   }
 
-  copy(pages: RecoveredPages, into: RowsFile): void {
+  /** Whether a row with this number and so many columns need not be looked at. */
+  has(number: number, columns: number): boolean {
+    if (columns === messageColumnCount) return this.#ordinals.has(number);
+    return columns !== reportColumnCount || this.#sequences.has(number);
+  }
+
+  copy(rows: Iterable<SoundRow>, into: RowsFile): void {
     let open = 0;
     const keep = (insert: () => void) => {
       if (open++ === 0) into.begin();
@@ -74,14 +129,8 @@ class FoundRows {
       into.commit();
       open = 0;
     };
-    const skips = (rowid: number, columns: number) =>
-      columns === messageColumnCount
-        ? this.#ordinals.has(rowid)
-        : columns !== reportColumnCount || this.#sequences.has(rowid);
-    for (const row of pages.rows(skips)) {
-      const message = messageIn(row);
+    for (const { message, report } of rows) {
       if (message !== undefined && this.#takes(message)) keep(() => into.insertMessage(message));
-      const report = reportIn(row);
       if (report !== undefined && this.#takesReport(report)) keep(() => into.insertReport(report));
     }
     if (open > 0) into.commit();

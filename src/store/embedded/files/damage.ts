@@ -1,3 +1,4 @@
+import { DamagedBlock } from '../../block/damage.ts';
 import { StoreUnusable } from '../../store.ts';
 
 /** A row whose checksum does not fit what it holds. */
@@ -35,7 +36,7 @@ const damageCodes = new Set([1, 11, 24, 26]);
 
 /** Whether an error means that a file does not hold what was written to it. */
 export function isDamage(error: unknown): boolean {
-  if (error instanceof DamagedRow || error instanceof DamagedIndex) return true;
+  if (error instanceof DamagedRow || error instanceof DamagedIndex || error instanceof DamagedBlock) return true;
   const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
   return damageCodes.has(code & 0xff);
 }

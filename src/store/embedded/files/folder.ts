@@ -5,10 +5,11 @@ import { StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
 import { type Disk, systemDisk } from './disk.ts';
 
-const segmentName = /^(\d{9,})\.rows\.db$/;
+const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
+const unfinishedName = /\.volume\.tmp$/;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
-const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|index)$/;
+const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|volume|index)$/;
 
 /** The files of one log in its data folder. */
 export class Folder {
@@ -38,15 +39,21 @@ export class Folder {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.index`);
   }
 
+  /** What stands in the place of its rows file once it was made (see volume-file.ts). */
+  volume(segmentId: number): string {
+    return join(this.path, `${String(segmentId).padStart(9, '0')}.volume`);
+  }
+
   facets(segmentId: number): string {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
   }
 
-  /** Facets tell nothing without the rows they were made of: a version that did not know of them left them behind. */
+  /** Volumes that were not finished; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
   removeOrphans(): void {
     for (const name of this.disk.list(this.path)) {
       const id = facetsName.exec(name)?.[1];
-      if (id !== undefined && !this.hasRows(Number(id))) this.disk.remove(join(this.path, name));
+      const isOrphan = id !== undefined && !this.hasRows(Number(id));
+      if (isOrphan || unfinishedName.test(name)) this.disk.remove(join(this.path, name));
     }
   }
 
@@ -56,7 +63,12 @@ export class Folder {
   }
 
   hasRows(segmentId: number): boolean {
-    return this.disk.exists(this.rows(segmentId));
+    return this.disk.exists(this.rows(segmentId)) || this.hasVolume(segmentId);
+  }
+
+  /** Then it is what is read, also while the rows file is still there. */
+  hasVolume(segmentId: number): boolean {
+    return this.disk.exists(this.volume(segmentId));
   }
 
   /** An id greater than any that was ever used, also by a segment that was set aside. */
@@ -96,10 +108,10 @@ export class Folder {
 
   /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
   sourceOf(segmentId: number): RowsSource {
-    const rows = this.rows(segmentId);
-    if (this.disk.exists(rows) || this.disk.exists(`${rows}-wal`)) return { rows, log: `${rows}-wal` };
-    const aside = this.setAsidePath(segmentId);
-    return { rows: aside, log: `${aside}-wal` };
+    const [rows, volume] = [this.rows(segmentId), this.volume(segmentId)];
+    if ([rows, `${rows}-wal`, volume].some(path => this.disk.exists(path))) return { rows, log: `${rows}-wal`, volume };
+    const aside = join(this.#damaged, basename(rows));
+    return { rows: aside, log: `${aside}-wal`, volume: join(this.#damaged, basename(volume)) };
   }
 
   /** Puts files that were made anew in the place of a segment's own, which are set aside. */
@@ -121,21 +133,17 @@ export class Folder {
     this.disk.syncFolder(this.path);
   }
 
-  /** Where a segment's rows file stands once it was set aside. */
-  setAsidePath(segmentId: number): string {
-    return join(this.#damaged, this.nameOf(segmentId));
-  }
-
   /** The segments that were set aside whole, in this run or an earlier one: what was made anew of them is not there. */
   setAsideNames(): readonly string[] {
     if (!this.disk.exists(this.#damaged)) return [];
-    return this.disk
-      .list(this.#damaged)
-      .filter(name => segmentName.test(name) && !this.disk.exists(join(this.path, name)));
+    return this.setAsideIds().map(id => this.nameOf(id));
   }
 
   setAsideIds(): readonly number[] {
-    return this.setAsideNames().map(name => Number(segmentName.exec(name)?.[1]));
+    if (!this.disk.exists(this.#damaged)) return [];
+    const names = this.disk.list(this.#damaged).filter(name => segmentName.test(name));
+    const ids = new Set(names.map(name => Number(segmentName.exec(name)?.[1])));
+    return [...ids].filter(id => !this.hasRows(id)).sort((a, b) => a - b);
   }
 
   sync(): void {
@@ -154,12 +162,14 @@ export class Folder {
   }
 
   #files(segmentId: number): readonly string[] {
-    const [rows, facets] = [this.rows(segmentId), this.facets(segmentId)];
+    const [rows, volume, facets] = [this.rows(segmentId), this.volume(segmentId), this.facets(segmentId)];
     // The log before its file: without it, the file would be read as if it were whole.
     return [
       `${rows}-wal`,
       `${rows}-shm`,
       rows,
+      volume,
+      `${volume}.tmp`,
       this.index(segmentId),
       `${this.index(segmentId)}.tmp`,
       facets,
@@ -192,8 +202,8 @@ export function setAsideFile(disk: Disk, dataDir: string, path: string): void {
   disk.rename(path, freePath(disk, damaged, basename(path)));
 }
 
-/** A rows file and its write-ahead log, whichever of them there is. */
-export type RowsSource = { readonly rows: string; readonly log: string };
+/** A rows file, its write-ahead log and its volume, whichever of them there is. */
+export type RowsSource = { readonly rows: string; readonly log: string; readonly volume: string };
 
 function idsIn(disk: Disk, path: string): readonly number[] {
   const ids = disk

@@ -1,4 +1,4 @@
-import { recoverRows } from '../damage/row-recovery.ts';
+import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
@@ -33,6 +33,7 @@ import {
   setLosses,
   setRow,
 } from '../segment/shared-segment.ts';
+import { checkRows } from './check-rows.ts';
 
 /** A segment as it was found: sealed ones have an index, the others what it is made of. */
 export type LoadedSegment = {
@@ -118,8 +119,9 @@ export function loadLog(
 function idsToLoad(folder: Folder, ledger: Ledger): readonly number[] {
   folder.removeOrphans();
   const ids = new Set(ledger.all().map(({ id }) => id));
+  // Of a volume the ledger knew before it was made.
   for (const id of folder.segmentIds())
-    if (ids.has(id) || ledger.isNew || folder.hasRows(id)) ids.add(id);
+    if (ids.has(id) || ledger.isNew || folder.disk.exists(folder.rows(id))) ids.add(id);
     else folder.removeNow(id);
   return [...ids].sort((a, b) => a - b);
 }
@@ -135,6 +137,7 @@ function loadWhole(
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
   const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
+  if (sealed === undefined && folder.hasVolume(id)) restoreRows(folder, id, known);
   return sealed ?? loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
 }
 
@@ -237,9 +240,7 @@ function loadSealed(
       rebuild('its hashes were made with another seed');
       return undefined;
     }
-    const rowsBytes = folder.disk.size(folder.rows(id)) ?? 0;
-    if (rowsBytes !== header.rowsBytes)
-      throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
+    checkRows(folder, id, header);
     if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
       throw new DamagedRow('the rows file (it is of an earlier time)');
     folder.removeLog(id);

@@ -20,6 +20,8 @@ export type Era = { readonly id: number; readonly position: Position; readonly s
 /** Eras that are remembered; places of older ones are refused. */
 const erasMax = 1000;
 const formatVersion = 2;
+/** As 2, with volumes in the place of rows files: a program that knows of none must not take these for lost. */
+const volumesVersion = 3;
 
 type Held = {
   readonly formatVersion: number;
@@ -116,6 +118,11 @@ export class LogFile {
     if (accounts !== this.#held.accounts) this.#write({ ...this.#held, accounts });
   }
 
+  /** From now on there may be volumes; when it returns, older programs refuse the log. */
+  holdVolumes(): void {
+    if (this.#held.formatVersion !== volumesVersion) this.#write({ ...this.#held, formatVersion: volumesVersion });
+  }
+
   /** When it returns, the era stands on disk. */
   beginEra(position: Position, sequence: number): Era {
     const era = { id: eraId(), position, sequence };
@@ -165,7 +172,8 @@ function writtenLog({ trust, ...held }: Held): string {
 function derivedLog(disk: Disk, dataDir: string) {
   const trust = new Trust(minuteOf(Date.now() + limits.futureSkewMs) + minuteMs);
   const hashSeed = hashSeedOf(disk, dataDir);
-  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust };
+  const volumes = hasNames(disk, dataDir, '.volume') && { formatVersion: volumesVersion };
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust, ...volumes };
 }
 
 /** The seed that the hashes of a segment were made with; another one would have every index made again. */
@@ -184,8 +192,12 @@ function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
 }
 
 function hasSegments(disk: Disk, dataDir: string): boolean {
+  return hasNames(disk, dataDir, '.rows.db') || hasNames(disk, dataDir, '.volume');
+}
+
+function hasNames(disk: Disk, dataDir: string, end: string): boolean {
   const folder = join(dataDir, 'segments');
-  return disk.exists(folder) && disk.list(folder).some(name => name.endsWith('.rows.db'));
+  return disk.exists(folder) && disk.list(folder).some(name => name.endsWith(end));
 }
 
 /** `undefined` when there is no such file. */
@@ -210,7 +222,8 @@ function heldIn(disk: Disk, path: string): Held {
   }
   if (typeof held !== 'object' || held === null || !('formatVersion' in held) || !('hashSeed' in held))
     throw new StoreUnusable(`${path} is damaged: it holds no hashSeed`);
-  if (held.formatVersion !== formatVersion) throw new OtherFormat(`${path} is`, held.formatVersion, formatVersion);
+  if (held.formatVersion !== formatVersion && held.formatVersion !== volumesVersion)
+    throw new OtherFormat(`${path} is`, held.formatVersion, volumesVersion);
   if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
     throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
   const { hashSeed, eras } = held;
@@ -220,7 +233,7 @@ function heldIn(disk: Disk, path: string): Held {
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
   const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
   const gaps = 'gaps' in held && held.gaps === true && { gaps: true as const };
-  return { formatVersion, hashSeed, eras, trust, setAside, ...gaps, ...accounts };
+  return { formatVersion: held.formatVersion, hashSeed, eras, trust, setAside, ...gaps, ...accounts };
 }
 
 function isEra(value: unknown): value is Era {

@@ -4,11 +4,11 @@ import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import type { WholeMessage, WholeReport } from '../../whole-message.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
-import { fileCrc, systemDisk } from '../files/disk.ts';
+import { atOnce, fileCrc, systemDisk } from '../files/disk.ts';
 import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, holdingsIn } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
-import { IndexFile } from '../segment/index-file.ts';
+import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
 import {
   identityOf,
@@ -20,6 +20,7 @@ import {
 } from '../segment/record-row.ts';
 import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
+import { openSealedRows, type SealedRows, VolumeFile } from '../segment/volume-file.ts';
 
 /** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
 const openFilesMax = 64;
@@ -67,7 +68,7 @@ export class FolderLog {
   readonly #inspected: readonly Inspected[];
   /** By segment, then by ordinal: the sequence of the newest report on the message, 0 when there is none. */
   readonly #newestReports = new Map<number, Float64Array>();
-  readonly #files = new Map<number, RowsFile>();
+  readonly #files = new Map<number, SealedRows>();
 
   /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
   constructor(dataDir: string) {
@@ -173,7 +174,7 @@ export class FolderLog {
     return this.#inspected[from - 1]?.id;
   }
 
-  #read<T>(segmentId: number, work: (file: RowsFile) => T): T {
+  #read<T>(segmentId: number, work: (file: SealedRows) => T): T {
     try {
       return work(this.#file(segmentId));
     } catch (cause) {
@@ -184,7 +185,7 @@ export class FolderLog {
     }
   }
 
-  #file(segmentId: number): RowsFile {
+  #file(segmentId: number): SealedRows {
     let file = this.#files.get(segmentId);
     if (file === undefined) {
       const oldest = this.#files.keys().next();
@@ -199,14 +200,15 @@ export class FolderLog {
   }
 }
 
-function messagesFrom(file: RowsFile, ordinal: number, mayLack: boolean): readonly MessageRow[] {
+function messagesFrom(file: SealedRows, ordinal: number, mayLack: boolean): readonly MessageRow[] {
   const rows = file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage);
   if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
   return rows;
 }
 
 /** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
-export function openRows(folder: Folder, id: number): RowsFile {
+export function openRows(folder: Folder, id: number): SealedRows {
+  if (folder.hasVolume(id)) return openSealedRows(folder, id);
   const path = folder.rows(id);
   const log = systemDisk.size(`${path}-wal`) ?? 0;
   return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
@@ -226,8 +228,8 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
     index.verify(['reportMessages']);
     const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
     const losses = greaterLosses(known, index.header);
-    const path = folder.rows(id);
-    if (systemDisk.size(path) !== rowsBytes || fileCrc(systemDisk, path) !== rowsCrc)
+    if (folder.hasVolume(id)) verifyVolume(folder, id, index.header);
+    else if (systemDisk.size(folder.rows(id)) !== rowsBytes || fileCrc(systemDisk, folder.rows(id)) !== rowsCrc)
       throw new DamagedRow('the rows file');
     const newestSentAt = messages === 0 ? -Infinity : maxSentAt;
     const reportMessages = index.float64('reportMessages');
@@ -238,6 +240,16 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
     return undefined;
   } finally {
     index?.close();
+  }
+}
+
+function verifyVolume(folder: Folder, id: number, header: IndexHeader): void {
+  const volume = new VolumeFile(folder.volume(id));
+  try {
+    if (!volume.isOf(header)) throw new DamagedRow('the volume (it is of other rows)');
+    atOnce(volume.verifySteps());
+  } finally {
+    volume.close();
   }
 }
 

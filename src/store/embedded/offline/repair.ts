@@ -6,6 +6,7 @@ import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, Ledger } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
 import { RowsFile } from '../segment/rows-file.ts';
+import { type SealedRows, VolumeFile } from '../segment/volume-file.ts';
 import { openRows } from './folder-log.ts';
 
 /** What came of a segment that had been set aside. */
@@ -71,9 +72,12 @@ const endOf = ({ firstSequence, reports }: Holding) => firstSequence + reports;
 
 /** As the damaged file itself says, if it can. */
 function firstSequenceIn(folder: Folder, id: number): number | undefined {
-  let rows: RowsFile | undefined;
+  const source = folder.sourceOf(id);
+  let rows: SealedRows | undefined;
   try {
-    rows = new RowsFile(folder.setAsidePath(id), { mode: 'sealed' });
+    rows = folder.disk.exists(source.rows)
+      ? new RowsFile(source.rows, { mode: 'sealed' })
+      : new VolumeFile(source.volume);
     return rows.meta().firstSequence;
   } catch (error) {
     if (!isDamage(error)) throw error;
@@ -112,7 +116,7 @@ function disownRepeated(folder: Folder, id: number, path: string): number {
   }
 }
 
-function* messagesOf(file: RowsFile) {
+function* messagesOf(file: SealedRows) {
   for (let ordinal = 0; ; ) {
     const batch = file.messagesFrom(ordinal, rowsAtATime);
     if (batch.length === 0) return;

@@ -20,6 +20,7 @@ import {
   type SharedSegment,
   setLosses,
 } from '../segment/shared-segment.ts';
+import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
 import { KeyRun } from './key-run.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
@@ -35,7 +36,7 @@ export class KnownMessages {
   readonly #keys: KeyTable;
   readonly #segments = new Map<number, SharedSegment>();
   readonly #sealed = new Set<number>();
-  readonly #files = new Map<number, RowsFile>();
+  readonly #files = new Map<number, SealedRows>();
   /** Whose keys are being learnt from their indexes. */
   readonly #learning = new Map<number, KeyRun>();
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
@@ -217,14 +218,15 @@ export class KnownMessages {
     return holder;
   }
 
-  #rows(segmentId: number): RowsFile {
+  #rows(segmentId: number): SealedRows {
     if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
     let file = this.#files.get(segmentId);
     if (file === undefined) {
       const oldest = this.#files.keys().next();
       if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
-      const mode = this.#sealed.has(segmentId) ? 'sealed' : 'read';
-      file = new RowsFile(this.#folder.rows(segmentId), { mode });
+      file = this.#sealed.has(segmentId)
+        ? openSealedRows(this.#folder, segmentId)
+        : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
     } else this.#files.delete(segmentId);
     this.#files.set(segmentId, file);
     return file;

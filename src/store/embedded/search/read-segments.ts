@@ -19,6 +19,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
+import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
@@ -50,7 +51,7 @@ export class ReadSegments {
   readonly #folder: Folder;
   readonly #keys: KeyReader;
   readonly #segments = new Map<number, ReadSegment>();
-  readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
+  readonly #rows = new LRUCache<number, SealedRows>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
   /** Of segments without an index. */
@@ -193,7 +194,7 @@ export class ReadSegments {
   }
 
   /** Works on a segment's rows; what damage they show is laid to that segment. */
-  withRows<T>(segmentId: number, work: (rows: RowsFile) => T): T {
+  withRows<T>(segmentId: number, work: (rows: SealedRows) => T): T {
     return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
   }
 
@@ -236,11 +237,12 @@ export class ReadSegments {
     return facets.header.rowsCrc === rowsCrc && facets.header.rowsBytes === rowsBytes ? facets : undefined;
   }
 
-  #rowsOf(segmentId: number): RowsFile {
+  #rowsOf(segmentId: number): SealedRows {
     let rows = this.#rows.get(segmentId);
     if (rows === undefined) {
-      const mode = this.#isSealed(segmentId) ? 'sealed' : 'read';
-      rows = new RowsFile(this.#folder.rows(segmentId), { mode });
+      rows = this.#isSealed(segmentId)
+        ? openSealedRows(this.#folder, segmentId)
+        : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
       this.#rows.set(segmentId, rows);
     }
     return rows;

@@ -31,6 +31,16 @@ export type ThreadData = {
   readonly segmentMessagesMax: number;
   readonly segmentsMax: number;
   readonly segmentAgeMs: number;
+  /** Volumes are made of sealed segments; absent when those that are there are read and no others made. */
+  readonly merging?: Merging;
+};
+
+/** How volumes are made. */
+export type Merging = {
+  /** So many of the youngest sealed segments keep their rows files: most reports are on their messages. */
+  readonly youngestLeft: number;
+  /** At most, in one block; whole frames. */
+  readonly blockRows: number;
 };
 
 /** A segment to take up, or its new shape: without columns it is sealed. */
@@ -172,13 +182,23 @@ export type SealerRequest =
   | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
   | { readonly type: 'verify'; readonly segmentId: number }
   | { readonly type: 'rebuild'; readonly shared: SharedSegment }
+  /** Nobody has files of the segment open any more that were there before it was told to be sealed. */
+  | { readonly type: 'released'; readonly segmentId: number }
   | { readonly type: 'recover'; readonly id: number; readonly shared: SharedSegment }
   | { readonly type: 'close' };
 
 export type SealerReply =
+  /** Its index, or a volume, stands: whoever opens the segment from now on reads that. */
   | { readonly type: 'sealed'; readonly segmentId: number }
   | { readonly type: 'recovered'; readonly id: number; readonly holding: Holding }
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
-  | { readonly type: 'unfaceted'; readonly segmentId: number; readonly failure: Failure }
+  | { readonly type: 'resized'; readonly segmentId: number }
+  /** Nothing is lost; it will be tried again. */
+  | {
+      readonly type: 'unmade';
+      readonly what: 'facets' | 'volume';
+      readonly segmentId: number;
+      readonly failure: Failure;
+    }
   | { readonly type: 'failed'; readonly segmentId: number; readonly failure: Failure };

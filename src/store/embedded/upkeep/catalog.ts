@@ -114,6 +114,12 @@ export class Catalog {
     return columns;
   }
 
+  /** What its files take on the disk has changed. */
+  resized(segmentId: number): void {
+    const entry = this.#entries.get(segmentId);
+    if (entry?.phase === 'sealed') entry.bytes = this.#folder.bytes(segmentId);
+  }
+
   /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */
   setStuck(segmentId: number, isStuck: boolean): void {
     const entry = this.#entries.get(segmentId);

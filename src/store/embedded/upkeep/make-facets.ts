@@ -5,7 +5,7 @@ import { FacetMaker } from '../segment/facet-maker.ts';
 import { facetSections } from '../segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
 import { verifyMessage, verifyReport } from '../segment/record-row.ts';
-import { RowsFile } from '../segment/rows-file.ts';
+import { openSealedRows } from '../segment/volume-file.ts';
 
 const rowsAtATime = 1000;
 
@@ -23,7 +23,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     const columns = newFacetColumns(messages, reports);
     const maker = new FacetMaker(columns);
     const accounts = new Float64Array(messages);
-    const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+    const rows = openSealedRows(folder, segmentId);
     let count = 0;
     try {
       for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {

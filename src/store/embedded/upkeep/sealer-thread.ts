@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { StoreUnavailable } from '../../store.ts';
-import { recoverRows } from '../damage/row-recovery.ts';
+import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
 import { fileCrcSteps } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
@@ -13,7 +13,9 @@ import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 import { makeFacets } from './make-facets.ts';
+import { removeMerged, verifyVolume } from './make-volume.ts';
 import { sealSegment, sealWithFacets } from './seal.ts';
+import { Volumes } from './volumes.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('the sealer runs as a worker thread');
@@ -25,6 +27,8 @@ const tell = (reply: SealerReply) => port.postMessage(reply);
 const restPerWork = 9;
 /** Those of a segment are made in about the time in which another fills, at the greatest speed. */
 const facetRestPerWork = 2;
+/** A volume takes about as long to make as its segment took to fill at the greatest speed: it falls behind for a while. */
+const mergeRestPerWork = 2;
 
 /** Compares both files with the checksums they were sealed with. A damaged index can be made again from the rows. */
 function* verify(segmentId: number): Generator<void, SealerReply> {
@@ -38,7 +42,8 @@ function* verify(segmentId: number): Generator<void, SealerReply> {
   try {
     const rows = folder.rows(segmentId);
     const { rowsBytes, rowsCrc } = index.header;
-    if (folder.disk.size(rows) !== rowsBytes || (yield* fileCrcSteps(folder.disk, rows)) !== rowsCrc)
+    if (folder.hasVolume(segmentId)) yield* guardedSteps(segmentId, verifyVolume(folder, segmentId, index.header));
+    else if (folder.disk.size(rows) !== rowsBytes || (yield* fileCrcSteps(folder.disk, rows)) !== rowsCrc)
       throw new DamagedSegment(segmentId, new Error('the rows file is not what was sealed: its checksum differs'));
     yield* index.verifySteps();
     return { type: 'verified', segmentId };
@@ -48,6 +53,10 @@ function* verify(segmentId: number): Generator<void, SealerReply> {
   } finally {
     index.close();
   }
+}
+
+function* guardedSteps(segmentId: number, steps: Generator<void, void>): Generator<void, void> {
+  while (guardSegment(segmentId, () => steps.next()).done !== true) yield;
 }
 
 /** Nobody waits for the end of it: not the thread, when it has been told to close. */
@@ -86,11 +95,13 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   const paths = { rows: folder.rows(id), index: folder.index(id), facets: folder.facets(id) };
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   const flaw = guardSegment(id, () => {
-    const contents = request.type === 'seal' ? request : contentsOf(paths.rows, holdingOf(shared, Date.now()));
+    const holding = holdingOf(shared, Date.now());
+    if (folder.hasVolume(id)) restoreRows(folder, id, holding);
+    const contents = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
     return sealWithFacets(folder.disk, paths, shared, contents, data.hashSeed);
   });
   folder.sync();
-  if (flaw !== undefined) tell({ type: 'unfaceted', segmentId: id, failure: failureOf(flaw) });
+  if (flaw !== undefined) tell({ type: 'unmade', what: 'facets', segmentId: id, failure: failureOf(flaw) });
   return { type: 'sealed', segmentId: id };
 }
 
@@ -109,10 +120,29 @@ async function makeFacetsOf(segmentId: number): Promise<void> {
       if (!hasRoom(folder.disk, data.dataDir)) continue;
       await atLeisure(makeFacets(folder, next), facetRestPerWork);
     } catch (error) {
-      tell({ type: 'unfaceted', segmentId: next, failure: failureOf(error) });
+      tell({ type: 'unmade', what: 'facets', segmentId: next, failure: failureOf(error) });
     }
   }
   isMakingFacets = false;
+}
+
+const volumes = new Volumes(folder, data.merging, {
+  atLeisure: steps => atLeisure(steps, mergeRestPerWork),
+  made: segmentId => tell({ type: 'sealed', segmentId }),
+  failed: (segmentId, error) => tell({ type: 'unmade', what: 'volume', segmentId, failure: failureOf(error) }),
+});
+
+async function sealed(segmentId: number): Promise<void> {
+  await makeFacetsOf(segmentId);
+  await volumes.add(segmentId);
+}
+
+function removeRowsOf(segmentId: number): void {
+  try {
+    if (removeMerged(folder, segmentId)) tell({ type: 'resized', segmentId });
+  } catch (error) {
+    tell({ type: 'unmade', what: 'volume', segmentId, failure: failureOf(error) });
+  }
 }
 
 async function answer(segmentId: number, work: () => SealerReply | Promise<SealerReply>): Promise<void> {
@@ -126,19 +156,21 @@ async function answer(segmentId: number, work: () => SealerReply | Promise<Seale
 port.on('message', (request: SealerRequest) => {
   switch (request.type) {
     case 'verify':
-      void makeFacetsOf(request.segmentId);
+      void sealed(request.segmentId);
       return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
     case 'seal':
     case 'rebuild':
-      return answer(request.shared.id, () => seal(request));
+      return answer(request.shared.id, () => seal(request)).then(() => volumes.add(request.shared.id));
     case 'recover':
       try {
         tell(recover(request));
-        void makeFacetsOf(request.shared.id);
+        void sealed(request.shared.id);
       } catch (error) {
         tell({ type: 'unrecovered', id: request.id, failure: failureOf(error) });
       }
       return;
+    case 'released':
+      return removeRowsOf(request.segmentId);
     case 'close':
       port.close();
   }

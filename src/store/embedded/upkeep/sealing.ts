@@ -109,8 +109,10 @@ export class Sealing {
         return this.#sealer.answer(reply.id, reply.holding);
       case 'unrecovered':
         return this.#sealer.fail([reply.id], errorOf(reply.failure));
-      case 'unfaceted':
-        return this.#warn('the facets of a segment could not be made', reply.segmentId, reply.failure.message);
+      case 'unmade':
+        return this.#warn(`the ${reply.what} of a segment could not be made`, reply.segmentId, reply.failure.message);
+      case 'resized':
+        return this.#catalog.resized(reply.segmentId);
       case 'failed': {
         const { segmentId, failure } = reply;
         if (failure.kind === 'damaged') {
@@ -124,6 +126,7 @@ export class Sealing {
 
   async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
     const columns = await this.#catalog.sealed(segmentId, recovered);
+    this.#sealer.send({ type: 'released', segmentId });
     if (columns !== undefined) this.#needs.writer.send({ type: 'spare', columns });
     this.#needs.moved();
   }

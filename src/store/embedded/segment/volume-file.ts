@@ -1,0 +1,329 @@
+import { LRUCache } from 'lru-cache';
+import { OtherBlockVersion } from '../../block/damage.ts';
+import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../../block/ends.ts';
+import { frameRows } from '../../block/layout.ts';
+import { Block } from '../../block/read-block.ts';
+import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
+import { type Disk, systemDisk } from '../files/disk.ts';
+import type { Folder } from '../files/folder.ts';
+import { type MessageRow, type ReportRow, type ReportState, RowsFile, type RowsMeta } from './rows-file.ts';
+import { messageOf, reportOf } from './volume-body.ts';
+
+/** What is asked of the rows of a sealed segment, wherever they stand. */
+export type SealedRows = Pick<
+  RowsFile,
+  | 'meta'
+  | 'message'
+  | 'messages'
+  | 'messagesFrom'
+  | 'messagesOf'
+  | 'report'
+  | 'reportsFrom'
+  | 'states'
+  | 'outcomesFrom'
+  | 'changesOf'
+  | 'count'
+  | 'reportCount'
+  | 'accounts'
+  | 'isOpen'
+  | 'close'
+>;
+
+export type VolumeBlock = { readonly rows: number; readonly offset: number; readonly bytes: number };
+
+export type Manifest = RowsMeta & {
+  /** Of the rows file that it was made of, as the index has them. */
+  readonly rowsBytes: number;
+  readonly rowsCrc: number;
+  readonly hashSeed: number;
+  /** All but the last of each list have equally many rows. */
+  readonly messages: readonly VolumeBlock[];
+  readonly reports: readonly VolumeBlock[];
+};
+
+/** The manifest stands at both ends. What is kept free for it at the head is written last. */
+export const manifestBytes = 16_384;
+const manifestEnds: EndsOf = { what: 'the manifest of a volume', magic: 0x564c4253, version: 1 };
+export const manifestEndsOf = (manifest: Manifest) =>
+  bothEnds(manifestEnds, Buffer.from(JSON.stringify(manifest)), manifestBytes);
+
+/** Frames that are kept open: whoever reads on finds the next rows in the same. */
+const openFramesMax = 4;
+
+/** Rows of one kind, in blocks one after the other. */
+class BlockRows<R> {
+  readonly first: number;
+  readonly #blocks: readonly VolumeBlock[];
+  readonly #open: (block: VolumeBlock) => Block;
+  readonly #rowOf: (body: Uint8Array, number: number) => R;
+  readonly #opened: (Block | undefined)[] = [];
+  readonly #frames = new LRUCache<number, readonly Uint8Array[]>({ max: openFramesMax });
+  readonly count: number;
+
+  constructor(
+    first: number,
+    blocks: readonly VolumeBlock[],
+    open: (block: VolumeBlock) => Block,
+    rowOf: (body: Uint8Array, number: number) => R,
+  ) {
+    [this.first, this.#blocks, this.#open, this.#rowOf] = [first, blocks, open, rowOf];
+    this.count = blocks.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  get end(): number {
+    return this.first + this.count;
+  }
+
+  row(number: number): R | undefined {
+    if (number < this.first || number >= this.end) return undefined;
+    const at = number - this.first;
+    const body = this.#frame(Math.floor(at / frameRows))[at % frameRows];
+    if (body === undefined) throw new DamagedRow(`row ${number} of a volume`);
+    return this.#rowOf(body, number);
+  }
+
+  /** In order, so that neighbours are read from one frame. */
+  among(numbers: readonly number[]): readonly R[] {
+    return this.#rows([...new Set(numbers)].sort((a, b) => a - b));
+  }
+
+  from(number: number, count: number): readonly R[] {
+    const start = Math.max(number, this.first);
+    const length = Math.max(0, Math.min(this.end - start, count));
+    return this.#rows(Array.from({ length }, (_, i) => start + i));
+  }
+
+  /** An account's rows among the numbers from one to before another, in order; of others no row is read. */
+  *of(account: number, from: number, to: number): Generator<R> {
+    let start = this.first;
+    for (const [at, { rows }] of this.#blocks.entries()) {
+      const [first, end] = [Math.max(from, start), Math.min(to, start + rows)];
+      if (first < end) {
+        const accounts = this.block(at).accounts();
+        for (let number = first; number < end; number++)
+          if (accounts[number - start] === account) yield this.row(number) as R;
+      }
+      start += rows;
+    }
+  }
+
+  blocks(): readonly Block[] {
+    return this.#blocks.map((_, at) => this.block(at));
+  }
+
+  /** Those that are sound; a damaged frame or block costs its own rows. */
+  *sound(): Generator<R> {
+    let start = this.first;
+    for (const [at, { rows }] of this.#blocks.entries()) {
+      for (let from = 0; from < rows; from += frameRows) {
+        const bodies = whereSound(() => this.block(at).bodies(from / frameRows));
+        for (const [i, body] of (bodies ?? []).entries()) {
+          const row = whereSound(() => this.#rowOf(body, start + from + i));
+          if (row !== undefined) yield row;
+        }
+      }
+      start += rows;
+    }
+  }
+
+  block(at: number): Block {
+    const [found, block] = [this.#opened[at], this.#blocks[at]];
+    if (found !== undefined) return found;
+    if (block === undefined) throw new RangeError(`a volume has no block ${at}`);
+    const opened = this.#open(block);
+    this.#opened[at] = opened;
+    return opened;
+  }
+
+  #rows(numbers: readonly number[]): readonly R[] {
+    return numbers.map(number => this.row(number)).filter(row => row !== undefined);
+  }
+
+  /** Of all frames of all blocks: every block but the last is of whole frames. */
+  #frame(frame: number): readonly Uint8Array[] {
+    let bodies = this.#frames.get(frame);
+    if (bodies === undefined) {
+      const framesPerBlock = Math.ceil((this.#blocks[0]?.rows ?? 1) / frameRows);
+      bodies = this.block(Math.floor(frame / framesPerBlock)).bodies(frame % framesPerBlock);
+      this.#frames.set(frame, bodies);
+    }
+    return bodies;
+  }
+}
+
+function whereSound<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * A volume: the rows of a sealed segment in blocks, in the place of its SQLite file. Made once (see make-volume.ts), and
+ * never changed. What of it is damaged throws what `isDamage` knows.
+ */
+export class VolumeFile implements SealedRows {
+  readonly manifest: Manifest;
+  readonly #path: string;
+  readonly #disk: Disk;
+  readonly #file: number;
+  readonly #messages: BlockRows<MessageRow>;
+  readonly #reports: BlockRows<ReportRow>;
+  #isOpen = true;
+
+  constructor(path: string, disk: Disk = systemDisk) {
+    this.#path = path;
+    this.#disk = disk;
+    this.#file = disk.open(path, 'read');
+    try {
+      this.manifest = this.#known(() => JSON.parse(this.#manifestText()));
+    } catch (error) {
+      disk.close(this.#file);
+      throw error;
+    }
+    const open = (block: VolumeBlock) => this.#known(() => new Block(this.#readerOf(block), block.bytes));
+    this.#messages = new BlockRows(0, this.manifest.messages, open, messageOf);
+    this.#reports = new BlockRows(this.manifest.firstSequence, this.manifest.reports, open, reportOf);
+  }
+
+  meta(): RowsMeta {
+    const { segment, firstSequence, createdAt } = this.manifest;
+    return { segment, firstSequence, createdAt };
+  }
+
+  message(ordinal: number): MessageRow | undefined {
+    return this.#messages.row(ordinal);
+  }
+
+  messages(ordinals: readonly number[]): readonly MessageRow[] {
+    return this.#messages.among(ordinals);
+  }
+
+  messagesFrom(from: number, count: number): readonly MessageRow[] {
+    return this.#messages.from(from, count);
+  }
+
+  messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
+    return this.#messages.of(account, from, to).take(count).toArray();
+  }
+
+  report(sequence: number): ReportRow | undefined {
+    return this.#reports.row(sequence);
+  }
+
+  reportsFrom(from: number, count: number): readonly ReportRow[] {
+    return this.#reports.from(from, count);
+  }
+
+  states(sequences: readonly number[]): readonly ReportState[] {
+    return this.#reports.among(sequences).map(row => row.slice(0, 11) as ReportState);
+  }
+
+  outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
+    return this.reportsFrom(from, count).map(row => [row[0], row[11], row[2]] as const);
+  }
+
+  changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
+    const changes = this.#reports.of(account, from, to).filter(row => row[16] === 1);
+    return changes.take(count).toArray();
+  }
+
+  count(): number {
+    return this.#messages.count;
+  }
+
+  reportCount(): number {
+    return this.#reports.count;
+  }
+
+  accounts(): readonly (readonly [account: number, messages: number, newestSentAt: number])[] {
+    const found = new Map<number, readonly [number, number, number]>();
+    for (const block of this.#messages.blocks()) {
+      const [accounts, times] = [block.accounts(), block.times()];
+      for (let i = 0; i < block.rows; i++) {
+        const account = accounts[i] ?? 0;
+        const [, messages, newest] = found.get(account) ?? [account, 0, -Infinity];
+        found.set(account, [account, messages + 1, Math.max(newest, times[i] ?? 0)]);
+      }
+    }
+    return [...found.values()].sort((a, b) => a[0] - b[0]);
+  }
+
+  /** Whether it was made of the rows that an index tells of, and is as long as it was then. */
+  isOf({ rowsBytes, rowsCrc }: Pick<Manifest, 'rowsBytes' | 'rowsCrc'>): boolean {
+    const { manifest } = this;
+    const end = Math.max(0, ...[...manifest.messages, ...manifest.reports].map(({ offset, bytes }) => offset + bytes));
+    const isWhole = (this.#disk.size(this.#path) ?? 0) > end;
+    return isWhole && manifest.rowsBytes === rowsBytes && manifest.rowsCrc === rowsCrc;
+  }
+
+  /** Whether a message may have a value with this hash, of whichever field; `false` is certain. */
+  mayHave(hash: number): boolean {
+    return this.#messages.blocks().some(block => block.mayHave(hash));
+  }
+
+  /** Throws for the first part that is not what was written, a part a step. */
+  *verifySteps(): Generator<void, void> {
+    const size = this.#disk.size(this.#path) ?? 0;
+    for (const flaw of endFlaws(manifestEnds, this.#read, size)) throw new DamagedRow(`the volume (${flaw})`);
+    for (const rows of [this.#messages, this.#reports])
+      for (const block of rows.blocks())
+        for (const flaw of block.flaws()) {
+          if (flaw !== undefined) throw new DamagedRow(`the volume (${flaw})`);
+          yield;
+        }
+  }
+
+  /** The rows that can be read, block by block and frame by frame: of what is damaged, the others. */
+  *sound(): Generator<{ readonly message: MessageRow } | { readonly report: ReportRow }> {
+    for (const message of this.#messages.sound()) yield { message };
+    for (const report of this.#reports.sound()) yield { report };
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  close(): void {
+    if (this.#isOpen) this.#disk.close(this.#file);
+    this.#isOpen = false;
+  }
+
+  #manifestText(): string {
+    const text = readEnds(manifestEnds, this.#read, this.#disk.size(this.#path) ?? 0).toString();
+    // Filled up to the room that is kept for it.
+    const end = text.indexOf('\0');
+    return end === -1 ? text : text.slice(0, end);
+  }
+
+  #readerOf({ offset, bytes }: VolumeBlock): ReadBytes {
+    return (from, count) => this.#read(offset + from, Math.min(count, bytes - from));
+  }
+
+  readonly #read = (offset: number, bytes: number): Uint8Array<ArrayBuffer> => {
+    const into = new Uint8Array(bytes);
+    for (let done = 0; done < bytes; ) {
+      const read = this.#disk.read(this.#file, done === 0 ? into : into.subarray(done), offset + done);
+      if (read === 0) return into.slice(0, done);
+      done += read;
+    }
+    return into;
+  };
+
+  #known<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof OtherBlockVersion) throw new OtherFormat(`${this.#path} is`, error.version, error.expected);
+      throw error;
+    }
+  }
+}
+
+/** The rows of a segment that has an index. */
+export function openSealedRows(folder: Folder, segmentId: number): SealedRows {
+  if (folder.hasVolume(segmentId)) return new VolumeFile(folder.volume(segmentId), folder.disk);
+  return new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+}

@@ -1,0 +1,143 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isDamage } from '../../../src/store/embedded/files/damage.ts';
+import { atOnce, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { messageFits, type ReportRow, RowsFile, reportFits } from '../../../src/store/embedded/segment/rows-file.ts';
+import { type SealedRows, VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
+import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
+import { anySubmission } from '../conformance/model.ts';
+import { SimulatedLog } from './simulated-log.ts';
+
+const now = 1_700_000_000_000;
+const messagesMax = 300;
+const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-volume-'));
+const folder = new Folder(dataDir);
+const segmentId = 1;
+let rows: RowsFile;
+let volume: VolumeFile;
+
+/** A segment of generated messages and reports of two accounts, beside its volume of blocks of two frames. */
+beforeAll(() => {
+  const log = new SimulatedLog(dataDir, systemDisk, messagesMax);
+  const batches = fc.sample(fc.array(anySubmission, { minLength: 40, maxLength: 60 }), { seed: 5, numRuns: 40 });
+  for (const [i, submissions] of batches.entries()) {
+    const named = submissions.map(one => ({ ...one, messageId: `${one.messageId}-${i % 12}` }));
+    log.record({ account: 1 + (i % 2), binding: {}, receivedAt: now + 10_000, sentSince: 0, submissions: named });
+  }
+  log.seal();
+  log.close();
+  expect(atOnce(makeVolume(folder, segmentId, 128))).toBe(true);
+  rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+  volume = new VolumeFile(folder.volume(segmentId));
+});
+
+afterAll(() => {
+  rows.close();
+  volume.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+const ordered = <R extends readonly unknown[]>(found: readonly R[]): readonly R[] =>
+  [...found].sort((a, b) => Number(a[0]) - Number(b[0]));
+
+/** Each question that is asked of rows, with a number, a count and an account. */
+const questions: Readonly<
+  Record<string, (from: SealedRows, number: number, count: number, account: number) => unknown>
+> = {
+  meta: from => from.meta(),
+  count: from => from.count(),
+  reportCount: from => from.reportCount(from.meta().firstSequence),
+  accounts: from => ordered(from.accounts()),
+  message: (from, number) => from.message(number),
+  messages: (from, number, count) => ordered(from.messages(spread(number, count))),
+  messagesFrom: (from, number, count) => from.messagesFrom(number, count),
+  messagesOf: (from, number, count, account) => from.messagesOf(account, number, number + 2 * count, count),
+  report: (from, number) => from.report(number),
+  states: (from, number, count) => ordered(from.states(spread(number, count))),
+  reportsFrom: (from, number, count) => from.reportsFrom(number, count),
+  outcomesFrom: (from, number, count) => from.outcomesFrom(number, count),
+  changesOf: (from, number, count, account) => from.changesOf(account, number, number + 2 * count, count),
+};
+
+const spread = (number: number, count: number) => Array.from({ length: count }, (_, i) => number + i * i);
+
+describe('a volume', () => {
+  test('of many messages and reports → several blocks of each', () => {
+    expect(volume.manifest.messages.length).toBeGreaterThan(1);
+    expect(volume.manifest.reports.length).toBeGreaterThan(1);
+  });
+
+  test.each(Object.entries(questions))('%s → what the rows file answers', (_, ask) => {
+    const anyNumber = fc.nat(Math.max(rows.count(), rows.reportCount(1)) + 5);
+    fc.assert(
+      fc.property(anyNumber, fc.integer({ min: 1, max: 90 }), fc.constantFrom(1, 2, 3), (number, count, account) => {
+        expect(ask(volume, number, count, account)).toEqual(ask(rows, number, count, account));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test('a flipped byte anywhere → told, at most the rows of one frame are missing, and the others are as they were', () => {
+    const path = join(dataDir, 'flipped.volume');
+    const whole = readFileSync(folder.volume(segmentId));
+    const all = new Set([...soundRows(volume)].map(row => JSON.stringify(row)));
+    fc.assert(
+      fc.property(fc.nat(whole.byteLength - 1), at => {
+        const flipped = Buffer.from(whole);
+        flipped[at] = (flipped[at] ?? 0) ^ 0x10;
+        writeFileSync(path, flipped);
+        const damaged = new VolumeFile(path);
+        try {
+          expect(() => atOnce(damaged.verifySteps())).toThrow();
+          const found = soundRows(damaged).map(row => JSON.stringify(row));
+          expect(found.length).toBeGreaterThanOrEqual(all.size - 64);
+          expect(found.filter(row => !all.has(row))).toEqual([]);
+        } finally {
+          damaged.close();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('cut anywhere → told, and what is left can be read', () => {
+    const path = join(dataDir, 'cut.volume');
+    const whole = readFileSync(folder.volume(segmentId));
+    for (const length of [0, 10, 16_000, 20_000, whole.byteLength >> 1, whole.byteLength - 1]) {
+      writeFileSync(path, whole.subarray(0, length));
+      const cut = damagedOr(() => new VolumeFile(path));
+      if (cut === 'damaged') continue;
+      expect(cut.isOf(volume.manifest)).toBe(length === whole.byteLength - 1);
+      expect(damagedOr(() => atOnce(cut.verifySteps()))).toBe('damaged');
+      expect(soundRows(cut).every(row => (row.length === 15 ? messageFits(row) : reportFits(row)))).toBe(true);
+      cut.close();
+    }
+  });
+
+  test('its rows file is removed → only while its volume and its index are there, and of the same rows', () => {
+    const other = readFileSync(folder.index(segmentId));
+    rmSync(folder.index(segmentId));
+    expect(removeMerged(folder, segmentId)).toBe(false);
+    writeFileSync(folder.index(segmentId), other);
+    expect(removeMerged(folder, segmentId)).toBe(true);
+    expect(systemDisk.exists(folder.rows(segmentId))).toBe(false);
+    expect(removeMerged(folder, segmentId)).toBe(false);
+  });
+});
+
+function soundRows(from: VolumeFile) {
+  return [...from.sound()].map(one => ('message' in one ? one.message : (one.report satisfies ReportRow)));
+}
+
+function damagedOr<T>(work: () => T): T | 'damaged' {
+  try {
+    return work();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return 'damaged';
+  }
+}

@@ -123,6 +123,9 @@ export const limits = Object.freeze({
   mirrorRequestsPerMinuteMax: 600,
   /** Meta batches up to a thousand events, and bodies beyond 300 KB were seen. What is longer it never sends. */
   metaWebhookBodyBytesMax: 1024 * 1024,
+  /** Of a body that names no page of ours: its bytes, and the secrets that are tried on it. */
+  strangeWebhookBytesMax: 64 * 1024,
+  strangeWebhookSecretsMax: 1000,
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
 

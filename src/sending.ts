@@ -103,6 +103,8 @@ function overGraph(
   const webhooks = {
     verifyToken: config.webhookVerifyToken,
     prove: (body: unknown, isSignedWith: (secret: string) => boolean) => senders.signed(pagesIn(body), isSignedWith),
+    isOurs: (body: unknown, isSignedWith: (secret: string) => boolean) =>
+      senders.signedElsewhere(pagesIn(body), isSignedWith),
     receive: (body: unknown, proven: PageAccounts) => sender.receive(body, proven),
   };
   const managed = { senders, check: (one: SenderPage) => checkPage(place, one.page, senders.keys(one)) };

@@ -115,6 +115,8 @@ export interface MetaWebhooks {
    * Empty when it is nobody's.
    */
   prove(body: unknown, isSignedWith: (secret: string) => boolean): Promise<ReadonlyMap<string, readonly AccountId[]>>;
+  /** Whether a body that names none of our pages, as Meta's test events do, is signed with a secret of ours all the same. */
+  isOurs(body: unknown, isSignedWith: (secret: string) => boolean): Promise<boolean>;
   /** Durable when it resolves; `false` when the body is not of a page. Nothing counts beyond what was proven. */
   receive(body: unknown, proven: ReadonlyMap<string, readonly AccountId[]>): Promise<boolean>;
 }

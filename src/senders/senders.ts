@@ -22,6 +22,8 @@ export type PageKeys = { readonly token: string; readonly appSecret: string };
 /** During a change of an app's secret, webhooks are signed with the old one and the new one. */
 const appSecretsMax = 2;
 
+const strangePauseMs = 1000;
+
 /**
  * The pages that accounts send over, by the rules for them: what the commands change, also while a server runs. Every
  * method rejects with `SenderError` for what the operator can put right, and with `Unusable` when secrets cannot be
@@ -33,6 +35,7 @@ export class Senders {
   readonly #now: () => EpochMs;
   readonly #known: Known<readonly SenderPage[]>;
   readonly #proofs: Proofs;
+  #strangeAt = Number.NEGATIVE_INFINITY;
   readonly #keys = new WeakMap<SenderPage, PageKeys>();
   #found: { readonly senders: readonly SenderPage[]; readonly byKey: ReadonlyMap<string, SenderPage> } = {
     senders: [],
@@ -145,6 +148,28 @@ export class Senders {
       await new Promise(setImmediate);
     }
     return new Map();
+  }
+
+  /**
+   * Whether a webhook that names only pages that nobody here has is signed with a secret of somebody: another page of the
+   * app, or the sample page of Meta's tests. It proves nothing of any page. Each secret is tried, so somebody who guesses
+   * is not looked at again for a second.
+   */
+  async signedElsewhere(pages: readonly string[], isSignedWith: (secret: string) => boolean): Promise<boolean> {
+    const byPage = this.#proofs.of(await this.known());
+    if (pages.length === 0 || pages.some(page => byPage.has(page))) return false;
+    const now = this.#now();
+    if (Math.abs(now - this.#strangeAt) < strangePauseMs) return false;
+    this.#strangeAt = now;
+    const secrets = new Set([...byPage.values()].flatMap(those => those.map(one => one.appSecret)));
+    for (const secret of [...secrets].slice(0, limits.strangeWebhookSecretsMax)) {
+      if (isSignedWith(secret)) {
+        this.#strangeAt = Number.NEGATIVE_INFINITY;
+        return true;
+      }
+      await new Promise(setImmediate);
+    }
+    return false;
   }
 
   #appSecret(account: AccountId, page: string, sealed: string): string {

@@ -21,6 +21,8 @@ function open(verifyToken: string | undefined = 'ours') {
       const isOurs = pagesIn(body).includes('1') && [current, former].some(isSignedWith);
       return new Map(isOurs ? [['1', [7]]] : []);
     },
+    isOurs: async (body: unknown, isSignedWith: (secret: string) => boolean) =>
+      pagesIn(body).includes('0') && isSignedWith(current),
     receive: async (body: unknown, proven: ReadonlyMap<string, readonly number[]>) => {
       if (failing.error !== undefined) throw failing.error;
       expect([...proven]).toEqual([['1', [7]]]);
@@ -100,6 +102,19 @@ describe('a webhook', () => {
       expect((await post(body, sign(body, current))).statusCode).toBe(403);
     failing.error = new StoreUnavailable('the disk is full');
     expect((await post(event, sign(event, current))).statusCode).toBe(503);
+  });
+
+  it('that names no page of ours, signed with a secret of ours, as Meta’s test events are → 200, and nothing is received', async () => {
+    const { received, post } = open();
+    const field = { field: 'messages', value: { sender: { id: '12334' }, recipient: { id: '23245' } } };
+    const body = (filler = '') =>
+      JSON.stringify({ object: 'page', entry: [{ id: '0', time: 1, changes: [field] }], filler });
+    expect((await post(body(), sign(body(), current))).statusCode).toBe(200);
+    expect((await post(body(), sign(body(), 'another'))).statusCode).toBe(403);
+    expect((await post(body())).statusCode).toBe(403);
+    const long = body('x'.repeat(limits.strangeWebhookBytesMax));
+    expect((await post(long, sign(long, current))).statusCode).toBe(403);
+    expect(received).toEqual([]);
   });
 
   it('of a megabyte → received; a byte more → 413', async () => {

@@ -15,7 +15,8 @@ import { PostgresServer } from '../support/postgres-server.ts';
 const secret = 'a-secret-that-is-long-enough-to-be-one';
 const request = { account: 1, page: '1234', token: 'token-of-the-page', appSecret: 'secret-of-the-app' };
 
-const now = () => Date.UTC(2026, 0, 1);
+const clock = { now: Date.UTC(2026, 0, 1) };
+const now = () => clock.now;
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -116,6 +117,26 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     await senders.add({ ...request, isWatched: true });
     const [both] = await senders.list();
     expect([both?.isWatched, both && senders.keys(both).token]).toEqual([true, token]);
+  });
+
+  it('a webhook of pages that nobody has → ours by any secret; of a page that somebody has → by none but his; guesses wait', async () => {
+    const { senders } = await open();
+    await senders.add({ ...request, page: '1', appSecret: 'of-account-1' });
+    await senders.add({ ...request, page: '2', account: 2, appSecret: 'of-account-2' });
+    const signed = async (secret: string, ...pages: readonly string[]) => {
+      let tried = 0;
+      const isOurs = await senders.signedElsewhere(pages, one => ++tried > 0 && one === secret);
+      return [isOurs, tried > 0];
+    };
+    expect(await signed('of-account-2', '0')).toEqual([true, true]);
+    expect(await signed('of-account-1', '0')).toEqual([true, true]);
+    expect(await signed('of-account-1', '0', '2')).toEqual([false, false]);
+    expect(await signed('of-account-2', '1')).toEqual([false, false]);
+    expect(await signed('of-account-2')).toEqual([false, false]);
+    expect(await signed('guessed', '0')).toEqual([false, true]);
+    expect(await signed('of-account-1', '0')).toEqual([false, false]);
+    clock.now += 1000;
+    expect(await signed('of-account-1', '0')).toEqual([true, true]);
   });
 
   it('a webhook → proven for the accounts whose own secret of the page it is signed with, and no other secret is tried', async () => {

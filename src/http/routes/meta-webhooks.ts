@@ -42,10 +42,15 @@ async function receive(call: OpenCall, deps: Deps, closing: Closing, held: HeldB
     const body = isSignedWith && parsed(bytes);
     const proven = isSignedWith && (await metaWebhooks.prove(body, isSignedWith));
     // Counted with the requests of its route, by their status; nothing else remains of it.
-    if (proven === undefined || proven.size === 0) throw new ApiError('E403');
+    if (!isSignedWith || proven === undefined) throw new ApiError('E403');
+    call.reply.type('text/plain; charset=utf-8');
+    if (proven.size === 0) {
+      const isOurs = bytes.length <= limits.strangeWebhookBytesMax && (await metaWebhooks.isOurs(body, isSignedWith));
+      if (!isOurs) throw new ApiError('E403');
+      return 'EVENT_RECEIVED';
+    }
     // An object that is not a page is none that was asked for.
     if (!(await metaWebhooks.receive(body, proven))) throw new ApiError('E404');
-    call.reply.type('text/plain; charset=utf-8');
     return 'EVENT_RECEIVED';
   } finally {
     hold.release();

@@ -5,6 +5,7 @@ import { processes } from './cases/processes.ts';
 import { filters, latest, rare, walk } from './cases/reading.ts';
 import { recordNdjson, recordSingle } from './cases/recording.ts';
 import { reports } from './cases/reports.ts';
+import { sending } from './cases/sending.ts';
 import { stream } from './cases/stream.ts';
 import { summary } from './cases/summary.ts';
 import { drop, footprint, memory, start } from './cases/upkeep.ts';
@@ -17,6 +18,7 @@ export const cases: readonly Case[] = [
   processes,
   stream,
   mirror,
+  sending,
   footprint,
   memory,
   latest,

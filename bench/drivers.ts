@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { PostgresServer } from '../test/support/postgres-server.ts';
 import { processTreeBytes } from './machine.ts';
+import { SendingPair } from './sending/handle.ts';
 import { ServerProcess } from './server/handle.ts';
 import type { Access, DriverName, StoreChoice } from './server/messages.ts';
 import type { Workplace } from './workplace.ts';
@@ -23,6 +24,10 @@ export type Backend = {
   memory(server: ServerProcess): Promise<Memory>;
   /** What the messages and their indexes take on disk. Only while a server runs. */
   diskBytes(): Promise<number>;
+  /** Starts a server that sends over these pages, on an outbox without messages, and a simulated Meta. */
+  startSending(pages: readonly string[]): Promise<SendingPair>;
+  /** Ends what `startSending` started beside both. */
+  endSending(): Promise<void>;
   remove(): Promise<void>;
 };
 
@@ -66,7 +71,7 @@ const lookEveryMs = 200;
 /** A store that is a folder and runs within the server process. */
 async function inFolder(
   { workplace, access, retentionMs }: Surroundings,
-  name: string,
+  name: 'sentlog' | 'plain-sqlite',
   storeIn: (folder: string) => StoreChoice,
 ): Promise<Backend> {
   const folder = workplace.newFolder(name);
@@ -81,6 +86,12 @@ async function inFolder(
         await setTimeout(lookEveryMs);
       }
     },
+    startSending: async pages => {
+      const own = workplace.newFolder(`${name}-sending`);
+      await mkdir(own);
+      return SendingPair.start(workplace, { driver: name, folder: own }, pages);
+    },
+    endSending: async () => {},
     stop: server => server.stop(),
     kill: server => server.kill(),
     memory: server => server.ask({ kind: 'memory' }, 'memory'),
@@ -120,6 +131,11 @@ async function besidePostgres(
     quiet: async () => {
       await query('VACUUM (ANALYZE)', 'CHECKPOINT');
     },
+    startSending: async pages => {
+      await postgres.resume();
+      return SendingPair.start(workplace, { driver, url: await postgres.database() }, pages);
+    },
+    endSending: () => postgres.halt('fast'),
     stop: async server => {
       await server.stop();
       await postgres.halt('fast');

@@ -62,6 +62,10 @@ function method({ rounds, spread: order }: ReportHead): string {
   with each request; webhooks alone take their time. The loop beside it reads the newest every ten seconds, and with
   what is left of the budget all 48 hours over and over, into one SQLite file. A final status that it had not seen at
   the end counts as seen then.
+- Sending goes from the whole server, as \`sentlog serve\` starts it, to a simulated Meta in a fourth process, which calls
+  its webhook with an echo, a delivery and a read of each message. Beside it stands a table of jobs, sent the oldest first
+  over the same connections: no order in a conversation, no rate of a page, no reports, no log, and what a crash
+  interrupted is sent again. There memory is that of the server process alone.
 - Memory is that of the server process; with PostgreSQL its processes are added, shared memory counted once.
   Disk is that of a log whose background work has ended.`;
 }

@@ -32,6 +32,8 @@ export type Sizes = {
     readonly webhooksPerS: number;
     readonly webhookSeconds: number;
   };
+  /** Accepted over one page, and how many of them are waited for; sent over many pages. */
+  readonly sends: { readonly queued: number; readonly one: number; readonly many: number };
   /** Messages that every driver must give the same answers on. */
   readonly agreement: number;
   /** How long recording goes on before it is cut off. */
@@ -68,6 +70,7 @@ export function fullSizes(messages: number, postgresLog = Math.ceil(messages / 5
       webhooksPerS: 500,
       webhookSeconds: 10,
     },
+    sends: { queued: Math.ceil(messages / 50), one: 3_000, many: Math.ceil(messages / 250) },
     agreement: 5_000,
     crashAfterMs: 2_000,
     batch: 1_000,
@@ -95,6 +98,7 @@ export const smokeSizes: Sizes = {
     webhooksPerS: 50,
     webhookSeconds: 1,
   },
+  sends: { queued: 200, one: 100, many: 200 },
   agreement: 1_500,
   crashAfterMs: 200,
   batch: 200,

@@ -14,6 +14,8 @@ export const headlines = [
   ['summary', 'all-p99', 'a summary of 48 hours, p99'],
   ['stream', 'destination-delay-p99', 'from recording to 1,000 listeners, p99'],
   ['mirror', 'lag', 'a mirror of 500 messages a second, from sent to kept, p99'],
+  ['sending', 'many', 'sending over 20 pages, with all receipts'],
+  ['sending', 'accepted', 'accepting messages to send, 100 a request'],
   ['start', 'killed', 'starting after kill -9'],
   ['drop', 'duration', 'dropping the oldest part of the log'],
   ['memory', 'peak', 'memory, most while reading'],

@@ -68,7 +68,18 @@ export type FollowPlan = {
   readonly settleMs: number;
 };
 
-export type Plan = RecordPlan | ReportPlan | ReadPlan | WalkPlan | DigestPlan | FollowPlan;
+/** Messages `from` … `to` - 1 to be sent, over the pages in turn. */
+export type SendPlan = {
+  readonly kind: 'send';
+  readonly pages: readonly string[];
+  readonly from: number;
+  readonly to: number;
+  readonly batchMessages: number;
+  readonly connections: number;
+  readonly timeMs: number;
+};
+
+export type Plan = RecordPlan | ReportPlan | ReadPlan | WalkPlan | DigestPlan | FollowPlan | SendPlan;
 
 /** What the listeners of a plan were sent. */
 export type Followed = {

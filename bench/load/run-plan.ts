@@ -6,6 +6,7 @@ import { answeredLogs, comparable, nextCursor, outcomeOf } from './answers.ts';
 import { type Answer, ConnectionBroken } from './connection.ts';
 import { follow } from './follow.ts';
 import type { DigestPlan, LoadResult, Plan, ReadPlan, RecordPlan, ReportPlan, WalkPlan } from './plan.ts';
+import { send } from './send.ts';
 import { onConnections, type Server, Tally, unexpected } from './tally.ts';
 
 /** Runs one plan to its end; rejects when an answer is not what the plan must get. */
@@ -15,6 +16,7 @@ export function runPlan(plan: Plan, server: Server, stop: AbortSignal): Promise<
   if (plan.kind === 'read') return read(plan, server, stop);
   if (plan.kind === 'walk') return walk(plan, server);
   if (plan.kind === 'follow') return follow(plan, server);
+  if (plan.kind === 'send') return send(plan, server);
   return digest(plan, server);
 }
 

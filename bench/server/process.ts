@@ -1,5 +1,4 @@
 /** A server of the bench: sentlog's own HTTP server over the store of one driver, told what to do by messages. */
-import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Credentials } from '../../src/accounts/credentials.ts';
@@ -9,6 +8,7 @@ import { defaultTimeouts } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { Store } from '../../src/store/store.ts';
+import { peakBytes } from '../machine.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
 import { Mirroring } from './mirroring.ts';
 import { openStore } from './stores.ts';
@@ -104,13 +104,6 @@ async function drop(store: Store, before: EpochMs): Promise<ServerReply> {
   const durationMs = performance.now() - startedAt;
   const later = await store.stats();
   return { kind: 'dropped', durationMs, messages: earlier.messages - later.messages };
-}
-
-/** The system call tells the most since before this program was loaded, when the process was a copy of the bench. */
-function peakBytes(): number {
-  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS;
-  return Number(kibibytes) * 1024;
 }
 
 function serve(): void {

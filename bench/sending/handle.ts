@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { Program, type Workplace } from '../workplace.ts';
+import type { OutboxChoice, SendingCommand, SendingPlaces, SendingReply, Sends } from './messages.ts';
+
+type Memory = { readonly residentBytes: number; readonly peakBytes: number };
+
+/** A server that sends and the simulated Meta that it sends to, each in a process of its own, seen from the bench. */
+export class SendingPair {
+  readonly port: number;
+  readonly authorization: string;
+  readonly #server: Program<SendingCommand, SendingReply>;
+  readonly #meta: Program<SendingCommand, SendingReply>;
+
+  private constructor(
+    port: number,
+    authorization: string,
+    server: Program<SendingCommand, SendingReply>,
+    meta: Program<SendingCommand, SendingReply>,
+  ) {
+    this.port = port;
+    this.authorization = authorization;
+    this.#server = server;
+    this.#meta = meta;
+  }
+
+  static async start(workplace: Workplace, outbox: OutboxChoice, pages: readonly string[]): Promise<SendingPair> {
+    const places: SendingPlaces = { port: await freePort(), graphPort: await freePort(), pages };
+    const program = () => new Program<SendingCommand, SendingReply>(workplace, 'sending/process.ts');
+    const [meta, server] = [program(), program()];
+    await ask(meta, { kind: 'graph', ...places }, 'ready');
+    const { authorization } = await ask(server, { kind: 'serve', outbox, ...places }, 'ready');
+    return new SendingPair(places.port, authorization, server, meta);
+  }
+
+  sends(after: number): Promise<Sends> {
+    return ask(this.#meta, { kind: 'sends', after }, 'sends');
+  }
+
+  memory(): Promise<Memory> {
+    return ask(this.#server, { kind: 'memory' }, 'memory');
+  }
+
+  /** What is still in line stays there: the server is not asked to finish. */
+  async end(): Promise<void> {
+    await this.#server.end();
+    await this.#meta.end();
+  }
+}
+
+async function ask<K extends SendingReply['kind']>(
+  program: Program<SendingCommand, SendingReply>,
+  command: SendingCommand,
+  kind: K,
+): Promise<Extract<SendingReply, { readonly kind: K }>> {
+  const reply = program.reply();
+  program.send(command);
+  const message = await reply;
+  if (isKind(message, kind)) return message;
+  throw new Error(
+    message.kind === 'failed' ? message.reason : `a side of sending answered ${message.kind}, not ${kind}`,
+  );
+}
+
+function isKind<K extends SendingReply['kind']>(
+  message: SendingReply,
+  kind: K,
+): message is Extract<SendingReply, { readonly kind: K }> {
+  return message.kind === kind;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port is free');
+  return address.port;
+}

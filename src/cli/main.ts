@@ -6,22 +6,6 @@ import { Unavailable, Unusable } from '../failures.ts';
 import { MirrorError } from '../mirror/rows.ts';
 import { SenderError } from '../senders/rows.ts';
 import { programVersion } from '../version.ts';
-import { addAccounts, addKeys, addUsers } from './accounts.ts';
-import { addCopy } from './copy.ts';
-import { addDb } from './db.ts';
-import { addEmulate } from './emulate.ts';
-import { addExport } from './export.ts';
-import { addGraph } from './graph.ts';
-import { addHealth } from './health.ts';
-import { addImport } from './import.ts';
-import { addMessage } from './message.ts';
-import { addMirrors } from './mirrors.ts';
-import { addQuery } from './query.ts';
-import { addRepair } from './repair.ts';
-import { addReports } from './reports.ts';
-import { addSenders } from './senders.ts';
-import { addServe } from './serve.ts';
-import { addTail } from './tail.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
 const expected = [
@@ -37,7 +21,33 @@ const expected = [
   Unusable,
 ];
 
-function programOf(): Command {
+/**
+ * The commands in the order of the help, and how each is added. A start loads the one it was asked for alone: all of
+ * them take three times as long to compile.
+ */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import('./serve.ts')).addServe,
+  accounts: async () => (await import('./accounts.ts')).addAccounts,
+  keys: async () => (await import('./accounts.ts')).addKeys,
+  users: async () => (await import('./accounts.ts')).addUsers,
+  mirrors: async () => (await import('./mirrors.ts')).addMirrors,
+  query: async () => (await import('./query.ts')).addQuery,
+  message: async () => (await import('./message.ts')).addMessage,
+  tail: async () => (await import('./tail.ts')).addTail,
+  export: async () => (await import('./export.ts')).addExport,
+  import: async () => (await import('./import.ts')).addImport,
+  copy: async () => (await import('./copy.ts')).addCopy,
+  repair: async () => (await import('./repair.ts')).addRepair,
+  db: async () => (await import('./db.ts')).addDb,
+  health: async () => (await import('./health.ts')).addHealth,
+  senders: async () => (await import('./senders.ts')).addSenders,
+  reports: async () => (await import('./reports.ts')).addReports,
+  graph: async () => (await import('./graph.ts')).addGraph,
+  emulate: async () => (await import('./emulate.ts')).addEmulate,
+};
+
+/** The program with the command of this name, or with all of them where there is none: for the help and for suggestions. */
+async function programOf(name: string | undefined): Promise<Command> {
   const program = new Command('sentlog')
     .description('The outbound Messenger message log you host yourself.')
     .version(programVersion())
@@ -45,27 +55,8 @@ function programOf(): Command {
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
   // Commands take these over from the program when they are made, so they come after.
-  for (const add of [
-    addServe,
-    addAccounts,
-    addKeys,
-    addUsers,
-    addMirrors,
-    addQuery,
-    addMessage,
-    addTail,
-    addExport,
-    addImport,
-    addCopy,
-    addRepair,
-    addDb,
-    addHealth,
-    addSenders,
-    addReports,
-    addGraph,
-    addEmulate,
-  ])
-    add(program);
+  const asked = Object.entries(commands).filter(([command]) => command === name);
+  for (const [, load] of asked.length > 0 ? asked : Object.entries(commands)) (await load())(program);
   return program;
 }
 
@@ -86,7 +77,7 @@ function explain(error: unknown): string {
 process.umask(0o077);
 endWhenNobodyReads();
 try {
-  await programOf().parseAsync(process.argv);
+  await (await programOf(process.argv[2])).parseAsync(process.argv);
 } catch (error) {
   note(`sentlog: ${explain(error)}`);
   process.exitCode = 1;

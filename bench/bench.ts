@@ -6,6 +6,7 @@ import { batchConnections } from './cases/recording.ts';
 import type { LogShape } from './dataset/shape.ts';
 import { type Backend, drivers, type Surroundings } from './drivers.ts';
 import { LoadGenerator } from './load/generator.ts';
+import type { ServerProcess } from './server/handle.ts';
 import type { Access, DriverName } from './server/messages.ts';
 import { preparationTimeMs, type Sizes } from './sizes.ts';
 import { type Measurement, measure, type Participant } from './trials.ts';
@@ -24,6 +25,8 @@ export type BenchOptions = {
   readonly seed: number;
   readonly spread: LogShape['spread'];
   readonly startedAt: EpochMs;
+  /** Whether the server of a log that several cases need goes on from one to the next, which their figures may show. */
+  readonly keepServers: boolean;
   /** Told what is going on. */
   progress(line: string): void;
 };
@@ -106,7 +109,8 @@ export class Bench {
   async #prepare(driver: DriverName, messages: number): Promise<PreparedLog> {
     const shape = this.#shape(messages);
     this.#options.progress(`recording ${shape.messages} messages on ${driver}`);
-    const backend = await drivers[driver].create(this.#surroundings);
+    const created = await drivers[driver].create(this.#surroundings);
+    const backend = this.#options.keepServers ? keepingServer(created) : created;
     const server = await backend.start();
     const { records } = await this.#load.run(server.port, server.authorization, {
       kind: 'record',
@@ -130,6 +134,22 @@ export class Bench {
     const { seed, spread, startedAt } = this.#options;
     return { seed, firstId: 0, messages, firstSentAt: startedAt - spanMs, spanMs, spread };
   }
+}
+
+/** A backend whose server runs on when a case has done with it; one that was killed is started anew. */
+function keepingServer(backend: Backend): Backend {
+  let unused: ServerProcess | undefined;
+  return {
+    ...backend,
+    start: async () => {
+      const server = unused ?? (await backend.start());
+      unused = undefined;
+      return server;
+    },
+    stop: async server => {
+      unused = server;
+    },
+  };
 }
 
 /** An account of the bench's own, with a key that every server of it takes. */

@@ -21,6 +21,7 @@ async function run(options: Options, workplace: Workplace, results: CaseResult[]
       seed,
       spread: options.spread,
       startedAt: Date.now(),
+      keepServers: options.smoke,
       progress: line => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`),
     },
     workplace,

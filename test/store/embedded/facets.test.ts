@@ -270,7 +270,7 @@ test('facets of a segment as the writer had them → those that are made of its 
       return {
         owners: accounts.map(account => {
           const owners = facets.owners(account);
-          return owners && Array.from(owners.codes, code => code === owners.own);
+          return owners && Array.from(facets.codes('outcome'), (_, at) => owners.codes?.[at] === owners.own);
         }),
         reports: states('reportOutcome'),
         messages: numbers.map(name => {

@@ -6,7 +6,7 @@ import { type Columns, messagesIn, type SharedSegment } from '../segment/shared-
 
 /** The facets in a file. */
 export function facetsIn(file: IndexFile): Facets {
-  const { messages, reports } = file.header;
+  const { messages, reports, lostMessages = 0 } = file.header;
   const meanings: FacetMeanings = JSON.parse(Buffer.from(file.uint8('facets.meanings')).toString('utf8'));
   const codes = (name: Parameters<Facets['codes']>[0] | 'account') => {
     const bytes = file.uint8(`facets.${name}`);
@@ -19,7 +19,9 @@ export function facetsIn(file: IndexFile): Facets {
     codes,
     owners(account) {
       const own = meanings.account.indexOf(account) + 1;
-      return own === 0 ? undefined : { codes: codes('account'), own };
+      if (own === 0) return undefined;
+      const isOnly = meanings.account.length === 1 && lostMessages === 0;
+      return { codes: isOnly ? undefined : codes('account'), own };
     },
   };
 }

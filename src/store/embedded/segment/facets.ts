@@ -35,8 +35,8 @@ export type FacetCodes = Uint8Array | Uint16Array;
 export type Facets = {
   readonly messages: number;
   readonly meanings: Meanings;
-  /** Whose each message is, and what the account's are told by; `undefined` when it has none. */
-  owners(account: AccountId): { readonly codes: ArrayLike<number>; readonly own: number } | undefined;
+  /** Whose each message is, and what the account's are told by; `undefined` when it has none. No codes: all are its own. */
+  owners(account: AccountId): { readonly codes: ArrayLike<number> | undefined; readonly own: number } | undefined;
   codes(name: Exclude<FacetName, 'meanings' | 'account'>): FacetCodes;
 };
 

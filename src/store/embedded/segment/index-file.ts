@@ -175,6 +175,12 @@ export class IndexFile {
     return new Float64Array(this.#slice(name, from * 8, count * 8).buffer);
   }
 
+  /** `sentAt` of every ordinal, as an offset from a base. */
+  timeOffsets(): { readonly base: number; readonly offsets: Uint32Array | Float64Array } {
+    const { timeBase, wideTimes } = this.header;
+    return { base: timeBase, offsets: wideTimes ? this.float64('times') : this.uint32('times') };
+  }
+
   /** `sentAt` of `count` ordinals from `from` on. */
   times(from: number, count: number): Float64Array {
     const { timeBase, wideTimes } = this.header;

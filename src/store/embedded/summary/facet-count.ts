@@ -117,12 +117,14 @@ export class FacetCount {
   readonly #holders: ReportHolders<Outcomes>;
   /** Only what has one of these groups may match. */
   readonly #groups: readonly number[] | undefined;
+  readonly #isGroupAsked = new Uint8Array(groupCount);
 
   constructor(segments: ReadSegments, query: FacetQuery) {
     this.#segments = segments;
     this.#query = query;
     this.#groups = groupIdsOf(query.filter);
     this.#holders = new ReportHolders(segments, ({ meanings }) => new Outcomes(meanings.outcome, query.filter));
+    for (const group of this.#groups ?? []) this.#isGroupAsked[group] = 1;
   }
 
   /** `undefined` when only the segment's rows can tell, or fewer of them are read without its facets. */
@@ -135,7 +137,7 @@ export class FacetCount {
     const { account, range, by, from, to } = this.#query;
     const { meanings } = facets;
     const { sender: senders, campaignReferenceId: campaigns } = meanings.fields;
-    const tests = this.#tests(facets);
+    const tests = this.#tests(shared, facets);
     const parts = FacetParts.of(by ?? [], facets);
     if (tests === undefined || parts === undefined || senders === undefined || campaigns === undefined)
       return undefined;
@@ -144,23 +146,22 @@ export class FacetCount {
     const groups = new Float64Array(range.buckets * groupCount);
     const figures = { groups, moves: [] as Move[], rest: [] as Found[] };
     const owners = facets.owners(account);
-    const { codes: accounts, own } = owners ?? { codes: [], own: 0 };
     const outcomes = facets.codes('outcome');
     const messageCounts = facets.codes('messageCount');
     const [senderCodes, campaignCodes] = [facets.codes('sender'), facets.codes('campaignReferenceId')];
-    const times =
-      this.#segments.get(shared.id)?.columns?.sentAt ??
-      this.#segments.withIndex(shared.id, index => index.times(0, messagesIn(shared)));
+    const columns = this.#segments.get(shared.id)?.columns;
+    const { base, offsets } =
+      columns === undefined
+        ? this.#segments.withIndex(shared.id, index => index.timeOffsets())
+        : { base: 0, offsets: columns.sentAt };
     let matches = 0;
     const initial = new Outcomes(meanings.outcome, this.#query.filter);
     const used = new Set([initial]);
     const failedSenders = new Float64Array(senders.length + 1);
     const failedCampaigns = new Float64Array(campaigns.length + 1);
     const known = owners === undefined ? 0 : Math.min(facets.messages, this.#countIn(shared));
-    candidates: for (let ordinal = 0; ordinal < known; ordinal++) {
-      if (accounts[ordinal] !== own) continue;
-      for (const { codes, isAsked } of tests) if (isAsked[codes[ordinal] ?? 0] !== 1) continue candidates;
-      const sentAt = times[ordinal] ?? 0;
+    for (const ordinal of fitting(known, owners, tests)) {
+      const sentAt = base + (offsets[ordinal] ?? 0);
       if (sentAt < from || sentAt >= to) continue;
       const newest = shared.newestReport[ordinal] ?? 0;
       const holder = newest === 0 ? undefined : this.#holders.of(newest);
@@ -169,7 +170,7 @@ export class FacetCount {
       const messageCount = messageCounts[ordinal] ?? 0;
       // What was learnt since these outcomes were looked at, too.
       if (state === undefined || code === 0 || code >= state.isAsked.length || messageCount === 0) {
-        if (this.#mayHaveGroup(shared, ordinal)) figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
+        figures.rest.push({ segmentId: shared.id, ordinal, sentAt });
         continue;
       }
       if (state.isAsked[code] !== 1) continue;
@@ -220,10 +221,10 @@ export class FacetCount {
     return this.#groups?.includes(shared.group[ordinal] ?? 0) !== false;
   }
 
-  /** Of each field that is asked for, which of its numbers fit; `undefined` when one of them has no numbers here. */
-  #tests(facets: Facets) {
+  /** What is asked of fields and groups, by numbers; `undefined` when a field that is asked for has none here. */
+  #tests(shared: SharedSegment, facets: Facets): readonly Test[] | undefined {
     const { filter } = this.#query;
-    const tests: { readonly codes: FacetCodes; readonly isAsked: Uint8Array }[] = [];
+    const tests: Test[] = [];
     for (const name of facetFields) {
       if (!asksFor(filter, name)) continue;
       const values = facets.meanings.fields[name];
@@ -239,8 +240,54 @@ export class FacetCount {
       );
       tests.push({ codes: facets.codes(name), isAsked });
     }
+    if (this.#groups !== undefined) tests.push({ codes: shared.group, isAsked: this.#isGroupAsked });
     return tests;
   }
+}
+
+type Test = { readonly codes: FacetCodes; readonly isAsked: Uint8Array };
+type Owners = Exclude<ReturnType<Facets['owners']>, undefined>;
+
+/** Of this thread: what each segment would allocate lies outside the heap until a collection. */
+let room = new Uint32Array(0);
+
+/** Which of the first messages are an account's and fit all tests, in their order; good until the next call. */
+function fitting(end: number, owners: Owners | undefined, tests: readonly Test[]): Uint32Array {
+  if (room.length < end) room = new Uint32Array(end);
+  let count = owners === undefined ? 0 : end;
+  // A loop for each, since what it looks at is of one type then: most messages are out after the first.
+  let isFirst = true;
+  for (const { codes, isAsked } of tests) {
+    count = isFirst ? firstFitting(codes, isAsked, count) : leftFitting(codes, isAsked, count);
+    isFirst = false;
+  }
+  if (isFirst) for (let ordinal = 0; ordinal < count; ordinal++) room[ordinal] = ordinal;
+  if (owners?.codes !== undefined) count = leftOwn(owners.codes, owners.own, count);
+  return room.subarray(0, count);
+}
+
+function firstFitting(codes: FacetCodes, isAsked: Uint8Array, end: number): number {
+  let count = 0;
+  for (let ordinal = 0; ordinal < end; ordinal++) if (isAsked[codes[ordinal] ?? 0] === 1) room[count++] = ordinal;
+  return count;
+}
+
+function leftFitting(codes: FacetCodes, isAsked: Uint8Array, end: number): number {
+  let count = 0;
+  for (let i = 0; i < end; i++) {
+    const ordinal = room[i] ?? 0;
+    if (isAsked[codes[ordinal] ?? 0] === 1) room[count++] = ordinal;
+  }
+  return count;
+}
+
+function leftOwn(codes: ArrayLike<number>, own: number, end: number): number {
+  let count = 0;
+  for (let i = 0; i < end; i++) {
+    const ordinal = room[i] ?? 0;
+    if (codes[ordinal] === own) room[count++] = ordinal;
+  }
+  return count;
 }
 
 function bump(counts: Float64Array, code: number | undefined): void {

@@ -6,6 +6,7 @@ import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import {
   initialStateOf,
   messageRowOf,
+  movesOf,
   reportIn,
   reportRowOf,
   stateAfter,
@@ -39,7 +40,7 @@ class Reports {
     const sequence = this.newest + 1;
     const { summary } = chained(chain, sequence, accepted);
     const place = { sequence, position: 0, message: row, previous: this.newest };
-    this.rows.set(sequence, reportRowOf(place, now, accepted, sumsUp ? summary : undefined));
+    this.rows.set(sequence, reportRowOf(place, now, accepted, sumsUp ? summary : undefined, movesOf(accepted)));
     this.newest = sequence;
     return looks;
   }

@@ -9,7 +9,7 @@ const minuteMs = 60_000;
 type Move = { readonly account: number; readonly minute: number; readonly value: number; readonly amount: number };
 
 function add(counts: Counts, { account, minute, value, amount }: Move): void {
-  counts.report(account, minute * minuteMs, JSON.stringify([kinds.error, value, amount]));
+  counts.report(account, minute * minuteMs, [[kinds.error, value, amount]]);
 }
 
 /** What an account has of each error in each minute, nothing that is 0. */

@@ -3,6 +3,7 @@ import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
+import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
@@ -372,7 +373,7 @@ function loadReports(
       messages[row[0] - firstSequence] = row[11];
       groups[row[0] - firstSequence] = groupOfStatus(row[2]);
       until = Math.max(until, row[15]);
-      counts.report(row[14], row[15], row[17]);
+      counts.report(row[14], row[15], movesIn(row[17]));
       facets.report(row, firstSequence);
       sequence = row[0] + 1;
       found++;

@@ -1,4 +1,5 @@
 import type { OutcomeTally } from '../../outcomes.ts';
+import type { Move } from '../segment/count-items.ts';
 import type { Counts } from '../segment/counts.ts';
 import type { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
@@ -64,9 +65,10 @@ export class ActiveSegment {
     this.bytes += row[14].length;
   }
 
-  report(row: ReportRow): void {
+  /** `moves`: in the counts. */
+  report(row: ReportRow, moves: readonly Move[]): void {
     this.rows.insertReport(row);
-    this.counts.report(row[14], row[15], row[17]);
+    this.counts.report(row[14], row[15], moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;
     this.bytes += row[13].length;

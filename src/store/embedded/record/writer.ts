@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { accept, type WaitingReport } from '../../../domain/acceptance.ts';
-import type { AccountId, EpochMs, Violation } from '../../../domain/message.ts';
+import { type Arrival, accept } from '../../../domain/acceptance.ts';
+import type { AccountId, EpochMs, Submission, Violation } from '../../../domain/message.ts';
 import type { Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
@@ -18,7 +18,7 @@ import {
   unpackSubmission,
 } from '../segment/packed-batch.ts';
 import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
-import { identityOf, messageRowOf, reportRowOf } from '../segment/record-row.ts';
+import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
 import {
@@ -309,16 +309,18 @@ export class Writer {
 
   #joinWaiting(active: ActiveSegment, known: Known, now: EpochMs): void {
     const { messageId } = identityOf(known.row);
-    this.#options.waiting.join(known.row[1], messageId, now, report => this.#accept(active, known, report));
+    this.#options.waiting.join(known.row[1], messageId, now, report =>
+      this.#accept(active, known, report.submission, report),
+    );
   }
 
   #report(active: ActiveSegment, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
     const submission = unpackSubmission(batch, index);
-    const outcome = this.#accept(active, known, { ...batch, submission });
+    const outcome = this.#accept(active, known, submission, batch);
     return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
   }
 
-  #accept(active: ActiveSegment, known: Known, { submission, ...arrival }: WaitingReport): Joined {
+  #accept(active: ActiveSegment, known: Known, submission: Submission, arrival: Arrival): Joined {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
     const accepted = accept(chain.course, submission, arrival);
@@ -328,7 +330,8 @@ export class Writer {
     const sequence = this.#nextSequence++;
     const { chain: longer, summary } = chained(chain, sequence, accepted);
     const place = { sequence, position, message: known.row, previous: chain.newest };
-    active.report(reportRowOf(place, arrival.receivedAt, accepted, summary));
+    const moves = movesOf(accepted);
+    active.report(reportRowOf(place, arrival.receivedAt, accepted, summary, moves), moves);
     this.#chains.set(position, longer);
     const { identity, state } = longer.course;
     this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });

@@ -81,7 +81,8 @@ export function movedText(moves: readonly Move[]): string | null {
   return moves.length === 0 ? null : JSON.stringify(moves.flat());
 }
 
-export function* movesIn(text: string | null): Generator<Move> {
+export function movesIn(text: string | null): readonly Move[] {
+  const moves: Move[] = [];
   const parts: readonly unknown[] = text === null ? [] : JSON.parse(text);
   for (let i = 0; i + 2 < parts.length; i += 3) {
     const [kind, value] = [parts[i], parts[i + 1]];
@@ -90,8 +91,9 @@ export function* movesIn(text: string | null): Generator<Move> {
     const isMove = typeof kind === 'number' && typeof amount === 'number';
     if (!isMove || (typeof value !== 'number' && typeof value !== 'string'))
       throw new TypeError(`${text?.slice(0, 40)} is no list of moves`);
-    yield [kind, value, amount];
+    moves.push([kind, value, amount]);
   }
+  return moves;
 }
 
 /** Adds a move's amount where it belongs. */

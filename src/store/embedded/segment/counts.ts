@@ -3,7 +3,7 @@ import { minuteOf } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import { type Horizons, horizonOf } from '../../horizons.ts';
 import type { OutcomeTally } from '../../outcomes.ts';
-import { kinds, Moves, more, movesIn } from './count-items.ts';
+import { kinds, type Move, Moves, more } from './count-items.ts';
 import type { Extents } from './extents.ts';
 import { CountedRow } from './record-row.ts';
 import type { MessageRow } from './rows-file.ts';
@@ -72,12 +72,12 @@ export class Counts {
     tally(new CountedRow(row), 1, this.#moves);
   }
 
-  /** Of a report on a message that the account sent then: what it moved, as its row keeps it. */
-  report(account: AccountId, sentAt: EpochMs, moved: string | null): void {
+  /** Of a report on a message that the account sent then: what it moved. */
+  report(account: AccountId, sentAt: EpochMs, moves: readonly Move[]): void {
     this.#reach(account, sentAt);
-    if (moved === null) return;
+    if (moves.length === 0) return;
     this.#turnTo(account, sentAt);
-    for (const [kind, value, amount] of movesIn(moved)) this.#add(kind, value, amount);
+    for (const [kind, value, amount] of moves) this.#add(kind, value, amount);
   }
 
   /** The transaction stands: tells what messages came to by it. */

@@ -9,11 +9,11 @@ import type {
   TimelineEntry,
 } from '../../../domain/message.ts';
 import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
-import { type DatedReport, dated, type Report, showsTheSame } from '../../../domain/report.ts';
+import { type DatedReport, dated, type Report } from '../../../domain/report.ts';
 import type { Tallied } from '../../../domain/summary-cell.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
 import { DamagedRow } from '../files/damage.ts';
-import { movedText, movesBetween } from './count-items.ts';
+import { type Move, movedText, movesBetween } from './count-items.ts';
 import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
 import type { Position } from './position.ts';
 import {
@@ -219,19 +219,13 @@ export type ReportPlace = {
 export function reportRowOf(
   place: ReportPlace,
   receivedAt: EpochMs,
-  { report, before, course: { state: settled } }: Accepted,
+  { report, outcome, course: { state: settled } }: Accepted,
   summary: ChainSummary | undefined,
+  moves: readonly Move[],
 ): ReportRow {
-  const said: PackedReport = {
-    ...packReport(report),
-    ...(summary !== undefined && {
-      k: [summary.reports, summary.first, reportsFor(summary.evidence).map(packReport)],
-    }),
-  };
+  const said = packReport(report);
+  if (summary !== undefined) said.k = [summary.reports, summary.first, reportsFor(summary.evidence).map(packReport)];
   const { message, position } = place;
-  const changed = !showsTheSame(before, settled);
-  const identity = identityOf(message);
-  const moved = changed ? movedText(movesBetween(tallied(identity, before), tallied(identity, settled))) : null;
   const row: ReportRow = [
     place.sequence,
     place.previous,
@@ -249,11 +243,16 @@ export function reportRowOf(
     JSON.stringify(said),
     message[1],
     message[2],
-    changed ? 1 : 0,
-    moved,
+    outcome === 'updated' ? 1 : 0,
+    movedText(moves),
   ];
   row[10] = reportSum(row);
   return row;
+}
+
+/** What an accepted report moves in the counts. */
+export function movesOf({ outcome, before, course: { identity, state } }: Accepted): readonly Move[] {
+  return outcome === 'updated' ? movesBetween(tallied(identity, before), tallied(identity, state)) : [];
 }
 
 function tallied(
@@ -263,19 +262,21 @@ function tallied(
   return { sentAt, sender, campaignReferenceId, messageCount, status, error, doneAt, price };
 }
 
-function packReport(report: Report): PackedReport {
+function packReport(report: Report): Writable<PackedReport> {
   const { status, error, at, doneAt, seenAt, price } = report;
+  const packed: Writable<PackedReport> = {};
+  if (status !== undefined) packed.s = status.key;
+  if (error !== undefined) packed.e = error.key;
   const extra = wordsOf(report);
-  return {
-    ...(status !== undefined && { s: status.key }),
-    ...(error !== undefined && { e: error.key }),
-    ...(extra !== undefined && { x: extra }),
-    ...(at !== undefined && { a: at }),
-    ...(doneAt !== undefined && { d: doneAt }),
-    ...(seenAt !== undefined && { v: seenAt }),
-    ...(price !== undefined && { p: [price.pricePerMessage, price.currency] }),
-  };
+  if (extra !== undefined) packed.x = extra;
+  if (at !== undefined) packed.a = at;
+  if (doneAt !== undefined) packed.d = doneAt;
+  if (seenAt !== undefined) packed.v = seenAt;
+  if (price !== undefined) packed.p = [price.pricePerMessage, price.currency];
+  return packed;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the report itself said, at the moment it counts for. */
 export function reportIn(row: ReportRow): DatedReport {

@@ -1,4 +1,4 @@
-import { type Accepted, type Course, courseOf } from '../../../domain/acceptance.ts';
+import { type Accepted, type Course, courseOf, newCourse } from '../../../domain/acceptance.ts';
 import { evidenceOf } from '../../../domain/evidence.ts';
 import { limits } from '../../../limits.ts';
 import { type ChainSummary, identityOf, initialStateOf, reportIn, stateAfter, summaryIn } from './record-row.ts';
@@ -19,6 +19,10 @@ export type Chain = {
 
 /** Reads as many rows as repeats are looked for in, unless the chain has never been summed up. */
 export function readChain(message: MessageRow, newest: number, read: ReadReport): Chain {
+  if (newest === 0) {
+    const course = newCourse(identityOf(message), initialStateOf(message));
+    return { course, newest: 0, first: 0, unsummed: 0 };
+  }
   const rows: ReportRow[] = [];
   let past: ChainSummary | undefined;
   let unsummed = 0;

@@ -136,7 +136,7 @@ function stateSum(row: ReportState | ReportRow, price: number | null): number {
 
 /** Never 0: numbers beyond 2^53 would not be exact. */
 function restSum(row: ReportRow): number {
-  const [message, receivedAt, said, account, sentAt, changed, moved] = row.slice(11) as RestOfReport;
+  const [, , , , , , , , , , , message, receivedAt, said, account, sentAt, changed, moved] = row;
   return 1 + (mixed([message, receivedAt, account, sentAt, changed], said, moved) % (2 ** 21 - 1));
 }
 

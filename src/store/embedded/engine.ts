@@ -268,9 +268,10 @@ class SqliteStore implements Store {
         this.#readers.tell(reply);
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
-      case 'end':
+      case 'begun':
         return this.#readers.tell(reply);
       case 'failed':
+        if (reply.range !== undefined) this.#readers.recorded(reply.accounts, reply.range.to);
         this.#watchers.wake(reply.accounts, reply.range);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
         if (reply.ids.length === 0) this.#failedUnasked(reply.failure);
@@ -278,6 +279,7 @@ class SqliteStore implements Store {
       case 'recorded':
         this.#writeFailure = undefined;
         this.#observer.committed(totalsOf(reply));
+        this.#readers.recorded(reply.accounts, reply.range.to);
         this.#watchers.wake(reply.accounts, reply.range);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
     }

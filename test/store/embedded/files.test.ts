@@ -60,7 +60,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   expect(sealed).toBeGreaterThan(128);
 
   const ends = new AccountWatermarks();
-  ends.move([], read.end());
+  ends.begin(read.end());
   const reader = new Reader(read, ends, hashSeed);
   const opened = { ...folder.opened };
   const since = () => ({ rows: folder.opened.rows - opened.rows, indexes: folder.opened.indexes - opened.indexes });

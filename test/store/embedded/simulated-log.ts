@@ -195,7 +195,7 @@ export class SimulatedLog {
   }
 
   logs(account: AccountId, filter: Filter = {}): readonly LogRecord[] {
-    this.#ends.move([account], this.#read.end());
+    this.#ends.move(account, this.#read.end());
     const logs: LogRecord[] = [];
     const query = { account, filter, sentSince: 0, limit: 1000, walk: false };
     const search = new Reader(this.#read, this.#ends, this.#hashSeed).search(query);

@@ -10,10 +10,13 @@ export class AccountWatermarks {
   #begun: LogEnd = { position: 0, sequence: 0 };
   readonly #ends = new Map<AccountId, LogEnd>();
 
-  /** Of these accounts; without any, of all that have recorded nothing. */
-  move(accounts: readonly AccountId[], end: LogEnd): void {
-    if (accounts.length === 0) this.#begun = end;
-    for (const account of accounts) this.#ends.set(account, end);
+  /** Of all that have recorded nothing since. */
+  begin(end: LogEnd): void {
+    this.#begun = end;
+  }
+
+  move(account: AccountId, end: LogEnd): void {
+    this.#ends.set(account, end);
   }
 
   of(account: AccountId): LogEnd {

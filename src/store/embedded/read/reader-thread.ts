@@ -112,8 +112,11 @@ port.on('message', (request: ReaderRequest) => {
     }
     case 'cancel':
       return jobs.cancel(request.id);
-    case 'end':
-      return ends.move(request.accounts, request.end);
+    case 'begun':
+      return ends.begin(request.end);
+    case 'ends':
+      for (const [account, end] of request.ends) ends.move(account, end);
+      return;
     case 'eras':
       return feed.setEras(request.eras);
     case 'segment':

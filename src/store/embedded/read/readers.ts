@@ -1,3 +1,5 @@
+import type { AccountId } from '../../../domain/message.ts';
+import type { LogEnd } from '../segment/position.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 
@@ -6,6 +8,8 @@ type ReaderThread = Thread<ReaderRequest, ReaderReply>;
 /** The reader threads: all know every segment, and the least busy answers. Each has its accounts take turns. */
 export class Readers {
   readonly #threads: readonly ReaderThread[];
+  /** How far the log had come when accounts recorded, as far as no reader was told: told with the next question. */
+  readonly #ends = new Map<AccountId, LogEnd>();
 
   constructor(
     count: number,
@@ -31,9 +35,16 @@ export class Readers {
     for (const thread of this.#threads) thread.send(request);
   }
 
+  /** These accounts recorded: whoever asks from now on is answered up to here. */
+  recorded(accounts: readonly AccountId[], end: LogEnd): void {
+    for (const account of accounts) this.#ends.set(account, end);
+  }
+
   /** Rejects with the signal's reason when the question is given up; nobody works on it then. */
   async ask(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
     signal?.throwIfAborted();
+    if (this.#ends.size > 0) this.tell({ type: 'ends', ends: [...this.#ends] });
+    this.#ends.clear();
     const [reader] = this.#threads.toSorted((a, b) => a.waiting - b.waiting);
     if (reader === undefined) throw new Error('the store has no reader');
     if (signal === undefined) return reader.ask(request);

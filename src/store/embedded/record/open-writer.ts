@@ -68,7 +68,7 @@ export function openWriter(
     position: Math.max(begun.position, ...segments.map(({ shared }) => positionOf(shared.id, messagesIn(shared)))),
     sequence: Math.max(begun.sequence, ...segments.map(({ shared }) => shared.firstSequence + reportsIn(shared))),
   };
-  tell({ type: 'end', accounts: [], end });
+  tell({ type: 'begun', end });
   const activeId = goesOn ? youngest.shared.id : undefined;
   const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });

@@ -21,16 +21,11 @@ function attempt(work: () => void, ids: readonly number[]): void {
 
 function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   const record: RecordParts = (parts, isOver) => writer.record(parts, Date.now(), isOver);
-  const tellWithEnd = (reply: WriterReply) => {
-    if ('accounts' in reply && reply.accounts.length > 0)
-      tell({ type: 'end', accounts: reply.accounts, end: writer.end });
-    tell(reply);
-  };
   return new Turns(
     record,
     () => writer.end,
     () => outcomes.take(),
-    tellWithEnd,
+    tell,
   );
 }
 

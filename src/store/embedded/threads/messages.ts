@@ -68,8 +68,11 @@ export type MeaningsNote = {
   readonly meanings: readonly MeaningsOf[];
 };
 
-/** How far the log had come when these accounts recorded; without any, when it was opened. */
-export type EndNote = { readonly type: 'end'; readonly accounts: readonly AccountId[]; readonly end: LogEnd };
+/** How far the log had come when it was opened. */
+export type BegunNote = { readonly type: 'begun'; readonly end: LogEnd };
+
+/** How far the log had come when accounts last recorded. */
+export type EndsNote = { readonly type: 'ends'; readonly ends: readonly (readonly [AccountId, LogEnd])[] };
 
 export type WriterRequest =
   | ReleaseRequest
@@ -106,7 +109,7 @@ export type WriterReply =
   | Released
   | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined }
   | ErasNote
-  | EndNote
+  | BegunNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts; readonly meanings: Meanings }
@@ -135,7 +138,8 @@ export type ReaderRequest =
   | SegmentRequest
   | MeaningsNote
   | ErasNote
-  | EndNote
+  | BegunNote
+  | EndsNote
   | {
       readonly type: 'summarize';
       readonly id: number;

@@ -1,3 +1,4 @@
+import { accounts } from './cases/accounts.ts';
 import { agreement } from './cases/agreement.ts';
 import type { Case } from './cases/case.ts';
 import { mirror } from './cases/mirror.ts';
@@ -16,6 +17,7 @@ export const cases: readonly Case[] = [
   recordNdjson,
   recordSingle,
   processes,
+  accounts,
   stream,
   mirror,
   sending,

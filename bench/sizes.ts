@@ -34,6 +34,8 @@ export type Sizes = {
   };
   /** Accepted over one page, and how many of them are waited for; sent over many pages. */
   readonly sends: { readonly queued: number; readonly one: number; readonly many: number };
+  /** Quiet accounts beside one that records so many messages. */
+  readonly accounts: { readonly count: number; readonly messages: number };
   /** Messages that every driver must give the same answers on. */
   readonly agreement: number;
   /** How long recording goes on before it is cut off. */
@@ -71,6 +73,7 @@ export function fullSizes(messages: number, postgresLog = Math.ceil(messages / 5
       webhookSeconds: 10,
     },
     sends: { queued: Math.ceil(messages / 50), one: 3_000, many: Math.ceil(messages / 250) },
+    accounts: { count: Math.ceil(messages / 50), messages: Math.ceil(messages / 50) },
     agreement: 5_000,
     crashAfterMs: 2_000,
     batch: 1_000,
@@ -99,6 +102,7 @@ export const smokeSizes: Sizes = {
     webhookSeconds: 1,
   },
   sends: { queued: 200, one: 100, many: 200 },
+  accounts: { count: 50, messages: 900 },
   agreement: 1_500,
   crashAfterMs: 200,
   batch: 200,

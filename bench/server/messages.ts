@@ -26,6 +26,8 @@ export type ServerCommand =
   | { readonly kind: 'drop'; readonly before: EpochMs }
   /** Once, on a store with a folder. */
   | { readonly kind: 'mirror'; readonly plan: MirrorPlan }
+  /** Records a message of each of so many accounts, over this time. */
+  | { readonly kind: 'accounts'; readonly count: number; readonly firstSentAt: EpochMs; readonly spanMs: number }
   | { readonly kind: 'stop' };
 
 export type ServerReply =
@@ -35,5 +37,6 @@ export type ServerReply =
   | { readonly kind: 'memory'; readonly residentBytes: number; readonly peakBytes: number }
   | { readonly kind: 'dropped'; readonly durationMs: number; readonly messages: number }
   | { readonly kind: 'mirrored'; readonly mirrored: Mirrored }
+  | { readonly kind: 'accounts' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly reason: string };

@@ -8,6 +8,7 @@ import { defaultTimeouts } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { Store } from '../../src/store/store.ts';
+import { scattered } from '../dataset/numbers.ts';
 import { peakBytes } from '../machine.ts';
 import type { ServerCommand, ServerReply, ServerSettings } from './messages.ts';
 import { Mirroring } from './mirroring.ts';
@@ -92,6 +93,7 @@ async function answer(
     if (mirroring === undefined) throw new Error('a mirror needs a folder');
     return { kind: 'mirrored', mirrored: await mirroring.run(command.plan, isNaive) };
   }
+  if (command.kind === 'accounts') return recordAccounts(store, command);
   if (command.kind === 'start') throw new Error('the server was started twice');
   await stop();
   return { kind: 'stopped' };
@@ -104,6 +106,28 @@ async function drop(store: Store, before: EpochMs): Promise<ServerReply> {
   const durationMs = performance.now() - startedAt;
   const later = await store.stats();
   return { kind: 'dropped', durationMs, messages: earlier.messages - later.messages };
+}
+
+/** Ids of accounts that the bench has no key of. */
+const quietAccountsFrom = 1_000_000;
+const quietCallers = 64;
+
+async function recordAccounts(
+  store: Store,
+  { count, firstSentAt, spanMs }: Extract<ServerCommand, { readonly kind: 'accounts' }>,
+): Promise<ServerReply> {
+  let next = 0;
+  const caller = async () => {
+    for (let i = next++; i < count; i = next++) {
+      const sentAt = firstSentAt + Math.floor((scattered(i, count) / count) * spanMs);
+      const message = { messageId: 'only', sender: 'page', destination: 'person', contentJson: '{}', sentAt };
+      const receivedAt = firstSentAt + spanMs;
+      const batch = { account: quietAccountsFrom + i, binding: {}, receivedAt, sentSince: firstSentAt };
+      await store.record({ ...batch, submissions: [message] });
+    }
+  };
+  await Promise.all(Array.from({ length: quietCallers }, caller));
+  return { kind: 'accounts' };
 }
 
 function serve(): void {

@@ -59,10 +59,7 @@ export class Sums {
 
   /** Adds up what this process recorded. */
   async addUpDue(): Promise<void> {
-    for (const account of [...this.#due]) {
-      this.#due.delete(account);
-      await this.#addUpOrTell(account);
-    }
+    for (const account of [...this.#due]) if (this.#due.has(account)) await this.#addUpOrTell(account);
   }
 
   /**
@@ -85,6 +82,8 @@ export class Sums {
 
   /** An account whose recordings hold what cannot be added is told of, and keeps none of the others waiting. */
   async #addUpOrTell(account: AccountId): Promise<void> {
+    // What is recorded from now on makes it due again.
+    this.#due.delete(account);
     try {
       await this.addUp(account);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { Client, type ClientBase, Pool, type QueryArrayResult } from 'pg';
 import { Unavailable } from '../failures.ts';
+import { whileWanted } from './cancelling.ts';
 import type { Row } from './cells.ts';
 import { copyIn } from './copy-in.ts';
 import { asDatabaseFailure, leavesConnectionUsable } from './failure.ts';
@@ -64,17 +65,26 @@ export class Connections {
     );
   }
 
-  /** Runs one statement. */
-  async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
-    return this.#with(connection => connection.query(statement, values));
+  /** Runs one statement. It is cancelled, and this rejects, when the signal is aborted. */
+  async query(
+    statement: Statement | string,
+    values: readonly Value[] = [],
+    signal?: AbortSignal,
+  ): Promise<readonly Row[]> {
+    return this.#with(connection => connection.query(statement, values), signal);
   }
 
   /**
    * Runs a transaction; `begin` are statements without values to open it with. When this resolves it is committed and
-   * durable; when it rejects, it may have been committed only if the connection broke at the very end.
+   * durable; when it rejects, it may have been committed only if the connection broke at the very end. What it is at
+   * is cancelled when the signal is aborted.
    */
-  async transaction<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#with(connection => connection.transaction(begin, work));
+  async transaction<T>(
+    begin: string,
+    work: (transaction: Transaction) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#with(connection => connection.transaction(begin, work), signal);
   }
 
   /** Lets what is running finish, then lets go of every connection. */
@@ -84,12 +94,17 @@ export class Connections {
     await this.#pool.end();
   }
 
-  async #with<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async #with<T>(work: (connection: Connection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.#closed) throw new Unavailable('the connections to PostgreSQL are closed');
     const client = await attempt(() => this.#pool.connect());
-    const connection = new Connection(client);
+    const connection = new Connection(client, signal);
     try {
-      return await work(connection);
+      return await whileWanted(
+        client,
+        signal,
+        () => work(connection),
+        () => connection.discard(),
+      );
     } finally {
       client.release(connection.broken);
     }
@@ -140,16 +155,20 @@ async function setUp(connection: Connection, options: ConnectionOptions): Promis
 /** One connection while it is in use. */
 class Connection implements Transaction {
   readonly #client: ClientBase;
+  /** Aborted when nobody wants any more of it. */
+  readonly #signal: AbortSignal | undefined;
   /** What was sent and nobody waits for, in order: what each failed with. */
   #sent: Promise<readonly unknown[]>[] = [];
   /** Not to be used again. */
   broken = false;
 
-  constructor(client: ClientBase) {
+  constructor(client: ClientBase, signal?: AbortSignal) {
     this.#client = client;
+    this.#signal = signal;
   }
 
   async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
+    this.#signal?.throwIfAborted();
     const config = typeof statement === 'string' ? { text: statement } : statement;
     const asked = { ...config, values: [...values], rowMode: 'array' as const };
     const result: QueryArrayResult<unknown[]> = await this.#guard(() => this.#client.query(asked));
@@ -202,16 +221,16 @@ class Connection implements Transaction {
 
   /** Rolls back; a connection on which that fails is thrown away, which does the same. */
   async #abandon(): Promise<void> {
-    if (!this.broken) await this.run('ROLLBACK').catch(() => this.#discard());
+    if (!this.broken) await this.run('ROLLBACK').catch(() => this.discard());
   }
 
-  #discard(): void {
+  discard(): void {
     this.broken = true;
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     return attempt(work, error => {
-      if (!leavesConnectionUsable(error)) this.#discard();
+      if (!leavesConnectionUsable(error)) this.discard();
     });
   }
 }

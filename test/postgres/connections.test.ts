@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
+import { until } from '../support/sqlite-log.ts';
 
 let server: PostgresServer;
 let connections: Connections;
@@ -57,5 +58,73 @@ describe('a transaction that sends and does not wait', () => {
     });
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await kept()).toEqual([[1], [2], [3]]);
+  });
+});
+
+describe('a caller who goes away', () => {
+  const slow = { text: 'SELECT pg_sleep(600)' };
+  const running = () =>
+    observing.query(
+      "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid()",
+    );
+  const backend = async () => (await connections.query('SELECT pg_backend_pid()'))[0]?.[0];
+  let observing: Connections;
+  beforeAll(() => {
+    observing = new Connections({
+      url: server.url('postgres'),
+      schema: 'public',
+      statementTimeoutMs: 10_000,
+      max: 1,
+      note: () => {},
+    });
+  });
+  afterAll(() => observing.close());
+
+  const works: readonly (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
+    ['a statement', signal => connections.query(slow, [], signal)],
+    ['a transaction', signal => connections.transaction('', session => session.query(slow), signal)],
+    [
+      'a transaction of several statements',
+      signal =>
+        connections.transaction(
+          '',
+          async session => {
+            await session.query('SELECT 1');
+            for (;;) await session.query(slow);
+          },
+          signal,
+        ),
+    ],
+  ];
+  test.each(works)('%s → is cancelled at the server, and the same connection serves the next', async (_, work) => {
+    const before = await backend();
+    const gone = new AbortController();
+    const working = work(gone.signal).catch((error: unknown) => error);
+    await until(async () => (await running()).length === 1);
+    gone.abort(new Error('gone'));
+    // By its own limit it would have ended otherwise.
+    expect(String(await working)).toMatch(/canceling statement due to user request|gone/);
+    expect(await running()).toEqual([]);
+    expect(await backend()).toBe(before);
+  });
+
+  test('just as its statement ends, again and again → none of the next on that connection is cancelled', async () => {
+    for (let i = 0; i < 60; i++) {
+      const gone = new AbortController();
+      const asked = connections.query('SELECT $1::integer', [i], gone.signal).then(
+        rows => rows,
+        () => 'cancelled',
+      );
+      // Before it is sent, while it runs, or when it is over.
+      for (let turns = 0; turns < i % 20; turns++) await new Promise(setImmediate);
+      gone.abort(new Error('gone'));
+      expect([[[i]], 'cancelled']).toContainEqual(await asked);
+      expect(await connections.query('SELECT count(*)::integer FROM generate_series(1, 20000)')).toEqual([[20_000]]);
+    }
+  });
+
+  test('before anything was sent → nothing is', async () => {
+    await expect(connections.query(keep('keep'), [99], AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+    expect(await kept()).not.toContainEqual([99]);
   });
 });

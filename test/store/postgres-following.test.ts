@@ -6,7 +6,7 @@ import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../s
 import { anyReport, present } from '../support/arbitraries.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { until } from '../support/sqlite-log.ts';
+import { until, Witness } from '../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -16,6 +16,7 @@ import {
   message,
   messages,
   now,
+  query,
   record,
   recordAll,
   rejected,
@@ -85,6 +86,46 @@ describe('following what several processes record', () => {
       ['m0 PENDING', 'm1 PENDING', 'm2 PENDING', 'late PENDING', 'held REJECTED'].toSorted(),
     );
   });
+
+  it.each<[string, (store: Store, signal: AbortSignal) => Promise<unknown>]>([
+    ['page', (store, signal) => store.render(query({ limit: 5 }), 'json', signal)],
+    ['walk', (store, signal) => store.render(query({ limit: 5, walk: true }), 'json', signal)],
+    ['filtered page', (store, signal) => store.render(query({ filter: { sender: ['a', 'b'] } }), 'ndjson', signal)],
+    [
+      'counted summary',
+      (store, signal) => {
+        const range = summaryRange({ sentSince: horizon }, horizon, now, 7);
+        const filter = { sender: 'a' };
+        return store.summarize({ account, filter, sentSince: horizon, range, budgetMs: 60_000 }, signal);
+      },
+    ],
+  ])(
+    'the caller of a %s goes while the database works → its statement ends, and nobody is told of a failure',
+    async (_, ask) => {
+      const witness = new Witness();
+      const store = await database.open({ observer: witness });
+      await recordAll(store, messages(10));
+      // Upkeep may wait as well.
+      const reading = () =>
+        database.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM message%account_id%'`,
+        );
+      const hold = await database.hold('LOCK TABLE message IN ACCESS EXCLUSIVE MODE');
+      try {
+        const gone = new AbortController();
+        const asking = ask(store, gone.signal);
+        await database.someoneWaits();
+        const reason = new Error('gone');
+        gone.abort(reason);
+        await expect(asking).rejects.toBe(reason);
+        expect(await reading()).toEqual([]);
+      } finally {
+        await hold.end();
+      }
+      expect((await store.find(query({ limit: 5 }))).logs).toHaveLength(5);
+      expect(witness.notes.filter(note => /cancel|fail|broke|cannot/.test(note))).toEqual([]);
+    },
+  );
 
   it('another program’s transaction that does not end → holds nobody up', async () => {
     const store = await database.open();

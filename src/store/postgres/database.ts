@@ -37,7 +37,7 @@ export class Database {
       await adaptPlans(session);
     };
     const note = observer.note.bind(observer);
-    this.#reading = new Source({ ...target, max: readersMax, note, begin });
+    this.#reading = Source.open({ ...target, max: readersMax, note, begin });
     this.#recording = new Connections({ ...target, max: recordersMax, settings: planningSettings, note, begin });
     if (replicas !== undefined)
       this.#replicas = new Replicas({ ...target, terms: replicas, readersMax, observer, begin }, this.#reading);
@@ -55,7 +55,8 @@ export class Database {
 
   /** Reads where all that is needed shows: on a replica, or here. */
   readWhere<T>(need: Need, work: Reading<T>): Promise<T> {
-    return this.#replicas === undefined ? work(this.#reading) : this.#replicas.read(need, work, () => this.sight());
+    const wanted: Reading<T> = source => work(source.whileWanted(need.signal));
+    return this.#replicas === undefined ? wanted(this.#reading) : this.#replicas.read(need, wanted, () => this.sight());
   }
 
   /** What is to be seen at this moment. */

@@ -198,7 +198,7 @@ class PostgresStore implements Store {
   }
 
   async render(query: Query, form: LogForm, signal?: AbortSignal): Promise<RenderedPage> {
-    return this.#read(query.account, async () => rendered(await this.#reader.find(query), form), signal);
+    return this.#read(query.account, async () => rendered(await this.#reader.find(query, signal), form), signal);
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -217,7 +217,7 @@ class PostgresStore implements Store {
   }
 
   async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
-    return this.#read(query.account, () => this.#summaries.summarize(query), signal);
+    return this.#read(query.account, () => this.#summaries.summarize(query, signal), signal);
   }
 
   async stats(): Promise<StoreStats> {
@@ -282,9 +282,12 @@ class PostgresStore implements Store {
       this.#refuseWhenClosed();
       return work();
     };
-    const answer = await this.#turns.run(account, begun, signal);
-    signal?.throwIfAborted();
-    return answer;
+    try {
+      return await this.#turns.run(account, begun, signal);
+    } finally {
+      // Whatever it came to: a statement that was cancelled for it is no failure of the database.
+      signal?.throwIfAborted();
+    }
   }
 
   #refuseWhenClosed(): void {

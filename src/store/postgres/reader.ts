@@ -40,9 +40,9 @@ export class Reader {
   }
 
   /** Throws `InvalidBookmark`. */
-  async find(query: Query): Promise<Page> {
+  async find(query: Query, signal?: AbortSignal): Promise<Page> {
     const walk = query.after === undefined ? undefined : walkOf(query.after);
-    return this.#layouts.reading(spread => this.#find(query, spread, walk));
+    return this.#layouts.reading(spread => this.#find(query, spread, walk, signal));
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
@@ -58,7 +58,7 @@ export class Reader {
     return { log: { ...identity, ...state }, ...timelineOf(row, state) };
   }
 
-  async #find(query: Query, spread: Spread, walk: Walk | undefined): Promise<Page> {
+  async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
     const { account, limit } = query;
     const asked = spread.asked(query);
     const [only, ...others] = asked;
@@ -76,7 +76,8 @@ export class Reader {
       if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
       return { rows, bound: walk?.snapshot ?? (await ownOf(snapshot, source, spread.slicesOf(account))) };
     };
-    const { rows, bound } = await this.#database.readWhere({ account, ...(sight !== undefined && { sight }) }, read);
+    const need = { account, ...(sight !== undefined && { sight }), ...(signal !== undefined && { signal }) };
+    const { rows, bound } = await this.#database.readWhere(need, read);
     const page = rows.slice(0, limit);
     const isInState = conditionMatcher(query.filter, { changes: true });
     const logs = page.map(row => shownIn(row, isInState));

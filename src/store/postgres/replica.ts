@@ -89,7 +89,7 @@ export class ReplicaServer {
     const begin = (session: Session) => expectServer(session, startedAt);
     this.startedAt = startedAt;
     this.#failed = failed;
-    this.#source = new Source({ url, schema, statementTimeoutMs, max, begin, note: toldOtherwise });
+    this.#source = Source.open({ url, schema, statementTimeoutMs, max, begin, note: toldOtherwise });
   }
 
   get readsUnderWay(): number {

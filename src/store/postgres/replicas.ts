@@ -27,9 +27,10 @@ export type ReplicasOptions = Omit<PoolOptions, 'max' | 'note'> & {
 
 /**
  * What a read must show: all that was durable a bounded time ago; of the account, all that this process has recorded or
- * told followers of; and, in a walk, all that was there when it began. A sight with a position was taken just now.
+ * told followers of; and, in a walk, all that was there when it began. A sight with a position was taken just now. When
+ * the signal is aborted nobody needs it any more.
  */
-export type Need = { readonly account: AccountId; readonly sight?: Sight };
+export type Need = { readonly account: AccountId; readonly sight?: Sight; readonly signal?: AbortSignal };
 
 /** May be done twice: once more elsewhere, when a replica fails. */
 export type Reading<T> = (source: Source) => Promise<T>;
@@ -106,6 +107,8 @@ export class Replicas {
       use.answered();
       return result;
     } catch (failure) {
+      // No fault of the replica, and nobody waits for what the database would say.
+      need.signal?.throwIfAborted();
       const result = await this.#readPrimary(work);
       use.failed(reasonOf(failure));
       return result;

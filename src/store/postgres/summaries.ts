@@ -63,12 +63,15 @@ export class Summaries {
   }
 
   async #summarizeOnce(query: SummaryQuery): Promise<Summary> {
+  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
     const { account, budgetMs } = query;
     return this.#layouts.reading(spread => {
       // One budget, also when a replica fails and all is counted again.
       let budgetEndsAt: number | undefined;
       const endsAt = () => (budgetEndsAt ??= performance.now() + budgetMs);
-      return this.#database.readWhere({ account }, source => this.#summarize(query, spread, { source, endsAt }));
+      return this.#database.readWhere({ account, ...(signal !== undefined && { signal }) }, source =>
+        this.#summarize(query, spread, { source, endsAt }),
+      );
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { Log, SentlogClient } from '../client/index.ts';
+import type { AnsweredPage, Log, SentlogClient } from '../client/index.ts';
 import { limits } from '../limits.ts';
+import { elementSources, fieldSource } from '../wire/json-source.ts';
 import { clientOf, clientOptions } from './client.ts';
 import { count, filterOf, filterOptions, jsonOption, wholeNumber } from './flags.ts';
 import { type Cell, tableText } from './table.ts';
@@ -25,36 +26,30 @@ export function addQuery(program: Command): void {
   clientOptions(jsonOption(filterOptions(command))).action(async () => {
     const flags = command.opts();
     const most = flags.all === true ? Number.POSITIVE_INFINITY : (count(flags, 'limit') ?? limits.pageLogsDefault);
-    for await (const page of pages(clientOf(command), filterOf(flags), most)) await show(page, flags.json === true);
+    const isTable = process.stdout.isTTY && flags.json !== true;
+    let left = most;
+    for await (const { results, text } of pages(clientOf(command), filterOf(flags), most)) {
+      if (isTable) await print(tableText(results.slice(0, left), columns));
+      else await print(linesOf(text).slice(0, left).join(''));
+      left -= results.length;
+      if (left <= 0) return;
+    }
   });
 }
 
-/** What is asked for, in parts as large as the API's pages. */
+/** What is asked for, in parts as large as the API's pages, as they are answered. */
 async function* pages(
   client: SentlogClient,
   filter: ReturnType<typeof filterOf>,
   most: number,
-): AsyncGenerator<readonly Log[], void, undefined> {
+): AsyncGenerator<AnsweredPage, void, undefined> {
   const limit = Math.min(most, limits.pageLogsMax);
-  if (most <= limit) {
-    yield (await client.logs({ ...filter, limit })).results;
-    return;
-  }
-  let page: Log[] = [];
-  let left = most;
-  for await (const log of client.allLogs({ ...filter, limit })) {
-    page.push(log);
-    left--;
-    if (page.length >= limit || left === 0) {
-      yield page;
-      page = [];
-    }
-    if (left === 0) return;
-  }
-  yield page;
+  if (most <= limit) yield await client.logsPage({ ...filter, limit });
+  else yield* client.allPages({ ...filter, limit });
 }
 
-async function show(logs: readonly Log[], isJson: boolean): Promise<void> {
-  if (process.stdout.isTTY && !isJson) await print(tableText(logs, columns));
-  else await print(logs.map(log => `${JSON.stringify(log)}\n`).join(''));
+/** The logs of a page as the server wrote them: only a line break between its parts would be the end of a line. */
+function linesOf(page: string): readonly string[] {
+  const logs = elementSources(fieldSource(page, 'results').text);
+  return logs.map(({ text }) => `${text.replaceAll(/[\r\n]/g, ' ')}\n`);
 }

@@ -8,6 +8,7 @@ import { readSummary } from './summary.ts';
 import type {
   AccessToken,
   BreakdownField,
+  AnsweredPage,
   Log,
   LogSubmission,
   LogsFilter,
@@ -71,21 +72,37 @@ export class SentlogClient {
   }
 
   /** One page of logs, newest first. */
-  async logs(query: LogsQuery = {}, { signal }: CallOptions = {}): Promise<LogsPage> {
+  async logs(query: LogsQuery = {}, options: CallOptions = {}): Promise<LogsPage> {
     if (matchesNothing(query)) return { results: [] };
-    return readPage(await this.#text(`/messenger/1/logs?${queryOf(query)}`, { signal }));
+    const { text: _, ...page } = await this.logsPage(query, options);
+    return page;
+  }
+
+  /** The same beside the text that was answered: no number, key or order of that is changed by reading it. */
+  async logsPage(query: LogsQuery = {}, { signal }: CallOptions = {}): Promise<AnsweredPage> {
+    if (matchesNothing(query)) return { results: [], text: '{"results":[]}' };
+    const text = await this.#text(`/messenger/1/logs?${queryOf(query)}`, { signal });
+    return { ...readPage(text), text };
   }
 
   /** Every log that matches, newest first: walks from page to page, waiting when the rate limit says so. */
   async *allLogs(
     filter: LogsFilter & { readonly limit?: number | undefined } = {},
-    { signal }: CallOptions = {},
+    options: CallOptions = {},
   ): AsyncGenerator<Log, void, undefined> {
+    for await (const { results } of this.allPages(filter, options)) yield* results;
+  }
+
+  /** As `allLogs`, page by page. */
+  async *allPages(
+    filter: LogsFilter & { readonly limit?: number | undefined } = {},
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<AnsweredPage, void, undefined> {
     const query = { ...filter, limit: filter.limit ?? pageLogsMax, useCursor: true };
     let cursor: string | undefined;
     do {
-      const page = await withRetries(() => this.logs({ ...query, cursor }, { signal }), this.#retry, signal);
-      yield* page.results;
+      const page = await withRetries(() => this.logsPage({ ...query, cursor }, { signal }), this.#retry, signal);
+      yield page;
       cursor = page.cursor?.nextCursor;
     } while (cursor !== undefined);
   }

@@ -23,6 +23,7 @@ export type {
   Breakdown,
   BreakdownField,
   BreakdownRow,
+  AnsweredPage,
   Content,
   DeliveryError,
   DeliveryMs,

@@ -86,6 +86,9 @@ export type LogsPage = {
   readonly cursor?: { readonly limit: number; readonly nextCursor?: string };
 };
 
+/** A page with the text that it was answered in. */
+export type AnsweredPage = LogsPage & { readonly text: string };
+
 /** A log to record, or a report on a known one: `messageId` and what is to be said of it. */
 export type LogSubmission = Partial<Omit<Log, 'status' | 'error'>> & {
   readonly messageId: string;

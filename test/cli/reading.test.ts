@@ -55,6 +55,29 @@ describe('query', () => {
     ]);
   });
 
+  test.each([
+    ['one page', []],
+    ['pages', ['--all']],
+  ])(
+    'numbers, keys and spaces that reading would change, of %s → as the server wrote them, a log a line',
+    async (_, flags) => {
+      const contents = [
+        '{"type":"TEXT","text":"results\\"",   "recipientId":10150098461530577,"big":781250306873012345,"n":1e-400}',
+        '{"b":1,"2":[{"results":"x"}],\r\n"1":-0.0,"b":2,"text":"a\\nb","type":"TEXT"}',
+      ];
+      const texts = contents.map((content, i) =>
+        JSON.stringify(log(`m${i}`)).replace(/"content":\{[^}]*\}/, `"content":${content}`),
+      );
+      const url = await answering(({ response }) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.end(`{"results": [${texts.join(' ,\n')}],"cursor":{"limit":1000}}`);
+      });
+      const { code, stdout } = await run(['query', '--url', url, '--key', 'k', ...flags]);
+      expect(code).toBe(0);
+      expect(stdout).toBe(texts.map(text => `${text.replace('\r\n', '  ')}\n`).join(''));
+    },
+  );
+
   test('--sent-since 2h → two hours back from now', async () => {
     let since = '';
     const url = await answering(({ request, response }) => {

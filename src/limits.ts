@@ -15,9 +15,11 @@ export const limits = Object.freeze({
   /** Characters of a status or error `description`, and of a status `action`. */
   descriptionCharsMax: 1000,
 
-  /** `bulkId` and `messageId`: all values of the parameter together (the vendor's bound). */
+  /**
+   * Every list of a filter: all values of the parameter together. It is the vendor's bound of `bulkId` and `messageId`;
+   * what is asked of each message must be bounded for the others too.
+   */
   idListCharsMax: 2048,
-  /** `campaignReferenceId` has no bound at the vendor's; the request line bounds it here, and for streams the one above. */
   urlBytesMax: 64 * 1024,
   pageLogsDefault: 50,
   pageLogsMax: 1000,

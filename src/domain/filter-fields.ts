@@ -10,10 +10,9 @@ type FieldRow = {
   /** Whether a query may name several values. */
   readonly many: boolean;
   /**
-   * `id`: any text, at most `limits.idListCharsMax` of it together. `number`: of international form. `group`: a group of
-   * statuses. `code`: a whole number, as its decimal text.
+   * `number`: of international form. `group`: a group of statuses. `code`: a whole number, as its decimal text.
    */
-  readonly kind: 'text' | 'id' | 'number' | 'group' | 'code';
+  readonly kind: 'text' | 'number' | 'group' | 'code';
   /** Whether reports change it: then it is asked of a message as it is now, or was when a walk began. */
   readonly changes: boolean;
   readonly valueIn: (log: Filtered) => string | undefined;
@@ -44,7 +43,7 @@ export const filterFields = [
     name: 'bulkId',
     noun: 'bulk id',
     many: true,
-    kind: 'id',
+    kind: 'text',
     changes: false,
     valueIn: log => log.bulkId,
   },
@@ -52,7 +51,7 @@ export const filterFields = [
     name: 'messageId',
     noun: 'message id',
     many: true,
-    kind: 'id',
+    kind: 'text',
     changes: false,
     valueIn: log => log.messageId,
   },

@@ -106,8 +106,7 @@ function readBreakdown(query: QueryReader): readonly BreakdownField[] | undefine
 /** As `parseLogsQuery`, for a call that follows what matches. */
 export function parseStreamQuery(raw: string): Parsed<StreamQuery> {
   const query = new QueryReader(raw, streamsParameters);
-  // Held and asked as long as somebody listens, and by many at once.
-  const filter = readFilter(query, limits.idListCharsMax);
+  const filter = readFilter(query);
   // A listener that has no id yet may send an empty one.
   const lastEventId = query.isEmpty('lastEventId') ? undefined : query.text('lastEventId');
   if (query.violations.length > 0) return { violations: query.violations };
@@ -120,11 +119,11 @@ export function parseEmptyQuery(raw: string): Parsed<undefined> {
   return violations.length > 0 ? { violations } : { value: undefined };
 }
 
-/** The filter that every way of reading shares. `listCharsMax` bounds lists that have no bound of their own. */
-function readFilter(query: QueryReader, listCharsMax?: number): Filter {
-  const not = readConditions(query, excluded, listCharsMax);
+/** The filter that every way of reading shares. */
+function readFilter(query: QueryReader): Filter {
+  const not = readConditions(query, excluded);
   return present({
-    ...readConditions(query, name => name, listCharsMax),
+    ...readConditions(query, name => name),
     not: Object.keys(not).length === 0 ? undefined : not,
     sentSince: query.dateTime('sentSince'),
     sentUntil: upperBound(query),
@@ -132,15 +131,9 @@ function readFilter(query: QueryReader, listCharsMax?: number): Filter {
 }
 
 /** By the parameter that each field is given as. */
-function readConditions(
-  query: QueryReader,
-  parameterOf: (name: string) => string,
-  listCharsMax: number | undefined,
-): Conditions {
+function readConditions(query: QueryReader, parameterOf: (name: string) => string): Conditions {
   return present(
-    Object.fromEntries(
-      filterFields.map(field => [field.name, readValues(query, parameterOf(field.name), field, listCharsMax)]),
-    ),
+    Object.fromEntries(filterFields.map(field => [field.name, readValues(query, parameterOf(field.name), field)])),
   );
 }
 
@@ -148,10 +141,9 @@ function readValues(
   query: QueryReader,
   name: string,
   { many, kind }: FilterField,
-  listCharsMax: number | undefined,
 ): string | readonly string[] | undefined {
   if (!many) return kind === 'number' ? query.number(name) : query.text(name);
-  const values = query.list(name, kind === 'id' ? limits.idListCharsMax : listCharsMax);
+  const values = query.list(name, limits.idListCharsMax);
   if (kind === 'group' && values?.every(value => statusGroupNames.some(group => group === value)) === false)
     return query.refuse(name, `must be one of ${statusGroupNames.join(', ')}, or several of them`);
   if (kind === 'code' && values?.every(value => wholeNumber.test(value)) === false)

@@ -71,7 +71,7 @@ export class QueryReader {
   }
 
   /** All values of a parameter, whether it was repeated or they stand in it with commas. */
-  list(name: string, charsMax = Number.POSITIVE_INFINITY): readonly string[] | undefined {
+  list(name: string, charsMax: number): readonly string[] | undefined {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
     const values = given.flatMap(valuesIn);

@@ -34,10 +34,10 @@ export function excluded(name: string): string {
 }
 
 function parameterOf(field: FilterField): TSchema {
-  const { noun, many, kind } = field;
+  const { noun, many } = field;
   if (!many) return text(`The ${noun}, exact match.`);
-  const bound = kind === 'id' ? `, at most ${limits.idListCharsMax} characters together` : '';
-  return Type.Array(oneOf(field), { minItems: 1, description: `One of these: the ${noun}${bound}. ${listForms}` });
+  const bound = `at most ${limits.idListCharsMax} characters together`;
+  return Type.Array(oneOf(field), { minItems: 1, description: `One of these: the ${noun}, ${bound}. ${listForms}` });
 }
 
 function exclusionOf(field: FilterField): TSchema {

@@ -4,6 +4,7 @@ import type { Dropping } from './store/store.ts';
 
 /** Where it is kept what the clock said when the log was last swept. */
 export type SweepClock = {
+  /** `undefined` when nothing is kept. */
   seen(): Promise<EpochMs | undefined>;
   see(now: EpochMs): Promise<void>;
 };
@@ -39,8 +40,8 @@ export type SweeperOptions = {
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
-  /** When this run last wrote down what the clock said. */
-  #sawAtMs: number | undefined;
+  /** What the clock said when this run last swept, and when that was. */
+  #saw: { readonly now: EpochMs; readonly atMs: number } | undefined;
   #heldAtMs: number | undefined;
   #held: HeldSweep | undefined;
 
@@ -57,8 +58,8 @@ export class Sweeper {
     const { clock, drop, now } = this.#options;
     if (await this.#waits()) return;
     await drop();
-    await clock.see(now());
-    this.#sawAtMs = this.#options.monotonicMs();
+    this.#saw = { now: now(), atMs: this.#options.monotonicMs() };
+    await clock.see(this.#saw.now);
   }
 
   async #waits(): Promise<boolean> {
@@ -93,11 +94,13 @@ export class Sweeper {
     return true;
   }
 
-  /** By how much the clock moved on beyond the time that went by. What went by while no server ran counts as a leap. */
+  /**
+   * By how much the clock moved on beyond the time that went by. What went by while no server ran counts as a leap; and
+   * where nothing tells what it said before, it may be any: a log whose file of the clock is lost is no safer to drop.
+   */
   async #leapMs(): Promise<number> {
     const { clock, now, monotonicMs } = this.#options;
-    const seen = await clock.seen();
-    if (seen === undefined) return 0;
-    return now() - seen - (this.#sawAtMs === undefined ? 0 : monotonicMs() - this.#sawAtMs);
+    const seen = (await clock.seen()) ?? this.#saw?.now ?? 0;
+    return now() - seen - (this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs);
   }
 }

@@ -172,15 +172,34 @@ test('the file of the clock cannot be read → any clock is a leap, and it is ma
   expect(await clock.seen()).toBe(1_800_000_000_456);
 });
 
-test('the file of the clock is torn, and all is past by the clock → nothing is dropped, it is told', async () => {
+test.each<[string, (path: string) => void]>([
+  ['torn', path => writeFileSync(path, '')],
+  ['lost', path => rmSync(path)],
+])('the file of the clock is %s, and all is past by the clock → nothing is dropped, it is told', async (_, damage) => {
   const { world, store } = await recorded();
   await world.sweeper().sweep();
-  writeFileSync(join(world.dataDir, 'clock'), '');
+  damage(join(world.dataDir, 'clock'));
   world.nowMs += 400 * dayMs;
   const sweeper = world.sweeper();
   await sweeper.sweep();
   expect(sweeper.held).toMatchObject({ past: 200, all: 200 });
   expect(await walkIds(store)).toHaveLength(200);
+});
+
+test('the file of the clock cannot be kept → sweeps go on by what this run saw, and a leap is one', async () => {
+  const { world, store } = await recorded();
+  const sweeper = world.sweeper(dayMs, { seen: async () => undefined, see: async () => {} });
+  await sweeper.sweep();
+  for (const count of [200, 0]) {
+    if (count === 0) world.pass(3 * dayMs);
+    await sweeper.sweep();
+    expect(sweeper.held).toBeUndefined();
+    expect(await walkIds(store)).toHaveLength(count);
+  }
+  await recordNumbered(store, 200, 300, world.nowMs);
+  world.nowMs += 3 * dayMs;
+  await sweeper.sweep();
+  expect(sweeper.held).toMatchObject({ past: 100, all: 100 });
 });
 
 test('the disk has no room for a first file of the clock → there is none, as before', async () => {

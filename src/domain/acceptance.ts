@@ -3,7 +3,6 @@ import { type Evidence, evidenceOf, settled, withReport } from './evidence.ts';
 import { isWithin } from './filter.ts';
 import type { Binding, EpochMs, MessageIdentity, MessageState, Submission, Violation } from './message.ts';
 import {
-  contradictions,
   type DatedReport,
   dated,
   isRepeat,
@@ -90,10 +89,10 @@ export function accept(course: Course, submission: Submission, arrival: Arrival)
   const { binding, receivedAt, mayRead, isSnapshot } = arrival;
   const { identity, initial } = course;
   if (!isWithin(identity, binding)) return { outcome: 'outside' };
-  const violations =
-    mayRead === false
-      ? unreadViolations(identity, submission, receivedAt)
-      : reportViolations(identity, submission, receivedAt);
+  // For a caller who may not read, what a record repeats of the message counts for nothing: whether it was right, be it
+  // all of it but one field, would tell what the message holds.
+  const told = mayRead === false ? { messageId: submission.messageId, ...reportIn(submission) } : submission;
+  const violations = reportViolations(identity, told, receivedAt);
   if (violations.length > 0) return { outcome: 'refused', violations };
   const report = reportIn(submission);
   if (isSnapshot === true) {
@@ -125,21 +124,6 @@ function withAccepted(course: Course, report: Report, receivedAt: EpochMs): Acce
 export const takenViolations: readonly Violation[] = [
   { property: 'messageId', violation: 'cannot be given to this message' },
 ];
-
-/**
- * For a caller who may not read. A report is taken whatever it repeats of the message, which it cannot change: whether
- * that was right would tell what the message holds. Another whole message under its id is refused, since it would be lost.
- */
-function unreadViolations(
-  identity: MessageIdentity,
-  submission: Submission,
-  receivedAt: EpochMs,
-): readonly Violation[] {
-  const { sender, destination, contentJson, messageId } = submission;
-  const isWhole = sender !== undefined && destination !== undefined && contentJson !== undefined;
-  if (isWhole && contradictions(identity, submission).length > 0) return takenViolations;
-  return reportViolations(identity, { messageId, ...reportIn(submission) }, receivedAt);
-}
 
 /**
  * What becomes of a record whose message is not there, or lies outside what the caller is bound to: the two are told

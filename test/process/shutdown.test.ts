@@ -64,6 +64,42 @@ test('SIGTERM in the middle of an upload → the upload is finished and answered
   );
 });
 
+test('SIGTERM while one caller reports on one message without end → exits 0 all the same, and keeps every report that it counted', async () => {
+  const home = newHome();
+  const server = await home.serve({ settings: { SENTLOG_SHUTDOWN_TIMEOUT: '1s' } });
+  const calls = home.calls(server);
+  const firstAt = Date.now() - 3 * 3_600_000;
+  await calls.record([numbered(0, { sentAt: new Date(firstAt - 1000).toISOString() })]);
+  const reportsMax = 5_000_000;
+  let sent = 0;
+  // Each is another word on the message, so each joins its timeline.
+  async function* reports() {
+    while (sent < reportsMax) {
+      const lines = Array.from({ length: 500 }, (_, i) =>
+        JSON.stringify({ messageId: 'message-0', status: { id: 7 }, at: new Date(firstAt + sent + i).toISOString() }),
+      );
+      yield Buffer.from(`${lines.join('\n')}\n`);
+      sent += lines.length;
+      if (sent === 20_000) server.signal('SIGTERM');
+    }
+  }
+  const uploading = upload(calls, reports(), { type: 'application/x-ndjson' }).then(
+    ({ text }) => JSON.parse(text),
+    () => undefined,
+  );
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  const answer = await uploading;
+  expect(sent).toBeLessThan(reportsMax);
+  const again = await home.serve();
+  const { text } = await home.calls(again).call('/messenger/1/messages/message-0');
+  const { timeline, omitted = 0 } = JSON.parse(text);
+  // The first entry is the message itself.
+  const kept = timeline.length + omitted - 1;
+  expect(kept).toBeGreaterThan(0);
+  expect(kept).toBeLessThanOrEqual(sent + 500);
+  if (answer?.updated !== undefined) expect(kept).toBe(answer.updated + answer.unchanged);
+});
+
 test('SIGTERM with idle and stuck connections → exits 0 all the same', async () => {
   const home = newHome();
   const server = await home.serve({ settings: { SENTLOG_SHUTDOWN_TIMEOUT: '1s' } });

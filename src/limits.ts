@@ -88,7 +88,7 @@ export const limits = Object.freeze({
   breakdownRowsShownDefault: 10,
   breakdownRowsShownMax: 100,
 
-  /** Keys and users that an account may have by its own making; revoked ones count. */
+  /** Keys and users that an account may have by its own making; so many keys are listed, the oldest that have ended go. */
   managedKeysMax: 1000,
   managedUsersMax: 1000,
   /** Mirrors that an account may have by its own making: each asks another side time and again, and is looked after each second. */

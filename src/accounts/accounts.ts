@@ -32,6 +32,11 @@ export const passwordCharsMin = 8;
 const passwordCharsMax = 1024;
 const requestsPerMinuteMax = 1_000_000;
 
+/** Whether a key was revoked, or its time is over. */
+export function hasEnded({ revokedAt, expiresAt = Infinity }: KeyInfo, now: EpochMs): boolean {
+  return revokedAt !== undefined || expiresAt <= now;
+}
+
 /**
  * Accounts, their keys and users, by the rules for them: what the commands change, also while servers run on the same
  * rows. Every method rejects with `AccountsError` for what the operator can put right. Closing it closes the rows.
@@ -111,6 +116,13 @@ export class Accounts {
     await this.#key(id);
     await this.#rows.revokeKey(id, this.#now());
     return this.#key(id);
+  }
+
+  /** Of an account's keys that let nobody in any more, the oldest go when it has more than so many of all kinds. */
+  async forgetEndedKeys(account: string, keysMax: number): Promise<void> {
+    const keys = await this.keys(account);
+    const ended = keys.filter(key => hasEnded(key, this.#now()));
+    for (const { id } of ended.slice(0, Math.max(0, keys.length - keysMax))) await this.#rows.removeKey(id);
   }
 
   /** Gives the password back, since it may have been made up here. */

@@ -82,6 +82,8 @@ export interface AccountRows {
   keys(account?: string): Promise<readonly KeyInfo[]>;
   /** Ends the key's access tokens too. The moment of an earlier revocation stays. */
   revokeKey(id: string, at: EpochMs): Promise<void>;
+  /** As if it had never been. */
+  removeKey(id: string): Promise<void>;
   /** `false` when the name is taken, by a user of any account. */
   addUser(account: AccountId, user: NewUser): Promise<boolean>;
   /** Of one account by its name, else of all; oldest first. */

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Accounts } from '../../src/accounts/accounts.ts';
 import { Credentials } from '../../src/accounts/credentials.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from '../../src/accounts/sqlite/credential-rows.ts';
+import { limits } from '../../src/limits.ts';
 import { basic, errorAnswer, startOfTest, TestServer } from '../support/http-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -62,6 +63,22 @@ describe('keys', () => {
     await expect.poll(() => statusOf(`App ${key}`)).toBe(401);
     const left = (await asked('GET', 'account')).json().keys;
     expect(left.find((one: { id: string }) => one.id === made.id).revokedAt).toBe('2023-02-02T12:00:00.000+0000');
+  });
+
+  test('as many as may be, revoked and expired ones beside → those do not count, and the oldest of them go', async () => {
+    const { info } = await accounts.createKey({ account: 'one' });
+    const keys = (count: number, fields: object) =>
+      Array.from({ length: count }, (_, i) => ({ ...info, id: `${i}`, ...fields }));
+    const { keysMax, ended } = { keysMax: limits.managedKeysMax, ended: { revokedAt: 1 } };
+    let held = [...keys(keysMax - 1, {}), ...keys(keysMax, ended), ...keys(5, { expiresAt: startOfTest })];
+    const forgot: unknown[] = [];
+    vi.spyOn(accounts, 'keys').mockImplementation(async () => held);
+    vi.spyOn(accounts, 'forgetEndedKeys').mockImplementation(async (...asked) => void forgot.push(asked));
+    expect((await asked('POST', 'keys', {})).statusCode).toBe(200);
+    expect(forgot).toEqual([['one', keysMax - 1]]);
+    held = keys(keysMax, {});
+    const refused = await asked('POST', 'keys', {});
+    expect(errorAnswer(refused)).toEqual({ code: 'E400', properties: ['account'] });
   });
 
   test('those of another account → not there', async () => {

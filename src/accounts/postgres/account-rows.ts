@@ -82,6 +82,10 @@ export class PostgresAccountRows implements AccountRows {
     });
   }
 
+  async removeKey(id: string): Promise<void> {
+    await this.#connections.query('DELETE FROM api_key WHERE id = $1', [id]);
+  }
+
   async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
     const added = await this.#connections.query(
       `INSERT INTO account_user (account_id, name, password, scopes, created_at) VALUES ($1, $2, $3, $4, $5)

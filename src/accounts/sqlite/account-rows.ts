@@ -73,6 +73,13 @@ export class SqliteAccountRows implements AccountRows {
     });
   }
 
+  async removeKey(id: string): Promise<void> {
+    transact(this.#db, () => {
+      this.#db.prepare('DELETE FROM access_token WHERE key_id = ?').run(id);
+      this.#db.prepare('DELETE FROM api_key WHERE id = ?').run(id);
+    });
+  }
+
   async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
     const added = unlessTaken(() =>
       this.#db

@@ -1,4 +1,4 @@
-import type { Accounts } from '../../accounts/accounts.ts';
+import { type Accounts, hasEnded } from '../../accounts/accounts.ts';
 import { AccountsError, type KeyInfo, type UserInfo } from '../../accounts/rows.ts';
 import { limits } from '../../limits.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
@@ -11,7 +11,7 @@ import { newKeySchema, newUserSchema, type ShownKey, type ShownUser } from './sc
 /** Who may use the server, as an account manages its own. */
 export type ManagedAccounts = Pick<
   Accounts,
-  'account' | 'keys' | 'createKey' | 'revokeKey' | 'users' | 'createUser' | 'removeUser'
+  'account' | 'keys' | 'createKey' | 'revokeKey' | 'forgetEndedKeys' | 'users' | 'createUser' | 'removeUser'
 >;
 
 const dayMs = 86_400_000;
@@ -32,8 +32,10 @@ export function accessRoutes(accounts: ManagedAccounts, now: () => number, deps:
     }),
     managed('POST', '/manage/1/keys', deps, async ({ accountName, body }) => {
       const { scopes, applicationId, entityId, expiresInDays } = await body(newKeySchema);
-      if ((await accounts.keys(accountName)).length >= limits.managedKeysMax)
+      const live = (await accounts.keys(accountName)).filter(key => !hasEnded(key, now()));
+      if (live.length >= limits.managedKeysMax)
         throw new AccountsError(`the account has ${limits.managedKeysMax} keys: further ones are made by the operator`);
+      await accounts.forgetEndedKeys(accountName, limits.managedKeysMax - 1);
       const expiresAt = expiresInDays === undefined ? undefined : now() + expiresInDays * dayMs;
       const { key, info } = await accounts.createKey({
         account: accountName,

@@ -7,8 +7,8 @@ import { type FollowOptions, follow, type StreamEvent } from './stream.ts';
 import { readSummary } from './summary.ts';
 import type {
   AccessToken,
-  BreakdownField,
   AnsweredPage,
+  BreakdownField,
   Log,
   LogSubmission,
   LogsFilter,

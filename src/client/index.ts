@@ -20,10 +20,10 @@ export type { RetryOptions } from './retry.ts';
 export type { StreamEvent } from './stream.ts';
 export type {
   AccessToken,
+  AnsweredPage,
   Breakdown,
   BreakdownField,
   BreakdownRow,
-  AnsweredPage,
   Content,
   DeliveryError,
   DeliveryMs,

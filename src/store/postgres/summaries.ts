@@ -53,17 +53,16 @@ export class Summaries {
   }
 
   /** Sums that are kept are not broken down: where they tell the rest, they are told whatever becomes of the breakdown. */
-  async summarize(query: SummaryQuery): Promise<Summary> {
+  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
     const { by, ...plain } = query;
-    if (by === undefined || !asksForTimeOnly(query.filter)) return this.#summarizeOnce(query);
-    const summary = await this.#summarizeOnce(plain);
-    const { complete, breakdown, ...figures } = await this.#summarizeOnce(query);
+    if (by === undefined || !asksForTimeOnly(query.filter)) return this.#summarizeOnce(query, signal);
+    const summary = await this.#summarizeOnce(plain, signal);
+    const { complete, breakdown, ...figures } = await this.#summarizeOnce(query, signal);
     if (breakdown === undefined) return { ...summary, complete: false };
     return complete ? { ...figures, complete, breakdown } : { ...summary, complete, breakdown };
   }
 
-  async #summarizeOnce(query: SummaryQuery): Promise<Summary> {
-  async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
+  async #summarizeOnce(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
     const { account, budgetMs } = query;
     return this.#layouts.reading(spread => {
       // One budget, also when a replica fails and all is counted again.

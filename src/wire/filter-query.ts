@@ -97,7 +97,7 @@ export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
 }
 
 function readBreakdown(query: QueryReader): readonly BreakdownField[] | undefined {
-  const names = query.list('by');
+  const names = query.list('by', limits.idListCharsMax);
   const fields = names?.flatMap(name => breakdownFields.find(field => field === name) ?? []);
   if (fields?.length === names?.length && (fields ?? []).length <= limits.breakdownFieldsMax) return fields;
   return query.refuse('by', `must be one of ${breakdownFields.join(', ')}, or ${limits.breakdownFieldsMax} of them`);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Each store that a test opens has threads, and each server its process: half of their CPU went to compiling the same files.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules', '.cache', 'node-compile');
@@ -41,8 +42,34 @@ const storeTests = [
   'values',
 ].map(name => `test/http/${name}.test.ts`);
 
+/** What takes longest begins first: vitest goes by the size of a file, and what begins last is waited for alone. */
+const longest = [
+  'test/store/embedded/conformance',
+  'test/store/postgres',
+  'test/store/copy',
+  'test/cli',
+  'test/accounts',
+  'test/mirror',
+  'test/process/mirror',
+  'test/bench/smoke',
+  'test/process/many',
+  'test/process/crash',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = longest.findIndex(beginning => moduleId.startsWith(join(import.meta.dirname, beginning)));
+      return at === -1 ? longest.length : at;
+    };
+    const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
+    return (await super.sort(files)).toSorted((a, b) => group(a) - group(b) || place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

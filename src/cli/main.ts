@@ -37,6 +37,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   export: async () => (await import('./export.ts')).addExport,
   import: async () => (await import('./import.ts')).addImport,
   copy: async () => (await import('./copy.ts')).addCopy,
+  backup: async () => (await import('./backup.ts')).addBackup,
+  restore: async () => (await import('./backup.ts')).addRestore,
   repair: async () => (await import('./repair.ts')).addRepair,
   db: async () => (await import('./db.ts')).addDb,
   health: async () => (await import('./health.ts')).addHealth,

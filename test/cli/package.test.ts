@@ -1,8 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SentlogClient } from '../../src/client/index.ts';
@@ -17,6 +26,7 @@ beforeAll(async () => {
   const { stdout } = await call('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root });
   mkdirSync(installed, { recursive: true });
   await call('tar', ['-xzf', join(folder, stdout.trim()), '-C', installed, '--strip-components=1']);
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   const modules = join(root, 'node_modules');
   for (const name of readdirSync(modules))
     if (!name.startsWith('.')) symlinkSync(join(modules, name), join(folder, 'node_modules', name));
@@ -31,8 +41,32 @@ describe('the package, installed', () => {
     });
     expect(stdout).toContain('Usage: sentlog');
     expect(stderr).toBe('');
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'web']);
+    expect(readdirSync(join(installed, 'dist')).length).toBeGreaterThan(5);
+    expect(existsSync(join(installed, 'test'))).toBe(false);
     expect(readdirSync(join(installed, 'web/dist')).sort()).toEqual(['assets', 'icon.svg', 'index.html']);
+  });
+
+  test('each document → links to what is in the package, but for sources, which are there compiled', () => {
+    const documents = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(name =>
+      name.endsWith('.md'),
+    );
+    expect(documents).toEqual(expect.arrayContaining(['README.md', 'docs/sizing.md', 'deploy/README.md']));
+    const missing = documents.flatMap(name =>
+      [...readFileSync(join(installed, name), 'utf8').matchAll(/\]\(([^)#\s]+)/g)]
+        .map(([, link = '']) => link)
+        .filter(link => !/^[a-z]+:|\.ts$/.test(link) && !existsSync(join(installed, dirname(name), link)))
+        .map(link => `${name}: ${link}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('the program of the README → compiles against the package', async () => {
+    const [, program = ''] = /```ts\n([^`]+)```/.exec(readFileSync(join(installed, 'README.md'), 'utf8')) ?? [];
+    expect(program.trim().split('\n')).toHaveLength(5);
+    writeFileSync(join(folder, 'readme.ts'), program);
+    const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
+    const { stdout } = await call(join(root, 'node_modules/.bin/tsc'), [...strict, 'readme.ts'], { cwd: folder });
+    expect(stdout).toBe('');
   });
 
   test('sentlog serve → serves, its threads too', async () => {
@@ -70,7 +104,6 @@ describe('the package, installed', () => {
         (error: Error) => console.log(error.name, seen.length),
       );`;
     writeFileSync(join(folder, 'program.ts'), program);
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     const options = [
       '--noEmit',
       '--strict',

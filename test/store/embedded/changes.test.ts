@@ -1,6 +1,7 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { Submission } from '../../../src/domain/message.ts';
 import { statuses } from '../../../src/domain/registry.ts';
 import { type Bookmark, InvalidBookmark, type Store, StoreUnusable } from '../../../src/store/store.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until } from '../../support/sqlite-log.ts';
@@ -125,6 +126,36 @@ test('one account’s messages far apart among another’s → found in calls th
   const { ids, calls } = await follow(store, start, 2);
   expect(ids).toEqual(['first', 'second']);
   expect(calls).toBeGreaterThan(1);
+});
+
+test('a quiet account that resumes after a restart → what others recorded in sealed segments is not looked through', async () => {
+  const log = new SqliteLog({ segmentMessagesMax: 1000 });
+  logs.push(log);
+  let store = await opened(log);
+  const { next: start } = await ask(store, undefined, 2);
+  const of = (account: number, submissions: readonly Submission[]) =>
+    store.record({ account, binding: {}, receivedAt: now, sentSince: 0, submissions });
+  const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
+  if (delivered === undefined) throw new Error('no such status');
+  const own = (number: number) => submission(number, { messageId: `own-${number}`, sentAt: now });
+  const reported = (messageId: string) => ({ messageId, status: delivered, at: now });
+  await of(2, [own(0), own(1)]);
+  for (let part = 0; part < 12; part++) {
+    await recordNumbered(store, part * 1000, (part + 1) * 1000, now);
+    await of(1, numberedIds(part * 1000, (part + 1) * 1000).map(reported));
+    if (part === 5) await of(2, [reported('own-0'), own(2)]);
+  }
+  const sealed = () => readdirSync(join(log.dataDir, 'segments')).filter(name => name.endsWith('.index')).length;
+  await until(() => sealed() >= 11);
+  await closed(store);
+  store = await opened(log);
+  // The youngest segment, and the one with a report of its own, have a thousand rows of each kind or so.
+  const { ids, calls } = await follow(store, start, 2);
+  expect(ids).toEqual(['own-0', 'own-1', 'own-2', 'own-0']);
+  expect(calls).toBeLessThanOrEqual(2);
+  const { ids: others } = await follow(store, start, 1);
+  expect(others).toHaveLength(24_000);
+  expect(new Set(others).size).toBe(12_000);
 });
 
 test.each([

@@ -4,6 +4,7 @@ import type { AccountWatermarks } from '../log/account-watermarks.ts';
 import type { Era } from '../log/log-file.ts';
 import { feedBookmarkOf, feedPlaceOf } from '../search/bookmark.ts';
 import type { ReadSegments } from '../search/read-segments.ts';
+import { concerns, messagesOf, ordinalsOf } from '../search/sealed-scan.ts';
 import { type LogEnd, type LogRange, ordinalOf, type Position, positionOf, segmentIdOf } from '../segment/position.ts';
 import { logOf, verifyMessage, verifyReport } from '../segment/record-row.ts';
 import type { MessageRow, ReportRow } from '../segment/rows-file.ts';
@@ -12,6 +13,10 @@ import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-seg
 /** Rows looked at in one call: other accounts' lie between one's own, and a reader has others to answer. */
 const rowsScannedMax = 4000;
 const rowsAtATime = 1000;
+/** To ask a segment's index counts as so many rows. */
+const rowsOfLook = 20;
+/** Of a segment of which an account has less than this part, its own rows are read alone. */
+const smallPart = 1 / 8;
 
 /**
  * The change feed. A place in it is a pair: messages before a position are given, and reports before a sequence; both
@@ -188,6 +193,19 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
     const segment = firstOf(segments, ({ id }) => (id >= segmentIdOf(from) ? id : undefined));
     if (segment === undefined) return { items: [], to: end, rows: 0 };
     const base = positionOf(segment.id, 0);
+    const own = smallPartOf(segments, segment, account);
+    if (own !== undefined) {
+      const until = Math.min(messagesIn(segment), end - base);
+      const asked = own.filter(ordinal => ordinal >= from - base && ordinal < until).slice(0, wanted);
+      const found = segments.messages(Array.from(asked, ordinal => ({ segmentId: segment.id, ordinal })));
+      const items = Array.from(found, ([position, row]) => ({ row, position })).sort((a, b) => a.position - b.position);
+      const last = asked.length < wanted ? undefined : asked.at(-1);
+      return {
+        items,
+        to: last === undefined ? positionOf(segment.id + 1, 0) : base + last + 1,
+        rows: rowsOfLook + asked.length,
+      };
+    }
     const first = Math.max(0, from - base);
     const last = Math.min(messagesIn(segment), first + rows, end - base);
     if (first >= last) return { items: [], to: positionOf(segment.id + 1, 0), rows: 0 };
@@ -208,6 +226,8 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
       return end > Math.max(from, shared.firstSequence) ? shared.firstSequence : undefined;
     });
     if (segment === undefined) return { items: [], to: end, rows: 0 };
+    if (isSealed(segments, segment) && !segments.withIndex(segment.id, index => concerns(index, account)))
+      return { items: [], to: segment.firstSequence + reportsIn(segment), rows: rowsOfLook };
     const first = Math.max(from, segment.firstSequence);
     const to = Math.min(segment.firstSequence + reportsIn(segment), first + rows, end);
     if (first >= to) return { items: [], to: end, rows: 0 };
@@ -224,6 +244,18 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
     const furthest = found.length < wanted ? undefined : found.at(-1)?.[0];
     return { items, to: furthest === undefined ? to : furthest + 1, rows: to - first };
   };
+}
+
+function isSealed(segments: ReadSegments, { id }: SharedSegment): boolean {
+  return segments.get(id)?.columns === undefined;
+}
+
+/** An account's messages in a sealed segment, where they are few among those of others. */
+function smallPartOf(segments: ReadSegments, segment: SharedSegment, account: AccountId): Uint32Array | undefined {
+  if (!isSealed(segments, segment)) return undefined;
+  return segments.withIndex(segment.id, index =>
+    messagesOf(index, account) > messagesIn(segment) * smallPart ? undefined : ordinalsOf(index, account),
+  );
 }
 
 /** The segment with the least key among those that have one. */

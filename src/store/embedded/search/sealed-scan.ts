@@ -52,6 +52,20 @@ export function messagesOf(index: IndexFile, account: AccountId): number {
   return lengthOf(accountRuns(index, account));
 }
 
+/** The ordinals of an account's messages in a sealed segment, in their order. */
+export function ordinalsOf(index: IndexFile, account: AccountId): Uint32Array {
+  const [run] = accountRuns(index, account);
+  return run === undefined ? new Uint32Array() : index.uint32(run.section, run.from, run.to - run.from).sort();
+}
+
+/** Whether a sealed segment has messages or reports of an account; `true` where an older version did not write it down. */
+export function concerns(index: IndexFile, account: AccountId): boolean {
+  if (index.bytesOf('counts.until') === 0) return true;
+  const count = index.bytesOf('counts.accounts') / 8;
+  const at = lowerBound(count, place => (index.float64('counts.accounts', place, 1)[0] ?? 0) - account);
+  return at < count && index.float64('counts.accounts', at, 1)[0] === account;
+}
+
 function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
   const count = index.bytesOf('accounts') / 8;
   const at = lowerBound(count, place => (index.float64('accounts', place, 1)[0] ?? 0) - account);

@@ -22,3 +22,20 @@ export function lockKey(name: LockName): string {
 export function isLock(row: string, name: LockName): string {
   return `${row}.classid = ${lockSpace} AND ${row}.objid = ${locks[name]}`;
 }
+
+/** Those of accounts stand apart from the others. */
+const accountSpace = lockSpace + 1;
+
+/**
+ * The arguments of the lock that whatever records for an account holds, shared with all others that do. Numbers of
+ * accounts are longer than those of locks: two accounts may have one lock.
+ */
+export function accountLockKey(account: number): string {
+  return `${accountSpace}, ${(account % 2 ** 32) | 0}`;
+}
+
+/** Whether a row of `pg_locks` is the lock of an account: of this one, or of any. */
+export function isAccountLock(row: string, account?: number): string {
+  const own = account === undefined ? '' : ` AND ${row}.objid = ${(account % 2 ** 32) >>> 0}`;
+  return `${row}.classid = ${accountSpace}${own}`;
+}

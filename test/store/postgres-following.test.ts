@@ -87,6 +87,44 @@ describe('following what several processes record', () => {
     );
   });
 
+  it('another account’s recording that began earlier ends → the bytes of a walk’s beginning stay as they are', async () => {
+    const store = await database.open();
+    const other = { account: 2 };
+    await recordAll(store, messages(1), other);
+    await recordAll(store, messages(4));
+    const walks = async () => (await store.find(query({ limit: 2, walk: true }))).next;
+    const hold = await database.hold('SELECT FROM message_key WHERE account_id = 2 FOR UPDATE');
+    const reporting = record(store, [{ messageId: 'm0', status: delivered }], other);
+    await until(() => database.waits());
+    await recordAll(store, [message('newer')]);
+    const before = await walks();
+    await hold.end();
+    await reporting;
+    expect(before).toBeDefined();
+    expect(await walks()).toBe(before);
+    await record(store, [{ messageId: 'm0', status: enroute, at: now }]);
+    expect(await walks()).not.toBe(before);
+  });
+
+  it('an own recording that began earlier ends while a walk goes on → the walk shows nothing of it', async () => {
+    const store = await database.open();
+    await recordAll(
+      store,
+      messages(3, i => ({ sentAt: now - i * 1000 })),
+    );
+    const hold = await database.hold("SELECT FROM message_key WHERE message_id = 'm2' FOR UPDATE");
+    const reporting = record(store, [{ messageId: 'm2', status: rejected }]);
+    await until(() => database.waits());
+    await recordAll(store, [message('newer', { sentAt: now })]);
+    const filter = { generalStatus: 'PENDING' } as const;
+    const first = await store.find(query({ filter, limit: 2, walk: true }));
+    await hold.end();
+    await reporting;
+    if (first.next === undefined) throw new Error('one page');
+    const rest = await store.find(query({ filter, limit: 5, after: first.next }));
+    expect([...first.logs, ...rest.logs].map(({ messageId }) => messageId).sort()).toEqual(['m0', 'm1', 'm2', 'newer']);
+  });
+
   it.each<[string, (store: Store, signal: AbortSignal) => Promise<unknown>]>([
     ['page', (store, signal) => store.render(query({ limit: 5 }), 'json', signal)],
     ['walk', (store, signal) => store.render(query({ limit: 5, walk: true }), 'json', signal)],

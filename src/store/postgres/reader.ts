@@ -18,11 +18,10 @@ import type { Layouts, Spread } from './layouts.ts';
 import { identityIn, logColumnCount, logColumns, logIn, type Place, placeIn, stateIn, stateThen } from './log-row.ts';
 import { firstOfAll, shareOf } from './merge.ts';
 import { moment } from './moment.ts';
+import { ownOf } from './own-snapshot.ts';
 import type { Bounds } from './page-query.ts';
 import { Pages } from './pages.ts';
 import { readReport, readState } from './said.ts';
-import type { Slice } from './slices.ts';
-import type { Snapshot } from './snapshot.ts';
 import type { Source } from './source.ts';
 
 /** Longer ones would not fit into a caller's cursor. */
@@ -74,7 +73,7 @@ export class Reader {
           ? await this.#pages.rows(source, only, bounds)
           : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 });
       if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
-      return { rows, bound: walk?.snapshot ?? (await ownOf(snapshot, source, spread.slicesOf(account))) };
+      return { rows, bound: walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread })) };
     };
     const need = { account, ...(sight !== undefined && { sight }), ...(signal !== undefined && { signal }) };
     const { rows, bound } = await this.#database.readWhere(need, read);
@@ -101,24 +100,6 @@ export class Reader {
     return (await firstOfAll(slices, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
   }
 }
-
-/**
- * What a snapshot shows of one account, told by that account's transactions: as the whole moves with what others record,
- * a bookmark of it would tell that they did.
- */
-async function ownOf(snapshot: Snapshot, source: Source, slices: readonly Slice[]): Promise<Snapshot> {
-  const values = [snapshot.end, `{${snapshot.running.join()}}`];
-  const rows = await Promise.all(slices.map(slice => source.read(newestShown, [slice, ...values])));
-  const newest = Math.max(...rows.map(([row]) => (row === undefined ? -Infinity : integer(row[0]))));
-  if (newest === -Infinity) return snapshot;
-  return { end: newest + 1, running: snapshot.running.filter(tx => tx <= newest) };
-}
-
-const newestShown: Statement = {
-  name: 'newest shown',
-  text: `SELECT r.tx FROM recording r WHERE r.account_id = $1 AND r.tx < $2 AND r.tx <> ALL ($3)
-    ORDER BY r.tx DESC LIMIT 1`,
-};
 
 type Placed = { readonly row: Row; readonly place: Place };
 

@@ -1,14 +1,17 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import { accountLockKey } from '../../postgres/locks.ts';
 import type { Transaction } from '../../postgres/session.ts';
 import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 import { holdGeneration } from './generations.ts';
 import type { Partitions } from './partitions.ts';
-import type { Slice } from './slices.ts';
+import { accountOf, type Slice } from './slices.ts';
 import type { Sums } from './sums.ts';
 
 const triesMax = 6;
+
+const holdAccount = (slice: Slice) => `pg_advisory_xact_lock_shared(${accountLockKey(accountOf(slice))})`;
 
 /** Where and with what is recorded. */
 export type Recorders = { readonly database: Database; readonly partitions: Partitions; readonly sums: Sums };
@@ -30,7 +33,8 @@ export async function recordingTransaction<T>(
     await sums.begin(slice);
     await partitions.ensure(sentAts);
     try {
-      return await database.transaction(holdGeneration, work);
+      // Before the transaction has a number: whoever sees that in a snapshot can tell whose it is.
+      return await database.transaction(`${holdGeneration}, ${holdAccount(slice)}`, work);
     } catch (error) {
       sums.forget(slice);
       if (!learns(error) && !isWorthAnotherTry(error)) throw error;

@@ -90,16 +90,25 @@ function errorBody({ code, subcode, message }: GraphError): object {
 }
 
 function sendJson(response: ServerResponse, status: number, body: object, headers = {}): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=UTF-8', ...headers });
-  response.end(JSON.stringify(body));
+  const text = JSON.stringify(body);
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=UTF-8',
+    'content-length': length,
+    ...headers,
+  });
+  response.end(text);
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request) {
-    bytes += part.length;
-    if (bytes <= bodyBytesMax) parts.push(part);
-  }
-  return bytes <= bodyBytesMax ? Buffer.concat(parts).toString() : undefined;
+function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= bodyBytesMax) parts.push(part);
+    });
+    request.on('end', () => resolve(bytes <= bodyBytesMax ? Buffer.concat(parts).toString() : undefined));
+    request.on('error', reject);
+  });
 }

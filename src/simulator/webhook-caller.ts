@@ -6,8 +6,9 @@ export type WebhookTarget = { readonly url: string; readonly appSecret: string }
 
 /** Events of one call; Meta's own bound. */
 const callEventsMax = 1000;
-/** Calls at the same time. */
+/** Calls at the same time; while one is under way, others are made for so many events. */
 const callsMax = 8;
+const furtherCallEvents = 100;
 const answerMsMax = 5000;
 /** Meta calls again at once a few times, then ever less often, and gives up after an hour. */
 const pausesMs = [0, 0, 1000, 5000, 15_000, 60_000, 300_000, 600_000, 900_000, 900_000, 900_000];
@@ -19,6 +20,7 @@ export class WebhookCaller {
   readonly #note: (reason: string) => void;
   #waiting: PageEvent[] = [];
   #calls = 0;
+  #isAsked = false;
   #isClosed = false;
 
   constructor(clock: DrivenClock, target: WebhookTarget, note: (reason: string) => void) {
@@ -33,7 +35,12 @@ export class WebhookCaller {
 
   take(event: PageEvent): void {
     this.#waiting.push(event);
-    if (this.#waiting.length === 1) setImmediate(() => this.#callAll());
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    setImmediate(() => {
+      this.#isAsked = false;
+      this.#callAll();
+    });
   }
 
   reset(): void {
@@ -46,7 +53,11 @@ export class WebhookCaller {
   }
 
   #callAll(): void {
-    while (this.#calls < callsMax && this.#waiting.length > 0 && !this.#isClosed)
+    while (
+      this.#calls < callsMax &&
+      this.#waiting.length > (this.#calls > 0 ? furtherCallEvents : 0) &&
+      !this.#isClosed
+    )
       void this.#call(envelope(this.#waiting.splice(0, callEventsMax), this.#clock.now()), 0);
   }
 

@@ -17,7 +17,7 @@ import type { ReportPlaces } from './senders/report-places.ts';
 import type { SenderPage } from './senders/rows.ts';
 import type { Senders } from './senders/senders.ts';
 import type { SimulatorTerms } from './simulator/terms.ts';
-import type { Storage } from './storage.ts';
+import type { Storage } from './storage/storage.ts';
 import { present } from './wire/present.ts';
 
 type Note = (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;

@@ -17,7 +17,7 @@ const floors: readonly (readonly string[])[] = [
   ['store', 'accounts', 'graph', 'outbox'],
   ['simulator', 'mirror', 'senders', 'sweeper.ts'],
   ['http', 'sender'],
-  ['storage.ts'],
+  ['storage'],
   ['sending.ts'],
   ['main.ts'],
   ['cli'],

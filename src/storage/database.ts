@@ -1,0 +1,86 @@
+import { Accounts } from '../accounts/accounts.ts';
+import { Credentials } from '../accounts/credentials.ts';
+import { PostgresAccountRows, refuseLost } from '../accounts/postgres/account-rows.ts';
+import { PostgresCredentialRows } from '../accounts/postgres/credential-rows.ts';
+import type { Config } from '../config.ts';
+import { SharedRequestCounter } from '../http/shared-request-counter.ts';
+import { Mirrors } from '../mirror/mirrors.ts';
+import { PostgresMirrorRows } from '../mirror/postgres/mirror-rows.ts';
+import { PostgresOutbox } from '../outbox/postgres/engine.ts';
+import { ClockRow } from '../postgres/clock-row.ts';
+import { Connections } from '../postgres/connections.ts';
+import { schemaName } from '../postgres/migrate.ts';
+import { Secrets } from '../secrets.ts';
+import { ReportPlaces } from '../senders/report-places.ts';
+import { PostgresSenderRows } from '../senders/sender-table.ts';
+import { Senders } from '../senders/senders.ts';
+import { openPostgresStore } from '../store/postgres/engine.ts';
+import { planningSettings } from '../store/postgres/planning.ts';
+import type { StoreObserver } from '../store/store.ts';
+import { credentialOptions, dropPast, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+
+/** Callers are let in over connections of their own: neither a flood of them nor one of requests holds up the other. */
+const accountConnectionsMax = 3;
+const countingConnectionsMax = 3;
+const mirrorConnectionsMax = 2;
+const senderConnectionsMax = 1;
+/** Taking, claiming, settling, receiving and telling, each beside the others. */
+const outboxConnectionsMax = 6;
+/** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
+const generationMsMin = 24 * 3_600_000;
+
+/** In a database, for any number of servers. */
+export async function openDatabase(config: Config, url: string, observer: StoreObserver): Promise<Storage> {
+  await using parts = new AsyncDisposableStack();
+  const { poolSize, partitionMs, statementTimeoutMs, retentionMs, replicas, replicaLagMs } = config;
+  const generationMs = Math.max(generationMsMin, Math.ceil(retentionMs / 3));
+  const options = {
+    url,
+    poolSize,
+    partitionMs,
+    statementTimeoutMs,
+    generationMs,
+    observer,
+    ...(replicas.length > 0 && { replicas: { urls: replicas, lagMsMax: replicaLagMs } }),
+  };
+  const store = parts.adopt(await openPostgresStore(options), one => one.close());
+  const note = observer.note.bind(observer);
+  const connections = (max: number, settings = {}) =>
+    new Connections({ url, schema: schemaName, statementTimeoutMs, max, note, settings });
+  const forAccounts = connections(accountConnectionsMax);
+  await refuseLost(forAccounts);
+  const accounts = new Accounts(new PostgresAccountRows(forAccounts), Date.now);
+  const rows = new PostgresCredentialRows(forAccounts);
+  const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
+  const retentions = await startedRetentions(accounts, config, note);
+  parts.defer(() => retentions.stop());
+  const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
+  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const senderRows = new PostgresSenderRows(connections(senderConnectionsMax));
+  const unopened = (reason: string) =>
+    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
+  const secrets = new Secrets(config.secrets);
+  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
+  const opened = parts.move();
+  return {
+    store,
+    accounts,
+    authenticator,
+    mirrors,
+    mirrorRows,
+    senders,
+    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
+    openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
+    requestCounter,
+    retentions,
+    sweepClock: new ClockRow(forAccounts),
+    wouldDrop: () => wouldDrop(store, retentions),
+    dropPast: async () => {
+      await rows.dropExpired(Date.now());
+      await requestCounter.dropPast();
+      await dropPast(store, retentions);
+    },
+    close: () => opened.disposeAsync(),
+  };
+}

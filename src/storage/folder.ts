@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { Accounts } from '../accounts/accounts.ts';
+import { Credentials } from '../accounts/credentials.ts';
+import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
+import { SqliteCredentialRows } from '../accounts/sqlite/credential-rows.ts';
+import type { Config } from '../config.ts';
+import { Mirrors } from '../mirror/mirrors.ts';
+import { SqliteMirrorRows } from '../mirror/sqlite/mirror-rows.ts';
+import { openSqliteOutbox } from '../outbox/sqlite/engine.ts';
+import { Secrets } from '../secrets.ts';
+import { ReportPlaces } from '../senders/report-places.ts';
+import { SqliteSenderRows } from '../senders/sender-file.ts';
+import { Senders } from '../senders/senders.ts';
+import { blockRowsMax } from '../store/block/layout.ts';
+import { openSqliteStore } from '../store/embedded/engine.ts';
+import { ClockFile } from '../store/embedded/files/clock-file.ts';
+import { holdsLog } from '../store/embedded/files/folder.ts';
+import { closeToOthers } from '../store/embedded/files/privacy.ts';
+import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
+import type { StoreObserver } from '../store/store.ts';
+import { credentialOptions, dropPast, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+
+/** In a data folder, for one server. */
+export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
+  await using parts = new AsyncDisposableStack();
+  giveUpReserveIfFull(config.dataDir);
+  const accountsPath = join(config.dataDir, 'accounts.db');
+  const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));
+  const accounts = parts.adopt(new Accounts(accountRows, Date.now), one => one.close());
+  const options = {
+    dataDir: config.dataDir,
+    accounts: await accounts.identity(),
+    durability: config.durability,
+    segmentMessagesMax: config.segmentMessages,
+    // A segment that is older than retention would keep messages long past it.
+    segmentAgeMs: Math.min(config.segmentAgeMs, config.retentionMs),
+    ...(config.merge === 'on' && { merging: { youngestLeft: 2, blockRows: blockRowsMax } }),
+    readerThreads: config.readerThreads,
+    observer,
+  };
+  // Before anything of it is opened: what SQLite makes beside a file is as open as that is.
+  const paths = closeToOthers(config.dataDir);
+  if (paths.length > 0)
+    observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
+  const store = parts.adopt(await openSqliteStore(options), one => one.close());
+  const rows = new SqliteCredentialRows(accountsPath);
+  const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
+  const retentions = await startedRetentions(accounts, config, one => observer.note(one));
+  parts.defer(() => retentions.stop());
+  const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
+  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
+  const senderRows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
+  const unopened = (reason: string) =>
+    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
+  const secrets = new Secrets(config.secrets);
+  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
+  const opened = parts.move();
+  return {
+    store,
+    accounts,
+    authenticator,
+    mirrors,
+    mirrorRows,
+    senders,
+    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
+    openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
+    retentions,
+    sweepClock: new ClockFile(config.dataDir),
+    wouldDrop: () => wouldDrop(store, retentions),
+    dropPast: () => dropPast(store, retentions),
+    close: () => opened.disposeAsync(),
+  };
+}

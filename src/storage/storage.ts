@@ -1,0 +1,70 @@
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Authenticator } from '../accounts/authenticator.ts';
+import { Retentions } from '../accounts/retentions.ts';
+import type { Config } from '../config.ts';
+import type { RequestCounter } from '../http/request-counter.ts';
+import type { Mirrors } from '../mirror/mirrors.ts';
+import type { MirrorRows } from '../mirror/rows.ts';
+import type { Outbox } from '../outbox/outbox.ts';
+import type { ReportPlaces } from '../senders/report-places.ts';
+import type { Senders } from '../senders/senders.ts';
+import type { Dropping, Store, StoreObserver } from '../store/store.ts';
+import type { SweepClock } from '../sweeper.ts';
+
+/** All that is kept: in a data folder, for one server, or in a database, for any number of them. */
+export type Storage = {
+  readonly store: Store;
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  readonly mirrors: Mirrors;
+  readonly mirrorRows: MirrorRows;
+  /** How long each account keeps its messages. */
+  readonly retentions: Retentions;
+  readonly senders: Senders;
+  readonly reportPlaces: ReportPlaces;
+  /** For whoever sends: it is the caller's to close. */
+  readonly openOutbox: () => Promise<Outbox>;
+  /** In memory when absent. */
+  readonly requestCounter?: RequestCounter;
+  /** What the clock said when what is past was last dropped. */
+  readonly sweepClock: SweepClock;
+  /** How much `dropPast` would drop of the log. */
+  readonly wouldDrop: () => Promise<Dropping>;
+  /** Drops what is past: messages past retention, and what has expired besides. */
+  readonly dropPast: () => Promise<void>;
+  /** Finishes what was asked for, lets go of everything. */
+  readonly close: () => Promise<void>;
+};
+
+/** By the times that hold now: what an account was told to keep longer must not go by what was known a moment ago. */
+export async function dropPast(store: Store, retentions: Retentions): Promise<void> {
+  await retentions.refresh();
+  const { others, own } = retentions.horizons(Date.now());
+  await store.dropBefore(others, own);
+}
+
+export async function wouldDrop(store: Store, retentions: Retentions): Promise<Dropping> {
+  await retentions.refresh();
+  const { others, own } = retentions.horizons(Date.now());
+  return store.wouldDrop(others, own);
+}
+
+export async function startedRetentions(
+  accounts: Accounts,
+  { retentionMs }: Config,
+  note: StoreObserver['note'],
+): Promise<Retentions> {
+  const retentions = new Retentions(accounts, retentionMs, error =>
+    note({
+      level: 'warn',
+      message: 'how long accounts keep their messages cannot be read now',
+      detail: { reason: String(error) },
+    }),
+  );
+  await retentions.start();
+  return retentions;
+}
+
+export function credentialOptions({ tokenTtlMs, sessionTtlMs }: Config) {
+  return { now: Date.now, tokenTtlMs, sessionTtlMs };
+}

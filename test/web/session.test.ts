@@ -126,6 +126,35 @@ describe('signing in', () => {
     expect(await axeViolations(page)).toEqual([]);
   });
 
+  test('a link of another account while somebody is signed in → asks first, naming both', async () => {
+    expect((await subject.home.command('accounts', 'create', 'mallory')).code).toBe(0);
+    const { stdout } = await subject.home.command('keys', 'create', '--account', 'mallory');
+    const page = await subject.page('');
+    const rows = page.locator('.reached');
+    await expect.poll(() => rows.textContent()).toBe('20 messages, all of them');
+    const question = page.getByRole('dialog', { name: 'Another account?' });
+    const follow = (key: string) => page.evaluate(`location.hash = 'key=${key}'`);
+    await follow(stdout.trim());
+    await question
+      .getByText('You are signed in to the account default. The link signs you in to the account mallory')
+      .waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    expect(page.url()).not.toContain('key=');
+    await question.getByRole('button', { name: 'Stay in default' }).click();
+    await page.reload();
+    await expect.poll(() => rows.textContent()).toBe('20 messages, all of them');
+    await page.goto(`${subject.url}/?tz=utc#key=${stdout.trim()}`);
+    await page.reload();
+    await follow(stdout.trim());
+    await question.getByRole('button', { name: 'Go to mallory' }).click();
+    await page.getByText('The log holds no message yet.').or(page.getByText('No message matches.')).waitFor();
+    await follow('nonsense');
+    const dead = page.getByRole('dialog', { name: 'The link does not work' });
+    await dead
+      .getByText('This key is not known, or no longer valid. You stay signed in to the account mallory.')
+      .waitFor();
+  });
+
   test('too many wrong keys → the server limits sign-ins, and the page says for how long', async () => {
     for (let failures = 0; failures < 40; failures += 1) await statusWith('App nonsense');
     const page = await opened();

@@ -4,6 +4,7 @@ import { isPassing } from '../../src/client/retry.ts';
 import type { Api } from './api/api.ts';
 import { pauseMs, troubleOf } from './api/trouble.ts';
 import { LogPage } from './log-page.tsx';
+import { OtherAccount } from './parts/frame/other-account.tsx';
 import { SignIn } from './parts/frame/sign-in.tsx';
 import { useSession } from './session.ts';
 
@@ -26,10 +27,15 @@ function createQueries(onSignedOut: () => void): QueryClient {
 }
 
 export function App() {
-  const { api, asking, notice, ordinal, begin, end } = useSession();
+  const { api, asking, notice, ordinal, link, begin, end, stay } = useSession();
   if (asking) return null;
   if (api === undefined) return <SignIn notice={notice} onSignedIn={begin} />;
-  return <SignedIn key={ordinal} api={api} onEnd={end} />;
+  return (
+    <>
+      <SignedIn key={ordinal} api={api} onEnd={end} />
+      {link !== undefined && <OtherAccount link={link} account={api.account} onStay={stay} onSignedIn={begin} />}
+    </>
+  );
 }
 
 function SignedIn({ api, onEnd }: { readonly api: Api; readonly onEnd: (notice?: string) => void }) {

@@ -1,5 +1,5 @@
 import { type RetryOptions, SentlogClient } from '../../../src/client/index.ts';
-import { begin, end, type Offers, type Pass, pageInit, passHeader, resumed } from './page-pass.ts';
+import { accountOf, begin, end, type Offers, type Pass, pageInit, passHeader, resumed } from './page-pass.ts';
 
 /** The calls of the page, made in the name of whoever has signed in. */
 export type Api = {
@@ -31,6 +31,11 @@ function apiOf(first: Pass): Api {
 /** Rejects as every call does when the key is wrong. */
 export async function apiWithKey(key: string): Promise<Api> {
   return apiOf(await begin(`App ${key}`));
+}
+
+/** The account of a key, without signing in by it. Rejects as every call does when the key is wrong. */
+export async function accountOfKey(key: string): Promise<string> {
+  return accountOf(`App ${key}`);
 }
 
 /** Rejects as every call does when the user name or the password is wrong. */

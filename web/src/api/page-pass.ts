@@ -40,6 +40,13 @@ export async function begin(authorization: string): Promise<Pass> {
   return passIn(answer);
 }
 
+/** The account of a credential, which signs nobody in. Rejects as the calls of the client do. */
+export async function accountOf(authorization: string): Promise<string> {
+  const answer = await called({ method: 'POST', headers: { authorization } }, '/page/pass');
+  if (!answer.ok) throw await errorOf(answer);
+  return (await passIn(answer)).account;
+}
+
 /** Who is signed in already, as a cookie tells; `undefined` when nobody is. */
 export async function resumed(): Promise<Pass | undefined> {
   const answer = await called({ headers: { [passHeader]: 'none yet' } });
@@ -55,9 +62,9 @@ export async function end(): Promise<void> {
   if (!answer.ok) throw await errorOf(answer);
 }
 
-async function called(init: RequestInit): Promise<Response> {
+async function called(init: RequestInit, path = '/page/session'): Promise<Response> {
   try {
-    return await fetch('/page/session', { ...pageInit, ...init });
+    return await fetch(path, { ...pageInit, ...init });
   } catch (error) {
     throw new ConnectionError('no answer from the server', { cause: error });
   }

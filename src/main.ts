@@ -8,16 +8,19 @@ import { Registry } from 'prom-client';
 import { type Config, maskedConfig } from './config.ts';
 import { Unavailable, Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
+import type { ManagedMirrors } from './http/management/mirrors.ts';
 import { createMetrics } from './http/metrics.ts';
 import { readPage } from './http/page-files.ts';
 import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
 import { LogOutput } from './log-output.ts';
+import { MirrorChecks, waitUnlessStopped } from './mirror/checks.ts';
 import { figuresOf } from './mirror/figures.ts';
 import { WebhookReception } from './mirror/reception.ts';
-import { MirrorError } from './mirror/rows.ts';
+import { type Mirror, MirrorError } from './mirror/rows.ts';
 import { MirrorRunner } from './mirror/runner.ts';
+import type { MirrorNote } from './mirror/worker.ts';
 import { openSending, openToAll, type Sending } from './sending.ts';
 import { defaultTerms, type SimulatorTerms } from './simulator/terms.ts';
 import { openStorage } from './storage/open.ts';
@@ -77,6 +80,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, logger);
+  const checks = parts.adopt(mirrorChecks(storage, logger), one => one.stop());
   const sweeper = sweeperOf(storage, sending, config, logger);
   const server = parts.adopt(
     buildServer({
@@ -105,15 +109,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       // Whoever is let in by any credential has no use for others.
       ...(!isOpenToAll && { managedAccounts: accounts }),
       heldSweep: () => sweeper.held,
-      managedMirrors: {
-        mirrors: storage.mirrors,
-        figures: mirror =>
-          figuresOf(mirror, storage.mirrorRows, Date.now(), {
-            ...mirror,
-            retentionMs: storage.retentions.of(mirror.account),
-          }),
-        hosts: config.mirrorHosts,
-      },
+      managedMirrors: { ...managedMirrors(storage), hosts: config.mirrorHosts, checks },
       ...(sending?.senders !== undefined && { managedSenders: sending.senders }),
       webhooks: new WebhookReception({ ...runner.options, figures: () => runner.figures() }),
       logger,
@@ -194,6 +190,18 @@ async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping
       await setTimeout(pauseMs, undefined, stopping && { signal: stopping });
     }
   }
+}
+
+function mirrorChecks({ mirrors, mirrorRows: rows }: Storage, logger: Logger): MirrorChecks {
+  const note = ({ message, level, detail }: MirrorNote) => logger[level](detail, message);
+  return new MirrorChecks({ mirrors, rows, fetch, clock: Date.now, wait: waitUnlessStopped, note });
+}
+
+/** The mirrors of the storage, as accounts manage their own. */
+function managedMirrors({ mirrors, mirrorRows, retentions }: Storage): Pick<ManagedMirrors, 'mirrors' | 'figures'> {
+  const figures = (mirror: Mirror) =>
+    figuresOf(mirror, mirrorRows, Date.now(), { ...mirror, retentionMs: retentions.of(mirror.account) });
+  return { mirrors, figures };
 }
 
 function mirrorRunner({ store, mirrors, mirrorRows, retentions }: Storage, logger: Logger): MirrorRunner {

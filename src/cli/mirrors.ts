@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Account } from '../accounts/rows.ts';
 import { loadClientConfig, loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import { checkMirror, type Difference } from '../mirror/check.ts';
+import { checkedRange, turnOf } from '../mirror/checks.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
 import { askLog } from '../mirror/log-client.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
@@ -178,14 +179,14 @@ function addCheck(mirrors: Command): void {
     const found: Difference[] = [];
     const { skewMs } = await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY });
     const made = await checkMirror({
-      ...rangeOf(count(check.opts(), 'hours') ?? 48, Date.now() + skewMs),
+      ...checkedRange(count(check.opts(), 'hours') ?? 48, Date.now() + skewMs),
       theirs: askLog({
         name: mirror.from,
         url: mirror.from,
         key: mirrors.key(mirror),
         fetch,
         wait: setTimeout,
-        turn: () => turn(mirror, rows),
+        turn: () => turnOf(mirror, rows, Date.now, setTimeout),
       }),
       ours: askLog({ name: url, url, key, fetch, wait: setTimeout }),
       horizon: () => Date.now() + skewMs - windowMs + edgeMs,
@@ -198,22 +199,6 @@ function addCheck(mirrors: Command): void {
     note(`${made.messages} messages compared by ${made.questions} questions: ${made.differences} differences`);
     if (made.differences > 0) process.exitCode = 1;
   });
-}
-
-/** What is about to leave the other side is not asked for, nor what may still be on its way here. */
-function rangeOf(hours: number, theirNow: number): { readonly from: number; readonly until: number } {
-  const from = theirNow - Math.min(hours * 3_600_000, windowMs - 6 * edgeMs);
-  return { from, until: Math.max(from + 1, theirNow - 2 * edgeMs) };
-}
-
-/** A request of the mirror's budget, most of which is left to the mirror. */
-async function turn({ id, requestsPerMinute: all }: Mirror, rows: MirrorRows): Promise<void> {
-  const budget = { all, patient: Math.max(1, Math.floor(all / 2)) };
-  for (;;) {
-    const fullForMs = await rows.spend(id, Date.now(), budget, true);
-    if (fullForMs === undefined) return;
-    await setTimeout(Math.min(fullForMs, 1000));
-  }
 }
 
 const differenceColumns: Columns<ReturnType<typeof shownDifference>> = [

@@ -27,6 +27,10 @@ export type Mirror = {
   readonly refused: number;
   readonly flawed: number;
   readonly unsettled: number;
+  /** Both sides are being asked the same questions. */
+  readonly isBeingChecked: boolean;
+  /** Why the check that was begun last came to nothing. */
+  readonly checkFailure?: string;
   /** What came of asking both sides the same questions. */
   readonly lastCheck?: {
     readonly at: string;

@@ -58,7 +58,8 @@ export function askLog({ name, url, key, fetch, wait, turn }: LogClientOptions):
   };
 }
 
-function answerIn(text: string): Answered {
+/** Throws for a text that is no answer of a log. */
+export function answerIn(text: string): Answered {
   const answer: unknown = JSON.parse(text);
   if (!isPlainObject(answer) || !Array.isArray(answer.results)) throw new Error('the answer has no results');
   const results = answer.results.filter(isAnsweredLog);

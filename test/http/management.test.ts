@@ -5,6 +5,7 @@ import type { ManagedSenders } from '../../src/http/management/senders.ts';
 import { limits } from '../../src/limits.ts';
 import { figuresOf } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';
+import { MirrorError } from '../../src/mirror/rows.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { Secrets } from '../../src/secrets.ts';
 import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
@@ -22,18 +23,28 @@ const sendersPath = '/manage/1/senders';
 let server: TestServer;
 let mirrors: Mirrors;
 let kept: Senders;
+/** Mirrors whose check has been begun. */
+let checked: Set<number>;
 
 beforeEach(() => open([secret]));
 afterEach(() => server.app.close());
 
 function open(secrets: readonly string[]): void {
   const now = () => startOfTest;
+  checked = new Set();
   const rows = new SqliteMirrorRows(':memory:');
   mirrors = new Mirrors(rows, new Secrets(secrets), now);
   const managedMirrors: ManagedMirrors = {
     mirrors,
     figures: one => figuresOf(one, rows, startOfTest, { ...one, retentionMs: 48 * 3_600_000 }),
     hosts: ['api.infobip.com', '127.0.0.1:8081'],
+    checks: {
+      begin: ({ id }) => {
+        if (checked.has(id)) throw new MirrorError('the mirror is being checked');
+        checked.add(id);
+      },
+      state: id => ({ isRunning: checked.has(id) }),
+    },
   };
   const senders = new Senders(new SqliteSenderRows(join(temporaryFolder(), 'senders.db')), new Secrets(secrets), now);
   kept = senders;
@@ -65,6 +76,7 @@ describe('mirrors', () => {
     expect(made).toEqual({
       name: expect.stringMatching(/^eu-[0-9a-z]{5}$/),
       from: mirror.from,
+      isBeingChecked: false,
       createdAt: '2023-02-02T12:00:00.000+0000',
       requestsPerMinute: 30,
       state: 'starting',
@@ -88,6 +100,16 @@ describe('mirrors', () => {
     expect(mirrors.key(await mirrors.mirror(made.name))).toBe('another');
     expect((await asked('DELETE', path)).statusCode).toBe(204);
     expect((await asked('GET', mirrorsPath)).json()).toEqual({ mirrors: [] });
+  });
+
+  test('a check → begun once, of the own mirror alone, and told while it runs', async () => {
+    const { name, isBeingChecked } = (await asked('POST', mirrorsPath, mirror)).json();
+    expect(isBeingChecked).toBe(false);
+    const path = `${mirrorsPath}/${name}/check`;
+    expect((await asked('POST', path, undefined, 'App two')).statusCode).toBe(404);
+    expect((await asked('POST', path)).json()).toMatchObject({ name, isBeingChecked: true });
+    expect(errorAnswer(await asked('POST', path))).toEqual({ code: 'E400', properties: ['mirror'] });
+    expect((await asked('GET', mirrorsPath)).json().mirrors).toMatchObject([{ name, isBeingChecked: true }]);
   });
 
   test('a name that another account has taken → taken all the same; its mirror is not there for this one', async () => {

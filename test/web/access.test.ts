@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
 import { Subject } from './support/subject.ts';
@@ -5,7 +6,10 @@ import { Subject } from './support/subject.ts';
 let subject: Subject;
 
 beforeAll(async () => {
-  subject = await Subject.start();
+  subject = await Subject.start({
+    SENTLOG_SECRET: 'a-secret-of-the-operator-that-is-long-enough',
+    SENTLOG_CARRIER: 'graph',
+  });
 });
 afterEach(() => subject.closeTabs());
 afterAll(() => subject.end());
@@ -56,4 +60,29 @@ test('a key and a user, made, used and taken away again → all on one page', as
   await user.getByRole('button', { name: 'Remove …' }).click();
   await user.getByRole('button', { name: 'Remove', exact: true }).click();
   await users.waitFor({ state: 'detached' });
+});
+
+test('a page that is watched, set up without a token → what others send over it is in the log', async () => {
+  const [id, appSecret, text] = ['1234567890', 'the-secret-of-the-app', 'Sent by the help desk'];
+  const page = await subject.page('');
+  await page.getByRole('button', { name: 'Sources' }).click();
+  await page.getByText('Add a sender, or change one').click();
+  await page.getByLabel('Id of the page').fill(id);
+  await page.getByLabel('Secret of the app').fill(appSecret);
+  await page.getByRole('checkbox', { name: /^Watch it/ }).check();
+  await page.getByRole('button', { name: 'Add', exact: true }).last().click();
+  const card = page.getByRole('article', { name: `Sender ${id}` });
+  await card.getByText('watched', { exact: true }).waitFor();
+  await card.getByText(`${subject.url}/webhooks/meta`).waitFor();
+  expect(await axeViolations(page)).toEqual([]);
+  expect(await page.content()).not.toContain(appSecret);
+  const at = Date.now();
+  const message = { mid: 'm_1', is_echo: true, app_id: 42, text };
+  const messaging = [{ sender: { id }, recipient: { id: '998877' }, timestamp: at, message }];
+  const body = JSON.stringify({ object: 'page', entry: [{ id, time: at, messaging }] });
+  const signature = `sha256=${createHmac('sha256', appSecret).update(body).digest('hex')}`;
+  const headers = { 'content-type': 'application/json', 'x-hub-signature-256': signature };
+  expect((await fetch(`${subject.url}/webhooks/meta`, { method: 'POST', headers, body })).status).toBe(200);
+  await page.getByRole('button', { name: 'Back to the log' }).click();
+  await page.getByRole('row').filter({ hasText: text }).getByText('998877').waitFor();
 });

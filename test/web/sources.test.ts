@@ -56,6 +56,7 @@ describe('a mirror', () => {
     await page.getByLabel('Address').fill('http://169.254.169.254');
     await page.getByLabel('API key').fill(otherKey);
     await page.getByLabel('Name', { exact: true }).fill('eu');
+    await page.getByLabel('Requests a minute, at most').fill('600');
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await page.getByText(/is not at a host that may be mirrored from here/).waitFor();
     await page.getByLabel('Address').fill(otherSide.url);
@@ -64,6 +65,8 @@ describe('a mirror', () => {
     await card.getByText('following', { exact: true }).waitFor();
     await card.getByText(`Recorded${messages}`).waitFor();
     expect(await axeViolations(page)).toEqual([]);
+    await card.getByRole('button', { name: 'Check' }).click();
+    await card.getByText(/Last checked.*: equal, \d+ messages?$/).waitFor();
     await card.getByRole('button', { name: 'Pause' }).click();
     await card.getByText('paused on the page').waitFor();
     await card.getByRole('button', { name: 'Resume' }).click();

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import type { CheckState, MirrorChecks } from '../../mirror/checks.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
 import type { Mirrors } from '../../mirror/mirrors.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
@@ -8,6 +9,7 @@ import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
 import { ApiError } from '../errors.ts';
 import type { Route } from '../route.ts';
+import { type LogsDeps, ownLog } from '../routes/logs.ts';
 import { type ManagingDeps, managed } from './managing.ts';
 import { newMirrorSchema, resumedMirrorSchema, type ShownMirror } from './schemas.ts';
 
@@ -18,24 +20,26 @@ export type ManagedMirrors = {
   readonly figures: (mirror: Mirror) => Promise<MirrorFigures>;
   /** Hosts whose logs may be mirrored; those below them may too. */
   readonly hosts: readonly string[];
+  readonly checks: Pick<MirrorChecks, 'begin' | 'state'>;
 };
 
 const hourMs = 3_600_000;
 const path = '/manage/1/mirrors';
 
 /** `/manage/1/mirrors…`: what fills an account from another log. Keys to other logs go in and never come out. */
-export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps): readonly Route[] {
-  const { mirrors, figures, hosts } = managedMirrors;
+export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps & LogsDeps): readonly Route[] {
+  const { mirrors, figures, hosts, checks } = managedMirrors;
   const those = async (account: AccountId) => (await mirrors.list()).filter(one => one.account === account);
   const own = async (account: AccountId, name: string) => {
     const found = (await those(account)).find(one => one.name === name);
     if (found === undefined) throw new ApiError('E404');
     return found;
   };
-  const told = async (account: AccountId, name: string) => shown(await figures(await own(account, name)));
+  const shownOf = async (mirror: Mirror) => shown(await figures(mirror), checks.state(mirror.id));
+  const told = async (account: AccountId, name: string) => shownOf(await own(account, name));
   return [
     managed('GET', path, deps, async ({ account }) => ({
-      mirrors: await Promise.all((await those(account)).map(async one => shown(await figures(one)))),
+      mirrors: await Promise.all((await those(account)).map(shownOf)),
     })),
     managed('POST', path, deps, async ({ account, body }) => {
       const { from, key, name, requestsPerMinute, sinceHours } = await body(newMirrorSchema);
@@ -59,6 +63,11 @@ export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps)
       const { key } = await body(resumedMirrorSchema);
       await mirrors.resume(name, key);
       return told(account, name);
+    }),
+    managed('POST', `${path}/:name/check`, deps, async ({ account, named }) => {
+      const mirror = await own(account, named('name'));
+      checks.begin(mirror, ownLog(account, deps));
+      return shownOf(mirror);
     }),
     managed('DELETE', `${path}/:name`, deps, async ({ account, named }) => {
       await mirrors.remove((await own(account, named('name'))).name);
@@ -91,7 +100,10 @@ function shownCheck({ at, from, until, ...counts }: Check): ShownMirror['lastChe
   return { at: formatDateTime(at), from: formatDateTime(from), to: formatDateTime(until), ...counts };
 }
 
-function shown({ mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures }: MirrorFigures): ShownMirror {
+function shown(
+  { mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures }: MirrorFigures,
+  { isRunning, failure }: CheckState,
+): ShownMirror {
   const { skewMs: _, ...others } = figures;
   const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
   return {
@@ -100,7 +112,9 @@ function shown({ mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures
     createdAt: formatDateTime(mirror.createdAt),
     requestsPerMinute: mirror.requestsPerMinute,
     ...others,
+    isBeingChecked: isRunning,
     ...present({
+      checkFailure: failure,
       newestSentAt: date(newestSentAt),
       unreadSince: date(unreadSince),
       answeredAt: date(answeredAt),

@@ -111,6 +111,14 @@ function mirrorPaths(operation: Write): object {
     '/manage/1/mirrors/{name}/pause': {
       post: operation(name, { operationId: 'pauseMirror', summary: 'Lets a mirror rest', answered: mirrorSchema }),
     },
+    '/manage/1/mirrors/{name}/check': {
+      post: operation(name, {
+        operationId: 'checkMirror',
+        summary:
+          'Begins to ask both sides the same questions; what that comes to is told with the mirror, as `lastCheck`',
+        answered: mirrorSchema,
+      }),
+    },
     '/manage/1/mirrors/{name}/resume': {
       post: operation(name, {
         operationId: 'resumeMirror',

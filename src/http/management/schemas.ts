@@ -56,6 +56,8 @@ export const mirrorSchema = Type.Object(
     refused: Type.Integer(),
     flawed: Type.Integer({ description: 'Messages of which something could not be taken, each time they were seen.' }),
     unsettled: Type.Integer({ description: 'Messages that left the other side before their status was final.' }),
+    isBeingChecked: Type.Boolean({ description: 'Both sides are being asked the same questions.' }),
+    checkFailure: Type.Optional(Type.String({ description: 'Why the check that was begun last came to nothing.' })),
     lastCheck: Type.Optional(
       Type.Object(
         {

@@ -1,4 +1,6 @@
 import { type Filter, restrict } from '../../domain/filter.ts';
+import type { AccountId } from '../../domain/message.ts';
+import { type AskLog, answerIn } from '../../mirror/log-client.ts';
 import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/filter-query.ts';
 import { whileThere } from '../caller.ts';
@@ -9,13 +11,13 @@ import type { HeldAnswers } from '../held-answers.ts';
 import { release } from '../release.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'compatibleRetentionMs' | 'cursorSecret'>;
+export type LogsDeps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'compatibleRetentionMs' | 'cursorSecret'>;
 
 const head = Buffer.from('{"results":[');
 const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
 
 /** `GET /messenger/1/logs` */
-export function logsRoute(deps: Deps, held: HeldAnswers): Route {
+export function logsRoute(deps: LogsDeps, held: HeldAnswers): Route {
   const cursors = new Cursors(deps.cursorSecret);
   return {
     method: 'GET',
@@ -27,35 +29,58 @@ export function logsRoute(deps: Deps, held: HeldAnswers): Route {
 
 async function logs(
   { principal, request, reply }: Call,
-  deps: Deps,
+  deps: LogsDeps,
   cursors: Cursors,
   held: HeldAnswers,
 ): Promise<Buffer> {
   const { account, binding } = principal;
-  let after: Bookmark | undefined;
-  const walkOf = (filter: Filter): Walk => ({ account: account.id, binding, filter });
-  const flawOf = (cursor: string, filter: Filter) => {
-    after = cursors.open(cursor, walkOf(filter));
-    return after === undefined ? cursorFlaw : undefined;
-  };
-  const query = sound(parseLogsQuery(rawQuery(request), flawOf));
-  const walk = walkOf(query.filter);
-  const filter = restrict(query.filter, binding);
-  const page =
-    filter === undefined
-      ? emptyPage
-      : await whileThere(reply.raw, signal => render(deps, walk, filter, query, after, signal));
-  const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
-  const body = Buffer.concat([head, page.text, Buffer.from(tail(query, next))]);
-  release(page.text);
+  const asker = { account: account.id, binding };
+  const body = await answerTo(rawQuery(request), asker, deps, cursors, work => whileThere(reply.raw, work));
   held.hold(account.id, reply.raw, body.length);
   // Not when it closes: whoever goes away early leaves bytes behind that are still being read.
   reply.raw.once('finish', () => release(body));
   return body;
 }
 
+/** What an account is answered by its log. Rejects with an `ApiError` 400 that has every violation of the query. */
+export async function answerTo(
+  query: string,
+  { account, binding }: Omit<Walk, 'filter'>,
+  deps: LogsDeps,
+  cursors: Cursors,
+  whileAsked: (work: (signal: AbortSignal) => Promise<RenderedPage>) => Promise<RenderedPage>,
+): Promise<Buffer> {
+  let after: Bookmark | undefined;
+  const walkOf = (filter: Filter): Walk => ({ account, binding, filter });
+  const flawOf = (cursor: string, filter: Filter) => {
+    after = cursors.open(cursor, walkOf(filter));
+    return after === undefined ? cursorFlaw : undefined;
+  };
+  const asked = sound(parseLogsQuery(query, flawOf));
+  const walk = walkOf(asked.filter);
+  const filter = restrict(asked.filter, binding);
+  const page =
+    filter === undefined ? emptyPage : await whileAsked(signal => render(deps, walk, filter, asked, after, signal));
+  const next = page.next === undefined ? undefined : cursors.seal(page.next, walk);
+  const body = Buffer.concat([head, page.text, Buffer.from(tail(asked, next))]);
+  release(page.text);
+  return body;
+}
+
+/** A log that is asked by this server itself, as any program of the account would ask it; it uses up no budget. */
+export function ownLog(account: AccountId, deps: LogsDeps): AskLog {
+  const cursors = new Cursors(deps.cursorSecret);
+  return async asked => {
+    const query = new URLSearchParams(asked).toString();
+    const neverLeft = new AbortController();
+    return answerIn(
+      (await answerTo(query, { account, binding: {} }, deps, cursors, work => work(neverLeft.signal))).toString(),
+    );
+  };
+}
+
 async function render(
-  { store, clock, retentionOf, compatibleRetentionMs = Infinity }: Deps,
+  { store, clock, retentionOf, compatibleRetentionMs = Infinity }: LogsDeps,
   { account }: Walk,
   filter: Filter,
   { limit, useCursor }: LogsQuery,

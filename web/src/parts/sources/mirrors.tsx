@@ -6,6 +6,7 @@ import { countText, durationText, inert, momentText } from '../../view/format.ts
 import { refusalOf, useAct } from '../forms/act.ts';
 import { Confirm } from '../forms/confirm.tsx';
 import { Field, given, givenNumber } from '../forms/field.tsx';
+import { Section } from './section.tsx';
 
 const list = 'mirrors';
 const path = '/manage/1/mirrors';
@@ -14,7 +15,7 @@ const refreshEveryMs = 2000;
 /** Other logs that are kept in this account. */
 export function Mirrors() {
   const { api } = usePage();
-  const { data, error, isPending } = useQuery({
+  const found = useQuery({
     queryKey: [list],
     queryFn: async ({ signal }) => {
       const found = readMirrors(await api.client.call('GET', path, undefined, { signal }));
@@ -24,29 +25,22 @@ export function Mirrors() {
     refetchInterval: refreshEveryMs,
   });
   return (
-    <section className="sheet" aria-labelledby="mirrors" aria-busy={isPending}>
-      <h3 id="mirrors">Mirrors</h3>
-      <p className="quiet">
-        Messenger logs of Infobip that are kept here, complete, for as long as this log keeps messages.
-      </p>
-      {error !== null && <p role="alert">{refusalOf(error)}</p>}
-      {data?.length === 0 && <p>Nothing is mirrored into this account.</p>}
-      <ul className="cards">
-        {data?.map(mirror => (
-          <li key={mirror.name}>
-            <MirrorCard mirror={mirror} />
-          </li>
-        ))}
-      </ul>
-      <AddMirror />
-    </section>
+    <Section
+      heading="Mirrors"
+      words="Messenger logs of Infobip that are kept here, complete, for as long as this log keeps messages."
+      none="Nothing is mirrored into this account."
+      found={found}
+      keyOf={({ name }) => name}
+      card={mirror => <MirrorCard mirror={mirror} />}
+      adding={<AddMirror />}
+    />
   );
 }
 
 function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
   const act = useAct(list);
-  const { name, state, reason, gaps } = mirror;
+  const { name, state, reason, gaps, isBeingChecked, checkFailure } = mirror;
   const own = `${path}/${encodeURIComponent(name)}` as const;
   return (
     <article className="card" aria-label={`Mirror ${name}`}>
@@ -76,12 +70,29 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
             Pause
           </button>
         )}
+        <button
+          type="button"
+          disabled={isBeingChecked || act.isPending}
+          title="Asks both sides the same questions, of all that is left at the other side"
+          onClick={() => act.mutate({ method: 'POST', path: `${own}/check` })}
+        >
+          {isBeingChecked ? 'Checking …' : 'Check'}
+        </button>
         <Confirm
           label="Remove"
           question="What it kept stays in the log. Remove the mirror?"
           onConfirm={() => act.mutate({ method: 'DELETE', path: own })}
         />
       </p>
+      {isBeingChecked && (
+        <p className="quiet" role="status">
+          Both sides are asked the same questions, by half of its requests a minute. What differs is asked again after
+          some minutes, since a change may be under way.
+        </p>
+      )}
+      {checkFailure !== undefined && (
+        <p className="note note-bad">It could not be checked: {inert(checkFailure, 500)}</p>
+      )}
       <p role="alert">{act.error === null ? '' : refusalOf(act.error)}</p>
     </article>
   );
@@ -91,9 +102,7 @@ function MirrorFigures({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
   const moment = (text: string | undefined) => text && momentText(text, view.zone).slice(0, 19);
   const { lastCheck, requestsUsed, requestsLeft, unreadSince } = mirror;
-  const checked =
-    lastCheck &&
-    `${moment(lastCheck.at)}: ${lastCheck.differences === 0 ? 'equal' : `${countText(lastCheck.differences)} differences`}`;
+  const checked = lastCheck && `${moment(lastCheck.at)}: ${checkText(lastCheck)}`;
   const figures: readonly (readonly [string, string | undefined])[] = [
     ['Behind', mirror.lagMs === undefined ? undefined : durationText(mirror.lagMs)],
     ['Newest seen', moment(mirror.newestSentAt)],
@@ -118,6 +127,12 @@ function MirrorFigures({ mirror }: { readonly mirror: Mirror }) {
       ))}
     </dl>
   );
+}
+
+function checkText({ messages, differences }: NonNullable<Mirror['lastCheck']>): string {
+  const found =
+    differences === 0 ? 'equal' : differences === 1 ? '1 difference' : `${countText(differences)} differences`;
+  return `${found}, ${countText(messages)} ${messages === 1 ? 'message' : 'messages'}`;
 }
 
 /** Goes on with the key that is kept, or with another: the old one may have been revoked. */

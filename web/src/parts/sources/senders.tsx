@@ -8,6 +8,7 @@ import { priceText } from '../../view/money.ts';
 import { refusalOf, useAct } from '../forms/act.ts';
 import { Confirm } from '../forms/confirm.tsx';
 import { Field, given, givenNumber } from '../forms/field.tsx';
+import { Section } from './section.tsx';
 
 export const sendersList = 'senders';
 const path = '/manage/1/senders';
@@ -28,22 +29,16 @@ export function useSenders(enabled = true) {
 
 /** The Facebook pages that this account sends over. */
 export function Senders() {
-  const { data, error, isPending } = useSenders();
   return (
-    <section className="sheet" aria-labelledby="senders" aria-busy={isPending}>
-      <h3 id="senders">Senders</h3>
-      <p className="quiet">The Facebook pages that this account sends over.</p>
-      {error !== null && <p role="alert">{refusalOf(error)}</p>}
-      {data?.length === 0 && <p>There is no sender yet: messages to be sent are refused.</p>}
-      <ul className="cards">
-        {data?.map(sender => (
-          <li key={sender.page}>
-            <SenderCard sender={sender} />
-          </li>
-        ))}
-      </ul>
-      <AddSender />
-    </section>
+    <Section
+      heading="Senders"
+      words="The Facebook pages that this account sends over, or watches: what others send over a watched page is in the log as well, without what it cost and what was never sent, which Meta does not tell."
+      none="There is no sender yet: messages to be sent are refused."
+      found={useSenders()}
+      keyOf={({ page }) => page}
+      card={sender => <SenderCard sender={sender} />}
+      adding={<AddSender />}
+    />
   );
 }
 
@@ -68,6 +63,10 @@ function SenderCard({ sender }: { readonly sender: Sender }) {
         </span>
       </header>
       {paused !== undefined && <p className="note note-bad">{inert(paused, 500)}</p>}
+      <p className="quiet">
+        In the app’s settings at Meta the webhook is <code>{location.origin}/webhooks/meta</code>, with the page
+        subscribed to message_deliveries, message_reads and message_echoes.
+      </p>
       <p className="actions">
         <button
           type="button"

@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   users: async () => (await import('./accounts.ts')).addUsers,
   mirrors: async () => (await import('./mirrors.ts')).addMirrors,
   query: async () => (await import('./query.ts')).addQuery,
+  summary: async () => (await import('./summary.ts')).addSummary,
   message: async () => (await import('./message.ts')).addMessage,
   tail: async () => (await import('./tail.ts')).addTail,
   export: async () => (await import('./export.ts')).addExport,
@@ -46,6 +47,10 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   reports: async () => (await import('./reports.ts')).addReports,
   graph: async () => (await import('./graph.ts')).addGraph,
   emulate: async () => (await import('./emulate.ts')).addEmulate,
+  completion: async () => {
+    const { addCompletion } = await import('./completion.ts');
+    return program => addCompletion(program, () => programOf(undefined));
+  },
 };
 
 /** The program with the command of this name, or with all of them where there is none: for the help and for suggestions. */

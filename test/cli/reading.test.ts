@@ -4,6 +4,65 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { answering, launcher, log, oneLine, refusal, run, sendJson, wideTerminal } from './run.ts';
 
+describe('summary', () => {
+  const groups = { ACCEPTED: 0, PENDING: 1, UNDELIVERABLE: 2, DELIVERED: 3, EXPIRED: 0, REJECTED: 0 };
+  const row = (messages: number) => ({
+    error: 'EC_A',
+    campaignReferenceId: 'summer',
+    messages,
+    failed: 2,
+    deliveryMs: { count: 1, p50: 1500 },
+    prices: [{ currency: 'EUR', sum: 0.3, count: 2 }],
+  });
+  const figures = (messages: number) => ({
+    from: 'a',
+    to: 'b',
+    bucketMs: 60_000,
+    complete: true,
+    total: messages,
+    groups,
+    buckets: [],
+    deliveryMs: { count: 3, p50: 90, p95: 2000 },
+    prices: [{ currency: 'EUR', sum: 0.45, count: 3 }],
+    failures: {},
+    breakdown: { by: ['error', 'campaignReferenceId'], rows: [row(messages)], more: 4 },
+  });
+
+  test('fields, rows, a range and a filter → asked for; a table on a terminal, JSON in a pipe', async () => {
+    const asked: string[] = [];
+    const told = { ...figures(6), compared: figures(9) };
+    const url = await answering(({ request, response }) => {
+      asked.push(decodeURIComponent(request.url ?? ''));
+      sendJson(response, told);
+    });
+    const env = { SENTLOG_URL: url, SENTLOG_KEY: 'k' };
+    const flags = '--by error --by campaignReferenceId --first 1 --compare yesterday --sender s'.split(' ');
+    expect(JSON.parse((await run(['summary', ...flags], { env })).stdout)).toEqual(told);
+    expect(asked).toEqual([
+      '/messenger/1/logs/summary?sender=s&buckets=1&by=error,campaignReferenceId&first=1&compare=yesterday',
+    ]);
+    const { stdout } = await run(['summary', ...flags], { env: { ...env, ...wideTerminal(120) } });
+    const lines = stdout.split('\n').map(line => line.trim().split(/ {2,}/));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        ['messages', '6', '9'],
+        ['delivered within, median', '90 ms', '90 ms'],
+        ['ERROR', 'CAMPAIGN REFERENCE ID', 'MESSAGES', 'FAILED', 'MEDIAN', 'COST', 'MESSAGES THEN', 'FAILED THEN'],
+        ['EC_A', 'summer', '6', '2', '1.5 s', '0.3 EUR', '9', '2'],
+        ['and 4 more'],
+      ]),
+    );
+  });
+
+  test('a field that there is not → refused in one line', async () => {
+    const { code, stderr } = await run(['summary', '--by', 'status'], { env: { SENTLOG_KEY: 'k' } });
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toContain(
+      'Allowed choices are sender, campaignReferenceId, applicationId, entityId, error',
+    );
+  });
+});
+
 describe('query', () => {
   test('every filter → asked for as the API names it; logs as NDJSON in a pipe', async () => {
     let asked: URLSearchParams | undefined;

@@ -1,0 +1,75 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Command } from 'commander';
+import { beforeAll, expect, test } from 'vitest';
+import { entriesOf } from '../../src/cli/completion.ts';
+import { run } from './run.ts';
+
+const shells = ['bash', 'zsh', 'fish'] as const;
+const scripts = new Map<string, string>();
+const call = promisify(execFile);
+
+beforeAll(async () => {
+  for (const shell of shells) scripts.set(shell, (await run(['completion', shell])).stdout);
+});
+const scriptOf = (shell: string) => scripts.get(shell) ?? '';
+
+/** The program as `main.ts` has it, which runs when it is imported. */
+async function wholeProgram(): Promise<Command> {
+  const program = new Command('sentlog').version('0');
+  const main = readFileSync(join(import.meta.dirname, '../../src/cli/main.ts'), 'utf8');
+  for (const [, file = '', name = ''] of main.matchAll(/import\('\.\/([\w-]+)\.ts'\)\)\.(add\w+)/g)) {
+    const module: Readonly<Record<string, (program: Command) => void>> = await import(`../../src/cli/${file}.ts`);
+    module[name]?.(program);
+  }
+  return program;
+}
+
+test.each(shells)('%s → every command, and every flag of it', async shell => {
+  const script = scriptOf(shell);
+  const entries = entriesOf(await wholeProgram());
+  expect(entries.length).toBeGreaterThan(30);
+  for (const { path, commands, options } of entries) {
+    for (const { name } of commands) expect(script, `${path} ${name}`).toContain(name);
+    const own = script.split('\n').filter(line => line.includes(`'${path}'`) || line.includes(`\\'${path}\\'`));
+    for (const { long } of options)
+      expect(own.join('\n'), `${path} ${long}`).toContain(shell === 'fish' ? `-l ${long?.slice(2)}` : long);
+  }
+});
+
+test.each([
+  [['ac'], ['accounts']],
+  [['accounts', 's'], ['set']],
+  [
+    ['accounts', ''],
+    ['create', 'set', 'list', 'adopt', '-h', '--help'],
+  ],
+  [['query', '--sender', 'accounts', '--general-status', 'RE'], ['REJECTED']],
+  [['query', '--not-camp'], ['--not-campaign-reference-id']],
+  [
+    ['summary', '--by', 'e'],
+    ['entityId', 'error'],
+  ],
+  [['backup', '--data-dir', ''], []],
+  [['completion', '--he'], ['--help']],
+  [['nothing', 'q'], ['query']],
+])('bash, at %j → %j', async (words, completions) => {
+  const program = `${scriptOf('bash')}
+    COMP_WORDS=(sentlog ${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
+    _sentlog; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout } = await call('bash', ['-c', program]);
+  expect(stdout.split('\n').filter(line => line !== '')).toEqual(completions);
+});
+
+test.each(['zsh', 'fish'])('%s, where it is → takes the script', shell => {
+  const checked = spawnSync(shell, ['-n'], { input: scriptOf(shell), encoding: 'utf8' });
+  const isThere = checked.error === undefined;
+  expect(isThere ? checked.stderr : '').toBe('');
+});
+
+test('another shell → refused in one line', async () => {
+  const { code, stderr } = await run(['completion', 'tcsh']);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^sentlog: .*Allowed choices are bash, zsh, fish\.\n$/)]);
+});

@@ -259,9 +259,10 @@ export class VolumeFile implements SealedRows {
     return isWhole && manifest.rowsBytes === rowsBytes && manifest.rowsCrc === rowsCrc;
   }
 
-  /** Whether a message may have a value with this hash, of whichever field; `false` is certain. */
-  mayHave(hash: number): boolean {
-    return this.#messages.blocks().some(block => block.mayHave(hash));
+  /** Whether a message may have a value with one of these hashes, of whichever field; `false` is certain. */
+  mayHaveAny(hashes: ReadonlySet<number>): boolean {
+    const blocks = this.#messages.blocks();
+    return [...hashes].some(hash => blocks.some(block => block.mayHave(hash)));
   }
 
   /** Throws for the first part that is not what was written, a part a step. */

@@ -10,8 +10,11 @@ afterEach(async () => {
 });
 
 const kills = 20;
-// Segments of a thousand are sealed several times a round, so that kills hit that as well.
-const settings = { SENTLOG_SEGMENT_MESSAGES: '1000' };
+// Segments of a thousand are sealed and merged several times a round, so that kills hit that as well.
+const settingsOf = (round: number) => ({
+  SENTLOG_SEGMENT_MESSAGES: '1000',
+  SENTLOG_MERGE: round % 3 === 2 ? 'off' : 'on',
+});
 
 test('killed twenty times while recording → all that was answered is there, once, with its reports', async () => {
   const home = new ServerHome();
@@ -19,6 +22,7 @@ test('killed twenty times while recording → all that was answered is there, on
   const ledger = new Ledger(Date.now() - 600_000);
   const startsMs: number[] = [];
   for (let round = 0; round <= kills; round++) {
+    const settings = settingsOf(round);
     if (round % 5 === 4) {
       const early = home.launch({ settings });
       await wait(100 + round * 20);

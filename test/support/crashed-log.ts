@@ -16,6 +16,7 @@ import { expect } from 'vitest';
 import type { EpochMs, LogRecord, Submission } from '../../src/domain/message.ts';
 import { type Status, statuses } from '../../src/domain/registry.ts';
 import { summaryRange } from '../../src/domain/summary.ts';
+import type { Merging } from '../../src/store/embedded/threads/messages.ts';
 import type { Store } from '../../src/store/store.ts';
 import { SqliteLog, submission, until } from './sqlite-log.ts';
 
@@ -40,9 +41,15 @@ export const anyDamage = fc.record({
 export class CrashedLog {
   readonly #files = new SqliteLog();
   readonly #answered = new Map<number, Logs>();
+  readonly #merging: Merging | undefined;
+
+  /** With `merging`, the sealed segments are in volumes. */
+  constructor(merging?: Merging) {
+    this.#merging = merging;
+  }
 
   async write(): Promise<void> {
-    const original = new SqliteLog();
+    const original = new SqliteLog(this.#merging === undefined ? {} : { merging: this.#merging });
     const store = await original.open();
     const delivered = statuses.find(status => status.name === 'DELIVERED_TO_HANDSET');
     for (let from = 0; from < messages; from += 23)
@@ -58,6 +65,8 @@ export class CrashedLog {
       }
     await until(() => segmentFiles(original).filter(name => name.endsWith('.index')).length === 4);
     await until(() => segmentFiles(original).filter(name => name.endsWith('-wal')).length === 1);
+    if (this.#merging !== undefined)
+      await until(() => segmentFiles(original).filter(name => name.endsWith('.rows.db')).length === 1);
     for (const account of accounts) this.#answered.set(account, await logsOf(store, account));
     copy(original, this.#files);
     await store.close();

@@ -19,8 +19,12 @@ import {
 import { SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
 const crashed = new CrashedLog();
-beforeAll(() => crashed.write());
-afterAll(() => crashed.remove());
+const merged = new CrashedLog({ youngestLeft: 0, blockRows: 64 });
+beforeAll(() => Promise.all([crashed.write(), merged.write()]));
+afterAll(() => {
+  crashed.remove();
+  merged.remove();
+});
 
 test('anything done to any file of a log → it starts, serves the rest as it was, and tells of what it lacks', async () => {
   await fc.assert(
@@ -48,6 +52,19 @@ test.each(
     damage,
     crashed.files.filter(file => file.endsWith(kind)),
     log => crashed.servesAndTells(log),
+  ),
+);
+
+test.each([
+  { what: 'zeroed', at: 1, bytes: 20_000 },
+  { what: 'flipped', at: 0.5, bytes: 3 },
+  { what: 'cut', at: 0.5, bytes: 0 },
+  { what: 'deleted', at: 0, bytes: 0 },
+])('every volume $what at $at → the rest is served, and what is lacking told', damage =>
+  merged.damaged(
+    damage,
+    merged.files.filter(file => file.endsWith('.volume')),
+    log => merged.servesAndTells(log),
   ),
 );
 

@@ -1,7 +1,10 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
+import { until } from '../support/sqlite-log.ts';
 
 const homes: ServerHome[] = [];
 
@@ -13,7 +16,7 @@ const kills = 20;
 // Segments of a thousand are sealed and merged several times a round, so that kills hit that as well.
 const settingsOf = (round: number) => ({
   SENTLOG_SEGMENT_MESSAGES: '1000',
-  SENTLOG_MERGE: round % 3 === 2 ? 'off' : 'on',
+  SENTLOG_MERGE: round % 3 === 1 ? 'off' : 'on',
 });
 
 test('killed twenty times while recording → all that was answered is there, once, with its reports', async () => {
@@ -41,6 +44,7 @@ test('killed twenty times while recording → all that was answered is there, on
       expect(ledger.faults(await calls.walk())).toEqual([]);
       expect(await ledger.timelineFaults(calls, 1)).toEqual([]);
       expect(server.stderr).not.toContain('damaged');
+      await until(() => readdirSync(join(home.dataDir, 'segments')).some(name => name.endsWith('.volume')));
       break;
     }
     const load = new Load(ledger, calls);

@@ -167,7 +167,8 @@ describe('a page by a value', () => {
       const found = () => log.logs(1, { destination: sought }).map(({ messageId }) => messageId);
       log.reopenForReading();
       expect(found()).toEqual(['m55']);
-      expect(log.indexesOpened.size).toBe(12);
+      // The youngest takes rows and has none.
+      expect(log.indexesOpened.size).toBe(11);
       log.merge();
       log.reopenForReading();
       expect(found()).toEqual(['m55']);

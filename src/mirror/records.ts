@@ -1,7 +1,7 @@
 import type { EpochMs, Submission } from '../domain/message.ts';
 import { parseDateTime } from '../wire/date-time.ts';
 import { fieldSources } from '../wire/json-source.ts';
-import { parseRecordText } from '../wire/log-record.ts';
+import { parseKept, parseRecordText } from '../wire/log-record.ts';
 
 /** What became of one message of an answer. */
 export type MirroredRecord = {
@@ -27,12 +27,19 @@ export function mirroredRecord(text: string): MirroredRecord {
   const messageId = 'messageId' in value && typeof value.messageId === 'string' ? value.messageId : undefined;
   const known = { ...(messageId !== undefined && { messageId }), ...(sentAt !== undefined && { sentAt }) };
   if (sentAt === undefined) return { ...known, flaws: ['sentAt is no date-time'] };
-  return { ...known, ...lenient(text, essential) };
+  return { ...known, ...lenient(text, essential, value) };
 }
 
-/** What can be taken of a record as it is written, which is an object; a flaw in a field of `needed` leaves nothing. */
-export function lenient(text: string, needed: ReadonlySet<string>): Pick<MirroredRecord, 'submission' | 'flaws'> {
-  const parsed = parseRecordText(text, 'kept');
+/**
+ * What can be taken of a record as it is written, which is an object, and what that parses to; a flaw in a field of `needed`
+ * leaves nothing.
+ */
+export function lenient(
+  text: string,
+  needed: ReadonlySet<string>,
+  value: unknown,
+): Pick<MirroredRecord, 'submission' | 'flaws'> {
+  const parsed = parseKept(value, text);
   if (parsed.submission !== undefined) return { submission: parsed.submission, flaws: [] };
   const flaws = parsed.violations.map(({ property, violation }) => `${property} ${violation}`.trim());
   let flawed = parsed.violations.map(({ property }) => property);

@@ -37,7 +37,8 @@ export function webhookReports(body: string, form: WebhookForm): WebhookReports 
       others++;
       continue;
     }
-    const { submission, flaws: ofThis } = lenient(JSON.stringify(said), needed);
+    const text = JSON.stringify(said);
+    const { submission, flaws: ofThis } = lenient(text, needed, JSON.parse(text));
     flaws.push(...ofThis.map(flaw => `${String(said.messageId)}: ${flaw}`));
     if (submission !== undefined) reports.push(submission);
   }

@@ -18,6 +18,8 @@ export type Parted = {
 
 /** Parts a record, given as its text and what it parses to. What is too much to be kept joins `violations`. */
 export function parted(record: Readonly<Record<string, unknown>>, text: string, violations: Violation[]): Parted {
+  // Nearly always so, and asked of every message of every answer.
+  if (!hasFurther(record)) return { known: record };
   const known: Record<string, unknown> = {};
   const ofCodes: { status?: string; error?: string } = {};
   const extra: string[] = [];
@@ -39,6 +41,17 @@ export function parted(record: Readonly<Record<string, unknown>>, text: string, 
     }
   }
   return { known, ...ofCodes, ...(extra.length > 0 && { extraJson: `{${extra.join()}}` }) };
+}
+
+function hasFurther(record: Readonly<Record<string, unknown>>): boolean {
+  for (const name in record) {
+    const inside = recordFields.get(name);
+    if (inside === undefined) return true;
+    const value = record[name];
+    if (inside.size === 0 || !isPlainObject(value)) continue;
+    for (const field in value) if (!inside.has(field)) return true;
+  }
+  return false;
 }
 
 /** As much as a content may have is kept of a record, all in all. */

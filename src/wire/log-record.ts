@@ -50,7 +50,12 @@ export function parseRecordText(text: string, further: 'refused' | 'kept' = 'ref
     if (!(error instanceof SyntaxError)) throw error;
     return { violations: [{ property: '', violation: `is not JSON: ${error.message}` }] };
   }
-  return further === 'kept' && isPlainObject(value) ? parseWhole(value, text) : parseRecord(value, text);
+  return further === 'kept' ? parseKept(value, text) : parseRecord(value, text);
+}
+
+/** As `parseRecordText(text, 'kept')`, of a text that was parsed already. */
+export function parseKept(value: unknown, text: string): ParsedRecord {
+  return isPlainObject(value) ? parseWhole(value, text) : parseRecord(value, text);
 }
 
 /** With all that it has beside what is known. */

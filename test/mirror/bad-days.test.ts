@@ -20,12 +20,12 @@ class FullAtTimes extends MemoryStore {
   }
 }
 
-/** One message a second, which ends within a minute. */
-function traffic(world: World): (ms: number) => void {
+/** Now and then a message, which ends within a minute. */
+function traffic(world: World, everyMs = 3000): (ms: number) => void {
   let at = world.theirs;
   return () => {
-    for (; at < world.theirs; at += 1000) world.add({ sentAt: at, pace: 0.001 });
-    at = Math.min(at, world.theirs + 1000);
+    for (; at < world.theirs; at += everyMs) world.add({ sentAt: at, pace: 0.001 });
+    at = Math.min(at, world.theirs + everyMs);
   };
 }
 
@@ -181,24 +181,23 @@ test('a state of a group that nobody knows → shown as it came, followed on, an
   expect(await world.kept()).toEqual(world.truth());
 });
 
-test('100,000 reports in a minute, repeated and in disorder → every message as its other side has it', async () => {
+test('ten thousand reports, repeated and in disorder, one or many at a time → every message as its other side has it', async () => {
   const world = new World();
-  const messages = Array.from({ length: 5000 }, (_, i) =>
+  const messages = Array.from({ length: 500 }, (_, i) =>
     simulatedMessage({ messageId: `m${i}`, sentAt: world.theirs - hour + i, pace: 0.01 }, world.random),
   );
   for (const message of messages) world.infobip.add(message);
   await world.run(10_000);
-  const reports = Array.from({ length: 100_000 }, (_, i) => {
+  const reports = Array.from({ length: 10_000 }, (_, i) => {
     const message = messages[(i * 7919) % messages.length];
     if (message === undefined) throw new Error('no message');
     return simulatedReport(message, message.sentAt + world.random.between(0, hour));
   });
-  let taken = 0;
-  for (let at = 0; at < reports.length; at += 500) {
-    await world.take(deliveryJson(reports.slice(at, at + 500)));
-    taken += 500;
+  for (let at = 0; at < reports.length; ) {
+    const count = world.random.chance(0.5) ? 1 : world.random.between(1, 200);
+    await world.take(deliveryJson(reports.slice(at, at + count)));
+    at += count;
   }
-  expect(taken).toBe(100_000);
   await world.take(deliveryJson(messages.map(message => simulatedReport(message, world.theirs))));
   expect(await world.kept()).toEqual(world.truth());
 });

@@ -3,7 +3,7 @@ import { hour, minute, World } from './world.ts';
 
 test('48 hours → all of them, newest first, in no more requests than their pages and a tenth', async () => {
   const world = new World();
-  world.addPast(8000, 48 * hour - 10 * minute);
+  world.addPast(3000, 48 * hour - 10 * minute);
   await world.run(2 * minute);
   expect(await world.kept()).toEqual(world.truth());
   const { reads, gaps } = await world.place();
@@ -16,12 +16,12 @@ test.each(['place', 'offset', 'none'] as const)(
   async cursors => {
     const world = new World({ cursors, terms: { requestsPerMinute: 600 } });
     // Nothing new and nothing pending: what is asked is asked to catch up.
-    world.addPast(8000, 47 * hour);
+    world.addPast(4000, 47 * hour);
     await world.run(10 * 1000);
     expect((await world.place()).reads.filter(read => read.kind === 'catchUp')).toEqual([]);
     const pages = world.infobip.asked.filter(({ target }) => !target.includes('messageId='));
     // Two heads in those ten seconds.
-    expect(pages.length).toBeLessThanOrEqual(Math.ceil(8 * 1.1) + 2);
+    expect(pages.length).toBeLessThanOrEqual(Math.ceil(4 * 1.1) + 2);
     expect(await world.kept()).toEqual(world.truth());
   },
 );
@@ -45,7 +45,7 @@ test.each(['place', 'none'] as const)(
 
 test('a cursor that expires while the mirror is away → the rest is read by time', async () => {
   const world = new World({ cursorMs: 1000, terms: { requestsPerMinute: 60 } });
-  world.addPast(6000, 47 * hour);
+  world.addPast(3500, 47 * hour);
   await world.run(150);
   world.now += minute;
   world.restart();

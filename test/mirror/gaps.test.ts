@@ -42,6 +42,31 @@ test('a catch-up too slow for what is about to leave → what left is told, and 
   expect(missing.filter(one => !isTold(one.sentAt))).toEqual([]);
 });
 
+test.each([30_000, 5 * minute, 1.5 * hour, 40 * hour])(
+  'what appears %i ms after it was sent → found, though all around it was read',
+  async lateMs => {
+    const world = new World();
+    world.addPast(200, 47 * hour, 0.01);
+    await world.run(3 * minute);
+    const begun = world.theirs;
+    for (let i = 0; i < 20; i++) world.add({ sentAt: begun + i * 1000, lateMs, pace: 0.01 });
+    await world.run(minute);
+    // Nothing else happens meanwhile: an hour is a step.
+    while (world.theirs < begun + lateMs) {
+      world.now += Math.min(hour, begun + minute + lateMs - world.theirs);
+      await world.run(minute);
+    }
+    // Looks again come at these ages, and take half an hour each at most.
+    const foundBy = Math.min(...[minute, 10 * minute, 2 * hour, 47 * hour].filter(age => age >= lateMs));
+    while (world.theirs < begun + foundBy + 40 * minute) {
+      world.now += Math.min(hour, Math.max(0, begun + foundBy + 35 * minute - world.theirs));
+      await world.run(5 * minute);
+    }
+    expect(await world.kept()).toEqual(world.truth());
+    expect((await world.place()).gaps).toEqual([]);
+  },
+);
+
 test('gaps that touch → one, and past retention → none', async () => {
   const reason = 'r';
   const gaps = withGap(withGap(withGap([], { from: 10, until: 20, reason }), { from: 30, until: 40, reason }), {

@@ -17,7 +17,7 @@ test.each([1, 6, 60])(
   '%i requests a minute → no minute has more, catching up, following and failing',
   async requestsPerMinute => {
     const world = new World({ terms: { requestsPerMinute } });
-    world.addPast(3000, 40 * hour);
+    world.addPast(2500, 40 * hour);
     world.infobip.faults = { unavailable: 0.2, cut: 0.1, lost: 0.1 };
     const live = () => world.add({ pace: 0.1 });
     await world.run(5 * minute, live);
@@ -30,8 +30,8 @@ test.each([1, 6, 60])(
 
 test('the account of the other side has no requests left → nothing is asked until it says', async () => {
   const world = new World({ requestsPerMinute: 4 });
-  world.addPast(5000, 40 * hour);
-  await world.run(40 * minute);
+  world.addPast(2500, 40 * hour);
+  await world.run(20 * minute);
   const refused = world.infobip.asked.filter(({ status }) => status === 429);
   expect(refused.length).toBeGreaterThan(0);
   for (const { at } of refused) {

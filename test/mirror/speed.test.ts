@@ -29,7 +29,7 @@ test('500 messages a second, 60 requests a minute, polling alone → read within
   const store = new Arrivals();
   const world = new World({ store: store satisfies Store, terms: { requestsPerMinute: 60 } });
   let slot = world.now;
-  await world.run(5 * minute, () => {
+  await world.run(3.5 * minute, () => {
     for (; slot <= world.now; slot += slotMs)
       addSlot(world.infobip, slot, { seed: 's', messagesPerSecond: 500, pace: 1 });
   });
@@ -37,7 +37,7 @@ test('500 messages a second, 60 requests a minute, polling alone → read within
   const isLate = (at: number) => at > world.now - 90_000;
   const messages = world.infobip.log
     .messages()
-    .filter(one => one.sentAt > world.now - 4 * minute && !isLate(one.sentAt));
+    .filter(one => one.sentAt > world.now - 2.5 * minute && !isLate(one.sentAt));
   const lags = messages.map(one => (store.first.get(one.messageId) ?? Number.POSITIVE_INFINITY) - one.sentAt);
   expect(quantile(lags, 0.99)).toBeLessThanOrEqual(60_000);
   const unseen = messages.flatMap(({ messageId, states }) => {
@@ -45,7 +45,7 @@ test('500 messages a second, 60 requests a minute, polling alone → read within
     if (final === undefined || isLate(final.from)) return [];
     return [(store.final.get(messageId) ?? Number.POSITIVE_INFINITY) - final.from];
   });
-  expect(unseen.length).toBeGreaterThan(50_000);
+  expect(unseen.length).toBeGreaterThan(20_000);
   expect(Math.max(quantile(unseen, 1))).toBeLessThanOrEqual(90_000);
   const { asked } = world.infobip;
   for (const [i, { at }] of asked.entries())

@@ -59,8 +59,8 @@ export class World {
   }
 
   /** So many messages, evenly over a stretch that ends now. */
-  addPast(count: number, overMs: number): void {
-    for (let i = 0; i < count; i++) this.add({ sentAt: this.theirs - overMs + Math.floor((i * overMs) / count) });
+  addPast(count: number, overMs: number, pace = 1): void {
+    for (let i = 0; i < count; i++) this.add({ sentAt: this.theirs - overMs + Math.floor((i * overMs) / count), pace });
   }
 
   async mirror(): Promise<Mirror> {

@@ -1,9 +1,62 @@
+import { Pool } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { kept, MirrorSetup } from '../support/mirror-setup.ts';
+import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
+import { hour, kept, MirrorSetup } from '../support/mirror-setup.ts';
 
-test('killed twenty times while it catches up and follows, answers slow, cut, lost and refused → the other side, message by message', async () => {
+async function opened(): Promise<MirrorSetup> {
   const setup = await MirrorSetup.open();
   onTestFinished(() => setup.close());
+  return setup;
+}
+
+test('killed twenty times while it catches up and follows, answers slow, cut, lost and refused → the other side, message by message', async () => {
+  const setup = await opened();
   const sentlog = await setup.killWhileMirroring(20, 12_000, { slow: 0.7, cut: 0.03, lost: 0.03, unavailable: 0.03 });
   expect((await kept(setup.home.calls(sentlog))).size).toBe(12_000 + 20 * 40);
+});
+
+const webhooks = 100_000;
+const connections = 64;
+
+test('100,000 webhooks, a report each, some of messages that are still to be read → each answered, and the truth', async () => {
+  const setup = await opened();
+  const { infobip, home } = setup;
+  setup.send(4000, 10 * hour);
+  const sentlog = await home.serve();
+  await setup.addMirror();
+  await setup.untilSame(sentlog);
+  const { url } = JSON.parse(await setup.command('mirrors', 'webhook', 'default', '--url', sentlog.address));
+  // Their webhooks come first, their messages when the other side is back.
+  infobip.isAway = true;
+  setup.send(1000, 60_000);
+  const messages = infobip.log.messages();
+  const pool = new Pool(sentlog.address, { connections });
+  const begunAt = performance.now();
+  const statuses = new Map<number, number>();
+  let next = 0;
+  const post = async () => {
+    while (next < webhooks) {
+      const place = next++;
+      const message = messages[(place * 7919) % messages.length];
+      if (message === undefined) throw new Error('no message');
+      const at = message.sentAt + ((place * 31) % 400);
+      const body = deliveryJson([simulatedReport(message, at)]);
+      const headers = { 'content-type': 'application/json' };
+      const { statusCode, body: said } = await pool.request({
+        method: 'POST',
+        path: new URL(url).pathname,
+        headers,
+        body,
+      });
+      await said.dump();
+      statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, post));
+  const seconds = (performance.now() - begunAt) / 1000;
+  await pool.close();
+  console.log(`${webhooks} webhooks in ${seconds.toFixed(1)} s`);
+  expect(Object.fromEntries(statuses)).toEqual({ 200: webhooks });
+  infobip.isAway = false;
+  await setup.untilSame(sentlog);
 });

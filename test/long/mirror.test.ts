@@ -1,7 +1,9 @@
 import { Pool } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { deliveryJson, simulatedReport } from '../../simulator/webhooks.ts';
-import { hour, kept, MirrorSetup } from '../support/mirror-setup.ts';
+import type { LogCalls } from '../support/log-calls.ts';
+import { hour, kept, MirrorSetup, mirrorKey, mirrorSecret, until } from '../support/mirror-setup.ts';
+import { smallDisks } from '../support/small-disk.ts';
 
 async function opened(): Promise<MirrorSetup> {
   const setup = await MirrorSetup.open();
@@ -14,6 +16,35 @@ test('killed twenty times while it catches up and follows, answers slow, cut, lo
   const sentlog = await setup.killWhileMirroring(20, 12_000, { slow: 0.7, cut: 0.03, lost: 0.03, unavailable: 0.03 });
   expect((await kept(setup.home.calls(sentlog))).size).toBe(12_000 + 20 * 40);
 });
+
+test.each(smallDisks())(
+  'the disk is full ($name) while it catches up → it waits, and then all is there',
+  async ({ make }) => {
+    const disk = make();
+    onTestFinished(() => disk.remove());
+    const setup = await MirrorSetup.open({}, disk.home);
+    onTestFinished(() => setup.close());
+    const mirror = { SENTLOG_MIRROR_FROM: setup.url, SENTLOG_MIRROR_KEY: mirrorKey };
+    const settings = { ...disk.launch.settings, ...mirrorSecret, ...mirror, SENTLOG_MIRROR_REQUESTS_PER_MINUTE: '600' };
+    const sentlog = await disk.home.serve({ ...disk.launch, settings });
+    const calls = disk.home.calls(sentlog);
+    const isReady = async () => (await calls.call('/health/ready')).status === 200;
+    for (let more = 0; more < 40 && (await isReady()); more++) {
+      setup.send(5000, 1000);
+      const all = 5000 * (more + 1);
+      await until(async () => !(await isReady()) || (await recorded(calls)) === all);
+    }
+    expect(await isReady()).toBe(false);
+    disk.makeRoom(sentlog);
+    await until(isReady);
+    await setup.untilSame(sentlog);
+  },
+);
+
+async function recorded(calls: LogCalls): Promise<number> {
+  const { text } = await calls.call('/metrics');
+  return Number(/^sentlog_mirror_recorded_total\{mirror="infobip"\} (\d+)$/m.exec(text)?.[1]);
+}
 
 const webhooks = 100_000;
 const connections = 64;

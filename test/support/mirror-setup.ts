@@ -11,7 +11,7 @@ import { ServerHome, type ServerProcess, type Settings } from './server-process.
 
 export const hour = 3_600_000;
 export const mirrorKey = 'a-key-of-the-other-side';
-const secret = 'a-secret-of-the-operator-that-is-long';
+export const mirrorSecret = { SENTLOG_SECRET: 'a-secret-of-the-operator-that-is-long' };
 
 /** Real servers of the program, and a simulated Infobip on a port for them to mirror. */
 export class MirrorSetup {
@@ -27,11 +27,14 @@ export class MirrorSetup {
     this.home = home;
   }
 
-  static async open(settings: Settings = {}): Promise<MirrorSetup> {
+  static async open(
+    settings: Settings = {},
+    home = new ServerHome(undefined, { ...mirrorSecret, ...settings }),
+  ): Promise<MirrorSetup> {
     const limits = { requestsPerMinute: 60_000 };
     const infobip = new SimulatedInfobip({ seed: 'process', clock: Date.now, keys: [mirrorKey], ...limits });
     const server = await serveInfobip(infobip);
-    return new MirrorSetup(infobip, server, new ServerHome(undefined, { SENTLOG_SECRET: secret, ...settings }));
+    return new MirrorSetup(infobip, server, home);
   }
 
   get url(): string {

@@ -26,7 +26,7 @@ import { defaultTerms, type SimulatorTerms } from './simulator/terms.ts';
 import { openStorage } from './storage/open.ts';
 import type { Storage } from './storage/storage.ts';
 import type { StoreObserver } from './store/store.ts';
-import { Sweeper } from './sweeper.ts';
+import { Sweeper, sweepAgainAndAgain } from './sweeper.ts';
 import { programVersion } from './version.ts';
 
 /** A server that listens. */
@@ -121,7 +121,10 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
     one => one.close(),
   );
   await server.listen({ host: config.host, port: config.port });
-  parts.adopt(janitor(sweeper, config.retentionMs, logger), timer => clearInterval(timer));
+  const everyMs = Math.min(janitorIntervalMsMax, config.retentionMs);
+  const failed = (err: unknown) =>
+    logger.warn({ err }, 'what is past retention could not be dropped; trying again later');
+  parts.defer(sweepAgainAndAgain(sweeper, everyMs, failed));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   await ensureMirror(storage, config);
   parts.defer(() => runner.stop());
@@ -238,24 +241,6 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
     note: ({ message, level, detail }) => logger[level](detail ?? {}, message),
     damaged: part => logger.error(part, 'a part of the log is damaged and was set aside'),
   };
-}
-
-function janitor(sweeper: Sweeper, retentionMs: number, logger: Logger): NodeJS.Timeout {
-  let isSweeping = false;
-  const sweep = async () => {
-    if (isSweeping) return;
-    isSweeping = true;
-    try {
-      await sweeper.sweep();
-    } catch (error) {
-      logger.warn({ err: error }, 'what is past retention could not be dropped; trying again later');
-    } finally {
-      isSweeping = false;
-    }
-  };
-  // What went past retention while no server ran may be what fills the disk.
-  setImmediate(sweep);
-  return setInterval(sweep, Math.min(janitorIntervalMsMax, retentionMs));
 }
 
 function sweeperOf(

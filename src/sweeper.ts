@@ -104,3 +104,34 @@ export class Sweeper {
     return now() - seen - (this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs);
   }
 }
+
+/**
+ * Sweeps at once, since what went past retention while no server ran may be what fills the disk, and then again and
+ * again, one sweep at a time. Gives what ends it; a sweep that this cuts short has not failed.
+ */
+export function sweepAgainAndAgain(
+  sweeper: Pick<Sweeper, 'sweep'>,
+  everyMs: number,
+  failed: (error: unknown) => void,
+): () => void {
+  let isSweeping = false;
+  let isEnded = false;
+  const sweep = async () => {
+    if (isSweeping) return;
+    isSweeping = true;
+    try {
+      await sweeper.sweep();
+    } catch (error) {
+      if (!isEnded) failed(error);
+    } finally {
+      isSweeping = false;
+    }
+  };
+  const first = setImmediate(sweep);
+  const timer = setInterval(sweep, everyMs);
+  return () => {
+    isEnded = true;
+    clearImmediate(first);
+    clearInterval(timer);
+  };
+}

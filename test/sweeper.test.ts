@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ClockFile } from '../src/store/embedded/files/clock-file.ts';
 import { systemDisk } from '../src/store/embedded/files/disk.ts';
 import type { Store } from '../src/store/store.ts';
-import { type SweepClock, Sweeper } from '../src/sweeper.ts';
+import { type SweepClock, Sweeper, sweepAgainAndAgain } from '../src/sweeper.ts';
 import { hourMs, numberedIds, recordNumbered, SqliteLog, submission, walkIds } from './support/sqlite-log.ts';
 
 const dayMs = 24 * hourMs;
@@ -211,4 +211,26 @@ test('the disk has no room for a first file of the clock → there is none, as b
   const clock = new ClockFile(folder, { ...systemDisk, write });
   await clock.see(1_800_000_000_123);
   expect(await clock.seen()).toBeUndefined();
+});
+
+test('the server stops in the middle of a sweep → it has not failed; one that fails before has', async () => {
+  const failures: unknown[] = [];
+  const begun = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
+  const calls: (() => Promise<void>)[] = [
+    () => Promise.reject('the disk is away'),
+    () => {
+      begun.resolve();
+      return stopped.promise;
+    },
+  ];
+  const end = sweepAgainAndAgain({ sweep: () => calls.shift()?.() ?? Promise.resolve() }, 1, failure =>
+    failures.push(failure),
+  );
+  await begun.promise;
+  end();
+  stopped.reject(new Error('the store is closed'));
+  await stopped.promise.catch(() => {});
+  expect(failures).toEqual(['the disk is away']);
+  expect(calls).toEqual([]);
 });

@@ -66,6 +66,19 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect((await tellAll(outbox)).length).toBe(3);
     });
 
+    it('the clock set back by an hour → what was due goes out all the same, in order, and what was not does not', async () => {
+      const outbox = await open();
+      await add(outbox, [message('a1'), message('a2'), message('b', { destination: 'p2', dueAt: start + 1000 })]);
+      const back = start - 3_600_000;
+      const a1 = await claimOne(outbox, back);
+      expect(a1.message.messageId).toBe('a1');
+      await outbox.settle([{ id: a1.id, kind: 'done' }], back);
+      const [page] = (await outbox.waiting(back)).pages;
+      expect(page?.dueAt).toBeLessThanOrEqual(back);
+      expect(idsOf(await outbox.claim([want], back))).toEqual(['a2']);
+      expect(idsOf(await outbox.claim([want], start + 1000))).toEqual(['b']);
+    });
+
     it('one conversation → one at a time, in order, through failures and retries; others meanwhile', async () => {
       const outbox = await open();
       await add(outbox, [message('a1'), message('a2'), message('b1', { destination: 'p2' }), message('a3')]);

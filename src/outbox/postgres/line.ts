@@ -111,6 +111,8 @@ const sameConversation = (one: string, other: string) =>
 const heldUntil = (one: string) =>
   `(SELECT coalesce(max(u.claimed_at) + ${hold}, 0) FROM outbox_message u
     WHERE ${sameConversation('u', one)} AND u.state = ${states.unknown})`;
+/** What is in line is due, whatever the clock says from here on. */
+const dueInLine = (one: string) => `CASE WHEN ${one}.is_head THEN ${heldUntil(one)} ELSE 0 END`;
 const isAlone = (one: string) =>
   `NOT EXISTS (SELECT FROM outbox_message f WHERE ${sameConversation('f', one)} AND f.${inLine})`;
 
@@ -134,7 +136,7 @@ const add = {
     c AS (
       INSERT INTO outbox_message (account_id, place, accepted_at, sent_at, due_at, expires_at, deadline, lane, state, is_head,
         message_id, sender, destination, price, body)
-      SELECT l.account_id, l.place, $2, $2, CASE WHEN l.is_head THEN greatest(l.due_at, ${heldUntil('l')}) ELSE l.due_at END,
+      SELECT l.account_id, l.place, $2, $2, CASE WHEN l.state = ${states.queued} THEN ${dueInLine('l')} ELSE l.due_at END,
         l.expires_at, CASE WHEN l.status IS NULL THEN l.expires_at END, l.lane, l.state, l.is_head, l.message_id,
         l.sender, l.destination, l.price, l.body
       FROM lined l ORDER BY l.nr
@@ -167,7 +169,7 @@ const begin = {
       FROM outbox_message m WHERE m.id = ANY ($1::bigint[]) AND m.state = ${states.scheduled}),
     c AS (
       UPDATE outbox_message m SET state = ${states.queued}, sent_at = $2, place = $3 + d.nr, is_head = d.is_head,
-        deadline = m.expires_at, due_at = CASE WHEN d.is_head THEN greatest(m.due_at, ${heldUntil('d')}) ELSE m.due_at END
+        deadline = m.expires_at, due_at = ${dueInLine('d')}
       FROM due d WHERE m.id = d.id RETURNING m.id)
     ${telling({ at: '$2::bigint', codes: steps.accepted, isFirst: 'true' })}`,
 };

@@ -59,7 +59,10 @@ export class OutboxRows {
     );
   }
 
-  /** Puts a message in line: the first of its conversation is to be claimed, and the others after it. */
+  /**
+   * Puts a message in line: the first of its conversation is to be claimed, and the others after it. It is due, whatever the
+   * clock says from here on.
+   */
   enqueue(id: number, row: Row): void {
     const conversation = conversationOf(row);
     const isFirst = this.#first(conversation) === undefined;
@@ -68,7 +71,7 @@ export class OutboxRows {
       `UPDATE message SET state = ${states.queued}, place = ?, is_head = ?, due_at = ?, deadline = expires_at WHERE id = ?`,
       this.place(),
       Number(isFirst),
-      Math.max(integer(row, 'due_at'), heldUntil),
+      heldUntil,
       id,
     );
   }

@@ -34,6 +34,7 @@ const answerMs = 100;
 /** Every final status is to be there by then. */
 const finalWithinMs = 90_000;
 const lookMs = 1000;
+const newestMs = 5 * 60_000;
 
 /** A mirror in a server of the bench, on a clock of its own. */
 export class Mirroring {
@@ -163,11 +164,17 @@ export class Mirroring {
     };
   }
 
+  /** A page of what was there: neither of what is new, nor of what became of messages. */
+  #readsThePast(asked: URLSearchParams): boolean {
+    const since = Date.parse(asked.get('sentSince') ?? '');
+    return !asked.has('messageId') && !asked.has('generalStatus') && !(since > this.#now - newestMs);
+  }
+
   #ask(from: string) {
     const asking: typeof fetch = (input, init) => {
       const target = String(input);
       this.#requests++;
-      if (!/[?&](?:messageId|generalStatus)=/.test(target)) this.#pages++;
+      if (this.#readsThePast(new URL(target).searchParams)) this.#pages++;
       const headers = new Headers(init?.headers);
       headers.set(clockHeader, String(this.#now));
       if (this.#liveFrom !== undefined) headers.set(liveHeader, String(this.#liveFrom));

@@ -68,16 +68,18 @@ export type HeadPace = {
 };
 
 export function headPace(place: Place, terms: Terms): HeadPace {
-  if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 20 * second, overlapMs: second };
-  // A sixth of the budget where nothing happens.
-  const everyMs = Math.max(5 * second, Math.ceil((6 * minute) / terms.requestsPerMinute));
+  if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 30 * second, overlapMs: second };
+  // A sixth of the budget where nothing happens; less where what is behind it needs all there is.
+  const least = place.reads.some(read => read.kind === 'catchUp') ? 15 * second : 5 * second;
+  const everyMs = Math.max(least, Math.ceil((6 * minute) / terms.requestsPerMinute));
   return { everyMs, delayMs: 0, overlapMs: 10 * second };
 }
 
 /** What is needed to follow the newest is kept free of everything that can wait. */
 export function budgetOf(place: Place, terms: Terms): Budget {
   const { requestsPerMinute: all } = terms;
-  const following = Math.ceil(pages(place) * 1.1) + Math.ceil((2 * minute) / headPace(place, terms).everyMs);
+  // A page more for each time that it is read: the last one is hardly ever full.
+  const following = Math.ceil(pages(place) * 1.1) + Math.ceil(minute / headPace(place, terms).everyMs);
   return { all, patient: Math.max(Math.ceil(all / 5), all - following) };
 }
 

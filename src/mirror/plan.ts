@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { headPace, passes, passTurnsMax, type Terms, windowMs, youngMs } from './pace.ts';
+import { headPace, isBusy, passes, passTurnsMax, type Terms, windowMs, youngMs } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Followed } from './rows.ts';
 
@@ -58,17 +58,23 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
       ...(pace.delayMs === 0 && { isOpen: true }),
     });
   if (reading !== undefined) return pageOf(reading, false);
-  const patient = patientStep(place, due, theirNow);
+  const patient = patientStep(place, due, theirNow, isBusy(place, terms) ? busyTurns : turns);
   return patient ?? { kind: 'wait', ms: Math.min(idleMsMax, Math.max(50, place.headReadAt + everyMs - now)) };
 }
 
-function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
+/** One of so many turns of what can wait is for what comes late; while it catches up, one of so many for statuses. */
+type Turns = { readonly late: number; readonly status: number };
+const turns: Turns = { late: 4, status: 8 };
+/** Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses. */
+const busyTurns: Turns = { late: 8, status: 2 };
+
+function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs, of: Turns): Step | undefined {
   // What comes late is looked for too, however much there is to be followed.
-  const late = place.turn % 4 === 3 ? again(place, theirNow) : undefined;
+  const late = place.turn % of.late === of.late - 1 ? again(place, theirNow) : undefined;
   if (late !== undefined) return late;
   const status = statusStep(place, due, theirNow);
   const catchUp = newestOf(place.reads.filter(read => read.kind === 'catchUp'));
-  if (catchUp !== undefined && (status === undefined || place.turn % 2 === 0)) return pageOf(catchUp, true);
+  if (catchUp !== undefined && (status === undefined || place.turn % of.status !== 0)) return pageOf(catchUp, true);
   return status ?? again(place, theirNow);
 }
 

@@ -108,7 +108,7 @@ export class MirrorWorker {
     const { rows: answer, failure, date, heardAt } = await ask(step.question, signal);
     const dated = withClock(place, date, heardAt);
     if (failure !== undefined) {
-      const { reason } = { reason: 'asked too often', ...failure };
+      const reason = failure.kind === 'limited' ? 'asked too often' : failure.reason;
       note({ level: 'warn', message: 'a mirror has no answer', detail: { mirror: mirror.name, reason } });
       const isRefused = failure.kind === 'refused';
       if (isRefused) await rows.pause(mirror.id, { reason, at: clock() });

@@ -17,6 +17,7 @@ import { ClockFile } from '../store/embedded/files/clock-file.ts';
 import { holdsLog } from '../store/embedded/files/folder.ts';
 import { closeToOthers } from '../store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
+import { namesAccounts } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { credentialOptions, dropPast, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 
@@ -42,6 +43,10 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   const paths = closeToOthers(config.dataDir);
   if (paths.length > 0)
     observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
+  if (holdsLog(config.dataDir) && !namesAccounts(config.dataDir)) {
+    const { refuseOtherAccounts } = await import('../store/embedded/offline/unclaimed.ts');
+    refuseOtherAccounts(config.dataDir, await accounts.accounts());
+  }
   const store = parts.adopt(await openSqliteStore(options), one => one.close());
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());

@@ -159,6 +159,39 @@ test('accounts.db of another log → no start, whatever ids it has; it does not 
   });
 });
 
+/** A log as version 0.1.0 left it: nothing says whose it is. */
+function unclaimed(): ServerHome {
+  const home = copyOf(original);
+  rmSync(join(home.dataDir, 'log.json.copy'), { force: true });
+  const path = join(home.dataDir, 'log.json');
+  const { accounts: _, ...held } = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify(held));
+  return home;
+}
+
+test.each([
+  ['made after the log recorded', 'UPDATE account SET created_at = created_at + 7 * 86400000'],
+  [
+    'none of which is in the log',
+    "UPDATE secret SET value = randomblob(32) WHERE name = 'identity'; UPDATE api_key SET account_id = account_id + 1000; UPDATE account SET id = id + 1000",
+  ],
+])(
+  'a log of 0.1.0 and accounts %s → no start, in one line; its own accounts → all is there, and no others later',
+  async (_, change) => {
+    const home = unclaimed();
+    const backup = readFileSync(accountsIn(home));
+    const db = new DatabaseSync(accountsIn(home));
+    db.exec(`PRAGMA foreign_keys = OFF; ${change}`);
+    db.close();
+    const line = await refusedStart(home);
+    for (const part of ['not of this log', 'restore', 'sentlog accounts adopt']) expect(line).toContain(part);
+    losses.deleted?.(accountsIn(home));
+    writeFileSync(accountsIn(home), backup);
+    expect(await idsSeenBy(home, acme)).toEqual(ids(7));
+    expect(JSON.parse(readFileSync(join(home.dataDir, 'log.json'), 'utf8')).accounts).toEqual(expect.any(String));
+  },
+);
+
 test('accounts.db as it was before an account was made → that account’s messages are nobody’s, and a new one sees nothing', async () => {
   const home = copyOf(original);
   const db = new DatabaseSync(accountsIn(home));

@@ -105,11 +105,7 @@ export class LogFile {
    */
   claim(accounts: string): void {
     if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder, this.#disk))
-      throw new StoreUnusable(
-        `accounts.db in ${this.#folder} is not of this log: restore the one that is from a backup, or move accounts.db ` +
-          'away and give the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an ' +
-          'empty log',
-      );
+      throw new StoreUnusable(othersLog(this.#folder));
     this.belongTo(accounts);
   }
 
@@ -154,6 +150,25 @@ export class LogFile {
     return held;
   }
 }
+
+/** Whether `log.json` in a folder, or its copy, names the accounts that the log belongs to; what is damaged names none. */
+export function namesAccounts(dataDir: string, disk: Disk = systemDisk): boolean {
+  return ['log.json', 'log.json.copy'].some(name => {
+    const path = join(dataDir, name);
+    try {
+      const held: unknown = disk.exists(path) ? JSON.parse(readWhole(disk, path).toString()) : undefined;
+      return typeof held === 'object' && held !== null && 'accounts' in held && typeof held.accounts === 'string';
+    } catch (error) {
+      if (error instanceof SyntaxError) return false;
+      throw error;
+    }
+  });
+}
+
+/** What is said where the accounts of a folder are not those that its log belongs to. */
+export const othersLog = (folder: string) =>
+  `accounts.db in ${folder} is not of this log: restore the one that is from a backup, or move accounts.db away and give ` +
+  'the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an empty log';
 
 const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
 

@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Compile } from 'typebox/schema';
+import { describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { loadConfig, serverSettings } from '../../src/config.ts';
+import { root } from './image.ts';
+
+const chart = join(root, 'deploy/helm');
+const read = (file: string) => readFileSync(join(chart, file), 'utf8');
+const values = parse(read('values.yaml'));
+const isAllowed = (changes: object) => Compile(JSON.parse(read('values.schema.json'))).Check({ ...values, ...changes });
+const known = new Set(Object.values(serverSettings).map(({ env }) => env));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+test('values → allowed as they stand, and over a database; what cannot be is not', () => {
+  expect(isAllowed({})).toBe(true);
+  const database = { existingSecret: 'log', key: 'url' };
+  expect(isAllowed({ store: database, replicas: 3 })).toBe(true);
+  expect(isAllowed({ env: { SENTLOG_RETENTION: '30d' } })).toBe(true);
+  for (const changes of [
+    { replicas: 2 },
+    { replicas: 0, store: database },
+    { replica: 1 },
+    { env: { RETENTION: '30d' } },
+    { volume: { size: '20' } },
+    { image: { repository: '' } },
+    { terminationGracePeriodSeconds: 5 },
+  ])
+    expect(isAllowed(changes), JSON.stringify(changes)).toBe(false);
+});
+
+test('templates → every variable is a setting, every value that they ask for is there', () => {
+  for (const name of readdirSync(join(chart, 'templates'))) {
+    const text = read(join('templates', name));
+    for (const [variable] of text.matchAll(/\bSENTLOG_[A-Z_]+/g)) expect(known, name).toContain(variable);
+    for (const [, path = ''] of text.matchAll(/\.Values\.([\w.]+)/g)) {
+      const value = path
+        .split('.')
+        .reduce((inside: unknown, key) => (inside as Record<string, unknown>)[key], values as unknown);
+      expect(value, `${name}: ${path}`).toBeDefined();
+    }
+    expect(text.match(/\{\{/g)?.length).toBe(text.match(/\}\}/g)?.length);
+  }
+  const { shutdownTimeoutMs } = loadConfig({ env: {}, flags: {} });
+  expect(values.terminationGracePeriodSeconds * 1000).toBeGreaterThan(shutdownTimeoutMs);
+  expect(parse(read('Chart.yaml'))).toMatchObject({ appVersion: version, version });
+});
+
+const helm = (...args: string[]) => spawnSync('helm', args, { encoding: 'utf8' });
+const hasHelm = helm('version').error === undefined;
+
+describe('where helm is', () => {
+  test.each([
+    [[], 'StatefulSet', 2],
+    [['--set', 'store.existingSecret=log,replicas=3'], 'Deployment', 2],
+    [
+      ['--set', 'ingress.enabled=true,ingress.tlsSecret=tls,env.SENTLOG_RETENTION=30d,envFromSecrets={s}'],
+      'StatefulSet',
+      3,
+    ],
+  ])('%j → renders a %s and what belongs to it', (args, kind, count) => {
+    if (!hasHelm) return expect(helm('version').error).toMatchObject({ code: 'ENOENT' });
+    const { stdout, stderr } = helm('template', 'log', chart, ...args);
+    expect(stderr).toBe('');
+    const rendered = parseAllDocuments(stdout).map(document => document.toJS());
+    expect(rendered).toHaveLength(count);
+    const server = rendered.find(one => one.kind === kind);
+    expect(server.spec.template.spec.containers[0]).toMatchObject({ image: `sentlog:${version}` });
+    expect(server.spec.template.metadata.labels).toMatchObject(server.spec.selector.matchLabels);
+    return expect(helm('lint', chart, ...args).stdout).toContain('0 chart(s) failed');
+  });
+
+  test('values that the schema forbids → refused', () => {
+    if (!hasHelm) return expect(helm('version').error).toMatchObject({ code: 'ENOENT' });
+    return expect(helm('template', 'log', chart, '--set', 'replicas=2').stderr).toContain('replicas');
+  });
+});

@@ -21,7 +21,18 @@ function say({ recorded, updated, unchanged, rejected, firstRejection }: Tally, 
   );
   if (unchanged > 0) console.log(`      ${number(unchanged)} records said nothing new`);
   if (rejected > 0) console.log(`      ${number(rejected)} records were rejected, the first: ${firstRejection}`);
-  console.log('      and now about 20 messages a second, until Ctrl-C\n');
+  console.log('      and now a message every two seconds or so, until Ctrl-C\n');
+}
+
+/** A line for each tenth. */
+function tellShare(): (share: number) => void {
+  let told = 0;
+  return share => {
+    const tenths = Math.floor(share * 10);
+    if (tenths <= told) return;
+    told = tenths;
+    console.log(`      ${tenths * 10} %`);
+  };
 }
 
 async function demo(args: readonly string[]): Promise<number> {
@@ -39,7 +50,8 @@ async function demo(args: readonly string[]): Promise<number> {
     const schedule = new Schedule<Arrival>();
     const startedAt = Date.now();
     const present = presentOf(startedAt);
-    say(await tellPast(record, schedule, present), Date.now() - startedAt);
+    console.log('\nDemo: telling the last 48 hours, also what a run before told: the log knows that again');
+    say(await tellPast(record, schedule, present, tellShare()), Date.now() - startedAt);
     console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);
     await tellPresent(record, schedule, present, stopping.signal);
   } catch (error) {

@@ -13,8 +13,13 @@ const pastSlotsPerRequest = 36;
 /** When the slot of the present begins that a moment lies in. */
 export const presentOf = (at: number) => floorTo(at, liveTraffic.slotMs);
 
-/** Tells the past up to `until`; what will still be reported of it stays in the schedule. */
-export async function tellPast(record: Recorder, schedule: Schedule<Arrival>, until: number): Promise<Tally> {
+/** Tells the past up to `until`; what will still be reported of it stays in the schedule. `onShare` hears how much is told. */
+export async function tellPast(
+  record: Recorder,
+  schedule: Schedule<Arrival>,
+  until: number,
+  onShare: (share: number) => void = () => {},
+): Promise<Tally> {
   const since = Date.now() - pastMs + marginMs;
   let tally = emptyTally;
   for (let slot = floorTo(since, pastTraffic.slotMs); slot < until; ) {
@@ -25,6 +30,7 @@ export async function tellPast(record: Recorder, schedule: Schedule<Arrival>, un
     )
       schedule.add(slotArrivals(pastTraffic, slot).filter(({ sentAt }) => sentAt >= since && sentAt < until));
     tally = add(tally, await record(schedule.take(Math.min(slot, until))));
+    onShare((Math.min(slot, until) - since) / (until - since));
   }
   return tally;
 }

@@ -39,11 +39,11 @@ export const pastTraffic: Traffic = {
   idsFrom: 0,
 };
 
-/** About 5 messages a second, a day of them in ten minutes: enough to watch, and no wall beside the days before. */
+/** A message in two seconds or so, a day's rhythm in ten minutes: enough to watch, and no wall beside the days before. */
 export const liveTraffic: Traffic = {
   seed: 'sentlog live',
   slotMs: 5000,
-  messagesPerSlot: 25,
+  messagesPerSlot: 3,
   dayMs: 600_000,
   pace: 0.03,
   idsFrom: 500_000,

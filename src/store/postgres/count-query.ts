@@ -1,7 +1,13 @@
 import { classesPerDoubling, exactMs } from '../../domain/delivery-time.ts';
 import type { Filter } from '../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
-import { isRegistered, nameOf, statusGroupNames, unregisteredErrors } from '../../domain/registry.ts';
+import {
+  type DeliveryError,
+  isRegistered,
+  nameOf,
+  statusGroupNames,
+  unregisteredErrors,
+} from '../../domain/registry.ts';
 import { nanosPerUnit, type SummaryRange } from '../../domain/summary.ts';
 import { failedGroups, namesMax, SummaryCell } from '../../domain/summary-cell.ts';
 import { limits } from '../../limits.ts';
@@ -73,7 +79,7 @@ export function countStatement(counting: Counting): { readonly text: string; rea
               ${pricedIn} AS currency, ${nanos} AS nanos,
               CASE WHEN ${isFailed} THEN m.error_key END AS error_key, CASE WHEN ${isFailed} THEN m.sender END AS sender,
               CASE WHEN ${isFailed} THEN m.campaign_reference_id END AS campaign,
-              CASE WHEN ${isFailed} AND ${isOther} THEN m.words END AS error_words
+              CASE WHEN ${isFailed} AND ${isOther} THEN m.error_key || ' ' || coalesce(m.words, '') END AS error_words
             FROM message m WHERE ${counted}
           ) c
           GROUP BY GROUPING SETS ((c.bucket, c.group_id), ${keys
@@ -85,6 +91,13 @@ export function countStatement(counting: Counting): { readonly text: string; rea
       WHERE k.kind NOT IN (${namedKinds.join()}) OR k.place <= ${namedRowsMax}`,
     values,
   };
+}
+
+/** The error whose key and words stand in a text. */
+function errorIn(keyAndWords: string): DeliveryError {
+  const at = keyAndWords.indexOf(' ');
+  const words = keyAndWords.slice(at + 1);
+  return errorWith(Number(keyAndWords.slice(0, at)), words === '' ? undefined : words);
 }
 
 /** What messages `m` that are counted have to be. */
@@ -114,8 +127,7 @@ export function countedIn(rows: readonly Row[]): CountedPart {
       const key = integer(number);
       if (kind === kindOf('time_class')) counted.deliveries.set(key, times);
       else if (isRegistered({ key })) counted.errors.set(key, times);
-    } else if (name !== null && kind === kindOf('error_words'))
-      counted.errorName(nameOf(errorWith(unregisteredErrors[0]?.key ?? 0, text(name))), times);
+    } else if (name !== null && kind === kindOf('error_words')) counted.errorName(nameOf(errorIn(text(name))), times);
     else if (name !== null && kind === kindOf('currency'))
       counted.prices.set(text(name), { nanos: decimal(row[5]), count: times });
     else if (name !== null) (kind === kindOf('sender') ? counted.senders : counted.campaigns).set(text(name), times);

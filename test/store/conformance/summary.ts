@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type BreakdownField, breakdownFields } from '../../../src/domain/breakdown.ts';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { EpochMs, Submission } from '../../../src/domain/message.ts';
+import { type DeliveryError, noError, unregisteredErrors } from '../../../src/domain/registry.ts';
 import { minuteMs, type Summary, summaryRange } from '../../../src/domain/summary.ts';
 import { limits } from '../../../src/limits.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -230,6 +231,20 @@ export function summaryTests(openEngine: OpenEngine): void {
           { values: ['NO_ERROR'], messages: 6, ...none, deliveryMs: { count: 2 }, prices: cost(3) },
         ]);
       }
+    });
+
+    it('errors that have no entry and no name → called by their id, or by their group', async () => {
+      const { store } = await engineFor(openEngine);
+      const other = (groupId: number, more: object) => ({ ...unregisteredErrors[groupId], ...more }) as DeliveryError;
+      const errors = [other(2, {}), other(3, { description: 'd' }), other(2, { id: 777 }), other(2, { name: 'N' })];
+      await recordAll(
+        store,
+        messages(errors.length, i => ({ status: rejected, error: errors[i] ?? noError })),
+      );
+      const names = ['777', 'N', 'OPERATOR_ERRORS', 'USER_ERRORS'];
+      const { failures, breakdown } = await summarize(store, { by: ['error'] });
+      expect(failures?.errors).toEqual(names.map(name => ({ name, count: 1 })));
+      expect(breakdown?.map(({ values, failed }) => [values[0], failed])).toEqual(names.map(name => [name, 1]));
     });
 
     it('no time to break figures down → none of the breakdown, and the figures that are known without it', async () => {

@@ -6,54 +6,54 @@ import type { Page } from 'playwright-core';
 import { Subject } from '../test/web/support/subject.ts';
 
 const folder = join(dirname(import.meta.dirname), 'docs', 'screenshots');
-const desk = { width: 1440, height: 900 };
-const phone = { width: 360, height: 740 };
+const screens = [
+  { width: 1440, height: 900 },
+  { width: 1024, height: 768 },
+  { width: 390, height: 844 },
+] as const;
+const colourSchemes = ['light', 'dark'] as const;
 
-type Shot = {
+type View = {
   readonly name: string;
-  readonly colorScheme: 'light' | 'dark';
-  readonly viewport: typeof desk;
-  readonly search?: string;
+  readonly search: string;
   readonly act?: (page: Page) => Promise<void>;
 };
 
-const openRow = (row: number) => async (page: Page) => {
-  await page.locator(`#row-${row}`).click();
-  await page.getByRole('heading', { name: 'Timeline' }).waitFor();
-};
-
-const shots: readonly Shot[] = [
-  { name: 'overview-light', colorScheme: 'light', viewport: desk },
+const views: readonly View[] = [
+  { name: 'overview', search: '?last=24h&compare=previous' },
   {
-    name: 'message-dark',
-    colorScheme: 'dark',
-    viewport: desk,
-    search: '?generalStatus=UNDELIVERABLE',
-    act: openRow(4),
-  },
-  { name: 'phone-light', colorScheme: 'light', viewport: phone },
-  {
-    name: 'phone-message-dark',
-    colorScheme: 'dark',
-    viewport: phone,
-    search: '?generalStatus=UNDELIVERABLE',
-    act: openRow(1),
+    name: 'message',
+    search: '?generalStatus=UNDELIVERABLE&last=24h&by=error,campaignReferenceId',
+    act: async page => {
+      await page.locator('#row-1').click();
+      await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+      // Nothing is under the mouse.
+      await page.mouse.move(0, 0);
+    },
   },
 ];
 
-const subject = await Subject.start();
+const shots = views.flatMap(view =>
+  screens.flatMap(viewport => colourSchemes.map(colorScheme => ({ view, viewport, colorScheme }))),
+);
+
+const subject = await Subject.start({ SENTLOG_RETENTION: '7d' });
 try {
   mkdirSync(folder, { recursive: true });
   await subject.tellTraffic();
   // So that some of what is newest has been delivered.
   await wait(8000);
-  for (const { name, colorScheme, viewport, search = '', act } of shots) {
+  for (const { view, colorScheme, viewport } of shots) {
+    const { name, search, act } = view;
+    const file = `${name}-${viewport.width}-${colorScheme}.png`;
     const page = await subject.page(search, { colorScheme, viewport, timezoneId: 'Europe/Oslo' });
     await page.locator('#row-0').waitFor();
     await page.locator('.figures dd').first().filter({ hasText: /\d/ }).waitFor();
+    await page.locator('.u-over, .overview details:not([open]) > summary').first().waitFor();
+    if (search.includes('by=')) await page.locator('.breakdown td').first().waitFor();
     await act?.(page);
-    await page.screenshot({ path: join(folder, `${name}.png`) });
-    console.log(join('docs', 'screenshots', `${name}.png`));
+    await page.screenshot({ path: join(folder, file) });
+    console.log(join('docs', 'screenshots', file));
     await subject.closeTabs();
   }
 } finally {

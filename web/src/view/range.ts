@@ -70,10 +70,17 @@ export function boundsOf(
     const minutes = presets[range.last];
     if (minutes === 'all') return {};
     if (minutes === 'today') return { sinceMs: midnightBefore(nowMs, zone) };
-    return { sinceMs: Math.floor(nowMs / minuteMs - minutes) * minuteMs };
+    return { sinceMs: Math.floor(nowMs / minuteMs - minutes + minutesSpared(minutes)) * minuteMs };
   }
   const { sinceMs, untilMs } = range;
   return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
+}
+
+/**
+ * A day begins a little late: the day before it is still whole where a log keeps two of them, and can be compared with.
+ */
+function minutesSpared(minutes: number): number {
+  return minutes >= dayMinutes ? 2 : 0;
 }
 
 function midnightBefore(nowMs: number, zone: Zone): number {

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { inputText } from '../../web/src/view/format.ts';
+import { boundsOf, fixed, presetsWithin } from '../../web/src/view/range.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+describe('a relative range', () => {
+  test('today, at any moment, in zones of every kind → begins at midnight by that clock, within a day of now', () => {
+    const zones = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu');
+    fc.assert(
+      fc.property(
+        fc.date({ min: new Date('2020-01-01'), max: new Date('2035-01-01'), noInvalidDate: true }),
+        zones,
+        (now, zone) => {
+          const { sinceMs = Number.NaN } = boundsOf({ range: { last: 'today' }, zone }, now.getTime());
+          expect(inputText(sinceMs, zone).slice(11)).toBe('00:00:00');
+          expect(inputText(sinceMs, zone).slice(0, 10)).toBe(inputText(now.getTime(), zone).slice(0, 10));
+        },
+      ),
+    );
+  });
+
+  test('a day → the one before it is still within two days; an hour is a whole one', () => {
+    const nowMs = Date.UTC(2026, 10, 29, 9, 30, 59, 999);
+    const { sinceMs = 0 } = boundsOf({ range: { last: '24h' }, zone: 'UTC' }, nowMs);
+    expect(sinceMs - dayMs).toBeGreaterThan(nowMs - 2 * dayMs + 60_000);
+    expect(nowMs - (boundsOf({ range: { last: '1h' }, zone: 'UTC' }, nowMs).sinceMs ?? 0)).toBeGreaterThanOrEqual(
+      hourMs,
+    );
+  });
+
+  test('made fixed → its moments; all → stays as it is', () => {
+    const view = { range: { last: '1h' }, zone: 'UTC' } as const;
+    expect(fixed(view, 90 * 60_000)).toEqual({ ...view, range: { sinceMs: 30 * 60_000, untilMs: 90 * 60_000 } });
+    const all = { range: { last: 'all' }, zone: 'UTC' } as const;
+    expect(fixed(all, 0)).toBe(all);
+  });
+});
+
+test.each([
+  [2, ['48h', 'all']],
+  [7, ['48h', 'all']],
+  [30, ['48h', '7d', 'all']],
+  [90, ['7d', '30d', 'all']],
+  [3650, ['90d', '1y', 'all']],
+])('a log that goes back %s days → offers ranges as far, and all of it', (days, last) => {
+  expect(presetsWithin(days * dayMs).slice(-last.length)).toEqual(last);
+});

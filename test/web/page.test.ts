@@ -276,6 +276,10 @@ describe('see', () => {
     const { page } = await seeded(80);
     await page.getByRole('button', { name: /^Rejected/ }).click();
     await reached(page).toBe('10 messages, all of them');
+    // The others still say how many they are.
+    await page.getByRole('button', { name: /^Delivered ?, 40$/ }).waitFor();
+    await expect.poll(() => figure(page, 'Messages').textContent()).toBe('10');
+    expect(await figure(page, 'Pending').textContent()).toBe('10, 12.5 %');
     await page.getByRole('button', { name: /^Rejected/ }).click();
     await reached(page).toBe('80 messages, all of them');
   });

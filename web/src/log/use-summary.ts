@@ -1,12 +1,21 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import type { BreakdownField } from '../../../src/client/index.ts';
+import type { BreakdownField, Summary } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
 import { isOpenEnded } from '../view/range.ts';
-import { type BreakdownName, filterOf } from '../view/view.ts';
+import { type BreakdownName, filterOf, type View, withCondition } from '../view/view.ts';
 
 const buckets = 60;
 const breakdownRows = 50;
 const refreshEveryMs = 5000;
+
+/** Figures, and those of messages of any status: whoever chooses one still sees how many the others have. */
+export type Figures = Summary & { readonly ofAny: Summary };
+
+/** The view without what it asks of the status; `undefined` when it asks nothing. */
+function ofAnyStatus(view: View): View | undefined {
+  if (view.conditions.generalStatus === undefined && view.not.generalStatus === undefined) return undefined;
+  return withCondition(withCondition(view, 'generalStatus', []), 'generalStatus', [], 'not');
+}
 
 /** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */
 export function useSummary() {
@@ -14,7 +23,15 @@ export function useSummary() {
   const { compare } = view;
   return useQuery({
     queryKey: ['summary', asked.viewKey, compare],
-    queryFn: ({ signal }) => api.client.summary(filterOf(view, Date.now()), { buckets, compare, signal }),
+    queryFn: async ({ signal }): Promise<Figures> => {
+      const nowMs = Date.now();
+      const any = ofAnyStatus(view);
+      const [own, ofAny] = await Promise.all([
+        api.client.summary(filterOf(view, nowMs), { buckets, compare, signal }),
+        any && api.client.summary(filterOf(any, nowMs), { buckets: 1, compare, signal }),
+      ]);
+      return { ...own, ofAny: ofAny ?? own };
+    },
     placeholderData: keepPreviousData,
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });

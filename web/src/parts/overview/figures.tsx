@@ -1,4 +1,5 @@
 import type { Summary } from '../../../../src/client/index.ts';
+import type { Figures } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { changeText } from '../../view/change.ts';
 import { countText, percentText, roughText } from '../../view/format.ts';
@@ -14,10 +15,12 @@ type Shown = {
   readonly bad?: boolean;
 };
 
-type Figures = Omit<Summary, 'compared'>;
+/** Figures of one time: of what is asked for, and of any status. */
+type Told = { readonly own: Omit<Summary, 'compared'>; readonly ofAny: Omit<Summary, 'compared'> };
 
-function figuresOf(summary: Figures, decimals: Decimals): readonly Shown[] {
-  const { total, groups, deliveryMs, prices } = summary;
+function figuresOf({ own, ofAny }: Told, decimals: Decimals): readonly Shown[] {
+  const { deliveryMs, prices } = own;
+  const { total, groups } = ofAny;
   const failed = groups === undefined ? undefined : groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED;
   const share = (count: number | undefined) => (count === undefined || !total ? undefined : percentText(count, total));
   const took = (ms: number | undefined) =>
@@ -26,7 +29,7 @@ function figuresOf(summary: Figures, decimals: Decimals): readonly Shown[] {
     sum === undefined ? `? ${currency}` : sumText(sum, currency, decimals),
   );
   return [
-    { label: 'Messages', value: total === undefined ? undefined : countText(total) },
+    { label: 'Messages', value: own.total === undefined ? undefined : countText(own.total) },
     {
       label: 'Delivered',
       value: total === 0 ? '–' : share(groups?.DELIVERED),
@@ -47,12 +50,14 @@ function figuresOf(summary: Figures, decimals: Decimals): readonly Shown[] {
 
 const labels = ['Messages', 'Delivered', 'Pending', 'Failed', 'Delivery time, median', '95 % within', 'Cost'];
 
-export function FigureRow({ summary, failed }: { readonly summary: Summary | undefined; readonly failed: boolean }) {
+export function FigureRow({ summary, failed }: { readonly summary: Figures | undefined; readonly failed: boolean }) {
   const { decimals, view } = usePage();
   const figures: readonly Shown[] =
-    summary === undefined ? labels.map(label => ({ label, value: undefined })) : figuresOf(summary, decimals);
-  const { compared } = summary ?? {};
-  const before = compared?.total === undefined ? [] : figuresOf(compared, decimals);
+    summary === undefined
+      ? labels.map(label => ({ label, value: undefined }))
+      : figuresOf({ own: summary, ofAny: summary.ofAny }, decimals);
+  const compared = comparedOf(summary);
+  const before = compared?.own.total === undefined ? [] : figuresOf(compared, decimals);
   const missing = summary !== undefined || failed ? 'unknown' : '…';
   return (
     <dl className="figures">
@@ -81,17 +86,22 @@ export function FigureRow({ summary, failed }: { readonly summary: Summary | und
   );
 }
 
+function comparedOf(summary: Figures | undefined): Told | undefined {
+  const [own, ofAny] = [summary?.compared, summary?.ofAny.compared];
+  return own === undefined || ofAny === undefined ? undefined : { own, ofAny };
+}
+
 /** The numbers of a summary that are told to be more or less. */
-const counted: Readonly<Record<string, (summary: Figures) => number | undefined>> = {
-  Messages: ({ total }) => total,
-  Failed: ({ groups }) => groups && groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED,
+const counted: Readonly<Record<string, (told: Told) => number | undefined>> = {
+  Messages: ({ own }) => own.total,
+  Failed: ({ ofAny: { groups } }) => groups && groups.UNDELIVERABLE + groups.EXPIRED + groups.REJECTED,
 };
 
 /** What a figure was in the time that it is compared with, and how much more or less it is. */
 function Before(props: {
   readonly label: string;
-  readonly now: Summary | undefined;
-  readonly compared: Figures | undefined;
+  readonly now: Figures | undefined;
+  readonly compared: Told | undefined;
   readonly shown: readonly Shown[];
 }) {
   const { label, now, compared, shown } = props;
@@ -99,7 +109,7 @@ function Before(props: {
   const one = shown.find(figure => figure.label === label);
   if (compare === undefined || now === undefined || compared === undefined || one?.value === undefined) return null;
   const count = counted[label];
-  const change = count === undefined ? undefined : changeText(count(now), count(compared));
+  const change = count === undefined ? undefined : changeText(count({ own: now, ofAny: now.ofAny }), count(compared));
   return (
     <dd className="before">
       <span className="unseen">{comparisonLabels[compare].toLowerCase()} </span>was {[one.value].flat().join(', ')}

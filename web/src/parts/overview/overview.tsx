@@ -54,7 +54,7 @@ export function Overview() {
         {open && (
           <div className="overview-detail">
             <div className="over-time">
-              <Legend summary={summary} />
+              <Legend summary={summary?.ofAny} />
               <Chart summary={data} dimmed={isPlaceholderData} />
             </div>
             <div className="broken-down">

@@ -73,8 +73,9 @@ export class Block {
 
   /** Whether a row may have a value with this hash (`hashValue`), of whichever field; `false` is certain. */
   mayHave(hash: number): boolean {
-    if (!this.#has('filter')) return false;
-    const { offset, bytes } = this.#part('filter');
+    const { filter } = this.#found.directory.parts;
+    if (filter === undefined) return false;
+    const { offset, bytes } = filter;
     return mayContain((from, count) => this.#readFrom(offset + from, count), bytes, hash);
   }
 

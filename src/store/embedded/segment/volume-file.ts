@@ -261,8 +261,8 @@ export class VolumeFile implements SealedRows {
 
   /** Whether a message may have a value with one of these hashes, of whichever field; `false` is certain. */
   mayHaveAny(hashes: ReadonlySet<number>): boolean {
-    const blocks = this.#messages.blocks();
-    return [...hashes].some(hash => blocks.some(block => block.mayHave(hash)));
+    for (const block of this.#messages.blocks()) for (const hash of hashes) if (block.mayHave(hash)) return true;
+    return false;
   }
 
   /** Throws for the first part that is not what was written, a part a step. */

@@ -154,7 +154,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_MERGE',
     choice('off', 'on'),
     'off',
-    'Whether closed segments, but for the youngest, are merged into volumes: smaller, and passed over by what they do not hold. Versions before this one refuse a folder on which it was ever `on`',
+    'Whether closed segments, but for the youngest, are merged into volumes, which take less room. Versions before this one refuse a folder on which it was ever `on`',
   ),
   readerThreads: setting('SENTLOG_READER_THREADS', integer(1, 64), '1', 'Threads that read the log'),
   metricsTokens: {

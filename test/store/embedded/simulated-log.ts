@@ -46,12 +46,6 @@ export function summaryQuery(
 /** Notes whose rows are opened: a path is asked for to open its file. */
 class WatchedFolder extends Folder {
   readonly rowsOpened = new Set<number>();
-  readonly indexesOpened = new Set<number>();
-
-  override index(segmentId: number): string {
-    this.indexesOpened.add(segmentId);
-    return super.index(segmentId);
-  }
 
   override rows(segmentId: number): string {
     this.rowsOpened.add(segmentId);
@@ -198,11 +192,6 @@ export class SimulatedLog {
   /** Of which segments rows were read until now. */
   get rowsOpened(): ReadonlySet<number> {
     return this.#readFolder.rowsOpened;
-  }
-
-  /** Of which segments the index was read until now. */
-  get indexesOpened(): ReadonlySet<number> {
-    return this.#readFolder.indexesOpened;
   }
 
   logs(account: AccountId, filter: Filter = {}): readonly LogRecord[] {

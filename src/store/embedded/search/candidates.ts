@@ -184,7 +184,6 @@ function open(segments: ReadSegments, segmentId: number, question: Question, aft
   const isCurrent = () => segments.get(segmentId) === segment;
   if (segment === undefined || scan === undefined) return { sources: [], isCurrent };
   const { shared, columns } = segment;
-  if (columns === undefined && !segments.mayHave(segmentId, scan.hashes)) return { sources: [], isCurrent };
   const tested = { ...scan, mayBeAsked: question.errors?.in(shared) };
   if (columns !== undefined) return { sources: [new ColumnScan(tested, shared, columns)], isCurrent };
   const sources = segments

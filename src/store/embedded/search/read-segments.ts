@@ -19,7 +19,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import { type SealedRows, VolumeFile } from '../segment/volume-file.ts';
+import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
@@ -36,8 +36,6 @@ export type Found = Candidate & { readonly segmentId: number };
 const openRowsMax = 128;
 const openIndexesMax = 2048;
 const openFacetsMax = 512;
-/** Of a longer list of values the index tells as soon. */
-const filteredMax = 16;
 
 function extentsIn(index: IndexFile): Extents {
   const [senders, starts] = [index.float64('accounts'), index.uint32('accountStarts')];
@@ -53,13 +51,8 @@ export class ReadSegments {
   readonly #folder: Folder;
   readonly #keys: KeyReader;
   readonly #segments = new Map<number, ReadSegment>();
-  readonly #rows = new LRUCache<number, RowsFile>({ max: openRowsMax, dispose: file => file.close() });
+  readonly #rows = new LRUCache<number, SealedRows>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
-  /** Of sealed segments; `none` of those that have their rows file still. */
-  readonly #volumes = new LRUCache<number, VolumeFile | 'none'>({
-    max: openIndexesMax,
-    dispose: file => file !== 'none' && file.close(),
-  });
   readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
   /** Of segments without an index. */
   readonly #live = new Map<number, LiveMeanings>();
@@ -96,7 +89,6 @@ export class ReadSegments {
 
   close(): void {
     this.#rows.clear();
-    this.#volumes.clear();
     this.#indexes.clear();
     this.#facets.clear();
   }
@@ -201,19 +193,6 @@ export class ReadSegments {
     return this.withIndex(segmentId, extentsIn);
   }
 
-  /**
-   * Whether a segment may have a message with one of the hashes asked for of each field; `false` is certain. Its volume
-   * tells, if it has one, by a short read a block and hash.
-   */
-  mayHave(segmentId: number, asked: ReadonlyMap<number, ReadonlySet<number>>): boolean {
-    if (asked.size === 0) return true;
-    return guardSegment(segmentId, () => {
-      const volume = this.#volumeOf(segmentId);
-      if (volume === 'none') return true;
-      return [...asked.values()].every(hashes => hashes.size > filteredMax || volume.mayHaveAny(hashes));
-    });
-  }
-
   /** Works on a segment's rows; what damage they show is laid to that segment. */
   withRows<T>(segmentId: number, work: (rows: SealedRows) => T): T {
     return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
@@ -261,22 +240,12 @@ export class ReadSegments {
   #rowsOf(segmentId: number): SealedRows {
     let rows = this.#rows.get(segmentId);
     if (rows === undefined) {
-      const volume = this.#volumeOf(segmentId);
-      if (volume !== 'none') return volume;
-      rows = new RowsFile(this.#folder.rows(segmentId), { mode: this.#isSealed(segmentId) ? 'sealed' : 'read' });
+      rows = this.#isSealed(segmentId)
+        ? openSealedRows(this.#folder, segmentId)
+        : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
       this.#rows.set(segmentId, rows);
     }
     return rows;
-  }
-
-  #volumeOf(segmentId: number): VolumeFile | 'none' {
-    let volume = this.#volumes.get(segmentId);
-    if (volume === undefined) {
-      const hasVolume = this.#isSealed(segmentId) && this.#folder.hasVolume(segmentId);
-      volume = hasVolume ? new VolumeFile(this.#folder.volume(segmentId), this.#folder.disk) : 'none';
-      this.#volumes.set(segmentId, volume);
-    }
-    return volume;
   }
 
   #indexOf(segmentId: number): IndexFile {
@@ -295,7 +264,6 @@ export class ReadSegments {
 
   #close(segmentId: number): void {
     this.#rows.delete(segmentId);
-    this.#volumes.delete(segmentId);
     this.#indexes.delete(segmentId);
     this.#facets.delete(segmentId);
   }

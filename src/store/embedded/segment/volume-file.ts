@@ -259,12 +259,6 @@ export class VolumeFile implements SealedRows {
     return isWhole && manifest.rowsBytes === rowsBytes && manifest.rowsCrc === rowsCrc;
   }
 
-  /** Whether a message may have a value with one of these hashes, of whichever field; `false` is certain. */
-  mayHaveAny(hashes: ReadonlySet<number>): boolean {
-    for (const block of this.#messages.blocks()) for (const hash of hashes) if (block.mayHave(hash)) return true;
-    return false;
-  }
-
   /** Throws for the first part that is not what was written, a part a step. */
   *verifySteps(): Generator<void, void> {
     const size = this.#disk.size(this.#path) ?? 0;

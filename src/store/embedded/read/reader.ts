@@ -10,8 +10,20 @@ import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
 import type { ReportState } from '../segment/rows-file.ts';
 
-/** Rows that are read, compared and rendered in one step. */
+/**
+ * Rows that are read, compared and rendered in one step, and how long their contents may be about. A hundred pages that
+ * were begun and wait for their turn hold a step each.
+ */
 const rowsAtATime = 100;
+const firstRows = 8;
+const stepChars = 512 * 1024;
+
+/** How many rows the next step takes, by how long the contents were that this one found. */
+export function rowsOfNext(found: readonly { readonly contentJson: string }[]): number {
+  const chars = found.reduce((sum, { contentJson }) => sum + contentJson.length, 0);
+  const fitting = Math.floor((stepChars * found.length) / Math.max(1, chars));
+  return found.length === 0 ? rowsAtATime : Math.min(rowsAtATime, Math.max(firstRows, fitting));
+}
 
 /** Answers queries over all segments. Holds nothing between calls: a walk lives in its bookmark. */
 export class Reader {
@@ -35,13 +47,16 @@ export class Reader {
     const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
     const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
     let count = 0;
+    let rows = firstRows;
     let last: Found | undefined;
     for (;;) {
       const taken = yield* searching(candidates.take(query.limit + 1 - count));
       if (taken.length === 0) return undefined;
       // Rows can be long: a few at a time.
-      for (let at = 0; at < taken.length; at += rowsAtATime) {
-        const found = this.#logs(taken.slice(at, at + rowsAtATime), query, asOf);
+      for (let at = 0; at < taken.length; ) {
+        const found = this.#logs(taken.slice(at, at + rows), query, asOf);
+        at += rows;
+        rows = rowsOfNext(found.map(({ log }) => log));
         const shown = found.slice(0, query.limit - count);
         last = shown.at(-1)?.place ?? last;
         count += found.length;

@@ -16,6 +16,7 @@ export const sending: Case = {
     `Sending over a simulated Meta, accepted in requests of ${batchMessages} over ${connections} connections; ` +
     'beside a plain table of jobs without order, rates, reports, a log, or care for lost answers',
   logs: 'none',
+  messages: ({ sends }) => sends.queued + sends.many,
   figures: [
     {
       name: 'accepted',

@@ -50,7 +50,10 @@ export async function servePlainQueue(queue: Queue, { port, graphPort }: Sending
       },
       (error: Error) => response.writeHead(500).end(error.message),
     );
-  }).listen(port, '127.0.0.1');
+  });
+  // By default a connection would be closed that is about to be used, whenever this process was busy for five seconds.
+  server.keepAliveTimeout = 0;
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return async () => {
     server.closeAllConnections();
@@ -126,11 +129,14 @@ class Sending {
 
   async #send({ id, page, body }: Job): Promise<void> {
     this.#sending++;
-    const answer = await this.#calls.call({ method: 'POST', path: `${page}/messages`, keys: this.#keys, body });
-    const outcome = outcomeOf(answer);
-    if (outcome.kind !== 'sent')
-      throw new Error(`the simulated Meta did not take a message: ${JSON.stringify(answer)}`);
-    this.#sent.push({ id, mid: outcome.mid });
+    // Whatever went wrong: again.
+    for (let mid: string | undefined; mid === undefined; ) {
+      const answer = await this.#calls.call({ method: 'POST', path: `${page}/messages`, keys: this.#keys, body });
+      const outcome = outcomeOf(answer);
+      if (outcome.kind !== 'sent') continue;
+      mid = outcome.mid;
+      this.#sent.push({ id, mid });
+    }
     this.#sending--;
     this.wake();
   }

@@ -236,6 +236,7 @@ describe('/openapi.json', () => {
       'post /manage/1/mirrors',
       'delete /manage/1/mirrors/{name}',
       'post /manage/1/mirrors/{name}/pause',
+      'post /manage/1/mirrors/{name}/check',
       'post /manage/1/mirrors/{name}/resume',
       'get /manage/1/senders',
       'post /manage/1/senders',

@@ -8,7 +8,6 @@ let subject: Subject;
 
 beforeAll(async () => {
   subject = await Subject.start();
-  await subject.tellTraffic();
 });
 
 afterEach(() => subject.closeTabs());

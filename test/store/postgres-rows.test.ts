@@ -3,7 +3,7 @@ import { statusByKey, statuses } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { Witness } from '../support/sqlite-log.ts';
-import { horizon, hourMs, logOf, message, messages, now, query, recordAll } from './conformance/engine.ts';
+import { horizon, hourMs, logOf, message, messages, now, query, recordAll, walk } from './conformance/engine.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
 let server: DatabaseServer;
@@ -87,23 +87,25 @@ it('accounts with times of their own → a partition goes when nothing in it is 
   expect(await there()).toEqual([0, 1, 2, 3, 4, 5, 8, 10]);
   // What is recorded while a partition is looked at stays: account 2 may write into hour 9, which is empty.
   let dropping = true;
+  let batches = 0;
   const recording = (async () => {
-    for (let i = 0; dropping || i < 5; i++)
+    for (; dropping || batches < 5; batches++)
       await recordAll(
         store,
-        messages(3, j => ({ messageId: `n${i} ${j}`, sentAt: at(9) + i })),
+        messages(3, j => ({ messageId: `n${batches} ${j}`, sentAt: at(9) + batches })),
         { account: 2 },
       );
   })();
   for (let i = 0; i < 3; i++) await store.dropBefore(horizon + 20 * hourMs, own);
   dropping = false;
   await recording;
-  const kept = await store.find(query({ account: 2, sentSince: horizon + 8 * hourMs }));
+  // Over a thousand are recorded where a sweep has to wait for the table: more than a page takes.
+  const kept = await walk(store, { account: 2, sentSince: horizon + 8 * hourMs });
   const [{ count } = {}] = await database.query(
     `SELECT count(*) FROM sentlog.message WHERE account_id = 2 AND sent_at >= ${horizon + 8 * hourMs}`,
   );
-  expect(kept.logs).toHaveLength(Number(count));
-  expect(kept.logs.length).toBeGreaterThanOrEqual(17);
+  expect(kept).toHaveLength(Number(count));
+  expect(kept).toHaveLength(2 + 3 * batches);
   await store.dropBefore(horizon + 20 * hourMs);
   expect(await there()).toEqual([]);
 });

@@ -22,12 +22,14 @@ function addAdd(senders: Command): void {
   const add = senders
     .command('add')
     .description(
-      'Let an account send over a page or watch it, or change how: the app secret before stays good for webhooks.',
+      'Let an account send over a page or watch it, or change how: what is not given stays as it was, and the app secret ' +
+        'before stays good for webhooks.',
     )
     .requiredOption('--account <name>', 'account that sends')
     .requiredOption('--page <id>', 'id of the page: the sender of its messages')
     .option('--token-file <file>', 'file with the page access token (pages_messaging)')
     .option('--watch', 'log what others send over the page as well; without a token nothing is sent over it')
+    .option('--no-watch', 'end watching: what others send over the page from now on is not logged')
     .requiredOption('--app-secret-file <file>', 'file with the secret of the app')
     .option('--name <name>', 'of the page, to be shown')
     .option('--price <number>', 'of a message that was sent, for the log')
@@ -39,19 +41,17 @@ function addAdd(senders: Command): void {
     if ((price === undefined) !== (currency === undefined))
       throw new CommandError('give --price and --currency together');
     const tokenFile = text(flags, 'tokenFile');
-    const isWatched = flags.watch === true;
-    await senders.add({
+    const added = await senders.add({
       account: await account(text(flags, 'account') ?? ''),
       page,
       ...(tokenFile !== undefined && { token: await secretIn(tokenFile) }),
-      isWatched,
+      ...(typeof flags.watch === 'boolean' && { isWatched: flags.watch }),
       appSecret: await secretIn(text(flags, 'appSecretFile') ?? ''),
       ...(name !== undefined && { name }),
       ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: numberIn(price), currency } }),
     });
-    const what =
-      tokenFile === undefined ? 'is watched' : isWatched ? 'is watched, and can be sent over' : 'can be sent over';
-    note(`page ${page} ${what}: a running server takes it up within a second`);
+    const does = [...(added.isWatched ? ['is watched'] : []), ...(added.sealedToken ? ['can be sent over'] : [])];
+    note(`page ${page} ${does.join(', and ')}: a running server takes it up within a second`);
   });
 }
 

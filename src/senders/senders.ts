@@ -10,8 +10,9 @@ export type SenderRequest = {
   readonly page: string;
   readonly name?: string;
   readonly price?: Price;
-  /** Nothing is sent over a page without one: it is only watched. */
+  /** Nothing is sent over a page that never had one: it is only watched. */
   readonly token?: string;
+  /** `false` alone ends watching: what comes over the page from then on is not kept. */
   readonly isWatched?: boolean;
   readonly appSecret: string;
 };
@@ -55,27 +56,36 @@ export class Senders {
     return this.#rows.close();
   }
 
-  /** Adds a page, or changes it: the app's secret before is still good for webhooks then. */
-  async add({ account, page, name, price, token, appSecret, isWatched = false }: SenderRequest): Promise<void> {
+  /**
+   * Adds a page, or changes it: what is not given stays as it was, and the app's secret before is still good for webhooks.
+   * Resolves with the page as it is then.
+   */
+  async add(request: SenderRequest): Promise<SenderPage> {
+    const { account, page, token, appSecret } = request;
     if (!/^\d{1,64}$/.test(page)) throw new SenderError(`"${page}" is not the id of a page: it is digits`);
     if (token !== undefined) checkKey('token', token);
-    else if (!isWatched) throw new SenderError(`give the token of page ${page}, or watch it`);
     checkKey('app secret', appSecret);
-    if (price !== undefined) checkPrice(price);
+    if (request.price !== undefined) checkPrice(request.price);
     const before = (await this.list()).find(one => one.account === account && one.page === page);
+    const { name = before?.name, price = before?.price, isWatched = before?.isWatched ?? false } = request;
+    const sealedToken =
+      token === undefined ? before?.sealedToken : this.#secrets.seal(token, ownerOf(account, page, 'token'));
+    if (sealedToken === undefined && !isWatched) throw new SenderError(`give the token of page ${page}, or watch it`);
     const sealed = this.#secrets.seal(appSecret, ownerOf(account, page, 'app secret'));
     const others = (before?.sealedAppSecrets ?? []).filter(one => this.#appSecret(account, page, one) !== appSecret);
-    await this.#rows.put({
+    const sender: SenderPage = {
       account,
       page,
       ...(name !== undefined && { name }),
       ...(price !== undefined && { price }),
-      ...(token !== undefined && { sealedToken: this.#secrets.seal(token, ownerOf(account, page, 'token')) }),
+      ...(sealedToken !== undefined && { sealedToken }),
       isWatched,
       sealedAppSecrets: [sealed, ...others].slice(0, appSecretsMax),
       changedAt: Math.max(this.#now(), (before?.changedAt ?? 0) + 1),
-    });
+    };
+    await this.#rows.put(sender);
     this.#known.forget();
+    return sender;
   }
 
   async remove(account: AccountId, page: string): Promise<void> {

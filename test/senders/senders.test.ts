@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate, schemaName } from '../../src/postgres/migrate.ts';
@@ -117,6 +118,51 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     await senders.add({ ...request, isWatched: true });
     const [both] = await senders.list();
     expect([both?.isWatched, both && senders.keys(both).token]).toEqual([true, token]);
+  });
+
+  it('a change of an existing page, whatever it gives → what it does not give stays; `isWatched: false` alone ends watching', async () => {
+    const { senders, made } = await open();
+    const given = {
+      name: ['Shop', 'Café'],
+      price: [
+        { pricePerMessage: 0.15, currency: 'EUR' },
+        { pricePerMessage: 0, currency: 'USD' },
+      ],
+      token: ['a-token', 'another-token'],
+      isWatched: [true, false],
+    };
+    const change = fc.record(
+      {
+        name: fc.constantFrom(...given.name),
+        price: fc.constantFrom(...given.price),
+        token: fc.constantFrom(...given.token),
+        isWatched: fc.constantFrom(...given.isWatched),
+      },
+      { requiredKeys: [] },
+    );
+    let page = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async changes => {
+        const own = { account: 1, page: String(++page), appSecret: 'secret-of-the-app' };
+        const expected = { name: 'First', isWatched: true };
+        await senders.add({ ...own, ...expected });
+        for (const one of changes) {
+          const next = { ...expected, ...one };
+          if (!next.isWatched && !('token' in next)) {
+            await expect(senders.add({ ...own, ...one })).rejects.toThrow('give the token');
+            continue;
+          }
+          Object.assign(expected, one);
+          await senders.add({ ...own, ...one });
+        }
+        const { token, ...shown } = { token: undefined, ...expected };
+        const found = (await made([secret]).list()).find(sender => sender.page === own.page);
+        expect(found).toMatchObject(shown);
+        expect(found?.sealedToken === undefined).toBe(token === undefined);
+        if (token !== undefined) expect(found && senders.keys(found).token).toBe(token);
+      }),
+      { numRuns: 15 },
+    );
   });
 
   it('a webhook of pages that nobody has → ours by any secret; of a page that somebody has → by none but his; guesses wait', async () => {

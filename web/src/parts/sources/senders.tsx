@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useId, useState } from 'react';
 import { isRecord } from '../../../../src/client/errors.ts';
 import { readSenders, type Sender, UnexpectedAnswer } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
@@ -99,12 +99,13 @@ function AddSender() {
     const form = new FormData(event.currentTarget);
     const pricePerMessage = givenNumber(form, 'price');
     const currency = given(form, 'currency')?.toUpperCase();
+    const watching = given(form, 'isWatched');
     const body = {
       page: given(form, 'page'),
       name: given(form, 'name'),
       token: given(form, 'token'),
       appSecret: given(form, 'appSecret'),
-      ...(form.get('isWatched') === 'yes' && { isWatched: true }),
+      ...(watching !== undefined && { isWatched: watching === 'yes' }),
       ...((pricePerMessage !== undefined || currency !== undefined) && { price: { pricePerMessage, currency } }),
     };
     act.mutate({ method: 'POST', path, body }, { onSuccess: () => setOpen(false) });
@@ -113,7 +114,14 @@ function AddSender() {
     <details className="adding" open={open} onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>Add a sender, or change one</summary>
       <form onSubmit={submit}>
-        <Field label="Id of the page" name="page" required inputMode="numeric" pattern="[0-9]{1,64}" />
+        <Field
+          label="Id of the page"
+          name="page"
+          required
+          inputMode="numeric"
+          pattern="[0-9]{1,64}"
+          hint="Of a page that is there already, what is left empty stays as it was."
+        />
         <Field label="Name" name="name" hint="To be shown." />
         <Field
           label="Page access token"
@@ -130,15 +138,30 @@ function AddSender() {
         />
         <Field label="Price of a message" name="price" type="number" min={0} step="any" hint="For the log." />
         <Field label="Currency" name="currency" pattern="[A-Za-z]{3}" placeholder="EUR" />
-        <label className="watched">
-          <input type="checkbox" name="isWatched" value="yes" />
-          Watch it: what others send over the page is in the log as well
-        </label>
+        <Watching />
         <p role="alert">{act.error === null ? '' : refusalOf(act.error)}</p>
         <button className="primary" type="submit" disabled={act.isPending}>
           Add
         </button>
       </form>
     </details>
+  );
+}
+
+/** Whether the page is to be watched. Only by choice is it no longer: what comes then is lost to the log. */
+function Watching() {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>What others send over it</label>
+      <select id={id} name="isWatched" aria-describedby={`${id}hint`}>
+        <option value="">As before: of a new page not in the log</option>
+        <option value="yes">Watch it: in the log as well</option>
+        <option value="no">Do not watch it: not in the log</option>
+      </select>
+      <small id={`${id}hint`} className="quiet">
+        What is sent while it is not watched cannot be had later.
+      </small>
+    </div>
   );
 }

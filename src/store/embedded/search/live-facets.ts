@@ -4,14 +4,17 @@ import type { FacetMeanings, FacetOutcome, Facets } from '../segment/facets.ts';
 import type { IndexFile } from '../segment/index-file.ts';
 import { type Columns, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 
-/** The facets in a file. */
+/** The facets in a file. Throws `DamagedIndex` for one that does not have a number for each message and each report. */
 export function facetsIn(file: IndexFile): Facets {
   const { messages, reports, lostMessages = 0 } = file.header;
   const meanings: FacetMeanings = JSON.parse(Buffer.from(file.uint8('facets.meanings')).toString('utf8'));
   const codes = (name: Parameters<Facets['codes']>[0] | 'account') => {
     const bytes = file.uint8(`facets.${name}`);
-    const isNarrow = bytes.byteLength === (name === 'reportOutcome' ? reports : messages);
-    return isNarrow ? bytes : new Uint16Array(bytes.buffer);
+    const count = name === 'reportOutcome' ? reports : messages;
+    if (bytes.byteLength === count) return bytes;
+    if (bytes.byteLength !== count * 2)
+      throw file.damage(`facets.${name} has ${bytes.byteLength} bytes for ${count} numbers`);
+    return new Uint16Array(bytes.buffer);
   };
   return {
     messages,

@@ -43,13 +43,17 @@ export type Facets = {
 /** The greatest number, and the greatest count of messages in one, that a facet tells. */
 export const codeMax = 2 ** 16 - 1;
 
-/** The facets as a file has them; `undefined` when there are more accounts than numbers: then rows alone tell. */
+/**
+ * The facets as a file has them; `undefined` when there are more accounts than numbers, so that rows alone tell, or more
+ * reports than the columns have room for: as many as waited for its messages may join a segment that is all but full.
+ */
 export function facetSections(
   columns: FacetColumns,
   meanings: Meanings,
   accounts: Float64Array,
   reports: number,
 ): Readonly<Record<string, FacetCodes>> | undefined {
+  if (reports > columns.reportOutcome.length) return undefined;
   const count = accounts.length;
   const owners = accountCodes(accounts);
   if (owners === undefined) return undefined;

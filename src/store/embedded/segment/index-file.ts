@@ -143,6 +143,11 @@ export class IndexFile {
     }
   }
 
+  /** What to throw where the file is whole and its contents do not fit together. */
+  damage(reason: string): DamagedIndex {
+    return new DamagedIndex(this.#path, reason);
+  }
+
   sectionNames(): readonly string[] {
     return [...this.#sections.keys()];
   }

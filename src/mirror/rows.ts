@@ -8,6 +8,14 @@ export class MirrorError extends Error {
   }
 }
 
+/** The mirror was removed while somebody worked for it. */
+export class MirrorGone extends MirrorError {
+  constructor() {
+    super('there is no such mirror any more');
+    this.name = 'MirrorGone';
+  }
+}
+
 /** Why a mirror rests: somebody told it to, or the other side refused its key. */
 export type Pause = { readonly reason: string; readonly at: EpochMs };
 
@@ -106,7 +114,8 @@ export interface MirrorRows {
 
   /**
    * Counts one request if the budget has room for it, durably: also after a kill -9, and when several processes ask.
-   * `undefined` when it was counted, else the time until there may be room.
+   * `undefined` when it was counted, else the time until there may be room. Rejects with `MirrorGone` when there is no
+   * such mirror: nothing would bound its requests.
    */
   spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined>;
   spent(id: number, at: EpochMs): Promise<Spent>;

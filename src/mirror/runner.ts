@@ -5,7 +5,7 @@ import { figuresOf, type MirrorFigures } from './figures.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { Terms } from './pace.ts';
 import type { Gap } from './place.ts';
-import type { Mirror, MirrorRows } from './rows.ts';
+import { type Mirror, MirrorGone, type MirrorRows } from './rows.ts';
 import { askUpstream } from './upstream.ts';
 import { type MirrorNote, MirrorWorker, waitOrStop } from './worker.ts';
 
@@ -124,7 +124,7 @@ export class MirrorRunner {
       const others = { clock, random: Math.random, wait: waitOrStop, note };
       await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || error instanceof MirrorGone) return;
       this.#restingUntil.set(mirror.id, clock() + restMs);
       this.#tell('a mirror cannot go on now; trying again', mirror, error);
     }

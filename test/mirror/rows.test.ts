@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
 import { counting, readSlots, type Slots, spending, spentIn, writeSlots } from '../../src/mirror/budget.ts';
 import { PostgresMirrorRows } from '../../src/mirror/postgres/mirror-rows.ts';
-import type { Mirror, MirrorRows } from '../../src/mirror/rows.ts';
+import { type Mirror, MirrorGone, type MirrorRows } from '../../src/mirror/rows.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
@@ -144,6 +144,17 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     expect(await rows.spent(id, later)).toEqual({ requests: 5, patient: 2 });
     expect(await rows.spend(id, later + 59_999, budget, false)).toBeGreaterThan(0);
     expect(await rows.spend(id, later + 61_000, budget, true)).toBeUndefined();
+  });
+
+  test('a mirror that was removed → none of its requests is granted', async () => {
+    const place = await make();
+    const [rows, elsewhere] = [place.open(), place.open()];
+    const { id } = await add(place, rows);
+    const budget = { all: 5, patient: 2 };
+    expect(await rows.spend(id, later, budget, true)).toBeUndefined();
+    await elsewhere.remove(id);
+    await expect(rows.spend(id, later, budget, true)).rejects.toThrow(MirrorGone);
+    expect(await rows.spent(id, later)).toEqual({ requests: 0, patient: 0 });
   });
 
   if (kind !== 'a file')

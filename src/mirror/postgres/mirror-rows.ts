@@ -4,17 +4,18 @@ import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
 import { readCheck, writeCheck } from '../check-text.ts';
-import type {
-  Budget,
-  Check,
-  Followed,
-  Kept,
-  Mirror,
-  MirrorChanges,
-  MirrorRows,
-  NewMirror,
-  Pause,
-  Spent,
+import {
+  type Budget,
+  type Check,
+  type Followed,
+  type Kept,
+  type Mirror,
+  type MirrorChanges,
+  MirrorGone,
+  type MirrorRows,
+  type NewMirror,
+  type Pause,
+  type Spent,
 } from '../rows.ts';
 
 /** Mirrors in the database of the log, for any number of servers; leases go by the clock of the database. */
@@ -136,7 +137,9 @@ export class PostgresMirrorRows implements MirrorRows {
 
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
     return this.#connections.transaction('', async session => {
-      const [[spent = ''] = []] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
+      const [row] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
+      if (row === undefined) throw new MirrorGone();
+      const [spent = ''] = row;
       const next = spending(readSlots(text(spent)), at, budget, isPatient);
       if (typeof next === 'number') return next;
       await session.query('UPDATE mirror SET spent = $1 WHERE id = $2', [writeSlots(next), id]);

@@ -5,17 +5,18 @@ import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
 import { readCheck, writeCheck } from '../check-text.ts';
-import type {
-  Budget,
-  Check,
-  Followed,
-  Kept,
-  Mirror,
-  MirrorChanges,
-  MirrorRows,
-  NewMirror,
-  Pause,
-  Spent,
+import {
+  type Budget,
+  type Check,
+  type Followed,
+  type Kept,
+  type Mirror,
+  type MirrorChanges,
+  MirrorGone,
+  type MirrorRows,
+  type NewMirror,
+  type Pause,
+  type Spent,
 } from '../rows.ts';
 import { openMirrorFile } from './mirror-file.ts';
 
@@ -137,7 +138,9 @@ export class SqliteMirrorRows implements MirrorRows {
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {
     return this.#work(() =>
       transact(this.#db, () => {
-        const next = spending(readSlots(this.#spent(id)), at, budget, isPatient);
+        const spent = this.#spent(id);
+        if (spent === undefined) throw new MirrorGone();
+        const next = spending(readSlots(spent), at, budget, isPatient);
         if (typeof next === 'number') return next;
         this.#db.prepare('UPDATE mirror SET spent = ? WHERE id = ?').run(writeSlots(next), id);
         return undefined;
@@ -146,16 +149,16 @@ export class SqliteMirrorRows implements MirrorRows {
   }
 
   async spent(id: number, at: EpochMs): Promise<Spent> {
-    return this.#work(() => spentIn(readSlots(this.#spent(id)), at));
+    return this.#work(() => spentIn(readSlots(this.#spent(id) ?? ''), at));
   }
 
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #spent(id: number): string {
+  #spent(id: number): string | undefined {
     const row = this.#db.prepare('SELECT spent FROM mirror WHERE id = ?').get(id);
-    return row === undefined ? '' : text(row, 'spent');
+    return row && text(row, 'spent');
   }
 
   /** A full disk, or a command that holds the file for long, may pass. */

@@ -196,6 +196,46 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       }
     });
 
+    it('sent again after a restart with the clock set back → at once', async () => {
+      const at = await place();
+      const before = await openAt(at);
+      await add(before, [message('m1')]);
+      await before.claim([want], start);
+      await before.close();
+      const after = await openAt(at);
+      await after.recover('requeue', start + 5);
+      expect(idsOf(await after.claim([want], start - 3_600_000))).toEqual(['m1']);
+    });
+
+    it('`again`, or held behind what is unknown, while others never stop coming → goes out when it is due', async () => {
+      const outbox = await open();
+      const to = (id: string) => message(id, { destination: id });
+      await add(outbox, [to('again'), to('lost'), message('behind', { destination: 'lost' })]);
+      const [again, lost] = await outbox.claim([want], start);
+      if (again === undefined || lost === undefined) throw new Error('nothing to claim');
+      const dueAt = start + limits.conversationHoldMs;
+      await outbox.settle(
+        [
+          { id: again.id, kind: 'again', dueAt, counts: true },
+          { id: lost.id, kind: 'unknown' },
+        ],
+        start,
+      );
+      await add(
+        outbox,
+        Array.from({ length: 20 }, (_, nr) => to(`before ${nr}`)),
+      );
+      const claimed: string[] = [];
+      for (let nr = 0; nr < 10; nr++) {
+        const now = dueAt - 5 + nr;
+        await add(outbox, [to(`new ${nr}`)], now);
+        claimed.push(...idsOf(await outbox.claim([{ ...want, count: 1 }], now)));
+      }
+      const inLine = (from: number, to: number) => Array.from({ length: to - from }, (_, nr) => `before ${from + nr}`);
+      expect([...claimed.slice(0, 5), ...claimed.slice(7)]).toEqual(inLine(0, 8));
+      expect(claimed.slice(5, 7).sort()).toEqual(['again', 'behind']);
+    });
+
     it('any course of sending → each message claimed in the order of its conversation, and brought to an end once', async () => {
       const outbox = await open();
       let account = 0;

@@ -57,7 +57,7 @@ export class PostgresOutbox implements Outbox {
       const pages = await this.#pages.lease(session, wants);
       if (pages.length === 0) return [];
       const taken = pages.filter(one => one.isTaken);
-      await this.#outcomes.takeOver(session, taken, this.#how, now);
+      await this.#outcomes.takeOver(session, taken, this.#how);
       await this.#line.beginDue(session, now, pages);
       const isMine = new Set(pages.map(keyOf));
       const mine = wants.filter(one => isMine.has(keyOf(one)));
@@ -94,7 +94,7 @@ export class PostgresOutbox implements Outbox {
     return this.#transact(async session => {
       if (atMs - this.#lookedMs > takeEveryMs) {
         const taken = await this.#pages.takeFree(session, now, false);
-        await this.#outcomes.takeOver(session, taken, this.#how, now);
+        await this.#outcomes.takeOver(session, taken, this.#how);
         this.#lookedMs = atMs;
       }
       const pages = await this.#pages.waiting(session);
@@ -140,7 +140,7 @@ export class PostgresOutbox implements Outbox {
     this.#how = how;
     return this.#transact(async session => {
       const taken = await this.#pages.takeFree(session, now, true);
-      await this.#outcomes.takeOver(session, taken, how, now);
+      await this.#outcomes.takeOver(session, taken, how);
     });
   }
 

@@ -64,8 +64,8 @@ export class Line {
   }
 
   /** What was unknown is known: the next of each conversation waits no longer for it. */
-  async release(session: Transaction, messages: readonly number[], now: EpochMs): Promise<void> {
-    if (messages.length > 0) await session.query(release, [bigints(messages), now]);
+  async release(session: Transaction, messages: readonly number[]): Promise<void> {
+    if (messages.length > 0) await session.query(release, [bigints(messages)]);
   }
 
   async #places(session: Transaction): Promise<number> {
@@ -111,7 +111,7 @@ const sameConversation = (one: string, other: string) =>
 const heldUntil = (one: string) =>
   `(SELECT coalesce(max(u.claimed_at) + ${hold}, 0) FROM outbox_message u
     WHERE ${sameConversation('u', one)} AND u.state = ${states.unknown})`;
-/** What is in line is due, whatever the clock says from here on. */
+/** What is in line is due, whatever the clock says from here on. A moment of its own has only what waits for one. */
 const dueInLine = (one: string) => `CASE WHEN ${one}.is_head THEN ${heldUntil(one)} ELSE 0 END`;
 const isAlone = (one: string) =>
   `NOT EXISTS (SELECT FROM outbox_message f WHERE ${sameConversation('f', one)} AND f.${inLine})`;
@@ -173,6 +173,9 @@ const begin = {
       FROM due d WHERE m.id = d.id RETURNING m.id)
     ${telling({ at: '$2::bigint', codes: steps.accepted, isFirst: 'true' })}`,
 };
+const isReady =
+  'm.is_head AND m.account_id = w.account_id AND m.sender = w.sender AND m.lane = w.lane AND m.expires_at > $5';
+/** What waited for its moment goes first: the line may never be empty. */
 const claim = {
   name: 'outbox messages claimed',
   text: `WITH found AS MATERIALIZED (
@@ -180,15 +183,17 @@ const claim = {
       FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::integer[]) WITH ORDINALITY
         w(account_id, sender, lane, most, nr)
       CROSS JOIN LATERAL (
-        SELECT m.id, m.due_at FROM outbox_message m
-        WHERE m.is_head AND m.account_id = w.account_id AND m.sender = w.sender AND m.lane = w.lane
-          AND m.due_at <= $5 AND m.expires_at > $5
-        ORDER BY m.due_at, m.id LIMIT w.most) f),
+        SELECT * FROM (
+          (SELECT m.id, m.due_at FROM outbox_message m WHERE ${isReady} AND m.due_at > 0 AND m.due_at <= $5
+            ORDER BY m.due_at, m.id LIMIT w.most)
+          UNION ALL
+          (SELECT m.id, m.due_at FROM outbox_message m WHERE ${isReady} AND m.due_at = 0 ORDER BY m.id LIMIT w.most)) r
+        ORDER BY r.due_at = 0, r.due_at, r.id LIMIT w.most) f),
     c AS (
       UPDATE outbox_message m SET state = ${states.claimed}, is_head = false, claimed_at = $5, claimer = $6, deadline = NULL
       FROM found f WHERE m.id = f.id
       RETURNING m.id, m.account_id, m.sender, m.lane, m.tries, m.body, f.nr, f.due_at)
-    SELECT c.id, c.account_id, c.sender, c.lane, c.tries, c.body FROM c ORDER BY c.nr, c.due_at, c.id`,
+    SELECT c.id, c.account_id, c.sender, c.lane, c.tries, c.body FROM c ORDER BY c.nr, c.due_at = 0, c.due_at, c.id`,
 };
 const conversations = `(SELECT DISTINCT m.account_id, m.sender, m.destination FROM outbox_message m
     WHERE m.id = ANY ($1::bigint[])) c
@@ -202,6 +207,6 @@ const advance = {
 };
 const release = {
   name: 'outbox conversations released',
-  text: `UPDATE outbox_message n SET due_at = least(n.due_at, $2) FROM ${conversations}
+  text: `UPDATE outbox_message n SET due_at = 0 FROM ${conversations}
     WHERE n.id = first.id AND first.is_head AND first.claimed_at IS NULL`,
 };

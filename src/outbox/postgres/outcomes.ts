@@ -42,18 +42,13 @@ export class Outcomes {
   }
 
   /** Pages that another process sent over before: what it had claimed is sent anew, or left for its echo. */
-  async takeOver(
-    session: Transaction,
-    pages: readonly PageKey[],
-    how: 'hold' | 'requeue',
-    now: EpochMs,
-  ): Promise<void> {
+  async takeOver(session: Transaction, pages: readonly PageKey[], how: 'hold' | 'requeue'): Promise<void> {
     for (const { account, sender } of pages) {
       const rows = await session.query(leftBehind, [account, sender, this.#holder]);
       const left = idsIn(rows);
       if (left.length === 0) continue;
       if (how === 'hold') await this.#change(session, heldOfOthers, [bigints(left)]);
-      else await session.query(requeued, [bigints(left), now]);
+      else await session.query(requeued, [bigints(left)]);
     }
   }
 
@@ -65,7 +60,7 @@ export class Outcomes {
     const values = [bigints(past), now];
     await session.query(unreported, values);
     const lost = idsIn(await session.query(unknownLost, values));
-    await this.#line.release(session, lost, now);
+    await this.#line.release(session, lost);
     await session.query(neverDue, values);
     await this.#change(session, unsent, values);
     return past.length === limits.outboxStepMax;
@@ -77,7 +72,7 @@ export class Outcomes {
     const proofs = results.flatMap(({ id, mid, psid }) =>
       owned.has(id) ? [{ id, mid, ...(psid !== undefined && { psid }), at: now }] : [],
     );
-    await this.#receipts.sent(session, proofs, false, now);
+    await this.#receipts.sent(session, proofs, false);
   }
 
   async #ended(
@@ -151,7 +146,7 @@ const heldOfOthers = {
 };
 const requeued = {
   name: 'outbox messages requeued',
-  text: `UPDATE outbox_message m SET ${waitsAgain}, due_at = $2 WHERE m.id = ANY ($1::bigint[])`,
+  text: `UPDATE outbox_message m SET ${waitsAgain}, due_at = 0 WHERE m.id = ANY ($1::bigint[])`,
 };
 const again = {
   name: 'outbox messages again',

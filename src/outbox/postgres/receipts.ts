@@ -57,12 +57,12 @@ export class Receipts {
   }
 
   /** It is proven that messages were sent, whatever they were taken for so far. */
-  async sent(session: Transaction, proofs: readonly Proof[], isEchoed: boolean, now: EpochMs): Promise<void> {
+  async sent(session: Transaction, proofs: readonly Proof[], isEchoed: boolean): Promise<void> {
     if (proofs.length === 0) return;
     const ids = proofs.map(one => one.id);
     await session.query(sent, [...proofColumns(proofs), isEchoed]);
     await this.#line.advance(session, ids);
-    await this.#line.release(session, ids, now);
+    await this.#line.release(session, ids);
     await this.#catchUp(session, ids);
   }
 
@@ -96,7 +96,7 @@ export class Receipts {
         foreign.push(...foreignIn(echo).filter(one => !known.has(one.account)));
       }
       await this.#keepForeign(session, foreign, now);
-      await this.sent(session, proven, true, now);
+      await this.sent(session, proven, true);
       if (dated.length > 0) {
         await session.query(dateByEcho, [...proofColumns(dated)]);
         await this.#catchUp(

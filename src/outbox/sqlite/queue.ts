@@ -10,6 +10,9 @@ import type { OutboxRows } from './rows.ts';
 const columns =
   'id, account, sender, destination, lane, state, due_at, expires_at, tries, claimed_at, mid, psid, meta_at, last_error, body';
 
+const ready = `SELECT ${columns} FROM message
+  WHERE is_head = 1 AND account = ? AND sender = ? AND lane = ? AND expires_at > ?`;
+
 /** Messages in line, and what became of those that were sent. */
 export class Queue {
   readonly #rows: OutboxRows;
@@ -73,18 +76,18 @@ export class Queue {
   claim(wants: readonly Want[], now: EpochMs): readonly Claimed[] {
     this.#beginDue(now);
     return wants.flatMap(({ account, sender, lane, count }) => {
-      const found = this.#rows.all(
-        `SELECT ${columns} FROM message
-         WHERE is_head = 1 AND account = ? AND sender = ? AND lane = ? AND due_at <= ? AND expires_at > ?
-         ORDER BY due_at LIMIT ?`,
-        account,
-        sender,
-        laneIndex(lane),
+      const of = [account, sender, laneIndex(lane)];
+      // What waited for its moment goes first: the line may never be empty.
+      const back = this.#rows.all(
+        `${ready} AND due_at > 0 AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
+        ...of,
         now,
         now,
         count,
       );
-      return found.map(row => this.#claimed(row, now));
+      const rest = count - back.length;
+      const inLine = rest > 0 ? this.#rows.all(`${ready} AND due_at = 0 ORDER BY id LIMIT ?`, ...of, now, rest) : [];
+      return [...back, ...inLine].map(row => this.#claimed(row, now));
     });
   }
 
@@ -166,7 +169,7 @@ export class Queue {
       case states.unknown:
         this.#rows.run(`UPDATE message SET state = ${states.lost}, deadline = NULL WHERE id = ?`, id);
         this.#rows.step(id, { ...step, ...keysOf(steps.expiredUnknown) });
-        return this.#rows.release(row, now);
+        return this.#rows.release(row);
       case states.scheduled:
         this.#rows.run('UPDATE message SET sent_at = ? WHERE id = ?', now, id);
         return this.#end(row, { ...step, ...keysOf(steps.expiredUnsent), isFirst: true });
@@ -183,7 +186,7 @@ export class Queue {
       const id = integer(row, 'id');
       this.#settleOne(
         row,
-        how === 'hold' ? { id, kind: 'unknown' } : { id, kind: 'again', dueAt: now, counts: false },
+        how === 'hold' ? { id, kind: 'unknown' } : { id, kind: 'again', dueAt: 0, counts: false },
         now,
       );
     }

@@ -72,19 +72,19 @@ export class Receipts {
   #echo({ accounts, page, psid, mid, metadata, at, foreign }: Echo, now: EpochMs): void {
     const proof = { mid, psid, at, isEchoed: true };
     const rows = this.#echoed(accounts, page, mid, metadata);
-    for (const row of rows) this.#provenByEcho(row, proof, now);
+    for (const row of rows) this.#provenByEcho(row, proof);
     if (foreign === undefined) return;
     const known = new Set(rows.map(row => integer(row, 'account')));
     for (const account of foreign.accounts)
       if (!known.has(account)) this.#keepForeign(account, foreign.message, proof, now);
   }
 
-  #provenByEcho(row: Row, proof: Proof, now: EpochMs): void {
+  #provenByEcho(row: Row, proof: Proof): void {
     const { mid, psid, at } = proof;
     const id = integer(row, 'id');
     if (integer(row, 'state') !== states.sent) {
       this.sent(row, proof);
-      return this.#rows.release(row, now);
+      return this.#rows.release(row);
     }
     if (integer(row, 'is_echoed') === 1) return;
     this.#rows.run('UPDATE message SET mid = ?, psid = ?, meta_at = ?, is_echoed = 1 WHERE id = ?', mid, psid, at, id);

@@ -61,7 +61,7 @@ export class OutboxRows {
 
   /**
    * Puts a message in line: the first of its conversation is to be claimed, and the others after it. It is due, whatever the
-   * clock says from here on.
+   * clock says from here on: its `due_at` is 0. A moment of its own has only what waits for one.
    */
   enqueue(id: number, row: Row): void {
     const conversation = conversationOf(row);
@@ -86,10 +86,10 @@ export class OutboxRows {
   }
 
   /** What was unknown is known: the next of the conversation waits no longer for it. */
-  release(row: Row, now: EpochMs): void {
+  release(row: Row): void {
     const next = this.#first(conversationOf(row));
     if (next === undefined || integer(next, 'is_head') !== 1 || next.claimed_at !== null) return;
-    this.run('UPDATE message SET due_at = min(due_at, ?) WHERE id = ?', now, integer(next, 'id'));
+    this.run('UPDATE message SET due_at = 0 WHERE id = ?', integer(next, 'id'));
   }
 
   #first(conversation: readonly SQLInputValue[]): Row | undefined {

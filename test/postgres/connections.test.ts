@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { until } from '../support/sqlite-log.ts';
+import { TlsFront } from '../support/tls-front.ts';
 
 let server: PostgresServer;
 let connections: Connections;
@@ -106,6 +107,50 @@ describe('a caller who goes away', () => {
     expect(String(await working)).toMatch(/canceling statement due to user request|gone/);
     expect(await running()).toEqual([]);
     expect(await backend()).toBe(before);
+  });
+
+  describe('under TLS', () => {
+    const underTls = async (sslmode: string) => {
+      const front = await TlsFront.before(server.port);
+      const url = `postgres://postgres@127.0.0.1:${front.port}/postgres?sslmode=${sslmode}`;
+      const secured = new Connections({ url, schema: 'public', statementTimeoutMs: 10_000, max: 1, note: () => {} });
+      onTestFinished(async () => {
+        await secured.close();
+        await front.close();
+      });
+      return { front, secured };
+    };
+    const backendOf = async (secured: Connections) => (await secured.query('SELECT pg_backend_pid()'))[0]?.[0];
+    const goAway = async (secured: Connections, ended: () => Promise<unknown>) => {
+      const gone = new AbortController();
+      const working = secured.query(slow, [], gone.signal).catch((error: unknown) => error);
+      await until(async () => (await running()).length === 1);
+      gone.abort(new Error('gone'));
+      await ended();
+      return String(await working);
+    };
+
+    test('the statement is cancelled under TLS too, and the same connection serves the next', async () => {
+      const { front, secured } = await underTls('no-verify');
+      const before = await backendOf(secured);
+      expect(await goAway(secured, async () => {})).toMatch(/canceling statement due to user request|gone/);
+      expect(front.inTheClear).toEqual([]);
+      expect(await backendOf(secured)).toBe(before);
+    });
+
+    test('the server will not go over to TLS any more → the key is not told in the clear, and the connection goes', async () => {
+      const { front, secured } = await underTls('no-verify');
+      const before = await backendOf(secured);
+      front.isWilling = false;
+      await goAway(secured, () =>
+        observing.query(
+          "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()",
+        ),
+      );
+      expect(front.inTheClear).toEqual([]);
+      front.isWilling = true;
+      expect(await backendOf(secured)).not.toBe(before);
+    });
   });
 
   test('just as its statement ends, again and again → none of the next on that connection is cancelled', async () => {

@@ -39,7 +39,7 @@ export function App() {
 }
 
 function SignedIn({ api, onEnd }: { readonly api: Api; readonly onEnd: (notice?: string) => void }) {
-  const queries = useMemo(() => createQueries(() => onEnd('The key or session is not valid any more.')), [onEnd]);
+  const queries = useMemo(() => createQueries(() => onEnd(api.whyEnded())), [api, onEnd]);
   return (
     <QueryClientProvider client={queries}>
       <LogPage api={api} onEnd={onEnd} />

@@ -61,11 +61,11 @@ export function LogPage({ api, onEnd }: { readonly api: Api; readonly onEnd: (no
 }
 
 function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
-  const signedOut = useCallback(() => onEnd('The key or session is not valid any more.'), [onEnd]);
+  const { api, view } = usePage();
+  const signedOut = useCallback(() => onEnd(api.whyEnded()), [api, onEnd]);
   const { book, feed } = useBook(signedOut);
   const [helping, setHelping] = useState(false);
   const columns = useColumns();
-  const { view } = usePage();
   useNews(book);
   useShortcuts(() => setHelping(true));
   useSteadyClicks();

@@ -1,5 +1,6 @@
 import { type RetryOptions, SentlogClient } from '../../../src/client/index.ts';
-import { accountOf, begin, end, type Offers, type Pass, pageInit, passHeader, resumed } from './page-pass.ts';
+import { ownCalls } from './own-calls.ts';
+import { accountOf, begin, end, type Offers, type Pass, pageInit, resumed } from './page-pass.ts';
 
 /** The calls of the page, made in the name of whoever has signed in. */
 export type Api = {
@@ -11,21 +12,18 @@ export type Api = {
   /** Whose log it is, and how far back it goes. */
   readonly account: string;
   readonly retentionMs: number;
+  /** Why calls are refused as those of nobody, in words. */
+  readonly whyEnded: () => string;
   readonly signOut: () => Promise<void>;
 };
 
 function apiOf(first: Pass): Api {
-  let pass = first;
-  const pageFetch: typeof fetch = async (input, init) => {
-    if (performance.now() > pass.untilMs) pass = (await resumed().catch(() => undefined)) ?? pass;
-    const headers = new Headers(init?.headers);
-    headers.set(passHeader, pass.text);
-    return fetch(input, { ...init, ...pageInit, headers });
-  };
+  const calls = ownCalls(first);
   const clientOf = (retry?: RetryOptions) =>
-    new SentlogClient({ baseUrl: location.origin, fetch: pageFetch, ...(retry !== undefined && { retry }) });
+    new SentlogClient({ baseUrl: location.origin, fetch: calls.fetch, ...(retry !== undefined && { retry }) });
   const { offers, account, retentionMs } = first;
-  return { client: clientOf(), withRetry: clientOf, offers, account, retentionMs, signOut: end };
+  const { whyEnded } = calls;
+  return { client: clientOf(), withRetry: clientOf, offers, account, retentionMs, whyEnded, signOut: end };
 }
 
 /** Rejects as every call does when the key is wrong. */

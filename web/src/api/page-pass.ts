@@ -1,5 +1,5 @@
-import { errorOf } from '../../../src/client/errors.ts';
-import { ConnectionError } from '../../../src/client/index.ts';
+import { errorOf, isRecord } from '../../../src/client/errors.ts';
+import { ConnectionError, UnexpectedAnswer } from '../../../src/client/index.ts';
 
 /** What the server has for whoever has signed in. */
 export type Offers = {
@@ -70,8 +70,23 @@ async function called(init: RequestInit, path = '/page/session'): Promise<Respon
   }
 }
 
+const offered = ['access', 'sources', 'senders', 'sending', 'emulator'] as const satisfies readonly (keyof Offers)[];
+
+function isAnswer(value: unknown): value is Answer {
+  if (!isRecord(value)) return false;
+  const { pass, expiresIn, account, retention, offers } = value;
+  return (
+    [pass, account].every(one => typeof one === 'string') &&
+    [expiresIn, retention].every(one => typeof one === 'number') &&
+    isRecord(offers) &&
+    offered.every(name => typeof offers[name] === 'boolean')
+  );
+}
+
 async function passIn(answer: Response): Promise<Pass> {
-  const { pass, expiresIn, account, retention, offers }: Answer = await answer.json();
+  const read: unknown = await answer.json();
+  if (!isAnswer(read)) throw new UnexpectedAnswer('a pass');
+  const { pass, expiresIn, account, retention, offers } = read;
   // Well before it ends, so that none ends under way.
   const untilMs = performance.now() + (expiresIn * 1000) / 2;
   return { text: pass, untilMs, account, retentionMs: retention * 1000, offers };

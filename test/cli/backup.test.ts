@@ -1,16 +1,35 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { backUp, restore } from '../../src/cli/backup-folder.ts';
-import { numberedIds, recordNumbered, SqliteLog, submission, walkIds } from '../support/sqlite-log.ts';
+import { copyIfThere } from '../../src/cli/copy-file.ts';
+import { atOnce, type Disk, systemDisk } from '../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../src/store/embedded/files/folder.ts';
+import { Ledger } from '../../src/store/embedded/files/ledger.ts';
+import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
+import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
+import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { oneLine, run } from './run.ts';
 
 const now = 1_800_000_000_000;
 
 /** A log in small segments, and a place for its backups. */
-function logAndPlace() {
-  const log = new SqliteLog();
+function logAndPlace(options: Partial<SqliteStoreOptions> = {}) {
+  const log = new SqliteLog(options);
   const place = `${log.dataDir}-backups`;
   mkdirSync(place);
   onTestFinished(() => {
@@ -86,6 +105,146 @@ test('sentlog backup of a folder in use, and restore → all that is the log’s
   const withOutbox = join(place, 'with-outbox');
   await run(['restore', backup, '--with-outbox', '--data-dir', withOutbox]);
   expect(readdirSync(withOutbox)).toContain('outbox.db');
+});
+
+/** Three segments that are sealed, and one with a write-ahead log: as a crash leaves a folder. */
+async function crashedLog(): Promise<string> {
+  const log = new SqliteLog();
+  const store = await log.open();
+  try {
+    await recordNumbered(store, 0, 350, now);
+    const dataDir = `${log.dataDir}-crashed`;
+    const names = () => readdirSync(join(log.dataDir, 'segments')).join(' ');
+    await until(() => /3\.facets/.test(names()) && !/[123]\.rows\.db-wal/.test(names()));
+    cpSync(log.dataDir, dataDir, { recursive: true });
+    expect(existsSync(join(dataDir, 'segments', '000000004.rows.db-wal'))).toBe(true);
+    return dataDir;
+  } finally {
+    await store.close();
+    log.remove();
+  }
+}
+
+let crashedDataDir = '';
+beforeAll(async () => {
+  crashedDataDir = await crashedLog();
+});
+afterAll(() => rmSync(crashedDataDir, { recursive: true }));
+
+function crashed() {
+  const place = mkdtempSync(join(tmpdir(), 'sentlog-backups-'));
+  onTestFinished(() => rmSync(place, { recursive: true }));
+  const dataDir = join(place, 'data');
+  cpSync(crashedDataDir, dataDir, { recursive: true });
+  return { dataDir, place, folder: new Folder(dataDir) };
+}
+
+/** A disk where something happens once, just before a file of this name is read for the first time. */
+function diskWhere(name: string, happens: () => void): Disk {
+  const opened = new Map<number, string>();
+  let isDue = true;
+  return {
+    ...systemDisk,
+    open(path, mode) {
+      const file = systemDisk.open(path, mode);
+      opened.set(file, basename(path));
+      return file;
+    },
+    read(file, into, position) {
+      if (isDue && opened.get(file) === name) {
+        isDue = false;
+        happens();
+      }
+      return systemDisk.read(file, into, position);
+    },
+    close(file) {
+      opened.delete(file);
+      systemDisk.close(file);
+    },
+  };
+}
+
+test('a file that becomes shorter while it is copied → the copy ends where the file does', () => {
+  const { place } = logAndPlace();
+  const [from, to] = [join(place, 'from'), join(place, 'to')];
+  writeFileSync(from, Buffer.alloc(3 << 20, 'x'));
+  let reads = 0;
+  const disk: Disk = {
+    ...systemDisk,
+    read(file, into, position) {
+      if (++reads === 2) truncateSync(from, 10);
+      if (reads > 5) throw new Error('the copy does not end');
+      return systemDisk.read(file, into, position);
+    },
+  };
+  expect(copyIfThere(from, to, disk)).toBe(true);
+  expect(readFileSync(to).byteLength).toBe(1 << 20);
+  expect(copyIfThere(join(place, 'none'), join(place, 'none-copied'), disk)).toBe(false);
+  expect(existsSync(join(place, 'none-copied'))).toBe(false);
+});
+
+test('a log in volumes → its backup has every message', async () => {
+  const { log, place } = logAndPlace({ merging: { youngestLeft: 0, blockRows: 64 } });
+  const store = await log.open();
+  onTestFinished(() => store.close());
+  await recordNumbered(store, 0, 350, now);
+  const segments = () => readdirSync(join(log.dataDir, 'segments'));
+  await until(() => segments().filter(name => name.endsWith('.rows.db')).length === 1);
+  expect(await backUp(log.dataDir, join(place, 'b'))).toMatchObject({ segments: 4 });
+  const again = await restored(join(place, 'b'), place);
+  expect(await walkIds(again)).toEqual(numberedIds(0, 350));
+  expect((await again.stats()).damaged).toEqual([]);
+});
+
+type Crashed = ReturnType<typeof crashed>;
+const merge = ({ folder }: Crashed) => {
+  expect(atOnce(makeVolume(folder, 2, 64))).toBe(true);
+  expect(removeMerged(folder, 2)).toBe(true);
+};
+/** As sealing does it: the write-ahead log goes into the file, and is cut to nothing. */
+const seal = ({ folder }: Crashed) => {
+  const rows = new DatabaseSync(folder.rows(4));
+  rows.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  rows.close();
+};
+const drop =
+  (id: number) =>
+  ({ dataDir, folder }: Crashed) => {
+    const ledger = new Ledger(dataDir);
+    ledger.remove(id);
+    ledger.close();
+    folder.removeNow(id);
+  };
+
+test.each<[string, string, (of: Crashed) => void, readonly string[]]>([
+  ['merged before it is copied', '000000001.rows.db', merge, numberedIds(0, 350)],
+  ['merged while it is copied', '000000002.rows.db', merge, numberedIds(0, 350)],
+  ['merged after it was copied', '000000003.rows.db', merge, numberedIds(0, 350)],
+  ['sealed while its write-ahead log is copied', '000000004.rows.db-wal', seal, numberedIds(0, 350)],
+  ['sealed while it is copied', '000000004.rows.db', seal, numberedIds(0, 350)],
+  ['dropped before it is listed', 'ledger.copy', drop(1), numberedIds(100, 350)],
+  ['dropped before it is copied', '000000001.rows.db', drop(2), [...numberedIds(0, 100), ...numberedIds(200, 350)]],
+  ['dropped while it is copied', '000000001.rows.db', drop(1), numberedIds(100, 350)],
+  ['dropped after it was copied', '000000002.rows.db', drop(1), numberedIds(100, 350)],
+])('a segment that is %s (at %s) → the backup is whole, and is not begun anew', async (_, name, act, ids) => {
+  const made = crashed();
+  let times = 0;
+  const disk = diskWhere(name, () => {
+    times++;
+    act(made);
+  });
+  await backUp(made.dataDir, join(made.place, 'b'), disk);
+  expect(times).toBe(1);
+  const again = await restored(join(made.place, 'b'), made.place);
+  expect((await again.stats()).damaged).toEqual([]);
+  expect(await walkIds(again)).toEqual(ids);
+});
+
+test('a segment that the ledger names and that is not there → no backup is made of it', async () => {
+  const { dataDir, place, folder } = crashed();
+  folder.removeNow(2);
+  await expect(backUp(dataDir, join(place, 'b'))).rejects.toThrow(/the ledger names segment 2, of which there are no/);
+  expect(readdirSync(place)).toEqual(['data']);
 });
 
 test.each([

@@ -6,25 +6,55 @@ import { noAccount } from '../segment/shared-segment.ts';
 import { openRows } from './folder-log.ts';
 
 /** What a log holds of an account, whether or not that account is there. */
-export type HeldAccount = { readonly id: AccountId; readonly messages: number; readonly newestSentAt: EpochMs };
+export type HeldAccount = {
+  readonly id: AccountId;
+  readonly messages: number;
+  readonly newestSentAt: EpochMs;
+  /** Its message that was recorded before all others that are left. */
+  readonly first: { readonly segmentId: number; readonly ordinal: number };
+};
+
+type HeldInSegment = Omit<HeldAccount, 'first'> & { readonly firstOrdinal: number };
 
 /** The accounts that a folder's segments have messages of, by their ids; damaged segments are passed over. */
 export function accountsHeldIn(folder: Folder): readonly HeldAccount[] {
   const held = new Map<AccountId, HeldAccount>();
   for (const segmentId of folder.segmentIds())
-    for (const { id, messages, newestSentAt } of heldBy(folder, segmentId)) {
+    for (const { id, messages, newestSentAt, firstOrdinal } of heldBy(folder, segmentId)) {
       const before = held.get(id);
       held.set(id, {
         id,
         messages: messages + (before?.messages ?? 0),
         newestSentAt: Math.max(newestSentAt, before?.newestSentAt ?? -Infinity),
+        first: before?.first ?? { segmentId, ordinal: firstOrdinal },
       });
     }
   held.delete(noAccount);
   return [...held.values()].sort((a, b) => a.id - b.id);
 }
 
-function heldBy(folder: Folder, segmentId: number): readonly HeldAccount[] {
+/**
+ * When the first message that is left of each of these accounts was recorded. A segment is opened once, and one row is
+ * read of each account; what is damaged is passed over.
+ */
+export function firstReceivedAt(folder: Folder, held: readonly HeldAccount[]): ReadonlyMap<AccountId, EpochMs> {
+  const times = new Map<AccountId, EpochMs>();
+  for (const [segmentId, accounts] of Map.groupBy(held, ({ first }) => first.segmentId))
+    try {
+      const rows = openRows(folder, segmentId);
+      try {
+        for (const [, account, , receivedAt] of rows.messages(accounts.map(({ first }) => first.ordinal)))
+          times.set(account, receivedAt);
+      } finally {
+        rows.close();
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+  return times;
+}
+
+function heldBy(folder: Folder, segmentId: number): readonly HeldInSegment[] {
   if (!folder.hasRows(segmentId)) return [];
   try {
     return indexed(folder, segmentId) ?? counted(folder, segmentId);
@@ -35,7 +65,7 @@ function heldBy(folder: Folder, segmentId: number): readonly HeldAccount[] {
 }
 
 /** `undefined` without a sound index. */
-function indexed(folder: Folder, segmentId: number): readonly HeldAccount[] | undefined {
+function indexed(folder: Folder, segmentId: number): readonly HeldInSegment[] | undefined {
   if (!folder.disk.exists(folder.index(segmentId))) return undefined;
   let index: IndexFile | undefined;
   try {
@@ -50,19 +80,26 @@ function indexed(folder: Folder, segmentId: number): readonly HeldAccount[] | un
   }
 }
 
-function heldByIndex(index: IndexFile): readonly HeldAccount[] {
-  const starts = index.uint32('accountStarts');
+/** Of each account, the index has the ordinals by the time that they were sent. */
+function heldByIndex(index: IndexFile): readonly HeldInSegment[] {
+  const [starts, order] = [index.uint32('accountStarts'), index.uint32('order')];
   return Array.from(index.float64('accounts'), (id, i) => {
-    const [from = 0, to = 0] = [starts[i], starts[i + 1]];
-    const [newest = 0] = index.uint32('order', to - 1, 1);
-    return { id, messages: to - from, newestSentAt: index.times(newest, 1)[0] ?? -Infinity };
+    const own = order.subarray(starts[i], starts[i + 1]);
+    return {
+      id,
+      messages: own.length,
+      newestSentAt: index.times(own.at(-1) ?? 0, 1)[0] ?? -Infinity,
+      firstOrdinal: own.reduce((a, b) => Math.min(a, b), Infinity),
+    };
   });
 }
 
-function counted(folder: Folder, segmentId: number): readonly HeldAccount[] {
+function counted(folder: Folder, segmentId: number): readonly HeldInSegment[] {
   const rows = openRows(folder, segmentId);
   try {
-    return rows.accounts().map(([id, messages, newestSentAt]) => ({ id, messages, newestSentAt }));
+    return rows
+      .accounts()
+      .map(([id, messages, newestSentAt, firstOrdinal]) => ({ id, messages, newestSentAt, firstOrdinal }));
   } finally {
     rows.close();
   }

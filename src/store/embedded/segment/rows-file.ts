@@ -186,6 +186,9 @@ export function createRowsFile(
   disk.rename(temporary, path);
 }
 
+/** What a segment holds of an account; how many, when the newest was sent, and which was recorded first. */
+export type HeldOf = readonly [account: number, messages: number, newestSentAt: number, firstOrdinal: number];
+
 export type RowsMeta = { readonly segment: number; readonly firstSequence: number; readonly createdAt: number };
 
 /** How a file is opened: for the one writer, for reading beside it, or sealed, when nobody writes it any more. */
@@ -276,11 +279,9 @@ export class RowsFile {
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
   }
 
-  /** The accounts that have messages, how many, and when the newest was sent. */
-  accounts(): readonly (readonly [account: number, messages: number, newestSentAt: number])[] {
-    return this.#prepare(
-      'SELECT account, count(*), max(sent_at) FROM message GROUP BY account',
-    ).all() as unknown as readonly (readonly [number, number, number])[];
+  accounts(): readonly HeldOf[] {
+    const sql = 'SELECT account, count(*), max(sent_at), min(ordinal) FROM message GROUP BY account';
+    return this.#prepare(sql).all() as unknown as readonly HeldOf[];
   }
 
   /** How many reports there are, the lost ones in between included; their sequences run on from the first. */

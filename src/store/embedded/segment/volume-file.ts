@@ -6,7 +6,14 @@ import { Block } from '../../block/read-block.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
-import { type MessageRow, type ReportRow, type ReportState, RowsFile, type RowsMeta } from './rows-file.ts';
+import {
+  type HeldOf,
+  type MessageRow,
+  type ReportRow,
+  type ReportState,
+  RowsFile,
+  type RowsMeta,
+} from './rows-file.ts';
 import { messageOf, reportOf } from './volume-body.ts';
 
 /** What is asked of the rows of a sealed segment, wherever they stand. */
@@ -238,15 +245,17 @@ export class VolumeFile implements SealedRows {
     return this.#reports.count;
   }
 
-  accounts(): readonly (readonly [account: number, messages: number, newestSentAt: number])[] {
-    const found = new Map<number, readonly [number, number, number]>();
+  accounts(): readonly HeldOf[] {
+    const found = new Map<number, HeldOf>();
+    let start = 0;
     for (const block of this.#messages.blocks()) {
       const [accounts, times] = [block.accounts(), block.times()];
       for (let i = 0; i < block.rows; i++) {
         const account = accounts[i] ?? 0;
-        const [, messages, newest] = found.get(account) ?? [account, 0, -Infinity];
-        found.set(account, [account, messages + 1, Math.max(newest, times[i] ?? 0)]);
+        const [, messages, newest, first] = found.get(account) ?? [account, 0, -Infinity, start + i];
+        found.set(account, [account, messages + 1, Math.max(newest, times[i] ?? 0), first]);
       }
+      start += block.rows;
     }
     return [...found.values()].sort((a, b) => a[0] - b[0]);
   }

@@ -1,0 +1,81 @@
+import { rmSync } from 'node:fs';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { limits } from '../../../src/limits.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { accountsHeldIn } from '../../../src/store/embedded/offline/held-accounts.ts';
+import { refuseOtherAccounts } from '../../../src/store/embedded/offline/unclaimed.ts';
+import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
+import { submission } from '../../support/sqlite-log.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { SimulatedLog } from './simulated-log.ts';
+
+const now = 1_700_000_000_000;
+const segments = 6;
+const lateAccounts = 3;
+const receivedAt = (segment: number) => now + segment * limits.clockLeapMs * 2;
+
+/**
+ * A log of full segments: one account has messages in all, and in each others have their first, which all have in those
+ * that follow, too, the first of them sent last. The last segment has no index.
+ */
+function logOfAccounts(): { readonly dataDir: string; readonly firstIn: ReadonlyMap<number, number> } {
+  const dataDir = temporaryFolder();
+  const log = new SimulatedLog(dataDir, systemDisk, lateAccounts * segments + 1);
+  const firstIn = new Map([[1, 0]]);
+  let count = 0;
+  for (let segment = 0; segment < segments; segment++) {
+    const late = Array.from({ length: lateAccounts }, (_, i) => 100 + segment * lateAccounts + i);
+    for (const account of late) firstIn.set(account, segment);
+    const accounts = [...firstIn.keys()];
+    for (let i = 0; i < lateAccounts * segments + 1; i++) {
+      const submissions = [submission(count++, { sentAt: now - i })];
+      const account = accounts[i % accounts.length] ?? 1;
+      log.record({ account, binding: {}, receivedAt: receivedAt(segment), sentSince: 0, submissions });
+    }
+    if (segment < segments - 1) log.seal();
+  }
+  log.close();
+  return { dataDir, firstIn };
+}
+
+const made = (firstIn: ReadonlyMap<number, number>, late?: number) =>
+  Array.from(firstIn, ([id, segment]) => ({
+    id,
+    createdAt: receivedAt(segment) + (id === late ? limits.clockLeapMs + 1 : 0),
+  }));
+
+test('accounts beside a log that names none → one row is read of each, whichever segment has its first, and each counts', () => {
+  const { dataDir, firstIn } = logOfAccounts();
+  const whole = vi.spyOn(RowsFile.prototype, 'messagesOf');
+  const some = vi.spyOn(RowsFile.prototype, 'messages');
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
+  refuseOtherAccounts(dataDir, made(firstIn));
+  expect(whole.mock.calls).toEqual([]);
+  expect(some.mock.calls).toHaveLength(segments);
+  expect(some.mock.calls.flatMap(([ordinals]) => ordinals)).toHaveLength(firstIn.size);
+  for (const id of firstIn.keys())
+    expect(() => refuseOtherAccounts(dataDir, made(firstIn, id)), `account ${id}`).toThrow('is not of this log');
+});
+
+test.each(['index', 'rows'] as const)(
+  'the first message of each account, of its %s → the one that was recorded first',
+  by => {
+    const { dataDir } = logOfAccounts();
+    const folder = new Folder(dataDir);
+    if (by === 'rows') for (const id of folder.segmentIds()) rmSync(folder.index(id), { force: true });
+    const found = accountsHeldIn(folder);
+    expect(found).toHaveLength(1 + segments * lateAccounts);
+    for (const { id, first, messages } of found) {
+      const all = folder.segmentIds().flatMap(segmentId => {
+        const rows = new RowsFile(folder.rows(segmentId), { mode: 'read' });
+        const own = rows.messagesOf(id, 0, 1e9, 1e9).map(([ordinal]) => ({ segmentId, ordinal }));
+        rows.close();
+        return own;
+      });
+      expect([first, messages]).toEqual([all[0], all.length]);
+    }
+  },
+);

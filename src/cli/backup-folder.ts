@@ -7,17 +7,19 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Disk, systemDisk } from '../store/embedded/files/disk.ts';
+import { partialName } from '../store/embedded/files/folder.ts';
 import { copyLog, segmentsIn } from './backup-log.ts';
 import { copyIfThere } from './copy-file.ts';
 import { CommandError } from './terminal.ts';
 
-/** What names a folder as a whole backup; it is written last. */
+/** What names a folder as a whole backup. */
 const markName = 'backup.json';
 /** On its way to be sent when the backup was made: whoever goes on from it would send it once more. */
 const onItsWay = ['outbox.db'];
@@ -30,7 +32,9 @@ export async function backUp(dataDir: string, to: string, disk: Disk = systemDis
     throw new CommandError(`there is no log in ${dataDir}: --data-dir says where it is`);
   return whole(to, async folder => {
     const segments = await copyLog(dataDir, folder, disk);
-    return { segments, bytes: bytesIn(folder) };
+    const copied = { segments, bytes: bytesIn(folder) };
+    writeFileSync(join(folder, markName), `${JSON.stringify({ madeAt: new Date().toISOString(), ...copied })}\n`);
+    return copied;
   });
 }
 
@@ -39,7 +43,7 @@ export async function restore(from: string, dataDir: string, withOutbox: boolean
   if (!existsSync(join(from, markName)))
     throw new CommandError(`${from} is no backup, or one that was not finished: it has no ${markName}`);
   return whole(dataDir, async folder => {
-    const left = withOutbox ? [markName] : [markName, ...onItsWay];
+    const left = withOutbox ? [markName, notOurs] : [markName, notOurs, ...onItsWay];
     copyFolder(from, folder, left);
     return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder) };
   });
@@ -57,24 +61,69 @@ function copyFolder(from: string, to: string, left: readonly string[]): void {
   }
 }
 
-/** Works in a folder beside, which takes its name when all of it is on disk: what is there is whole. */
+/** What is moved last: without them nobody takes a folder for a log, or for a backup. */
+const movedLast = ['log.json', markName];
+/** The root of a file system of its own has it. */
+const notOurs = 'lost+found';
+
+/**
+ * Makes a folder, which may be there empty: a volume or a link too. Works in a folder inside it, whose entries are moved
+ * up when all of them are on disk; as long as that is there, nobody starts on it.
+ */
 async function whole(path: string, work: (folder: string) => Promise<Copied>): Promise<Copied> {
   const to = resolve(path);
-  if (existsSync(to) && readdirSync(to).length > 0)
-    throw new CommandError(`${path} is not empty: nothing is written over`);
-  const partial = `${to}.partial`;
-  mkdirSync(dirname(to), { recursive: true });
-  rmSync(partial, { recursive: true, force: true });
-  mkdirSync(partial, { mode: 0o700 });
-  try {
-    const copied = await work(partial);
-    writeFileSync(join(partial, markName), `${JSON.stringify({ madeAt: new Date().toISOString(), ...copied })}\n`);
-    syncAll(partial);
-    renameSync(partial, to);
+  const partial = join(to, partialName);
+  const isNew = !existsSync(to);
+  if (isNew) {
+    mkdirSync(dirname(to), { recursive: true });
+    mkdirSync(to, { mode: 0o700 });
     sync(dirname(to));
+  }
+  refuseFull(path);
+  makePartial(path, partial);
+  let isMoving = false;
+  try {
+    refuseFull(path, partialName);
+    const copied = await work(partial);
+    syncAll(partial);
+    isMoving = true;
+    moveUp(partial, to);
     return copied;
   } catch (error) {
+    // What was moved up already is not whole without the rest, and says so as long as that is there.
+    if (isMoving) throw error;
     rmSync(partial, { recursive: true, force: true });
+    if (isNew && readdirSync(to).length === 0) rmdirSync(to);
+    throw error;
+  }
+}
+
+function moveUp(partial: string, to: string): void {
+  const names = readdirSync(partial);
+  const move = (name: string) => renameSync(join(partial, name), join(to, name));
+  for (const name of names.filter(one => !movedLast.includes(one))) move(name);
+  sync(to);
+  for (const name of movedLast.filter(one => names.includes(one))) move(name);
+  sync(to);
+  rmdirSync(partial);
+  sync(to);
+}
+
+function refuseFull(path: string, allowed?: string): void {
+  const names = readdirSync(path).filter(name => name !== notOurs && name !== allowed);
+  if (names.length === 0) return;
+  const unfinished = names.includes(partialName)
+    ? ` (${partialName} is of a backup or restore that goes on, or was cut short)`
+    : '';
+  throw new CommandError(`${path} is not empty: nothing is written over${unfinished}`);
+}
+
+/** Of two that find the folder empty, one makes it. */
+function makePartial(path: string, partial: string): void {
+  try {
+    mkdirSync(partial, { mode: 0o700 });
+  } catch (error) {
+    refuseFull(path);
     throw error;
   }
 }

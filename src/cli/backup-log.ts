@@ -10,13 +10,14 @@ import { CommandError } from './terminal.ts';
  * A copy of a data folder whose server goes on. It is what a crash would leave, of a moment after the backup began: each
  * kind of file is copied before whatever it may be behind of, never before what it must not be ahead of.
  *
- * - `ledger` says what must be there: before the rows, which only grow.
+ * - `ledger` says what must be there: before the rows, which only grow; and before `log.json`, where what is lost or
+ *   dropped is told first.
  * - A report leaves `waiting.db` once it is in the rows; a mirror's place moves, and the outbox lets go, once the log
  *   has what they tell of: before the rows. What is said to the log again, it knows.
  * - An account is there before its first message: after the rows.
  */
 const databasesBefore = ['waiting.db', 'mirrors.db', 'senders.db', 'outbox.db'];
-const filesBefore = ['log.json', 'log.json.copy', 'ledger', 'ledger.copy', 'clock'];
+const filesBefore = ['ledger', 'ledger.copy', 'log.json', 'log.json.copy', 'clock'];
 const databasesAfter = ['accounts.db'];
 /** A segment is sealed, has its facets made, then a volume, and loses its rows file: each may come while it is copied. */
 const triesMax = 20;
@@ -36,7 +37,7 @@ export async function copyLog(dataDir: string, to: string, disk: Disk = systemDi
     for (const name of readdirSync(damaged)) copyIfThere(join(damaged, name), join(to, 'damaged', name), disk);
   }
   for (const name of databasesAfter) await copyDatabase(dataDir, to, name);
-  leaveOutDropped(dataDir, to);
+  if (leaveOutDropped(dataDir, to)) await takeTrust(dataDir, to);
   return segmentsIn(into).length;
 }
 
@@ -75,9 +76,9 @@ function removeSegment(folder: string, id: string): void {
 
 /**
  * Makes the copied ledger name what is in the copy. A segment leaves the ledger before its files go: one that the log's
- * own ledger still names must be there, or among what was set aside.
+ * own ledger still names must be there, or among what was set aside. Whether any was dropped.
  */
-function leaveOutDropped(dataDir: string, to: string): void {
+function leaveOutDropped(dataDir: string, to: string): boolean {
   const [named, kept] = [holdingsIn(to), holdingsIn(dataDir)];
   const dropped = [...named.keys()].filter(id => !kept.has(id));
   for (const id of dropped) removeSegment(join(to, 'segments'), String(id).padStart(9, '0'));
@@ -89,13 +90,27 @@ function leaveOutDropped(dataDir: string, to: string): void {
       `the ledger names segment ${lacking.join(', ')}, of which there are no rows in ${join(dataDir, 'segments')}: ` +
         'a start of the server says what is lost',
     );
-  if (dropped.length === 0) return;
+  if (dropped.length === 0) return false;
   const ledger = new Ledger(to);
   try {
     for (const id of dropped) ledger.remove(id);
   } finally {
     ledger.close();
   }
+  return true;
+}
+
+/** Before anything is dropped, `log.json` says from when on the counts still add up: its copy may be older than that. */
+async function takeTrust(dataDir: string, to: string): Promise<void> {
+  const { LogFile } = await import('../store/embedded/log/log-file.ts');
+  const present = join(to, 'present');
+  mkdirSync(present, { mode: 0o700 });
+  for (const name of ['log.json', 'log.json.copy']) copyIfThere(join(dataDir, name), join(present, name));
+  const { trust, setAside, gaps } = new LogFile(present);
+  const copied = new LogFile(to);
+  copied.trusting(trust, setAside);
+  if (gaps) copied.noteGaps();
+  rmSync(present, { recursive: true });
 }
 
 /** By SQLite itself, as of one moment, whoever writes to it meanwhile. */

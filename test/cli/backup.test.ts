@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,6 +21,8 @@ import { copyIfThere } from '../../src/cli/copy-file.ts';
 import { atOnce, type Disk, systemDisk } from '../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../src/store/embedded/files/ledger.ts';
+import { LogFile } from '../../src/store/embedded/log/log-file.ts';
+import { Trust } from '../../src/store/embedded/log/trust.ts';
 import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
 import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
@@ -210,6 +213,7 @@ const seal = ({ folder }: Crashed) => {
 const drop =
   (id: number) =>
   ({ dataDir, folder }: Crashed) => {
+    new LogFile(dataDir).trusting(new Trust(now), []);
     const ledger = new Ledger(dataDir);
     ledger.remove(id);
     ledger.close();
@@ -238,6 +242,8 @@ test.each<[string, string, (of: Crashed) => void, readonly string[]]>([
   const again = await restored(join(made.place, 'b'), made.place);
   expect((await again.stats()).damaged).toEqual([]);
   expect(await walkIds(again)).toEqual(ids);
+  const wasDropped = ids.length < 350;
+  expect(new LogFile(join(made.place, 'b')).trust.earliest === now).toBe(wasDropped);
 });
 
 test('a segment that the ledger names and that is not there → no backup is made of it', async () => {
@@ -245,6 +251,42 @@ test('a segment that the ledger names and that is not there → no backup is mad
   folder.removeNow(2);
   await expect(backUp(dataDir, join(place, 'b'))).rejects.toThrow(/the ledger names segment 2, of which there are no/);
   expect(readdirSync(place)).toEqual(['data']);
+});
+
+test('restore into a volume: a folder that is there, behind a link, with lost+found → works in it alone', async () => {
+  const { dataDir, place } = crashed();
+  const [volume, link, backup] = [join(place, 'volume'), join(place, 'link'), join(place, 'b')];
+  mkdirSync(join(volume, 'lost+found'), { recursive: true });
+  symlinkSync(volume, link);
+  const beside = () => readdirSync(place).filter(name => name !== 'b');
+  const before = beside();
+  await backUp(dataDir, backup);
+  await restore(backup, link, false);
+  expect(beside()).toEqual(before);
+  const [left, restoredNames] = [['backup.json'], ['lost+found']];
+  const expected = [...readdirSync(backup).filter(name => !left.includes(name)), ...restoredNames].sort();
+  expect(readdirSync(volume).sort()).toEqual(expected);
+  await expect(restore(link, join(place, 'again'), false)).rejects.toThrow(/is no backup/);
+});
+
+test('a restore that was cut short → no server starts on it, and no other restore writes into it', async () => {
+  const { dataDir, place } = crashed();
+  const [backup, target] = [join(place, 'b'), join(place, 'target')];
+  await backUp(dataDir, backup);
+  mkdirSync(join(target, '.sentlog-partial'), { recursive: true });
+  const log = new SqliteLog({ dataDir: target });
+  await expect(log.open()).rejects.toThrow(/is being restored, or that was cut short/);
+  await expect(restore(backup, target, false)).rejects.toThrow(/is not empty.*cut short/);
+  expect(readdirSync(target)).toEqual(['.sentlog-partial']);
+});
+
+test('two backups into one folder at once → one is made, whole, and the other refused', async () => {
+  const { dataDir, place } = crashed();
+  const backup = join(place, 'b');
+  const [first, second] = await Promise.allSettled([backUp(dataDir, backup), backUp(dataDir, backup)]);
+  expect(first.status).toBe('fulfilled');
+  expect(second).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/is not empty/) } });
+  expect(await walkIds(await restored(backup, place))).toEqual(numberedIds(0, 350));
 });
 
 test.each([

@@ -230,11 +230,18 @@ function notePid(path: string): void {
   }
 }
 
+/** Where a data folder is made of a backup, until it is whole. */
+export const partialName = '.sentlog-partial';
+
 /** Holds a data folder for this process until `release`, or until the process ends however it ends. */
 export class FolderLock {
   readonly #db: DatabaseSync;
 
   constructor(dataDir: string) {
+    if (systemDisk.exists(join(dataDir, partialName)))
+      throw new StoreUnusable(
+        `${dataDir} is being restored, or that was cut short: then remove all that is in it, ${partialName} too, and restore it again`,
+      );
     mkdirSync(dataDir, { recursive: true });
     const pidFile = join(dataDir, 'lock.pid');
     // SQLite's file lock is the operating system's: it is gone with the process, so a crash leaves nothing to clear.

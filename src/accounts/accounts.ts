@@ -62,13 +62,18 @@ export class Accounts {
 
   /**
    * Makes an account that has what a log holds of one that is not there any more, by the id that it had. Whoever has
-   * this account reads all of that.
+   * this account reads all of that. `before` is called when nothing speaks against it, and before it is made.
    */
-  async adoptAccount(name: string, id: AccountId): Promise<Account> {
-    const adopter = (await this.accounts()).find(account => account.id === id);
+  async adoptAccount(name: string, id: AccountId, before: () => void = () => {}): Promise<Account> {
+    const there = await this.accounts();
+    const adopter = there.find(account => account.id === id);
     if (adopter !== undefined) throw new AccountsError(`account ${id} is there: it is "${adopter.name}"`);
-    const made = await this.#rows.addAccount({ ...this.#newAccount(name), id });
-    if (made === undefined) throw new AccountsError(`there is already an account "${name}": take another name`);
+    const account = { ...this.#newAccount(name), id };
+    const taken = new AccountsError(`there is already an account "${name}": take another name`);
+    if (there.some(one => one.name === name)) throw taken;
+    before();
+    const made = await this.#rows.addAccount(account);
+    if (made === undefined) throw taken;
     return made;
   }
 

@@ -35,23 +35,30 @@ async function inFolder(dataDir: string, name: string, asked: AccountId | undefi
   const { Folder, FolderLock, holdsLog } = await import('../store/embedded/files/folder.ts');
   const { LogFile } = await import('../store/embedded/log/log-file.ts');
   const { accountsHeldIn } = await import('../store/embedded/offline/held-accounts.ts');
+  const { isOneMadeLater } = await import('../store/embedded/offline/unclaimed.ts');
   if (!holdsLog(dataDir)) throw new CommandError(`there is no log in ${dataDir}: --data-dir says where it is`);
   const lock = new FolderLock(dataDir);
   try {
-    const held = accountsHeldIn(new Folder(dataDir));
+    const folder = new Folder(dataDir);
+    const held = accountsHeldIn(folder);
     const file = new LogFile(dataDir);
     const accounts = new Accounts(accountRows(dataDir), Date.now);
     try {
       const identity = await accounts.identity();
-      const there = new Set((await accounts.accounts()).map(({ id }) => id));
-      if (file.accounts !== undefined && file.accounts !== identity && held.some(({ id }) => there.has(id)))
-        throw new CommandError(`accounts.db in ${dataDir} is of another log: move it away first`);
+      const made = await accounts.accounts();
+      const there = new Set(made.map(({ id }) => id));
+      // As at a start: a log of version 0.1.0 does not name its accounts.
+      const isOthers =
+        file.accounts === undefined
+          ? isOneMadeLater(folder, held, made)
+          : file.accounts !== identity && held.some(({ id }) => there.has(id));
+      if (isOthers) throw new CommandError(`accounts.db in ${dataDir} is of another log: move it away first`);
       const chosen = await choose(
         held.filter(({ id }) => !there.has(id)),
         asked,
       );
-      await accounts.adoptAccount(name, chosen.id);
-      file.belongTo(identity);
+      // In this order: were the account there first and the process gone, it would be one of another log's.
+      await accounts.adoptAccount(name, chosen.id, () => file.belongTo(identity));
       return chosen;
     } finally {
       await accounts.close();

@@ -96,6 +96,24 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     for (const id of ids) expect(id >= 2 ** 32 && id < 2 ** 40).toBe(true);
   });
 
+  test('adopting → what comes before is done while the account is not there yet, and only where it can be made', async () => {
+    const { accounts } = await open();
+    const { id } = await accounts.createAccount('shop');
+    let calls = 0;
+    const before = () => {
+      calls++;
+      throw new Error('cut short');
+    };
+    await refusal(accounts.adoptAccount('shop', id + 1, before));
+    await refusal(accounts.adoptAccount('other', id, before));
+    await refusal(accounts.adoptAccount(' other', id + 1, before));
+    expect(calls).toBe(0);
+    await expect(accounts.adoptAccount('other', id + 1, before)).rejects.toThrow('cut short');
+    expect(calls).toBe(1);
+    expect(await accounts.accounts()).toMatchObject([{ name: 'shop' }]);
+    expect(await accounts.adoptAccount('other', id + 1, () => {})).toMatchObject({ name: 'other', id: id + 1 });
+  });
+
   test.each(['', ' padded', 'padded ', 'a\nb', 'x'.repeat(101), '\ud800'])('name %j → refused', async name => {
     const { accounts } = await open();
     await refusal(accounts.createAccount(name));

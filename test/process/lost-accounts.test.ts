@@ -3,6 +3,9 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Accounts } from '../../src/accounts/accounts.ts';
+import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
+import { LogFile } from '../../src/store/embedded/log/log-file.ts';
 import { LogCalls, logsPath, numberedFrom } from '../support/log-calls.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { ServerHome } from '../support/server-process.ts';
@@ -191,6 +194,34 @@ test.each([
     expect(JSON.parse(readFileSync(join(home.dataDir, 'log.json'), 'utf8')).accounts).toEqual(expect.any(String));
   },
 );
+
+test('a log of 0.1.0 and accounts made after it, by the ids of the log → no adopting, and the log stays nobody’s; cut short → adopted by the next', async () => {
+  const home = unclaimed();
+  const db = new DatabaseSync(accountsIn(home));
+  db.exec("PRAGMA foreign_keys = OFF; DELETE FROM account WHERE name = 'acme'");
+  db.exec("UPDATE secret SET value = randomblob(32) WHERE name = 'identity'");
+  db.exec('UPDATE account SET created_at = created_at + 7 * 86400000');
+  db.close();
+  expect(await home.command('accounts', 'adopt', 'saved')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('of another log: move it away'),
+  });
+  expect(new LogFile(home.dataDir).accounts).toBeUndefined();
+  // As a process leaves it that ends between the two: the log belongs to accounts of which none is there yet.
+  losses.deleted?.(accountsIn(home));
+  const left = new Accounts(new SqliteAccountRows(accountsIn(home), true), Date.now);
+  new LogFile(home.dataDir).belongTo(await left.identity());
+  await left.close();
+  expect(await refusedStart(home)).toContain('sentlog accounts adopt');
+  const { stdout } = await home.command('accounts', 'adopt', 'saved');
+  const lost: readonly { id: number; messages: number }[] = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  const id = String(lost.find(({ messages }) => messages === 7)?.id);
+  expect(await home.command('accounts', 'adopt', 'saved', '--id', id)).toMatchObject({ code: 0 });
+  expect(await idsSeenBy(home, await home.createKey('saved'))).toEqual(ids(7));
+});
 
 test('accounts.db as it was before an account was made → that account’s messages are nobody’s, and a new one sees nothing', async () => {
   const home = copyOf(original);

@@ -18,12 +18,15 @@ test('values → allowed as they stand, and over a database; what cannot be is n
   expect(isAllowed({})).toBe(true);
   const database = { existingSecret: 'log', key: 'url' };
   expect(isAllowed({ store: database, replicas: 3 })).toBe(true);
-  expect(isAllowed({ env: { SENTLOG_RETENTION: '30d' } })).toBe(true);
+  expect(isAllowed({ env: { SENTLOG_RETENTION: '30d', SENTLOG_SEGMENT_MESSAGES: '1000000' } })).toBe(true);
   for (const changes of [
     { replicas: 2 },
     { replicas: 0, store: database },
     { replica: 1 },
     { env: { RETENTION: '30d' } },
+    // Helm would write it as 1e+06, which no setting is.
+    { env: { SENTLOG_SEGMENT_MESSAGES: 1_000_000 } },
+    { env: { SENTLOG_SEGMENT_MESSAGES: 5 } },
     { volume: { size: '20' } },
     { image: { repository: '' } },
     { terminationGracePeriodSeconds: 5 },
@@ -75,5 +78,12 @@ describe('where helm is', () => {
   test('values that the schema forbids → refused', () => {
     if (!hasHelm) return expect(helm('version').error).toMatchObject({ code: 'ENOENT' });
     return expect(helm('template', 'log', chart, '--set', 'replicas=2').stderr).toContain('replicas');
+  });
+
+  test('a number as a variable → refused by its name; as a text → as it was given', () => {
+    if (!hasHelm) return expect(helm('version').error).toMatchObject({ code: 'ENOENT' });
+    const million = 'env.SENTLOG_SEGMENT_MESSAGES=1000000';
+    expect(helm('template', 'log', chart, '--set', million).stderr).toContain('SENTLOG_SEGMENT_MESSAGES');
+    return expect(helm('template', 'log', chart, '--set-string', million).stdout).toContain('value: "1000000"');
   });
 });

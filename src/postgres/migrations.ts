@@ -324,8 +324,8 @@ CREATE TABLE sweep_clock (
 `;
 
 /**
- * What all accounts have together, and up to which transaction it was added: from the first on, so that what older
- * versions recorded counts too. A program of before counts in its own way, and leaves them alone.
+ * What all accounts have together, and up to which transaction it was added: 0 until it is first made of the tallies. A
+ * program of before counts in its own way, and leaves them alone.
  */
 const totals = `
 CREATE TABLE total (

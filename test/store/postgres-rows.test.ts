@@ -109,3 +109,39 @@ it('accounts with times of their own → a partition goes when nothing in it is 
   await store.dropBefore(horizon + 20 * hourMs);
   expect(await there()).toEqual([]);
 });
+
+it('a log that older versions kept, or sweep beside this one → counts what tallies count, not what is still there', async () => {
+  const database = await PostgresDatabase.create(server);
+  onTestFinished(() => database.close());
+  const before = await database.open();
+  const sent = (account: number, hours: number) =>
+    recordAll(
+      before,
+      messages(6, i => ({ messageId: `${hours} ${i}`, sentAt: horizon + (hours + 0.5) * hourMs + i })),
+      { account },
+    );
+  await sent(1, 1);
+  await sent(2, 1);
+  await sent(2, 9);
+  const own = new Map([[2, horizon + 5 * hourMs]]);
+  await before.dropBefore(horizon, own);
+  const kept = { messages: 12, reports: 0, oldestSentAt: horizon + 1.5 * hourMs };
+  expect(await before.stats()).toMatchObject(kept);
+  // As an older version leaves it: no totals, tallies without what is past, and the recordings of all.
+  await database.query('DELETE FROM sentlog.total; UPDATE sentlog.total_until SET until_tx = 0');
+  expect(await before.stats()).toMatchObject(kept);
+  await sent(2, 12);
+  expect(await before.stats()).toMatchObject({ ...kept, messages: 18 });
+  const after = await database.open();
+  await after.dropBefore(horizon, own);
+  expect(await after.stats()).toMatchObject({ ...kept, messages: 18 });
+  await sent(2, 13);
+  expect(await after.stats()).toMatchObject({ ...kept, messages: 24 });
+  // An older version's sweep, which tells the totals nothing.
+  await database.query('DELETE FROM sentlog.tally WHERE account_id = 1');
+  const again = await database.open();
+  await again.dropBefore(horizon, own);
+  expect(await again.stats()).toMatchObject({ messages: 18, oldestSentAt: horizon + 9.5 * hourMs });
+  const hours = await database.query('SELECT DISTINCT hour FROM sentlog.total ORDER BY hour');
+  expect(hours.map(row => Number(row.hour))).toEqual([9, 12, 13].map(hour => horizon + hour * hourMs));
+});

@@ -256,7 +256,7 @@ class PostgresStore implements Store {
       const spread = await this.#layouts.refresh();
       const past = new Past(horizons, account => spread.slicesOf(account));
       await this.#partitions.dropBefore(session, past.earliest);
-      await this.#totals.advance(await this.#sums.addUpAll());
+      await this.#totals.advance(session, await this.#sums.addUpAll());
       await this.#sums.forgetPast(past);
       if (own.size > 0)
         await this.#partitions.dropUnkept(session, past, await this.#totals.hoursBefore(past.latest), hourMs);

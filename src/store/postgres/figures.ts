@@ -4,8 +4,8 @@ import { integer, truth } from '../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../store.ts';
 import type { Database } from './database.ts';
 import { moment } from './moment.ts';
+import { allSummedUntil, notSummed, notSummedFrom } from './not-summed.ts';
 import type { Slice } from './slices.ts';
-import { allSummedUntil, notSummed, notSummedFrom } from './sums.ts';
 import type { Totals } from './totals.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */

@@ -1,13 +1,17 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { bigints, integers } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
+import { lockKey } from '../../postgres/locks.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import type { Database } from './database.ts';
 import { type Figure, figuresIn } from './minutes.ts';
+import { allSummedUntil, notSummed, notSummedFrom } from './not-summed.ts';
 
 export const hourMs = 3_600_000;
 /** Recordings added up in one transaction. */
 const recordingsMax = 500;
+/** How often the totals are made anew: what an older version, which knows none, forgets beside this one is in them until then. */
+const seedEveryMs = hourMs;
 
 /** What is counted of the whole log. */
 export type Counted = { readonly messages: number; readonly reports: number; readonly oldestSentAt?: EpochMs };
@@ -19,6 +23,8 @@ export type Counted = { readonly messages: number; readonly reports: number; rea
  */
 export class Totals {
   readonly #database: Database;
+  /** When this process made them anew, by `performance.now()`. */
+  #seededAt = Number.NEGATIVE_INFINITY;
 
   constructor(database: Database) {
     this.#database = database;
@@ -27,6 +33,8 @@ export class Totals {
   /** The whole log: the totals, and what was recorded since. */
   async read(): Promise<Counted> {
     const [totals = []] = await this.#database.read(allTotals);
+    // Before the first sweep there are none.
+    if (integer(totals[3]) === 0) return this.#readTallies();
     // Nothing is counted twice when they moved on between the two: what they had then is counted from there.
     const [since = []] = await this.#database.read({ text: `${countedSince} WHERE r.tx >= ${integer(totals[3])}` });
     const oldest = [totals[2], since[2]].flatMap(cell => optional(cell, integer) ?? []);
@@ -37,8 +45,38 @@ export class Totals {
     };
   }
 
-  /** Adds what was recorded by transactions before this one, all of which are over. */
-  async advance(settledTx: number): Promise<void> {
+  async #readTallies(): Promise<Counted> {
+    const late = notSummed(await allSummedUntil(this.#database));
+    const [[messages, reports, oldest] = []] = await this.#database.read({
+      text: `${late} SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint,
+        min(c.oldest_sent_at) FILTER (WHERE c.messages > 0) FROM ${tallied}`,
+    });
+    const oldestSentAt = optional(oldest, integer);
+    return {
+      ...{ messages: integer(messages), reports: integer(reports) },
+      ...(oldestSentAt !== undefined && { oldestSentAt }),
+    };
+  }
+
+  /**
+   * Adds what was recorded by transactions before this one, all of which are over; time and again, and at first, the
+   * totals are made anew of what the tallies count. That takes a statement's time on `session` for all accounts.
+   */
+  async advance(session: Session, settledTx: number): Promise<void> {
+    if (performance.now() - this.#seededAt < seedEveryMs) return this.#addUntil(settledTx);
+    const since = await allSummedUntil(this.#database);
+    await session.run('BEGIN');
+    try {
+      await seed(session, since, settledTx);
+      await session.run('COMMIT');
+    } catch (error) {
+      await session.run('ROLLBACK');
+      throw error;
+    }
+    this.#seededAt = performance.now();
+  }
+
+  async #addUntil(settledTx: number): Promise<void> {
     for (let more = true; more; )
       more = await this.#database.transaction(lockedUntil, async session => {
         const [[from] = []] = await session.query('SELECT u.until_tx FROM total_until u');
@@ -62,11 +100,7 @@ export class Totals {
 
 /** Takes off what sums forget, and all hours that end by `earliest`: nothing of any account is kept of them. */
 export async function takeOff(session: Session, forgotten: readonly Row[], earliest: EpochMs): Promise<void> {
-  const figures = forgotten.map(([generation, hour, messages, reports]) => ({
-    ...{ generation: integer(generation), beginsAt: integer(hour), messages: integer(messages) },
-    ...{ reports: integer(reports), oldestSentAt: integer(hour) },
-  }));
-  await add(session, figures, -1);
+  await add(session, forgotten.map(placed), -1);
   await session.query('DELETE FROM total WHERE (messages = 0 AND reports = 0) OR hour + $1 <= $2', [hourMs, earliest]);
 }
 
@@ -75,6 +109,31 @@ const allTotals: Statement = {
   text: `SELECT coalesce(sum(t.messages), 0)::bigint, coalesce(sum(t.reports), 0)::bigint,
     min(t.oldest_sent_at) FILTER (WHERE t.messages > 0), (SELECT u.until_tx FROM total_until u) FROM total t`,
 };
+
+/** All that counts of an account: its tally, and what is not added up yet. */
+const tallied = `(
+  SELECT t.generation, t.hour, t.messages, t.reports, t.oldest_sent_at FROM tally t
+  UNION ALL
+  SELECT r.generation, (floor(r.newest_sent_at / ${hourMs}.0) * ${hourMs})::bigint, r.messages, r.reports, r.oldest_sent_at
+  FROM ${notSummedFrom}
+) c`;
+
+/** Nobody adds up or forgets meanwhile. What some account is added up to is settled too, if it is behind `settledTx`. */
+async function seed(session: Session, since: number, settledTx: number): Promise<void> {
+  await session.run(`SELECT pg_advisory_xact_lock(${lockKey('sums')}); ${lockedUntil}`);
+  const [[settled] = []] = await session.query(
+    `SELECT greatest($1::bigint, (SELECT max(s.until_tx) FROM summed s), (SELECT u.until_tx FROM total_until u))`,
+    [settledTx],
+  );
+  const until = integer(settled);
+  const rows = await session.query(
+    `${notSummed(since, until)} SELECT c.generation, c.hour, sum(c.messages)::bigint, sum(c.reports)::bigint,
+       coalesce(min(c.oldest_sent_at) FILTER (WHERE c.messages > 0), c.hour) FROM ${tallied} GROUP BY 1, 2`,
+  );
+  await session.query('DELETE FROM total');
+  await add(session, rows.map(placed), 1);
+  await session.query('UPDATE total_until SET until_tx = $1', [until]);
+}
 
 const lockedUntil = 'SELECT FROM total_until FOR UPDATE';
 
@@ -85,6 +144,13 @@ const countedSince = `SELECT coalesce(sum(r.messages), 0)::bigint, coalesce(sum(
 const recordings = 'SELECT r.tx, r.generation, r.messages, r.reports, r.newest_sent_at, r.minutes FROM recording r';
 
 type Placed = Figure & { readonly generation: number };
+
+function placed([generation, hour, messages, reports, oldest]: Row): Placed {
+  return {
+    ...{ generation: integer(generation), beginsAt: integer(hour), messages: integer(messages) },
+    ...{ reports: integer(reports), oldestSentAt: optional(oldest, integer) ?? integer(hour) },
+  };
+}
 
 /** What one recording adds, by its minutes; where those cannot be read, as if all of it were of its newest. */
 function figuresOf([, generation, messages, reports, newest, minutes]: Row): readonly Placed[] {

@@ -123,6 +123,14 @@ export const limits = Object.freeze({
   upstreamAnswerBytesMax: 96 * 1024 * 1024,
   upstreamPauseMsMax: 60 * 60_000,
   mirrorRequestsPerMinuteMax: 600,
+  /** Pages of one side that a check of a mirror reads; messages that one side alone has shown meanwhile, or that differ. */
+  checkPagesMax: 20_000,
+  checkSuspectsMax: 20_000,
+  /** How long a check may take, since others wait for it; and how long it waits where the log here cannot be asked. */
+  checkMs: 6 * 3_600_000,
+  checkOutageMs: 10 * 60_000,
+  /** Differences that the line of a check in the operator's log names; further ones are counted. */
+  checkDifferencesToldMax: 20,
   /** Meta batches up to a thousand events, and bodies beyond 300 KB were seen. What is longer it never sends. */
   metaWebhookBodyBytesMax: 1024 * 1024,
   /** Of a body that names no page of ours: its bytes, and the secrets that are tried on it. */

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Config, maskedConfig } from './config.ts';
+import type { AccountId } from './domain/message.ts';
 import { Unavailable, Unusable } from './failures.ts';
 import { defaultTimeouts } from './http/deps.ts';
 import type { ManagedMirrors } from './http/management/mirrors.ts';
@@ -80,7 +81,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, logger);
-  const checks = parts.adopt(mirrorChecks(storage, logger), one => one.stop());
+  const checks = parts.adopt(mirrorChecks(storage, config, logger), one => one.stop());
   const sweeper = sweeperOf(storage, sending, config, logger);
   const server = parts.adopt(
     buildServer({
@@ -195,9 +196,16 @@ async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping
   }
 }
 
-function mirrorChecks({ mirrors, mirrorRows: rows }: Storage, logger: Logger): MirrorChecks {
+function mirrorChecks(
+  { mirrors, mirrorRows: rows, retentions }: Storage,
+  config: Config,
+  logger: Logger,
+): MirrorChecks {
   const note = ({ message, level, detail }: MirrorNote) => logger[level](detail, message);
-  return new MirrorChecks({ mirrors, rows, fetch, clock: Date.now, wait: waitUnlessStopped, note });
+  // What the log shows to whoever asks it as the vendor's.
+  const retentionOf = (account: AccountId) =>
+    Math.min(retentions.of(account), config.compatibleRetentionMs ?? Number.POSITIVE_INFINITY);
+  return new MirrorChecks({ mirrors, rows, retentionOf, fetch, clock: Date.now, wait: waitUnlessStopped, note });
 }
 
 /** The mirrors of the storage, as accounts manage their own. */

@@ -9,10 +9,10 @@ import { checkedRange, turnOf } from '../mirror/checks.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
 import { askLog } from '../mirror/log-client.ts';
 import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
-import { edgeMs, windowMs } from '../mirror/pace.ts';
 import type { Check, Mirror, MirrorRows } from '../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
 import { Secrets } from '../secrets.ts';
+import { present } from '../wire/present.ts';
 import { openAccounts } from './accounts.ts';
 import { clientOptions } from './client.ts';
 import { openConnections } from './database.ts';
@@ -177,9 +177,9 @@ function addCheck(mirrors: Command): void {
     const { url, key } = loadClientConfig(sourcesOf(check));
     if (key === undefined) throw new CommandError('a key is needed: --key, or the variable SENTLOG_KEY');
     const found: Difference[] = [];
-    const { skewMs } = await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY });
+    const [retentionMs, hours] = [Number.POSITIVE_INFINITY, count(check.opts(), 'hours')];
     const made = await checkMirror({
-      ...checkedRange(count(check.opts(), 'hours') ?? 48, Date.now() + skewMs),
+      ...(await checkedRange(mirror, rows, { clock: Date.now, retentionMs, ...present({ hours }) })),
       theirs: askLog({
         name: mirror.from,
         url: mirror.from,
@@ -189,7 +189,6 @@ function addCheck(mirrors: Command): void {
         turn: () => turnOf(mirror, rows, Date.now, setTimeout),
       }),
       ours: askLog({ name: url, url, key, fetch, wait: setTimeout }),
-      horizon: () => Date.now() + skewMs - windowMs + edgeMs,
       clock: Date.now,
       wait: setTimeout,
       found: one => found.push(one),

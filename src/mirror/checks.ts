@@ -1,55 +1,113 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { EpochMs } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable, Unusable } from '../failures.ts';
-import { checkMirror } from './check.ts';
-import { figuresOf } from './figures.ts';
+import { limits } from '../limits.ts';
+import { type CheckOptions, checkMirror, type Difference } from './check.ts';
 import { type AskLog, askLog } from './log-client.ts';
 import type { Mirrors } from './mirrors.ts';
-import { edgeMs, windowMs } from './pace.ts';
-import { type Mirror, MirrorError, type MirrorRows } from './rows.ts';
+import { budgetOf, edgeMs, windowMs, withinAllowed } from './pace.ts';
+import { beginning, type Place, readPlace } from './place.ts';
+import { settled } from './plan.ts';
+import { type Check, type Mirror, MirrorError, MirrorGone, type MirrorRows } from './rows.ts';
 import type { MirrorNote } from './worker.ts';
 
 const hourMs = 3_600_000;
 
-/** What is about to leave the other side is not asked for, nor what may still be on its way here. */
-export function checkedRange(hours: number, theirNow: EpochMs): { readonly from: EpochMs; readonly until: EpochMs } {
-  const from = theirNow - Math.min(hours * hourMs, windowMs - 6 * edgeMs);
-  return { from, until: Math.max(from + 1, theirNow - 2 * edgeMs) };
+type RangeOptions = {
+  readonly clock: () => EpochMs;
+  /** How far back the log here shows the account's messages. */
+  readonly retentionMs: number;
+  /** How far back is looked, at most. */
+  readonly hours?: number;
+};
+
+/**
+ * What can be compared of a mirror: what it was to read and has read, what neither side lets go of meanwhile, and what
+ * is no longer on its way here. Rejects with `MirrorError` where there is nothing of that.
+ */
+export async function checkedRange(
+  mirror: Mirror,
+  rows: Pick<MirrorRows, 'place'>,
+  { clock, retentionMs, hours = windowMs / hourMs }: RangeOptions,
+): Promise<Pick<CheckOptions, 'from' | 'until' | 'gaps' | 'horizon'>> {
+  const now = clock();
+  const place = settled(await placeOf(mirror, rows), now, { ...mirror, retentionMs });
+  const { head, reads, skewMs, gaps, begunAt = mirror.createdAt + skewMs } = place;
+  const later = 'it can be checked once it follows the other side';
+  if (head === undefined) throw new MirrorError(`the mirror "${mirror.name}" has read nothing yet: ${later}`);
+  if (reads.some(read => read.kind === 'catchUp'))
+    throw new MirrorError(`the mirror "${mirror.name}" is catching up: ${later}`);
+  const theirNow = now + skewMs;
+  const from = Math.max(
+    theirNow - Math.min(hours * hourMs, windowMs - 6 * edgeMs),
+    begunAt - Math.min(mirror.sinceMs, windowMs - edgeMs),
+    now - retentionMs + edgeMs,
+  );
+  const unread = reads.filter(read => read.kind === 'head').map(read => read.from);
+  const until = Math.min(theirNow - 2 * edgeMs, head, ...unread);
+  if (until <= from)
+    throw new MirrorError(`the mirror "${mirror.name}" has read nothing yet that both sides show for long enough`);
+  const horizon = () => edgeMs + Math.max(clock() + skewMs - windowMs, clock() - retentionMs);
+  return { from, until, gaps, horizon };
 }
 
-/** Resolves once the mirror's budget, most of which is left to the mirror, has a request for whoever checks it. */
+async function placeOf({ id, name }: Mirror, rows: Pick<MirrorRows, 'place'>): Promise<Place> {
+  const text = await rows.place(id);
+  return text === undefined ? beginning : readPlace(text, name);
+}
+
+/**
+ * Resolves once there is a request for whoever checks a mirror. Half of what can wait is left to the mirror itself; where
+ * it takes more, one is taken of what can wait every few seconds, so that the check gets on.
+ */
 export async function turnOf(
-  { id, requestsPerMinute: all }: Pick<Mirror, 'id' | 'requestsPerMinute'>,
-  rows: Pick<MirrorRows, 'spend'>,
+  mirror: Mirror,
+  rows: Pick<MirrorRows, 'spend' | 'place'>,
   clock: () => EpochMs,
   wait: (ms: number) => Promise<void>,
 ): Promise<void> {
-  const budget = { all, patient: Math.max(1, Math.floor(all / 2)) };
-  for (;;) {
-    const fullForMs = await rows.spend(id, clock(), budget, true);
+  for (let waitedMs = 0; ; ) {
+    const place = await placeOf(mirror, rows);
+    const { all, patient } = budgetOf(place, withinAllowed(place, { ...mirror, retentionMs: windowMs }));
+    const half = Math.max(1, Math.floor(patient / 2));
+    const budget = { all, patient: waitedMs < patienceMs ? half : patient };
+    const fullForMs = await rows.spend(mirror.id, clock(), budget, true);
     if (fullForMs === undefined) return;
-    await wait(Math.min(fullForMs, 1000));
+    const ms = Math.min(fullForMs, 1000);
+    await wait(ms);
+    waitedMs += ms;
   }
 }
+
+const patienceMs = 10_000;
 
 export type ChecksOptions = {
   readonly mirrors: Pick<Mirrors, 'key'>;
   readonly rows: MirrorRows;
+  /** How far back the log here shows an account's messages, at this moment. */
+  readonly retentionOf: (account: AccountId) => number;
   readonly fetch: typeof fetch;
   readonly clock: () => EpochMs;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly note: (note: MirrorNote) => void;
 };
 
-/** How the check of a mirror is that this process has begun last. */
+/** How the check of a mirror is that this process has begun last: `isRunning` also while it waits for its turn. */
 export type CheckState = { readonly isRunning: boolean; readonly failure?: string };
 
-/** Checks that somebody began and does not wait for: what they come to is kept with the mirror. */
+type Begun = { readonly mirror: Mirror; readonly stopping: AbortController };
+
+/**
+ * Checks that somebody began and does not wait for: what they come to is kept with the mirror. One after the other, and
+ * each account has one at a time: whoever checks much must not take what the others of this process need.
+ */
 export class MirrorChecks {
   readonly #options: ChecksOptions;
   readonly #stopping = new AbortController();
-  readonly #running = new Map<number, Promise<void>>();
+  readonly #begun = new Map<number, Begun>();
   readonly #failures = new Map<number, string>();
+  /** When all that were begun are over. */
+  #over: Promise<void> = Promise.resolve();
 
   constructor(options: ChecksOptions) {
     this.#options = options;
@@ -57,61 +115,115 @@ export class MirrorChecks {
 
   state(id: number): CheckState {
     const failure = this.#failures.get(id);
-    return { isRunning: this.#running.has(id), ...(failure !== undefined && { failure }) };
+    return { isRunning: this.#begun.has(id), ...(failure !== undefined && { failure }) };
   }
 
-  /** Begins to compare what is left at the other side with ours. Throws `MirrorError` while that is being done already. */
+  /**
+   * Begins to compare what is left at the other side with ours. Throws `MirrorError` while a mirror of the account is being
+   * checked already, and for one that is paused.
+   */
   begin(mirror: Mirror, ours: AskLog): void {
-    const { id, name } = mirror;
-    if (this.#running.has(id)) throw new MirrorError(`the mirror "${name}" is being checked`);
+    const { id, account } = mirror;
+    const before = [...this.#begun.values()].find(one => one.mirror.account === account);
+    if (before !== undefined)
+      throw new MirrorError(`the mirror "${before.mirror.name}" is being checked: an account has one check at a time`);
+    checkGoing(mirror);
     this.#failures.delete(id);
-    const ended = this.#check(mirror, ours)
-      .catch(error => this.#failed(mirror, error))
-      .finally(() => this.#running.delete(id));
-    this.#running.set(id, ended);
+    const begun = { mirror, stopping: new AbortController() };
+    const signal = AbortSignal.any([this.#stopping.signal, begun.stopping.signal]);
+    this.#begun.set(id, begun);
+    this.#over = this.#over
+      .then(() => this.#check(mirror, ours, signal))
+      .catch(error => this.#failed(mirror, error, signal))
+      .finally(() => {
+        // Where one side has failed, the other is asked no more.
+        begun.stopping.abort();
+        if (this.#begun.get(id) === begun) this.#begun.delete(id);
+      });
+  }
+
+  /** Ends what was begun of a mirror: it is paused, or was removed. */
+  end(id: number): void {
+    this.#begun.get(id)?.stopping.abort();
+    this.#begun.delete(id);
+    this.#failures.delete(id);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#running.values());
+    await this.#over;
   }
 
-  async #check(mirror: Mirror, ours: AskLog): Promise<void> {
-    const { mirrors, rows, fetch, clock } = this.#options;
-    const { signal } = this.#stopping;
+  async #check(asked: Mirror, ours: AskLog, signal: AbortSignal): Promise<void> {
+    const { mirrors, rows, fetch, clock, retentionOf } = this.#options;
+    signal.throwIfAborted();
     const wait = (ms: number) => this.#options.wait(ms, signal);
-    const { skewMs } = await figuresOf(mirror, rows, clock(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY });
+    const patiently = <T>(work: () => Promise<T>) => untilAvailable(work, wait);
+    // It may have been changed since, also by another process.
+    const current = async () => {
+      const found = (await rows.mirrors()).find(one => one.id === asked.id);
+      if (found === undefined) throw new MirrorGone();
+      return checkGoing(found);
+    };
+    const mirror = await patiently(current);
+    const retentionMs = retentionOf(mirror.account);
+    const range = await patiently(() => checkedRange(mirror, rows, { clock, retentionMs }));
+    const end = clock() + limits.checkMs;
     const turn = async () => {
       signal.throwIfAborted();
-      await turnOf(mirror, rows, clock, wait);
+      if (clock() > end) throw new MirrorError(`the check was not over within ${limits.checkMs / hourMs} hours`);
+      await patiently(async () => turnOf(await current(), rows, clock, wait));
     };
-    const key = mirrors.key(mirror);
+    const theirs = askLog({ name: mirror.from, url: mirror.from, key: mirrors.key(mirror), fetch, wait, turn });
+    const told: Pick<Difference, 'messageId' | 'field'>[] = [];
     const check = await checkMirror({
-      ...checkedRange(windowMs / hourMs, clock() + skewMs),
-      theirs: askLog({ name: mirror.from, url: mirror.from, key, fetch, wait, turn }),
-      ours,
-      horizon: () => clock() + skewMs - windowMs + edgeMs,
+      ...range,
+      theirs: question => theirs(question, signal),
+      ours: question => patiently(() => ours(question, signal)),
       clock,
       wait,
-      found: ({ messageId, field }) =>
-        this.#options.note({
-          level: 'warn',
-          message: 'a message differs from the other side',
-          detail: { mirror: mirror.name, messageId, field },
-        }),
+      found: ({ messageId, field }) => {
+        if (told.length < limits.checkDifferencesToldMax) told.push({ messageId, field });
+      },
     });
-    await rows.checked(mirror.id, check);
+    signal.throwIfAborted();
+    await patiently(() => rows.checked(mirror.id, check));
+    this.#tell(mirror, check, told);
   }
 
-  #failed(mirror: Mirror, error: unknown): void {
-    if (this.#stopping.signal.aborted) return;
+  #tell({ name }: Mirror, { messages, differences }: Check, first: readonly object[]): void {
+    if (differences === 0) return;
+    const detail = { mirror: name, messages, differences, first };
+    this.#options.note({ level: 'warn', message: 'a mirror differs from the other side', detail });
+  }
+
+  /** What the operator is told may be of no concern to an account: where a database is, say. */
+  #failed({ id, name }: Mirror, error: unknown, signal: AbortSignal): void {
+    if (signal.aborted || error instanceof MirrorGone) return;
+    this.#failures.set(id, error instanceof MirrorError ? error.message : 'it cannot be checked now: try again later');
     const isExpected = error instanceof MirrorError || error instanceof Unavailable || error instanceof Unusable;
-    this.#failures.set(
-      mirror.id,
-      isExpected ? error.message : 'something unexpected failed; the server’s log says what',
-    );
-    const detail = { mirror: mirror.name, ...(isExpected ? { reason: error.message } : { err: error }) };
+    const detail = { mirror: name, ...(isExpected ? { reason: error.message } : { err: error }) };
     this.#options.note({ level: isExpected ? 'warn' : 'error', message: 'a mirror could not be checked', detail });
+  }
+}
+
+/** Throws `MirrorError` for one that is paused: what it lacks it has not been told to read. */
+function checkGoing(mirror: Mirror): Mirror {
+  if (mirror.pause === undefined) return mirror;
+  throw new MirrorError(`the mirror "${mirror.name}" is paused: it can be checked while it goes on`);
+}
+
+/** What is away for a moment is no reason to begin again. */
+async function untilAvailable<T>(work: () => Promise<T>, wait: (ms: number) => Promise<void>): Promise<T> {
+  for (let waitedMs = 0; ; ) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || waitedMs >= limits.checkOutageMs) throw error;
+      const ms = Math.max(100, error.retryAfterMs);
+      await wait(ms);
+      waitedMs += ms;
+    }
   }
 }
 

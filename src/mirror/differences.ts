@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { parseDateTime } from '../wire/date-time.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 
@@ -29,4 +30,23 @@ function isSameMoment(field: string, a: unknown, b: unknown): boolean {
   if (!/At$/.test(field) || typeof a !== 'string' || typeof b !== 'string') return false;
   const moment = parseDateTime(a);
   return moment !== undefined && moment === parseDateTime(b);
+}
+
+/** Alike for two messages that have no difference, and for no others. */
+export function digestOf(log: AnsweredLog): string {
+  return createHash('sha256').update(canonical(log, '')).digest('base64');
+}
+
+function canonical(value: unknown, field: string): string {
+  const there = present(value);
+  if (isPlainObject(there)) {
+    const fields = Object.keys(there)
+      .filter(name => present(there[name]) !== undefined)
+      .sort()
+      .map(name => `${JSON.stringify(name)}:${canonical(there[name], name)}`);
+    return `{${fields.join(',')}}`;
+  }
+  if (Array.isArray(there)) return `[${there.map(one => canonical(one, '')).join(',')}]`;
+  const moment = /At$/.test(field) && typeof there === 'string' ? parseDateTime(there) : undefined;
+  return moment === undefined ? (JSON.stringify(there) ?? 'null') : `@${moment}`;
 }

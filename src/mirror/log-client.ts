@@ -2,13 +2,13 @@ import { limits } from '../limits.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import type { AnsweredLog } from './differences.ts';
 import { MirrorError } from './rows.ts';
-import { describeError } from './upstream.ts';
+import { describeError, errorBytesMax, reasonOf, retryAfter, textOf } from './upstream.ts';
 
 /** Query parameters of `GET /messenger/1/logs`. */
 export type Asked = Readonly<Record<string, string>>;
 export type Answered = { readonly results: readonly AnsweredLog[]; readonly next?: string };
-/** Asks a log one question. Rejects with `MirrorError` when there is no answer in the end. */
-export type AskLog = (asked: Asked) => Promise<Answered>;
+/** Asks a log one question. Rejects with `MirrorError` when there is no answer in the end, and at once when it is told to stop. */
+export type AskLog = (asked: Asked, signal?: AbortSignal) => Promise<Answered>;
 
 export type LogClientOptions = {
   /** As messages call it. */
@@ -26,30 +26,33 @@ const pauseMs = 2000;
 
 /** A client that asks again where the answer is that it should, or where there is none. */
 export function askLog({ name, url, key, fetch, wait, turn }: LogClientOptions): AskLog {
-  const once = async (asked: Asked): Promise<Answered | { readonly afterMs: number; readonly reason: string }> => {
+  const once = async (asked: Asked, signal?: AbortSignal): Promise<Answered | Missed> => {
     await turn?.();
+    const deadline = AbortSignal.timeout(limits.upstreamAnswerMs);
     let response: Response;
     let text: string;
     try {
       response = await fetch(`${url}/messenger/1/logs?${new URLSearchParams(asked)}`, {
         headers: { authorization: `App ${key}`, accept: 'application/json' },
         redirect: 'manual',
-        signal: AbortSignal.timeout(limits.upstreamAnswerMs),
+        signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
       });
-      text = await response.text();
-      if (response.status === 200) return answerIn(text);
+      const isAnswer = response.status === 200;
+      text = await textOf(response, isAnswer ? limits.upstreamAnswerBytesMax : errorBytesMax);
+      if (isAnswer) return answerIn(text);
     } catch (error) {
-      return { afterMs: pauseMs, reason: error instanceof Error ? error.message : String(error) };
+      signal?.throwIfAborted();
+      return { afterMs: pauseMs, reason: reasonOf(error) };
     }
     const reason = `${response.status} ${describeError(text)}`.trim();
     if (response.status !== 429 && response.status < 500) throw new MirrorError(`${name} refuses to answer: ${reason}`);
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-    return { afterMs: Number.isFinite(seconds) ? Math.max(1, seconds) * 1000 : pauseMs, reason };
+    const afterMs = retryAfter(response.headers.get('retry-after'));
+    return { afterMs: afterMs === undefined ? pauseMs : Math.max(1000, afterMs), reason };
   };
-  return async asked => {
+  return async (asked, signal) => {
     let reason = '';
     for (let tries = 0; tries < triesMax; tries++) {
-      const answer = await once(asked);
+      const answer = await once(asked, signal);
       if ('results' in answer) return answer;
       reason = answer.reason;
       await wait(answer.afterMs);
@@ -57,6 +60,8 @@ export function askLog({ name, url, key, fetch, wait, turn }: LogClientOptions):
     throw new MirrorError(`${name} does not answer: ${reason}`);
   };
 }
+
+type Missed = { readonly afterMs: number; readonly reason: string };
 
 /** Throws for a text that is no answer of a log. */
 export function answerIn(text: string): Answered {

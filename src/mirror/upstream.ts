@@ -74,7 +74,8 @@ async function rowsOf(response: Response): Promise<{ rows: Rows } | { failure: F
   return { rows: { results, hasCursor: Boolean(cursor), ...(next !== '' && { next }) } };
 }
 
-const errorBytesMax = 64 * 1024;
+/** Of an answer that tells of an error. */
+export const errorBytesMax = 64 * 1024;
 const reasonCharsMax = 300;
 
 async function failureOf(response: Response): Promise<Failure> {
@@ -92,8 +93,8 @@ async function failureOf(response: Response): Promise<Failure> {
   return { kind: 'unavailable', reason: `the other side answered ${reason}` };
 }
 
-/** Seconds, or a date. */
-function retryAfter(text: string | null): number | undefined {
+/** Seconds, or a date: what a mirror waits at most is the most of it. */
+export function retryAfter(text: string | null): number | undefined {
   if (text === null) return undefined;
   const seconds = Number(text);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
@@ -116,7 +117,7 @@ export function describeError(body: string): string {
 }
 
 /** A body that is longer than it may be is as good as one that never ends. */
-async function textOf(response: Response, bytesMax: number): Promise<string> {
+export async function textOf(response: Response, bytesMax: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -127,10 +128,13 @@ async function textOf(response: Response, bytesMax: number): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function reasonOf(error: unknown): string {
+/** Why there is no answer, without what the answer says. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return `no whole answer within ${limits.upstreamAnswerMs / 1000} s`;
   if (error instanceof SyntaxError) return 'the answer is no whole JSON';
+  // Only what `fetch` itself rejects with is of the connection.
+  if (!(error instanceof TypeError)) return error.message;
   const cause = error.cause instanceof Error ? error.cause.message : '';
   return `the other side cannot be reached: ${cause === '' ? error.message : cause}`;
 }

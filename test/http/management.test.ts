@@ -44,6 +44,7 @@ function open(secrets: readonly string[]): void {
         checked.add(id);
       },
       state: id => ({ isRunning: checked.has(id) }),
+      end: id => checked.delete(id),
     },
   };
   const senders = new Senders(new SqliteSenderRows(join(temporaryFolder(), 'senders.db')), new Secrets(secrets), now);
@@ -110,6 +111,12 @@ describe('mirrors', () => {
     expect((await asked('POST', path)).json()).toMatchObject({ name, isBeingChecked: true });
     expect(errorAnswer(await asked('POST', path))).toEqual({ code: 'E400', properties: ['mirror'] });
     expect((await asked('GET', mirrorsPath)).json().mirrors).toMatchObject([{ name, isBeingChecked: true }]);
+    expect((await asked('POST', `${mirrorsPath}/${name}/pause`)).json()).toMatchObject({ name, isBeingChecked: false });
+    await asked('POST', `${mirrorsPath}/${name}/resume`, {});
+    await asked('POST', path);
+    expect(checked.size).toBe(1);
+    await asked('DELETE', `${mirrorsPath}/${name}`);
+    expect(checked.size).toBe(0);
   });
 
   test('a name that another account has taken → taken all the same; its mirror is not there for this one', async () => {

@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { simulatedMessage } from '../../simulator/messages.ts';
+import { limits } from '../../src/limits.ts';
 import { checkMirror, type Difference } from '../../src/mirror/check.ts';
-import { differencesOf } from '../../src/mirror/differences.ts';
-import { askLog } from '../../src/mirror/log-client.ts';
+import { type AnsweredLog, differencesOf, digestOf } from '../../src/mirror/differences.ts';
+import { type AskLog, askLog } from '../../src/mirror/log-client.ts';
 import { MirrorError } from '../../src/mirror/rows.ts';
 import type { Store } from '../../src/store/store.ts';
 import { TestServer } from '../support/http-server.ts';
@@ -46,6 +48,7 @@ async function check(world: World, server: TestServer): Promise<Checked> {
   const result = await checkMirror({
     from: world.now - 12 * hour,
     until: world.now - 10 * minute,
+    gaps: [],
     theirs: askLog({ name: 'there', url: 'http://infobip', key: world.key, fetch: world.infobip.fetch, wait }),
     ours: askLog({ name: 'here', url: 'http://here', key: 'mirror', fetch: inject, wait }),
     horizon: () => world.now - 48 * hour,
@@ -128,6 +131,116 @@ test('an answer that does not come, or a refusal → asked again, or told', asyn
   expect(waits).toEqual([2000, 7000, 2000]);
   await expect(ask({})).rejects.toThrow(new MirrorError('there refuses to answer: 401 No such key.'));
   await expect(ask({})).rejects.toThrow(/^there does not answer/);
+});
+
+test('an answer that never ends → given up at its bound; a pause that is asked for has one too', async () => {
+  const waits: number[] = [];
+  const chunk = new Uint8Array(1024 * 1024).fill(0x20);
+  let chunks = 0;
+  const pull = (controller: ReadableStreamDefaultController) => {
+    chunks++;
+    controller.enqueue(chunk);
+  };
+  const answers = [new Response('', { status: 429, headers: { 'retry-after': '99999999' } })];
+  const ask = askLog({
+    name: 'there',
+    url: 'http://there',
+    key: 'k',
+    fetch: async () => answers.shift() ?? new Response(new ReadableStream({ pull })),
+    wait: async ms => {
+      waits.push(ms);
+    },
+  });
+  await expect(ask({})).rejects.toThrow(/^there does not answer: the answer is longer than \d+ bytes$/);
+  expect(waits[0]).toBe(limits.upstreamPauseMsMax);
+  expect(chunks).toBeLessThan(waits.length * (limits.upstreamAnswerBytesMax / chunk.length + 3));
+});
+
+const noon = Date.parse('2026-03-01T12:00:00Z');
+const logAt = (number: number, groupName = 'ACCEPTED'): AnsweredLog => ({
+  messageId: `m${number}`,
+  sentAt: new Date(noon - number).toISOString(),
+  status: { groupName },
+});
+
+/** Compares two sides that are asked in this process. */
+async function compare(theirs: AskLog, ours: AskLog) {
+  const found: Difference[] = [];
+  const result = await checkMirror({
+    from: noon - hour,
+    until: noon + hour,
+    gaps: [],
+    theirs,
+    ours,
+    horizon: () => noon - hour,
+    clock: () => noon,
+    wait: async () => {},
+    found: one => found.push(one),
+  });
+  return { result, found };
+}
+
+test('a side that never comes to an end → the check is given up with its reason', async () => {
+  let asked = 0;
+  const endless: AskLog = async () => ({ results: [], next: `${++asked}` });
+  await expect(compare(endless, async () => ({ results: [] }))).rejects.toThrow(/more to read than 20000 pages/);
+  expect(asked).toBe(limits.checkPagesMax);
+});
+
+test('one side has much that the other has not → the check is given up before it holds it all', async () => {
+  let asked = 0;
+  const full: AskLog = async () => {
+    const results = Array.from({ length: 1000 }, (_, i) => logAt(asked * 1000 + i));
+    return { results, next: `${++asked}` };
+  };
+  await expect(compare(full, async () => ({ results: [] }))).rejects.toThrow(/more than 20000 messages differ/);
+  expect(asked).toBe(limits.checkSuspectsMax / 1000 + 1);
+});
+
+test('a page of ours that is full with messages of a group of its own → what is on the next is no difference', async () => {
+  const accepted = Array.from({ length: 999 }, (_, i) => logAt(i + 10));
+  const foreign = [logAt(1, 'SUPPRESSED'), logAt(2, 'SUPPRESSED')];
+  const side =
+    (countsForeign: boolean): AskLog =>
+    async ({ generalStatus, cursor, messageId }) => {
+      const isAsked = ({ status }: AnsweredLog) =>
+        generalStatus === undefined ||
+        (generalStatus === 'ACCEPTED' && (countsForeign || Reflect.get(Object(status), 'groupName') === 'ACCEPTED'));
+      const matching = [...foreign, ...accepted].filter(isAsked);
+      const ids = messageId?.split(',');
+      const from = Number(cursor ?? 0);
+      const page = matching.filter(one => ids?.includes(one.messageId) ?? true).slice(from, from + 1000);
+      return { results: page, ...(from + 1000 < matching.length && { next: `${from + 1000}` }) };
+    };
+  const { result, found } = await compare(side(false), side(true));
+  expect(found).toEqual([]);
+  expect(result).toMatchObject({ messages: 1001, differences: 0 });
+});
+
+test('any two messages → one digest exactly if they have no difference', () => {
+  const moment = fc.constantFrom(
+    '2026-01-01T00:00:00.000+0000',
+    '2026-01-01T01:00:00.000+01:00',
+    '2026-01-02T00:00:00Z',
+  );
+  const leaf = fc.constantFrom<unknown>(null, '', 'a', 0, 1, true, '1', 1767225600000);
+  const { value } = fc.letrec(tie => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      leaf,
+      moment,
+      fc.array(tie('value'), { maxLength: 2 }),
+      fc.dictionary(fc.constantFrom('a', 'b', 'doneAt'), tie('value'), { maxKeys: 3 }),
+    ),
+  }));
+  const log = fc.record({ messageId: fc.constant('m'), sentAt: moment, status: value, seenAt: value });
+  fc.assert(
+    fc.property(log, log, (a, b) => {
+      expect(digestOf(a) === digestOf(b)).toBe(differencesOf(a, b).length === 0);
+      const { messageId, sentAt, status, seenAt } = a;
+      expect(digestOf({ seenAt, status, sentAt, messageId })).toBe(digestOf(a));
+    }),
+  );
 });
 
 test('two logs → each field that differs, absent and empty alike, dates by their moment', () => {

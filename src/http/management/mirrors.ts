@@ -20,7 +20,7 @@ export type ManagedMirrors = {
   readonly figures: (mirror: Mirror) => Promise<MirrorFigures>;
   /** Hosts whose logs may be mirrored; those below them may too. */
   readonly hosts: readonly string[];
-  readonly checks: Pick<MirrorChecks, 'begin' | 'state'>;
+  readonly checks: Pick<MirrorChecks, 'begin' | 'state' | 'end'>;
 };
 
 const hourMs = 3_600_000;
@@ -54,8 +54,9 @@ export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps 
       return told(account, made.name);
     }),
     managed('POST', `${path}/:name/pause`, deps, async ({ account, named }) => {
-      const { name } = await own(account, named('name'));
+      const { id, name } = await own(account, named('name'));
       await mirrors.pause(name, 'paused on the page');
+      checks.end(id);
       return told(account, name);
     }),
     managed('POST', `${path}/:name/resume`, deps, async ({ account, named, body }) => {
@@ -70,7 +71,9 @@ export function mirrorRoutes(managedMirrors: ManagedMirrors, deps: ManagingDeps 
       return shownOf(mirror);
     }),
     managed('DELETE', `${path}/:name`, deps, async ({ account, named }) => {
-      await mirrors.remove((await own(account, named('name'))).name);
+      const { id, name } = await own(account, named('name'));
+      await mirrors.remove(name);
+      checks.end(id);
       return undefined;
     }),
   ];

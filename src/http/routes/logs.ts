@@ -70,12 +70,10 @@ export async function answerTo(
 /** A log that is asked by this server itself, as any program of the account would ask it; it uses up no budget. */
 export function ownLog(account: AccountId, deps: LogsDeps): AskLog {
   const cursors = new Cursors(deps.cursorSecret);
-  return async asked => {
+  return async (asked, signal = new AbortController().signal) => {
     const query = new URLSearchParams(asked).toString();
-    const neverLeft = new AbortController();
-    return answerIn(
-      (await answerTo(query, { account, binding: {} }, deps, cursors, work => work(neverLeft.signal))).toString(),
-    );
+    const answer = await answerTo(query, { account, binding: {} }, deps, cursors, work => work(signal));
+    return answerIn(answer.toString());
   };
 }
 

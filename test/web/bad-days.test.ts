@@ -37,6 +37,25 @@ async function withJson(route: Route, change: (body: Record<string, unknown>) =>
 }
 
 describe('figures', () => {
+  test('beside a time of which messages may be missing → say so and which, and tell no change', async () => {
+    const { search } = await seeded(80);
+    const gap = { from: '2026-01-01T10:00:00.000+0000', to: '2026-01-01T11:00:00.000+0000', reason: 'it was away' };
+    const page = await tampered(`${search}&compare=yesterday`, /\/logs\/summary/, route =>
+      withJson(route, ({ compared: _, ...own }) => ({
+        ...own,
+        compared: { ...own, total: 60, complete: false, gaps: [gap] },
+      })),
+    );
+    await page.getByText(/^Messages from .* may be missing in what was before: it was away\./).waitFor();
+    await page.getByText(/^Yesterday: .* to .*\.$/).waitFor();
+    expect(await page.locator('.figures .before').first().textContent()).toBe('yesterday was 60');
+    expect(await page.locator('.figures .before strong').count()).toBe(0);
+    expect(await page.locator('.failures .before').count()).toBe(0);
+    await page.getByLabel('Broken down by').selectOption('Senders');
+    await page.getByRole('region', { name: 'Senders' }).waitFor();
+    expect(await page.locator('.breakdown .before').count()).toBe(0);
+  });
+
   test('that could not be finished → are called unknown, and never 0', async () => {
     const { search } = await seeded(5);
     const page = await tampered(search, /\/logs\/summary/, route =>

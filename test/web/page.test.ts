@@ -83,7 +83,12 @@ describe('find', () => {
     const box = page.getByRole('combobox', { name: /Find/ });
     await box.fill(campaign.slice(0, -2));
     await page.getByRole('option', { name: `Campaign ${campaign}` }).waitFor();
+    expect(new URL(page.url()).searchParams.has('last')).toBe(false);
     await box.press('Enter');
+    // What is found is looked for whenever it was sent.
+    await expect.poll(() => new URL(page.url()).searchParams.get('last')).toBe('all');
+    expect(new URL(page.url()).searchParams.get('campaignReferenceId')).toBe(campaign);
+    expect(await box.inputValue()).toBe('');
     await reached(page).toBe('12 messages, all of them');
     await box.fill('absent subscriber sm');
     await page.getByRole('option', { name: 'Error in the log' }).click();

@@ -192,6 +192,19 @@ test('today beside yesterday → three clicks: figures with what they were, and 
     .toEqual(['12', 'yesterday was 7, +71 %']);
   expect(await visitor.figure('Failed').locator('.before').textContent()).toBe('yesterday was 2, 4 times as many');
   await visitor.page.getByText('The line: yesterday.').waitFor();
+  // Over the bars of half an hour ago: what was a day before.
+  const { x, y, width } = (await visitor.page.locator('.u-over').boundingBox()) ?? { x: 0, y: 0, width: 0 };
+  const hovered = visitor.page.locator('.hovered');
+  await expect
+    .poll(async () => {
+      const texts: string[] = [];
+      for (let part = 1; part < 60; part++) {
+        await visitor.page.mouse.move(x + (width * part) / 60, y + 40);
+        texts.push((await hovered.textContent()) ?? '');
+      }
+      return texts.some(text => /; yesterday [1-9]/.test(text));
+    })
+    .toBe(true);
   expect(visitor.clicks).toBe(3);
 });
 

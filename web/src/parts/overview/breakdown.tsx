@@ -1,7 +1,7 @@
 import type { BreakdownField, BreakdownRow } from '../../../../src/client/index.ts';
 import { fieldsOf, useBreakdown } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
-import { changeText } from '../../view/change.ts';
+import { changeText, isComparable } from '../../view/change.ts';
 import { countText, inert, percentText, roughText } from '../../view/format.ts';
 import { sumText } from '../../view/money.ts';
 import {
@@ -51,7 +51,7 @@ export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
             // What it is compared with has the same rows in the same order.
             <Row
               key={fields.map(field => JSON.stringify(row[field])).join()}
-              {...{ fields, row, before: before?.[index] }}
+              {...{ fields, row, before: before?.[index], isComparable: isComparable(data) }}
             />
           ))}
         </tbody>
@@ -65,9 +65,10 @@ function Row(props: {
   readonly fields: readonly BreakdownField[];
   readonly row: BreakdownRow;
   readonly before: BreakdownRow | undefined;
+  readonly isComparable: boolean;
 }) {
   const { decimals } = usePage();
-  const { fields, row, before } = props;
+  const { fields, row, before, isComparable } = props;
   const { messages, failed, deliveryMs, prices } = row;
   const isOfErrors = fields.includes('error');
   const cost = prices.map(({ sum, currency }) =>
@@ -88,7 +89,7 @@ function Row(props: {
       {before !== undefined && (
         <td className="number">
           {countText(before.failed)}
-          <Change now={failed} before={before.failed} />
+          {isComparable && <Change now={failed} before={before.failed} />}
         </td>
       )}
       <td className="number">{cost.join(', ') || '–'}</td>

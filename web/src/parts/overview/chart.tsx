@@ -6,7 +6,8 @@ import { countText, dayText, momentText, msOf } from '../../view/format.ts';
 import { comparisonLabels, groupNames } from '../../view/view.ts';
 import { type Zone, zonePlace } from '../../view/zone.ts';
 import { useRemPx } from '../forms/use-screen.ts';
-import { type Bar, barsOf, beforeOf, dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
+import { type Bar, barsOf, beforeOf } from './bars.ts';
+import { dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
 
 /** Stacked bars of status groups; dragging over them picks a range. */
 export function Chart({ summary, dimmed }: { readonly summary: Summary | undefined; readonly dimmed: boolean }) {

@@ -1,5 +1,6 @@
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
+import { isComparable } from '../../view/change.ts';
 import { countText, errorWords, inert } from '../../view/format.ts';
 import { type Field, withCondition } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
@@ -28,7 +29,7 @@ const columns = [
 /** What stands most often in failed messages. */
 export function Failures({ summary }: { readonly summary: Summary | undefined }) {
   const lists = listsOf(summary?.failures);
-  const before = listsOf(summary?.compared?.failures);
+  const before = listsOf(summary !== undefined && isComparable(summary) ? summary.compared?.failures : undefined);
   return (
     <div className="failures">
       {columns.map(([label, field]) => (

@@ -1,7 +1,7 @@
 import type { Summary } from '../../../../src/client/index.ts';
 import type { Figures } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
-import { changeText } from '../../view/change.ts';
+import { changeText, isComparable } from '../../view/change.ts';
 import { countText, percentText, roughText } from '../../view/format.ts';
 import { type Decimals, sumText } from '../../view/money.ts';
 import { comparisonLabels, failedGroups, withCondition } from '../../view/view.ts';
@@ -109,7 +109,10 @@ function Before(props: {
   const one = shown.find(figure => figure.label === label);
   if (compare === undefined || now === undefined || compared === undefined || one?.value === undefined) return null;
   const count = counted[label];
-  const change = count === undefined ? undefined : changeText(count({ own: now, ofAny: now.ofAny }), count(compared));
+  const change =
+    count === undefined || !isComparable(now) || !isComparable(now.ofAny)
+      ? undefined
+      : changeText(count({ own: now, ofAny: now.ofAny }), count(compared));
   return (
     <dd className="before">
       <span className="unseen">{comparisonLabels[compare].toLowerCase()} </span>was {[one.value].flat().join(', ')}

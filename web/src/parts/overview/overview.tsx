@@ -3,11 +3,12 @@ import { troubleOf } from '../../api/trouble.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText } from '../../view/format.ts';
-import { breakdownLabels, breakdowns, comparisonLabels } from '../../view/view.ts';
+import { breakdownLabels, breakdowns } from '../../view/view.ts';
 import { useNarrow } from '../forms/use-screen.ts';
 import { keep, kept } from '../frame/theme.ts';
 import { BreakdownTable } from './breakdown.tsx';
 import { Chart } from './chart.tsx';
+import { Compared } from './compared.tsx';
 import { Failures } from './failures.tsx';
 import { FigureRow } from './figures.tsx';
 import { Legend } from './legend.tsx';
@@ -37,11 +38,7 @@ export function Overview() {
       {summary?.complete === false && summary.gaps === undefined && (
         <p className="note">Not everything could be counted in time. What is unfinished is left out, not shown as 0.</p>
       )}
-      {view.compare !== undefined && summary?.compared !== undefined && summary.compared.total === undefined && (
-        <p className="note">
-          The log does not go back far enough to compare with: {comparisonLabels[view.compare].toLowerCase()}.
-        </p>
-      )}
+      <Compared summary={summary} />
       <details
         open={open}
         onToggle={event => {

@@ -1,0 +1,38 @@
+import type { GroupCounts, Summary } from '../../../../src/client/index.ts';
+import { msOf } from '../../view/format.ts';
+
+/** A bar of the chart; without `groups` its messages could not be counted in time. */
+export type Bar = { readonly fromMs: number; readonly groups: GroupCounts | undefined };
+
+/**
+ * The bars of a summary's whole time. Counting goes from new to old, so what is missing when time ran out lies before the
+ * first bucket that is there.
+ */
+export function barsOf({ from, to, bucketMs, buckets }: Omit<Summary, 'compared'>): readonly Bar[] {
+  const counted = buckets.map(bucket => ({ fromMs: msOf(bucket.from), groups: bucket.groups }));
+  const [first, second] = counted;
+  // The first one may begin with the range, in the middle of its bucket; the bars stand evenly all the same.
+  if (first !== undefined && second !== undefined) first.fromMs = second.fromMs - bucketMs;
+  const missing: Bar[] = [];
+  const endMs = first?.fromMs ?? msOf(to);
+  for (let fromMs = endMs - bucketMs; fromMs + bucketMs > msOf(from); fromMs -= bucketMs)
+    missing.unshift({ fromMs, groups: undefined });
+  return [...missing, ...counted];
+}
+
+/** For each bar, all messages of its part of the time that it is compared with; `null` where that is not known. */
+export function beforeOf(bars: readonly Bar[], summary: Summary | undefined): readonly (number | null)[] {
+  const { compared } = summary ?? {};
+  const [first] = bars;
+  if (summary === undefined || compared === undefined || first === undefined) return [];
+  const laterMs = msOf(summary.from) - msOf(compared.from);
+  const counts: (number | null)[] = bars.map(() => null);
+  for (const { fromMs, groups } of barsOf(compared)) {
+    if (groups === undefined) continue;
+    // Its buckets need not begin where those of the bars do, and may be one more: none is left out.
+    const index = Math.round((fromMs + laterMs - first.fromMs) / summary.bucketMs);
+    const place = Math.min(Math.max(index, 0), bars.length - 1);
+    counts[place] = (counts[place] ?? 0) + Object.values(groups).reduce((sum, count) => sum + count, 0);
+  }
+  return counts;
+}

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { giveUpUnsent } from '../outbox/sqlite/give-up.ts';
 import { type Disk, systemDisk } from '../store/embedded/files/disk.ts';
 import { partialName } from '../store/embedded/files/folder.ts';
 import { copyLog, segmentsIn } from './backup-log.ts';
@@ -21,8 +22,7 @@ import { CommandError } from './terminal.ts';
 
 /** What names a folder as a whole backup. */
 const markName = 'backup.json';
-/** On its way to be sent when the backup was made: whoever goes on from it would send it once more. */
-const onItsWay = ['outbox.db'];
+const outboxName = 'outbox.db';
 
 export type Copied = { readonly segments: number; readonly bytes: number };
 
@@ -38,13 +38,17 @@ export async function backUp(dataDir: string, to: string, disk: Disk = systemDis
   });
 }
 
-/** Makes a data folder of a backup. What was on its way to be sent is left out, unless `withOutbox`. */
-export async function restore(from: string, dataDir: string, withOutbox: boolean): Promise<Copied> {
+/**
+ * Makes a data folder of a backup. What was on its way to be sent is not sent from there, unless `sends`: whoever went on
+ * from the same folder may have sent it. What the log was not told yet of any message it hears in any case.
+ */
+export async function restore(from: string, dataDir: string, sends: boolean): Promise<Copied> {
   if (!existsSync(join(from, markName)))
     throw new CommandError(`${from} is no backup, or one that was not finished: it has no ${markName}`);
   return whole(dataDir, async folder => {
-    const left = withOutbox ? [markName, notOurs] : [markName, notOurs, ...onItsWay];
-    copyFolder(from, folder, left);
+    copyFolder(from, folder, [markName, notOurs]);
+    const outbox = join(folder, outboxName);
+    if (!sends && existsSync(outbox)) giveUpUnsent(outbox, Date.now());
     return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder) };
   });
 }

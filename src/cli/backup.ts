@@ -26,13 +26,10 @@ export function addRestore(program: Command): void {
   const command = program
     .command('restore')
     .description(
-      'Make a data folder of a backup. Messages that were on their way to be sent then are left out, since they have been sent or have expired since.',
+      'Make a data folder of a backup. Messages that were on their way to be sent then are not sent from it, since they may have been since: the log has them as EXPIRED_DLR_UNKNOWN.',
     )
     .argument('<dir>', 'what `sentlog backup` made')
-    .option(
-      '--with-outbox',
-      'messages on their way too: only where no server went on from there, or they are sent twice',
-    )
+    .option('--with-outbox', 'send them: only where no server went on from there, or they are sent twice')
     .addOption(settingOption(serverSettings.dataDir));
   command.action(async (from: string) => {
     const { dataDir, store } = loadPlace(sourcesOf(command));

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { backUp, restore } from '../../src/cli/backup-folder.ts';
 import { copyIfThere } from '../../src/cli/copy-file.ts';
+import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { atOnce, type Disk, systemDisk } from '../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../src/store/embedded/files/ledger.ts';
@@ -25,6 +26,7 @@ import { LogFile } from '../../src/store/embedded/log/log-file.ts';
 import { Trust } from '../../src/store/embedded/log/trust.ts';
 import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
 import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
+import { idsOf, message, page, record, tellAll, want } from '../outbox/support.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { oneLine, run } from './run.ts';
 
@@ -88,7 +90,7 @@ test('backups while the store records, seals and reports → each has all that w
   }
 });
 
-test('sentlog backup of a folder in use, and restore → all that is the log’s, the outbox only where it is asked for', async () => {
+test('sentlog backup of a folder in use, and restore → all that is the log’s, and nothing else', async () => {
   const { log, place } = logAndPlace();
   const store = await log.open();
   onTestFinished(() => store.close());
@@ -104,10 +106,45 @@ test('sentlog backup of a folder in use, and restore → all that is the log’s
   const back = await run(['restore', backup], { env: { SENTLOG_DATA_DIR: dataDir } });
   expect(back).toMatchObject({ code: 0, stdout: '' });
   expect(readdirSync(dataDir)).toContain('accounts.db');
-  expect(readdirSync(dataDir)).not.toContain('outbox.db');
-  const withOutbox = join(place, 'with-outbox');
-  await run(['restore', backup, '--with-outbox', '--data-dir', withOutbox]);
-  expect(readdirSync(withOutbox)).toContain('outbox.db');
+  expect(readdirSync(dataDir)).toContain('outbox.db');
+});
+
+test('messages on their way when the backup was made → are sent from it only where that is asked for, and told to the log', async () => {
+  const { dataDir, place } = crashed();
+  const at = Date.now();
+  const path = join(dataDir, 'outbox.db');
+  const outbox = await openSqliteOutbox(path);
+  onTestFinished(() => outbox.close());
+  const add = (id: string, dueAt = at) =>
+    outbox.add({ account: 1, messages: [message(id, { destination: id, dueAt })], now: at });
+  await add('sent');
+  const [sent] = await outbox.claim([want], at);
+  await outbox.settle([{ id: sent?.id ?? 0, kind: 'done' }], at);
+  await add('claimed');
+  await outbox.claim([want], at);
+  await add('queued');
+  await add('scheduled', at + 1000);
+  await backUp(dataDir, join(place, 'b'));
+  const restoredOutbox = async (name: string, sends: boolean) => {
+    await restore(join(place, 'b'), join(place, name), sends);
+    const found = await openSqliteOutbox(join(place, name, 'outbox.db'));
+    onTestFinished(() => found.close());
+    await found.recover('hold', at);
+    return { found, claimed: idsOf(await found.claim([want], at + 2000)) };
+  };
+  const sending = await restoredOutbox('sends', true);
+  expect(sending.claimed.sort()).toEqual(['queued', 'scheduled']);
+  const { found, claimed } = await restoredOutbox('sends-not', false);
+  expect(claimed).toEqual([]);
+  expect(await found.waiting(at + 2000)).toEqual({ pages: [] });
+  const told = Map.groupBy(await tellAll(found), one => one.messageId);
+  expect(record(told.get('sent') ?? []).status).toBe('DELIVERED_TO_OPERATOR');
+  for (const id of ['claimed', 'queued', 'scheduled'])
+    expect(record(told.get(id) ?? [])).toMatchObject({ status: 'EXPIRED_DLR_UNKNOWN' });
+  expect(told.size).toBe(4);
+  const echo = { kind: 'echo', page, psid: 'queued', accounts: [1], at, mid: 'mid', metadata: 'queued' } as const;
+  await found.receive([echo], at);
+  expect((await tellAll(found)).map(one => one.messageId)).toEqual(['queued']);
 });
 
 /** Three segments that are sealed, and one with a write-ahead log: as a crash leaves a folder. */

@@ -1,5 +1,5 @@
 import type { BreakdownRow, Parts } from './breakdown.ts';
-import { quantile } from './delivery-time.ts';
+import { quantiles } from './delivery-time.ts';
 import type { Filter } from './filter.ts';
 import type { EpochMs, LogRecord } from './message.ts';
 import { deliveryErrorByKey, nameOf, type StatusGroupName, statusGroupNames } from './registry.ts';
@@ -132,8 +132,9 @@ export function completeSummary(
 }
 
 export function deliveryTimes({ deliveries }: Figures): DeliveryMs {
-  const count = [...deliveries.values()].reduce((sum, times) => sum + times, 0);
-  const [p50, p95] = [quantile(deliveries, 0.5), quantile(deliveries, 0.95)];
+  let count = 0;
+  for (const times of deliveries.values()) count += times;
+  const [p50, p95] = quantiles(deliveries, [0.5, 0.95]);
   return { count, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) };
 }
 

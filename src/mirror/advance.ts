@@ -20,7 +20,13 @@ import type { Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
 
 /** What of a message in an answer the place goes by. */
-export type Seen = { readonly messageId: string; readonly sentAt: EpochMs; readonly isFinal: boolean };
+export type Seen = {
+  readonly messageId: string;
+  readonly sentAt: EpochMs;
+  readonly isFinal: boolean;
+  /** Of a group that is not known here: whether anything comes after it nobody can tell. */
+  readonly isForeign?: boolean;
+};
 
 /** An answer with messages. */
 export type PageAnswer = {
@@ -228,8 +234,8 @@ function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): num
 function looks(seen: readonly Seen[], theirNow: EpochMs, oldMs: number): Omit<Kept, 'place'> {
   const follow: Followed[] = [];
   const unfollow: string[] = [];
-  for (const { messageId, sentAt, isFinal } of seen) {
-    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow, oldMs);
+  for (const { messageId, sentAt, isFinal, isForeign } of seen) {
+    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow, oldMs, isForeign);
     if (dueAt === undefined) unfollow.push(messageId);
     else follow.push({ messageId, sentAt, dueAt });
   }

@@ -102,13 +102,22 @@ export function oldLookMs(place: Place, terms: Terms): number {
   return Math.max(oldLookMsMin, Math.round((pagesOfAll * minute) / Math.max(1, patient / 2)));
 }
 
+/** One of a group that is not known may well stay so: it takes no turn of those that are pending. */
+const foreignLookMsMin = 10 * minute;
+
 /** When a message that is not final is asked for again; `undefined` after the last time. */
-export function nextLook(sentAt: EpochMs, theirNow: EpochMs, oldMs: number): EpochMs | undefined {
+export function nextLook(
+  sentAt: EpochMs,
+  theirNow: EpochMs,
+  oldMs: number,
+  isForeign: boolean = false,
+): EpochMs | undefined {
   const last = sentAt + windowMs - lastLookMs;
   if (theirNow >= last) return undefined;
   const ageMs = theirNow - sentAt;
   // Where there are too many for that, the older the later.
   const backOffMs = Math.min(lookMsMax, Math.round(ageMs / 8));
+  if (isForeign) return Math.min(last, theirNow + Math.max(foreignLookMsMin, backOffMs));
   return Math.min(last, theirNow + (ageMs < youngMs ? youngLookMs : Math.min(backOffMs, oldMs)));
 }
 

@@ -135,7 +135,12 @@ export class MirrorWorker {
       if (submission === undefined) refused++;
       else if (sentAt !== undefined && sentAt >= sentSince) submissions.push(submission);
       if (messageId !== undefined && sentAt !== undefined)
-        seen.push({ messageId, sentAt, isFinal: submission?.status?.final ?? submission === undefined });
+        seen.push({
+          messageId,
+          sentAt,
+          isFinal: submission?.status?.final ?? submission === undefined,
+          isForeign: submission?.status?.foreignGroup !== undefined,
+        });
     }
     this.#tellFlawed(flawed);
     let [recorded, changed] = [0, 0];

@@ -68,3 +68,23 @@ test('nothing is followed → what is left of the budget is left', async () => {
   await world.run(20 * minute);
   expect((world.infobip.asked.length - before) / 20).toBeLessThan(20);
 });
+
+test('a status of a group that nobody knows → asked for now and then, and takes no turn of those that are pending', async () => {
+  const world = new World();
+  const foreign = Array.from({ length: 20 }, (_, i) => `foreign-${i}`);
+  for (const messageId of foreign) {
+    const { states, ...others } = simulatedMessage({ messageId, sentAt: world.theirs - hour }, world.random);
+    const ofNewGroup = states.map(one => ({
+      ...one,
+      status: { ...one.status, groupId: 42, groupName: 'SUPPRESSED', id: 4200 },
+    }));
+    world.infobip.add({ ...others, states: ofNewGroup });
+  }
+  await world.run(25 * minute);
+  const lists = world.infobip.asked.map(
+    ({ target }) => new URL(target, 'http://x').searchParams.get('messageId') ?? '',
+  );
+  const times = foreign.map(id => lists.filter(list => list.split(',').includes(id)).length);
+  expect(Math.max(...times)).toBeLessThanOrEqual(3);
+  expect(Math.min(...times)).toBeGreaterThan(0);
+});

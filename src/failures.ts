@@ -19,3 +19,11 @@ export class Unusable extends Error {
     this.name = 'Unusable';
   }
 }
+
+/** Values that are not taken as they are, whenever they are tried. `message` is for the operator's log. */
+export class WrongValues extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'WrongValues';
+  }
+}

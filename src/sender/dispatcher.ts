@@ -139,6 +139,9 @@ export class Dispatcher {
     const wants = this.#wants(due, now);
     if (wants.length > 0) {
       const claimed = await outbox.claim(wants, now);
+      // What can be claimed was kept, though the answer to that may have been lost: it must not be kept once more.
+      const anew = new Set(claimed.map(one => one.id));
+      this.#results = this.#results.filter(one => !anew.has(one.id));
       for (const { account, sender, lane, count } of wants) {
         const taken = claimed.filter(one => one.account === account && one.sender === sender && one.lane === lane);
         if (taken.length > 0) this.#pacer({ account, sender }).spend(lane, taken.length, now);
@@ -247,27 +250,28 @@ export class Dispatcher {
     for (let pauseMs = 50; this.#results.length > 0; ) {
       const results = this.#results;
       this.#results = [];
-      try {
-        await apart(
-          results,
-          those => outbox.settle(those, clock()),
-          ({ id, kind }, error) => {
-            note('error', 'what came of a message cannot be kept', { err: error, id, kind });
-            // It is left to its echo, as after a crash.
-            if (kind !== 'unknown') this.#results.push({ id, kind: 'unknown' });
-          },
-        );
+      const cut = await apart(
+        results,
+        those => outbox.settle(those, clock()),
+        ({ id, kind }, error) => {
+          note('error', 'what came of a message cannot be kept', { err: error, id, kind });
+          // It is left to its echo, as after a crash.
+          if (kind !== 'unknown') this.#results.push({ id, kind: 'unknown' });
+        },
+      );
+      settled();
+      this.wake();
+      if (cut === undefined) {
         pauseMs = 50;
-        settled();
-        this.wake();
-      } catch (error) {
-        // What came of a message must not be forgotten: a restart would take it for unknown.
-        note('warn', 'what came of messages cannot be kept now', { err: error });
-        if (this.#looks.isClosed) break;
-        this.#results = [...results, ...this.#results];
-        await new Promise(resolve => setTimeout(resolve, pauseMs));
-        pauseMs = Math.min(5000, 2 * pauseMs);
+        continue;
       }
+      // What came of a message must not be forgotten: a restart would take it for unknown.
+      note('warn', 'what came of messages cannot be kept now', { err: cut.error });
+      if (this.#looks.isClosed) break;
+      // Only what was not kept: by now others may be claimed and sent anew.
+      this.#results = [...cut.left, ...this.#results];
+      await new Promise(resolve => setTimeout(resolve, pauseMs));
+      pauseMs = Math.min(5000, 2 * pauseMs);
     }
     this.#isSettling = false;
   }

@@ -90,13 +90,14 @@ export class Sender {
     const events = receiptsIn(body, now);
     if (events === undefined) return false;
     const receipts = receiptsOf(events, proven, await pages.watchers());
-    if (receipts.length > 0)
-      await apart(
-        receipts,
-        those => outbox.receive(those, now),
-        // Meta would send the whole body again and again for it.
-        ({ page, kind }, error) => note('error', 'an event of a page cannot be kept', { err: error, page, kind }),
-      );
+    const cut = await apart(
+      receipts,
+      those => outbox.receive(those, now),
+      // Meta would send the whole body again and again for it.
+      ({ page, kind }, error) => note('error', 'an event of a page cannot be kept', { err: error, page, kind }),
+    );
+    // Meta sends all of it again; what was kept of it comes to the same twice.
+    if (cut !== undefined) throw cut.error;
     this.#teller.wake();
     this.#dispatcher.wake();
     return true;

@@ -1,4 +1,4 @@
-import type { AccountId, EpochMs, Submission } from '../domain/message.ts';
+import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, Untold } from '../outbox/outbox.ts';
@@ -106,24 +106,28 @@ export class Teller {
     const { outbox, store, clock, retentionOf, places, told, note } = this.#deps;
     const receivedAt = clock();
     const accounts = [...Map.groupBy(untold, one => one.account)];
-    await Promise.all(
-      accounts.map(async ([account, own]) => {
-        const submissions = own.map(one => one.submission);
+    const cuts = await Promise.all(
+      accounts.map(([account, own]) => {
         const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account) };
-        const record = async (those: readonly Submission[]) => {
-          const { rejected } = await store.record({ ...batch, submissions: those });
+        const record = async (those: readonly Untold[]) => {
+          const { rejected } = await store.record({ ...batch, submissions: those.map(one => one.submission) });
           // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
           for (const { messageId, violations } of rejected)
             note('warn', 'the log did not take what became of a message', { account, messageId, violations });
         };
-        await apart(submissions, record, ({ messageId }, error) =>
+        return apart(own, record, ({ submission: { messageId } }, error) =>
           note('error', 'what became of a message cannot be told to the log', { err: error, account, messageId }),
         );
       }),
     );
-    if (untold.length === 0) return;
-    const ids = untold.map(one => one.id);
-    await outbox.told(ids, clock(), await places.subscribed());
-    told();
+    const interruptions = cuts.filter(cut => cut !== undefined);
+    const left = new Set(interruptions.flatMap(cut => cut.left));
+    const ids = untold.filter(one => !left.has(one)).map(one => one.id);
+    if (ids.length > 0) {
+      await outbox.told(ids, clock(), await places.subscribed());
+      told();
+    }
+    const [first] = interruptions;
+    if (first !== undefined) throw first.error;
   }
 }

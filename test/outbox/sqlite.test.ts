@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
-import { Unavailable } from '../../src/failures.ts';
+import { Unavailable, WrongValues } from '../../src/failures.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
@@ -49,7 +51,7 @@ it('a request that cannot be carried out, beside others → is refused alone, an
     ]);
     for (const one of [before, after]) {
       expect(one).toMatchObject({ status: 'rejected' });
-      expect(one.status === 'rejected' && one.reason).not.toBeInstanceOf(Unavailable);
+      expect(one.status === 'rejected' && one.reason).toBeInstanceOf(WrongValues);
     }
     if (asked.status === 'rejected') throw asked.reason;
     return asked.value;
@@ -60,4 +62,30 @@ it('a request that cannot be carried out, beside others → is refused alone, an
   await beside(() => outbox.reportsGivenBack([second]));
   expect((await outbox.takeReports(all)).map(one => one.message.messageId)).toEqual(['b', 'c']);
   expect((await outbox.stats()).openReports).toBe(2);
+});
+
+it('a file that lost a table, or a thread that ended → nothing that was asked is to blame', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
+  const path = join(folder, 'outbox.db');
+  const started: Worker[] = [];
+  const hear = (worker: Worker) => started.push(worker);
+  process.on('worker', hear);
+  const outbox = await openSqliteOutbox(path);
+  process.off('worker', hear);
+  onTestFinished(async () => {
+    await outbox.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const db = new DatabaseSync(path);
+  db.exec('DROP TABLE parked');
+  db.close();
+  const event = { accounts: [1], page, psid: 'p', kind: 'delivered', mids: ['mid'], at: start } as const;
+  await expect(outbox.receive([event], start)).rejects.toBeInstanceOf(Unavailable);
+  expect(await outbox.add({ account: 1, messages: [message('m1')], now: start })).toEqual([true]);
+  // It reads what it is asked for, and this is nothing.
+  for (const worker of started) worker.postMessage(null);
+  const asked = outbox.untold(1);
+  await expect(asked).rejects.toThrow('the thread of the outbox ended');
+  await expect(asked).rejects.toBeInstanceOf(Unavailable);
+  await expect(outbox.untold(1)).rejects.toBeInstanceOf(Unavailable);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Unavailable, WrongValues } from '../../src/failures.ts';
 import type { GraphAnswer } from '../../src/graph/outcomes.ts';
 import type { Carrier } from '../../src/sender/carrier.ts';
 import { Pacer } from '../../src/sender/pacer.ts';
@@ -165,7 +166,7 @@ describe('sending', () => {
     const store = new MemoryStore();
     const record = store.record.bind(store);
     store.record = async batch => {
-      if (batch.submissions.some(one => one.messageId === 'untellable')) throw new TypeError('a defect of the log');
+      if (batch.submissions.some(one => one.messageId === 'untellable')) throw new WrongValues('no value of the log');
       return record(batch);
     };
     const played = await Played.open({}, { store });
@@ -176,11 +177,11 @@ describe('sending', () => {
     outbox.settle = async (results, now) => {
       const sent = results.filter(one => one.kind === 'sent');
       unkept ??= sent[Math.floor(sent.length / 2)]?.id;
-      if (sent.some(one => one.id === unkept)) throw new TypeError('a defect of the outbox');
+      if (sent.some(one => one.id === unkept)) throw new WrongValues('no value of the outbox');
       return settle(results, now);
     };
     outbox.receive = async (events, now) => {
-      if (events.some(one => one.psid === unheard)) throw new TypeError('a defect of the outbox');
+      if (events.some(one => one.psid === unheard)) throw new WrongValues('no value of the outbox');
       return receive(events, now);
     };
     const ids = Array.from({ length: 20 }, (_, index) => `m${index}`);
@@ -198,4 +199,85 @@ describe('sending', () => {
     );
     expect(await outbox.stats()).toMatchObject({ queued: 0, sending: 0, unknown: 0, untold: 0 });
   });
+
+  it('the log, or the outbox, broken for all that it is given → nothing is given up, and all is kept once it is mended', async () => {
+    const store = new MemoryStore();
+    const record = store.record.bind(store);
+    let rounds = 0;
+    store.record = async batch => {
+      if (rounds < 4) throw new TypeError('a defect of the log');
+      return record(batch);
+    };
+    const played = await Played.open({}, { store });
+    const { outbox } = played;
+    const [settle, untold] = [outbox.settle.bind(outbox), outbox.untold.bind(outbox)];
+    outbox.untold = async limit => {
+      const found = await untold(limit);
+      if (found.length > 0) rounds++;
+      return found;
+    };
+    let unsettled = 2;
+    outbox.settle = async (results, now) => {
+      if (unsettled-- > 0) throw new TypeError('a defect of the outbox');
+      return settle(results, now);
+    };
+    await played.send(text('seen', 'm1'));
+    await played.pass(60_000, 4);
+    expect(await played.outcome('m1')).toBe('DELIVERED_TO_HANDSET NO_ERROR seen');
+    const receive = outbox.receive.bind(outbox);
+    const receipt = { object: 'page', entry: [{ id: 'page-1', messaging: [receiptOf('m1')] }] };
+    outbox.receive = () => Promise.reject(new TypeError('a defect of the outbox'));
+    const proven = new Map([['page-1', [1]]]);
+    await expect(played.sender.receive(receipt, proven)).rejects.toThrow('a defect of the outbox');
+    outbox.receive = receive;
+    expect(await played.sender.receive(receipt, proven)).toBe(true);
+  });
+
+  it('what came of one is kept, of the next not yet → the first is not kept once more, when it may be sent anew', async () => {
+    const answers = new Map<string, () => void>();
+    const carrier = (): Carrier => ({
+      outlivesProcess: false,
+      send: (_account, page, body) =>
+        new Promise<GraphAnswer>(resolve => {
+          const answer: GraphAnswer =
+            page.id === 'again'
+              ? { kind: 'unreachable', reason: 'nobody there' }
+              : { kind: 'response', httpStatus: 200, text: JSON.stringify({ message_id: page.id }), headers: {} };
+          answers.set(String(body.message?.metadata), () => resolve(answer));
+        }),
+    });
+    const played = await Played.open({}, { carrier });
+    const { outbox } = played;
+    const settle = outbox.settle.bind(outbox);
+    const kept: string[] = [];
+    const [begun, both] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let calls = 0;
+    outbox.settle = async (results, now) => {
+      calls++;
+      begun.resolve();
+      if (calls === 1) await both.promise;
+      if (calls === 2) throw new TypeError('a defect of one of two');
+      if (calls === 4) throw new Unavailable('away');
+      await settle(results, now);
+      kept.push(...results.map(one => one.kind));
+    };
+    await played.send(text('p1', 'm1', 'first'), text('p2', 'm2', 'again'), text('p3', 'm3', 'next'));
+    await expect.poll(() => answers.size, { interval: 5 }).toBe(3);
+    answers.get('m1')?.();
+    await begun.promise;
+    answers.get('m2')?.();
+    await expect.poll(async () => (await played.sender.figures()).sends.again, { interval: 5 }).toBe(1);
+    answers.get('m3')?.();
+    await expect.poll(async () => (await played.sender.figures()).sends.sent, { interval: 5 }).toBe(2);
+    both.resolve();
+    await expect.poll(() => kept.length, { interval: 5 }).toBe(3);
+    expect([kept, calls]).toEqual([['sent', 'again', 'sent'], 5]);
+  });
+});
+
+const receiptOf = (mid: string) => ({
+  sender: { id: 'psid' },
+  recipient: { id: 'page-1' },
+  timestamp: Date.UTC(2026, 0, 1),
+  delivery: { mids: [mid], watermark: Date.UTC(2026, 0, 1) },
 });

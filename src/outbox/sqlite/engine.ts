@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
-import { Unavailable, Unusable } from '../../failures.ts';
+import { Unavailable, Unusable, WrongValues } from '../../failures.ts';
 import type {
   AddBatch,
   Claimed,
@@ -50,7 +50,9 @@ class SqliteOutbox implements Outbox {
     worker.on('error', error => {
       const failure = error instanceof Error ? error : new Error(String(error));
       reject(failure);
-      this.#failAll(failure);
+      this.#failAll(
+        new Unavailable(`the thread of the outbox ended: ${failure.message}`, undefined, { cause: failure }),
+      );
     });
     this.#ended = new Promise(ended =>
       worker.on('exit', () => {
@@ -159,7 +161,7 @@ class SqliteOutbox implements Outbox {
       }
       return;
     }
-    const error = reply.isOutage ? new Unavailable(reply.message) : new Error(reply.message);
+    const error = errorOf(reply);
     for (const id of reply.ids) {
       this.#asking.get(id)?.reject(error);
       this.#asking.delete(id);
@@ -170,5 +172,16 @@ class SqliteOutbox implements Outbox {
     this.#end ??= error;
     for (const { reject } of this.#asking.values()) reject(error);
     this.#asking.clear();
+  }
+}
+
+function errorOf({ of, message }: Extract<OutboxReply, { kind: 'failed' }>): Error {
+  switch (of) {
+    case 'outage':
+      return new Unavailable(message);
+    case 'values':
+      return new WrongValues(message);
+    case 'defect':
+      return new Error(message);
   }
 }

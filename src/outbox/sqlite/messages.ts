@@ -33,4 +33,7 @@ export type OutboxReply =
   /** The file cannot be used. */
   | { readonly kind: 'broken'; readonly message: string; readonly isUnusable: boolean }
   | { readonly kind: 'answers'; readonly answers: readonly { readonly id: number; readonly value: unknown }[] }
-  | { readonly kind: 'failed'; readonly ids: readonly number[]; readonly message: string; readonly isOutage: boolean };
+  | { readonly kind: 'failed'; readonly ids: readonly number[]; readonly message: string; readonly of: FailedBy };
+
+/** The world outside, the values of the request, or neither: a defect. */
+export type FailedBy = 'outage' | 'values' | 'defect';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Unusable } from '../../failures.ts';
-import type { OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
+import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
 import { Receipts } from './receipts.ts';
@@ -106,12 +106,12 @@ function serve(opened: Opened): void {
       rows.undone();
       reports.undone();
       // What is wrong with one request is that one's: the others are carried out without it.
-      if (group.length > 1 && !isOutage(error)) {
+      if (group.length > 1 && isOfRequest(error)) {
         for (const one of group) transact([one]);
         return;
       }
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      tell({ kind: 'failed', ids: group.map(one => one.id), message, isOutage: isOutage(error) });
+      tell({ kind: 'failed', ids: group.map(one => one.id), message, of: failedBy(error) });
     }
   };
 
@@ -132,13 +132,25 @@ function serve(opened: Opened): void {
   });
 }
 
-/** SQLite's codes for values and statements that it does not take: wrong, too large, against a rule, misused, out of range. */
-const ofValues: ReadonlySet<number> = new Set([1, 18, 19, 20, 21, 25]);
+/** SQLite's codes for values that it does not take: too large, against a rule, of another type, out of range. */
+const ofValues: ReadonlySet<number> = new Set([18, 19, 20, 25]);
+/** Those for a statement that is wrong or misused: it may be that of one request alone. */
+const ofStatements: ReadonlySet<number> = new Set([1, 21]);
 
-/** What SQLite reports of the world outside, a full disk above all; anything else is a defect. */
-function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_SQLITE_ERROR') return false;
-  return !('errcode' in error && typeof error.errcode === 'number' && ofValues.has(error.errcode & 0xff));
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_SQLITE_ERROR') return undefined;
+  return 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+}
+
+/** A file without one of its tables, or a full disk, is nothing that a request could be blamed for. */
+function failedBy(error: unknown): FailedBy {
+  const code = sqliteCode(error);
+  if (code === undefined) return 'defect';
+  return ofValues.has(code) ? 'values' : 'outage';
+}
+
+function isOfRequest(error: unknown): boolean {
+  return failedBy(error) !== 'outage' || ofStatements.has(sqliteCode(error) ?? 0);
 }
 
 try {
@@ -147,6 +159,6 @@ try {
   tell({ kind: 'opened' });
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  tell({ kind: 'broken', message, isUnusable: error instanceof Unusable || isOutage(error) });
+  tell({ kind: 'broken', message, isUnusable: error instanceof Unusable || failedBy(error) === 'outage' });
   port.close();
 }

@@ -57,8 +57,10 @@ export class Thread<Request extends { readonly type: string }, Reply> {
     });
     this.#worker.on('message', onReply);
     this.#worker.on('error', error => {
-      this.#failAll(error instanceof Error ? error : new Error(String(error)));
-      onCrash(error instanceof Error ? error : new Error(String(error)));
+      const cause = error instanceof Error ? error : new Error(String(error));
+      // It is nothing that what was asked could be blamed for.
+      this.#failAll(new StoreUnavailable(`a thread of the store ended: ${cause.message}`, undefined, { cause }));
+      onCrash(cause);
     });
     this.#ended = new Promise(resolve =>
       this.#worker.on('exit', () => {

@@ -29,9 +29,13 @@ import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import type { Failure, ReaderRequest, ThreadData, WriterReply, WriterRequest } from './threads/messages.ts';
 import { totalsOf } from './threads/recorded-totals.ts';
+import { SharedQuestion } from './threads/shared-question.ts';
 import { errorOf, Thread } from './threads/thread.ts';
 import { Catalog, type FoundExtents } from './upkeep/catalog.ts';
 import { Sealing, sealRetryMs } from './upkeep/sealing.ts';
+
+/** Of a summary's time, how much it gives a writer that a disk holds up to tell what facets mean. */
+const writerShare = 0.25;
 
 /**
  * Opens the embedded log. Throws `FolderInUse` when another process has the folder; resolves when queries can be
@@ -68,6 +72,7 @@ class SqliteStore implements Store {
   readonly #waiting: Int32Array;
   readonly #catalog: Catalog;
   readonly #writer: Thread<WriterRequest, WriterReply>;
+  readonly #meanings = new SharedQuestion(() => this.#writer.ask(id => ({ type: 'meanings', id })));
   readonly #readers: Readers;
   readonly #sealing: Sealing;
   readonly #watchers = new Watchers();
@@ -173,10 +178,13 @@ class SqliteStore implements Store {
       this.#refuseWhenClosed();
       const { damages } = this.#catalog;
       const isFiltered = !asksForTimeOnly(query.filter);
-      // Readers count by facets then, also of what was recorded a moment ago.
-      if (isFiltered || query.by !== undefined) await this.#writer.ask(id => ({ type: 'meanings', id }));
+      const begun = performance.now();
+      // Readers count by facets then, also of what was recorded a moment ago; what they were not told of, by rows.
+      if (isFiltered || query.by !== undefined) await this.#meanings.settled(query.budgetMs * writerShare, signal);
+      const budgetMs = query.budgetMs - (performance.now() - begun);
       const kept = isFiltered ? undefined : await count();
-      const summary = (await this.#read(id => ({ type: 'summarize', id, query, kept }), signal)) as Summary;
+      const request = (id: number) => ({ type: 'summarize' as const, id, query: { ...query, budgetMs }, kept });
+      const summary = (await this.#read(request, signal)) as Summary;
       // What was lost meanwhile is missing from a part of what was added up.
       if (damages !== this.#catalog.damages) continue;
       // Of what was set aside whole, nothing tells when it was sent.

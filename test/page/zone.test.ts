@@ -3,16 +3,21 @@ import { inputMoment, inputText } from '../../web/src/view/format.ts';
 import { momentOf, wallMs } from '../../web/src/view/zone.ts';
 
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 const year = Date.UTC(2026, 0, 1);
 
 describe.each(['Europe/Zagreb', 'America/New_York', 'Australia/Lord_Howe', 'Africa/Casablanca', 'UTC'])('%s', zone => {
-  test('every half hour of a year → its wall time names it, or the same time the hour before', () => {
-    for (let ms = year; ms < year + 366 * 24 * hourMs; ms += hourMs / 2) {
-      const wall = wallMs(ms, zone);
-      const again = momentOf(wall, zone);
-      expect(wallMs(again, zone)).toBe(wall);
-      // The first of two: an hour, or half of one, before.
-      expect(ms - again === 0 || (ms - again > 0 && ms - again <= hourMs)).toBe(true);
+  test('every day of a year, and each half hour of days when clocks change → its wall time names it, or the same time the hour before', () => {
+    const ahead = (ms: number) => wallMs(ms, zone) - ms;
+    for (let day = year; day < year + 366 * dayMs; day += dayMs) {
+      const changes = ahead(day - dayMs) !== ahead(day + 2 * dayMs);
+      for (let ms = day; ms < day + dayMs; ms += changes ? hourMs / 2 : dayMs) {
+        const wall = wallMs(ms, zone);
+        const again = momentOf(wall, zone);
+        expect(wallMs(again, zone)).toBe(wall);
+        // The first of two: an hour, or half of one, before.
+        expect(ms - again === 0 || (ms - again > 0 && ms - again <= hourMs)).toBe(true);
+      }
     }
   });
 

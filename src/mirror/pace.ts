@@ -103,7 +103,7 @@ export function oldLookMs(place: Place, terms: Terms): number {
 }
 
 /** One of a group that is not known may well stay so: it takes no turn of those that are pending. */
-const foreignLookMsMin = 10 * minute;
+const foreignLookMsMin = 2 * minute;
 
 /** When a message that is not final is asked for again; `undefined` after the last time. */
 export function nextLook(

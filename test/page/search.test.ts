@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KnownValues } from '../../web/src/view/known-values.ts';
-import { searchOf, viewOf } from '../../web/src/view/view.ts';
+import { only, searchOf, viewOf } from '../../web/src/view/view.ts';
 import { waysToWrite } from '../../web/src/view/written.ts';
 
 describe('what somebody writes', () => {
@@ -43,6 +43,14 @@ describe('values that are known', () => {
   test('at most as many as are asked for', () => {
     expect(known.holding('e', 2)).toHaveLength(2);
   });
+});
+
+test('a value that is left out, chosen → sought, and no longer left out; what else is asked stays', () => {
+  const view = viewOf('?generalStatus[not]=REJECTED&generalStatus[not]=EXPIRED&sender[not]=a&destination=b');
+  const chosen = only(view, 'generalStatus', ['REJECTED']);
+  expect(chosen.conditions).toEqual({ destination: ['b'], generalStatus: ['REJECTED'] });
+  expect(chosen.not).toEqual({ sender: ['a'] });
+  expect(only(chosen, 'generalStatus', [])).toEqual({ ...view, not: { sender: ['a'] } });
 });
 
 describe('a link that asks for what cannot be looked for', () => {

@@ -276,8 +276,9 @@ describe('see', () => {
     await reached(page).toBe('30 messages, all of them');
   });
 
-  test('a status of the legend → filters by it, and again not', async () => {
-    const { page } = await seeded(80);
+  test('a status of the legend, left out before → filters by it, and again not', async () => {
+    const { page } = await seeded(80, '&generalStatus%5Bnot%5D=REJECTED');
+    await reached(page).toBe('70 messages, all of them');
     await page.getByRole('button', { name: /^Rejected/ }).click();
     await reached(page).toBe('10 messages, all of them');
     // The others still say how many they are.

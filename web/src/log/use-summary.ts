@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { BreakdownField, Summary } from '../../../src/client/index.ts';
 import { usePage } from '../page-context.ts';
 import { isOpenEnded } from '../view/range.ts';
-import { type BreakdownName, filterOf, type View, withCondition } from '../view/view.ts';
+import { type BreakdownName, filterOf, only, type View } from '../view/view.ts';
 
 const buckets = 60;
 const breakdownRows = 50;
@@ -14,7 +14,7 @@ export type Figures = Summary & { readonly ofAny: Summary };
 /** The view without what it asks of the status; `undefined` when it asks nothing. */
 function ofAnyStatus(view: View): View | undefined {
   if (view.conditions.generalStatus === undefined && view.not.generalStatus === undefined) return undefined;
-  return withCondition(withCondition(view, 'generalStatus', []), 'generalStatus', [], 'not');
+  return only(view, 'generalStatus', []);
 }
 
 /** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */

@@ -201,6 +201,11 @@ export function withCondition(
   return { ...view, [kind]: values.length === 0 ? others : { ...others, [field]: values } };
 }
 
+/** The view with the messages alone that have one of some values, also where they were left out; all when there are none. */
+export function only(view: View, field: Field, values: readonly string[]): View {
+  return withCondition(withCondition(view, field, [], 'not'), field, values);
+}
+
 /** The view without the messages that have a value; of most fields several may be left out. */
 export function without(view: View, field: Field, value: string): View {
   const before = isList(field) ? (view.not[field] ?? []).filter(one => one !== value) : [];

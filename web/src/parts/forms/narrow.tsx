@@ -1,6 +1,6 @@
 import { usePage } from '../../page-context.ts';
 import { boundsOf } from '../../view/range.ts';
-import { type Field, fieldLabels, type View, withCondition, without } from '../../view/view.ts';
+import { type Field, fieldLabels, only, type View, without } from '../../view/view.ts';
 
 type Way = { readonly sign: string; readonly label: string; readonly go: (view: View) => View };
 
@@ -20,9 +20,8 @@ function Ways({ ways }: { readonly ways: readonly Way[] }) {
 /** Ways from a value to the messages that have it, and to those that have not. */
 export function Narrow({ field, value }: { readonly field: Field; readonly value: string }) {
   const name = fieldLabels[field].toLowerCase();
-  const only = (view: View) => withCondition(withCondition(view, field, [], 'not'), field, [value]);
   const ways = [
-    { sign: '=', label: `Only this ${name}`, go: only },
+    { sign: '=', label: `Only this ${name}`, go: (view: View) => only(view, field, [value]) },
     { sign: '≠', label: `Not this ${name}`, go: (view: View) => without(view, field, value) },
   ];
   return <Ways ways={ways} />;

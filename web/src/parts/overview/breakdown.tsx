@@ -9,8 +9,8 @@ import {
   breakdownLabels,
   comparisonLabels,
   fieldLabels,
+  only,
   shownValue,
-  withCondition,
 } from '../../view/view.ts';
 
 /** Figures of each sender, campaign, error …: what failed, what it was before, what it cost. */
@@ -110,7 +110,7 @@ function Value({ field, value }: { readonly field: BreakdownField; readonly valu
   const { change } = usePage();
   if (value === undefined) return <span className="quiet">none</span>;
   return (
-    <button type="button" title={inert(value)} onClick={() => change(view => withCondition(view, field, [value]))}>
+    <button type="button" title={inert(value)} onClick={() => change(view => only(view, field, [value]))}>
       <bdi>{shownValue(field, value)}</bdi>
     </button>
   );

@@ -2,7 +2,7 @@ import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { isComparable } from '../../view/change.ts';
 import { countText, errorWords, inert } from '../../view/format.ts';
-import { type Field, withCondition } from '../../view/view.ts';
+import { type Field, only } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
 import { Change } from './breakdown.tsx';
 
@@ -73,7 +73,7 @@ function FailureColumn(props: {
       <ol>
         {list?.slice(0, 5).map(({ name, count }) => (
           <li key={name}>
-            <button type="button" onClick={() => change(one => withCondition(one, field, [name]))}>
+            <button type="button" onClick={() => change(one => only(one, field, [name]))}>
               <span className="name" title={inert(name)}>
                 {field === 'error' ? errorWords(name) : inert(name, 60)}
               </span>

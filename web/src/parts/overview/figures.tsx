@@ -4,7 +4,7 @@ import { usePage } from '../../page-context.ts';
 import { changeText, isComparable } from '../../view/change.ts';
 import { countText, percentText, roughText } from '../../view/format.ts';
 import { type Decimals, sumText } from '../../view/money.ts';
-import { comparisonLabels, failedGroups, withCondition } from '../../view/view.ts';
+import { comparisonLabels, failedGroups, only } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
 
 type Shown = {
@@ -132,7 +132,7 @@ function FailedButton({ count }: { readonly count: string | readonly string[] })
       className="figure"
       aria-pressed={isChosen}
       title={isChosen ? 'Show all again' : 'Show what failed'}
-      onClick={() => change(one => withCondition(one, 'generalStatus', isChosen ? [] : failedGroups))}
+      onClick={() => change(one => only(one, 'generalStatus', isChosen ? [] : failedGroups))}
     >
       {count}
     </button>

@@ -1,14 +1,14 @@
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, wordsOf } from '../../view/format.ts';
-import { type GroupName, groupNames, withCondition } from '../../view/view.ts';
+import { type GroupName, groupNames, only } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
 
 export function Legend({ summary }: { readonly summary: Summary | undefined }) {
   const { view, change } = usePage();
   const chosen = view.conditions.generalStatus ?? [];
   const isOnly = (name: GroupName) => chosen.length === 1 && chosen[0] === name;
-  const toggle = (name: GroupName) => change(one => withCondition(one, 'generalStatus', isOnly(name) ? [] : [name]));
+  const toggle = (name: GroupName) => change(one => only(one, 'generalStatus', isOnly(name) ? [] : [name]));
   return (
     <ul className="legend" aria-label="Filter by status">
       {groupNames.map(name => (

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inputText } from '../../web/src/view/format.ts';
-import { boundsOf, fixed, presetsWithin } from '../../web/src/view/range.ts';
+import { boundsOf, fixed, isOver, presetsWithin } from '../../web/src/view/range.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -37,6 +37,16 @@ describe('a relative range', () => {
     const all = { range: { last: 'all' }, zone: 'UTC' } as const;
     expect(fixed(all, 0)).toBe(all);
   });
+});
+
+test('what was asked for is over → when midnight has passed, or as long as the range is; never of a fixed one or of all', () => {
+  const atMs = Date.UTC(2026, 10, 29, 22, 59, 30);
+  const today = { range: { last: 'today' }, zone: 'Europe/Berlin' } as const;
+  expect([29_999, 30_001].map(later => isOver(today, atMs, atMs + later))).toEqual([false, true]);
+  const hour = { range: { last: '1h' }, zone: 'UTC' } as const;
+  expect([59 * 60_000, 61 * 60_000].map(later => isOver(hour, atMs, atMs + later))).toEqual([false, true]);
+  for (const range of [{ last: 'all' }, { sinceMs: atMs + 1 }] as const)
+    expect(isOver({ range, zone: 'UTC' }, atMs, atMs + 400 * dayMs)).toBe(false);
 });
 
 test.each([

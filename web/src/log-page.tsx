@@ -15,6 +15,7 @@ import { useColumns } from './parts/table/use-columns.ts';
 import { useSteadyClicks } from './parts/table/use-steady-clicks.ts';
 import { KnownValues } from './view/known-values.ts';
 import { Decimals } from './view/money.ts';
+import { isOver } from './view/range.ts';
 import { useView } from './view/use-view.ts';
 import { filterOf, searchOf } from './view/view.ts';
 import { localZone } from './view/zone.ts';
@@ -22,6 +23,8 @@ import { localZone } from './view/zone.ts';
 // Loaded by those who go there.
 const Sources = lazy(async () => ({ default: (await import('./parts/sources/sources.tsx')).Sources }));
 const Access = lazy(async () => ({ default: (await import('./parts/access/access.tsx')).Access }));
+
+const overCheckEveryMs = 5000;
 
 function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   const [view, change] = useView();
@@ -35,14 +38,24 @@ function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   latest.current = view;
   const asked = useMemo<Asked>(() => {
     const { conditions, not, range, zone } = latest.current;
+    const atMs = Date.now();
     return {
       id: `${epoch} ${viewKey}`,
+      atMs,
       viewKey,
-      filter: filterOf({ conditions, not, range, zone }, Date.now()),
+      filter: filterOf({ conditions, not, range, zone }, atMs),
       conditions,
       not,
     };
   }, [epoch, viewKey]);
+  useEffect(() => {
+    if (!view.live) return;
+    // Figures move on with the time: rows of yesterday are not to stay beside those of a new day.
+    const timer = setInterval(() => {
+      if (isOver(latest.current, asked.atMs, Date.now())) reload();
+    }, overCheckEveryMs);
+    return () => clearInterval(timer);
+  }, [view.live, asked, reload]);
   return { view, change, asked, reload };
 }
 

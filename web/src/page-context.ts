@@ -9,6 +9,7 @@ import type { Conditions, View } from './view/view.ts';
 /** What the view asked for, and when: a relative range means something else a minute later. */
 export type Asked = {
   readonly id: string;
+  readonly atMs: number;
   /** The same for every time that this is asked. */
   readonly viewKey: string;
   readonly filter: LogsFilter;

@@ -98,7 +98,7 @@ export class LogBook {
     this.#notify(true);
   }
 
-  /** Takes in a new or changed log; `true` when it is new to the view. A log taken twice is there once. */
+  /** Takes in a new or changed log; `true` when it is new to the view and kept. A log taken twice is there once. */
   take(log: Log): boolean {
     if (!this.walk.started) {
       if (this.#early.length < arrivalsMax) this.#early.push(log);
@@ -115,8 +115,8 @@ export class LogBook {
       return false;
     }
     if (!this.#keeps(log) || this.#isBelow(log)) return false;
+    if (!this.#add(log)) return false;
     this.#known.add(log.messageId);
-    this.#add(log);
     return true;
   }
 
@@ -126,16 +126,18 @@ export class LogBook {
     return newest !== undefined && msOf(log.sentAt) < msOf(newest);
   }
 
-  #add(log: Log): void {
+  /** Whether there was room for it: of what is not kept nothing is remembered, however much comes. */
+  #add(log: Log): boolean {
     const list = this.#holding ? this.#waiting : this.#shown;
     if (list.length >= arrivalsMax) {
       if (this.#holding) this.#waitingMore = true;
       else this.#stale = true;
-      return;
+      return false;
     }
     const sentAt = msOf(log.sentAt);
     const place = list.findIndex(one => msOf(one.sentAt) <= sentAt);
     list.splice(place === -1 ? list.length : place, 0, log);
+    return true;
   }
 
   #walked(): void {

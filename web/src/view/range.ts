@@ -76,6 +76,12 @@ export function boundsOf(
   return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
 }
 
+/** Whether all that a range meant at a moment lies before what it means now: midnight has passed, or as long as it is. */
+export function isOver(ranged: Ranged, atMs: number, nowMs: number): boolean {
+  const { sinceMs } = boundsOf(ranged, nowMs);
+  return 'last' in ranged.range && sinceMs !== undefined && sinceMs > atMs;
+}
+
 /**
  * A day begins a little late: the day before it is still whole where a log keeps two of them, and can be compared with.
  */

@@ -2,6 +2,9 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { statuses } from '../../../src/domain/registry.ts';
+import { recoverRows } from '../../../src/store/embedded/damage/row-recovery.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { holdingsIn, Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { FolderLog } from '../../../src/store/embedded/offline/folder-log.ts';
 import { repair } from '../../../src/store/embedded/offline/repair.ts';
 import type { SqliteStoreOptions } from '../../../src/store/embedded/options.ts';
@@ -202,6 +205,30 @@ describe('a merged segment is damaged', () => {
       expect((await store.stats()).damaged).toEqual([]);
     },
   );
+
+  test('its index and the rows file that still stands beside it → are made again of it, nothing is lost', async () => {
+    const log = fiveVolumes();
+    const folder = new Folder(log.dataDir);
+    const holding = holdingsIn(log.dataDir).get(2);
+    const { path } = recoverRows(folder, 2, holding, folder.sourceOf(2), holding?.firstSequence ?? 1);
+    const bytes = readFileSync(path);
+    writeFileSync(folder.rows(2), bytes.fill(0, Math.floor(bytes.byteLength / 4)));
+    rmSync(path);
+    rmSync(folder.index(2));
+    const store = await opened(log);
+    expect(await walkIds(store)).toEqual(numberedIds(0, 501));
+    expect((await store.stats()).damaged).toEqual([]);
+  });
+
+  test('the ledger does not name it → it is read all the same, and named again', async () => {
+    const log = fiveVolumes();
+    const ledger = new Ledger(log.dataDir);
+    ledger.remove(2);
+    ledger.close();
+    const store = await opened(log);
+    expect(await walkIds(store)).toEqual(numberedIds(0, 501));
+    expect(holdingsIn(log.dataDir).get(2)?.messages).toBe(100);
+  });
 
   test('it was set aside whole, and some of it recorded again → repair brings the rest back', async () => {
     const log = fiveVolumes();

@@ -81,11 +81,13 @@ function* volumeRows(disk: Disk, path: string): Generator<SoundRow> {
 }
 
 /**
- * Puts the rows file of a segment back in the place of its volume, which is whole: for whoever makes its index anew.
- * Throws `DamagedRow` where a row of it is missing, and changes nothing then.
+ * Gives what is read of the rows file of a segment, which is put back first where its volume stands in its place: for
+ * whoever makes its index anew. The volume goes once the rows were read whole. Throws `DamagedRow` where a row of it is
+ * missing, as `read` may: then the volume stays.
  */
-export function restoreRows(folder: Folder, segmentId: number, known: Holding | undefined): void {
+export function restoreRows<T>(folder: Folder, segmentId: number, known: Holding | undefined, read: () => T): T {
   const [rows, volume] = [folder.rows(segmentId), folder.volume(segmentId)];
+  if (!folder.disk.exists(volume)) return read();
   if (!folder.disk.exists(rows)) {
     const source = { rows, log: `${rows}-wal`, volume };
     const { path, holding } = recoverRows(folder, segmentId, known, source, known?.firstSequence ?? 1);
@@ -95,8 +97,10 @@ export function restoreRows(folder: Folder, segmentId: number, known: Holding | 
     folder.disk.rename(path, rows);
     folder.sync();
   }
+  const result = read();
   folder.disk.remove(volume);
   folder.sync();
+  return result;
 }
 
 /** What was found so far, and the extents of it. */

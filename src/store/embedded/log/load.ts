@@ -120,9 +120,8 @@ export function loadLog(
 function idsToLoad(folder: Folder, ledger: Ledger): readonly number[] {
   folder.removeOrphans();
   const ids = new Set(ledger.all().map(({ id }) => id));
-  // Of a volume the ledger knew before it was made.
   for (const id of folder.segmentIds())
-    if (ids.has(id) || ledger.isNew || folder.disk.exists(folder.rows(id))) ids.add(id);
+    if (ids.has(id) || ledger.isNew || folder.hasRows(id)) ids.add(id);
     else folder.removeNow(id);
   return [...ids].sort((a, b) => a - b);
 }
@@ -138,8 +137,8 @@ function loadWhole(
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
   const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
-  if (sealed === undefined && folder.hasVolume(id)) restoreRows(folder, id, known);
-  return sealed ?? loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
+  const unsealed = () => loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
+  return sealed ?? restoreRows(folder, id, known, unsealed);
 }
 
 function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {

@@ -96,8 +96,8 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   const flaw = guardSegment(id, () => {
     const holding = holdingOf(shared, Date.now());
-    if (folder.hasVolume(id)) restoreRows(folder, id, holding);
-    const contents = request.type === 'seal' ? request : contentsOf(paths.rows, holding);
+    const read = () => (request.type === 'seal' ? request : contentsOf(paths.rows, holding));
+    const contents = restoreRows(folder, id, holding, read);
     return sealWithFacets(folder.disk, paths, shared, contents, data.hashSeed);
   });
   folder.sync();

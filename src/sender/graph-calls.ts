@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { GraphAnswer } from '../graph/outcomes.ts';
-import { limits } from '../limits.ts';
 import type { PageKeys } from '../senders/senders.ts';
 
 export type GraphPlace = { readonly url: string; readonly version: string };
@@ -33,7 +32,8 @@ export class GraphCalls {
 
   constructor({ url, version }: GraphPlace) {
     this.#base = new URL(`${url}/${version}/`);
-    const options = { keepAlive: true, maxSockets: limits.sendingMax, timeout: idleMsMax } as const;
+    // Without a bound of its own: whoever sends has one, and a call that waited here would count as not connected.
+    const options = { keepAlive: true, timeout: idleMsMax } as const;
     this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
   }
 
@@ -69,7 +69,9 @@ export class GraphCalls {
       // Before a connection stands, no byte of the request has left.
       const failed = (error: Error) => end({ kind: isConnected ? 'lost' : 'unreachable', reason: reasonOf(error) });
       request.on('socket', socket => {
-        if (request.reusedSocket) connected();
+        // `reusedSocket` does not tell of a connection that was free at the moment it was asked for.
+        const isConnecting = socket.connecting || ('secureConnecting' in socket && socket.secureConnecting === true);
+        if (!isConnecting) connected();
         else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
       });
       request.on('error', failed);

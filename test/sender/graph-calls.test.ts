@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createPlainServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { limits } from '../../src/limits.ts';
 import { GraphCalls } from '../../src/sender/graph-calls.ts';
 
 const keys = { token: 'a-token', appSecret: 'a-secret' };
@@ -80,6 +81,18 @@ test('cut off before or within its answer, or too long an answer → it may have
     const answer = await callsOf(await graph(listener)).call(post);
     expect(answer.kind, JSON.stringify(answer)).toBe('lost');
   }
+});
+
+test('more calls at once than are ever sent, the last cut off → it may have arrived, whatever connection it had', async () => {
+  const port = await graph((request, response) => {
+    if (request.url?.includes('/last?')) request.socket.destroy();
+    else response.end('{}');
+  });
+  const calls = callsOf(port);
+  const others = Array.from({ length: limits.sendingMax }, () => calls.call(post));
+  const last = calls.call({ ...post, path: 'last' });
+  expect((await last).kind).toBe('lost');
+  expect(new Set((await Promise.all(others)).map(one => one.kind))).toEqual(new Set(['response']));
 });
 
 test('a redirect → an answer as any other, and not followed', async () => {

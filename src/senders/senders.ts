@@ -166,11 +166,20 @@ export class Senders {
    * is not looked at again for a second.
    */
   async signedElsewhere(pages: readonly string[], isSignedWith: (secret: string) => boolean): Promise<boolean> {
-    const byPage = this.#proofs.of(await this.known());
-    if (pages.length === 0 || pages.some(page => byPage.has(page))) return false;
+    if (pages.length === 0) return false;
+    const isAnyOurs = (senders: readonly SenderPage[]) => senders.some(one => pages.includes(one.page));
+    if (isAnyOurs(await this.known())) return false;
     const now = this.#now();
     if (Math.abs(now - this.#strangeAt) < strangePauseMs) return false;
     this.#strangeAt = now;
+    // What another process added just now is ours as well: it must be sent again, and not be taken for another's.
+    this.#known.forget();
+    const senders = await this.known();
+    if (isAnyOurs(senders)) {
+      this.#strangeAt = Number.NEGATIVE_INFINITY;
+      return false;
+    }
+    const byPage = this.#proofs.of(senders);
     const secrets = new Set([...byPage.values()].flatMap(those => those.map(one => one.appSecret)));
     for (const secret of [...secrets].slice(0, limits.strangeWebhookSecretsMax)) {
       if (isSignedWith(secret)) {

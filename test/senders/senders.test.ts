@@ -185,6 +185,21 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     expect(await signed('of-account-1', '0')).toEqual([true, true]);
   });
 
+  it('a webhook of a page that another process added just now, or whose secret cannot be opened → not of a stranger', async () => {
+    const { made, senders } = await open();
+    await senders.add({ ...request, page: '1' });
+    const isOurs = (of: Senders, page: string) => of.signedElsewhere([page], one => one === request.appSecret);
+    await senders.known();
+    await made([secret]).add({ ...request, page: '2' });
+    expect(await isOurs(senders, '2')).toBe(false);
+    expect(await isOurs(senders, '0')).toBe(true);
+    const other = 'another-secret-that-is-long-enough-to-be-one';
+    await made([other]).add({ ...request, page: '3' });
+    const restarted = made([secret]);
+    expect(await isOurs(restarted, '3')).toBe(false);
+    expect(await isOurs(restarted, '0')).toBe(true);
+  });
+
   it('a webhook → proven for the accounts whose own secret of the page it is signed with, and no other secret is tried', async () => {
     const { senders } = await open();
     const shared = { ...request, appSecret: 'of-the-shared-app' };

@@ -101,6 +101,17 @@ describe('find', () => {
     expect(await box.inputValue()).toBe('');
   });
 
+  test('a message id that a campaign begins with, and Enter at once → the message: the log is asked first', async () => {
+    const { page, campaign, messages } = await seeded(12);
+    await reached(page).toBe('12 messages, all of them');
+    const messageId = campaign.slice(0, -2);
+    await subject.record([{ ...messages[0], messageId }]);
+    await page.keyboard.press('/');
+    await page.keyboard.insertText(messageId);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => new URL(page.url()).searchParams.get('messageId')).toBe(messageId);
+  });
+
   test('every filter of the form → stands in the address and narrows the rows', async () => {
     const { page } = await seeded(40);
     await page.getByRole('button', { name: 'Filter …' }).click();

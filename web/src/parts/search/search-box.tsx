@@ -51,16 +51,23 @@ function useOptions(text: string) {
   return { asked, options, none: asked && known.length === 0, failed: query.isError };
 }
 
+function placeOf(picked: Option | undefined, options: readonly Option[]): number {
+  if (picked === undefined) return 0;
+  const those = options.filter(({ field }) => field === picked.field);
+  const found = those.find(({ values }) => values[0] === picked.values[0]) ?? those[0];
+  return found === undefined ? 0 : options.indexOf(found);
+}
+
 function useSearch() {
   const { change } = usePage();
   const [text, setText] = useState('');
-  const [active, setActive] = useState(0);
+  const [picked, setPicked] = useState<Option>();
   const [pressed, setPressed] = useState(false);
   const found = useOptions(text);
   const { asked, options, none } = found;
   const write = (next: string) => {
     setText(next);
-    setActive(0);
+    setPicked(undefined);
     setPressed(false);
   };
   const choose = ({ field, values }: Option) => {
@@ -71,8 +78,10 @@ function useSearch() {
     }));
     write('');
   };
+  // What is picked stays so where the log's answer puts others before it.
+  const active = placeOf(picked, options);
   const option = options[active];
-  const isSound = option?.kind !== 'anyway' || active > 0;
+  const isSound = option?.kind !== 'anyway' || picked !== undefined;
   // Enter that came before the log had been asked counts as soon as it has answered.
   const due = pressed && asked && isSound && option !== undefined;
   const chooseRef = useRef(choose);
@@ -81,10 +90,12 @@ function useSearch() {
     if (due) chooseRef.current(option);
   }, [due, option]);
   const enter = () => {
-    if ((asked || option?.kind === 'suggested') && option !== undefined && isSound) choose(option);
+    // The log may know the text as something else than what merely holds it: only what is picked or the same does not wait.
+    const isCertain = asked || picked !== undefined || option?.values[0] === text.trim();
+    if (isCertain && option !== undefined && isSound) choose(option);
     else setPressed(true);
   };
-  const move = (step: number) => setActive(Math.min(Math.max(active + step, 0), options.length - 1));
+  const move = (step: number) => setPicked(options[Math.min(Math.max(active + step, 0), options.length - 1)]);
   return { ...found, none, text, active, write, choose, enter, move };
 }
 

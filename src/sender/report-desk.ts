@@ -24,7 +24,15 @@ export class ReportDesk {
 
   /** Their caller has them. */
   given(ids: readonly number[]): void {
-    this.#keep(() => this.#deps.outbox.reportsGiven(ids));
+    this.#keep(async () => {
+      try {
+        await this.#deps.outbox.reportsGiven(ids);
+      } catch (error) {
+        // By a defect they are never kept as given: another caller has them as well, rather than nobody ever.
+        if (!(error instanceof Unavailable)) this.giveBack(ids);
+        throw error;
+      }
+    });
   }
 
   /** Nobody got them. */

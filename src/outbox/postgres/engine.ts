@@ -19,6 +19,8 @@ import { letGo, takeUntold } from './steps.ts';
 
 const triesMax = 5;
 const renewEveryMs = 2000;
+/** A third of the time that reports are a caller's for. */
+const keepTakenEveryMs = 20_000;
 const takeEveryMs = 100;
 
 /**
@@ -38,6 +40,7 @@ export class PostgresOutbox implements Outbox {
   readonly #takenReports = new Set<number>();
   #how: 'hold' | 'requeue' = 'hold';
   #renewedMs = 0;
+  #keptTakenMs = Number.NEGATIVE_INFINITY;
   #lookedMs = 0;
   #closing: Promise<void> | undefined;
 
@@ -84,11 +87,13 @@ export class PostgresOutbox implements Outbox {
   async waiting(now: EpochMs): Promise<Waiting> {
     const atMs = performance.now();
     if (atMs - this.#renewedMs > renewEveryMs) {
+      const isToKeep = atMs - this.#keptTakenMs > keepTakenEveryMs;
       await this.#transact(async session => {
         await this.#pages.renew(session);
-        await keepTaken(session, this.#name, this.#takenReports);
+        if (isToKeep) await keepTaken(session, this.#name, this.#takenReports);
       });
       this.#renewedMs = atMs;
+      if (isToKeep) this.#keptTakenMs = atMs;
     }
     await this.#transact(session => this.#line.beginDue(session, now));
     return this.#transact(async session => {

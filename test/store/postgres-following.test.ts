@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Submission } from '../../src/domain/message.ts';
 import { minuteMs, summaryRange } from '../../src/domain/summary.ts';
 import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../src/store/store.ts';
@@ -329,6 +329,29 @@ describe('summaries of what several processes record', () => {
       ),
       { numRuns: 10 },
     );
+  });
+
+  it('the figures took all of the budget → the breakdown has no other one', async () => {
+    const store = await database.open();
+    await recordAll(store, messages(10));
+    // A part of a minute is counted.
+    const range = summaryRange({ sentSince: horizon + 30_000 }, horizon, now, 7);
+    const asked = { account, filter: {}, sentSince: horizon, range, budgetMs: 60_000 };
+    const hold = await database.hold('LOCK TABLE message IN ACCESS EXCLUSIVE MODE');
+    const clock = performance.now.bind(performance);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const summing = store.summarize({ ...asked, by: ['sender'] });
+    await until(async () => {
+      const waiting = await database.query(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%GROUPING(%'`,
+      );
+      return waiting.length > 0;
+    });
+    vi.spyOn(performance, 'now').mockImplementation(() => clock() + 60_000);
+    await hold.end();
+    const summary = await summing;
+    expect(summary).toMatchObject({ complete: false, total: 10 });
+    expect(summary).not.toHaveProperty('breakdown');
   });
 
   it('added up while others record → no moment at which anything is missing or counted twice', async () => {

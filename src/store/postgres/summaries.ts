@@ -55,23 +55,24 @@ export class Summaries {
   /** Sums that are kept are not broken down: where they tell the rest, they are told whatever becomes of the breakdown. */
   async summarize(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
     const { by, ...plain } = query;
-    if (by === undefined || !asksForTimeOnly(query.filter)) return this.#summarizeOnce(query, signal);
-    const summary = await this.#summarizeOnce(plain, signal);
-    const { complete, breakdown, ...figures } = await this.#summarizeOnce(query, signal);
+    // One budget for all of it, also when a replica fails and all is counted again.
+    let budgetEndsAt: number | undefined;
+    const endsAt = () => (budgetEndsAt ??= performance.now() + query.budgetMs);
+    const once = (one: SummaryQuery) => this.#summarizeOnce(one, endsAt, signal);
+    if (by === undefined || !asksForTimeOnly(query.filter)) return once(query);
+    const summary = await once(plain);
+    const { complete, breakdown, ...figures } = await once(query);
     if (breakdown === undefined) return { ...summary, complete: false };
     return complete ? { ...figures, complete, breakdown } : { ...summary, complete, breakdown };
   }
 
-  async #summarizeOnce(query: SummaryQuery, signal?: AbortSignal): Promise<Summary> {
-    const { account, budgetMs } = query;
-    return this.#layouts.reading(spread => {
-      // One budget, also when a replica fails and all is counted again.
-      let budgetEndsAt: number | undefined;
-      const endsAt = () => (budgetEndsAt ??= performance.now() + budgetMs);
-      return this.#database.readWhere({ account, ...(signal !== undefined && { signal }) }, source =>
+  async #summarizeOnce(query: SummaryQuery, endsAt: () => number, signal?: AbortSignal): Promise<Summary> {
+    const { account } = query;
+    return this.#layouts.reading(spread =>
+      this.#database.readWhere({ account, ...(signal !== undefined && { signal }) }, source =>
         this.#summarize(query, spread, { source, endsAt }),
-      );
-    });
+      ),
+    );
   }
 
   async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {

@@ -122,6 +122,9 @@ describe('the statements of the log', () => {
       ['SELECT coalesce(sum(r.messages), 0)::bigint', ['recording']],
       ['SELECT r.tx, r.generation, r.messages', ['recording']],
       ['SELECT generation, hour, sum(messages)::bigint', ['tally']],
+      ['SELECT coalesce(sum(c.messages), 0)::bigint', ['recording', 'summed', 'tally']],
+      ['SELECT c.generation, c.hour, sum(c.messages)::bigint', ['recording', 'summed', 'tally']],
+      ['SELECT max(s.until_tx) FROM summed s', ['summed']],
       ['SELECT r.account_id, max(r.tx) FROM recording r', ['recording']],
       ['SELECT DISTINCT s.account_id FROM late r', ['recording', 'summed']],
       ['SELECT min(r.tx) FROM late r', ['recording', 'summed']],
@@ -133,11 +136,18 @@ describe('the statements of the log', () => {
       ['DELETE FROM tally WHERE', ['tally']],
       ['DELETE FROM cell WHERE', ['cell']],
     ] as const;
-    const found = [...spread].map(([text, tables]) => [
-      ofAll.find(([part]) => text.includes(part))?.[0] ?? text,
-      [...tables].toSorted(),
-    ]);
-    expect(found.toSorted()).toEqual(ofAll.map(([part, tables]) => [part, [...tables].toSorted()]).toSorted());
+    // Sent where a closed generation has nothing left, which depends on when one was closed.
+    const perhaps = [
+      ['SELECT DISTINCT t.generation FROM tally t', ['tally']],
+      ['SELECT DISTINCT r.generation FROM summed s', ['recording', 'summed']],
+    ] as const;
+    // Each by its part: numbers of transactions stand in some texts, which then come more than once.
+    const line = (part: string, tables: readonly string[]) => `${part}: ${tables.toSorted().join()}`;
+    const found = new Set<string>();
+    for (const [text, tables] of spread)
+      found.add(line([...ofAll, ...perhaps].find(([part]) => text.includes(part))?.[0] ?? text, tables));
+    for (const [part, tables] of perhaps) found.delete(line(part, tables));
+    expect([...found].toSorted()).toEqual(ofAll.map(([part, tables]) => line(part, tables)).toSorted());
   });
 
   it.each([

@@ -4,20 +4,16 @@ import { PostgresAccountRows, refuseLost } from '../accounts/postgres/account-ro
 import { PostgresCredentialRows } from '../accounts/postgres/credential-rows.ts';
 import type { Config } from '../config.ts';
 import { SharedRequestCounter } from '../http/shared-request-counter.ts';
-import { Mirrors } from '../mirror/mirrors.ts';
 import { PostgresMirrorRows } from '../mirror/postgres/mirror-rows.ts';
 import { PostgresOutbox } from '../outbox/postgres/engine.ts';
 import { ClockRow } from '../postgres/clock-row.ts';
 import { Connections } from '../postgres/connections.ts';
 import { schemaName } from '../postgres/migrate.ts';
-import { Secrets } from '../secrets.ts';
-import { ReportPlaces } from '../senders/report-places.ts';
 import { PostgresSenderRows } from '../senders/sender-table.ts';
-import { Senders } from '../senders/senders.ts';
 import { openPostgresStore } from '../store/postgres/engine.ts';
 import { planningSettings } from '../store/postgres/planning.ts';
 import type { StoreObserver } from '../store/store.ts';
-import { credentialOptions, dropPast, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 
 /** Callers are let in over connections of their own: neither a flood of them nor one of requests holds up the other. */
 const accountConnectionsMax = 3;
@@ -55,22 +51,19 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
   const requestCounter = parts.adopt(new SharedRequestCounter(connections(countingConnectionsMax)), one => one.close());
   const retentions = await startedRetentions(accounts, config, note);
   parts.defer(() => retentions.stop());
-  const mirrorRows = new PostgresMirrorRows(connections(mirrorConnectionsMax));
-  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
-  const senderRows = new PostgresSenderRows(connections(senderConnectionsMax));
-  const unopened = (reason: string) =>
-    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
-  const secrets = new Secrets(config.secrets);
-  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
+  const places = openedPlaces(
+    parts,
+    () => new PostgresMirrorRows(connections(mirrorConnectionsMax)),
+    () => new PostgresSenderRows(connections(senderConnectionsMax)),
+    config,
+    note,
+  );
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
-    mirrors,
-    mirrorRows,
-    senders,
-    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
+    ...places,
     openOutbox: async () => new PostgresOutbox(connections(outboxConnectionsMax, planningSettings)),
     requestCounter,
     retentions,

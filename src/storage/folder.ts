@@ -4,13 +4,9 @@ import { Credentials } from '../accounts/credentials.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from '../accounts/sqlite/credential-rows.ts';
 import type { Config } from '../config.ts';
-import { Mirrors } from '../mirror/mirrors.ts';
 import { SqliteMirrorRows } from '../mirror/sqlite/mirror-rows.ts';
 import { openSqliteOutbox } from '../outbox/sqlite/engine.ts';
-import { Secrets } from '../secrets.ts';
-import { ReportPlaces } from '../senders/report-places.ts';
 import { SqliteSenderRows } from '../senders/sender-file.ts';
-import { Senders } from '../senders/senders.ts';
 import { blockRowsMax } from '../store/block/layout.ts';
 import { openSqliteStore } from '../store/embedded/engine.ts';
 import { ClockFile } from '../store/embedded/files/clock-file.ts';
@@ -19,7 +15,7 @@ import { closeToOthers } from '../store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
 import { namesAccounts } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
-import { credentialOptions, dropPast, type Storage, startedRetentions, wouldDrop } from './storage.ts';
+import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 
 /** In a data folder, for one server. */
 export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
@@ -52,22 +48,19 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const retentions = await startedRetentions(accounts, config, one => observer.note(one));
   parts.defer(() => retentions.stop());
-  const mirrorRows = new SqliteMirrorRows(join(config.dataDir, 'mirrors.db'));
-  const mirrors = parts.adopt(new Mirrors(mirrorRows, new Secrets(config.secrets), Date.now), one => one.close());
-  const senderRows = new SqliteSenderRows(join(config.dataDir, 'senders.db'));
-  const unopened = (reason: string) =>
-    observer.note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
-  const secrets = new Secrets(config.secrets);
-  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
+  const places = openedPlaces(
+    parts,
+    () => new SqliteMirrorRows(join(config.dataDir, 'mirrors.db')),
+    () => new SqliteSenderRows(join(config.dataDir, 'senders.db')),
+    config,
+    one => observer.note(one),
+  );
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
-    mirrors,
-    mirrorRows,
-    senders,
-    reportPlaces: new ReportPlaces(senderRows, new Secrets(config.secrets), Date.now),
+    ...places,
     openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
     retentions,
     sweepClock: new ClockFile(config.dataDir),

@@ -3,11 +3,13 @@ import type { Authenticator } from '../accounts/authenticator.ts';
 import { Retentions } from '../accounts/retentions.ts';
 import type { Config } from '../config.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
-import type { Mirrors } from '../mirror/mirrors.ts';
+import { Mirrors } from '../mirror/mirrors.ts';
 import type { MirrorRows } from '../mirror/rows.ts';
 import type { Outbox } from '../outbox/outbox.ts';
-import type { ReportPlaces } from '../senders/report-places.ts';
-import type { Senders } from '../senders/senders.ts';
+import { Secrets } from '../secrets.ts';
+import { type ReportPlaceRows, ReportPlaces } from '../senders/report-places.ts';
+import type { SenderRows } from '../senders/rows.ts';
+import { Senders } from '../senders/senders.ts';
 import type { Dropping, Store, StoreObserver } from '../store/store.ts';
 import type { SweepClock } from '../sweeper.ts';
 
@@ -63,6 +65,24 @@ export async function startedRetentions(
   );
   await retentions.start();
   return retentions;
+}
+
+/** What comes in and goes out besides, over the rows that either kind of storage keeps of it; `parts` closes them. */
+export function openedPlaces(
+  parts: AsyncDisposableStack,
+  openMirrorRows: () => MirrorRows,
+  openSenderRows: () => SenderRows & ReportPlaceRows,
+  config: Config,
+  note: StoreObserver['note'],
+): Pick<Storage, 'mirrors' | 'mirrorRows' | 'senders' | 'reportPlaces'> {
+  const secrets = new Secrets(config.secrets);
+  const unopened = (reason: string) =>
+    note({ level: 'warn', message: 'webhooks of a page cannot be proven', detail: { reason } });
+  const mirrorRows = openMirrorRows();
+  const mirrors = parts.adopt(new Mirrors(mirrorRows, secrets, Date.now), one => one.close());
+  const senderRows = openSenderRows();
+  const senders = parts.adopt(new Senders(senderRows, secrets, Date.now, unopened), one => one.close());
+  return { mirrors, mirrorRows, senders, reportPlaces: new ReportPlaces(senderRows, secrets, Date.now) };
 }
 
 export function credentialOptions({ tokenTtlMs, sessionTtlMs }: Config) {

@@ -1,8 +1,8 @@
 import type { FilterName } from '../../domain/filter-fields.ts';
 import type { AccountId } from '../../domain/message.ts';
 
-/** The fields that have a column; their places are part of their hashes, so further ones come last. */
-export const columnFields = [
+/** The fields that messages are looked up by, in the order that their hashes stand in. */
+export const lookUpFields = [
   'messageId',
   'bulkId',
   'sender',
@@ -10,6 +10,11 @@ export const columnFields = [
   'entityId',
   'applicationId',
   'campaignReferenceId',
+] as const satisfies readonly FilterName[];
+
+/** The fields that have a column; their places are part of their hashes, so further ones come last. */
+export const columnFields = [
+  ...lookUpFields,
   'generalStatus',
   'errorName',
   'errorId',

@@ -1,16 +1,8 @@
 import type { AccountId, Submission } from '../../../domain/message.ts';
-import { absentHash, hashValue } from '../../block/hash.ts';
+import { absentHash, hashValue, lookUpFields } from '../../block/hash.ts';
 
 /** The fields that a message is looked up by, in the order their hashes stand in columns and index files. */
-export const fields = [
-  'messageId',
-  'bulkId',
-  'sender',
-  'destination',
-  'entityId',
-  'applicationId',
-  'campaignReferenceId',
-] as const satisfies readonly (keyof Submission)[];
+export const fields = lookUpFields satisfies readonly (keyof Submission)[];
 
 export type Field = (typeof fields)[number];
 export const fieldCount = fields.length;

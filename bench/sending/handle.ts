@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { freePort } from '../../test/support/free-port.ts';
 import { Program, type Workplace } from '../workplace.ts';
 import type { OutboxChoice, SendingCommand, SendingPlaces, SendingReply, Sends } from './messages.ts';
 
@@ -67,14 +66,4 @@ function isKind<K extends SendingReply['kind']>(
   kind: K,
 ): message is Extract<SendingReply, { readonly kind: K }> {
   return message.kind === kind;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }

@@ -1,13 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { validate } from 'dockerfile-utils';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SentlogClient } from '../../src/client/index.ts';
 import { loadConfig } from '../../src/config.ts';
+import { freePort } from '../support/free-port.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { build, context, dockerfile, image, root, sources } from './image.ts';
 
@@ -37,16 +37,6 @@ const steps = {
     mkdirSync(join(stage, 'data'), { recursive: true });
   },
 };
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  listener.close();
-  await once(listener, 'close');
-  return address.port;
-}
 
 describe('Dockerfile', () => {
   test('linter → has nothing to say', () => {

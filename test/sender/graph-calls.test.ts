@@ -1,23 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createPlainServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { limits } from '../../src/limits.ts';
 import { GraphCalls } from '../../src/sender/graph-calls.ts';
+import { receiver as graph } from '../support/receiver.ts';
 
 const keys = { token: 'a-token', appSecret: 'a-secret' };
-
-async function graph(listener: RequestListener): Promise<number> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
 
 function callsOf(port: number, scheme = 'http'): GraphCalls {
   const calls = new GraphCalls({ url: `${scheme}://127.0.0.1:${port}/graph`, version: 'v25.0' });

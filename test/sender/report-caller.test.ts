@@ -1,20 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { limits } from '../../src/limits.ts';
 import { ReportCaller } from '../../src/sender/report-caller.ts';
-
-async function receiver(listener: RequestListener): Promise<number> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
+import { receiver } from '../support/receiver.ts';
 
 type Resolver = NonNullable<NonNullable<ConstructorParameters<typeof ReportCaller>[1]>['resolver']>;
 

@@ -1,12 +1,11 @@
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { openGraph, type RunningGraph } from '../../src/simulator/open.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
+import { freePort } from './free-port.ts';
 import { type LaunchOptions, ServerHome, type ServerProcess, type Settings } from './server-process.ts';
 
 export const page = '1234567890';
@@ -153,14 +152,4 @@ export type Log = {
 /** What proves to Graph that whoever has a token knows the app's secret. */
 export function proofOf(token: string): string {
   return createHmac('sha256', appSecret).update(token).digest('hex');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

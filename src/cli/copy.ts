@@ -50,7 +50,7 @@ type Terms = ReturnType<typeof loadLogTerms>;
 async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<readonly string[]> {
   // Only here, so that the other commands need not load both engines.
   const { FolderLog } = await import('../store/embedded/offline/folder-log.ts');
-  const { CopyTarget } = await import('../store/postgres/copy-target.ts');
+  const { CopyTarget } = await import('../store/postgres/copy/copy-target.ts');
   const { checkCopy, copyLog } = await import('../store/copy-log.ts');
   const { schemaName: schema } = await import('../postgres/migrate.ts');
   await using parts = new AsyncDisposableStack();

@@ -13,7 +13,7 @@ export function addDb(program: Command): void {
     db.command('migrate').description('Bring the tables up to date, while servers run on them; `serve` does it too.'),
     async target => {
       const { migrate } = await import('../postgres/migrate.ts');
-      const { distribute } = await import('../store/postgres/citus.ts');
+      const { distribute } = await import('../store/postgres/schema/citus.ts');
       const taken = await migrate(target, () => {});
       for (const { number, name } of taken) note(`step ${number}: ${name}`);
       const distributed = await distribute(target, () => {});
@@ -30,7 +30,7 @@ export function addDb(program: Command): void {
       ['NAME', row => row.name],
       ['APPLIED', row => row.appliedAt ?? 'not yet'],
     ]);
-    const { spreadAccounts } = await import('../store/postgres/spreading.ts');
+    const { spreadAccounts } = await import('../store/postgres/layout/spreading.ts');
     const spread = await spreadAccounts(target);
     if (spread.length > 0)
       await printRows(spread, [
@@ -67,7 +67,7 @@ export function addDb(program: Command): void {
 /** Gives a line on what was done. */
 async function spreadByName(target: Target, name: string, slices: number): Promise<string> {
   const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
-  const { spreadAccount } = await import('../store/postgres/spreading.ts');
+  const { spreadAccount } = await import('../store/postgres/layout/spreading.ts');
   await using parts = new AsyncDisposableStack();
   const rows = parts.adopt(await openAccountRows(target.url, { mayMake: false }), one => one.close());
   const account = await rows.account(name);

@@ -11,7 +11,7 @@ import { Connections } from '../postgres/connections.ts';
 import { schemaName } from '../postgres/migrate.ts';
 import { PostgresSenderRows } from '../senders/sender-table.ts';
 import { openPostgresStore } from '../store/postgres/engine.ts';
-import { planningSettings } from '../store/postgres/planning.ts';
+import { planningSettings } from '../store/postgres/schema/planning.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { FolderLog, HeldMessage } from './embedded/offline/folder-log.ts';
-import type { CopyTarget } from './postgres/copy-target.ts';
+import type { CopyTarget } from './postgres/copy/copy-target.ts';
 import { likeness, textsOf, type WholeMessage } from './whole-message.ts';
 
 /** What is copied, and where to. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { migrations } from '../../src/postgres/migrations.ts';
-import { distributedTables } from '../../src/store/postgres/citus.ts';
-import { holdGeneration } from '../../src/store/postgres/generations.ts';
-import { planningSettings } from '../../src/store/postgres/planning.ts';
-import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../../src/store/postgres/snapshot.ts';
+import { holdGeneration } from '../../src/store/postgres/log/generations.ts';
+import { distributedTables } from '../../src/store/postgres/schema/citus.ts';
+import { planningSettings } from '../../src/store/postgres/schema/planning.ts';
+import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../../src/store/postgres/server/snapshot.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isOnCitus } from '../support/database-server.ts';
 import { until, Witness } from '../support/sqlite-log.ts';

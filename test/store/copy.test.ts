@@ -9,7 +9,7 @@ import { type Summary, summaryRange } from '../../src/domain/summary.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { FolderInUse } from '../../src/store/embedded/files/folder.ts';
 import { FolderLog } from '../../src/store/embedded/offline/folder-log.ts';
-import { spreadAccount } from '../../src/store/postgres/spreading.ts';
+import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';

@@ -3,7 +3,7 @@ import type { AccountId, EpochMs, LogRecord, Submission } from '../../src/domain
 import { statuses } from '../../src/domain/registry.ts';
 import { type CopyStep, checkCopy, copyLog, type SegmentCheck } from '../../src/store/copy-log.ts';
 import { FolderLog } from '../../src/store/embedded/offline/folder-log.ts';
-import { CopyTarget } from '../../src/store/postgres/copy-target.ts';
+import { CopyTarget } from '../../src/store/postgres/copy/copy-target.ts';
 import type { Query, Store } from '../../src/store/store.ts';
 import { hourMs, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
 import { accounts } from './conformance/model.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { distribute } from '../../src/store/postgres/citus.ts';
+import { distribute } from '../../src/store/postgres/schema/citus.ts';
 import { PostgresServer } from './postgres-server.ts';
 
 /** What a test needs of a server: databases of its own, and to be rid of them. */

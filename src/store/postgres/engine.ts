@@ -23,26 +23,26 @@ import {
   StoreUnusable,
   type SummaryQuery,
 } from '../store.ts';
-import { citusIsThere, distribute } from './citus.ts';
-import { Database } from './database.ts';
-import { Feed } from './feed.ts';
-import { Figures } from './figures.ts';
-import { Generations } from './generations.ts';
-import { forgetLayouts, Layouts } from './layouts.ts';
-import { Partitions } from './partitions.ts';
-import { Past } from './past.ts';
-import { Reader } from './reader.ts';
-import { Recorder } from './recorder.ts';
-import { rendered } from './rendering.ts';
-import type { ReplicaTerms } from './replicas.ts';
-import type { Slice } from './slices.ts';
-import { Summaries } from './summaries.ts';
-import { Sums } from './sums.ts';
-import { hourMs, Totals } from './totals.ts';
-import { Upkeep } from './upkeep.ts';
-import { WaitingUpkeep } from './waiting-upkeep.ts';
-import { Watchers } from './watchers.ts';
-import { Watermark } from './watermark.ts';
+import { Feed } from './feed/feed.ts';
+import { Watchers } from './feed/watchers.ts';
+import { forgetLayouts, Layouts } from './layout/layouts.ts';
+import type { Slice } from './layout/slices.ts';
+import { Database } from './log/database.ts';
+import { Generations } from './log/generations.ts';
+import { Partitions } from './log/partitions.ts';
+import { Past } from './log/past.ts';
+import { Watermark } from './log/watermark.ts';
+import { Reader } from './read/reader.ts';
+import { rendered } from './read/rendering.ts';
+import { Recorder } from './record/recorder.ts';
+import type { ReplicaTerms } from './replica/replicas.ts';
+import { citusIsThere, distribute } from './schema/citus.ts';
+import { Figures } from './summary/figures.ts';
+import { Summaries } from './summary/summaries.ts';
+import { Sums } from './summary/sums.ts';
+import { hourMs, Totals } from './summary/totals.ts';
+import { Upkeep } from './upkeep/upkeep.ts';
+import { WaitingUpkeep } from './upkeep/waiting-upkeep.ts';
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */

@@ -1,0 +1,142 @@
+import type { AccountId } from '../../../domain/message.ts';
+import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
+import type { Statement } from '../../../postgres/session.ts';
+import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
+import type { Layouts } from '../layout/layouts.ts';
+import type { Slice } from '../layout/slices.ts';
+import type { Database } from '../log/database.ts';
+import type { Watermark } from '../log/watermark.ts';
+import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row.ts';
+import { moment } from '../rows/moment.ts';
+import { readState } from '../rows/said.ts';
+import { firstOfAll, shareOf } from '../search/merge.ts';
+import { type FeedPlace, feedBookmark, feedPlace } from './feed-place.ts';
+
+/** What was recorded after a place, in the order in which transactions were numbered. Holds nothing between calls. */
+export class Feed {
+  readonly #database: Database;
+  readonly #layouts: Layouts;
+  readonly #watermark: Watermark;
+
+  constructor(database: Database, layouts: Layouts, watermark: Watermark) {
+    this.#database = database;
+    this.#layouts = layouts;
+    this.#watermark = watermark;
+  }
+
+  /** Throws `InvalidBookmark`. */
+  async changes(query: ChangesQuery): Promise<Changes> {
+    const { account, after, until, limit } = query;
+    const from = after === undefined ? undefined : feedPlace(after);
+    const to = until === undefined ? undefined : feedPlace(until);
+    const settled = await this.#watermark.read();
+    for (const place of [from, to]) if (place !== undefined && place.tx > settled.end) throw new InvalidBookmark();
+    if (from === undefined) return { changes: [], next: await this.#newest(account, settled.tx), more: false };
+    const stretch = { from, to: to ?? { tx: settled.tx, steps: 0 }, settledTx: settled.tx };
+    const rows = await this.#layouts.reading(spread => this.#rows(spread.slicesOf(account), query, stretch));
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const changes = page.flatMap(row => changeIn(row) ?? []);
+    if (rows.length > limit && last !== undefined) return { changes, next: feedBookmark(placeIn(last)), more: true };
+    return {
+      changes,
+      next: until ?? (last === undefined ? feedBookmark(from) : feedBookmark(placeIn(last))),
+      more: false,
+    };
+  }
+
+  /** The first steps of all slices: one more than asked for, if there are. */
+  async #rows(slices: readonly Slice[], { sentSince, limit }: ChangesQuery, stretch: Stretch): Promise<readonly Row[]> {
+    const { from, to, settledTx } = stretch;
+    const stepsOf = (slice: Slice, after: FeedPlace, count: number) =>
+      this.#database.read(stepsAfter, [
+        slice,
+        moment(sentSince),
+        after.tx,
+        after.steps,
+        settledTx,
+        to.tx,
+        to.steps,
+        count,
+      ]);
+    const [only, ...others] = slices;
+    if (only !== undefined && others.length === 0) return stepsOf(only, from, limit + 1);
+    const share = shareOf(limit + 1, slices.length);
+    const sources = slices.map(slice => async (after: Row | undefined) => {
+      const rows = await stepsOf(slice, after === undefined ? from : placeIn(after), share);
+      return { items: rows, more: rows.length === share };
+    });
+    return firstOfAll(sources, isEarlier, limit + 1);
+  }
+
+  /**
+   * The place behind all that is settled. It is told by what was recorded last: numbers of transactions that recorded
+   * nothing may be given out again after a crash.
+   */
+  async #newest(account: AccountId, settledTx: number): Promise<string> {
+    const rows = await this.#layouts.reading(async spread => {
+      const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settledTx]));
+      return (await Promise.all(asked)).flat();
+    });
+    return feedBookmark({ tx: Math.max(0, ...rows.map(row => integer(row[0]) + 1)), steps: 0 });
+  }
+}
+
+/** What is given: behind `from`, up to `to`, and nothing that is not settled. */
+type Stretch = { readonly from: FeedPlace; readonly to: FeedPlace; readonly settledTx: number };
+
+/** A transaction is in one slice, so no two rows of different ones have the same place. */
+function isEarlier(a: Row, b: Row): boolean {
+  const [one, other] = [placeIn(a), placeIn(b)];
+  return one.tx < other.tx || (one.tx === other.tx && one.steps < other.steps);
+}
+
+const newestRecording: Statement = {
+  name: 'newest recording',
+  text: 'SELECT r.tx FROM recording r WHERE r.account_id = $1 AND r.tx < $2 ORDER BY r.tx DESC LIMIT 1',
+};
+
+/**
+ * The log after a report is what the next report found; after the last one it is the message as it is now. A message
+ * that was dropped, or is past, leaves a row without it, so that its place is gone past.
+ */
+const stepsAfter: Statement = {
+  name: 'steps after',
+  text: `
+    SELECT s.tx, s.step, ${logColumns}, n.state_before
+    FROM (
+      SELECT r.tx, u.step, u.sent_at, u.number, u.version
+      FROM recording r
+      CROSS JOIN LATERAL unnest(r.sent_ats, r.numbers, r.versions) WITH ORDINALITY u (sent_at, number, version, step)
+      WHERE r.account_id = $1 AND r.tx >= $3 AND r.tx < $5 AND r.tx <= $6
+        AND (r.tx > $3 OR u.step > $4) AND (r.tx < $6 OR u.step <= $7)
+      ORDER BY r.tx, u.step
+      LIMIT $8
+    ) s
+    LEFT JOIN LATERAL (
+      SELECT * FROM message o
+      WHERE o.account_id = $1 AND o.sent_at = s.sent_at AND o.number = s.number AND o.sent_at >= $2
+      OFFSET 0
+    ) m ON true
+    LEFT JOIN LATERAL (
+      SELECT f.state_before FROM report f
+      WHERE f.account_id = $1 AND f.sent_at = s.sent_at AND f.number = s.number AND f.version = s.version + 1
+        AND f.sent_at >= $2
+      OFFSET 0
+    ) n ON true
+    ORDER BY s.tx, s.step`,
+};
+
+const stepColumnCount = 2;
+
+function placeIn(row: Row): FeedPlace {
+  return { tx: integer(row[0]), steps: integer(row[1]) };
+}
+
+function changeIn(row: Row): Change | undefined {
+  const message = row.slice(stepColumnCount);
+  if (optional(message[0], integer) === undefined) return undefined;
+  const then = optional(message[logColumnCount], text);
+  const state = then === undefined ? stateIn(message) : readState(then);
+  return { log: { ...identityIn(message), ...state }, place: feedBookmark(placeIn(row)) };
+}

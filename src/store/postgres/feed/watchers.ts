@@ -1,0 +1,114 @@
+import type { AccountId } from '../../../domain/message.ts';
+import { bigints } from '../../../postgres/arrays.ts';
+import { integer } from '../../../postgres/cells.ts';
+import type { StoreObserver } from '../../store.ts';
+import type { Layouts } from '../layout/layouts.ts';
+import type { Database } from '../log/database.ts';
+import type { Watermark } from '../log/watermark.ts';
+
+/** How often what other processes recorded is looked for, for all watched accounts at once. */
+const lookEveryMs = 250;
+
+type Watched = { readonly wakes: Set<() => void>; lookedToTx: number };
+
+/**
+ * Wakes whoever follows an account. The own process tells what it recorded; what others did is polled while anybody
+ * watches. `NOTIFY` would tell at once, but its commits wait for each other, and recording would be as slow as one
+ * transaction at a time.
+ */
+export class Watchers {
+  readonly #database: Database;
+  readonly #layouts: Layouts;
+  readonly #watermark: Watermark;
+  readonly #observer: StoreObserver;
+  readonly #watched = new Map<AccountId, Watched>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #failing = false;
+  #stopped = false;
+
+  constructor(database: Database, layouts: Layouts, watermark: Watermark, observer: StoreObserver) {
+    this.#database = database;
+    this.#layouts = layouts;
+    this.#watermark = watermark;
+    this.#observer = observer;
+  }
+
+  watch(account: AccountId, wake: () => void): () => void {
+    const watched = this.#watched.get(account) ?? { wakes: new Set(), lookedToTx: this.#watermark.latestTx };
+    this.#watched.set(account, watched);
+    // One for each call, so that the same function can watch twice.
+    const own = () => wake();
+    watched.wakes.add(own);
+    this.#lookLater();
+    return () => {
+      watched.wakes.delete(own);
+      if (watched.wakes.size === 0 && this.#watched.get(account) === watched) this.#watched.delete(account);
+    };
+  }
+
+  /** This process recorded something of the account. */
+  tell(account: AccountId): void {
+    for (const wake of [...(this.#watched.get(account)?.wakes ?? [])]) wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#looking;
+  }
+
+  #lookLater(): void {
+    if (this.#timer !== undefined || this.#stopped || this.#watched.size === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look().finally(() => {
+        this.#timer = undefined;
+        this.#lookLater();
+      });
+    }, lookEveryMs);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const { tx } = await this.#watermark.read();
+      const asked = [...this.#watched];
+      const since = asked.reduce((least, [, { lookedToTx }]) => Math.min(least, lookedToTx), tx);
+      const newestTx = await this.#newest(new Set(asked.map(([account]) => account)), since, tx);
+      for (const [account, watched] of asked) {
+        const isNews = (newestTx.get(account) ?? 0) >= watched.lookedToTx;
+        watched.lookedToTx = tx;
+        if (isNews) this.tell(account);
+      }
+      if (this.#failing) this.#observer.note({ level: 'info', message: 'what is recorded can be followed again' });
+      this.#failing = false;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#failing && !this.#stopped)
+        this.#observer.note({ level: 'warn', message: 'what is recorded cannot be followed', detail: { reason } });
+      this.#failing = true;
+    }
+  }
+
+  /** The newest recording of each account that has any from `since` on and before `tx`, in whichever slice. */
+  async #newest(accounts: ReadonlySet<AccountId>, since: number, tx: number): Promise<ReadonlyMap<AccountId, number>> {
+    return this.#layouts.reading(async spread => {
+      const slices = Array.from(accounts, account => spread.slicesOf(account).map(slice => [slice, account] as const));
+      const accountOf = new Map(slices.flat());
+      const rows = await this.#database.read(newestOfAll, [bigints([...accountOf.keys()]), since, tx]);
+      const newest = new Map<AccountId, number>();
+      for (const row of rows) {
+        const account = accountOf.get(integer(row[0]));
+        if (account !== undefined) newest.set(account, Math.max(newest.get(account) ?? 0, integer(row[1])));
+      }
+      return newest;
+    });
+  }
+}
+
+const newestOfAll = {
+  name: 'newest of all',
+  text: `
+    SELECT r.account_id, max(r.tx) FROM recording r
+    WHERE r.account_id = ANY ($1::bigint[]) AND r.tx >= $2 AND r.tx < $3 GROUP BY r.account_id`,
+};

@@ -1,0 +1,47 @@
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { texts } from '../../../postgres/arrays.ts';
+import { integer, text } from '../../../postgres/cells.ts';
+import type { Statement } from '../../../postgres/session.ts';
+import type { Database } from '../log/database.ts';
+import { moment } from '../rows/moment.ts';
+import type { Spread } from './layouts.ts';
+import type { Slice } from './slices.ts';
+
+/** Where a message was found that is not where it would be now. */
+export type Found = { readonly slice: Slice; readonly sentAt: EpochMs };
+
+/**
+ * Which of these ids have a message that is not past where an older layout put it, and not where they would be now: by
+ * id. The older layouts must be over, so that no such message can come any more.
+ */
+export async function foundElsewhere(
+  database: Pick<Database, 'query'>,
+  spread: Spread,
+  account: AccountId,
+  { ids, sentSince }: { readonly ids: Iterable<string>; readonly sentSince: EpochMs },
+): Promise<ReadonlyMap<string, Found>> {
+  const asked = new Map<Slice, Set<string>>();
+  for (const id of ids)
+    for (const slice of spread.olderSlicesFor(account, id)) asked.set(slice, (asked.get(slice) ?? new Set()).add(id));
+  const found = await Promise.all(
+    Array.from(asked, async ([slice, own]) => {
+      const rows = await database.query(messagesThere, [slice, texts([...own]), moment(sentSince)]);
+      return rows.map(row => [text(row[0]), { slice, sentAt: integer(row[1]) }] as const);
+    }),
+  );
+  return new Map(found.flat());
+}
+
+const messagesThere: Statement = {
+  name: 'messages there',
+  text: `
+    SELECT k.message_id, k.sent_at
+    FROM (
+      SELECT k.message_id, k.sent_at, k.number FROM message_key k
+      WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3
+    ) k
+    CROSS JOIN LATERAL (
+      SELECT m.number FROM message m
+      WHERE m.account_id = $1 AND m.sent_at = k.sent_at AND m.number = k.number AND m.sent_at >= $3 OFFSET 0
+    ) m`,
+};

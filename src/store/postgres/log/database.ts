@@ -1,0 +1,102 @@
+import type { AccountId } from '../../../domain/message.ts';
+import type { Row } from '../../../postgres/cells.ts';
+import { Connections, connected } from '../../../postgres/connections.ts';
+import type { Session, Statement, Transaction, Value } from '../../../postgres/session.ts';
+import { type StoreObserver, type StoreReads, StoreUnavailable } from '../../store.ts';
+import { type Need, type Reading, Replicas, type ReplicaTerms } from '../replica/replicas.ts';
+import { adaptPlans } from '../schema/citus.ts';
+import { planningSettings } from '../schema/planning.ts';
+import { recogniseServer } from '../server/era.ts';
+import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
+import { Source } from '../server/source.ts';
+
+export type DatabaseOptions = {
+  readonly url: string;
+  readonly schema: string;
+  readonly readersMax: number;
+  readonly recordersMax: number;
+  readonly statementTimeoutMs: number;
+  readonly observer: StoreObserver;
+  readonly replicas?: ReplicaTerms;
+};
+
+/** The log's connections to its database, and what is made sure of on each of them. */
+export class Database {
+  readonly #options: DatabaseOptions;
+  /** Apart from each other, so that neither readers nor recorders take all connections. */
+  readonly #reading: Source;
+  readonly #recording: Connections;
+  readonly #replicas: Replicas | undefined;
+  #closed = false;
+
+  constructor(options: DatabaseOptions) {
+    const { readersMax, recordersMax, observer, replicas, ...target } = options;
+    this.#options = options;
+    const begin = async (session: Session) => {
+      await recogniseServer(session, observer);
+      await adaptPlans(session);
+    };
+    const note = observer.note.bind(observer);
+    this.#reading = Source.open({ ...target, max: readersMax, note, begin });
+    this.#recording = new Connections({ ...target, max: recordersMax, settings: planningSettings, note, begin });
+    if (replicas !== undefined)
+      this.#replicas = new Replicas({ ...target, terms: replicas, readersMax, observer, begin }, this.#reading);
+  }
+
+  /** Begins to use the replicas; the tables must be there. */
+  start(): void {
+    this.#replicas?.start();
+  }
+
+  /** Where reads were answered; absent without replicas. */
+  get reads(): StoreReads | undefined {
+    return this.#replicas?.reads;
+  }
+
+  /** Reads where all that is needed shows: on a replica, or here. */
+  readWhere<T>(need: Need, work: Reading<T>): Promise<T> {
+    const wanted: Reading<T> = source => work(source.whileWanted(need.signal));
+    return this.#replicas === undefined ? wanted(this.#reading) : this.#replicas.read(need, wanted, () => this.sight());
+  }
+
+  /** What is to be seen at this moment. */
+  async sight(): Promise<Sight> {
+    if (this.#replicas?.areUsed) return sightIn((await this.read(sightStatement))[0]);
+    return { snapshot: snapshotIn((await this.read(snapshotStatement))[0]) };
+  }
+
+  /** What is durable of the account by now shows from now on: somebody is about to be told of it. */
+  mustShow(account: AccountId): void {
+    this.#replicas?.mustShow(account);
+  }
+
+  /** As `Source.read`, of the database itself. */
+  read(statement: Statement, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#reading.read(statement, values);
+  }
+
+  /** Runs one statement on a connection that may write. */
+  query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#recording.query(statement, values);
+  }
+
+  /** As `Connections.transaction`, on a connection that may write. */
+  transaction<T>(begin: string, work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.#recording.transaction(begin, work);
+  }
+
+  /**
+   * A connection of its own, outside the pools and without a transaction, for work on tables: it may take longer than
+   * a statement of the log.
+   */
+  async apart<T>(statementTimeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreUnavailable('the store is closed');
+    return connected({ ...this.#options, settings: planningSettings, statementTimeoutMs }, work);
+  }
+
+  /** Lets what is running finish, then lets go of every connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#reading.close(), this.#recording.close(), this.#replicas?.close()]);
+  }
+}

@@ -1,0 +1,75 @@
+import { setTimeout } from 'node:timers/promises';
+import { integer } from '../../../postgres/cells.ts';
+import { recordingTransactions, type Snapshot, snapshotIn, snapshotStatement, xidNumbers } from '../server/snapshot.ts';
+import type { Database } from './database.ts';
+
+/** A recording takes milliseconds: what runs longer may well be no recording. */
+const recordingMsUsual = 300;
+const settleMsMax = 2_000;
+const settleLookMs = 5;
+
+/** Every recording of a transaction before `tx` is over: committed for all to see, or never to be. */
+export type Moment = { readonly tx: number; readonly end: number };
+
+/**
+ * How far the log is settled. The order in which transactions are numbered is not the order in which they commit, so
+ * whoever follows the log must not go past a recording that is still at work.
+ */
+export class Watermark {
+  readonly #database: Database;
+  /** Long transactions that turned out to be no recordings: of other programs, on any database of the server. */
+  #foreign: ReadonlySet<number> = new Set();
+  #latestTx = 0;
+  #oldest: { readonly tx: number; readonly seenAt: number } | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** What was read last: everything that becomes durable from now on is a transaction from it on. */
+  get latestTx(): number {
+    return this.#latestTx;
+  }
+
+  async read(): Promise<Moment> {
+    const [row] = await this.#database.read(snapshotStatement);
+    const snapshot = snapshotIn(row);
+    this.#foreign = new Set(snapshot.running.filter(tx => this.#foreign.has(tx)));
+    if (this.#stands(snapshot)) this.#foreign = await this.#foreignAmong(snapshot);
+    const tx = this.#settled(snapshot);
+    this.#latestTx = Math.max(this.#latestTx, tx);
+    return { tx, end: snapshot.end };
+  }
+
+  /** Resolves when everything that is recording now is over; or after a while, when somebody holds that up. */
+  async settle(): Promise<void> {
+    const { end } = await this.read();
+    for (const since = performance.now(); performance.now() - since < settleMsMax; ) {
+      if ((await this.read()).tx >= end) return;
+      await setTimeout(settleLookMs);
+    }
+  }
+
+  #settled({ running, end }: Snapshot): number {
+    return running.reduce((first, tx) => (this.#foreign.has(tx) ? first : Math.min(first, tx)), end);
+  }
+
+  /** Whether the same transaction has been in the way for long. */
+  #stands(snapshot: Snapshot): boolean {
+    const tx = this.#settled(snapshot);
+    const now = performance.now();
+    if (tx === snapshot.end) this.#oldest = undefined;
+    else if (this.#oldest?.tx !== tx) this.#oldest = { tx, seenAt: now };
+    return this.#oldest !== undefined && now - this.#oldest.seenAt > recordingMsUsual;
+  }
+
+  /**
+   * Those of the running transactions that do not record. One that recorded and ended since the snapshot counts among
+   * them too: what it wrote shows to every statement from now on.
+   */
+  async #foreignAmong({ running }: Snapshot): Promise<ReadonlySet<number>> {
+    const rows = await this.#database.read({ name: 'recording transactions', text: recordingTransactions });
+    const recording = new Set(rows.map(row => integer(row[0])));
+    return new Set(running.filter(tx => !recording.has(tx % xidNumbers)));
+  }
+}

@@ -1,0 +1,182 @@
+import { conditionMatcher } from '../../../domain/filter.ts';
+import type {
+  AccountId,
+  EpochMs,
+  LogRecord,
+  MessageHistory,
+  MessageState,
+  TimelineEntry,
+} from '../../../domain/message.ts';
+import { noError } from '../../../domain/registry.ts';
+import { limits } from '../../../limits.ts';
+import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
+import type { Statement } from '../../../postgres/session.ts';
+import { type Page, type Query, StoreUnavailable } from '../../store.ts';
+import type { Layouts, Spread } from '../layout/layouts.ts';
+import type { Database } from '../log/database.ts';
+import {
+  identityIn,
+  logColumnCount,
+  logColumns,
+  logIn,
+  type Place,
+  placeIn,
+  stateIn,
+  stateThen,
+} from '../rows/log-row.ts';
+import { moment } from '../rows/moment.ts';
+import { readReport, readState } from '../rows/said.ts';
+import { bookmarkOf, type Walk, walkOf } from '../search/bookmark.ts';
+import { firstOfAll, shareOf } from '../search/merge.ts';
+import type { Bounds } from '../search/page-query.ts';
+import { Pages } from '../search/pages.ts';
+import type { Source } from '../server/source.ts';
+import { ownOf } from './own-snapshot.ts';
+
+/** Longer ones would not fit into a caller's cursor. */
+const bookmarkCharsMax = 2900;
+
+/** Answers queries. Holds nothing that answers depend on: a walk lives in its bookmark. */
+export class Reader {
+  readonly #database: Database;
+  readonly #layouts: Layouts;
+  readonly #pages = new Pages();
+
+  constructor(database: Database, layouts: Layouts) {
+    this.#database = database;
+    this.#layouts = layouts;
+  }
+
+  /** Throws `InvalidBookmark`. */
+  async find(query: Query, signal?: AbortSignal): Promise<Page> {
+    const walk = query.after === undefined ? undefined : walkOf(query.after);
+    return this.#layouts.reading(spread => this.#find(query, spread, walk, signal));
+  }
+
+  async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
+    // Never from a replica: who asks for one message was told of it just now, by whichever process.
+    const rows = await this.#layouts.reading(async spread => {
+      const slices = spread.slicesHolding(account, messageId);
+      const asked = slices.map(slice => this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]));
+      return (await Promise.all(asked)).flat();
+    });
+    const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
+    if (row === undefined) return undefined;
+    const [identity, state] = [identityIn(row), stateIn(row)];
+    return { log: { ...identity, ...state }, ...timelineOf(row, state) };
+  }
+
+  async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
+    const { account, limit } = query;
+    const asked = spread.asked(query);
+    const [only, ...others] = asked;
+    const isWalk = query.walk || walk !== undefined;
+    // Slices that are asked one after the other must answer for one moment.
+    const needsSnapshot = isWalk || others.length > 0;
+    const sight = walk ?? (needsSnapshot ? await this.#database.sight() : undefined);
+    const snapshot = sight?.snapshot;
+    const bounds = { ...walk, ...(snapshot !== undefined && { snapshot }) };
+    const read = async (source: Source) => {
+      const rows =
+        only !== undefined && others.length === 0
+          ? await this.#pages.rows(source, only, bounds)
+          : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 });
+      if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
+      return { rows, bound: walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread })) };
+    };
+    const need = { account, ...(sight !== undefined && { sight }), ...(signal !== undefined && { signal }) };
+    const { rows, bound } = await this.#database.readWhere(need, read);
+    const page = rows.slice(0, limit);
+    const isInState = conditionMatcher(query.filter, { changes: true });
+    const logs = page.map(row => shownIn(row, isInState));
+    const last = page.at(-1);
+    if (bound === undefined || last === undefined) return { logs };
+    return { logs, next: boundedBookmark({ place: placeIn(last), snapshot: bound }) };
+  }
+
+  /** The newest of all slices. */
+  async #rowsOfAll(
+    source: Source,
+    asked: readonly Query[],
+    { count, ...bounds }: Bounds & { readonly count: number },
+  ): Promise<readonly Row[]> {
+    const limit = shareOf(count, asked.length);
+    const slices = asked.map(query => async (after: Placed | undefined) => {
+      const behind = after === undefined ? bounds : { ...bounds, place: after.place };
+      const rows = await this.#pages.rows(source, { ...query, limit }, behind);
+      return { items: rows.map(row => ({ row, place: placeIn(row) })), more: rows.length > limit };
+    });
+    return (await firstOfAll(slices, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
+  }
+}
+
+type Placed = { readonly row: Row; readonly place: Place };
+
+function isNewer(a: Place, b: Place): boolean {
+  return a.sentAt > b.sentAt || (a.sentAt === b.sentAt && a.number > b.number);
+}
+
+/** A message and its reports by one statement, so that they belong to one moment. */
+const historyStatement: Statement = {
+  name: 'history',
+  text: `
+    SELECT ${logColumns}, m.received_at, (
+      SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at, r.version) ORDER BY r.version)::text
+      FROM (
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+          ORDER BY r.version LIMIT ${limits.timelineFirstMax + 1})
+        UNION
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+          ORDER BY r.version DESC LIMIT ${limits.timelineNewestMax})
+      ) r
+    )
+    FROM (
+      SELECT k.sent_at, k.number FROM message_key k
+      WHERE k.account_id = $1 AND k.message_id = $2 AND k.sent_at >= $3
+      ORDER BY k.number DESC
+    ) k
+    CROSS JOIN LATERAL (
+      SELECT * FROM message o
+      WHERE o.account_id = $1 AND o.sent_at = k.sent_at AND o.number = k.number AND o.sent_at >= $3 LIMIT 1
+    ) m
+    ORDER BY k.number DESC LIMIT 1`,
+};
+
+/** The log as it is now, unless that no longer has what it was found by. */
+function shownIn(row: Row, isInState: (log: LogRecord) => boolean): LogRecord {
+  const log = logIn(row);
+  return isInState(log) ? log : { ...identityIn(row), ...stateThen(row) };
+}
+
+/** What the message was recorded with, then each report with what held of it: its own word, or what it settled on. */
+function timelineOf(row: Row, state: MessageState): Pick<MessageHistory, 'timeline' | 'omitted'> {
+  const receivedAt = integer(row[logColumnCount]);
+  const parts: readonly Row[] = JSON.parse(optional(row[logColumnCount + 1], text) ?? '[]');
+  const reports = parts.map(([said, before, received, version]: Row) => ({
+    said: readReport(text(said)),
+    before: readState(text(before)),
+    receivedAt: integer(received),
+    version: integer(version),
+  }));
+  const initial = reports[0]?.before ?? state;
+  const { timelineFirstMax, timelineNewestMax } = limits;
+  const count = reports.at(-1)?.version ?? 0;
+  const entries = reports.flatMap(({ said, receivedAt: received, version }, i): readonly TimelineEntry[] => {
+    // The one after the first ones is read only for what it found.
+    if (version > timelineFirstMax && version <= count - timelineNewestMax) return [];
+    const after = reports[i + 1]?.before ?? state;
+    const error = said.error ?? (said.status === undefined ? after.error : noError);
+    return [{ at: said.at, status: said.status ?? after.status, error, receivedAt: received }];
+  });
+  return {
+    timeline: [{ at: initial.at, status: initial.status, error: initial.error, receivedAt }, ...entries],
+    omitted: count - entries.length,
+  };
+}
+
+function boundedBookmark(walk: Walk): string {
+  const bookmark = bookmarkOf(walk);
+  if (bookmark.length > bookmarkCharsMax)
+    throw new StoreUnavailable(`${walk.snapshot.running.length} transactions at once are too many to begin a walk`);
+  return bookmark;
+}

@@ -1,0 +1,238 @@
+import type { AccountId } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
+import { loadOf, QueueRoom } from '../../queue-room.ts';
+import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../../store.ts';
+import type { Layouts } from '../layout/layouts.ts';
+import type { Slice } from '../layout/slices.ts';
+import type { Led, Way } from './parts.ts';
+import { type Group, Misplaced, recordGroup, takeNumbers } from './record-group.ts';
+import type { Recorders } from './recording-transaction.ts';
+import { Router } from './router.ts';
+
+/** Records of one transaction: its locks are held for as long as it takes to write them. */
+const groupRecordsMax = limits.batchRecordsMax;
+
+/** Where records go, and who is told of them. */
+export type Surroundings = Recorders & {
+  readonly layouts: Layouts;
+  readonly observer: StoreObserver;
+  /** Something of the account became durable, in this slice. */
+  readonly recorded: (account: AccountId, slice: Slice) => void;
+  /** Whether no more reports may wait, over all accounts; and who is told of those that were dropped. */
+  readonly waiting: { readonly isFull: () => boolean; readonly dropped: (count: number) => void };
+};
+
+/** What goes to one slice, in the order it came, and the ids that transactions are at work on. */
+type Lane = Way & {
+  readonly key: string;
+  readonly account: AccountId;
+  readonly waiting: Led[];
+  readonly atWork: Set<string>;
+};
+
+/**
+ * Gathers what callers record into transactions, several at a time. Batches of one account keep their order: what goes
+ * to a slice waits for what came before it with an id in common, and messages are numbered in the order they came.
+ */
+export class Recorder {
+  readonly #surroundings: Surroundings;
+  readonly #transactionsMax: number;
+  readonly #router: Router;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #room = new QueueRoom();
+  readonly #restWaiters: (() => void)[] = [];
+  #numbering: Promise<unknown> = Promise.resolve();
+  #transactions = 0;
+  #calls = 0;
+  #writeFailure: string | undefined;
+  #closed = false;
+  #idle: () => void = () => {};
+
+  constructor(surroundings: Surroundings, transactionsMax: number) {
+    this.#surroundings = surroundings;
+    this.#transactionsMax = transactionsMax;
+    this.#router = new Router(surroundings.database, surroundings.layouts, {
+      put: led => this.#put(led),
+      takeBack: account => this.#lanesOf(account).flatMap(lane => lane.waiting.splice(0)),
+      atRest: account => this.#atRest(account),
+    });
+  }
+
+  get queuedRecords(): number {
+    return this.#room.records;
+  }
+
+  get writeFailure(): string | undefined {
+    return this.#writeFailure;
+  }
+
+  async record(batch: RecordBatch): Promise<RecordOutcome> {
+    const count = batch.submissions.length;
+    if (count > limits.batchRecordsMax) throw new RangeError(`a batch has at most ${limits.batchRecordsMax} records`);
+    this.#refuseWhenClosed();
+    if (count === 0) return { recorded: 0, updated: 0, unchanged: 0, waiting: 0, rejected: [] };
+    const load = loadOf(batch);
+    await this.#room.take(load, () => this.#refuseWhenClosed());
+    try {
+      return await new Promise<RecordOutcome>((resolve, reject) => {
+        this.#router.take({ batch, order: this.#calls++, misplaced: 0, resolve, reject });
+      });
+    } catch (error) {
+      if (error instanceof StoreUnavailable) this.#failing(error);
+      throw error;
+    } finally {
+      this.#room.give(load);
+      if (this.#room.records === 0) this.#idle();
+    }
+  }
+
+  /** Asks the database to keep something, while it is not known to: whether records can be stored again. */
+  async probe(): Promise<void> {
+    if (this.#writeFailure === undefined) return;
+    try {
+      await this.#surroundings.database.query(
+        'INSERT INTO summed VALUES (0, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx',
+      );
+      this.#working();
+    } catch (error) {
+      this.#failing(error);
+    }
+  }
+
+  /** Takes no more; resolves when all that was taken is answered. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#room.wake();
+    while (this.#room.records > 0)
+      await new Promise<void>(resolve => {
+        this.#idle = resolve;
+      });
+  }
+
+  /** `false` when it does not. */
+  #refuseWhenClosed(): boolean {
+    if (this.#closed) throw new StoreUnavailable('the store is closed');
+    return false;
+  }
+
+  #put(led: readonly Led[]): void {
+    for (const one of led) this.#laneOf(one).waiting.push(one);
+    this.#startAll();
+  }
+
+  #laneOf({ batch: { account }, slice, known }: Led): Lane {
+    const key = `${slice} ${known}`;
+    const lane = this.#lanes.get(key) ?? { key, account, slice, known, waiting: [], atWork: new Set() };
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #lanesOf(account: AccountId): readonly Lane[] {
+    return [...this.#lanes.values()].filter(lane => lane.account === account);
+  }
+
+  async #atRest(account: AccountId): Promise<void> {
+    while (this.#lanesOf(account).some(lane => lane.atWork.size > 0))
+      await new Promise<void>(resolve => this.#restWaiters.push(resolve));
+  }
+
+  /** Starts as many transactions as there may be, accounts taking turns. */
+  #startAll(): void {
+    for (let started = true; started; ) {
+      started = false;
+      for (const lane of [...this.#lanes.values()]) {
+        if (this.#transactions === this.#transactionsMax) return;
+        const taken = takeGroup(lane);
+        if (taken.length === 0) continue;
+        this.#start(lane, taken);
+        started = true;
+      }
+    }
+  }
+
+  #start(lane: Lane, taken: readonly Led[]): void {
+    const ids = idsOf(taken);
+    for (const id of ids) lane.atWork.add(id);
+    this.#transactions++;
+    // Behind the others: whoever's turn comes next is the one who waited longest.
+    this.#lanes.delete(lane.key);
+    this.#lanes.set(lane.key, lane);
+    this.#recordTaken(lane, taken).finally(() => {
+      this.#transactions--;
+      for (const id of ids) lane.atWork.delete(id);
+      if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.key);
+      for (const wake of this.#restWaiters.splice(0)) wake();
+      this.#startAll();
+    });
+  }
+
+  /** Answers every one of them, or has them led anew. */
+  async #recordTaken(lane: Lane, taken: readonly Led[]): Promise<void> {
+    const { account, slice, known } = lane;
+    try {
+      const group = { slice, known, parts: taken, layout: Math.min(...taken.map(({ layout }) => layout)) };
+      const outcomes = await this.#commit(account, { ...group, firstNumber: await this.#firstNumber(taken) });
+      for (const [i, { resolve, reject }] of taken.entries()) {
+        const outcome = outcomes[i];
+        if (outcome === undefined) reject(new Error('a batch has no outcome'));
+        else resolve(outcome);
+      }
+    } catch (error) {
+      if (error instanceof Misplaced) this.#router.again(account, taken);
+      // A defect in one batch is no reason to refuse those that happened to come with it.
+      else if (error instanceof StoreUnavailable || taken.length === 1) for (const { reject } of taken) reject(error);
+      else for (const one of taken) await this.#recordTaken(lane, [one]);
+    }
+  }
+
+  /** Numbers for those that have none, taken in the order in which groups begin. */
+  async #firstNumber(taken: readonly Led[]): Promise<number> {
+    if (taken.every(({ numbers }) => numbers !== undefined)) return 0;
+    const numbered = this.#numbering.then(() => takeNumbers(this.#surroundings.database));
+    this.#numbering = numbered.catch(() => {});
+    return numbered;
+  }
+
+  async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
+    const begun = performance.now();
+    const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
+    const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(this.#surroundings, group, isFull);
+    const durationMs = performance.now() - begun;
+    this.#working();
+    this.#surroundings.recorded(account, group.slice);
+    tellDropped(dropped);
+    const counts = { messages: messages.length, reports: reports.length, outcomes: cameTo };
+    this.#surroundings.observer.committed({ durationMs, ...counts });
+    return outcomes;
+  }
+
+  #failing(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (this.#writeFailure === undefined)
+      this.#surroundings.observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
+    this.#writeFailure = reason;
+  }
+
+  #working(): void {
+    if (this.#writeFailure !== undefined)
+      this.#surroundings.observer.note({ level: 'info', message: 'records can be stored again' });
+    this.#writeFailure = undefined;
+  }
+}
+
+/** The next batches of a lane that fit into one transaction: none that must wait for one at work, nor any after it. */
+function takeGroup({ waiting, atWork }: Lane): readonly Led[] {
+  let [count, records, chars] = [0, 0, 0];
+  for (const { batch } of waiting) {
+    records += batch.submissions.length;
+    for (const { contentJson = '' } of batch.submissions) chars += contentJson.length;
+    if (count > 0 && (records > groupRecordsMax || chars > limits.groupCharsMax)) break;
+    if (batch.submissions.some(({ messageId }) => atWork.has(messageId))) break;
+    count++;
+  }
+  return waiting.splice(0, count);
+}
+
+function idsOf(taken: readonly Led[]): ReadonlySet<string> {
+  return new Set(taken.flatMap(({ batch }) => batch.submissions.map(one => one.messageId)));
+}

@@ -1,0 +1,78 @@
+import { type Conditions, type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
+import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
+import { deliveryErrors, unregisteredErrors } from '../../../domain/registry.ts';
+import { texts } from '../../../postgres/arrays.ts';
+import type { Value } from '../../../postgres/session.ts';
+import { errorBegins, errorMarks } from '../../words.ts';
+
+/** The fields that a column of `message` holds as it is asked for. */
+export const columns: readonly (readonly [name: FilterName, column: string])[] = filterFields
+  // Ids are found by their keys, groups and errors by their numbers.
+  .filter(({ name, changes }) => name !== 'messageId' && !changes)
+  .map(({ name }) => [name, columnOf(name)]);
+
+function columnOf(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
+}
+
+/** Takes a value into a statement, and gives what stands for it. */
+export type TakeValue = (value: Value) => string;
+
+/**
+ * What a filter asks of the message `m` apart from its time, for a statement that is planned for its values. `account` is
+ * what stands for the account.
+ */
+export function conditions(filter: Filter, account: string, value: TakeValue): readonly string[] {
+  const all: string[] = [];
+  for (const [name, column] of columns) {
+    const [asked, ...others] = valuesOf(filter, name) ?? [];
+    if (asked === undefined) continue;
+    if (others.length === 0) all.push(`m.${column} = ${value(asked)}`);
+    else all.push(`m.${column} = ANY (${value(texts([asked, ...others]))}::text[])`);
+  }
+  const groups = groupIdsOf(filter);
+  if (groups !== undefined) all.push(isOneOf('m.group_id', groups));
+  const messageIds = valuesOf(filter, 'messageId');
+  if (messageIds !== undefined) {
+    const ids = `${value(texts(messageIds))}::text[]`;
+    all.push(`(m.sent_at, m.number) IN (
+      SELECT k.sent_at, k.number FROM message_key k WHERE k.account_id = ${account} AND k.message_id = ANY (${ids}))`);
+  }
+  return [...all, ...exclusions(filter, value), ...errorConditions(filter, value)];
+}
+
+/** What a filter leaves out of messages `m` by what identifies them. No index helps with it. */
+export function exclusions({ not = {} }: Filter, value: TakeValue): readonly string[] {
+  return filterFields.flatMap(({ name, changes }) => {
+    const values = changes ? undefined : valuesOf(not, name);
+    return values === undefined ? [] : [`(m.${columnOf(name)} = ANY (${value(texts(values))}::text[])) IS NOT TRUE`];
+  });
+}
+
+/** What a filter asks of the present error of messages `m`, and leaves out by it. */
+export function errorConditions(filter: Filter, value: TakeValue): readonly string[] {
+  const all = (asked: Conditions) =>
+    (['errorName', 'errorId'] as const).flatMap(name => {
+      const values = valuesOf(asked, name);
+      return values === undefined ? [] : [hasError(name, values, value)];
+    });
+  return [...all(filter), ...all(filter.not ?? {}).map(condition => `(${condition}) IS NOT TRUE`)];
+}
+
+const unregisteredKeys = unregisteredErrors.map(({ key }) => key).join();
+
+/** A registered error is known by its key; one that is not, by what stands in the words beside it. */
+function hasError(name: 'errorName' | 'errorId', values: readonly string[], value: TakeValue): string {
+  const said = (error: (typeof deliveryErrors)[number]) => (name === 'errorName' ? error.name : String(error.id));
+  const keys = deliveryErrors.filter(error => values.includes(said(error))).map(({ key }) => key);
+  const marks = values.flatMap(one => errorMarks(name, one));
+  return `(m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[]) OR (m.error_key IN (${unregisteredKeys}) AND EXISTS (
+    SELECT FROM unnest(${value(texts(marks))}::text[]) e (mark)
+    WHERE strpos(split_part(m.words, '${errorBegins}', 2), e.mark) > 0)))`;
+}
+
+/** Whether a number is one of some that stand in the text of the statement; of none it never is. */
+export function isOneOf(expression: string, numbers: readonly number[]): string {
+  if (numbers.length === 0) return 'false';
+  return numbers.length === 1 ? `${expression} = ${numbers[0]}` : `${expression} IN (${numbers.join()})`;
+}

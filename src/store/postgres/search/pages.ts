@@ -1,0 +1,114 @@
+import { conditionMatcher } from '../../../domain/filter.ts';
+import type { EpochMs } from '../../../domain/message.ts';
+import type { Row } from '../../../postgres/cells.ts';
+import type { Statement, Value } from '../../../postgres/session.ts';
+import type { Query } from '../../store.ts';
+import { placeIn, stateThen } from '../rows/log-row.ts';
+import { Memory } from './memory.ts';
+import {
+  asksForErrors,
+  type Bounds,
+  type Condition,
+  manyStatement,
+  type PageStatement,
+  pageStatement,
+  rangeOf,
+  soleConditions,
+} from './page-query.ts';
+
+/** Where pages are read from. */
+export type PageSource = {
+  /** By a plan that is kept for all values. */
+  read(statement: Statement, values?: readonly Value[]): Promise<readonly Row[]>;
+  /** By a plan for these values. */
+  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
+};
+
+/** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
+const keptShapesMax = 100;
+const rememberedMax = 2_000;
+/** A filter's lists may fill a request line: thousands of those would be too much to remember by. */
+const keyCharsMax = 2_000;
+/** Values become rarer or more frequent. */
+const rememberedMs = 60_000;
+const hourMs = 3_600_000;
+
+/**
+ * Reads pages by the way that seems shortest from what was seen before: how far back a full page of the filter reached,
+ * and which of several conditions few messages meet. A guess gone wrong costs time; it changes no answer.
+ */
+export class Pages {
+  readonly #shapes = new Map<string, Statement>();
+  /** Since when there was a full page of a filter. */
+  readonly #fullSince = new Memory<EpochMs>(rememberedMax, rememberedMs);
+  /** Whether many messages met a condition. */
+  readonly #many = new Memory<boolean>(rememberedMax, rememberedMs);
+
+  /** One more than the page has, where there are more. */
+  async rows(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
+    if (bounds.snapshot === undefined || !asksForErrors(query.filter)) return this.#candidates(source, query, bounds);
+    const matched = conditionMatcher(query.filter, { changes: true });
+    const found: Row[] = [];
+    for (let place = bounds.place; ; ) {
+      const rows = await this.#candidates(source, query, { ...bounds, ...(place !== undefined && { place }) });
+      found.push(...rows.filter(row => matched(stateThen(row))));
+      const last = rows.at(-1);
+      if (last === undefined || rows.length <= query.limit || found.length > query.limit)
+        return found.slice(0, query.limit + 1);
+      place = placeIn(last);
+    }
+  }
+
+  /** As `rows`; on a walk by errors, with such among them as were changed since it began. */
+  async #candidates(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
+    const rarest = await this.#rarest(source, query, bounds);
+    const key = fullKey(query, bounds);
+    const since = key === undefined ? undefined : this.#fullSince.get(key);
+    if (since !== undefined && since > rangeOf(query, bounds).since) {
+      // Most of what such a page takes is to begin reading in each partition.
+      const rows = await this.#read(source, pageStatement({ ...query, sentSince: since }, bounds, rarest));
+      if (rows.length > query.limit) return rows;
+    }
+    const rows = await this.#read(source, pageStatement(query, bounds, rarest));
+    const [newest, oldest] = [rows[0], rows[query.limit]];
+    if (key !== undefined && newest !== undefined && oldest !== undefined) {
+      const until = placeIn(oldest).sentAt;
+      this.#fullSince.set(key, until - (placeIn(newest).sentAt - until));
+    }
+    return rows;
+  }
+
+  /** The condition whose index leads to the page; none when that depends on how often conditions are met together. */
+  async #rarest(source: PageSource, query: Query, bounds: Bounds): Promise<string | undefined> {
+    const conditions = soleConditions(query.filter);
+    if (conditions.length < 2) return conditions[0]?.column;
+    const many = await Promise.all(conditions.map(one => this.#isMetByMany(source, query, bounds, one)));
+    return conditions[many.indexOf(false)]?.column;
+  }
+
+  async #isMetByMany(source: PageSource, query: Query, bounds: Bounds, condition: Condition): Promise<boolean> {
+    const { since, until } = rangeOf(query, bounds);
+    const hours = [since, until].map(moment => Math.floor(moment / hourMs));
+    const key = JSON.stringify([query.account, condition.column, condition.value, ...hours]);
+    const remembered = this.#many.get(key);
+    if (remembered !== undefined) return remembered;
+    const isMet = (await this.#read(source, manyStatement(query, bounds, condition))).length > 0;
+    this.#many.set(key, isMet);
+    return isMet;
+  }
+
+  async #read(source: PageSource, { text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
+    if (plan === 'fresh') return source.readPlanned({ text: shape }, values);
+    const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#shapes.size}` };
+    if (this.#shapes.size < keptShapesMax) this.#shapes.set(shape, kept);
+    return source.read(this.#shapes.get(shape) ?? { text: shape }, values);
+  }
+}
+
+/** A filter's newest page; pages further back, single messages and long lists are not guessed at. */
+function fullKey({ account, filter, limit }: Query, { place }: Bounds): string | undefined {
+  const { sentSince, sentUntil, messageId, ...conditions } = filter;
+  if (place !== undefined || sentUntil !== undefined || messageId !== undefined) return undefined;
+  const key = JSON.stringify([account, limit, conditions]);
+  return key.length > keyCharsMax ? undefined : key;
+}

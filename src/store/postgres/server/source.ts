@@ -1,0 +1,49 @@
+import type { Row } from '../../../postgres/cells.ts';
+import { Connections, type PoolOptions } from '../../../postgres/connections.ts';
+import type { Session, Statement, Value } from '../../../postgres/session.ts';
+import { readingSettings } from '../schema/planning.ts';
+
+const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
+
+/** Where reads are answered: the database itself, or a replica of it. */
+export class Source {
+  readonly #connections: Connections;
+  readonly #signal: AbortSignal | undefined;
+
+  private constructor(connections: Connections, signal?: AbortSignal) {
+    this.#connections = connections;
+    this.#signal = signal;
+  }
+
+  static open(options: Omit<PoolOptions, 'settings'>): Source {
+    return new Source(new Connections({ ...options, settings: readingSettings }));
+  }
+
+  /** The same, for reads that are cancelled when the signal is aborted. */
+  whileWanted(signal: AbortSignal | undefined): Source {
+    return signal === undefined ? this : new Source(this.#connections, signal);
+  }
+
+  /** Reads by a statement whose plan, once made, is kept for all values. */
+  read(statement: Statement, values: readonly Value[] = []): Promise<readonly Row[]> {
+    return this.#connections.query(statement, values, this.#signal);
+  }
+
+  /** Reads by a statement that is planned for its very values. */
+  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
+    return this.#connections.transaction(planned, session => session.query(statement, values), this.#signal);
+  }
+
+  /** Reads by several statements as of one moment, each planned for its very values. */
+  readPlannedTogether<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#connections.transaction(
+      `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${planned}`,
+      work,
+      this.#signal,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+}

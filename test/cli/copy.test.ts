@@ -10,7 +10,7 @@ import { PostgresCredentialRows } from '../../src/accounts/postgres/credential-r
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { PostgresDatabase } from '../store/postgres-database.ts';
+import { PostgresDatabase } from '../store/postgres/database.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

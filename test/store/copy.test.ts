@@ -16,7 +16,7 @@ import { MemoryStore } from '../support/memory-store.ts';
 import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
 import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+import { PostgresDatabase } from './postgres/database.ts';
 
 let server: DatabaseServer;
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { CopyTarget } from '../../src/store/postgres/copy/copy-target.ts';
 import type { Query, Store } from '../../src/store/store.ts';
 import { hourMs, SqliteLog, submission, Witness } from '../support/sqlite-log.ts';
 import { accounts } from './conformance/model.ts';
-import type { PostgresDatabase } from './postgres-database.ts';
+import type { PostgresDatabase } from './postgres/database.ts';
 
 export const start: EpochMs = 1_700_000_000_000;
 

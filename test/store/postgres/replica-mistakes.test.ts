@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openPostgresStore } from '../../src/store/postgres/engine.ts';
-import { StoreUnusable } from '../../src/store/store.ts';
-import { Line } from '../support/line.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
-import { findIds, message, messages, recordAll } from './conformance/engine.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
+import { StoreUnusable } from '../../../src/store/store.ts';
+import { Line } from '../../support/line.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
+import { findIds, message, messages, recordAll } from '../conformance/engine.ts';
 import { databaseOf, ReplicaPair, readsOf, replicaIn } from './replica-pair.ts';
 
 const pair = new ReplicaPair();

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Store } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { until } from '../support/sqlite-log.ts';
-import { conformance } from './conformance.ts';
-import { openPostgresEngine } from './postgres-engine.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { until } from '../../support/sqlite-log.ts';
+import { conformance } from '../conformance.ts';
+import { openPostgresEngine } from './engine.ts';
 
 let server: PostgresServer;
 let standby: PostgresServer;

@@ -1,5 +1,5 @@
-import { openPostgresStore } from '../../src/store/postgres/engine.ts';
-import { message, now } from './conformance/engine.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
+import { message, now } from '../conformance/engine.ts';
 
 /**
  * A process that records without end, told the database and a prefix for its message ids: five batches at a time, and

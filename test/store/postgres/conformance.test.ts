@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { outcomeTests } from './conformance/outcomes.ts';
-import { conformance } from './conformance.ts';
-import { openPostgresEngine } from './postgres-engine.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { outcomeTests } from '../conformance/outcomes.ts';
+import { conformance } from '../conformance.ts';
+import { openPostgresEngine } from './engine.ts';
 
 let server: DatabaseServer;
 let url: string;

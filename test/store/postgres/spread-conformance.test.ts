@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { conformance } from './conformance.ts';
-import { openPostgresEngine } from './postgres-engine.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { conformance } from '../conformance.ts';
+import { openPostgresEngine } from './engine.ts';
 
 let server: DatabaseServer;
 let url: string;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Filter } from '../../src/domain/filter.ts';
-import type { Store } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { delivered, hourMs, message, messages, now, query, record, recordAll, walk } from './conformance/engine.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+import type { Filter } from '../../../src/domain/filter.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { delivered, hourMs, message, messages, now, query, record, recordAll, walk } from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
 
 let server: PostgresServer;
 

@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
-import type { Store } from '../../src/store/store.ts';
-import { type DatabaseServer, isOnCitus, prepare } from '../support/database-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { type DatabaseServer, isOnCitus, prepare } from '../../support/database-server.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
 
 /** A database of its own for one test, with the stores that were opened over it. */
 export class PostgresDatabase {

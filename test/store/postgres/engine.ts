@@ -1,11 +1,11 @@
-import type { AccountId } from '../../src/domain/message.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
-import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
-import type { Store, StoreObserver } from '../../src/store/store.ts';
-import { type DatabaseServer, prepare } from '../support/database-server.ts';
-import { until } from '../support/sqlite-log.ts';
-import type { EngineHints, OpenedEngine } from './conformance.ts';
+import type { AccountId } from '../../../src/domain/message.ts';
+import { migrate } from '../../../src/postgres/migrate.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import { spreadAccount } from '../../../src/store/postgres/layout/spreading.ts';
+import type { Store, StoreObserver } from '../../../src/store/store.ts';
+import { type DatabaseServer, prepare } from '../../support/database-server.ts';
+import { until } from '../../support/sqlite-log.ts';
+import type { EngineHints, OpenedEngine } from '../conformance.ts';
 
 /** A sound engine warns of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Submission } from '../../src/domain/message.ts';
-import { minuteMs, summaryRange } from '../../src/domain/summary.ts';
-import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../src/store/store.ts';
-import { anyReport, present } from '../support/arbitraries.ts';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { MemoryStore } from '../support/memory-store.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import type { Submission } from '../../../src/domain/message.ts';
+import { minuteMs, summaryRange } from '../../../src/domain/summary.ts';
+import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../../src/store/store.ts';
+import { anyReport, present } from '../../support/arbitraries.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -20,8 +20,8 @@ import {
   record,
   recordAll,
   rejected,
-} from './conformance/engine.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+} from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { statusByKey, statuses } from '../../src/domain/registry.ts';
-import { limits } from '../../src/limits.ts';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { Witness } from '../support/sqlite-log.ts';
-import { horizon, hourMs, logOf, message, messages, now, query, recordAll, walk } from './conformance/engine.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+import { statusByKey, statuses } from '../../../src/domain/registry.ts';
+import { limits } from '../../../src/limits.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { Witness } from '../../support/sqlite-log.ts';
+import { horizon, hourMs, logOf, message, messages, now, query, recordAll, walk } from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
 
 let server: DatabaseServer;
 

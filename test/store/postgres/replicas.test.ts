@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { summaryRange } from '../../src/domain/summary.ts';
-import type { Query, Store } from '../../src/store/store.ts';
-import { Line } from '../support/line.ts';
-import { until } from '../support/sqlite-log.ts';
+import { summaryRange } from '../../../src/domain/summary.ts';
+import type { Query, Store } from '../../../src/store/store.ts';
+import { Line } from '../../support/line.ts';
+import { until } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -17,7 +17,7 @@ import {
   query,
   record,
   recordAll,
-} from './conformance/engine.ts';
+} from '../conformance/engine.ts';
 import { databaseOf, ReplicaPair, readsOf, replicaIn, replicaUsed } from './replica-pair.ts';
 
 const pair = new ReplicaPair(['max_standby_streaming_delay=0']);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryStore } from '../support/memory-store.ts';
-import { query } from './conformance/engine.ts';
-import { conformance, type OpenedEngine, ownGroups } from './conformance.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { query } from '../conformance/engine.ts';
+import { conformance, type OpenedEngine, ownGroups } from '../conformance.ts';
 
 async function openMemoryEngine(): Promise<OpenedEngine> {
   const first = new MemoryStore();

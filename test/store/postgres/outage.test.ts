@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
-import { type Store, StoreUnavailable, StoreUnusable } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import { type Store, StoreUnavailable, StoreUnusable } from '../../../src/store/store.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -23,7 +23,7 @@ import {
   record,
   recordAll,
   walk,
-} from './conformance/engine.ts';
+} from '../conformance/engine.ts';
 
 /** A file system of its own for a tablespace, full after a few megabytes. */
 class SmallPlace {
@@ -277,7 +277,7 @@ describe('a process dies', () => {
     for (let round = 0; round < 3; round++) {
       const child = spawn(
         process.execPath,
-        [join(import.meta.dirname, 'postgres-recording-child.ts'), url, `r${round}`],
+        [join(import.meta.dirname, 'recording-child.ts'), url, `r${round}`],
         { stdio: ['ignore', 'pipe', 'inherit'] },
       );
       let lines = '';

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '../../src/postgres/migrate.ts';
-import { migrations } from '../../src/postgres/migrations.ts';
-import { holdGeneration } from '../../src/store/postgres/log/generations.ts';
-import { distributedTables } from '../../src/store/postgres/schema/citus.ts';
-import { planningSettings } from '../../src/store/postgres/schema/planning.ts';
-import { firstUnseen, snapshotIn, snapshotStatement, transactionOf } from '../../src/store/postgres/server/snapshot.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
-import { type DatabaseServer, databaseServer, isOnCitus } from '../support/database-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import { migrate } from '../../../src/postgres/migrate.ts';
+import { migrations } from '../../../src/postgres/migrations.ts';
+import { holdGeneration } from '../../../src/store/postgres/log/generations.ts';
+import { distributedTables } from '../../../src/store/postgres/schema/citus.ts';
+import { planningSettings } from '../../../src/store/postgres/schema/planning.ts';
+import {
+  firstUnseen,
+  snapshotIn,
+  snapshotStatement,
+  transactionOf,
+} from '../../../src/store/postgres/server/snapshot.ts';
+import { StoreUnavailable } from '../../../src/store/store.ts';
+import { type DatabaseServer, databaseServer, isOnCitus } from '../../support/database-server.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
   findIds,
@@ -19,9 +24,9 @@ import {
   record,
   recordAll,
   walk,
-} from './conformance/engine.ts';
-import { statementsOfEverything } from './everything.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+} from '../conformance/engine.ts';
+import { statementsOfEverything } from '../everything.ts';
+import { PostgresDatabase } from './database.ts';
 
 describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
   let server: DatabaseServer;

@@ -1,7 +1,7 @@
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/engine.ts';
-import type { ReplicaReads, Store, StoreObserver, StoreReads } from '../../src/store/store.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { until } from '../support/sqlite-log.ts';
+import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
+import type { ReplicaReads, Store, StoreObserver, StoreReads } from '../../../src/store/store.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { until } from '../../support/sqlite-log.ts';
 
 export const replicaUsed = 'info a read replica is used';
 export const databaseOf = (address: string) => new URL(address).pathname.slice(1);

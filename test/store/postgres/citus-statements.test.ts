@@ -1,10 +1,10 @@
 import { parse } from 'libpg-query';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openPostgresStore } from '../../src/store/postgres/engine.ts';
-import { distribute, distributedTables, distributionStatement } from '../../src/store/postgres/schema/citus.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
-import { Witness } from '../support/sqlite-log.ts';
-import { statementsOfEverything } from './everything.ts';
+import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
+import { distribute, distributedTables, distributionStatement } from '../../../src/store/postgres/schema/citus.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { Witness } from '../../support/sqlite-log.ts';
+import { statementsOfEverything } from '../everything.ts';
 
 let server: PostgresServer;
 

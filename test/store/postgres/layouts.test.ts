@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { lockKey } from '../../src/postgres/locks.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
-import { migrations } from '../../src/postgres/migrations.ts';
-import { sliceAt, sliceIndexOf } from '../../src/store/postgres/layout/slices.ts';
-import { spreadAccount, spreadAccounts } from '../../src/store/postgres/layout/spreading.ts';
-import type { Change, RecordOutcome, Store } from '../../src/store/store.ts';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { until } from '../support/sqlite-log.ts';
+import { lockKey } from '../../../src/postgres/locks.ts';
+import { migrate } from '../../../src/postgres/migrate.ts';
+import { migrations } from '../../../src/postgres/migrations.ts';
+import { sliceAt, sliceIndexOf } from '../../../src/store/postgres/layout/slices.ts';
+import { spreadAccount, spreadAccounts } from '../../../src/store/postgres/layout/spreading.ts';
+import type { Change, RecordOutcome, Store } from '../../../src/store/store.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { until } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -22,8 +22,8 @@ import {
   record,
   recordAll,
   walk,
-} from './conformance/engine.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+} from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Filter } from '../../src/domain/filter.ts';
-import type { LogRecord } from '../../src/domain/message.ts';
-import type { Bookmark, RecordOutcome, Store } from '../../src/store/store.ts';
-import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
-import { until } from '../support/sqlite-log.ts';
+import type { Filter } from '../../../src/domain/filter.ts';
+import type { LogRecord } from '../../../src/domain/message.ts';
+import type { Bookmark, RecordOutcome, Store } from '../../../src/store/store.ts';
+import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
+import { until } from '../../support/sqlite-log.ts';
 import {
   account,
   delivered,
@@ -20,8 +20,8 @@ import {
   recordAll,
   rejected,
   walk,
-} from './conformance/engine.ts';
-import { PostgresDatabase } from './postgres-database.ts';
+} from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;

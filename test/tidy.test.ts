@@ -22,20 +22,34 @@ const floors: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
 ];
-/** The folders of the embedded engine, likewise. */
-const embedded = 'src/store/embedded';
-const embeddedFloors: readonly (readonly string[])[] = [
-  ['files'],
-  ['segment'],
-  ['damage'],
-  ['log'],
-  ['threads'],
-  ['search'],
-  ['record', 'feed', 'summary', 'offline'],
-  ['read', 'upkeep', 'options.ts'],
-  ['engine.ts'],
-];
-const embeddedFolderFilesMax = 25;
+/** The folders of each engine, likewise. */
+const engineFloors: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'src/store/embedded': [
+    ['files'],
+    ['segment'],
+    ['damage'],
+    ['log'],
+    ['threads'],
+    ['search'],
+    ['record', 'feed', 'summary', 'offline'],
+    ['read', 'upkeep', 'options.ts'],
+    ['engine.ts'],
+  ],
+  'src/store/postgres': [
+    ['schema'],
+    ['rows'],
+    ['server'],
+    ['replica'],
+    ['log'],
+    ['layout', 'search'],
+    ['summary', 'feed'],
+    ['record'],
+    ['read', 'copy', 'upkeep'],
+    ['engine.ts'],
+  ],
+};
+const engines = Object.entries(engineFloors);
+const engineFolderFilesMax = 25;
 
 /** The client goes into other people's programs and browsers: it takes types along, and of code what imports nothing. */
 const clientTypesFrom = ['domain', 'wire'];
@@ -144,13 +158,13 @@ function layerFault({ file, from, typeOnly }: Import): string | undefined {
   return floorOf(target) < floorOf(room) ? undefined : `${room} imports upward or sideways from ${target}`;
 }
 
-/** As `layerFault`, between the folders of the embedded engine. */
-function embeddedFault({ file, from }: Import): string | undefined {
+/** As `layerFault`, between the folders of an engine. */
+function engineFault({ file, from }: Import, engine: string, folders: readonly (readonly string[])[]) {
   const target = join(dirname(file), from);
-  if (!from.startsWith('.') || !target.startsWith(`${embedded}/`)) return undefined;
-  const [folder, other] = [roomOf(file, embedded), roomOf(target, embedded)];
+  if (!from.startsWith('.') || !target.startsWith(`${engine}/`)) return undefined;
+  const [folder, other] = [roomOf(file, engine), roomOf(target, engine)];
   if (folder === other) return undefined;
-  const [floor, below] = [floorOf(folder, embeddedFloors), floorOf(other, embeddedFloors)];
+  const [floor, below] = [floorOf(folder, folders), floorOf(other, folders)];
   if (floor === -1 || below === -1) return `${folder} or ${other} is not in the list of folders`;
   return below < floor ? undefined : `${folder} imports upward or sideways from ${other}`;
 }
@@ -189,21 +203,21 @@ describe('source', () => {
     expect(shown(others)).toEqual([]);
   });
 
-  test('every import in the embedded engine → points downward too, and in no circle', () => {
-    const own = code.filter(file => file.startsWith(`${embedded}/`));
+  test.each(engines)('every import in %s → points downward too, and in no circle', (engine, folders) => {
+    const own = code.filter(file => file.startsWith(`${engine}/`));
     const faults = own
       .flatMap(importsOf)
-      .map(one => ({ ...one, what: embeddedFault(one) ?? '' }))
+      .map(one => ({ ...one, what: engineFault(one, engine, folders) ?? '' }))
       .filter(one => one.what !== '');
     expect(shown(faults)).toEqual([]);
     expect(inCircles(own)).toEqual([]);
   });
 
-  test(`every folder of the embedded engine → at most ${embeddedFolderFilesMax} files`, () => {
+  test(`every folder of an engine → at most ${engineFolderFilesMax} files`, () => {
     const counts = new Map<string, number>();
-    for (const file of code.filter(one => one.startsWith(`${embedded}/`)))
+    for (const file of code.filter(one => engines.some(([engine]) => one.startsWith(`${engine}/`))))
       counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
-    expect([...counts].filter(([, count]) => count > embeddedFolderFilesMax)).toEqual([]);
+    expect([...counts].filter(([, count]) => count > engineFolderFilesMax)).toEqual([]);
   });
 
   test(`every file → at most ${fileLinesMax} lines`, () => {

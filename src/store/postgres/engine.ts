@@ -3,10 +3,10 @@ import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
 import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
-import { lockKey } from '../../postgres/locks.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
 import type { LogForm } from '../../wire/log-text.ts';
+import { Recurring } from '../recurring.ts';
 import {
   type Changes,
   type ChangesQuery,
@@ -25,12 +25,11 @@ import {
 } from '../store.ts';
 import { Feed } from './feed/feed.ts';
 import { Watchers } from './feed/watchers.ts';
-import { forgetLayouts, Layouts } from './layout/layouts.ts';
+import { Layouts } from './layout/layouts.ts';
 import type { Slice } from './layout/slices.ts';
 import { Database } from './log/database.ts';
 import { Generations } from './log/generations.ts';
 import { Partitions } from './log/partitions.ts';
-import { Past } from './log/past.ts';
 import { Watermark } from './log/watermark.ts';
 import { Reader } from './read/reader.ts';
 import { rendered } from './read/rendering.ts';
@@ -41,7 +40,7 @@ import { Figures } from './summary/figures.ts';
 import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';
 import { hourMs, Totals } from './summary/totals.ts';
-import { Upkeep } from './upkeep/upkeep.ts';
+import { dropPast, type Places } from './upkeep/janitor.ts';
 import { WaitingUpkeep } from './upkeep/waiting-upkeep.ts';
 
 export type PostgresStoreOptions = {
@@ -68,8 +67,6 @@ export type PostgresStoreOptions = {
 const turnMsMax = 5_000;
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
-/** Dropping a partition waits for the transactions that read it. */
-const dropMsMax = 30_000;
 
 /**
  * Opens the log in a PostgreSQL database, and makes its tables if need be. Rejects with `StoreUnavailable` when the
@@ -110,22 +107,19 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 class PostgresStore implements Store {
   readonly #database: Database;
   readonly #layouts: Layouts;
-  readonly #partitions: Partitions;
-  readonly #generations: Generations;
+  readonly #places: Places;
   readonly #recorder: Recorder;
   readonly #reader: Reader;
   readonly #figures: Figures;
-  readonly #totals: Totals;
   readonly #watermark: Watermark;
-  readonly #sums: Sums;
   readonly #feed: Feed;
   readonly #watchers: Watchers;
   readonly #summaries: Summaries;
   /** A statement that takes long holds its connection: no account has more than half of them. */
   readonly #turns: Turns<AccountId>;
-  readonly #upkeep: Upkeep;
+  readonly #upkeep: Recurring;
   readonly #waiting: WaitingUpkeep;
-  readonly #addingUp: Upkeep;
+  readonly #addingUp: Recurring;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
@@ -134,17 +128,20 @@ class PostgresStore implements Store {
     this.#database = database;
     const layouts = new Layouts(database);
     this.#layouts = layouts;
-    this.#partitions = new Partitions(database, partitionMs);
-    this.#generations = new Generations(database, generationMs);
+    const partitions = new Partitions(database, partitionMs);
+    const generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
     this.#watermark = watermark;
-    this.#sums = new Sums(database, watermark, one => observer.note(one));
+    const sums = new Sums(database, watermark, one => observer.note(one));
+    const totals = new Totals(database);
+    this.#places = { database, layouts, partitions, generations, sums, totals };
+    this.#figures = new Figures(database, totals);
     this.#feed = new Feed(database, layouts, watermark);
     this.#watchers = new Watchers(database, layouts, watermark, observer);
-    this.#summaries = new Summaries(database, layouts, this.#sums);
+    this.#summaries = new Summaries(database, layouts, sums);
     const recorded = (account: AccountId, slice: Slice) => {
       database.mustShow(account);
-      this.#sums.tell(slice);
+      sums.tell(slice);
       this.#watchers.tell(account);
     };
     this.#waiting = new WaitingUpkeep(database, layouts, batch => this.#recorder.record(batch));
@@ -152,37 +149,27 @@ class PostgresStore implements Store {
       isFull: () => this.#waiting.reports >= limits.waitingMax,
       dropped: (count: number) => this.#waiting.drop(count),
     };
-    const surroundings = {
-      database,
-      layouts,
-      partitions: this.#partitions,
-      sums: this.#sums,
-      observer,
-      recorded,
-      waiting,
-    };
+    const surroundings = { database, layouts, partitions, sums, observer, recorded, waiting };
     this.#recorder = new Recorder(surroundings, Math.floor(poolSize / 2));
     this.#reader = new Reader(database, layouts);
-    const places = 1 + (options.replicas?.urls.length ?? 0);
+    const sources = 1 + (options.replicas?.urls.length ?? 0);
     const readersMax = poolSize - Math.floor(poolSize / 2);
-    this.#turns = new Turns(readersMax * places, {
-      ownerMax: Math.ceil(readersMax / 2) * places,
+    this.#turns = new Turns(readersMax * sources, {
+      ownerMax: Math.ceil(readersMax / 2) * sources,
       waitMsMax: turnMsMax,
       refusal: 'all connections are busy',
     });
-    this.#totals = new Totals(database);
-    this.#figures = new Figures(database, this.#totals);
-    this.#upkeep = new Upkeep(upkeepMs, observer, async () => {
-      await this.#partitions.refresh();
-      await this.#partitions.ensure([now(), now() + partitionMs]);
-      await this.#generations.advanceIfDue();
+    this.#upkeep = new Recurring(upkeepMs, observer, async () => {
+      await partitions.refresh();
+      await partitions.ensure([now(), now() + partitionMs]);
+      await generations.advanceIfDue();
       await this.#waiting.work();
     });
-    this.#addingUp = new Upkeep(addUpMs, observer, () => this.#sums.addUpDue());
+    this.#addingUp = new Recurring(addUpMs, observer, () => sums.addUpDue());
   }
 
   async begin(): Promise<void> {
-    await Promise.all([this.#layouts.refresh(), this.#partitions.refresh(), this.#watermark.read()]);
+    await Promise.all([this.#layouts.refresh(), this.#places.partitions.refresh(), this.#watermark.read()]);
     this.#database.start();
     this.#upkeep.start();
     this.#addingUp.start();
@@ -247,22 +234,7 @@ class PostgresStore implements Store {
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
-    const horizons = { others: sentAt, own };
-    await this.#database.apart(dropMsMax, async session => {
-      // One janitor at a time, and nobody waits for it: it does the others' work. The lock is held until the connection
-      // ends, with its process or its machine, since none of this fits a transaction.
-      const [[mine] = []] = await session.query(`SELECT pg_try_advisory_lock(${lockKey('dropping')})`);
-      if (!truth(mine)) return;
-      const spread = await this.#layouts.refresh();
-      const past = new Past(horizons, account => spread.slicesOf(account));
-      await this.#partitions.dropBefore(session, past.earliest);
-      await this.#totals.advance(session, await this.#sums.addUpAll());
-      await this.#sums.forgetPast(past);
-      if (own.size > 0)
-        await this.#partitions.dropUnkept(session, past, await this.#totals.hoursBefore(past.latest), hourMs);
-      await this.#generations.dropEmpty(session);
-      await forgetLayouts(session, new Past(horizons, account => [account]));
-    });
+    await dropPast(this.#places, { others: sentAt, own });
   }
 
   close(): Promise<void> {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { migrations } from '../../../src/postgres/migrations.ts';
-import { holdGeneration } from '../../../src/store/postgres/log/generations.ts';
 import { distributedTables } from '../../../src/store/postgres/schema/citus.ts';
+import { holdGeneration } from '../../../src/store/postgres/schema/generation-lock.ts';
 import { planningSettings } from '../../../src/store/postgres/schema/planning.ts';
 import {
   firstUnseen,

@@ -275,11 +275,9 @@ describe('a process dies', () => {
   it('kill -9 in the middle of recording, time and again → everything answered is there, once, and others go on', async () => {
     const answered: string[] = [];
     for (let round = 0; round < 3; round++) {
-      const child = spawn(
-        process.execPath,
-        [join(import.meta.dirname, 'recording-child.ts'), url, `r${round}`],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      );
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'recording-child.ts'), url, `r${round}`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       let lines = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         lines += text;

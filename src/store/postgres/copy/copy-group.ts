@@ -1,11 +1,11 @@
 import type { EpochMs } from '../../../domain/message.ts';
 import { showsTheSame } from '../../../domain/report.ts';
 import { likeness, stateOf, textsOf, type WholeMessage } from '../../whole-message.ts';
-import type { NewMessage, NewReport, StateChange } from '../record/fold.ts';
 import { type Group, Misplaced, write } from '../record/record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from '../record/record-statements.ts';
 import { type Recorders, recordingTransaction } from '../record/recording-transaction.ts';
 import type { Place } from '../rows/log-row.ts';
+import type { NewMessage, NewReport, StateChange } from '../rows/written.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
 
 /** Messages of one slice, by id, each with the place it gets if it is not there. */

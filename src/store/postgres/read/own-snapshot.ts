@@ -5,7 +5,7 @@ import { isAccountLock } from '../../../postgres/locks.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import type { Spread } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
-import { holdsGeneration, isHeldHere } from '../log/generations.ts';
+import { holdsGeneration, isHeldHere } from '../schema/generation-lock.ts';
 import { type Snapshot, xidNumbers } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
 

@@ -11,14 +11,13 @@ import {
   waitingReport,
   waitingText,
 } from '../../../domain/acceptance.ts';
-import type { Evidence } from '../../../domain/evidence.ts';
-import type { EpochMs, MessageIdentity, MessageState, Submission, Violation } from '../../../domain/message.ts';
-import { type DatedReport, identityIn, initialState } from '../../../domain/report.ts';
+import type { EpochMs, MessageState, Submission, Violation } from '../../../domain/message.ts';
+import { identityIn, initialState } from '../../../domain/report.ts';
 import { limits } from '../../../limits.ts';
 import { type Outcomes, OutcomeTally } from '../../outcomes.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../../store.ts';
 import type { Place } from '../rows/log-row.ts';
-import type { HeldReport } from './waiting.ts';
+import type { HeldReport, NewMessage, NewReport, StateChange, Step, Written } from '../rows/written.ts';
 
 /** What the log already has of one message. */
 export type KnownMessage = {
@@ -26,44 +25,6 @@ export type KnownMessage = {
   readonly course: Course;
   /** Reports since the last that summed up all before it. */
   readonly unsummed: number;
-};
-
-export type NewMessage = {
-  readonly place: Place;
-  readonly identity: MessageIdentity;
-  readonly state: MessageState;
-  readonly receivedAt: EpochMs;
-};
-
-export type NewReport = {
-  readonly place: Place;
-  /** Counts the accepted reports of its message, from 1 on. */
-  readonly version: number;
-  readonly receivedAt: EpochMs;
-  readonly said: DatedReport;
-  readonly before: MessageState;
-  readonly after: MessageState;
-  /** What all reports until this one come to, now and then: a further report then needs none before it. */
-  readonly evidence?: Evidence;
-};
-
-export type StateChange = {
-  readonly place: Place;
-  readonly identity: MessageIdentity;
-  readonly before: MessageState;
-  readonly state: MessageState;
-};
-
-/** What whoever follows the log is shown: a new message (version 0), or its log after an accepted report changed it. */
-export type Step = { readonly place: Place; readonly version: number };
-
-/** What a transaction writes of one account. */
-export type Written = {
-  readonly messages: readonly NewMessage[];
-  readonly reports: readonly NewReport[];
-  readonly changes: readonly StateChange[];
-  /** In the order of the submissions. */
-  readonly steps: readonly Step[];
 };
 
 /** What a group of batches comes to, with an answer for each. */

@@ -8,7 +8,8 @@ import { type RecordBatch, StoreUnavailable } from '../../store.ts';
 import type { Slice } from '../layout/slices.ts';
 import type { Place } from '../rows/log-row.ts';
 import { moment } from '../rows/moment.ts';
-import { type Folded, fold, type Written } from './fold.ts';
+import type { Written } from '../rows/written.ts';
+import { type Folded, fold } from './fold.ts';
 import { knownMessages } from './known-messages.ts';
 import {
   begin,

@@ -7,9 +7,9 @@ import type { Place } from '../rows/log-row.ts';
 import { minutesOf, minutesText } from '../rows/minutes.ts';
 import { arrayOf, type Column, RowsInto } from '../rows/rows-into.ts';
 import { writeSaid } from '../rows/said.ts';
+import type { NewMessage, NewReport, StateChange, Written } from '../rows/written.ts';
 import { citusIsThere, ofAccount } from '../schema/citus.ts';
 import { transactionOf } from '../server/snapshot.ts';
-import type { NewMessage, NewReport, StateChange, Written } from './fold.ts';
 
 /** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */
 

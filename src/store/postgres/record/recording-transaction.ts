@@ -5,8 +5,8 @@ import type { Transaction } from '../../../postgres/session.ts';
 import { StoreUnavailable } from '../../store.ts';
 import { accountOf, type Slice } from '../layout/slices.ts';
 import type { Database } from '../log/database.ts';
-import { holdGeneration } from '../log/generations.ts';
 import type { Partitions } from '../log/partitions.ts';
+import { holdGeneration } from '../schema/generation-lock.ts';
 import type { Sums } from '../summary/sums.ts';
 
 const triesMax = 6;

@@ -3,16 +3,8 @@ import { bigints, texts } from '../../../postgres/arrays.ts';
 import { integer, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { RowsInto } from '../rows/rows-into.ts';
+import type { HeldReport } from '../rows/written.ts';
 import type { Recording } from './record-statements.ts';
-
-/** A report that waits for its message; `number` is greater than that of any that came before it. */
-export type HeldReport = {
-  readonly messageId: string;
-  readonly number: number;
-  readonly receivedAt: number;
-  /** What `waitingText` made. */
-  readonly said: string;
-};
 
 const held: Statement = {
   name: 'waiting reports',

@@ -1,9 +1,9 @@
 import type { AccountId } from '../../../domain/message.ts';
 import type { PoolOptions } from '../../../postgres/connections.ts';
+import { Recurring } from '../../recurring.ts';
 import type { StoreObserver, StoreReads } from '../../store.ts';
 import { covers, ofOneEra, type Sight } from '../server/snapshot.ts';
 import type { Source } from '../server/source.ts';
-import { Upkeep } from '../upkeep/upkeep.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type Look, Replica, type ReplicaServer } from './replica.ts';
 import { ReplicaUse } from './replica-use.ts';
@@ -51,7 +51,7 @@ export class Replicas {
   readonly #heartbeat: Heartbeat;
   readonly #members: readonly Member[];
   readonly #observer: StoreObserver;
-  readonly #upkeeps: readonly Upkeep[];
+  readonly #upkeeps: readonly Recurring[];
   /** When this process last told of something of an account; kept for as long as a replica may not show it. */
   readonly #toldAtMs = new Map<AccountId, number>();
   #primaryReads = 0;
@@ -74,8 +74,8 @@ export class Replicas {
       return { replica, use };
     });
     this.#upkeeps = [
-      new Upkeep(lookEveryMs, observer, () => this.#beat()),
-      ...this.#members.map(member => new Upkeep(lookEveryMs, observer, () => this.#lookAt(member))),
+      new Recurring(lookEveryMs, observer, () => this.#beat()),
+      ...this.#members.map(member => new Recurring(lookEveryMs, observer, () => this.#lookAt(member))),
     ];
   }
 

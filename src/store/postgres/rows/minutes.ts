@@ -2,7 +2,7 @@ import type { EpochMs, MessageIdentity, MessageState } from '../../../domain/mes
 import { minuteOf } from '../../../domain/summary.ts';
 import { cellOf, SummaryCell } from '../../../domain/summary-cell.ts';
 import { integer } from '../../../postgres/cells.ts';
-import type { Written } from '../record/fold.ts';
+import type { Written } from './written.ts';
 
 /** What a transaction adds to the figures of the messages sent in one minute. */
 export type Minute = {

@@ -1,7 +1,7 @@
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
-import { holdsGeneration } from '../log/generations.ts';
 import { citusIsThere } from '../schema/citus.ts';
+import { holdsGeneration } from '../schema/generation-lock.ts';
 
 /**
  * What was committed at one moment: every transaction before `end` but those still `running`. Numbers of transactions

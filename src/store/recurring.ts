@@ -1,7 +1,7 @@
-import type { StoreObserver } from '../../store.ts';
+import type { StoreObserver } from './store.ts';
 
 /** Runs the store's own work at once, then time and again, one run at a time. What fails is told, and tried next time. */
-export class Upkeep {
+export class Recurring {
   readonly #intervalMs: number;
   readonly #observer: StoreObserver;
   readonly #work: () => Promise<void>;

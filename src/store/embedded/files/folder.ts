@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
 import { type Disk, systemDisk } from './disk.ts';
+import { HeldFile } from './held-file.ts';
 
 const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
 const unfinishedName = /\.volume\.tmp$/;
@@ -233,31 +233,41 @@ function notePid(path: string): void {
 /** Where a data folder is made of a backup, until it is whole. */
 export const partialName = '.sentlog-partial';
 
-/** Holds a data folder for this process until `release`, or until the process ends however it ends. */
+/** How often the files of a lock are looked for: whoever removes them must not let in a second process. */
+const lockLookMs = 250;
+
+/**
+ * Holds a data folder for this process until `release`, or until the process ends however it ends. By two files, so that
+ * the folder is still held while one that somebody removed is made anew.
+ */
 export class FolderLock {
-  readonly #db: DatabaseSync;
+  readonly #locks: HeldFile[] = [];
+  readonly #timer: NodeJS.Timeout;
 
   constructor(dataDir: string) {
     if (systemDisk.exists(join(dataDir, partialName)))
       throw new StoreUnusable(
         `${dataDir} is being restored, or that was cut short: then remove all that is in it, ${partialName} too, and restore it again`,
       );
-    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(join(dataDir, 'segments'), { recursive: true });
     const pidFile = join(dataDir, 'lock.pid');
-    // SQLite's file lock is the operating system's: it is gone with the process, so a crash leaves nothing to clear.
-    this.#db = new DatabaseSync(join(dataDir, 'lock.db'), { timeout: 0 });
     try {
-      this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      for (const path of [join(dataDir, 'lock.db'), join(dataDir, 'segments', 'lock.db')])
+        this.#locks.push(new HeldFile(path));
     } catch (cause) {
-      this.#db.close();
+      for (const lock of this.#locks) lock.release();
       if (!String(cause).includes('locked')) throw cause;
       const owner = systemDisk.exists(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
       throw new FolderInUse(dataDir, owner);
     }
     notePid(pidFile);
+    this.#timer = setInterval(() => {
+      for (const lock of this.#locks) lock.holdAgain();
+    }, lockLookMs).unref();
   }
 
   release(): void {
-    if (this.#db.isOpen) this.#db.close();
+    clearInterval(this.#timer);
+    for (const lock of this.#locks) lock.release();
   }
 }

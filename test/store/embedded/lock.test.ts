@@ -1,0 +1,44 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
+import { SqliteLog } from '../../support/sqlite-log.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+test.each([['lock.db'], ['segments/lock.db'], ['lock.db', 'lock.pid']])(
+  '%s of a log that is open removed → a second one is refused, before and after it is made anew',
+  async (...names) => {
+    const log = new SqliteLog();
+    onTestFinished(() => log.remove());
+    const store = await log.open();
+    for (const name of names) rmSync(join(log.dataDir, name));
+    await expect(log.open()).rejects.toThrow('is in use by another sentlog process');
+    await store.close();
+    await (await log.open()).close();
+  },
+);
+
+test('a file that is held, removed or replaced → held anew, so that it is held whenever one looks', () => {
+  const path = join(temporaryFolder(), 'lock.db');
+  const first = new HeldFile(path);
+  rmSync(path);
+  first.holdAgain();
+  expect(() => new HeldFile(path)).toThrow('locked');
+  writeFileSync(`${path}.other`, 'no database');
+  renameSync(`${path}.other`, path);
+  first.holdAgain();
+  expect(() => new HeldFile(path)).toThrow('locked');
+  first.release();
+  new HeldFile(path).release();
+});
+
+test.each([
+  ['zeros', Buffer.alloc(5000)],
+  ['no database', Buffer.from('no database'.repeat(500))],
+])('a lock file of %s that nobody holds → held', (_, bytes) => {
+  const path = join(temporaryFolder(), 'lock.db');
+  writeFileSync(path, bytes);
+  const held = new HeldFile(path);
+  expect(() => new HeldFile(path)).toThrow('locked');
+  held.release();
+});

@@ -181,14 +181,20 @@ function register(app: FastifyInstance, route: Route, admission: Admission): voi
   });
 }
 
+/** A name or an address, and a port (RFC 9110, 7.2); empty where there is none. No comma, which may part two. */
+const hostRule = /^(?:[\w.~!$&'()*+;=%-]*|\[[\w:.%~-]+\])(?::\d*)?$/;
+
 /**
  * What a proxy before this server may read otherwise than it does is refused: whose request it is, where its body ends,
  * what it asks for.
  */
 function refuseAmbiguous({ rawHeaders, headers, httpVersion, method, url }: IncomingMessage): void {
+  // The parser takes others for what they are not.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw ambiguous('request', 'must be of HTTP/1.1');
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
   if (hosts > 1) throw ambiguous('Host', 'must be given only once');
   if (hosts === 0 && httpVersion === '1.1') throw invalid('Host', 'is required');
+  if (!hostRule.test(headers.host ?? '')) throw ambiguous('Host', 'must be a host and its port');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw ambiguous('Transfer-Encoding', 'must be chunked alone');

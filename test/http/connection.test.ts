@@ -60,6 +60,10 @@ test('OPTIONS of the server as a whole → 204 with every method of any path', a
 const ambiguous: readonly (readonly [what: string, head: string])[] = [
   ['two Host headers', `GET ${logsPath} HTTP/1.1\r\nHost: a\r\nHost: b\r\n`],
   ['the same Host twice', `GET ${logsPath} HTTP/1.1\r\nhost: a\r\nHOST: a\r\n`],
+  ...['a b', 'a,b', 'u@a', 'a/b', 'a?b', 'a#b', 'a:b', '[a', 'ä'].map(
+    host => [`Host: ${host}`, `GET ${logsPath} HTTP/1.1\r\nHost: ${host}\r\n`] as const,
+  ),
+  ['HTTP/2.0', `GET ${logsPath} HTTP/2.0\r\nHost: a\r\n`],
   ['two Host headers of HTTP/1.0', `GET ${logsPath} HTTP/1.0\r\nHost: a\r\nHost: b\r\n`],
   ...['gzip, chunked', 'chunked, chunked', 'identity, chunked', 'x, Chunked'].map(
     coding =>
@@ -86,6 +90,12 @@ test.each(ambiguous)('%s → 400, and nothing after it is read as a request', as
   if (!what.startsWith('HEAD'))
     expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ errorCode: 'E400' });
   expect(answer.match(/HTTP\/1\.[01] \d/g)).toHaveLength(1);
+});
+
+test.each(['', 'a', 'a.example:80', '127.0.0.1:', '[::1]:8080', 'a_b'])('Host: %s → taken', async host => {
+  const socket = await connected();
+  socket.write(`GET /health/live HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  expect(await received(socket, '\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
 });
 
 test.each(['OPTIONS *', `OPTIONS ${logsPath}`, `PATCH ${logsPath}`, 'GET /health/live'])(

@@ -10,8 +10,8 @@ import { CommandError } from './terminal.ts';
  * A copy of a data folder whose server goes on. It is what a crash would leave, of a moment after the backup began: each
  * kind of file is copied before whatever it may be behind of, never before what it must not be ahead of.
  *
- * - `ledger` says what must be there: before the rows, which only grow; and before `log.json`, where what is lost or
- *   dropped is told first.
+ * - `ledger` says what must be there: before the rows, which only grow, and before the reports that wait; and before
+ *   `log.json`, where what is lost or dropped is told first.
  * - A report leaves `waiting.db` once it is in the rows; a mirror's place moves, and the outbox lets go, once the log
  *   has what they tell of: before the rows. What is said to the log again, it knows.
  * - An account is there before its first message: after the rows.
@@ -27,8 +27,8 @@ const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
 /** Copies a data folder into an empty one; gives how many segments there are. */
 export async function copyLog(dataDir: string, to: string, disk: Disk = systemDisk): Promise<number> {
   const [from, into] = [join(dataDir, 'segments'), join(to, 'segments')];
-  for (const name of databasesBefore) await copyDatabase(dataDir, to, name);
   for (const name of filesBefore) copyIfThere(join(dataDir, name), join(to, name), disk);
+  for (const name of databasesBefore) await copyDatabase(dataDir, to, name);
   mkdirSync(into, { mode: 0o700 });
   for (const id of segmentsIn(from)) copySegment(from, into, id, disk);
   const damaged = join(dataDir, 'damaged');

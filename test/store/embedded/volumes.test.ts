@@ -210,7 +210,7 @@ describe('a merged segment is damaged', () => {
     const log = fiveVolumes();
     const folder = new Folder(log.dataDir);
     const holding = holdingsIn(log.dataDir).get(2);
-    const { path } = recoverRows(folder, 2, holding, folder.sourceOf(2), holding?.firstSequence ?? 1);
+    const { path } = recoverRows(folder, 2, holding, holding?.firstSequence ?? 1);
     const bytes = readFileSync(path);
     writeFileSync(folder.rows(2), bytes.fill(0, Math.floor(bytes.byteLength / 4)));
     rmSync(path);

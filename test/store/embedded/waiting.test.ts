@@ -1,4 +1,4 @@
-import { cpSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
@@ -35,9 +35,13 @@ async function open(dataDir: string): Promise<Store> {
 const report = { messageId: 'm', status: delivered };
 const waitingFiles = ['waiting.db', 'waiting.db-wal', 'waiting.db-shm'];
 
+function removeWaiting(from: string): void {
+  for (const name of waitingFiles) rmSync(join(from, name), { force: true });
+}
+
 function copyWaiting(from: string, to: string): void {
+  removeWaiting(to);
   for (const name of waitingFiles) {
-    rmSync(join(to, name), { force: true });
     if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name));
   }
 }
@@ -123,4 +127,79 @@ it('what has waited too long, by this machine’s clock → dropped and counted,
   file.commit();
   expect(file.of(account, 'm').map(({ said }) => said)).toEqual(['said at 3000']);
   expect(limits.waitingMs).toBeGreaterThanOrEqual(60_000);
+});
+
+/** A folder as a kill -9 leaves it, with eight reports that wait, each answered by itself. */
+async function leftWaiting(): Promise<string> {
+  const [dataDir, left] = [temporaryFolder(), temporaryFolder()];
+  const store = await open(dataDir);
+  for (let number = 0; number < 8; number++) await record(store, [{ ...report, messageId: `m${number}` }]);
+  cpSync(dataDir, left, { recursive: true });
+  return left;
+}
+
+it.each<[string, (path: string) => void]>([
+  ['missing', path => removeWaiting(path)],
+  ['emptied', path => truncateSync(join(path, 'waiting.db'), 0)],
+  [
+    'zeroed, and its write-ahead log missing',
+    path => {
+      writeFileSync(join(path, 'waiting.db'), Buffer.alloc(8192));
+      rmSync(join(path, 'waiting.db-wal'));
+    },
+  ],
+  ['without its write-ahead log', path => rmSync(join(path, 'waiting.db-wal'))],
+  [
+    'with half of its write-ahead log',
+    path => truncateSync(join(path, 'waiting.db-wal'), statSync(join(path, 'waiting.db-wal')).size / 2),
+  ],
+])(
+  'reports wait, and their file is %s → what is lost is told, at the next start too, and reports wait again',
+  async (_, harm) => {
+    const dataDir = await leftWaiting();
+    harm(dataDir);
+    let lost = 0;
+    for (let run = 0; run < 2; run++) {
+      const store = await open(dataDir);
+      const { waiting, damaged } = await store.stats();
+      if (run === 0) lost = 8 - waiting.reports;
+      expect(lost).toBeGreaterThan(0);
+      expect(damaged).toMatchObject([{ name: 'waiting.db', reason: expect.stringContaining(`${lost} reports`) }]);
+      expect(await record(store, [{ ...report, messageId: `later${run}` }])).toEqual(outcome({ waiting: 1 }));
+      await store.close();
+    }
+  },
+);
+
+it('reports wait, and some of them join their messages → nothing is told of those, and nothing when none is left', async () => {
+  const dataDir = await leftWaiting();
+  let store = await open(dataDir);
+  for (const from of [0, 4]) {
+    await recordAll(
+      store,
+      [0, 1, 2, 3].map(number => message(`m${from + number}`)),
+    );
+    await store.close();
+    if (from === 4) removeWaiting(dataDir);
+    store = await open(dataDir);
+    expect(await store.stats()).toMatchObject({ waiting: { reports: 4 - from }, damaged: [] });
+  }
+});
+
+it('a page of the file is zeroed → the reports that can be read still join, and the log goes on', async () => {
+  const dataDir = await leftWaiting();
+  await (await open(dataDir)).close();
+  const file = readFileSync(join(dataDir, 'waiting.db'));
+  const at = file.lastIndexOf('"messageId":"m3"');
+  writeFileSync(join(dataDir, 'waiting.db'), file.fill(0, at - (at % 4096), at - (at % 4096) + 8));
+  for (let run = 0; run < 2; run++) {
+    const store = await open(dataDir);
+    const { waiting, damaged } = await store.stats();
+    expect(waiting.reports).toBeLessThan(8);
+    expect(damaged).toMatchObject([
+      { name: 'waiting.db', reason: expect.stringContaining(`${8 - waiting.reports} reports`) },
+    ]);
+    await recordAll(store, [message(`new${run}`)]);
+    await store.close();
+  }
 });

@@ -1,7 +1,7 @@
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder, RowsSource } from '../files/folder.ts';
-import type { Holding } from '../files/ledger.ts';
+import { covers, type Holding } from '../files/ledger.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
 import {
   createRowsFile,
@@ -15,12 +15,13 @@ import {
 } from '../segment/rows-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 import { RecoveredPages, type RecoveredRow, type RecoveredValue } from './page-recovery.ts';
+import { removeVolume, rowsSourceOf } from './row-source.ts';
 
 /** Rows of one transaction: what is not committed stands in memory. */
 const rowsAtATime = 20_000;
 
 /**
- * Makes the rows file of a damaged segment anew, of every row that can still be made out in the given files, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
+ * Makes the rows file of a damaged segment anew, of every row that can still be made out in its files, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
  * path of the new file, which has no write-ahead log, and what the segment holds from now on. `nextSequence` comes after
  * the reports of the segments before it.
  */
@@ -28,9 +29,22 @@ export function recoverRows(
   folder: Folder,
   segmentId: number,
   known: Holding | undefined,
-  source: RowsSource,
   nextSequence: number,
-): { readonly path: string; readonly holding: Holding } {
+): Recovered {
+  const made = recoveredFrom(rowsSourceOf(folder, segmentId), folder, segmentId, known, nextSequence);
+  // All of them are there, and they are not those that were answered: of another log, say.
+  return made.fits ? made : recoveredFrom(undefined, folder, segmentId, known, nextSequence);
+}
+
+type Recovered = { readonly path: string; readonly holding: Holding };
+
+function recoveredFrom(
+  source: RowsSource | undefined,
+  folder: Folder,
+  segmentId: number,
+  known: Holding | undefined,
+  nextSequence: number,
+): Recovered & { readonly fits: boolean } {
   const path = `${folder.rows(segmentId)}.mended`;
   const found = new FoundRows(known?.messages ?? 0);
   for (const suffix of ['', '-wal', '-shm']) folder.disk.remove(path + suffix);
@@ -38,12 +52,14 @@ export function recoverRows(
   createRowsFile(folder.disk, path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
   const file = new RowsFile(path, { mode: 'write', durability: 'full' });
   try {
-    found.copy(pageRows(folder.disk, source, found), file);
-    found.copy(volumeRows(folder.disk, source.volume), file);
+    if (source !== undefined) {
+      found.copy(pageRows(folder.disk, source, found), file);
+      found.copy(volumeRows(folder.disk, source.volume), file);
+    }
     const holding = found.holding(segmentId, createdAt, known, nextSequence);
     file.setFirstSequence(holding.firstSequence);
     file.checkpoint();
-    return { path, holding };
+    return { path, holding, fits: holding.lostMessages > 0 || found.covers(known) };
   } finally {
     file.close();
   }
@@ -89,8 +105,7 @@ export function restoreRows<T>(folder: Folder, segmentId: number, known: Holding
   const [rows, volume] = [folder.rows(segmentId), folder.volume(segmentId)];
   if (!folder.disk.exists(volume)) return read();
   if (!folder.disk.exists(rows)) {
-    const source = { rows, log: `${rows}-wal`, volume };
-    const { path, holding } = recoverRows(folder, segmentId, known, source, known?.firstSequence ?? 1);
+    const { path, holding } = recoverRows(folder, segmentId, known, known?.firstSequence ?? 1);
     const { lostMessages = 0, lostReports = 0 } = known ?? {};
     if (holding.lostMessages > lostMessages || holding.lostReports > lostReports)
       throw new DamagedRow('the volume (rows of it are missing)');
@@ -98,7 +113,7 @@ export function restoreRows<T>(folder: Folder, segmentId: number, known: Holding
     folder.sync();
   }
   const result = read();
-  folder.disk.remove(volume);
+  removeVolume(folder, segmentId);
   folder.sync();
   return result;
 }
@@ -138,6 +153,11 @@ class FoundRows {
       if (report !== undefined && this.#takesReport(report)) keep(() => into.insertReport(report));
     }
     if (open > 0) into.commit();
+  }
+
+  /** Whether these can be all that the segment holds. */
+  covers(known: Holding | undefined): boolean {
+    return covers(this.#sent, known);
   }
 
   holding(id: number, createdAt: number, known: Holding | undefined, nextSequence: number): Holding {

@@ -6,6 +6,8 @@ import { type Disk, systemDisk } from './disk.ts';
 import { HeldFile } from './held-file.ts';
 
 const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
+/** The same, also of one that was set aside after another of its name. */
+const rowsName = /^\d{9,}\.(?:rows\.db|volume)(?:\.\d+)?$/;
 const unfinishedName = /\.volume\.tmp$/;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
@@ -112,6 +114,17 @@ export class Folder {
     if ([rows, `${rows}-wal`, volume].some(path => this.disk.exists(path))) return { rows, log: `${rows}-wal`, volume };
     const aside = join(this.#damaged, basename(rows));
     return { rows: aside, log: `${aside}-wal`, volume: join(this.#damaged, basename(volume)) };
+  }
+
+  /** All files that rows may stand in, those that were set aside last. */
+  rowsPaths(): readonly string[] {
+    const folders = [this.path, this.#damaged].filter(path => this.disk.exists(path));
+    return folders.flatMap(path =>
+      this.disk
+        .list(path)
+        .filter(name => rowsName.test(name))
+        .map(name => join(path, name)),
+    );
   }
 
   /** Puts files that were made anew in the place of a segment's own, which are set aside. */

@@ -20,6 +20,21 @@ export type Holding = {
   readonly lostReports: number;
 };
 
+/** Of the reports that wait for their messages: how many do, and how many ever did; and how many were lost, which is told until then. */
+export type WaitingHeld = {
+  readonly reports: number;
+  readonly taken: number;
+  readonly lost: number;
+  readonly lostUntil: EpochMs;
+};
+
+export const nothingWaits: WaitingHeld = { reports: 0, taken: 0, lost: 0, lostUntil: 0 };
+
+/** Whether messages sent within a range can be all that a segment holds. */
+export function covers([from, until]: readonly [EpochMs, EpochMs], known: Holding | undefined): boolean {
+  return known === undefined || (from <= known.sentFrom && until >= known.sentUntil);
+}
+
 const fields = [
   'id',
   'firstSequence',
@@ -35,10 +50,15 @@ const fields = [
 
 const slotBytes = 128;
 const summedBytes = 8 * (fields.length + 1);
+/** Behind the sum of the rest, with a sum of its own: which log it is of. Older versions wrote none. */
+const logAt = summedBytes + 8;
 const names = ['ledger', 'ledger.copy'];
 const syncIntervalMs = 1000;
+/** In the place of a segment's id, where the slot is of the reports that wait. */
+const waitingId = -1;
 
-type Slot = { readonly version: number; readonly holding: Holding };
+/** `hashSeed` is that of the log it is of, where it says so. */
+type Slot = { readonly version: number; readonly holding: Holding; readonly hashSeed?: number };
 
 /**
  * Of each segment, what it holds, in two small files that do not stand or fall with the segment's own. One slot each,
@@ -49,6 +69,7 @@ export class Ledger {
   /** There was none: nothing tells what the segments that are there once held. */
   readonly isNew: boolean;
   readonly #disk: Disk;
+  readonly #hashSeed: number | undefined;
   readonly #files: readonly number[];
   readonly #slots = new Map<number, number>();
   readonly #held = new Map<number, Holding>();
@@ -57,12 +78,14 @@ export class Ledger {
   #end = 0;
   #syncing: NodeJS.Timeout | undefined;
 
-  constructor(dataDir: string, disk: Disk = systemDisk) {
+  /** With the seed of the log's hashes, what is of another log counts for nothing. */
+  constructor(dataDir: string, disk: Disk = systemDisk, hashSeed?: number) {
     this.#disk = disk;
+    this.#hashSeed = hashSeed;
     this.isNew = !names.some(name => disk.exists(join(dataDir, name)));
     this.#files = names.map(name => disk.open(join(dataDir, name), 'update'));
     disk.syncFolder(dataDir);
-    for (const [place, { version, holding }] of slotsIn(disk, dataDir)) {
+    for (const [place, { version, holding }] of slotsIn(disk, dataDir, hashSeed)) {
       this.#version = Math.max(this.#version, version);
       this.#end = Math.max(this.#end, place + 1);
       if (holding.id === 0) this.#free.push(place);
@@ -78,7 +101,19 @@ export class Ledger {
   }
 
   all(): readonly Holding[] {
-    return [...this.#held.values()];
+    return [...this.#held.values()].filter(({ id }) => id !== waitingId);
+  }
+
+  get waiting(): WaitingHeld {
+    const held = this.#held.get(waitingId);
+    if (held === undefined) return nothingWaits;
+    return { reports: held.reports, taken: held.messages, lost: held.lostReports, lostUntil: held.reportedUntil };
+  }
+
+  /** As `tally`. */
+  tallyWaiting({ reports, taken, lost, lostUntil }: WaitingHeld): void {
+    const none = { firstSequence: 0, sentFrom: Infinity, sentUntil: -Infinity, createdAt: 0, lostMessages: 0 };
+    this.tally({ ...none, id: waitingId, reports, messages: taken, lostReports: lost, reportedUntil: lostUntil });
   }
 
   /** Outlives the process when it returns. */
@@ -131,6 +166,10 @@ export class Ledger {
     slot.writeDoubleLE(++this.#version, 0);
     for (const [i, field] of fields.entries()) slot.writeDoubleLE(holding[field], 8 * (i + 1));
     slot.writeUInt32LE(crc32(slot.subarray(0, summedBytes)), summedBytes);
+    if (this.#hashSeed !== undefined) {
+      slot.writeDoubleLE(this.#hashSeed, logAt);
+      slot.writeUInt32LE(crc32(slot.subarray(0, logAt + 8)), logAt + 8);
+    }
     for (const file of this.#files) this.#disk.write(file, slot, place * slotBytes);
   }
 }
@@ -138,18 +177,20 @@ export class Ledger {
 /** What the ledger of a data folder says, without holding or making it. */
 export function holdingsIn(dataDir: string, disk = systemDisk): ReadonlyMap<number, Holding> {
   const holdings = [...slotsIn(disk, dataDir).values()].map(({ holding }) => holding);
-  return new Map(holdings.filter(({ id }) => id !== 0).map(holding => [holding.id, holding]));
+  return new Map(holdings.filter(({ id }) => id > 0).map(holding => [holding.id, holding]));
 }
 
-/** Of each place, the newer of its two slots that are whole. */
-function slotsIn(disk: Disk, dataDir: string): ReadonlyMap<number, Slot> {
+/** Of each place, the newer of its two slots that are whole, and of this log. */
+function slotsIn(disk: Disk, dataDir: string, hashSeed?: number): ReadonlyMap<number, Slot> {
   const slots = new Map<number, Slot>();
   for (const name of names) {
     const path = join(dataDir, name);
     const bytes = disk.exists(path) ? readWhole(disk, path) : Buffer.alloc(0);
     for (let place = 0; (place + 1) * slotBytes <= bytes.byteLength; place++) {
       const slot = slotIn(bytes.subarray(place * slotBytes, (place + 1) * slotBytes));
-      if (slot !== undefined && slot.version > (slots.get(place)?.version ?? 0)) slots.set(place, slot);
+      const isForeign = hashSeed !== undefined && slot?.hashSeed !== undefined && slot.hashSeed !== hashSeed;
+      if (slot === undefined || isForeign) continue;
+      if (slot.version > (slots.get(place)?.version ?? 0)) slots.set(place, slot);
     }
   }
   return slots;
@@ -158,7 +199,9 @@ function slotsIn(disk: Disk, dataDir: string): ReadonlyMap<number, Slot> {
 function slotIn(bytes: Buffer): Slot | undefined {
   if (crc32(bytes.subarray(0, summedBytes)) !== bytes.readUInt32LE(summedBytes)) return undefined;
   const value = (field: (typeof fields)[number]) => bytes.readDoubleLE(8 * (fields.indexOf(field) + 1));
+  const namesLog = crc32(bytes.subarray(0, logAt + 8)) === bytes.readUInt32LE(logAt + 8);
   return {
+    ...(namesLog && { hashSeed: bytes.readDoubleLE(logAt) }),
     version: bytes.readDoubleLE(0),
     holding: {
       id: value('id'),

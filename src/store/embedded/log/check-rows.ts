@@ -1,18 +1,42 @@
+import type { EpochMs } from '../../../domain/message.ts';
+import { removeVolume } from '../damage/row-source.ts';
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import { covers, type Holding } from '../files/ledger.ts';
 import type { IndexHeader } from '../segment/index-file.ts';
+import type { RowsMeta } from '../segment/rows-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
-/** Whether the rows that an index was made of are there, by what costs nothing to look at. */
-export function checkRows(folder: Folder, id: number, header: IndexHeader): void {
+/** Why an index is of no use for this segment of this log, as far as it says so itself. */
+export function indexFlaw(header: IndexHeader, id: number, hashSeed: number): string | undefined {
+  if (header.segment !== id) return `it is of segment ${header.segment}`;
+  return header.hashSeed === hashSeed ? undefined : 'its hashes were made with another seed';
+}
+
+/** Throws `DamagedRow` where a rows file says that it is another segment's. */
+export function checkMeta({ segment, firstSequence }: RowsMeta, id: number, known: Holding | undefined): void {
+  if (segment !== id) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
+  if (known !== undefined && firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');
+}
+
+/** The same where all rows of a segment are there, and cannot be those that were answered by when they were sent. */
+export function checkRange(from: EpochMs, until: EpochMs, known: Holding | undefined): void {
+  if (!covers([from, until], known)) throw new DamagedRow('the rows file (it is of another time)');
+}
+
+/** Whether the rows that an index was made of are there, and are those that were answered, by what costs nothing to look at. */
+export function checkRows(folder: Folder, id: number, header: IndexHeader, known: Holding | undefined): void {
   const rowsBytes = folder.disk.size(folder.rows(id));
   if (rowsBytes !== undefined && rowsBytes !== header.rowsBytes)
     throw new DamagedRow(`the rows file (${rowsBytes} bytes instead of ${header.rowsBytes})`);
+  if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
+    throw new DamagedRow('the rows file (it is of an earlier time)');
+  if ((header.lostMessages ?? 0) === 0 && header.messages > 0) checkRange(header.minSentAt, header.maxSentAt, known);
   if (!folder.hasVolume(id)) return;
   if (isVolumeOf(folder, id, header)) return;
   if (rowsBytes === undefined) throw new DamagedRow('the volume (it is damaged, or of other rows)');
   // Left over by a process that ended when it had made the rows file again, or of other rows.
-  folder.disk.remove(folder.volume(id));
+  removeVolume(folder, id);
 }
 
 function isVolumeOf(folder: Folder, id: number, header: IndexHeader): boolean {

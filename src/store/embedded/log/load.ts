@@ -34,7 +34,7 @@ import {
   setLosses,
   setRow,
 } from '../segment/shared-segment.ts';
-import { checkRows } from './check-rows.ts';
+import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
 
 /** A segment as it was found: sealed ones have an index, the others what it is made of. */
 export type LoadedSegment = {
@@ -143,7 +143,7 @@ function loadWhole(
 
 function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: number): void {
   const known = ledger.get(id) ?? indexedHolding(folder, id);
-  const { path, holding } = recoverRows(folder, id, known, folder.sourceOf(id), nextSequence);
+  const { path, holding } = recoverRows(folder, id, known, nextSequence);
   ledger.set(holding);
   folder.replace(id, { rows: path });
 }
@@ -236,13 +236,12 @@ function loadSealed(
   }
   try {
     const { header } = index;
-    if (header.hashSeed !== hashSeed) {
-      rebuild('its hashes were made with another seed');
+    const flaw = indexFlaw(header, id, hashSeed);
+    if (flaw !== undefined) {
+      rebuild(flaw);
       return undefined;
     }
-    checkRows(folder, id, header);
-    if (header.messages < (known?.messages ?? 0) || header.reports < (known?.reports ?? 0))
-      throw new DamagedRow('the rows file (it is of an earlier time)');
+    checkRows(folder, id, header, known);
     folder.removeLog(id);
     const shared = newSharedSegment(id, header.firstSequence, header.messages);
     const groups = index.uint8('group');
@@ -290,7 +289,7 @@ export function loadUnsealed(
   const rows = new RowsFile(path, hasLog ? { mode: 'read' } : { mode: 'write', durability: 'full' });
   try {
     const meta = rows.meta();
-    if (known !== undefined && meta.firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');
+    checkMeta(meta, id, known);
     const count = Math.max(rows.count(), known?.messages ?? 0);
     if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
@@ -307,6 +306,7 @@ export function loadUnsealed(
     if (reports.found + lostReports < reportCount)
       throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
     const [from, until] = columnsRange(columns);
+    if (found === count) checkRange(from, until, known);
     const [sentFrom, sentUntil] = [Math.min(from, known?.sentFrom ?? from), Math.max(until, known?.sentUntil ?? until)];
     if (found < count) fillGaps(columns, count, sentFrom);
     if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));

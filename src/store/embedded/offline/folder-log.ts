@@ -7,6 +7,7 @@ import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import { atOnce, fileCrc, systemDisk } from '../files/disk.ts';
 import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, holdingsIn } from '../files/ledger.ts';
+import { checkMeta } from '../log/check-rows.ts';
 import { LogFile } from '../log/log-file.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
@@ -226,7 +227,8 @@ function inspectSealed(folder: Folder, id: number, known: Holding | undefined): 
   try {
     index = new IndexFile(folder.index(id));
     index.verify(['reportMessages']);
-    const { messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
+    const { segment: of, messages, maxSentAt, firstSequence, rowsBytes, rowsCrc } = index.header;
+    if (of !== id) return undefined;
     const losses = greaterLosses(known, index.header);
     if (folder.hasVolume(id)) verifyVolume(folder, id, index.header);
     else if (systemDisk.size(folder.rows(id)) !== rowsBytes || fileCrc(systemDisk, folder.rows(id)) !== rowsCrc)
@@ -264,7 +266,9 @@ function held(
 function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined): Inspected {
   const file = openRows(folder, id);
   try {
-    const { firstSequence } = file.meta();
+    const meta = file.meta();
+    checkMeta(meta, id, known);
+    const { firstSequence } = meta;
     const messages = Math.max(file.count(), known?.messages ?? 0);
     const reports = Math.max(file.reportCount(firstSequence), known?.reports ?? 0);
     if (messages > ordinalsMax || reports > reportsPerMessageMax * ordinalsMax) throw new DamagedRow('the rows file');

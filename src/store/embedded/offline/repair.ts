@@ -52,7 +52,7 @@ function repairSegment(folder: Folder, ledger: Ledger, id: number): Repaired {
   const known = ledger.get(id);
   const before = ledger.all().filter(other => other.id < id);
   const nextSequence = firstSequenceIn(folder, id) ?? Math.max(1, ...before.map(endOf));
-  const { path, holding } = recoverRows(folder, id, known, folder.sourceOf(id), nextSequence);
+  const { path, holding } = recoverRows(folder, id, known, nextSequence);
   const again = disownRepeated(folder, id, path);
   ledger.set(holding);
   folder.replace(id, { rows: path });

@@ -33,7 +33,7 @@ export function openWriter(
 ): OpenedWriter {
   const folder = new Folder(data.dataDir, disk);
   const logFile = new LogFile(data.dataDir, disk);
-  const ledger = new Ledger(data.dataDir, disk);
+  const ledger = new Ledger(data.dataDir, disk, data.hashSeed);
   // The youngest goes on taking what it was made for.
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
@@ -44,8 +44,8 @@ export function openWriter(
   const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
-  const { file, damage } = openWaitingFile(data.dataDir, data.durability, disk);
-  const waitingReports = new WaitingReports(file, data.waiting);
+  const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);
+  const waitingReports = new WaitingReports(waiting, data.waiting, ledger);
   const outcomes = new OutcomeTally();
   const writer = new Writer(
     { ...data, folder, log: logFile, ledger, waiting: waitingReports, outcomes },
@@ -70,7 +70,8 @@ export function openWriter(
   };
   tell({ type: 'begun', end });
   const activeId = goesOn ? youngest.shared.id : undefined;
-  const damaged = damage === undefined ? log.damaged : [...log.damaged, { name: 'waiting.db', reason: damage }];
+  const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
+  const damaged = [...log.damaged, ...(flaws.length > 0 ? [{ name: 'waiting.db', reason: flaws.join('; ') }] : [])];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
   return { writer, waitingReports, outcomes, learning: writer.adopt(log, goesOn) };
 }

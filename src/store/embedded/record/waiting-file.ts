@@ -3,14 +3,16 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
-import { isDamage, OtherFormat } from '../files/damage.ts';
+import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
+import { nothingWaits, type WaitingHeld } from '../files/ledger.ts';
 import type { Durability } from '../segment/rows-file.ts';
 
 /**
  * Reports that wait for their messages, in a file of its own: few, and gone as soon as their messages come. `said` is
  * what `waitingText` made; `sum` is a checksum over it, since SQLite does not notice a flipped bit inside a value.
- * `taken_at` is by this machine's clock, which decides how long a report waits at most.
+ * `taken_at` is by this machine's clock, which decides how long a report waits at most. `taken` counts all that ever
+ * waited: a file that lost the last of them says less than was answered (see `Ledger.waiting`).
  */
 const schema = `
   CREATE TABLE waiting (
@@ -19,6 +21,10 @@ const schema = `
   );
   CREATE INDEX waiting_message ON waiting (account, message_id, number);
   CREATE INDEX waiting_age ON waiting (taken_at);`;
+
+const takenSchema = `
+  CREATE TABLE IF NOT EXISTS taken (reports INTEGER NOT NULL);
+  INSERT INTO taken SELECT (SELECT count(*) FROM waiting) WHERE NOT EXISTS (SELECT 1 FROM taken)`;
 
 const formatVersion = 1;
 const fileName = 'waiting.db';
@@ -32,24 +38,88 @@ export type WaitingRow = {
   readonly said: string | undefined;
 };
 
-/** The file, and what was wrong with the one that stood there. */
-export type OpenedWaiting = { readonly file: WaitingFile; readonly damage?: string };
+/** The file, what was wrong with the one that stood there, and how many reports are lost of those that waited in it. */
+export type OpenedWaiting = { readonly file: WaitingFile; readonly damage?: string; readonly lost: number };
 
-/** Opens the file of a data folder. A damaged one is moved to `damaged/`, and a new one begun. */
-export function openWaitingFile(dataDir: string, durability: Durability, disk: Disk = systemDisk): OpenedWaiting {
-  const path = join(dataDir, fileName);
+/**
+ * Opens the file of a data folder. A damaged one is moved to `damaged/`, and a new one begun with what can still be read
+ * of it. `known` is what was answered: what of it is not there any more is lost.
+ */
+export function openWaitingFile(
+  dataDir: string,
+  durability: Durability,
+  disk: Disk = systemDisk,
+  known: WaitingHeld = nothingWaits,
+): OpenedWaiting {
+  const { file, damage } = openOrMend(dataDir, join(dataDir, fileName), durability, disk, known.reports > 0);
+  const lost = Math.max(0, Math.min(known.taken - file.taken, known.reports - file.size));
+  return { file, ...(damage !== undefined && { damage }), lost };
+}
+
+function openOrMend(
+  dataDir: string,
+  path: string,
+  durability: Durability,
+  disk: Disk,
+  isNeeded: boolean,
+): Omit<OpenedWaiting, 'lost'> {
   try {
+    // SQLite would begin anew, and delete the write-ahead log that is left of the old one.
+    if (isNeeded && (disk.size(path) ?? 0) === 0) throw new DamagedRow('the file (it is missing or empty)');
     return { file: new WaitingFile(path, durability) };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    const aside = join(dataDir, 'damaged');
-    disk.makeFolder(aside);
-    let name = fileName;
-    for (let number = 2; disk.exists(join(aside, name)); number++) name = `${number}.${fileName}`;
-    for (const suffix of ['', '-wal', '-shm'])
-      if (disk.exists(path + suffix)) disk.rename(path + suffix, join(aside, name + suffix));
-    const damage = error instanceof Error ? error.message : String(error);
-    return { file: new WaitingFile(path, durability), damage };
+    const rows = readableRows(path, disk);
+    const aside = setAside(dataDir, path, disk);
+    const file = new WaitingFile(path, durability);
+    for (const { said, takenAt, ...row } of rows) if (said !== undefined) file.add({ ...row, said }, takenAt);
+    file.commit();
+    const reason = error instanceof Error ? error.message : String(error);
+    return { file, damage: aside ? `${reason}; it was set aside, and ${file.size} reports brought back` : reason };
+  }
+}
+
+/** `false` when there was nothing. */
+function setAside(dataDir: string, path: string, disk: Disk): boolean {
+  const aside = join(dataDir, 'damaged');
+  const files = ['', '-wal', '-shm'].filter(suffix => disk.exists(path + suffix));
+  if (files.length === 0) return false;
+  disk.makeFolder(aside);
+  let name = fileName;
+  for (let number = 2; disk.exists(join(aside, name)); number++) name = `${number}.${fileName}`;
+  for (const suffix of files) disk.rename(path + suffix, join(aside, name + suffix));
+  return true;
+}
+
+type ReadableRow = Omit<WaitingRow, 'number'> & { readonly takenAt: EpochMs };
+
+/** What of a damaged file can be read: each row is looked for by itself, by the numbers that an index still has. */
+function readableRows(path: string, disk: Disk): readonly ReadableRow[] {
+  if ((disk.size(path) ?? 0) === 0) return [];
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return undefined;
+    }
+  };
+  const db = attempt(() => new DatabaseSync(path, { readOnly: true }));
+  if (db === undefined) return [];
+  try {
+    const numbersBy = (index: string) =>
+      attempt(() => db.prepare(`SELECT number FROM waiting INDEXED BY ${index} ORDER BY number`).all());
+    const numbers = numbersBy('waiting_age') ?? numbersBy('waiting_message') ?? [];
+    return numbers.flatMap(({ number }) => {
+      const row = attempt(() => db.prepare('SELECT * FROM waiting WHERE number = ?').get(number ?? 0));
+      if (row === undefined) return [];
+      const [said, sum] = [String(row.said), Number(row.sum)];
+      if (crc32(said) !== sum) return [];
+      const [account, messageId] = [Number(row.account), String(row.message_id)];
+      return [{ account, messageId, receivedAt: Number(row.received_at), takenAt: Number(row.taken_at), said }];
+    });
+  } finally {
+    db.close();
   }
 }
 
@@ -61,7 +131,9 @@ export class WaitingFile {
   readonly #ofMessage = new Map<string, number>();
   readonly #ofAccount = new Map<AccountId, number>();
   #size = 0;
+  #taken = 0;
 
+  /** Throws what `isDamage` knows when the file is not what was written. */
   constructor(path: string, durability: Durability) {
     this.#db = new DatabaseSync(path, { timeout: 5000 });
     try {
@@ -69,6 +141,9 @@ export class WaitingFile {
       const [version] = this.#row('PRAGMA user_version');
       if (version === 0) this.#db.exec(`BEGIN; ${schema} PRAGMA user_version = ${formatVersion}; COMMIT`);
       else if (version !== formatVersion) throw new OtherFormat(`${path} is`, version, formatVersion);
+      this.#db.exec(takenSchema);
+      const [flaw] = this.#row('PRAGMA quick_check(1)');
+      if (flaw !== 'ok') throw new DamagedRow(`the file (${String(flaw)})`);
       this.#learn();
     } catch (error) {
       this.#db.close();
@@ -78,6 +153,11 @@ export class WaitingFile {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many ever waited, those of an open transaction among them. */
+  get taken(): number {
+    return this.#taken;
   }
 
   has(account: AccountId, messageId: string): boolean {
@@ -102,6 +182,8 @@ export class WaitingFile {
       said,
       crc32(said),
     );
+    this.#change('UPDATE taken SET reports = reports + 1');
+    this.#taken++;
     this.#count(account, messageId, 1);
     return true;
   }
@@ -148,6 +230,7 @@ export class WaitingFile {
     this.#ofMessage.clear();
     this.#ofAccount.clear();
     this.#size = 0;
+    this.#taken = Number(this.#row('SELECT reports FROM taken')[0] ?? 0);
     const counts = this.#prepare(
       'SELECT account, message_id, count(*) FROM waiting GROUP BY account, message_id',
     ).all();

@@ -10,8 +10,9 @@ import {
 import type { AccountId, EpochMs, Submission, Violation } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import type { RecordBatch } from '../../store.ts';
+import type { Ledger } from '../files/ledger.ts';
 import { type PackedBatch, packBatch } from '../segment/packed-batch.ts';
-import type { WaitingFile, WaitingRow } from './waiting-file.ts';
+import type { OpenedWaiting, WaitingFile, WaitingRow } from './waiting-file.ts';
 
 const rowsAtATime = 500;
 
@@ -23,13 +24,25 @@ export class WaitingReports {
   readonly #file: WaitingFile;
   /** Shared: how many wait, and how many were dropped. */
   readonly #figures: Int32Array;
+  /** What it notes outlives the file. */
+  readonly #ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>;
   /** By what is not committed yet. */
   #droppedNow = 0;
 
-  constructor(file: WaitingFile, figures: Int32Array) {
+  constructor({ file, lost }: OpenedWaiting, figures: Int32Array, ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>) {
     this.#file = file;
     this.#figures = figures;
-    Atomics.store(figures, 0, file.size);
+    this.#ledger = ledger;
+    const { waiting } = ledger;
+    if (lost > 0)
+      ledger.tallyWaiting({ ...waiting, lost: waiting.lost + lost, lostUntil: Date.now() + limits.waitingMs });
+    this.#note();
+  }
+
+  /** What is told of those that are lost, for as long as they might have waited. */
+  get damage(): string | undefined {
+    const { lost, lostUntil } = this.#ledger.waiting;
+    return lost > 0 && Date.now() < lostUntil ? `${lost} reports that waited for their messages are lost` : undefined;
   }
 
   get size(): number {
@@ -85,9 +98,17 @@ export class WaitingReports {
 
   commit(): void {
     this.#file.commit();
-    Atomics.store(this.#figures, 0, this.#file.size);
+    this.#note();
     Atomics.add(this.#figures, 1, this.#droppedNow);
     this.#droppedNow = 0;
+  }
+
+  /** Before any answer: what was answered and does not wait any more is missed at the next start. */
+  #note(): void {
+    const { size: reports, taken } = this.#file;
+    Atomics.store(this.#figures, 0, reports);
+    const known = this.#ledger.waiting;
+    if (known.reports !== reports || known.taken !== taken) this.#ledger.tallyWaiting({ ...known, reports, taken });
   }
 
   undo(): void {

@@ -326,8 +326,17 @@ export class VolumeFile implements SealedRows {
   }
 }
 
-/** The rows of a segment that has an index. */
+/** The rows of a segment that has an index. Throws `DamagedRow` where they are another's. */
 export function openSealedRows(folder: Folder, segmentId: number): SealedRows {
   if (folder.hasVolume(segmentId)) return new VolumeFile(folder.volume(segmentId), folder.disk);
-  return new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+  const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+  try {
+    // Put there by mistake, another segment's are sound, and each of them would be taken for the one it stands for.
+    const { segment } = rows.meta();
+    if (segment !== segmentId) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
+    return rows;
+  } catch (error) {
+    rows.close();
+    throw error;
+  }
 }

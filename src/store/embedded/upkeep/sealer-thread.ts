@@ -80,7 +80,7 @@ function contentsOf(path: string, holding: Holding): SegmentContents {
 function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): SealerReply {
   const known = holdingOf(shared, Date.now());
   const segmentId = shared.id;
-  const { path, holding } = recoverRows(folder, segmentId, known, folder.sourceOf(segmentId), known.firstSequence);
+  const { path, holding } = recoverRows(folder, segmentId, known, known.firstSequence);
   const index = `${folder.index(segmentId)}.mended`;
   const { columns, counts } = contentsOf(path, holding);
   // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.

@@ -30,13 +30,15 @@ export function parseSendRequest(body: unknown, now: EpochMs): Parsed<SendOrder>
   refuseTooMuch(sound, terms, violations);
   if (violations.length > 0) return { violations };
   const messages: Outgoing[] = [];
+  const { bulkId } = schedule;
+  const slots = new Slots(schedule);
   for (const [index, message] of sound.messages.entries()) {
     const term = terms[index];
     if (term === undefined) throw new RangeError('a message without its terms');
     for (const destination of message.destinations)
-      messages.push(outgoingOf(message, destination, term, schedule, messages.length));
+      messages.push(outgoingOf(message, destination, term, bulkId, slots.next(term.window)));
   }
-  return { value: { bulkId: schedule.bulkId, messages } };
+  return { value: { bulkId, messages } };
 }
 
 /** What a schema refuses has always been told: this is for the day that the two differ. */
@@ -62,6 +64,30 @@ function readSchedule({ options }: SendRequest, now: EpochMs, violations: Violat
       ? 0
       : speedUnitsMs[sendingSpeedLimit.timeUnit ?? 'MINUTE'] / sendingSpeedLimit.amount;
   return { bulkId, startAt, intervalMs };
+}
+
+/** The moments of a bulk's messages, at its speed: also where they waited for a window, they do not go out all at once. */
+class Slots {
+  readonly #schedule: Schedule;
+  /** Of each window, when the last of those that wait for it goes out. */
+  readonly #last = new Map<string, EpochMs>();
+  #count = 0;
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+  }
+
+  next(window: DeliveryWindow | undefined): EpochMs {
+    const { startAt, intervalMs } = this.#schedule;
+    const slot = startAt + this.#count++ * intervalMs;
+    if (window === undefined) return Math.round(slot);
+    const key = JSON.stringify(window);
+    const after = this.#last.get(key);
+    const at = nextWithin(window, after === undefined ? slot : Math.max(slot, after + intervalMs));
+    this.#last.set(key, at);
+    // Its next millisecond may lie outside.
+    return Math.floor(at);
+  }
 }
 
 /** What all destinations of one message share. */
@@ -155,10 +181,9 @@ function outgoingOf(
   { sender, options = {} }: RequestedMessage,
   { to, messageId }: RequestedMessage['destinations'][number],
   { contentJson, quickRepliesJson, validityMs, window, reports }: Terms,
-  { bulkId, startAt, intervalMs }: Schedule,
-  index: number,
+  bulkId: string,
+  dueAt: EpochMs,
 ): Outgoing {
-  const dueAt = nextWithin(window, Math.round(startAt + index * intervalMs));
   return {
     messageId: messageId ?? randomUUID(),
     isIdGiven: messageId !== undefined,

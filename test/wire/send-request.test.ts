@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nextWithin, weekDays } from '../../src/domain/outgoing.ts';
 import { limits } from '../../src/limits.ts';
 import { parseSendRequest } from '../../src/wire/send-request.ts';
 import { contents, quickReplies } from '../support/send-contents.ts';
@@ -104,6 +105,37 @@ describe('a request to send', () => {
     );
     expect(messages.map(one => one.dueAt - now)).toEqual([hourMs, 1.5 * hourMs, 2 * hourMs]);
     expect(messages.map(one => one.expiresAt - one.dueAt)).toEqual([48, 48, 48].map(hours => hours * hourMs));
+  });
+
+  it('a speed and windows → no message outside its window, nor those of one window faster than the speed when it opens', () => {
+    const time = fc.record({ hour: fc.integer({ min: 0, max: 23 }), minute: fc.integer({ min: 0, max: 59 }) });
+    const windows = fc
+      .record({ days: fc.subarray([...weekDays], { minLength: 1 }), from: time, to: time })
+      .filter(({ from, to }) => {
+        const minutes = (to.hour * 60 + to.minute - from.hour * 60 - from.minute + 1440) % 1440;
+        return minutes >= 60;
+      });
+    const bulks = fc.record({
+      those: fc.array(windows, { minLength: 1, maxLength: 3 }),
+      count: fc.integer({ min: 1, max: 40 }),
+      amount: fc.integer({ min: 1, max: 400 }),
+      timeUnit: fc.constantFrom('MINUTE', 'HOUR'),
+    });
+    fc.assert(
+      fc.property(bulks, ({ those, count, amount, timeUnit }) => {
+        const messages = those.map(deliveryTimeWindow => ({
+          ...base,
+          destinations: Array.from({ length: count }, (_, index) => ({ to: `p${index}` })),
+          options: { deliveryTimeWindow },
+        }));
+        const sent = order({ messages, options: { schedule: { sendingSpeedLimit: { amount, timeUnit } } } }).messages;
+        const intervalMs = (timeUnit === 'HOUR' ? hourMs : hourMs / 60) / amount;
+        for (const { window, dueAt } of sent) expect(nextWithin(window, dueAt) - dueAt).toBeLessThanOrEqual(1);
+        for (const [, own] of Map.groupBy(sent, one => JSON.stringify(one.window)))
+          for (const [index, { dueAt }] of own.entries())
+            if (index > 0) expect(dueAt - (own[index - 1]?.dueAt ?? 0)).toBeGreaterThanOrEqual(intervalMs - 1);
+      }),
+    );
   });
 
   it('a schedule in the past → now; one beyond 180 days → refused', () => {

@@ -149,6 +149,11 @@ export type Log = {
   readonly price?: object;
 };
 
+/** What proves that a body comes from Meta. */
+export function signatureOf(body: string): string {
+  return `sha256=${createHmac('sha256', appSecret).update(body).digest('hex')}`;
+}
+
 /** What proves to Graph that whoever has a token knows the app's secret. */
 export function proofOf(token: string): string {
   return createHmac('sha256', appSecret).update(token).digest('hex');

@@ -173,6 +173,8 @@ export const limits = Object.freeze({
   parkedMs: 3_600_000,
   /** Sends at the same time, over all pages. */
   sendingMax: 256,
+  /** Those, and messages that were sent and of which that is not kept yet. */
+  unsettledMax: 512,
   /** Meta's own bounds for a page, a second. */
   textsPerSecond: 300,
   mediaPerSecond: 10,

@@ -25,6 +25,8 @@ export interface Outbox extends Reports {
   add(batch: AddBatch): Promise<readonly boolean[]>;
   /** Messages to send now: of each page and lane at most as many as wanted. */
   claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]>;
+  /** Of what this caller has claimed all but these is in line again: the answer to its claim was lost, so nobody sends it. */
+  unclaim(held: readonly number[]): Promise<void>;
   settle(results: readonly Result[], now: EpochMs): Promise<void>;
   receive(events: readonly Receipt[], now: EpochMs): Promise<void>;
   /** Ends what is past its time, a bounded number at once; `true` when there may be more. */

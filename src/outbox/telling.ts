@@ -38,12 +38,16 @@ export type Step = {
   readonly isFirst: boolean;
 };
 
-/** What the log is told of a step. */
-export function submissionOf(message: Outgoing, step: Step): Submission {
+/** What the log is told of the first step of a message. */
+export function firstSubmissionOf(message: Outgoing, step: Step): Submission {
+  return { ...submissionOf(message.messageId, step), ...identityOf(message, step.at) };
+}
+
+/** What the log is told of a further step: it knows the message. */
+export function submissionOf(messageId: string, step: Step): Submission {
   const { at, statusKey, errorKey, doneAt, seenAt, price } = step;
   return {
-    messageId: message.messageId,
-    ...(step.isFirst && identityOf(message, at)),
+    messageId,
     at,
     ...(statusKey !== undefined && { status: statusByKey(statusKey) }),
     ...(errorKey !== undefined && { error: deliveryErrorByKey(errorKey) }),

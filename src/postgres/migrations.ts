@@ -3,6 +3,7 @@ import {
   duePushes,
   impliedDeliveries,
   outbox,
+  outboxProcesses,
   provenReceipts,
   reportFields,
   reports,
@@ -366,4 +367,5 @@ export const migrations: readonly Migration[] = [
   { number: 20, name: 'report fields', sql: reportFields },
   { number: 21, name: 'totals', sql: totals },
   { number: 22, name: 'implied deliveries', sql: impliedDeliveries },
+  { number: 23, name: 'outbox processes', sql: outboxProcesses },
 ];

@@ -185,3 +185,11 @@ ALTER TABLE outbox_report
 export const impliedDeliveries = `
 ALTER TABLE outbox_message ADD COLUMN implied_at bigint;
 `;
+
+/** Processes that send, until when they are known to be there: each has its share of the pages. */
+export const outboxProcesses = `
+CREATE TABLE outbox_process (
+  name text COLLATE "C" PRIMARY KEY,
+  alive_until timestamptz NOT NULL
+);
+`;

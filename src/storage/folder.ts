@@ -61,7 +61,10 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     accounts,
     authenticator,
     ...places,
-    openOutbox: () => openSqliteOutbox(join(config.dataDir, 'outbox.db')),
+    openOutbox: () =>
+      openSqliteOutbox(join(config.dataDir, 'outbox.db'), (message, detail) =>
+        observer.note({ level: 'error', message, detail }),
+      ),
     retentions,
     sweepClock: new ClockFile(config.dataDir),
     wouldDrop: () => wouldDrop(store, retentions),

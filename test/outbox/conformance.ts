@@ -196,6 +196,19 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       }
     });
 
+    it('the answer to a claim lost → what nobody was handed is in line again, and what is held is not', async () => {
+      const outbox = await open();
+      await add(outbox, [message('held'), message('behind'), message('lost', { destination: 'p2' })]);
+      const claimed = await outbox.claim([want], start);
+      const held = claimed.filter(one => one.message.messageId === 'held').map(one => one.id);
+      await outbox.unclaim(held);
+      expect(idsOf(await outbox.claim([want], start - 3_600_000))).toEqual(['lost']);
+      await outbox.settle([{ id: held[0] ?? 0, kind: 'done' }], start);
+      expect(idsOf(await outbox.claim([want], start))).toEqual(['behind']);
+      await outbox.unclaim([]);
+      expect(await outbox.stats()).toMatchObject({ queued: 2, sending: 0 });
+    });
+
     it('sent again after a restart with the clock set back → at once', async () => {
       const at = await place();
       const before = await openAt(at);

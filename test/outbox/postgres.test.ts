@@ -35,12 +35,12 @@ receiptConformance('PostgreSQL', makePlace);
 reportConformance('PostgreSQL', makePlace);
 
 /** Outboxes of several processes over one database, and a way to have the time of all leases run out. */
-async function processes(count: number) {
+async function processes(count: number, monotonicMs?: () => number) {
   const schema = `together_${++schemas}`;
   await migrate({ url, schema }, () => {});
   const outboxes = Array.from({ length: count }, () => {
     const connections = new Connections({ url, schema, statementTimeoutMs: 10_000, max: 4, note: () => {} });
-    const outbox = new PostgresOutbox(connections);
+    const outbox = new PostgresOutbox(connections, monotonicMs);
     onTestFinished(() => outbox.close());
     return outbox;
   });
@@ -106,6 +106,8 @@ it('a page → sent over by one process at a time; when its lease ends, what it 
     expect(claimed?.message.messageId).toBe('m1');
     expect(await b.claim([want], start)).toEqual([]);
     expect((await b.waiting(start)).pages).toEqual([]);
+    await b.unclaim([]);
+    expect((await b.stats()).sending).toBe(1);
     await endLeases();
     await expect.poll(async () => (await b.waiting(start)).pages).toMatchObject([{ sender: page, lane: 'text' }]);
     expect(idsOf(await b.claim([want], start)).sort()).toEqual(how === 'hold' ? ['m2'] : ['m1', 'm2']);
@@ -129,6 +131,57 @@ it('a process that ends in order → the others need not wait for its leases', a
   await expect.poll(async () => (await b.waiting(start)).pages).toHaveLength(1);
   expect(idsOf(await b.claim([want], start))).toEqual(['m2']);
   expect((await tellAll(b)).map(one => one.messageId)).toEqual(['m1', 'm2']);
+});
+
+it('a process that joins while all pages are busy → is given its share of them, each once nothing of it is being sent', async () => {
+  let now = 0;
+  const { outboxes } = await processes(3, () => now);
+  const [a, b, c] = [first(outboxes), first(outboxes.slice(1)), first(outboxes.slice(2))];
+  const pages = Array.from({ length: 6 }, (_, index) => `page-${index}`);
+  const messages = pages.flatMap(sender =>
+    Array.from({ length: 3 }, (_, index) => message(`${sender} ${index}`, { sender, destination: `p${index}` })),
+  );
+  await a.add({ account: 1, messages, now: start });
+  const held = async (outbox: Outbox) => (await outbox.waiting(start)).pages.map(one => one.sender);
+  expect(await held(a)).toEqual(pages);
+  const claimed = await a.claim(
+    pages.map(sender => ({ ...want, sender, count: 1 })),
+    start,
+  );
+  expect(claimed).toHaveLength(6);
+  /** Time enough that all have looked at what they have and what they lack. */
+  const pass = async (...those: readonly Outbox[]) => {
+    for (let turn = 0; turn < 4; turn++) {
+      now += 2001;
+      for (const one of those) await one.waiting(start);
+    }
+  };
+  await pass(a, b);
+  // What it has begun to send over it keeps until that is settled, but begins nothing more there.
+  expect(await held(b)).toEqual([]);
+  const left = await held(a);
+  expect(left.length).toBeLessThan(6);
+  await a.settle(
+    claimed.map(({ id }) => ({ id, kind: 'done' })),
+    start,
+  );
+  await pass(a, b);
+  const [ofA, ofB] = [await held(a), await held(b)];
+  expect([ofA.length, ofB.length]).toEqual([3, 3]);
+  expect([...ofA, ...ofB].sort()).toEqual(pages);
+  // Nobody has more or less by looking again, and whoever takes over claims what was behind.
+  await pass(a, b);
+  expect([await held(a), await held(b)]).toEqual([ofA, ofB]);
+  const behind = await b.claim([{ ...want, sender: ofB[0] ?? '' }], start);
+  expect(behind).toHaveLength(2);
+  await b.settle(
+    behind.map(({ id }) => ({ id, kind: 'again', dueAt: start, counts: false })),
+    start,
+  );
+  await b.close();
+  await pass(a, c);
+  const shares = [await held(a), await held(c)];
+  expect(shares.map(one => one.length)).toEqual([3, 3]);
 });
 
 it('what one process is telling → nobody else tells, nor what comes after it of the same message', async () => {

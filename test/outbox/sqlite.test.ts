@@ -9,7 +9,7 @@ import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
-import { blocked, message, page, start, tellAll } from './support.ts';
+import { blocked, message, page, start, tellAll, want } from './support.ts';
 
 const makePlace = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
@@ -64,28 +64,59 @@ it('a request that cannot be carried out, beside others → is refused alone, an
   expect((await outbox.stats()).openReports).toBe(2);
 });
 
-it('a file that lost a table, or a thread that ended → nothing that was asked is to blame', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
-  const path = join(folder, 'outbox.db');
-  const started: Worker[] = [];
-  const hear = (worker: Worker) => started.push(worker);
-  process.on('worker', hear);
-  const outbox = await openSqliteOutbox(path);
-  process.off('worker', hear);
-  onTestFinished(async () => {
-    await outbox.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+it('a file that lost a table → nothing that was asked is to blame', async () => {
+  const { path, outbox } = await opened();
   const db = new DatabaseSync(path);
   db.exec('DROP TABLE parked');
   db.close();
   const event = { accounts: [1], page, psid: 'p', kind: 'delivered', mids: ['mid'], at: start } as const;
   await expect(outbox.receive([event], start)).rejects.toBeInstanceOf(Unavailable);
   expect(await outbox.add({ account: 1, messages: [message('m1')], now: start })).toEqual([true]);
-  // It reads what it is asked for, and this is nothing.
-  for (const worker of started) worker.postMessage(null);
+});
+
+it('a thread that ended → nothing that was asked is to blame, another goes on, and what callers took stays theirs', async () => {
+  const { outbox, endThread, notes } = await opened();
+  const ended = ['a', 'b'].map(id => message(id, { end: blocked }));
+  await outbox.add({ account: 1, messages: [...ended, message('m1')], now: start });
+  await tellAll(outbox);
+  const all = { account: 1, limit: 10 };
+  const [taken] = await outbox.takeReports({ ...all, limit: 1 });
+  const claimed = await outbox.claim([want], start);
+  endThread();
   const asked = outbox.untold(1);
   await expect(asked).rejects.toThrow('the thread of the outbox ended');
   await expect(asked).rejects.toBeInstanceOf(Unavailable);
-  await expect(outbox.untold(1)).rejects.toBeInstanceOf(Unavailable);
+  expect(await outbox.claim([want], start)).toEqual([]);
+  await outbox.settle(
+    claimed.map(({ id }) => ({ id, kind: 'done' })),
+    start,
+  );
+  expect(await outbox.stats()).toMatchObject({ queued: 0, sending: 0, untold: 1 });
+  expect((await outbox.takeReports(all)).map(one => one.message.messageId)).toEqual(['b']);
+  await outbox.reportsGiven([taken?.id ?? 0]);
+  expect((await outbox.stats()).openReports).toBe(1);
+  expect(notes).toEqual(['the thread of the outbox ended, and another is started']);
+  // One that ends again soon is not started at once, and then all the same.
+  endThread();
+  await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
+  await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
+  await expect.poll(() => outbox.stats().catch(() => undefined)).toMatchObject({ openReports: 1 });
 });
+
+/** An outbox of a file, and a way to end the thread that holds it. */
+async function opened() {
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
+  const path = join(folder, 'outbox.db');
+  const [threads, notes]: [Worker[], string[]] = [[], []];
+  const hear = (worker: Worker) => threads.push(worker);
+  process.on('worker', hear);
+  const outbox = await openSqliteOutbox(path, note => notes.push(note));
+  onTestFinished(async () => {
+    process.off('worker', hear);
+    await outbox.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  // It reads what it is asked for, and this is nothing.
+  const endThread = () => threads.at(-1)?.postMessage(null);
+  return { path, outbox, endThread, notes };
+}

@@ -30,6 +30,7 @@ const takeEveryMs = 100;
  */
 export class PostgresOutbox implements Outbox {
   readonly #connections: Connections;
+  readonly #monotonicMs: () => number;
   readonly #name = randomUUID();
   readonly #pages = new PageRows(this.#name);
   readonly #turns = new PushTurns();
@@ -39,37 +40,47 @@ export class PostgresOutbox implements Outbox {
   /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
   readonly #takenReports = new Set<number>();
   #how: 'hold' | 'requeue' = 'hold';
-  #renewedMs = 0;
+  #renewedMs = Number.NEGATIVE_INFINITY;
   #keptTakenMs = Number.NEGATIVE_INFINITY;
-  #lookedMs = 0;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections, monotonicMs: () => number = () => performance.now()) {
     this.#connections = connections;
+    this.#monotonicMs = monotonicMs;
   }
 
   add(batch: AddBatch): Promise<readonly boolean[]> {
     return this.#transact(async session => {
-      await this.#pages.make(session, batch.account, [...new Set(batch.messages.map(one => one.sender))]);
+      this.#pages.make(session, batch.account, [...new Set(batch.messages.map(one => one.sender))]);
       return this.#line.add(session, batch);
     });
   }
 
   claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
     return this.#transact(async session => {
-      const pages = await this.#pages.lease(session, wants);
+      const [pages, due] = await Promise.all([this.#pages.lease(session, wants), this.#line.due(session, now, wants)]);
       if (pages.length === 0) return [];
       const taken = pages.filter(one => one.isTaken);
       await this.#outcomes.takeOver(session, taken, this.#how);
-      await this.#line.beginDue(session, now, pages);
       const isMine = new Set(pages.map(keyOf));
       const mine = wants.filter(one => isMine.has(keyOf(one)));
+      // The rows of other pages are not held here.
+      await this.#line.begin(
+        session,
+        due.filter(one => isMine.has(keyOf(one))),
+        now,
+      );
       return this.#line.claim(session, mine, now);
     });
   }
 
+  unclaim(held: readonly number[]): Promise<void> {
+    return this.#transact(session => this.#outcomes.unclaim(session, held));
+  }
+
   settle(results: readonly Result[], now: EpochMs): Promise<void> {
-    return this.#transact(session => this.#outcomes.settle(session, results, now));
+    return this.#transact(async session => this.#outcomes.settle(session, results, now));
   }
 
   receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
@@ -78,14 +89,14 @@ export class PostgresOutbox implements Outbox {
 
   lapse(now: EpochMs): Promise<boolean> {
     return this.#transact(async session => {
-      await this.#receipts.forget(session, now);
+      this.#receipts.forget(session, now);
       const hasOlder = await forgetReports(session, now);
       return (await this.#outcomes.lapse(session, now)) || hasOlder;
     });
   }
 
   async waiting(now: EpochMs): Promise<Waiting> {
-    const atMs = performance.now();
+    const atMs = this.#monotonicMs();
     if (atMs - this.#renewedMs > renewEveryMs) {
       const isToKeep = atMs - this.#keptTakenMs > keepTakenEveryMs;
       await this.#transact(async session => {
@@ -95,18 +106,29 @@ export class PostgresOutbox implements Outbox {
       this.#renewedMs = atMs;
       if (isToKeep) this.#keptTakenMs = atMs;
     }
-    await this.#transact(session => this.#line.beginDue(session, now));
-    return this.#transact(async session => {
-      if (atMs - this.#lookedMs > takeEveryMs) {
+    if (atMs - this.#lookedMs > takeEveryMs) {
+      await this.#transact(async session => {
+        await this.#pages.leave(session);
         const taken = await this.#pages.takeFree(session, now, false);
         await this.#outcomes.takeOver(session, taken, this.#how);
-        this.#lookedMs = atMs;
-      }
-      const pages = await this.#pages.waiting(session);
-      const [[next] = []] = await session.query(nextScheduled);
-      const nextScheduledAt = optional(next, integer);
-      return { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) };
-    });
+      });
+      this.#lookedMs = atMs;
+    }
+    const look = () =>
+      this.#transact(async session => {
+        const asked = [
+          this.#line.due(session, now),
+          this.#pages.waiting(session),
+          session.query(nextScheduled),
+        ] as const;
+        const [due, pages, [[next] = []]] = await Promise.all(asked);
+        const nextScheduledAt = optional(next, integer);
+        return { due, waiting: { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) } };
+      });
+    const { due, waiting } = await look();
+    if (due.length === 0) return waiting;
+    await this.#transact(session => this.#line.begin(session, due, now));
+    return (await look()).waiting;
   }
 
   untold(limit: number): Promise<readonly Untold[]> {

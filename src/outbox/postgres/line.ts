@@ -12,6 +12,9 @@ import { telling } from './steps.ts';
 /** Another process took one of the ids meanwhile: the transaction is to be tried again. */
 export class IdTaken extends Error {}
 
+/** A scheduled message whose time has come. */
+type Due = PageKey & { readonly id: number };
+
 /** Messages in line. Every call is part of a transaction that holds the rows of the pages concerned. */
 export class Line {
   readonly #holder: string;
@@ -35,15 +38,24 @@ export class Line {
     return taken;
   }
 
-  /** Puts scheduled messages whose time has come in line: a bounded number, of these pages or, without them, of all. */
-  async beginDue(session: Transaction, now: EpochMs, pages?: readonly PageKey[]): Promise<void> {
+  /** Puts these in line, as far as they are scheduled. */
+  async begin(session: Transaction, due: readonly Due[], now: EpochMs): Promise<void> {
+    if (due.length === 0) return;
+    const ids = bigints(due.map(one => one.id));
+    session.send(holdOfDue, [ids]);
+    // What was begun before the rows were held is not scheduled any more.
+    session.send(begin, [ids, now, await this.#places(session)]);
+  }
+
+  /** Scheduled messages whose time has come: a bounded number, of these pages or, without them, of all. */
+  async due(session: Transaction, now: EpochMs, pages?: readonly PageKey[]): Promise<readonly Due[]> {
     const accounts = pages === undefined ? null : bigints(pages.map(one => one.account));
     const senders = pages === undefined ? null : texts(pages.map(one => one.sender));
-    const due = (await session.query(dueIds, [now, accounts, senders])).map(([id]) => integer(id));
-    if (due.length === 0) return;
-    // Without pages nobody holds them yet; what was begun meanwhile is not scheduled any more.
-    if (pages === undefined) await session.query(holdOfDue, [bigints(due)]);
-    await session.query(begin, [bigints(due), now, await this.#places(session)]);
+    return (await session.query(dueIds, [now, accounts, senders])).map(([id, account, sender]) => ({
+      id: integer(id),
+      account: integer(account),
+      sender: text(sender),
+    }));
   }
 
   async claim(session: Transaction, wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
@@ -59,13 +71,13 @@ export class Line {
   }
 
   /** The next of each conversation is first in it, where these messages no longer are. */
-  async advance(session: Transaction, messages: readonly number[]): Promise<void> {
-    if (messages.length > 0) await session.query(advance, [bigints(messages)]);
+  advance(session: Transaction, messages: readonly number[]): void {
+    if (messages.length > 0) session.send(advance, [bigints(messages)]);
   }
 
   /** What was unknown is known: the next of each conversation waits no longer for it. */
-  async release(session: Transaction, messages: readonly number[]): Promise<void> {
-    if (messages.length > 0) await session.query(release, [bigints(messages)]);
+  release(session: Transaction, messages: readonly number[]): void {
+    if (messages.length > 0) session.send(release, [bigints(messages)]);
   }
 
   async #places(session: Transaction): Promise<number> {
@@ -150,7 +162,7 @@ const add = {
 };
 const dueIds = {
   name: 'outbox messages due',
-  text: `SELECT m.id FROM outbox_message m WHERE m.state = ${states.scheduled} AND m.due_at <= $1
+  text: `SELECT m.id, m.account_id, m.sender FROM outbox_message m WHERE m.state = ${states.scheduled} AND m.due_at <= $1
       AND ($2::bigint[] IS NULL OR (m.account_id, m.sender) IN (SELECT * FROM unnest($2::bigint[], $3::text[])))
     ORDER BY m.due_at, m.id LIMIT ${limits.outboxStepMax}`,
 };

@@ -2,7 +2,7 @@ import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { bigints, integers } from '../../postgres/arrays.ts';
 import { integer, type Row } from '../../postgres/cells.ts';
-import type { Statement, Transaction } from '../../postgres/session.ts';
+import type { Statement, Transaction, Value } from '../../postgres/session.ts';
 import type { Result } from '../outbox.ts';
 import { states } from '../states.ts';
 import { steps } from '../telling.ts';
@@ -27,18 +27,28 @@ export class Outcomes {
     this.#receipts = receipts;
   }
 
-  async settle(session: Transaction, results: readonly Result[], now: EpochMs): Promise<void> {
+  /** The answer to a send proves it, also where another process took the page over meanwhile. */
+  settle(session: Transaction, results: readonly Result[], now: EpochMs): void {
     const once = [...new Map(results.map(one => [one.id, one])).values()];
-    await this.#pages.holdOf(
+    this.#pages.holdOf(
       session,
       once.map(one => one.id),
     );
     const of = <K extends Result['kind']>(kind: K) => once.filter((one): one is Of<K> => one.kind === kind);
-    await this.#sent(session, of('sent'), now);
-    await this.#ended(session, of('done'), of('failed'), now);
+    const proofs = of('sent').map(({ id, mid, psid }) => ({ id, mid, at: now, ...(psid !== undefined && { psid }) }));
+    this.#receipts.sent(session, proofs, this.#holder);
+    this.#ended(session, of('done'), of('failed'), now);
     const unknown = of('unknown').map(one => one.id);
-    if (unknown.length > 0) await this.#change(session, held, [bigints(unknown), this.#holder]);
-    await this.#again(session, of('again'));
+    this.#change(session, held, unknown, [this.#holder]);
+    this.#again(session, of('again'));
+  }
+
+  /** Of what this process has claimed all but these is sent by nobody. */
+  async unclaim(session: Transaction, held: readonly number[]): Promise<void> {
+    const left = idsIn(await session.query(unheard, [this.#holder, bigints(held)]));
+    if (left.length === 0) return;
+    this.#pages.holdOf(session, left);
+    session.send(requeuedMine, [bigints(left), this.#holder]);
   }
 
   /** Pages that another process sent over before: what it had claimed is sent anew, or left for its echo. */
@@ -47,8 +57,8 @@ export class Outcomes {
       const rows = await session.query(leftBehind, [account, sender, this.#holder]);
       const left = idsIn(rows);
       if (left.length === 0) continue;
-      if (how === 'hold') await this.#change(session, heldOfOthers, [bigints(left)]);
-      else await session.query(requeued, [bigints(left)]);
+      if (how === 'hold') this.#change(session, heldOfOthers, left, []);
+      else session.send(requeued, [bigints(left)]);
     }
   }
 
@@ -56,45 +66,26 @@ export class Outcomes {
   async lapse(session: Transaction, now: EpochMs): Promise<boolean> {
     const past = idsIn(await session.query(pastIds, [now]));
     if (past.length === 0) return false;
-    await this.#pages.holdOf(session, past);
+    this.#pages.holdOf(session, past);
     const values = [bigints(past), now];
-    await session.query(unreported, values);
+    session.send(unreported, values);
     const lost = idsIn(await session.query(unknownLost, values));
-    await this.#line.release(session, lost);
-    await session.query(neverDue, values);
-    await this.#change(session, unsent, values);
+    this.#line.release(session, lost);
+    session.send(neverDue, values);
+    this.#change(session, unsent, past, [now]);
     return past.length === limits.outboxStepMax;
   }
 
-  async #sent(session: Transaction, results: readonly Of<'sent'>[], now: EpochMs): Promise<void> {
-    if (results.length === 0) return;
-    const owned = new Set(idsIn(await session.query(provable, [bigints(results.map(one => one.id)), this.#holder])));
-    const proofs = results.flatMap(({ id, mid, psid }) =>
-      owned.has(id) ? [{ id, mid, ...(psid !== undefined && { psid }), at: now }] : [],
-    );
-    await this.#receipts.sent(session, proofs, false);
+  #ended(session: Transaction, done: readonly Of<'done'>[], failed: readonly Of<'failed'>[], now: EpochMs): void {
+    const [takenIds, failedIds] = [done.map(one => one.id), failed.map(one => one.id)];
+    this.#change(session, taken, takenIds, [now, this.#holder]);
+    const codes = [integers(failed.map(one => one.statusKey)), integers(failed.map(one => one.errorKey))];
+    this.#change(session, refused, failedIds, [now, this.#holder, ...codes]);
   }
 
-  async #ended(
-    session: Transaction,
-    done: readonly Of<'done'>[],
-    failed: readonly Of<'failed'>[],
-    now: EpochMs,
-  ): Promise<void> {
-    if (done.length > 0) await this.#change(session, taken, [bigints(done.map(one => one.id)), now, this.#holder]);
-    if (failed.length === 0) return;
-    await this.#change(session, refused, [
-      bigints(failed.map(one => one.id)),
-      now,
-      this.#holder,
-      integers(failed.map(one => one.statusKey)),
-      integers(failed.map(one => one.errorKey)),
-    ]);
-  }
-
-  async #again(session: Transaction, results: readonly Of<'again'>[]): Promise<void> {
+  #again(session: Transaction, results: readonly Of<'again'>[]): void {
     if (results.length === 0) return;
-    await session.query(again, [
+    session.send(again, [
       bigints(results.map(one => one.id)),
       bigints(results.map(one => one.dueAt)),
       integers(results.map(one => Number(one.counts))),
@@ -103,9 +94,11 @@ export class Outcomes {
     ]);
   }
 
-  /** Runs a statement that gives the ids of those that are no longer first in their conversations. */
-  async #change(session: Transaction, statement: Statement, values: readonly (Buffer | number | string)[]) {
-    await this.#line.advance(session, idsIn(await session.query(statement, values)));
+  /** Some of these messages may no longer be first in their conversations. */
+  #change(session: Transaction, statement: Statement, ids: readonly number[], values: readonly Value[]): void {
+    if (ids.length === 0) return;
+    session.send(statement, [bigints(ids), ...values]);
+    this.#line.advance(session, ids);
   }
 }
 
@@ -116,12 +109,6 @@ const ended = `state = ${states.ended}, is_head = false, deadline = NULL`;
 const deadlineUnknown = `least(m.expires_at, m.claimed_at + ${limits.echoWaitMs})`;
 const waitsAgain = `state = ${states.queued}, is_head = true, deadline = m.expires_at`;
 
-/** The answer to a send proves it, also where another process took the page over meanwhile. */
-const provable = {
-  name: 'outbox messages provable',
-  text: `SELECT m.id FROM outbox_message m WHERE m.id = ANY ($1::bigint[]) AND m.claimer = $2
-    AND m.state IN (${states.claimed}, ${states.unknown}, ${states.lost})`,
-};
 const taken = {
   name: 'outbox messages taken',
   text: `WITH c AS (UPDATE outbox_message m SET ${ended} WHERE m.id = ANY ($1::bigint[]) AND ${ofMine('$3')} RETURNING m.id)
@@ -147,6 +134,14 @@ const heldOfOthers = {
 const requeued = {
   name: 'outbox messages requeued',
   text: `UPDATE outbox_message m SET ${waitsAgain}, due_at = 0 WHERE m.id = ANY ($1::bigint[])`,
+};
+const requeuedMine = {
+  name: 'outbox messages of a lost claim requeued',
+  text: `UPDATE outbox_message m SET ${waitsAgain}, due_at = 0 WHERE m.id = ANY ($1::bigint[]) AND ${ofMine('$2')}`,
+};
+const unheard = {
+  name: 'outbox messages of a lost claim',
+  text: `SELECT m.id FROM outbox_message m WHERE ${ofMine('$1')} AND NOT m.id = ANY ($2::bigint[])`,
 };
 const again = {
   name: 'outbox messages again',

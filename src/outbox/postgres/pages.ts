@@ -21,83 +21,118 @@ const ordered = 'ORDER BY p.sender, p.account_id FOR UPDATE OF p';
  */
 export class PageRows {
   readonly #holder: string;
+  /** Nothing more is claimed of these: another process may have them as soon as all of theirs is settled. */
+  #leaving: readonly PageKey[] = [];
 
   constructor(holder: string) {
     this.#holder = holder;
   }
 
   /** Holds the rows of pages, and makes those that are not there. */
-  async make(session: Transaction, account: number, senders: readonly string[]): Promise<void> {
+  make(session: Transaction, account: number, senders: readonly string[]): void {
     const values = [account, texts(senders)];
-    await session.query(make, values);
-    await session.query(holdOfAccount, values);
+    session.send(make, values);
+    session.send(holdOfAccount, values);
   }
 
   /** Makes the rows of pages that are not there. */
-  async ensure(session: Transaction, pages: readonly PageKey[]): Promise<void> {
-    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
-    await session.query(ensure, columns);
+  ensure(session: Transaction, pages: readonly PageKey[]): void {
+    session.send(ensure, keyColumns(pages));
   }
 
   /** Holds the rows of the pages of these messages. */
-  async holdOf(session: Transaction, messages: readonly number[]): Promise<void> {
-    await session.query(holdOfMessages, [bigints(messages)]);
+  holdOf(session: Transaction, messages: readonly number[]): void {
+    session.send(holdOfMessages, [bigints(messages)]);
   }
 
   /** Holds the rows of these pages. */
-  async hold(session: Transaction, pages: readonly PageKey[]): Promise<void> {
-    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
-    await session.query(hold, columns);
+  hold(session: Transaction, pages: readonly PageKey[]): void {
+    session.send(hold, keyColumns(pages));
   }
 
   /** Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. */
   async lease(session: Transaction, pages: readonly PageKey[]): Promise<readonly (PageKey & { isTaken: boolean })[]> {
-    const columns = [bigints(pages.map(one => one.account)), texts(pages.map(one => one.sender))];
-    return this.#leased(session, await session.query(holdWanted, [...columns, this.#holder]));
+    return this.#leased(session, await session.query(holdWanted, [...keyColumns(pages), this.#holder]));
   }
 
-  /** Takes pages that nobody sends over and something is to be done for; `all` also what was only left claimed. */
+  /**
+   * Takes pages that nobody sends over and something is to be done for, up to this process's share of them; `all` what was
+   * only left claimed.
+   */
   async takeFree(session: Transaction, now: number, all: boolean): Promise<readonly PageKey[]> {
     const found = await session.query(all ? holdLeft : holdFree, all ? [this.#holder] : [this.#holder, now]);
-    return (await this.#leased(session, found)).filter(one => one.isTaken);
+    if (found.length === 0) return [];
+    const { own, share } = await this.#share(session, found.length);
+    const rows = all ? found : found.slice(0, Math.max(0, share - own));
+    return this.#leased(session, rows).filter(one => one.isTaken);
   }
 
-  /** Keeps what this process sends over, and lets go of pages with nothing to send. */
+  /**
+   * Says that this process sends, keeps what it sends over, and lets go of pages with nothing to send. Of more than its share
+   * it begins to leave half: others take them, and there is no rush of all at once.
+   */
   async renew(session: Transaction): Promise<void> {
-    await session.query(holdOwn, [this.#holder]);
-    await session.query(renew, [this.#holder]);
+    for (const statement of [announce, holdOwn, renew]) session.send(statement, [this.#holder]);
+    const { own, share } = await this.#share(session, 0);
+    if (own <= share) this.#leaving = [];
+    else if (this.#leaving.length === 0) {
+      const rows = await session.query(toLeave, [this.#holder, Math.ceil((own - share) / 2)]);
+      this.#leaving = rows.map(([sender, account]) => ({ sender: text(sender), account: integer(account) }));
+    }
+  }
+
+  /** Lets go of what it is leaving, as far as nothing of it is being sent. */
+  async leave(session: Transaction): Promise<void> {
+    if (this.#leaving.length === 0) return;
+    this.hold(session, this.#leaving);
+    const left = await session.query(leave, [...keyColumns(this.#leaving), this.#holder]);
+    const isLeft = new Set(left.map(([sender, account]) => keyOf({ sender: text(sender), account: integer(account) })));
+    this.#leaving = this.#leaving.filter(one => !isLeft.has(keyOf(one)));
+  }
+
+  /** Pages that it sends over, and how many of all that are sent over, and of so many that are free, would be its part. */
+  async #share(session: Transaction, free: number): Promise<{ readonly own: number; readonly share: number }> {
+    const [row = []] = await session.query(shares, [this.#holder]);
+    const [own = 0, held = 0, processes = 0] = row.map(integer);
+    return { own, share: Math.ceil((held + free) / Math.max(1, processes)) };
   }
 
   async release(session: Transaction): Promise<void> {
     await session.query(holdOwn, [this.#holder]);
     await session.query('UPDATE outbox_page SET holder = NULL WHERE holder = $1', [this.#holder]);
+    await session.query('DELETE FROM outbox_process WHERE name = $1', [this.#holder]);
   }
 
-  /** Of the pages that this process sends over, where something waits and from when on. */
+  /** Of the pages that this process sends over and is not leaving, where something waits and from when on. */
   async waiting(session: Transaction): Promise<readonly (PageLane & { readonly dueAt: number })[]> {
-    return (await session.query(waiting, [this.#holder])).map(([account, sender, lane, dueAt]) => ({
-      account: integer(account),
-      sender: text(sender),
-      lane: laneAt(integer(lane)),
-      dueAt: integer(dueAt),
-    }));
+    const isLeaving = new Set(this.#leaving.map(keyOf));
+    return (await session.query(waiting, [this.#holder]))
+      .map(([account, sender, lane, dueAt]) => ({
+        account: integer(account),
+        sender: text(sender),
+        lane: laneAt(integer(lane)),
+        dueAt: integer(dueAt),
+      }))
+      .filter(one => !isLeaving.has(keyOf(one)));
   }
 
-  async #leased(session: Transaction, rows: readonly Row[]): Promise<readonly (PageKey & { isTaken: boolean })[]> {
+  #leased(session: Transaction, rows: readonly Row[]): readonly (PageKey & { isTaken: boolean })[] {
     const pages = rows.map(([sender, account, isTaken]) => ({
       sender: text(sender),
       account: integer(account),
       isTaken: truth(isTaken),
     }));
-    if (pages.length > 0)
-      await session.query(take, [
-        bigints(pages.map(one => one.account)),
-        texts(pages.map(one => one.sender)),
-        this.#holder,
-      ]);
+    if (pages.length > 0) session.send(take, [...keyColumns(pages), this.#holder]);
     return pages;
   }
 }
+
+/** Of a page, whichever lane of it is meant. */
+const keyOf = ({ account, sender }: PageKey) => JSON.stringify([account, sender]);
+const keyColumns = (pages: readonly PageKey[]) => [
+  bigints(pages.map(one => one.account)),
+  texts(pages.map(one => one.sender)),
+];
 
 const make = {
   name: 'outbox pages made',
@@ -154,6 +189,32 @@ const take = {
   text: `UPDATE outbox_page p SET holder = $3, leased_until = ${lease}
     FROM unnest($1::bigint[], $2::text[]) t(account_id, sender)
     WHERE p.account_id = t.account_id AND p.sender = t.sender`,
+};
+/** Those that are gone are forgotten by whoever comes by. */
+const announce = {
+  name: 'outbox processes announced',
+  text: `WITH gone AS (DELETE FROM outbox_process o WHERE o.name <> $1 AND o.alive_until < clock_timestamp())
+    INSERT INTO outbox_process (name, alive_until) VALUES ($1, ${lease})
+    ON CONFLICT (name) DO UPDATE SET alive_until = excluded.alive_until`,
+};
+const shares = {
+  name: 'outbox shares',
+  text: `SELECT count(*) FILTER (WHERE p.holder = $1), count(*),
+      (SELECT count(*) FROM outbox_process o WHERE o.alive_until > clock_timestamp())
+    FROM outbox_page p WHERE p.holder IS NOT NULL AND p.leased_until > clock_timestamp()`,
+};
+const isSending = `EXISTS (SELECT FROM outbox_message m
+  WHERE m.state = 2 AND m.account_id = p.account_id AND m.sender = p.sender)`;
+const toLeave = {
+  name: 'outbox pages to leave',
+  text: `SELECT p.sender, p.account_id FROM outbox_page p WHERE p.holder = $1
+    ORDER BY ${isSending}, p.sender, p.account_id LIMIT $2`,
+};
+const leave = {
+  name: 'outbox pages left to others',
+  text: `UPDATE outbox_page p SET holder = NULL FROM unnest($1::bigint[], $2::text[]) t(account_id, sender)
+    WHERE p.account_id = t.account_id AND p.sender = t.sender AND p.holder = $3 AND NOT ${isSending}
+    RETURNING p.sender, p.account_id`,
 };
 const renew = {
   name: 'outbox pages kept',

@@ -37,39 +37,42 @@ export class Receipts {
         ? one.foreign.accounts.map(account => ({ account, sender: one.page }))
         : [],
     );
-    if (foreign.length > 0) await this.#pages.ensure(session, foreign);
-    await this.#pages.hold(
+    if (foreign.length > 0) this.#pages.ensure(session, foreign);
+    this.#pages.hold(
       session,
       receipts.flatMap(({ accounts, page }) => accounts.map(account => ({ account, sender: page }))),
     );
     const of = <K extends Receipt['kind']>(kind: K) => receipts.filter((one): one is Of<K> => one.kind === kind);
     await this.#echoes(session, of('echo'), now);
     const delivered = of('delivered');
-    await this.#mids(session, delivered, now);
-    await this.#marks(
+    this.#mids(session, delivered, now);
+    this.#marks(
       session,
       delivered.flatMap(({ watermark, ...one }) => (watermark === undefined ? [] : [{ ...one, watermark }])),
       now,
       deliveredTo,
       deliveredBefore,
     );
-    await this.#marks(session, of('read'), now, readTo, readUpTo);
+    this.#marks(session, of('read'), now, readTo, readUpTo);
   }
 
-  /** It is proven that messages were sent, whatever they were taken for so far. */
-  async sent(session: Transaction, proofs: readonly Proof[], isEchoed: boolean): Promise<void> {
+  /**
+   * It is proven that messages were sent, whatever they were taken for so far; by answers, that those were which `claimer` had
+   * claimed, also where another process took the page over meanwhile.
+   */
+  sent(session: Transaction, proofs: readonly Proof[], claimer?: string): void {
     if (proofs.length === 0) return;
     const ids = proofs.map(one => one.id);
-    await session.query(sent, [...proofColumns(proofs), isEchoed]);
-    await this.#line.advance(session, ids);
-    await this.#line.release(session, ids);
-    await this.#catchUp(session, ids);
+    session.send(sent, [...proofColumns(proofs), claimer ?? null]);
+    this.#line.advance(session, ids);
+    this.#line.release(session, ids);
+    this.#catchUp(session, ids);
   }
 
   /** Forgets what was kept for messages that nobody has heard of since. */
-  async forget(session: Transaction, now: EpochMs): Promise<void> {
-    await session.query(forgetParked, [now - limits.parkedMs]);
-    await session.query(forgetConversations, [now - limits.sendValidityMs - limits.parkedMs]);
+  forget(session: Transaction, now: EpochMs): void {
+    session.send(forgetParked, [now - limits.parkedMs]);
+    session.send(forgetConversations, [now - limits.sendValidityMs - limits.parkedMs]);
   }
 
   /** Of echoes that name the same message one at a time: what the first says decides which message the next names. */
@@ -96,10 +99,10 @@ export class Receipts {
         foreign.push(...foreignIn(echo).filter(one => !known.has(one.account)));
       }
       await this.#keepForeign(session, foreign, now);
-      await this.sent(session, proven, true);
+      this.sent(session, proven);
       if (dated.length > 0) {
-        await session.query(dateByEcho, [...proofColumns(dated)]);
-        await this.#catchUp(
+        session.send(dateByEcho, [...proofColumns(dated)]);
+        this.#catchUp(
           session,
           dated.map(one => one.id),
         );
@@ -138,13 +141,13 @@ export class Receipts {
       texts(kept.map(one => JSON.stringify(one.message))),
     ]);
     if (rows.length > 0)
-      await this.#catchUp(
+      this.#catchUp(
         session,
         rows.map(([id]) => integer(id)),
       );
   }
 
-  async #mids(session: Transaction, receipts: readonly Of<'delivered'>[], now: EpochMs): Promise<void> {
+  #mids(session: Transaction, receipts: readonly Of<'delivered'>[], now: EpochMs): void {
     const named = receipts.flatMap(({ accounts, page, at, mids }) =>
       accounts.flatMap(account => mids.map(mid => ({ account, page, mid, at }))),
     );
@@ -155,17 +158,17 @@ export class Receipts {
       texts(named.map(one => one.mid)),
       bigints(named.map(one => one.at)),
     ];
-    await session.query(deliveredMids, columns);
-    await session.query(parkMids, [...columns, now]);
+    session.send(deliveredMids, columns);
+    session.send(parkMids, [...columns, now]);
   }
 
-  async #marks(
+  #marks(
     session: Transaction,
     marks: readonly Mark[],
     now: EpochMs,
     keep: { readonly name: string; readonly text: string },
     apply: readonly { readonly name: string; readonly text: string }[],
-  ): Promise<void> {
+  ): void {
     const each = marks.flatMap(({ accounts, ...one }) => accounts.map(account => ({ ...one, account })));
     if (each.length === 0) return;
     const columns = [
@@ -175,13 +178,13 @@ export class Receipts {
       bigints(each.map(one => one.watermark)),
       bigints(each.map(one => one.at)),
     ];
-    await session.query(keep, [...columns, now]);
-    for (const statement of apply) await session.query(statement, columns);
+    session.send(keep, [...columns, now]);
+    for (const statement of apply) session.send(statement, columns);
   }
 
   /** What was heard of messages before they were known. */
-  async #catchUp(session: Transaction, ids: readonly number[]): Promise<void> {
-    for (const statement of [unpark, ...catchUpMarks]) await session.query(statement, [bigints(ids)]);
+  #catchUp(session: Transaction, ids: readonly number[]): void {
+    for (const statement of [unpark, ...catchUpMarks]) session.send(statement, [bigints(ids)]);
   }
 }
 
@@ -215,9 +218,11 @@ const proofSet = 'mid = p.mid, psid = coalesce(p.psid, m.destination), meta_at =
 const sent = {
   name: 'outbox messages sent',
   text: `WITH c AS (
-      UPDATE outbox_message m SET state = ${states.sent}, is_head = false, ${proofSet}, is_echoed = $5,
+      UPDATE outbox_message m SET state = ${states.sent}, is_head = false, ${proofSet}, is_echoed = $5::text IS NULL,
         deadline = m.expires_at
-      FROM ${proof} WHERE m.id = p.id RETURNING m.id, m.meta_at)
+      FROM ${proof} WHERE m.id = p.id AND ($5::text IS NULL
+        OR m.claimer = $5::text AND m.state IN (${states.claimed}, ${states.unknown}, ${states.lost}))
+      RETURNING m.id, m.meta_at)
     ${telling({ at: 'c.meta_at', codes: steps.sent, withPrice: true })}`,
 };
 const keepForeign = {

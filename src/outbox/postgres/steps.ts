@@ -1,7 +1,7 @@
-import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
+import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Session } from '../../postgres/session.ts';
 import type { Untold } from '../outbox.ts';
-import { type Step, type steps, submissionOf } from '../telling.ts';
+import { firstSubmissionOf, type Step, type steps, submissionOf } from '../telling.ts';
 
 /** What a process took to tell the log is another's after this: it is gone. */
 const takenMs = 30_000;
@@ -50,23 +50,26 @@ const take = {
     taken AS (
       UPDATE outbox_step s SET teller = $1, taken_until = clock_timestamp() + ${takenMs} * interval '1 millisecond'
       FROM found WHERE s.id = found.id RETURNING s.*)
-    SELECT t.id, t.happened_at, t.is_first, t.status, t.error, t.done_at, t.seen_at, t.with_price,
-      m.account_id, m.body, m.price
+    SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.message_id,
+      CASE WHEN t.is_first THEN m.body END, CASE WHEN t.with_price THEN m.price END
     FROM taken t JOIN outbox_message m ON m.id = t.message`,
 };
 
-function untoldIn([id, at, isFirst, status, error, done, seen, withPrice, account, body, price]: Row): Untold {
+/** The first step of a message comes with all that there is of it; of the others its id is enough. */
+function untoldIn([id, at, status, error, done, seen, account, messageId, body, price]: Row): Untold {
   const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
   const [doneAt, seenAt] = [optional(done, integer), optional(seen, integer)];
-  const priceText = truth(withPrice) ? optional(price, text) : undefined;
+  const [bodyText, priceText] = [optional(body, text), optional(price, text)];
   const step: Step = {
     at: integer(at),
-    isFirst: truth(isFirst),
+    isFirst: bodyText !== undefined,
     ...(statusKey !== undefined && { statusKey }),
     ...(errorKey !== undefined && { errorKey }),
     ...(doneAt !== undefined && { doneAt }),
     ...(seenAt !== undefined && { seenAt }),
     ...(priceText !== undefined && { price: JSON.parse(priceText) }),
   };
-  return { id: integer(id), account: integer(account), submission: submissionOf(JSON.parse(text(body)), step) };
+  const submission =
+    bodyText === undefined ? submissionOf(text(messageId), step) : firstSubmissionOf(JSON.parse(bodyText), step);
+  return { id: integer(id), account: integer(account), submission };
 }

@@ -1,6 +1,5 @@
-import { Worker } from 'node:worker_threads';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
-import { Unavailable, Unusable, WrongValues } from '../../failures.ts';
+import { Unavailable } from '../../failures.ts';
 import type {
   AddBatch,
   Claimed,
@@ -13,54 +12,67 @@ import type {
   Want,
 } from '../outbox.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
-import type { OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
+import type { OutboxCall } from './messages.ts';
+import { OutboxWorker, threadEnded } from './outbox-worker.ts';
 
-type Asking = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
+/** Told of what an operator should know. */
+export type OutboxNote = (message: string, detail: object) => void;
+
+/** A thread that ends again and again is not started at once each time. */
+const restartPauseMs = { first: 100, max: 30_000 };
+/** One that lasted so long was sound. */
+const soundMs = 60_000;
 
 /** An outbox in a file of its own; one process at a time may have it open. Rejects with `Unusable` when it cannot be used. */
-export async function openSqliteOutbox(path: string): Promise<Outbox> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`./outbox-thread.${extension}`, import.meta.url), {
-    workerData: path,
-    name: 'outbox',
-  });
-  const outbox = new SqliteOutbox(worker);
-  await outbox.opened;
+export async function openSqliteOutbox(path: string, note: OutboxNote = () => {}): Promise<Outbox> {
+  const outbox = new SqliteOutbox(path, note);
+  await outbox.open();
   return outbox;
 }
 
+/** When its thread ends by a defect, another takes over with the next call: what was being done is `Unavailable`. */
 class SqliteOutbox implements Outbox {
-  readonly opened: Promise<void>;
-  readonly #worker: Worker;
-  readonly #asking = new Map<number, Asking>();
-  readonly #ended: Promise<void>;
-  #nextId = 1;
-  #end: Error | undefined;
+  readonly #path: string;
+  readonly #note: OutboxNote;
+  /** Reports that callers have, which a further thread must know. */
+  readonly #takenReports = new Set<number>();
+  #worker: OutboxWorker | undefined;
+  #failure: Error | undefined;
+  #failures = 0;
+  #startedMs = 0;
+  #restartMs = 0;
+  #isOpen = false;
+  #isClosed = false;
 
-  constructor(worker: Worker) {
+  constructor(path: string, note: OutboxNote) {
+    this.#path = path;
+    this.#note = note;
+  }
+
+  async open(): Promise<void> {
+    await this.#start().opened;
+    this.#isOpen = true;
+  }
+
+  #start(): OutboxWorker {
+    const worker = new OutboxWorker({ path: this.#path, takenReports: [...this.#takenReports] });
+    this.#startedMs = performance.now();
     this.#worker = worker;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.opened = promise;
-    worker.on('message', (reply: OutboxReply) => {
-      if (reply.kind === 'opened') resolve();
-      else if (reply.kind === 'broken')
-        reject(reply.isUnusable ? new Unusable(reply.message) : new Error(reply.message));
-      else this.#hear(reply);
-    });
-    worker.on('error', error => {
-      const failure = error instanceof Error ? error : new Error(String(error));
-      reject(failure);
-      this.#failAll(
-        new Unavailable(`the thread of the outbox ended: ${failure.message}`, undefined, { cause: failure }),
-      );
-    });
-    this.#ended = new Promise(ended =>
-      worker.on('exit', () => {
-        reject(new Unavailable('the outbox is closed'));
-        this.#failAll(new Unavailable('the outbox is closed'));
-        ended();
-      }),
-    );
+    worker.ended.then(failure => this.#ended(failure));
+    return worker;
+  }
+
+  #ended(failure: Error | undefined): void {
+    this.#worker = undefined;
+    if (failure === undefined || !this.#isOpen) return;
+    const now = performance.now();
+    if (now - this.#startedMs > soundMs) this.#failures = 0;
+    const pauseMs =
+      this.#failures === 0 ? 0 : Math.min(restartPauseMs.max, restartPauseMs.first * 2 ** (this.#failures - 1));
+    this.#failures = Math.min(this.#failures + 1, 20);
+    this.#failure = failure;
+    this.#restartMs = now + pauseMs;
+    this.#note('the thread of the outbox ended, and another is started', { err: failure, pauseMs });
   }
 
   add(batch: AddBatch): Promise<readonly boolean[]> {
@@ -69,6 +81,10 @@ class SqliteOutbox implements Outbox {
 
   claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
     return this.#ask({ call: 'claim', wants, now });
+  }
+
+  unclaim(held: readonly number[]): Promise<void> {
+    return this.#ask({ call: 'unclaim', held });
   }
 
   settle(results: readonly Result[], now: EpochMs): Promise<void> {
@@ -95,16 +111,20 @@ class SqliteOutbox implements Outbox {
     return this.#ask({ call: 'told', ids, now, subscribed });
   }
 
-  takeReports(query: ReportQuery): Promise<readonly Report[]> {
-    return this.#ask({ call: 'takeReports', query });
+  async takeReports(query: ReportQuery): Promise<readonly Report[]> {
+    const taken = await this.#ask<readonly Report[]>({ call: 'takeReports', query });
+    for (const { id } of taken) this.#takenReports.add(id);
+    return taken;
   }
 
-  reportsGiven(ids: readonly number[]): Promise<void> {
-    return this.#ask({ call: 'reportsGiven', ids });
+  async reportsGiven(ids: readonly number[]): Promise<void> {
+    await this.#ask({ call: 'reportsGiven', ids });
+    for (const id of ids) this.#takenReports.delete(id);
   }
 
-  reportsGivenBack(ids: readonly number[]): Promise<void> {
-    return this.#ask({ call: 'reportsGivenBack', ids });
+  async reportsGivenBack(ids: readonly number[]): Promise<void> {
+    for (const id of ids) this.#takenReports.delete(id);
+    await this.#ask({ call: 'reportsGivenBack', ids });
   }
 
   duePushes(busy: readonly PushPlace[], places: number, now: EpochMs): Promise<readonly DuePush[]> {
@@ -132,56 +152,16 @@ class SqliteOutbox implements Outbox {
   }
 
   async close(): Promise<void> {
-    if (this.#end === undefined) {
-      this.#end = new Unavailable('the outbox is closed');
-      this.#send('close');
-    }
-    await this.#ended;
+    const worker = this.#worker;
+    if (!this.#isClosed) worker?.close();
+    this.#isClosed = true;
+    await worker?.ended;
   }
 
-  #send(request: OutboxRequest): void {
-    this.#worker.postMessage(request);
-  }
-
-  /** The thread answers each call with what its counterpart gives: the types of both are those of `Outbox`. */
   #ask<T>(asked: OutboxCall): Promise<T> {
-    if (this.#end !== undefined) return Promise.reject(this.#end);
-    const id = this.#nextId++;
-    return new Promise<T>((resolve, reject) => {
-      this.#asking.set(id, { resolve: value => resolve(value as T), reject });
-      this.#send({ id, asked });
-    });
-  }
-
-  #hear(reply: Extract<OutboxReply, { kind: 'answers' | 'failed' }>): void {
-    if (reply.kind === 'answers') {
-      for (const { id, value } of reply.answers) {
-        this.#asking.get(id)?.resolve(value);
-        this.#asking.delete(id);
-      }
-      return;
-    }
-    const error = errorOf(reply);
-    for (const id of reply.ids) {
-      this.#asking.get(id)?.reject(error);
-      this.#asking.delete(id);
-    }
-  }
-
-  #failAll(error: Error): void {
-    this.#end ??= error;
-    for (const { reject } of this.#asking.values()) reject(error);
-    this.#asking.clear();
-  }
-}
-
-function errorOf({ of, message }: Extract<OutboxReply, { kind: 'failed' }>): Error {
-  switch (of) {
-    case 'outage':
-      return new Unavailable(message);
-    case 'values':
-      return new WrongValues(message);
-    case 'defect':
-      return new Error(message);
+    if (this.#isClosed) return Promise.reject(new Unavailable('the outbox is closed'));
+    if (this.#worker === undefined && performance.now() < this.#restartMs)
+      return Promise.reject(threadEnded(this.#failure ?? new Error('it exited')));
+    return (this.#worker ?? this.#start()).ask(asked);
   }
 }

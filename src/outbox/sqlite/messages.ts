@@ -2,10 +2,18 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import type { AddBatch, Receipt, Result, Want } from '../outbox.ts';
 import type { PushOutcome, PushPlace, ReportQuery, Subscribed } from '../reporting.ts';
 
+/** What the thread that holds the file is started with. */
+export type OutboxStart = {
+  readonly path: string;
+  /** Reports that callers have: a thread before may have given them. */
+  readonly takenReports: readonly number[];
+};
+
 /** What the thread that holds the file is asked for. */
 export type OutboxCall =
   | { readonly call: 'add'; readonly batch: AddBatch }
   | { readonly call: 'claim'; readonly wants: readonly Want[]; readonly now: EpochMs }
+  | { readonly call: 'unclaim'; readonly held: readonly number[] }
   | { readonly call: 'settle'; readonly results: readonly Result[]; readonly now: EpochMs }
   | { readonly call: 'receive'; readonly events: readonly Receipt[]; readonly now: EpochMs }
   | { readonly call: 'lapse'; readonly now: EpochMs }

@@ -5,16 +5,17 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Unusable } from '../../failures.ts';
-import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest } from './messages.ts';
+import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
 import { Receipts } from './receipts.ts';
 import { ReportRows } from './report-rows.ts';
 import { OutboxRows } from './rows.ts';
+import { TellingRows } from './telling-rows.ts';
 
-assert(parentPort !== null && typeof workerData === 'string');
+assert(parentPort !== null);
 const port = parentPort;
-const path: string = workerData;
+const { path, takenReports }: OutboxStart = workerData;
 const tell = (reply: OutboxReply) => port.postMessage(reply);
 
 /** Requests of one transaction. */
@@ -22,23 +23,26 @@ const groupMax = 256;
 
 type Waiting = Exclude<OutboxRequest, 'close'>;
 type Opened = ReturnType<typeof open>;
-type ReportCall = Extract<OutboxCall, { readonly call: `${string}ush${string}` | `${string}eports${string}` | 'told' }>;
+type ReportCall = Extract<OutboxCall, { readonly call: `${string}ush${string}` | `${string}eports${string}` }>;
 
 function open() {
   const db = openOutboxFile(path);
   const rows = new OutboxRows(db);
   const receipts = new Receipts(rows);
-  return { db, rows, receipts, reports: new ReportRows(rows), queue: new Queue(rows, receipts) };
+  const reports = new ReportRows(rows, takenReports);
+  return { db, rows, receipts, reports, telling: new TellingRows(rows, reports), queue: new Queue(rows, receipts) };
 }
 
 /** Each is part of a transaction of the caller's. */
-function performer({ receipts, reports, queue }: Opened) {
+function performer({ receipts, reports, telling, queue }: Opened) {
   return (asked: OutboxCall): unknown => {
     switch (asked.call) {
       case 'add':
         return queue.add(asked.batch);
       case 'claim':
         return queue.claim(asked.wants, asked.now);
+      case 'unclaim':
+        return queue.unclaim(asked.held);
       case 'settle':
         return queue.settle(asked.results, asked.now);
       case 'receive':
@@ -52,7 +56,9 @@ function performer({ receipts, reports, queue }: Opened) {
       case 'waiting':
         return queue.waiting(asked.now);
       case 'untold':
-        return queue.untold(asked.limit);
+        return telling.untold(asked.limit);
+      case 'told':
+        return telling.told(asked.ids, asked.now, new Map(asked.subscribed.map(one => [one.account, one])));
       case 'recover':
         return queue.recover(asked.how, asked.now);
       case 'dropAccount':
@@ -69,11 +75,6 @@ function performer({ receipts, reports, queue }: Opened) {
 
 function performReports(reports: ReportRows, asked: ReportCall): unknown {
   switch (asked.call) {
-    case 'told': {
-      const subscribed = new Map(asked.subscribed.map(one => [one.account, one]));
-      for (const id of asked.ids) reports.told(id, asked.now, subscribed);
-      return undefined;
-    }
     case 'takeReports':
       return reports.take(asked.query);
     case 'reportsGiven':

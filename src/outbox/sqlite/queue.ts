@@ -1,17 +1,42 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
-import type { AddBatch, Claimed, NewMessage, OutboxStats, Result, Untold, Waiting, Want } from '../outbox.ts';
+import type { AddBatch, Claimed, NewMessage, OutboxStats, Result, Waiting, Want } from '../outbox.ts';
 import { keysOf, laneIndex, states } from '../states.ts';
-import { type Step, steps, submissionOf } from '../telling.ts';
-import { integer, laneIn, optionalInteger, outgoingIn, priceIn, type Row, text } from './cells.ts';
+import { type Step, steps } from '../telling.ts';
+import { integer, laneIn, optionalInteger, outgoingIn, type Row, text } from './cells.ts';
 import type { Receipts } from './receipts.ts';
-import type { OutboxRows } from './rows.ts';
+import { dueInLine, isAlone, type OutboxRows } from './rows.ts';
 
-const columns =
-  'id, account, sender, destination, lane, state, due_at, expires_at, tries, claimed_at, mid, psid, meta_at, last_error, body';
+const columns = 'id, account, sender, destination, state, expires_at, claimed_at, last_error';
 
-const ready = `SELECT ${columns} FROM message
-  WHERE is_head = 1 AND account = ? AND sender = ? AND lane = ? AND expires_at > ?`;
+const ready = 'is_head = 1 AND account = ?1 AND sender = ?2 AND lane = ?3 AND expires_at > ?4';
+const claim = (which: string) => `
+  UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?4, deadline = NULL
+  WHERE id IN (SELECT id FROM message WHERE ${ready} AND ${which} LIMIT ?5) RETURNING id, due_at, tries, body`;
+const claimBack = claim('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
+const claimInLine = claim('due_at = 0 ORDER BY id');
+
+/** Rows come in no order. */
+const byTurn = (a: Row, b: Row) => integer(a, 'due_at') - integer(b, 'due_at') || integer(a, 'id') - integer(b, 'id');
+
+const add = (columnsOfPlace: string, values: string) => `
+  INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, accepted_at, sent_at, expires_at, price,
+    body, tries, is_echoed, ${columnsOfPlace})
+  SELECT n.account, ?2, n.sender, n.destination, ?5, ?6, ?6, ?7, ?8, ?9, 0, 0, ${values}
+  FROM (SELECT ?1 AS account, ?3 AS sender, ?4 AS destination) n`;
+const addInLine = add(
+  'deadline, place, state, is_head, due_at',
+  `?7, ?10, ${states.queued}, ${isAlone('n')}, ${dueInLine('n')}`,
+);
+/** Those that wait for their moment, and those that have ended. */
+const addAside = add(
+  'deadline, place, state, is_head, due_at',
+  `CASE ?10 WHEN ${states.scheduled} THEN ?7 END, 0, ?10, 0, ?11`,
+);
+
+const accepted = (at: EpochMs): Step => ({ at, isFirst: true, ...keysOf(steps.accepted) });
+
+type Again = Extract<Result, { readonly kind: 'again' }>;
 
 /** Messages in line, and what became of those that were sent. */
 export class Queue {
@@ -29,97 +54,86 @@ export class Queue {
 
   #addOne(account: AccountId, { lane, price, end, ...message }: NewMessage, now: EpochMs): boolean {
     const { messageId, sender, destination, dueAt, expiresAt } = message;
-    const isDue = dueAt <= now;
-    const state = end === undefined ? states.scheduled : states.ended;
-    const added = this.#rows.get(
-      `INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, place, state, is_head, accepted_at,
-         sent_at, due_at, expires_at, deadline, tries, is_echoed, price, body)
-       VALUES (?, ?, ?, ?, ?, 0, ${state}, 0, ?, ?, ?, ?, ?, 0, 0, ?, ?)
-       RETURNING id, account, sender, destination, due_at`,
+    const isInLine = end === undefined && dueAt <= now;
+    const kept = [
       account,
       messageId,
       sender,
       destination,
       laneIndex(lane),
       now,
-      now,
-      dueAt,
       expiresAt,
-      end === undefined ? expiresAt : null,
       price === undefined ? null : JSON.stringify(price),
       JSON.stringify(message),
-    );
-    if (added === undefined) return false;
-    const id = integer(added, 'id');
+    ];
+    const id = isInLine
+      ? this.#rows.add(addInLine, ...kept, this.#rows.place())
+      : this.#rows.add(addAside, ...kept, end === undefined ? states.scheduled : states.ended, dueAt);
+    if (id === undefined) return false;
     if (end !== undefined) this.#rows.step(id, { at: now, isFirst: true, doneAt: now, ...end });
-    else if (isDue) this.#begin(id, added, now);
+    else if (isInLine) this.#rows.step(id, accepted(now));
     return true;
-  }
-
-  /** From here on it is a message of the log. */
-  #begin(id: number, row: Row, now: EpochMs): void {
-    this.#rows.enqueue(id, row);
-    this.#rows.step(id, { at: now, isFirst: true, ...keysOf(steps.accepted) });
   }
 
   #beginDue(now: EpochMs): void {
     const due = this.#rows.all(
-      `SELECT ${columns} FROM message WHERE state = 0 AND due_at <= ? ORDER BY due_at, id LIMIT ${limits.outboxStepMax}`,
+      `SELECT id FROM message WHERE state = 0 AND due_at <= ? ORDER BY due_at, id LIMIT ${limits.outboxStepMax}`,
       now,
     );
     for (const row of due) {
-      this.#rows.run('UPDATE message SET sent_at = ? WHERE id = ?', now, integer(row, 'id'));
-      this.#begin(integer(row, 'id'), row, now);
+      const id = integer(row, 'id');
+      this.#rows.run('UPDATE message SET sent_at = ? WHERE id = ?', now, id);
+      this.#rows.enqueue(id);
+      this.#rows.step(id, accepted(now));
     }
   }
 
   claim(wants: readonly Want[], now: EpochMs): readonly Claimed[] {
     this.#beginDue(now);
     return wants.flatMap(({ account, sender, lane, count }) => {
-      const of = [account, sender, laneIndex(lane)];
+      const of = [account, sender, laneIndex(lane), now];
       // What waited for its moment goes first: the line may never be empty.
-      const back = this.#rows.all(
-        `${ready} AND due_at > 0 AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
-        ...of,
-        now,
-        now,
-        count,
-      );
-      const rest = count - back.length;
-      const inLine = rest > 0 ? this.#rows.all(`${ready} AND due_at = 0 ORDER BY id LIMIT ?`, ...of, now, rest) : [];
-      return [...back, ...inLine].map(row => this.#claimed(row, now));
+      const back = this.#rows.all(claimBack, ...of, count);
+      const inLine = back.length < count ? this.#rows.all(claimInLine, ...of, count - back.length) : [];
+      return [...back.toSorted(byTurn), ...inLine.toSorted(byTurn)].map(row => ({
+        id: integer(row, 'id'),
+        account,
+        sender,
+        lane,
+        message: outgoingIn(row),
+        tries: integer(row, 'tries'),
+      }));
     });
   }
 
-  #claimed(row: Row, now: EpochMs): Claimed {
-    const id = integer(row, 'id');
-    this.#rows.run(
-      `UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?, deadline = NULL WHERE id = ?`,
-      now,
-      id,
+  /** Only this process claims. */
+  unclaim(held: readonly number[]): void {
+    const left = this.#rows.all(
+      `SELECT ${columns} FROM message WHERE state = ${states.claimed} AND id NOT IN (SELECT value FROM json_each(?))`,
+      JSON.stringify(held),
     );
-    const [account, sender] = [integer(row, 'account'), text(row, 'sender')];
-    return { id, account, sender, lane: laneIn(row), message: outgoingIn(row), tries: integer(row, 'tries') };
+    for (const row of left) this.#again(row, { dueAt: 0, counts: false });
   }
 
+  /** Its echo may have told before, or its account is gone: then there is nothing to keep. */
   settle(results: readonly Result[], now: EpochMs): void {
     for (const result of results) {
-      const row = this.#rows.get(`SELECT ${columns} FROM message WHERE id = ?`, result.id);
-      // Its echo may have told before, or its account is gone.
-      if (row !== undefined && integer(row, 'state') === states.claimed) this.#settleOne(row, result, now);
+      if (result.kind === 'sent') {
+        const { id, mid, psid } = result;
+        this.#receipts.answered(id, { mid, at: now, ...(psid !== undefined && { psid }) });
+        continue;
+      }
+      const row = this.#rows.get(
+        `SELECT ${columns} FROM message WHERE id = ? AND state = ${states.claimed}`,
+        result.id,
+      );
+      if (row !== undefined) this.#settleOne(row, result, now);
     }
   }
 
-  #settleOne(row: Row, result: Result, now: EpochMs): void {
+  #settleOne(row: Row, result: Exclude<Result, { kind: 'sent' }>, now: EpochMs): void {
     const id = integer(row, 'id');
     switch (result.kind) {
-      case 'sent':
-        return this.#receipts.sent(row, {
-          mid: result.mid,
-          psid: result.psid ?? text(row, 'destination'),
-          at: now,
-          isEchoed: false,
-        });
       case 'done':
         return this.#end(row, { at: now, isFirst: false, doneAt: now, ...keysOf(steps.done) }, true);
       case 'failed': {
@@ -132,15 +146,19 @@ export class Queue {
         return this.#rows.advance(row);
       }
       case 'again':
-        this.#rows.run(
-          `UPDATE message SET state = ${states.queued}, is_head = 1, due_at = ?, tries = tries + ?,
-             last_error = coalesce(?, last_error), deadline = expires_at WHERE id = ?`,
-          result.dueAt,
-          Number(result.counts),
-          result.errorKey ?? null,
-          id,
-        );
+        return this.#again(row, result);
     }
+  }
+
+  #again(row: Row, { dueAt, counts, errorKey }: Pick<Again, 'dueAt' | 'counts' | 'errorKey'>): void {
+    this.#rows.run(
+      `UPDATE message SET state = ${states.queued}, is_head = 1, due_at = ?, tries = tries + ?,
+         last_error = coalesce(?, last_error), deadline = expires_at WHERE id = ?`,
+      dueAt,
+      Number(counts),
+      errorKey ?? null,
+      integer(row, 'id'),
+    );
   }
 
   #end(row: Row, step: Step, withPrice = false): void {
@@ -215,20 +233,6 @@ export class Queue {
     );
   }
 
-  untold(limit: number): readonly Untold[] {
-    const found = this.#rows.all(
-      `SELECT step.id AS step_id, step.at, step.is_first, step.status, step.error, step.done_at, step.seen_at AS step_seen_at,
-         step.with_price, message.account, message.body, message.price
-       FROM step JOIN message ON message.id = step.message ORDER BY step.id LIMIT ?`,
-      limit,
-    );
-    return found.map(row => ({
-      id: integer(row, 'step_id'),
-      account: integer(row, 'account'),
-      submission: submissionOf(outgoingIn(row), stepIn(row)),
-    }));
-  }
-
   dropAccount(account: AccountId): void {
     this.#rows.run('DELETE FROM report WHERE account = ?', account);
     this.#rows.run('DELETE FROM step WHERE message IN (SELECT id FROM message WHERE account = ?)', account);
@@ -265,19 +269,4 @@ export class Queue {
       pushes: count('SELECT count(*) AS count FROM report WHERE push_at IS NOT NULL'),
     };
   }
-}
-
-function stepIn(row: Row): Step {
-  const [statusKey, errorKey] = [optionalInteger(row, 'status'), optionalInteger(row, 'error')];
-  const [doneAt, seenAt] = [optionalInteger(row, 'done_at'), optionalInteger(row, 'step_seen_at')];
-  const price = integer(row, 'with_price') === 1 ? priceIn(row) : undefined;
-  return {
-    at: integer(row, 'at'),
-    isFirst: integer(row, 'is_first') === 1,
-    ...(statusKey !== undefined && { statusKey }),
-    ...(errorKey !== undefined && { errorKey }),
-    ...(doneAt !== undefined && { doneAt }),
-    ...(seenAt !== undefined && { seenAt }),
-    ...(price !== undefined && { price }),
-  };
 }

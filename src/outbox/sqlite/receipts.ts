@@ -10,17 +10,22 @@ import type { OutboxRows } from './rows.ts';
 type Proof = {
   readonly mid: string;
   readonly psid: string;
-  /** When it was sent: Meta's word, or at the latest when Meta answered. */
+  /** When it was sent, by Meta's word. */
   readonly at: EpochMs;
-  readonly isEchoed: boolean;
 };
 
+type Answer = { readonly mid: string; readonly psid?: string; readonly at: EpochMs };
 type Echo = Extract<Receipt, { kind: 'echo' }>;
 /** A receipt, as one of its accounts hears it. */
 type Heard = { readonly account: AccountId; readonly page: string; readonly psid: string; readonly at: EpochMs };
 
 const columns =
   'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, implied_at, seen_at, claimed_at';
+
+/** By an answer, at the latest then; an echo says when. */
+const sentWhere = (which: string) => `
+  UPDATE message SET state = ${states.sent}, is_head = 0, mid = ?2, psid = coalesce(?3, destination), meta_at = ?4,
+    is_echoed = ?5, deadline = expires_at WHERE ${which} RETURNING account, sender, destination, psid`;
 
 /**
  * What becomes known of messages that were sent. Receipts may come before the message they are of is known to be sent:
@@ -33,22 +38,24 @@ export class Receipts {
     this.#rows = rows;
   }
 
+  /** Meta answered that it took a message that is being sent; nothing is kept of any other. */
+  answered(id: number, { mid, psid, at }: Answer): void {
+    const row = this.#rows.get(sentWhere('id = ?1 AND state = ?6'), id, mid, psid ?? null, at, 0, states.claimed);
+    if (row !== undefined) this.#sent(id, row, { mid, at });
+  }
+
   /** It is proven that a message was sent, whatever it was taken for so far. */
-  sent(row: Row, { mid, psid, at, isEchoed }: Proof): void {
-    const id = integer(row, 'id');
-    this.#rows.run(
-      `UPDATE message SET state = ${states.sent}, is_head = 0, mid = ?, psid = ?, meta_at = ?, is_echoed = ?,
-         deadline = expires_at WHERE id = ?`,
-      mid,
-      psid,
-      at,
-      Number(isEchoed),
-      id,
-    );
+  #provenSent(id: number, { mid, psid, at }: Proof): void {
+    const row = this.#rows.get(sentWhere('id = ?1'), id, mid, psid, at, 1);
+    if (row !== undefined) this.#sent(id, row, { mid, at });
+  }
+
+  #sent(id: number, row: Row, { mid, at }: Answer): void {
     const { status, error } = steps.sent;
     this.#rows.step(id, { at, isFirst: false, statusKey: status.key, errorKey: error.key }, true);
     this.#rows.advance(row);
-    this.#catchUp(id);
+    this.#unpark(id, integer(row, 'account'), text(row, 'sender'), mid);
+    this.#catchUp({ id, account: integer(row, 'account'), page: text(row, 'sender'), psid: text(row, 'psid'), at });
   }
 
   receive(receipt: Receipt, now: EpochMs): void {
@@ -70,7 +77,7 @@ export class Receipts {
   }
 
   #echo({ accounts, page, psid, mid, metadata, at, foreign }: Echo, now: EpochMs): void {
-    const proof = { mid, psid, at, isEchoed: true };
+    const proof = { mid, psid, at };
     const rows = this.#echoed(accounts, page, mid, metadata);
     for (const row of rows) this.#provenByEcho(row, proof);
     if (foreign === undefined) return;
@@ -83,12 +90,24 @@ export class Receipts {
     const { mid, psid, at } = proof;
     const id = integer(row, 'id');
     if (integer(row, 'state') !== states.sent) {
-      this.sent(row, proof);
+      this.#provenSent(id, proof);
       return this.#rows.release(row);
     }
     if (integer(row, 'is_echoed') === 1) return;
-    this.#rows.run('UPDATE message SET mid = ?, psid = ?, meta_at = ?, is_echoed = 1 WHERE id = ?', mid, psid, at, id);
-    this.#catchUp(id);
+    const [account, page] = [integer(row, 'account'), text(row, 'sender')];
+    if (row.mid === mid && row.psid === psid)
+      this.#rows.run('UPDATE message SET meta_at = ?, is_echoed = 1 WHERE id = ?', at, id);
+    else {
+      this.#rows.run(
+        'UPDATE message SET mid = ?, psid = ?, meta_at = ?, is_echoed = 1 WHERE id = ?',
+        mid,
+        psid,
+        at,
+        id,
+      );
+      this.#unpark(id, account, page, mid);
+    }
+    this.#catchUp({ id, account, page, psid, at });
   }
 
   /** One that somebody else sent is followed from here on. */
@@ -113,7 +132,8 @@ export class Receipts {
     const id = integer(added, 'id');
     const { status, error } = steps.sent;
     this.#rows.step(id, { at, isFirst: true, statusKey: status.key, errorKey: error.key });
-    this.#catchUp(id);
+    this.#unpark(id, account, sender, mid);
+    this.#catchUp({ id, account, page: sender, psid, at });
   }
 
   /** By Meta's id, or else by ours, which went along: then it is one account's, whoever uses the same id. */
@@ -200,28 +220,31 @@ export class Receipts {
     for (const row of covered) this.#see(row, at);
   }
 
-  /** What was heard of a message before it was known. */
-  #catchUp(id: number): void {
-    const row = this.#row(id);
-    const [account, page, metaAt] = [integer(row, 'account'), text(row, 'sender'), integer(row, 'meta_at')];
+  /** What was heard of a message by its id before that was known. */
+  #unpark(id: number, account: AccountId, page: string, mid: string): void {
     const parked = this.#rows.get(
       'DELETE FROM parked WHERE account = ? AND page = ? AND mid = ? RETURNING delivered_at',
       account,
       page,
-      text(row, 'mid'),
+      mid,
     );
-    if (parked !== undefined) this.#deliver(row, integer(parked, 'delivered_at'));
+    if (parked !== undefined) this.#deliver(this.#row(id), integer(parked, 'delivered_at'));
+  }
+
+  /** What was heard of its conversation before it was known when a message was sent. */
+  #catchUp({ id, account, page, psid, at: metaAt }: Heard & { readonly id: number }): void {
     const known = this.#rows.get(
       'SELECT delivered_to, delivered_at, read_to, read_at FROM conversation WHERE account = ? AND page = ? AND psid = ?',
       account,
       page,
-      text(row, 'psid'),
+      psid,
     );
     if (known === undefined) return;
     if ((optionalInteger(known, 'delivered_to') ?? 0) > metaAt)
       this.#implyDelivery(this.#row(id), integer(known, 'delivered_at'));
-    if ((optionalInteger(known, 'read_to') ?? 0) >= metaAt && row.seen_at === null)
-      this.#see(this.#row(id), integer(known, 'read_at'));
+    if ((optionalInteger(known, 'read_to') ?? 0) < metaAt) return;
+    const row = this.#row(id);
+    if (row.seen_at === null) this.#see(row, integer(known, 'read_at'));
   }
 
   #row(id: number): Row {

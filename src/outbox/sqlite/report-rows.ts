@@ -2,15 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { PushTurns, pushWindow } from '../push-turns.ts';
-import {
-  type DuePush,
-  type PushOutcome,
-  type PushPlace,
-  type Report,
-  type ReportQuery,
-  reportOn,
-  type Subscribed,
-} from '../reporting.ts';
+import type { DuePush, NewReport, PushOutcome, PushPlace, Report, ReportQuery } from '../reporting.ts';
 import { steps } from '../telling.ts';
 import { integer, optionalInteger, optionalText, outgoingIn, priceIn, type Row, text } from './cells.ts';
 import type { OutboxRows } from './rows.ts';
@@ -34,54 +26,46 @@ const duePlaces = `
     AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE substr(report.url, 1, length(value)) = value)
   ORDER BY push_at, id LIMIT ${pushWindow}`;
 
-/** Reports that wait to be fetched or pushed. What a caller has taken is known only here: it ends with the process. */
+/** What a report says, and when it was made. */
+type Made = {
+  readonly statusKey: number | undefined;
+  readonly errorKey: number | undefined;
+  readonly moment: EpochMs | undefined;
+  readonly now: EpochMs;
+};
+
+/** Reports that wait to be fetched or pushed. What a caller has taken is known only in memory: it ends with the process. */
 export class ReportRows {
   readonly #rows: OutboxRows;
-  readonly #taken = new Set<number>();
+  readonly #taken: Set<number>;
   /** What the transaction under way took and let go: it may be undone. */
   #takenNow: number[] = [];
   #freedNow: number[] = [];
   readonly #turns = new PushTurns();
 
-  constructor(rows: OutboxRows) {
+  constructor(rows: OutboxRows, taken: readonly number[] = []) {
     this.#rows = rows;
+    this.#taken = new Set(taken);
   }
 
-  /** The log was told of this step. */
-  told(id: number, now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const step = this.#rows.get(
-      'DELETE FROM step WHERE id = ? RETURNING message, is_first, status, error, done_at, seen_at',
-      id,
-    );
-    if (step === undefined) return;
-    const message = this.#rows.get(
-      'SELECT id, account, is_reported, body FROM message WHERE id = ?',
-      integer(step, 'message'),
-    );
-    if (message === undefined) return;
-    const account = integer(message, 'account');
-    const [statusKey, seenAt] = [optionalInteger(step, 'status'), optionalInteger(step, 'seen_at')];
-    const told = {
-      message: outgoingIn(message),
-      isFirst: integer(step, 'is_first') === 1,
-      isReported: integer(message, 'is_reported') === 1,
-      ...(statusKey !== undefined && { statusKey }),
-      ...(seenAt !== undefined && { seenAt }),
-    };
-    const report = reportOn(told, subscribed.get(account));
-    if (report === undefined) return;
-    const { kind, isOpen, url } = report;
-    if (isOpen) this.#rows.run('UPDATE message SET is_reported = 1 WHERE id = ?', integer(message, 'id'));
+  /** Keeps a report that a step of a message makes. */
+  add(
+    message: number,
+    account: number,
+    { kind, isOpen, url }: NewReport,
+    { statusKey, errorKey, moment, now }: Made,
+  ): void {
+    if (isOpen) this.#rows.run('UPDATE message SET is_reported = 1 WHERE id = ?', message);
     this.#rows.run(
       `INSERT INTO report (message, account, made_at, kind, status, error, moment, is_open, url, push_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      integer(message, 'id'),
+      message,
       account,
       now,
       kind === 'seen' ? seen : 0,
       statusKey ?? null,
-      optionalInteger(step, 'error') ?? null,
-      seenAt ?? optionalInteger(step, 'done_at') ?? null,
+      errorKey ?? null,
+      moment ?? null,
       Number(isOpen),
       url ?? null,
       url === undefined ? null : now,

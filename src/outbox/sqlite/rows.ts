@@ -1,5 +1,4 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { states } from '../states.ts';
 import type { Step } from '../telling.ts';
@@ -20,6 +19,12 @@ export class OutboxRows {
 
   run(sql: string, ...values: readonly SQLInputValue[]): number {
     return Number(this.#prepared(sql).run(...values).changes);
+  }
+
+  /** The id of the row that was added; `undefined` when there is such a row. */
+  add(sql: string, ...values: readonly SQLInputValue[]): number | undefined {
+    const { changes, lastInsertRowid } = this.#prepared(sql).run(...values);
+    return changes === 0 ? undefined : Number(lastInsertRowid);
   }
 
   get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
@@ -59,55 +64,24 @@ export class OutboxRows {
     );
   }
 
-  /**
-   * Puts a message in line: the first of its conversation is to be claimed, and the others after it. It is due, whatever the
-   * clock says from here on: its `due_at` is 0. A moment of its own has only what waits for one.
-   */
-  enqueue(id: number, row: Row): void {
-    const conversation = conversationOf(row);
-    const isFirst = this.#first(conversation) === undefined;
-    const heldUntil = isFirst ? this.#heldUntil(conversation) : 0;
+  /** Puts a scheduled message in line. */
+  enqueue(id: number): void {
     this.run(
-      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ?, due_at = ?, deadline = expires_at WHERE id = ?`,
+      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ${isAlone('message')},
+         due_at = ${dueInLine('message')}, deadline = expires_at WHERE id = ?`,
       this.place(),
-      Number(isFirst),
-      heldUntil,
       id,
     );
   }
 
   /** Whoever was first in its conversation is no longer: the next is. */
   advance(row: Row): void {
-    const conversation = conversationOf(row);
-    const next = this.#first(conversation);
-    if (next === undefined || integer(next, 'state') !== states.queued || integer(next, 'is_head') === 1) return;
-    const dueAt = Math.max(integer(next, 'due_at'), this.#heldUntil(conversation));
-    this.run('UPDATE message SET is_head = 1, due_at = ? WHERE id = ?', dueAt, integer(next, 'id'));
+    this.run(advance, integer(row, 'account'), text(row, 'sender'), text(row, 'destination'));
   }
 
   /** What was unknown is known: the next of the conversation waits no longer for it. */
   release(row: Row): void {
-    const next = this.#first(conversationOf(row));
-    if (next === undefined || integer(next, 'is_head') !== 1 || next.claimed_at !== null) return;
-    this.run('UPDATE message SET due_at = 0 WHERE id = ?', integer(next, 'id'));
-  }
-
-  #first(conversation: readonly SQLInputValue[]): Row | undefined {
-    return this.get(
-      `SELECT id, state, is_head, due_at, claimed_at FROM message
-       WHERE account = ? AND sender = ? AND destination = ? AND state IN (1, 2, 3) AND state <> ${states.unknown}
-       ORDER BY place LIMIT 1`,
-      ...conversation,
-    );
-  }
-
-  #heldUntil(conversation: readonly SQLInputValue[]): EpochMs {
-    const held = this.get(
-      `SELECT max(claimed_at) AS claimed_at FROM message
-       WHERE account = ? AND sender = ? AND destination = ? AND state IN (1, 2, 3) AND state = ${states.unknown}`,
-      ...conversation,
-    );
-    return held === undefined || held.claimed_at === null ? 0 : integer(held, 'claimed_at') + limits.conversationHoldMs;
+    this.run(release, integer(row, 'account'), text(row, 'sender'), text(row, 'destination'));
   }
 
   #prepared(sql: string): StatementSync {
@@ -122,6 +96,24 @@ export class OutboxRows {
 
 const placesReserved = 1_000_000;
 
-function conversationOf(row: Row): readonly SQLInputValue[] {
-  return [integer(row, 'account'), text(row, 'sender'), text(row, 'destination')];
-}
+const inLine = (of: string) => `${of}.state IN (1, 2, 3) AND ${of}.state <> ${states.unknown}`;
+const ofConversation = (of: string) =>
+  `c.account = ${of}.account AND c.sender = ${of}.sender AND c.destination = ${of}.destination`;
+
+/** Whether nothing is in line before a message, of which there is a row, in its conversation. */
+export const isAlone = (of: string) =>
+  `NOT EXISTS (SELECT 1 FROM message c WHERE ${ofConversation(of)} AND ${inLine('c')})`;
+const heldUntil = (of: string) =>
+  `coalesce((SELECT max(c.claimed_at) + ${limits.conversationHoldMs} FROM message c
+     WHERE ${ofConversation(of)} AND c.state IN (1, 2, 3) AND c.state = ${states.unknown}), 0)`;
+/**
+ * The first of its conversation is to be claimed, and the others after it. It is due, whatever the clock says from here on:
+ * its `due_at` is 0. A moment of its own has only what waits for one.
+ */
+export const dueInLine = (of: string) => `CASE WHEN ${isAlone(of)} THEN ${heldUntil(of)} ELSE 0 END`;
+
+const first = `SELECT f.id FROM message f
+  WHERE f.account = ?1 AND f.sender = ?2 AND f.destination = ?3 AND ${inLine('f')} ORDER BY f.place LIMIT 1`;
+const advance = `UPDATE message SET is_head = 1, due_at = max(due_at, ${heldUntil('message')})
+  WHERE id = (${first}) AND state = ${states.queued} AND is_head = 0`;
+const release = `UPDATE message SET due_at = 0 WHERE id = (${first}) AND is_head = 1 AND claimed_at IS NULL`;

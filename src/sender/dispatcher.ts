@@ -9,8 +9,8 @@ import { usageIn } from '../graph/usage.ts';
 import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
-import { apart } from './apart.ts';
 import type { Carrier, Pages } from './carrier.ts';
+import { Claims } from './claims.ts';
 import { Looks } from './looks.ts';
 import { Pacer } from './pacer.ts';
 
@@ -32,6 +32,8 @@ const noSender: Refusal = {
 
 /** The longest without a look: another process may have added something, or the clock was put forward. */
 const lookMsMax = 500;
+/** What ends or is added so soon after a look is claimed together with what else is by then: each claim waits for the disk. */
+const lookMsMin = 10;
 const lapseEveryMs = 1000;
 /** How long the end waits for answers; what has none by then is left to its echo. */
 const closingMsMax = 5000;
@@ -46,17 +48,21 @@ const quickReplyCheck = Compile(quickReplySchema);
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
+  readonly #claims: Claims;
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
-  #results: Result[] = [];
-  #isSettling = false;
   #lapsedAt = 0;
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new Looks(() => this.#look(), lookMsMin);
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
+    const settled = () => {
+      deps.settled();
+      this.wake();
+    };
+    this.#claims = new Claims({ ...deps, settled });
   }
 
   /** Begins with what a process before this one left. */
@@ -77,7 +83,7 @@ export class Dispatcher {
     this.#lapsedAt = 0;
     for (let quiet = 0; quiet < 2 && performance.now() < end && !this.#looks.isClosed; ) {
       await this.#looks.next();
-      quiet = this.#sending === 0 && !this.#isSettling ? quiet + 1 : 0;
+      quiet = this.#sending === 0 && !this.#claims.isSettling ? quiet + 1 : 0;
     }
   }
 
@@ -99,7 +105,8 @@ export class Dispatcher {
   /** Sends nothing more; what is being sent is waited for a while, and what came of it kept. */
   async close(): Promise<void> {
     await this.#looks.close();
-    for (const end = performance.now() + closingMsMax; this.#sending > 0 || this.#isSettling; ) {
+    this.#claims.close();
+    for (const end = performance.now() + closingMsMax; this.#sending > 0 || this.#claims.isSettling; ) {
       if (performance.now() > end) this.#deps.carrier.giveUp?.();
       await new Promise(resolve => setTimeout(resolve, 5));
     }
@@ -128,6 +135,9 @@ export class Dispatcher {
   /** Claims what may be sent now and sends it; gives how long nothing more can be. */
   async #dispatch(): Promise<number> {
     const { outbox, clock } = this.#deps;
+    // It wakes when it is known again.
+    if (this.#claims.isUnsure) return lookMsMax;
+    await this.#claims.giveBack();
     const { pages, nextScheduledAt } = await outbox.waiting(clock());
     const now = clock();
     let nextAt = Math.min(now + lookMsMax, nextScheduledAt ?? Number.POSITIVE_INFINITY);
@@ -138,10 +148,7 @@ export class Dispatcher {
     for (const one of due) if (this.#pacer(one).paused() !== undefined) await this.#refresh(one);
     const wants = this.#wants(due, now);
     if (wants.length > 0) {
-      const claimed = await outbox.claim(wants, now);
-      // What can be claimed was kept, though the answer to that may have been lost: it must not be kept once more.
-      const anew = new Set(claimed.map(one => one.id));
-      this.#results = this.#results.filter(one => !anew.has(one.id));
+      const claimed = await this.#claims.claim(wants, now);
       for (const { account, sender, lane, count } of wants) {
         const taken = claimed.filter(one => one.account === account && one.sender === sender && one.lane === lane);
         if (taken.length > 0) this.#pacer({ account, sender }).spend(lane, taken.length, now);
@@ -151,7 +158,9 @@ export class Dispatcher {
     }
     for (const one of due) nextAt = Math.min(nextAt, Math.max(now + 1, this.#pacer(one).nextAt(one.lane, now)));
     // When all is under way, the next that ends wakes.
-    return this.#sending >= limits.sendingMax ? lookMsMax : Math.max(1, nextAt - clock());
+    return this.#sending >= limits.sendingMax || this.#claims.count >= limits.unsettledMax
+      ? lookMsMax
+      : Math.max(1, nextAt - clock());
   }
 
   /** Somebody may have mended what a page paused for. */
@@ -162,7 +171,7 @@ export class Dispatcher {
 
   /** Of each page as much as it may send, and no page more than its part of what may be under way. */
   #wants(due: readonly PageLane[], now: EpochMs): readonly Want[] {
-    const room = limits.sendingMax - this.#sending;
+    const room = Math.min(limits.sendingMax - this.#sending, limits.unsettledMax - this.#claims.count);
     const share = Math.max(1, Math.floor(room / Math.max(1, due.length)));
     const wants: Want[] = [];
     let left = room;
@@ -196,9 +205,8 @@ export class Dispatcher {
       result = { id: claimed.id, kind: 'unknown' };
     }
     this.counts[result.kind === 'done' ? 'sent' : result.kind]++;
-    this.#results.push(result);
     this.#sending--;
-    void this.#settle();
+    this.#claims.settle(claimed, result);
   }
 
   async #attempt(claimed: Claimed): Promise<Result> {
@@ -240,40 +248,6 @@ export class Dispatcher {
     }
     if (tries < retries) return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: true };
     return { id, kind: 'failed', statusKey: rejectedByOperator, errorKey: error.key };
-  }
-
-  /** All that ended meanwhile together, one call after the other. */
-  async #settle(): Promise<void> {
-    if (this.#isSettling) return;
-    this.#isSettling = true;
-    const { outbox, clock, settled, note } = this.#deps;
-    for (let pauseMs = 50; this.#results.length > 0; ) {
-      const results = this.#results;
-      this.#results = [];
-      const cut = await apart(
-        results,
-        those => outbox.settle(those, clock()),
-        ({ id, kind }, error) => {
-          note('error', 'what came of a message cannot be kept', { err: error, id, kind });
-          // It is left to its echo, as after a crash.
-          if (kind !== 'unknown') this.#results.push({ id, kind: 'unknown' });
-        },
-      );
-      settled();
-      this.wake();
-      if (cut === undefined) {
-        pauseMs = 50;
-        continue;
-      }
-      // What came of a message must not be forgotten: a restart would take it for unknown.
-      note('warn', 'what came of messages cannot be kept now', { err: cut.error });
-      if (this.#looks.isClosed) break;
-      // Only what was not kept: by now others may be claimed and sent anew.
-      this.#results = [...cut.left, ...this.#results];
-      await new Promise(resolve => setTimeout(resolve, pauseMs));
-      pauseMs = Math.min(5000, 2 * pauseMs);
-    }
-    this.#isSettling = false;
   }
 }
 

@@ -1,6 +1,13 @@
 import { createHmac } from 'node:crypto';
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import type { GraphAnswer } from '../graph/outcomes.ts';
 import type { PageKeys } from '../senders/senders.ts';
 
@@ -24,28 +31,32 @@ const idleMsMax = 15_000;
 
 /** Calls of the Graph API, over connections that are kept. `fetch` would take three times the processor for each. */
 export class GraphCalls {
-  readonly #base: URL;
+  /** What all calls have in common: an address would be taken apart anew for each. */
+  readonly #target: RequestOptions;
+  readonly #isSecure: boolean;
   readonly #agent: HttpAgent;
   readonly #running = new Set<ClientRequest>();
   /** Of each token and secret: the same for all calls of a page. */
   readonly #proofs = new WeakMap<PageKeys, string>();
 
   constructor({ url, version }: GraphPlace) {
-    this.#base = new URL(`${url}/${version}/`);
+    const base = new URL(`${url}/${version}/`);
+    this.#isSecure = base.protocol === 'https:';
     // Without a bound of its own: whoever sends has one, and a call that waited here would count as not connected.
     const options = { keepAlive: true, timeout: idleMsMax } as const;
-    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agent = this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#target = { ...urlToHttpOptions(base), agent: this.#agent };
   }
 
   /** Never rejects: whatever comes of it is an answer, and says whether the request may have arrived. */
   call({ method, path, query = '', keys, body }: GraphCall): Promise<GraphAnswer> {
     const { token } = keys;
-    const url = new URL(`${path}?${query}appsecret_proof=${this.#proof(keys)}`, this.#base);
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const send = this.#isSecure ? httpsRequest : httpRequest;
     return new Promise(settle => {
-      const request = send(url, {
+      const request = send({
+        ...this.#target,
         method,
-        agent: this.#agent,
+        path: `${this.#target.path}${path}?${query}appsecret_proof=${this.#proof(keys)}`,
         // The token stands in a header, so that it stands in no log of addresses.
         headers: {
           authorization: `Bearer ${token}`,
@@ -72,7 +83,7 @@ export class GraphCalls {
         // `reusedSocket` does not tell of a connection that was free at the moment it was asked for.
         const isConnecting = socket.connecting || ('secureConnecting' in socket && socket.secureConnecting === true);
         if (!isConnecting) connected();
-        else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
+        else socket.once(this.#isSecure ? 'secureConnect' : 'connect', connected);
       });
       request.on('error', failed);
       // Whatever else ends it, such as the answer to an upgrade that nobody asked for.

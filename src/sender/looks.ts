@@ -4,15 +4,21 @@
  */
 export class Looks {
   readonly #look: () => Promise<number>;
+  readonly #restMs: number;
   #endPause: () => void = () => {};
+  #endRest: () => void = () => {};
   #isWoken = false;
   #isClosed = false;
   #running: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
 
-  /** `look` gives the milliseconds until the next one. */
-  constructor(look: () => Promise<number>) {
+  /**
+   * `look` gives the milliseconds until the next one. None begins sooner than `restMs` after the one before:
+   * what comes meanwhile is looked at together.
+   */
+  constructor(look: () => Promise<number>, restMs = 0) {
     this.#look = look;
+    this.#restMs = restMs;
   }
 
   get isStarted(): boolean {
@@ -37,6 +43,7 @@ export class Looks {
   next(): Promise<void> {
     const look = new Promise<void>(resolve => this.#waiting.push(resolve));
     this.wake();
+    this.#endRest();
     return look;
   }
 
@@ -44,6 +51,7 @@ export class Looks {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.wake();
+    this.#endRest();
     await this.#running;
     for (const tell of this.#waiting.splice(0)) tell();
   }
@@ -52,16 +60,30 @@ export class Looks {
     while (!this.#isClosed) {
       this.#isWoken = false;
       const waiting = this.#waiting.splice(0);
+      const begunMs = performance.now();
       const pauseMs = await this.#look();
       for (const tell of waiting) tell();
-      if (this.#isWoken || this.#isClosed) continue;
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, pauseMs);
-        this.#endPause = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      if (!this.#isWoken && !this.#isClosed)
+        await timeOr(pauseMs, end => {
+          this.#endPause = end;
+        });
+      const restMs = begunMs + this.#restMs - performance.now();
+      // Whoever waits for a look waits for no rest.
+      if (restMs > 0 && this.#waiting.length === 0 && !this.#isClosed)
+        await timeOr(restMs, end => {
+          this.#endRest = end;
+        });
     }
   }
+}
+
+/** Resolves after the time, or when what `ending` is given is called. */
+function timeOr(durationMs: number, ending: (end: () => void) => void): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, durationMs);
+    ending(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -13,6 +13,9 @@ const usageSlowPercent = 80;
 const usageFullPercent = 100;
 const usagePauseMs = 60_000;
 
+/** Half of what a page may save up, so that a look that comes late loses nothing. */
+const stretchMs = 50;
+
 /** How fast one page may send, and whether at all. */
 export class Pacer {
   readonly #tokens = new Map<Lane, { count: number; at: EpochMs }>();
@@ -36,10 +39,12 @@ export class Pacer {
     if (this.#reason !== undefined) this.#pausedUntil = now + probeMs;
   }
 
-  /** When something may be sent again. */
+  /** When something may be sent again: not each message at its moment, but all of a stretch together. */
   nextAt(lane: Lane, now: EpochMs): EpochMs {
     const { count } = this.#refilled(lane, now);
-    const refillMs = count >= 1 ? 0 : Math.ceil(((1 - count) * 1000) / this.#rate(lane));
+    const rate = this.#rate(lane);
+    const wanted = Math.max(1, (rate * stretchMs) / 1000);
+    const refillMs = count >= 1 ? 0 : Math.ceil(((wanted - count) * 1000) / rate);
     return Math.max(this.#pausedUntil, now + refillMs);
   }
 

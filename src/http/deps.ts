@@ -171,6 +171,8 @@ export type ServerDeps = {
   readonly managedSenders?: ManagedSenders;
   readonly logger: FastifyBaseLogger;
   readonly timeouts: Timeouts;
+  /** What answers on their way may hold over all requests; `limits.answersBytesMax` when absent. */
+  readonly answersBytesMax?: number;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */
   readonly trustedProxies?: readonly string[];
   /** The page at `/`; absent when it has not been built. */

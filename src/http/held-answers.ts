@@ -11,7 +11,12 @@ type Held = { readonly account: AccountId; bytes: number };
 export class HeldAnswers {
   /** Oldest first. */
   readonly #held = new Map<ServerResponse, Held>();
+  readonly #bytesMax: number;
   #total = 0;
+
+  constructor(bytesMax: number = limits.answersBytesMax) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** From now on this answer holds so many bytes, until it has left or its connection is over. */
   hold(account: AccountId, response: ServerResponse, bytes: number): void {
@@ -25,7 +30,7 @@ export class HeldAnswers {
       known.bytes = bytes;
     }
     this.#total += bytes;
-    while (this.#total > limits.answersBytesMax && this.#held.size > 1) this.#giveUpOne();
+    while (this.#total > this.#bytesMax && this.#held.size > 1) this.#giveUpOne();
   }
 
   get bytes(): number {

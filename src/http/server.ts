@@ -58,7 +58,7 @@ const lingerMsMax = 60_000;
  */
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
-  const answers = new HeldAnswers();
+  const answers = new HeldAnswers(deps.answersBytesMax);
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const sessions = new PageSessions(deps.cursorSecret, passes, deps.clock);
   const held = new HeldBytes();

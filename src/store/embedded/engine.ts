@@ -276,10 +276,9 @@ class SqliteStore implements Store {
         this.#readers.tell(reply);
         return this.#writer.answer(reply.id, undefined);
       case 'eras':
-      case 'begun':
         return this.#readers.tell(reply);
       case 'failed':
-        if (reply.range !== undefined) this.#readers.recorded(reply.accounts, reply.range.to);
+        if (reply.range !== undefined) this.#readers.recorded(reply.accounts.map(account => [account, undefined]));
         this.#watchers.wake(reply.accounts, reply.range);
         if (reply.failure.kind === 'outage') this.#failing(reply.failure.message);
         if (reply.ids.length === 0) this.#failedUnasked(reply.failure);
@@ -287,7 +286,7 @@ class SqliteStore implements Store {
       case 'recorded':
         this.#writeFailure = undefined;
         this.#observer.committed(totalsOf(reply));
-        this.#readers.recorded(reply.accounts, reply.range.to);
+        this.#readers.recorded(reply.ends);
         this.#watchers.wake(reply.accounts, reply.range);
         for (const { id, outcome } of reply.outcomes) this.#writer.answer(id, outcome);
     }

@@ -130,13 +130,14 @@ export function wallTests(openEngine: OpenEngine): void {
     it.each([
       ['that has recorded', recordOwn],
       ['that never recorded', async () => {}],
-    ])('%s → the same bytes, bookmarks and places among them', async (_, recordFirst) => {
+    ])('%s → the same bytes, bookmarks and places among them, after a restart too', async (_, recordFirst) => {
       const engine = await engineFor(openEngine, { segmentMessagesMax: 10 });
       starts = [];
       await recordAll(engine.store, messages(3), other);
       await recordFirst(engine.store);
+      const before = await settled(() => answers(engine.store));
       for await (const store of openings(engine)) {
-        const before = await settled(() => answers(store));
+        expect(await settled(() => answers(store))).toBe(before);
         for (let round = 0; round < 3; round++) {
           await recordAll(
             store,

@@ -107,7 +107,7 @@ test('a segment of which nothing can be read any more → its changes do not sho
   expect((await follow(store, start)).ids).toEqual([...numberedIds(0, 100), ...numberedIds(200, 301), 'message-20']);
 });
 
-test('one account’s messages far apart among another’s → found in calls that end', async () => {
+test('one account’s messages far apart among another’s → found by one call', async () => {
   const log = new SqliteLog({ segmentMessagesMax: 30_000 });
   logs.push(log);
   const store = await opened(log);
@@ -125,7 +125,7 @@ test('one account’s messages far apart among another’s → found in calls th
   await mine('second');
   const { ids, calls } = await follow(store, start, 2);
   expect(ids).toEqual(['first', 'second']);
-  expect(calls).toBeGreaterThan(1);
+  expect(calls).toBe(1);
 });
 
 test('a quiet account that resumes after a restart → what others recorded in sealed segments is not looked through', async () => {

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
-import { AccountWatermarks } from '../../../src/store/embedded/log/account-watermarks.ts';
 import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
 import { loadLog } from '../../../src/store/embedded/log/load.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
+import { AccountWatermarks } from '../../../src/store/embedded/search/account-watermarks.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
@@ -59,9 +59,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;
   expect(sealed).toBeGreaterThan(128);
 
-  const ends = new AccountWatermarks();
-  ends.begin(read.end());
-  const reader = new Reader(read, ends, hashSeed);
+  const reader = new Reader(read, new AccountWatermarks(read), hashSeed);
   const opened = { ...folder.opened };
   const since = () => ({ rows: folder.opened.rows - opened.rows, indexes: folder.opened.indexes - opened.indexes });
   const found = (filter: object) => {

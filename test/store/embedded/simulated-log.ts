@@ -2,15 +2,16 @@ import type { BreakdownField } from '../../../src/domain/breakdown.ts';
 import { asksForTimeOnly, type Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../../src/domain/summary.ts';
+import { Feed } from '../../../src/store/embedded/feed/feed.ts';
 import { atOnce, type Disk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
-import { AccountWatermarks } from '../../../src/store/embedded/log/account-watermarks.ts';
 import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
 import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
-import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
+import { type Era, LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
 import { openWriter } from '../../../src/store/embedded/record/open-writer.ts';
 import type { Writer } from '../../../src/store/embedded/record/writer.ts';
+import { AccountWatermarks } from '../../../src/store/embedded/search/account-watermarks.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import type { MeaningsOf } from '../../../src/store/embedded/segment/facet-maker.ts';
 import type { Facets } from '../../../src/store/embedded/segment/facets.ts';
@@ -21,7 +22,7 @@ import type { FoundLog, SegmentContents, WriterReply } from '../../../src/store/
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
-import type { RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
+import type { Changes, ChangesQuery, RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 
 const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
@@ -77,7 +78,8 @@ export class SimulatedLog {
   #read: ReadSegments;
   /** What readers were told of facets until now. */
   readonly #told: MeaningsOf[] = [];
-  readonly #ends = new AccountWatermarks();
+  readonly #era = new Int32Array(new SharedArrayBuffer(4));
+  #eras: readonly Era[] = [];
   readonly #segments = new Map<number, Held>();
   /** Segments that wait for their index. */
   readonly #full: ({ readonly segmentId: number } & Pick<SegmentContents, 'counts' | 'meanings'>)[] = [];
@@ -94,6 +96,7 @@ export class SimulatedLog {
     this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
+      if (reply.type === 'eras') this.#eras = reply.eras;
       if (reply.type === 'loaded') found = reply.log;
       if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
       if (reply.type === 'filled') this.#full.push(reply);
@@ -102,7 +105,7 @@ export class SimulatedLog {
       {
         dataDir,
         hashSeed: this.#hashSeed,
-        era: new Int32Array(new SharedArrayBuffer(4)),
+        era: this.#era,
         waiting: new Int32Array(new SharedArrayBuffer(8)),
         keys,
         durability: 'os',
@@ -195,14 +198,23 @@ export class SimulatedLog {
   }
 
   logs(account: AccountId, filter: Filter = {}): readonly LogRecord[] {
-    this.#ends.move(account, this.#read.end());
     const logs: LogRecord[] = [];
     const query = { account, filter, sentSince: 0, limit: 1000, walk: false };
-    const search = new Reader(this.#read, this.#ends, this.#hashSeed).search(query);
+    const search = new Reader(this.#read, new AccountWatermarks(this.#read), this.#hashSeed).search(query);
     for (;;) {
       const step = search.next(false);
       if (step.done) return logs;
       logs.push(...step.value);
+    }
+  }
+
+  changes(query: ChangesQuery): Changes {
+    const feed = new Feed(this.#read, new AccountWatermarks(this.#read), this.#era);
+    feed.setEras(this.#eras);
+    const steps = feed.changes(query);
+    for (;;) {
+      const step = steps.next(false);
+      if (step.done) return step.value;
     }
   }
 

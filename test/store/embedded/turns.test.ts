@@ -44,7 +44,7 @@ const recording: RecordParts = (parts, isOver) => {
       next++;
       over = isOver();
     }
-    progress.push({ outcome: outcome({ recorded: next - from }), next });
+    progress.push({ outcome: outcome({ recorded: next - from }), next, end: {} });
     if (over) break;
   }
   return progress;

@@ -57,6 +57,7 @@ const questions: Readonly<
   messagesFrom: (from, number, count) => from.messagesFrom(number, count),
   messagesOf: (from, number, count, account) => from.messagesOf(account, number, number + 2 * count, count),
   report: (from, number) => from.report(number),
+  reports: (from, number, count) => ordered(from.reports(spread(number, count))),
   states: (from, number, count) => ordered(from.states(spread(number, count))),
   reportsFrom: (from, number, count) => from.reportsFrom(number, count),
   outcomesFrom: (from, number, count) => from.outcomesFrom(number, count),

@@ -1,22 +1,21 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
-import type { AccountWatermarks } from '../log/account-watermarks.ts';
 import type { Era } from '../log/log-file.ts';
+import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { feedBookmarkOf, feedPlaceOf } from '../search/bookmark.ts';
-import type { ReadSegments } from '../search/read-segments.ts';
-import { concerns, messagesOf, ordinalsOf } from '../search/sealed-scan.ts';
+import type { Steps } from '../search/jobs.ts';
+import { ownOrdinals, ownReports } from '../search/own-rows.ts';
+import type { ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { type LogEnd, type LogRange, ordinalOf, type Position, positionOf, segmentIdOf } from '../segment/position.ts';
 import { logOf, verifyMessage, verifyReport } from '../segment/record-row.ts';
 import type { MessageRow, ReportRow } from '../segment/rows-file.ts';
 import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
 
-/** Rows looked at in one call: other accounts' lie between one's own, and a reader has others to answer. */
+/** Rows looked at in one call: a reader has others to answer. */
 const rowsScannedMax = 4000;
 const rowsAtATime = 1000;
-/** To ask a segment's index counts as so many rows. */
+/** To ask for an account's own rows in a segment counts as so many rows. */
 const rowsOfLook = 20;
-/** Of a segment of which an account has less than this part, its own rows are read alone. */
-const smallPart = 1 / 8;
 
 /**
  * The change feed. A place in it is a pair: messages before a position are given, and reports before a sequence; both
@@ -40,8 +39,8 @@ export class Feed {
   }
 
   /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
-  changes({ account, sentSince, after, until, limit }: ChangesQuery, gaps: readonly LogRange[] = []): Changes {
-    const own = this.#ends.of(account);
+  *changes({ account, sentSince, after, until, limit }: ChangesQuery, gaps: readonly LogRange[] = []): Steps<Changes> {
+    const own = yield* this.#ends.of(account);
     const now = this.#end(own);
     const end = until === undefined ? own : this.#placeOf(until, now);
     const endMark = until ?? this.#markOf(end);
@@ -192,29 +191,19 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
   return (from, end, rows, wanted) => {
     const segment = firstOf(segments, ({ id }) => (id >= segmentIdOf(from) ? id : undefined));
     if (segment === undefined) return { items: [], to: end, rows: 0 };
-    const base = positionOf(segment.id, 0);
-    const own = smallPartOf(segments, segment, account);
-    if (own !== undefined) {
-      const until = Math.min(messagesIn(segment), end - base);
-      const asked = own.filter(ordinal => ordinal >= from - base && ordinal < until).slice(0, wanted);
-      const found = segments.messages(Array.from(asked, ordinal => ({ segmentId: segment.id, ordinal })));
-      const items = Array.from(found, ([position, row]) => ({ row, position })).sort((a, b) => a.position - b.position);
-      const last = asked.length < wanted ? undefined : asked.at(-1);
-      return {
-        items,
-        to: last === undefined ? positionOf(segment.id + 1, 0) : base + last + 1,
-        rows: rowsOfLook + asked.length,
-      };
-    }
-    const first = Math.max(0, from - base);
-    const last = Math.min(messagesIn(segment), first + rows, end - base);
-    if (first >= last) return { items: [], to: positionOf(segment.id + 1, 0), rows: 0 };
-    const found = segments.withRows(segment.id, file =>
-      file.messagesOf(account, first, last, wanted).map(verifyMessage),
-    );
-    const items = found.map(row => ({ row, position: base + row[0] }));
-    const furthest = found.length < wanted ? undefined : items.at(-1)?.position;
-    return { items, to: furthest === undefined ? base + last : furthest + 1, rows: last - first };
+    const { shared } = segment;
+    const base = positionOf(shared.id, 0);
+    const [first, until] = [Math.max(0, from - base), Math.min(messagesIn(shared), end - base)];
+    if (first >= until) return { items: [], to: positionOf(shared.id + 1, 0), rows: 0 };
+    const own = ownOrdinals(segments, segment, account, { from: first, to: until, wanted });
+    const last = own === undefined ? Math.min(until, first + rows) : until;
+    const found =
+      own === undefined
+        ? segments.withRows(shared.id, file => file.messagesOf(account, first, last, wanted).map(verifyMessage))
+        : [...segments.messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal }))).values()];
+    const items = found.map(row => ({ row, position: base + row[0] })).sort((a, b) => a.position - b.position);
+    const to = base + searchedTo(own ?? found.map(row => row[0]), wanted, last);
+    return { items, to, rows: own === undefined ? last - first : rowsOfLook + own.length };
   };
 }
 
@@ -226,47 +215,58 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
       return end > Math.max(from, shared.firstSequence) ? shared.firstSequence : undefined;
     });
     if (segment === undefined) return { items: [], to: end, rows: 0 };
-    if (isSealed(segments, segment) && !segments.withIndex(segment.id, index => concerns(index, account)))
-      return { items: [], to: segment.firstSequence + reportsIn(segment), rows: rowsOfLook };
-    const first = Math.max(from, segment.firstSequence);
-    const to = Math.min(segment.firstSequence + reportsIn(segment), first + rows, end);
-    if (first >= to) return { items: [], to: end, rows: 0 };
-    const found = segments.withRows(segment.id, file => file.changesOf(account, first, to, wanted).map(verifyReport));
-    const inTime = found.filter(row => row[15] >= sentSince);
-    const messages = segments.messages(
-      inTime.map(row => ({ segmentId: segmentIdOf(row[11]), ordinal: ordinalOf(row[11]) })),
-    );
-    // A message that was set aside, or dropped, has no log to show.
-    const items = inTime.flatMap(row => {
-      const message = messages.get(row[11]);
-      return message === undefined || message[1] !== account ? [] : [{ row, message }];
-    });
-    const furthest = found.length < wanted ? undefined : found.at(-1)?.[0];
-    return { items, to: furthest === undefined ? to : furthest + 1, rows: to - first };
+    const { shared } = segment;
+    const base = shared.firstSequence;
+    const [first, until] = [Math.max(0, from - base), Math.min(reportsIn(shared), end - base)];
+    if (first >= until) return { items: [], to: end, rows: 0 };
+    const own = ownReports(segments, segment, account, { from: first, to: until, wanted });
+    const last = own === undefined ? Math.min(until, first + rows) : until;
+    const found =
+      own === undefined
+        ? segments.withRows(shared.id, file =>
+            file.changesOf(account, base + first, base + last, wanted).map(verifyReport),
+          )
+        : segments.reports(shared, placesFrom(base, own));
+    const items = withMessages(segments, account, sentSince, found);
+    const to = base + searchedTo(own ?? found.map(row => row[0] - base), wanted, last);
+    return { items, to, rows: own === undefined ? last - first : rowsOfLook + own.length };
   };
 }
 
-function isSealed(segments: ReadSegments, { id }: SharedSegment): boolean {
-  return segments.get(id)?.columns === undefined;
+/** Where a search stands that found these places, as many as it wanted, or all before the last; rows that are lost count. */
+function searchedTo(places: ArrayLike<number>, wanted: number, last: number): number {
+  return places.length < wanted ? last : (places[places.length - 1] ?? last) + 1;
 }
 
-/** An account's messages in a sealed segment, where they are few among those of others. */
-function smallPartOf(segments: ReadSegments, segment: SharedSegment, account: AccountId): Uint32Array | undefined {
-  if (!isSealed(segments, segment)) return undefined;
-  return segments.withIndex(segment.id, index =>
-    messagesOf(index, account) > messagesIn(segment) * smallPart ? undefined : ordinalsOf(index, account),
+const placesFrom = (base: number, places: ArrayLike<number>) => Array.from(places, place => base + place);
+
+/** Those that changed the log of a message that is still kept. */
+function withMessages(
+  segments: ReadSegments,
+  account: AccountId,
+  sentSince: EpochMs,
+  reports: readonly ReportRow[],
+): readonly Report[] {
+  const inTime = reports.filter(row => row[16] === 1 && row[15] >= sentSince).sort((a, b) => a[0] - b[0]);
+  const messages = segments.messages(
+    inTime.map(row => ({ segmentId: segmentIdOf(row[11]), ordinal: ordinalOf(row[11]) })),
   );
+  // A message that was set aside, or dropped, has no log to show.
+  return inTime.flatMap(row => {
+    const message = messages.get(row[11]);
+    return message === undefined || message[1] !== account ? [] : [{ row, message }];
+  });
 }
 
 /** The segment with the least key among those that have one. */
 function firstOf(
   segments: ReadSegments,
   keyOf: (shared: SharedSegment) => number | undefined,
-): SharedSegment | undefined {
-  let first: { readonly shared: SharedSegment; readonly key: number } | undefined;
-  for (const { shared } of segments.all()) {
-    const key = keyOf(shared);
-    if (key !== undefined && (first === undefined || key < first.key)) first = { shared, key };
+): ReadSegment | undefined {
+  let first: { readonly segment: ReadSegment; readonly key: number } | undefined;
+  for (const segment of segments.all()) {
+    const key = keyOf(segment.shared);
+    if (key !== undefined && (first === undefined || key < first.key)) first = { segment, key };
   }
-  return first?.shared;
+  return first?.segment;
 }

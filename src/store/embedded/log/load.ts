@@ -102,7 +102,7 @@ export function loadLog(
       if (!isDamage(error)) throw error;
       lacks();
       mendRows(folder, ledger, id, nextSequence);
-      recovered.push({ name: folder.nameOf(id), reason: reasonOf(error) });
+      recovered.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
     const { shared, createdAt } = loaded.segment;
@@ -196,8 +196,6 @@ function holdsLosses(known: Holding | undefined, shared: SharedSegment): boolean
   const { lostMessages, lostReports } = lossesIn(shared);
   return (known?.lostMessages ?? 0) >= lostMessages && (known?.lostReports ?? 0) >= lostReports;
 }
-
-const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
@@ -302,7 +300,7 @@ export function loadUnsealed(
     const { lostMessages, lostReports } = lossesIn(shared);
     const found = loadMessages(rows, shared, columns, made, hashSeed);
     if (found + lostMessages < count) throw new DamagedRow(`the rows file (it has ${found} messages of ${count})`);
-    const reports = loadReports(rows, meta.firstSequence, reportCount, made);
+    const reports = loadReports(rows, meta.firstSequence, reportCount, columns, made);
     if (reports.found + lostReports < reportCount)
       throw new DamagedRow(`the rows file (it has ${reports.found} reports of ${reportCount})`);
     const [from, until] = columnsRange(columns);
@@ -312,8 +310,8 @@ export function loadUnsealed(
     if (reportCount > 0) keepReportsUntil(shared, Math.max(reports.until, known?.reportedUntil ?? -Infinity));
     made.facets.publish();
     publish(shared, count, reportCount, sentFrom, sentUntil);
-    const nextSequence = meta.firstSequence + reportCount;
-    return { segment: { shared, columns, ...made, createdAt: meta.createdAt, nextSequence }, reports };
+    const { createdAt, firstSequence } = meta;
+    return { segment: { shared, columns, ...made, createdAt, nextSequence: firstSequence + reportCount }, reports };
   } finally {
     rows.close();
   }
@@ -359,6 +357,7 @@ function loadReports(
   rows: RowsFile,
   firstSequence: number,
   count: number,
+  { reportAccount }: Columns,
   { counts, facets }: Made,
 ): Reports & { readonly until: number; readonly found: number } {
   let [until, found] = [-Infinity, 0];
@@ -371,6 +370,7 @@ function loadReports(
       verifyReport(row);
       messages[row[0] - firstSequence] = row[11];
       groups[row[0] - firstSequence] = groupOfStatus(row[2]);
+      reportAccount[row[0] - firstSequence] = row[14];
       until = Math.max(until, row[15]);
       counts.report(row[14], row[15], movesIn(row[17]));
       facets.report(row, firstSequence);

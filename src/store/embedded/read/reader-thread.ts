@@ -4,8 +4,8 @@ import { type LogForm, renderLogs } from '../../../wire/log-text.ts';
 import type { Page, Query } from '../../store.ts';
 import { Feed } from '../feed/feed.ts';
 import { Folder } from '../files/folder.ts';
-import { AccountWatermarks } from '../log/account-watermarks.ts';
 import { KeyReader } from '../log/key-table.ts';
+import { AccountWatermarks } from '../search/account-watermarks.ts';
 import { Jobs, type Steps } from '../search/jobs.ts';
 import { ReadSegments } from '../search/read-segments.ts';
 import { noAccount } from '../segment/shared-segment.ts';
@@ -18,7 +18,7 @@ const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
 const segments = new ReadSegments(new Folder(data.dataDir), new KeyReader(data.keys));
-const ends = new AccountWatermarks();
+const ends = new AccountWatermarks(segments);
 const reader = new Reader(segments, ends, data.hashSeed);
 const feed = new Feed(segments, ends, data.era);
 const encoder = new TextEncoder();
@@ -101,19 +101,13 @@ port.on('message', (request: ReaderRequest) => {
       return begin(id, query.account, answered(summarySteps(segments, data.hashSeed, query, kept)));
     }
     case 'changes':
-      return begin(
-        request.id,
-        request.query.account,
-        answered(atOnce(() => feed.changes(request.query, request.gaps))),
-      );
+      return begin(request.id, request.query.account, answered(feed.changes(request.query, request.gaps)));
     case 'extents': {
       const { id, segmentId } = request;
       return begin(id, noAccount, answered(atOnce(() => segments.extents(segmentId))));
     }
     case 'cancel':
       return jobs.cancel(request.id);
-    case 'begun':
-      return ends.begin(request.end);
     case 'ends':
       for (const [account, end] of request.ends) ends.move(account, end);
       return;

@@ -1,7 +1,7 @@
 import { asksForState, conditionMatcher } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
 import type { Bookmark, Query } from '../../store.ts';
-import type { AccountWatermarks } from '../log/account-watermarks.ts';
+import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
 import { candidatesOf } from '../search/candidates.ts';
 import type { Steps } from '../search/jobs.ts';
@@ -43,7 +43,7 @@ export class Reader {
    */
   *search(query: Query): Generator<readonly LogRecord[], Bookmark | undefined, boolean> {
     const place = query.after === undefined ? undefined : placeOf(query.after);
-    const walk = place ?? beginningAt(this.#ends.of(query.account));
+    const walk = place ?? beginningAt(yield* whole(this.#ends.of(query.account)));
     const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
     const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
     let count = 0;
@@ -118,6 +118,15 @@ export class Reader {
     while (then !== undefined && then[0] > asOf)
       then = then[1] === 0 ? undefined : this.#segments.states([then[1]]).get(then[1]);
     return then;
+  }
+}
+
+/** The steps of other work, none of which has found a log. */
+function* whole<T>(work: Steps<T>): Generator<readonly LogRecord[], T, boolean> {
+  for (let wasPaused = false; ; ) {
+    const { done, value } = work.next(wasPaused);
+    if (done) return value;
+    wasPaused = yield [];
   }
 }
 

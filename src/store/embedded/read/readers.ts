@@ -1,6 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import type { LogEnd } from '../segment/position.ts';
-import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
+import type { AccountEnd, ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 
 type ReaderThread = Thread<ReaderRequest, ReaderReply>;
@@ -8,8 +8,8 @@ type ReaderThread = Thread<ReaderRequest, ReaderReply>;
 /** The reader threads: all know every segment, and the least busy answers. Each has its accounts take turns. */
 export class Readers {
   readonly #threads: readonly ReaderThread[];
-  /** How far the log had come when accounts recorded, as far as no reader was told: told with the next question. */
-  readonly #ends = new Map<AccountId, LogEnd>();
+  /** Behind what accounts recorded last, as far as no reader was told: told with the next question. */
+  readonly #ends = new Map<AccountId, Partial<LogEnd> | undefined>();
 
   constructor(
     count: number,
@@ -36,8 +36,11 @@ export class Readers {
   }
 
   /** These accounts recorded: whoever asks from now on is answered up to here. */
-  recorded(accounts: readonly AccountId[], end: LogEnd): void {
-    for (const account of accounts) this.#ends.set(account, end);
+  recorded(ends: readonly AccountEnd[]): void {
+    for (const [account, end] of ends) {
+      const isUnsure = end === undefined || (this.#ends.has(account) && this.#ends.get(account) === undefined);
+      this.#ends.set(account, isUnsure ? undefined : { ...this.#ends.get(account), ...end });
+    }
   }
 
   /** Rejects with the signal's reason when the question is given up; nobody works on it then. */

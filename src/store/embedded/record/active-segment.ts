@@ -68,6 +68,7 @@ export class ActiveSegment {
   /** `moves`: in the counts. */
   report(row: ReportRow, moves: readonly Move[]): void {
     this.rows.insertReport(row);
+    this.columns.reportAccount[row[0] - this.shared.firstSequence] = row[14];
     this.counts.report(row[14], row[15], moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;

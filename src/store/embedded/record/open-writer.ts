@@ -4,8 +4,7 @@ import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
 import { loadLog } from '../log/load.ts';
 import { LogFile } from '../log/log-file.ts';
-import { ordinalsMax, positionOf } from '../segment/position.ts';
-import { messagesIn, reportsIn } from '../segment/shared-segment.ts';
+import { ordinalsMax } from '../segment/position.ts';
 import type { ThreadData, WriterReply } from '../threads/messages.ts';
 import { nextSize } from './segment-size.ts';
 import { openWaitingFile } from './waiting-file.ts';
@@ -64,11 +63,6 @@ export function openWriter(
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
-  const end = {
-    position: Math.max(begun.position, ...segments.map(({ shared }) => positionOf(shared.id, messagesIn(shared)))),
-    sequence: Math.max(begun.sequence, ...segments.map(({ shared }) => shared.firstSequence + reportsIn(shared))),
-  };
-  tell({ type: 'begun', end });
   const activeId = goesOn ? youngest.shared.id : undefined;
   const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
   const damaged = [...log.damaged, ...(flaws.length > 0 ? [{ name: 'waiting.db', reason: flaws.join('; ') }] : [])];

@@ -11,7 +11,12 @@ import { failureOf } from '../threads/thread-failure.ts';
 export type Part = { readonly batch: PackedBatch; readonly from: number };
 
 /** What became of a part's records, from its first to before `next`. */
-export type Progress = { readonly outcome: RecordOutcome; readonly next: number };
+export type Progress = {
+  readonly outcome: RecordOutcome;
+  readonly next: number;
+  /** Behind the last message and the last report that came of them; absent where there is none. */
+  readonly end: Partial<LogEnd>;
+};
 
 /**
  * Records parts in their order until `isOver` says so or a segment is full, one record at least; when it returns, that much
@@ -109,15 +114,19 @@ export class Turns {
 
   #advance(works: readonly Work[], progress: readonly Progress[], range: LogRange, durationMs: number): Left {
     const outcomes: { id: number; outcome: RecordOutcome }[] = [];
-    for (const [i, { outcome, next }] of progress.entries()) {
+    const ends = new Map<AccountId, Partial<LogEnd>>();
+    for (const [i, { outcome, next, end }] of progress.entries()) {
       const work = works[i];
       if (work === undefined) continue;
+      const { account } = work.batch;
+      ends.set(account, { ...ends.get(account), ...end });
       work.next = next;
       work.outcome = sum(work.outcome, outcome);
       if (next === work.batch.count) outcomes.push({ id: work.id, outcome: work.outcome });
     }
     const accounts = accountsOf(works.slice(0, progress.length));
-    this.#tell({ type: 'recorded', accounts, range, outcomes, cameTo: this.#takeOutcomes(), durationMs });
+    const cameTo = this.#takeOutcomes();
+    this.#tell({ type: 'recorded', accounts, ends: [...ends], range, outcomes, cameTo, durationMs });
     return { works: works.slice(outcomes.length), isCut: progress.length > outcomes.length };
   }
 

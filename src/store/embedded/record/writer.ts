@@ -284,6 +284,7 @@ export class Writer {
   #recordPart(active: ActiveSegment, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
     const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     const rejected: Rejection[] = [];
+    const before = this.end;
     let index = from;
     for (; index < batch.count && (index === from || !isOver()); index++) {
       const known = this.#known.find(batch, index);
@@ -292,7 +293,7 @@ export class Writer {
       if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
-    return { outcome: { ...counts, rejected }, next: index };
+    return { outcome: { ...counts, rejected }, next: index, end: movedEnd(before, this.end) };
   }
 
   #insert(active: ActiveSegment, batch: PackedBatch, index: number, now: number): Outcome {
@@ -372,4 +373,9 @@ export class Writer {
     this.#nextSequence -= active.reports - (active.shared.published[publishedReports] ?? 0);
     active.undo((hash, ordinal) => this.#known.removeKey(hash, active.shared.id, ordinal));
   }
+}
+
+/** How far the log goes, where it went less far before. */
+function movedEnd(before: LogEnd, { position, sequence }: LogEnd): Partial<LogEnd> {
+  return { ...(position > before.position && { position }), ...(sequence > before.sequence && { sequence }) };
 }

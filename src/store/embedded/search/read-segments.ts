@@ -160,6 +160,16 @@ export class ReadSegments {
     return rows;
   }
 
+  /** The reports of a segment with these sequences; those that nobody can read any more are not among them. */
+  reports(shared: SharedSegment, sequences: readonly number[]): readonly ReportRow[] {
+    return this.withRows(shared.id, file => {
+      const found = file.reports(sequences).map(verifyReport);
+      if (found.length < sequences.length && !hasLosses(shared))
+        throw new DamagedRow('the rows file (it lacks reports)');
+      return found;
+    });
+  }
+
   /** The reports that the timeline of a message shows, oldest first, from the sequence of its newest. */
   timeline(newest: number): { readonly rows: readonly ReportRow[]; readonly omitted: number } {
     return timelineRows(newest, sequence => {

@@ -114,7 +114,7 @@ function equalRange(
 }
 
 /** The first of `count` places whose comparison is not negative. */
-function lowerBound(count: number, compare: (place: number) => number): number {
+export function lowerBound(count: number, compare: (place: number) => number): number {
   let [low, high] = [0, count];
   while (low < high) {
     const middle = (low + high) >>> 1;

@@ -16,6 +16,8 @@ import type { IndexedCounts } from './indexed-counts.ts';
  * - for each field `hashes` and `ordinals`: equal hashes side by side, in time order among themselves. Where values
  *   repeat, each hash stands once and `starts` says where its ordinals begin.
  * - `reportMessages`, `reportGroups`: of each report, the position of its message and the group it left it in.
+ * - `reportAccounts`, `reportStarts`, `reportOrder`: the places among those of the reports on each account's messages, in
+ *   their order. Version 0.1.0 wrote none.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
  * - `facets.*`: in a file of their own beside the index, made later (see facets.ts).
  * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
@@ -30,6 +32,9 @@ export type SectionName =
   | 'group'
   | 'reportMessages'
   | 'reportGroups'
+  | 'reportAccounts'
+  | 'reportStarts'
+  | 'reportOrder'
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`
   | `facets.${FacetName}`;

@@ -273,6 +273,11 @@ export class RowsFile {
     return this.#among('report', 'sequence', stateColumns, sequences) as unknown as readonly ReportState[];
   }
 
+  /** The given reports, in no particular order. */
+  reports(sequences: readonly number[]): readonly ReportRow[] {
+    return this.#among('report', 'sequence', reportColumns, sequences) as unknown as readonly ReportRow[];
+  }
+
   /** How many messages there are, the lost ones in between included: their ordinals run on from 0. */
   count(): number {
     const row = this.#prepare('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();

@@ -41,6 +41,8 @@ export type Columns = {
   readonly sentAt: Float64Array;
   /** The group id each message was recorded with. */
   readonly initialGroup: Uint8Array;
+  /** Whose message each report is on, by its place among the segment's reports. */
+  readonly reportAccount: Float64Array;
   /** One column of hashes a field, in the order of `fields`. */
   readonly hashes: readonly Uint32Array[];
   /** By block: least and greatest `sentAt`. */
@@ -71,6 +73,7 @@ export function newColumns(capacity: number, reports = capacity * reportsPerMess
     account: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     sentAt: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     initialGroup: new Uint8Array(new SharedArrayBuffer(capacity)),
+    reportAccount: new Float64Array(new SharedArrayBuffer(reports * 8)),
     hashes: Array.from({ length: fieldCount }, () => new Uint32Array(new SharedArrayBuffer(capacity * 4))),
     blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
     blockMax: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(-Infinity),

@@ -26,6 +26,7 @@ export type SealedRows = Pick<
   | 'messagesOf'
   | 'report'
   | 'reportsFrom'
+  | 'reports'
   | 'states'
   | 'outcomesFrom'
   | 'changesOf'
@@ -222,6 +223,10 @@ export class VolumeFile implements SealedRows {
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
     return this.#reports.from(from, count);
+  }
+
+  reports(sequences: readonly number[]): readonly ReportRow[] {
+    return this.#reports.among(sequences);
   }
 
   states(sequences: readonly number[]): readonly ReportState[] {

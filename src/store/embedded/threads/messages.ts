@@ -68,11 +68,12 @@ export type MeaningsNote = {
   readonly meanings: readonly MeaningsOf[];
 };
 
-/** How far the log had come when it was opened. */
-export type BegunNote = { readonly type: 'begun'; readonly end: LogEnd };
-
-/** How far the log had come when accounts last recorded. */
-export type EndsNote = { readonly type: 'ends'; readonly ends: readonly (readonly [AccountId, LogEnd])[] };
+/**
+ * The place right behind what an account recorded last: of messages, of reports, or of both. Without one it is not known
+ * whether the account recorded.
+ */
+export type AccountEnd = readonly [account: AccountId, end: Partial<LogEnd> | undefined];
+export type EndsNote = { readonly type: 'ends'; readonly ends: readonly AccountEnd[] };
 
 export type WriterRequest =
   | ReleaseRequest
@@ -109,7 +110,6 @@ export type WriterReply =
   | Released
   | { readonly type: 'loaded'; readonly log: FoundLog; readonly activeId: number | undefined }
   | ErasNote
-  | BegunNote
   | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts; readonly meanings: Meanings }
@@ -127,6 +127,7 @@ export type WriterReply =
   | {
       readonly type: 'recorded';
       readonly accounts: readonly AccountId[];
+      readonly ends: readonly AccountEnd[];
       readonly range: LogRange;
       readonly outcomes: readonly { readonly id: number; readonly outcome: RecordOutcome }[];
       /** What messages came to. */
@@ -138,7 +139,6 @@ export type ReaderRequest =
   | SegmentRequest
   | MeaningsNote
   | ErasNote
-  | BegunNote
   | EndsNote
   | {
       readonly type: 'summarize';

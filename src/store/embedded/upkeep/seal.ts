@@ -13,6 +13,7 @@ import {
   maxSentAt,
   messagesIn,
   minSentAt,
+  noAccount,
   reportedUntil,
   reportsIn,
   type SharedSegment,
@@ -62,6 +63,7 @@ export function sealSegment(
     ...byAccount(columns, order),
     group: columns.initialGroup.slice(0, count),
     ...reports,
+    ...reportsByAccount(columns, reportsIn(segment)),
   };
   for (const [name, array] of Object.entries(indexedCounts(counts)))
     Object.assign(sections, { [`counts.${name}`]: array });
@@ -140,6 +142,29 @@ function byAccount(columns: Columns, order: Uint32Array): Sections {
     next.set(account, place + 1);
   }
   return { accounts, accountStarts: starts, order: grouped };
+}
+
+/** Nothing when more reports joined the segment than its columns had room for. */
+function reportsByAccount({ reportAccount }: Columns, count: number): Sections {
+  if (count > reportAccount.length) return {};
+  const places = new Map<number, number[]>();
+  for (let place = 0; place < count; place++) {
+    const account = reportAccount[place] ?? noAccount;
+    const own = places.get(account);
+    if (own === undefined) places.set(account, [place]);
+    else own.push(place);
+  }
+  // Nobody has those that are lost.
+  places.delete(noAccount);
+  const accounts = Float64Array.from(places.keys()).sort();
+  const starts = new Uint32Array(accounts.length + 1);
+  const order = new Uint32Array(count);
+  for (const [i, account] of accounts.entries()) {
+    const own = places.get(account) ?? [];
+    order.set(own, starts[i]);
+    starts[i + 1] = (starts[i] ?? 0) + own.length;
+  }
+  return { reportAccounts: accounts, reportStarts: starts, reportOrder: order.subarray(0, starts.at(-1)) };
 }
 
 function postings(name: (typeof fields)[number], columns: Columns, field: number, order: Uint32Array): Sections {

@@ -2,10 +2,12 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Accounts } from '../accounts/accounts.ts';
+import type { Account } from '../accounts/rows.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
 import { AccountsLost } from '../accounts/sqlite/accounts-file.ts';
 import { loadPlace, serverSettings } from '../config.ts';
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import type { LogFile } from '../store/embedded/log/log-file.ts';
 import { count, settingOption, sourcesOf, wholeNumber } from './flags.ts';
 import { printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
@@ -17,49 +19,103 @@ export function addAdopt(accounts: Command): void {
     .command('adopt')
     .description(
       'Make an account that gets what the log has of one that was lost. Whoever has a key of it reads all of that. ' +
-        'No server may run on the folder.',
+        'No server may run on the folder. With --all and no name: the accounts of the folder are those of its log, which does ' +
+        'not say so since version 0.1.0 wrote it.',
     )
-    .argument('<name>')
+    .argument('[name]')
     .option('--id <number>', 'which of the lost accounts, where the log has several', wholeNumber)
+    .option('--all', 'all accounts of the folder get what the log has by their ids')
     .addOption(settingOption(serverSettings.dataDir))
     .addOption(settingOption(serverSettings.store));
-  command.action(async (name: string) => {
+  command.action(async (name: string | undefined, { all = false }: { all?: boolean }) => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
     const id = count(command.opts(), 'id');
+    if (all) {
+      if (name !== undefined || id !== undefined)
+        throw new CommandError('--all stands alone: it takes no name and no --id');
+      if (store !== undefined)
+        throw new CommandError('--all is for a data folder: a database always says whose its log is');
+      return allInFolder(dataDir);
+    }
+    if (name === undefined) throw new CommandError('a name for the account is missing');
     const adopted = store === undefined ? await inFolder(dataDir, name, id) : await inDatabase(store, name, id);
     note(`made account ${name}: it has the ${adopted.messages} messages of account ${adopted.id}`);
   });
 }
 
 async function inFolder(dataDir: string, name: string, asked: AccountId | undefined): Promise<HeldAccount> {
+  return withLog(dataDir, accountRows, async ({ held, made, file, accounts, identity, doubt }) => {
+    const there = new Set(made.map(({ id }) => id));
+    const overlaps = held.some(({ id }) => there.has(id));
+    // As at a start: a log of version 0.1.0 does not name its accounts.
+    if (overlaps && (file.accounts === undefined ? doubt() === 'others' : file.accounts !== identity))
+      throw new CommandError(`accounts.db in ${dataDir} is of another log: move it away first`);
+    if (overlaps && file.accounts === undefined && doubt() === 'unproven')
+      throw new CommandError(
+        'the log does not say whether it belongs to the accounts beside it: say so by `sentlog accounts adopt --all` first, ' +
+          'or move accounts.db away',
+      );
+    const chosen = await choose(
+      held.filter(({ id }) => !there.has(id)),
+      asked,
+    );
+    // In this order: were the account there first and the process gone, it would be one of another log's.
+    await accounts.adoptAccount(name, chosen.id, () => file.belongTo(identity));
+    return chosen;
+  });
+}
+
+/** Says of a log that names no accounts that it is of those beside it. */
+async function allInFolder(dataDir: string): Promise<void> {
+  const open = () => new SqliteAccountRows(join(dataDir, 'accounts.db'), false);
+  await withLog(dataDir, open, async ({ held, made, file, identity, doubt }) => {
+    if (file.accounts === identity)
+      throw new CommandError('there is nothing to adopt: the log says that it is of these accounts');
+    if (file.accounts !== undefined || doubt() === 'others')
+      throw new CommandError(`accounts.db in ${dataDir} is of another log: restore the one that is of this`);
+    const names = new Map(made.map(({ id, name }) => [id, name]));
+    await printRows(
+      held.map(one => ({ name: names.get(one.id) ?? '', ...shown(one) })),
+      [['NAME', row => row.name], ...heldColumns],
+    );
+    file.belongTo(identity);
+    const own = held.filter(({ id }) => names.has(id));
+    note(`the log is of the accounts in ${dataDir}: ${own.length} of them have messages in it`);
+  });
+}
+
+type FoundLog = {
+  readonly held: readonly HeldAccount[];
+  readonly made: readonly Account[];
+  readonly file: LogFile;
+  readonly accounts: Accounts;
+  readonly identity: string;
+  /** Why a log that names no accounts is not known to be of these. */
+  readonly doubt: () => 'others' | 'unproven' | undefined;
+};
+
+/** The log of a folder that no server runs on, and the accounts beside it. */
+async function withLog<T>(
+  dataDir: string,
+  open: (dataDir: string) => SqliteAccountRows,
+  work: (log: FoundLog) => Promise<T>,
+) {
   const { Folder, FolderLock, holdsLog } = await import('../store/embedded/files/folder.ts');
   const { LogFile } = await import('../store/embedded/log/log-file.ts');
   const { accountsHeldIn } = await import('../store/embedded/offline/held-accounts.ts');
-  const { isOneMadeLater } = await import('../store/embedded/offline/unclaimed.ts');
+  const { doubtOf } = await import('../store/embedded/offline/unclaimed.ts');
   if (!holdsLog(dataDir)) throw new CommandError(`there is no log in ${dataDir}: --data-dir says where it is`);
   const lock = new FolderLock(dataDir);
   try {
     const folder = new Folder(dataDir);
     const held = accountsHeldIn(folder);
     const file = new LogFile(dataDir);
-    const accounts = new Accounts(accountRows(dataDir), Date.now);
+    const rows = open(dataDir);
+    const accounts = new Accounts(rows, Date.now);
     try {
-      const identity = await accounts.identity();
-      const made = await accounts.accounts();
-      const there = new Set(made.map(({ id }) => id));
-      // As at a start: a log of version 0.1.0 does not name its accounts.
-      const isOthers =
-        file.accounts === undefined
-          ? isOneMadeLater(folder, held, made)
-          : file.accounts !== identity && held.some(({ id }) => there.has(id));
-      if (isOthers) throw new CommandError(`accounts.db in ${dataDir} is of another log: move it away first`);
-      const chosen = await choose(
-        held.filter(({ id }) => !there.has(id)),
-        asked,
-      );
-      // In this order: were the account there first and the process gone, it would be one of another log's.
-      await accounts.adoptAccount(name, chosen.id, () => file.belongTo(identity));
-      return chosen;
+      const [identity, made] = [await accounts.identity(), await accounts.accounts()];
+      const doubt = () => doubtOf(folder, held, { made, notedSeed: rows.notedLog() });
+      return await work({ held, made, file, accounts, identity, doubt });
     } finally {
       await accounts.close();
     }
@@ -112,17 +168,21 @@ async function choose(lost: readonly HeldAccount[], asked: AccountId | undefined
   if (asked === undefined && others.length === 0) return first;
   const chosen = lost.find(({ id }) => id === asked);
   if (chosen !== undefined) return chosen;
-  await printRows(lost.map(shown), [
-    ['ID', row => row.id],
-    ['MESSAGES', row => row.messages],
-    ['NEWEST SENT AT', row => row.newestSentAt],
-  ]);
+  await printRows(lost.map(shown), heldColumns);
   throw new CommandError(
     asked === undefined
       ? `the log has messages of ${lost.length} accounts that are not there: choose one of them by --id`
       : `the log has no messages of an account ${asked} that is not there`,
   );
 }
+
+type Shown = ReturnType<typeof shown>;
+
+const heldColumns: readonly (readonly [string, (row: Shown) => string | number])[] = [
+  ['ID', row => row.id],
+  ['MESSAGES', row => row.messages],
+  ['NEWEST SENT AT', row => row.newestSentAt],
+];
 
 function shown({ newestSentAt, ...account }: HeldAccount) {
   return { ...account, newestSentAt: new Date(newestSentAt).toISOString() };

@@ -93,9 +93,13 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
 /** The accounts must be there, and be those that the log belongs to. */
 async function refuseOthers(dataDir: string, log: FolderLog): Promise<void> {
   const { SqliteAccountRows } = await import('../accounts/sqlite/account-rows.ts');
-  const accounts = new Accounts(new SqliteAccountRows(join(dataDir, 'accounts.db'), false), Date.now);
+  const { Folder } = await import('../store/embedded/files/folder.ts');
+  const { refuseUnproven } = await import('../store/embedded/offline/unclaimed.ts');
+  const rows = new SqliteAccountRows(join(dataDir, 'accounts.db'), false);
+  const accounts = new Accounts(rows, Date.now);
   try {
     if (log.file?.accounts !== undefined) log.file.claim(await accounts.identity());
+    else refuseUnproven(new Folder(dataDir), { made: await accounts.accounts(), notedSeed: rows.notedLog() });
   } finally {
     await accounts.close();
   }

@@ -10,10 +10,10 @@ import { SqliteSenderRows } from '../senders/sender-file.ts';
 import { blockRowsMax } from '../store/block/layout.ts';
 import { openSqliteStore } from '../store/embedded/engine.ts';
 import { ClockFile } from '../store/embedded/files/clock-file.ts';
-import { holdsLog } from '../store/embedded/files/folder.ts';
+import { Folder, FolderLock, holdsLog } from '../store/embedded/files/folder.ts';
 import { closeToOthers } from '../store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
-import { namesAccounts } from '../store/embedded/log/log-file.ts';
+import { namesAccounts, seedOf } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
 import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 
@@ -40,10 +40,18 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   if (paths.length > 0)
     observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
   if (holdsLog(config.dataDir) && !namesAccounts(config.dataDir)) {
-    const { refuseOtherAccounts } = await import('../store/embedded/offline/unclaimed.ts');
-    refuseOtherAccounts(config.dataDir, await accounts.accounts());
+    const { refuseUnproven } = await import('../store/embedded/offline/unclaimed.ts');
+    const beside = { made: await accounts.accounts(), notedSeed: accountRows.notedLog() };
+    const lock = new FolderLock(config.dataDir);
+    try {
+      refuseUnproven(new Folder(config.dataDir), beside);
+    } finally {
+      lock.release();
+    }
   }
   const store = parts.adopt(await openSqliteStore(options), one => one.close());
+  const hashSeed = seedOf(config.dataDir);
+  if (hashSeed !== undefined) accountRows.noteLog(hashSeed);
   const rows = new SqliteCredentialRows(accountsPath);
   const authenticator = parts.adopt(new Credentials(rows, credentialOptions(config)), one => one.close());
   const retentions = await startedRetentions(accounts, config, one => observer.note(one));

@@ -10,6 +10,7 @@ import { PostgresCredentialRows } from '../../src/accounts/postgres/credential-r
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { seedOf } from '../../src/store/embedded/log/log-file.ts';
 import { PostgresDatabase } from '../store/postgres/database.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
@@ -31,6 +32,7 @@ async function logOf(messages: number): Promise<SqliteLog> {
   await store.close();
   const rows = new SqliteAccountRows(accountsPath(log));
   await rows.addAccount({ id: 1, name: 'shop', createdAt: Date.now() });
+  rows.noteLog(seedOf(log.dataDir) ?? 0);
   await rows.close();
   return log;
 }

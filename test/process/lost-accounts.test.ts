@@ -195,6 +195,36 @@ test.each([
   },
 );
 
+test('a log and accounts of 0.1.0, older than it and by its ids → nothing proves that they belong together: no start, no adopting, no copy, until it is said', async () => {
+  const home = unclaimed();
+  const db = new DatabaseSync(accountsIn(home));
+  db.exec(
+    "DELETE FROM secret WHERE name IN ('identity', 'log'); UPDATE account SET created_at = created_at - 86400000",
+  );
+  db.close();
+  const before = fingerprint(home);
+  const line = await refusedStart(home);
+  for (const part of ['does not say whose it is', 'sentlog accounts adopt --all']) expect(line).toContain(part);
+  for (const command of [
+    ['accounts', 'adopt', 'saved'],
+    ['copy', '--from', home.dataDir, '--to', 'postgres://127.0.0.1:1/none'],
+  ])
+    expect(await home.command(...command)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('sentlog accounts adopt --all'),
+    });
+  expect(await home.command('accounts', 'adopt', 'saved', '--all')).toMatchObject({ code: 1 });
+  expect(fingerprint(home)).toBe(before);
+  const said = await home.command('accounts', 'adopt', '--all');
+  expect(said).toMatchObject({ code: 0, stderr: expect.stringContaining('2 of them have messages') });
+  expect(said.stdout).toContain('"name":"acme"');
+  expect(await idsSeenBy(home, acme)).toEqual(ids(7));
+  expect(await home.command('accounts', 'adopt', '--all')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('nothing to adopt'),
+  });
+});
+
 test('a log of 0.1.0 and accounts made after it, by the ids of the log → no adopting, and the log stays nobody’s; cut short → adopted by the next', async () => {
   const home = unclaimed();
   const db = new DatabaseSync(accountsIn(home));

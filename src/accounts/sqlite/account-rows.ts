@@ -15,6 +15,8 @@ import {
 import { openAccountsFile, transact } from './accounts-file.ts';
 import { blob, integer, optionalInteger, optionalText, type Row, text } from './row.ts';
 
+const notedLogName = 'log';
+
 /** The accounts file of a data folder, as the commands change it: also while a server runs on the same folder. */
 export class SqliteAccountRows implements AccountRows {
   readonly #db: DatabaseSync;
@@ -116,6 +118,20 @@ export class SqliteAccountRows implements AccountRows {
     this.#db.prepare('INSERT OR IGNORE INTO secret (name, value) VALUES (?, ?)').run(name, made);
     const row = this.#db.prepare('SELECT value FROM secret WHERE name = ?').get(name);
     return blob(row ?? {}, 'value');
+  }
+
+  /** The seed of the log that these accounts were last opened beside, when anything was noted of it. */
+  notedLog(): number | undefined {
+    const row = this.#db.prepare('SELECT value FROM secret WHERE name = ?').get(notedLogName);
+    return row && Buffer.from(blob(row, 'value')).readUInt32LE();
+  }
+
+  /** A log that no longer says whose it is proves by its seed that it is the one. */
+  noteLog(hashSeed: number): void {
+    if (this.notedLog() === hashSeed) return;
+    const value = Buffer.alloc(4);
+    value.writeUInt32LE(hashSeed);
+    this.#db.prepare('INSERT OR REPLACE INTO secret (name, value) VALUES (?, ?)').run(notedLogName, value);
   }
 
   async close(): Promise<void> {

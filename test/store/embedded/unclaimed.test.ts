@@ -1,10 +1,12 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { limits } from '../../../src/limits.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { seedOf } from '../../../src/store/embedded/log/log-file.ts';
 import { accountsHeldIn } from '../../../src/store/embedded/offline/held-accounts.ts';
-import { refuseOtherAccounts } from '../../../src/store/embedded/offline/unclaimed.ts';
+import { type Beside, refuseUnproven } from '../../../src/store/embedded/offline/unclaimed.ts';
 import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -47,17 +49,37 @@ const made = (firstIn: ReadonlyMap<number, number>, late?: number) =>
 
 test('accounts beside a log that names none → one row is read of each, whichever segment has its first, and each counts', () => {
   const { dataDir, firstIn } = logOfAccounts();
+  const seed = seedOf(dataDir);
+  const refuse = (beside: Beside) => refuseUnproven(new Folder(dataDir), beside);
   const whole = vi.spyOn(RowsFile.prototype, 'messagesOf');
   const some = vi.spyOn(RowsFile.prototype, 'messages');
   onTestFinished(() => {
     vi.restoreAllMocks();
   });
-  refuseOtherAccounts(dataDir, made(firstIn));
+  refuse({ made: made(firstIn), notedSeed: seed });
   expect(whole.mock.calls).toEqual([]);
   expect(some.mock.calls).toHaveLength(segments);
   expect(some.mock.calls.flatMap(([ordinals]) => ordinals)).toHaveLength(firstIn.size);
   for (const id of firstIn.keys())
-    expect(() => refuseOtherAccounts(dataDir, made(firstIn, id)), `account ${id}`).toThrow('is not of this log');
+    expect(() => refuse({ made: made(firstIn, id), notedSeed: seed }), `account ${id}`).toThrow('is not of this log');
+});
+
+test('accounts older than the log that have its ids → its own if they noted its seed; refused if they noted another’s, or none', () => {
+  const { dataDir, firstIn } = logOfAccounts();
+  const folder = new Folder(dataDir);
+  const seed = seedOf(dataDir);
+  const older = made(firstIn).map(({ id, createdAt }) => ({ id, createdAt: createdAt - limits.clockLeapMs }));
+  const refuse = (notedSeed: number | undefined) => () => refuseUnproven(folder, { made: older, notedSeed });
+  const ways = () => {
+    expect(refuse(seed)).not.toThrow();
+    expect(refuse((seed ?? 0) ^ 1)).toThrow('is not of this log');
+    expect(refuse(undefined)).toThrow('sentlog accounts adopt --all');
+  };
+  ways();
+  // The indexes have the seed too.
+  for (const name of ['log.json', 'log.json.copy']) rmSync(join(dataDir, name));
+  ways();
+  expect(() => refuseUnproven(new Folder(temporaryFolder()), { made: older, notedSeed: undefined })).not.toThrow();
 });
 
 test.each(['index', 'rows'] as const)(

@@ -165,10 +165,22 @@ export function namesAccounts(dataDir: string, disk: Disk = systemDisk): boolean
   });
 }
 
+/** The seed of a folder's log, as its files tell; `undefined` when none does. Nothing is changed. */
+export function seedOf(dataDir: string, disk: Disk = systemDisk): number | undefined {
+  const names = ['log.json', 'log.json.copy'];
+  const [held] = names.flatMap(name => attempt(disk, join(dataDir, name))?.held ?? []);
+  return held?.hashSeed ?? hashSeedOf(disk, dataDir);
+}
+
 /** What is said where the accounts of a folder are not those that its log belongs to. */
 export const othersLog = (folder: string) =>
   `accounts.db in ${folder} is not of this log: restore the one that is from a backup, or move accounts.db away and give ` +
   'the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an empty log';
+
+/** What is said where they may be. */
+export const unprovenLog = (folder: string) =>
+  `the log in ${folder} does not say whose it is, as version 0.1.0 left it: if accounts.db beside it is its own, say so by ` +
+  '`sentlog accounts adopt --all`; if not, restore the one that is';
 
 const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
 

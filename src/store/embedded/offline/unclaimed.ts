@@ -1,32 +1,45 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
-import { Folder, FolderLock } from '../files/folder.ts';
-import { othersLog } from '../log/log-file.ts';
+import type { Folder } from '../files/folder.ts';
+import { othersLog, seedOf, unprovenLog } from '../log/log-file.ts';
 import { accountsHeldIn, firstReceivedAt, type HeldAccount } from './held-accounts.ts';
 
-type Made = { readonly id: AccountId; readonly createdAt: EpochMs };
+/** Accounts beside a log, and what their file has noted of the log that they were last opened with. */
+export type Beside = {
+  readonly made: readonly { readonly id: AccountId; readonly createdAt: EpochMs }[];
+  readonly notedSeed: number | undefined;
+};
 
 /**
- * A log that nothing says of whose it is, as version 0.1.0 wrote it, is opened for the accounts beside it unless they
- * cannot be its own: none of those that it has messages of is among them, or one was made after it had recorded. Throws
- * `StoreUnusable`.
+ * A log that nothing says of whose it is, as version 0.1.0 wrote it, is opened for the accounts beside it only if they have
+ * noted that they are its own. Others may have the same ids: version 0.1.0 counted them from 1. Throws `StoreUnusable`.
  */
-export function refuseOtherAccounts(dataDir: string, made: readonly Made[]): void {
-  const lock = new FolderLock(dataDir);
-  try {
-    const folder = new Folder(dataDir);
-    const held = accountsHeldIn(folder);
-    const ids = new Set(made.map(({ id }) => id));
-    const isNobodys = held.length > 0 && !held.some(({ id }) => ids.has(id));
-    if (isNobodys || isOneMadeLater(folder, held, made)) throw new StoreUnusable(othersLog(dataDir));
-  } finally {
-    lock.release();
-  }
+export function refuseUnproven(folder: Folder, beside: Beside): void {
+  const doubt = doubtOf(folder, accountsHeldIn(folder), beside);
+  const told = doubt === 'unproven' ? unprovenLog : othersLog;
+  if (doubt !== undefined) throw new StoreUnusable(told(folder.dataDir));
+}
+
+/**
+ * Why accounts beside such a log are not known to be its own. `others`: they cannot be, since the log has messages of none
+ * of them, or of one before it was made, or is not the log that they noted. A log without messages is anybody's.
+ */
+export function doubtOf(
+  folder: Folder,
+  held: readonly HeldAccount[],
+  { made, notedSeed }: Beside,
+): 'others' | 'unproven' | undefined {
+  if (held.length === 0) return undefined;
+  const ids = new Set(made.map(({ id }) => id));
+  if (!held.some(({ id }) => ids.has(id)) || isOneMadeLater(folder, held, made)) return 'others';
+  if (notedSeed === undefined) return 'unproven';
+  const seed = seedOf(folder.dataDir, folder.disk);
+  return seed === undefined || seed === notedSeed ? undefined : 'others';
 }
 
 /** Whether one of these accounts was made after the log had recorded a message of it: then it is not the same account. */
-export function isOneMadeLater(folder: Folder, held: readonly HeldAccount[], made: readonly Made[]): boolean {
+function isOneMadeLater(folder: Folder, held: readonly HeldAccount[], made: Beside['made']): boolean {
   const madeAt = new Map(made.map(({ id, createdAt }) => [id, createdAt]));
   const known = held.filter(({ id }) => madeAt.has(id));
   // The clock may have been put back meanwhile.

@@ -27,3 +27,19 @@ export class WrongValues extends Error {
     this.name = 'WrongValues';
   }
 }
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB: a database is not what was written to it. */
+export const damagedFileCode = 11;
+const damageCodes: readonly number[] = [damagedFileCode, 26];
+
+export function isDamagedFile(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && damageCodes.includes(Number(error.errcode) & 0xff);
+}
+
+/** Why a file cannot be used and, where it is damaged, what to do about it. */
+export function unusableText(path: string, error: unknown): string {
+  const advice = isDamagedFile(error)
+    ? ': restore it from a backup, or move it away to begin without what it holds'
+    : '';
+  return `cannot use ${path}: ${error instanceof Error ? error.message : error}${advice}`;
+}

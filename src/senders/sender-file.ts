@@ -1,9 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makeFolder, switchToWriteAheadLog } from '../accounts/sqlite/accounts-file.ts';
+import { makeFolder, refuseFlawed, switchToWriteAheadLog } from '../accounts/sqlite/accounts-file.ts';
 import { integer, optionalText, type Row, text } from '../accounts/sqlite/row.ts';
 import type { AccountId } from '../domain/message.ts';
+import { unusableText } from '../failures.ts';
 import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
@@ -48,8 +49,9 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
       const columns = this.#db.prepare('PRAGMA table_info(sender)').all();
       if (!columns.some(column => column.name === 'is_watched'))
         this.#db.exec('ALTER TABLE sender ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0');
+      refuseFlawed(this.#db);
     } catch (error) {
-      throw new SenderError(`cannot use ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
+      throw new SenderError(unusableText(path, error), { cause: error });
     }
   }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Accounts } from '../accounts/accounts.ts';
 import { Credentials } from '../accounts/credentials.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
+import { refuseEmptied } from '../accounts/sqlite/accounts-file.ts';
 import { SqliteCredentialRows } from '../accounts/sqlite/credential-rows.ts';
 import type { Config } from '../config.ts';
 import { SqliteMirrorRows } from '../mirror/sqlite/mirror-rows.ts';
@@ -21,7 +22,9 @@ import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetenti
 export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
   giveUpReserveIfFull(config.dataDir);
-  const accountsPath = join(config.dataDir, 'accounts.db');
+  const pathOf = (name: string) => join(config.dataDir, name);
+  if (holdsLog(config.dataDir)) refuseEmptied(['mirrors.db', 'senders.db', 'outbox.db'].map(pathOf));
+  const accountsPath = pathOf('accounts.db');
   const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));
   const accounts = parts.adopt(new Accounts(accountRows, Date.now), one => one.close());
   const options = {
@@ -58,8 +61,8 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   parts.defer(() => retentions.stop());
   const places = openedPlaces(
     parts,
-    () => new SqliteMirrorRows(join(config.dataDir, 'mirrors.db')),
-    () => new SqliteSenderRows(join(config.dataDir, 'senders.db')),
+    () => new SqliteMirrorRows(pathOf('mirrors.db')),
+    () => new SqliteSenderRows(pathOf('senders.db')),
     config,
     one => observer.note(one),
   );
@@ -70,9 +73,7 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     authenticator,
     ...places,
     openOutbox: () =>
-      openSqliteOutbox(join(config.dataDir, 'outbox.db'), (message, detail) =>
-        observer.note({ level: 'error', message, detail }),
-      ),
+      openSqliteOutbox(pathOf('outbox.db'), (message, detail) => observer.note({ level: 'error', message, detail })),
     retentions,
     sweepClock: new ClockFile(config.dataDir),
     wouldDrop: () => wouldDrop(store, retentions),

@@ -6,6 +6,10 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { AccountsError } from '../../src/accounts/rows.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
+import { refuseEmptied } from '../../src/accounts/sqlite/accounts-file.ts';
+import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
+import { openOutboxFile } from '../../src/outbox/sqlite/outbox-file.ts';
+import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { openFile } from './places.ts';
 
@@ -70,7 +74,23 @@ describe('the accounts file', () => {
   test('file that is no database → refused in one line', () => {
     const path = newPath();
     writeFileSync(path, 'not a database at all, but long enough to be taken for one\n'.repeat(40));
-    expect(refusal(() => new SqliteAccountRows(path))).toBe(`cannot use ${path}: file is not a database`);
+    expect(refusal(() => new SqliteAccountRows(path))).toBe(
+      `cannot use ${path}: file is not a database: restore it from a backup, or move it away to begin without what it holds`,
+    );
+  });
+
+  test('a page of the file damaged → refused in one line that says what to do, beside a log too', async () => {
+    const path = newPath();
+    const { accounts } = await openFile(path);
+    await accounts.createAccount('shop');
+    await accounts.close();
+    const pages = readFileSync(path).length / 4096;
+    const whole = readFileSync(path);
+    for (let page = 1; page < pages; page++) {
+      writeFileSync(path, Buffer.from(whole).fill(0, page * 4096, page * 4096 + 100));
+      expect(refusal(() => new SqliteAccountRows(path))).toMatch(/^cannot use \S+: .*: restore it from a backup, or /);
+      expect(refusal(() => new SqliteAccountRows(path, false))).toMatch(/ is damaged \(.*\), though .*: restore it /);
+    }
   });
 
   test('eight processes that open a new folder at once → one first account, one key each, no error', async () => {
@@ -106,4 +126,23 @@ test('accounts file held by a long writer → reading goes on, keeping waits', a
   db.close();
   expect(await token).toBeDefined();
   expect(await accounts.keys()).toHaveLength(1);
+});
+
+test.each<[string, (path: string) => unknown]>([
+  ['mirrors', path => new SqliteMirrorRows(path)],
+  ['senders', path => new SqliteSenderRows(path)],
+  ['outbox', path => openOutboxFile(path)],
+])('a file of %s that is no database, or was cut → refused in one line that says what to do', (_, open) => {
+  const path = newPath();
+  for (const bytes of [Buffer.from('no database'.repeat(1000)), Buffer.alloc(8192)]) {
+    writeFileSync(path, bytes);
+    expect(() => open(path)).toThrow(/^cannot use \S+: .*: restore it from a backup, or move it away /);
+  }
+});
+
+test('a file that is empty → refused where there is a log; one that is not there → not', () => {
+  const path = newPath();
+  refuseEmptied([path]);
+  writeFileSync(path, '');
+  expect(() => refuseEmptied([path])).toThrow(/is empty, though .*: restore it from a backup, or move it away /);
 });

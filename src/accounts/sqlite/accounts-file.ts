@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { damagedFileCode, isDamagedFile, Unusable, unusableText } from '../../failures.ts';
 import { AccountsError } from '../rows.ts';
 
 /** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
@@ -102,14 +103,35 @@ export function openAccountsFile(path: string, mayMake: boolean): DatabaseSync {
     switchToWriteAheadLog(db);
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
     migrate(db, path);
+    refuseFlawed(db);
     if (!mayMake && db.prepare('SELECT 1 FROM account').get() === undefined)
       throw new AccountsLost(path, 'has no accounts');
     return db;
   } catch (error) {
     db?.close();
     if (error instanceof AccountsError) throw error;
-    throw new AccountsError(`cannot use ${path}: ${reasonOf(error)}`, { cause: error });
+    if (!mayMake && isDamagedFile(error))
+      throw new AccountsLost(path, `is damaged (${reasonOf(error)})`, { cause: error });
+    throw new AccountsError(unusableText(path, error), { cause: error });
   }
+}
+
+/** Throws where a page of the file is not what was written: it would show much later, to whoever needs that page. */
+export function refuseFlawed(db: DatabaseSync): void {
+  const flaw = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
+  if (flaw !== 'ok') throw Object.assign(new Error(String(flaw)), { errcode: damagedFileCode });
+}
+
+/**
+ * Throws for a file that is there and empty, beside a log: it held something, and SQLite would begin it anew and delete
+ * the write-ahead log that is left of it.
+ */
+export function refuseEmptied(paths: readonly string[]): void {
+  for (const path of paths)
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0)
+      throw new Unusable(
+        `${path} is empty, though there is a log beside it: restore it from a backup, or move it away to begin without what it held`,
+      );
 }
 
 const fileHeader = 'SQLite format 3\0';

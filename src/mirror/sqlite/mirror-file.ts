@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makeFolder, switchToWriteAheadLog, transact } from '../../accounts/sqlite/accounts-file.ts';
+import { makeFolder, refuseFlawed, switchToWriteAheadLog, transact } from '../../accounts/sqlite/accounts-file.ts';
+import { unusableText } from '../../failures.ts';
 import { MirrorError } from '../rows.ts';
 
 /** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
@@ -53,11 +54,12 @@ export function openMirrorFile(path: string): DatabaseSync {
     // A crash of the machine may take back the last steps: they are asked again, and what they recorded is kept already.
     db.exec('PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF');
     migrate(db, path);
+    refuseFlawed(db);
     return db;
   } catch (error) {
     db?.close();
     if (error instanceof MirrorError) throw error;
-    throw new MirrorError(`cannot use ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new MirrorError(unusableText(path, error), { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Unusable } from '../../failures.ts';
+import { Unusable, unusableText } from '../../failures.ts';
 
 /**
  * The steps from nothing to the present schema: each file is brought up to date when it is opened. A step that was
@@ -159,7 +159,7 @@ const schemaSteps: readonly string[] = [
   `,
 ];
 
-/** Opens the file, making it and its folder when absent. Throws `Unusable` when a newer program wrote it. */
+/** Opens the file, making it and its folder when absent. Throws `Unusable` when it cannot be used. */
 export function openOutboxFile(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
@@ -176,6 +176,7 @@ export function openOutboxFile(path: string): DatabaseSync {
     return db;
   } catch (error) {
     db.close();
-    throw error;
+    if (error instanceof Unusable) throw error;
+    throw new Unusable(unusableText(path, error), { cause: error });
   }
 }

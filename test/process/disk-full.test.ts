@@ -90,6 +90,8 @@ test.each(lastingDisks)(
       await server.end(signal);
 
       server = await home.serve(launch);
+      // Before anybody tried to record.
+      expect((await home.calls(server).call('/health/ready')).status).toBe(503);
       expect(await idsAt(home.calls(server))).toEqual(held);
       expect((await home.calls(server).postNdjson(numberedFrom(9000, 1))).status).toBe(503);
       await server.end(signal);

@@ -21,7 +21,9 @@ import {
 } from '../store.ts';
 import { Watchers } from './feed/watchers.ts';
 import { DamagedSegment } from './files/damage.ts';
+import { systemDisk } from './files/disk.ts';
 import { Folder, FolderLock } from './files/folder.ts';
+import { hasRoom } from './files/reserve.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { newKeyMemory } from './log/key-table.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
@@ -67,6 +69,7 @@ class SqliteStore implements Store {
   readonly loaded: Promise<void>;
   readonly #observer: StoreObserver;
   readonly #lock: FolderLock;
+  readonly #dataDir: string;
   readonly #hashSeed: number;
   /** How many reports wait for their messages, and how many of them were dropped; the writer's. */
   readonly #waiting: Int32Array;
@@ -86,6 +89,7 @@ class SqliteStore implements Store {
     const { dataDir, durability, observer } = options;
     this.#observer = observer;
     this.#lock = lock;
+    this.#dataDir = dataDir;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
     const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
@@ -193,11 +197,13 @@ class SqliteStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
+    // Also before anybody tried to record: a start on a full disk gave up what had been kept free for it.
+    const writeFailure = this.#writeFailure ?? (hasRoom(systemDisk, this.#dataDir) ? undefined : 'the disk is full');
     return {
       ...this.#catalog.stats(),
       queuedRecords: this.#room.records,
       waiting: { reports: this.#waiting[0] ?? 0, dropped: this.#waiting[1] ?? 0 },
-      ...(this.#writeFailure !== undefined && { writeFailure: this.#writeFailure }),
+      ...(writeFailure !== undefined && { writeFailure }),
     };
   }
 

@@ -25,6 +25,7 @@ import { OtherMethods } from './methods.ts';
 import { describedPaths } from './openapi.ts';
 import { PagePasses } from './page-passes.ts';
 import { PageSessions } from './page-sessions.ts';
+import { Refusals } from './refusals.ts';
 import { requestId } from './request-id.ts';
 import { jsonType, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -58,6 +59,7 @@ const lingerMsMax = 60_000;
  */
 export function buildServer(deps: ServerDeps): FastifyInstance {
   const closing = new Closing(deps.timeouts.closingMs);
+  const refusals = new Refusals();
   const answers = new HeldAnswers(deps.answersBytesMax);
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const sessions = new PageSessions(deps.cursorSecret, passes, deps.clock);
@@ -83,7 +85,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     ...pageRoutes({ ...deps, passes, sessions }),
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
-  const app = fastify(deps);
+  const app = fastify(deps, refusals);
   acceptAnyBody(app);
   app.addHook('onRequest', async (request, reply) => {
     tellCommon(request, reply);
@@ -109,7 +111,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   // Whoever was cut is told so first; then nobody can hold the server up, not by half a head or half a body.
   closing.over.addEventListener('abort', () => setTimeout(() => app.server.closeAllConnections(), partingMs).unref());
   app.addHook('onClose', async () => closing.end());
-  app.setErrorHandler(answerError);
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply, refusals));
   for (const route of routes) register(app, route, admission);
   return app;
 }
@@ -125,7 +127,7 @@ function managementRoutes(deps: ServerDeps, closing: Closing): readonly Route[] 
   ];
 }
 
-function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): FastifyInstance {
+function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps, refusals: Refusals): FastifyInstance {
   const answers = new WeakMap<Socket, ServerResponse>();
   const app = Fastify<Server>({
     loggerInstance: logger,
@@ -149,7 +151,7 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps): Fastify
     routerOptions: { maxParamLength: pathPartCharsMax, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => {
       tellCommon(request, reply);
-      answerError(error, request, reply);
+      answerError(error, request, reply, refusals);
     },
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, answers.get(socket)),
   });
@@ -213,9 +215,9 @@ function tellCommon(request: FastifyRequest, reply: FastifyReply): void {
 
 const described = describedPaths();
 
-function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, refusals: Refusals): void {
   const error = asApiError(thrown);
-  log(error, request.log);
+  log(error, request.log, refusals);
   const { type, text } = errorBodyFor(error, request, described);
   // A stream that breaks before its first byte has said already what it was going to be.
   reply.removeHeader('content-encoding').removeHeader('content-disposition');
@@ -224,10 +226,10 @@ function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyRep
 }
 
 /** The caller's mistakes are not the operator's concern; what we could not do is. */
-function log({ code, cause }: ApiError, logger: FastifyBaseLogger): void {
+function log({ code, cause, violations }: ApiError, logger: FastifyBaseLogger, refusals: Refusals): void {
   if (cause instanceof ClientGone) logger.debug({ err: cause }, 'a client went away');
   else if (code === 'E500') logger.error({ err: cause }, 'a request failed');
-  else if (code === 'E503') logger.warn({ err: cause }, 'a request could not be served');
+  else if (code === 'E503') refusals.tell(cause ?? violations[0]?.violation, logger);
 }
 
 /** Without one, a request is not complete either while its headers are answered at once. */

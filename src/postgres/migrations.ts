@@ -344,6 +344,10 @@ CREATE TABLE total_until (
 INSERT INTO total_until (until_tx) VALUES (0);
 `;
 
+const eraCrashes = `
+ALTER TABLE era ADD COLUMN crashes integer NOT NULL DEFAULT 0;
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -368,4 +372,5 @@ export const migrations: readonly Migration[] = [
   { number: 21, name: 'totals', sql: totals },
   { number: 22, name: 'implied deliveries', sql: impliedDeliveries },
   { number: 23, name: 'outbox processes', sql: outboxProcesses },
+  { number: 24, name: 'era crashes', sql: eraCrashes },
 ];

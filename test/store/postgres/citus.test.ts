@@ -5,6 +5,7 @@ import { distributedTables } from '../../../src/store/postgres/schema/citus.ts';
 import { holdGeneration } from '../../../src/store/postgres/schema/generation-lock.ts';
 import { planningSettings } from '../../../src/store/postgres/schema/planning.ts';
 import {
+  eraNow,
   firstUnseen,
   snapshotIn,
   snapshotStatement,
@@ -112,9 +113,7 @@ describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
       const own: number[] = [];
       for (let i = 0; i < 150; i++) {
         await client.query(`BEGIN; ${holdGeneration}`);
-        const { rows } = await client.query(
-          'SELECT pg_current_xact_id()::text AS xid, (SELECT max(e.number) FROM era e) AS era',
-        );
+        const { rows } = await client.query(`SELECT pg_current_xact_id()::text AS xid, ${eraNow} AS era`);
         const tx = transactionOf(Number(rows[0]?.era), Number(rows[0]?.xid));
         for (const account of [first, second])
           await client.query('INSERT INTO tally VALUES ($1, 0, $2, 0, 0, 0, 0)', [account, tx]);

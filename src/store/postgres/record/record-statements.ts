@@ -9,7 +9,7 @@ import { arrayOf, type Column, RowsInto } from '../rows/rows-into.ts';
 import { writeSaid } from '../rows/said.ts';
 import type { NewMessage, NewReport, StateChange, Written } from '../rows/written.ts';
 import { citusIsThere, ofAccount } from '../schema/citus.ts';
-import { transactionOf } from '../server/snapshot.ts';
+import { eraNow, transactionOf } from '../server/snapshot.ts';
 
 /** The statements of a recording transaction. Each names one account, so that on Citus each goes to one shard. */
 
@@ -29,7 +29,7 @@ export type Reading = { readonly session: Session; readonly account: AccountId }
 
 const beginning: Statement = {
   name: 'beginning',
-  text: `SELECT pg_current_xact_id()::text, (SELECT max(e.number) FROM era e), (SELECT max(g.number) FROM generation g),
+  text: `SELECT pg_current_xact_id()::text, ${eraNow}, (SELECT max(g.number) FROM generation g),
     (${citusIsThere}), (SELECT max(l.number) FROM layout l WHERE l.begun_at IS NOT NULL)`,
 };
 

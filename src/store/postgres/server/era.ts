@@ -1,8 +1,17 @@
-import { text, truth } from '../../../postgres/cells.ts';
+import { integer, text, truth } from '../../../postgres/cells.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
-import type { StoreObserver } from '../../store.ts';
+import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import { citusIsThere } from '../schema/citus.ts';
+import { crashesMax, erasMax } from './snapshot.ts';
+
+/** What names a server in `era`: beside its identity, how often it crashed, so that a version that does not count that begins an era of its own. */
+const named = (identity: string, era: string) =>
+  `${identity} || CASE WHEN ${era}.crashes > 0 THEN '#' || ${era}.crashes ELSE '' END`;
+
+/** Whether the newest era is of another server than this one. */
+const anotherServer = (identity: string) => `${identity} IS NOT NULL AND NOT EXISTS (
+  SELECT FROM (SELECT * FROM era ORDER BY number DESC LIMIT 1) l WHERE l.system_identifier = ${named(identity, 'l')})`;
 
 /**
  * The server's identity, whether a commit is durable when it is answered, and whether a new era must begin. A server
@@ -10,8 +19,7 @@ import { citusIsThere } from '../schema/citus.ts';
  * ended for it, which may be earlier: the timeline, the first digits of a log file's name, tells them apart.
  */
 const serverFacts = `
-  SELECT f.identity, current_setting('synchronous_commit'), f.identity IS DISTINCT FROM
-    (SELECT e.system_identifier FROM era e ORDER BY e.number DESC LIMIT 1) AND f.identity IS NOT NULL,
+  SELECT f.identity, current_setting('synchronous_commit'), ${anotherServer('f.identity')},
     NOT pg_is_in_recovery() AND (${citusIsThere})
   FROM (
     SELECT system_identifier || CASE WHEN NOT pg_is_in_recovery() THEN
@@ -19,26 +27,23 @@ const serverFacts = `
     FROM pg_control_system()
   ) f`;
 
-const eraFor = (reason: string) => `
-  INSERT INTO era (number, system_identifier)
-  SELECT coalesce(max(e.number), 0) + 1, $1 FROM era e
-  HAVING ${reason} RETURNING number`;
-
-const anotherServer = '$1 IS DISTINCT FROM (SELECT l.system_identifier FROM era l ORDER BY l.number DESC LIMIT 1)';
-
 /**
  * Behind Citus the rows of a recording are on a worker, and the coordinator, where its transaction is counted, writes
  * nothing down: after a crash it gives out numbers again that rows have. `unbroken` is unlogged, so a crash empties it.
  */
 const hasCrashed = 'SELECT NOT EXISTS (SELECT FROM unbroken)';
-const eraAfterCrash = `
-  WITH begun AS (${eraFor(`${anotherServer} OR (${hasCrashed})`)})
-  INSERT INTO unbroken (era) SELECT b.number FROM begun b RETURNING era`;
+
+/** The newest era, whether it is of another server, and whether that crashed. */
+const eraNow = `
+  SELECT coalesce(max(e.number), 0), coalesce((SELECT l.crashes FROM era l ORDER BY l.number DESC LIMIT 1), 0),
+    ${anotherServer('$1::text')}, (${hasCrashed})
+  FROM era e`;
 
 /**
  * Makes sure, on a new connection, of what recording relies on: that commits are durable, and that transactions are
  * counted by the server that the newest era names. Another server means that the log was restored from a dump or
- * upgraded: its count of transactions is another one, so a new era begins. So it does when a coordinator of Citus crashed.
+ * upgraded: its count of transactions is another one, so a new era begins. Where a coordinator of Citus crashed, the era
+ * goes on, beyond what was counted in it. Rejects with `StoreUnavailable` when there is no room for another era.
  */
 export async function recogniseServer(session: Session, observer: StoreObserver): Promise<void> {
   const [facts = []] = await session.query(serverFacts);
@@ -48,10 +53,30 @@ export async function recogniseServer(session: Session, observer: StoreObserver)
   if (!truth(facts[2]) && !truth(crashed)) return;
   await session.query(`SELECT pg_advisory_lock(${lockKey('migration')})`);
   try {
-    const begun = await session.query(onCitus ? eraAfterCrash : eraFor(anotherServer), [text(facts[0])]);
-    if (begun.length === 0) return;
+    const begun = await begin(session, text(facts[0]), onCitus);
+    if (begun) observer.note({ level: 'info', message: 'the log begins an era on a PostgreSQL server new to it' });
   } finally {
     await session.query(`SELECT pg_advisory_unlock(${lockKey('migration')})`);
   }
-  observer.note({ level: 'info', message: 'the log begins an era on a PostgreSQL server new to it' });
+}
+
+/** Whether an era begins. Nobody else begins any meanwhile. */
+async function begin(session: Session, identity: string, onCitus: boolean): Promise<boolean> {
+  const [[newest, crashes, isAnother, isEmpty] = []] = await session.query(eraNow, [identity]);
+  const [number, crashed] = [integer(newest), onCitus && truth(isEmpty)];
+  // Another server counts its transactions anew: after everything before.
+  const begins = truth(isAnother) || (crashed && integer(crashes) + 1 === crashesMax);
+  if (begins && number === erasMax)
+    throw new StoreUnavailable(
+      `the log has begun ${erasMax} eras, one for each server it was on, and has room for no more`,
+    );
+  if (begins)
+    await session.query('INSERT INTO era (number, system_identifier) VALUES ($1, $2)', [number + 1, identity]);
+  else if (crashed)
+    await session.query(
+      `UPDATE era SET crashes = crashes + 1, system_identifier = $2::text || '#' || crashes + 1 WHERE number = $1`,
+      [number, identity],
+    );
+  if (crashed) await session.query('INSERT INTO unbroken SELECT max(e.number) FROM era e');
+  return begins;
 }

@@ -1,5 +1,6 @@
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
+import { StoreUnavailable } from '../../store.ts';
 import { citusIsThere } from '../schema/citus.ts';
 import { holdsGeneration } from '../schema/generation-lock.ts';
 
@@ -13,14 +14,27 @@ export type Snapshot = { readonly end: number; readonly running: readonly number
 /** A snapshot of the database, and how far its write-ahead log goes, in bytes, when it is known to hold all of it. */
 export type Sight = { readonly snapshot: Snapshot; readonly position?: number };
 
-/** Room for an era's transactions: 22 years at 100,000 a second, and 128 eras in what a JavaScript number holds. */
-const eraTransactions = 2 ** 46;
 /** Locks tell the lower 32 bits of a transaction's number. */
 export const xidNumbers = 2 ** 32;
+/** Where an era goes on after a crash of a coordinator of Citus: beyond all that it can have counted since its last checkpoint. */
+const crashTransactions = xidNumbers;
+/** Crashes that an era has room for. */
+export const crashesMax = 8_192;
+/** Room for an era's transactions: 11 years at 100,000 a second, and 128 eras in what a JavaScript number holds. */
+const eraTransactions = 2 * crashesMax * crashTransactions;
+/** Eras that there is room for. */
+export const erasMax = 127;
 
+/** From where on transactions are counted now, in steps of `crashTransactions`. */
+export const eraNow = `(SELECT max(e.number * ${eraTransactions / crashTransactions}::bigint + e.crashes) FROM era e)`;
+
+/** `era` is what `eraNow` gives. */
 export function transactionOf(era: number, xid: number): number {
-  if (xid >= eraTransactions) throw new RangeError(`transaction ${xid} is beyond what an era holds`);
-  return era * eraTransactions + xid;
+  const transaction = era * crashTransactions + xid;
+  if (xid >= eraTransactions / 2) throw new RangeError(`transaction ${xid} is beyond what an era holds`);
+  if (!Number.isSafeInteger(transaction))
+    throw new StoreUnavailable('the log has begun more eras than there is room for');
+  return transaction;
 }
 
 /** Reads what `pg_current_snapshot()` gives: `xmin:xmax:xid,xid,…`. */
@@ -60,7 +74,7 @@ export const recordingTransactions = `
  * are told by their locks, read after the snapshot was taken.
  */
 export const snapshotColumns = `
-  pg_current_snapshot()::text, (SELECT max(e.number) FROM era e),
+  pg_current_snapshot()::text, ${eraNow},
   CASE WHEN (${citusIsThere}) THEN ARRAY(${recordingTransactions})::text END`;
 export const snapshotColumnCount = 3;
 

@@ -139,6 +139,8 @@ export const limits = Object.freeze({
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
 
+  /** What a database, or a node of it, may take to answer whoever looks whether it does: beyond it, it is away. */
+  databaseAnswerMsMax: 3_000,
   /** How long a start waits for a database that is away. */
   databaseWaitMs: 5 * 60_000,
 
@@ -199,6 +201,13 @@ export const limits = Object.freeze({
   segmentsMax: 4000,
   /** A page is planned, and its locks are taken, for all partitions there are. */
   partitionsMax: 1000,
+  /**
+   * How far ahead partitions stand on Citus, which makes none while it moves any shard: one of 100 GB takes three hours at
+   * 10 MB/s, and those of a worker move one after the other. Each that stands ahead is a part of every plan, so no more
+   * than so many, however narrow they are.
+   */
+  partitionsAheadOnCitusMs: 12 * 3_600_000,
+  partitionsAheadMax: 24,
   /** How long messages may be kept at least, and at most. */
   retentionMsMin: 1000,
   retentionMsMax: 3650 * 24 * 3_600_000,

@@ -16,7 +16,7 @@ export function addDb(program: Command): void {
       const { distribute } = await import('../store/postgres/schema/citus.ts');
       const taken = await migrate(target, () => {});
       for (const { number, name } of taken) note(`step ${number}: ${name}`);
-      const distributed = await distribute(target, () => {});
+      const distributed = await distribute(target, ({ level, message }) => level === 'info' || note(message));
       if (distributed) note('the tables are spread over Citus');
       if (taken.length === 0 && !distributed) note('the tables are up to date');
     },

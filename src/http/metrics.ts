@@ -167,6 +167,12 @@ function storeMetrics(registers: Registry[]) {
     labelNames: ['name'],
     registers,
   });
+  const away = new Gauge({
+    name: 'sentlog_store_away_accounts',
+    help: 'Accounts that a server holds up that a part of the log lies on, and that does not serve',
+    labelNames: ['name'],
+    registers,
+  });
   const reads = readMetrics(registers);
   return {
     committed(group: Committed) {
@@ -191,6 +197,8 @@ function storeMetrics(registers: Registry[]) {
       oldest.set((stats.oldestSentAt ?? 0) / 1000);
       damaged.reset();
       for (const { name } of stats.damaged) damaged.set({ name }, 1);
+      away.reset();
+      for (const { name, accounts } of stats.away ?? []) away.set({ name }, accounts);
       if (stats.reads !== undefined) reads(stats.reads);
     },
   };

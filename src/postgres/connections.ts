@@ -1,9 +1,9 @@
-import { Client, type ClientBase, Pool, type QueryArrayResult } from 'pg';
+import { Client, type ClientBase, Pool, type PoolClient, type QueryArrayResult } from 'pg';
 import { Unavailable } from '../failures.ts';
 import { whileWanted } from './cancelling.ts';
 import type { Row } from './cells.ts';
 import { copyIn } from './copy-in.ts';
-import { asDatabaseFailure, leavesConnectionUsable } from './failure.ts';
+import { asDatabaseFailure, isStalePlan, leavesConnectionUsable } from './failure.ts';
 import { lockKey } from './locks.ts';
 import type { Session, Statement, Transaction, Value } from './session.ts';
 
@@ -33,6 +33,9 @@ export type PoolOptions = ConnectionOptions & {
   readonly begin?: (session: Session) => Promise<void>;
 };
 
+/** What somebody waits for. */
+type UnderWay = { readonly since: number; readonly client: Client };
+
 const connectMsMax = 5000;
 /** What the client waits beyond the server's own limit: when that passes unheard, the network is gone. */
 const graceMs = 2000;
@@ -45,6 +48,11 @@ export const keepAlive = { tcp_keepalives_idle: '20', tcp_keepalives_interval: '
 /** A pool of connections to one database. Whatever fails for want of the database is `Unavailable`. */
 export class Connections {
   readonly #pool: Pool;
+  readonly #underWay = new Set<UnderWay>();
+  /** In which order connections were made; all up to one of them keep plans that are stale. */
+  readonly #orders = new WeakMap<ClientBase, number>();
+  #made = 0;
+  #newestStale = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -54,6 +62,7 @@ export class Connections {
       max,
       idleTimeoutMillis: 60_000,
       onConnect: async client => {
+        this.#orders.set(client, ++this.#made);
         const connection = new Connection(client);
         await setUp(connection, options);
         await begin?.(connection);
@@ -71,7 +80,13 @@ export class Connections {
     values: readonly Value[] = [],
     signal?: AbortSignal,
   ): Promise<readonly Row[]> {
-    return this.#with(connection => connection.query(statement, values), signal);
+    const work = (connection: Connection) => connection.query(statement, values);
+    try {
+      return await this.#with(work, signal);
+    } catch (error) {
+      if (!isStalePlan(error)) throw error;
+      return this.#with(work, signal);
+    }
   }
 
   /**
@@ -87,6 +102,12 @@ export class Connections {
     return this.#with(connection => connection.transaction(begin, work), signal);
   }
 
+  /** Gives up what has not been answered for so long, with its connections: what they wait for may never come. */
+  abandon(olderThanMs: number): void {
+    const now = performance.now();
+    for (const { since, client } of this.#underWay) if (now - since > olderThanMs) client.connection.stream.destroy();
+  }
+
   /** Lets what is running finish, then lets go of every connection. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -94,10 +115,21 @@ export class Connections {
     await this.#pool.end();
   }
 
+  /** A connection whose plans are not known to be stale. */
+  async #take(): Promise<PoolClient> {
+    for (;;) {
+      const client = await attempt(() => this.#pool.connect());
+      if ((this.#orders.get(client) ?? 0) > this.#newestStale) return client;
+      client.release(true);
+    }
+  }
+
   async #with<T>(work: (connection: Connection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.#closed) throw new Unavailable('the connections to PostgreSQL are closed');
-    const client = await attempt(() => this.#pool.connect());
+    const client = await this.#take();
     const connection = new Connection(client, signal);
+    const underWay = { since: performance.now(), client };
+    this.#underWay.add(underWay);
     try {
       return await whileWanted(
         client,
@@ -105,7 +137,12 @@ export class Connections {
         () => work(connection),
         () => connection.discard(),
       );
+    } catch (error) {
+      const isNews = isStalePlan(error) && (this.#orders.get(client) ?? 0) > this.#newestStale;
+      if (isNews) this.#newestStale = this.#made;
+      throw error;
     } finally {
+      this.#underWay.delete(underWay);
       client.release(connection.broken);
     }
   }

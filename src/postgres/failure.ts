@@ -27,6 +27,8 @@ const deadlock = '40P01';
 const serializationFailure = '40001';
 const noPartition = '23514';
 const undefinedTable = '42P01';
+const notSupported = '0A000';
+const stalePlans = /^(?:could not create distributed plan|cached plan must not change result type)/;
 const uniqueViolation = '23505';
 /** How a statement fails that counts on a row which is not there. */
 const divisionByZero = '22012';
@@ -39,7 +41,7 @@ export function asDatabaseFailure(error: unknown): unknown {
     return new Unavailable(`PostgreSQL cannot be reached: ${reasonOf(error)}`, undefined, { cause: error });
   }
   const code = error.code ?? '';
-  if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing)
+  if (outageClasses.has(code.slice(0, 2)) || code === databaseMissing || isStalePlan(error))
     return new Unavailable(`PostgreSQL cannot serve: ${error.message} (${code})`, undefined, { cause: error });
   return error;
 }
@@ -60,7 +62,8 @@ export function asOpeningFailure(error: unknown): unknown {
 export function leavesConnectionUsable(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return false;
   const code = error.code ?? '';
-  return code === cancelled || !(['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === readOnlyServer);
+  if (code === cancelled || refusedWhileMoving.test(error.message)) return true;
+  return !(['08', '57', '58', 'XX'].includes(code.slice(0, 2)) || code === readOnlyServer || isStalePlan(error));
 }
 
 /**
@@ -70,7 +73,19 @@ export function leavesConnectionUsable(error: unknown): boolean {
 export function isWorthAnotherTry(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   if (!(cause instanceof DatabaseError)) return false;
-  return [deadlock, serializationFailure, noPartition, undefinedTable, divisionByZero].includes(cause.code ?? '');
+  return (
+    isStalePlan(cause) ||
+    [deadlock, serializationFailure, noPartition, undefinedTable, divisionByZero].includes(cause.code ?? '')
+  );
+}
+
+/**
+ * Whether a statement failed, before it did anything, since its connection keeps plans of tables that are others by now:
+ * they were spread over Citus, say. Connections that are made from now on know better.
+ */
+export function isStalePlan(error: unknown): boolean {
+  const cause = error instanceof Unavailable ? error.cause : error;
+  return cause instanceof DatabaseError && cause.code === notSupported && stalePlans.test(cause.message);
 }
 
 /** Whether a statement failed by the values that it was given. */
@@ -83,9 +98,13 @@ export function isTaken(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === uniqueViolation;
 }
 
+/** What Citus refuses with, as an internal error, where a shard is being moved and something needs them all to stand still. */
+const refusedWhileMoving = /^could not acquire the lock required to /;
+
 /** Whether a lock was not to be had in time. */
 export function isLockNotHad(error: unknown): boolean {
-  return error instanceof Unavailable && error.cause instanceof DatabaseError && error.cause.code === lockNotAvailable;
+  const cause = error instanceof Unavailable ? error.cause : undefined;
+  return cause instanceof DatabaseError && (cause.code === lockNotAvailable || refusedWhileMoving.test(cause.message));
 }
 
 /** A name with several addresses fails with the failures of all of them, and no word of its own. */

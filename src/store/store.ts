@@ -208,9 +208,14 @@ export type StoreStats = {
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   /** Set while records cannot be stored (a full disk, say): the reason. */
   readonly writeFailure?: string;
+  /** Servers that parts of the log lie on and that do not serve now, while the others do; figures may be older meanwhile. */
+  readonly away?: readonly AwayPart[];
   /** Where reads were answered; absent where there is only one place. */
   readonly reads?: StoreReads;
 };
+
+/** `accounts` is how many it holds up, of those that were served. */
+export type AwayPart = { readonly name: string; readonly reason: string; readonly accounts: number };
 
 /** Reads since the start, by the place that answered them. */
 export type StoreReads = {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { Connections } from '../../src/postgres/connections.ts';
+import { isWorthAnotherTry } from '../../src/postgres/failure.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { until } from '../support/sqlite-log.ts';
 import { TlsFront } from '../support/tls-front.ts';
@@ -171,5 +172,37 @@ describe('a caller who goes away', () => {
   test('before anything was sent → nothing is', async () => {
     await expect(connections.query(keep('keep'), [99], AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(await kept()).not.toContainEqual([99]);
+  });
+});
+
+describe('plans of tables that are others by now', () => {
+  const read = { name: 'all of it', text: 'SELECT * FROM changing' };
+
+  test('a statement → runs on a connection that is made anew, whichever is asked', async () => {
+    const url = await server.database();
+    const several = new Connections({ url, schema: 'public', statementTimeoutMs: 10_000, max: 3, note: () => {} });
+    onTestFinished(() => several.close());
+    await several.query('CREATE TABLE changing (a integer)');
+    await several.query('INSERT INTO changing VALUES (1)');
+    // Each connection keeps its plan.
+    await Promise.all(
+      [1, 2, 3].map(() => several.transaction('SELECT pg_sleep(0.05)', session => session.query(read))),
+    );
+    await several.query('ALTER TABLE changing ADD COLUMN b integer DEFAULT 2');
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => several.query(read)));
+    expect(answers).toEqual(Array(6).fill([[1, 2]]));
+  });
+
+  test('a transaction → Unavailable, and worth another try', async () => {
+    const url = await server.database();
+    const one = new Connections({ url, schema: 'public', statementTimeoutMs: 10_000, max: 1, note: () => {} });
+    onTestFinished(() => one.close());
+    await one.query('CREATE TABLE changing (a integer)');
+    await one.query(read);
+    await one.query('ALTER TABLE changing ADD COLUMN b integer');
+    const failed: unknown = await one.transaction('', session => session.query(read)).catch(error => error);
+    expect(failed).toBeInstanceOf(Unavailable);
+    expect(isWorthAnotherTry(failed)).toBe(true);
+    expect(await one.transaction('', session => session.query(read))).toEqual([]);
   });
 });

@@ -28,21 +28,36 @@ export function operationRoutes(deps: Deps): readonly Route[] {
   ];
 }
 
-/** Ready to read and to record. What cannot be recorded now, what is damaged, and a sweep that waits is said. */
+/**
+ * Whether this process can read and record. What cannot be recorded now, what is damaged, which servers that parts of the
+ * log lie on are away, and a sweep that waits is said.
+ */
 async function ready({ store, sending, heldSweep }: Deps): Promise<string> {
-  const stats = await store.stats();
-  const { writeFailure, damaged } = stats;
+  const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
-  if (writeFailure !== undefined)
-    throw new ApiError('E503', {
-      violations: [{ property: 'store', violation: `cannot record: ${writeFailure}` }],
-      headers: { 'retry-after': String(writeRetryMs / 1000) },
-    });
+  if (writeFailure !== undefined) throw notReady(`cannot record: ${writeFailure}`);
   return JSON.stringify({
     status: 'ready',
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
+    ...(away !== undefined && { away: away.map(({ name, reason, accounts }) => ({ name, reason, accounts })) }),
     ...(held !== undefined && { heldSweep: { ...held, until: new Date(held.until).toISOString() } }),
     ...(sending !== undefined && readyOf(sending.paused(), await sending.figures?.())),
+  });
+}
+
+async function statsOrNotReady(store: ServerDeps['store']): Promise<StoreStats> {
+  try {
+    return await store.stats();
+  } catch (error) {
+    throw error instanceof StoreUnavailable ? notReady(`cannot serve: ${error.message}`, error) : error;
+  }
+}
+
+function notReady(violation: string, cause?: unknown): ApiError {
+  return new ApiError('E503', {
+    violations: [{ property: 'store', violation }],
+    headers: { 'retry-after': String(writeRetryMs / 1000) },
+    cause,
   });
 }
 

@@ -26,7 +26,6 @@ import {
 import { Feed } from './feed/feed.ts';
 import { Watchers } from './feed/watchers.ts';
 import { Layouts } from './layout/layouts.ts';
-import type { Slice } from './layout/slices.ts';
 import { Database } from './log/database.ts';
 import { Generations } from './log/generations.ts';
 import { Partitions } from './log/partitions.ts';
@@ -35,8 +34,9 @@ import { Reader } from './read/reader.ts';
 import { rendered } from './read/rendering.ts';
 import { Recorder } from './record/recorder.ts';
 import type { ReplicaTerms } from './replica/replicas.ts';
+import type { Slice } from './rows/slices.ts';
 import { citusIsThere, distribute } from './schema/citus.ts';
-import { Figures } from './summary/figures.ts';
+import { Figures, type LogFigures } from './summary/figures.ts';
 import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';
 import { hourMs, Totals } from './summary/totals.ts';
@@ -58,6 +58,10 @@ export type PostgresStoreOptions = {
   /** What one statement may take before the call is given up as `StoreUnavailable`. */
   readonly statementTimeoutMs?: number;
   readonly upkeepMs?: number;
+  /** How far ahead partitions stand; the next one always does. */
+  readonly aheadMs?: number;
+  /** What the database, or a node of it, may take to answer whoever looks whether it does. */
+  readonly answerMsMax?: number;
   /** Standbys of the database that answer reads. */
   readonly replicas?: ReplicaTerms;
   readonly now?: () => EpochMs;
@@ -67,6 +71,8 @@ export type PostgresStoreOptions = {
 const turnMsMax = 5_000;
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
+/** How often partitions that are missing are tried: where shards move one after the other, the moments between are short. */
+const makeMs = 2_000;
 
 /**
  * Opens the log in a PostgreSQL database, and makes its tables if need be. Rejects with `StoreUnavailable` when the
@@ -74,6 +80,7 @@ const addUpMs = 2_000;
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const { url, schema = schemaName, poolSize, statementTimeoutMs = 10_000, observer, replicas } = options;
+  const { answerMsMax = limits.databaseAnswerMsMax } = options;
   if (!/^postgres(?:ql)?:/.test(url) || !URL.canParse(url))
     throw new StoreUnusable('the address of the log is not like postgres://user@host/database');
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new RangeError(`${schema} is no plain name of a schema`);
@@ -87,6 +94,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     recordersMax,
     statementTimeoutMs,
     observer,
+    answerMsMax,
     ...(replicas !== undefined && { replicas }),
   });
   try {
@@ -105,6 +113,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 }
 
 class PostgresStore implements Store {
+  readonly #options: PostgresStoreOptions;
   readonly #database: Database;
   readonly #layouts: Layouts;
   readonly #places: Places;
@@ -120,15 +129,22 @@ class PostgresStore implements Store {
   readonly #upkeep: Recurring;
   readonly #waiting: WaitingUpkeep;
   readonly #addingUp: Recurring;
+  readonly #making: Recurring;
+  /** How many partitions stand ready ahead of the present one. */
+  #spansAhead = 1;
+  readonly #answerMsMax: number;
+  #counting: Promise<LogFigures> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
     const { poolSize, observer, partitionMs = hourMs, generationMs = 24 * hourMs } = options;
     const { upkeepMs = 60_000, now = Date.now } = options;
+    this.#options = options;
+    this.#answerMsMax = options.answerMsMax ?? limits.databaseAnswerMsMax;
     this.#database = database;
     const layouts = new Layouts(database);
     this.#layouts = layouts;
-    const partitions = new Partitions(database, partitionMs);
+    const partitions = new Partitions(database, partitionMs, one => observer.note(one));
     const generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
     this.#watermark = watermark;
@@ -161,18 +177,24 @@ class PostgresStore implements Store {
     });
     this.#upkeep = new Recurring(upkeepMs, observer, async () => {
       await partitions.refresh();
-      await partitions.ensure([now(), now() + partitionMs]);
       await generations.advanceIfDue();
       await this.#waiting.work();
     });
     this.#addingUp = new Recurring(addUpMs, observer, () => sums.addUpDue());
+    const making = () => partitions.keepAhead(now(), this.#spansAhead);
+    this.#making = new Recurring(Math.min(upkeepMs, makeMs), observer, making);
   }
 
   async begin(): Promise<void> {
-    await Promise.all([this.#layouts.refresh(), this.#places.partitions.refresh(), this.#watermark.read()]);
+    const { database, partitions } = this.#places;
+    await Promise.all([this.#layouts.refresh(), partitions.refresh(), this.#watermark.read()]);
+    const [[onCitus] = []] = await database.read({ text: citusIsThere });
+    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0, partitionMs = hourMs } = this.#options;
+    this.#spansAhead = Math.min(limits.partitionsAheadMax, Math.max(1, Math.ceil(aheadMs / partitionMs)));
     this.#database.start();
     this.#upkeep.start();
     this.#addingUp.start();
+    this.#making.start();
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
@@ -189,7 +211,8 @@ class PostgresStore implements Store {
   }
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
-    return this.#read(account, () => this.#reader.history(account, messageId, sentSince));
+    const slices = this.#layouts.spread.slicesHolding(account, messageId);
+    return this.#read(account, () => this.#reader.history(account, messageId, sentSince), undefined, slices);
   }
 
   async changes(query: ChangesQuery): Promise<Changes> {
@@ -209,18 +232,43 @@ class PostgresStore implements Store {
 
   async stats(): Promise<StoreStats> {
     this.#refuseWhenClosed();
-    await this.#recorder.probe();
-    const [figures, reports] = await Promise.all([this.#figures.read(), this.#waiting.count()]);
-    const { queuedRecords, writeFailure } = this.#recorder;
-    const { reads } = this.#database;
+    const { nodes, reads } = this.#database;
+    // What cannot be asked in time is as it was known to be.
+    const probed = within(this.#answerMsMax, this.#recorder.probe()).catch(throwUnlessUnavailable);
+    const [figures] = await Promise.all([this.#counted(), probed]);
+    const { queuedRecords } = this.#recorder;
+    const writeFailure = this.#recorder.writeFailure ?? (await this.#places.partitions.failure());
+    const away = [...nodes.away, ...this.#recorder.failingParts];
     return {
       ...figures,
       queuedRecords,
-      waiting: { reports, dropped: this.#waiting.dropped },
+      waiting: { reports: this.#waiting.reports, dropped: this.#waiting.dropped },
       damaged: [],
       ...(writeFailure !== undefined && { writeFailure }),
+      ...(away.length > 0 && { away }),
       ...(reads !== undefined && { reads }),
     };
+  }
+
+  /** The figures of this moment; where a node is away, as of the last sweep. */
+  async #counted(): Promise<LogFigures> {
+    const { nodes } = this.#database;
+    if (nodes.away.length > 0) return within(this.#answerMsMax, this.#figures.readLast());
+    this.#counting ??= this.#count().finally(() => {
+      this.#counting = undefined;
+    });
+    try {
+      return await within(this.#answerMsMax, this.#counting);
+    } catch (error) {
+      if (nodes.names.length === 0 || !(error instanceof StoreUnavailable)) throw error;
+      return within(this.#answerMsMax, this.#figures.readLast());
+    }
+  }
+
+  /** Asked for by one at a time: while the database does not answer, those who look would take all connections. */
+  async #count(): Promise<LogFigures> {
+    const [figures] = await Promise.all([this.#figures.read(), this.#waiting.count()]);
+    return figures;
   }
 
   async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
@@ -244,14 +292,20 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     await Promise.all([this.#recorder.close(), this.#watchers.stop()]);
-    await Promise.all([this.#upkeep.stop(), this.#addingUp.stop()]);
+    await Promise.all([this.#upkeep.stop(), this.#addingUp.stop(), this.#making.stop()]);
     await this.#database.close();
   }
 
-  async #read<T>(account: AccountId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #read<T>(
+    account: AccountId,
+    work: () => Promise<T>,
+    signal?: AbortSignal,
+    slices = this.#layouts.spread.slicesOf(account),
+  ): Promise<T> {
     this.#refuseWhenClosed();
     const begun = () => {
       this.#refuseWhenClosed();
+      this.#database.nodes.need(slices);
       return work();
     };
     try {
@@ -265,4 +319,19 @@ class PostgresStore implements Store {
   #refuseWhenClosed(): void {
     if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
   }
+}
+
+/** What the work gives, unless that takes too long; it goes on all the same. */
+async function within<T>(msMax: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new StoreUnavailable('the database does not answer')), msMax);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function throwUnlessUnavailable(error: unknown): void {
+  if (!(error instanceof StoreUnavailable)) throw error;
 }

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { lockKey } from '../../../src/postgres/locks.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { migrations } from '../../../src/postgres/migrations.ts';
-import { sliceAt, sliceIndexOf } from '../../../src/store/postgres/layout/slices.ts';
 import { spreadAccount, spreadAccounts } from '../../../src/store/postgres/layout/spreading.ts';
+import { sliceAt, sliceIndexOf } from '../../../src/store/postgres/rows/slices.ts';
 import type { Change, RecordOutcome, Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
 import { until } from '../../support/sqlite-log.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { sliceAt, sliceIndexOf } from '../../../src/store/postgres/layout/slices.ts';
+import { sliceAt, sliceIndexOf } from '../../../src/store/postgres/rows/slices.ts';
 
 describe('which slice an id is in', () => {
   it('ids of several kinds → the same slice for ever', () => {

@@ -1,17 +1,18 @@
 import { valuesOf } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
 import { asOpeningFailure } from '../../../postgres/failure.ts';
 import { migrate } from '../../../postgres/migrate.ts';
 import type { StoreObserver } from '../../store.ts';
 import type { WholeMessage } from '../../whole-message.ts';
 import { foundElsewhere } from '../layout/elsewhere.ts';
 import { Layouts } from '../layout/layouts.ts';
-import type { Slice } from '../layout/slices.ts';
 import { Database } from '../log/database.ts';
 import { Partitions } from '../log/partitions.ts';
 import { Watermark } from '../log/watermark.ts';
 import { Misplaced, misplacedMax, neverSettled, takeNumbers } from '../record/record-group.ts';
 import type { Recorders } from '../record/recording-transaction.ts';
+import type { Slice } from '../rows/slices.ts';
 import { distribute } from '../schema/citus.ts';
 import { Sums } from '../summary/sums.ts';
 import { type Copied, copyGroup, type CopyGroup as SliceGroup, storedOf } from './copy-group.ts';
@@ -50,15 +51,16 @@ export class CopyTarget {
   /** Makes the tables if need be. Rejects as `openPostgresStore` does when the database cannot be used. */
   static async open({ url, schema, partitionMs, observer }: CopyTargetOptions): Promise<CopyTarget> {
     const pools = { readersMax: 1, recordersMax: 1 };
-    const database = new Database({ url, schema, ...pools, statementTimeoutMs: statementMsMax, observer });
+    const { databaseAnswerMsMax: answerMsMax } = limits;
+    const database = new Database({ url, schema, ...pools, statementTimeoutMs: statementMsMax, answerMsMax, observer });
     try {
       await migrate({ url, schema }, note => observer.note(note));
       await distribute({ url, schema }, note => observer.note(note), 'added');
-      const partitions = new Partitions(database, partitionMs);
+      const partitions = new Partitions(database, partitionMs, note => observer.note(note));
       const layouts = new Layouts(database);
       await Promise.all([layouts.refresh(), partitions.refresh()]);
       const sums = new Sums(database, new Watermark(database), note => observer.note(note));
-      return new CopyTarget({ database, partitions, sums }, layouts);
+      return new CopyTarget({ database, partitions, sums, aside: wait => wait() }, layouts);
     } catch (error) {
       await database.close();
       throw asOpeningFailure(error);

@@ -3,12 +3,12 @@ import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
-import type { Slice } from '../layout/slices.ts';
 import type { Database } from '../log/database.ts';
 import type { Watermark } from '../log/watermark.ts';
 import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row.ts';
 import { moment } from '../rows/moment.ts';
 import { readState } from '../rows/said.ts';
+import type { Slice } from '../rows/slices.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import { type FeedPlace, feedBookmark, feedPlace } from './feed-place.ts';
 

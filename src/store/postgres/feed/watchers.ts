@@ -72,7 +72,10 @@ export class Watchers {
   async #look(): Promise<void> {
     try {
       const { tx } = await this.#watermark.read();
-      const asked = [...this.#watched];
+      // Whose node is away keeps no others from being told, and is told when it is back.
+      const { nodes } = this.#database;
+      const { spread } = this.#layouts;
+      const asked = [...this.#watched].filter(([account]) => !spread.slicesOf(account).some(one => nodes.isAway(one)));
       const since = asked.reduce((least, [, { lookedToTx }]) => Math.min(least, lookedToTx), tx);
       const newestTx = await this.#newest(new Set(asked.map(([account]) => account)), since, tx);
       for (const [account, watched] of asked) {

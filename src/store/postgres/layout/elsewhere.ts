@@ -4,8 +4,8 @@ import { integer, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import type { Database } from '../log/database.ts';
 import { moment } from '../rows/moment.ts';
+import type { Slice } from '../rows/slices.ts';
 import type { Spread } from './layouts.ts';
-import type { Slice } from './slices.ts';
 
 /** Where a message was found that is not where it would be now. */
 export type Found = { readonly slice: Slice; readonly sentAt: EpochMs };

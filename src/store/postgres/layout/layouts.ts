@@ -6,7 +6,7 @@ import type { Session, Statement } from '../../../postgres/session.ts';
 import { StoreUnavailable } from '../../store.ts';
 import type { Database } from '../log/database.ts';
 import type { Past } from '../log/past.ts';
-import { type Slice, sliceAt, sliceIndexOf } from './slices.ts';
+import { type Slice, sliceAt, sliceIndexOf } from '../rows/slices.ts';
 
 /** Over how many slices an account is spread, from some moment on. Numbers count up over all accounts. */
 export type Layout = {

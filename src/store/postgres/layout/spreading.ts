@@ -8,9 +8,9 @@ import { type ConnectionOptions, connected } from '../../../postgres/connections
 import { isLockNotHad } from '../../../postgres/failure.ts';
 import { isLock, lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
+import { type Slice, sliceAt } from '../rows/slices.ts';
 import { citusIsThere } from '../schema/citus.ts';
 import { planningSettings } from '../schema/planning.ts';
-import { type Slice, sliceAt } from './slices.ts';
 
 type Target = Pick<ConnectionOptions, 'url' | 'schema'>;
 

@@ -7,6 +7,7 @@ import { type Need, type Reading, Replicas, type ReplicaTerms } from '../replica
 import { adaptPlans } from '../schema/citus.ts';
 import { planningSettings } from '../schema/planning.ts';
 import { recogniseServer } from '../server/era.ts';
+import { Nodes } from '../server/nodes.ts';
 import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
 import { Source } from '../server/source.ts';
 
@@ -17,11 +18,15 @@ export type DatabaseOptions = {
   readonly recordersMax: number;
   readonly statementTimeoutMs: number;
   readonly observer: StoreObserver;
+  /** What a node may take to answer a look. */
+  readonly answerMsMax: number;
   readonly replicas?: ReplicaTerms;
 };
 
 /** The log's connections to its database, and what is made sure of on each of them. */
 export class Database {
+  /** The servers that the log lies on, where it is spread over several. */
+  readonly nodes: Nodes;
   readonly #options: DatabaseOptions;
   /** Apart from each other, so that neither readers nor recorders take all connections. */
   readonly #reading: Source;
@@ -30,7 +35,7 @@ export class Database {
   #closed = false;
 
   constructor(options: DatabaseOptions) {
-    const { readersMax, recordersMax, observer, replicas, ...target } = options;
+    const { readersMax, recordersMax, observer, answerMsMax, replicas, ...target } = options;
     this.#options = options;
     const begin = async (session: Session) => {
       await recogniseServer(session, observer);
@@ -39,12 +44,18 @@ export class Database {
     const note = observer.note.bind(observer);
     this.#reading = Source.open({ ...target, max: readersMax, note, begin });
     this.#recording = new Connections({ ...target, max: recordersMax, settings: planningSettings, note, begin });
+    const abandon = (olderThanMs: number) => {
+      this.#reading.abandon(olderThanMs);
+      this.#recording.abandon(olderThanMs);
+    };
+    this.nodes = new Nodes({ ...target, observer, answerMsMax, abandon });
     if (replicas !== undefined)
       this.#replicas = new Replicas({ ...target, terms: replicas, readersMax, observer, begin }, this.#reading);
   }
 
-  /** Begins to use the replicas; the tables must be there. */
+  /** Begins to look at nodes and to use the replicas; the tables must be there. */
   start(): void {
+    this.nodes.start();
     this.#replicas?.start();
   }
 
@@ -97,6 +108,7 @@ export class Database {
   /** Lets what is running finish, then lets go of every connection. */
   async close(): Promise<void> {
     this.#closed = true;
+    await this.nodes.close();
     await Promise.all([this.#reading.close(), this.#recording.close(), this.#replicas?.close()]);
   }
 }

@@ -1,7 +1,7 @@
 import { integer, truth } from '../../../postgres/cells.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
-import { childrenOf, dropChild, givingWay, newChild, waitBrieflyOnCitus } from '../schema/table-parts.ts';
+import { childrenOf, dropChild, givingWay, newChild, waitBriefly } from '../schema/table-parts.ts';
 import type { Database } from './database.ts';
 
 /** What begins anew with each generation. */
@@ -87,7 +87,7 @@ export class Generations {
       const name = nameOf(parent, generation);
       const [[there] = []] = await session.query('SELECT to_regclass($1) IS NOT NULL', [name]);
       if (truth(there)) return;
-      await waitBrieflyOnCitus(session);
+      await waitBriefly(session);
       const range = { from: generation, to: generation + 1 };
       for (const statement of newChild(parent, name, range)) await session.run(statement);
     });

@@ -1,8 +1,11 @@
+import { setTimeout } from 'node:timers/promises';
 import type { EpochMs } from '../../../domain/message.ts';
 import { text } from '../../../postgres/cells.ts';
+import { isLockNotHad } from '../../../postgres/failure.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
-import { childrenOf, dropAtOnce, dropChild, givingWay, newChild, waitBrieflyOnCitus } from '../schema/table-parts.ts';
+import { type StoreObserver, StoreUnavailable } from '../../store.ts';
+import { childrenOf, dropAtOnce, dropChild, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
 import type { Database } from './database.ts';
 import type { Past } from './past.ts';
 
@@ -13,33 +16,89 @@ export type Range = { readonly from: EpochMs; readonly to: EpochMs };
 const parents = ['message', 'report'] as const;
 type Parent = (typeof parents)[number];
 
-/** The partitions by time, made as messages need them and dropped whole. */
+/** A partition cannot be made now. It is wanted until it is there, and `Partitions.failure` tells of it. */
+export class NoPartition extends StoreUnavailable {}
+
+/** How long what is recorded waits for a partition that cannot be made at once. */
+const patienceMs = 20_000;
+
+/** How long others may well hold the locks that a partition needs. */
+const lockMsUsual = 2_000;
+
+/** The partitions by time, made ahead of messages or as they need them, and dropped whole. */
 export class Partitions {
   readonly #database: Database;
   readonly #partitionMs: number;
+  readonly #note: StoreObserver['note'];
   /** Of each table, as this process last knew them, oldest first; another process may have made or dropped some since. */
   #ranges: readonly (readonly Range[])[] = parents.map(() => []);
-  #making: Promise<void> = Promise.resolve();
+  /** Moments whose partitions are needed and not there yet: they are wanted until they are. */
+  readonly #wanted = new Set<EpochMs>();
+  #attempt: Promise<void> | undefined;
+  /** Since when attempts fail, by `performance.now()`; and why, when that is worth a word. */
+  #failsSince: number | undefined;
+  #refusal: string | undefined;
 
-  constructor(database: Database, partitionMs: number) {
+  constructor(database: Database, partitionMs: number, note: StoreObserver['note']) {
     this.#database = database;
     this.#partitionMs = partitionMs;
+    this.#note = note;
   }
 
   async refresh(): Promise<void> {
     this.#ranges = await Promise.all(parents.map(parent => rangesIn(this.#database, parent)));
+    for (const sentAt of this.#wanted) if (!this.lacks([sentAt])) this.#wanted.delete(sentAt);
   }
 
-  /** Makes what is missing so that messages of these moments can be recorded. Not to be called inside a transaction. */
+  /** Why messages of some moment cannot be recorded: until their partition is there, whoever makes it. */
+  async failure(): Promise<string | undefined> {
+    if (this.#refusal === undefined || this.#wanted.size === 0) return undefined;
+    await this.refresh();
+    const [first] = [...this.#wanted].sort((a, b) => a - b);
+    return first === undefined
+      ? undefined
+      : `there is no partition for messages sent at ${new Date(first).toISOString()}, and none can be made: ${this.#refusal}`;
+  }
+
+  /** Whether partitions are missing for messages of these moments. */
+  lacks(sentAts: Iterable<EpochMs>): boolean {
+    return this.#lacking(sentAts).length > 0;
+  }
+
+  /**
+   * Makes what is missing so that messages of these moments can be recorded; waits while another program, or a move of
+   * shards, holds the locks for that, but not for long. Not to be called inside a transaction.
+   */
   async ensure(sentAts: Iterable<EpochMs>): Promise<void> {
-    const lacking = new Set<EpochMs>();
-    for (const sentAt of sentAts)
-      if (this.#ranges.some(ranges => covering(ranges, sentAt) === undefined)) lacking.add(sentAt);
-    if (lacking.size === 0) return;
-    // One after the other: what the first makes, the next may have been waiting for.
-    const made = this.#making.then(() => this.#make([...lacking]));
-    this.#making = made.catch(() => {});
-    await made;
+    let lacking = this.#lacking(sentAts);
+    for (const sentAt of lacking) this.#wanted.add(sentAt);
+    for (const until = performance.now() + patienceMs; lacking.length > 0; lacking = this.#lacking(lacking)) {
+      try {
+        await this.#try();
+      } catch (error) {
+        if (!isLockNotHad(error) || performance.now() > until) throw noPartition(error);
+        await setTimeout(pauseMs);
+      }
+    }
+  }
+
+  /**
+   * Tries once to make what is wanted, and to have partitions for the present and for so many spans ahead, which nobody
+   * needs yet. To be called time and again; that it failed is told once.
+   */
+  async keepAhead(now: EpochMs, spans: number): Promise<void> {
+    if (this.lacks([now])) this.#wanted.add(now);
+    try {
+      if (this.#wanted.size > 0) await this.#try();
+      // One by one: whoever comes with a wish waits for one of them at most.
+      for (let i = 1; i <= spans; i++) {
+        const ahead = now + i * this.#partitionMs;
+        if (this.lacks([ahead])) await this.#try([ahead]);
+      }
+      this.#madeAgain();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
   }
 
   /** Drops every partition that ends by `sentAt`; readers and recorders go on meanwhile. */
@@ -49,6 +108,7 @@ export class Partitions {
         const range = rangeNamed(parent, child.name);
         if (range !== undefined && range.to <= sentAt) await dropChild(session, parent, child);
       }
+    for (const moment of this.#wanted) if (moment < sentAt) this.#wanted.delete(moment);
     await this.refresh();
   }
 
@@ -67,12 +127,47 @@ export class Partitions {
     await this.refresh();
   }
 
+  #lacking(sentAts: Iterable<EpochMs>): readonly EpochMs[] {
+    return [...sentAts].filter(sentAt => this.#ranges.some(ranges => covering(ranges, sentAt) === undefined));
+  }
+
+  /** One attempt at a time, which all share who come meanwhile: what they want they find there, or try again. */
+  #try(ahead: readonly EpochMs[] = []): Promise<void> {
+    this.#attempt ??= this.#makeAll(ahead).finally(() => {
+      this.#attempt = undefined;
+    });
+    return this.#attempt;
+  }
+
+  /** What is wanted first. What cannot be made is told once, until it can. */
+  async #makeAll(ahead: readonly EpochMs[]): Promise<void> {
+    try {
+      await this.#make([...this.#wanted, ...ahead]);
+      this.#madeAgain();
+    } catch (error) {
+      this.#failsSince ??= performance.now();
+      // A lock that others hold for a moment is no failure.
+      if (isLockNotHad(error) && performance.now() - this.#failsSince < lockMsUsual) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.#refusal === undefined)
+        this.#note({ level: 'warn', message: 'a partition cannot be made', detail: { reason } });
+      this.#refusal = reason;
+      throw error;
+    }
+  }
+
+  #madeAgain(): void {
+    if (this.#refusal !== undefined) this.#note({ level: 'info', message: 'partitions can be made again' });
+    this.#refusal = undefined;
+    this.#failsSince = undefined;
+  }
+
   /**
    * Each in a transaction of its own: on Citus, attaching waits for whoever writes to the table, and they for it, so that
    * holding one table while waiting for the other might never end.
    */
   async #make(sentAts: readonly EpochMs[]): Promise<void> {
-    for (const parent of parents) while (await givingWay(() => this.#makeOne(parent, sentAts)));
+    for (const parent of parents) while (await this.#makeOne(parent, sentAts));
     await this.refresh();
   }
 
@@ -82,7 +177,7 @@ export class Partitions {
     return this.#database.transaction(alone, async session => {
       const [range] = this.#missing(await rangesIn(session, parent), sentAts);
       if (range === undefined) return false;
-      await waitBrieflyOnCitus(session);
+      await waitBriefly(session);
       for (const statement of partitionStatements(parent, range)) await session.run(statement);
       return true;
     });
@@ -104,6 +199,11 @@ export class Partitions {
     }
     return missing;
   }
+}
+
+function noPartition(error: unknown): unknown {
+  if (!(error instanceof StoreUnavailable)) return error;
+  return new NoPartition(`a partition cannot be made: ${error.message}`, undefined, { cause: error });
 }
 
 function covering(ranges: readonly Range[], sentAt: EpochMs): Range | undefined {

@@ -1,6 +1,6 @@
 import type { Submission } from '../../../domain/message.ts';
 import type { RecordOutcome } from '../../store.ts';
-import type { Slice } from '../layout/slices.ts';
+import type { Slice } from '../rows/slices.ts';
 import type { Part } from './record-group.ts';
 
 /** A batch that waits for its outcome. */

@@ -1,9 +1,16 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { loadOf, QueueRoom } from '../../queue-room.ts';
-import { type RecordBatch, type RecordOutcome, type StoreObserver, StoreUnavailable } from '../../store.ts';
+import {
+  type AwayPart,
+  type RecordBatch,
+  type RecordOutcome,
+  type StoreObserver,
+  StoreUnavailable,
+} from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
-import type { Slice } from '../layout/slices.ts';
+import { NoPartition } from '../log/partitions.ts';
+import type { Slice } from '../rows/slices.ts';
 import type { Led, Way } from './parts.ts';
 import { type Group, Misplaced, recordGroup, takeNumbers } from './record-group.ts';
 import type { Recorders } from './recording-transaction.ts';
@@ -13,7 +20,7 @@ import { Router } from './router.ts';
 const groupRecordsMax = limits.batchRecordsMax;
 
 /** Where records go, and who is told of them. */
-export type Surroundings = Recorders & {
+export type Surroundings = Omit<Recorders, 'aside'> & {
   readonly layouts: Layouts;
   readonly observer: StoreObserver;
   /** Something of the account became durable, in this slice. */
@@ -35,7 +42,7 @@ type Lane = Way & {
  * to a slice waits for what came before it with an id in common, and messages are numbered in the order they came.
  */
 export class Recorder {
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: Surroundings & Recorders;
   readonly #transactionsMax: number;
   readonly #router: Router;
   readonly #lanes = new Map<string, Lane>();
@@ -44,17 +51,20 @@ export class Recorder {
   #numbering: Promise<unknown> = Promise.resolve();
   #transactions = 0;
   #calls = 0;
-  #writeFailure: string | undefined;
+  /** Why records cannot be stored, by the node that they lie on; by none where there are no several. */
+  readonly #failures = new Map<string | undefined, string>();
+  #probing: Promise<void> | undefined;
   #closed = false;
   #idle: () => void = () => {};
 
   constructor(surroundings: Surroundings, transactionsMax: number) {
-    this.#surroundings = surroundings;
+    this.#surroundings = { ...surroundings, aside: wait => this.#aside(wait) };
     this.#transactionsMax = transactionsMax;
     this.#router = new Router(surroundings.database, surroundings.layouts, {
       put: led => this.#put(led),
       takeBack: account => this.#lanesOf(account).flatMap(lane => lane.waiting.splice(0)),
       atRest: account => this.#atRest(account),
+      failed: error => this.#look(undefined, error),
     });
   }
 
@@ -62,8 +72,22 @@ export class Recorder {
     return this.#room.records;
   }
 
+  /** Why nothing can be stored; what is so of some nodes alone is among the `failingParts`. */
   get writeFailure(): string | undefined {
-    return this.#writeFailure;
+    const { nodes } = this.#surroundings.database;
+    const [first] = [...this.#failures.values(), ...nodes.away.map(({ reason }) => reason)];
+    const serving = nodes.names.filter(name => !this.#failures.has(name) && !nodes.away.some(one => one.name === name));
+    return this.#failures.get(undefined) ?? (serving.length === 0 ? first : undefined);
+  }
+
+  /** Nodes that answer, and on which records cannot be stored. */
+  get failingParts(): readonly AwayPart[] {
+    const { nodes } = this.#surroundings.database;
+    return [...this.#failures].flatMap(([name, reason]) =>
+      name === undefined || nodes.away.some(one => one.name === name)
+        ? []
+        : [{ name, reason: `records cannot be stored: ${reason}`, accounts: nodes.accountsOn(name).length }],
+    );
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {
@@ -77,25 +101,33 @@ export class Recorder {
       return await new Promise<RecordOutcome>((resolve, reject) => {
         this.#router.take({ batch, order: this.#calls++, misplaced: 0, resolve, reject });
       });
-    } catch (error) {
-      if (error instanceof StoreUnavailable) this.#failing(error);
-      throw error;
     } finally {
       this.#room.give(load);
       if (this.#room.records === 0) this.#idle();
     }
   }
 
-  /** Asks the database to keep something, while it is not known to: whether records can be stored again. */
-  async probe(): Promise<void> {
-    if (this.#writeFailure === undefined) return;
-    try {
-      await this.#surroundings.database.query(
-        'INSERT INTO summed VALUES (0, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx',
-      );
-      this.#working();
-    } catch (error) {
-      this.#failing(error);
+  /** Asks the database to keep something where it is not known to: whether records can be stored again. */
+  probe(): Promise<void> {
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = undefined;
+    });
+    return this.#probing;
+  }
+
+  async #probe(): Promise<void> {
+    const { database } = this.#surroundings;
+    const { nodes } = database;
+    const away = new Set(nodes.away.map(({ name }) => name));
+    const serving = nodes.names.find(name => !away.has(name));
+    for (const node of [...this.#failures.keys()]) {
+      if (node !== undefined && away.has(node)) continue;
+      try {
+        await database.query(kept, [nodes.markOf(node ?? serving) ?? 0]);
+        this.#working(node);
+      } catch (error) {
+        this.#failing(node, error);
+      }
     }
   }
 
@@ -141,7 +173,7 @@ export class Recorder {
     for (let started = true; started; ) {
       started = false;
       for (const lane of [...this.#lanes.values()]) {
-        if (this.#transactions === this.#transactionsMax) return;
+        if (this.#transactions >= this.#transactionsMax) return;
         const taken = takeGroup(lane);
         if (taken.length === 0) continue;
         this.#start(lane, taken);
@@ -166,6 +198,17 @@ export class Recorder {
     });
   }
 
+  /** For as long as it waits, the place of its transaction is another's. */
+  async #aside(wait: () => Promise<void>): Promise<void> {
+    this.#transactions--;
+    this.#startAll();
+    try {
+      await wait();
+    } finally {
+      this.#transactions++;
+    }
+  }
+
   /** Answers every one of them, or has them led anew. */
   async #recordTaken(lane: Lane, taken: readonly Led[]): Promise<void> {
     const { account, slice, known } = lane;
@@ -178,6 +221,7 @@ export class Recorder {
         else resolve(outcome);
       }
     } catch (error) {
+      this.#look(slice, error);
       if (error instanceof Misplaced) this.#router.again(account, taken);
       // A defect in one batch is no reason to refuse those that happened to come with it.
       else if (error instanceof StoreUnavailable || taken.length === 1) for (const { reject } of taken) reject(error);
@@ -198,7 +242,8 @@ export class Recorder {
     const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
     const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(this.#surroundings, group, isFull);
     const durationMs = performance.now() - begun;
-    this.#working();
+    this.#working(undefined);
+    this.#working(this.#surroundings.database.nodes.nodeOf(group.slice));
     this.#surroundings.recorded(account, group.slice);
     tellDropped(dropped);
     const counts = { messages: messages.length, reports: reports.length, outcomes: cameTo };
@@ -206,19 +251,31 @@ export class Recorder {
     return outcomes;
   }
 
-  #failing(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (this.#writeFailure === undefined)
-      this.#surroundings.observer.note({ level: 'error', message: 'records cannot be stored', detail: { reason } });
-    this.#writeFailure = reason;
+  /** Others tell of a partition that is wanting, and of a node that is away. */
+  #look(slice: Slice | undefined, error: unknown): void {
+    if (!(error instanceof StoreUnavailable) || error instanceof NoPartition) return;
+    const { nodes } = this.#surroundings.database;
+    if (slice === undefined || !nodes.isAway(slice))
+      this.#failing(slice === undefined ? undefined : nodes.nodeOf(slice), error);
   }
 
-  #working(): void {
-    if (this.#writeFailure !== undefined)
-      this.#surroundings.observer.note({ level: 'info', message: 'records can be stored again' });
-    this.#writeFailure = undefined;
+  #failing(node: string | undefined, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const detail = { reason, ...(node !== undefined && { node }) };
+    if (!this.#failures.has(node))
+      this.#surroundings.observer.note({ level: 'error', message: 'records cannot be stored', detail });
+    this.#failures.set(node, reason);
+  }
+
+  #working(node: string | undefined): void {
+    const detail = node === undefined ? {} : { node };
+    if (this.#failures.delete(node))
+      this.#surroundings.observer.note({ level: 'info', message: 'records can be stored again', detail });
   }
 }
+
+/** Of an account that nobody has: nothing counts of it. */
+const kept = `INSERT INTO summed VALUES ($1, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx`;
 
 /** The next batches of a lane that fit into one transaction: none that must wait for one at work, nor any after it. */
 function takeGroup({ waiting, atWork }: Lane): readonly Led[] {

@@ -12,6 +12,8 @@ export type Lanes = {
   takeBack(account: AccountId): readonly Waiting[];
   /** Resolves when no transaction is at work on the account. */
   atRest(account: AccountId): Promise<void>;
+  /** What was to be led could not be. */
+  failed(error: unknown): void;
 };
 
 /** What of one account is not led yet, in the order of the calls. */
@@ -82,6 +84,7 @@ export class Router {
           sortByCall(line.waiting);
         }
       } catch (error) {
+        this.#lanes.failed(error);
         for (const { reject } of taken.length > 0 ? taken : line.waiting.splice(0)) reject(error);
       }
     }

@@ -1,4 +1,4 @@
-import { text, truth } from '../../../postgres/cells.ts';
+import { integer, text, truth } from '../../../postgres/cells.ts';
 import { type ConnectionOptions, connected, keepAlive, type Note } from '../../../postgres/connections.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
@@ -65,9 +65,19 @@ export async function distribute(
     if (tables.length === 0) return false;
     await giveWorkersSettings(session);
     note({ level: 'info', message: 'the tables were spread over Citus', detail: { tables } });
+    const [[workers] = []] = await session.query(workersThatTakeRows);
+    if (integer(workers) === 0) note({ level: 'warn', message: noWorker });
     return true;
   });
 }
+
+const workersThatTakeRows = `
+  SELECT count(*) FROM pg_dist_node n
+  WHERE n.groupid <> 0 AND n.noderole = 'primary' AND n.isactive AND n.shouldhaveshards`;
+
+/** What an operator is told who spread the tables over nothing. */
+const noWorker =
+  'no worker is registered, so all of the log lies on the coordinator: register workers by citus_add_node, then move shards to them by citus_rebalance_start';
 
 async function notSpread(session: Session, which: Spreading): Promise<readonly string[]> {
   const rows = await session.query(

@@ -81,17 +81,14 @@ async function isOnCitus(session: Session): Promise<boolean> {
   return truth(there);
 }
 
-/** Whoever comes while a table on Citus waits for a lock waits behind it: no longer than this, and a part of the time. */
+/** Whoever comes while a table waits for a lock may wait behind it: no longer than this, and a part of the time. */
 const lockMsMax = 150;
-const pauseMs = 850;
+/** How long others are let pass before the next try. */
+export const pauseMs = 850;
 const triesMsMax = 20_000;
 
-/** Bounds what a transaction waits for a lock on Citus, also on the workers, which are told what is set from now on. */
-export async function waitBrieflyOnCitus(session: Session): Promise<void> {
-  if (await isOnCitus(session)) await waitBriefly(session);
-}
-
-async function waitBriefly(session: Session): Promise<void> {
+/** Bounds what a transaction waits for a lock, also on the workers of Citus, which are told what is set from now on. */
+export async function waitBriefly(session: Session): Promise<void> {
   await session.run(`SET LOCAL citus.propagate_set_commands = 'local'`);
   await session.run(`SET LOCAL lock_timeout = ${lockMsMax}`);
 }

@@ -43,6 +43,11 @@ export class Source {
     );
   }
 
+  /** As `Connections.abandon`. */
+  abandon(olderThanMs: number): void {
+    this.#connections.abandon(olderThanMs);
+  }
+
   close(): Promise<void> {
     return this.#connections.close();
   }

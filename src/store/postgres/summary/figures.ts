@@ -2,14 +2,16 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer, truth } from '../../../postgres/cells.ts';
 import type { Dropping, StoreStats } from '../../store.ts';
-import type { Slice } from '../layout/slices.ts';
 import type { Database } from '../log/database.ts';
 import { moment } from '../rows/moment.ts';
+import type { Slice } from '../rows/slices.ts';
 import { allSummedUntil, notSummed, notSummedFrom } from './not-summed.ts';
 import type { Totals } from './totals.ts';
 
 /** Sizes are asked of the file system, table by table: not more often than this. */
 const sizesAgeMsMax = 10_000;
+/** What is told of the log itself. */
+export type LogFigures = Pick<StoreStats, 'segments' | 'bytes' | 'messages' | 'reports' | 'oldestSentAt'>;
 type Sizes = { readonly segments: number; readonly bytes: number };
 
 /** The store's figures, from what is added up and what is not yet: never by counting messages. */
@@ -24,8 +26,13 @@ export class Figures {
     this.#totals = totals;
   }
 
-  async read(): Promise<Omit<StoreStats, 'queuedRecords' | 'waiting' | 'damaged'>> {
+  async read(): Promise<LogFigures> {
     return { ...(await this.#measured()), ...(await this.#totals.read()) };
+  }
+
+  /** As of the last sweep: no node is asked for it. */
+  async readLast(): Promise<LogFigures> {
+    return { ...(await this.#measured()), ...(await this.#totals.readLast()) };
   }
 
   /** How many messages were sent before, of all: an hour counts as its newest. */

@@ -83,6 +83,8 @@ export class Sums {
 
   /** An account whose recordings hold what cannot be added is told of, and keeps none of the others waiting. */
   async #addUpOrTell(account: AccountId): Promise<void> {
+    // Where its node is away, it stays due, and keeps none of the others waiting.
+    if (this.#database.nodes.isAway(account)) return;
     // What is recorded from now on makes it due again.
     this.#due.delete(account);
     try {

@@ -30,6 +30,16 @@ export class Totals {
     this.#database = database;
   }
 
+  /** The whole log as the last sweep left it: told by the coordinator alone, on Citus. */
+  async readLast(): Promise<Counted> {
+    const [[messages, reports, oldest] = []] = await this.#database.read(allTotals);
+    const oldestSentAt = optional(oldest, integer);
+    return {
+      ...{ messages: integer(messages), reports: integer(reports) },
+      ...(oldestSentAt !== undefined && { oldestSentAt }),
+    };
+  }
+
   /** The whole log: the totals, and what was recorded since. */
   async read(): Promise<Counted> {
     const [totals = []] = await this.#database.read(allTotals);

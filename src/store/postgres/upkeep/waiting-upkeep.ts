@@ -6,8 +6,8 @@ import { integer, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import type { RecordBatch } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
-import { accountOf, type Slice } from '../layout/slices.ts';
 import type { Database } from '../log/database.ts';
+import { accountOf, type Slice } from '../rows/slices.ts';
 
 const slicesWaiting = 'SELECT w.account_id, count(*) FROM waiting_report w GROUP BY w.account_id';
 

@@ -1,0 +1,112 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../../src/store/store.ts';
+import { PostgresServer } from '../../support/postgres-server.ts';
+import { until, Witness } from '../../support/sqlite-log.ts';
+import { findIds, horizon, hourMs, message, now, outcome, record } from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
+
+let server: PostgresServer;
+let database: PostgresDatabase;
+let witness: Witness;
+
+beforeAll(async () => {
+  server = await PostgresServer.start(['fsync=off']);
+});
+afterAll(() => server.remove());
+
+beforeEach(async () => {
+  database = await PostgresDatabase.create(server);
+  witness = new Witness();
+});
+afterEach(() => database.close());
+
+/** With one connection that records. */
+const open = () => database.open({ poolSize: 2, upkeepMs: 50, observer: witness, now: () => now });
+
+async function partitions(): Promise<number> {
+  const [{ least } = {}] = await database.query(
+    `SELECT min(count) AS least FROM (
+       SELECT count(*) FROM pg_inherits
+       WHERE inhparent IN ('sentlog.message'::regclass, 'sentlog.report'::regclass) GROUP BY inhparent
+     ) c`,
+  );
+  return Number(least);
+}
+
+/** Up to where there are partitions. */
+async function furthest(): Promise<number> {
+  const [{ end } = {}] = await database.query(
+    `SELECT max(substring(inhrelid::regclass::text FROM '_(\\d+)$')::bigint) AS "end" FROM pg_inherits
+     WHERE inhparent = 'sentlog.report'::regclass`,
+  );
+  return Number(end);
+}
+
+/** Has the server refuse new tables as Citus does while it moves a shard, or for want of something; gives what ends it. */
+async function refuse(reason: string): Promise<() => Promise<unknown>> {
+  await database.query(
+    `CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE EXCEPTION '${reason}' USING ERRCODE = 'XX000'; END $$;
+     CREATE EVENT TRIGGER refusing ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.refuse()`,
+  );
+  return () => database.query('DROP EVENT TRIGGER refusing');
+}
+
+const longAgo = horizon + 2 * hourMs;
+
+describe('a partition is needed', () => {
+  it.each<[string, () => Promise<() => Promise<unknown>>]>([
+    [
+      'while another program holds a lock on the table',
+      async () => {
+        const held = await database.hold('LOCK TABLE message IN SHARE UPDATE EXCLUSIVE MODE');
+        return () => held.end();
+      },
+    ],
+    [
+      'while Citus moves a shard',
+      () => refuse('could not acquire the lock required to colocate distributed table sentlog.message'),
+    ],
+  ])(
+    '%s → what needs it waits and is recorded then, others go on, and what is not served is told',
+    async (_case, hinder) => {
+      const store = await open();
+      await until(async () => (await partitions()) === 2);
+      const end = await hinder();
+      const waiting = record(store, [message('old', { sentAt: longAgo })]);
+      await until(async () => Boolean((await store.stats()).writeFailure?.includes('there is no partition')));
+      expect(await record(store, [message('new', { sentAt: now })])).toEqual(outcome({ recorded: 1 }));
+      expect((await store.stats()).writeFailure).toContain(new Date(longAgo).toISOString());
+      await end();
+      expect(await waiting).toEqual(outcome({ recorded: 1 }));
+      expect((await store.stats()).writeFailure).toBeUndefined();
+      expect(await findIds(store)).toEqual(['new', 'old']);
+      const told = ['a partition cannot be made', 'partitions can be made again'];
+      expect(witness.notes.filter(note => note.includes('partition'))).toEqual(told);
+    },
+  );
+
+  it('and cannot be made → refused, and told until it is there, whatever else can be recorded', async () => {
+    const store = await open();
+    await until(async () => (await partitions()) === 2);
+    const end = await refuse('no room is left');
+    await expect(record(store, [message('old', { sentAt: longAgo })])).rejects.toThrow(StoreUnavailable);
+    for (let look = 0; look < 3; look++) {
+      expect(await record(store, [message(`m${look}`, { sentAt: now })])).toEqual(outcome({ recorded: 1 }));
+      expect((await store.stats()).writeFailure).toContain('no room is left');
+    }
+    await end();
+    // Nobody asks for it any more: it is made all the same.
+    await until(async () => (await store.stats()).writeFailure === undefined);
+    expect(await partitions()).toBe(3);
+    expect(await record(store, [message('old', { sentAt: longAgo })])).toEqual(outcome({ recorded: 1 }));
+    expect(witness.notes).not.toContain('records cannot be stored');
+  });
+});
+
+it('so far ahead partitions are to stand → they do, and no further', async () => {
+  await database.open({ aheadMs: 6 * hourMs, upkeepMs: 50, now: () => now });
+  await until(async () => (await partitions()) >= 7);
+  await until(async () => (await furthest()) === now + 7 * hourMs);
+  expect(await partitions()).toBe(7);
+});

@@ -167,12 +167,7 @@ function storeMetrics(registers: Registry[]) {
     labelNames: ['name'],
     registers,
   });
-  const away = new Gauge({
-    name: 'sentlog_store_away_accounts',
-    help: 'Accounts that a server holds up that a part of the log lies on, and that does not serve',
-    labelNames: ['name'],
-    registers,
-  });
+  const away = awayMetric(registers);
   const reads = readMetrics(registers);
   return {
     committed(group: Committed) {
@@ -197,10 +192,22 @@ function storeMetrics(registers: Registry[]) {
       oldest.set((stats.oldestSentAt ?? 0) / 1000);
       damaged.reset();
       for (const { name } of stats.damaged) damaged.set({ name }, 1);
-      away.reset();
-      for (const { name, accounts } of stats.away ?? []) away.set({ name }, accounts);
+      away(stats.away);
       if (stats.reads !== undefined) reads(stats.reads);
     },
+  };
+}
+
+function awayMetric(registers: Registry[]) {
+  const accounts = new Gauge({
+    name: 'sentlog_store_away_accounts',
+    help: 'Accounts that a server holds up that a part of the log lies on, and that does not serve',
+    labelNames: ['name'],
+    registers,
+  });
+  return (away: StoreStats['away'] = []) => {
+    accounts.reset();
+    for (const part of away) accounts.set({ name: part.name }, part.accounts);
   };
 }
 

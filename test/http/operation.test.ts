@@ -42,9 +42,20 @@ describe('health', () => {
     expect(answer.headers['retry-after']).toBeTypeOf('string');
   });
 
-  test('a store that does not answer → not ready', async () => {
+  test('a store that does not answer → not ready, and why', async () => {
     server.store.failWith(new StoreUnavailable('closed'));
-    expect(errorAnswer(await anonymous('/health/ready')).code).toBe('E503');
+    const answer = await anonymous('/health/ready');
+    expect(errorAnswer(answer)).toEqual({ code: 'E503', properties: ['store'] });
+    expect(answer.json().violations[0].violation).toContain('closed');
+  });
+
+  test('a server that a part of the log lies on is away → ready, with its name and whom it holds up; /metrics too', async () => {
+    const away = [{ name: 'worker-2:5432', reason: 'it does not answer', accounts: 3 }];
+    breakStats({ away });
+    expect((await anonymous('/health/ready')).json()).toEqual({ status: 'ready', damaged: [], away });
+    expect((await anonymous('/metrics')).body).toContain('sentlog_store_away_accounts{name="worker-2:5432"} 3\n');
+    breakStats({ away: [] });
+    expect((await anonymous('/metrics')).body).not.toContain('worker-2');
   });
 });
 

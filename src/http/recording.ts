@@ -9,11 +9,14 @@ import type { Line } from './lines.ts';
 import type { RecordCounts } from './metrics.ts';
 import { RejectionList } from './rejection-list.ts';
 
-/** Batches of one request that the store has at once: enough to keep it busy, few enough to bound memory. */
-const batchesUnderWayMax = 4;
+/**
+ * Batches of one request that the store has at once: one that it works on and the next. What is under way lives through
+ * young collections, and has the heap grow by a multiple of it.
+ */
+const batchesUnderWayMax = 2;
 
 /** Characters of records in one batch: a thousand of them with the longest content would be 64 MiB, several times over. */
-const batchCharsMax = 1024 * 1024;
+const batchCharsMax = 512 * 1024;
 
 /** Violations of a 400 that says why every record was rejected. */
 const toldViolationsMax = 1000;

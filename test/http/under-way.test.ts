@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { type ClientRequest, request } from 'node:http';
+import { queryObjects } from 'node:v8';
+import { expect, onTestFinished, test } from 'vitest';
+import { logsPath, message, TestServer } from '../support/http-server.ts';
+import { SqliteLog, until } from '../support/sqlite-log.ts';
+import { WatchedStore } from '../support/watched-store.ts';
+
+const mebibyte = 1024 * 1024;
+const text = 'x'.repeat(20_000);
+let lines = 0;
+
+/** A server over the embedded engine, and an upload to it that has begun. */
+async function upload() {
+  const files = new SqliteLog({ durability: 'os', segmentMessagesMax: 100_000 });
+  onTestFinished(() => files.remove());
+  const log = new TestServer({ store: new WatchedStore(files.open()) });
+  onTestFinished(() => log.store.close());
+  onTestFinished(() => log.app.close());
+  const headers = { authorization: 'App one', 'content-type': 'application/x-ndjson' };
+  const sending = request((await log.listen()) + logsPath, { method: 'POST', agent: false, headers });
+  return { log, sending };
+}
+
+/** Sends lines of so many bytes in all, no faster than they are taken. */
+async function send(sending: ClientRequest, bytes: number): Promise<void> {
+  for (let sent = 0; sent < bytes; ) {
+    const line = `${JSON.stringify(message(`m${lines++}`, { content: { type: 'TEXT', text } }))}\n`;
+    sent += line.length;
+    if (!sending.write(line)) await once(sending, 'drain');
+  }
+}
+
+async function ended(sending: ClientRequest): Promise<{ readonly recorded: number }> {
+  const answered = once(sending, 'response');
+  sending.end();
+  const [answer] = await answered;
+  let body = '';
+  for await (const part of answer) body += part;
+  return JSON.parse(body);
+}
+
+test('a body that the store is slow to take → it has two batches of half a megabyte, and no more is read', async () => {
+  const { log, sending } = await upload();
+  const underWay = { batches: 0, chars: 0 };
+  const most = { ...underWay };
+  const record = log.store.record.bind(log.store);
+  // Nothing is taken until the caller is held up.
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  log.store.record = async batch => {
+    const chars = batch.submissions.reduce((sum, { contentJson = '' }) => sum + contentJson.length, 0);
+    underWay.batches++;
+    underWay.chars += chars;
+    most.batches = Math.max(most.batches, underWay.batches);
+    most.chars = Math.max(most.chars, underWay.chars);
+    await begun;
+    const outcome = await record(batch);
+    underWay.batches--;
+    underWay.chars -= chars;
+    return outcome;
+  };
+  const first = lines;
+  const sent = send(sending, 40 * mebibyte);
+  await until(() => sending.writableNeedDrain && underWay.batches === 2);
+  begin();
+  await sent;
+  expect(await ended(sending)).toMatchObject({ recorded: lines - first });
+  expect(most).toEqual({ batches: 2, chars: expect.any(Number) });
+  expect(most.chars).toBeLessThan(1.1 * mebibyte);
+});
+
+test('a body twice as long → nothing more is kept of it', async () => {
+  const { sending } = await upload();
+  const first = lines;
+  const keptAfter = async () => {
+    await send(sending, 16 * mebibyte);
+    // Looking for objects collects all that nobody holds.
+    queryObjects(Promise);
+    return process.memoryUsage();
+  };
+  await keptAfter();
+  const before = await keptAfter();
+  const after = await keptAfter();
+  expect(after.heapUsed - before.heapUsed).toBeLessThan(6 * mebibyte);
+  expect(after.external - before.external).toBeLessThan(6 * mebibyte);
+  expect(await ended(sending)).toMatchObject({ recorded: lines - first });
+});

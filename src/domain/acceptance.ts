@@ -120,15 +120,62 @@ function withAccepted(course: Course, report: Report, receivedAt: EpochMs): Acce
   };
 }
 
+/** What is answered of a report on a known message; `outside` for one that its caller must not know of. */
+export type Reported = 'updated' | 'unchanged' | 'outside' | readonly Violation[];
+
+/** Accepts a report, and has it kept where it joins the timeline. */
+export function reportOn(
+  course: Course,
+  submission: Submission,
+  arrival: Arrival,
+  keep: (accepted: Accepted) => void,
+): Reported {
+  const accepted = accept(course, submission, arrival);
+  if (accepted.outcome === 'refused') return accepted.violations;
+  if (accepted.outcome === 'outside') return 'outside';
+  if (accepted.outcome === 'repeated') return 'unchanged';
+  keep(accepted);
+  return accepted.outcome;
+}
+
+/** What is answered of a record. */
+export type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
+
+/** What an engine does with a record: what it comes to is not its own to say. */
+export type Recording<M> = {
+  readonly report: (known: M) => Reported;
+  readonly record: () => void;
+  /** Keeps a report for the message to come, unless it waits already; `false` when too many wait. */
+  readonly wait: () => boolean;
+};
+
+/**
+ * What becomes of a record, `known` being the message of its id: a report on that, a new message, a report that waits
+ * for its message, or refused. A message outside what the caller is bound to is as none, told apart by nothing, but that
+ * its id is taken.
+ */
+export function recordOne<M>(
+  known: M | undefined,
+  submission: Submission,
+  { receivedAt, sentSince }: { readonly receivedAt: EpochMs; readonly sentSince: EpochMs },
+  { report, record, wait }: Recording<M>,
+): Outcome {
+  const reported = known === undefined ? 'outside' : report(known);
+  if (reported !== 'outside') return reported;
+  const judged = judgeUnknown(submission, receivedAt, sentSince);
+  if (judged === 'report') return wait() ? 'waiting' : noRoomViolations;
+  if (judged !== 'message') return judged;
+  if (known !== undefined) return takenViolations;
+  record();
+  return 'recorded';
+}
+
 /** Says no more than that an id cannot be given to another message. */
 export const takenViolations: readonly Violation[] = [
   { property: 'messageId', violation: 'cannot be given to this message' },
 ];
 
-/**
- * What becomes of a record whose message is not there, or lies outside what the caller is bound to: the two are told
- * apart by nothing. It is a new message, a report that waits for its message, or refused.
- */
+/** What a record is whose message is not there: a new message, a report that waits for its message, or refused. */
 export function judgeUnknown(
   submission: Submission,
   receivedAt: EpochMs,
@@ -144,13 +191,23 @@ export function judgeUnknown(
 export type WaitingReport = Arrival & { readonly submission: Submission };
 
 /** What is told of a report that cannot wait, since too many do already. */
-export const noRoomViolations: readonly Violation[] = [
+const noRoomViolations: readonly Violation[] = [
   { property: 'messageId', violation: 'is not that of a message, and too many reports wait for theirs already' },
 ];
 
-/** Whether a report has waited too long for a message that comes now. */
-export function isOverdue({ receivedAt }: WaitingReport, now: EpochMs): boolean {
-  return now - receivedAt > limits.waitingMs;
+/**
+ * What becomes of a report that waited, now that its message is recorded; one that has waited too long is dropped, as is
+ * what does not fit the message. To a caller who must not know of the message it waits on, as it would then.
+ */
+export function joinWaiting(
+  waiting: WaitingReport,
+  now: EpochMs,
+  report: (waiting: WaitingReport) => Reported,
+): 'joined' | 'dropped' | 'waits' {
+  if (now - waiting.receivedAt > limits.waitingMs) return 'dropped';
+  const reported = report(waiting);
+  if (reported === 'outside') return 'waits';
+  return typeof reported === 'string' ? 'joined' : 'dropped';
 }
 
 /** The texts of two equal reports of equal callers are equal, whenever these came. */

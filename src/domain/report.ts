@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { limits } from '../limits.ts';
-import type { EpochMs, MessageIdentity, MessageState, Price, Submission, Violation } from './message.ts';
+import type { EpochMs, MessageIdentity, MessageState, Price, Submission, TimelineEntry, Violation } from './message.ts';
 import { type DeliveryError, noError, pendingAccepted, type Status } from './registry.ts';
 import { isSameJson } from './same-json.ts';
 
@@ -13,6 +13,17 @@ export type DatedReport = Report & { readonly at: EpochMs };
 /** When a report happened: it says so itself, or its `doneAt` or `seenAt` does, or it is taken to happen on arrival. */
 export function dated(report: Report, receivedAt: EpochMs): DatedReport {
   return { ...report, at: report.at ?? report.doneAt ?? report.seenAt ?? receivedAt };
+}
+
+/** What a timeline shows of a report: its own word, or what held after it. */
+export function timelineEntry(said: DatedReport, after: MessageState, receivedAt: EpochMs): TimelineEntry {
+  const error = said.error ?? (said.status === undefined ? after.error : noError);
+  return { at: said.at, status: said.status ?? after.status, error, receivedAt };
+}
+
+/** The first entry of a timeline. */
+export function recordedEntry({ at, status, error }: MessageState, receivedAt: EpochMs): TimelineEntry {
+  return { at, status, error, receivedAt };
 }
 
 /** What a submission lacks, or has wrong, to be a new message; empty when it can be recorded. */

@@ -1,11 +1,11 @@
 import {
-  accept,
   type Course,
-  isOverdue,
-  judgeUnknown,
+  joinWaiting,
   newCourse,
-  noRoomViolations,
-  takenViolations,
+  type Outcome,
+  type Reported,
+  recordOne,
+  reportOn,
   type WaitingReport,
   waitingText,
 } from '../../src/domain/acceptance.ts';
@@ -21,10 +21,8 @@ import type {
   MessageState,
   Submission,
   TimelineEntry,
-  Violation,
 } from '../../src/domain/message.ts';
-import { noError } from '../../src/domain/registry.ts';
-import { type DatedReport, identityIn, initialState } from '../../src/domain/report.ts';
+import { type DatedReport, identityIn, initialState, recordedEntry, timelineEntry } from '../../src/domain/report.ts';
 import { bucketOf, completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import { limits } from '../../src/limits.ts';
@@ -133,7 +131,7 @@ export class MemoryStore implements Store {
     const rejected: Rejection[] = [];
     const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     for (const [index, submission] of batch.submissions.entries()) {
-      const outcome = recordOne(this.#contents, batch, submission);
+      const outcome = record(this.#contents, batch, submission);
       if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: submission.messageId, violations: outcome });
     }
@@ -264,78 +262,61 @@ export class MemoryStore implements Store {
   }
 }
 
-type Accepted = 'recorded' | 'updated' | 'unchanged' | 'waiting';
-
-function recordOne(contents: Contents, batch: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
+function record(contents: Contents, batch: RecordBatch, submission: Submission): Outcome {
   const account = contents.account(batch.account);
-  const known = account.known.get(submission.messageId);
-  if (known !== undefined && known.identity.sentAt >= batch.sentSince) {
-    const outcome = reportOn(contents, known, { ...batch, submission });
-    if (outcome !== 'outside') return outcome;
-    const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
-    return judged === 'message' ? takenViolations : judged === 'report' ? wait(contents, batch, submission) : judged;
-  }
-  const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
-  if (judged === 'report') return wait(contents, batch, submission);
-  if (judged !== 'message') return judged;
+  const found = account.known.get(submission.messageId);
+  const known = found !== undefined && found.identity.sentAt >= batch.sentSince ? found : undefined;
+  return recordOne(known, submission, batch, {
+    report: row => reportOnRow(contents, row, { ...batch, submission }),
+    record: () => recordNew(contents, batch, submission),
+    wait: () => wait(contents, batch, submission),
+  });
+}
+
+function recordNew(contents: Contents, batch: RecordBatch, submission: Submission): void {
+  const account = contents.account(batch.account);
   const row = newRow(++contents.rowSequence, submission, batch);
   account.rows.push(row);
   account.sorted = undefined;
   account.steps.push({ row, asOf: contents.reportSequence });
   account.known.set(submission.messageId, row);
-  for (const report of contents.waiting.filter(one => one.submission.messageId === submission.messageId)) {
-    if (report.account !== batch.account) continue;
-    const joined = !isOverdue(report, batch.receivedAt) && reportOn(contents, row, report);
-    if (joined !== 'outside') contents.waiting.splice(contents.waiting.indexOf(report), 1);
-    if (typeof joined !== 'string') contents.dropped++;
+  for (const held of contents.waiting.filter(one => one.submission.messageId === submission.messageId)) {
+    if (held.account !== batch.account) continue;
+    const joined = joinWaiting(held, batch.receivedAt, () => reportOnRow(contents, row, held));
+    if (joined !== 'waits') contents.waiting.splice(contents.waiting.indexOf(held), 1);
+    if (joined === 'dropped') contents.dropped++;
   }
-  return 'recorded';
 }
 
-function wait(contents: Contents, batch: RecordBatch, submission: Submission): Accepted | readonly Violation[] {
+function wait(contents: Contents, batch: RecordBatch, submission: Submission): boolean {
   const { account, binding, receivedAt, mayRead = true } = batch;
   const report = { account, binding, receivedAt, mayRead, submission };
   const own = contents.waiting.filter(one => one.account === account);
   const onMessage = own.filter(one => one.submission.messageId === submission.messageId);
-  if (onMessage.some(one => waitingText(one) === waitingText(report))) return 'waiting';
+  if (onMessage.some(one => waitingText(one) === waitingText(report))) return true;
   const full =
     onMessage.length >= limits.waitingOnMessageMax ||
     own.length >= limits.waitingOfAccountMax ||
     contents.waiting.length >= limits.waitingMax;
-  if (full) return noRoomViolations;
+  if (full) return false;
   contents.waiting.push(report);
-  return 'waiting';
+  return true;
 }
 
 function newRow(sequence: number, submission: Submission, { receivedAt }: RecordBatch): Row {
   const identity = identityIn(submission, receivedAt);
   const initial = initialState(submission, identity.sentAt);
-  const { at, status, error } = initial;
-  const timeline = [{ at, status, error, receivedAt }];
+  const timeline = [recordedEntry(initial, receivedAt)];
   return { sequence, identity, initial, course: newCourse(identity, initial), reports: [], timeline };
 }
 
-function reportOn(
-  contents: Contents,
-  row: Row,
-  report: Held,
-): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
-  const accepted = accept(row.course, report.submission, report);
-  if (accepted.outcome === 'refused') return accepted.violations;
-  if (accepted.outcome === 'outside') return 'outside';
-  if (accepted.outcome === 'repeated') return 'unchanged';
-  const { said, course } = accepted;
-  row.course = course;
-  row.reports.push({ ...said, sequence: ++contents.reportSequence });
-  row.timeline.push({
-    at: said.at,
-    status: said.status ?? course.state.status,
-    error: said.error ?? (said.status === undefined ? course.state.error : noError),
-    receivedAt: report.receivedAt,
+function reportOnRow(contents: Contents, row: Row, { submission, account, ...arrival }: Held): Reported {
+  return reportOn(row.course, submission, arrival, ({ outcome, said, course }) => {
+    row.course = course;
+    row.reports.push({ ...said, sequence: ++contents.reportSequence });
+    row.timeline.push(timelineEntry(said, course.state, arrival.receivedAt));
+    if (outcome === 'updated') contents.account(account).steps.push({ row, asOf: contents.reportSequence });
   });
-  if (accepted.outcome === 'updated')
-    contents.account(report.account).steps.push({ row, asOf: contents.reportSequence });
-  return accepted.outcome;
 }
 
 function stepOf(place: Bookmark, steps: readonly Step[]): number {

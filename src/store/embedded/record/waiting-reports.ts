@@ -1,13 +1,11 @@
 import {
-  isOverdue,
-  judgeUnknown,
-  noRoomViolations,
-  takenViolations,
+  joinWaiting,
+  type Reported,
   type WaitingReport,
   waitingReport,
   waitingText,
 } from '../../../domain/acceptance.ts';
-import type { AccountId, EpochMs, Submission, Violation } from '../../../domain/message.ts';
+import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import type { RecordBatch } from '../../store.ts';
 import type { Ledger } from '../files/ledger.ts';
@@ -15,9 +13,6 @@ import { type PackedBatch, packBatch } from '../segment/packed-batch.ts';
 import type { OpenedWaiting, WaitingFile, WaitingRow } from './waiting-file.ts';
 
 const rowsAtATime = 500;
-
-/** What came of a report that waited, when its message came. */
-export type Joined = 'updated' | 'unchanged' | 'outside' | readonly Violation[];
 
 /** The reports that wait for their messages: what becomes of them is durable with `commit`. */
 export class WaitingReports {
@@ -49,30 +44,22 @@ export class WaitingReports {
     return this.#file.size;
   }
 
-  /** Takes what is no new message, of a message that is not there for its caller. */
-  take(
-    { account, receivedAt, sentSince, ...caller }: Omit<RecordBatch, 'submissions'>,
-    submission: Submission,
-    now: EpochMs,
-  ): 'waiting' | readonly Violation[] {
-    const judged = judgeUnknown(submission, receivedAt, sentSince);
-    if (judged === 'message') return takenViolations;
-    if (judged !== 'report') return judged;
-    const said = waitingText({ ...caller, submission });
-    const { messageId } = submission;
-    return this.#file.add({ account, messageId, receivedAt, said }, now) ? 'waiting' : noRoomViolations;
+  /** Keeps a report until its message comes; `false` when too many wait. */
+  add(batch: Omit<RecordBatch, 'submissions'>, submission: Submission, now: EpochMs): boolean {
+    const { account, receivedAt } = batch;
+    const said = waitingText({ ...batch, submission });
+    return this.#file.add({ account, messageId: submission.messageId, receivedAt, said }, now);
   }
 
   /** Applies what waited for a message that was received `now`, in the order it came. */
-  join(account: AccountId, messageId: string, now: EpochMs, apply: (report: WaitingReport) => Joined): void {
+  join(account: AccountId, messageId: string, now: EpochMs, apply: (report: WaitingReport) => Reported): void {
     if (!this.#file.has(account, messageId)) return;
     for (const row of this.#file.of(account, messageId)) {
       const report = row.said === undefined ? undefined : waitingReport(row.said, row.receivedAt);
-      const joined = report === undefined || isOverdue(report, now) ? [] : apply(report);
-      // To its caller the message is not there: it waits on, as it would then.
-      if (joined === 'outside') continue;
+      const joined = report === undefined ? 'dropped' : joinWaiting(report, now, apply);
+      if (joined === 'waits') continue;
       this.#file.remove(row);
-      if (typeof joined !== 'string') this.#droppedNow++;
+      if (joined === 'dropped') this.#droppedNow++;
     }
   }
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { type Arrival, accept } from '../../../domain/acceptance.ts';
-import type { AccountId, EpochMs, Submission, Violation } from '../../../domain/message.ts';
+import { type Arrival, type Outcome, type Reported, recordOne, reportOn } from '../../../domain/acceptance.ts';
+import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
 import type { Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
@@ -34,14 +34,10 @@ import { isFull, nextSize, sizeOf } from './segment-size.ts';
 import { SpareColumns } from './spare-columns.ts';
 import type { Part, Progress } from './turns.ts';
 import { UnsealedFacets } from './unsealed-facets.ts';
-import type { Joined } from './waiting-reports.ts';
 import type { WriterEvents, WriterOptions } from './writer-options.ts';
 
-/** What became of a record. */
-type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting' | readonly Violation[];
-
 /** What is published of a message that was reported on. */
-type Reported = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number };
+type Change = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number };
 
 const chainsKept = 64;
 
@@ -63,7 +59,7 @@ export class Writer {
   /** An era begins with the first record of a run: a log that is only read stays as it is. */
   #eraBegun = false;
   /** Messages that the open transaction reports on, by position: published when it commits. */
-  #reported = new Map<number, Reported>();
+  #reported = new Map<number, Change>();
   /** Chains of those it reported on last. All of them would outlive the young generation of the heap. */
   readonly #chains = new LRUCache<number, Chain>({ max: chainsKept });
 
@@ -287,56 +283,58 @@ export class Writer {
     const before = this.end;
     let index = from;
     for (; index < batch.count && (index === from || !isOver()); index++) {
-      const known = this.#known.find(batch, index);
-      const outcome =
-        known === undefined ? this.#insert(active, batch, index, now) : this.#report(active, batch, index, known, now);
+      const outcome = this.#recordOne(active, batch, index, now);
       if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
     return { outcome: { ...counts, rejected }, next: index, end: movedEnd(before, this.end) };
   }
 
-  #insert(active: ActiveSegment, batch: PackedBatch, index: number, now: number): Outcome {
-    if (batch.numbers[index * numbersPerRecord + numberAt.complete] !== 1)
-      return this.#options.waiting.take(batch, unpackSubmission(batch, index), now);
+  #recordOne(active: ActiveSegment, batch: PackedBatch, index: number, now: number): Outcome {
+    const known = this.#known.find(batch, index);
+    const record = () => this.#insert(active, batch, index);
+    // What nearly every record is needs none of what the rules look at: that was looked at when it was packed.
+    if (known === undefined && batch.numbers[index * numbersPerRecord + numberAt.complete] === 1) {
+      record();
+      return 'recorded';
+    }
+    const submission = unpackSubmission(batch, index);
+    return recordOne(known, submission, batch, {
+      report: one => this.#report(active, one, submission, batch),
+      record,
+      wait: () => this.#options.waiting.add(batch, submission, now),
+    });
+  }
+
+  #insert(active: ActiveSegment, batch: PackedBatch, index: number): void {
     const ordinal = active.messages;
     const row = messageRowOf(batch, index, ordinal);
     active.message(row, batch, index);
     const { id } = active.shared;
     this.#known.insertKey(batch.hashes[index * fieldCount + messageIdField] ?? 0, id, ordinal);
     if (this.#options.waiting.size > 0) this.#joinWaiting(active, { row, segmentId: id, ordinal }, batch.receivedAt);
-    return 'recorded';
   }
 
   #joinWaiting(active: ActiveSegment, known: Known, now: EpochMs): void {
     const { messageId } = identityOf(known.row);
     this.#options.waiting.join(known.row[1], messageId, now, report =>
-      this.#accept(active, known, report.submission, report),
+      this.#report(active, known, report.submission, report),
     );
   }
 
-  #report(active: ActiveSegment, batch: PackedBatch, index: number, known: Known, now: number): Outcome {
-    const submission = unpackSubmission(batch, index);
-    const outcome = this.#accept(active, known, submission, batch);
-    return outcome === 'outside' ? this.#options.waiting.take(batch, submission, now) : outcome;
-  }
-
-  #accept(active: ActiveSegment, known: Known, submission: Submission, arrival: Arrival): Joined {
+  #report(active: ActiveSegment, known: Known, submission: Submission, arrival: Arrival): Reported {
     const position = positionOf(known.segmentId, known.ordinal);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
-    const accepted = accept(chain.course, submission, arrival);
-    if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return 'outside';
-    if (accepted.outcome === 'repeated') return 'unchanged';
-    const sequence = this.#nextSequence++;
-    const { chain: longer, summary } = chained(chain, sequence, accepted);
-    const place = { sequence, position, message: known.row, previous: chain.newest };
-    const moves = movesOf(accepted);
-    active.report(reportRowOf(place, arrival.receivedAt, accepted, summary, moves), moves);
-    this.#chains.set(position, longer);
-    const { identity, state } = longer.course;
-    this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
-    return accepted.outcome;
+    return reportOn(chain.course, submission, arrival, accepted => {
+      const sequence = this.#nextSequence++;
+      const { chain: longer, summary } = chained(chain, sequence, accepted);
+      const place = { sequence, position, message: known.row, previous: chain.newest };
+      const moves = movesOf(accepted);
+      active.report(reportRowOf(place, arrival.receivedAt, accepted, summary, moves), moves);
+      this.#chains.set(position, longer);
+      const { identity, state } = longer.course;
+      this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
+    });
   }
 
   /** Of what is committed, and of the open transaction. */

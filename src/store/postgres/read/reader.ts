@@ -7,7 +7,7 @@ import type {
   MessageState,
   TimelineEntry,
 } from '../../../domain/message.ts';
-import { noError } from '../../../domain/registry.ts';
+import { recordedEntry, timelineEntry } from '../../../domain/report.ts';
 import { limits } from '../../../limits.ts';
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
@@ -164,12 +164,10 @@ function timelineOf(row: Row, state: MessageState): Pick<MessageHistory, 'timeli
   const entries = reports.flatMap(({ said, receivedAt: received, version }, i): readonly TimelineEntry[] => {
     // The one after the first ones is read only for what it found.
     if (version > timelineFirstMax && version <= count - timelineNewestMax) return [];
-    const after = reports[i + 1]?.before ?? state;
-    const error = said.error ?? (said.status === undefined ? after.error : noError);
-    return [{ at: said.at, status: said.status ?? after.status, error, receivedAt: received }];
+    return [timelineEntry(said, reports[i + 1]?.before ?? state, received)];
   });
   return {
-    timeline: [{ at: initial.at, status: initial.status, error: initial.error, receivedAt }, ...entries],
+    timeline: [recordedEntry(initial, receivedAt), ...entries],
     omitted: count - entries.length,
   };
 }

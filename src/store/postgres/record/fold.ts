@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
-  accept,
   type Course,
-  isOverdue,
-  judgeUnknown,
+  joinWaiting,
   newCourse,
-  noRoomViolations,
-  takenViolations,
+  type Outcome,
+  type Reported,
+  recordOne,
+  reportOn,
   type WaitingReport,
   waitingReport,
   waitingText,
 } from '../../../domain/acceptance.ts';
-import type { EpochMs, MessageState, Submission, Violation } from '../../../domain/message.ts';
+import type { EpochMs, MessageState, Submission } from '../../../domain/message.ts';
 import { identityIn, initialState } from '../../../domain/report.ts';
 import { limits } from '../../../limits.ts';
 import { type Outcomes, OutcomeTally } from '../../outcomes.ts';
@@ -51,8 +51,6 @@ export type Ground = {
   /** The number of a record: by the batch, and by its index there. */
   readonly numberOf: (batch: number, index: number) => number;
 };
-
-type Outcome = 'recorded' | 'updated' | 'unchanged' | 'waiting';
 
 /**
  * Applies a group's submissions in their order, in memory: to what the log has of them, `known` by message id, and to
@@ -114,35 +112,31 @@ class Folding {
     };
   }
 
-  #fold(batch: RecordBatch, submission: Submission, number: number): Outcome | readonly Violation[] {
-    const { messageId } = submission;
-    const track = this.#tracks.get(messageId);
-    const outcome = track === undefined ? 'outside' : this.#report(track, { ...batch, submission });
-    if (outcome !== 'outside') return outcome;
-    const judged = judgeUnknown(submission, batch.receivedAt, batch.sentSince);
-    if (judged === 'report') return this.#wait(batch, submission, number);
-    if (judged !== 'message') return judged;
-    return track === undefined ? this.#record(batch, submission) : takenViolations;
+  #fold(batch: RecordBatch, submission: Submission, number: number): Outcome {
+    return recordOne(this.#tracks.get(submission.messageId), submission, batch, {
+      report: track => this.#report(track, { ...batch, submission }),
+      record: () => this.#record(batch, submission),
+      wait: () => this.#wait(batch, submission, number),
+    });
   }
 
-  #record(batch: RecordBatch, submission: Submission): Outcome {
+  #record(batch: RecordBatch, submission: Submission): void {
     const { messageId } = submission;
     const track = Track.recording(batch, submission, this.#ground.placeOf(messageId));
     this.#tracks.set(messageId, track);
     this.#steps.push(track.step);
     this.#cameTo.change(undefined, track.state);
     for (const held of [...(this.#waiting.get(messageId) ?? [])]) {
-      const report = waitingReport(held.said, held.receivedAt);
-      const joined = isOverdue(report, batch.receivedAt) ? [] : this.#report(track, report);
-      // To its caller the message is not there: it waits on, as it would then.
-      if (joined === 'outside') continue;
+      const joined = joinWaiting(waitingReport(held.said, held.receivedAt), batch.receivedAt, one =>
+        this.#report(track, one),
+      );
+      if (joined === 'waits') continue;
       this.#leave(held);
-      if (typeof joined !== 'string') this.#dropped++;
+      if (joined === 'dropped') this.#dropped++;
     }
-    return 'recorded';
   }
 
-  #report(track: Track, report: WaitingReport): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
+  #report(track: Track, report: WaitingReport): Reported {
     const before = track.state;
     const outcome = track.report(report);
     if (outcome === 'updated') {
@@ -152,16 +146,16 @@ class Folding {
     return outcome;
   }
 
-  #wait(batch: RecordBatch, submission: Submission, number: number): 'waiting' | readonly Violation[] {
+  #wait(batch: RecordBatch, submission: Submission, number: number): boolean {
     const { messageId } = submission;
     const { receivedAt } = batch;
     const said = waitingText({ ...batch, submission });
     const others = this.#waiting.get(messageId) ?? [];
-    if (others.some(other => other.said === said)) return 'waiting';
-    if (others.length >= limits.waitingOnMessageMax || this.#room === 0) return noRoomViolations;
+    if (others.some(other => other.said === said)) return true;
+    if (others.length >= limits.waitingOnMessageMax || this.#room === 0) return false;
     this.#room--;
     this.#waiting.set(messageId, [...others, { messageId, number, receivedAt, said }]);
-    return 'waiting';
+    return true;
   }
 
   #leave(held: HeldReport): void {
@@ -197,25 +191,21 @@ class Track {
     return new Track({ place, course, unsummed: 0 }, batch.receivedAt);
   }
 
-  report({ submission, ...arrival }: WaitingReport): 'updated' | 'unchanged' | 'outside' | readonly Violation[] {
-    const accepted = accept(this.#course, submission, arrival);
-    if (accepted.outcome === 'refused') return accepted.violations;
-    if (accepted.outcome === 'outside') return 'outside';
-    if (accepted.outcome === 'repeated') return 'unchanged';
-    const { said, before, course } = accepted;
-    const sumsUp = ++this.#unsummed >= limits.repeatsSoughtMax;
-    if (sumsUp) this.#unsummed = 0;
-    this.#course = course;
-    this.newReports.push({
-      place: this.#message.place,
-      version: course.reports,
-      receivedAt: arrival.receivedAt,
-      said,
-      before,
-      after: course.state,
-      ...(sumsUp && { evidence: course.evidence }),
+  report({ submission, ...arrival }: WaitingReport): Reported {
+    return reportOn(this.#course, submission, arrival, ({ said, before, course }) => {
+      const sumsUp = ++this.#unsummed >= limits.repeatsSoughtMax;
+      if (sumsUp) this.#unsummed = 0;
+      this.#course = course;
+      this.newReports.push({
+        place: this.#message.place,
+        version: course.reports,
+        receivedAt: arrival.receivedAt,
+        said,
+        before,
+        after: course.state,
+        ...(sumsUp && { evidence: course.evidence }),
+      });
     });
-    return accepted.outcome;
   }
 
   get state(): MessageState {

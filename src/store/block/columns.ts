@@ -66,15 +66,24 @@ export function codesIn(bytes: Uint8Array<ArrayBuffer>, values: number): Codes {
   return values < 2 ** 16 ? new Uint16Array(bufferOf(bytes)) : new Uint32Array(bufferOf(bytes));
 }
 
-/** `sentAt` of each row: from the least on, four bytes each, where the span allows, and otherwise as it is. */
-export function packTimes(times: Float64Array, base: number): Uint32Array | Float64Array {
-  return times.every(time => time - base < 2 ** 32) ? Uint32Array.from(times, time => time - base) : times;
+/**
+ * `sentAt` of each row: where the span allows how much later than the row before it, modulo 2^32, the first than the
+ * least of all; otherwise as it is.
+ */
+export function packTimes(times: Float64Array, base: number): Uint8Array {
+  const isNarrow = times.every(time => time - base < 2 ** 32);
+  const steps = isNarrow ? Uint32Array.from(times, (time, i) => time - (times[i - 1] ?? base)) : times;
+  return zstdCompressSync(steps);
 }
 
-export function timesIn(bytes: Uint8Array<ArrayBuffer>, rows: number, base: number): Float64Array {
-  if (bytes.byteLength !== rows * 4 && bytes.byteLength !== rows * 8)
+export function timesIn(packed: Uint8Array, rows: number, base: number): Float64Array {
+  const bytes = Uint8Array.from(zstdDecompressSync(packed));
+  if (bytes.byteLength === rows * 8) return new Float64Array(bytes.buffer);
+  if (bytes.byteLength !== rows * 4)
     throw new DamagedBlock('times', `${bytes.byteLength} bytes are not those of ${rows} rows`);
-  const buffer = bufferOf(bytes);
-  if (bytes.byteLength === rows * 8) return new Float64Array(buffer);
-  return Float64Array.from(new Uint32Array(buffer), offset => base + offset);
+  let offset = 0;
+  return Float64Array.from(new Uint32Array(bytes.buffer), step => {
+    offset = (offset + step) >>> 0;
+    return base + offset;
+  });
 }

@@ -1,9 +1,19 @@
 import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from './ends.ts';
 
 /** Rows of one zstd frame: what a row costs to read, against what its neighbours spare on the disk. */
-export const frameRows = 64;
+export const frameRows = 16;
 /** Rows of one block at most: what a scan of its columns reads at once. */
 export const blockRowsMax = 65_536;
+
+/**
+ * What frames have in common, which each of them would hold again: frames are short, so that one row can be read without
+ * many others. Longer ones cost every frame that is read more than they spare.
+ */
+export const dictionaryBytesMax = 16_384;
+/** All bodies are lost without it, so it stands in two places. */
+export const dictionaryParts = ['dictionary', 'dictionary.copy'] as const;
+
+export const zstdOptions = (dictionary: Uint8Array | undefined) => (dictionary === undefined ? {} : { dictionary });
 
 /** Where a part stands, from the end of the first directory on. */
 export type Part = { readonly offset: number; readonly bytes: number; readonly crc: number };
@@ -11,13 +21,15 @@ export type Part = { readonly offset: number; readonly bytes: number; readonly c
 export type Directory = {
   readonly rows: number;
   readonly timeBase: number;
+  /** Of the longest frame, unpacked. */
+  readonly frameBytesMax: number;
   readonly parts: { readonly [name: string]: Part };
 };
 
 /** Of each frame its bytes and its CRC-32; the frames stand one after the other in part `bodies`. */
 export type Frames = Uint32Array<ArrayBuffer>;
 
-const directoryEnds: EndsOf = { what: 'the directory of a block', magic: 0x4b4c4253, version: 1 };
+const directoryEnds: EndsOf = { what: 'the directory of a block', magic: 0x4b4c4253, version: 2 };
 
 export function directoryEndsOf(directory: Directory, frames: Frames): ReturnType<typeof bothEnds> {
   const json = Buffer.from(JSON.stringify(directory));

@@ -4,7 +4,15 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { makeFilter } from './bloom.ts';
 import { CodeMaker, packTimes, packValues } from './columns.ts';
 import { columnFields, hashValue } from './hash.ts';
-import { blockRowsMax, directoryEndsOf, frameRows, type Part } from './layout.ts';
+import {
+  blockRowsMax,
+  dictionaryBytesMax,
+  dictionaryParts,
+  directoryEndsOf,
+  frameRows,
+  type Part,
+  zstdOptions,
+} from './layout.ts';
 
 /** A row to go into a block. The body is the caller's own: a block gives it back as it was. */
 export type BlockRow = {
@@ -26,11 +34,15 @@ export class BlockMaker {
   readonly #columns: readonly (ColumnMaker & (typeof filterFields)[number])[];
   readonly #keys = new Set<number>();
   readonly #frames: Uint8Array[] = [];
+  readonly #dictionary: Uint8Array | undefined;
   #bodies: Uint8Array[] = [];
+  #frameBytesMax = 0;
   #rows = 0;
 
-  constructor(seed: number, rowsMax = blockRowsMax) {
+  /** `samples` are bodies like those to come, from all over them: what they have in common is then written once. */
+  constructor(seed: number, rowsMax = blockRowsMax, samples: readonly Uint8Array[] = []) {
     if (rowsMax > blockRowsMax) throw new RangeError(`a block has at most ${blockRowsMax} rows`);
+    this.#dictionary = dictionaryOf(samples);
     this.#seed = seed;
     this.#rowsMax = rowsMax;
     this.#times = new Float64Array(rowsMax);
@@ -72,12 +84,18 @@ export class BlockMaker {
     const timeBase = times.reduce((least, time) => Math.min(least, time), Infinity);
     const parts: [name: string, bytes: Uint8Array][] = [
       ['bodies', Buffer.concat(this.#frames)],
-      ['times', bytesOf(packTimes(times, timeBase))],
-      ['accounts', bytesOf(this.#accounts.codes(this.#rows))],
+      ['times', packTimes(times, timeBase)],
+      ['accounts', zstdCompressSync(this.#accounts.codes(this.#rows))],
       ['accounts.values', packValues(this.#accounts.values)],
       ...this.#columns.flatMap(column => partsOf(column, this.#rows)),
     ];
     if (this.#keys.size > 0) parts.push(['filter', makeFilter(this.#keys)]);
+    const dictionary = this.#dictionary;
+    if (dictionary !== undefined) {
+      const [before, after] = dictionaryParts;
+      parts.unshift([before, dictionary]);
+      parts.push([after, dictionary]);
+    }
     const layout: Record<string, Part> = {};
     let offset = 0;
     for (const [name, bytes] of parts) {
@@ -85,15 +103,28 @@ export class BlockMaker {
       offset += bytes.byteLength;
     }
     const frames = Uint32Array.from(this.#frames.flatMap(frame => [frame.byteLength, crc32(frame)]));
-    const { opening, closing } = directoryEndsOf({ rows: this.#rows, timeBase, parts: layout }, frames);
+    const { opening, closing } = directoryEndsOf(
+      { rows: this.#rows, timeBase, frameBytesMax: this.#frameBytesMax, parts: layout },
+      frames,
+    );
     return Buffer.concat([opening, ...parts.map(([, bytes]) => bytes), closing]);
   }
 
   #closeFrame(): void {
     const lengths = Uint32Array.from(this.#bodies, body => body.byteLength);
-    this.#frames.push(zstdCompressSync(Buffer.concat([bytesOf(lengths), ...this.#bodies])));
+    const frame = Buffer.concat([bytesOf(lengths), ...this.#bodies]);
+    this.#frameBytesMax = Math.max(this.#frameBytesMax, frame.byteLength);
+    this.#frames.push(zstdCompressSync(frame, zstdOptions(this.#dictionary)));
     this.#bodies = [];
   }
+}
+
+/** Of samples that are too long together only some are taken, each as far as it fits. */
+function dictionaryOf(samples: readonly Uint8Array[]): Uint8Array | undefined {
+  const bytes = samples.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (bytes === 0) return undefined;
+  const every = Math.ceil(bytes / dictionaryBytesMax);
+  return Buffer.concat(samples.filter((_, i) => i % every === 0)).subarray(0, dictionaryBytesMax);
 }
 
 /** A column that has no value is left out. */

@@ -5,12 +5,28 @@ import { mayContain } from './bloom.ts';
 import { type Column, codesIn, timesIn, valuesIn } from './columns.ts';
 import { DamagedBlock } from './damage.ts';
 import { prefixBytes, type ReadBytes } from './ends.ts';
-import { directoryFlaws, type FoundDirectory, frameRows, type Part, readDirectory, wordsIn } from './layout.ts';
+import {
+  dictionaryParts,
+  directoryFlaws,
+  type FoundDirectory,
+  frameRows,
+  type Part,
+  readDirectory,
+  wordsIn,
+  zstdOptions,
+} from './layout.ts';
+
+/** Frames that are unpacked at once are no longer together, unless one alone is. */
+const unpackedBytesMax = 1 << 20;
+/** What is unpacked goes into one piece of memory of so many bytes, or into several where that does not do. */
+const [unpackedBytesMin, unpackedPerPacked] = [16_384, 16];
+/** What zlib takes at least. */
+const chunkBytesMin = 64;
 
 /**
  * A block that was made, wherever its bytes are kept. Each part is read when it is asked for, whole, and only given when
  * it is what was written: otherwise `DamagedBlock` is thrown, and everything else of the block can still be read. Holds
- * the directory alone.
+ * the directory and what frames have in common.
  */
 export class Block {
   readonly #read: ReadBytes;
@@ -18,6 +34,8 @@ export class Block {
   readonly #found: FoundDirectory;
   /** Where each frame begins in the bodies, and where the last ends. */
   readonly #frameStarts: Uint32Array;
+  /** `undefined` until it is needed. */
+  #zstdOptions: ReturnType<typeof zstdOptions> | undefined;
 
   /** `read` is of the block alone, which has so many bytes. Throws `DamagedBlock`, and `OtherBlockVersion`. */
   constructor(read: ReadBytes, bytes: number) {
@@ -39,18 +57,54 @@ export class Block {
 
   /** The bodies of one frame: rows `frame * frameRows` and those after it. */
   bodies(frame: number): readonly Uint8Array[] {
-    const name = `frame ${frame}`;
-    const whole = zstdDecompressSync(this.#packedFrame(frame, name));
     const count = Math.min(frameRows, this.rows - frame * frameRows);
-    const bodies: Uint8Array[] = new Array(count);
-    let at = count * 4;
-    for (let i = 0; i < count; i++) {
-      const length = whole.readUInt32LE(i * 4);
-      bodies[i] = whole.subarray(at, at + length);
-      at += length;
+    return this.bodiesAt(Array.from({ length: count }, (_, i) => frame * frameRows + i));
+  }
+
+  /**
+   * The bodies of some rows, in ascending order. Their frames are unpacked together as far as that is bounded: zstd takes
+   * them one after the other, and each call costs as much as several of them.
+   */
+  bodiesAt(rows: readonly number[]): readonly Uint8Array[] {
+    const { frameBytesMax } = this.#found.directory;
+    const bodies: Uint8Array[] = [];
+    for (let taken = 0; taken < rows.length; ) {
+      const packed: Uint8Array[] = [];
+      const from = taken;
+      for (let last = -1; taken < rows.length; taken++) {
+        const frame = Math.floor((rows[taken] ?? 0) / frameRows);
+        if (frame === last) continue;
+        if (packed.length > 0 && (packed.length + 1) * frameBytesMax > unpackedBytesMax) break;
+        packed.push(this.#packedFrame(frame, `frame ${frame}`));
+        last = frame;
+      }
+      this.#zstdOptions ??= zstdOptions(this.#dictionary());
+      const bytes = Buffer.concat(packed);
+      const likely = Math.max(unpackedBytesMin, bytes.byteLength * unpackedPerPacked);
+      const chunkSize = Math.max(chunkBytesMin, Math.min(likely, packed.length * frameBytesMax));
+      const whole = zstdDecompressSync(bytes, { ...this.#zstdOptions, chunkSize });
+      this.#takeBodies(whole, rows.slice(from, taken), bodies);
     }
-    if (at !== whole.byteLength) throw new DamagedBlock(name, 'its bodies are not as long as it is');
     return bodies;
+  }
+
+  #takeBodies(whole: Buffer, rows: readonly number[], into: Uint8Array[]): void {
+    let [end, frame, at, start] = [0, -1, 0, 0];
+    let row = 0;
+    for (const asked of rows) {
+      if (Math.floor(asked / frameRows) !== frame) {
+        frame = Math.floor(asked / frameRows);
+        [at, row] = [end, 0];
+        const count = Math.min(frameRows, this.rows - frame * frameRows);
+        start = at + count * 4;
+        end = start;
+        for (let i = 0; i < count; i++) end += whole.readUInt32LE(at + i * 4);
+        if (end > whole.byteLength) throw new DamagedBlock(`frame ${frame}`, 'its bodies are longer than it is');
+      }
+      for (; row < asked % frameRows; row++) start += whole.readUInt32LE(at + row * 4);
+      into.push(whole.subarray(start, start + whole.readUInt32LE(at + row * 4)));
+    }
+    if (end !== whole.byteLength) throw new DamagedBlock(`frame ${frame}`, 'its bodies are shorter than it is');
   }
 
   times(): ArrayLike<EpochMs> {
@@ -60,7 +114,8 @@ export class Block {
 
   accounts(): ArrayLike<AccountId> {
     const values = valuesIn(this.#whole('accounts.values')).map(Number);
-    return Float64Array.from(codesIn(this.#whole('accounts'), values.length), code => values[code - 1] ?? 0);
+    const codes = codesIn(Uint8Array.from(zstdDecompressSync(this.#whole('accounts'))), values.length);
+    return Float64Array.from(codes, code => values[code - 1] ?? 0);
   }
 
   /** `undefined` when no row has a value. */
@@ -85,6 +140,12 @@ export class Block {
     for (const name of Object.keys(this.#found.directory.parts))
       if (name !== 'bodies') yield flawOf(() => this.#whole(name));
     for (let frame = 0; frame < this.frames; frame++) yield flawOf(() => this.#packedFrame(frame, `frame ${frame}`));
+  }
+
+  #dictionary(): Uint8Array | undefined {
+    const [dictionary, copy] = dictionaryParts;
+    if (!this.#has(dictionary)) return undefined;
+    return flawOf(() => this.#whole(dictionary)) === undefined ? this.#whole(dictionary) : this.#whole(copy);
   }
 
   #packedFrame(frame: number, name: string): Uint8Array {

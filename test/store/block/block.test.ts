@@ -39,10 +39,12 @@ const anyRow: fc.Arbitrary<BlockRow> = fc.record(
   },
   { requiredKeys: ['account', 'sentAt', 'body'] },
 );
+/** More than a dictionary takes, too. */
+const anySamples = fc.array(fc.uint8Array({ maxLength: 2000 }), { maxLength: 30, size: 'max' });
 const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 200, size: 'max' });
 
-function made(rows: readonly BlockRow[]): Uint8Array {
-  const maker = new BlockMaker(seed, rows.length);
+function made(rows: readonly BlockRow[], samples: readonly Uint8Array[] = []): Uint8Array {
+  const maker = new BlockMaker(seed, rows.length, samples);
   for (const row of rows) maker.add(row);
   return maker.bytes();
 }
@@ -89,8 +91,8 @@ function attempt(read: () => unknown): unknown {
 describe('a block', () => {
   test('any rows → every body, time, account and value of every field comes out as it went in', () => {
     fc.assert(
-      fc.property(anyRows, rows => {
-        const block = opened(made(rows));
+      fc.property(anyRows, anySamples, fc.integer({ min: 1, max: 40 }), (rows, samples, step) => {
+        const block = opened(made(rows, samples));
         expect(block.rows).toBe(rows.length);
         expect(Array.from(block.times())).toEqual(rows.map(row => row.sentAt));
         expect(Array.from(block.accounts())).toEqual(rows.map(row => row.account));
@@ -98,6 +100,10 @@ describe('a block', () => {
           const bodies = rows.slice(frame * frameRows, (frame + 1) * frameRows).map(({ body }) => Buffer.from(body));
           expect(block.bodies(frame).map(body => Buffer.from(body))).toEqual(bodies);
         }
+        const some = Array.from({ length: Math.ceil(rows.length / step) }, (_, i) => i * step);
+        expect(block.bodiesAt(some).map(body => Buffer.from(body))).toEqual(
+          some.map(at => Buffer.from(rows[at]?.body ?? [])),
+        );
         for (const { name } of filterFields) {
           const column = block.column(name);
           const expected = rows.map(row => {
@@ -134,7 +140,8 @@ describe('a block', () => {
 
   test('a flipped byte anywhere → at most the part or the frame it is in is not given, and that is told', () => {
     const rows = Array.from({ length: 150 }, (_, i) => row(i));
-    const bytes = made(rows);
+    const samples = [row(7).body, row(8).body];
+    const bytes = made(rows, samples);
     const whole = readings(opened(bytes));
     fc.assert(
       fc.property(fc.nat(bytes.byteLength - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
@@ -158,7 +165,10 @@ describe('a block', () => {
   });
 
   test('cut anywhere → what is given is what was written, and the cut is told', () => {
-    const bytes = made(Array.from({ length: 150 }, (_, i) => row(i)));
+    const bytes = made(
+      Array.from({ length: 150 }, (_, i) => row(i)),
+      [row(7).body],
+    );
     const whole = readings(opened(bytes));
     fc.assert(
       fc.property(fc.nat(bytes.byteLength - 1), length => {
@@ -178,7 +188,7 @@ describe('a block', () => {
 
   test('of another version → said so, not taken for damage', () => {
     const bytes = made([row(1)]);
-    expect(() => opened(withVersion(bytes, 2))).toThrow(OtherBlockVersion);
+    expect(() => opened(withVersion(bytes, 3))).toThrow(OtherBlockVersion);
   });
 
   test('every field of filters → has a column; the hashes of the embedded engine are the same', () => {

@@ -12,7 +12,7 @@ import {
   stateAfter,
 } from '../../../src/store/embedded/segment/record-row.ts';
 import { chained, readChain, timelineRows } from '../../../src/store/embedded/segment/report-chain.ts';
-import type { ReportRow } from '../../../src/store/embedded/segment/rows-file.ts';
+import type { ReportRow } from '../../../src/store/embedded/segment/rows.ts';
 import { settle } from '../../support/settle.ts';
 import { account, delivered, enroute, expired, message, now, rejected } from '../conformance/engine.ts';
 

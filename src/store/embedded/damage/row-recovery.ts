@@ -3,16 +3,8 @@ import type { Disk } from '../files/disk.ts';
 import type { Folder, RowsSource } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
-import {
-  createRowsFile,
-  type MessageRow,
-  messageColumnCount,
-  messageFits,
-  type ReportRow,
-  RowsFile,
-  reportColumnCount,
-  reportFits,
-} from '../segment/rows-file.ts';
+import { type MessageRow, messageFits, type ReportRow, reportFits } from '../segment/rows.ts';
+import { createRowsFile, messageColumnCount, RowsFile, reportColumnCount } from '../segment/rows-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 import { RecoveredPages, type RecoveredRow, type RecoveredValue } from './page-recovery.ts';
 import { removeVolume, rowsSourceOf } from './row-source.ts';
@@ -89,8 +81,7 @@ function* volumeRows(disk: Disk, path: string): Generator<SoundRow> {
     return;
   }
   try {
-    for (const row of volume.sound())
-      if ('message' in row ? messageFits(row.message) : reportFits(row.report)) yield row;
+    yield* volume.sound();
   } finally {
     volume.close();
   }
@@ -192,14 +183,14 @@ class FoundRows {
   #takesReport(row: ReportRow): boolean {
     if (this.#sequences.has(row[0])) return false;
     this.#sequences.add(row[0]);
-    this.#reportedUntil = Math.max(this.#reportedUntil, row[15]);
+    this.#reportedUntil = Math.max(this.#reportedUntil, row[14]);
     return true;
   }
 }
 
 /** What tells a message from all others: its account and its `messageId`. */
 export function idOf(row: MessageRow): string {
-  return `${row[1]} ${row[14].slice(0, row[14].indexOf(partSeparator))}`;
+  return `${row[1]} ${row[13].slice(0, row[13].indexOf(partSeparator))}`;
 }
 
 function spanOf(numbers: ReadonlySet<number>): { readonly least: number; readonly greatest: number } | undefined {
@@ -212,19 +203,26 @@ function spanOf(numbers: ReadonlySet<number>): { readonly least: number; readonl
 /** The message in a recovered row, if it is a sound one. */
 function messageIn({ rowid, values }: RecoveredRow): MessageRow | undefined {
   if (values.length !== messageColumnCount) return undefined;
-  const row = [rowid, ...values.slice(1)];
-  return isMessageRow(row) && messageFits(row) ? row : undefined;
+  const { row, sum } = parted(rowid, values, sumAt.message);
+  return isMessageRow(row) && messageFits(row, sum) ? row : undefined;
 }
 
 function reportIn({ rowid, values }: RecoveredRow): ReportRow | undefined {
   if (values.length !== reportColumnCount) return undefined;
-  const row = [rowid, ...values.slice(1)];
-  return isReportRow(row) && reportFits(row) ? row : undefined;
+  const { row, sum } = parted(rowid, values, sumAt.report);
+  return isReportRow(row) && reportFits(row, sum) ? row : undefined;
+}
+
+/** Where the checksum stands among the columns of a table. */
+const sumAt = { message: 13, report: 10 };
+
+function parted(rowid: number, values: readonly RecoveredValue[], at: number) {
+  return { row: [rowid, ...values.slice(1, at), ...values.slice(at + 1)], sum: Number(values[at]) };
 }
 
 /** The kinds of the columns: a number or a text, and in capitals where there may be none. */
-const messageShape = 'nnnnnnnNNNTnTnt';
-const reportShape = 'nnnnnNNNTTnnntnnnT';
+const messageShape = 'nnnnnnnNNNTnTt';
+const reportShape = 'nnnnnNNNTTnntnnnT';
 
 function isMessageRow(row: readonly RecoveredValue[]): row is MessageRow {
   return hasShape(row, messageShape);

@@ -7,8 +7,8 @@ import type { Steps } from '../search/jobs.ts';
 import { ownOrdinals, ownReports } from '../search/own-rows.ts';
 import type { ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { type LogEnd, type LogRange, ordinalOf, type Position, positionOf, segmentIdOf } from '../segment/position.ts';
-import { logOf, verifyMessage, verifyReport } from '../segment/record-row.ts';
-import type { MessageRow, ReportRow } from '../segment/rows-file.ts';
+import { logOf } from '../segment/record-row.ts';
+import type { MessageRow, ReportRow } from '../segment/rows.ts';
 import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
 
 /** Rows looked at in one call: a reader has others to answer. */
@@ -113,7 +113,7 @@ type Report = { readonly row: ReportRow; readonly message: MessageRow };
 
 /** A report waits until its message has been given, and otherwise for its time: neither kind starves the other. */
 function isNext({ row }: Report, message: Message | undefined, given: Position): boolean {
-  return row[11] < given && (message === undefined || row[12] < message.row[3]);
+  return row[10] < given && (message === undefined || row[11] < message.row[3]);
 }
 
 function isBeyond(place: LogEnd, end: LogEnd): boolean {
@@ -199,7 +199,7 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
     const last = own === undefined ? Math.min(until, first + rows) : until;
     const found =
       own === undefined
-        ? segments.withRows(shared.id, file => file.messagesOf(account, first, last, wanted).map(verifyMessage))
+        ? segments.withRows(shared.id, file => file.messagesOf(account, first, last, wanted))
         : [...segments.messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal }))).values()];
     const items = found.map(row => ({ row, position: base + row[0] })).sort((a, b) => a.position - b.position);
     const to = base + searchedTo(own ?? found.map(row => row[0]), wanted, last);
@@ -223,9 +223,7 @@ function reportsFrom(segments: ReadSegments, account: AccountId, sentSince: Epoc
     const last = own === undefined ? Math.min(until, first + rows) : until;
     const found =
       own === undefined
-        ? segments.withRows(shared.id, file =>
-            file.changesOf(account, base + first, base + last, wanted).map(verifyReport),
-          )
+        ? segments.withRows(shared.id, file => file.changesOf(account, base + first, base + last, wanted))
         : segments.reports(shared, placesFrom(base, own));
     const items = withMessages(segments, account, sentSince, found);
     const to = base + searchedTo(own ?? found.map(row => row[0] - base), wanted, last);
@@ -247,13 +245,13 @@ function withMessages(
   sentSince: EpochMs,
   reports: readonly ReportRow[],
 ): readonly Report[] {
-  const inTime = reports.filter(row => row[16] === 1 && row[15] >= sentSince).sort((a, b) => a[0] - b[0]);
+  const inTime = reports.filter(row => row[15] === 1 && row[14] >= sentSince).sort((a, b) => a[0] - b[0]);
   const messages = segments.messages(
-    inTime.map(row => ({ segmentId: segmentIdOf(row[11]), ordinal: ordinalOf(row[11]) })),
+    inTime.map(row => ({ segmentId: segmentIdOf(row[10]), ordinal: ordinalOf(row[10]) })),
   );
   // A message that was set aside, or dropped, has no log to show.
   return inTime.flatMap(row => {
-    const message = messages.get(row[11]);
+    const message = messages.get(row[10]);
     return message === undefined || message[1] !== account ? [] : [{ row, message }];
   });
 }

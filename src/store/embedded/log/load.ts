@@ -10,7 +10,6 @@ import { fieldCount, fields, hashOf } from '../segment/fields.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
-import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { RowsFile } from '../segment/rows-file.ts';
 import {
   applyReport,
@@ -332,9 +331,8 @@ function loadMessages(
     const batch = rows.messagesFrom(ordinal, rowsAtATime);
     if (batch.length === 0) return found;
     for (const row of batch) {
-      verifyMessage(row);
       counts.message(row);
-      setHashes(columns, row[0], hashSeed, row[1], row[14]);
+      setHashes(columns, row[0], hashSeed, row[1], row[13]);
       facets.message(row);
       setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
       const group = groupOfStatus(row[4]);
@@ -367,12 +365,11 @@ function loadReports(
     const batch = rows.reportsFrom(sequence, rowsAtATime);
     if (batch.length === 0) return { firstSequence, messages, groups, until, found };
     for (const row of batch) {
-      verifyReport(row);
-      messages[row[0] - firstSequence] = row[11];
+      messages[row[0] - firstSequence] = row[10];
       groups[row[0] - firstSequence] = groupOfStatus(row[2]);
-      reportAccount[row[0] - firstSequence] = row[14];
-      until = Math.max(until, row[15]);
-      counts.report(row[14], row[15], movesIn(row[17]));
+      reportAccount[row[0] - firstSequence] = row[13];
+      until = Math.max(until, row[14]);
+      counts.report(row[13], row[14], movesIn(row[16]));
       facets.report(row, firstSequence);
       sequence = row[0] + 1;
       found++;

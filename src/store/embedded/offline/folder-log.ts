@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
@@ -11,15 +12,9 @@ import { checkMeta } from '../log/check-rows.ts';
 import { LogFile } from '../log/log-file.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
-import {
-  identityOf,
-  initialStateOf,
-  reportIn,
-  stateAfter,
-  verifyMessage,
-  verifyReport,
-} from '../segment/record-row.ts';
-import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
+import { identityOf, initialStateOf, reportIn, stateAfter } from '../segment/record-row.ts';
+import type { MessageRow, ReportRow } from '../segment/rows.ts';
+import { RowsFile } from '../segment/rows-file.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
 import { openSealedRows, type SealedRows, VolumeFile } from '../segment/volume-file.ts';
 
@@ -69,7 +64,7 @@ export class FolderLog {
   readonly #inspected: readonly Inspected[];
   /** By segment, then by ordinal: the sequence of the newest report on the message, 0 when there is none. */
   readonly #newestReports = new Map<number, Float64Array>();
-  readonly #files = new Map<number, SealedRows>();
+  readonly #files = new LRUCache<number, SealedRows>({ max: openFilesMax, dispose: file => file.close() });
 
   /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
   constructor(dataDir: string) {
@@ -111,7 +106,7 @@ export class FolderLog {
         rows++;
         if (row[2] < sentSince(row[1])) continue;
         messages.push(this.#messageOf(segment.id, row));
-        chars += row[14].length;
+        chars += row[13].length;
         if (messages.length < limits.copyStretchRecordsMax && chars < limits.copyStretchCharsMax) continue;
         yield { messages, rows };
         [messages, rows, chars] = [[], 0, 0];
@@ -121,7 +116,6 @@ export class FolderLog {
   }
 
   close(): void {
-    for (const file of this.#files.values()) file.close();
     this.#files.clear();
     this.#lock.release();
   }
@@ -189,11 +183,6 @@ export class FolderLog {
   #file(segmentId: number): SealedRows {
     let file = this.#files.get(segmentId);
     if (file === undefined) {
-      const oldest = this.#files.keys().next();
-      if (this.#files.size >= openFilesMax && !oldest.done) {
-        this.#files.get(oldest.value)?.close();
-        this.#files.delete(oldest.value);
-      }
       file = openRows(this.#folder, segmentId);
       this.#files.set(segmentId, file);
     }
@@ -202,7 +191,7 @@ export class FolderLog {
 }
 
 function messagesFrom(file: SealedRows, ordinal: number, mayLack: boolean): readonly MessageRow[] {
-  const rows = file.messagesFrom(ordinal, rowsAtATime).map(verifyMessage);
+  const rows = file.messagesFrom(ordinal, rowsAtATime);
   if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
   return rows;
 }
@@ -276,7 +265,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     for (let ordinal = 0; ; ) {
       const batch = file.messagesFrom(ordinal, rowsAtATime);
       if (batch.length === 0) break;
-      for (const row of batch) newestSentAt = Math.max(newestSentAt, verifyMessage(row)[2]);
+      for (const row of batch) newestSentAt = Math.max(newestSentAt, row[2]);
       found += batch.length;
       ordinal = (batch.at(-1)?.[0] ?? ordinal) + 1;
     }
@@ -289,7 +278,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
       if (batch.length === 0) break;
       for (const row of batch) {
         reportOf(row);
-        reportMessages[row[0] - firstSequence] = row[11];
+        reportMessages[row[0] - firstSequence] = row[10];
       }
       foundReports += batch.length;
       sequence = (batch.at(-1)?.[0] ?? sequence) + 1;
@@ -304,9 +293,8 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
 }
 
 function reportOf(row: ReportRow): WholeReport {
-  verifyReport(row);
   try {
-    return { said: reportIn(row), receivedAt: row[12], after: stateAfter(row) };
+    return { said: reportIn(row), receivedAt: row[11], after: stateAfter(row) };
   } catch (cause) {
     // The row's checksum leaves out what the report said.
     throw new DamagedRow(`report ${row[0]} (${cause instanceof Error ? cause.message : cause})`);

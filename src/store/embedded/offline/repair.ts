@@ -1,5 +1,6 @@
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { limits } from '../../../limits.ts';
+import { StoreUnusable } from '../../store.ts';
 import { idOf, recoverRows } from '../damage/row-recovery.ts';
 import { isDamage } from '../files/damage.ts';
 import { Folder, FolderLock } from '../files/folder.ts';
@@ -105,6 +106,10 @@ function disownRepeated(folder: Folder, id: number, path: string): number {
           ordinals.delete(idOf(row));
           again++;
         }
+      } catch (cause) {
+        if (!isDamage(cause)) throw cause;
+        const remedy = 'a server that is started on the folder makes it anew; repair then';
+        throw new StoreUnusable(`${folder.nameOf(other)} is damaged too: ${remedy}`, { cause });
       } finally {
         rows.close();
       }

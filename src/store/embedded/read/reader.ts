@@ -8,7 +8,7 @@ import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
-import type { ReportState } from '../segment/rows-file.ts';
+import type { ReportState } from '../segment/rows.ts';
 
 /**
  * Rows that are read, compared and rendered in one step, and how long their contents may be about. A hundred pages that

@@ -4,7 +4,8 @@ import type { Counts } from '../segment/counts.ts';
 import type { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
-import type { MessageRow, ReportRow, RowsFile } from '../segment/rows-file.ts';
+import type { MessageRow, ReportRow } from '../segment/rows.ts';
+import type { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   messagesIn,
@@ -62,17 +63,17 @@ export class ActiveSegment {
     this.counts.message(row);
     this.facets.message(row);
     this.messages++;
-    this.bytes += row[14].length;
+    this.bytes += row[13].length;
   }
 
   /** `moves`: in the counts. */
   report(row: ReportRow, moves: readonly Move[]): void {
     this.rows.insertReport(row);
-    this.columns.reportAccount[row[0] - this.shared.firstSequence] = row[14];
-    this.counts.report(row[14], row[15], moves);
+    this.columns.reportAccount[row[0] - this.shared.firstSequence] = row[13];
+    this.counts.report(row[13], row[14], moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;
-    this.bytes += row[13].length;
+    this.bytes += row[12].length;
   }
 
   /** Ends the transaction: what it took is durable, and still to be published. `outcomes` is told what it came to. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
@@ -8,9 +9,9 @@ import { IndexFile } from '../segment/index-file.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
-import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { type Chain, readChain } from '../segment/report-chain.ts';
-import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
+import type { MessageRow, ReportRow } from '../segment/rows.ts';
+import { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   mustHaveMessage,
@@ -36,7 +37,7 @@ export class KnownMessages {
   readonly #keys: KeyTable;
   readonly #segments = new Map<number, SharedSegment>();
   readonly #sealed = new Set<number>();
-  readonly #files = new Map<number, SealedRows>();
+  readonly #files = new LRUCache<number, SealedRows>({ max: openFilesMax, dispose: file => file.close() });
   /** Whose keys are being learnt from their indexes. */
   readonly #learning = new Map<number, KeyRun>();
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
@@ -91,13 +92,13 @@ export class KnownMessages {
 
   sealed(segmentId: number): void {
     this.#sealed.add(segmentId);
-    this.#closeFile(segmentId);
+    this.#files.delete(segmentId);
     this.#closeWriting(segmentId);
   }
 
   dropped(segmentId: number): void {
     this.#closeKeys(segmentId);
-    this.#closeFile(segmentId);
+    this.#files.delete(segmentId);
     this.#closeWriting(segmentId);
     this.#keys.dropSegment(segmentId);
     this.#segments.delete(segmentId);
@@ -106,7 +107,6 @@ export class KnownMessages {
 
   close(): void {
     for (const segmentId of [...this.#learning.keys()]) this.#closeKeys(segmentId);
-    for (const file of this.#files.values()) file.close();
     this.#files.clear();
     this.#writing?.rows.close();
     this.#writing = undefined;
@@ -120,8 +120,8 @@ export class KnownMessages {
       const row = this.#messageAt(segmentId, ordinal);
       if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
       const messageId = messageIdIn(batch, index);
-      if (!row[14].startsWith(messageId + partSeparator)) return false;
-      known = { row: guardSegment(segmentId, () => verifyMessage(row)), segmentId, ordinal };
+      if (!row[13].startsWith(messageId + partSeparator)) return false;
+      known = { row, segmentId, ordinal };
       return true;
     });
     return known;
@@ -202,9 +202,8 @@ export class KnownMessages {
     if (holder === undefined) return undefined;
     return guardSegment(holder.id, () => {
       const row = this.#rows(holder.id).report(sequence);
-      if (row !== undefined) return verifyReport(row);
-      if (mustHaveReport(holder, sequence)) throw new DamagedRow(`report ${sequence}`);
-      return undefined;
+      if (row === undefined && mustHaveReport(holder, sequence)) throw new DamagedRow(`report ${sequence}`);
+      return row;
     });
   }
 
@@ -222,19 +221,12 @@ export class KnownMessages {
     if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
     let file = this.#files.get(segmentId);
     if (file === undefined) {
-      const oldest = this.#files.keys().next();
-      if (this.#files.size >= openFilesMax && !oldest.done) this.#closeFile(oldest.value);
       file = this.#sealed.has(segmentId)
         ? openSealedRows(this.#folder, segmentId)
         : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
-    } else this.#files.delete(segmentId);
-    this.#files.set(segmentId, file);
+      this.#files.set(segmentId, file);
+    }
     return file;
-  }
-
-  #closeFile(segmentId: number): void {
-    this.#files.get(segmentId)?.close();
-    this.#files.delete(segmentId);
   }
 
   #closeWriting(segmentId: number): void {

@@ -8,9 +8,9 @@ import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Facets } from '../segment/facets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
-import { verifyMessage, verifyReport, verifyState } from '../segment/record-row.ts';
 import { timelineRows } from '../segment/report-chain.ts';
-import { type MessageRow, type ReportRow, type ReportState, RowsFile } from '../segment/rows-file.ts';
+import type { MessageRow, ReportRow, ReportState } from '../segment/rows.ts';
+import { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   hasLosses,
@@ -136,7 +136,7 @@ export class ReadSegments {
       this.withRows(segmentId, file => {
         const ordinals = new Set(held.map(place => place.ordinal));
         const found = file.messages([...ordinals]);
-        for (const row of found) rows.set(positionOf(segmentId, row[0]), verifyMessage(row));
+        for (const row of found) rows.set(positionOf(segmentId, row[0]), row);
         if (found.length < ordinals.size && !hasLosses(shared))
           throw new DamagedRow('the rows file (it lacks messages)');
       });
@@ -152,7 +152,7 @@ export class ReadSegments {
       // Set aside with its segment: the message is shown as it was recorded.
       if (segmentId === undefined || shared === undefined) continue;
       this.withRows(segmentId, file => {
-        for (const row of file.states(held)) rows.set(row[0], verifyState(row));
+        for (const row of file.states(held)) rows.set(row[0], row);
         if (held.some(sequence => !rows.has(sequence) && mustHaveReport(shared, sequence)))
           throw new DamagedRow('the rows file (it lacks reports)');
       });
@@ -163,7 +163,7 @@ export class ReadSegments {
   /** The reports of a segment with these sequences; those that nobody can read any more are not among them. */
   reports(shared: SharedSegment, sequences: readonly number[]): readonly ReportRow[] {
     return this.withRows(shared.id, file => {
-      const found = file.reports(sequences).map(verifyReport);
+      const found = file.reports(sequences);
       if (found.length < sequences.length && !hasLosses(shared))
         throw new DamagedRow('the rows file (it lacks reports)');
       return found;
@@ -177,10 +177,10 @@ export class ReadSegments {
       if (holder === undefined) return undefined;
       return this.withRows(holder, file => {
         const row = file.report(sequence);
-        if (row !== undefined) return verifyReport(row);
         const shared = this.#segments.get(holder)?.shared;
-        if (shared !== undefined && mustHaveReport(shared, sequence)) throw new DamagedRow(`report ${sequence}`);
-        return undefined;
+        if (row === undefined && shared !== undefined && mustHaveReport(shared, sequence))
+          throw new DamagedRow(`report ${sequence}`);
+        return row;
       });
     });
   }

@@ -6,7 +6,7 @@ import type { OutcomeTally } from '../../outcomes.ts';
 import { kinds, type Move, Moves, more } from './count-items.ts';
 import type { Extents } from './extents.ts';
 import { CountedRow } from './record-row.ts';
-import type { MessageRow } from './rows-file.ts';
+import type { MessageRow } from './rows.ts';
 
 /** Different senders and campaigns of one account's failed messages that a segment tells apart. */
 const namesMax = 10_000;

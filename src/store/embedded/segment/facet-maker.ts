@@ -5,7 +5,7 @@ import { type FacetColumns, type FacetField, facetFields } from './facet-columns
 import { codeMax, type FacetOutcome, type Meanings } from './facets.ts';
 import { fields } from './fields.ts';
 import { groupOfStatus, partSeparator } from './packed-batch.ts';
-import type { MessageRow, ReportRow } from './rows-file.ts';
+import type { MessageRow, ReportRow } from './rows.ts';
 
 /** Which of the facets each field of a packed text is. */
 const facetOfField = fields.map(name => (facetFields as readonly string[]).indexOf(name));
@@ -140,7 +140,7 @@ export class FacetMaker {
     const { columns } = this;
     columns.outcome[ordinal] = this.#outcomes.of(sentAt, [row[4], row[5], row[12], row[7], row[9], row[10]]);
     columns.messageCount[ordinal] = row[11] <= codeMax ? row[11] : 0;
-    const text = row[14];
+    const text = row[13];
     let at = 0;
     for (let field = 0; field < facetOfField.length; field++) {
       const end = text.indexOf(partSeparator, at);
@@ -154,7 +154,7 @@ export class FacetMaker {
 
   report(row: ReportRow, firstSequence: number): void {
     const outcome: FacetOutcome = [row[2], row[3], row[9], row[5], row[7], row[8]];
-    this.columns.reportOutcome[row[0] - firstSequence] = this.#outcomes.of(row[15], outcome);
+    this.columns.reportOutcome[row[0] - firstSequence] = this.#outcomes.of(row[14], outcome);
   }
 
   /** To be called before rows are published. */

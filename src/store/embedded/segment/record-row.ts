@@ -9,23 +9,13 @@ import type {
   TimelineEntry,
 } from '../../../domain/message.ts';
 import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
-import { type DatedReport, dated, type Report } from '../../../domain/report.ts';
+import { type DatedReport, dated, type Report, recordedEntry, timelineEntry } from '../../../domain/report.ts';
 import type { Tallied } from '../../../domain/summary-cell.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
-import { DamagedRow } from '../files/damage.ts';
 import { type Move, movedText, movesBetween } from './count-items.ts';
 import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
 import type { Position } from './position.ts';
-import {
-  type MessageRow,
-  messageFits,
-  messageSum,
-  type ReportRow,
-  type ReportState,
-  reportFits,
-  reportSum,
-  stateFits,
-} from './rows-file.ts';
+import type { MessageRow, ReportRow, ReportState } from './rows.ts';
 
 /** The row of a new message, straight from the batch: the path that every recorded message takes. */
 export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {
@@ -38,7 +28,7 @@ export function messageRowOf(batch: PackedBatch, index: number, ordinal: number)
   const sentAt = number(numberAt.sentAt) ?? receivedAt;
   const doneAt = number(numberAt.doneAt);
   const currency = number(numberAt.currency);
-  const row: MessageRow = [
+  return [
     ordinal,
     batch.account,
     sentAt,
@@ -52,30 +42,12 @@ export function messageRowOf(batch: PackedBatch, index: number, ordinal: number)
     currency === null ? null : currencyName(currency),
     number(numberAt.messageCount) ?? 1,
     batch.extras.get(index) ?? null,
-    0,
     batch.texts[index] ?? '',
   ];
-  row[13] = messageSum(row);
-  return row;
-}
-
-export function verifyMessage(row: MessageRow): MessageRow {
-  if (!messageFits(row)) throw new DamagedRow(`message ${row[0]}`);
-  return row;
-}
-
-export function verifyReport(row: ReportRow): ReportRow {
-  if (!reportFits(row)) throw new DamagedRow(`report ${row[0]}`);
-  return row;
-}
-
-export function verifyState(row: ReportState): ReportState {
-  if (!stateFits(row)) throw new DamagedRow(`report ${row[0]}`);
-  return row;
 }
 
 export function identityOf(row: MessageRow): MessageIdentity {
-  const body = row[14];
+  const body = row[13];
   let at = 0;
   const part = (): string => {
     const end = body.indexOf(partSeparator, at);
@@ -226,7 +198,7 @@ export function reportRowOf(
   const said = packReport(report);
   if (summary !== undefined) said.k = [summary.reports, summary.first, reportsFor(summary.evidence).map(packReport)];
   const { message, position } = place;
-  const row: ReportRow = [
+  return [
     place.sequence,
     place.previous,
     settled.status.key,
@@ -237,7 +209,6 @@ export function reportRowOf(
     settled.price?.pricePerMessage ?? null,
     settled.price?.currency ?? null,
     wordsOf(settled) ?? null,
-    0,
     position,
     receivedAt,
     JSON.stringify(said),
@@ -246,8 +217,6 @@ export function reportRowOf(
     outcome === 'updated' ? 1 : 0,
     movedText(moves),
   ];
-  row[10] = reportSum(row);
-  return row;
 }
 
 /** What an accepted report moves in the counts. */
@@ -280,16 +249,16 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the report itself said, at the moment it counts for. */
 export function reportIn(row: ReportRow): DatedReport {
-  return reportOf(JSON.parse(row[13]), row[12]);
+  return reportOf(JSON.parse(row[12]), row[11]);
 }
 
 /** The summary of its chain that the row of a report holds, if it does. */
 export function summaryIn(row: ReportRow): ChainSummary | undefined {
-  if (!row[13].includes('"k":[')) return undefined;
-  const { k }: PackedReport = JSON.parse(row[13]);
+  if (!row[12].includes('"k":[')) return undefined;
+  const { k }: PackedReport = JSON.parse(row[12]);
   if (k === undefined) return undefined;
   const [reports, first, said] = k;
-  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row[12]))) };
+  return { reports, first, evidence: evidenceFrom(said.map(one => reportOf(one, row[11]))) };
 }
 
 function reportOf(said: PackedReport, receivedAt: EpochMs): DatedReport {
@@ -308,17 +277,6 @@ function reportOf(said: PackedReport, receivedAt: EpochMs): DatedReport {
 
 /** The timeline of a message: what it was recorded with, then each report, oldest first. */
 export function timelineOf(row: MessageRow, reports: readonly ReportRow[]): readonly TimelineEntry[] {
-  const initial = initialStateOf(row);
-  const first = { at: initial.at, status: initial.status, error: initial.error, receivedAt: row[3] };
-  const rest = reports.map(report => {
-    const said = reportIn(report);
-    const settled = stateAfter(report);
-    return {
-      at: said.at,
-      status: said.status ?? settled.status,
-      error: said.error ?? (said.status === undefined ? settled.error : noError),
-      receivedAt: report[12],
-    };
-  });
-  return [first, ...rest];
+  const entries = reports.map(report => timelineEntry(reportIn(report), stateAfter(report), report[11]));
+  return [recordedEntry(initialStateOf(row), row[3]), ...entries];
 }

@@ -1,8 +1,17 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { crc32 } from 'node:zlib';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
+import {
+  type MessageRow,
+  messageFits,
+  messageSum,
+  type ReportRow,
+  type ReportState,
+  reportFits,
+  reportSum,
+  stateFits,
+} from './rows.ts';
 import { noAccount } from './shared-segment.ts';
 
 /**
@@ -11,7 +20,7 @@ import { noAccount } from './shared-segment.ts';
  * So a sealed file never changes, and every earlier state can still be read.
  *
  * `body` packs the texts (see packed-batch.ts) because binding and reading one column costs a third of eight.
- * `sum` is a checksum over the whole row: SQLite does not notice a flipped bit inside a value.
+ * `sum` is a checksum over the whole row (see rows.ts): SQLite does not notice a flipped bit inside a value.
  */
 const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -36,128 +45,29 @@ const cacheKib = 512;
 
 export type Durability = 'full' | 'os';
 
-export type MessageRow = [
-  ordinal: number,
-  account: number,
-  sentAt: number,
-  receivedAt: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  messageCount: number,
-  extra: string | null,
-  sum: number,
-  body: string,
-];
-
-/** The state a report left its message in. */
-export type ReportState = [
-  sequence: number,
-  previous: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  extra: string | null,
-  sum: number,
-];
-
-/** `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
-export type ReportRow = [...ReportState, ...RestOfReport];
-type RestOfReport = [
-  message: number,
-  receivedAt: number,
-  said: string,
-  account: number,
-  sentAt: number,
-  changed: number,
-  moved: string | null,
-];
-
+/** What is read of a row has its checksum last. */
 const messageColumns =
-  'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, sum, body';
+  'ordinal, account, sent_at, received_at, status, error, at, done_at, seen_at, price, currency, message_count, extra, body, sum';
 const stateColumns = 'sequence, previous, status, error, at, done_at, seen_at, price, currency, extra, sum';
-const reportColumns = `${stateColumns}, message, received_at, said, account, sent_at, changed, moved`;
+const reportColumns = stateColumns.replace('sum', 'message, received_at, said, account, sent_at, changed, moved, sum');
 const columnCount = (columns: string) => columns.split(',').length;
 export const messageColumnCount = columnCount(messageColumns);
 export const reportColumnCount = columnCount(reportColumns);
 
-export function messageSum(row: MessageRow): number {
-  return messageSumWith(row, stored(row[9]));
-}
+const reportsFrom = (columns: string) => `SELECT ${columns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`;
 
-/** Whether the checksum of a row as it was read fits what it holds. */
-export function messageFits(row: MessageRow): boolean {
-  return row[13] === messageSum(row) || (row[9] === 0 && row[13] === messageSumWith(row, -0));
-}
+type Kind<R> = { readonly what: string; readonly fits: (row: R, sum: number) => boolean };
+const aMessage: Kind<MessageRow> = { what: 'message', fits: messageFits };
+const aReport: Kind<ReportRow> = { what: 'report', fits: reportFits };
+const aState: Kind<ReportState> = { what: 'report', fits: stateFits };
 
-/**
- * The checksum of a report's row: in its lower 32 bits over the state, which is all that a page reads of it, and above
- * these over the rest. Version 0.1.0 left the rest to the checksum of the sealed file, and nothing there.
- */
-export function reportSum(row: ReportRow): number {
-  return restSum(row) * 2 ** 32 + stateSum(row, stored(row[7]));
-}
-
-/** As `messageFits`. */
-export function reportFits(row: ReportRow): boolean {
-  return stateFits(row) && (row[10] < 2 ** 32 || Math.floor(row[10] / 2 ** 32) === restSum(row));
-}
-
-/** As `messageFits`, of the state alone. */
-export function stateFits(row: ReportState | ReportRow): boolean {
-  const sum = row[10] % 2 ** 32;
-  return sum === stateSum(row, stored(row[7])) || (row[7] === 0 && sum === stateSum(row, -0));
-}
-
-/**
- * A price as SQLite gives it back: -0 as 0. A sum over -0 fits no row that is read; version 0.1.0 wrote such sums, so
- * they are still taken for right.
- */
-const stored = (price: number | null) => (price === 0 ? 0 : price);
-
-function messageSumWith(row: MessageRow, price: number | null): number {
-  const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, , currency, count, extra] = row;
-  const numbers = [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, count];
-  return crc32(row[14], mixed(numbers, currency, extra));
-}
-
-function stateSum(row: ReportState | ReportRow, price: number | null): number {
-  const [sequence, previous, status, error, at, doneAt, seenAt, , currency, extra] = row;
-  return mixed([sequence, previous, status, error, at, doneAt, seenAt, price], currency, extra);
-}
-
-/** Never 0: numbers beyond 2^53 would not be exact. */
-function restSum(row: ReportRow): number {
-  const [, , , , , , , , , , , message, receivedAt, said, account, sentAt, changed, moved] = row;
-  return 1 + (mixed([message, receivedAt, account, sentAt, changed], said, moved) % (2 ** 21 - 1));
-}
-
-const scratch = new Float64Array(1);
-const scratchWords = new Uint32Array(scratch.buffer);
-const prime = 0x01000193;
-
-function mixed(numbers: readonly (number | null)[], ...texts: readonly (string | null)[]): number {
-  let sum = 0;
-  for (const number of numbers) {
-    scratch[0] = number ?? -1;
-    sum = Math.imul(sum ^ (scratchWords[0] ?? 0), prime);
-    sum = Math.imul(sum ^ (sum >>> 15) ^ (scratchWords[1] ?? 0), prime);
-    sum ^= sum >>> 13;
-  }
-  for (const text of texts) {
-    if (text === null) continue;
-    for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), prime);
-    sum ^= sum >>> 15;
-  }
-  return sum >>> 0;
+/** A row as it was read, without its checksum; throws `DamagedRow` where that does not fit. */
+function sound<R>({ what, fits }: Kind<R>, read: unknown): R {
+  if (!Array.isArray(read)) throw new DamagedRow(what);
+  const sum: unknown = read.pop();
+  const row = read as R & { readonly 0: number };
+  if (typeof sum !== 'number' || !fits(row, sum)) throw new DamagedRow(`${what} ${row[0]}`);
+  return row;
 }
 
 /** Creates a segment's file with nothing in it, under a temporary name first: a file that is there is whole. */
@@ -242,40 +152,39 @@ export class RowsFile {
   insertMessage(row: MessageRow): void {
     this.#prepare(`INSERT INTO message (${messageColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
       ...row,
+      messageSum(row),
     );
   }
 
   insertReport(row: ReportRow): void {
     this.#prepare(
       `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(...row);
+    ).run(...row, reportSum(row));
   }
 
   message(ordinal: number): MessageRow | undefined {
-    return this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal) as unknown as
-      | MessageRow
-      | undefined;
+    const read = this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal);
+    return read === undefined ? undefined : sound(aMessage, read);
   }
 
   report(sequence: number): ReportRow | undefined {
-    return this.#prepare(`SELECT ${reportColumns} FROM report WHERE sequence = ?`).get(sequence) as unknown as
-      | ReportRow
-      | undefined;
+    const read = this.#prepare(`SELECT ${reportColumns} FROM report WHERE sequence = ?`).get(sequence);
+    return read === undefined ? undefined : sound(aReport, read);
   }
 
   /** The rows of the given ordinals, in no particular order; a run of neighbours is read as one range. */
   messages(ordinals: readonly number[]): readonly MessageRow[] {
-    return this.#among('message', 'ordinal', messageColumns, ordinals) as unknown as readonly MessageRow[];
+    return this.#among('message', 'ordinal', messageColumns, ordinals).map(read => sound(aMessage, read));
   }
 
   /** The states that the given reports left their messages in, in no particular order. */
   states(sequences: readonly number[]): readonly ReportState[] {
-    return this.#among('report', 'sequence', stateColumns, sequences) as unknown as readonly ReportState[];
+    return this.#among('report', 'sequence', stateColumns, sequences).map(read => sound(aState, read));
   }
 
   /** The given reports, in no particular order. */
   reports(sequences: readonly number[]): readonly ReportRow[] {
-    return this.#among('report', 'sequence', reportColumns, sequences) as unknown as readonly ReportRow[];
+    return this.#among('report', 'sequence', reportColumns, sequences).map(read => sound(aReport, read));
   }
 
   /** How many messages there are, the lost ones in between included: their ordinals run on from 0. */
@@ -309,35 +218,31 @@ export class RowsFile {
 
   /** Every row from `from` on, `count` at a time: for rebuilding what is kept in memory. */
   messagesFrom(from: number, count: number): readonly MessageRow[] {
-    return this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal >= ? ORDER BY ordinal LIMIT ?`).all(
-      from,
-      count,
-    ) as unknown as readonly MessageRow[];
+    const sql = `SELECT ${messageColumns} FROM message WHERE ordinal >= ? ORDER BY ordinal LIMIT ?`;
+    return this.#all(aMessage, sql, from, count);
   }
 
   reportsFrom(from: number, count: number): readonly ReportRow[] {
-    return this.#reportsFrom(reportColumns, from, count) as unknown as readonly ReportRow[];
+    return this.#all(aReport, reportsFrom(reportColumns), from, count);
   }
 
   /** Which message each report is on, and the status it left it in. */
   outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
-    const rows = this.#reportsFrom('sequence, message, status', from, count);
+    const rows = this.#prepare(reportsFrom('sequence, message, status')).all(from, count);
     return rows as unknown as readonly (readonly [number, number, number])[];
   }
 
   /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
-    return this.#prepare(
-      `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`,
-    ).all(from, to, account, count) as unknown as readonly MessageRow[];
+    const sql = `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`;
+    return this.#all(aMessage, sql, from, to, account, count);
   }
 
   /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    return this.#prepare(
-      `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
-       ORDER BY sequence LIMIT ?`,
-    ).all(from, to, account, count) as unknown as readonly ReportRow[];
+    const sql = `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
+       ORDER BY sequence LIMIT ?`;
+    return this.#all(aReport, sql, from, to, account, count);
   }
 
   /** Moves everything out of the write-ahead log into the file itself. */
@@ -364,11 +269,9 @@ export class RowsFile {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #reportsFrom(columns: string, from: number, count: number): readonly unknown[] {
-    return this.#prepare(`SELECT ${columns} FROM report WHERE sequence >= ? ORDER BY sequence LIMIT ?`).all(
-      from,
-      count,
-    );
+  #all<R>(kind: Kind<R>, sql: string, ...parameters: number[]): readonly R[] {
+    const rows: readonly unknown[] = this.#prepare(sql).all(...parameters);
+    return rows.map(read => sound(kind, read));
   }
 
   #among(table: string, key: string, columns: string, keys: readonly number[]): readonly unknown[] {

@@ -6,14 +6,8 @@ import { Block } from '../../block/read-block.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
-import {
-  type HeldOf,
-  type MessageRow,
-  type ReportRow,
-  type ReportState,
-  RowsFile,
-  type RowsMeta,
-} from './rows-file.ts';
+import type { MessageRow, ReportRow, ReportState } from './rows.ts';
+import { type HeldOf, RowsFile, type RowsMeta } from './rows-file.ts';
 import { messageOf, reportOf } from './volume-body.ts';
 
 /** What is asked of the rows of a sealed segment, wherever they stand. */
@@ -90,15 +84,15 @@ class BlockRows<R> {
     return this.#rowOf(body, number);
   }
 
-  /** In order, so that neighbours are read from one frame. */
+  /** Of these numbers, in order, those that there are. */
   among(numbers: readonly number[]): readonly R[] {
-    return this.#rows([...new Set(numbers)].sort((a, b) => a - b));
+    const places = [...new Set(numbers)].map(number => number - this.first).filter(at => at >= 0 && at < this.count);
+    return this.#rowsAt(places.sort((a, b) => a - b));
   }
 
   from(number: number, count: number): readonly R[] {
-    const start = Math.max(number, this.first);
-    const length = Math.max(0, Math.min(this.end - start, count));
-    return this.#rows(Array.from({ length }, (_, i) => start + i));
+    const start = Math.max(number, this.first) - this.first;
+    return this.#rowsAt(Array.from({ length: Math.max(0, Math.min(this.count - start, count)) }, (_, i) => start + i));
   }
 
   /** An account's rows among the numbers from one to before another, in order; of others no row is read. */
@@ -117,6 +111,11 @@ class BlockRows<R> {
 
   blocks(): readonly Block[] {
     return this.#blocks.map((_, at) => this.block(at));
+  }
+
+  /** As they stand there, frame by frame. */
+  *bodies(): Generator<readonly Uint8Array[]> {
+    for (const block of this.blocks()) for (let frame = 0; frame < block.frames; frame++) yield block.bodies(frame);
   }
 
   /** Those that are sound; a damaged frame or block costs its own rows. */
@@ -143,8 +142,13 @@ class BlockRows<R> {
     return opened;
   }
 
-  #rows(numbers: readonly number[]): readonly R[] {
-    return numbers.map(number => this.row(number)).filter(row => row !== undefined);
+  /** Those of a block together. */
+  #rowsAt(places: readonly number[]): readonly R[] {
+    const rowsPerBlock = this.#blocks[0]?.rows ?? 1;
+    return [...Map.groupBy(places, at => Math.floor(at / rowsPerBlock))].flatMap(([block, held]) => {
+      const bodies = this.block(block).bodiesAt(held.map(at => at % rowsPerBlock));
+      return bodies.map((body, i) => this.#rowOf(body, this.first + (held[i] ?? 0)));
+    });
   }
 
   /** Of all frames of all blocks: every block but the last is of whole frames. */
@@ -230,15 +234,15 @@ export class VolumeFile implements SealedRows {
   }
 
   states(sequences: readonly number[]): readonly ReportState[] {
-    return this.#reports.among(sequences).map(row => row.slice(0, 11) as ReportState);
+    return this.#reports.among(sequences).map(row => row.slice(0, 10) as ReportState);
   }
 
   outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
-    return this.reportsFrom(from, count).map(row => [row[0], row[11], row[2]] as const);
+    return this.reportsFrom(from, count).map(row => [row[0], row[10], row[2]] as const);
   }
 
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
-    const changes = this.#reports.of(account, from, to).filter(row => row[16] === 1);
+    const changes = this.#reports.of(account, from, to).filter(row => row[15] === 1);
     return changes.take(count).toArray();
   }
 
@@ -285,6 +289,12 @@ export class VolumeFile implements SealedRows {
         }
   }
 
+  /** Those of all rows, messages first, some at a time. */
+  *bodies(): Generator<readonly Uint8Array[]> {
+    yield* this.#messages.bodies();
+    yield* this.#reports.bodies();
+  }
+
   /** The rows that can be read, block by block and frame by frame: of what is damaged, the others. */
   *sound(): Generator<{ readonly message: MessageRow } | { readonly report: ReportRow }> {
     for (const message of this.#messages.sound()) yield { message };
@@ -312,10 +322,11 @@ export class VolumeFile implements SealedRows {
   }
 
   readonly #read = (offset: number, bytes: number): Uint8Array<ArrayBuffer> => {
-    const into = new Uint8Array(bytes);
+    // A page reads dozens of short ones, and memory of their own for each costs as much as reading them.
+    const into = Buffer.allocUnsafe(bytes);
     for (let done = 0; done < bytes; ) {
       const read = this.#disk.read(this.#file, done === 0 ? into : into.subarray(done), offset + done);
-      if (read === 0) return into.slice(0, done);
+      if (read === 0) return into.subarray(0, done);
       done += read;
     }
     return into;

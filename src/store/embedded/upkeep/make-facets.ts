@@ -4,7 +4,6 @@ import { newFacetColumns } from '../segment/facet-columns.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { facetSections } from '../segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
-import { verifyMessage, verifyReport } from '../segment/record-row.ts';
 import { openSealedRows } from '../segment/volume-file.ts';
 
 const rowsAtATime = 1000;
@@ -29,7 +28,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
       for (let found = rows.messagesFrom(0, rowsAtATime); found.length > 0; ) {
         count += found.length;
         for (const row of found) {
-          maker.message(verifyMessage(row));
+          maker.message(row);
           accounts[row[0]] = row[1];
         }
         found = rows.messagesFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
@@ -37,7 +36,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
       }
       for (let found = rows.reportsFrom(firstSequence, rowsAtATime); found.length > 0; ) {
         count += found.length;
-        for (const row of found) maker.report(verifyReport(row), firstSequence);
+        for (const row of found) maker.report(row, firstSequence);
         found = rows.reportsFrom((found.at(-1)?.[0] ?? 0) + 1, rowsAtATime);
         yield;
       }

@@ -1,19 +1,24 @@
+import { crc32 } from 'node:zlib';
 import { frameRows } from '../../block/layout.ts';
 import { BlockMaker, type BlockRow } from '../../block/make-block.ts';
 import { DamagedRow } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
-import { identityOf, initialStateOf, verifyMessage, verifyReport } from '../segment/record-row.ts';
-import { type MessageRow, type ReportRow, RowsFile } from '../segment/rows-file.ts';
-import { messageBody, reportBody } from '../segment/volume-body.ts';
+import type { MessageRow, ReportRow } from '../segment/rows.ts';
+import { RowsFile } from '../segment/rows-file.ts';
+import { messageBody, messageOf, reportBody, reportOf } from '../segment/volume-body.ts';
 import { manifestBytes, manifestEndsOf, type VolumeBlock, VolumeFile } from '../segment/volume-file.ts';
 
 const rowsAtATime = 500;
+/** Rows that are looked at before a block is made, for what its bodies have in common. */
+const samplesMax = 64;
+/** In a block of fewer rows samples are worth less than they take. */
+const rowsPerSampleMin = 32;
 
 /**
- * Makes the volume of a sealed segment beside its rows file, a step at a time; `true` when it stands there, durable and
- * found equal to the rows file row by row: then nothing needs that any more. A segment that lacks rows gets none. What is
+ * Makes the volume of a sealed segment beside its rows file, a step at a time; `true` when it stands there, durable, and
+ * read back as what went into it: then nothing needs the rows file any more. A segment that lacks rows gets none. What is
  * gone or was made anew meanwhile gets none either, and what is damaged is told by throwing what `isDamage` knows.
  */
 export function* makeVolume(folder: Folder, segmentId: number, blockRows: number): Generator<void, boolean> {
@@ -24,8 +29,10 @@ export function* makeVolume(folder: Folder, segmentId: number, blockRows: number
   const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
   try {
     // A process that ended may have left the rows file beside a volume that stands already.
-    if (!isThere) yield* write(folder.disk, temporary, header, rows, blockRows);
-    yield* compare(folder.disk, isThere ? path : temporary, header, rows);
+    const sum = isThere
+      ? yield* sumOf(kindsIn(rows, header))
+      : yield* write(folder.disk, temporary, header, rows, blockRows);
+    yield* compare(folder.disk, isThere ? path : temporary, header, sum);
     if (isThere) return true;
     // Between two steps it may have been dropped, or made anew of what is left of it.
     if (mergeableHeader(folder, segmentId)?.rowsCrc !== header.rowsCrc) return false;
@@ -63,79 +70,123 @@ export function removeMerged(folder: Folder, segmentId: number): boolean {
   return true;
 }
 
+/** Gives the checksum over all bodies. */
 function* write(
   disk: Disk,
   path: string,
   header: IndexHeader,
   rows: RowsFile,
   blockRows: number,
-): Generator<void, void> {
+): Generator<void, number> {
   if (blockRows % frameRows !== 0) throw new RangeError(`a block of ${blockRows} rows is not of whole frames`);
-  const { firstSequence, rowsBytes, rowsCrc, hashSeed } = header;
+  const { segment, firstSequence, rowsBytes, rowsCrc, hashSeed } = header;
   const file = disk.open(path, 'write');
   try {
-    let end = manifestBytes;
-    const append = (bytes: Uint8Array) => {
+    let [end, sum] = [manifestBytes, 0];
+    const append = (bytes: Uint8Array): VolumeBlock['offset'] => {
       disk.write(file, bytes, end);
       end += bytes.byteLength;
+      return end - bytes.byteLength;
     };
-    const blocksOf = function* <R>(all: Generator<R>, rowOf: (row: R) => BlockRow): Generator<void, VolumeBlock[]> {
+    const blocksOf = function* (kind: Pick<Kind<never>, 'rows' | 'samples'>): Generator<void, VolumeBlock[]> {
       const blocks: VolumeBlock[] = [];
-      let maker = new BlockMaker(hashSeed, blockRows);
+      const makerFrom = (place: number) => new BlockMaker(hashSeed, blockRows, kind.samples(place, blockRows));
+      let [maker, taken] = [makerFrom(0), 0];
       const close = () => {
-        const [bytes, offset] = [maker.bytes(), end];
-        append(bytes);
-        blocks.push({ rows: maker.rows, offset, bytes: bytes.byteLength });
-        maker = new BlockMaker(hashSeed, blockRows);
+        const bytes = maker.bytes();
+        blocks.push({ rows: maker.rows, offset: append(bytes), bytes: bytes.byteLength });
+        maker = makerFrom(taken);
       };
-      let count = 0;
-      for (const row of all) {
-        maker.add(rowOf(row));
+      for (const row of kind.rows()) {
+        sum = crc32(row.body, sum);
+        maker.add(row);
+        taken++;
         if (maker.rows === blockRows) close();
-        if (++count % rowsAtATime === 0) yield;
+        if (taken % rowsAtATime === 0) yield;
       }
       if (maker.rows > 0) close();
       return blocks;
     };
-    const messages = yield* blocksOf(messagesIn(rows, header), messageRow);
-    const reports = yield* blocksOf(reportsIn(rows, header), reportRow);
-    const meta = { ...rows.meta(), firstSequence };
-    const { opening, closing } = manifestEndsOf({ ...meta, rowsBytes, rowsCrc, hashSeed, messages, reports });
+    const [messages, reports] = kindsIn(rows, header);
+    const blocks = { messages: yield* blocksOf(messages), reports: yield* blocksOf(reports) };
+    const { createdAt } = rows.meta();
+    const manifest = { segment, firstSequence, createdAt, rowsBytes, rowsCrc, hashSeed, ...blocks };
+    const { opening, closing } = manifestEndsOf(manifest);
     if (opening.byteLength > manifestBytes) throw new RangeError('the manifest has no room');
     append(closing);
     disk.write(file, opening, 0);
     disk.sync(file);
+    return sum;
   } finally {
     disk.close(file);
   }
 }
 
-function messageRow(row: MessageRow): BlockRow {
-  const log = { ...identityOf(row), ...initialStateOf(row) };
-  return { account: row[1], sentAt: row[2], body: messageBody(row), log };
+function* sumOf(kinds: readonly Pick<Kind<never>, 'rows'>[]): Generator<void, number> {
+  let [sum, taken] = [0, 0];
+  for (const kind of kinds)
+    for (const { body } of kind.rows()) {
+      sum = crc32(body, sum);
+      if (++taken % rowsAtATime === 0) yield;
+    }
+  return sum;
 }
 
-const reportRow = (row: ReportRow): BlockRow => ({ account: row[14], sentAt: row[15], body: reportBody(row) });
+type Packing<R> = {
+  readonly from: (number: number, count: number) => readonly R[];
+  readonly packed: (row: R) => BlockRow;
+  readonly unpacked: (body: Uint8Array, number: number) => R;
+};
 
-function* messagesIn(rows: RowsFile, { messages }: IndexHeader): Generator<MessageRow> {
-  for (let next = 0; next < messages; ) {
-    const found = rows.messagesFrom(next, rowsAtATime);
-    if (found[0]?.[0] !== next) throw new DamagedRow(`message ${next}`);
-    for (const row of found.filter(([ordinal], i) => ordinal === (found[0]?.[0] ?? 0) + i)) {
-      yield verifyMessage(row);
-      next++;
+/** Messages and reports. */
+function kindsIn(rows: RowsFile, { messages, reports, firstSequence }: IndexHeader) {
+  return [
+    new Kind<MessageRow>('message', 0, messages, {
+      from: (number, count) => rows.messagesFrom(number, count),
+      packed: row => ({ account: row[1], sentAt: row[2], body: messageBody(row) }),
+      unpacked: messageOf,
+    }),
+    new Kind<ReportRow>('report', firstSequence, reports, {
+      from: (number, count) => rows.reportsFrom(number, count),
+      packed: row => ({ account: row[13], sentAt: row[14], body: reportBody(row) }),
+      unpacked: reportOf,
+    }),
+  ] as const;
+}
+
+/** All rows of one kind, as a volume has them. */
+class Kind<R extends MessageRow | ReportRow> {
+  readonly #what: string;
+  readonly #first: number;
+  readonly #count: number;
+  readonly #packing: Packing<R>;
+
+  constructor(what: string, first: number, count: number, packing: Packing<R>) {
+    [this.#what, this.#first, this.#count, this.#packing] = [what, first, count, packing];
+  }
+
+  /** Throws for the first that is missing, or is not what is read of its body. */
+  *rows(): Generator<BlockRow> {
+    const { from, packed, unpacked } = this.#packing;
+    for (let [next, end] = [this.#first, this.#first + this.#count]; next < end; ) {
+      const found = from(next, Math.min(rowsAtATime, end - next));
+      if (found[0]?.[0] !== next) throw new DamagedRow(`${this.#what} ${next}`);
+      for (const row of found) {
+        if (row[0] !== next) break;
+        const kept = packed(row);
+        if (!isSame(row, unpacked(kept.body, next))) throw new DamagedRow(`the volume (${this.#what} ${next})`);
+        yield kept;
+        next++;
+      }
     }
   }
-}
 
-function* reportsIn(rows: RowsFile, { reports, firstSequence }: IndexHeader): Generator<ReportRow> {
-  for (let next = firstSequence; next < firstSequence + reports; ) {
-    const found = rows.reportsFrom(next, rowsAtATime);
-    if (found[0]?.[0] !== next) throw new DamagedRow(`report ${next}`);
-    for (const row of found.filter(([sequence], i) => sequence === (found[0]?.[0] ?? 0) + i)) {
-      yield verifyReport(row);
-      next++;
-    }
+  /** Bodies from all over so many rows from a place on. */
+  samples(place: number, rows: number): readonly Uint8Array[] {
+    const count = Math.min(rows, this.#count - place);
+    const step = Math.max(rowsPerSampleMin, Math.ceil(count / samplesMax));
+    const numbers = Array.from({ length: Math.floor(count / step) }, (_, i) => this.#first + place + i * step);
+    return numbers.flatMap(number => this.#packing.from(number, 1).map(row => this.#packing.packed(row).body));
   }
 }
 
@@ -151,29 +202,26 @@ export function* verifyVolume(folder: Folder, segmentId: number, header: IndexHe
 }
 
 /** Reads the volume as its readers will: whatever does not come out as it went in keeps the rows file where it is. */
-function* compare(disk: Disk, path: string, header: IndexHeader, rows: RowsFile): Generator<void, void> {
+function* compare(disk: Disk, path: string, header: IndexHeader, sum: number): Generator<void, void> {
   const volume = new VolumeFile(path, disk);
   try {
     const { segment, firstSequence } = volume.manifest;
     if (!volume.isOf(header) || segment !== header.segment || firstSequence !== header.firstSequence)
       throw new DamagedRow('the volume (it is of other rows)');
     yield* volume.verifySteps();
-    let count = 0;
-    for (const row of messagesIn(rows, header)) {
-      if (!isSame(row, volume.message(row[0]))) throw new DamagedRow(`the volume (message ${row[0]})`);
-      if (++count % rowsAtATime === 0) yield;
+    let read = 0;
+    for (const bodies of volume.bodies()) {
+      for (const body of bodies) read = crc32(body, read);
+      yield;
     }
-    for (const row of reportsIn(rows, header)) {
-      if (!isSame(row, volume.report(row[0]))) throw new DamagedRow(`the volume (report ${row[0]})`);
-      if (++count % rowsAtATime === 0) yield;
-    }
+    if (read !== sum) throw new DamagedRow('the volume (its bodies are not those of the rows file)');
     if (volume.count() !== header.messages || volume.reportCount() !== header.reports)
-      throw new DamagedRow('the volume (it has more rows than its index)');
+      throw new DamagedRow('the volume (it has other numbers of rows than its index)');
   } finally {
     volume.close();
   }
 }
 
-function isSame(a: MessageRow | ReportRow, b: MessageRow | ReportRow | undefined): boolean {
-  return a.length === b?.length && a.every((value, i) => Object.is(value, b[i]) || (value === 0 && b[i] === 0));
+function isSame(a: MessageRow | ReportRow, b: MessageRow | ReportRow): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]) || (value === 0 && b[i] === 0));
 }

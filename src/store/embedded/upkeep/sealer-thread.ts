@@ -25,10 +25,15 @@ const tell = (reply: SealerReply) => port.postMessage(reply);
 
 /** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */
 const restPerWork = 9;
+/** A timer takes a millisecond at least: many small steps are taken as one. */
+const sliceMs = 2;
 /** Those of a segment are made in about the time in which another fills, at the greatest speed. */
 const facetRestPerWork = 2;
-/** A volume takes about as long to make as its segment took to fill at the greatest speed: it falls behind for a while. */
+/** The same of volumes, but while segments fill one after the other: then they fall behind for a while. */
 const mergeRestPerWork = 2;
+const busyMs = 3000;
+let sealedAt = -Infinity;
+const mergeRest = () => (performance.now() - sealedAt < busyMs ? restPerWork : mergeRestPerWork);
 
 /** Compares both files with the checksums they were sealed with. A damaged index can be made again from the rows. */
 function* verify(segmentId: number): Generator<void, SealerReply> {
@@ -60,12 +65,14 @@ function* guardedSteps(segmentId: number, steps: Generator<void, void>): Generat
 }
 
 /** Nobody waits for the end of it: not the thread, when it has been told to close. */
-async function atLeisure<T>(steps: Generator<void, T>, rest = restPerWork): Promise<T> {
-  for (;;) {
-    const began = performance.now();
+async function atLeisure<T>(steps: Generator<void, T>, rest = () => restPerWork): Promise<T> {
+  for (let began = performance.now(); ; ) {
     const step = steps.next();
     if (step.done) return step.value;
-    await setTimeout((performance.now() - began) * rest, undefined, { ref: false });
+    const spentMs = performance.now() - began;
+    if (spentMs < sliceMs) continue;
+    await setTimeout(spentMs * rest(), undefined, { ref: false });
+    began = performance.now();
   }
 }
 
@@ -101,6 +108,7 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
     return sealWithFacets(folder.disk, paths, shared, contents, data.hashSeed);
   });
   folder.sync();
+  sealedAt = performance.now();
   if (flaw !== undefined) tell({ type: 'unmade', what: 'facets', segmentId: id, failure: failureOf(flaw) });
   return { type: 'sealed', segmentId: id };
 }
@@ -118,7 +126,7 @@ async function makeFacetsOf(segmentId: number): Promise<void> {
     unfaceted.delete(next);
     try {
       if (!hasRoom(folder.disk, data.dataDir)) continue;
-      await atLeisure(makeFacets(folder, next), facetRestPerWork);
+      await atLeisure(makeFacets(folder, next), () => facetRestPerWork);
     } catch (error) {
       tell({ type: 'unmade', what: 'facets', segmentId: next, failure: failureOf(error) });
     }
@@ -127,7 +135,7 @@ async function makeFacetsOf(segmentId: number): Promise<void> {
 }
 
 const volumes = new Volumes(folder, data.merging, {
-  atLeisure: steps => atLeisure(steps, mergeRestPerWork),
+  atLeisure: steps => atLeisure(steps, mergeRest),
   made: segmentId => tell({ type: 'sealed', segmentId }),
   failed: (segmentId, error) => tell({ type: 'unmade', what: 'volume', segmentId, failure: failureOf(error) }),
 });

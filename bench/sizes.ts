@@ -92,7 +92,7 @@ export const smokeSizes: Sizes = {
   dropped: { sentlog: 3_000, 'plain-sqlite': 200 },
   reads: { requests: 5, warmUps: 1, timeMs: 5_000 },
   walk: { pages: 5, pageLogs: 100 },
-  stream: { listeners: 20, messagesPerS: 500, batch: 10, seconds: 1 },
+  stream: { listeners: 20, messagesPerS: 500, batch: 10, seconds: 0.4 },
   mirror: {
     past: { sentlog: 1_500, comparators: 500 },
     messagesPerS: 5,

@@ -1,4 +1,5 @@
 import { afterAll, describe } from 'vitest';
+import { isThorough } from '../support/properties.ts';
 import { changesTests } from './conformance/changes.ts';
 import { closeShared, type OpenEngine } from './conformance/engine.ts';
 import { impossibleTests } from './conformance/impossible.ts';
@@ -18,7 +19,7 @@ import { wallTests } from './conformance/walls.ts';
 
 export type { EngineHints, OpenEngine, OpenedEngine } from './conformance/engine.ts';
 
-type Group = (openEngine: OpenEngine) => void;
+type Group = (openEngine: OpenEngine, segmentSizes: readonly number[]) => void;
 
 /** All but the comparisons with the store in memory, which it has no use for. */
 export const ownGroups: readonly Group[] = [
@@ -42,14 +43,41 @@ const allGroups: readonly Group[] = [...ownGroups, modelTests, volumeTests];
 /** What depends on how the rows of old messages are kept. */
 export const keepingGroups: readonly Group[] = [readingTests, valueTests, walkTests, changesTests, retentionTests];
 
+/** What depends on where it is read. */
+export const readingGroups: readonly Group[] = [
+  wallTests,
+  readingTests,
+  walkTests,
+  changesTests,
+  summaryTests,
+  neighbourTests,
+  modelTests,
+];
+
+/** What depends on where a message is kept. */
+export const placingGroups: readonly Group[] = [recordingTests, reportTests, ...readingGroups, retentionTests];
+
+type Choice = {
+  readonly groups?: readonly Group[];
+  /** Messages a segment, where it makes a difference to the engine. */
+  readonly segmentSizes?: readonly number[];
+};
+
 /**
  * The store's contract as tests: every engine passes all of them. An engine needs nothing but a way to be opened on no
  * data, and opened again on the data it left. Most tests share a store and have accounts of their own in it: that
  * nothing of another account shows is so tried by all of them.
  */
-export function conformance(name: string, openEngine: OpenEngine, groups: readonly Group[] = allGroups): void {
+export function conformance(
+  name: string,
+  openEngine: OpenEngine,
+  { groups = allGroups, segmentSizes = [3, 10, 1000] }: Choice = {},
+): void {
   describe(`${name} keeps the store's contract`, () => {
     afterAll(() => closeShared(openEngine));
-    for (const group of groups) group(openEngine);
+    for (const group of groups) group(openEngine, segmentSizes);
   });
 }
+
+/** Groups for an engine that another, whose every group is tried, differs from in a part only. */
+export const partly = (groups: readonly Group[]): readonly Group[] => (isThorough ? allGroups : groups);

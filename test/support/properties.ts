@@ -7,3 +7,9 @@ import fc from 'fast-check';
 const seed = Number(process.env.PROPERTY_SEED ?? 1);
 if (!Number.isInteger(seed)) throw new TypeError('PROPERTY_SEED is not an integer');
 fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
+
+/** Whether the time is there for every engine, every case and every size: in `npm run test:long`. */
+export const isThorough = process.env.PROPERTY_SEED !== undefined;
+
+/** How often a property is tried that takes an engine long: a third as often where the values are always the same. */
+export const runs = (thorough: number): number => (isThorough ? thorough : Math.ceil(thorough / 3));

@@ -51,7 +51,7 @@ export async function closeShared(openEngine: OpenEngine): Promise<void> {
 }
 
 /** The store as it was opened, then the one that is opened anew on its data. */
-export async function* openings(engine: SharedEngine): AsyncGenerator<Store> {
+export async function* openings(engine: Pick<SharedEngine, 'store' | 'reopen'>): AsyncGenerator<Store> {
   yield engine.store;
   yield await engine.reopen();
 }

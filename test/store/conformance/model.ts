@@ -6,6 +6,7 @@ import { statusGroupNames } from '../../../src/domain/registry.ts';
 import type { Bookmark, Query, RecordBatch, RecordOutcome, Store } from '../../../src/store/store.ts';
 import { anyConditions, anyReport, moment, present, stateValues } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { runs } from '../../support/properties.ts';
 import type { OpenEngine } from './engine.ts';
 
 const start: EpochMs = 1_700_000_000_000;
@@ -227,9 +228,9 @@ function comparable({ rejected, ...counts }: RecordOutcome) {
 }
 
 /** Whatever happens in whatever order: the engine answers as the reference store does. */
-export function modelTests(openEngine: OpenEngine, numRuns = 8): void {
+export function modelTests(openEngine: OpenEngine, segmentSizes: readonly number[]): void {
   describe('compared with the reference store', () => {
-    it.each([3, 10, 1000])('any steps, %i messages a segment → the same answers', async segmentMessagesMax => {
+    it.each(segmentSizes)('any steps, %i messages a segment → the same answers', async segmentMessagesMax => {
       await fc.assert(
         fc.asyncProperty(fc.array(anyStep, { minLength: 10, maxLength: 60, size: 'max' }), async steps => {
           const engine = await openEngine({ segmentMessagesMax });
@@ -243,7 +244,7 @@ export function modelTests(openEngine: OpenEngine, numRuns = 8): void {
             await engine.close();
           }
         }),
-        { numRuns },
+        { numRuns: runs(8) },
       );
     });
   });

@@ -123,7 +123,7 @@ export function retentionTests(openEngine: OpenEngine): void {
 
     it('dropped right after recording, again and again → done each time', async () => {
       const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
-      for (let round = 0; round < 60; round++) {
+      for (let round = 0; round < 25; round++) {
         const sentAt = now - 100 + round;
         await recordAll(
           store,

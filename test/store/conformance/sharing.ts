@@ -23,7 +23,10 @@ export const sharedAccounts: readonly AccountId[] = Array.from({ length: 1000 },
 const segmentSizes = [250, 40, 15, 5, 2];
 
 /** What a case may do on a store that it shares; whatever concerns the whole of a store takes one of its own. */
-export type SharedEngine = Omit<OpenedEngine, 'close'>;
+export type SharedEngine = Omit<OpenedEngine, 'close'> & {
+  /** The store as another case's reopening left it. */
+  current(): Store;
+};
 
 /** The stores that the cases of a suite share. Each case has accounts of its own there, and finds nothing of the others. */
 export class SharedStores {
@@ -48,6 +51,7 @@ export class SharedStores {
     };
     return {
       store: new OwnAccounts(shared.store, own),
+      current: () => new OwnAccounts(shared.store, own),
       reopen: async () => {
         shared.store = await shared.engine.reopen();
         return new OwnAccounts(shared.store, own);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
 import { outcomeTests } from '../conformance/outcomes.ts';
 import { conformance } from '../conformance.ts';
-import { openPostgresEngine } from './engine.ts';
+import { openPostgresEngine, segmentSizes } from './engine.ts';
 
 let server: DatabaseServer;
 let url: string;
@@ -13,5 +13,5 @@ beforeAll(async () => {
 });
 afterAll(() => server.remove());
 
-conformance('the engine over PostgreSQL', hints => openPostgresEngine(server, url, hints));
+conformance('the engine over PostgreSQL', hints => openPostgresEngine(server, url, hints), { segmentSizes });
 outcomeTests(hints => openPostgresEngine(server, url, hints));

@@ -36,6 +36,11 @@ export type PostgresEngineHints = EngineHints & {
   readonly closing?: (store: Store) => Promise<void>;
 };
 
+/** Below so many messages a segment the partitions are of two seconds. */
+const manyPartitions = 5;
+/** One on either side. */
+export const segmentSizes: readonly number[] = [3, 1000];
+
 /** Those that a test records for that has a store of its own. */
 const ownAccounts = [1, 2, 7, 70_000];
 
@@ -67,7 +72,7 @@ export async function openPostgresEngine(
 ): Promise<OpenedEngine> {
   const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, replicas, closing = async () => {} } = hints;
   const schema = `log_${++schemas}`;
-  const partitionMs = segmentMessagesMax < 5 ? 2000 : 3_600_000;
+  const partitionMs = segmentMessagesMax < manyPartitions ? 2000 : 3_600_000;
   await prepare(url, schema);
   if (slices > 1) await spread({ server, url, schema }, accounts, slices);
   const observer = new Complaints(hints.committed);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { Store } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until } from '../../support/sqlite-log.ts';
-import { conformance } from '../conformance.ts';
-import { openPostgresEngine } from './engine.ts';
+import { conformance, partly, readingGroups } from '../conformance.ts';
+import { openPostgresEngine, segmentSizes } from './engine.ts';
 
 let server: PostgresServer;
 let standby: PostgresServer;
@@ -30,7 +30,11 @@ async function closing(store: Store): Promise<void> {
 }
 
 // What was recorded shows at once to whoever recorded it, so the contract holds whatever the lag may be.
-conformance('the engine over PostgreSQL and a replica', hints => {
-  const replicas = { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 20 };
-  return openPostgresEngine(server, url, { ...hints, replicas, closing });
-});
+conformance(
+  'the engine over PostgreSQL and a replica',
+  hints => {
+    const replicas = { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 20 };
+    return openPostgresEngine(server, url, { ...hints, replicas, closing });
+  },
+  { groups: partly(readingGroups), segmentSizes: segmentSizes.slice(0, 1) },
+);

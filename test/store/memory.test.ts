@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryStore } from '../../support/memory-store.ts';
-import { query } from '../conformance/engine.ts';
-import { conformance, type OpenedEngine, ownGroups } from '../conformance.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { query } from './conformance/engine.ts';
+import { conformance, type OpenedEngine, ownGroups } from './conformance.ts';
 
 async function openMemoryEngine(): Promise<OpenedEngine> {
   const first = new MemoryStore();
@@ -16,7 +16,7 @@ async function openMemoryEngine(): Promise<OpenedEngine> {
   };
 }
 
-conformance('the store in memory', openMemoryEngine, ownGroups);
+conformance('the store in memory', openMemoryEngine, { groups: ownGroups });
 
 describe('the hooks of the store in memory', () => {
   it('a delay → each call waits for it', async () => {

@@ -1,0 +1,5 @@
+import { test } from 'vitest';
+import { killWhileRecording } from '../support/killed-log.ts';
+
+test('killed fifty times while recording → all that was answered is there, once, with its reports', () =>
+  killWhileRecording(50));

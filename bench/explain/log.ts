@@ -1,4 +1,5 @@
 import type { EpochMs, Submission } from '../../src/domain/message.ts';
+import { deliveryErrorNamed } from '../../src/domain/registry.ts';
 import type { Bookmark, Store } from '../../src/store/store.ts';
 import { parseRecordText } from '../../src/wire/log-record.ts';
 import { LogWriter, logBytesMax } from '../dataset/log-writer.ts';
@@ -53,8 +54,14 @@ async function inBatches(from: number, to: number, work: (from: number, to: numb
   await Promise.all(Array.from({ length: batchesAtOnce }, worker));
 }
 
+export const rareErrorName = 'EC_BLOCKED_USER';
+const rareError = deliveryErrorNamed(rareErrorName);
+/** One of so many messages has it. */
+const messagesForAnError = 500;
+
 export function messagesIn(shape: LogShape, from: number, to: number): readonly Submission[] {
-  return submissionsIn(new LogWriter(shape).ndjson(Buffer.alloc((to - from) * logBytesMax), from, to));
+  const all = submissionsIn(new LogWriter(shape).ndjson(Buffer.alloc((to - from) * logBytesMax), from, to));
+  return all.map((one, i) => ((from + i) % messagesForAnError === 0 ? { ...one, error: rareError } : one));
 }
 
 export function reportsIn(shape: LogShape, from: number, to: number): readonly Submission[] {

@@ -17,7 +17,7 @@ import {
   rareSender,
   sender,
 } from '../dataset/shape.ts';
-import { accounts, messagesIn, type RecordedLog, reportsIn } from './log.ts';
+import { accounts, messagesIn, type RecordedLog, rareErrorName, reportsIn } from './log.ts';
 
 /** Something that is asked of the store, and what its plan is claimed to be. */
 export type Question = {
@@ -47,9 +47,11 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
   const middle = Math.floor(shape.messages / 2);
   const bulkAt = (index: number) => bulkId(bulkNumber(index));
   const hour = { sentSince: sentSince + shape.spanMs / 2, sentUntil: sentSince + shape.spanMs / 2 + hourMs };
-  const walkFilter = { generalStatus: 'DELIVERED' } as const;
-  const { next } = await pageOf(walkFilter, { walk: true });
-  if (next === undefined) throw new Error('the walk has no second page');
+  const secondPage = async (filter: Filter, more: Partial<Query> = {}) => {
+    const { next } = await pageOf(filter, { walk: true, ...more });
+    if (next === undefined) throw new Error('the walk has no second page');
+    return async () => (await pageOf(filter, { walk: true, after: next, ...more })).logs;
+  };
   return [
     page('nothing', {}, 'message_pkey'),
     page('one hour', hour, 'message_pkey'),
@@ -65,15 +67,24 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
     page('entity', { entityId: entity(1) }, 'message_entity'),
     page('status, most', { generalStatus: 'DELIVERED' }, 'message_group', 'message_pkey'),
     page('status, 1 of 100,000', { generalStatus: 'EXPIRED' }, 'message_group'),
+    // Each of the keys that an error may have has a read of its own.
+    { ...page('error, 1 of 500', { errorName: rareErrorName }, 'message_error'), readsOlder: true },
     page('message id', { messageId: [messageId(shape, middle)] }, 'message_key_pkey', 'message_pkey'),
     page('50 message ids', { messageId: idsOf(shape, 50) }, 'message_key_pkey', 'message_pkey'),
     page('sender and application', { sender: sender(1), applicationId: application(1) }),
     page('sender and a rare status', { sender: sender(1), generalStatus: 'EXPIRED' }),
+    page('sender and an error', { sender: sender(1), errorName: rareErrorName }),
     {
       title: 'status, a walk’s second page',
       claims: ['message_group', 'message_pkey', 'report_left', 'report_pkey'],
       readsOlder: true,
-      ask: async () => (await pageOf(walkFilter, { walk: true, after: next })).logs,
+      ask: await secondPage({ generalStatus: 'DELIVERED' }),
+    },
+    {
+      title: 'error, a walk’s second page',
+      claims: ['message_error', 'message_pkey', 'report_error', 'report_pkey'],
+      readsOlder: true,
+      ask: await secondPage({ errorName: rareErrorName }, { limit: 10 }),
     },
     ...otherQuestions(store, { shape, begin }),
   ];
@@ -131,6 +142,7 @@ function otherQuestions(store: Store, { shape, begin }: RecordedLog): readonly Q
     },
     summary('summary, no filter', {}),
     summary('summary of a sender of ten messages', { sender: rareSender }),
+    summary('summary of an error', { errorName: rareErrorName }),
     {
       title: 'dropping an hour',
       ask: async () => {

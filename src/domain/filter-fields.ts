@@ -65,11 +65,13 @@ export const filterFields = [
   },
   {
     name: 'errorName',
-    noun: 'name of the error',
+    noun: 'name of the error, or of its group where it has neither name nor number',
     many: true,
     kind: 'text',
     changes: true,
-    valueIn: log => log.error.name,
+    // One that has neither name nor number goes by its group, as in figures.
+    valueIn: ({ error: { name, id, groupName, foreignGroup } }) =>
+      name ?? (id === undefined ? (foreignGroup?.groupName ?? groupName) : undefined),
   },
   {
     name: 'errorId',

@@ -2,6 +2,7 @@ import { Unavailable, Unusable } from '../failures.ts';
 import { integer, optional, type Row, text, truth } from './cells.ts';
 import { type ConnectionOptions, connected, type Note } from './connections.ts';
 import { asOpeningFailure, isLockNotHad } from './failure.ts';
+import type { PartitionedIndex } from './indexes.ts';
 import { lockKey } from './locks.ts';
 import { type Migration, migrations } from './migrations.ts';
 import type { Session } from './session.ts';
@@ -71,14 +72,21 @@ async function opening<T>({ url, schema }: Target, work: (session: Session) => P
   }
 }
 
-async function take(session: Session, { number, name, sql, breaking = false }: Migration): Promise<void> {
+async function take(session: Session, step: Migration): Promise<void> {
+  const { number, name, sql, breaking = false, indexes = [] } = step;
+  for (const index of indexes) await indexPartitions(session, step, index);
   const done = `INSERT INTO migration (number, name, breaking) VALUES (${number}, '${name}', ${breaking})`;
+  await inTurn(session, step, [...statementsIn(sql), done]);
+}
+
+/** Runs statements in one transaction, which gives way to whoever holds what it needs. */
+async function inTurn(session: Session, { number, name }: Migration, statements: readonly string[]): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       // Citus does not change all shards at once in a transaction that goes on; elsewhere the setting means nothing.
       await session.run(`BEGIN; SET LOCAL citus.multi_shard_modify_mode = 'sequential'`);
-      for (const statement of statementsIn(sql)) await session.run(statement);
-      await session.run(`${done}; COMMIT`);
+      for (const statement of statements) await session.run(statement);
+      await session.run('COMMIT');
       return;
     } catch (error) {
       await session.run('ROLLBACK');
@@ -87,6 +95,23 @@ async function take(session: Session, { number, name, sql, breaking = false }: M
         throw new Unavailable(`the tables are in use: step ${number} (${name}) could not be taken`);
       await new Promise(resolve => setTimeout(resolve, stepPauseMs));
     }
+  }
+}
+
+/** Not on Citus, which makes the index of all shards at once. A partition that was dropped meanwhile needs none. */
+async function indexPartitions(session: Session, step: Migration, index: PartitionedIndex): Promise<void> {
+  const rows = await session.query(
+    `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = to_regclass($1) AND NOT i.inhdetachpending
+       AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
+     ORDER BY c.relname`,
+    [index.table],
+  );
+  for (const [name] of rows) {
+    const partition = text(name);
+    const ofPartition = partition.replace(index.table, index.name);
+    const make = `CREATE INDEX IF NOT EXISTS ${ofPartition} ON ${partition} ${index.definition}`;
+    await inTurn(session, step, [`DO $do$ BEGIN ${make}; EXCEPTION WHEN undefined_table THEN NULL; END $do$`]);
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorIndexes, indexStatement, type PartitionedIndex } from './indexes.ts';
 import {
   countedMessages,
   duePushes,
@@ -20,6 +21,11 @@ export type Migration = {
   readonly name: string;
   readonly sql: string;
   readonly breaking?: boolean;
+  /**
+   * Indexes of tables that are partitioned and large. Each partition's is made ahead of `sql`, one at a time, so that
+   * whoever writes waits for one of them at most; the table's, which `sql` makes, takes them over.
+   */
+  readonly indexes?: readonly PartitionedIndex[];
 };
 
 /**
@@ -373,4 +379,5 @@ export const migrations: readonly Migration[] = [
   { number: 22, name: 'implied deliveries', sql: impliedDeliveries },
   { number: 23, name: 'outbox processes', sql: outboxProcesses },
   { number: 24, name: 'era crashes', sql: eraCrashes },
+  { number: 25, name: 'error indexes', sql: errorIndexes.map(indexStatement).join(''), indexes: errorIndexes },
 ];

@@ -81,6 +81,14 @@ export function errorMarks(name: 'errorName' | 'errorId', value: string): readon
   return name === 'errorName' ? [`"name":${JSON.stringify(value)}`] : [`"id":${value},`, `"id":${value}}`];
 }
 
+/** Of these, each stands behind `errorBegins` where the error has a name, or a number, and nowhere else. */
+export const ownErrorMarks = ['"name":', '"id":'] as const;
+
+/** Stands there where the error came with the name of a group that is not known; with `name`, where it came with this one. */
+export function foreignGroupMark(name?: string): string {
+  return `"groupName":${name === undefined ? '' : JSON.stringify(name)}`;
+}
+
 /** The further fields of a log, with the words of its codes. */
 export function extraIn(wordsText: string | null | undefined): string | undefined {
   if (wordsText === null || wordsText === undefined) return undefined;

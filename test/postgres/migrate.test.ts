@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Unavailable, Unusable } from '../../src/failures.ts';
+import { indexStatement } from '../../src/postgres/indexes.ts';
 import { migrate, migrationStatus } from '../../src/postgres/migrate.ts';
 import { type Migration, migrations } from '../../src/postgres/migrations.ts';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
-import { until, Witness } from '../support/sqlite-log.ts';
+import { submission, until, Witness } from '../support/sqlite-log.ts';
 
 let server: PostgresServer;
 let url: string;
@@ -20,6 +21,14 @@ beforeEach(async () => {
 const target = () => ({ url, schema: 'sentlog' });
 const query = (text: string) => server.query(text, url);
 const open = () => openPostgresStore({ url, poolSize: 2, observer: new Witness() });
+
+/** The partitions of a table, or the indexes of these. */
+async function partitionsOf(table: string): Promise<readonly string[]> {
+  const rows = await query(
+    `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'sentlog.${table}'::regclass ORDER BY 1`,
+  );
+  return rows.map(({ name }) => String(name));
+}
 
 /** What the next version of the program knows. */
 function next(step: Partial<Migration> = {}): readonly Migration[] {
@@ -73,6 +82,44 @@ describe('a step', () => {
     await holder.end();
     expect(await migrating).toHaveLength(1);
     await query('SELECT note FROM sentlog.api_key');
+  });
+
+  test('indexes of a log that is there → made of one partition after the other, and of those to come', async () => {
+    const store = await openPostgresStore({ url, poolSize: 2, observer: new Witness(), upkeepMs: 3_600_000 });
+    const now = Date.now();
+    const record = (hoursAgo: readonly number[]) =>
+      store.record({
+        account: 1,
+        binding: {},
+        receivedAt: now,
+        sentSince: 0,
+        submissions: hoursAgo.map(hours => submission(hours, { sentAt: now - hours * 3_600_000 })),
+      });
+    await record([3, 5]);
+    const indexes = ['message', 'report'].map(table => ({
+      name: `${table}_moment`,
+      table,
+      definition: '(account_id, received_at) WHERE received_at > 0',
+    }));
+    const steps = next({ sql: indexes.map(indexStatement).join(''), indexes });
+    const [first, held] = await partitionsOf('message');
+    const holder = await server.connect(url);
+    await holder.query(`BEGIN; LOCK TABLE ${held} IN ROW EXCLUSIVE MODE`);
+    const migrating = migrate(target(), () => {}, steps);
+    const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+    await until(async () => (await query(waits)).length > 0);
+    // Who writes elsewhere does not wait at all: the index of that partition is there.
+    await query(`BEGIN; SET LOCAL lock_timeout = '1ms'; LOCK TABLE ${first} IN ROW EXCLUSIVE MODE; COMMIT`);
+    await holder.end();
+    expect(await migrating).toHaveLength(1);
+    await record([7]);
+    await store.close();
+    for (const table of ['message', 'report']) {
+      const partitions = await partitionsOf(table);
+      expect(partitions.length).toBeGreaterThan(2);
+      expect(await partitionsOf(`${table}_moment`), table).toHaveLength(partitions.length);
+    }
+    expect(await query('SELECT FROM pg_index WHERE NOT indisvalid')).toEqual([]);
   });
 
   test('a step that fails → nothing of it is there, and the next try takes it', async () => {

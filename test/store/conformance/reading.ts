@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { Submission } from '../../../src/domain/message.ts';
-import { deliveryErrorNamed, statuses, statusGroupNames } from '../../../src/domain/registry.ts';
+import {
+  type DeliveryError,
+  deliveryErrorNamed,
+  nameOf,
+  noError,
+  statuses,
+  statusGroupNames,
+  unregisteredErrors,
+} from '../../../src/domain/registry.ts';
 import { renderLogs } from '../../../src/wire/log-text.ts';
 import {
   account,
@@ -122,6 +130,32 @@ export function readingTests(openEngine: OpenEngine): void {
       await recordAll(engine.store, batch);
       for await (const store of openings(engine))
         for (const [condition, filter, ids] of cases) expect(await findIds(store, filter), condition).toEqual(ids);
+    });
+
+    it('errors with a name, a number, their group or a foreign group alone → each is found by what figures call it', async () => {
+      const engine = await engineFor(openEngine, { segmentMessagesMax: 4 });
+      const errors = unregisteredErrors.flatMap((error, i): readonly DeliveryError[] => [
+        error,
+        { ...error, name: 'OWN' },
+        { ...error, id: 77, description: '"name":"OWN"' },
+        { ...error, foreignGroup: { groupId: 9 } },
+        { ...error, foreignGroup: { groupName: 'FOREIGN' }, furtherJson: '{"id":77}' },
+        { ...error, id: 78, foreignGroup: { groupName: `FOREIGN_${i}` } },
+      ]);
+      await recordAll(
+        engine.store,
+        [noError, blocked, ...errors].map((error, i) => message(`e${i}`, { error, sentAt: now - 1 - i })),
+      );
+      const all = (await engine.store.find(query())).logs;
+      const names = new Set(all.map(({ error }) => nameOf(error)));
+      for await (const store of openings(engine))
+        for (const name of [...names, 'FOREIGN_0', 'name', 'NONE']) {
+          const called = all.filter(({ error }) => nameOf(error) === name).map(({ messageId }) => messageId);
+          const field = /^\d+$/.test(name) ? 'errorId' : 'errorName';
+          expect(await findIds(store, { [field]: name }), name).toEqual(called);
+          const others = all.map(({ messageId }) => messageId).filter(id => !called.includes(id));
+          expect(await findIds(store, { not: { [field]: [name] } }), `not ${name}`).toEqual(others);
+        }
     });
 
     it('each group of statuses → exactly the messages in it', async () => {

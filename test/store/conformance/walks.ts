@@ -139,6 +139,10 @@ export function walkTests(openEngine: OpenEngine): void {
         { errorName: 'ONE_TO_COME', generalStatus: ['PENDING', 'EXPIRED'] },
         { not: { errorName: 'NO_ERROR', generalStatus: 'DELIVERED' } },
         { errorId: String(kept.id) },
+        { errorName: 'EC_BLOCKED_USER', generalStatus: 'PENDING' },
+        { errorName: 'EC_BLOCKED_USER', errorId: [String(kept.id), '1'], sender: '44113496000' },
+        { errorName: 'ONE_TO_COME', not: { errorId: String(kept.id), messageId: 'm9' } },
+        { errorName: ['NO_ERROR', 'ONE_TO_COME'] },
       ];
       const walks = await Promise.all(
         filters.map(async filter => {

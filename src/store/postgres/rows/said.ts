@@ -36,6 +36,13 @@ function saidOf({ status, error, at, doneAt, seenAt, price, extraJson }: DatedRe
   };
 }
 
+/**
+ * The error of a state that is kept as text, as `errorSaid` gives it: the second thing that the text says. The index of
+ * reports by it stands in a step of the schema, so neither is ever changed.
+ */
+export const saidErrorOf = (text: string) => `split_part(${text}, ',', 2)`;
+export const errorSaid = (key: number) => `"e":${key}`;
+
 export function readReport(text: string): DatedReport {
   return reportIn(JSON.parse(text));
 }

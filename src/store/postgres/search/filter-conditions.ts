@@ -1,9 +1,9 @@
 import { type Conditions, type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
 import { type FilterName, filterFields } from '../../../domain/filter-fields.ts';
-import { deliveryErrors, unregisteredErrors } from '../../../domain/registry.ts';
+import { deliveryErrors, noError, unregisteredErrors } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
-import { errorBegins, errorMarks } from '../../words.ts';
+import { errorBegins, errorMarks, foreignGroupMark, ownErrorMarks } from '../../words.ts';
 
 /** The fields that a column of `message` holds as it is asked for. */
 export const columns: readonly (readonly [name: FilterName, column: string])[] = filterFields
@@ -38,7 +38,12 @@ export function conditions(filter: Filter, account: string, value: TakeValue): r
     all.push(`(m.sent_at, m.number) IN (
       SELECT k.sent_at, k.number FROM message_key k WHERE k.account_id = ${account} AND k.message_id = ANY (${ids}))`);
   }
-  return [...all, ...exclusions(filter, value), ...errorConditions(filter, value)];
+  return [
+    ...all,
+    ...exclusions(filter, value),
+    ...errorKeyConditions(filter, value),
+    ...errorConditions(filter, value),
+  ];
 }
 
 /** What a filter leaves out of messages `m` by what identifies them. No index helps with it. */
@@ -52,23 +57,66 @@ export function exclusions({ not = {} }: Filter, value: TakeValue): readonly str
 /** What a filter asks of the present error of messages `m`, and leaves out by it. */
 export function errorConditions(filter: Filter, value: TakeValue): readonly string[] {
   const all = (asked: Conditions) =>
-    (['errorName', 'errorId'] as const).flatMap(name => {
+    errorFields.flatMap(name => {
       const values = valuesOf(asked, name);
       return values === undefined ? [] : [hasError(name, values, value)];
     });
   return [...all(filter), ...all(filter.not ?? {}).map(condition => `(${condition}) IS NOT TRUE`)];
 }
 
-const unregisteredKeys = unregisteredErrors.map(({ key }) => key).join();
+const unregisteredKeys = unregisteredErrors.map(({ key }) => key);
 
-/** A registered error is known by its key; one that is not, by what stands in the words beside it. */
-function hasError(name: 'errorName' | 'errorId', values: readonly string[], value: TakeValue): string {
+/** The fields that are asked of the error. */
+const errorFields = ['errorName', 'errorId'] as const;
+
+/** What a message of any asked error meets, in the form that the index of errors has. */
+export const hasAnError = `m.error_key <> ${noError.key}`;
+
+/**
+ * One of these the key of a message's error is when it matches; `undefined` when no error is asked for, or to have none
+ * is, which nearly all messages do and the index of errors leaves out.
+ */
+export function errorKeysOf(filter: Filter): readonly number[] | undefined {
+  const asked = errorFields.flatMap(name => {
+    const values = valuesOf(filter, name);
+    return values === undefined ? [] : [keysOf(name, values)];
+  });
+  const [first, ...others] = asked;
+  if (first === undefined) return undefined;
+  const keys = first.filter(key => others.every(other => other.includes(key)));
+  return keys.includes(noError.key) ? undefined : [...keys, ...unregisteredKeys];
+}
+
+/** So that the index of errors comes into question, for a statement that is planned for its values. */
+export function errorKeyConditions(filter: Filter, value: TakeValue): readonly string[] {
+  const keys = errorKeysOf(filter);
+  return keys === undefined ? [] : [`m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[])`, hasAnError];
+}
+
+/** The keys of registered errors that are called so, or have this number. */
+function keysOf(name: (typeof errorFields)[number], values: readonly string[]): readonly number[] {
   const said = (error: (typeof deliveryErrors)[number]) => (name === 'errorName' ? error.name : String(error.id));
-  const keys = deliveryErrors.filter(error => values.includes(said(error))).map(({ key }) => key);
-  const marks = values.flatMap(one => errorMarks(name, one));
-  return `(m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[]) OR (m.error_key IN (${unregisteredKeys}) AND EXISTS (
-    SELECT FROM unnest(${value(texts(marks))}::text[]) e (mark)
-    WHERE strpos(split_part(m.words, '${errorBegins}', 2), e.mark) > 0)))`;
+  return deliveryErrors.filter(error => values.includes(said(error))).map(({ key }) => key);
+}
+
+const ownWords = `coalesce(split_part(m.words, '${errorBegins}', 2), '')`;
+const isUnregistered = `m.error_key IN (${unregisteredKeys.join()})`;
+
+/**
+ * A registered error is known by its key; one that is not, by what stands in the words beside it, or by its group where
+ * it has neither name nor number.
+ */
+function hasError(name: (typeof errorFields)[number], values: readonly string[], value: TakeValue): string {
+  const marked = (marks: readonly string[]) =>
+    `EXISTS (SELECT FROM unnest(${value(texts(marks))}::text[]) e (mark) WHERE strpos(${ownWords}, e.mark) > 0)`;
+  const keyIn = (keys: readonly number[]) => `m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[])`;
+  const [has, own] = [keyIn(keysOf(name, values)), marked(values.flatMap(one => errorMarks(name, one)))];
+  if (name === 'errorId') return `(${has} OR (${isUnregistered} AND ${own}))`;
+  const hasNoOther = ownErrorMarks.map(mark => `strpos(${ownWords}, '${mark}') = 0`).join(' AND ');
+  const groups = unregisteredErrors.filter(({ groupName }) => values.includes(groupName)).map(({ key }) => key);
+  const ofGroup = `${keyIn(groups)} AND strpos(${ownWords}, '${foreignGroupMark()}') = 0`;
+  const ofForeignGroup = marked(values.map(foreignGroupMark));
+  return `(${has} OR (${isUnregistered} AND (${own} OR (${hasNoOther} AND ((${ofGroup}) OR ${ofForeignGroup})))))`;
 }
 
 /** Whether a number is one of some that stand in the text of the statement; of none it never is. */

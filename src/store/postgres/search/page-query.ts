@@ -1,13 +1,23 @@
 import { type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
 import { filterFields } from '../../../domain/filter-fields.ts';
 import type { EpochMs } from '../../../domain/message.ts';
+import { noError } from '../../../domain/registry.ts';
 import { texts } from '../../../postgres/arrays.ts';
 import type { Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { logColumns, type Place } from '../rows/log-row.ts';
 import { moment } from '../rows/moment.ts';
+import { errorSaid, saidErrorOf } from '../rows/said.ts';
 import { firstUnseen, type Snapshot } from '../server/snapshot.ts';
-import { columns, errorConditions, exclusions, isOneOf } from './filter-conditions.ts';
+import {
+  columns,
+  errorConditions,
+  errorKeyConditions,
+  errorKeysOf,
+  exclusions,
+  hasAnError,
+  isOneOf,
+} from './filter-conditions.ts';
 
 /** A page as a statement. Its rows are `logColumns`, then the state to show instead, as text, where there is one. */
 export type PageStatement = {
@@ -20,20 +30,21 @@ export type PageStatement = {
 /** What bounds a page beyond its query: where the walk stands, and what it may see. */
 export type Bounds = { readonly place?: Place; readonly snapshot?: Snapshot };
 
-/** What a filter asks of one column, and one value for it: an index of the column leads to the messages. */
-export type Condition = { readonly column: string; readonly value: string | number };
+/** What a filter asks of one column, and the values for it: an index of the column leads to the messages. */
+export type Condition = { readonly column: string; readonly values: readonly (string | number)[] };
 
-/** What each column of a filter is to be, unless one may have several values. */
-export function soleConditions(filter: Filter): readonly Condition[] {
-  const groups = groupIdsOf(filter);
-  const asked = columns.map(([name, column]) => ({ column, values: valuesOf(filter, name) ?? [] }));
-  if (filter.messageId !== undefined || [...asked, { values: groups ?? [] }].some(({ values }) => values.length > 1))
-    return [];
-  const all: readonly { column: string; values: readonly (string | number)[] }[] = [
-    ...asked,
-    { column: 'group_id', values: groups ?? [] },
+const errorColumn = 'error_key';
+
+/** What each column of a filter is to be, unless one may have several values; an error may have several keys. */
+export function leadingConditions(filter: Filter): readonly Condition[] {
+  const asked: readonly Condition[] = [
+    ...columns.map(([name, column]) => ({ column, values: valuesOf(filter, name) ?? [] })),
+    { column: 'group_id', values: groupIdsOf(filter) ?? [] },
   ];
-  return all.flatMap(({ column, values }) => values.map(value => ({ column, value })));
+  if (filter.messageId !== undefined || asked.some(({ values }) => values.length > 1)) return [];
+  return [...asked, { column: errorColumn, values: errorKeysOf(filter) ?? [] }].filter(
+    ({ values }) => values.length > 0,
+  );
 }
 
 /** The `sentAt` that a page may have: from `since`, up to but without `until`. */
@@ -56,14 +67,19 @@ export function pageStatement(query: Query, bounds: Bounds, rarest: string | und
 const manyMessages = 1_000;
 
 /** The statement for whether many messages meet a condition: it gives a row or none. */
-export function manyStatement(query: Query, bounds: Bounds, { column, value }: Condition): PageStatement {
+export function manyStatement(query: Query, bounds: Bounds, { column, values }: Condition): PageStatement {
   const { since, until } = rangeOf(query, bounds);
-  return {
-    text: `
+  const all = (value: string) => `
       SELECT m.sent_at FROM message m
-      WHERE m.account_id = $1 AND m.sent_at >= $2 AND m.sent_at < $3 AND ${leading(column, '$4')}
-      ORDER BY m.sent_at DESC, m.number DESC LIMIT 1 OFFSET ${manyMessages - 1}`,
-    values: [query.account, moment(since), moment(until), value],
+      WHERE m.account_id = $1 AND m.sent_at >= $2 AND m.sent_at < $3 AND ${leading(column, value)}
+      ORDER BY m.sent_at DESC, m.number DESC`;
+  const isError = column === errorColumn;
+  return {
+    text: isError
+      ? `SELECT m.sent_at FROM unnest($4::integer[]) v (value)
+         CROSS JOIN LATERAL (${all('v.value')} LIMIT ${manyMessages}) m LIMIT 1 OFFSET ${manyMessages - 1}`
+      : `${all('$4')} LIMIT 1 OFFSET ${manyMessages - 1}`,
+    values: [query.account, moment(since), moment(until), isError ? `{${values.join()}}` : (values[0] ?? null)],
     plan: 'kept',
   };
 }
@@ -74,7 +90,8 @@ export function manyStatement(query: Query, bounds: Bounds, { column, value }: C
  * thrice, the condition seems to leave few, and its own index wins; reading an index costs no more for it.
  */
 function leading(column: string, value: string): string {
-  return `m.${column} = ${value} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
+  const is = `m.${column} = ${value} AND m.${column} >= ${value} AND m.${column} <= ${value}`;
+  return column === errorColumn ? `${is} AND ${hasAnError}` : is;
 }
 
 /** Whether what a message was when a walk began has to be looked at, to tell whether it matched. */
@@ -107,8 +124,10 @@ class PageBuilder {
     const { snapshot } = this.#bounds;
     const inRange = this.#range('m');
     const identity = this.#identity();
+    const errorKeys = this.#rarest === errorColumn ? errorKeysOf(this.#query.filter) : undefined;
     let text: string;
-    if (groups === undefined) {
+    if (errorKeys !== undefined) text = this.#byError(errorKeys, inRange, identity, groups);
+    else if (groups === undefined) {
       const seen = snapshot === undefined ? [] : [this.#seen('m.tx', snapshot)];
       text = this.#source([...inRange, ...seen, ...this.#errors(snapshot)], identity);
     } else {
@@ -126,22 +145,62 @@ class PageBuilder {
    */
   #asOf(snapshot: Snapshot, groups: readonly number[], inRange: readonly string[], identity: Identity): string {
     const seen = this.#seen('m.tx', snapshot);
-    const unseenReport = `NOT (${this.#seen('r.tx', snapshot)})`;
     const groupThen = `(${this.#firstUnseenReport(snapshot, 'm', 'r.group_before')})`;
     const hadIt = `(${this.#seen('m.state_tx', snapshot)} OR ${isOneOf(groupThen, groups)})`;
     const stayed = this.#source([...inRange, seen, hadIt, ...this.#errors(snapshot)], identity, groups);
-    const here = [seen, ...identity.equal, ...identity.anyOf, `NOT (${isOneOf('m.group_id', groups)})`];
-    if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
     // Said again as by `leading`, or all reports of the time asked for seem fewer than those that left the groups.
     const [least, greatest] = [this.#value(groups[0] ?? 0), this.#value(groups.at(-1) ?? 0)];
-    const left = `
+    const left = this.#left(snapshot, identity, {
+      reports: `${isOneOf('r.group_before', groups)} AND r.group_before >= ${least} AND r.group_before <= ${greatest}
+        AND r.group_before <> r.group_after`,
+      now: `NOT (${isOneOf('m.group_id', groups)})`,
+      found: isOneOf('f.group_before', groups),
+    });
+    return `SELECT * FROM ((${stayed}) UNION ALL (${left})) m ${this.#newest('m')}`;
+  }
+
+  /**
+   * The messages that have one of some errors; on a walk those that are as they were when it began, and those that had
+   * one then and were changed since. Of errors that are not registered, those with other words are among the latter.
+   */
+  #byError(
+    keys: readonly number[],
+    inRange: readonly string[],
+    identity: Identity,
+    groups?: readonly number[],
+  ): string {
+    const { snapshot } = this.#bounds;
+    const has = errorConditions(this.#query.filter, value => this.#value(value));
+    const several = { column: errorColumn, values: `'{${keys.join()}}'::integer[]` };
+    const inGroups = groups === undefined ? [] : [`(${isOneOf('m.group_id', groups)}) IS TRUE`];
+    const present = (conditions: readonly string[]) =>
+      this.#source([...inRange, ...conditions, ...has, ...inGroups], { ...identity, several });
+    if (snapshot === undefined) return present([]);
+    const [seen, isAsThen] = [this.#seen('m.tx', snapshot), this.#seen('m.state_tx', snapshot)];
+    const all = keys.map(errorSaid).toSorted();
+    const [said, least, greatest] = [this.#list(all), this.#value(all[0] ?? ''), this.#value(all.at(-1) ?? '')];
+    const before = saidErrorOf('r.state_before');
+    const left = this.#left(snapshot, identity, {
+      reports: `${before} = ANY (${said}) AND ${before} >= ${least} AND ${before} <= ${greatest}
+        AND ${before} <> '${errorSaid(noError.key)}'`,
+      now: `NOT ${isAsThen}`,
+      found: `${saidErrorOf('f.state_before')} = ANY (${said})`,
+    });
+    return `SELECT * FROM ((${present([seen, isAsThen])}) UNION ALL (${left})) m ${this.#newest('m')}`;
+  }
+
+  /** The messages that a walk is to show as reports found them which it does not see. */
+  #left(snapshot: Snapshot, identity: Identity, is: Left): string {
+    const here = [this.#seen('m.tx', snapshot), ...identity.equal, ...identity.anyOf, is.now];
+    if (identity.messageIds !== undefined) here.push(`m.message_id = ANY (${identity.messageIds})`);
+    return `
       SELECT m.*, f.state_before AS then_state
       FROM (
         SELECT DISTINCT u.sent_at, u.number FROM (
           SELECT r.sent_at, r.number FROM report r
-          WHERE r.account_id = ${this.#account} AND ${isOneOf('r.group_before', groups)}
-            AND r.group_before >= ${least} AND r.group_before <= ${greatest} AND r.group_before <> r.group_after
-            AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND ${unseenReport} AND ${this.#range('r').join(' AND ')}
+          WHERE r.account_id = ${this.#account} AND ${is.reports}
+            AND r.tx >= ${this.#value(firstUnseen(snapshot))} AND NOT (${this.#seen('r.tx', snapshot)})
+            AND ${this.#range('r').join(' AND ')}
           OFFSET 0
         ) u
         ORDER BY u.sent_at DESC, u.number DESC
@@ -152,9 +211,8 @@ class PageBuilder {
           AND ${here.join(' AND ')} LIMIT 1
       ) m
       CROSS JOIN LATERAL (${this.#firstUnseenReport(snapshot, 'l', 'r.group_before, r.state_before')}) f
-      WHERE ${isOneOf('f.group_before', groups)}
+      WHERE ${is.found}
       ${this.#newest('l')}`;
-    return `SELECT * FROM ((${stayed}) UNION ALL (${left})) m ${this.#newest('m')}`;
   }
 
   /**
@@ -163,6 +221,8 @@ class PageBuilder {
    */
   #errors(snapshot: Snapshot | undefined): readonly string[] {
     const all = errorConditions(this.#query.filter, value => this.#value(value));
+    if (snapshot === undefined && this.#isPlannedFresh)
+      return [...errorKeyConditions(this.#query.filter, value => this.#value(value)), ...all];
     if (all.length === 0 || snapshot === undefined) return all;
     return [`((${all.join(' AND ')}) OR NOT ${this.#seen('m.state_tx', snapshot)})`];
   }
@@ -299,8 +359,11 @@ class PageBuilder {
   }
 }
 
-/** A list of more than one value. */
-type Several = { readonly column: string; readonly values: string; readonly condition: string };
+/** A list of values, which `condition` asks for too where it stands among others. */
+type Several = { readonly column: string; readonly values: string; readonly condition?: string };
+
+/** What leads to messages that were changed since a walk began: of reports `r`, of the message `m` now, of the first such report `f`. */
+type Left = { readonly reports: string; readonly now: string; readonly found: string };
 
 /** What a filter asks of a message apart from its time and status. */
 type Identity = {

@@ -9,11 +9,11 @@ import {
   asksForErrors,
   type Bounds,
   type Condition,
+  leadingConditions,
   manyStatement,
   type PageStatement,
   pageStatement,
   rangeOf,
-  soleConditions,
 } from './page-query.ts';
 
 /** Where pages are read from. */
@@ -80,7 +80,7 @@ export class Pages {
 
   /** The condition whose index leads to the page; none when that depends on how often conditions are met together. */
   async #rarest(source: PageSource, query: Query, bounds: Bounds): Promise<string | undefined> {
-    const conditions = soleConditions(query.filter);
+    const conditions = leadingConditions(query.filter);
     if (conditions.length < 2) return conditions[0]?.column;
     const many = await Promise.all(conditions.map(one => this.#isMetByMany(source, query, bounds, one)));
     return conditions[many.indexOf(false)]?.column;
@@ -89,7 +89,7 @@ export class Pages {
   async #isMetByMany(source: PageSource, query: Query, bounds: Bounds, condition: Condition): Promise<boolean> {
     const { since, until } = rangeOf(query, bounds);
     const hours = [since, until].map(moment => Math.floor(moment / hourMs));
-    const key = JSON.stringify([query.account, condition.column, condition.value, ...hours]);
+    const key = JSON.stringify([query.account, condition.column, condition.values, ...hours]);
     const remembered = this.#many.get(key);
     if (remembered !== undefined) return remembered;
     const isMet = (await this.#read(source, manyStatement(query, bounds, condition))).length > 0;

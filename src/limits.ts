@@ -85,6 +85,8 @@ export const limits = Object.freeze({
   breakdownFieldsMax: 2,
   /** Beyond so many different values, what figures are broken down by is no longer told apart. */
   breakdownRowsMax: 5_000,
+  /** Figures of one part of the time, over PostgreSQL: some dozens of each row. */
+  breakdownFiguresMax: 100_000,
   breakdownRowsShownDefault: 10,
   breakdownRowsShownMax: 100,
 

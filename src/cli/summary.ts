@@ -5,7 +5,7 @@ import { breakdownFields } from '../domain/breakdown.ts';
 import { limits } from '../limits.ts';
 import { comparisons } from '../wire/query-schemas.ts';
 import { clientOf, clientOptions } from './client.ts';
-import { count, filterOf, filterOptions, jsonOption, texts, wholeNumber } from './flags.ts';
+import { count, filterOf, filterOptions, jsonOption, text, texts, wholeNumber } from './flags.ts';
 import { type Cell, tableText } from './table.ts';
 import { note, print } from './terminal.ts';
 
@@ -21,12 +21,19 @@ export function addSummary(program: Command): void {
         .argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), fieldNamed(value)]),
     )
     .option('--first <number>', `rows of the breakdown (default ${limits.breakdownRowsShownDefault})`, wholeNumber)
-    .addOption(new Option('--compare <range>', 'the same figures of another range beside').choices(comparisons));
+    .addOption(new Option('--compare <range>', 'the same figures of another range beside').choices(comparisons))
+    .option('--time-zone <name>', 'by whose clock a day or a week before is, such as Europe/Zagreb (default UTC)');
   clientOptions(jsonOption(filterOptions(command))).action(async () => {
     const flags = command.opts();
     const by = texts(flags, 'by').map(fieldNamed);
     const compare = comparisons.find(one => one === flags.compare);
-    const options = { buckets: 1, by: by.length === 0 ? undefined : by, first: count(flags, 'first'), compare };
+    const options = {
+      buckets: 1,
+      by: by.length === 0 ? undefined : by,
+      first: count(flags, 'first'),
+      compare,
+      timeZone: text(flags, 'timeZone'),
+    };
     const summary = await clientOf(command).summary(filterOf(flags), options);
     if (flags.json === true || !process.stdout.isTTY) await print(`${JSON.stringify(summary)}\n`);
     else await print(page(summary, compare));

@@ -42,6 +42,8 @@ export type CallOptions = { readonly signal?: AbortSignal | undefined };
 export type SummaryOptions = CallOptions & {
   readonly buckets?: number | undefined;
   readonly compare?: 'previous' | 'yesterday' | 'week' | undefined;
+  /** By whose clock a day, or a week, before is: `Europe/Zagreb`; that of UTC when absent. */
+  readonly timeZone?: string | undefined;
   /** One field, or two. */
   readonly by?: readonly BreakdownField[] | undefined;
   /** How many rows of the breakdown, 1 … 100. */

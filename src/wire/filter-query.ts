@@ -4,6 +4,7 @@ import type { Conditions, Filter } from '../domain/filter.ts';
 import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
+import { isTimeZone } from '../domain/wall-clock.ts';
 import { limits } from '../limits.ts';
 import type { Parsed } from './parsed.ts';
 import { present } from './present.ts';
@@ -34,6 +35,8 @@ export type SummaryQuery = {
   readonly filter: Filter;
   readonly buckets: number;
   readonly compare?: Comparison;
+  /** By whose clock a day, or a week, before is. */
+  readonly timeZone?: string;
   readonly by?: readonly BreakdownField[];
   /** Rows of the breakdown. */
   readonly first: number;
@@ -90,10 +93,17 @@ export function parseSummaryQuery(raw: string): Parsed<SummaryQuery> {
   const filter = readFilter(query);
   const buckets = query.integer('buckets', 1, limits.summaryBucketsMax) ?? limits.summaryBucketsDefault;
   const compare = query.choice('compare', comparisons);
+  const timeZone = readTimeZone(query);
   const by = readBreakdown(query);
   const first = query.integer('first', 1, limits.breakdownRowsShownMax) ?? limits.breakdownRowsShownDefault;
   if (query.violations.length > 0) return { violations: query.violations };
-  return { value: { filter, buckets, first, ...present({ compare, by }) } };
+  return { value: { filter, buckets, first, ...present({ compare, timeZone, by }) } };
+}
+
+function readTimeZone(query: QueryReader): string | undefined {
+  const name = query.text('timeZone');
+  if (name === undefined || isTimeZone(name)) return name;
+  return query.refuse('timeZone', 'must be the name of a time zone, such as Europe/Zagreb');
 }
 
 function readBreakdown(query: QueryReader): readonly BreakdownField[] | undefined {

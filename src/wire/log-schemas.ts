@@ -291,7 +291,7 @@ const breakdownSchema = Type.Object(
   },
   {
     title: 'Breakdown',
-    description: `Absent where there was not the time for it, and beyond ${limits.breakdownRowsMax} rows; then the summary is not \`complete\`.`,
+    description: `Absent where there was not the time for it, beyond ${limits.breakdownRowsMax} rows, and over PostgreSQL beyond ${limits.breakdownFiguresMax} figures, one for each group, currency and length of delivery time of a row; then the summary is not \`complete\`.`,
   },
 );
 

@@ -84,7 +84,13 @@ export const summaryParameters = {
   }),
   compare: Type.Enum([...comparisons], {
     description:
-      'Gives the figures of another range beside: the one as long right before, or the same a day or a week before.',
+      'Gives the figures of another range beside: the one as long right before, or the same a day or a week before by the clock of `timeZone`.',
+  }),
+  timeZone: Type.String({
+    pattern: '^[A-Za-z0-9_+:/-]+$',
+    default: 'UTC',
+    description: 'The name of a time zone of the IANA, by whose clock a day has 23 or 25 hours where it is changed.',
+    examples: ['Europe/Zagreb', 'America/New_York', 'UTC'],
   }),
   by: Type.Array(Type.Enum([...breakdownFields]), {
     minItems: 1,

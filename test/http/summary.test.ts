@@ -72,6 +72,46 @@ describe('GET /messenger/1/logs/summary', () => {
     expect(compared).toMatchObject({ total: 2, complete: true, failures: { senders: [{ sender: 's', count: 1 }] } });
   });
 
+  test.each([
+    ['Europe/Zagreb', '2026-03-29T22:00Z', 23],
+    ['Europe/Zagreb', '2026-10-25T23:00Z', 25],
+    ['America/New_York', '2026-03-09T04:00Z', 23],
+    ['America/New_York', '2026-11-02T05:00Z', 25],
+    ['Australia/Lord_Howe', '2026-10-04T13:00Z', 23.5],
+    ['Australia/Lord_Howe', '2026-04-05T13:30Z', 24.5],
+  ])(
+    'today beside yesterday in %s, where yesterday began at %s minus %s h → by the clock of that zone',
+    async (...row) => {
+      const [timeZone, midnightText, hours] = row;
+      const midnight = Date.parse(midnightText);
+      server.now = midnight + 9 * hourMs;
+      const yesterday = midnight - hours * hourMs;
+      await server.record([
+        message('before', { sentAt: at(yesterday - 1) }),
+        message('first', { sentAt: at(yesterday) }),
+        message('last', { sentAt: at(midnight + 9 * hourMs - 24 * hourMs - 1) }),
+        message('too late', { sentAt: at(midnight + 9 * hourMs - 24 * hourMs) }),
+      ]);
+      const query = `sentSince=${at(midnight)}&compare=yesterday`;
+      const ask = async (more: string) => (await server.call(`${summaryPath}?${query}${more}`)).json().compared;
+      const moment = (ms: number) => at(ms).replace('Z', '+0000');
+      expect(await ask(`&timeZone=${timeZone}`)).toMatchObject({
+        from: moment(yesterday),
+        to: moment(midnight + 9 * hourMs - 24 * hourMs),
+        total: 2,
+      });
+      expect(await ask('')).toMatchObject({ from: moment(midnight - 24 * hourMs) });
+    },
+  );
+
+  test('a time zone that there is not → 400 that says so', async () => {
+    const answer = await server.call(`${summaryPath}?compare=week&timeZone=Mars/Olympus`);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json().violations).toEqual([
+      { property: 'timeZone', violation: 'must be the name of a time zone, such as Europe/Zagreb' },
+    ]);
+  });
+
   test('by=error,campaignReferenceId with compare → what failed most in which campaign, beside the same of then', async () => {
     const failed = { status: 'UNDELIVERABLE_NOT_DELIVERED', error: 'EC_ABSENT_SUBSCRIBER' };
     const price = { pricePerMessage: 0.15, currency: 'EUR' };

@@ -9,6 +9,7 @@ import {
   unfinishedSummary,
 } from '../../domain/summary.ts';
 import { SummaryCell } from '../../domain/summary-cell.ts';
+import { daysBefore } from '../../domain/wall-clock.ts';
 import { limits } from '../../limits.ts';
 import { type Comparison, parseSummaryQuery } from '../../wire/filter-query.ts';
 import { summaryJson, type ToldSummary } from '../../wire/summary-text.ts';
@@ -29,7 +30,7 @@ export function summaryRoute(deps: Deps): Route {
 }
 
 async function summary(call: Call, deps: Deps): Promise<string> {
-  const { filter, buckets, compare, by, first } = sound(parseSummaryQuery(rawQuery(call.request)));
+  const { filter, buckets, compare, timeZone = 'UTC', by, first } = sound(parseSummaryQuery(rawQuery(call.request)));
   const now = deps.clock();
   const horizon = now - deps.retentionOf(call.principal.account.id);
   const range = summaryRange(filter, horizon, now, buckets);
@@ -38,7 +39,7 @@ async function summary(call: Call, deps: Deps): Promise<string> {
   if (compare === undefined) return summaryJson(await told(asked, call, deps), undefined, division);
   const [own, compared] = await Promise.all([
     told(asked, call, deps),
-    told(comparedWith(compare, asked, buckets), call, deps),
+    told(comparedWith({ compare, timeZone }, asked, buckets), call, deps),
   ]);
   return summaryJson(own, compared, division);
 }
@@ -53,14 +54,25 @@ type Asked = {
   readonly now: EpochMs;
 };
 
-const dayMs = 86_400_000;
+const daysBack = { yesterday: 1, week: 7 } as const;
 
-/** The same of an earlier range, which is as long. */
-function comparedWith(compare: Comparison, { filter, range, by, horizon, now }: Asked, buckets: number): Asked {
+/**
+ * The same of an earlier range, which is as long by the clock of the zone: where its clocks were changed meanwhile, an hour
+ * or half of one longer or shorter.
+ */
+function comparedWith(
+  { compare, timeZone }: { readonly compare: Comparison; readonly timeZone: string },
+  { filter, range, by, horizon, now }: Asked,
+  buckets: number,
+): Asked {
   const [from, to] = [range.from, Math.max(range.from, range.to ?? now)];
-  const backMs = { previous: to - from, yesterday: dayMs, week: 7 * dayMs }[compare];
-  const shifted: Filter = { ...filter, sentSince: from - backMs, sentUntil: to - backMs };
-  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), by, horizon, now: to - backMs };
+  const earlier = (moment: EpochMs) =>
+    compare === 'previous' ? moment - (to - from) : daysBefore(moment, daysBack[compare], timeZone);
+  const sentSince = earlier(from);
+  // What a clock shows twice or never turns round what is shorter than its change.
+  const sentUntil = Math.max(sentSince, earlier(to));
+  const shifted: Filter = { ...filter, sentSince, sentUntil };
+  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), by, horizon, now: sentUntil };
 }
 
 async function told({ filter, range, by, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {

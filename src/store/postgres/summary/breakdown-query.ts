@@ -5,8 +5,8 @@ import type { Value } from '../../../postgres/session.ts';
 import { errorWith } from '../../words.ts';
 import { type Counting, countedConditions, isOther, nanos, pricedIn, timeClass } from './count-query.ts';
 
-/** Each row has one figure of a part; there are some dozens of a part. */
-const rowsMax = 20 * limits.breakdownRowsMax;
+/** Each row of an answer is one figure of a part. */
+const rowsMax = limits.breakdownFiguresMax;
 
 /** What each field is grouped by: errors that are not registered by their own words, too. */
 const expressions: { readonly [field in BreakdownField]: readonly string[] } = {

@@ -1,0 +1,48 @@
+import type { EpochMs } from './message.ts';
+
+const dayMs = 86_400_000;
+
+/** Whether there is a time zone of this name, such as `Europe/Zagreb`. */
+export function isTimeZone(name: string): boolean {
+  try {
+    return clockOf(name) !== undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/**
+ * When the clock of a time zone showed the same so many days before: the first time where it showed it twice; where it
+ * never did, when it would have without the change of clocks. Throws a `RangeError` for a name that is no zone's.
+ */
+export function daysBefore(moment: EpochMs, days: number, timeZone: string): EpochMs {
+  const clock = clockOf(timeZone);
+  const wall = wallMs(moment, clock) - days * dayMs;
+  const offsets = [wall - dayMs, wall + dayMs].map(near => wallMs(near, clock) - near);
+  const candidates = offsets.map(offset => wall - offset);
+  const shown = candidates.filter(candidate => wallMs(candidate, clock) === wall);
+  return shown.length > 0 ? Math.min(...shown) : (candidates[0] ?? wall);
+}
+
+function clockOf(timeZone: string): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    calendar: 'iso8601',
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
+}
+
+/** What a clock shows at a moment, as the moment at which the clock of UTC shows the same. */
+function wallMs(moment: EpochMs, clock: Intl.DateTimeFormat): number {
+  const parts = new Map(clock.formatToParts(moment).map(({ type, value }) => [type, Number(value)]));
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0;
+  const wall = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  return wall + (((moment % 1000) + 1000) % 1000);
+}

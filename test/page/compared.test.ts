@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GroupCounts, Summary } from '../../src/client/index.ts';
-import { barsOf, beforeOf } from '../../web/src/parts/overview/bars.ts';
+import { barsOf, beforeOf, laterBy } from '../../web/src/parts/overview/bars.ts';
 import { changeText, isComparable } from '../../web/src/view/change.ts';
 
 const counts = (count: number): GroupCounts => ({
@@ -43,6 +43,16 @@ describe('the line of the time before', () => {
     const own = figuresOf(fromMs, fromMs + 180_000, 60_000, () => 1);
     const compared = figuresOf(fromMs - dayMs, fromMs - dayMs + 180_000, 60_000, index => 10 + index);
     expect(beforeOf(barsOf(own), { ...own, compared })).toEqual([10, 11, 12, 13]);
+  });
+
+  test('a day that is an hour longer, from midnight on → each hour beside that of the same name', () => {
+    const [fromMs, hourMs] = [Date.UTC(2026, 9, 25, 23), 3_600_000];
+    const own = figuresOf(fromMs, fromMs + 6 * hourMs, hourMs, () => 1);
+    // Summer time ended in the third hour, so that there were two of it.
+    const compared = figuresOf(fromMs - 25 * hourMs, fromMs - 18 * hourMs, hourMs, index => 10 + index);
+    const later = laterBy('yesterday', 'Europe/Zagreb');
+    expect(beforeOf(barsOf(own), { ...own, compared }, later)).toEqual([10, 11, 12 + 13, 14, 15, 16]);
+    expect(laterBy('previous', 'Europe/Zagreb')).toBeUndefined();
   });
 
   test('what could not be counted in time → no point, and no 0', () => {

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
+import { nowMs } from './api/server-clock.ts';
 import { useBook } from './log/use-book.ts';
 import { useNews } from './log/use-news.ts';
 import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
@@ -38,7 +39,7 @@ function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   latest.current = view;
   const asked = useMemo<Asked>(() => {
     const { conditions, not, range, zone } = latest.current;
-    const atMs = Date.now();
+    const atMs = nowMs();
     return {
       id: `${epoch} ${viewKey}`,
       atMs,
@@ -52,7 +53,7 @@ function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
     if (!view.live) return;
     // Figures move on with the time: rows of yesterday are not to stay beside those of a new day.
     const timer = setInterval(() => {
-      if (isOver(latest.current, asked.atMs, Date.now())) reload();
+      if (isOver(latest.current, asked.atMs, nowMs())) reload();
     }, overCheckEveryMs);
     return () => clearInterval(timer);
   }, [view.live, asked, reload]);

@@ -1,4 +1,5 @@
 import { type Pass, pageInit, passHeader, resumed } from './page-pass.ts';
+import { heard } from './server-clock.ts';
 
 /** Calls in the name of whoever signed in, and why they are refused when they are. */
 export type OwnCalls = { readonly fetch: typeof fetch; readonly whyEnded: () => string };
@@ -23,7 +24,7 @@ export function ownCalls(first: Pass): OwnCalls {
       if (other !== undefined) return new Response(null, { status: 401 });
       const headers = new Headers(init?.headers);
       headers.set(passHeader, pass.text);
-      return fetch(input, { ...init, ...pageInit, headers });
+      return heard(() => fetch(input, { ...init, ...pageInit, headers }));
     },
     whyEnded: () =>
       other === undefined

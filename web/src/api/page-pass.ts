@@ -1,5 +1,6 @@
 import { errorOf, isRecord } from '../../../src/client/errors.ts';
 import { ConnectionError, UnexpectedAnswer } from '../../../src/client/index.ts';
+import { heard } from './server-clock.ts';
 
 /** What the server has for whoever has signed in. */
 export type Offers = {
@@ -64,7 +65,7 @@ export async function end(): Promise<void> {
 
 async function called(init: RequestInit, path = '/page/session'): Promise<Response> {
   try {
-    return await fetch(path, { ...pageInit, ...init });
+    return await heard(() => fetch(path, { ...pageInit, ...init }));
   } catch (error) {
     throw new ConnectionError('no answer from the server', { cause: error });
   }

@@ -1,4 +1,5 @@
 import type { Api } from '../api/api.ts';
+import { nowMs } from '../api/server-clock.ts';
 import { filterOf } from '../view/view.ts';
 import { type SearchField, searchFields, valuesOf, waysToWrite } from '../view/written.ts';
 import { localZone } from '../view/zone.ts';
@@ -12,7 +13,7 @@ export async function recognise(api: Api, text: string, signal: AbortSignal): Pr
   const has = async (field: SearchField, values: readonly string[]) => {
     const filter = filterOf(
       { conditions: { [field]: values }, not: {}, range: { last: 'all' }, zone: localZone },
-      Date.now(),
+      nowMs(),
     );
     return (await api.client.logs({ ...filter, limit: 1 }, { signal })).results.length > 0;
   };

@@ -3,10 +3,9 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 import type { Log } from '../../../src/client/index.ts';
 import { troubleOf } from '../api/trouble.ts';
 import { type Asked, type Page, usePage } from '../page-context.ts';
-import { codeName } from '../view/format.ts';
 import { isOpenEnded } from '../view/range.ts';
 import { useInSight } from '../view/use-in-sight.ts';
-import { countedAs, unchanging } from '../view/view.ts';
+import { countedAs, isOneOfErrors, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
 
@@ -17,9 +16,15 @@ const streamWaitMs = 300;
 
 /** Whether a message still has what is asked for of what reports change. */
 function keepsOf({ conditions, not }: Asked): (log: Log) => boolean {
-  const keeps = (field: 'generalStatus' | 'error', value: string) =>
-    conditions[field]?.includes(value) !== false && not[field]?.includes(value) !== true;
-  return log => keeps('generalStatus', countedAs(log.status)) && keeps('error', codeName(log.error));
+  return ({ status, error }) => {
+    const group = countedAs(status);
+    return (
+      conditions.generalStatus?.includes(group) !== false &&
+      not.generalStatus?.includes(group) !== true &&
+      (conditions.error === undefined || isOneOfErrors(error, conditions.error)) &&
+      not.error?.some(one => isOneOfErrors(error, [one])) !== true
+    );
+  };
 }
 
 function createBook({ api, decimals, known }: Page, asked: Asked, queries: QueryClient): LogBook {

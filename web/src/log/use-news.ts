@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { GroupCounts } from '../../../src/client/index.ts';
+import { apartMs, nowMs } from '../api/server-clock.ts';
 import { usePage } from '../page-context.ts';
 import { countText, msOf } from '../view/format.ts';
 import { isOpenEnded } from '../view/range.ts';
@@ -17,14 +18,16 @@ export function useNews(book: LogBook): void {
   const [sinceMs, setSinceMs] = useState<number>();
   useEffect(() => {
     const newest = book.row(0)?.sentAt;
-    const nowMs = Date.now();
-    // Some are dated ahead of now: they are not to hide what comes before them.
-    setSinceMs(inSight ? undefined : Math.min(newest === undefined ? nowMs : msOf(newest) + 1, nowMs));
+    const newestMs = newest === undefined ? undefined : msOf(newest);
+    const atMs = nowMs();
+    // Some are dated well ahead of now: they are not to hide what comes before them.
+    const isSeen = newestMs !== undefined && newestMs < atMs + apartMs;
+    setSinceMs(inSight ? undefined : isSeen ? newestMs + 1 : atMs);
   }, [book, inSight]);
   const { data } = useQuery({
     queryKey: ['news', asked.viewKey, sinceMs],
     queryFn: ({ signal }) => {
-      const filter = { ...filterOf(view, Date.now()), sentSince: new Date(sinceMs ?? Date.now()) };
+      const filter = { ...filterOf(view, nowMs()), sentSince: new Date(sinceMs ?? nowMs()) };
       return api.client.summary(filter, { buckets: 1, signal });
     },
     enabled: sinceMs !== undefined && view.live && isOpenEnded(view.range),

@@ -1,8 +1,10 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { BreakdownField, Summary } from '../../../src/client/index.ts';
+import { nowMs } from '../api/server-clock.ts';
 import { usePage } from '../page-context.ts';
 import { isOpenEnded } from '../view/range.ts';
 import { type BreakdownName, filterOf, only, type View } from '../view/view.ts';
+import { isZone, zoneName } from '../view/zone.ts';
 
 const buckets = 60;
 const breakdownRows = 50;
@@ -17,18 +19,25 @@ function ofAnyStatus(view: View): View | undefined {
   return only(view, 'generalStatus', []);
 }
 
+/** What figures are compared with: a day before is one by the clock that times are shown by. */
+function comparisonOf({ compare, zone }: View) {
+  if (compare === undefined) return {};
+  const timeZone = zoneName(zone);
+  return { compare, ...(isZone(timeZone) && { timeZone }) };
+}
+
 /** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */
 export function useSummary() {
   const { api, view, asked } = usePage();
-  const { compare } = view;
+  const comparison = comparisonOf(view);
   return useQuery({
-    queryKey: ['summary', asked.viewKey, compare],
+    queryKey: ['summary', asked.viewKey, comparison],
     queryFn: async ({ signal }): Promise<Figures> => {
-      const nowMs = Date.now();
+      const atMs = nowMs();
       const any = ofAnyStatus(view);
       const [own, ofAny] = await Promise.all([
-        api.client.summary(filterOf(view, nowMs), { buckets, compare, signal }),
-        any && api.client.summary(filterOf(any, nowMs), { buckets: 1, compare, signal }),
+        api.client.summary(filterOf(view, atMs), { buckets, ...comparison, signal }),
+        any && api.client.summary(filterOf(any, atMs), { buckets: 1, ...comparison, signal }),
       ]);
       return { ...own, ofAny: ofAny ?? own };
     },
@@ -40,12 +49,18 @@ export function useSummary() {
 /** The same, broken down. Apart, since it takes longer. */
 export function useBreakdown(name: BreakdownName) {
   const { api, view, asked } = usePage();
-  const { compare } = view;
+  const comparison = comparisonOf(view);
   return useQuery({
-    queryKey: ['breakdown', asked.viewKey, compare, name],
+    queryKey: ['breakdown', asked.viewKey, comparison, name],
     queryFn: ({ signal }) => {
       const by = fieldsOf(name);
-      return api.client.summary(filterOf(view, Date.now()), { buckets: 1, compare, by, first: breakdownRows, signal });
+      return api.client.summary(filterOf(view, nowMs()), {
+        buckets: 1,
+        ...comparison,
+        by,
+        first: breakdownRows,
+        signal,
+      });
     },
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });

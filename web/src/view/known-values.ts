@@ -1,6 +1,6 @@
 import type { Log } from '../../../src/client/index.ts';
-import { codeName, errorWords } from './format.ts';
-import { type Field, groupNames } from './view.ts';
+import { errorWords } from './format.ts';
+import { errorSought, type Field, groupNames } from './view.ts';
 
 /** Fields whose values come again and again, so that they are worth suggesting. */
 const suggestedFields = ['campaignReferenceId', 'error', 'entityId', 'applicationId'] as const;
@@ -23,7 +23,7 @@ export class KnownValues {
 
   see({ campaignReferenceId, error, platform }: Log): void {
     this.add('campaignReferenceId', campaignReferenceId);
-    if (error.id !== 0) this.add('error', codeName(error));
+    if (error.id !== 0) this.add('error', errorSought(error));
     this.add('entityId', platform?.entityId);
     this.add('applicationId', platform?.applicationId);
   }

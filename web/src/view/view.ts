@@ -1,16 +1,36 @@
-import type { LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
+import type { DeliveryError, LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
 import { errorWords, inert, wordsOf } from './format.ts';
 import { boundsOf, isPreset, type Range, rangeDefault } from './range.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
 
-/** `ACCEPTED` is left out of what is offered: no message ever has it. A link that names it works. */
-export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED'] as const;
+export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED', 'ACCEPTED'] as const;
 export type GroupName = (typeof groupNames)[number];
-const groupsOfApi = ['ACCEPTED', ...groupNames] as const;
 
 /** The group that filters and figures have a status in: one of a group that the server does not know is accepted. */
-export function countedAs({ groupName }: Status): string {
-  return groupsOfApi.find(name => name === groupName) ?? 'ACCEPTED';
+export function countedAs({ groupName }: Status): GroupName {
+  return groupNames.find(name => name === groupName) ?? 'ACCEPTED';
+}
+
+/** Whether a group is worth a place: few logs have what is accepted and nothing more, since no code of Infobip's says so. */
+export function isShown(name: GroupName, count: number | undefined): boolean {
+  return name !== 'ACCEPTED' || (count ?? 0) > 0;
+}
+
+/** What an error is looked for by; `undefined` where nothing that could be asked for tells it from others. */
+export function errorSought({ name, id, groupName }: DeliveryError): string | undefined {
+  if (name !== undefined && isAskable(name)) return name;
+  return id === undefined ? (name === undefined ? groupName : undefined) : String(id);
+}
+
+/** A name of digits would be asked for as a number, and one of blanks and commas is none to the API. */
+function isAskable(name: string): boolean {
+  return /[^ ,]/.test(name) && !isNumber(name);
+}
+
+/** Whether the API finds an error by one of these, which stand for names unless all of them are numbers. */
+export function isOneOfErrors({ name, id, groupName }: DeliveryError, sought: readonly string[]): boolean {
+  const own = sought.every(isNumber) ? id : (name ?? (id === undefined ? groupName : undefined));
+  return own !== undefined && sought.includes(String(own));
 }
 
 export const textFields = ['sender', 'destination', 'entityId', 'applicationId'] as const;
@@ -118,7 +138,7 @@ function rangeOf(parameters: URLSearchParams): Range {
 
 /** What the API could not be asked for is no condition: the page must not name a filter that narrows nothing. */
 function isValueOf(field: Field, value: string): boolean {
-  return field === 'generalStatus' ? groupsOfApi.some(group => group === value) : value !== '';
+  return field === 'generalStatus' ? groupNames.some(group => group === value) : value !== '';
 }
 
 function conditionsOf(parameters: URLSearchParams, ending: '' | '[not]'): Conditions {
@@ -260,6 +280,6 @@ function asked(conditions: Conditions): LogsConditions {
     ...lists,
     errorName: isNumbered ? undefined : error,
     errorId: isNumbered ? error : undefined,
-    generalStatus: generalStatus && groupsOfApi.filter(group => generalStatus.includes(group)),
+    generalStatus: generalStatus && groupNames.filter(group => generalStatus.includes(group)),
   };
 }

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { type Account, type Key, readAccount, UnexpectedAnswer, type User } from '../../../../src/client/index.ts';
+import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, inert, momentText } from '../../view/format.ts';
 import type { Zone } from '../../view/zone.ts';
@@ -103,7 +104,7 @@ function stateOf({ revokedAt, expiresAt }: Key, zone: Zone): string {
   if (revokedAt !== undefined) return `revoked ${momentText(revokedAt, zone).slice(0, 16)}`;
   if (expiresAt === undefined) return 'active';
   const until = momentText(expiresAt, zone).slice(0, 16);
-  return new Date(expiresAt).getTime() <= Date.now() ? `expired ${until}` : `active until ${until}`;
+  return new Date(expiresAt).getTime() <= nowMs() ? `expired ${until}` : `active until ${until}`;
 }
 
 function KeyRow({ of: key }: { readonly of: Key }) {

@@ -1,3 +1,4 @@
+import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
 import { boundsOf } from '../../view/range.ts';
 import { type Field, fieldLabels, only, type View, without } from '../../view/view.ts';
@@ -31,7 +32,7 @@ export function Narrow({ field, value }: { readonly field: Field; readonly value
 export function NarrowTime({ ms }: { readonly ms: number }) {
   const bounded = (bound: { readonly sinceMs: number } | { readonly untilMs: number }) => (view: View) => ({
     ...view,
-    range: { ...boundsOf(view, Date.now()), ...bound },
+    range: { ...boundsOf(view, nowMs()), ...bound },
   });
   const ways = [
     { sign: '≥', label: 'From this time on', go: bounded({ sinceMs: ms }) },

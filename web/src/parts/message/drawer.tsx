@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { readMessage } from '../../../../src/client/answers.ts';
-import type { Message } from '../../../../src/client/index.ts';
+import type { Message, Status } from '../../../../src/client/index.ts';
 import { SentlogError } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { codeName, deliveryMs, errorWords, inert, momentText, msOf, tookText, wordsOf } from '../../view/format.ts';
 import { priceText } from '../../view/money.ts';
-import { type Field, groupNames } from '../../view/view.ts';
+import { countedAs, errorSought, type Field } from '../../view/view.ts';
 import { zonePlace } from '../../view/zone.ts';
 import { Narrow, NarrowTime } from '../forms/narrow.tsx';
 import { useNarrow } from '../forms/use-screen.ts';
@@ -107,8 +107,8 @@ function Outcome({ message }: { readonly message: Message }) {
 function endText(message: Message): string {
   const ms = deliveryMs(message);
   if (ms !== undefined) return ms < 0 ? tookText(ms) : `${tookText(ms)} after sending`;
-  const { groupName, name } = message.status;
-  const isOnItsWay = groupName === 'PENDING' || groupName === 'ACCEPTED' || name === 'DELIVERED_TO_OPERATOR';
+  const group = countedAs(message.status);
+  const isOnItsWay = group === 'PENDING' || group === 'ACCEPTED' || message.status.name === 'DELIVERED_TO_OPERATOR';
   return isOnItsWay ? 'no final report yet' : 'when is not known';
 }
 
@@ -133,17 +133,17 @@ function Facts({ message }: { readonly message: Message }) {
   const { view, decimals } = usePage();
   const { zone } = view;
   const ms = deliveryMs(message);
-  const group = groupNames.find(name => name === message.status.groupName);
-  const facts: readonly (readonly [string, string | undefined, Field?])[] = [
-    ['Status', group, 'generalStatus'],
-    ['Error', message.error.id === 0 ? undefined : codeName(message.error), 'error'],
-    ['Sender', message.sender, 'sender'],
-    ['Destination', message.destination, 'destination'],
-    ['Bulk', message.bulkId, 'bulkId'],
-    ['Campaign', message.campaignReferenceId, 'campaignReferenceId'],
-    ['Application', message.platform?.applicationId, 'applicationId'],
-    ['Entity', message.platform?.entityId, 'entityId'],
-    ['Message id', message.messageId, 'messageId'],
+  const { status, error } = message;
+  const facts: readonly Fact[] = [
+    ['Status', statusText(status), 'generalStatus', countedAs(status)],
+    ...(error.id === 0 ? [] : [['Error', codeName(error), 'error', errorSought(error)] as const]),
+    ['Sender', message.sender, 'sender', message.sender],
+    ['Destination', message.destination, 'destination', message.destination],
+    ['Bulk', message.bulkId, 'bulkId', message.bulkId],
+    ['Campaign', message.campaignReferenceId, 'campaignReferenceId', message.campaignReferenceId],
+    ['Application', message.platform?.applicationId, 'applicationId', message.platform?.applicationId],
+    ['Entity', message.platform?.entityId, 'entityId', message.platform?.entityId],
+    ['Message id', message.messageId, 'messageId', message.messageId],
     ['Done', message.doneAt && momentText(message.doneAt, zone)],
     ['Took', ms === undefined ? undefined : tookText(ms)],
     ['Parts', String(message.messageCount)],
@@ -158,17 +158,28 @@ function Facts({ message }: { readonly message: Message }) {
           <NarrowTime ms={msOf(message.sentAt)} />
         </dd>
       </div>
-      {facts.map(([label, value, field]) =>
-        value === undefined ? null : (
+      {facts.map(([label, text, field, value]) =>
+        text === undefined ? null : (
           <div key={label}>
             <dt>{label}</dt>
             <dd>
-              {field === 'generalStatus' ? wordsOf(value) : inert(value, 300)}
-              {field !== undefined && <Narrow field={field} value={value} />}
+              {inert(text, 300)}
+              {field !== undefined && value !== undefined && <Narrow field={field} value={value} />}
             </dd>
           </div>
         ),
       )}
     </dl>
   );
+}
+
+/** What a message has, and what others are filtered by that have it too. */
+type Fact = readonly [label: string, text: string | undefined, field?: Field, value?: string | undefined];
+
+/** The group of a status, and what it counts as where the log does not know it. */
+function statusText(status: Status): string {
+  const [group, counted] = [status.groupName, countedAs(status)];
+  return group === counted
+    ? wordsOf(counted)
+    : `${wordsOf(group ?? codeName(status))}, counted as ${wordsOf(counted).toLowerCase()}`;
 }

@@ -1,14 +1,13 @@
 import type { Log } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
-import { codeName } from '../../view/format.ts';
-import { type Conditions, groupNames } from '../../view/view.ts';
+import { type Conditions, countedAs, errorSought } from '../../view/view.ts';
 
 /** Ways from one message to others like it. */
 export function Same({ message }: { readonly message: Log }) {
   const { change } = usePage();
   const show = (conditions: Conditions) => change(view => ({ ...view, conditions, not: {}, range: { last: 'all' } }));
   const { bulkId, destination, sender, error, status, campaignReferenceId } = message;
-  const group = groupNames.find(name => name === status.groupName);
+  const errorName = error.id === 0 ? undefined : errorSought(error);
   const same: readonly (readonly [string, Conditions])[] = [
     ...(bulkId === undefined ? [] : [['bulk', { bulkId: [bulkId] }] as const]),
     ['destination', { destination: [destination] }],
@@ -16,9 +15,9 @@ export function Same({ message }: { readonly message: Log }) {
     ...(campaignReferenceId === undefined
       ? []
       : [['campaign', { campaignReferenceId: [campaignReferenceId] }] as const]),
-    ...(error.id === 0
+    ...(errorName === undefined
       ? []
-      : [['error', { error: [codeName(error)], ...(group !== undefined && { generalStatus: [group] }) }] as const]),
+      : [['error', { error: [errorName], generalStatus: [countedAs(status)] }] as const]),
   ];
   return (
     <p className="same">

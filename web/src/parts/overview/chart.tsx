@@ -3,10 +3,10 @@ import uPlot from 'uplot';
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, dayText, momentText, msOf } from '../../view/format.ts';
-import { comparisonLabels, groupNames } from '../../view/view.ts';
+import { comparisonLabels, groupNames, isShown } from '../../view/view.ts';
 import { type Zone, zonePlace } from '../../view/zone.ts';
 import { useRemPx } from '../forms/use-screen.ts';
-import { type Bar, barsOf, beforeOf } from './bars.ts';
+import { type Bar, barsOf, beforeOf, laterBy } from './bars.ts';
 import { dataOf, type Missing, missingOf, optionsOf } from './plot.ts';
 
 /** Stacked bars of status groups; dragging over them picks a range. */
@@ -14,7 +14,11 @@ export function Chart({ summary, dimmed }: { readonly summary: Summary | undefin
   const { view } = usePage();
   const bars = useMemo(() => (summary === undefined ? undefined : barsOf(summary)), [summary]);
   const [hovered, setHovered] = useState<number>();
-  const before = useMemo(() => (bars === undefined ? [] : beforeOf(bars, summary)), [bars, summary]);
+  const { compare, zone } = view;
+  const before = useMemo(
+    () => (bars === undefined ? [] : beforeOf(bars, summary, laterBy(compare, zone))),
+    [bars, summary, compare, zone],
+  );
   const missing = useMemo(() => (summary === undefined ? [] : missingOf(summary)), [summary]);
   const box = usePlot({ bars, before, missing, bucketMs: summary?.bucketMs ?? 60_000 }, view.zone, setHovered);
   const then = view.compare && comparisonLabels[view.compare].toLowerCase();
@@ -53,9 +57,9 @@ function beforeText(then: string | undefined, count: number | null | undefined):
 function chartText(summary: Summary | undefined, bars: readonly Bar[] | undefined, zone: Zone): string {
   if (summary === undefined || bars === undefined) return 'Messages over time: not known yet';
   const counted = bars.filter(({ groups }) => groups !== undefined);
-  const totals = groupNames.map(name => {
+  const totals = groupNames.flatMap(name => {
     const sum = counted.reduce((all, { groups }) => all + (groups?.[name] ?? 0), 0);
-    return `${name.toLowerCase()} ${countText(sum)}`;
+    return isShown(name, sum) ? [`${name.toLowerCase()} ${countText(sum)}`] : [];
   });
   const from = counted.length === bars.length ? msOf(summary.from) : counted[0]?.fromMs;
   if (from === undefined) return 'Messages over time: not counted in time';

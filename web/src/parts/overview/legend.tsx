@@ -1,7 +1,7 @@
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, wordsOf } from '../../view/format.ts';
-import { type GroupName, groupNames, only } from '../../view/view.ts';
+import { type GroupName, groupNames, isShown, only } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
 
 export function Legend({ summary }: { readonly summary: Summary | undefined }) {
@@ -11,16 +11,18 @@ export function Legend({ summary }: { readonly summary: Summary | undefined }) {
   const toggle = (name: GroupName) => change(one => only(one, 'generalStatus', isOnly(name) ? [] : [name]));
   return (
     <ul className="legend" aria-label="Filter by status">
-      {groupNames.map(name => (
-        <li key={name}>
-          <button type="button" aria-pressed={chosen.includes(name)} onClick={() => toggle(name)}>
-            <span className={`swatch swatch-${name.toLowerCase()}`} aria-hidden="true" />
-            {wordsOf(name)}
-            <Apart />
-            <span className="count">{summary?.groups === undefined ? '' : countText(summary.groups[name])}</span>
-          </button>
-        </li>
-      ))}
+      {groupNames
+        .filter(name => chosen.includes(name) || isShown(name, summary?.groups?.[name]))
+        .map(name => (
+          <li key={name}>
+            <button type="button" aria-pressed={chosen.includes(name)} onClick={() => toggle(name)}>
+              <span className={`swatch swatch-${name.toLowerCase()}`} aria-hidden="true" />
+              {wordsOf(name)}
+              <Apart />
+              <span className="count">{summary?.groups === undefined ? '' : countText(summary.groups[name])}</span>
+            </button>
+          </li>
+        ))}
     </ul>
   );
 }

@@ -1,4 +1,5 @@
 import { type FormEvent, useId, useState } from 'react';
+import { nowMs } from '../../api/server-clock.ts';
 import { usePage } from '../../page-context.ts';
 import { inputMoment, inputText, shortMomentText } from '../../view/format.ts';
 import { boundsOf, presetLabels, presetsWithin, type Range } from '../../view/range.ts';
@@ -51,7 +52,7 @@ function rangeText({ sinceMs, untilMs }: Extract<Range, { readonly sinceMs?: unk
 
 function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { view, change } = usePage();
-  const { sinceMs, untilMs } = boundsOf(view, Date.now());
+  const { sinceMs, untilMs } = boundsOf(view, nowMs());
   const [flaw, setFlaw] = useState<string>();
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

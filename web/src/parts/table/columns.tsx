@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { Log } from '../../../../src/client/index.ts';
 import { codeName, deliveryMs, errorWords, inert, shortMomentText, tookText } from '../../view/format.ts';
 import { type Decimals, priceText } from '../../view/money.ts';
-import { type Field, groupNames } from '../../view/view.ts';
+import { countedAs, errorSought, type Field } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
 import { contentText } from '../message/content-text.ts';
 import { StatusWord } from '../message/status-word.tsx';
@@ -63,7 +63,7 @@ export const columns: readonly Column[] = [
     minRem: 10.4,
     grow: 0,
     cell: log => <StatusWord status={log.status} />,
-    filter: { field: 'generalStatus', value: log => groupNames.find(name => name === log.status.groupName) },
+    filter: { field: 'generalStatus', value: log => countedAs(log.status) },
   },
   {
     name: 'error',
@@ -74,7 +74,7 @@ export const columns: readonly Column[] = [
       const name = errorOf(log);
       return name === undefined ? none : <span title={inert(name)}>{errorWords(name)}</span>;
     },
-    filter: { field: 'error', value: errorOf },
+    filter: { field: 'error', value: ({ error }) => (error.id === 0 ? undefined : errorSought(error)) },
   },
   {
     name: 'content',

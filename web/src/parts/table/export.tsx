@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { nowMs } from '../../api/server-clock.ts';
 import { troubleOf } from '../../api/trouble.ts';
 import { type ExportFormat, gather, lineCounter, type Progress, save } from '../../log/export.ts';
 import { sheetColumns, spreadsheetOf } from '../../log/spreadsheet.ts';
@@ -26,7 +27,7 @@ async function run(
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ) {
-  const filter = filterOf(page.view, Date.now());
+  const filter = filterOf(page.view, nowMs());
   const lines = format === 'csv' ? 'csv' : 'ndjson';
   const whole = await page.api.client.exportLogs(filter, { format: lines, signal });
   let latest = none;

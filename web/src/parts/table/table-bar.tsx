@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { nowMs } from '../../api/server-clock.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { countText, shortMomentText } from '../../view/format.ts';
@@ -59,7 +60,7 @@ function Columns({ choice }: { readonly choice: ColumnChoice }) {
 /** What is seen now, for a colleague who opens it later: “the last hour” would be another one then. */
 function CopyLink() {
   const { view } = usePage();
-  const link = () => `${location.origin}${location.pathname}${searchOf(fixed(view, Date.now()))}`;
+  const link = () => `${location.origin}${location.pathname}${searchOf(fixed(view, nowMs()))}`;
   return <CopyButton label="Copy link" text={link} />;
 }
 

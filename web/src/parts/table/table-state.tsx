@@ -1,4 +1,5 @@
 import type { Log } from '../../../../src/client/index.ts';
+import { nowMs } from '../../api/server-clock.ts';
 import { troubleOf } from '../../api/trouble.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
@@ -47,7 +48,7 @@ function Failed({ book }: { readonly book: LogBook }) {
 /** A browser cannot make a page as tall as one likes. */
 function Full({ last }: { readonly last: Log }) {
   const { view, change } = usePage();
-  const { sinceMs } = boundsOf(view, Date.now());
+  const { sinceMs } = boundsOf(view, nowMs());
   // Others may have been sent in the same millisecond: it stands on both sides rather than that they stand on none.
   const untilMs = msOf(last.sentAt) + 1;
   return (

@@ -146,13 +146,14 @@ function read(
   return { ...moved, head: asked.until, headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
 }
 
-/** How many pages the look takes, and when it began. */
+/** How many pages the look takes, and what it goes over. */
 function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {
   const theirNow = askedAt + place.skewMs;
-  const isYoung = theirNow - asked.until < youngMs;
+  const isYoung = theirNow - (asked.walk?.until ?? asked.until) < youngMs;
   const name = isYoung ? ('youngPages' as const) : ('oldPages' as const);
-  const seenAt = isYoung ? { pendingSeenAt: theirNow } : { oldSeenAt: theirNow };
-  return { [name]: begins ? 1 : place[name] + 1, ...(begins && seenAt) };
+  if (!begins) return { [name]: place[name] + 1 };
+  const look = { at: theirNow, from: asked.from, until: asked.until };
+  return { [name]: 1, ...(isYoung ? { youngLook: look } : { oldLook: look }) };
 }
 
 function isSame(a: Read, b: Read): boolean {

@@ -33,21 +33,44 @@ export function spentIn(slots: Slots, at: EpochMs): Spent {
   };
 }
 
+/** What can wait is spread: used up at once, it would leave nothing for what comes up in the rest of the minute. */
+const spreadSeconds = 15;
+
 /** The slots with one more request, or the time until there may be room for it. */
 export function spending(slots: Slots, at: EpochMs, budget: Budget, isPatient: boolean): Slots | number {
   const within = counting(slots, at);
-  const { requests, patient } = spentIn(within, at);
-  const isFull = requests >= budget.all || (isPatient && patient >= budget.patient);
-  if (isFull) {
-    const [oldest] = within.find(([, , ofPatient]) => requests >= budget.all || ofPatient > 0) ?? [];
-    const free = ((oldest ?? Math.floor(at / 1000)) + windowSeconds + 1) * 1000;
-    return Math.max(50, free - at);
-  }
   const now = Math.floor(at / 1000);
+  const fullUntil = [
+    freeAt(within, budget.all, windowSeconds + 1, ([, requests]) => requests),
+    ...(isPatient
+      ? [
+          freeAt(within, budget.patient, windowSeconds + 1, ([, , patient]) => patient),
+          freeAt(
+            within.filter(([second]) => second > now - spreadSeconds),
+            Math.ceil((budget.patient * spreadSeconds) / windowSeconds),
+            spreadSeconds,
+            ([, , patient]) => patient,
+          ),
+        ]
+      : []),
+  ].flatMap(second => second ?? []);
+  if (fullUntil.length > 0) return Math.max(50, Math.max(...fullUntil) * 1000 - at);
   const one = isPatient ? 1 : 0;
   const last = within.at(-1);
   if (last?.[0] === now) return [...within.slice(0, -1), [now, last[1] + 1, last[2] + one]];
   return [...within, [now, 1, one]];
+}
+
+/** The second that the oldest of so many requests no longer counts in; `undefined` when there are fewer than `most`. */
+function freeAt(
+  slots: Slots,
+  most: number,
+  countsForSeconds: number,
+  requestsOf: (slot: Slots[number]) => number,
+): number | undefined {
+  const counted = slots.filter(slot => requestsOf(slot) > 0);
+  if (counted.reduce((sum, slot) => sum + requestsOf(slot), 0) < most) return undefined;
+  return (counted[0]?.[0] ?? 0) + countsForSeconds;
 }
 
 export function writeSlots(slots: Slots): string {

@@ -55,8 +55,22 @@ const pages = (place: Place) => place.messagesPerMinute / limits.pageLogsMax;
  * Whether following alone takes a good part of the budget. Then the newest is read later, when most of it is final
  * already, and in fewer and fuller pages; otherwise it is read as it comes.
  */
-export function isBusy(place: Place, { requestsPerMinute }: Terms): boolean {
+function isBusy(place: Place, { requestsPerMinute }: Terms): boolean {
   return pages(place) > requestsPerMinute / 4;
+}
+
+const catchesUp = (place: Place) => place.reads.some(read => read.kind === 'catchUp');
+
+/** So little comes that few requests follow it, and nearly all may go into catching up. */
+const isQuiet = (place: Place) => catchesUp(place) && pages(place) < 1;
+
+/** One of so many turns of what can wait is for what comes late; while it catches up, one of so many for statuses. */
+export type Turns = { readonly late: number; readonly status: number };
+
+export function turnsOf(place: Place, terms: Terms): Turns {
+  // Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses.
+  if (isBusy(place, terms)) return { late: 8, status: 2 };
+  return isQuiet(place) ? { late: 48, status: 32 } : { late: 4, status: 8 };
 }
 
 export type HeadPace = {
@@ -70,7 +84,7 @@ export type HeadPace = {
 export function headPace(place: Place, terms: Terms): HeadPace {
   if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 30 * second, overlapMs: second };
   // A sixth of the budget where nothing happens; less where what is behind it needs all there is.
-  const least = place.reads.some(read => read.kind === 'catchUp') ? 15 * second : 5 * second;
+  const least = isQuiet(place) ? 30 * second : catchesUp(place) ? 15 * second : 5 * second;
   const everyMs = Math.max(least, Math.ceil((6 * minute) / terms.requestsPerMinute));
   return { everyMs, delayMs: 0, overlapMs: 10 * second };
 }
@@ -78,32 +92,38 @@ export function headPace(place: Place, terms: Terms): HeadPace {
 /** What is needed to follow the newest is kept free of everything that can wait. */
 export function budgetOf(place: Place, terms: Terms): Budget {
   const { requestsPerMinute: all } = terms;
-  // A page more for each time that it is read: the last one is hardly ever full.
-  const following = Math.ceil(pages(place) * 1.1) + Math.ceil(minute / headPace(place, terms).everyMs);
+  const { everyMs, overlapMs } = headPace(place, terms);
+  const heads = minute / everyMs;
+  // Half a page more for each time that it is read: what the last one has is anything up to a whole one.
+  const following = Math.ceil(Math.max(heads, pages(place) * (1 + overlapMs / everyMs) + heads / 2));
   return { all, patient: Math.max(Math.ceil(all / 5), all - following) };
 }
 
-/** Most messages are final within hours; those younger than this are looked at often. */
-export const youngMs = 2 * hour;
+/** Most messages are final within minutes; those younger than this are looked at often. */
+export const youngMs = 3 * minute;
 const youngLookMs = 30 * second;
 /** Older ones as often as what is left of the budget allows, so that by polling alone an end is seen within 90 s. */
 const oldLookMsMin = 45 * second;
-const lookMsMax = hour;
+/** Where there are too many for that, the older the later: from this age on half as often as the younger ones. */
+const backOffMs = 12 * hour;
 /** The last look at a message is at most so long before it leaves. */
 const lastLookMs = 15 * minute;
 
 /**
- * How often the older ones are asked for: looks at all of them, by time or by list, take half of what can wait. What is
- * due comes up in its turn, so that a look is never behind by many of its kind.
+ * How often the older ones are asked for: looks at all of them, by time or by list, take half of what statuses have of the
+ * budget, however many there are, so that they leave to the younger ones what these need.
  */
 export function oldLookMs(place: Place, terms: Terms): number {
-  const { patient } = budgetOf(place, withinAllowed(place, terms));
+  const within = withinAllowed(place, terms);
+  const { patient } = budgetOf(place, within);
+  const ofStatuses = catchesUp(place) ? patient / turnsOf(place, within).status : patient;
   const pagesOfAll = Math.max(1, (terms.followed ?? 0) / limits.pageLogsMax);
-  return Math.max(oldLookMsMin, Math.round((pagesOfAll * minute) / Math.max(1, patient / 2)));
+  return Math.round((pagesOfAll * minute) / (ofStatuses / 2));
 }
 
 /** One of a group that is not known may well stay so: it takes no turn of those that are pending. */
 const foreignLookMsMin = 2 * minute;
+const foreignLookMsMax = hour;
 
 /** When a message that is not final is asked for again; `undefined` after the last time. */
 export function nextLook(
@@ -115,10 +135,16 @@ export function nextLook(
   const last = sentAt + windowMs - lastLookMs;
   if (theirNow >= last) return undefined;
   const ageMs = theirNow - sentAt;
-  // Where there are too many for that, the older the later.
-  const backOffMs = Math.min(lookMsMax, Math.round(ageMs / 8));
-  if (isForeign) return Math.min(last, theirNow + Math.max(foreignLookMsMin, backOffMs));
-  return Math.min(last, theirNow + (ageMs < youngMs ? youngLookMs : Math.min(backOffMs, oldMs)));
+  return Math.min(last, theirNow + (isForeign ? foreignLookMs(ageMs) : lookMs(ageMs, oldMs)));
+}
+
+function foreignLookMs(ageMs: number): number {
+  return Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8)));
+}
+
+function lookMs(ageMs: number, oldMs: number): number {
+  if (ageMs < youngMs) return youngLookMs;
+  return Math.max(oldLookMsMin, Math.round(oldMs * (1 + Math.min(1, ageMs / backOffMs))));
 }
 
 /** The pause after so many failures in a row; `random` in 0…1 keeps many programs from coming back at once. */

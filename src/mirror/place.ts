@@ -25,6 +25,9 @@ const readSchema = Type.Object({
   group: Type.Optional(Type.String()),
 });
 
+/** When it began, and the range of `sentAt` it went over. */
+const lookSchema = Type.Object({ at: moment, from: moment, until: moment });
+
 const gapSchema = Type.Object({ from: moment, until: moment, reason: Type.String() });
 
 const placeSchema = Type.Object({
@@ -60,9 +63,9 @@ const placeSchema = Type.Object({
   /** What the last look at what is still pending took, in pages: at messages of the last hours, and at older ones. */
   youngPages: Type.Integer(),
   oldPages: Type.Integer(),
-  /** When that look began, at the one and the others: what was due before it and is still, has changed. */
-  pendingSeenAt: Type.Optional(moment),
-  oldSeenAt: Type.Optional(moment),
+  /** That look, at the one and the others: what was due before it in its range and is still, has changed. */
+  youngLook: Type.Optional(lookSchema),
+  oldLook: Type.Optional(lookSchema),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { headPace, isBusy, passes, passTurnsMax, type Terms, windowMs, youngMs } from './pace.ts';
+import { headPace, passes, passTurnsMax, type Terms, type Turns, turnsOf, windowMs, youngMs } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Followed } from './rows.ts';
 
@@ -58,15 +58,9 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
       ...(pace.delayMs === 0 && { isOpen: true }),
     });
   if (reading !== undefined) return pageOf(reading, false);
-  const patient = patientStep(place, due, theirNow, isBusy(place, terms) ? busyTurns : turns);
+  const patient = patientStep(place, due, theirNow, turnsOf(place, terms));
   return patient ?? { kind: 'wait', ms: Math.min(idleMsMax, Math.max(50, place.headReadAt + everyMs - now)) };
 }
-
-/** One of so many turns of what can wait is for what comes late; while it catches up, one of so many for statuses. */
-type Turns = { readonly late: number; readonly status: number };
-const turns: Turns = { late: 4, status: 8 };
-/** Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses. */
-const busyTurns: Turns = { late: 8, status: 2 };
 
 function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs, of: Turns): Step | undefined {
   // What comes late is looked for too, however much there is to be followed.
@@ -88,22 +82,25 @@ function statusStep(place: Place, due: readonly Followed[], theirNow: EpochMs): 
   const asked = listOf(due, place.idsMax);
   const [first] = asked;
   if (first === undefined) return undefined;
+  const list: Step = {
+    kind: 'list',
+    question: { messageIds: asked.map(one => one.messageId) },
+    asked,
+    isPatient: true,
+  };
   const isYoung = theirNow - first.sentAt < youngMs;
+  const [look, lookPages] = isYoung ? [place.youngLook, place.youngPages] : [place.oldLook, place.oldPages];
   const alike = due.filter(one => theirNow - one.sentAt < youngMs === isYoung);
-  // What a look by time has just passed over has changed.
-  const seenAt = isYoung ? place.pendingSeenAt : place.oldSeenAt;
-  const isPassed = seenAt !== undefined && first.dueAt <= seenAt;
-  if (!isPassed && (isYoung ? place.youngPages : place.oldPages) < alike.length / asked.length) {
-    const sentAts = alike.map(one => one.sentAt);
-    const read: Read = {
-      kind: 'status',
-      from: Math.min(...sentAts),
-      until: Math.max(...sentAts) + 1,
-      group: 'PENDING',
-    };
-    return { ...begin(read), isPatient: true };
-  }
-  return { kind: 'list', question: { messageIds: asked.map(one => one.messageId) }, asked, isPatient: true };
+  const isChanged = look !== undefined && hasPassed(look, first);
+  if (isChanged || lookPages >= alike.length / asked.length) return list;
+  const sentAts = alike.map(one => one.sentAt);
+  const [from, until] = [Math.min(...sentAts), Math.max(...sentAts) + 1];
+  return { ...begin({ kind: 'status', from, until, group: 'PENDING' }), isPatient: true };
+}
+
+/** What was due before a look by time, and was in its range, would have got another time if it were pending still. */
+function hasPassed(look: NonNullable<Place['youngLook']>, { sentAt, dueAt }: Followed): boolean {
+  return dueAt <= look.at && sentAt >= look.from && sentAt < look.until;
 }
 
 /** As many ids as one parameter takes. */

@@ -135,7 +135,8 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     const place = await make();
     const [rows, elsewhere] = [place.open(), place.open()];
     const { id } = await add(place, rows);
-    const budget = { all: 5, patient: 2 };
+    // What can wait is spread: of eight a minute, two at once.
+    const budget = { all: 5, patient: 8 };
     const asked = [...Array.from({ length: 4 }, () => true), ...Array.from({ length: 6 }, () => false)];
     const waits = await Promise.all(
       asked.map((isPatient, i) => (i % 2 ? rows : elsewhere).spend(id, later, budget, isPatient)),
@@ -179,7 +180,7 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
 describe('the budget', () => {
   const wish = fc.record({ afterMs: fc.integer({ min: 0, max: 9000 }), isPatient: fc.boolean() });
 
-  test('any wishes → no minute has more than the budget, and who waits as told gets through', () => {
+  test('any wishes → no minute has more than the budget, no quarter of one more of what can wait than its part', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),
@@ -208,6 +209,9 @@ describe('the budget', () => {
             const within = made.filter(one => one.at > at - 60_000);
             expect(within.length).toBeLessThanOrEqual(all);
             expect(within.filter(one => one.isPatient).length).toBeLessThanOrEqual(patient);
+            const second = Math.floor(at / 1000);
+            const lately = within.filter(one => one.isPatient && Math.floor(one.at / 1000) > second - 15);
+            expect(lately.length).toBeLessThanOrEqual(Math.ceil(patient / 4));
           }
           expect(counting(slots, at).length).toBeLessThanOrEqual(62);
         },

@@ -1,24 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Account } from '../accounts/rows.ts';
-import { loadClientConfig, loadPlace, loadSecrets, serverSettings } from '../config.ts';
-import { checkMirror, type Difference } from '../mirror/check.ts';
-import { checkedRange, turnOf } from '../mirror/checks.ts';
 import { figuresOf, type MirrorFigures } from '../mirror/figures.ts';
-import { askLog } from '../mirror/log-client.ts';
-import { Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
-import type { Check, Mirror, MirrorRows } from '../mirror/rows.ts';
+import { type Mirrors, requestsPerMinuteDefault } from '../mirror/mirrors.ts';
+import type { Check, Mirror } from '../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
-import { Secrets } from '../secrets.ts';
-import { present } from '../wire/present.ts';
-import { openAccounts } from './accounts.ts';
-import { clientOptions } from './client.ts';
-import { openConnections } from './database.ts';
-import { count, durationFlag, settingOption, sourcesOf, text, wholeNumber } from './flags.ts';
+import { count, durationFlag, text, wholeNumber } from './flags.ts';
+import { addCheck } from './mirror-check.ts';
+import { named, withMirrors } from './mirror-places.ts';
 import { type Cell, printRows } from './table.ts';
-import { CommandError, note, print } from './terminal.ts';
+import { note, print } from './terminal.ts';
 
 type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
@@ -163,91 +153,6 @@ function addStatus(mirrors: Command): void {
       );
     await printRows(shown, columns);
   });
-}
-
-function addCheck(mirrors: Command): void {
-  const check = clientOptions(named(mirrors.command('check')))
-    .description(
-      'Ask both sides the same questions, and show every difference; exit code 1 when there is one. --key is of the ' +
-        'account here, whose server is at --url.',
-    )
-    .option('--hours <number>', 'how far back to look (default 48, which is all there is)', wholeNumber);
-  withMirrors(check, async ({ mirrors, rows }, name) => {
-    const mirror = await mirrors.mirror(name);
-    const { url, key } = loadClientConfig(sourcesOf(check));
-    if (key === undefined) throw new CommandError('a key is needed: --key, or the variable SENTLOG_KEY');
-    const found: Difference[] = [];
-    const [retentionMs, hours] = [Number.POSITIVE_INFINITY, count(check.opts(), 'hours')];
-    const made = await checkMirror({
-      ...(await checkedRange(mirror, rows, { clock: Date.now, retentionMs, ...present({ hours }) })),
-      theirs: askLog({
-        name: mirror.from,
-        url: mirror.from,
-        key: mirrors.key(mirror),
-        fetch,
-        wait: setTimeout,
-        turn: () => turnOf(mirror, rows, Date.now, setTimeout),
-      }),
-      ours: askLog({ name: url, url, key, fetch, wait: setTimeout }),
-      clock: Date.now,
-      wait: setTimeout,
-      found: one => found.push(one),
-    });
-    await rows.checked(mirror.id, made);
-    await printRows(found.map(shownDifference), differenceColumns);
-    note(`${made.messages} messages compared by ${made.questions} questions: ${made.differences} differences`);
-    if (made.differences > 0) process.exitCode = 1;
-  });
-}
-
-const differenceColumns: Columns<ReturnType<typeof shownDifference>> = [
-  ['MESSAGE ID', row => row.messageId],
-  ['FIELD', row => row.field],
-  ['THERE', row => row.theirs],
-  ['HERE', row => row.ours],
-];
-
-function shownDifference({ messageId, field, theirs, ours }: Difference) {
-  const shown = (value: unknown) => (value === undefined ? undefined : JSON.stringify(value));
-  return { messageId, field, theirs: shown(theirs), ours: shown(ours) };
-}
-
-const named = (command: Command) => command.argument('<name>', 'as `mirrors list` shows it');
-
-type Opened = {
-  readonly mirrors: Mirrors;
-  readonly rows: MirrorRows;
-  readonly accounts: {
-    readonly account: (name: string) => Promise<Account>;
-    readonly names: () => Promise<ReadonlyMap<number, string>>;
-  };
-};
-
-/** Runs a command on the mirrors of a folder or a database, which running servers may have open too. */
-function withMirrors(command: Command, work: (opened: Opened, argument: string) => Promise<void>): void {
-  for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
-    command.addOption(settingOption(setting));
-  command.action(async () => {
-    const sources = sourcesOf(command);
-    const { dataDir, store } = loadPlace(sources);
-    await using parts = new AsyncDisposableStack();
-    // First: they say when it is the wrong folder.
-    const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
-    const rows = store === undefined ? await fileRows(dataDir) : await databaseRows(store);
-    const mirrors = parts.adopt(new Mirrors(rows, new Secrets(loadSecrets(sources)), Date.now), one => one.close());
-    const names = async () => new Map((await accounts.accounts()).map(one => [one.id, one.name]));
-    await work({ mirrors, rows, accounts: { account: name => accounts.account(name), names } }, command.args[0] ?? '');
-  });
-}
-
-async function fileRows(dataDir: string): Promise<MirrorRows> {
-  const { SqliteMirrorRows } = await import('../mirror/sqlite/mirror-rows.ts');
-  return new SqliteMirrorRows(join(dataDir, 'mirrors.db'));
-}
-
-async function databaseRows(url: string): Promise<MirrorRows> {
-  const { PostgresMirrorRows } = await import('../mirror/postgres/mirror-rows.ts');
-  return new PostgresMirrorRows(await openConnections(url));
 }
 
 /** A key that a command line named would show to whoever lists processes. */

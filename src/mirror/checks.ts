@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable, Unusable } from '../failures.ts';
 import { limits } from '../limits.ts';
+import { formatDateTime } from '../wire/date-time.ts';
 import { type CheckOptions, checkMirror, type Difference } from './check.ts';
 import { type AskLog, askLog } from './log-client.ts';
 import type { Mirrors } from './mirrors.ts';
@@ -11,15 +12,19 @@ import { settled } from './plan.ts';
 import { type Check, type Mirror, MirrorError, MirrorGone, type MirrorRows } from './rows.ts';
 import type { MirrorNote } from './worker.ts';
 
-const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 
 type RangeOptions = {
   readonly clock: () => EpochMs;
   /** How far back the log here shows the account's messages. */
   readonly retentionMs: number;
-  /** How far back is looked, at most. */
+  /** How far back is looked, at most; as far as both sides go when it is absent. */
   readonly hours?: number;
 };
+
+/** What is compared, and a line for each part of what was asked for that is not. */
+type CheckedRange = Pick<CheckOptions, 'from' | 'until' | 'gaps' | 'horizon'> & { readonly leftOut: readonly string[] };
 
 /**
  * What can be compared of a mirror: what it was to read and has read, what neither side lets go of meanwhile, and what
@@ -28,8 +33,8 @@ type RangeOptions = {
 export async function checkedRange(
   mirror: Mirror,
   rows: Pick<MirrorRows, 'place'>,
-  { clock, retentionMs, hours = windowMs / hourMs }: RangeOptions,
-): Promise<Pick<CheckOptions, 'from' | 'until' | 'gaps' | 'horizon'>> {
+  { clock, retentionMs, hours }: RangeOptions,
+): Promise<CheckedRange> {
   const now = clock();
   const place = settled(await placeOf(mirror, rows), now, { ...mirror, retentionMs });
   const { head, reads, skewMs, gaps, begunAt = mirror.createdAt + skewMs } = place;
@@ -38,17 +43,36 @@ export async function checkedRange(
   if (reads.some(read => read.kind === 'catchUp'))
     throw new MirrorError(`the mirror "${mirror.name}" is catching up: ${later}`);
   const theirNow = now + skewMs;
-  const from = Math.max(
-    theirNow - Math.min(hours * hourMs, windowMs - 6 * edgeMs),
-    begunAt - Math.min(mirror.sinceMs, windowMs - edgeMs),
-    now - retentionMs + edgeMs,
-  );
+  const leaving = theirNow - windowMs + 6 * edgeMs;
+  const asked = hours === undefined ? leaving : theirNow - hours * hourMs;
+  const bounds = [
+    { at: leaving, why: 'the other side shows 48 hours, and what is about to leave it is not compared' },
+    { at: begunAt - Math.min(mirror.sinceMs, windowMs - edgeMs), why: 'the mirror was told to read from then on' },
+    { at: now - retentionMs + edgeMs, why: `the log here goes back ${shownHours(retentionMs)}` },
+  ];
+  const bound = bounds.reduce((a, b) => (b.at > a.at ? b : a));
+  const from = Math.max(asked, bound.at);
   const unread = reads.filter(read => read.kind === 'head').map(read => read.from);
   const until = Math.min(theirNow - 2 * edgeMs, head, ...unread);
   if (until <= from)
-    throw new MirrorError(`the mirror "${mirror.name}" has read nothing yet that both sides show for long enough`);
+    throw new MirrorError(
+      `nothing of what was sent from ${formatDateTime(from)} on can be compared yet: what is younger than ` +
+        `${(2 * edgeMs) / minuteMs} minutes may still be on its way here`,
+    );
   const horizon = () => edgeMs + Math.max(clock() + skewMs - windowMs, clock() - retentionMs);
-  return { from, until, gaps, horizon };
+  const missing = gaps.filter(gap => gap.from < until && gap.until > from);
+  const leftOut = [
+    ...(bound.at > asked ? [`what was sent before ${formatDateTime(from)}: ${bound.why}`] : []),
+    ...missing.map(
+      gap => `what was sent from ${formatDateTime(gap.from)} to ${formatDateTime(gap.until)}: ${gap.reason}`,
+    ),
+  ];
+  return { from, until, gaps, horizon, leftOut };
+}
+
+/** `36 hours`, or `36.5 hours`. */
+function shownHours(ms: number): string {
+  return `${Math.round((ms / hourMs) * 100) / 100} hours`;
 }
 
 async function placeOf({ id, name }: Mirror, rows: Pick<MirrorRows, 'place'>): Promise<Place> {
@@ -208,7 +232,7 @@ export class MirrorChecks {
 }
 
 /** Throws `MirrorError` for one that is paused: what it lacks it has not been told to read. */
-function checkGoing(mirror: Mirror): Mirror {
+export function checkGoing(mirror: Mirror): Mirror {
   if (mirror.pause === undefined) return mirror;
   throw new MirrorError(`the mirror "${mirror.name}" is paused: it can be checked while it goes on`);
 }

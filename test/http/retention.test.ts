@@ -103,8 +103,15 @@ test('a compatible retention of 48 hours → the vendor’s call goes back so fa
   });
 });
 
-test('the page signs in → it is told how far back it may ask', async () => {
-  const retentionOf = async (authorization: string) =>
-    (await server.call('/page/pass', { method: 'POST', headers: { authorization } })).json().retention;
-  expect(await Promise.all(callers.map(retentionOf))).toEqual([90 * 24 * 3600, 10 * 3600]);
+test('the page signs in → it is told how far back it may ask, and how far the vendor’s call goes', async () => {
+  const told = async (authorization: string) =>
+    (await server.call('/page/pass', { method: 'POST', headers: { authorization } })).json();
+  const [day, hour] = [24 * 3600, 3600];
+  expect(await Promise.all(callers.map(told))).toMatchObject([
+    { retention: 90 * day, logsRetention: 90 * day },
+    { retention: 10 * hour, logsRetention: 10 * hour },
+  ]);
+  await server.app.close();
+  server = new TestServer({ retentionOf: () => 90 * day * 1000, compatibleRetentionMs: 2 * day * 1000 });
+  expect(await told('App one')).toMatchObject({ retention: 90 * day, logsRetention: 2 * day });
 });

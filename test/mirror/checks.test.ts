@@ -2,10 +2,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { ownLog } from '../../src/http/routes/logs.ts';
 import { limits } from '../../src/limits.ts';
-import { MirrorChecks } from '../../src/mirror/checks.ts';
+import { checkedRange, MirrorChecks } from '../../src/mirror/checks.ts';
 import { budgetOf, type Terms, withinAllowed } from '../../src/mirror/pace.ts';
 import { type Place, writePlace } from '../../src/mirror/place.ts';
 import { MirrorError } from '../../src/mirror/rows.ts';
+import { formatDateTime } from '../../src/wire/date-time.ts';
+import { present } from '../../src/wire/present.ts';
 import { account, hour, minute, World } from './world.ts';
 
 type Followed = {
@@ -200,6 +202,41 @@ test.each([
   // A tenth of ten hours, each.
   expect((await last())?.messages).toBeGreaterThan(12);
   expect((await last())?.messages).toBeLessThan(25);
+});
+
+test.each([
+  ['as far as both go', {}, undefined, []],
+  ['more than the other side shows', {}, 100, [/the other side shows 48 hours/]],
+  ['more than the log here goes back', { retentionMs: 30 * hour }, 40, [/the log here goes back 30 hours/]],
+  ['more than the mirror was to read', { sinceMs: 5 * hour }, 47, [/the mirror was told to read from then on/]],
+  ['less than all of these', { retentionMs: 30 * hour }, 20, []],
+])('a check of %s → what both can have, and a line for what is left out', async (_, terms, hours, leftOut) => {
+  const { world, mirror } = await followed(20, { terms });
+  const { retentionMs } = world.terms;
+  const now = world.now;
+  const range = await checkedRange(mirror, world.rows, { clock: () => now, retentionMs, ...present({ hours }) });
+  expect(range.leftOut).toEqual(leftOut.map(why => expect.stringMatching(why)));
+  expect(range.from).toBeGreaterThan(now - Math.min(48 * hour, retentionMs));
+  expect(range.from).toBeGreaterThanOrEqual(now - (hours ?? 48) * hour);
+  if (leftOut.length === 0 && hours !== undefined) expect(range.from).toBe(now - hours * hour);
+});
+
+test('a gap within what is checked → told as left out; one before it → not', async () => {
+  const { world, mirror } = await followed();
+  const place = await world.place();
+  const [recent, older] = [world.theirs - 2 * hour, world.theirs - 20 * hour].map(from => ({
+    from,
+    until: from + 5,
+    reason: 'away',
+  }));
+  if (recent === undefined || older === undefined) throw new Error('no gaps');
+  const kept = { place: writePlace({ ...place, gaps: [older, recent] }), follow: [], unfollow: [] };
+  await world.rows.keep(mirror.id, 'this process', kept);
+  const { retentionMs } = world.terms;
+  const { leftOut } = await checkedRange(mirror, world.rows, { clock: () => world.now, retentionMs, hours: 10 });
+  expect(leftOut).toEqual([
+    `what was sent from ${formatDateTime(recent.from)} to ${formatDateTime(recent.until)}: away`,
+  ]);
 });
 
 test('what is in a gap → not compared; while it catches up → no check, and the reason is told', async () => {

@@ -10,9 +10,9 @@ async function opened(settings: Settings = {}): Promise<MirrorSetup> {
 }
 
 test('a mirror that a command adds → the log of the other side, and what comes there, and how it is', async () => {
-  const setup = await opened({ SENTLOG_RATE_LIMIT: '100000' });
+  const setup = await opened({ SENTLOG_RATE_LIMIT: '100000', SENTLOG_COMPATIBLE_RETENTION: '30h' });
   const { infobip, home } = setup;
-  setup.send(2500, 47 * hour);
+  setup.send(2500, 29 * hour);
   const sentlog = await home.serve();
   const calls = home.calls(sentlog);
   const metrics = async () => (await calls.call('/metrics')).text;
@@ -26,8 +26,9 @@ test('a mirror that a command adds → the log of the other side, and what comes
   await until(async () => /^sentlog_mirror_recorded_total\{mirror="default"\} 2550$/m.test(await metrics()));
   expect(infobip.asked.filter(({ target }) => !target.startsWith('/messenger/1/logs?'))).toEqual([]);
   const ours = ['--url', sentlog.address, '--key', (await home.createKey('default')).replace('App ', '')];
-  const check = await home.command('mirrors', 'check', 'default', ...ours);
+  const check = await home.command('mirrors', 'check', 'default', '--hours', '100', ...ours);
   expect(check).toMatchObject({ code: 0, stdout: '' });
+  expect(check.stderr).toMatch(/^left out: what was sent before \S+: the log here goes back 30 hours$/m);
   expect(check.stderr).toMatch(/2\d\d\d messages compared by \d+ questions: 0 differences/);
   expect(sentlog.stdout + sentlog.stderr + check.stderr).not.toContain(mirrorKey);
 

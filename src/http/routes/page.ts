@@ -38,6 +38,7 @@ type Deps = Pick<
   | 'managedMirrors'
   | 'managedSenders'
   | 'retentionOf'
+  | 'compatibleRetentionMs'
 > & {
   readonly passes: PagePasses;
   readonly sessions: PageSessions;
@@ -95,7 +96,8 @@ async function signOut({ request, reply }: OpenCall, { sessions, authenticator }
 
 function issue(principal: Principal, authorization: string, deps: Deps): string {
   const { pass, expiresInMs } = deps.passes.issue(authorization);
-  const manages = allows(principal, 'messenger:manage') && Object.keys(principal.binding).length === 0;
+  const isBound = Object.keys(principal.binding).length > 0;
+  const manages = allows(principal, 'messenger:manage') && !isBound;
   const offers = {
     access: manages && deps.managedAccounts !== undefined,
     sources: manages && deps.managedMirrors !== undefined,
@@ -104,9 +106,11 @@ function issue(principal: Principal, authorization: string, deps: Deps): string 
     emulator: deps.emulator !== undefined && allows(principal, 'messenger:manage'),
   };
   const { id, name: account } = principal.account;
-  // How far back the page may ask, in seconds as well.
+  // How far back the page may ask, and how far `GET /messenger/1/logs` goes, in seconds as well.
   const retention = deps.retentionOf(id) / 1000;
-  return JSON.stringify({ pass, expiresIn: expiresInMs / 1000, account, retention, offers });
+  const logsRetention = Math.min(retention, (deps.compatibleRetentionMs ?? Number.POSITIVE_INFINITY) / 1000);
+  const expiresIn = expiresInMs / 1000;
+  return JSON.stringify({ pass, expiresIn, account, isBound, retention, logsRetention, offers });
 }
 
 function files(page: PageFiles): readonly Route[] {

@@ -82,6 +82,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
   const runner = mirrorRunner(storage, logger);
   const checks = parts.adopt(mirrorChecks(storage, config, logger), one => one.stop());
+  const reception = new WebhookReception({ ...runner.options, figures: () => runner.figures() });
+  const webhooks = parts.adopt(reception, one => one.close());
   const sweeper = sweeperOf(storage, sending, config, logger);
   const server = parts.adopt(
     buildServer({
@@ -112,7 +114,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
       heldSweep: () => sweeper.held,
       managedMirrors: { ...managedMirrors(storage), hosts: config.mirrorHosts, checks },
       ...(sending?.senders !== undefined && { managedSenders: sending.senders }),
-      webhooks: new WebhookReception({ ...runner.options, figures: () => runner.figures() }),
+      webhooks,
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
       trustedProxies: config.trustedProxies,

@@ -66,8 +66,9 @@ export class Mirroring {
     });
   }
 
-  close(): Promise<void> {
-    return this.#mirrors.close();
+  async close(): Promise<void> {
+    await this.webhooks.close();
+    await this.#mirrors.close();
   }
 
   async run(plan: MirrorPlan, isNaive: boolean): Promise<Mirrored> {

@@ -35,9 +35,16 @@ const notesMax = 5;
 /** Takes the webhooks of the other sides. */
 export class WebhookReception {
   readonly #options: ReceptionOptions;
+  readonly #endings: Endings;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
+    this.#endings = new Endings(options);
+  }
+
+  /** Resolves when what is final is no longer followed. */
+  close(): Promise<void> {
+    return this.#endings.close();
   }
 
   /** The mirror a webhook is for; `undefined` when there is none of this name, or it is not proven to be its other side's. */
@@ -57,7 +64,7 @@ export class WebhookReception {
    * store cannot keep it now, or has no room for reports whose messages are still to be read.
    */
   async take({ mirror, skewMs }: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
-    const { store, rows, clock, retentionOf } = this.#options;
+    const { store, clock, retentionOf } = this.#options;
     const now = clock();
     const batch = {
       account: mirror.account,
@@ -73,7 +80,7 @@ export class WebhookReception {
       isLeft = this.#tellRejected(mirror.name, outcome) || isLeft;
     }
     const final = reports.filter(report => report.status?.final === true).map(report => report.messageId);
-    if (final.length > 0 && !isLeft) await rows.unfollow(mirror.id, final);
+    if (final.length > 0 && !isLeft) await this.#endings.add(mirror.id, final);
     if (isLeft) throw new Unavailable('reports came before their messages were read', retryMs);
   }
 
@@ -98,4 +105,59 @@ function isLasting({ property }: Violation): boolean {
 /** Takes the same time wherever the two differ. */
 function isSame(given: string, expected: string): boolean {
   return timingSafeEqual(hashSecret(given), hashSecret(expected));
+}
+
+const endEveryMs = 200;
+
+/**
+ * Ends the following of messages that are final: at once where webhooks are few, together where they are many, since each
+ * time is a transaction of its own. Nobody waits for that: a message that is followed for too long is asked for once more.
+ */
+class Endings {
+  readonly #options: Pick<ReceptionOptions, 'rows' | 'note'>;
+  readonly #ended = new Map<number, string[]>();
+  #nextAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #ending: Promise<void> = Promise.resolve();
+
+  constructor(options: Pick<ReceptionOptions, 'rows' | 'note'>) {
+    this.#options = options;
+  }
+
+  async add(mirror: number, messageIds: readonly string[]): Promise<void> {
+    const before = this.#ended.get(mirror);
+    if (before === undefined) this.#ended.set(mirror, [...messageIds]);
+    else before.push(...messageIds);
+    if (this.#timer !== undefined) return;
+    const ms = this.#nextAt - performance.now();
+    if (ms <= 0) return this.#end();
+    this.#timer = setTimeout(() => this.#end(), ms);
+  }
+
+  close(): Promise<void> {
+    return this.#end();
+  }
+
+  #end(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#nextAt = performance.now() + endEveryMs;
+    const ended = [...this.#ended];
+    this.#ended.clear();
+    this.#ending = this.#ending.then(async () => {
+      for (const [mirror, messageIds] of ended) await this.#unfollow(mirror, messageIds);
+    });
+    return this.#ending;
+  }
+
+  /** Never rejects. */
+  async #unfollow(mirror: number, messageIds: readonly string[]): Promise<void> {
+    const { rows, note } = this.#options;
+    try {
+      await rows.unfollow(mirror, messageIds);
+    } catch (error) {
+      const detail = { reason: error instanceof Error ? error.message : String(error) };
+      note({ level: 'warn', message: 'messages that are final are still followed', detail });
+    }
+  }
 }

@@ -16,6 +16,7 @@ const hour = 3_600_000;
 
 let server: TestServer;
 let mirrors: Mirrors;
+let webhooks: WebhookReception;
 let paths: readonly string[];
 let passwords: readonly string[];
 
@@ -26,14 +27,13 @@ beforeEach(async () => {
   const figures = [await figuresOf(mirror, rows, startOfTest, { ...mirror, retentionMs: 48 * hour })];
   const store = new WatchedStore(new MemoryStore());
   const options = { mirrors, rows, store, clock: () => startOfTest, retentionOf: () => 48 * hour };
-  server = new TestServer({
-    store,
-    webhooks: new WebhookReception({ ...options, figures: () => figures, note: () => {} }),
-  });
+  webhooks = new WebhookReception({ ...options, figures: () => figures, note: () => {} });
+  server = new TestServer({ store, webhooks });
   ({ paths, passwords } = mirrors.webhookSecrets(mirror));
 });
 afterEach(async () => {
   await server.app.close();
+  await webhooks.close();
   await mirrors.close();
 });
 

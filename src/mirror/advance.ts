@@ -16,7 +16,7 @@ import {
   youngMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
-import type { Step } from './plan.ts';
+import { clockBackMs, type Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
 
 /** What of a message in an answer the place goes by. */
@@ -48,12 +48,23 @@ export type Failure =
 export type Asked = Exclude<Step, { kind: 'wait' }>;
 export type Moved = Omit<Kept, 'place'> & { readonly place: Place };
 
-/** The place by the other side's clock, which it tells to the second with each answer. */
+/**
+ * The place by the other side's clock, which it tells to the second with each answer. Where that was put back, it may have
+ * been so right after the answer before: what it dated since then is still to be read, however long that was ago.
+ */
 export function withClock(place: Place, date: EpochMs | undefined, now: EpochMs): Place {
   if (date === undefined) return place;
   const aheadMs = date - now;
   const skewMs = Math.abs(aheadMs) < sameClockMs ? 0 : aheadMs + 500;
-  return Math.abs(skewMs - place.skewMs) < sameClockMs ? place : { ...place, skewMs };
+  if (Math.abs(skewMs - place.skewMs) < sameClockMs) return place;
+  if (skewMs > place.skewMs || place.head === undefined) return { ...place, skewMs };
+  const readUntil = (place.answeredAt ?? now) + skewMs - clockBackMs;
+  return {
+    ...place,
+    skewMs,
+    head: Math.min(place.head, readUntil),
+    passes: place.passes.map((at, i) => Math.min(at, readUntil - (passes[i]?.ageMs ?? 0))),
+  };
 }
 
 const sameClockMs = 2000;
@@ -138,12 +149,14 @@ function read(
   if (asked.kind === 'head') moved.messagesPerMinute = 0.7 * place.messagesPerMinute + 0.3 * rateOf(asked, answer);
   if (asked.kind === 'status') return { ...moved, ...pendingSeen(place, step, asked, askedAt) };
   if (!step.begins) return moved;
+  // Asked for by a clock that this answer told was put back: what is before it is not read by that.
+  const until = (at: EpochMs | undefined) => (at !== undefined && at < asked.from ? at : asked.until);
   if (step.pass !== undefined)
-    return { ...moved, passes: place.passes.map((at, i) => (i === step.pass ? asked.until : at)) };
+    return { ...moved, passes: place.passes.map((at, i) => (i === step.pass ? until(at) : at)) };
   if (asked.kind !== 'head') return moved;
   // What was left of the head before is behind this one now.
   const behind = others.map(one => (one.kind === 'head' ? { ...one, kind: 'catchUp' as const } : one));
-  return { ...moved, head: asked.until, headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
+  return { ...moved, head: until(place.head), headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
 }
 
 /** How many pages the look takes, and what it goes over. */

@@ -193,4 +193,4 @@ export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Pla
 /** A whole second of the other side's clock, and what an answer takes. */
 const clockSlackMs = 5000;
 /** More than what the newest is read behind; what was dated before it, since the clock was put back, is found as what is late. */
-const clockBackMs = 60_000;
+export const clockBackMs = 60_000;

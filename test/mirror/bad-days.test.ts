@@ -108,6 +108,24 @@ test.each([hour, -hour])(
   },
 );
 
+test.each([0, 1, 2, 3])(
+  'the clock of the other side is put back, and after answer %i nothing runs until it is what it had been → nothing missing',
+  async answers => {
+    const world = new World();
+    world.infobip.skewMs = hour;
+    const add = traffic(world);
+    await world.run(5 * minute, add);
+    world.infobip.skewMs = 0;
+    world.addPast(5, minute, 0.0001);
+    const end = world.infobip.asked.length + answers;
+    while (world.infobip.asked.length < end) await world.run(1);
+    world.now += hour + minute;
+    world.restart();
+    world.addPast(60, hour + minute, 0.0001);
+    await endsInTruth(world);
+  },
+);
+
 test('the other side tells by itself, repeated and in disorder → each change is there before its webhook is answered', async () => {
   const world = new World();
   const told: string[] = [];

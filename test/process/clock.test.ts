@@ -1,7 +1,6 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { ClockFile } from '../support/clock-file.ts';
 import { logsPath, numberedFrom } from '../support/log-calls.ts';
 import { ServerHome } from '../support/server-process.ts';
 
@@ -12,20 +11,18 @@ afterEach(async () => {
 });
 
 const hourMs = 3_600_000;
-const preload = join(import.meta.dirname, '../support/shifted-clock.ts');
 
 test('wall clock jumps forth and back → all is recorded, in order, once, and the limits let go in time', async () => {
   const home = new ServerHome();
   homes.push(home);
-  const file = join(dirname(home.dataDir), 'shift');
+  const clock = new ClockFile();
+  onTestFinished(() => clock.remove());
   const shift = async (ms: number) => {
-    writeFileSync(`${file}.new`, String(ms));
-    renameSync(`${file}.new`, file);
+    clock.shiftMs = ms;
     await wait(100);
   };
-  await shift(0);
   const settings = { SENTLOG_SEGMENT_MESSAGES: '1000', SENTLOG_RATE_LIMIT: '1000' };
-  const options = { settings, nodeArgs: ['--import', preload], env: { SHIFTED_CLOCK_FILE: file } };
+  const options = { settings, ...clock.launch };
   const server = await home.serve(options);
   const calls = home.calls(server);
   const shifts = [0, 3 * hourMs, 0, -2 * hourMs, hourMs];

@@ -33,7 +33,7 @@ export interface Authenticator {
   /**
    * From the value of an `Authorization` header: `App`, `Basic`, `Bearer` or `IBSSO`. Passwords take long to prove, and
    * those who ask for it take turns: `asker` tells them apart. Without it somebody who was let in is only looked at again,
-   * which is no use of a credential.
+   * which is no use of a credential, and takes no time when there is none any more.
    */
   authenticate(authorization: string, asker?: string): Promise<Principal | undefined>;
   /**

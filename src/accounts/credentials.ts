@@ -48,12 +48,12 @@ export class Credentials implements Authenticator {
   }
 
   async authenticate(authorization: string, asker?: string): Promise<Principal | undefined> {
-    const proven = await this.#prove(authorization, asker ?? '');
+    const proven = await this.#prove(authorization, asker);
     if (proven !== undefined && asker !== undefined) this.#uses.count(proven.by, this.#options.now());
     return proven?.principal;
   }
 
-  async #prove(authorization: string, asker: string): Promise<Proven | undefined> {
+  async #prove(authorization: string, asker: string | undefined): Promise<Proven | undefined> {
     const claim = parseAuthorization(authorization);
     switch (claim?.kind) {
       case 'app': {
@@ -144,13 +144,15 @@ export class Credentials implements Authenticator {
     return user && { kind: 'session', tokenHash: userTokenHash(accessToken), userId: user.id, expiresAt };
   }
 
-  async #proveUser(username: string, password: string, asker: string): Promise<StoredUser | undefined> {
+  async #proveUser(username: string, password: string, asker?: string): Promise<StoredUser | undefined> {
     if (username.length > credentialCharsMax || password.length > credentialCharsMax) return undefined;
     // No user has such a name, and not every place where rows are kept can be asked for it.
     if (username.includes('\0')) return undefined;
     const isCached = this.#users.has(username);
     const user = await this.#users.get(username);
-    if (await this.#passwords.verify(username, password, user?.password, asker)) return user;
+    // Who was let in before learns nothing by how soon he is shut out, and is to be at once.
+    if (user === undefined && asker === undefined) return undefined;
+    if (await this.#passwords.verify(username, password, user?.password, asker ?? '')) return user;
     // As for a key.
     if (isCached) await this.#rows.user(username);
     return undefined;

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Principal } from '../../src/accounts/authenticator.ts';
 import { Unavailable } from '../../src/failures.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
+import { openSocket } from '../support/raw-http.ts';
 
 let server: TestServer;
 afterEach(() => server.app.close());
@@ -96,6 +98,25 @@ describe.each(losses)('a credential that is %s meanwhile', (_, lose) => {
     lose();
     await stream.over;
   });
+});
+
+test('an export whose reader is slow → nothing more comes that had left for him', async () => {
+  server = new TestServer();
+  const address = await server.listen();
+  const page = new TextEncoder().encode('{}\n'.repeat(100_000));
+  server.store.render = async () => ({ text: page.slice(), count: 1000, next: 'more' });
+  const connected = once(server.app.server, 'connection');
+  const socket = await openSocket(address);
+  const [connection] = await connected;
+  const ended = once(connection, 'close');
+  socket.write(`GET ${logsPath}/export HTTP/1.1\r\nHost: localhost\r\nAuthorization: App one\r\n\r\n`);
+  await once(socket, 'data');
+  socket.pause();
+  const failed = once(socket, 'error');
+  server.callers.remove('one');
+  await ended;
+  socket.resume();
+  expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
 });
 
 test('credentials that cannot be looked at for a while → uploads go on', async () => {

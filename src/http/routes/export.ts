@@ -39,7 +39,10 @@ export function exportRoute(deps: Deps, closing: Closing, standing: Standing, he
     answer: async (call: Call) => {
       const stream = await exported(call, deps, held);
       closing.cut(stream);
-      endWith(stream, standing.watch(call.request, call.principal, scope));
+      const stand = standing.watch(call.request, call.principal, scope);
+      endWith(stream, stand);
+      // Megabytes may have left for a reader who is slow: what he has not got yet is not his any more.
+      stand.lost.addEventListener('abort', () => call.reply.raw.socket?.resetAndDestroy(), { once: true });
       return stream;
     },
   };

@@ -148,7 +148,7 @@ export class Streams {
   /** Those of listeners with one credential that it no longer lets in as they were. */
   async #refused(alike: readonly Listener[]): Promise<readonly Listener[]> {
     const [first] = alike;
-    const principal = first && (await this.#deps.authenticator.authenticate(first.who.authorization, 'streams'));
+    const principal = first && (await this.#deps.authenticator.authenticate(first.who.authorization));
     if (principal === undefined || !allows(principal, streamScope)) return alike;
     const { account, binding } = principal;
     return alike.filter(({ who }) => who.account !== account.id || !isDeepStrictEqual(who.binding, binding));

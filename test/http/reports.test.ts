@@ -89,11 +89,13 @@ describe('GET /messenger/1/reports', () => {
     await fetch(`${address}${path}?limit=1`, { method: 'HEAD', headers: { authorization: 'App one' } });
     await expect.poll(() => desk.fate).toEqual(['back 1']);
     const leaving = new AbortController();
+    const gone = new Promise<void>(resolve =>
+      server.app.server.on('request', request => request.socket.on('close', () => resolve())),
+    );
     const take = desk.take.bind(desk);
     desk.take = async query => {
       leaving.abort();
-      // The server has heard of it by then, or hears of it before the answer has left.
-      await new Promise(resolve => setTimeout(resolve, 100));
+      await gone;
       return take(query);
     };
     const headers = { authorization: 'App one' };

@@ -3,7 +3,7 @@ import { loadGraphPlace, serverSettings } from '../config.ts';
 import type { SenderPage } from '../senders/rows.ts';
 import { settingOption, sourcesOf, text } from './flags.ts';
 import { secretIn, withSenders } from './sender-places.ts';
-import { printRows } from './table.ts';
+import { printRows, shown } from './table.ts';
 import { CommandError, note } from './terminal.ts';
 
 export function addSenders(program: Command): void {
@@ -69,9 +69,10 @@ function addList(senders: Command): void {
     await printRows(shown, [
       ['PAGE', row => row.page],
       ['ACCOUNT', row => row.account],
-      ['NAME', row => row.name],
       ['DOES', row => row.does],
       ['PRICE', row => (row.price === undefined ? undefined : `${row.price.pricePerMessage} ${row.price.currency}`)],
+      // A line is cut at the end of the terminal: a long name takes nothing else along than when it was changed.
+      ['NAME', row => row.name],
       ['CHANGED', row => row.changedAt],
     ]);
   });
@@ -111,7 +112,7 @@ function addCheck(senders: Command): void {
 }
 
 function shownName({ page, name }: SenderPage): string {
-  return name === undefined ? page : `${page} (${name})`;
+  return name === undefined ? page : `${page} (${shown(name)})`;
 }
 
 function numberIn(value: string): number {

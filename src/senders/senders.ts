@@ -62,6 +62,7 @@ export class Senders {
    */
   async add(request: SenderRequest): Promise<SenderPage> {
     const { account, page, token, appSecret } = request;
+    if (request.name !== undefined) checkName(request.name);
     if (!/^\d{1,64}$/.test(page)) throw new SenderError(`"${page}" is not the id of a page: it is digits`);
     if (token !== undefined) checkKey('token', token);
     checkKey('app secret', appSecret);
@@ -203,6 +204,13 @@ function ownerOf(account: AccountId, page: string, what: 'token' | 'app secret')
 function checkKey(what: string, key: string): void {
   if (!/^[\x21-\x7e]{1,2048}$/.test(key))
     throw new SenderError(`the ${what} is not one: it has up to 2048 characters, and no spaces`);
+}
+
+/** It goes to terminals and pages. */
+function checkName(name: string): void {
+  const max = limits.idCharsMax;
+  if (name.trim() === '' || name.length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name))
+    throw new SenderError(`a name of a page has up to ${max} characters, and no control characters among them`);
 }
 
 function checkPrice({ pricePerMessage, currency }: Price): void {

@@ -94,6 +94,8 @@ describe.each(Object.entries(kinds))('senders in %s', (_, make) => {
     await refused({ appSecret: 'a\nb' });
     await refused({ price: { pricePerMessage: -1, currency: 'EUR' } });
     await refused({ price: { pricePerMessage: 1, currency: 'euro' } });
+    for (const name of ['', ' ', 'a\nb', 'a\u001b[31m', '\u0085', '\u2028', '\ud800', 'x'.repeat(256)])
+      await refused({ name });
     expect(await senders.list()).toEqual([]);
     await expect(made([]).add(request)).rejects.toThrow('SENTLOG_SECRET');
     await expect(senders.remove(1, '1234')).rejects.toThrow('no sender');

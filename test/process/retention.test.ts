@@ -18,7 +18,7 @@ const settings = {
   SENTLOG_SEGMENT_MESSAGES: '1000',
 };
 /** At least: several segments are to go past retention meanwhile. */
-const recordingMs = 8000;
+const recordingMs = 6000;
 
 test('short retention under recording → nothing past it shown, nothing inside it dropped, files unlinked', async () => {
   const home = new ServerHome();

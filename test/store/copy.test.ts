@@ -13,6 +13,7 @@ import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { runs } from '../support/properties.ts';
 import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
 import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
@@ -54,7 +55,7 @@ test.each([
   'any log, %i messages a segment, accounts over %i slices → the copy answers alike',
   async (segmentMessagesMax, slices) => {
     const database = await emptyDatabase();
-    let runs = 0;
+    let copies = 0;
     const property = fc.asyncProperty(
       fc.array(anyBatch, { minLength: 1, maxLength: 20 }),
       fc.array(anyFilter, { minLength: 3, maxLength: 3 }),
@@ -78,7 +79,7 @@ test.each([
           ];
           const expected = await asked(original);
           await original.close();
-          const schema = `copy_${segmentMessagesMax}_${++runs}`;
+          const schema = `copy_${segmentMessagesMax}_${++copies}`;
           await spread(database, schema, slices);
           const { checks } = await copy(log, database, { schema });
           const { messages, ...faults } = all(checks);
@@ -94,7 +95,7 @@ test.each([
         }
       },
     );
-    await fc.assert(property, { numRuns: 10 });
+    await fc.assert(property, { numRuns: runs(10) });
   },
 );
 

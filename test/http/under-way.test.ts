@@ -22,16 +22,19 @@ async function upload() {
   return { log, sending };
 }
 
+const soundLine = () => `${JSON.stringify(message(`m${lines++}`, { content: { type: 'TEXT', text } }))}\n`;
+const brokenLine = () => `${lines++} ${text.slice(0, 1000)}\n`;
+
 /** Sends lines of so many bytes in all, no faster than they are taken. */
-async function send(sending: ClientRequest, bytes: number): Promise<void> {
+async function send(sending: ClientRequest, bytes: number, lineOf = soundLine): Promise<void> {
   for (let sent = 0; sent < bytes; ) {
-    const line = `${JSON.stringify(message(`m${lines++}`, { content: { type: 'TEXT', text } }))}\n`;
+    const line = lineOf();
     sent += line.length;
     if (!sending.write(line)) await once(sending, 'drain');
   }
 }
 
-async function ended(sending: ClientRequest): Promise<{ readonly recorded: number }> {
+async function ended(sending: ClientRequest): Promise<object> {
   const answered = once(sending, 'response');
   sending.end();
   const [answer] = await answered;
@@ -69,11 +72,13 @@ test('a body that the store is slow to take → it has two batches of half a meg
   expect(most.chars).toBeLessThan(1.1 * mebibyte);
 });
 
-test('a body twice as long → nothing more is kept of it', async () => {
+test.each([
+  ['sound', soundLine, 8 * mebibyte],
+  ['broken', brokenLine, 4 * mebibyte],
+])('a body twice as long, of lines that are %s → nothing more is kept of it', async (_, lineOf, bytes) => {
   const { sending } = await upload();
-  const first = lines;
   const keptAfter = async () => {
-    await send(sending, 16 * mebibyte);
+    await send(sending, bytes, lineOf);
     // Looking for objects collects all that nobody holds.
     queryObjects(Promise);
     return process.memoryUsage();
@@ -81,7 +86,9 @@ test('a body twice as long → nothing more is kept of it', async () => {
   await keptAfter();
   const before = await keptAfter();
   const after = await keptAfter();
-  expect(after.heapUsed - before.heapUsed).toBeLessThan(6 * mebibyte);
-  expect(after.external - before.external).toBeLessThan(6 * mebibyte);
-  expect(await ended(sending)).toMatchObject({ recorded: lines - first });
+  expect(after.heapUsed - before.heapUsed).toBeLessThan(2 * mebibyte);
+  expect(after.external - before.external).toBeLessThan(2 * mebibyte);
+  const answer = await ended(sending);
+  if (lineOf === brokenLine) expect(answer).toMatchObject({ errorCode: 'E400' });
+  else expect(answer).toMatchObject({ rejected: [] });
 });

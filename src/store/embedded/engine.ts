@@ -29,6 +29,7 @@ import { newKeyMemory } from './log/key-table.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
+import { BatchesOut } from './threads/batches-out.ts';
 import type { Failure, ReaderRequest, ThreadData, WriterReply, WriterRequest } from './threads/messages.ts';
 import { totalsOf } from './threads/recorded-totals.ts';
 import { SharedQuestion } from './threads/shared-question.ts';
@@ -75,6 +76,7 @@ class SqliteStore implements Store {
   readonly #waiting: Int32Array;
   readonly #catalog: Catalog;
   readonly #writer: Thread<WriterRequest, WriterReply>;
+  readonly #batchesOut: BatchesOut;
   readonly #meanings = new SharedQuestion(() => this.#writer.ask(id => ({ type: 'meanings', id })));
   readonly #readers: Readers;
   readonly #sealing: Sealing;
@@ -109,6 +111,7 @@ class SqliteStore implements Store {
     });
     const crashed = (error: Error) => this.#crashed(error);
     this.#writer = new Thread('writer', data, reply => this.#fromWriter(reply), crashed);
+    this.#batchesOut = new BatchesOut(this.#writer);
     const released = (ticket: number) => this.#catalog.released(ticket);
     this.#readers = new Readers(options.readerThreads, data, { released, crashed });
     this.#sealing = new Sealing(this.#catalog, data, {
@@ -141,9 +144,7 @@ class SqliteStore implements Store {
   async #write(packed: PackedBatch, load: Load): Promise<RecordOutcome> {
     await this.#room.take(load, () => this.#isHeldUp());
     try {
-      const transfer = [packed.numbers.buffer, packed.hashes.buffer];
-      const outcome = await this.#writer.ask(id => ({ type: 'record', id, batch: packed }), transfer);
-      return outcome as RecordOutcome;
+      return await this.#batchesOut.record(packed);
     } catch (error) {
       if (!(error instanceof DamagedSegment)) throw error;
       await this.#sealing.recovery.recover(error.segmentId, error.message);

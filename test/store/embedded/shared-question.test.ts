@@ -90,9 +90,8 @@ test.each([
     const asking = vi.spyOn(Thread.prototype, 'ask').mockImplementation(function (
       this: typeof Thread.prototype,
       request,
-      transfer,
     ) {
-      return request(0).type === 'meanings' ? answer() : ask.call(this, request, transfer);
+      return request(0).type === 'meanings' ? answer() : ask.call(this, request);
     });
     onTestFinished(() => {
       asking.mockRestore();

@@ -4,7 +4,7 @@ import type { Outcomes } from '../../outcomes.ts';
 import type { RecordOutcome } from '../../store.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
-import type { WriterReply } from '../threads/messages.ts';
+import type { BatchToRecord, WriterReply } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
 
 /** A batch from some record on. */
@@ -61,6 +61,10 @@ export class Turns {
 
   get isEmpty(): boolean {
     return this.#order.length === 0;
+  }
+
+  addAll(batches: readonly BatchToRecord[]): void {
+    for (const { id, batch } of batches) this.add(id, batch);
   }
 
   add(id: number, batch: PackedBatch): void {

@@ -56,7 +56,7 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
       case 'record':
         // Everything that has arrived by the end of this turn shares one transaction.
         if (ready && turns.isEmpty) setImmediate(goOn);
-        return turns.add(request.id, request.batch);
+        return turns.addAll(request.batches);
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':

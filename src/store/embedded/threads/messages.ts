@@ -75,9 +75,12 @@ export type MeaningsNote = {
 export type AccountEnd = readonly [account: AccountId, end: Partial<LogEnd> | undefined];
 export type EndsNote = { readonly type: 'ends'; readonly ends: readonly AccountEnd[] };
 
+/** `id` is what its outcome is answered by. */
+export type BatchToRecord = { readonly id: number; readonly batch: PackedBatch };
+
 export type WriterRequest =
   | ReleaseRequest
-  | { readonly type: 'record'; readonly id: number; readonly batch: PackedBatch }
+  | { readonly type: 'record'; readonly batches: readonly BatchToRecord[] }
   | { readonly type: 'spare'; readonly columns: Columns }
   | {
       readonly type: 'count';

@@ -79,12 +79,17 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   }
 
   /** Sends what `request` makes of a fresh id, and waits for `settle` with that id. */
-  ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<unknown> {
+  ask(request: (id: number) => Request): Promise<unknown> {
+    return this.expect(id => this.#worker.postMessage(request(id)));
+  }
+
+  /** As `ask`, of what `put` has sent some time. */
+  expect(put: (id: number) => void): Promise<unknown> {
     const id = this.#nextId++;
     if (this.#end !== undefined) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage(request(id), transfer);
+      put(id);
     });
   }
 

@@ -5,6 +5,7 @@ import { distribute, distributedTables, distributionStatement } from '../../../s
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { Witness } from '../../support/sqlite-log.ts';
 import { statementsOfEverything } from '../everything.ts';
+import { ofAll, perhaps } from './statements-of-all.ts';
 
 let server: PostgresServer;
 
@@ -117,30 +118,6 @@ describe('the statements of the log', () => {
       if (tables.length > 0) spread.set(text.replaceAll(/\s+/g, ' ').trim(), [...new Set(tables)]);
     }
     expect(statements.length).toBeGreaterThan(60);
-    // These are not of an account: figures of the whole log, upkeep, and the look for what all watched accounts have.
-    const ofAll = [
-      ['SELECT coalesce(sum(r.messages), 0)::bigint', ['recording']],
-      ['SELECT r.tx, r.generation, r.messages', ['recording']],
-      ['SELECT generation, hour, sum(messages)::bigint', ['tally']],
-      ['SELECT coalesce(sum(c.messages), 0)::bigint', ['recording', 'summed', 'tally']],
-      ['SELECT c.generation, c.hour, sum(c.messages)::bigint', ['recording', 'summed', 'tally']],
-      ['SELECT max(s.until_tx) FROM summed s', ['summed']],
-      ['SELECT r.account_id, max(r.tx) FROM recording r', ['recording']],
-      ['SELECT DISTINCT s.account_id FROM late r', ['recording', 'summed']],
-      ['SELECT min(r.tx) FROM late r', ['recording', 'summed']],
-      // The row of no account: up to where all of them are added up.
-      ['SELECT s.until_tx FROM summed s WHERE s.account_id = 0', ['summed']],
-      ['INSERT INTO summed (account_id, until_tx) VALUES (0,', ['summed']],
-      ['SELECT w.account_id, count(*) FROM waiting_report w', ['waiting_report']],
-      ['SELECT 1 FROM recording r WHERE r.generation', ['recording']],
-      ['DELETE FROM tally WHERE', ['tally']],
-      ['DELETE FROM cell WHERE', ['cell']],
-    ] as const;
-    // Sent where a closed generation has nothing left, which depends on when one was closed.
-    const perhaps = [
-      ['SELECT DISTINCT t.generation FROM tally t', ['tally']],
-      ['SELECT DISTINCT r.generation FROM summed s', ['recording', 'summed']],
-    ] as const;
     // Each by its part: numbers of transactions stand in some texts, which then come more than once.
     const line = (part: string, tables: readonly string[]) => `${part}: ${tables.toSorted().join()}`;
     const found = new Set<string>();

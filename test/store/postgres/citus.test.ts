@@ -28,6 +28,7 @@ import {
 } from '../conformance/engine.ts';
 import { statementsOfEverything } from '../everything.ts';
 import { PostgresDatabase } from './database.ts';
+import { ofAll, perhaps } from './statements-of-all.ts';
 
 describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
   let server: DatabaseServer;
@@ -58,16 +59,8 @@ describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
     }
     await client.end();
     expect(single).toBeGreaterThan(30);
-    // Of no account: upkeep, and the figures of the whole log.
-    expect(several.map(text => text.slice(0, 40).trim()).toSorted()).toEqual([
-      'DELETE FROM cell WHERE begins_at + span_',
-      'DELETE FROM tally WHERE newest_sent_at <',
-      'SELECT 1 FROM recording r WHERE r.genera',
-      'SELECT DISTINCT r.generation FROM summed',
-      'SELECT DISTINCT t.generation FROM tally',
-      'SELECT coalesce(sum(c.messages), 0)::big',
-      'SELECT s.account_id FROM summed s',
-    ]);
+    const known = [...ofAll, ...perhaps].map(([part]) => part);
+    expect(several.filter(text => !known.some(part => text.includes(part)))).toEqual([]);
   });
 
   it('a later step of the schema → taken on the workers too, and the tables it adds are spread', async () => {

@@ -1,3 +1,4 @@
+import { Unusable } from '../../../failures.ts';
 import { integer, text, truth } from '../../../postgres/cells.ts';
 import { type ConnectionOptions, connected, keepAlive, type Note } from '../../../postgres/connections.ts';
 import { lockKey } from '../../../postgres/locks.ts';
@@ -61,23 +62,28 @@ export async function distribute(
     await session.run(`SET lock_timeout = ${distributionMsMax}`);
     await session.query(`SELECT pg_advisory_lock(${lockKey('migration')})`);
     const tables = await notSpread(session, which);
+    const [[nodes, taking, workers] = []] = await session.query(nodesThatTakeRows);
+    if (integer(nodes) > 0 && integer(taking) === 0) throw new Unusable(`the tables cannot be spread: ${noWorker}`);
     for (const table of tables) await session.query(distributionStatement(schema, table));
     if (tables.length === 0) return false;
     await giveWorkersSettings(session);
     note({ level: 'info', message: 'the tables were spread over Citus', detail: { tables } });
-    const [[workers] = []] = await session.query(workersThatTakeRows);
-    if (integer(workers) === 0) note({ level: 'warn', message: noWorker });
+    if (integer(workers) === 0)
+      note({
+        level: 'warn',
+        message: `all of the log lies on the coordinator: ${noWorker}, then move shards to them by citus_rebalance_start`,
+      });
     return true;
   });
 }
 
-const workersThatTakeRows = `
-  SELECT count(*) FROM pg_dist_node n
-  WHERE n.groupid <> 0 AND n.noderole = 'primary' AND n.isactive AND n.shouldhaveshards`;
+/** Those registered, those of them that take rows, and of these the workers. */
+const nodesThatTakeRows = `
+  SELECT count(*), count(*) FILTER (WHERE n.shouldhaveshards),
+    count(*) FILTER (WHERE n.shouldhaveshards AND n.groupid <> 0)
+  FROM pg_dist_node n WHERE n.noderole = 'primary' AND n.isactive`;
 
-/** What an operator is told who spread the tables over nothing. */
-const noWorker =
-  'no worker is registered, so all of the log lies on the coordinator: register workers by citus_add_node, then move shards to them by citus_rebalance_start';
+const noWorker = 'no worker is registered. Register workers by citus_add_node';
 
 async function notSpread(session: Session, which: Spreading): Promise<readonly string[]> {
   const rows = await session.query(

@@ -201,13 +201,13 @@ function storeMetrics(registers: Registry[]) {
 function awayMetric(registers: Registry[]) {
   const accounts = new Gauge({
     name: 'sentlog_store_away_accounts',
-    help: 'Accounts that a server holds up that a part of the log lies on, and that does not serve',
+    help: 'Accounts that a part of the log holds up which cannot be served: a server that it lies on, or partitions that are missing',
     labelNames: ['name'],
     registers,
   });
   return (away: StoreStats['away'] = []) => {
     accounts.reset();
-    for (const part of away) accounts.set({ name: part.name }, part.accounts);
+    for (const part of away) accounts.set({ name: part.name }, part.accounts ?? 0);
   };
 }
 

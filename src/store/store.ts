@@ -208,14 +208,17 @@ export type StoreStats = {
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
   /** Set while records cannot be stored (a full disk, say): the reason. */
   readonly writeFailure?: string;
-  /** Servers that parts of the log lie on and that do not serve now, while the others do; figures may be older meanwhile. */
+  /**
+   * Parts of the log that cannot be served or recorded into now while the others can: servers that some of it lies on, or
+   * times that there is no partition for. Figures may be older meanwhile.
+   */
   readonly away?: readonly AwayPart[];
   /** Where reads were answered; absent where there is only one place. */
   readonly reads?: StoreReads;
 };
 
-/** `accounts` is how many it holds up, of those that were served. */
-export type AwayPart = { readonly name: string; readonly reason: string; readonly accounts: number };
+/** `accounts` is how many it holds up, of those that were served; absent where that is not known. */
+export type AwayPart = { readonly name: string; readonly reason: string; readonly accounts?: number };
 
 /** Reads since the start, by the place that answered them. */
 export type StoreReads = {

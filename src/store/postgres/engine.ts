@@ -8,6 +8,7 @@ import { Turns } from '../../turns.ts';
 import type { LogForm } from '../../wire/log-text.ts';
 import { Recurring } from '../recurring.ts';
 import {
+  type AwayPart,
   type Changes,
   type ChangesQuery,
   type Dropping,
@@ -237,8 +238,13 @@ class PostgresStore implements Store {
     const probed = within(this.#answerMsMax, this.#recorder.probe()).catch(throwUnlessUnavailable);
     const [figures] = await Promise.all([this.#counted(), probed]);
     const { queuedRecords } = this.#recorder;
-    const writeFailure = this.#recorder.writeFailure ?? (await this.#places.partitions.failure());
-    const away = [...nodes.away, ...this.#recorder.failingParts];
+    const wanting = await this.#places.partitions.failure((this.#options.now ?? Date.now)());
+    const writeFailure = this.#recorder.writeFailure ?? (wanting?.isOfPresent ? wanting.reason : undefined);
+    const away: readonly AwayPart[] = [
+      ...nodes.away,
+      ...this.#recorder.failingParts,
+      ...(wanting?.isOfPresent === false ? [{ name: 'partitions', reason: wanting.reason }] : []),
+    ];
     return {
       ...figures,
       queuedRecords,

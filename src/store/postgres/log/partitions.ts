@@ -50,14 +50,18 @@ export class Partitions {
     for (const sentAt of this.#wanted) if (!this.lacks([sentAt])) this.#wanted.delete(sentAt);
   }
 
-  /** Why messages of some moment cannot be recorded: until their partition is there, whoever makes it. */
-  async failure(): Promise<string | undefined> {
+  /**
+   * Why messages of some moments cannot be recorded: until their partitions are there, whoever makes them. The present is
+   * everybody's; any other time is of those alone who record for it.
+   */
+  async failure(now: EpochMs): Promise<{ readonly reason: string; readonly isOfPresent: boolean } | undefined> {
     if (this.#refusal === undefined || this.#wanted.size === 0) return undefined;
     await this.refresh();
-    const [first] = [...this.#wanted].sort((a, b) => a - b);
-    return first === undefined
-      ? undefined
-      : `there is no partition for messages sent at ${new Date(first).toISOString()}, and none can be made: ${this.#refusal}`;
+    const [first, ...others] = [...this.#wanted].sort((a, b) => a - b);
+    if (first === undefined) return undefined;
+    const when = `${new Date(first).toISOString()}${others.length > 0 ? `, and at ${others.length} other times` : ''}`;
+    const reason = `there is no partition for messages sent at ${when}, and none can be made: ${this.#refusal}`;
+    return { reason, isOfPresent: this.lacks([now]) };
   }
 
   /** Whether partitions are missing for messages of these moments. */

@@ -8,7 +8,7 @@ import { checkMirror, type Difference } from '../mirror/check.ts';
 import { checkedRange, checkGoing, turnOf } from '../mirror/checks.ts';
 import { askLog } from '../mirror/log-client.ts';
 import type { Mirror } from '../mirror/rows.ts';
-import { describeError, errorBytesMax, reasonOf, textOf } from '../mirror/upstream.ts';
+import { describeError, errorBytesMax, textOf } from '../mirror/upstream.ts';
 import { formatDateTime } from '../wire/date-time.ts';
 import { present } from '../wire/present.ts';
 import { clientOptions } from './client.ts';
@@ -53,7 +53,7 @@ export function addCheck(mirrors: Command): void {
       found: one => found.push(one),
     });
     await rows.checked(mirror.id, made);
-    await printRows(found.map(shownDifference), differenceColumns);
+    if (found.length > 0) await printRows(found.map(shownDifference), differenceColumns);
     note(`${made.messages} messages compared by ${made.questions} questions: ${made.differences} differences`);
     if (made.differences > 0) process.exitCode = 1;
   });
@@ -85,7 +85,8 @@ async function termsOf(url: string, key: string): Promise<Type.Static<typeof ter
     status = answer.status;
     body = await textOf(answer, errorBytesMax);
   } catch (error) {
-    throw new CommandError(`no answer from ${url}: ${reasonOf(error)}`, { cause: error });
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new CommandError(`no answer from ${url}: ${cause}`, { cause: error });
   }
   if (status !== 200) throw new CommandError(`${url} refuses to answer: ${status} ${describeError(body)}`.trim());
   const terms = termsIn(body);

@@ -7,7 +7,7 @@ import { subscribe, unsubscribe } from '../mirror/subscriptions.ts';
 import { count, durationFlag, text, wholeNumber } from './flags.ts';
 import { addCheck } from './mirror-check.ts';
 import { named, withMirrors } from './mirror-places.ts';
-import { type Cell, printRows } from './table.ts';
+import { type Cell, printRows, shown as shownText } from './table.ts';
 import { note, print } from './terminal.ts';
 
 type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
@@ -114,16 +114,14 @@ function addList(mirrors: Command): void {
     ['NAME', row => row.name],
     ['ACCOUNT', row => row.account],
     ['FROM', row => row.from],
-    ['REQUESTS A MINUTE', row => row.requestsPerMinute],
-    ['CREATED', row => row.createdAt],
-    ['PAUSED', row => row.paused],
+    ['A MINUTE', row => row.requestsPerMinute],
+    ['CREATED', row => minuteOf(row.createdAt)],
   ];
   withMirrors(list, async ({ mirrors, accounts }) => {
     const names = await accounts.names();
-    await printRows(
-      (await mirrors.list()).map(one => shownMirror(one, names)),
-      columns,
-    );
+    const rows = (await mirrors.list()).map(one => shownMirror(one, names));
+    await printRows(rows, columns);
+    await tell(rows.flatMap(({ name, paused }) => (paused === undefined ? [] : [`${name} is paused: ${paused}`])));
   });
 }
 
@@ -136,13 +134,10 @@ function addStatus(mirrors: Command): void {
     ['NAME', row => row.name],
     ['STATE', row => row.state],
     ['LAG', row => (row.lagSeconds === undefined ? undefined : `${row.lagSeconds} s`)],
-    ['READ BACK TO', row => row.unreadSince],
+    ['READ BACK TO', row => minuteOf(row.unreadSince)],
     ['REQUESTS', row => `${row.requestsUsed}/${row.requestsUsed + row.requestsLeft}`],
     ['PENDING', row => row.pending],
     ['RECORDED', row => row.recorded],
-    ['GAPS', row => row.gaps.map(gap => `${gap.from}…${gap.until}`).join(' ')],
-    ['CHECKED', row => row.lastCheck && `${row.lastCheck.differences} differences (${row.lastCheck.at})`],
-    ['REASON', row => row.reason],
   ];
   withMirrors(status, async ({ mirrors, rows }, name) => {
     const asked = name === '' ? await mirrors.list() : [await mirrors.mirror(name)];
@@ -152,8 +147,26 @@ function addStatus(mirrors: Command): void {
         shownFigures(await figuresOf(mirror, rows, Date.now(), { ...mirror, retentionMs: Number.POSITIVE_INFINITY })),
       );
     await printRows(shown, columns);
+    await tell(shown.flatMap(linesOf));
   });
 }
+
+/** What no cell has room for. */
+function linesOf({ name, state, reason, gaps, lastCheck }: ReturnType<typeof shownFigures>): readonly string[] {
+  return [
+    ...(reason === undefined ? [] : [`${name} is ${state}: ${reason}`]),
+    ...gaps.map(gap => `${name} lacks ${gap.from} to ${gap.until}: ${gap.reason}`),
+    ...(lastCheck === undefined ? [] : [`${name} was checked ${lastCheck.at}: ${lastCheck.differences} differences`]),
+  ];
+}
+
+/** Lines under a table, which only a terminal gets: what they say stands in the objects that others get. */
+async function tell(lines: readonly string[]): Promise<void> {
+  if (process.stdout.isTTY) await print(lines.map(line => `${shownText(line)}\n`).join(''));
+}
+
+/** `2026-02-22T17:42Z`: as much as a cell has room for. */
+const minuteOf = (moment: string | undefined) => moment && `${moment.slice(0, 16)}Z`;
 
 /** A key that a command line named would show to whoever lists processes. */
 async function keyIn(file: string): Promise<string> {

@@ -167,12 +167,18 @@ function checkRequests(requestsPerMinute: number): void {
     throw new MirrorError(`requests a minute are a whole number from 1 to ${limits.mirrorRequestsPerMinuteMax}`);
 }
 
-/** The base of the other side's API, without a slash at its end. */
+/** Hosts of this machine, of a private network, or without a domain: what is said to them stays there. */
+const nearHost =
+  /^(?:localhost|[^.:]+|.+\.(?:localhost|internal|local)|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}|\[(?:::1|f[cd].+)\])$/;
+
+/** The base of the other side's API, without a slash at its end; the path of its log may stand behind it. */
 function checkedAddress(from: string): string {
   const url = URL.canParse(from) ? new URL(from) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
     throw new MirrorError(`"${from}" is not an address like https://xyz.api.infobip.com`);
   if (url.username !== '' || url.password !== '')
     throw new MirrorError('the address of the other side holds no user or password: the key goes into a file');
-  return url.href.replace(/\/+$/, '');
+  if (url.protocol === 'http:' && !nearHost.test(url.hostname))
+    throw new MirrorError(`"${from}" would take the key there for everybody to read: it begins with https`);
+  return url.href.replace(/(?:\/messenger\/1\/logs)?\/*$/, '');
 }

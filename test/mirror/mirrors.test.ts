@@ -1,0 +1,39 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Mirrors } from '../../src/mirror/mirrors.ts';
+import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
+import { Secrets } from '../../src/secrets.ts';
+
+function opened(): Mirrors {
+  const mirrors = new Mirrors(new SqliteMirrorRows(':memory:'), new Secrets(['s'.repeat(32)]), () => 0);
+  onTestFinished(() => mirrors.close());
+  return mirrors;
+}
+
+test.each([
+  ['https://xyz.api.infobip.com/', 'https://xyz.api.infobip.com'],
+  ['https://xyz.api.infobip.com/messenger/1/logs', 'https://xyz.api.infobip.com'],
+  ['https://gate.example.com/infobip/messenger/1/logs/', 'https://gate.example.com/infobip'],
+  ['http://127.0.0.1:8081', 'http://127.0.0.1:8081'],
+  ['http://localhost/', 'http://localhost'],
+  ['http://[::1]:80/x/', 'http://[::1]/x'],
+  ['http://proxy:8080', 'http://proxy:8080'],
+  ['http://10.1.2.3', 'http://10.1.2.3'],
+])('the other side at %s → mirrored at its base', async (from, base) => {
+  expect(await opened().add({ name: 'm', account: 1, from, key: 'k' })).toMatchObject({ from: base });
+});
+
+test.each([
+  ['http://xyz.api.infobip.com', /begins with https/],
+  ['http://8.8.8.8', /begins with https/],
+  ['http://127.example.com', /begins with https/],
+  ['http://10.0.0.1.example.com', /begins with https/],
+  ['http://[2001:db8::1]', /begins with https/],
+  ['ftp://xyz.api.infobip.com', /is not an address/],
+  ['xyz.api.infobip.com', /is not an address/],
+  ['https://xyz.api.infobip.com/?a=b', /is not an address/],
+  ['https://me:secret@xyz.api.infobip.com', /holds no user or password/],
+])('the other side at %s → refused with the reason, and nothing is kept', async (from, why) => {
+  const mirrors = opened();
+  await expect(mirrors.add({ name: 'm', account: 1, from, key: 'k' })).rejects.toThrow(why);
+  expect(await mirrors.list()).toEqual([]);
+});

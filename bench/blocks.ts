@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { LogRecord } from '../src/domain/message.ts';
 import { noError, pendingAccepted } from '../src/domain/registry.ts';
 import { columnFields, hashValue } from '../src/store/block/hash.ts';
-import { blockRowsMax, frameRows } from '../src/store/block/layout.ts';
+import { blockRowsMax } from '../src/store/block/layout.ts';
 import { BlockMaker } from '../src/store/block/make-block.ts';
 import { Block } from '../src/store/block/read-block.ts';
 import { parseRecordText } from '../src/wire/log-record.ts';
@@ -65,6 +65,8 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   process.on('exit', () => closeSync(file));
   const made: Block[] = [];
   let [offset, spentMs] = [0, 0];
+  const samples = [...logs().take(64)].map(log => Buffer.from(logJson(log)));
+  const newMaker = () => new BlockMaker(seed, blockRowsMax, samples);
   const close = (maker: BlockMaker) => {
     const bytes = maker.bytes();
     writeSync(file, bytes, 0, bytes.byteLength, offset);
@@ -75,9 +77,9 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
     };
     made.push(new Block(read, bytes.byteLength));
     offset += bytes.byteLength;
-    return new BlockMaker(seed);
+    return newMaker();
   };
-  let maker = new BlockMaker(seed);
+  let maker = newMaker();
   for (const log of logs()) {
     const body = Buffer.from(logJson(log));
     const began = performance.now();
@@ -95,14 +97,11 @@ const destinationHash = (value: string) => hashValue(seed, account, columnFields
 try {
   const plain = plainTable();
   const made = blocks();
-  const frames = Math.floor(messages / frameRows);
   const rowsOf = (first: number, last: number) => `SELECT * FROM message WHERE id BETWEEN ${first} AND ${last}`;
   const scattered = plain.database.prepare('SELECT * FROM message WHERE id IN (SELECT value FROM json_each(?))');
   const ofSender = plain.database.prepare(
     "SELECT count(*) FROM message WHERE status_group = 'DELIVERED' AND sender = ?",
   );
-  const blockOf = (frame: number) => made.blocks[Math.floor((frame * frameRows) / blockRowsMax)];
-  const bodiesOf = (frame: number) => blockOf(frame)?.bodies(frame % (blockRowsMax / frameRows));
   const counted = (block: Block) => {
     const column = block.column('sender');
     if (column?.kind !== 'codes') return 0;
@@ -115,15 +114,19 @@ try {
     'bytes a message': { blocks: made.bytes / messages, 'plain table': plain.bytes / messages },
     'making one, µs': { blocks: made.makingUs },
     '64 neighbours': {
-      blocks: medianUs(300, run => bodiesOf(spread(run, frames))),
+      blocks: medianUs(300, run => made.blocks[0]?.bodiesAt(Array.from({ length: 64 }, (_, i) => run * 64 + i))),
       'plain table': medianUs(300, run => plain.database.prepare(rowsOf(run * 64 + 1, run * 64 + 64)).all()),
     },
     '1,000 neighbours': {
-      blocks: medianUs(50, run => Array.from({ length: 16 }, (_, i) => bodiesOf((run * 16 + i) % frames))),
+      blocks: medianUs(50, run => made.blocks[0]?.bodiesAt(Array.from({ length: 1000 }, (_, i) => run * 1000 + i))),
       'plain table': medianUs(50, run => plain.database.prepare(rowsOf(run * 1000 + 1, run * 1000 + 1000)).all()),
     },
     '50 scattered': {
-      blocks: medianUs(50, run => Array.from({ length: 50 }, (_, i) => bodiesOf(spread(run * 50 + i, frames)))),
+      blocks: medianUs(50, run => {
+        const rows = Array.from({ length: 50 }, (_, i) => spread(run * 50 + i, messages)).sort((a, b) => a - b);
+        for (const [block, held] of Map.groupBy(rows, row => Math.floor(row / blockRowsMax)))
+          made.blocks[block]?.bodiesAt(held.map(row => row % blockRowsMax));
+      }),
       'plain table': medianUs(50, run =>
         scattered.all(JSON.stringify(Array.from({ length: 50 }, (_, i) => 1 + spread(run * 50 + i, messages)))),
       ),

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -29,6 +38,7 @@ export async function trySeeds(seeds: Iterable<number>): Promise<Tried> {
     try {
       const run = new Run(seed, folder);
       await run.go();
+      expect(openIn(folder), 'files left open').toEqual([]);
       crashes += run.crashes;
       merged += run.merged;
     } catch (cause) {
@@ -38,6 +48,19 @@ export async function trySeeds(seeds: Iterable<number>): Promise<Tried> {
     }
   }
   return { crashes, merged };
+}
+
+/** Which files of a folder this process has open; removed ones too. Nothing where the system does not tell. */
+function openIn(folder: string): readonly string[] {
+  const descriptors = '/proc/self/fd';
+  if (!existsSync(descriptors)) return [];
+  return (
+    readdirSync(descriptors)
+      .map(name => join(descriptors, name))
+      // That of the listing itself is closed by now.
+      .flatMap(path => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [readlinkSync(path)]))
+      .filter(target => target.startsWith(folder))
+  );
 }
 
 /** A log on a disk that fails, beside the reference store that is told what was answered. */

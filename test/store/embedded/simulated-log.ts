@@ -3,6 +3,7 @@ import { asksForTimeOnly, type Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord } from '../../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../../src/domain/summary.ts';
 import { Feed } from '../../../src/store/embedded/feed/feed.ts';
+import { isOutage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, type Disk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
@@ -23,6 +24,7 @@ import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
 import type { Changes, ChangesQuery, RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
+import { PowerCut } from '../../support/simulated-disk.ts';
 
 const segmentMessagesMax = 6;
 const hourMs = 3_600_000;
@@ -120,7 +122,21 @@ export class SimulatedLog {
     this.#writer = writer;
     this.found = found;
     for (const { shared, columns } of found.segments) this.#take(shared, columns);
-    while (learning.next().done !== true);
+    try {
+      while (learning.next().done !== true);
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
+  }
+
+  /** Closes files of a log that nobody will have: what the disk says to that is no news. */
+  #letGo(): void {
+    try {
+      this.close();
+    } catch (error) {
+      if (!(error instanceof PowerCut) && !isOutage(error)) throw error;
+    }
   }
 
   /** Throws what the disk throws: then some of the batch may be there. */

@@ -83,7 +83,8 @@ export class Ledger {
     this.#disk = disk;
     this.#hashSeed = hashSeed;
     this.isNew = !names.some(name => disk.exists(join(dataDir, name)));
-    this.#files = names.map(name => disk.open(join(dataDir, name), 'update'));
+    using opened = new DisposableStack();
+    this.#files = names.map(name => opened.adopt(disk.open(join(dataDir, name), 'update'), file => disk.close(file)));
     disk.syncFolder(dataDir);
     for (const [place, { version, holding }] of slotsIn(disk, dataDir, hashSeed)) {
       this.#version = Math.max(this.#version, version);
@@ -94,6 +95,7 @@ export class Ledger {
         this.#held.set(holding.id, holding);
       }
     }
+    opened.move();
   }
 
   get(segmentId: number): Holding | undefined {
@@ -144,11 +146,17 @@ export class Ledger {
   }
 
   close(): void {
-    clearTimeout(this.#syncing);
-    for (const file of this.#files) {
-      this.#disk.syncData(file);
-      this.#disk.close(file);
+    try {
+      for (const file of this.#files) this.#disk.syncData(file);
+    } finally {
+      this.letGo();
     }
+  }
+
+  /** As `close`, of what the machine's crash need not outlive. */
+  letGo(): void {
+    clearTimeout(this.#syncing);
+    for (const file of this.#files) this.#disk.close(file);
   }
 
   #write(holding: Holding): void {

@@ -32,7 +32,8 @@ export function openWriter(
 ): OpenedWriter {
   const folder = new Folder(data.dataDir, disk);
   const logFile = new LogFile(data.dataDir, disk);
-  const ledger = new Ledger(data.dataDir, disk, data.hashSeed);
+  using opened = new DisposableStack();
+  const ledger = opened.adopt(new Ledger(data.dataDir, disk, data.hashSeed), one => one.letGo());
   // The youngest goes on taking what it was made for.
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
@@ -44,6 +45,7 @@ export function openWriter(
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);
+  opened.defer(() => waiting.file.close());
   const waitingReports = new WaitingReports(waiting, data.waiting, ledger);
   const outcomes = new OutcomeTally();
   const writer = new Writer(
@@ -67,5 +69,8 @@ export function openWriter(
   const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
   const damaged = [...log.damaged, ...(flaws.length > 0 ? [{ name: 'waiting.db', reason: flaws.join('; ') }] : [])];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
-  return { writer, waitingReports, outcomes, learning: writer.adopt(log, goesOn) };
+  const learning = writer.adopt(log, goesOn);
+  // From here on the writer closes them.
+  opened.move();
+  return { writer, waitingReports, outcomes, learning };
 }

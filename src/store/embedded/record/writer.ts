@@ -222,10 +222,12 @@ export class Writer {
   }
 
   close(): void {
-    if (!hasRoom(this.#options.folder.disk, this.#options.folder.dataDir)) this.#active?.rows.closeAsItIs();
-    this.#known.close();
-    this.#options.ledger.close();
-    this.#options.waiting.close();
+    const { folder, ledger, waiting } = this.#options;
+    using closing = new DisposableStack();
+    closing.defer(() => waiting.close());
+    closing.defer(() => ledger.close());
+    closing.defer(() => this.#known.close());
+    if (!hasRoom(folder.disk, folder.dataDir)) this.#active?.rows.closeAsItIs();
     this.#active = undefined;
   }
 

@@ -45,6 +45,9 @@ const storeTests = [
 /** What takes longest begins first: vitest goes by the size of a file, and what begins last is waited for alone. */
 const longest = [
   'test/store/embedded/conformance',
+  'test/store/postgres/conformance',
+  'test/store/postgres/spread-conformance',
+  'test/store/postgres/replica-conformance',
   'test/store/postgres',
   'test/store/copy',
   'test/cli',

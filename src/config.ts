@@ -50,7 +50,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_POOL_SIZE',
     integer(2, 1000),
     '10',
-    'Connections to the database for the log, half of them to record; a server has up to sixteen more for the rest',
+    'Connections to the database for the log, half of them to record; a server has up to seventeen more for the rest, and over Citus one for each node',
   ),
   replicas: {
     ...setting(

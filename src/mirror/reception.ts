@@ -111,7 +111,8 @@ const endEveryMs = 200;
 
 /**
  * Ends the following of messages that are final: at once where webhooks are few, together where they are many, since each
- * time is a transaction of its own. Nobody waits for that: a message that is followed for too long is asked for once more.
+ * time is a transaction of its own. Who comes first waits for it, nobody else: a message that is followed for too
+ * long is asked for once more.
  */
 class Endings {
   readonly #options: Pick<ReceptionOptions, 'rows' | 'note'>;

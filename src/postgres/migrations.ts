@@ -239,7 +239,7 @@ CREATE TABLE layout (
 );
 `;
 
-/** The eras that began since the server last crashed: unlogged, so a crash empties it. Only looked at on Citus. */
+/** Of the era at hand, while the server has not crashed: unlogged, so a crash empties it. Only looked at on Citus. */
 const unbroken = `
 CREATE UNLOGGED TABLE unbroken (era integer NOT NULL);
 `;

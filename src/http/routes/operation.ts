@@ -29,8 +29,8 @@ export function operationRoutes(deps: Deps): readonly Route[] {
 }
 
 /**
- * Whether this process can read and record. What cannot be recorded now, what is damaged, which servers that parts of the
- * log lie on are away, and a sweep that waits is said.
+ * Whether this process can read and record. What cannot be recorded now, what is damaged, which parts of the log cannot
+ * be served, and a sweep that waits is said.
  */
 async function ready({ store, sending, heldSweep }: Deps): Promise<string> {
   const { writeFailure, damaged, away } = await statsOrNotReady(store);

@@ -163,7 +163,7 @@ type PackedReport = {
   readonly d?: EpochMs;
   readonly v?: EpochMs;
   readonly p?: readonly [pricePerMessage: number, currency: string];
-  /** Now and then: all that was said until then (see chain.ts). */
+  /** Now and then: all that was said until then (see report-chain.ts). */
   readonly k?: readonly [reports: number, first: number, evidence: readonly PackedReport[]];
 };
 

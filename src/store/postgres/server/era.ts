@@ -68,7 +68,7 @@ async function begin(session: Session, identity: string, onCitus: boolean): Prom
   const begins = truth(isAnother) || (crashed && integer(crashes) + 1 === crashesMax);
   if (begins && number === erasMax)
     throw new StoreUnavailable(
-      `the log has begun ${erasMax} eras, one for each server it was on, and has room for no more`,
+      `the log has begun ${erasMax} eras, one for each server it was on or for ${crashesMax - 1} crashes, and has room for no more`,
     );
   if (begins)
     await session.query('INSERT INTO era (number, system_identifier) VALUES ($1, $2)', [number + 1, identity]);

@@ -6,8 +6,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // Each store that a test opens has threads, and each server its process: half of their CPU went to compiling the same files.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules', '.cache', 'node-compile');
 
-/** Most tests wait for disks, timers and other processes, so two at a time are faster on a single core too. */
-const maxWorkers = Math.max(2, availableParallelism());
+/** Many tests wait for disks, timers and other processes: with one more at a time than there are cores, these stay busy. */
+const maxWorkers = availableParallelism() + 1;
 
 /** What is waited for may take long on a slow and busy machine; what never comes fails by this. */
 const patience = { poll: { timeout: 60_000 } };
@@ -17,7 +17,7 @@ const longTests = 'test/long/**/*.test.ts';
 
 const setupFiles = ['test/support/properties.ts'];
 
-/** The suites that start servers, databases and browsers of their own: they run after the others and two at a time. */
+/** The suites that start servers, databases and browsers of their own: they run after the others and three at a time. */
 const processTests = [
   'test/process/**/*.test.ts',
   'test/bench/**/*.test.ts',
@@ -108,7 +108,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           expect: patience,
           setupFiles,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

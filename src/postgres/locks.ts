@@ -34,6 +34,14 @@ export function accountLockKey(account: number): string {
   return `${accountSpace}, ${(account % 2 ** 32) | 0}`;
 }
 
+/** Those of processes that send, too. */
+const claimerSpace = lockSpace + 2;
+
+/** The arguments of the lock of what a process claims, by its name, which `name` gives in the statement. */
+export function claimerLockKey(name: string): string {
+  return `${claimerSpace}, hashtext(${name})`;
+}
+
 /** Whether a row of `pg_locks` is the lock of an account: of this one, or of any. */
 export function isAccountLock(row: string, account?: number): string {
   const own = account === undefined ? '' : ` AND ${row}.objid = ${(account % 2 ** 32) >>> 0}`;

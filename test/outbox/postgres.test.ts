@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { Unavailable } from '../../src/failures.ts';
 import { limits } from '../../src/limits.ts';
 import type { Outbox } from '../../src/outbox/outbox.ts';
 import { PostgresOutbox } from '../../src/outbox/postgres/engine.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { Line } from '../support/line.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
@@ -119,6 +121,44 @@ it('a page → sent over by one process at a time; when its lease ends, what it 
     expect((await b.stats()).unknown).toBe(0);
     expect(idsOf(await b.claim([want], start + limits.conversationHoldMs))).toEqual(how === 'hold' ? ['m3'] : []);
   }
+});
+
+it('a claim that is still being kept when its connection breaks → given back once it is, also on a page that it took', async () => {
+  const line = await Line.to(server.port);
+  const schema = `together_${++schemas}`;
+  await migrate({ url, schema }, () => {});
+  const through = new URL(url);
+  through.port = String(line.port);
+  const terms = { schema, statementTimeoutMs: 10_000, max: 4, note: () => {} };
+  const outbox = new PostgresOutbox(new Connections({ ...terms, url: through.href }));
+  await outbox.add({ account: 1, messages: [message('m1')], now: start });
+  // What is claimed is kept as slowly as this lock is held.
+  await server.query(
+    `CREATE FUNCTION ${schema}.slow() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM pg_advisory_xact_lock(${schemas}); RETURN NULL; END $$;
+     CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON ${schema}.outbox_message DEFERRABLE INITIALLY DEFERRED
+       FOR EACH ROW WHEN (NEW.state = 2) EXECUTE FUNCTION ${schema}.slow()`,
+    url,
+  );
+  const holder = await server.connect(url);
+  await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${schemas})`);
+  const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  const wait = (count: number) =>
+    expect.poll(() => server.query(waiting, url), { timeout: 10_000 }).toEqual([{ count }]);
+  const claim = outbox.claim([want], start);
+  const lost = expect(claim).rejects.toThrow(Unavailable);
+  await wait(1);
+  line.cut();
+  await lost;
+  const given = outbox.unclaim([]);
+  await wait(2);
+  await holder.end();
+  await given;
+  expect(await outbox.stats()).toMatchObject({ sending: 0, queued: 1 });
+  expect(idsOf(await outbox.claim([want], start))).toEqual(['m1']);
+  await outbox.close();
+  await line.close();
 });
 
 it('a process that ends in order → the others need not wait for its leases', async () => {

@@ -59,6 +59,7 @@ export class PostgresOutbox implements Outbox {
 
   claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
     return this.#transact(async session => {
+      this.#outcomes.beginClaim(session);
       const [pages, due] = await Promise.all([this.#pages.lease(session, wants), this.#line.due(session, now, wants)]);
       if (pages.length === 0) return [];
       const taken = pages.filter(one => one.isTaken);

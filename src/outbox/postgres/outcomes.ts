@@ -2,6 +2,7 @@ import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { bigints, integers } from '../../postgres/arrays.ts';
 import { integer, type Row } from '../../postgres/cells.ts';
+import { claimerLockKey } from '../../postgres/locks.ts';
 import type { Statement, Transaction, Value } from '../../postgres/session.ts';
 import type { Result } from '../outbox.ts';
 import { states } from '../states.ts';
@@ -43,8 +44,17 @@ export class Outcomes {
     this.#again(session, of('again'));
   }
 
-  /** Of what this process has claimed all but these is sent by nobody. */
+  /** To come first where something is claimed: `unclaim` waits for it. */
+  beginClaim(session: Transaction): void {
+    session.send(claimAlone, [this.#holder]);
+  }
+
+  /**
+   * Of what this process has claimed all but these is sent by nobody. A claim of which nobody will hear may still be
+   * under way on a connection that broke: what it claims is seen once it has ended.
+   */
   async unclaim(session: Transaction, held: readonly number[]): Promise<void> {
+    session.send(claimAlone, [this.#holder]);
     const left = idsIn(await session.query(unheard, [this.#holder, bigints(held)]));
     if (left.length === 0) return;
     this.#pages.holdOf(session, left);
@@ -109,6 +119,10 @@ const ended = `state = ${states.ended}, is_head = false, deadline = NULL`;
 const deadlineUnknown = `least(m.expires_at, m.claimed_at + ${limits.echoWaitMs})`;
 const waitsAgain = `state = ${states.queued}, is_head = true, deadline = m.expires_at`;
 
+const claimAlone = {
+  name: 'outbox claim alone',
+  text: `SELECT pg_advisory_xact_lock(${claimerLockKey('$1')})`,
+};
 const taken = {
   name: 'outbox messages taken',
   text: `WITH c AS (UPDATE outbox_message m SET ${ended} WHERE m.id = ANY ($1::bigint[]) AND ${ofMine('$3')} RETURNING m.id)

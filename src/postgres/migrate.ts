@@ -13,8 +13,11 @@ export const schemaName = 'sentlog';
 /** Partitions are detached without holding anybody up from this version on. */
 const versionMin = 140_000;
 const migrationMsMax = 10 * 60_000;
-/** A step that waits for a lock makes everybody wait behind it: it gives up, and tries again when they had their turn. */
-const stepLockMsMax = 1000;
+/**
+ * A step that waits for a lock makes everybody wait behind it: it gives up, and tries again when they had their turn. It
+ * waits for longer than `deadlock_timeout`, 1 s as a rule, after which an autovacuum that is in its way is cancelled.
+ */
+const stepLockMsMax = 1500;
 const stepTriesMax = 60;
 const stepPauseMs = 500;
 

@@ -1,6 +1,7 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
 import { SqliteLog } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -41,4 +42,30 @@ test.each([
   const held = new HeldFile(path);
   expect(() => new HeldFile(path)).toThrow('locked');
   held.release();
+});
+
+test('a file that cannot be looked at now → the old one is held on, and held anew once it can', () => {
+  const path = join(temporaryFolder(), 'lock.db');
+  const first = new HeldFile(path);
+  rmSync(path);
+  symlinkSync(path, path);
+  expect(() => statSync(path)).toThrow('ELOOP');
+  first.holdAgain();
+  rmSync(path);
+  first.holdAgain();
+  expect(() => new HeldFile(path)).toThrow('locked');
+  first.release();
+});
+
+test('a file that is removed before it was noted which it is → held anew', () => {
+  const path = join(temporaryFolder(), 'lock.db');
+  const looked = vi.spyOn(fs, 'statSync').mockReturnValueOnce(undefined as never);
+  syncBuiltinESMExports();
+  const first = new HeldFile(path);
+  looked.mockRestore();
+  syncBuiltinESMExports();
+  rmSync(path);
+  first.holdAgain();
+  expect(() => new HeldFile(path)).toThrow('locked');
+  first.release();
 });

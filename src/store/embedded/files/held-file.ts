@@ -19,12 +19,14 @@ export class HeldFile {
   }
 
   /**
-   * Makes and holds it anew when it is not there any more, or another file in its place. Where that cannot be done now,
-   * for a full disk or since another process holds that file, the old one is kept.
+   * Makes and holds it anew when it is not there any more, or another file in its place. Where that cannot be done or
+   * told now, for a full disk or since another process holds that file, the old one is kept.
    */
   holdAgain(): void {
-    if (!this.#db.isOpen || inodeOf(this.#path) === this.#inode) return;
+    if (!this.#db.isOpen) return;
     try {
+      const inode = inodeOf(this.#path);
+      if (inode !== undefined && inode === this.#inode) return;
       const db = held(this.#path);
       this.#db.close();
       this.#db = db;

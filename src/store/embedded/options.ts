@@ -1,5 +1,7 @@
 import { limits } from '../../limits.ts';
 import type { StoreObserver } from '../store.ts';
+import { Folder } from './files/folder.ts';
+import { refuseOtherVolumes } from './log/check-rows.ts';
 import { LogFile } from './log/log-file.ts';
 import { ordinalsMax } from './segment/position.ts';
 import type { Durability } from './segment/rows-file.ts';
@@ -35,8 +37,9 @@ export function sizesIn({
   return { segmentMessagesMax, segmentAgeMs, segmentsMax, ...(merging !== undefined && { merging }) };
 }
 
-/** Makes sure whose log it is, and gives the seed of its hashes. */
+/** Makes sure that the log can be read and whose it is, and gives the seed of its hashes. */
 export function claimLog({ dataDir, accounts, merging, observer }: SqliteStoreOptions): number {
+  refuseOtherVolumes(new Folder(dataDir));
   const file = new LogFile(dataDir);
   if (file.damage !== undefined) observer.note({ level: 'error', message: file.damage });
   if (accounts !== undefined) file.claim(accounts);

@@ -159,7 +159,7 @@ test('a quiet account that resumes after a restart → what others recorded in s
 });
 
 test.each([
-  [1, /begin with an empty data folder/],
+  [1, /run the version that wrote it, and export/],
   [99, /run the newer version/],
 ])('a log of format %i → refused, with what to do', async (formatVersion, advice) => {
   const log = newLog();

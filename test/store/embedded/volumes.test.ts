@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { statuses } from '../../../src/domain/registry.ts';
 import { recoverRows } from '../../../src/store/embedded/damage/row-recovery.ts';
@@ -73,6 +74,27 @@ function flip(path: string, share: number): void {
   bytes[at] = (bytes[at] ?? 0) ^ 4;
   writeFileSync(path, bytes);
 }
+
+/** Makes a sound volume of it that says it is of another version. */
+function setVersion(path: string, version: number): void {
+  const bytes = readFileSync(path);
+  const bodyBytes = bytes.readUInt32LE(8);
+  const ends = [
+    { prefix: 0, body: 16 },
+    { prefix: bytes.byteLength - 16, body: bytes.byteLength - 16 - bodyBytes },
+  ];
+  for (const { prefix, body } of ends) {
+    bytes.writeUInt32LE(version, prefix + 4);
+    const sum = crc32(bytes.subarray(body, body + bodyBytes), crc32(bytes.subarray(prefix, prefix + 12)));
+    bytes.writeUInt32LE(sum, prefix + 12);
+  }
+  writeFileSync(path, bytes);
+}
+
+const contentsOf = (log: SqliteLog) =>
+  readdirSync(log.dataDir, { recursive: true, withFileTypes: true })
+    .filter(one => one.isFile() && !one.name.startsWith('lock'))
+    .map(one => [one.name, crc32(readFileSync(join(one.parentPath, one.name)))]);
 
 const volumePath = (log: SqliteLog, id: number) => join(log.dataDir, 'segments', `00000000${id}.volume`);
 const indexPath = (log: SqliteLog, id: number) => join(log.dataDir, 'segments', `00000000${id}.index`);
@@ -203,6 +225,25 @@ describe('a merged segment is damaged', () => {
       await until(volumesOnly(log, 5));
       expect(await walkIds(store)).toEqual(numberedIds(0, 501));
       expect((await store.stats()).damaged).toEqual([]);
+    },
+  );
+
+  test.each([
+    [1, 'run the version that wrote it, and export'],
+    [99, 'run the newer version'],
+  ])(
+    'one of them is of version %i → the start is refused with what to do, and nothing is touched',
+    async (version, advice) => {
+      const log = fiveVolumes();
+      // What would be mended at any other start.
+      flip(indexPath(log, 1), 0.1);
+      rmSync(join(log.dataDir, 'log.json'));
+      setVersion(volumePath(log, 3), version);
+      const before = contentsOf(log);
+      await expect(log.open()).rejects.toThrow(advice);
+      expect(contentsOf(log)).toEqual(before);
+      setVersion(volumePath(log, 3), 2);
+      expect(await walkIds(await opened(log))).toEqual(numberedIds(0, 501));
     },
   );
 

@@ -73,7 +73,9 @@ export function guardSegment<T>(segmentId: number, work: () => T): T {
 export class OtherFormat extends StoreUnusable {
   constructor(what: string, format: unknown, expected: number) {
     const newer = typeof format === 'number' && format > expected;
-    const advice = newer ? 'run the newer version that wrote it' : 'begin with an empty data folder';
+    const advice = newer
+      ? 'run the newer version that wrote it'
+      : 'run the version that wrote it, and export what it holds';
     super(
       `${what} of format ${JSON.stringify(format)}, and this version of sentlog reads format ${expected}: ${advice}`,
     );

@@ -39,6 +39,18 @@ export function checkRows(folder: Folder, id: number, header: IndexHeader, known
   removeVolume(folder, id);
 }
 
+/** Throws `OtherFormat` for the first volume of a folder that this version cannot read, before anything is mended. */
+export function refuseOtherVolumes(folder: Folder): void {
+  for (const id of folder.segmentIds()) {
+    if (!folder.hasVolume(id)) continue;
+    try {
+      new VolumeFile(folder.volume(id), folder.disk).close();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+  }
+}
+
 function isVolumeOf(folder: Folder, id: number, header: IndexHeader): boolean {
   try {
     const volume = new VolumeFile(folder.volume(id), folder.disk);

@@ -43,9 +43,12 @@ export type Manifest = RowsMeta & {
   readonly reports: readonly VolumeBlock[];
 };
 
-/** The manifest stands at both ends. What is kept free for it at the head is written last. */
+/**
+ * The manifest stands at both ends. What is kept free for it at the head is written last. Its version is one with that of
+ * the blocks, so that a volume whose blocks cannot be read shows by its manifest.
+ */
 export const manifestBytes = 16_384;
-const manifestEnds: EndsOf = { what: 'the manifest of a volume', magic: 0x564c4253, version: 1 };
+const manifestEnds: EndsOf = { what: 'the manifest of a volume', magic: 0x564c4253, version: 2 };
 export const manifestEndsOf = (manifest: Manifest) =>
   bothEnds(manifestEnds, Buffer.from(JSON.stringify(manifest)), manifestBytes);
 

@@ -29,17 +29,18 @@ export function operationRoutes(deps: Deps): readonly Route[] {
 }
 
 /**
- * Whether this process can read and record. What cannot be recorded now, what is damaged, which parts of the log cannot
- * be served, and a sweep that waits is said.
+ * Whether this process can read and record. That nothing can be recorded now, what is damaged, which parts of the log cannot
+ * be served, and a sweep that waits is said. Why, in the words of a database or a disk, is for the operator's log alone:
+ * everybody who reaches the port reads this.
  */
 async function ready({ store, sending, heldSweep }: Deps): Promise<string> {
   const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
-  if (writeFailure !== undefined) throw notReady(`cannot record: ${writeFailure}`);
+  if (writeFailure !== undefined) throw notReady('cannot record: the store takes no records now', writeFailure);
   return JSON.stringify({
     status: 'ready',
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
-    ...(away !== undefined && { away: away.map(({ name, reason, accounts }) => ({ name, reason, accounts })) }),
+    ...(away !== undefined && { away: away.map(({ name }) => ({ name })) }),
     ...(held !== undefined && { heldSweep: { ...held, until: new Date(held.until).toISOString() } }),
     ...(sending !== undefined && readyOf(sending.paused(), await sending.figures?.())),
   });
@@ -49,11 +50,11 @@ async function statsOrNotReady(store: ServerDeps['store']): Promise<StoreStats> 
   try {
     return await store.stats();
   } catch (error) {
-    throw error instanceof StoreUnavailable ? notReady(`cannot serve: ${error.message}`, error) : error;
+    throw error instanceof StoreUnavailable ? notReady('cannot serve: the store cannot be reached now', error) : error;
   }
 }
 
-function notReady(violation: string, cause?: unknown): ApiError {
+function notReady(violation: string, cause: unknown): ApiError {
   return new ApiError('E503', {
     violations: [{ property: 'store', violation }],
     headers: { 'retry-after': String(writeRetryMs / 1000) },

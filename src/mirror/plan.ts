@@ -123,12 +123,15 @@ export function writtenId(messageId: string): string {
 function again(place: Place, theirNow: EpochMs): Step | undefined {
   const begun = place.reads.find(read => read.kind === 'again');
   if (begun !== undefined) return pageOf(begun, true);
+  let next: { readonly step: Step; readonly turns: number } | undefined;
   for (const [pass, { ageMs, everyMs }] of passes.entries()) {
     const [from, until] = [place.passes[pass], theirNow - ageMs];
-    if (from !== undefined && until - from >= everyMs)
-      return { ...begin({ kind: 'again', from, until }), pass, isPatient: true };
+    const turns = from === undefined ? 0 : (until - from) / everyMs;
+    // The longest overdue by its own turns; of those that are alike the last: after it none takes over.
+    if (from !== undefined && turns >= Math.max(1, next?.turns ?? 0))
+      next = { step: { ...begin({ kind: 'again', from, until }), pass, isPatient: true }, turns };
   }
-  return undefined;
+  return next?.step;
 }
 
 function newestOf(reads: readonly Read[]): Read | undefined {

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 import type { SimulatedInfobip } from '../../simulator/infobip.ts';
+import { passes, turnsOf } from '../../src/mirror/pace.ts';
+import { beginning, type Place } from '../../src/mirror/place.ts';
+import { plan, settled } from '../../src/mirror/plan.ts';
 import { hour, minute, World } from './world.ts';
 
 /** The most that was asked in any minute. */
@@ -59,3 +62,34 @@ test('the reports of the customer → are never taken', async () => {
   await world.run(hour / 4, () => world.add());
   expect(world.infobip.asked.every(({ target }) => target.startsWith('/messenger/1/logs?'))).toBe(true);
 });
+
+test.each([3, 6, 60, 600])(
+  'a quiet log catches up for a day, %i requests a minute → what came late is looked for at every age',
+  requestsPerMinute => {
+    const begun = Date.parse('2026-03-01T12:00:00Z');
+    const terms = { requestsPerMinute, sinceMs: 48 * hour, retentionMs: 30 * 24 * hour };
+    const until = begun - 4 * hour;
+    let place: Place = {
+      ...beginning,
+      head: begun,
+      passes: passes.map(({ ageMs }) => begun - ageMs),
+      reads: [{ kind: 'catchUp', from: until - hour, until }],
+    };
+    const { late } = turnsOf(place, terms);
+    const looks = passes.map(() => 0);
+    for (let now = begun; now < begun + 24 * hour; now += (late * minute) / requestsPerMinute) {
+      // The newest was read just now, and it is the turn of what comes late.
+      place = settled({ ...place, head: now, headReadAt: now, turn: late - 1 }, now, terms);
+      const step = plan(place, [], now, terms);
+      const pass = step.kind === 'page' ? step.pass : undefined;
+      if (pass === undefined) continue;
+      looks[pass] = (looks[pass] ?? 0) + 1;
+      place = { ...place, passes: place.passes.map((at, i) => (i === pass ? now - (passes[i]?.ageMs ?? 0) : at)) };
+    }
+    // A look that is further behind than ten of its turns leaves something out.
+    for (const [i, { everyMs }] of passes.entries())
+      if (everyMs >= (late * minute) / requestsPerMinute)
+        expect(looks[i]).toBeGreaterThanOrEqual((24 * hour) / (10 * everyMs) - 1);
+    expect(looks[passes.length - 1]).toBeGreaterThanOrEqual(4);
+  },
+);

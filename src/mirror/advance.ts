@@ -49,16 +49,24 @@ export type Asked = Exclude<Step, { kind: 'wait' }>;
 export type Moved = Omit<Kept, 'place'> & { readonly place: Place };
 
 /**
- * The place by the other side's clock, which it tells to the second with each answer. Where that was put back, it may have
- * been so right after the answer before: what it dated since then is still to be read, however long that was ago.
+ * The place by the other side's clock, which it tells to the second with each answer, of a moment between `askedAt` and
+ * `heardAt` by ours: that leaves a range for what it is ahead, and what is known of it stays while it may still be so.
+ * Where that clock was put back, it may have been so right after the answer before: what it dated since then is still to
+ * be read, however long that was ago.
  */
-export function withClock(place: Place, date: EpochMs | undefined, now: EpochMs): Place {
+export function withClock(place: Place, date: EpochMs | undefined, askedAt: EpochMs, heardAt: EpochMs): Place {
   if (date === undefined) return place;
-  const aheadMs = date - now;
-  const skewMs = Math.abs(aheadMs) < sameClockMs ? 0 : aheadMs + 500;
-  if (Math.abs(skewMs - place.skewMs) < sameClockMs) return place;
-  if (skewMs > place.skewMs || place.head === undefined) return { ...place, skewMs };
-  const readUntil = (place.answeredAt ?? now) + skewMs - clockBackMs;
+  const [least, most] = [date - heardAt, date + 1000 - askedAt];
+  // Before the first answer nothing is known, and of a late one least: what is too little is made good by the next.
+  const isFirst = place.head === undefined;
+  const slackMs = isFirst ? 0 : sameClockMs;
+  const isVague = isFirst && most - least > sameClockMs;
+  const isAhead = least > place.skewMs + slackMs;
+  if (!isVague && !isAhead && most >= place.skewMs - slackMs) return place;
+  // Hardly ever above what it is: no answer, however late, then looks like a clock that was put back.
+  const skewMs = least + 500;
+  if (isAhead || place.head === undefined) return { ...place, skewMs };
+  const readUntil = (place.answeredAt ?? heardAt) + skewMs - clockBackMs;
   return {
     ...place,
     skewMs,

@@ -106,7 +106,7 @@ export class MirrorWorker {
     const { mirror, rows, ask, clock, random, note } = this.#options;
     const askedAt = clock();
     const { rows: answer, failure, date, heardAt } = await ask(step.question, signal);
-    const dated = withClock(place, date, heardAt);
+    const dated = withClock(place, date, askedAt, heardAt);
     if (failure !== undefined) {
       const reason = failure.kind === 'limited' ? 'asked too often' : failure.reason;
       note({ level: 'warn', message: 'a mirror has no answer', detail: { mirror: mirror.name, reason } });

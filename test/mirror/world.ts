@@ -34,6 +34,8 @@ export class World {
   readonly notes: MirrorNote[] = [];
   readonly terms: Terms;
   readonly key = key;
+  /** How long each answer is under way, from when it is dated. */
+  lateMs: () => number = () => 0;
   #mirror: Mirror | undefined;
   #worker: MirrorWorker | undefined;
   #ids = 0;
@@ -148,6 +150,12 @@ export class World {
     );
   }
 
+  readonly #fetch: typeof fetch = async (...asked) => {
+    const answer = await this.infobip.fetch(...asked);
+    this.now += this.lateMs();
+    return answer;
+  };
+
   async #start(): Promise<MirrorWorker> {
     const mirror = await this.mirror();
     await this.rows.lease(mirror.id, holder, 8000);
@@ -157,7 +165,7 @@ export class World {
       holder,
       rows: this.rows,
       store: this.store,
-      ask: askUpstream({ from: mirror.from, key, fetch: this.infobip.fetch, clock }),
+      ask: askUpstream({ from: mirror.from, key, fetch: this.#fetch, clock }),
       terms: this.terms,
       clock,
       random: () => this.random.next(),

@@ -334,7 +334,7 @@ export const summarySchema = Type.Object(
       Type.Object(summaryFields, {
         title: 'ComparedSummary',
         description:
-          'The same of the range that `compare` names. Not `complete`, and without figures, where some of it is older than the log keeps messages.',
+          'The same of the range that `compare` names, in buckets as long, of which there may be more. Not `complete`, and without figures, where some of it is older than the log keeps messages.',
       }),
     ),
   },

@@ -93,7 +93,8 @@ describe('GET /messenger/1/logs/summary', () => {
         message('too late', { sentAt: at(midnight + 9 * hourMs - 24 * hourMs) }),
       ]);
       const query = `sentSince=${at(midnight)}&compare=yesterday`;
-      const ask = async (more: string) => (await server.call(`${summaryPath}?${query}${more}`)).json().compared;
+      const whole = async (more: string) => (await server.call(`${summaryPath}?${query}${more}`)).json();
+      const ask = async (more: string) => (await whole(more)).compared;
       const moment = (ms: number) => at(ms).replace('Z', '+0000');
       expect(await ask(`&timeZone=${timeZone}`)).toMatchObject({
         from: moment(yesterday),
@@ -101,6 +102,13 @@ describe('GET /messenger/1/logs/summary', () => {
         total: 2,
       });
       expect(await ask('')).toMatchObject({ from: moment(midnight - 24 * hourMs) });
+      for (const buckets of [1, 7, 36, 60, 200]) {
+        const { bucketMs, compared } = await whole(`&timeZone=${timeZone}&buckets=${buckets}`);
+        expect(compared.bucketMs).toBe(bucketMs);
+        expect(compared.buckets).toHaveLength(Math.ceil(((hours - 15) * hourMs) / bucketMs));
+        const all = compared.buckets.flatMap((one: { groups: object }) => Object.values(one.groups));
+        expect(all.reduce((sum: number, count: number) => sum + count, 0)).toBe(2);
+      }
     },
   );
 

@@ -3,6 +3,7 @@ import { type Filter, restrict } from '../../domain/filter.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import {
   completeSummary,
+  minuteOf,
   type Summary,
   type SummaryRange,
   summaryRange,
@@ -39,7 +40,7 @@ async function summary(call: Call, deps: Deps): Promise<string> {
   if (compare === undefined) return summaryJson(await told(asked, call, deps), undefined, division);
   const [own, compared] = await Promise.all([
     told(asked, call, deps),
-    told(comparedWith({ compare, timeZone }, asked, buckets), call, deps),
+    told(comparedWith({ compare, timeZone }, asked), call, deps),
   ]);
   return summaryJson(own, compared, division);
 }
@@ -58,12 +59,11 @@ const daysBack = { yesterday: 1, week: 7 } as const;
 
 /**
  * The same of an earlier range, which is as long by the clock of the zone: where its clocks were changed meanwhile, an hour
- * or half of one longer or shorter.
+ * or half of one longer or shorter. Its buckets are as long as those of the range, and may be more: so bars lie over bars.
  */
 function comparedWith(
   { compare, timeZone }: { readonly compare: Comparison; readonly timeZone: string },
   { filter, range, by, horizon, now }: Asked,
-  buckets: number,
 ): Asked {
   const [from, to] = [range.from, Math.max(range.from, range.to ?? now)];
   const earlier = (moment: EpochMs) =>
@@ -71,8 +71,11 @@ function comparedWith(
   const sentSince = earlier(from);
   // What a clock shows twice or never turns round what is shorter than its change.
   const sentUntil = Math.max(sentSince, earlier(to));
-  const shifted: Filter = { ...filter, sentSince, sentUntil };
-  return { filter: shifted, range: summaryRange(shifted, -Infinity, now, buckets), by, horizon, now: sentUntil };
+  const { bucketMs } = range;
+  const firstBucket = minuteOf(sentSince);
+  const buckets = sentUntil > sentSince ? Math.ceil((sentUntil - firstBucket) / bucketMs) : 0;
+  const earlierRange: SummaryRange = { from: sentSince, to: sentUntil, firstBucket, bucketMs, buckets };
+  return { filter: { ...filter, sentSince, sentUntil }, range: earlierRange, by, horizon, now: sentUntil };
 }
 
 async function told({ filter, range, by, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {

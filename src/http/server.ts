@@ -110,7 +110,10 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   app.addHook('preClose', async () => closing.begin());
   // Whoever was cut is told so first; then nobody can hold the server up, not by half a head or half a body.
   closing.over.addEventListener('abort', () => setTimeout(() => app.server.closeAllConnections(), partingMs).unref());
-  app.addHook('onClose', async () => closing.end());
+  app.addHook('onClose', async () => {
+    closing.end();
+    refusals.end();
+  });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, refusals));
   for (const route of routes) register(app, route, admission);
   return app;

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
+import { deliveryErrors, noError } from '../../../src/domain/registry.ts';
+import { pageStatement } from '../../../src/store/postgres/search/page-query.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { delivered, hourMs, message, messages, now, query, record, recordAll, walk } from '../conformance/engine.ts';
@@ -31,6 +33,21 @@ const deliver = (store: Store, ...numbers: readonly number[]) =>
 /** The first is the newest. */
 const log = (count: number, apartMs: number) =>
   messages(count, i => ({ sentAt: now - i * apartMs, sender: i % 2 === 0 ? 'even' : 'odd' }));
+
+it('errors of any choice → asked for by one statement, whose plan is kept', () => {
+  const names = [...new Set(deliveryErrors.map(({ name }) => name))].filter(name => name !== noError.name);
+  const snapshot = { end: 100, running: [] };
+  for (const bounds of [{}, { snapshot }, { snapshot, place: { sentAt: now, number: 1 } }]) {
+    const statements = [1, 2, 5].flatMap(count =>
+      [0, 7].map(from => {
+        const filter = { errorName: names.slice(from, from + count) };
+        return pageStatement(query({ filter }), bounds, 'error_key');
+      }),
+    );
+    expect(new Set(statements.map(({ text }) => text)).size).toBe(1);
+    expect(statements.every(({ plan }) => plan === 'kept')).toBe(true);
+  }
+});
 
 it('what filled a page has left the filter → asked again, the page is full of older messages', () =>
   withStore(async store => {

@@ -171,7 +171,7 @@ class PageBuilder {
   ): string {
     const { snapshot } = this.#bounds;
     const has = errorConditions(this.#query.filter, value => this.#value(value));
-    const several = { column: errorColumn, values: `'{${keys.join()}}'::integer[]` };
+    const several = { column: errorColumn, values: `${this.#value(`{${keys.join()}}`)}::integer[]` };
     const inGroups = groups === undefined ? [] : [`(${isOneOf('m.group_id', groups)}) IS TRUE`];
     const present = (conditions: readonly string[]) =>
       this.#source([...inRange, ...conditions, ...has, ...inGroups], { ...identity, several });

@@ -100,7 +100,10 @@ describe('a partition is needed', () => {
     const store = await open();
     await until(async () => (await partitions()) === 2);
     const end = await refuse('no room is left');
-    await expect(record(store, [message('old', { sentAt: longAgo })])).rejects.toThrow(StoreUnavailable);
+    const ofOneHour = [0, 1, 2].map(ms => message(`old ${ms}`, { sentAt: longAgo + ms }));
+    await expect(record(store, ofOneHour)).rejects.toThrow(StoreUnavailable);
+    // However many moments of a partition were asked for, one of them is kept.
+    expect(await wanting(store)).not.toContain('other times');
     for (let look = 0; look < 3; look++) {
       expect(await record(store, [message(`m${look}`, { sentAt: now })])).toEqual(outcome({ recorded: 1 }));
       expect(await wanting(store)).toContain('no room is left');

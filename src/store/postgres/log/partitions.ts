@@ -32,8 +32,8 @@ export class Partitions {
   readonly #note: StoreObserver['note'];
   /** Of each table, as this process last knew them, oldest first; another process may have made or dropped some since. */
   #ranges: readonly (readonly Range[])[] = parents.map(() => []);
-  /** Moments whose partitions are needed and not there yet: they are wanted until they are. */
-  readonly #wanted = new Set<EpochMs>();
+  /** Moments whose partitions are needed and not there yet, one of each span: they are wanted until they are. */
+  readonly #wanted = new Map<number, EpochMs>();
   #attempt: Promise<void> | undefined;
   /** Since when attempts fail, by `performance.now()`; and why, when that is worth a word. */
   #failsSince: number | undefined;
@@ -47,7 +47,7 @@ export class Partitions {
 
   async refresh(): Promise<void> {
     this.#ranges = await Promise.all(parents.map(parent => rangesIn(this.#database, parent)));
-    for (const sentAt of this.#wanted) if (!this.lacks([sentAt])) this.#wanted.delete(sentAt);
+    for (const [span, sentAt] of this.#wanted) if (!this.lacks([sentAt])) this.#wanted.delete(span);
   }
 
   /**
@@ -57,7 +57,7 @@ export class Partitions {
   async failure(now: EpochMs): Promise<{ readonly reason: string; readonly isOfPresent: boolean } | undefined> {
     if (this.#refusal === undefined || this.#wanted.size === 0) return undefined;
     await this.refresh();
-    const [first, ...others] = [...this.#wanted].sort((a, b) => a - b);
+    const [first, ...others] = [...this.#wanted.values()].sort((a, b) => a - b);
     if (first === undefined) return undefined;
     const when = `${new Date(first).toISOString()}${others.length > 0 ? `, and at ${others.length} other times` : ''}`;
     const reason = `there is no partition for messages sent at ${when}, and none can be made: ${this.#refusal}`;
@@ -75,8 +75,9 @@ export class Partitions {
    */
   async ensure(sentAts: Iterable<EpochMs>): Promise<void> {
     let lacking = this.#lacking(sentAts);
-    for (const sentAt of lacking) this.#wanted.add(sentAt);
     for (const until = performance.now() + patienceMs; lacking.length > 0; lacking = this.#lacking(lacking)) {
+      // Each time: partitions of another width may leave several gaps in a span, and one of them is wanted at a time.
+      this.#want(lacking);
       try {
         await this.#try();
       } catch (error) {
@@ -91,7 +92,7 @@ export class Partitions {
    * needs yet. To be called time and again; that it failed is told once.
    */
   async keepAhead(now: EpochMs, spans: number): Promise<void> {
-    if (this.lacks([now])) this.#wanted.add(now);
+    if (this.lacks([now])) this.#want([now]);
     try {
       if (this.#wanted.size > 0) await this.#try();
       // One by one: whoever comes with a wish waits for one of them at most.
@@ -112,7 +113,7 @@ export class Partitions {
         const range = rangeNamed(parent, child.name);
         if (range !== undefined && range.to <= sentAt) await dropChild(session, parent, child);
       }
-    for (const moment of this.#wanted) if (moment < sentAt) this.#wanted.delete(moment);
+    for (const [span, moment] of this.#wanted) if (moment < sentAt) this.#wanted.delete(span);
     await this.refresh();
   }
 
@@ -131,6 +132,13 @@ export class Partitions {
     await this.refresh();
   }
 
+  #want(sentAts: Iterable<EpochMs>): void {
+    for (const sentAt of sentAts) {
+      const span = Math.floor(sentAt / this.#partitionMs);
+      if (!this.#wanted.has(span)) this.#wanted.set(span, sentAt);
+    }
+  }
+
   #lacking(sentAts: Iterable<EpochMs>): readonly EpochMs[] {
     return [...sentAts].filter(sentAt => this.#ranges.some(ranges => covering(ranges, sentAt) === undefined));
   }
@@ -146,7 +154,7 @@ export class Partitions {
   /** What is wanted first. What cannot be made is told once, until it can. */
   async #makeAll(ahead: readonly EpochMs[]): Promise<void> {
     try {
-      await this.#make([...this.#wanted, ...ahead]);
+      await this.#make([...this.#wanted.values(), ...ahead]);
       this.#madeAgain();
     } catch (error) {
       this.#failsSince ??= performance.now();

@@ -135,6 +135,7 @@ class PostgresStore implements Store {
   #spansAhead = 1;
   readonly #answerMsMax: number;
   #counting: Promise<LogFigures> | undefined;
+  #counted: LogFigures | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
@@ -236,7 +237,7 @@ class PostgresStore implements Store {
     const { nodes, reads } = this.#database;
     // What cannot be asked in time is as it was known to be.
     const probed = within(this.#answerMsMax, this.#recorder.probe()).catch(throwUnlessUnavailable);
-    const [figures] = await Promise.all([this.#counted(), probed]);
+    const [figures] = await Promise.all([this.#figuresNow(), probed]);
     const { queuedRecords } = this.#recorder;
     const wanting = await this.#places.partitions.failure((this.#options.now ?? Date.now)());
     const writeFailure = this.#recorder.writeFailure ?? (wanting?.isOfPresent ? wanting.reason : undefined);
@@ -256,8 +257,11 @@ class PostgresStore implements Store {
     };
   }
 
-  /** The figures of this moment; where a node is away, as of the last sweep. */
-  async #counted(): Promise<LogFigures> {
+  /**
+   * The figures of this moment; where a node is away, as of the last sweep. Where readers have all connections for long
+   * and the database answers all the same, as they were last counted.
+   */
+  async #figuresNow(): Promise<LogFigures> {
     const { nodes } = this.#database;
     if (nodes.away.length > 0) return within(this.#answerMsMax, this.#figures.readLast());
     this.#counting ??= this.#count().finally(() => {
@@ -266,7 +270,12 @@ class PostgresStore implements Store {
     try {
       return await within(this.#answerMsMax, this.#counting);
     } catch (error) {
-      if (nodes.names.length === 0 || !(error instanceof StoreUnavailable)) throw error;
+      if (!(error instanceof StoreUnavailable)) throw error;
+      if (nodes.names.length === 0) {
+        if (this.#counted === undefined) throw error;
+        await within(this.#answerMsMax, nodes.answers());
+        return this.#counted;
+      }
       return within(this.#answerMsMax, this.#figures.readLast());
     }
   }
@@ -274,6 +283,7 @@ class PostgresStore implements Store {
   /** Asked for by one at a time: while the database does not answer, those who look would take all connections. */
   async #count(): Promise<LogFigures> {
     const [figures] = await Promise.all([this.#figures.read(), this.#waiting.count()]);
+    this.#counted = figures;
     return figures;
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AccountId } from '../../../src/domain/message.ts';
-import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { type Store, type StoreStats, StoreUnavailable } from '../../../src/store/store.ts';
 import { Line } from '../../support/line.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
@@ -93,6 +93,20 @@ describe('a node of the database hangs', () => {
 });
 
 describe('the database hangs', () => {
+  it('no more than what is counted → figures are told as they were last counted', async () => {
+    const store = await database.open({ poolSize: 2, answerMsMax, observer: witness });
+    await add(store, 1, 'before');
+    await until(async () => (await told(store))?.messages === 1);
+    const hold = await database.hold('LOCK TABLE total, recording IN ACCESS EXCLUSIVE MODE');
+    let figures: StoreStats | undefined;
+    await until(async () => {
+      figures = await told(store);
+      return figures !== undefined;
+    });
+    expect(figures).toMatchObject({ messages: 1 });
+    await hold.end();
+  });
+
   it('who looks after the process hears soon that it does not answer; then all goes on', async () => {
     const line = await Line.to(server.port);
     const url = new URL(database.url);

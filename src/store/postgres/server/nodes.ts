@@ -31,8 +31,10 @@ const toldMax = 20;
  */
 export class Nodes {
   readonly #options: NodesOptions;
+  /** Apart from readers and recorders. */
   readonly #asking: Connections;
   readonly #looks: Recurring;
+  #answering: Promise<unknown> | undefined;
   #nodes: ReadonlyMap<string, Node> = new Map();
   #askedAt = Number.NEGATIVE_INFINITY;
   /** Which node a slice lies on, and those of which that is to be asked. */
@@ -90,6 +92,14 @@ export class Nodes {
   /** A number that no account has, to be written for to see whether the node keeps what is written. */
   markOf(node: string | undefined): number | undefined {
     return node === undefined ? undefined : this.#nodes.get(node)?.mark;
+  }
+
+  /** Resolves when the database answers, however busy all other connections are. */
+  answers(): Promise<unknown> {
+    this.#answering ??= this.#asking.query('SELECT 1').finally(() => {
+      this.#answering = undefined;
+    });
+    return this.#answering;
   }
 
   async close(): Promise<void> {

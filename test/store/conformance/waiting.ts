@@ -3,7 +3,8 @@ import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import { summaryRange } from '../../../src/domain/summary.ts';
 import { limits } from '../../../src/limits.ts';
-import type { RecordOutcome, Store } from '../../../src/store/store.ts';
+import type { Change, RecordOutcome, Store } from '../../../src/store/store.ts';
+import { until } from '../../support/sqlite-log.ts';
 import {
   absentSubscriber,
   account,
@@ -95,7 +96,12 @@ export function waitingTests(openEngine: OpenEngine): void {
         { messageId: 'm', status: delivered, at: now },
       ]);
       await record(store, [sent]);
-      const { changes } = await store.changes({ account, sentSince: horizon, after: next, limit: 10 });
+      // An engine may give changes a moment after it answered their recording.
+      let changes: readonly Change[] = [];
+      await until(async () => {
+        ({ changes } = await store.changes({ account, sentSince: horizon, after: next, limit: 10 }));
+        return changes.length > 0;
+      });
       expect(changes.map(({ log }) => log.status)).toEqual([pendingAccepted, operator, delivered]);
       const summary = await store.summarize({
         ...query(),

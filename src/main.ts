@@ -16,6 +16,7 @@ import { signInLink } from './http/routes/page.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
 import { LogOutput } from './log-output.ts';
+import { isInTheClear } from './mirror/address.ts';
 import { MirrorChecks, waitUnlessStopped } from './mirror/checks.ts';
 import { figuresOf } from './mirror/figures.ts';
 import { WebhookReception } from './mirror/reception.ts';
@@ -130,6 +131,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   parts.defer(sweepAgainAndAgain(sweeper, everyMs, failed));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   await ensureMirror(storage, config);
+  await warnOfOpenKeys(storage, logger);
   parts.defer(() => runner.stop());
   runner.start();
   const started = parts.move();
@@ -240,6 +242,16 @@ async function ensureMirror({ accounts, mirrors }: Storage, config: Config): Pro
   if (account === undefined) throw new MirrorError(`there is no account "${mirrorAccount}" for the mirror "${name}"`);
   const limits = { requestsPerMinute: mirrorRequestsPerMinute, sinceMs: config.mirrorSinceMs };
   await mirrors.ensure({ name, account: account.id, from, key, ...limits });
+}
+
+/** Mirrors that were added before an address needed TLS go on. */
+async function warnOfOpenKeys({ mirrors }: Storage, logger: Logger): Promise<void> {
+  for (const { name: mirror, from } of await mirrors.list())
+    if (isInTheClear(from))
+      logger.warn(
+        { mirror, from },
+        'the key of a mirror goes there for everybody to read: an address begins with https',
+      );
 }
 
 function noteTo(logger: Logger) {

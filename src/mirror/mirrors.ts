@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { Secrets } from '../secrets.ts';
+import { baseOf, checkedBase } from './address.ts';
 import { windowMs } from './pace.ts';
 import { keyOwner, type Mirror, MirrorError, type MirrorRows } from './rows.ts';
 import { type Webhook, webhookUrl } from './subscriptions.ts';
@@ -43,7 +44,7 @@ export class Mirrors {
     checkKey(key);
     checkRequests(requestsPerMinute);
     if (sinceMs > windowMs) throw new MirrorError('the other side keeps 48 hours: --since is at most 48h');
-    const mirror = { name, account, from: checkedAddress(from), requestsPerMinute, sinceMs, createdAt: this.#now() };
+    const mirror = { name, account, from: checkedBase(from), requestsPerMinute, sinceMs, createdAt: this.#now() };
     const made = await this.#rows.add(mirror, this.#secrets.seal(key, keyOwner(name)));
     if (made === undefined) throw new MirrorError(`there is already a mirror "${name}"`);
     return made;
@@ -55,12 +56,14 @@ export class Mirrors {
     if (there === undefined) return this.add(request);
     if (there.account !== request.account)
       throw new MirrorError(`the mirror "${there.name}" is of another account: remove it, or choose another name`);
-    const { from, requestsPerMinute = there.requestsPerMinute } = request;
+    const { requestsPerMinute = there.requestsPerMinute } = request;
     checkRequests(requestsPerMinute);
-    const isSame = this.#canOpen(there) && this.key(there) === request.key && there.from === checkedAddress(from);
+    // The key goes there already: where an older version let it go in the clear, that does not end with an update.
+    const from = baseOf(request.from) === there.from ? there.from : checkedBase(request.from);
+    const isSame = this.#canOpen(there) && this.key(there) === request.key && there.from === from;
     if (!isSame || there.requestsPerMinute !== requestsPerMinute)
       await this.#rows.change(there.id, {
-        from: checkedAddress(from),
+        from,
         requestsPerMinute,
         sealedKey: this.#secrets.seal(request.key, keyOwner(there.name)),
       });
@@ -165,20 +168,4 @@ function checkRequests(requestsPerMinute: number): void {
     requestsPerMinute > limits.mirrorRequestsPerMinuteMax
   )
     throw new MirrorError(`requests a minute are a whole number from 1 to ${limits.mirrorRequestsPerMinuteMax}`);
-}
-
-/** Hosts of this machine, of a private network, or without a domain: what is said to them stays there. */
-const nearHost =
-  /^(?:localhost|[^.:]+|.+\.(?:localhost|internal|local)|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}|\[(?:::1|f[cd].+)\])$/;
-
-/** The base of the other side's API, without a slash at its end; the path of its log may stand behind it. */
-function checkedAddress(from: string): string {
-  const url = URL.canParse(from) ? new URL(from) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
-    throw new MirrorError(`"${from}" is not an address like https://xyz.api.infobip.com`);
-  if (url.username !== '' || url.password !== '')
-    throw new MirrorError('the address of the other side holds no user or password: the key goes into a file');
-  if (url.protocol === 'http:' && !nearHost.test(url.hostname))
-    throw new MirrorError(`"${from}" would take the key there for everybody to read: it begins with https`);
-  return url.href.replace(/(?:\/messenger\/1\/logs)?\/*$/, '');
 }

@@ -1,8 +1,9 @@
 import { lookup as resolve } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { type BlockList, isIP, type LookupFunction } from 'node:net';
 import { limits } from '../limits.ts';
+import { listOf } from '../networks.ts';
 
 export type ReportCall = {
   readonly url: string;
@@ -31,16 +32,6 @@ const special = {
 
 /** For tests: who resolves names, and what a call may take. */
 type CallerOptions = { readonly resolver?: typeof resolve; readonly msMax?: number };
-
-function listOf(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
-    list.addSubnet(address, Number(prefix ?? (family === 'ipv4' ? 32 : 128)), family);
-  }
-  return list;
-}
 
 /**
  * Calls public addresses, and those of the networks that are allowed: callers name where reports go, and must not reach

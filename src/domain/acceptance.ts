@@ -196,15 +196,14 @@ const noRoomViolations: readonly Violation[] = [
 ];
 
 /**
- * What becomes of a report that waited, now that its message is recorded; one that has waited too long is dropped, as is
- * what does not fit the message. To a caller who must not know of the message it waits on, as it would then.
+ * What becomes of a report that waited, now that its message is recorded; what does not fit the message is dropped. What
+ * still waits has not waited too long: the store drops that by a clock of its own, since the moments of two calls may be
+ * told by clocks that differ. To a caller who must not know of the message it waits on, as it would then.
  */
 export function joinWaiting(
   waiting: WaitingReport,
-  now: EpochMs,
   report: (waiting: WaitingReport) => Reported,
 ): 'joined' | 'dropped' | 'waits' {
-  if (now - waiting.receivedAt > limits.waitingMs) return 'dropped';
   const reported = report(waiting);
   if (reported === 'outside') return 'waits';
   return typeof reported === 'string' ? 'joined' : 'dropped';

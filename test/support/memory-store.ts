@@ -282,7 +282,7 @@ function recordNew(contents: Contents, batch: RecordBatch, submission: Submissio
   account.known.set(submission.messageId, row);
   for (const held of contents.waiting.filter(one => one.submission.messageId === submission.messageId)) {
     if (held.account !== batch.account) continue;
-    const joined = joinWaiting(held, batch.receivedAt, () => reportOnRow(contents, row, held));
+    const joined = joinWaiting(held, () => reportOnRow(contents, row, held));
     if (joined !== 'waits') contents.waiting.splice(contents.waiting.indexOf(held), 1);
     if (joined === 'dropped') contents.dropped++;
   }

@@ -188,18 +188,18 @@ export function waitingTests(openEngine: OpenEngine): void {
       expect(await waitingIn(store)).toEqual({ reports: 0, dropped: 1 });
     });
 
-    it('a message that comes later than reports wait → without them, and they are counted', async () => {
-      const { store } = await ownEngineFor(openEngine);
-      await record(store, [
-        { messageId: 'm', status: delivered },
-        { messageId: 'n', status: delivered },
-      ]);
-      await recordAll(store, [message('m')], { receivedAt: now + limits.waitingMs });
-      await recordAll(store, [message('n')], { receivedAt: now + limits.waitingMs + 1 });
-      expect((await find1(store, 'm')).status).toEqual(delivered);
-      expect((await find1(store, 'n')).status).toEqual(pendingAccepted);
-      expect(await waitingIn(store)).toEqual({ reports: 0, dropped: 1 });
-    });
+    it.each([-1, 1])(
+      'a message whose call comes by a clock hours off, by %i times as long as reports wait → its report is on it',
+      async by => {
+        const { store } = await ownEngineFor(openEngine);
+        const sentSince = now - 10 * limits.waitingMs;
+        await record(store, [{ messageId: 'm', status: delivered, at: now - 2 * limits.waitingMs }], { sentSince });
+        const receivedAt = now + by * (limits.waitingMs + 1);
+        await recordAll(store, [message('m', { sentAt: receivedAt })], { receivedAt, sentSince });
+        expect((await find1(store, 'm')).status).toEqual(delivered);
+        expect(await waitingIn(store)).toEqual({ reports: 0, dropped: 0 });
+      },
+    );
 
     it('more than may wait on one message → rejected with the reason, the others kept', async () => {
       const { store } = await engineFor(openEngine);

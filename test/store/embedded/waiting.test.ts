@@ -1,10 +1,13 @@
 import { cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { limits } from '../../../src/limits.ts';
 import { openSqliteStore } from '../../../src/store/embedded/engine.ts';
-import { WaitingFile } from '../../../src/store/embedded/record/waiting-file.ts';
+import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { nothingWaits, type WaitingHeld } from '../../../src/store/embedded/files/ledger.ts';
+import { openWaitingFile, WaitingFile } from '../../../src/store/embedded/record/waiting-file.ts';
+import { WaitingReports } from '../../../src/store/embedded/record/waiting-reports.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import {
@@ -202,4 +205,127 @@ it('a page of the file is zeroed → the reports that can be read still join, an
     await recordAll(store, [message(`new${run}`)]);
     await store.close();
   }
+});
+
+function reportsIn(dataDir: string, ticks: () => number, noted: { waiting: WaitingHeld } = { waiting: nothingWaits }) {
+  const opened = openWaitingFile(dataDir, 'os', systemDisk, noted.waiting);
+  const figures = new Int32Array(2);
+  const ledger = {
+    get waiting() {
+      return noted.waiting;
+    },
+    tallyWaiting: (held: WaitingHeld) => {
+      noted.waiting = held;
+    },
+  };
+  return { reports: new WaitingReports(opened, figures, ledger, ticks), figures };
+}
+
+it.each([-1, 1])(
+  'the clock of the machine leaps by %i times as long as reports wait, and back → none is dropped until it has waited so long',
+  by => {
+    const dataDir = temporaryFolder();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    const started = Date.now();
+    const clock = vi.spyOn(Date, 'now');
+    const leap = by * (limits.waitingMs + 1000);
+    let ticks = 500;
+    const batch = { account, binding: {}, receivedAt: started, sentSince: horizon };
+    const figures: (readonly number[])[] = [];
+    const look = (leapMs: number, { reports, figures: of }: ReturnType<typeof reportsIn>) => {
+      clock.mockReturnValue(started + ticks + leapMs);
+      reports.dropOverdue();
+      figures.push([...of]);
+    };
+    for (const opened of [0, leap, 0]) {
+      clock.mockReturnValue(started + ticks + opened);
+      const run = reportsIn(dataDir, () => ticks);
+      if (figures.length === 0) {
+        run.reports.add(batch, report);
+        run.reports.commit();
+      }
+      for (const leapMs of [opened, leap, 0]) look(leapMs, run);
+      run.reports.close();
+    }
+    expect(figures).toEqual(figures.map(() => [1, 0]));
+    const run = reportsIn(dataDir, () => ticks);
+    ticks += limits.waitingMs;
+    look(0, run);
+    expect([...run.figures]).toEqual([1, 0]);
+    ticks += 1;
+    look(0, run);
+    expect([...run.figures]).toEqual([0, 1]);
+    run.reports.close();
+  },
+);
+
+it('reports are lost again when what was told of the first has passed → only these are told', () => {
+  const known = { reports: 5, taken: 5, lost: 3, lostUntil: Date.now() - 1 };
+  const noted: { waiting: WaitingHeld } = { waiting: known };
+  const { reports } = reportsIn(temporaryFolder(), () => 0, noted);
+  expect(reports.damage).toMatch(/^5 reports/);
+  reports.close();
+  noted.waiting = { ...known, lostUntil: Date.now() + limits.waitingMs };
+  const { reports: soon } = reportsIn(temporaryFolder(), () => 0, noted);
+  expect(soon.damage).toMatch(/^8 reports/);
+  soon.close();
+});
+
+it('a damaged file is mended, and the process ends at any step of that → the next start has all that could be read', () => {
+  const damaged = temporaryFolder();
+  const path = join(damaged, 'waiting.db');
+  const count = 40;
+  const sound = new WaitingFile(path, 'os');
+  for (let i = 0; i < count; i++)
+    sound.add({ account, messageId: `m${i}`, receivedAt: i, said: `said on m${i} `.repeat(50) }, i);
+  sound.commit();
+  sound.close();
+  const bytes = readFileSync(path);
+  const at = bytes.lastIndexOf('said on m20 ');
+  writeFileSync(path, bytes.fill(0, at - (at % 4096), at - (at % 4096) + 8));
+  writeFileSync(`${path}-wal`, 'left over');
+  const known = { ...nothingWaits, reports: count, taken: count };
+  const found = (disk: Disk, dataDir: string) => {
+    const { file, lost } = openWaitingFile(dataDir, 'os', disk, known);
+    const ids = file.after(0, count).map(({ messageId }) => messageId);
+    file.close();
+    return { ids, lost };
+  };
+  const copy = () => {
+    const dataDir = temporaryFolder();
+    cpSync(damaged, dataDir, { recursive: true });
+    return dataDir;
+  };
+  const whole = found(systemDisk, copy());
+  expect(whole.lost).toBe(count - whole.ids.length);
+  expect(whole.ids.length).toBeGreaterThan(0);
+  let steps = 0;
+  for (let ends = 0; ends <= steps; ends++) {
+    const dataDir = copy();
+    let step = 0;
+    const ending =
+      <A extends readonly unknown[]>(work: (...of: A) => void) =>
+      (...of: A) => {
+        if (step++ === ends) throw new Error('the process ends');
+        work(...of);
+      };
+    const { makeFolder, rename, remove, syncFolder } = systemDisk;
+    const disk: Disk = {
+      ...systemDisk,
+      makeFolder: ending(makeFolder),
+      rename: ending(rename),
+      remove: ending(remove),
+      syncFolder: ending(syncFolder),
+    };
+    try {
+      expect(found(disk, dataDir)).toEqual(whole);
+    } catch (error) {
+      if (!String(error).includes('the process ends')) throw error;
+      steps++;
+    }
+    expect(found(systemDisk, dataDir), `ended at step ${ends}`).toEqual(whole);
+  }
+  expect(steps).toBeGreaterThan(4);
 });

@@ -11,7 +11,7 @@ import type { Durability } from '../segment/rows-file.ts';
 /**
  * Reports that wait for their messages, in a file of its own: few, and gone as soon as their messages come. `said` is
  * what `waitingText` made; `sum` is a checksum over it, since SQLite does not notice a flipped bit inside a value.
- * `taken_at` is by this machine's clock, which decides how long a report waits at most. `taken` counts all that ever
+ * `taken_at` is by the clock of `WaitingReports`, which decides how long a report waits at most. `taken` counts all that ever
  * waited: a file that lost the last of them says less than was answered (see `Ledger.waiting`).
  */
 const schema = `
@@ -63,26 +63,54 @@ function openOrMend(
   disk: Disk,
   isNeeded: boolean,
 ): Omit<OpenedWaiting, 'lost'> {
+  if (isLeftMended(path, disk)) putMended(dataDir, path, disk);
   try {
     // SQLite would begin anew, and delete the write-ahead log that is left of the old one.
     if (isNeeded && (disk.size(path) ?? 0) === 0) throw new DamagedRow('the file (it is missing or empty)');
     return { file: new WaitingFile(path, durability) };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    const rows = readableRows(path, disk);
-    const aside = setAside(dataDir, path, disk);
+    removeWhole(path + mendedSuffix, disk);
+    const mended = new WaitingFile(path + mendedSuffix, durability);
+    try {
+      for (const { said, takenAt, ...row } of readableRows(path, disk))
+        if (said !== undefined) mended.add({ ...row, said }, takenAt);
+      mended.commit();
+    } finally {
+      mended.close();
+    }
+    const aside = putMended(dataDir, path, disk);
     const file = new WaitingFile(path, durability);
-    for (const { said, takenAt, ...row } of rows) if (said !== undefined) file.add({ ...row, said }, takenAt);
-    file.commit();
     const reason = error instanceof Error ? error.message : String(error);
     return { file, damage: aside ? `${reason}; it was set aside, and ${file.size} reports brought back` : reason };
   }
 }
 
+/** What a mended file is called until the damaged one is out of the way: what could be read stands in one of the two. */
+const mendedSuffix = '.mended';
+const walSuffixes = ['', '-wal', '-shm'];
+
+/** Sets the damaged file aside and puts the mended one in its place; `false` when there was nothing to set aside. */
+function putMended(dataDir: string, path: string, disk: Disk): boolean {
+  const aside = setAside(dataDir, path, disk);
+  disk.rename(path + mendedSuffix, path);
+  disk.syncFolder(dataDir);
+  return aside;
+}
+
+/** A process that ended in between left the mended file whole: it is closed before the damaged one is moved. */
+function isLeftMended(path: string, disk: Disk): boolean {
+  return !disk.exists(path) && disk.exists(path + mendedSuffix) && !disk.exists(`${path + mendedSuffix}-wal`);
+}
+
+function removeWhole(path: string, disk: Disk): void {
+  for (const suffix of walSuffixes) disk.remove(path + suffix);
+}
+
 /** `false` when there was nothing. */
 function setAside(dataDir: string, path: string, disk: Disk): boolean {
   const aside = join(dataDir, 'damaged');
-  const files = ['', '-wal', '-shm'].filter(suffix => disk.exists(path + suffix));
+  const files = walSuffixes.filter(suffix => disk.exists(path + suffix));
   if (files.length === 0) return false;
   disk.makeFolder(aside);
   let name = fileName;
@@ -158,6 +186,12 @@ export class WaitingFile {
   /** How many ever waited, those of an open transaction among them. */
   get taken(): number {
     return this.#taken;
+  }
+
+  /** When the last of those that wait was taken. */
+  get youngest(): number | undefined {
+    const [takenAt] = this.#row('SELECT max(taken_at) FROM waiting');
+    return typeof takenAt === 'number' ? takenAt : undefined;
   }
 
   has(account: AccountId, messageId: string): boolean {

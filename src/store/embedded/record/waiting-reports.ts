@@ -5,7 +5,7 @@ import {
   waitingReport,
   waitingText,
 } from '../../../domain/acceptance.ts';
-import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
+import type { AccountId, Submission } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import type { RecordBatch } from '../../store.ts';
 import type { Ledger } from '../files/ledger.ts';
@@ -21,16 +21,29 @@ export class WaitingReports {
   readonly #figures: Int32Array;
   /** What it notes outlives the file. */
   readonly #ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>;
+  /**
+   * By which reports wait. It goes on from the youngest of them, and does not leap with the machine's clock; how long a
+   * report waits is all that it tells.
+   */
+  readonly #now: () => number;
   /** By what is not committed yet. */
   #droppedNow = 0;
 
-  constructor({ file, lost }: OpenedWaiting, figures: Int32Array, ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>) {
+  /** `ticks`: milliseconds that only ever go forward. */
+  constructor(
+    { file, lost }: OpenedWaiting,
+    figures: Int32Array,
+    ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>,
+    ticks: () => number = () => performance.now(),
+  ) {
     this.#file = file;
+    const begun = (file.youngest ?? Date.now()) - ticks();
+    this.#now = () => Math.round(begun + ticks());
     this.#figures = figures;
     this.#ledger = ledger;
     const { waiting } = ledger;
-    if (lost > 0)
-      ledger.tallyWaiting({ ...waiting, lost: waiting.lost + lost, lostUntil: Date.now() + limits.waitingMs });
+    const before = Date.now() < waiting.lostUntil ? waiting.lost : 0;
+    if (lost > 0) ledger.tallyWaiting({ ...waiting, lost: before + lost, lostUntil: Date.now() + limits.waitingMs });
     this.#note();
   }
 
@@ -45,18 +58,18 @@ export class WaitingReports {
   }
 
   /** Keeps a report until its message comes; `false` when too many wait. */
-  add(batch: Omit<RecordBatch, 'submissions'>, submission: Submission, now: EpochMs): boolean {
+  add(batch: Omit<RecordBatch, 'submissions'>, submission: Submission): boolean {
     const { account, receivedAt } = batch;
     const said = waitingText({ ...batch, submission });
-    return this.#file.add({ account, messageId: submission.messageId, receivedAt, said }, now);
+    return this.#file.add({ account, messageId: submission.messageId, receivedAt, said }, this.#now());
   }
 
-  /** Applies what waited for a message that was received `now`, in the order it came. */
-  join(account: AccountId, messageId: string, now: EpochMs, apply: (report: WaitingReport) => Reported): void {
+  /** Applies what waited for a message, in the order it came. */
+  join(account: AccountId, messageId: string, apply: (report: WaitingReport) => Reported): void {
     if (!this.#file.has(account, messageId)) return;
     for (const row of this.#file.of(account, messageId)) {
       const report = row.said === undefined ? undefined : waitingReport(row.said, row.receivedAt);
-      const joined = report === undefined ? 'dropped' : joinWaiting(report, now, apply);
+      const joined = report === undefined ? 'dropped' : joinWaiting(report, apply);
       if (joined === 'waits') continue;
       this.#file.remove(row);
       if (joined === 'dropped') this.#droppedNow++;
@@ -72,10 +85,10 @@ export class WaitingReports {
   }
 
   /** Drops what has waited too long. */
-  dropOverdue(now: EpochMs): void {
+  dropOverdue(): void {
     if (this.#file.size === 0) return;
     try {
-      this.#droppedNow += this.#file.dropBefore(now - limits.waitingMs);
+      this.#droppedNow += this.#file.dropBefore(this.#now() - limits.waitingMs);
       this.commit();
     } catch (error) {
       this.undo();

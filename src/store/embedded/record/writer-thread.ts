@@ -49,7 +49,7 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
   learnOn();
   const rotation = setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
-    attempt(() => waitingReports.dropOverdue(Date.now()), []);
+    attempt(() => waitingReports.dropOverdue(), []);
   }, 1000);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {

@@ -103,7 +103,7 @@ export class Writer {
       const due = reports.flatMap(report => this.#known.find(report, 0) ?? []);
       if (due.length > 0)
         this.#transaction(Date.now(), active => {
-          for (const known of due) this.#joinWaiting(active, known, Number.MIN_SAFE_INTEGER);
+          for (const known of due) this.#joinWaiting(active, known);
         });
       yield;
     }
@@ -118,7 +118,7 @@ export class Writer {
       const ends = () => isOver() || isFull(active);
       const progress: Progress[] = [];
       for (const part of parts) {
-        progress.push(this.#recordPart(active, part, now, ends));
+        progress.push(this.#recordPart(active, part, ends));
         if (ends()) break;
       }
       return progress;
@@ -279,20 +279,20 @@ export class Writer {
     this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());
   }
 
-  #recordPart(active: ActiveSegment, { batch, from }: Part, now: number, isOver: () => boolean): Progress {
+  #recordPart(active: ActiveSegment, { batch, from }: Part, isOver: () => boolean): Progress {
     const counts = { recorded: 0, updated: 0, unchanged: 0, waiting: 0 };
     const rejected: Rejection[] = [];
     const before = this.end;
     let index = from;
     for (; index < batch.count && (index === from || !isOver()); index++) {
-      const outcome = this.#recordOne(active, batch, index, now);
+      const outcome = this.#recordOne(active, batch, index);
       if (typeof outcome === 'string') counts[outcome]++;
       else rejected.push({ index, messageId: messageIdIn(batch, index), violations: outcome });
     }
     return { outcome: { ...counts, rejected }, next: index, end: movedEnd(before, this.end) };
   }
 
-  #recordOne(active: ActiveSegment, batch: PackedBatch, index: number, now: number): Outcome {
+  #recordOne(active: ActiveSegment, batch: PackedBatch, index: number): Outcome {
     const known = this.#known.find(batch, index);
     const record = () => this.#insert(active, batch, index);
     // What nearly every record is needs none of what the rules look at: that was looked at when it was packed.
@@ -304,7 +304,7 @@ export class Writer {
     return recordOne(known, submission, batch, {
       report: one => this.#report(active, one, submission, batch),
       record,
-      wait: () => this.#options.waiting.add(batch, submission, now),
+      wait: () => this.#options.waiting.add(batch, submission),
     });
   }
 
@@ -314,12 +314,12 @@ export class Writer {
     active.message(row, batch, index);
     const { id } = active.shared;
     this.#known.insertKey(batch.hashes[index * fieldCount + messageIdField] ?? 0, id, ordinal);
-    if (this.#options.waiting.size > 0) this.#joinWaiting(active, { row, segmentId: id, ordinal }, batch.receivedAt);
+    if (this.#options.waiting.size > 0) this.#joinWaiting(active, { row, segmentId: id, ordinal });
   }
 
-  #joinWaiting(active: ActiveSegment, known: Known, now: EpochMs): void {
+  #joinWaiting(active: ActiveSegment, known: Known): void {
     const { messageId } = identityOf(known.row);
-    this.#options.waiting.join(known.row[1], messageId, now, report =>
+    this.#options.waiting.join(known.row[1], messageId, report =>
       this.#report(active, known, report.submission, report),
     );
   }

@@ -127,9 +127,7 @@ class Folding {
     this.#steps.push(track.step);
     this.#cameTo.change(undefined, track.state);
     for (const held of [...(this.#waiting.get(messageId) ?? [])]) {
-      const joined = joinWaiting(waitingReport(held.said, held.receivedAt), batch.receivedAt, one =>
-        this.#report(track, one),
-      );
+      const joined = joinWaiting(waitingReport(held.said, held.receivedAt), one => this.#report(track, one));
       if (joined === 'waits') continue;
       this.#leave(held);
       if (joined === 'dropped') this.#dropped++;

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyRequest } from 'fastify';
@@ -59,12 +60,20 @@ export class Standing {
   }
 }
 
-/** Destroys a stream when its caller is shut out, so that whoever reads it sees that it was cut short. */
-export function endWith(stream: Readable, { lost, end }: Stand): void {
-  const destroy = () => stream.destroy(lost.reason);
-  lost.addEventListener('abort', destroy, { once: true });
-  stream.once('close', () => {
-    lost.removeEventListener('abort', destroy);
+/**
+ * Cuts an answer short when its caller is shut out, so that whoever reads it sees that. Megabytes may have left for a reader
+ * who is slow, when all of the stream has been read too: what he has not got yet is not his any more.
+ */
+export function cutWith(stream: Readable, response: ServerResponse, { lost, end }: Stand): void {
+  const cut = () => {
+    stream.destroy(lost.reason);
+    response.socket?.resetAndDestroy();
+  };
+  const over = () => {
+    lost.removeEventListener('abort', cut);
     end();
-  });
+  };
+  if (response.closed) return over();
+  lost.addEventListener('abort', cut, { once: true });
+  response.once('close', over);
 }

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
-import { afterEach, describe, expect, test } from 'vitest';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Principal } from '../../src/accounts/authenticator.ts';
 import { Unavailable } from '../../src/failures.ts';
+import { cutWith } from '../../src/http/standing.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';
@@ -138,4 +142,33 @@ test('credentials that cannot be looked at for a while → uploads go on', async
   isOver = true;
   const answer = await answering;
   expect(await answer.json()).toMatchObject({ recorded: sent.lines, rejected: [] });
+});
+
+test('a stream that was read to its end, and an answer that has not left → watched until that is over', async () => {
+  const response = () => {
+    const socket = new Socket();
+    // One that is connected to nobody cannot be reset.
+    vi.spyOn(socket, 'resetAndDestroy').mockImplementation(() => socket.destroy());
+    const answer = new ServerResponse(new IncomingMessage(socket));
+    answer.assignSocket(socket);
+    return { socket, answer };
+  };
+  for (const isLost of [true, false]) {
+    const { socket, answer } = response();
+    const lost = new AbortController();
+    let ends = 0;
+    const stream = Readable.from(['all of it']);
+    cutWith(stream, answer, { lost: lost.signal, end: () => ends++ });
+    const closed = once(stream, 'close');
+    stream.resume();
+    await closed;
+    expect(ends).toBe(0);
+    if (isLost) lost.abort(new Error('shut out'));
+    expect(socket.destroyed).toBe(isLost);
+    answer.emit('close');
+    expect(ends).toBe(1);
+    lost.abort(new Error('shut out'));
+    expect(socket.destroyed).toBe(isLost);
+    socket.destroy();
+  }
 });

@@ -12,7 +12,7 @@ import type { ServerDeps } from '../deps.ts';
 import { ApiError, ClientGone } from '../errors.ts';
 import type { HeldAnswers } from '../held-answers.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
-import { endWith, type Standing } from '../standing.ts';
+import { cutWith, type Standing } from '../standing.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
 type Export = { readonly account: AccountId; readonly filter: Filter; readonly format: ExportFormat };
@@ -39,10 +39,7 @@ export function exportRoute(deps: Deps, closing: Closing, standing: Standing, he
     answer: async (call: Call) => {
       const stream = await exported(call, deps, held);
       closing.cut(stream);
-      const stand = standing.watch(call.request, call.principal, scope);
-      endWith(stream, stand);
-      // Megabytes may have left for a reader who is slow: what he has not got yet is not his any more.
-      stand.lost.addEventListener('abort', () => call.reply.raw.socket?.resetAndDestroy(), { once: true });
+      cutWith(stream, call.reply.raw, standing.watch(call.request, call.principal, scope));
       return stream;
     },
   };

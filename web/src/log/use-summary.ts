@@ -4,7 +4,7 @@ import { nowMs } from '../api/server-clock.ts';
 import { usePage } from '../page-context.ts';
 import { isOpenEnded } from '../view/range.ts';
 import { type BreakdownName, filterOf, only, type View } from '../view/view.ts';
-import { isZone, zoneName } from '../view/zone.ts';
+import { askedByClock, comparisonOf } from './comparison.ts';
 
 const buckets = 60;
 const breakdownRows = 50;
@@ -19,28 +19,22 @@ function ofAnyStatus(view: View): View | undefined {
   return only(view, 'generalStatus', []);
 }
 
-/** What figures are compared with: a day before is one by the clock that times are shown by. */
-function comparisonOf({ compare, zone }: View) {
-  if (compare === undefined) return {};
-  const timeZone = zoneName(zone);
-  return { compare, ...(isZone(timeZone) && { timeZone }) };
-}
-
 /** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */
 export function useSummary() {
   const { api, view, asked } = usePage();
   const comparison = comparisonOf(view);
   return useQuery({
     queryKey: ['summary', asked.viewKey, comparison],
-    queryFn: async ({ signal }): Promise<Figures> => {
-      const atMs = nowMs();
-      const any = ofAnyStatus(view);
-      const [own, ofAny] = await Promise.all([
-        api.client.summary(filterOf(view, atMs), { buckets, ...comparison, signal }),
-        any && api.client.summary(filterOf(any, atMs), { buckets: 1, ...comparison, signal }),
-      ]);
-      return { ...own, ofAny: ofAny ?? own };
-    },
+    queryFn: ({ signal }) =>
+      askedByClock(comparison, async (asked): Promise<Figures> => {
+        const atMs = nowMs();
+        const any = ofAnyStatus(view);
+        const [own, ofAny] = await Promise.all([
+          api.client.summary(filterOf(view, atMs), { buckets, ...asked, signal }),
+          any && api.client.summary(filterOf(any, atMs), { buckets: 1, ...asked, signal }),
+        ]);
+        return { ...own, ofAny: ofAny ?? own };
+      }),
     placeholderData: keepPreviousData,
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });
@@ -54,13 +48,9 @@ export function useBreakdown(name: BreakdownName) {
     queryKey: ['breakdown', asked.viewKey, comparison, name],
     queryFn: ({ signal }) => {
       const by = fieldsOf(name);
-      return api.client.summary(filterOf(view, nowMs()), {
-        buckets: 1,
-        ...comparison,
-        by,
-        first: breakdownRows,
-        signal,
-      });
+      return askedByClock(comparison, asked =>
+        api.client.summary(filterOf(view, nowMs()), { buckets: 1, ...asked, by, first: breakdownRows, signal }),
+      );
     },
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });

@@ -18,8 +18,10 @@ async function upload() {
   onTestFinished(() => log.store.close());
   onTestFinished(() => log.app.close());
   const headers = { authorization: 'App one', 'content-type': 'application/x-ndjson' };
-  const sending = request((await log.listen()) + logsPath, { method: 'POST', agent: false, headers });
-  return { log, sending };
+  const address = await log.listen();
+  const connected = once(log.app.server, 'connection');
+  const sending = request(address + logsPath, { method: 'POST', agent: false, headers });
+  return { log, sending, connected };
 }
 
 const soundLine = () => `${JSON.stringify(message(`m${lines++}`, { content: { type: 'TEXT', text } }))}\n`;
@@ -76,9 +78,22 @@ test.each([
   ['sound', soundLine, 8 * mebibyte],
   ['broken', brokenLine, 4 * mebibyte],
 ])('a body twice as long, of lines that are %s → nothing more is kept of it', async (_, lineOf, bytes) => {
-  const { sending } = await upload();
+  const { log, sending, connected } = await upload();
+  let batches = 0;
+  const record = log.store.record.bind(log.store);
+  log.store.record = async batch => {
+    batches++;
+    try {
+      return await record(batch);
+    } finally {
+      batches--;
+    }
+  };
   const keptAfter = async () => {
     await send(sending, bytes, lineOf);
+    // What is under way is none of what is kept.
+    const [connection] = await connected;
+    await until(() => connection.bytesRead === sending.socket?.bytesWritten && batches === 0);
     // Looking for objects collects all that nobody holds.
     queryObjects(Promise);
     return process.memoryUsage();

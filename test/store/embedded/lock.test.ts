@@ -3,8 +3,18 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
-import { SqliteLog } from '../../support/sqlite-log.ts';
+import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+function isHeld(path: string): boolean {
+  try {
+    new HeldFile(path).release();
+    return false;
+  } catch (error) {
+    if (!String(error).includes('locked')) throw error;
+    return true;
+  }
+}
 
 test.each([['lock.db'], ['segments/lock.db'], ['lock.db', 'lock.pid']])(
   '%s of a log that is open removed → a second one is refused, before and after it is made anew',
@@ -12,7 +22,15 @@ test.each([['lock.db'], ['segments/lock.db'], ['lock.db', 'lock.pid']])(
     const log = new SqliteLog();
     onTestFinished(() => log.remove());
     const store = await log.open();
-    for (const name of names) rmSync(join(log.dataDir, name));
+    const locks = ['lock.db', 'segments/lock.db'];
+    const remove = (removed: readonly string[]) => {
+      for (const name of removed) rmSync(join(log.dataDir, name));
+    };
+    remove(names);
+    await expect(log.open()).rejects.toThrow('is in use by another sentlog process');
+    await until(() => locks.every(name => isHeld(join(log.dataDir, name))));
+    // Now the one that was made anew is what holds the folder.
+    remove(locks.filter(name => !names.includes(name)));
     await expect(log.open()).rejects.toThrow('is in use by another sentlog process');
     await store.close();
     await (await log.open()).close();

@@ -307,10 +307,17 @@ test('database that goes away in the middle → one line; started again, all is 
   await migrate({ url: database.url, schema: 'sentlog' }, () => {});
   const held = await database.hold('LOCK TABLE message_key');
   const running = copy(log.dataDir, database.url);
-  await database.someoneWaits();
-  await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+  let isOver = false;
+  const ended = running.finally(() => {
+    isOver = true;
+  });
+  // Upkeep waits for the table, too, gives up and comes again: who waits first need not be who copies.
+  await until(async () => {
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+    return isOver;
+  });
   await held.end();
-  const { code, stderr } = await running;
+  const { code, stderr } = await ended;
   expect(code).toBe(1);
   expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^sentlog: PostgreSQL cannot/);
   expect((await copy(log.dataDir, database.url)).code).toBe(0);

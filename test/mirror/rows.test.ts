@@ -11,7 +11,7 @@ import { PostgresServer } from '../support/postgres-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Where mirrors are kept: `open` gives the same place again, as another process has it. */
-type Place = { readonly account: number; readonly open: () => MirrorRows };
+type Place = { readonly account: number; readonly open: () => MirrorRows; readonly connections?: () => Connections };
 
 let server: PostgresServer;
 let schemas = 0;
@@ -33,7 +33,7 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
     const accounts = new PostgresAccountRows(connections());
     const account = await accounts.addAccount({ id: 1, name: 'a', createdAt: 0 });
     await accounts.close();
-    return { account: account?.id ?? 0, open: () => closing(new PostgresMirrorRows(connections())) };
+    return { account: account?.id ?? 0, connections, open: () => closing(new PostgresMirrorRows(connections())) };
   },
 };
 
@@ -70,6 +70,34 @@ test('two live processes fight for the lease → each step is kept once, on the 
   );
   expect(Number(await rows[0]?.place(id))).toBe(kept.reduce((sum, steps) => sum + steps, 0));
   expect(Math.max(...kept)).toBeGreaterThan(0);
+});
+
+test('messages end by webhooks while a step is kept → that waits for the step, and neither is lost', async () => {
+  const place = await (places.PostgreSQL ?? (() => Promise.reject(new Error('no PostgreSQL'))))();
+  const rows = place.open();
+  const { id } = await add(place, rows);
+  expect(await rows.lease(id, 'me', 60_000)).toBe(true);
+  expect(await rows.keep(id, 'me', { place: 'p1', follow: [message(1), message(2)], unfollow: [] })).toBe(true);
+  const connections = place.connections?.();
+  if (connections === undefined) throw new Error('no connections');
+  onTestFinished(() => connections.close());
+  const waiting = async () =>
+    (
+      await connections.query(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM mirror WHERE id%FOR UPDATE%'",
+      )
+    ).length;
+  let ended: Promise<void> | undefined;
+  // As `keep` does: the mirror first, then what it follows.
+  await connections.transaction('', async session => {
+    await session.query('UPDATE mirror SET place = $1 WHERE id = $2', ['p2', id]);
+    ended = rows.unfollow(id, [message(1).messageId, message(2).messageId]);
+    await expect.poll(waiting).toBe(1);
+    await session.query('UPDATE mirror_followed SET due_at = due_at + 1 WHERE mirror_id = $1', [id]);
+  });
+  await ended;
+  expect(await rows.place(id)).toBe('p2');
+  expect(await rows.followed(id)).toBe(0);
 });
 
 describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {

@@ -132,7 +132,11 @@ export class PostgresMirrorRows implements MirrorRows {
   }
 
   async unfollow(id: number, messageIds: readonly string[]): Promise<void> {
-    await this.#connections.query(endFollowing, [id, texts(messageIds)]);
+    await this.#connections.transaction('', async session => {
+      // First what `keep` locks first: each takes many rows, in orders of their own, and would wait for the other's.
+      await session.query('SELECT 1 FROM mirror WHERE id = $1 FOR UPDATE', [id]);
+      await session.query(endFollowing, [id, texts(messageIds)]);
+    });
   }
 
   async spend(id: number, at: EpochMs, budget: Budget, isPatient: boolean): Promise<number | undefined> {

@@ -7,16 +7,18 @@ import type { Thread } from './thread.ts';
 /** So many records do not wait for others: the writer is to commit them while this thread takes the next. */
 const togetherRecordsMax = 16;
 
+type Writer = Pick<Thread<WriterRequest, WriterReply>, 'expect' | 'send' | 'fail'>;
+
 /**
  * The way of batches to the writer. Each message wakes that thread, which costs both more than one record does; so small
  * batches that come within one turn of the event loop go over together, and into one transaction.
  */
 export class BatchesOut {
-  readonly #writer: Thread<WriterRequest, WriterReply>;
+  readonly #writer: Writer;
   #batches: BatchToRecord[] = [];
   #records = 0;
 
-  constructor(writer: Thread<WriterRequest, WriterReply>) {
+  constructor(writer: Writer) {
     this.#writer = writer;
   }
 
@@ -33,7 +35,13 @@ export class BatchesOut {
     if (this.#batches.length === 0) return;
     const batches = this.#batches;
     [this.#batches, this.#records] = [[], 0];
-    this.#writer.send({ type: 'record', batches }, batches.flatMap(memoryOf));
+    try {
+      this.#writer.send({ type: 'record', batches }, batches.flatMap(memoryOf));
+    } catch (error) {
+      // What cannot be handed over fails those who wait for it: nobody else would hear of it.
+      const ids = batches.map(({ id }) => id);
+      this.#writer.fail(ids, error instanceof Error ? error : new Error(String(error)));
+    }
   }
 }
 

@@ -12,20 +12,8 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/**
- * When the clock of a time zone showed the same so many days before: the first time where it showed it twice; where it
- * never did, when it would have without the change of clocks. Throws a `RangeError` for a name that is no zone's.
- */
-export function daysBefore(moment: EpochMs, days: number, timeZone: string): EpochMs {
-  const clock = clockOf(timeZone);
-  const wall = wallMs(moment, clock) - days * dayMs;
-  const offsets = [wall - dayMs, wall + dayMs].map(near => wallMs(near, clock) - near);
-  const candidates = offsets.map(offset => wall - offset);
-  const shown = candidates.filter(candidate => wallMs(candidate, clock) === wall);
-  return shown.length > 0 ? Math.min(...shown) : (candidates[0] ?? wall);
-}
-
-function clockOf(timeZone: string): Intl.DateTimeFormat {
+/** The clock of a time zone, for `wallMs`. Throws a `RangeError` for a name that is no zone's. */
+export function clockOf(timeZone: string): Intl.DateTimeFormat {
   return new Intl.DateTimeFormat('en-GB', {
     timeZone,
     calendar: 'iso8601',
@@ -40,9 +28,26 @@ function clockOf(timeZone: string): Intl.DateTimeFormat {
 }
 
 /** What a clock shows at a moment, as the moment at which the clock of UTC shows the same. */
-function wallMs(moment: EpochMs, clock: Intl.DateTimeFormat): number {
+export function wallMs(moment: EpochMs, clock: Intl.DateTimeFormat): number {
   const parts = new Map(clock.formatToParts(moment).map(({ type, value }) => [type, Number(value)]));
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0;
   const wall = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
   return wall + (((moment % 1000) + 1000) % 1000);
+}
+
+/**
+ * The moment at which a clock, which `shownAt` reads, shows something: the first one when it shows it twice, the one that it
+ * would have been without the change of clocks when it never does.
+ */
+export function momentOf(wall: number, shownAt: (moment: EpochMs) => number): EpochMs {
+  const offsets = [wall - dayMs, wall + dayMs].map(near => shownAt(near) - near);
+  const candidates = offsets.map(offset => wall - offset);
+  const shown = candidates.filter(candidate => shownAt(candidate) === wall);
+  return shown.length > 0 ? Math.min(...shown) : (candidates[0] ?? wall);
+}
+
+/** When the clock of a time zone showed the same so many days before, by `momentOf`. Throws as `clockOf` does. */
+export function daysBefore(moment: EpochMs, days: number, timeZone: string): EpochMs {
+  const clock = clockOf(timeZone);
+  return momentOf(wallMs(moment, clock) - days * dayMs, near => wallMs(near, clock));
 }

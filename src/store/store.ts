@@ -72,7 +72,7 @@ export interface Store {
    *   of its message once: a message before its reports, and reports on it in the order they were accepted. Each
    *   carries the log as it was right after. Reports that changed nothing do not show.
    * - Without `after` there are no changes, and `next` is the place of this moment: what is recorded by a call that
-   *   begins later comes after it.
+   *   begins later comes after it, and what was recorded by one that ended before does not.
    * - An answer may hold no changes and still have `more`.
    * - What is past `sentSince`, or was set aside as damaged, does not show.
    *

@@ -4,6 +4,13 @@ import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, isOnCitus, prepare } from '../../support/database-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
 
+/** One of several processes' stores, say, in turn. */
+export function pick<T>(among: readonly T[], i: number): T {
+  const one = among[i % among.length];
+  if (one === undefined) throw new Error('nothing to pick from');
+  return one;
+}
+
 /** A database of its own for one test, with the stores that were opened over it. */
 export class PostgresDatabase {
   readonly url: string;

@@ -21,7 +21,7 @@ import {
   recordAll,
   rejected,
 } from '../conformance/engine.ts';
-import { PostgresDatabase } from './database.ts';
+import { PostgresDatabase, pick } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;
@@ -35,12 +35,6 @@ beforeEach(async () => {
   database = await PostgresDatabase.create(server);
 });
 afterEach(() => database.close());
-
-function pick(among: readonly Store[], i: number): Store {
-  const store = among[i % among.length];
-  if (store === undefined) throw new Error('no store');
-  return store;
-}
 
 const changesAfter = (store: Store, after?: Bookmark, limit = 1000) =>
   store.changes({ account, sentSince: horizon, limit, ...(after !== undefined && { after }) });
@@ -165,16 +159,20 @@ describe('following what several processes record', () => {
     },
   );
 
-  it('another program’s transaction that does not end → holds nobody up', async () => {
+  it('another program’s transaction does not end → holds nobody up, and brings back nothing to who begins to follow', async () => {
     const store = await database.open();
-    const follower = new Follower(await placeNow(store));
+    const before = new Follower(await placeNow(store));
     const hold = await database.hold('SELECT pg_current_xact_id()');
     try {
       await recordAll(store, messages(3));
-      await until(async () => {
-        await follower.take(store);
-        return follower.taken.length === 3;
-      });
+      const after = new Follower(await placeNow(store));
+      await recordAll(store, [message('m3')]);
+      for (const [follower, count] of [[before, 4] as const, [after, 1] as const])
+        await until(async () => {
+          await follower.take(store);
+          return follower.taken.length >= count;
+        });
+      expect([before.shown.length, after.shown]).toEqual([4, ['m3 PENDING']]);
     } finally {
       await hold.end();
     }

@@ -23,7 +23,7 @@ import {
   recordAll,
   walk,
 } from '../conformance/engine.ts';
-import { PostgresDatabase } from './database.ts';
+import { PostgresDatabase, pick } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;
@@ -47,12 +47,6 @@ const knowing = `SELECT pg_advisory_lock_shared(${lockKey('knowsLayouts')})`;
 async function slicesUsed(): Promise<readonly number[]> {
   const rows = await database.query('SELECT DISTINCT account_id AS slice FROM sentlog.message ORDER BY 1');
   return rows.map(({ slice }) => Number(slice));
-}
-
-function pick<T>(among: readonly T[], i: number): T {
-  const one = among[i % among.length];
-  if (one === undefined) throw new Error('there is none');
-  return one;
 }
 
 /** Every change of the log since a place, through whichever store. */

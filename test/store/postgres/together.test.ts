@@ -21,7 +21,7 @@ import {
   rejected,
   walk,
 } from '../conformance/engine.ts';
-import { PostgresDatabase } from './database.ts';
+import { PostgresDatabase, pick } from './database.ts';
 
 let server: DatabaseServer;
 let database: PostgresDatabase;
@@ -35,12 +35,6 @@ beforeEach(async () => {
   database = await PostgresDatabase.create(server);
 });
 afterEach(() => database.close());
-
-function pick(among: readonly Store[], i: number): Store {
-  const store = among[i % among.length];
-  if (store === undefined) throw new Error('no store');
-  return store;
-}
 
 const sum = (answers: readonly RecordOutcome[], count: 'recorded' | 'unchanged') =>
   answers.reduce((total, answer) => total + answer[count], 0);

@@ -27,11 +27,11 @@ export class Feed {
   /** Throws `InvalidBookmark`. */
   async changes(query: ChangesQuery): Promise<Changes> {
     const { account, after, until, limit } = query;
-    const from = after === undefined ? undefined : feedPlace(after);
+    if (after === undefined) return { changes: [], next: await this.#newest(account), more: false };
+    const from = feedPlace(after);
     const to = until === undefined ? undefined : feedPlace(until);
     const settled = await this.#watermark.read();
     for (const place of [from, to]) if (place !== undefined && place.tx > settled.end) throw new InvalidBookmark();
-    if (from === undefined) return { changes: [], next: await this.#newest(account, settled.tx), more: false };
     const stretch = { from, to: to ?? { tx: settled.tx, steps: 0 }, settledTx: settled.tx };
     const rows = await this.#layouts.reading(spread => this.#rows(spread.slicesOf(account), query, stretch));
     const page = rows.slice(0, limit);
@@ -70,10 +70,12 @@ export class Feed {
   }
 
   /**
-   * The place behind all that is settled. It is told by what was recorded last: numbers of transactions that recorded
-   * nothing may be given out again after a crash.
+   * The place behind all that was recorded before this call. Transactions that are at work are waited for: in front of
+   * them lies no place that excludes what was answered since they began. The place is told by what was recorded last:
+   * numbers of transactions that recorded nothing may be given out again after a crash.
    */
-  async #newest(account: AccountId, settledTx: number): Promise<string> {
+  async #newest(account: AccountId): Promise<string> {
+    const { tx: settledTx } = await this.#watermark.settle();
     const rows = await this.#layouts.reading(async spread => {
       const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settledTx]));
       return (await Promise.all(asked)).flat();

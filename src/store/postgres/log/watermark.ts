@@ -41,13 +41,16 @@ export class Watermark {
     return { tx, end: snapshot.end };
   }
 
-  /** Resolves when everything that is recording now is over; or after a while, when somebody holds that up. */
-  async settle(): Promise<void> {
-    const { end } = await this.read();
-    for (const since = performance.now(); performance.now() - since < settleMsMax; ) {
-      if ((await this.read()).tx >= end) return;
+  /** As `read`, when everything that is recording now is over; or after a while, when somebody holds that up. */
+  async settle(): Promise<Moment> {
+    const since = performance.now();
+    const first = await this.read();
+    let moment = first;
+    while (moment.tx < first.end && performance.now() - since < settleMsMax) {
       await setTimeout(settleLookMs);
+      moment = await this.read();
     }
+    return moment;
   }
 
   #settled({ running, end }: Snapshot): number {

@@ -68,8 +68,7 @@ export class Sums {
    * Gives the transaction before which all are over.
    */
   async addUpAll(): Promise<number> {
-    await this.#watermark.settle();
-    const { tx } = await this.#watermark.read();
+    const { tx } = await this.#watermark.settle();
     const since = await allSummedUntil(this.#database);
     const accounts = await this.#database.query(
       `${notSummed(since, tx)} SELECT DISTINCT s.account_id FROM ${notSummedFrom}`,

@@ -8,6 +8,9 @@ import { Figures, failedGroups, tallyFigures } from './summary-cell.ts';
 export const breakdownFields = ['sender', 'campaignReferenceId', 'applicationId', 'entityId', 'error'] as const;
 export type BreakdownField = (typeof breakdownFields)[number];
 
+/** The first rows, and how many more there are. */
+export type Breakdown = { readonly rows: readonly BreakdownRow[]; readonly more: number };
+
 /** Of each field that is asked for, in that order; `undefined` of messages that have none. An error by what it is called. */
 export type PartValues = readonly (string | undefined)[];
 
@@ -30,11 +33,14 @@ export type Divided = Counted & Pick<LogRecord, 'applicationId' | 'entityId'>;
  */
 export class Parts {
   readonly by: readonly BreakdownField[];
+  readonly #first: number;
   readonly #parts = new Map<string, { readonly values: PartValues; readonly figures: Figures }>();
   #overflowed = false;
 
-  constructor(by: readonly BreakdownField[]) {
+  /** `first`: how many rows are told. */
+  constructor(by: readonly BreakdownField[], first: number = limits.breakdownRowsMax) {
     this.by = by;
+    this.#first = first;
   }
 
   count(message: Divided): void {
@@ -66,18 +72,19 @@ export class Parts {
 
   /**
    * By how many messages, the most first; by how many failed where an error is among the fields. `undefined` when they
-   * are no longer told apart.
+   * are no longer told apart. Delivery times and prices, which take work, are those of the rows that are told.
    */
-  rows(): readonly BreakdownRow[] | undefined {
+  told(): Breakdown | undefined {
     if (this.#overflowed) return undefined;
     const [first, second] = this.by.includes('error')
       ? (['failed', 'messages'] as const)
       : (['messages', 'failed'] as const);
-    return [...this.#parts]
-      .map(([key, { values, figures }]) => ({ key, row: rowOf(values, figures) }))
-      .filter(({ row }) => row.messages > 0)
-      .sort((a, b) => b.row[first] - a.row[first] || b.row[second] - a.row[second] || (a.key < b.key ? -1 : 1))
-      .map(({ row }) => row);
+    const parts = [...this.#parts]
+      .map(([key, { values, figures }]) => ({ key, values, figures, ...countsOf(figures) }))
+      .filter(({ messages }) => messages > 0)
+      .sort((a, b) => b[first] - a[first] || b[second] - a[second] || (a.key < b.key ? -1 : 1));
+    const rows = parts.slice(0, this.#first).map(({ values, figures }) => rowOf(values, figures));
+    return { rows, more: parts.length - rows.length };
   }
 }
 
@@ -92,13 +99,14 @@ export function emptyRow(values: PartValues): BreakdownRow {
 }
 
 function rowOf(values: PartValues, figures: Figures): BreakdownRow {
+  return { values, ...countsOf(figures), deliveryMs: deliveryTimes(figures), prices: priceSums(figures) };
+}
+
+function countsOf({ groups }: Figures): Pick<BreakdownRow, 'messages' | 'failed'> {
   const countOf = (isCounted: (groupId: number) => boolean) =>
-    figures.groups.reduce((sum, count, groupId) => (isCounted(groupId) ? sum + count : sum), 0);
+    groups.reduce((sum, count, groupId) => (isCounted(groupId) ? sum + count : sum), 0);
   return {
-    values,
     messages: countOf(() => true),
     failed: countOf(groupId => failedGroups.has(statusGroupNames[groupId] ?? '')),
-    deliveryMs: deliveryTimes(figures),
-    prices: priceSums(figures),
   };
 }

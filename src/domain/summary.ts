@@ -1,4 +1,4 @@
-import type { BreakdownRow, Parts } from './breakdown.ts';
+import type { Breakdown, Parts } from './breakdown.ts';
 import { quantiles } from './delivery-time.ts';
 import type { Filter } from './filter.ts';
 import type { EpochMs, LogRecord } from './message.ts';
@@ -54,8 +54,8 @@ export type Summary = {
     readonly senders?: readonly FailureCount[];
     readonly campaigns?: readonly FailureCount[];
   };
-  /** Where a breakdown is asked for: all of its rows. */
-  readonly breakdown?: readonly BreakdownRow[];
+  /** Where one is asked for. */
+  readonly breakdown?: Breakdown;
 };
 
 /** What of a message its summary needs. */
@@ -102,7 +102,7 @@ export function completeSummary(
   parts?: Parts,
 ): Summary {
   const prices = priceSums(total);
-  const breakdown = parts?.rows();
+  const breakdown = parts?.told();
   const { senders, campaigns, overflowed, errorsOverflowed } = total;
   const errors = [
     ...[...total.errors].map(([key, count]) => ({ name: nameOf(deliveryErrorByKey(key)), count })),

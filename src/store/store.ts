@@ -188,6 +188,8 @@ export type SummaryQuery = {
   readonly range: SummaryRange;
   /** What it is broken down by, too: different fields, at least one. */
   readonly by?: readonly BreakdownField[];
+  /** How many rows of the breakdown are told, those that come first; all when absent. */
+  readonly first?: number;
   readonly budgetMs: number;
 };
 

@@ -1,4 +1,4 @@
-import { type BreakdownField, type BreakdownRow, emptyRow, type PartValues } from '../domain/breakdown.ts';
+import { type Breakdown, type BreakdownField, type BreakdownRow, emptyRow } from '../domain/breakdown.ts';
 import type { EpochMs } from '../domain/message.ts';
 import type { DeliveryMs, Summary } from '../domain/summary.ts';
 import { formatDateTime } from './date-time.ts';
@@ -13,27 +13,23 @@ export type ToldSummary = { readonly summary: Summary; readonly now: EpochMs; re
 export type ToldBreakdown = { readonly by: readonly BreakdownField[]; readonly first: number };
 
 /**
- * A summary in JSON, with the one it is compared with, if any. What is unknown is left out. Both are broken down into the
- * same rows: those that come first now.
+ * A summary in JSON, with the one it is compared with, if any, which has all of its rows. What is unknown is left out.
+ * Both are broken down into the same rows: those that come first now.
  */
 export function summaryJson(told: ToldSummary, compared?: ToldSummary, division?: ToldBreakdown): string {
-  const values = (told.summary.breakdown ?? compared?.summary.breakdown)?.map(row => row.values);
+  const leading = told.summary.breakdown ?? compared?.summary.breakdown;
   const figures = (one: ToldSummary) => ({
     ...figuresOf(one),
-    breakdown: division && values && breakdownOf(one.summary.breakdown, values, division),
+    breakdown: division && leading && breakdownOf(one.summary.breakdown, leading, division),
   });
   return JSON.stringify({ ...figures(told), compared: compared && figures(compared) });
 }
 
-function breakdownOf(
-  rows: readonly BreakdownRow[] | undefined,
-  all: readonly PartValues[],
-  { by, first }: ToldBreakdown,
-): object | undefined {
-  if (rows === undefined) return undefined;
-  const keyOf = (values: PartValues) => JSON.stringify(values);
-  const byKey = new Map(rows.map(row => [keyOf(row.values), row]));
-  const shown = all.slice(0, first).map(values => byKey.get(keyOf(values)) ?? emptyRow(values));
+function breakdownOf(own: Breakdown | undefined, leading: Breakdown, { by, first }: ToldBreakdown): object | undefined {
+  if (own === undefined) return undefined;
+  const keyOf = ({ values }: BreakdownRow) => JSON.stringify(values);
+  const byKey = new Map(own.rows.map(row => [keyOf(row), row]));
+  const shown = leading.rows.slice(0, first).map(row => byKey.get(keyOf(row)) ?? emptyRow(row.values));
   return {
     by,
     rows: shown.map(({ values, messages, failed, deliveryMs, prices }) => ({
@@ -43,7 +39,7 @@ function breakdownOf(
       deliveryMs: deliveryText(deliveryMs),
       prices,
     })),
-    more: all.length - shown.length,
+    more: leading.rows.length + leading.more - shown.length,
   };
 }
 

@@ -161,7 +161,7 @@ describe('GET /messenger/1/logs/summary', () => {
     const summarize = server.store.summarize.bind(server.store);
     server.store.summarize = async query => {
       const { breakdown, ...figures } = await summarize(query);
-      expect(breakdown).toEqual([]);
+      expect(breakdown).toEqual({ rows: [], more: 0 });
       return { ...figures, complete: false };
     };
     const summary = (

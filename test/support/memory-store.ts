@@ -180,10 +180,10 @@ export class MemoryStore implements Store {
     return () => this.#contents.watchers.delete(watcher);
   }
 
-  async summarize({ account, filter, sentSince, range, by }: SummaryQuery): Promise<Summary> {
+  async summarize({ account, filter, sentSince, range, by, first }: SummaryQuery): Promise<Summary> {
     await this.#admit();
     const total = new SummaryCell();
-    const parts = by && new Parts(by);
+    const parts = by && new Parts(by, first);
     const buckets = Array.from({ length: range.buckets }, () => new SummaryCell());
     const { from, to = Number.POSITIVE_INFINITY } = range;
     for (const row of this.#contents.account(account).rows) {

@@ -13,6 +13,7 @@ import { SummaryCell } from '../../domain/summary-cell.ts';
 import { daysBefore } from '../../domain/wall-clock.ts';
 import { limits } from '../../limits.ts';
 import { type Comparison, parseSummaryQuery } from '../../wire/filter-query.ts';
+import { present } from '../../wire/present.ts';
 import { summaryJson, type ToldSummary } from '../../wire/summary-text.ts';
 import { whileThere } from '../caller.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -37,18 +38,19 @@ async function summary(call: Call, deps: Deps): Promise<string> {
   const range = summaryRange(filter, horizon, now, buckets);
   const asked: Asked = { filter, range, by, horizon, now };
   const division = by && { by, first };
-  if (compare === undefined) return summaryJson(await told(asked, call, deps), undefined, division);
-  const [own, compared] = await Promise.all([
-    told(asked, call, deps),
-    told(comparedWith({ compare, timeZone }, asked), call, deps),
-  ]);
-  return summaryJson(own, compared, division);
+  const own = () => told({ ...asked, first }, call, deps);
+  if (compare === undefined) return summaryJson(await own(), undefined, division);
+  // Which rows come first now is not known yet when the others are counted: of those all are needed.
+  const [figures, compared] = await Promise.all([own(), told(comparedWith({ compare, timeZone }, asked), call, deps)]);
+  return summaryJson(figures, compared, division);
 }
 
 type Asked = {
   readonly filter: Filter;
   readonly range: SummaryRange;
   readonly by: readonly BreakdownField[] | undefined;
+  /** How many rows of the breakdown are told; all when absent. */
+  readonly first?: number;
   /** Before it nothing is kept. */
   readonly horizon: EpochMs;
   /** The end of a range that nothing else ends. */
@@ -78,16 +80,16 @@ function comparedWith(
   return { filter: { ...filter, sentSince, sentUntil }, range: earlierRange, by, horizon, now: sentUntil };
 }
 
-async function told({ filter, range, by, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {
+async function told({ filter, range, by, first, horizon, now }: Asked, call: Call, deps: Deps): Promise<ToldSummary> {
   const { account, binding } = call.principal;
   // Figures of a part would pass for those of the whole.
   if (range.from < horizon) return { summary: unfinishedSummary(range, [], range.buckets), now, gaps: [] };
   const restricted = restrict(filter, binding);
   const budgetMs = by === undefined ? limits.summaryBudgetMs : limits.breakdownBudgetMs;
-  const query = { account: account.id, sentSince: horizon, range, budgetMs, ...(by !== undefined && { by }) };
+  const query = { account: account.id, sentSince: horizon, range, budgetMs, ...present({ by, first: by && first }) };
   const figures: Summary =
     restricted === undefined
-      ? completeSummary(range, [], new SummaryCell(), by && new Parts(by))
+      ? completeSummary(range, [], new SummaryCell(), by && new Parts(by, first))
       : await whileThere(call.reply.raw, signal => deps.store.summarize({ ...query, filter: restricted }, signal));
   const until = range.to ?? Number.POSITIVE_INFINITY;
   const gaps = deps.mirrors?.gaps(account.id).filter(gap => gap.from < until && gap.until > range.from) ?? [];

@@ -38,14 +38,15 @@ type Asked = {
   readonly buckets?: number;
   readonly budgetMs?: number;
   readonly by?: readonly BreakdownField[];
+  readonly first?: number;
 };
 
 function summarize(
   store: Store,
-  { filter = {}, sentSince = horizon, buckets = 48, budgetMs = ampleMs, by }: Asked = {},
+  { filter = {}, sentSince = horizon, buckets = 48, budgetMs = ampleMs, ...division }: Asked = {},
 ) {
   const range = summaryRange(filter, sentSince, now, buckets);
-  return store.summarize({ account, filter, sentSince, range, budgetMs, ...(by !== undefined && { by }) });
+  return store.summarize({ account, filter, sentSince, range, budgetMs, ...division });
 }
 
 const countsIn = (summary: Summary) =>
@@ -194,7 +195,7 @@ export function summaryTests(openEngine: OpenEngine): void {
         const rowsBy = async (...by: BreakdownField[]) => {
           const { breakdown, ...figures } = await summarize(store, { by });
           expect(figures).toEqual(await summarize(store));
-          return breakdown;
+          return breakdown?.rows;
         };
         expect(await rowsBy('sender')).toMatchObject([
           { values: ['s0'], messages: 7, failed: 1, deliveryMs: { count: 2, p50: 100 }, prices: cost(4) },
@@ -226,7 +227,7 @@ export function summaryTests(openEngine: OpenEngine): void {
           { values: ['NO_ERROR', 'summer'], messages: 3, failed: 0, prices: cost(3) },
         ]);
         const filtered = await summarize(store, { filter: { sender: 's0' }, by: ['error'] });
-        expect(filtered.breakdown).toMatchObject([
+        expect(filtered.breakdown?.rows).toMatchObject([
           { values: [absentSubscriber.name], messages: 1, failed: 1 },
           { values: ['NO_ERROR'], messages: 6, ...none, deliveryMs: { count: 2 }, prices: cost(3) },
         ]);
@@ -244,7 +245,7 @@ export function summaryTests(openEngine: OpenEngine): void {
       const names = ['777', 'N', 'OPERATOR_ERRORS', 'USER_ERRORS'];
       const { failures, breakdown } = await summarize(store, { by: ['error'] });
       expect(failures?.errors).toEqual(names.map(name => ({ name, count: 1 })));
-      expect(breakdown?.map(({ values, failed }) => [values[0], failed])).toEqual(names.map(name => [name, 1]));
+      expect(breakdown?.rows.map(({ values, failed }) => [values[0], failed])).toEqual(names.map(name => [name, 1]));
     });
 
     it('no time to break figures down → none of the breakdown, and the figures that are known without it', async () => {
@@ -259,7 +260,7 @@ export function summaryTests(openEngine: OpenEngine): void {
         expect([undefined, 3000]).toContain(summary.total);
       }
       const { breakdown } = await summarize(store, { by: ['sender'] });
-      expect(breakdown).toMatchObject([{ values: ['44113496000'], messages: 3000 }]);
+      expect(breakdown).toMatchObject({ rows: [{ values: ['44113496000'], messages: 3000 }], more: 0 });
     });
 
     it('more values than are told apart → no breakdown, and all the rest', async () => {
@@ -364,5 +365,6 @@ const anyAsked: fc.Arbitrary<Asked> = fc
     sentSince: fc.constantFrom(horizon, now - 2 * hourMs - 12_345),
     buckets: fc.constantFrom(1, 2, 7, 200),
     by: optional(fc.subarray([...breakdownFields], { minLength: 1, maxLength: 2 })),
+    first: optional(fc.constantFrom(1, 3)),
   })
   .map(present);

@@ -30,9 +30,9 @@ export class CountSum {
   readonly #parts: Parts | undefined;
 
   /** Kept counts, which are not broken down, are no part of a sum that has a `by`. */
-  constructor(range: SummaryRange, by?: readonly BreakdownField[]) {
+  constructor(range: SummaryRange, by?: readonly BreakdownField[], first?: number) {
     this.#range = range;
-    this.#parts = by === undefined ? undefined : new Parts(by);
+    this.#parts = by === undefined ? undefined : new Parts(by, first);
     this.#groups = new Float64Array(Math.max(0, range.buckets) * groupCount);
   }
 

@@ -61,7 +61,7 @@ class Summarizing {
     this.#segments = segments;
     this.#hashSeed = hashSeed;
     this.#query = query;
-    this.#sum = new CountSum(query.range, query.by);
+    this.#sum = new CountSum(query.range, query.by, query.first);
     this.#now = now;
     this.#deadlineMs = now() + query.budgetMs;
     this.#begun = beginningAt(segments.end());

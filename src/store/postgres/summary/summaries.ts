@@ -76,9 +76,9 @@ export class Summaries {
   }
 
   async #summarize(query: SummaryQuery, spread: Spread, counting: Counting): Promise<Summary> {
-    const { filter, range, by, sentSince } = query;
+    const { filter, range, by, first, sentSince } = query;
     const whole = { from: Math.max(range.from, sentSince), to: range.to ?? Infinity };
-    const parts = by && new Parts(by);
+    const parts = by && new Parts(by, first);
     if (whole.to <= whole.from) return completeSummary(range, [], new SummaryCell(), parts);
     const sheet = new Sheet(range, parts);
     let uncounted: readonly Stretch[] = [whole];

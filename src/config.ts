@@ -162,7 +162,7 @@ export const serverSettings = Object.freeze({
       'SENTLOG_METRICS_TOKEN',
       secretTexts(limits.secretCharsMin, limits.secretsMax),
       '',
-      'Token of 32 characters or more without which `/metrics` is refused (`Authorization: Bearer …`); open to whoever reaches the port when empty. Two, separated by a comma, while one replaces the other',
+      'Token of 32 characters or more without which `/metrics` is refused (`Authorization: Bearer …`); open to whoever reaches the port when empty. With it `/health/ready` names what is damaged, away or paused, and never without. Two, separated by a comma, while one replaces the other',
     ),
     secret: true,
   },
@@ -339,6 +339,11 @@ export function loadClientConfig(sources: Sources): ClientConfig {
   const url = read(clientSettings.url, sources);
   const key = readOptional(clientSettings.key, sources);
   return Object.freeze({ url, ...(key !== undefined && { key }) });
+}
+
+/** What a server is asked with that was given these tokens. Throws `SettingError` as `loadConfig` does. */
+export function loadMetricsTokens(sources: Sources): readonly string[] {
+  return read(serverSettings.metricsTokens, sources);
 }
 
 /** The configuration as it may be logged. */

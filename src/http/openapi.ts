@@ -30,6 +30,7 @@ import {
   withBody,
 } from './openapi-parts.ts';
 import { SchemaWriter, type Use } from './openapi-schema.ts';
+import { healthSchema, livenessSchema } from './operation-schemas.ts';
 
 /** Where each path of the API is described, by the path as routes write it. */
 export function describedPaths(): ReadonlyMap<string, string> {
@@ -299,12 +300,12 @@ function operationPaths(): Readonly<Record<string, object>> {
   });
   const figures = { 'text/plain': { schema: { type: 'string' } } };
   return {
-    '/health/live': open('getLiveness', 'The process answers', 'For a supervisor.', jsonContent(anyObject)),
+    '/health/live': open('getLiveness', 'The process answers', 'For a supervisor.', jsonContent(livenessSchema)),
     '/health/ready': open(
       'getReadiness',
       'The log can be read and recorded to',
-      'With what is damaged; 503 while nothing can be recorded.',
-      jsonContent(anyObject),
+      'With how much of it is amiss; 503 while nothing can be recorded.',
+      jsonContent(healthSchema),
     ),
     '/metrics': open('getMetrics', 'Figures for Prometheus', 'With a token, where one is set.', figures, 'E401'),
     '/openapi.json': open('getDescription', 'This document', 'Of this version.', jsonContent(anyObject)),

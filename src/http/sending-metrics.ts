@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { PausedSender, SendingFigures } from './deps.ts';
+import type { SendingFigures } from './deps.ts';
+import type { HealthDetails } from './operation-schemas.ts';
 
 /** Takes the figures of this moment into what `/metrics` tells. Series stay absent where nothing is sent. */
 export function sendingMetrics(registers: Registry[]): (figures: SendingFigures | undefined) => void {
@@ -32,19 +33,9 @@ export function sendingMetrics(registers: Registry[]): (figures: SendingFigures 
   };
 }
 
-/** What `/health/ready` tells of sending. */
-export function readyOf(paused: readonly PausedSender[], figures: SendingFigures | undefined): object {
-  const { outbox } = figures ?? {};
-  return {
-    pausedSenders: paused.map(({ sender, reason }) => ({ sender, reason })),
-    ...(outbox !== undefined && {
-      outbox: {
-        scheduled: outbox.scheduled,
-        queued: outbox.queued,
-        claimed: outbox.sending,
-        unknown: outbox.unknown,
-        parkedEvents: outbox.parked,
-      },
-    }),
-  };
+/** What whoever runs the server is told of what is on its way. */
+export function outboxOf(figures: SendingFigures | undefined): HealthDetails['outbox'] {
+  if (figures?.outbox === undefined) return undefined;
+  const { scheduled, queued, sending: claimed, unknown, parked: parkedEvents } = figures.outbox;
+  return { scheduled, queued, claimed, unknown, parkedEvents };
 }

@@ -295,8 +295,19 @@ describe('tail', () => {
 
 describe('health', () => {
   test.each([
-    [200, { status: 'ready', damaged: [] }, 0, 'ready\n'],
-    [200, { status: 'ready', damaged: [{ name: 'a.db', reason: 'cut' }] }, 0, 'ready\ndamaged: a.db: cut\n'],
+    [200, { status: 'ready', damaged: 0 }, 0, 'ready\n'],
+    [200, { status: 'ready', damaged: 2, away: 0, pausedSenders: 1 }, 0, 'ready\ndamaged: 2\npaused senders: 1\n'],
+    [
+      200,
+      {
+        status: 'ready',
+        damaged: 1,
+        away: 1,
+        details: { damaged: [{ name: 'a.db', reason: 'cut' }], away: [{ name: 'worker-2' }] },
+      },
+      0,
+      'ready\ndamaged: a.db: cut\naway: worker-2\n',
+    ],
     [
       503,
       { ...refusal(503), violations: [{ property: 'store', violation: 'cannot record: full' }] },
@@ -311,6 +322,19 @@ describe('health', () => {
     const env = { SENTLOG_KEY: '', ...wideTerminal(80) };
     expect(await run(['health', '--url', url], { env })).toEqual({ code: exitCode, stdout: told, stderr: '' });
     expect(JSON.parse((await run(['health', '--url', url])).stdout)).toEqual(body);
+  });
+
+  test('the token for /metrics, by flag or variable → shown to the server', async () => {
+    const token = 'a'.repeat(32);
+    const shown: unknown[] = [];
+    const url = await answering(({ request, response }) => {
+      shown.push(request.headers.authorization);
+      sendJson(response, { status: 'ready', damaged: 0 }, 200);
+    });
+    await run(['health', '--url', url]);
+    await run(['health', '--url', url, '--metrics-token', token]);
+    await run(['health', '--url', url], { env: { SENTLOG_METRICS_TOKEN: `${token},${'b'.repeat(32)}` } });
+    expect(shown).toEqual([undefined, `Bearer ${token}`, `Bearer ${token}`]);
   });
 
   test('nobody there, or somebody else → one line, exit code 1', async () => {

@@ -114,12 +114,6 @@ describe('POST /messenger/1/messages', () => {
     expect((await post({ messages: [message] })).statusCode).toBe(503);
   });
 
-  it('a sender that cannot send → named where it is asked whether the server is ready', async () => {
-    const { server } = open();
-    const { pausedSenders } = (await server.call('/health/ready')).json();
-    expect(pausedSenders).toEqual([{ sender: 'page-1', reason: 'Graph error 190' }]);
-  });
-
   it('a server without a carrier → no such call', async () => {
     const server = new TestServer();
     servers.push(server);

@@ -1,10 +1,13 @@
+import type { FastifyRequest } from 'fastify';
 import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
 import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
+import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { openApiDocument } from '../openapi.ts';
+import type { Health, HealthDetails } from '../operation-schemas.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
-import { readyOf } from '../sending-metrics.ts';
+import { outboxOf } from '../sending-metrics.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending' | 'heldSweep'>;
 
@@ -15,7 +18,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
   const document = Buffer.from(JSON.stringify(openApiDocument(deps.version)));
   return [
     { method: 'GET', path: '/health/live', answer: async () => '{"status":"live"}' },
-    { method: 'GET', path: '/health/ready', answer: () => ready(deps) },
+    { method: 'GET', path: '/health/ready', answer: (call: Omit<Call, 'principal'>) => ready(call, deps) },
     { method: 'GET', path: '/metrics', answer: (call: Omit<Call, 'principal'>) => metrics(call, deps) },
     {
       method: 'GET',
@@ -29,21 +32,39 @@ export function operationRoutes(deps: Deps): readonly Route[] {
 }
 
 /**
- * Whether this process can read and record. That nothing can be recorded now, what is damaged, which parts of the log cannot
- * be served, and a sweep that waits is said. Why, in the words of a database or a disk, is for the operator's log alone:
- * everybody who reaches the port reads this.
+ * Whether this process can read and record, and how much of it is amiss: everybody who reaches the port reads this. What
+ * that is, by the names of files, servers and pages, and how much there is to send, is told with a token for `/metrics`
+ * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
-async function ready({ store, sending, heldSweep }: Deps): Promise<string> {
+async function ready({ request }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
+  const { store, sending, heldSweep } = deps;
   const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
   if (writeFailure !== undefined) throw notReady('cannot record: the store takes no records now', writeFailure);
-  return JSON.stringify({
+  const paused = sending?.paused();
+  const until = held === undefined ? undefined : { until: new Date(held.until).toISOString() };
+  const health: Health = {
     status: 'ready',
+    damaged: damaged.length,
+    ...present({ away: away?.length, pausedSenders: paused?.length, heldSweep: until }),
+  };
+  if (!isOperator(request, deps)) return JSON.stringify(health);
+  const details: HealthDetails = {
     damaged: damaged.map(({ name, reason }) => ({ name, reason })),
-    ...(away !== undefined && { away: away.map(({ name }) => ({ name })) }),
-    ...(held !== undefined && { heldSweep: { ...held, until: new Date(held.until).toISOString() } }),
-    ...(sending !== undefined && readyOf(sending.paused(), await sending.figures?.())),
-  });
+    ...present({
+      away: away?.map(({ name, accounts }) => ({ name, ...present({ accounts }) })),
+      heldSweep: held && until && { ...held, ...until },
+      pausedSenders: paused?.map(({ sender, reason }) => ({ sender, reason })),
+      outbox: outboxOf(await sending?.figures?.()),
+    }),
+  };
+  return JSON.stringify({ ...health, details });
+}
+
+/** Whether a call shows one of the tokens that the settings have. */
+function isOperator({ headers }: FastifyRequest, { metricsTokens = [] }: Deps): boolean {
+  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
+  return metricsTokens.some(token => matchesHash(given, hashSecret(token)));
 }
 
 async function statsOrNotReady(store: ServerDeps['store']): Promise<StoreStats> {
@@ -62,12 +83,9 @@ function notReady(violation: string, cause: unknown): ApiError {
   });
 }
 
-async function metrics(
-  { request, reply }: Omit<Call, 'principal'>,
-  { store, metrics, metricsTokens = [], mirrors, sending, heldSweep }: Deps,
-): Promise<string> {
-  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-  if (metricsTokens.length > 0 && !metricsTokens.some(token => matchesHash(given, hashSecret(token))))
+async function metrics({ request, reply }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
+  const { store, metrics, metricsTokens = [], mirrors, sending, heldSweep } = deps;
+  if (metricsTokens.length > 0 && !isOperator(request, deps))
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
   reply.type(metrics.contentType);
   const [mirrorFigures, sendingFigures, held] = [mirrors?.figures(), await sending?.figures?.(), heldSweep?.()];

@@ -16,7 +16,7 @@ import {
   youngMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
-import { clockBackMs, type Step } from './plan.ts';
+import { clockBackMs, gone, type Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
 
 /** What of a message in an answer the place goes by. */
@@ -110,7 +110,9 @@ export function advance(
     turn: place.turn + (step.isPatient ? 1 : 0),
   };
   const moved =
-    step.read === undefined ? begun(noted, answer, askedAt, terms) : read(noted, step, step.read, answer, askedAt);
+    step.read === undefined
+      ? begun(noted, answer, askedAt, terms)
+      : read(noted, step, step.read, answer, { askedAt, now });
   return { place: moved, ...looked };
 }
 
@@ -127,9 +129,10 @@ function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms
 }
 
 /** The very first page has no bounds: it tells the other side's clock, and what is behind it is caught up with. */
-function begun(place: Place, answer: PageAnswer, askedAt: EpochMs, { sinceMs }: Terms): Place {
+function begun(place: Place, answer: PageAnswer, askedAt: EpochMs, terms: Terms): Place {
+  const { sinceMs } = terms;
   const theirNow = askedAt + place.skewMs;
-  const from = theirNow - Math.min(sinceMs, windowMs - edgeMs);
+  const from = theirNow - Math.min(sinceMs, windowMs - edgeMs(terms));
   const whole: Read = { kind: 'catchUp', from, until: theirNow, isOpen: true };
   const { reads, gaps } = rest(whole, answer, {});
   return {
@@ -149,11 +152,17 @@ function read(
   step: Extract<Asked, { kind: 'page' }>,
   asked: Read,
   answer: PageAnswer,
-  askedAt: EpochMs,
+  { askedAt, now }: { readonly askedAt: EpochMs; readonly now: EpochMs },
 ): Place {
   const { reads, gaps } = rest(asked, answer);
   const others = place.reads.filter(one => !isSame(one, asked));
-  const moved = { ...place, reads: bounded([...reads, ...others]), gaps: gaps.reduce(withGap, place.gaps) };
+  const lost = reads.length > 0 ? [] : leftMeanwhile(asked, answer, now + place.skewMs);
+  const moved = {
+    ...place,
+    reads: bounded([...reads, ...others]),
+    gaps: [...gaps, ...lost].reduce(withGap, place.gaps),
+  };
+  if (asked.kind === 'catchUp') moved.unreadPerMinute = rateOf(asked, answer);
   if (asked.kind === 'head') moved.messagesPerMinute = 0.7 * place.messagesPerMinute + 0.3 * rateOf(asked, answer);
   if (asked.kind === 'status') return { ...moved, ...pendingSeen(place, step, asked, askedAt) };
   if (!step.begins) return moved;
@@ -166,6 +175,17 @@ function read(
   const behind = others.map(one => (one.kind === 'head' ? { ...one, kind: 'catchUp' as const } : one));
   return { ...moved, head: until(place.head), headReadAt: askedAt, reads: bounded([...reads, ...behind]) };
 }
+
+/** What may have left the other side's log before it answered with the last of a range: what it shows had not. */
+function leftMeanwhile({ kind, from, until }: Read, { seen }: PageAnswer, theirNow: EpochMs): Place['gaps'] {
+  if (kind !== 'head' && kind !== 'catchUp') return [];
+  const shownFrom = seen.reduce((oldest, { sentAt }) => Math.min(oldest, sentAt), until);
+  const left = Math.min(shownFrom, theirNow + clockDoubtMs - windowMs);
+  return left > from ? [{ from, until: left, reason: gone }] : [];
+}
+
+/** What their clock may be ahead of what is known of it, once it was heard. */
+const clockDoubtMs = 1000;
 
 /** How many pages the look takes, and what it goes over. */
 function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {

@@ -6,7 +6,7 @@ import { formatDateTime } from '../wire/date-time.ts';
 import { type CheckOptions, checkMirror, type Difference } from './check.ts';
 import { type AskLog, askLog } from './log-client.ts';
 import type { Mirrors } from './mirrors.ts';
-import { budgetOf, edgeMs, windowMs, withinAllowed } from './pace.ts';
+import { budgetOf, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace } from './place.ts';
 import { settled } from './plan.ts';
 import { type Check, type Mirror, MirrorError, MirrorGone, type MirrorRows } from './rows.ts';
@@ -14,6 +14,8 @@ import type { MirrorNote } from './worker.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
+/** What is so near an end of what a side shows may be there for one question and not for the next. */
+const marginMs = 5 * minuteMs;
 
 type RangeOptions = {
   readonly clock: () => EpochMs;
@@ -43,23 +45,23 @@ export async function checkedRange(
   if (reads.some(read => read.kind === 'catchUp'))
     throw new MirrorError(`the mirror "${mirror.name}" is catching up: ${later}`);
   const theirNow = now + skewMs;
-  const leaving = theirNow - windowMs + 6 * edgeMs;
+  const leaving = theirNow - windowMs + 6 * marginMs;
   const asked = hours === undefined ? leaving : theirNow - hours * hourMs;
   const bounds = [
     { at: leaving, why: 'the other side shows 48 hours, and what is about to leave it is not compared' },
-    { at: begunAt - Math.min(mirror.sinceMs, windowMs - edgeMs), why: 'the mirror was told to read from then on' },
-    { at: now - retentionMs + edgeMs, why: `the log here goes back ${shownHours(retentionMs)}` },
+    { at: begunAt - Math.min(mirror.sinceMs, windowMs - marginMs), why: 'the mirror was told to read from then on' },
+    { at: now - retentionMs + marginMs, why: `the log here goes back ${shownHours(retentionMs)}` },
   ];
   const bound = bounds.reduce((a, b) => (b.at > a.at ? b : a));
   const from = Math.max(asked, bound.at);
   const unread = reads.filter(read => read.kind === 'head').map(read => read.from);
-  const until = Math.min(theirNow - 2 * edgeMs, head, ...unread);
+  const until = Math.min(theirNow - 2 * marginMs, head, ...unread);
   if (until <= from)
     throw new MirrorError(
       `nothing of what was sent from ${formatDateTime(from)} on can be compared yet: what is younger than ` +
-        `${(2 * edgeMs) / minuteMs} minutes may still be on its way here`,
+        `${(2 * marginMs) / minuteMs} minutes may still be on its way here`,
     );
-  const horizon = () => edgeMs + Math.max(clock() + skewMs - windowMs, clock() - retentionMs);
+  const horizon = () => marginMs + Math.max(clock() + skewMs - windowMs, clock() - retentionMs);
   const missing = gaps.filter(gap => gap.from < until && gap.until > from);
   const leftOut = [
     ...(bound.at > asked ? [`what was sent before ${formatDateTime(from)}: ${bound.why}`] : []),

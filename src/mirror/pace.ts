@@ -17,8 +17,8 @@ const hour = 60 * minute;
 
 /** How far back the other side shows its log. */
 export const windowMs = 48 * hour;
-/** At first, what is about to leave is not waited for: it could not be read for sure. */
-export const edgeMs = 5 * minute;
+/** At first, what is about to leave is left out: it goes before the next few requests could read it. */
+export const edgeMs = ({ requestsPerMinute }: Terms) => Math.max(minute, Math.ceil((3 * minute) / requestsPerMinute));
 
 /**
  * When everything is looked at again, by its age, for what appeared late: as often as `everyMs` where there is room, and

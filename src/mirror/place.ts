@@ -43,6 +43,8 @@ const placeSchema = Type.Object({
   newestSentAt: Type.Optional(moment),
   /** How many messages a minute of the head has, lately. */
   messagesPerMinute: Type.Number(),
+  /** And a minute of what was never read, by the page of it that came last. */
+  unreadPerMinute: Type.Optional(Type.Number()),
   /** Ranges that are being read, those to be read first before. */
   reads: Type.Array(readSchema),
   /** How far each of the `passes` has looked again. */

@@ -1,6 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { headPace, passes, passTurnsMax, type Terms, type Turns, turnsOf, windowMs, youngMs } from './pace.ts';
+import { unreadFirst, withEdge } from './edge.ts';
+import { headPace, passes, passTurnsMax, type Terms, turnsOf, windowMs, youngMs } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Followed } from './rows.ts';
 
@@ -58,16 +59,17 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
       ...(pace.delayMs === 0 && { isOpen: true }),
     });
   if (reading !== undefined) return pageOf(reading, false);
-  const patient = patientStep(place, due, theirNow, turnsOf(place, terms));
+  const patient = patientStep(place, due, theirNow, terms);
   return patient ?? { kind: 'wait', ms: Math.min(idleMsMax, Math.max(50, place.headReadAt + everyMs - now)) };
 }
 
-function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs, of: Turns): Step | undefined {
+function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs, terms: Terms): Step | undefined {
+  const of = turnsOf(place, terms);
   // What comes late is looked for too, however much there is to be followed.
   const late = place.turn % of.late === of.late - 1 ? again(place, theirNow) : undefined;
   if (late !== undefined) return late;
   const status = statusStep(place, due, theirNow);
-  const catchUp = newestOf(place.reads.filter(read => read.kind === 'catchUp'));
+  const catchUp = unreadFirst(place, theirNow, terms);
   if (catchUp !== undefined && (status === undefined || place.turn % of.status !== 0)) return pageOf(catchUp, true);
   return status ?? again(place, theirNow);
 }
@@ -134,10 +136,6 @@ function again(place: Place, theirNow: EpochMs): Step | undefined {
   return next?.step;
 }
 
-function newestOf(reads: readonly Read[]): Read | undefined {
-  return reads.reduce<Read | undefined>((a, b) => (a === undefined || b.until > a.until ? b : a), undefined);
-}
-
 type Page = Extract<Step, { kind: 'page' }>;
 
 function begin(read: Read): Page {
@@ -160,13 +158,14 @@ function questionOf({ from, until, isOpen, walk, group }: Read): Question {
   };
 }
 
-const gone = 'it left the log of the other side before it could be read';
+export const gone = 'it left the log of the other side before it could be read';
 
 /**
  * The place as it is at a moment: what has left the other side's log and was never read becomes a gap, and gaps that are
- * past retention here are over. Where the other side's clock was put back, following goes back with it.
+ * past retention here are over. What is about to leave is set apart, to be read first. Where the other side's clock was
+ * put back, following goes back with it.
  */
-export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Place {
+export function settled(place: Place, now: EpochMs, terms: Terms): Place {
   if (place.head === undefined) return place;
   const theirNow = now + place.skewMs;
   const horizon = theirNow - windowMs;
@@ -182,15 +181,19 @@ export function settled(place: Place, now: EpochMs, { retentionMs }: Terms): Pla
   }
   const looked = (at: EpochMs, pass: number) => {
     const { ageMs = 0, everyMs = 0 } = passes[pass] ?? {};
-    return Math.min(theirNow - ageMs, Math.max(at, theirNow - ageMs - passTurnsMax * everyMs));
+    const until = theirNow - ageMs;
+    // What is still to be read for the first time is not looked at again.
+    const isUnread = reads.some(read => read.kind === 'catchUp' && read.from <= at && read.until >= until);
+    return isUnread ? until : Math.min(until, Math.max(at, until - passTurnsMax * everyMs));
   };
-  return {
+  const left = {
     ...place,
     head: Math.max(head, horizon),
     reads,
-    gaps: gaps.filter(gap => gap.until > now - retentionMs),
+    gaps: gaps.filter(gap => gap.until > now - terms.retentionMs),
     passes: place.passes.map(looked),
   };
+  return { ...left, reads: [...withEdge(left, theirNow, terms)] };
 }
 
 /** A whole second of the other side's clock, and what an answer takes. */

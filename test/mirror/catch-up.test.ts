@@ -44,7 +44,7 @@ test.each(['place', 'none'] as const)(
 );
 
 test('a cursor that expires while the mirror is away → the rest is read by time', async () => {
-  const world = new World({ cursorMs: 1000, terms: { requestsPerMinute: 60 } });
+  const world = new World({ cursorMs: 1000, terms: { requestsPerMinute: 60, sinceMs: 47.5 * hour } });
   world.addPast(3500, 47 * hour);
   await world.run(150);
   world.now += minute;

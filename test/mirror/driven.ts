@@ -1,0 +1,167 @@
+import { life } from '../../scripts/demo/life.ts';
+import { Random } from '../../scripts/demo/random.ts';
+import { limits } from '../../src/limits.ts';
+import { advance, type PageAnswer } from '../../src/mirror/advance.ts';
+import { type Slots, spending } from '../../src/mirror/budget.ts';
+import { budgetOf, type Terms } from '../../src/mirror/pace.ts';
+import { beginning, type Place } from '../../src/mirror/place.ts';
+import { plan, type Question, settled } from '../../src/mirror/plan.ts';
+import type { Followed } from '../../src/mirror/rows.ts';
+
+export const minute = 60_000;
+export const hour = 60 * minute;
+export const begunAt = Date.parse('2026-03-01T12:00:00Z');
+
+const answerMs = 100;
+const dueMax = 2000;
+const windowMs = 48 * hour;
+
+type Answer = PageAnswer & { readonly numbers: readonly number[] };
+
+/** How many messages the log of another side has, when each was sent, and when it is what. */
+export type Traffic = {
+  readonly idChars: number;
+  /** Oldest first. */
+  readonly sentAt: Float64Array;
+  readonly pendingUntil: Float64Array;
+  readonly finalAt: Float64Array;
+  /** All is final, so that the ends of each page say all there is of it: for millions. */
+  readonly isOver?: boolean;
+};
+
+/** So many a second from `begunAt` on, each with a life of its own, and before it some that end at moments of their own. */
+export function traffic({
+  perSecond = 500,
+  ms = 0,
+  idChars = 8,
+  old = [] as readonly { sentAt: number; finalAt: number }[],
+}): Traffic {
+  const count = old.length + Math.floor((ms * perSecond) / 1000);
+  const made = () => new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  const [sentAt, pendingUntil, finalAt, random] = [made(), made(), made(), new Random('numbered')];
+  for (const [number, one] of old.entries()) {
+    sentAt[number] = one.sentAt;
+    pendingUntil[number] = finalAt[number] = one.finalAt;
+  }
+  for (let number = old.length; number < count; number++) {
+    const sent = begunAt + ((number - old.length) * 1000) / perSecond;
+    sentAt[number] = sent;
+    const { refusedAs, steps } = life(sent, 1, random);
+    for (const { at, status } of refusedAs === undefined ? steps : [refusedAs]) {
+      if (status?.final === true) finalAt[number] = Math.min(finalAt[number] ?? at, at);
+      if (status !== undefined && status.groupName !== 'PENDING')
+        pendingUntil[number] = Math.min(pendingUntil[number] ?? at, at);
+    }
+  }
+  return { idChars, sentAt, pendingUntil, finalAt };
+}
+
+/** So many messages of 48 hours, each at its end: evenly, or many by day and few by night. */
+export function past(count: number, byDay = false): Traffic {
+  const wave = (part: number) => (byDay ? (0.9 * Math.sin(4 * Math.PI * part)) / (4 * Math.PI) : 0);
+  const sentAt = Float64Array.from({ length: count }, (_, i) =>
+    Math.floor(begunAt - windowMs + windowMs * (i / count + wave(i / count))),
+  );
+  const done = new Float64Array(count);
+  return { idChars: 8, sentAt, pendingUntil: done, finalAt: done, isOver: true };
+}
+
+/** Answers as the log of another side does, from numbers alone: cheap enough for many minutes, and for millions. */
+class NumberedLog {
+  readonly #traffic: Traffic;
+
+  constructor(traffic: Traffic) {
+    this.#traffic = traffic;
+  }
+
+  answer({ messageIds, cursor, sentSince = 0, sentUntil = Infinity, generalStatus }: Question, now: number): Answer {
+    const { pendingUntil, sentAt } = this.#traffic;
+    if (messageIds !== undefined) {
+      const numbers = messageIds.map(Number).filter(number => (sentAt[number] ?? 0) >= now - windowMs);
+      return this.#page(numbers, now, { hasCursor: false });
+    }
+    const first = this.#firstFrom(Math.max(sentSince, now - windowMs));
+    const numbers: number[] = [];
+    for (
+      let number = Math.min(this.#firstFrom(Math.min(sentUntil, now + 1)), Number(cursor ?? Infinity)) - 1;
+      number >= first;
+      number--
+    ) {
+      if (generalStatus === 'PENDING' && (pendingUntil[number] ?? 0) <= now) continue;
+      if (numbers.length === limits.pageLogsMax)
+        return this.#page(numbers, now, { hasCursor: true, next: String(number + 1) });
+      numbers.push(number);
+    }
+    return this.#page(numbers, now, { hasCursor: true });
+  }
+
+  #page(numbers: readonly number[], now: number, walk: Pick<PageAnswer, 'hasCursor' | 'next'>): Answer {
+    const { idChars, sentAt, finalAt, isOver = false } = this.#traffic;
+    const shown = isOver && numbers.length > 2 ? [...numbers.slice(0, 1), ...numbers.slice(-1)] : numbers;
+    const seen = shown.map(number => ({
+      messageId: String(number).padStart(idChars, '0'),
+      sentAt: sentAt[number] ?? 0,
+      isFinal: (finalAt[number] ?? 0) <= now,
+    }));
+    return { seen, numbers, count: numbers.length, ...walk };
+  }
+
+  #firstFrom(at: number): number {
+    const { sentAt } = this.#traffic;
+    let [low, high] = [0, sentAt.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sentAt[middle] ?? 0) < at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export type Driven = {
+  /** When each message was kept first, and its end; infinite for never. */
+  readonly keptAt: Float64Array;
+  readonly seenAt: Float64Array;
+  readonly asked: readonly { readonly at: number; readonly question: Question }[];
+  readonly place: Place;
+  readonly now: number;
+};
+
+/** Drives a mirror over that log on a clock that stands still between requests, until a moment or until `isOver`. */
+export function drive(
+  made: Traffic,
+  options: { readonly until: number; readonly requestsPerMinute?: number; readonly isOver?: (place: Place) => boolean },
+): Driven {
+  const { until, requestsPerMinute = 60, isOver = () => false } = options;
+  const terms: Terms = { requestsPerMinute, sinceMs: windowMs, retentionMs: 30 * 24 * hour };
+  const log = new NumberedLog(made);
+  const noted = () => new Float64Array(made.sentAt.length).fill(Number.POSITIVE_INFINITY);
+  const [keptAt, seenAt] = [noted(), noted()];
+  const followed = new Map<string, Followed>();
+  const asked: { at: number; question: Question }[] = [];
+  let [place, slots, now]: [Place, Slots, number] = [beginning, [], begunAt + 1000];
+  while (now < until && !isOver(place)) {
+    const at = now;
+    const before = settled(place, at, terms);
+    const overdue = [...followed.values()].filter(one => one.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
+    const step = plan(before, overdue.slice(0, dueMax), at, terms);
+    const next = step.kind === 'wait' ? step.ms : spending(slots, at, budgetOf(before, terms), step.isPatient);
+    if (step.kind === 'wait' || typeof next === 'number') {
+      now += Math.max(answerMs, Math.min(Number(next), 1000));
+      continue;
+    }
+    slots = next;
+    asked.push({ at, question: step.question });
+    const answer = log.answer(step.question, at);
+    for (const [i, number] of answer.numbers.entries()) {
+      keptAt[number] = Math.min(keptAt[number] ?? at, at);
+      if (answer.seen[i]?.isFinal === true) seenAt[number] = Math.min(seenAt[number] ?? at, at);
+    }
+    const moved = advance(before, step, answer, at, at, { ...terms, followed: followed.size });
+    place = moved.place;
+    for (const one of moved.follow) followed.set(one.messageId, one);
+    for (const messageId of moved.unfollow) followed.delete(messageId);
+    now += answerMs;
+  }
+  return { keptAt, seenAt, asked, place, now };
+}

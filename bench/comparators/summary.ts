@@ -1,6 +1,7 @@
 import { classOf } from '../../src/domain/delivery-time.ts';
+import { nanosPerUnit } from '../../src/domain/figures.ts';
 import { statusGroupNames } from '../../src/domain/registry.ts';
-import { completeSummary, nanosPerUnit, type Summary } from '../../src/domain/summary.ts';
+import { completeSummary, type Summary } from '../../src/domain/summary.ts';
 import { SummaryCell } from '../../src/domain/summary-cell.ts';
 import type { SummaryQuery } from '../../src/store/store.ts';
 import { number, type Row, text } from './rows.ts';

@@ -1,8 +1,16 @@
 import { limits } from '../limits.ts';
+import {
+  type Counted,
+  type DeliveryMs,
+  deliveryTimes,
+  Figures,
+  type PriceSum,
+  priceSums,
+  tallyFigures,
+} from './figures.ts';
 import type { LogRecord } from './message.ts';
 import { type DeliveryError, deliveryErrorByKey, isRegistered, nameOf, statusGroupNames } from './registry.ts';
-import { type Counted, type DeliveryMs, deliveryTimes, type PriceSum, priceSums } from './summary.ts';
-import { Figures, failedGroups, tallyFigures } from './summary-cell.ts';
+import { failedGroups } from './summary-cell.ts';
 
 /** What figures can be broken down by. */
 export const breakdownFields = ['sender', 'campaignReferenceId', 'applicationId', 'entityId', 'error'] as const;

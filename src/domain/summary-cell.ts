@@ -1,25 +1,10 @@
-import { limits } from '../limits.ts';
-import { classOf } from './delivery-time.ts';
-import type { Price } from './message.ts';
-import { deliveryErrorByKey, isRegistered, nameOf, statusGroupNames } from './registry.ts';
-import { type Counted, nanosPerUnit } from './summary.ts';
+import { bump, type Counted, Figures, type FigureTally, groupsCount, type Tallied, tallyFigures } from './figures.ts';
+import { deliveryErrorByKey, isRegistered, nameOf } from './registry.ts';
 
 /** Beyond so many different senders or campaigns in failed messages, a cell no longer tells them apart. */
 export const namesMax = 5_000;
 
 export const failedGroups: ReadonlySet<string> = new Set(['UNDELIVERABLE', 'EXPIRED', 'REJECTED']);
-const groupsCount = statusGroupNames.length;
-
-type Amount = { nanos: number; count: number };
-
-/** Takes what any message counts for, piece by piece; `by` is negative when it is taken out. */
-export type FigureTally = {
-  group(groupId: number, by: number): void;
-  /** Of a delivered message: the class of its time (see delivery-time.ts). */
-  delivery(timeClass: number, by: number): void;
-  /** `NaN` for what cannot be summed up, and then neither can the whole. */
-  price(currency: string, nanos: number, by: number): void;
-};
 
 /** Takes what a failed message counts for, too. */
 export type Tally = FigureTally & {
@@ -31,11 +16,6 @@ export type Tally = FigureTally & {
   campaign(name: string, by: number): void;
 };
 
-type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
-
-/** A message of many is not copied for its tally, so getters may do. */
-export type Tallied = Loose<Counted> & Pick<Counted, 'sentAt' | 'sender' | 'messageCount' | 'status' | 'error'>;
-
 /** What a message counts for: with `tallyFigures` the one place that knows. */
 export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
   tallyFigures(message, sign, into);
@@ -45,51 +25,6 @@ export function tally(message: Tallied, sign: 1 | -1, into: Tally): void {
   into.sender(message.sender, sign);
   const { campaignReferenceId } = message;
   if (campaignReferenceId !== undefined) into.campaign(campaignReferenceId, sign);
-}
-
-/** What a message counts for, whatever became of it. */
-export function tallyFigures(message: Tallied, sign: 1 | -1, into: FigureTally): void {
-  const { groupId, groupName } = message.status;
-  into.group(groupId, sign);
-  const { doneAt, price } = message;
-  if (groupName === 'DELIVERED' && doneAt !== undefined) into.delivery(classOf(doneAt - message.sentAt), sign);
-  if (price !== undefined) into.price(price.currency, nanosOf(price, message.messageCount) * sign, sign);
-}
-
-/** What one message can cost. Version 0.1.0 also recorded prices beyond it. */
-const nanosMax = limits.pricePerMessageMax * limits.messageCountMax * nanosPerUnit;
-/** More than any log can hold of such messages: a sum beyond it has one in it that nobody counted as `NaN`. */
-const sumMax = nanosMax * 1e12;
-
-/** What a message cost; `NaN` where it lies beyond what can be summed up. */
-function nanosOf({ pricePerMessage }: Price, messageCount: number): number {
-  const nanos = Math.round(pricePerMessage * messageCount * nanosPerUnit);
-  return nanos <= nanosMax ? nanos : Number.NaN;
-}
-
-/** How many messages there are, what became of them, how long it took and what it cost, in a form that adds up. */
-export class Figures implements FigureTally {
-  /** By the group's number. */
-  readonly groups: number[] = new Array<number>(groupsCount).fill(0);
-  readonly deliveries = new Map<number, number>();
-  readonly prices = new Map<string, Amount>();
-
-  group(groupId: number, by: number): void {
-    this.groups[groupId] = (this.groups[groupId] ?? 0) + by;
-  }
-
-  delivery(timeClass: number, by: number): void {
-    bump(this.deliveries, timeClass, by);
-  }
-
-  price(currency: string, nanos: number, by: number): void {
-    const amount = this.prices.get(currency) ?? { nanos: 0, count: 0 };
-    const sum = amount.nanos + nanos;
-    amount.nanos = Math.abs(sum) <= sumMax ? sum : Number.NaN;
-    amount.count += by;
-    if (amount.count === 0 && amount.nanos === 0) this.prices.delete(currency);
-    else this.prices.set(currency, amount);
-  }
 }
 
 /**
@@ -188,12 +123,6 @@ export function cellOf(value: unknown): SummaryCell {
   cell.overflowed = (numberOf(overflows) & 1) !== 0;
   cell.errorsOverflowed = (numberOf(overflows) & 2) !== 0;
   return cell;
-}
-
-function bump<K>(counts: Map<K, number>, key: K, by: number): void {
-  const count = (counts.get(key) ?? 0) + by;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
 }
 
 const notACell = (value: unknown) => new TypeError(`${JSON.stringify(value)?.slice(0, 40)} is no part of a cell`);

@@ -1,9 +1,9 @@
 import type { Breakdown, Parts } from './breakdown.ts';
-import { quantiles } from './delivery-time.ts';
+import { type DeliveryMs, deliveryTimes, type PriceSum, priceSums } from './figures.ts';
 import type { Filter } from './filter.ts';
-import type { EpochMs, LogRecord } from './message.ts';
+import type { EpochMs } from './message.ts';
 import { deliveryErrorByKey, nameOf, type StatusGroupName, statusGroupNames } from './registry.ts';
-import type { Figures, SummaryCell } from './summary-cell.ts';
+import type { SummaryCell } from './summary-cell.ts';
 
 /** What a summary counts by: the vendor's groups; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
@@ -23,15 +23,6 @@ export type SummaryRange = {
 
 /** How often a name stands in failed messages. */
 export type FailureCount = { readonly name: string; readonly count: number };
-
-/** From `sentAt` to `doneAt` of the `count` delivered messages that have one, in ms to within 1 %; by nearest rank. */
-export type DeliveryMs = { readonly count: number; readonly p50?: number; readonly p95?: number };
-
-/**
- * `pricePerMessage` × `messageCount` of all messages that have a price of this currency, to the billionth or to 15 digits.
- * Absent where a price in it is too great to be added: `limits.pricePerMessageMax`.
- */
-export type PriceSum = { readonly currency: string; readonly sum?: number; readonly count: number };
 
 /**
  * Figures of the messages that match, by their present state. With `complete` false, time ran out, or the log lost some
@@ -57,12 +48,6 @@ export type Summary = {
   /** Where one is asked for. */
   readonly breakdown?: Breakdown;
 };
-
-/** What of a message its summary needs. */
-export type Counted = Pick<
-  LogRecord,
-  'sentAt' | 'sender' | 'campaignReferenceId' | 'messageCount' | 'status' | 'error' | 'doneAt' | 'price'
->;
 
 export const minuteMs = 60_000;
 
@@ -131,28 +116,6 @@ export function completeSummary(
   };
 }
 
-export function deliveryTimes({ deliveries }: Figures): DeliveryMs {
-  let count = 0;
-  for (const times of deliveries.values()) count += times;
-  const [p50, p95] = quantiles(deliveries, [0.5, 0.95]);
-  return { count, ...(p50 !== undefined && { p50 }), ...(p95 !== undefined && { p95 }) };
-}
-
-/** In the order of the currencies' names. */
-export function priceSums({ prices }: Figures): readonly PriceSum[] {
-  return (
-    [...prices]
-      // What is left of none is what rounding left.
-      .filter(([, { count }]) => count !== 0)
-      .map(([currency, { nanos, count }]) => ({
-        currency,
-        ...(!Number.isNaN(nanos) && { sum: nanos / nanosPerUnit }),
-        count,
-      }))
-      .sort((a, b) => (a.currency < b.currency ? -1 : 1))
-  );
-}
-
 /** What is known when the time ran out: the buckets from `firstFinished` on, since counting goes from new to old. */
 export function unfinishedSummary(
   range: SummaryRange,
@@ -161,8 +124,6 @@ export function unfinishedSummary(
 ): Summary {
   return { range, complete: false, buckets: finishedBuckets(range, buckets, firstFinished) };
 }
-
-export const nanosPerUnit = 1_000_000_000;
 
 function finishedBuckets(
   { from, firstBucket, bucketMs, buckets: count }: SummaryRange,

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { Timeouts } from './deps.ts';
 import { ApiError, ClientGone, invalid, unavailable } from './errors.ts';
 import { isGzipped } from './media-type.ts';
+import type { Timeouts } from './parts.ts';
 
 export type BodyTimes = {
   /** Between two pieces of the body: a 408 after that. */

@@ -3,8 +3,8 @@ import { statusGroupNames } from '../domain/registry.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Committed, StoreObserver, StoreReads, StoreStats } from '../store/store.ts';
 import type { HeldSweep } from '../sweeper.ts';
-import type { SendingFigures } from './deps.ts';
 import { mirrorMetrics } from './mirror-metrics.ts';
+import type { SendingFigures } from './parts.ts';
 import { sendingMetrics } from './sending-metrics.ts';
 
 const requestSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { SendingFigures } from './deps.ts';
 import type { HealthDetails } from './operation-schemas.ts';
+import type { SendingFigures } from './parts.ts';
 
 /** Takes the figures of this moment into what `/metrics` tells. Series stay absent where nothing is sent. */
 export function sendingMetrics(registers: Registry[]): (figures: SendingFigures | undefined) => void {

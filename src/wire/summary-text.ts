@@ -1,6 +1,7 @@
 import { type Breakdown, type BreakdownField, type BreakdownRow, emptyRow } from '../domain/breakdown.ts';
+import type { DeliveryMs } from '../domain/figures.ts';
 import type { EpochMs } from '../domain/message.ts';
-import type { DeliveryMs, Summary } from '../domain/summary.ts';
+import type { Summary } from '../domain/summary.ts';
 import { formatDateTime } from './date-time.ts';
 
 /** A range of time of which messages are missing: exclusive `until`. */

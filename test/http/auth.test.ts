@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { defaultRateLimits } from '../../src/http/deps.ts';
+import { defaultRateLimits } from '../../src/http/parts.ts';
 import { basic, errorAnswer, passwordOf, TestServer } from '../support/http-server.ts';
 
 const tokenPath = '/auth/1/oauth2/token';

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
-import { defaultTimeouts, type Timeouts } from '../../src/http/deps.ts';
+import { defaultTimeouts, type Timeouts } from '../../src/http/parts.ts';
 import { limits } from '../../src/limits.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';

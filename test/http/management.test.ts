@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ManagedMirrors } from '../../src/http/management/mirrors.ts';
-import type { ManagedSenders } from '../../src/http/management/senders.ts';
+import type { ManagedMirrors, ManagedSenders } from '../../src/http/parts.ts';
 import { limits } from '../../src/limits.ts';
 import { figuresOf } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';

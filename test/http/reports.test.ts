@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { statusNamed } from '../../src/domain/registry.ts';
-import type { ReportDesk } from '../../src/http/deps.ts';
+import type { ReportDesk } from '../../src/http/parts.ts';
 import type { Report, ReportQuery } from '../../src/outbox/reporting.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, TestServer } from '../support/http-server.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { AccountId } from '../../src/domain/message.ts';
 import type { Outgoing } from '../../src/domain/outgoing.ts';
 import { pendingAccepted } from '../../src/domain/registry.ts';
-import type { Sending } from '../../src/http/deps.ts';
+import type { Sending } from '../../src/http/parts.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, TestServer } from '../support/http-server.ts';
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { defaultTimeouts, type ServerDeps } from '../../src/http/deps.ts';
+import type { ServerDeps } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { defaultTimeouts } from '../../src/http/parts.ts';
 import { limits } from '../../src/limits.ts';
 import { InvalidBookmark, StoreUnavailable } from '../../src/store/store.ts';
 import { EventStream } from '../support/event-stream.ts';

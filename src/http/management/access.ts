@@ -1,18 +1,13 @@
-import { type Accounts, hasEnded } from '../../accounts/accounts.ts';
+import { hasEnded } from '../../accounts/accounts.ts';
 import { AccountsError, type KeyInfo, type UserInfo } from '../../accounts/rows.ts';
 import { limits } from '../../limits.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
 import { ApiError } from '../errors.ts';
+import type { ManagedAccounts } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type ManagingDeps, managed } from './managing.ts';
 import { newKeySchema, newUserSchema, type ShownKey, type ShownUser } from './schemas.ts';
-
-/** Who may use the server, as an account manages its own. */
-export type ManagedAccounts = Pick<
-  Accounts,
-  'account' | 'keys' | 'createKey' | 'revokeKey' | 'forgetEndedKeys' | 'users' | 'createUser' | 'removeUser'
->;
 
 const dayMs = 86_400_000;
 

@@ -1,27 +1,17 @@
 import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
-import type { CheckState, MirrorChecks } from '../../mirror/checks.ts';
+import type { CheckState } from '../../mirror/checks.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
-import type { Mirrors } from '../../mirror/mirrors.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
 import { ApiError } from '../errors.ts';
+import type { ManagedMirrors } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type LogsDeps, ownLog } from '../routes/logs.ts';
 import { type ManagingDeps, managed } from './managing.ts';
 import { newMirrorSchema, resumedMirrorSchema, type ShownMirror } from './schemas.ts';
-
-/** The mirrors of a server, as an account manages its own. */
-export type ManagedMirrors = {
-  readonly mirrors: Pick<Mirrors, 'add' | 'list' | 'pause' | 'resume' | 'remove'>;
-  /** As they are now. */
-  readonly figures: (mirror: Mirror) => Promise<MirrorFigures>;
-  /** Hosts whose logs may be mirrored; those below them may too. */
-  readonly hosts: readonly string[];
-  readonly checks: Pick<MirrorChecks, 'begin' | 'state' | 'end'>;
-};
 
 const hourMs = 3_600_000;
 const path = '/manage/1/mirrors';

@@ -1,21 +1,13 @@
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { SenderError, type SenderPage } from '../../senders/rows.ts';
-import type { Senders } from '../../senders/senders.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
-import type { Sending } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import type { ManagedSenders, Sending } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type ManagingDeps, managed } from './managing.ts';
 import { newSenderSchema, type ShownSender } from './schemas.ts';
-
-/** The pages that messages go out over, as an account manages its own. */
-export type ManagedSenders = {
-  readonly senders: Pick<Senders, 'add' | 'list' | 'remove'>;
-  /** Why a page cannot be used with its token; `undefined` when it can. */
-  readonly check: (sender: SenderPage) => Promise<string | undefined>;
-};
 
 const path = '/manage/1/senders';
 

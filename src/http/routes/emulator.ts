@@ -1,8 +1,9 @@
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
-import type { EmulatorControl, ServerDeps } from '../deps.ts';
+import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
+import type { EmulatorControl } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'timeouts'> & { readonly emulator: EmulatorControl };

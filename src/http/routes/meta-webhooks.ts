@@ -3,9 +3,10 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { limits } from '../../limits.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
-import type { MetaWebhooks, ServerDeps } from '../deps.ts';
+import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { HeldBytes } from '../held-bytes.ts';
+import type { MetaWebhooks } from '../parts.ts';
 import { type Call, type Route, rawQuery } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'timeouts'> & { readonly metaWebhooks: MetaWebhooks };

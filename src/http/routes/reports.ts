@@ -3,7 +3,7 @@ import type { Binding } from '../../domain/message.ts';
 import type { Report, ReportQuery } from '../../outbox/reporting.ts';
 import { deliveryReportsJson } from '../../wire/report-text.ts';
 import { parseReportsQuery, type ReportsQuery } from '../../wire/reports-query.ts';
-import type { ReportDesk } from '../deps.ts';
+import type { ReportDesk } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 /** `GET /messenger/1/reports`: each report is given once. */

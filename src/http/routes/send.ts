@@ -7,10 +7,11 @@ import { sendAnswer } from '../../wire/send-answer.ts';
 import { parseSendRequest } from '../../wire/send-request.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
-import type { Sending, ServerDeps } from '../deps.ts';
+import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { HeldBytes } from '../held-bytes.ts';
 import { mediaType } from '../media-type.ts';
+import type { Sending } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'clock' | 'timeouts'> & { readonly sending: Sending };

@@ -1,4 +1,5 @@
-import { type FigureTally, type Tallied, type Tally, tally } from '../../../domain/summary-cell.ts';
+import type { FigureTally, Tallied } from '../../../domain/figures.ts';
+import { type Tally, tally } from '../../../domain/summary-cell.ts';
 import { currencyName, currencyNumber } from './packed-batch.ts';
 
 /** What a count is of. The numbers stand in files. */

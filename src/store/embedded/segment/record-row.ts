@@ -1,5 +1,6 @@
 import type { Accepted } from '../../../domain/acceptance.ts';
 import { type Evidence, evidenceFrom, reportsFor } from '../../../domain/evidence.ts';
+import type { Tallied } from '../../../domain/figures.ts';
 import type {
   EpochMs,
   LogRecord,
@@ -10,7 +11,6 @@ import type {
 } from '../../../domain/message.ts';
 import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
 import { type DatedReport, dated, type Report, recordedEntry, timelineEntry } from '../../../domain/report.ts';
-import type { Tallied } from '../../../domain/summary-cell.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
 import { type Move, movedText, movesBetween } from './count-items.ts';
 import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';

@@ -1,4 +1,5 @@
 import { classesPerDoubling, exactMs } from '../../../domain/delivery-time.ts';
+import { nanosPerUnit } from '../../../domain/figures.ts';
 import type { Filter } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import {
@@ -8,7 +9,7 @@ import {
   statusGroupNames,
   unregisteredErrors,
 } from '../../../domain/registry.ts';
-import { nanosPerUnit, type SummaryRange } from '../../../domain/summary.ts';
+import type { SummaryRange } from '../../../domain/summary.ts';
 import { failedGroups, namesMax, SummaryCell } from '../../../domain/summary-cell.ts';
 import { limits } from '../../../limits.ts';
 import { decimal, integer, type Row, text } from '../../../postgres/cells.ts';

@@ -8,10 +8,12 @@ import { AccountsLost } from '../accounts/sqlite/accounts-file.ts';
 import { loadPlace, serverSettings } from '../config.ts';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { LogFile } from '../store/embedded/log/log-file.ts';
+import type { Doubt } from '../store/embedded/offline/unclaimed.ts';
 import { count, settingOption, sourcesOf, wholeNumber } from './flags.ts';
 import { printRows } from './table.ts';
 import { CommandError, note } from './terminal.ts';
 
+type Flags = { readonly all?: boolean; readonly despiteClock?: boolean };
 type HeldAccount = { readonly id: AccountId; readonly messages: number; readonly newestSentAt: EpochMs };
 
 export function addAdopt(accounts: Command): void {
@@ -25,9 +27,10 @@ export function addAdopt(accounts: Command): void {
     .argument('[name]')
     .option('--id <number>', 'which of the lost accounts, where the log has several', wholeNumber)
     .option('--all', 'all accounts of the folder get what the log has by their ids')
+    .option('--despite-clock', 'with --all: also where the log has messages of an account from before it was made')
     .addOption(settingOption(serverSettings.dataDir))
     .addOption(settingOption(serverSettings.store));
-  command.action(async (name: string | undefined, { all = false }: { all?: boolean }) => {
+  command.action(async (name: string | undefined, { all = false, despiteClock = false }: Flags) => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
     const id = count(command.opts(), 'id');
     if (all) {
@@ -35,8 +38,9 @@ export function addAdopt(accounts: Command): void {
         throw new CommandError('--all stands alone: it takes no name and no --id');
       if (store !== undefined)
         throw new CommandError('--all is for a data folder: a database always says whose its log is');
-      return allInFolder(dataDir);
+      return allInFolder(dataDir, despiteClock);
     }
+    if (despiteClock) throw new CommandError('--despite-clock goes with --all');
     if (name === undefined) throw new CommandError('a name for the account is missing');
     const adopted = store === undefined ? await inFolder(dataDir, name, id) : await inDatabase(store, name, id);
     note(`made account ${name}: it has the ${adopted.messages} messages of account ${adopted.id}`);
@@ -48,9 +52,10 @@ async function inFolder(dataDir: string, name: string, asked: AccountId | undefi
     const there = new Set(made.map(({ id }) => id));
     const overlaps = held.some(({ id }) => there.has(id));
     // As at a start: a log of version 0.1.0 does not name its accounts.
-    if (overlaps && (file.accounts === undefined ? doubt() === 'others' : file.accounts !== identity))
+    const doubted = overlaps && file.accounts === undefined ? doubt() : undefined;
+    if (doubted === 'others' || doubted === 'later' || (overlaps && (file.accounts ?? identity) !== identity))
       throw new CommandError(`accounts.db in ${dataDir} is of another log: move it away first`);
-    if (overlaps && file.accounts === undefined && doubt() === 'unproven')
+    if (doubted === 'unproven')
       throw new CommandError(
         'the log does not say whether it belongs to the accounts beside it: say so by `sentlog accounts adopt --all` first, ' +
           'or move accounts.db away',
@@ -66,13 +71,16 @@ async function inFolder(dataDir: string, name: string, asked: AccountId | undefi
 }
 
 /** Says of a log that names no accounts that it is of those beside it. */
-async function allInFolder(dataDir: string): Promise<void> {
+async function allInFolder(dataDir: string, despiteClock: boolean): Promise<void> {
+  const { laterLog } = await import('../store/embedded/log/log-file.ts');
   const open = () => new SqliteAccountRows(join(dataDir, 'accounts.db'), false);
   await withLog(dataDir, open, async ({ held, made, file, identity, doubt }) => {
     if (file.accounts === identity)
       throw new CommandError('there is nothing to adopt: the log says that it is of these accounts');
-    if (file.accounts !== undefined || doubt() === 'others')
+    const doubted = doubt();
+    if (file.accounts !== undefined || doubted === 'others')
       throw new CommandError(`accounts.db in ${dataDir} is of another log: restore the one that is of this`);
+    if (doubted === 'later' && !despiteClock) throw new CommandError(laterLog(dataDir));
     const names = new Map(made.map(({ id, name }) => [id, name]));
     await printRows(
       held.map(one => ({ name: names.get(one.id) ?? '', ...shown(one) })),
@@ -91,7 +99,7 @@ type FoundLog = {
   readonly accounts: Accounts;
   readonly identity: string;
   /** Why a log that names no accounts is not known to be of these. */
-  readonly doubt: () => 'others' | 'unproven' | undefined;
+  readonly doubt: () => Doubt | undefined;
 };
 
 /** The log of a folder that no server runs on, and the accounts beside it. */

@@ -14,10 +14,11 @@ import { CommandError } from './terminal.ts';
  *   `log.json`, where what is lost or dropped is told first.
  * - A report leaves `waiting.db` once it is in the rows; a mirror's place moves, and the outbox lets go, once the log
  *   has what they tell of: before the rows. What is said to the log again, it knows.
+ * - `databases` names those that must be there: before them.
  * - An account is there before its first message: after the rows.
  */
 const databasesBefore = ['waiting.db', 'mirrors.db', 'senders.db', 'outbox.db'];
-const filesBefore = ['ledger', 'ledger.copy', 'log.json', 'log.json.copy', 'clock'];
+const filesBefore = ['databases', 'ledger', 'ledger.copy', 'log.json', 'log.json.copy', 'clock'];
 const databasesAfter = ['accounts.db'];
 /** A segment is sealed, has its facets made, then a volume, and loses its rows file: each may come while it is copied. */
 const triesMax = 20;

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Account } from '../accounts/rows.ts';
 import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
@@ -39,7 +38,8 @@ export function withMirrors(command: Command, work: (opened: Opened, argument: s
 
 async function fileRows(dataDir: string): Promise<MirrorRows> {
   const { SqliteMirrorRows } = await import('../mirror/sqlite/mirror-rows.ts');
-  return new SqliteMirrorRows(join(dataDir, 'mirrors.db'));
+  const { openedMade } = await import('../storage/made-files.ts');
+  return openedMade(dataDir, 'mirrors.db', path => new SqliteMirrorRows(path));
 }
 
 async function databaseRows(url: string): Promise<MirrorRows> {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
@@ -40,7 +39,8 @@ export function withSenders(command: Command, work: (opened: Opened) => Promise<
 async function openRows(dataDir: string, store: string | undefined): Promise<SenderRows & ReportPlaceRows> {
   if (store === undefined) {
     const { SqliteSenderRows } = await import('../senders/sender-file.ts');
-    return new SqliteSenderRows(join(dataDir, 'senders.db'));
+    const { openedMade } = await import('../storage/made-files.ts');
+    return openedMade(dataDir, 'senders.db', path => new SqliteSenderRows(path));
   }
   const { PostgresSenderRows } = await import('../senders/sender-table.ts');
   return new PostgresSenderRows(await openConnections(store));

@@ -2,31 +2,35 @@ import { join } from 'node:path';
 import { Accounts } from '../accounts/accounts.ts';
 import { Credentials } from '../accounts/credentials.ts';
 import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
-import { refuseEmptied } from '../accounts/sqlite/accounts-file.ts';
 import { SqliteCredentialRows } from '../accounts/sqlite/credential-rows.ts';
 import type { Config } from '../config.ts';
 import { SqliteMirrorRows } from '../mirror/sqlite/mirror-rows.ts';
-import { openSqliteOutbox } from '../outbox/sqlite/engine.ts';
+import { type OutboxNote, openSqliteOutbox } from '../outbox/sqlite/engine.ts';
 import { SqliteSenderRows } from '../senders/sender-file.ts';
 import { blockRowsMax } from '../store/block/layout.ts';
 import { openSqliteStore } from '../store/embedded/engine.ts';
 import { ClockFile } from '../store/embedded/files/clock-file.ts';
 import { Folder, FolderLock, holdsLog } from '../store/embedded/files/folder.ts';
+import { refuseOtherKinds } from '../store/embedded/files/kinds.ts';
 import { closeToOthers } from '../store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
 import { namesAccounts, seedOf } from '../store/embedded/log/log-file.ts';
 import type { StoreObserver } from '../store/store.ts';
+import { MadeFiles } from './made-files.ts';
 import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetentions, wouldDrop } from './storage.ts';
 
 /** In a data folder, for one server. */
 export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
+  refuseOtherKinds(config.dataDir);
   giveUpReserveIfFull(config.dataDir);
   const pathOf = (name: string) => join(config.dataDir, name);
-  if (holdsLog(config.dataDir)) refuseEmptied(['mirrors.db', 'senders.db', 'outbox.db'].map(pathOf));
+  const made = new MadeFiles(config.dataDir);
+  made.refuseLost();
   const accountsPath = pathOf('accounts.db');
   const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));
   const accounts = parts.adopt(new Accounts(accountRows, Date.now), one => one.close());
+  made.note();
   const options = {
     dataDir: config.dataDir,
     accounts: await accounts.identity(),
@@ -66,14 +70,19 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     config,
     one => observer.note(one),
   );
+  made.note('mirrors.db', 'senders.db');
   const opened = parts.move();
   return {
     store,
     accounts,
     authenticator,
     ...places,
-    openOutbox: () =>
-      openSqliteOutbox(pathOf('outbox.db'), (message, detail) => observer.note({ level: 'error', message, detail })),
+    openOutbox: async () => {
+      const note: OutboxNote = (message, detail) => observer.note({ level: 'error', message, detail });
+      const outbox = await openSqliteOutbox(pathOf('outbox.db'), note);
+      made.note('outbox.db');
+      return outbox;
+    },
     retentions,
     sweepClock: new ClockFile(config.dataDir),
     wouldDrop: () => wouldDrop(store, retentions),

@@ -225,6 +225,30 @@ test('a log and accounts of 0.1.0, older than it and by its ids → nothing prov
   });
 });
 
+test('accounts made while the clock was ahead, beside a log of 0.1.0 → refused, and its own once that is said', async () => {
+  const home = unclaimed();
+  const db = new DatabaseSync(accountsIn(home));
+  db.exec(
+    "DELETE FROM secret WHERE name IN ('identity', 'log'); UPDATE account SET created_at = created_at + 86400000",
+  );
+  db.close();
+  const told = expect.stringContaining('sentlog accounts adopt --all --despite-clock');
+  expect(await home.command('accounts', 'adopt', '--all')).toMatchObject({ code: 1, stderr: told });
+  expect(await home.command('accounts', 'adopt', 'saved', '--despite-clock')).toMatchObject({ code: 1 });
+  expect(await home.command('accounts', 'adopt', '--all', '--despite-clock')).toMatchObject({ code: 0 });
+  expect(await idsSeenBy(home, acme)).toEqual(ids(7));
+});
+
+test('senders.db or mirrors.db deleted → no start, and no command begins it anew, until it is said', async () => {
+  const home = copyOf(original);
+  const path = join(home.dataDir, 'senders.db');
+  rmSync(path);
+  expect(await refusedStart(home)).toContain(`${path} is missing: restore it from a backup, or remove its line from`);
+  expect(await home.command('senders', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining(path) });
+  writeFileSync(join(home.dataDir, 'databases'), 'mirrors.db\n');
+  expect(await idsSeenBy(home, acme)).toEqual(ids(7));
+});
+
 test('a log of 0.1.0 and accounts made after it, by the ids of the log → no adopting, and the log stays nobody’s; cut short → adopted by the next', async () => {
   const home = unclaimed();
   const db = new DatabaseSync(accountsIn(home));

@@ -308,7 +308,7 @@ class SqliteStore implements Store {
 
   #fromLoad({ log, activeId }: Extract<WriterReply, { type: 'loaded' }>): void {
     for (const part of log.recovered) this.#sealing.recovery.tell(part);
-    for (const { name, reason } of log.damaged) this.#catalog.noteDamaged(name, reason);
+    for (const part of log.damaged) this.#catalog.noteDamaged(part);
     for (const { id, reason } of log.rebuilt) this.#sealing.tellRebuilt(id, reason);
     for (const { shared, columns } of log.segments) {
       const phase = columns === undefined ? 'sealed' : shared.id === activeId ? 'active' : 'full';

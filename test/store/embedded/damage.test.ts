@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -151,6 +152,10 @@ test('segment set aside whole by an older version, some of it recorded again sin
   const bytes = readFileSync(path);
   for (let at = bytes.indexOf('number 250'); at >= 0; at = bytes.indexOf('number 250', at + 1)) flipBit(path, at);
   for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
+  for (const path of ['log.json', 'log.json.copy'].map(name => join(log.dataDir, name))) {
+    const { hasLedger: _, ...held } = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify(held));
+  }
   const before = await log.open();
   expect((await before.stats()).damaged).toHaveLength(1);
   await recordNumbered(before, 200, 210, now);

@@ -1,10 +1,10 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { limits } from '../../../src/limits.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
-import { seedOf } from '../../../src/store/embedded/log/log-file.ts';
+import { LogFile, namesAccounts, seedOf } from '../../../src/store/embedded/log/log-file.ts';
 import { accountsHeldIn } from '../../../src/store/embedded/offline/held-accounts.ts';
 import { type Beside, refuseUnproven } from '../../../src/store/embedded/offline/unclaimed.ts';
 import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
@@ -76,10 +76,30 @@ test('accounts older than the log that have its ids → its own if they noted it
     expect(refuse(undefined)).toThrow('sentlog accounts adopt --all');
   };
   ways();
-  // The indexes have the seed too.
+  // The indexes have the seed too, and so has the ledger.
   for (const name of ['log.json', 'log.json.copy']) rmSync(join(dataDir, name));
   ways();
+  for (const id of folder.segmentIds()) rmSync(folder.index(id), { force: true });
+  ways();
+  for (const name of ['ledger', 'ledger.copy']) rmSync(join(dataDir, name));
+  for (const noted of [seed, 1, undefined]) expect(refuse(noted)).toThrow('sentlog accounts adopt --all');
   expect(() => refuseUnproven(new Folder(temporaryFolder()), { made: older, notedSeed: undefined })).not.toThrow();
+});
+
+test('log.json of before it named accounts, brought back beside a newer copy → the accounts beside it must be proven', () => {
+  const { dataDir } = logOfAccounts();
+  const [path, copy] = [join(dataDir, 'log.json'), join(dataDir, 'log.json.copy')];
+  const old = readFileSync(path);
+  new LogFile(dataDir).belongTo('theirs');
+  expect(namesAccounts(dataDir)).toBe(true);
+  writeFileSync(path, old);
+  expect(namesAccounts(dataDir)).toBe(false);
+  // The other way round, and where one of them alone can be read, the one that is opened counts.
+  new LogFile(dataDir).belongTo('theirs');
+  writeFileSync(copy, old);
+  expect(namesAccounts(dataDir)).toBe(true);
+  writeFileSync(path, 'damaged');
+  expect(namesAccounts(dataDir)).toBe(new LogFile(dataDir).accounts !== undefined);
 });
 
 test.each(['index', 'rows'] as const)(

@@ -4,11 +4,14 @@ import { StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
 import { type Disk, systemDisk } from './disk.ts';
 import { HeldFile } from './held-file.ts';
+import { refuseOtherKinds } from './kinds.ts';
 
 const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
 /** The same, also of one that was set aside after another of its name. */
 const rowsName = /^\d{9,}\.(?:rows\.db|volume)(?:\.\d+)?$/;
 const unfinishedName = /\.volume\.tmp$/;
+/** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
+const strangeName = /^0*-1\./;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
 const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|volume|index)$/;
@@ -50,12 +53,12 @@ export class Folder {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
   }
 
-  /** Volumes that were not finished; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
+  /** Volumes that were not finished, and what is no segment's; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
   removeOrphans(): void {
     for (const name of this.disk.list(this.path)) {
       const id = facetsName.exec(name)?.[1];
       const isOrphan = id !== undefined && !this.hasRows(Number(id));
-      if (isOrphan || unfinishedName.test(name)) this.disk.remove(join(this.path, name));
+      if (isOrphan || unfinishedName.test(name) || strangeName.test(name)) this.disk.remove(join(this.path, name));
     }
   }
 
@@ -262,6 +265,7 @@ export class FolderLock {
       throw new StoreUnusable(
         `${dataDir} is being restored, or that was cut short: then remove all that is in it, ${partialName} too, and restore it again`,
       );
+    refuseOtherKinds(dataDir);
     mkdirSync(join(dataDir, 'segments'), { recursive: true });
     const pidFile = join(dataDir, 'lock.pid');
     try {

@@ -54,7 +54,11 @@ const summedBytes = 8 * (fields.length + 1);
 const logAt = summedBytes + 8;
 const names = ['ledger', 'ledger.copy'];
 const syncIntervalMs = 1000;
-/** In the place of a segment's id, where the slot is of the reports that wait. */
+/**
+ * In the place of a segment's id, where the slot is of the reports that wait. On disk such a slot has the id 0 of one that
+ * is free, and this as its first sequence: an older version takes every other id for a segment's, and makes that segment
+ * anew. So did versions that wrote the id itself.
+ */
 const waitingId = -1;
 
 /** `hashSeed` is that of the log it is of, where it says so. */
@@ -66,7 +70,7 @@ type Slot = { readonly version: number; readonly holding: Holding; readonly hash
  * machine's crash it outlives as it was within the last second, which is less than was answered, never more.
  */
 export class Ledger {
-  /** There was none: nothing tells what the segments that are there once held. */
+  /** There was none, or nothing of this log is in it: nothing tells what the segments that are there once held. */
   readonly isNew: boolean;
   readonly #disk: Disk;
   readonly #hashSeed: number | undefined;
@@ -82,11 +86,13 @@ export class Ledger {
   constructor(dataDir: string, disk: Disk = systemDisk, hashSeed?: number) {
     this.#disk = disk;
     this.#hashSeed = hashSeed;
-    this.isNew = !names.some(name => disk.exists(join(dataDir, name)));
     using opened = new DisposableStack();
     this.#files = names.map(name => opened.adopt(disk.open(join(dataDir, name), 'update'), file => disk.close(file)));
     disk.syncFolder(dataDir);
-    for (const [place, { version, holding }] of slotsIn(disk, dataDir, hashSeed)) {
+    // The newer ones last: of reports that wait there may be one of either form.
+    const slots = [...slotsIn(disk, dataDir, hashSeed)].sort(([, a], [, b]) => a.version - b.version);
+    this.isNew = slots.length === 0;
+    for (const [place, { version, holding }] of slots) {
       this.#version = Math.max(this.#version, version);
       this.#end = Math.max(this.#end, place + 1);
       if (holding.id === 0) this.#free.push(place);
@@ -172,7 +178,9 @@ export class Ledger {
   #put(place: number, holding: Holding): void {
     const slot = Buffer.alloc(slotBytes);
     slot.writeDoubleLE(++this.#version, 0);
-    for (const [i, field] of fields.entries()) slot.writeDoubleLE(holding[field], 8 * (i + 1));
+    const { id } = holding;
+    const written = id === waitingId ? { ...holding, id: 0, firstSequence: waitingId } : holding;
+    for (const [i, field] of fields.entries()) slot.writeDoubleLE(written[field], 8 * (i + 1));
     slot.writeUInt32LE(crc32(slot.subarray(0, summedBytes)), summedBytes);
     if (this.#hashSeed !== undefined) {
       slot.writeDoubleLE(this.#hashSeed, logAt);
@@ -186,6 +194,12 @@ export class Ledger {
 export function holdingsIn(dataDir: string, disk = systemDisk): ReadonlyMap<number, Holding> {
   const holdings = [...slotsIn(disk, dataDir).values()].map(({ holding }) => holding);
   return new Map(holdings.filter(({ id }) => id > 0).map(holding => [holding.id, holding]));
+}
+
+/** The seed of the log that the ledger of a data folder is of, where it says so: as the newest slot does. */
+export function seedInLedger(dataDir: string, disk = systemDisk): number | undefined {
+  const slots = [...slotsIn(disk, dataDir).values()].sort((a, b) => b.version - a.version);
+  return slots.find(({ hashSeed }) => hashSeed !== undefined)?.hashSeed;
 }
 
 /** Of each place, the newer of its two slots that are whole, and of this log. */
@@ -212,7 +226,7 @@ function slotIn(bytes: Buffer): Slot | undefined {
     ...(namesLog && { hashSeed: bytes.readDoubleLE(logAt) }),
     version: bytes.readDoubleLE(0),
     holding: {
-      id: value('id'),
+      id: value('id') === 0 && value('firstSequence') === waitingId ? waitingId : value('id'),
       firstSequence: value('firstSequence'),
       messages: value('messages'),
       reports: value('reports'),

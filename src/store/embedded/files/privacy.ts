@@ -1,9 +1,6 @@
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-
-/** Whatever databases there are, and what lies beside these while they are open. */
-const ownFiles = /^(?:[a-z]+\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|ledger|ledger\.copy|reserve|clock(?:\.tmp)?)$/;
-const ownFolders = ['segments', 'damaged'];
+import { isOwnFile, isOwnFolder } from './kinds.ts';
 
 /**
  * Closes a data folder, and what of it was open, to other users: an older version made it, or somebody copied it. What is
@@ -17,8 +14,8 @@ export function closeToOthers(dataDir: string): readonly string[] {
 function inside(dataDir: string): readonly string[] {
   return readdirSync(dataDir, { withFileTypes: true }).flatMap(entry => {
     const path = join(dataDir, entry.name);
-    if (entry.isFile()) return ownFiles.test(entry.name) ? [path] : [];
-    if (!entry.isDirectory() || !ownFolders.includes(entry.name)) return [];
+    if (entry.isFile()) return isOwnFile(entry.name) ? [path] : [];
+    if (!entry.isDirectory() || !isOwnFolder(entry.name)) return [];
     return [path, ...readdirSync(path).map(name => join(path, name))];
   });
 }

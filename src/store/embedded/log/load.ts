@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../../domain/message.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
@@ -45,7 +46,8 @@ export type LoadedSegment = {
   readonly nextSequence: number;
 };
 
-export type DamagedPart = { readonly name: string; readonly reason: string };
+/** `lostBefore`: told until all that was sent before is past retention; absent where the segment itself tells, or a person has to. */
+export type DamagedPart = { readonly name: string; readonly reason: string; readonly lostBefore?: EpochMs };
 
 export type LoadedLog = {
   readonly segments: readonly LoadedSegment[];

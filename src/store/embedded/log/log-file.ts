@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import type { EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
-import { DamagedIndex, OtherFormat } from '../files/damage.ts';
+import { DamagedIndex, isOutage, OtherFormat } from '../files/damage.ts';
 import { type Disk, readWhole, systemDisk, writeWhole } from '../files/disk.ts';
 import { holdsLog, setAsideFile } from '../files/folder.ts';
+import { seedInLedger } from '../files/ledger.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import type { Position } from '../segment/position.ts';
 import { Trust } from './trust.ts';
@@ -33,6 +35,10 @@ type Held = {
   readonly gaps?: true;
   /** What tells the accounts apart whose messages these are. */
   readonly accounts?: string;
+  /** The ledger beside it holds something, if only what is free again: without it, nothing tells what segments once held. */
+  readonly hasLedger?: true;
+  /** When it was noticed that there was none any more. */
+  readonly ledgerLostAt?: EpochMs;
 };
 
 /**
@@ -52,7 +58,7 @@ export class LogFile {
     this.#disk = disk;
     const found = attempt(disk, this.#path);
     if (found?.held !== undefined) this.#held = found.held;
-    else if (found === undefined && !hasSegments(disk, dataDir))
+    else if (found === undefined && !hasSegments(disk, dataDir) && seedInLedger(dataDir, disk) === undefined)
       // New, or the machine stopped before the file stood beside its copy.
       this.#held = this.#write(attempt(disk, this.#copyPath)?.held ?? { formatVersion, ...newLog() });
     else {
@@ -94,6 +100,23 @@ export class LogFile {
     if (!this.gaps) this.#write({ ...this.#held, gaps: true });
   }
 
+  /** When it was noticed that the ledger is lost, and what the segments held is not known; until `ledgerToldLongEnough`. */
+  get ledgerLostAt(): EpochMs | undefined {
+    return this.#held.ledgerLostAt;
+  }
+
+  /** There is no ledger that holds anything: when there was one, it is lost. */
+  missLedger(now: EpochMs): void {
+    const { hasLedger, ...held } = this.#held;
+    if (hasLedger === true) this.#writeIfRoom({ ...held, ledgerLostAt: now });
+  }
+
+  /** What the segments held when the ledger was lost is past retention by now. */
+  ledgerToldLongEnough(): void {
+    const { ledgerLostAt: _, ...held } = this.#held;
+    this.#writeIfRoom(held);
+  }
+
   /** The identity of the accounts that the log belongs to; `undefined` when an older version wrote it. */
   get accounts(): string | undefined {
     return this.#held.accounts;
@@ -119,10 +142,10 @@ export class LogFile {
     if (this.#held.formatVersion !== volumesVersion) this.#write({ ...this.#held, formatVersion: volumesVersion });
   }
 
-  /** When it returns, the era stands on disk. */
+  /** When it returns, the era stands on disk; the ledger must have been told of its first segment. */
   beginEra(position: Position, sequence: number): Era {
     const era = { id: eraId(), position, sequence };
-    this.#write({ ...this.#held, eras: [...this.#held.eras, era].slice(-erasMax) });
+    this.#write({ ...this.#held, hasLedger: true, eras: [...this.#held.eras, era].slice(-erasMax) });
     return era;
   }
 
@@ -131,6 +154,16 @@ export class LogFile {
     const { gaps, ...held } = this.#held;
     this.#held = { ...held, trust, setAside };
     this.#write(this.#held);
+  }
+
+  /** On a full disk, which must not keep a log from being read, it holds for this run; the next writes it. */
+  #writeIfRoom(held: Held): void {
+    this.#held = held;
+    try {
+      this.#write(held);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+    }
   }
 
   get #path(): string {
@@ -151,31 +184,35 @@ export class LogFile {
   }
 }
 
-/** Whether `log.json` in a folder, or its copy, names the accounts that the log belongs to; what is damaged names none. */
+/**
+ * Whether a folder's log names the accounts that it belongs to. Of `log.json` and its copy the one counts that is opened:
+ * an older log's, brought back beside a newer copy, must be proven whatever the copy says.
+ */
 export function namesAccounts(dataDir: string, disk: Disk = systemDisk): boolean {
-  return ['log.json', 'log.json.copy'].some(name => {
-    const path = join(dataDir, name);
-    try {
-      const held: unknown = disk.exists(path) ? JSON.parse(readWhole(disk, path).toString()) : undefined;
-      return typeof held === 'object' && held !== null && 'accounts' in held && typeof held.accounts === 'string';
-    } catch (error) {
-      if (error instanceof SyntaxError) return false;
-      throw error;
-    }
-  });
+  return heldBeside(dataDir, disk)?.accounts !== undefined;
 }
 
 /** The seed of a folder's log, as its files tell; `undefined` when none does. Nothing is changed. */
 export function seedOf(dataDir: string, disk: Disk = systemDisk): number | undefined {
-  const names = ['log.json', 'log.json.copy'];
-  const [held] = names.flatMap(name => attempt(disk, join(dataDir, name))?.held ?? []);
-  return held?.hashSeed ?? hashSeedOf(disk, dataDir);
+  return heldBeside(dataDir, disk)?.hashSeed ?? hashSeedOf(disk, dataDir);
+}
+
+/** What `LogFile` would open, of `log.json` or else of its copy. */
+function heldBeside(dataDir: string, disk: Disk): Held | undefined {
+  const [held] = ['log.json', 'log.json.copy'].flatMap(name => attempt(disk, join(dataDir, name))?.held ?? []);
+  return held;
 }
 
 /** What is said where the accounts of a folder are not those that its log belongs to. */
 export const othersLog = (folder: string) =>
   `accounts.db in ${folder} is not of this log: restore the one that is from a backup, or move accounts.db away and give ` +
   'the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an empty log';
+
+/** What is said where they can be only if a clock was wrong. */
+export const laterLog = (folder: string) =>
+  `accounts.db in ${folder} is not of this log, which has messages of one of its accounts from before that was made: restore ` +
+  'the one that is from a backup, or, where the clock was ahead when that account was made, say that it is by ' +
+  '`sentlog accounts adopt --all --despite-clock`';
 
 /** What is said where they may be. */
 export const unprovenLog = (folder: string) =>
@@ -195,18 +232,21 @@ function writtenLog({ trust, ...held }: Held): string {
   return JSON.stringify({ ...held, ...trust.toJSON() });
 }
 
-/** What is not known is whether the counts that segments keep add up: those from now on do. */
+/** What is not known is whether the counts that segments keep add up: those from now on do; and whether there was a ledger. */
 function derivedLog(disk: Disk, dataDir: string) {
   const trust = new Trust(minuteOf(Date.now() + limits.futureSkewMs) + minuteMs);
   const hashSeed = hashSeedOf(disk, dataDir);
   const volumes = hasNames(disk, dataDir, '.volume') && { formatVersion: volumesVersion };
-  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust, ...volumes };
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust, ...volumes, hasLedger: true as const };
 }
 
-/** The seed that the hashes of a segment were made with; another one would have every index made again. */
+/**
+ * The seed that the hashes of a segment were made with; another one would have every index made again, and what the ledger
+ * says taken for another log's.
+ */
 function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
   const folder = join(dataDir, 'segments');
-  for (const name of disk.list(folder).filter(name => name.endsWith('.index'))) {
+  for (const name of disk.exists(folder) ? disk.list(folder).filter(name => name.endsWith('.index')) : []) {
     try {
       const index = new IndexFile(join(folder, name), disk);
       index.close();
@@ -215,7 +255,7 @@ function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
       if (!(error instanceof DamagedIndex)) throw error;
     }
   }
-  return undefined;
+  return seedInLedger(dataDir, disk);
 }
 
 function hasSegments(disk: Disk, dataDir: string): boolean {
@@ -260,7 +300,22 @@ function heldIn(disk: Disk, path: string): Held {
     throw new StoreUnusable(`${path} is damaged: it does not say since when counts can be trusted`);
   const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
   const gaps = 'gaps' in held && held.gaps === true && { gaps: true as const };
-  return { formatVersion: held.formatVersion, hashSeed, eras, trust, setAside, ...gaps, ...accounts };
+  return {
+    formatVersion: held.formatVersion,
+    hashSeed,
+    eras,
+    trust,
+    setAside,
+    ...gaps,
+    ...accounts,
+    ...ledgerIn(held),
+  };
+}
+
+function ledgerIn(held: object): Pick<Held, 'hasLedger' | 'ledgerLostAt'> {
+  const hasLedger = 'hasLedger' in held && held.hasLedger === true;
+  const lostAt = 'ledgerLostAt' in held && typeof held.ledgerLostAt === 'number' && { ledgerLostAt: held.ledgerLostAt };
+  return { ...(hasLedger && { hasLedger }), ...lostAt };
 }
 
 function isEra(value: unknown): value is Era {

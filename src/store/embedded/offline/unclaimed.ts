@@ -2,7 +2,7 @@ import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
-import { othersLog, seedOf, unprovenLog } from '../log/log-file.ts';
+import { laterLog, othersLog, seedOf, unprovenLog } from '../log/log-file.ts';
 import { accountsHeldIn, firstReceivedAt, type HeldAccount } from './held-accounts.ts';
 
 /** Accounts beside a log, and what their file has noted of the log that they were last opened with. */
@@ -17,25 +17,25 @@ export type Beside = {
  */
 export function refuseUnproven(folder: Folder, beside: Beside): void {
   const doubt = doubtOf(folder, accountsHeldIn(folder), beside);
-  const told = doubt === 'unproven' ? unprovenLog : othersLog;
-  if (doubt !== undefined) throw new StoreUnusable(told(folder.dataDir));
+  const told = { others: othersLog, later: laterLog, unproven: unprovenLog };
+  if (doubt !== undefined) throw new StoreUnusable(told[doubt](folder.dataDir));
 }
 
 /**
- * Why accounts beside such a log are not known to be its own. `others`: they cannot be, since the log has messages of none
- * of them, or of one before it was made, or is not the log that they noted. A log without messages is anybody's.
+ * `others`: they cannot be, since the log has messages of none of them, or is not the log that they noted. `later`: the log
+ * has messages of one before it was made, so they can only be if the clock was ahead then.
  */
-export function doubtOf(
-  folder: Folder,
-  held: readonly HeldAccount[],
-  { made, notedSeed }: Beside,
-): 'others' | 'unproven' | undefined {
+export type Doubt = 'others' | 'later' | 'unproven';
+
+/** Why accounts beside such a log are not known to be its own. A log without messages is anybody's. */
+export function doubtOf(folder: Folder, held: readonly HeldAccount[], { made, notedSeed }: Beside): Doubt | undefined {
   if (held.length === 0) return undefined;
   const ids = new Set(made.map(({ id }) => id));
-  if (!held.some(({ id }) => ids.has(id)) || isOneMadeLater(folder, held, made)) return 'others';
-  if (notedSeed === undefined) return 'unproven';
   const seed = seedOf(folder.dataDir, folder.disk);
-  return seed === undefined || seed === notedSeed ? undefined : 'others';
+  const isNoted = seed !== undefined && notedSeed !== undefined;
+  if (!held.some(({ id }) => ids.has(id)) || (isNoted && seed !== notedSeed)) return 'others';
+  if (isOneMadeLater(folder, held, made)) return 'later';
+  return isNoted ? undefined : 'unproven';
 }
 
 /** Whether one of these accounts was made after the log had recorded a message of it: then it is not the same account. */

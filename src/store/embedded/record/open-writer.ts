@@ -1,8 +1,9 @@
+import { limits } from '../../../limits.ts';
 import { OutcomeTally } from '../../outcomes.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
-import { loadLog } from '../log/load.ts';
+import { type DamagedPart, loadLog } from '../log/load.ts';
 import { LogFile } from '../log/log-file.ts';
 import { ordinalsMax } from '../segment/position.ts';
 import type { ThreadData, WriterReply } from '../threads/messages.ts';
@@ -37,11 +38,16 @@ export function openWriter(
   // The youngest goes on taking what it was made for.
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
-  const log = loadLog(folder, ledger, data.hashSeed, size.messagesMax, () => logFile.noteGaps());
+  if (ledger.isNew) logFile.missLedger(Date.now());
+  const isLedgerLost = logFile.ledgerLostAt !== undefined;
+  if (isLedgerLost) logFile.noteGaps();
+  const found = loadLog(folder, ledger, data.hashSeed, size.messagesMax, () => logFile.noteGaps());
+  // Of reports on messages that are lost with their segment nothing tells that they are.
+  const log = { ...found, gaps: found.gaps || isLedgerLost };
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
-  const gap = folder.setAsideNames().length === 0 ? 0 : sequenceGapAfterDamage;
+  const gap = folder.setAsideNames().length === 0 && !isLedgerLost ? 0 : sequenceGapAfterDamage;
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);
@@ -67,10 +73,22 @@ export function openWriter(
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));
   const activeId = goesOn ? youngest.shared.id : undefined;
   const flaws = [waiting.damage, waitingReports.damage].filter(flaw => flaw !== undefined);
-  const damaged = [...log.damaged, ...(flaws.length > 0 ? [{ name: 'waiting.db', reason: flaws.join('; ') }] : [])];
+  const damaged = [
+    ...log.damaged,
+    ...(flaws.length > 0 ? [{ name: 'waiting.db', reason: flaws.join('; ') }] : []),
+    ...lostLedger(logFile),
+  ];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
   const learning = writer.adopt(log, goesOn);
   // From here on the writer closes them.
   opened.move();
   return { writer, waitingReports, outcomes, learning };
+}
+
+/** Whatever was missing with it is not known: the log may lack any of what was sent until then. */
+function lostLedger({ ledgerLostAt }: LogFile): readonly DamagedPart[] {
+  if (ledgerLostAt === undefined) return [];
+  const reason =
+    'the ledger and its copy were missing: segments that were missing too are not known, nor reports that waited';
+  return [{ name: 'ledger', reason, lostBefore: ledgerLostAt + limits.futureSkewMs }];
 }

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { type Arrival, type Outcome, type Reported, recordOne, reportOn } from '../../../domain/acceptance.ts';
 import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
-import type { Horizons } from '../../horizons.ts';
+import { limits } from '../../../limits.ts';
+import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom, Reserve } from '../files/reserve.ts';
@@ -167,6 +168,9 @@ export class Writer {
   retire(now: number, horizons: Horizons): void {
     this.rotateIfDue(now, horizons);
     this.#kept.retire(horizons, this.#known.segments());
+    const { log } = this.#options;
+    const { ledgerLostAt = Infinity } = log;
+    if (ledgerLostAt + limits.futureSkewMs <= earliestOf(horizons)) log.ledgerToldLongEnough();
   }
 
   /** Closes the youngest segment for writing when it is older than it may be, or wholly past. */

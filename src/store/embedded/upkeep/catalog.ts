@@ -1,5 +1,5 @@
 import { DroppingSum } from '../../dropping.ts';
-import { type Horizons, horizonOf } from '../../horizons.ts';
+import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
@@ -158,6 +158,7 @@ export class Catalog {
 
   /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
   async dropBefore(horizons: Horizons): Promise<boolean> {
+    this.damaged = this.damaged.filter(({ lostBefore = Infinity }) => lostBefore > earliestOf(horizons));
     for (let hasDropped = false; ; ) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
       const sealed = this.nextSealed();
@@ -204,7 +205,7 @@ export class Catalog {
   /** Moves a damaged segment out of the way; safe to call twice. */
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
-    this.noteDamaged(this.#folder.nameOf(segmentId), reason);
+    this.noteDamaged({ name: this.#folder.nameOf(segmentId), reason });
     await this.#remove(segmentId, true, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
   }
@@ -214,9 +215,10 @@ export class Catalog {
     return this.#folder.nameOf(segmentId);
   }
 
-  noteDamaged(name: string, reason: string): void {
+  noteDamaged(part: DamagedPart): void {
+    const { name, reason } = part;
     this.damages++;
-    this.damaged = [...this.damaged.filter(part => part.name !== name), { name, reason }];
+    this.damaged = [...this.damaged.filter(other => other.name !== name), part];
     this.#observer.damaged({ name, reason });
   }
 

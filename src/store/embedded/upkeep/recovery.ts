@@ -59,7 +59,7 @@ export class Recovery {
       this.#recovered.add(segmentId);
       await this.#recoverer.takeUp(segmentId, holding);
       this.tell({ name, reason });
-      if (hasLosses(entry.shared)) this.#catalog.noteDamaged(name, lossText(entry.shared));
+      if (hasLosses(entry.shared)) this.#catalog.noteDamaged({ name, reason: lossText(entry.shared) });
     } catch (error) {
       if (this.#recoverer.isClosing()) throw error;
       const detail = { segment: name, reason: String(error) };

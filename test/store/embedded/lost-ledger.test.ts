@@ -1,0 +1,148 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { limits } from '../../../src/limits.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
+import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
+import { SqliteLog, submission } from '../../support/sqlite-log.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { SimulatedLog } from './simulated-log.ts';
+
+const now = Date.now();
+const messages = 8;
+const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
+
+/** A sealed segment, and a young one. */
+function recordedIn(dataDir: string): void {
+  const log = new SimulatedLog(dataDir, systemDisk);
+  for (let i = 0; i < messages; i++) log.record({ ...batch, submissions: [submission(i, { sentAt: now - i })] });
+  log.seal();
+  log.close();
+}
+
+const ways: Readonly<Record<string, (path: string) => void>> = {
+  deleted: path => rmSync(path, { recursive: true }),
+  emptied: path => truncateSync(path),
+  zeroed: path => writeFileSync(path, Buffer.alloc(statSync(path).size)),
+};
+const ledgers = ['ledger', 'ledger.copy'];
+const logFiles = ['log.json', 'log.json.copy'];
+
+/** Every set of those that may be gone together. */
+const sets = [...Array(2 ** 5).keys()].map(bits =>
+  [...ledgers, ...logFiles, 'segments'].filter((_, i) => (bits & (1 << i)) > 0),
+);
+const telling = [ledgers, [...ledgers, 'segments'], sets.at(-1) ?? []];
+
+test.each([
+  // What is deleted altogether was no log.
+  ['deleted', sets.slice(0, -1)],
+  ['emptied', telling],
+  ['zeroed', telling],
+])('any of segments, ledgers and log files %s together → what is lost is told, at the next start too', (way, gones) => {
+  const root = temporaryFolder();
+  const whole = join(root, 'whole');
+  mkdirSync(whole);
+  recordedIn(whole);
+  for (const gone of gones) {
+    const dataDir = join(root, gone.join('+') || 'none');
+    cpSync(whole, dataDir, { recursive: true });
+    for (const name of gone) (name === 'segments' ? ways.deleted : ways[way])?.(join(dataDir, name));
+    const isLost = gone.includes('segments') || ledgers.every(name => gone.includes(name));
+    for (const start of isLost ? [1, 2] : [1]) {
+      const log = new SimulatedLog(dataDir, systemDisk);
+      const what = `${gone.join(', ')}: start ${start}`;
+      expect(log.logs(1), what).toHaveLength(gone.includes('segments') ? 0 : messages);
+      expect(log.found.damaged.length > 0, what).toBe(isLost);
+      log.record({ ...batch, account: 2, submissions: [submission(start)] });
+      expect(log.logs(2), what).toHaveLength(start);
+      log.close();
+    }
+  }
+});
+
+test('segments and ledgers are gone → not complete, told until what was sent by then is past retention, and not again', async () => {
+  const log = new SqliteLog();
+  onTestFinished(() => log.remove());
+  const look = async (work?: (store: Awaited<ReturnType<SqliteLog['open']>>) => Promise<unknown>) => {
+    const store = await log.open();
+    try {
+      await work?.(store);
+      return (await store.stats()).damaged.map(({ name }) => name);
+    } finally {
+      await store.close();
+    }
+  };
+  expect(await look(store => store.record({ ...batch, submissions: [submission(1, { sentAt: now })] }))).toEqual([]);
+  for (const name of ['segments', ...ledgers]) rmSync(join(log.dataDir, name), { recursive: true });
+  expect(await look(store => store.dropBefore(now - 1000))).toEqual(['ledger']);
+  expect(log.witness.damagedParts).toMatchObject([{ name: 'ledger' }]);
+  // Longer than others keep theirs, one account may keep its own.
+  const past = Date.now() + limits.futureSkewMs + 1000;
+  expect(await look(store => store.dropBefore(past, new Map([[1, now]])))).toEqual(['ledger']);
+  expect(await look(store => store.dropBefore(past))).toEqual([]);
+  expect(await look()).toEqual([]);
+});
+
+test('a log of before its ledger was noted → nothing is told where there never was one', () => {
+  const dataDir = temporaryFolder();
+  recordedIn(dataDir);
+  for (const name of logFiles) {
+    const { hasLedger: _, ...held } = JSON.parse(String(readFileSync(join(dataDir, name))));
+    writeFileSync(join(dataDir, name), JSON.stringify(held));
+  }
+  for (const name of ledgers) rmSync(join(dataDir, name));
+  const log = new SimulatedLog(dataDir, systemDisk);
+  expect(log.found.damaged).toEqual([]);
+  log.close();
+  expect(new LogFile(dataDir).ledgerLostAt).toBeUndefined();
+});
+
+const slotBytes = 128;
+
+describe('what the ledger says of waiting reports', () => {
+  const waiting = { reports: 3, taken: 7, lost: 2, lostUntil: 99 };
+
+  test('no other version takes it for a segment: in every slot, the id is a segment’s or that of a free one', () => {
+    const dataDir = temporaryFolder();
+    const ledger = new Ledger(dataDir);
+    ledger.tallyWaiting(waiting);
+    ledger.close();
+    for (const name of ledgers) expect(readFileSync(join(dataDir, name)).readDoubleLE(8)).toBe(0);
+    const again = new Ledger(dataDir);
+    expect(again.waiting).toEqual(waiting);
+    expect(again.all()).toEqual([]);
+    again.close();
+  });
+
+  test('as versions wrote it that called it segment -1 → read, and written anew; what a version made of it goes', () => {
+    const dataDir = temporaryFolder();
+    const ledger = new Ledger(dataDir);
+    ledger.tallyWaiting(waiting);
+    ledger.close();
+    for (const name of ledgers) {
+      const slot = readFileSync(join(dataDir, name)).subarray(0, slotBytes);
+      slot.writeDoubleLE(-1, 8);
+      slot.writeDoubleLE(0, 16);
+      slot.writeUInt32LE(crc32(slot.subarray(0, 88)), 88);
+      writeFileSync(join(dataDir, name), slot);
+    }
+    const again = new Ledger(dataDir);
+    expect(again.waiting).toEqual(waiting);
+    expect(again.all()).toEqual([]);
+    again.tallyWaiting({ ...waiting, reports: 4 });
+    again.close();
+    const third = new Ledger(dataDir);
+    expect(third.waiting).toEqual({ ...waiting, reports: 4 });
+    third.close();
+    for (const name of ledgers) expect(readFileSync(join(dataDir, name))).toHaveLength(slotBytes);
+    const folder = new Folder(dataDir);
+    const made = ['0000000-1.rows.db', '0000000-1.index', '0000000-1.facets'].map(name => join(folder.path, name));
+    for (const path of made) writeFileSync(path, 'made');
+    new SimulatedLog(dataDir, systemDisk).close();
+    expect(made.filter(path => existsSync(path))).toEqual([]);
+  });
+});

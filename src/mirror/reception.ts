@@ -36,6 +36,7 @@ const notesMax = 5;
 export class WebhookReception {
   readonly #options: ReceptionOptions;
   readonly #endings: Endings;
+  readonly #proofs = new Map<string, Proofs>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -50,13 +51,23 @@ export class WebhookReception {
   /** The mirror a webhook is for; `undefined` when there is none of this name, or it is not proven to be its other side's. */
   admit(name: string, { path, basic }: WebhookProof): MirrorFigures | undefined {
     const found = this.#options.figures().find(one => one.mirror.name === name);
-    const { paths, passwords } = this.#options.mirrors.webhookSecrets({ name });
-    const isRight = (given: string, good: readonly string[]) => good.some(one => isSame(given, one));
+    // Compared as long where there is none, so that the time does not tell.
+    const { paths, passwords } = this.#proofsOf(found?.mirror.name ?? '');
     // What is shown must be right, also beside another proof that would do.
-    const isPathRight = path === undefined || isRight(path, paths);
-    const isBasicRight = basic === undefined || (basic.user === name && isRight(basic.password, passwords));
+    const isPathRight = path === undefined || isAmong(path, paths);
+    const isBasicRight = basic === undefined || (basic.user === name && isAmong(basic.password, passwords));
     const isProven = (path !== undefined || basic !== undefined) && isPathRight && isBasicRight;
     return isProven ? found : undefined;
+  }
+
+  /** Derived once for each mirror: every webhook asks for them. */
+  #proofsOf(name: string): Proofs {
+    const known = this.#proofs.get(name);
+    if (known !== undefined) return known;
+    const { paths, passwords } = this.#options.mirrors.webhookSecrets({ name });
+    const proofs = { paths: paths.map(hashSecret), passwords: passwords.map(hashSecret) };
+    this.#proofs.set(name, proofs);
+    return proofs;
   }
 
   /**
@@ -80,7 +91,7 @@ export class WebhookReception {
       isLeft = this.#tellRejected(mirror.name, outcome) || isLeft;
     }
     const final = reports.filter(report => report.status?.final === true).map(report => report.messageId);
-    if (final.length > 0 && !isLeft) await this.#endings.add(mirror.id, final);
+    if (final.length > 0 && !isLeft) this.#endings.add(mirror.id, final);
     if (isLeft) throw new Unavailable('reports came before their messages were read', retryMs);
   }
 
@@ -102,17 +113,21 @@ function isLasting({ property }: Violation): boolean {
   return /^(?:status|error|price|doneAt|seenAt|at)\b/.test(property);
 }
 
+/** Hashes of what proves a webhook. */
+type Proofs = { readonly paths: readonly Uint8Array[]; readonly passwords: readonly Uint8Array[] };
+
 /** Takes the same time wherever the two differ. */
-function isSame(given: string, expected: string): boolean {
-  return timingSafeEqual(hashSecret(given), hashSecret(expected));
+function isAmong(given: string, good: readonly Uint8Array[]): boolean {
+  const hashed = hashSecret(given);
+  return good.some(one => timingSafeEqual(hashed, one));
 }
 
 const endEveryMs = 200;
 
 /**
  * Ends the following of messages that are final: at once where webhooks are few, together where they are many, since each
- * time is a transaction of its own. Who comes first waits for it, nobody else: a message that is followed for too
- * long is asked for once more.
+ * time is a transaction of its own. No webhook waits for it: a message that is followed for too long, also since the process
+ * was killed, is asked for once more.
  */
 class Endings {
   readonly #options: Pick<ReceptionOptions, 'rows' | 'note'>;
@@ -125,14 +140,13 @@ class Endings {
     this.#options = options;
   }
 
-  async add(mirror: number, messageIds: readonly string[]): Promise<void> {
+  add(mirror: number, messageIds: readonly string[]): void {
     const before = this.#ended.get(mirror);
     if (before === undefined) this.#ended.set(mirror, [...messageIds]);
     else before.push(...messageIds);
     if (this.#timer !== undefined) return;
     const ms = this.#nextAt - performance.now();
-    if (ms <= 0) return this.#end();
-    this.#timer = setTimeout(() => this.#end(), ms);
+    this.#timer = setTimeout(() => this.#end(), Math.max(0, ms));
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
 import type { Submission } from '../domain/message.ts';
+import { present } from '../wire/present.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import { lenient } from './records.ts';
 
@@ -37,8 +38,7 @@ export function webhookReports(body: string, form: WebhookForm): WebhookReports 
       others++;
       continue;
     }
-    const text = JSON.stringify(said);
-    const { submission, flaws: ofThis } = lenient(text, needed, JSON.parse(text));
+    const { submission, flaws: ofThis } = lenient(JSON.stringify(said), needed, said);
     flaws.push(...ofThis.map(flaw => `${String(said.messageId)}: ${flaw}`));
     if (submission !== undefined) reports.push(submission);
   }
@@ -51,7 +51,8 @@ const needed: ReadonlySet<string> = new Set(['messageId', '']);
 function reportFields({ messageId, status, error, doneAt, price, seenAt }: Readonly<Record<string, unknown>>) {
   if (messageId === undefined || (status === undefined && seenAt === undefined)) return undefined;
   if (status === undefined) return { messageId, seenAt };
-  return { messageId, status, error, doneAt, price, seenAt };
+  // As in JSON: a field that is not said is not there.
+  return present({ messageId, status, error, doneAt, price, seenAt });
 }
 
 function jsonResults(body: string): readonly unknown[] {
@@ -93,7 +94,7 @@ function xmlResults(body: string): readonly unknown[] {
 /** In XML everything is a text. */
 function typed(value: unknown, name: string): unknown {
   if (isPlainObject(value))
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typed(one, key)]));
+    return present(Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typed(one, key)])));
   if (typeof value !== 'string') return value;
   if (value === '') return undefined;
   if (name === 'permanent') return value === 'true';

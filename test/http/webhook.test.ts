@@ -4,8 +4,9 @@ import { type SimulatedMessage, shownAt, simulatedMessage } from '../../simulato
 import { deliveryJson, deliveryXml, seenJson, simulatedReport } from '../../simulator/webhooks.ts';
 import { figuresOf } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';
-import { WebhookReception } from '../../src/mirror/reception.ts';
+import { type ReceptionOptions, WebhookReception } from '../../src/mirror/reception.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
+import { webhookReports } from '../../src/mirror/webhook.ts';
 import { Secrets } from '../../src/secrets.ts';
 import { logsPath, startOfTest, TestServer } from '../support/http-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -17,6 +18,7 @@ const hour = 3_600_000;
 let server: TestServer;
 let mirrors: Mirrors;
 let webhooks: WebhookReception;
+let options: ReceptionOptions;
 let paths: readonly string[];
 let passwords: readonly string[];
 
@@ -26,8 +28,9 @@ beforeEach(async () => {
   const mirror = await mirrors.add({ name: 'm', account: 1, from: 'https://x', key: 'k' });
   const figures = [await figuresOf(mirror, rows, startOfTest, { ...mirror, retentionMs: 48 * hour })];
   const store = new WatchedStore(new MemoryStore());
-  const options = { mirrors, rows, store, clock: () => startOfTest, retentionOf: () => 48 * hour };
-  webhooks = new WebhookReception({ ...options, figures: () => figures, note: () => {} });
+  const fixed = { clock: () => startOfTest, retentionOf: () => 48 * hour, figures: () => figures };
+  options = { mirrors, rows, store, ...fixed, note: () => {} };
+  webhooks = new WebhookReception(options);
   server = new TestServer({ store, webhooks });
   ({ paths, passwords } = mirrors.webhookSecrets(mirror));
 });
@@ -148,6 +151,32 @@ describe('reports', () => {
     expect(await log(one.messageId)).toEqual(JSON.parse(JSON.stringify(shownAt(one, startOfTest))));
     const history = (await server.call(`/messenger/1/messages/${one.messageId}`)).json();
     expect(history.seenAt).toBe(new Date(seenAt).toISOString().replace('Z', '+0000'));
+  });
+
+  test('what is final is still followed, and to end that takes long → answered at once; closing waits for it', async () => {
+    const one = await recorded(message(2));
+    const ending = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<readonly string[]>();
+    const rows = {
+      unfollow: async (_: number, messageIds: readonly string[]) => {
+        begun.resolve(messageIds);
+        await ending.promise;
+      },
+    };
+    const slow = new WebhookReception({ ...options, rows });
+    const [mirror] = options.figures();
+    if (mirror === undefined) throw new Error('no mirror');
+    const last = simulatedReport(one, startOfTest);
+    await slow.take(mirror, webhookReports(deliveryJson([last]), 'json'));
+    expect(await log(one.messageId)).toEqual(JSON.parse(JSON.stringify(shownAt(one, startOfTest))));
+    let isClosed = false;
+    const closed = slow.close().then(() => {
+      isClosed = true;
+    });
+    expect(await begun.promise).toEqual([one.messageId]);
+    expect(isClosed).toBe(false);
+    ending.resolve();
+    await closed;
   });
 
   test('the store cannot keep them now → 503, so that they are sent again', async () => {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
-import { findIds, horizon, hourMs, message, now, outcome, record } from '../conformance/engine.ts';
+import { findIds, horizon, hourMs, message, messages, now, outcome, record } from '../conformance/engine.ts';
 import { PostgresDatabase } from './database.ts';
 
 let server: PostgresServer;
@@ -95,6 +95,30 @@ describe('a partition is needed', () => {
       expect(witness.notes.filter(note => note.includes('partition'))).toEqual(told);
     },
   );
+
+  it.each([
+    ['by much of one account', (batch: number) => batch],
+    // Each waits for the one before, whose ids it has.
+    ['by what is sent again and again', () => 0],
+  ])('%s → so much of it waits, the rest is refused at once, and others go on', async (_case, batchOf) => {
+    const store = await open();
+    await until(async () => (await partitions()) === 2);
+    const end = await refuse('could not acquire the lock required to colocate distributed table sentlog.message');
+    const contentJson = JSON.stringify({ text: 'x'.repeat(60_000) });
+    const old = (call: number) =>
+      record(
+        store,
+        messages(100, i => ({ messageId: `old ${batchOf(call)} ${i}`, sentAt: longAgo, contentJson })),
+      );
+    const waiting = [old(0), old(1)];
+    await until(async () => (await wanting(store))?.includes('there is no partition') === true);
+    await expect(old(2)).rejects.toThrow('waits for a partition');
+    expect(await record(store, [message('new', { sentAt: now })])).toEqual(outcome({ recorded: 1 }));
+    await end();
+    expect(await waiting[0]).toEqual(outcome({ recorded: 100 }));
+    expect(await waiting[1]).toEqual(outcome(batchOf(1) === 1 ? { recorded: 100 } : { unchanged: 100 }));
+    expect(await old(2)).toEqual(outcome(batchOf(2) === 2 ? { recorded: 100 } : { unchanged: 100 }));
+  });
 
   it('and cannot be made → refused, and told until it is there, whatever else can be recorded', async () => {
     const store = await open();

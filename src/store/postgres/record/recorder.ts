@@ -15,6 +15,7 @@ import type { Led, Way } from './parts.ts';
 import { type Group, Misplaced, recordGroup, takeNumbers } from './record-group.ts';
 import type { Recorders } from './recording-transaction.ts';
 import { Router } from './router.ts';
+import { beyondShare, sum, TransactionPlaces } from './transaction-places.ts';
 
 /** Records of one transaction: its locks are held for as long as it takes to write them. */
 const groupRecordsMax = limits.batchRecordsMax;
@@ -33,7 +34,7 @@ export type Surroundings = Omit<Recorders, 'aside'> & {
 type Lane = Way & {
   readonly key: string;
   readonly account: AccountId;
-  readonly waiting: Led[];
+  waiting: Led[];
   readonly atWork: Set<string>;
 };
 
@@ -42,14 +43,13 @@ type Lane = Way & {
  * to a slice waits for what came before it with an id in common, and messages are numbered in the order they came.
  */
 export class Recorder {
-  readonly #surroundings: Surroundings & Recorders;
-  readonly #transactionsMax: number;
+  readonly #surroundings: Surroundings;
+  readonly #places: TransactionPlaces;
   readonly #router: Router;
   readonly #lanes = new Map<string, Lane>();
   readonly #room = new QueueRoom();
   readonly #restWaiters: (() => void)[] = [];
   #numbering: Promise<unknown> = Promise.resolve();
-  #transactions = 0;
   #calls = 0;
   /** Why records cannot be stored, by the node that they lie on; by none where there are no several. */
   readonly #failures = new Map<string | undefined, string>();
@@ -58,8 +58,8 @@ export class Recorder {
   #idle: () => void = () => {};
 
   constructor(surroundings: Surroundings, transactionsMax: number) {
-    this.#surroundings = { ...surroundings, aside: wait => this.#aside(wait) };
-    this.#transactionsMax = transactionsMax;
+    this.#surroundings = surroundings;
+    this.#places = new TransactionPlaces(transactionsMax, () => this.#startAll());
     this.#router = new Router(surroundings.database, surroundings.layouts, {
       put: led => this.#put(led),
       takeBack: account => this.#lanesOf(account).flatMap(lane => lane.waiting.splice(0)),
@@ -173,9 +173,12 @@ export class Recorder {
     for (let started = true; started; ) {
       started = false;
       for (const lane of [...this.#lanes.values()]) {
-        if (this.#transactions >= this.#transactionsMax) return;
+        if (this.#places.areTaken) return;
         const taken = takeGroup(lane);
-        if (taken.length === 0) continue;
+        if (taken.length === 0) {
+          this.#refuseBeyondShare(lane);
+          continue;
+        }
         this.#start(lane, taken);
         started = true;
       }
@@ -185,28 +188,25 @@ export class Recorder {
   #start(lane: Lane, taken: readonly Led[]): void {
     const ids = idsOf(taken);
     for (const id of ids) lane.atWork.add(id);
-    this.#transactions++;
+    this.#places.take();
     // Behind the others: whoever's turn comes next is the one who waited longest.
     this.#lanes.delete(lane.key);
     this.#lanes.set(lane.key, lane);
     this.#recordTaken(lane, taken).finally(() => {
-      this.#transactions--;
       for (const id of ids) lane.atWork.delete(id);
       if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.key);
       for (const wake of this.#restWaiters.splice(0)) wake();
-      this.#startAll();
+      this.#places.leave();
     });
   }
 
-  /** For as long as it waits, the place of its transaction is another's. */
-  async #aside(wait: () => Promise<void>): Promise<void> {
-    this.#transactions--;
-    this.#startAll();
-    try {
-      await wait();
-    } finally {
-      this.#transactions++;
-    }
+  /** What waits for an id that waits for a partition is bounded with it: callers send again what is not answered. */
+  #refuseBeyondShare({ account, waiting }: Lane): void {
+    const fitting = this.#places.fitting(
+      account,
+      waiting.map(({ batch }) => loadOf(batch)),
+    );
+    for (const { reject } of waiting.splice(fitting)) reject(beyondShare());
   }
 
   /** Answers every one of them, or has them led anew. */
@@ -240,7 +240,10 @@ export class Recorder {
   async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
     const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
-    const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(this.#surroundings, group, isFull);
+    const load = sum(group.parts.map(({ batch }) => loadOf(batch)));
+    const aside = (wait: () => Promise<void>) => this.#places.aside(account, load, wait);
+    const recorders = { ...this.#surroundings, aside };
+    const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(recorders, group, isFull);
     const durationMs = performance.now() - begun;
     this.#working(undefined);
     this.#working(this.#surroundings.database.nodes.nodeOf(group.slice));
@@ -277,17 +280,29 @@ export class Recorder {
 /** Of an account that nobody has: nothing counts of it. */
 const kept = `INSERT INTO summed VALUES ($1, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx`;
 
-/** The next batches of a lane that fit into one transaction: none that must wait for one at work, nor any after it. */
-function takeGroup({ waiting, atWork }: Lane): readonly Led[] {
-  let [count, records, chars] = [0, 0, 0];
-  for (const { batch } of waiting) {
-    records += batch.submissions.length;
-    for (const { contentJson = '' } of batch.submissions) chars += contentJson.length;
-    if (count > 0 && (records > groupRecordsMax || chars > limits.groupCharsMax)) break;
-    if (batch.submissions.some(({ messageId }) => atWork.has(messageId))) break;
-    count++;
+/** The next batches of a lane that fit into one transaction: none that must wait for one at work, or for one that waits. */
+function takeGroup(lane: Lane): readonly Led[] {
+  const { waiting, atWork } = lane;
+  const [taken, left, held]: [Led[], Led[], Set<string>] = [[], [], new Set()];
+  let [records, chars] = [0, 0];
+  for (const [i, one] of waiting.entries()) {
+    const { submissions } = one.batch;
+    if (submissions.some(({ messageId }) => atWork.has(messageId) || held.has(messageId))) {
+      left.push(one);
+      for (const { messageId } of submissions) held.add(messageId);
+      continue;
+    }
+    const load = loadOf(one.batch);
+    records += load.records;
+    chars += load.chars;
+    if (taken.length > 0 && (records > groupRecordsMax || chars > limits.groupCharsMax)) {
+      lane.waiting = [...left, ...waiting.slice(i)];
+      return taken;
+    }
+    taken.push(one);
   }
-  return waiting.splice(0, count);
+  lane.waiting = left;
+  return taken;
 }
 
 function idsOf(taken: readonly Led[]): ReadonlySet<string> {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Client, type ClientBase, Pool, type PoolClient, type QueryArrayResult } from 'pg';
 import { Unavailable } from '../failures.ts';
 import { whileWanted } from './cancelling.ts';
@@ -33,8 +34,11 @@ export type PoolOptions = ConnectionOptions & {
   readonly begin?: (session: Session) => Promise<void>;
 };
 
-/** What somebody waits for. */
-type UnderWay = { readonly since: number; readonly client: Client };
+/** What somebody waits for; `subject` is that of the call, as `workOn` was told it. */
+type UnderWay = { readonly since: number; readonly client: Client; readonly subject: unknown };
+
+/** Tells along with a call what it is on, so that it can be given up for that: see `Connections.abandon`. */
+export const workOn = new AsyncLocalStorage<unknown>();
 
 const connectMsMax = 5000;
 /** What the client waits beyond the server's own limit: when that passes unheard, the network is gone. */
@@ -102,10 +106,14 @@ export class Connections {
     return this.#with(connection => connection.transaction(begin, work), signal);
   }
 
-  /** Gives up what has not been answered for so long, with its connections: what they wait for may never come. */
-  abandon(olderThanMs: number): void {
+  /**
+   * Gives up what has not been answered for so long, with its connections: what they wait for may never come. What is
+   * known to be on something that `isWanting` is not true of goes on.
+   */
+  abandon(olderThanMs: number, isWanting: (subject: unknown) => boolean): void {
     const now = performance.now();
-    for (const { since, client } of this.#underWay) if (now - since > olderThanMs) client.connection.stream.destroy();
+    for (const { since, client, subject } of this.#underWay)
+      if (now - since > olderThanMs && isWanting(subject)) client.connection.stream.destroy();
   }
 
   /** Lets what is running finish, then lets go of every connection. */
@@ -128,7 +136,7 @@ export class Connections {
     if (this.#closed) throw new Unavailable('the connections to PostgreSQL are closed');
     const client = await this.#take();
     const connection = new Connection(client, signal);
-    const underWay = { since: performance.now(), client };
+    const underWay = { since: performance.now(), client, subject: workOn.getStore() };
     this.#underWay.add(underWay);
     try {
       return await whileWanted(

@@ -321,8 +321,7 @@ class PostgresStore implements Store {
     this.#refuseWhenClosed();
     const begun = () => {
       this.#refuseWhenClosed();
-      this.#database.nodes.need(slices);
-      return work();
+      return this.#database.nodes.on(slices, work);
     };
     try {
       return await this.#turns.run(account, begun, signal);

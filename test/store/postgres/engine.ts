@@ -76,7 +76,9 @@ export async function openPostgresEngine(
   await prepare(url, schema);
   if (slices > 1) await spread({ server, url, schema }, accounts, slices);
   const observer = new Complaints(hints.committed);
-  const options = { url, schema, poolSize: 4, partitionMs, observer, ...(replicas !== undefined && { replicas }) };
+  // On a busy machine a node may take long to answer whoever looks.
+  const answerMsMax = 30_000;
+  const options = { url, schema, poolSize: 4, partitionMs, answerMsMax, observer, ...(replicas !== undefined && { replicas }) };
   const open = async (): Promise<Store> => {
     const store = await openPostgresStore(options);
     if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));

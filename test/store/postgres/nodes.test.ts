@@ -45,6 +45,13 @@ const told = (store: Store) =>
     throw error;
   });
 
+async function sleepers(): Promise<number> {
+  const [{ count } = {}] = await database.query(
+    `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+  );
+  return Number(count);
+}
+
 describe('a node of the database hangs', () => {
   it('what lies on it is refused, what lies on another goes on, and who is held up is told', async () => {
     await standInForCitus(database);
@@ -74,6 +81,28 @@ describe('a node of the database hangs', () => {
     expect(ids).toContain('before');
     expect(ids).toContain('after');
     for (const told of ['away', 'back']) expect(witness.notes).toContain(`a node of the database is ${told}`);
+  });
+
+  it('what takes long on another meanwhile → goes on', async () => {
+    await standInForCitus(database);
+    const [held, free] = [await accountOn(database, 0), await accountOn(database, 1)];
+    const store = await database.open({ poolSize: 8, answerMsMax, statementTimeoutMs: 60_000, observer: witness });
+    for (const account of [held, free]) await until(() => serves(() => add(store, account, 'before')));
+    await database.query(`
+      CREATE TABLE public.ended ();
+      CREATE FUNCTION public.last() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        WHILE NOT EXISTS (SELECT FROM public.ended) LOOP PERFORM pg_sleep(0.02); END LOOP; RETURN NEW; END $$;
+      CREATE TRIGGER lasting BEFORE INSERT ON sentlog.recording FOR EACH ROW WHEN (NEW.account_id = ${free})
+        EXECUTE FUNCTION public.last()`);
+    const lasting = add(store, free, 'meanwhile');
+    await until(async () => (await sleepers()) === 1);
+    const hold = await database.hold('LOCK TABLE summed_0');
+    // Began later, and is given up.
+    await expect(add(store, held, 'held')).rejects.toThrow(StoreUnavailable);
+    await until(() => witness.notes.includes('a node of the database is away'));
+    await database.query('INSERT INTO public.ended DEFAULT VALUES');
+    expect(await lasting).toEqual(outcome({ recorded: 1 }));
+    await hold.end();
   });
 
   it('all of them → nothing can be recorded, and that is told', async () => {

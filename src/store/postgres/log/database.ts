@@ -7,7 +7,7 @@ import { type Need, type Reading, Replicas, type ReplicaTerms } from '../replica
 import { adaptPlans } from '../schema/citus.ts';
 import { planningSettings } from '../schema/planning.ts';
 import { recogniseServer } from '../server/era.ts';
-import { Nodes } from '../server/nodes.ts';
+import { Nodes, type NodesOptions } from '../server/nodes.ts';
 import { type Sight, sightIn, sightStatement, snapshotIn, snapshotStatement } from '../server/snapshot.ts';
 import { Source } from '../server/source.ts';
 
@@ -44,9 +44,9 @@ export class Database {
     const note = observer.note.bind(observer);
     this.#reading = Source.open({ ...target, max: readersMax, note, begin });
     this.#recording = new Connections({ ...target, max: recordersMax, settings: planningSettings, note, begin });
-    const abandon = (olderThanMs: number) => {
-      this.#reading.abandon(olderThanMs);
-      this.#recording.abandon(olderThanMs);
+    const abandon: NodesOptions['abandon'] = (olderThanMs, isWanting) => {
+      this.#reading.abandon(olderThanMs, isWanting);
+      this.#recording.abandon(olderThanMs, isWanting);
     };
     this.nodes = new Nodes({ ...target, observer, answerMsMax, abandon });
     if (replicas !== undefined)

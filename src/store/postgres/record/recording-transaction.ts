@@ -36,12 +36,12 @@ export async function recordingTransaction<T>(
   learns: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    database.nodes.need([slice]);
-    await sums.begin(slice);
+    await database.nodes.on([slice], () => sums.begin(slice));
     if (partitions.lacks(sentAts)) await aside(() => partitions.ensure(sentAts));
     try {
       // Before the transaction has a number: whoever sees that in a snapshot can tell whose it is.
-      return await database.transaction(`${holdGeneration}, ${holdAccount(slice)}`, work);
+      const begin = `${holdGeneration}, ${holdAccount(slice)}`;
+      return await database.nodes.on([slice], () => database.transaction(begin, work));
     } catch (error) {
       sums.forget(slice);
       if (!learns(error) && !isWorthAnotherTry(error)) throw error;

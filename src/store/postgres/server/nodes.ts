@@ -1,6 +1,6 @@
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer, text, truth } from '../../../postgres/cells.ts';
-import { Connections, type PoolOptions } from '../../../postgres/connections.ts';
+import { Connections, type PoolOptions, workOn } from '../../../postgres/connections.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { Recurring } from '../../recurring.ts';
 import { type AwayPart, type StoreObserver, StoreUnavailable } from '../../store.ts';
@@ -8,8 +8,8 @@ import { accountOf, type Slice } from '../rows/slices.ts';
 
 export type NodesOptions = Pick<PoolOptions, 'url' | 'schema'> & {
   readonly observer: StoreObserver;
-  /** What was asked of the database and is not answered for so long is to be given up. */
-  readonly abandon: (olderThanMs: number) => void;
+  /** What was asked of the database and is not answered for so long is to be given up, if `isWanting` of what it is on. */
+  readonly abandon: (olderThanMs: number, isWanting: (subject: unknown) => boolean) => void;
   /** How long a node may take to answer a look: whoever needs one that hangs waits about so long. */
   readonly answerMsMax: number;
 };
@@ -70,13 +70,17 @@ export class Nodes {
     return node !== undefined && this.#away.has(node);
   }
 
-  /** Throws `StoreUnavailable` where one of these lies on a node that is away. */
-  need(slices: readonly Slice[]): void {
+  /**
+   * Does work on these slices alone, which is given up when a node of theirs is away, and no other's. Rejects with
+   * `StoreUnavailable` where one is.
+   */
+  async on<T>(slices: readonly Slice[], work: () => Promise<T>): Promise<T> {
     for (const slice of slices) {
       const node = this.nodeOf(slice);
       const reason = node === undefined ? undefined : this.#away.get(node);
       if (reason !== undefined) throw new StoreUnavailable(`node ${node} is away: ${reason}`);
     }
+    return workOn.run(slices, work);
   }
 
   /** Those that are away, each with how many accounts it holds up, of those that this process has served. */
@@ -121,7 +125,7 @@ export class Nodes {
       if (!(error instanceof StoreUnavailable)) throw error;
     }
     for (const node of this.#nodes.values()) if (!node.isLookedAt) void this.#lookAt(node);
-    if (this.#away.size > 0) this.#options.abandon(this.#options.answerMsMax);
+    if (this.#away.size > 0) this.#abandon();
   }
 
   async #askForNodes(): Promise<void> {
@@ -173,7 +177,13 @@ export class Nodes {
     const accounts = this.accountsOn(name);
     const detail = { node: name, reason, accounts: accounts.length, among: accounts.slice(0, toldMax) };
     this.#options.observer.note({ level: 'error', message: 'a node of the database is away', detail });
-    this.#options.abandon(this.#options.answerMsMax);
+    this.#abandon();
+  }
+
+  /** What is on no slices is on all nodes. */
+  #abandon(): void {
+    const isWanting = (subject: unknown) => !Array.isArray(subject) || subject.some(slice => this.isAway(slice));
+    this.#options.abandon(this.#options.answerMsMax, isWanting);
   }
 
   #return({ name }: Node): void {

@@ -44,8 +44,8 @@ export class Source {
   }
 
   /** As `Connections.abandon`. */
-  abandon(olderThanMs: number): void {
-    this.#connections.abandon(olderThanMs);
+  abandon(olderThanMs: number, isWanting: (subject: unknown) => boolean): void {
+    this.#connections.abandon(olderThanMs, isWanting);
   }
 
   close(): Promise<void> {

@@ -87,7 +87,7 @@ export class Sums {
     // What is recorded from now on makes it due again.
     this.#due.delete(account);
     try {
-      await this.addUp(account);
+      await this.#database.nodes.on([account], () => this.addUp(account));
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
       const reason = error instanceof Error ? error.message : String(error);

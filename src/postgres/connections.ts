@@ -5,6 +5,7 @@ import { whileWanted } from './cancelling.ts';
 import type { Row } from './cells.ts';
 import { copyIn } from './copy-in.ts';
 import { asDatabaseFailure, isStalePlan, leavesConnectionUsable } from './failure.ts';
+import { keepPlan } from './kept-plans.ts';
 import { lockKey } from './locks.ts';
 import type { Session, Statement, Transaction, Value } from './session.ts';
 
@@ -214,8 +215,9 @@ class Connection implements Transaction {
 
   async query(statement: Statement | string, values: readonly Value[] = []): Promise<readonly Row[]> {
     this.#signal?.throwIfAborted();
-    const config = typeof statement === 'string' ? { text: statement } : statement;
-    const asked = { ...config, values: [...values], rowMode: 'array' as const };
+    const { text, name, isOneOfMany = false } = typeof statement === 'string' ? { text: statement } : statement;
+    if (name !== undefined && isOneOfMany) await this.#guard(() => keepPlan(this.#client, name));
+    const asked = { text, ...(name !== undefined && { name }), values: [...values], rowMode: 'array' as const };
     const result: QueryArrayResult<unknown[]> = await this.#guard(() => this.#client.query(asked));
     return result.rows;
   }

@@ -2,8 +2,11 @@ import type { Row } from './cells.ts';
 
 export type Value = string | number | boolean | null | Buffer;
 
-/** A statement whose plan a connection keeps when it has a name. */
-export type Statement = { readonly text: string; readonly name?: string };
+/**
+ * A statement whose plan a connection keeps when it has a name. Of those that are `isOneOfMany` it keeps the plans of some,
+ * used last: no two of these may have the same name.
+ */
+export type Statement = { readonly text: string; readonly name?: string; readonly isOneOfMany?: boolean };
 
 /** Runs statements one after the other; each failure of the server or the connection is `Unavailable`. */
 export type Session = {

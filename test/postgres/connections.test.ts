@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { Unavailable } from '../../src/failures.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { isWorthAnotherTry } from '../../src/postgres/failure.ts';
+import { keptPlansMax } from '../../src/postgres/kept-plans.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { until } from '../support/sqlite-log.ts';
 import { TlsFront } from '../support/tls-front.ts';
@@ -61,6 +62,23 @@ describe('a transaction that sends and does not wait', () => {
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await kept()).toEqual([[1], [2], [3]]);
   });
+});
+
+test('statements of more kinds than a connection keeps plans of → those used last are kept, and all answer', async () => {
+  const ask = async (kind: number) => {
+    const statement = { name: `kind ${kind}`, text: `SELECT $1::integer + ${kind}`, isOneOfMany: true };
+    expect(await connections.query(statement, [1])).toEqual([[1 + kind]]);
+  };
+  const kinds = Array.from({ length: keptPlansMax }, (_, kind) => kind);
+  for (const kind of kinds) await ask(kind);
+  await ask(0);
+  await ask(keptPlansMax);
+  const [[count] = []] = await connections.query(
+    `SELECT count(*) || ' ' || bool_or(name = 'kind 0') || ' ' || bool_or(name = 'kind 1')
+     FROM pg_prepared_statements WHERE name LIKE 'kind %'`,
+  );
+  expect(count).toBe(`${keptPlansMax} true false`);
+  await ask(1);
 });
 
 describe('a caller who goes away', () => {

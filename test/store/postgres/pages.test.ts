@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import { deliveryErrors, noError } from '../../../src/domain/registry.ts';
+import { keptPlansMax } from '../../../src/postgres/kept-plans.ts';
+import type { Statement } from '../../../src/postgres/session.ts';
 import { pageStatement } from '../../../src/store/postgres/search/page-query.ts';
+import { type PageSource, Pages } from '../../../src/store/postgres/search/pages.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { delivered, hourMs, message, messages, now, query, record, recordAll, walk } from '../conformance/engine.ts';
@@ -47,6 +50,26 @@ it('errors of any choice → asked for by one statement, whose plan is kept', ()
     expect(new Set(statements.map(({ text }) => text)).size).toBe(1);
     expect(statements.every(({ plan }) => plan === 'kept')).toBe(true);
   }
+});
+
+it('pages of more shapes than plans are kept of → each by a plan that may be kept, the frequent one always by the same', async () => {
+  const asked: Statement[] = [];
+  const source: PageSource = {
+    read: async statement => {
+      asked.push(statement);
+      return [];
+    },
+    readPlanned: () => Promise.reject(new Error('planned for its values')),
+  };
+  const pages = new Pages();
+  for (let limit = 1; limit <= 3 * keptPlansMax; limit++) {
+    await pages.rows(source, query({ limit: 1000 }), {});
+    await pages.rows(source, query({ limit }), {});
+  }
+  expect(asked.every(({ name, isOneOfMany }) => name !== undefined && isOneOfMany)).toBe(true);
+  expect(new Set(asked.map(({ name }) => name)).size).toBe(3 * keptPlansMax + 1);
+  const frequent = asked.filter((_, i) => i % 2 === 0);
+  expect(new Set(frequent.map(({ name }) => name)).size).toBe(1);
 });
 
 it('what filled a page has left the filter → asked again, the page is full of older messages', () =>

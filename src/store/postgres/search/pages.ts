@@ -1,6 +1,7 @@
 import { conditionMatcher } from '../../../domain/filter.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import type { Row } from '../../../postgres/cells.ts';
+import { keptPlansMax } from '../../../postgres/kept-plans.ts';
 import type { Statement, Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { placeIn, stateThen } from '../rows/log-row.ts';
@@ -24,8 +25,6 @@ export type PageSource = {
   readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
 };
 
-/** Shapes of pages whose plans a connection keeps; each shape is a filter's fields and a limit. */
-const keptShapesMax = 100;
 const rememberedMax = 2_000;
 /** A filter's lists may fill a request line: thousands of those would be too much to remember by. */
 const keyCharsMax = 2_000;
@@ -38,7 +37,9 @@ const hourMs = 3_600_000;
  * and which of several conditions few messages meet. A guess gone wrong costs time; it changes no answer.
  */
 export class Pages {
-  readonly #shapes = new Map<string, Statement>();
+  /** Statements by their text, one for each choice of a filter's fields and a limit. */
+  readonly #shapes = new Memory<Statement>(keptPlansMax, Infinity);
+  #names = 0;
   /** Since when there was a full page of a filter. */
   readonly #fullSince = new Memory<EpochMs>(rememberedMax, rememberedMs);
   /** Whether many messages met a condition. */
@@ -99,9 +100,9 @@ export class Pages {
 
   async #read(source: PageSource, { text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
     if (plan === 'fresh') return source.readPlanned({ text: shape }, values);
-    const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#shapes.size}` };
-    if (this.#shapes.size < keptShapesMax) this.#shapes.set(shape, kept);
-    return source.read(this.#shapes.get(shape) ?? { text: shape }, values);
+    const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#names++}`, isOneOfMany: true };
+    this.#shapes.set(shape, kept);
+    return source.read(kept, values);
   }
 }
 

@@ -101,13 +101,11 @@ async function inTurn(session: Session, { number, name }: Migration, statements:
   }
 }
 
-/** Not on Citus, which makes the index of all shards at once. A partition that was dropped meanwhile needs none. */
+/** A partition that was dropped meanwhile needs none. Citus makes the index of its shards, and the step finds them there. */
 async function indexPartitions(session: Session, step: Migration, index: PartitionedIndex): Promise<void> {
   const rows = await session.query(
     `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = to_regclass($1) AND NOT i.inhdetachpending
-       AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
-     ORDER BY c.relname`,
+     WHERE i.inhparent = to_regclass($1) AND NOT i.inhdetachpending ORDER BY c.relname`,
     [index.table],
   );
   for (const [name] of rows) {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { indexStatement } from '../../../src/postgres/indexes.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { migrations } from '../../../src/postgres/migrations.ts';
 import { distributedTables } from '../../../src/store/postgres/schema/citus.ts';
@@ -18,6 +19,7 @@ import {
   account,
   findIds,
   horizon,
+  hourMs,
   idsOf,
   message,
   messages,
@@ -86,6 +88,34 @@ describe.runIf(await isOnCitus())('the log on a cluster of Citus', () => {
        WHERE logicalrelid::text IN (${distributedTables.map(table => `'sentlog.${table}'`).join()})`,
     );
     expect(spread).toEqual([{ groups: 1, tables: distributedTables.length }]);
+    await own.close();
+  });
+
+  it('a step that makes an index → made of one partition after the other, on the workers too', async () => {
+    const own = await PostgresDatabase.create(server);
+    const store = await own.open({ aheadMs: 0, now: () => now });
+    await recordAll(store, [message('a', { sentAt: now }), message('b', { sentAt: now - 7 * hourMs })]);
+    const partitions = () =>
+      own.query(
+        `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'sentlog.message'::regclass`,
+      );
+    await until(async () => (await partitions()).length === 3);
+    const held = await own.hold(`LOCK TABLE ${(await partitions()).at(-1)?.name} IN ROW EXCLUSIVE MODE`);
+    const definition = '(account_id, received_at) WHERE received_at > 0';
+    const index = { name: 'message_moment', table: 'message', definition };
+    const next = { number: migrations.length + 1, name: 'next', sql: indexStatement(index), indexes: [index] };
+    const migrating = migrate({ url: own.url, schema: 'sentlog' }, () => {}, [...migrations, next]);
+    const made = () =>
+      own.query(`SELECT relname FROM pg_class WHERE relname LIKE 'message\\_moment%' AND relkind = 'i'`);
+    await until(async () => (await made()).length === 2);
+    await held.end();
+    await migrating;
+    const [{ count } = {}] = await own.query(
+      `SELECT sum(result::integer) AS count FROM run_command_on_workers(
+         $$SELECT count(*) FROM pg_inherits WHERE inhparent::regclass::text ~ 'message_moment_[0-9]+$'$$)`,
+    );
+    // Of each of the two shards.
+    expect(Number(count)).toBe(2 * 3);
     await own.close();
   });
 

@@ -78,7 +78,15 @@ export async function openPostgresEngine(
   const observer = new Complaints(hints.committed);
   // On a busy machine a node may take long to answer whoever looks.
   const answerMsMax = 30_000;
-  const options = { url, schema, poolSize: 4, partitionMs, answerMsMax, observer, ...(replicas !== undefined && { replicas }) };
+  const options = {
+    url,
+    schema,
+    poolSize: 4,
+    partitionMs,
+    answerMsMax,
+    observer,
+    ...(replicas !== undefined && { replicas }),
+  };
   const open = async (): Promise<Store> => {
     const store = await openPostgresStore(options);
     if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));

@@ -1,8 +1,22 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { pendingAccepted } from '../../../src/domain/registry.ts';
+import { limits } from '../../../src/limits.ts';
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
-import { findIds, horizon, hourMs, message, messages, now, outcome, record } from '../conformance/engine.ts';
+import {
+  delivered,
+  find1,
+  findIds,
+  horizon,
+  hourMs,
+  message,
+  messages,
+  now,
+  outcome,
+  record,
+  recordAll,
+} from '../conformance/engine.ts';
 import { PostgresDatabase } from './database.ts';
 
 let server: PostgresServer;
@@ -150,4 +164,28 @@ it('so far ahead partitions are to stand → they do, and no further', async () 
   await until(async () => (await partitions()) >= 7);
   await until(async () => (await furthest()) === now + 7 * hourMs);
   expect(await partitions()).toBe(7);
+});
+
+it('a report has waited too long for its message → dropped once, by one of two processes; another waits on', async () => {
+  const both = await database.openSeveral(2, { upkeepMs: 20 });
+  const [first] = both;
+  if (first === undefined) throw new Error('no store');
+  const reports = ['late', 'early'].map(messageId => ({ messageId, status: delivered }));
+  expect(await record(first, reports)).toEqual(outcome({ waiting: 2 }));
+  const age = (ms: number) =>
+    database.query(
+      `UPDATE sentlog.waiting_report SET taken_at = now() - interval '${ms} milliseconds' WHERE message_id = 'late'`,
+    );
+  const tell = async (waiting: number, droppedByBoth: number) => {
+    const told = await Promise.all(both.map(async store => (await store.stats()).waiting));
+    const dropped = told.reduce((total, one) => total + one.dropped, 0);
+    return told.every(one => one.reports === waiting) && dropped === droppedByBoth;
+  };
+  await age(limits.waitingMs - 600_000);
+  await until(() => tell(2, 0));
+  await age(limits.waitingMs + 1);
+  await until(() => tell(1, 1));
+  await recordAll(first, [message('late'), message('early')]);
+  expect((await find1(first, 'late')).status).toEqual(pendingAccepted);
+  expect((await find1(first, 'early')).status).toEqual(delivered);
 });

@@ -16,13 +16,15 @@ it('many wait aside and may go on at once → so many have a place at a time, an
   const start = () => {
     started++;
     places.take();
-    void places.aside(started, load, () => partition.promise).then(() => {
-      most = Math.max(most, ++atWork);
-      ends.push(() => {
-        atWork--;
-        places.leave();
+    void places
+      .aside(started, load, () => partition.promise)
+      .then(() => {
+        most = Math.max(most, ++atWork);
+        ends.push(() => {
+          atWork--;
+          places.leave();
+        });
       });
-    });
   };
   start();
   await setImmediate();

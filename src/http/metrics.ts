@@ -34,8 +34,10 @@ export type Metrics = {
   streamEvents(count: number): void;
   /** A listener did not read, and was cut off. */
   streamDropped(): void;
-  /** Prometheus text, with the store's figures of this moment; `undefined` when the store cannot tell them. */
-  text(stats: StoreStats | undefined, also?: AlsoTold): Promise<string>;
+  /** Takes over the figures of this moment; `undefined` when the store cannot tell its own. */
+  tell(stats: StoreStats | undefined, also?: AlsoTold): void;
+  /** Prometheus text, with the figures that were told last. */
+  text(): Promise<string>;
   readonly contentType: string;
 };
 
@@ -105,13 +107,13 @@ export function createMetrics(registry: Registry): Metrics {
     },
     flawedContents: count => flawed.inc(count),
     ...streamMetrics(registers),
-    async text(stats, { mirrors = [], sending, heldSweep } = {}) {
+    tell(stats, { mirrors = [], sending, heldSweep } = {}) {
       store.tell(stats);
       heldMessages.set(heldSweep?.past ?? 0);
       tellMirrors(mirrors);
       tellSending(sending);
-      return registry.metrics();
     },
+    text: () => registry.metrics(),
     contentType: registry.contentType,
   };
 }

@@ -18,7 +18,7 @@ type Metric = { readonly name: string; readonly labels: readonly string[] };
 async function metricsOfServer(): Promise<ReadonlyMap<string, readonly string[]>> {
   const registry = new Registry();
   const metrics = createMetrics(registry);
-  await metrics.text(undefined);
+  metrics.tell(undefined);
   const told = new Map<string, readonly string[]>([['up', ['instance', 'job']]]);
   for (const metric of registry.getMetricsAsArray() as unknown as readonly Declared[]) {
     const labels = [...(metric.labelNames ?? []), 'instance', 'job'];

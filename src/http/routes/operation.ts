@@ -4,12 +4,13 @@ import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
 import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { type FiguresDeps, tellFigures } from '../figures.ts';
 import { openApiDocument } from '../openapi.ts';
 import type { Health, HealthDetails } from '../operation-schemas.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 import { outboxOf } from '../sending-metrics.ts';
 
-type Deps = Pick<ServerDeps, 'store' | 'metrics' | 'metricsTokens' | 'version' | 'mirrors' | 'sending' | 'heldSweep'>;
+type Deps = FiguresDeps & Pick<ServerDeps, 'metricsTokens' | 'version'>;
 
 const writeRetryMs = 5000;
 
@@ -84,23 +85,10 @@ function notReady(violation: string, cause: unknown): ApiError {
 }
 
 async function metrics({ request, reply }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
-  const { store, metrics, metricsTokens = [], mirrors, sending, heldSweep } = deps;
+  const { metricsTokens = [] } = deps;
   if (metricsTokens.length > 0 && !isOperator(request, deps))
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
-  reply.type(metrics.contentType);
-  const [mirrorFigures, sendingFigures, held] = [mirrors?.figures(), await sending?.figures?.(), heldSweep?.()];
-  return metrics.text(await statsIfAny(store), {
-    ...(mirrorFigures !== undefined && { mirrors: mirrorFigures }),
-    ...(sendingFigures !== undefined && { sending: sendingFigures }),
-    ...(held !== undefined && { heldSweep: held }),
-  });
-}
-
-async function statsIfAny(store: ServerDeps['store']): Promise<StoreStats | undefined> {
-  try {
-    return await store.stats();
-  } catch (error) {
-    if (error instanceof StoreUnavailable) return undefined;
-    throw error;
-  }
+  await tellFigures(deps);
+  reply.type(deps.metrics.contentType);
+  return deps.metrics.text();
 }

@@ -141,6 +141,9 @@ export const limits = Object.freeze({
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
 
+  /** What whoever is told of traces and metrics may take for the last of them, each, when the server ends. */
+  telemetryFlushMs: 2_000,
+
   /** What a database, or a node of it, may take to answer whoever looks whether it does: beyond it, it is away. */
   databaseAnswerMsMax: 3_000,
   /** How long a start waits for a database that is away. */

@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
+import { announcement, emulatorAnnouncement, firstAccount } from './announcement.ts';
 import { type Config, maskedConfig } from './config.ts';
 import type { AccountId } from './domain/message.ts';
 import { Unavailable, Unusable } from './failures.ts';
+import { tellFigures } from './http/figures.ts';
 import { createMetrics } from './http/metrics.ts';
 import { readPage } from './http/page-files.ts';
-import type { ManagedMirrors } from './http/parts.ts';
-import { defaultTimeouts } from './http/parts.ts';
-import { signInLink } from './http/routes/page.ts';
+import { defaultTimeouts, type ManagedMirrors, type RateLimits } from './http/parts.ts';
 import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
 import { LogOutput } from './log-output.ts';
@@ -29,7 +29,11 @@ import { openStorage } from './storage/open.ts';
 import type { Storage } from './storage/storage.ts';
 import type { StoreObserver } from './store/store.ts';
 import { Sweeper, sweepAgainAndAgain } from './sweeper.ts';
+import { openTelemetry } from './telemetry/telemetry.ts';
+import { tracedFetch, tracedStore } from './telemetry/traced.ts';
+import type { Tracing } from './tracing.ts';
 import { programVersion } from './version.ts';
+import { present } from './wire/present.ts';
 
 /** A server that listens. */
 export type Running = {
@@ -38,6 +42,8 @@ export type Running = {
   readonly firstKey: string | undefined;
   /** Takes no more, finishes what it took, lets go of everything. */
   readonly stop: () => Promise<void>;
+  /** What nobody waits for may hold the process for a while after that: a collector of telemetry that does not answer. */
+  readonly lingers: boolean;
 };
 
 /** The server could not be started; `message` is one line for the operator. */
@@ -47,8 +53,6 @@ export class StartError extends Error {
     this.name = 'StartError';
   }
 }
-
-const firstAccount = 'default';
 
 /** In a clone and in the package alike. */
 const pageFolder = join(import.meta.dirname, '..', 'web', 'dist');
@@ -72,49 +76,48 @@ export type StartTerms = {
 export async function start(config: Config, logger: Logger, terms: StartTerms = {}): Promise<Running> {
   const { stopping, isOpenToAll = false, simulator = defaultTerms } = terms;
   await using parts = new AsyncDisposableStack();
-  const metrics = createMetrics(new Registry());
+  const registry = new Registry();
+  const metrics = createMetrics(registry);
+  const telemetry = parts.adopt(await openTelemetry(toldBy(logger)), one => one?.close());
+  const tracing = telemetry?.tracing;
   const observer = metrics.storeObserver(storeListener(logger));
   const open = () => openStorage(config, observer);
   const opened = config.store === undefined ? open() : whenReachable(open, logger, stopping);
   const storage = parts.adopt(await opened, one => one.close());
-  const { store, accounts, requestCounter } = storage;
-  const sending = parts.adopt(await openSending(config, storage, simulator, noteTo(logger)), one => one?.close());
+  const { accounts, requestCounter } = storage;
+  const store = tracing === undefined ? storage.store : tracedStore(storage.store, tracing);
+  // What sends has the store untold: it tells the log for everybody at once.
+  const sending = parts.adopt(await openSending(config, storage, simulator, noteTo(logger), tracing), one =>
+    one?.close(),
+  );
   const authenticator =
     isOpenToAll && sending !== undefined ? await openToAll(storage, sending) : storage.authenticator;
-  const runner = mirrorRunner(storage, logger);
-  const checks = parts.adopt(mirrorChecks(storage, config, logger), one => one.stop());
+  const call = tracing === undefined ? fetch : tracedFetch(fetch, tracing);
+  const runner = mirrorRunner({ ...storage, store }, logger, call, tracing);
+  const checks = parts.adopt(mirrorChecks(storage, config, logger, call), one => one.stop());
   const reception = new WebhookReception({ ...runner.options, figures: () => runner.figures() });
   const webhooks = parts.adopt(reception, one => one.close());
   const sweeper = sweeperOf(storage, sending, config, logger);
+  const heldSweep = () => sweeper.held;
+  const told = { store, metrics, mirrors: runner, heldSweep, ...sendingDeps(sending) };
+  if (telemetry !== undefined) parts.defer(telemetry.meter(registry, () => tellFigures(told)));
   const server = parts.adopt(
     buildServer({
-      store,
+      ...told,
+      ...(tracing !== undefined && { tracing }),
       authenticator,
       ...(requestCounter !== undefined && { requestCounter }),
-      clock: sending?.clock ?? Date.now,
-      ...(sending !== undefined && { sending: sending.sender, reports: sending.sender.reports }),
-      ...(sending?.webhooks !== undefined && { metaWebhooks: sending.webhooks }),
-      ...(sending?.emulator !== undefined && { emulator: sending.emulator }),
       retentionOf: storage.retentions.of,
       compatibleRetentionMs: config.compatibleRetentionMs,
-      rateLimits: {
-        logsPerMinute: config.rateLimit,
-        readsPerMinute: config.readRateLimit,
-        pagePerMinute: config.pageRateLimit,
-        failedAuthPerMinute: config.authFailureLimit,
-      },
+      rateLimits: rateLimitsOf(config),
       // Kept with the accounts, so that a cursor is good after a restart too.
       cursorSecret: await accounts.secret('cursor'),
       metricsTokens: config.metricsTokens,
       corsOrigins: config.corsOrigins,
       content: config.content,
-      metrics,
-      mirrors: runner,
       // Whoever is let in by any credential has no use for others.
       ...(!isOpenToAll && { managedAccounts: accounts }),
-      heldSweep: () => sweeper.held,
       managedMirrors: { ...managedMirrors(storage), hosts: config.mirrorHosts, checks },
-      ...(sending?.senders !== undefined && { managedSenders: sending.senders }),
       webhooks,
       logger,
       timeouts: { ...defaultTimeouts, closingMs: config.shutdownTimeoutMs },
@@ -135,7 +138,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   parts.defer(() => runner.stop());
   runner.start();
   const started = parts.move();
-  return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync() };
+  const lingers = telemetry !== undefined;
+  return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync(), lingers };
 }
 
 /**
@@ -170,6 +174,8 @@ export async function serve(
   logger.info({ signal: await signalled }, 'stopping');
   await running.stop();
   logger.info('stopped');
+  // It fires only where something still holds the process.
+  if (running.lingers) setTimeout(() => process.exit(), 0).unref();
   return 0;
 }
 
@@ -195,7 +201,7 @@ async function whenReachable<T>(open: () => Promise<T>, logger: Logger, stopping
     } catch (error) {
       if (!(error instanceof Unavailable) || performance.now() > end) throw error;
       logger.warn({ reason: error.message }, 'cannot start yet; trying again');
-      await setTimeout(pauseMs, undefined, stopping && { signal: stopping });
+      await wait(pauseMs, undefined, stopping && { signal: stopping });
     }
   }
 }
@@ -204,12 +210,33 @@ function mirrorChecks(
   { mirrors, mirrorRows: rows, retentions }: Storage,
   config: Config,
   logger: Logger,
+  call: typeof fetch,
 ): MirrorChecks {
   const note = ({ message, level, detail }: MirrorNote) => logger[level](detail, message);
   // What the log shows to whoever asks it as the vendor's.
   const retentionOf = (account: AccountId) =>
     Math.min(retentions.of(account), config.compatibleRetentionMs ?? Number.POSITIVE_INFINITY);
-  return new MirrorChecks({ mirrors, rows, retentionOf, fetch, clock: Date.now, wait: waitUnlessStopped, note });
+  return new MirrorChecks({ mirrors, rows, retentionOf, fetch: call, clock: Date.now, wait: waitUnlessStopped, note });
+}
+
+/** What the server has of sending: nothing but the clock where nothing is sent. */
+function sendingDeps(sending: Sending | undefined) {
+  if (sending === undefined) return { clock: Date.now };
+  const { sender, clock, webhooks, emulator, senders } = sending;
+  const { reports } = sender;
+  return {
+    ...{ sending: sender, reports, clock },
+    ...present({ metaWebhooks: webhooks, emulator, managedSenders: senders }),
+  };
+}
+
+function rateLimitsOf(config: Config): RateLimits {
+  return {
+    logsPerMinute: config.rateLimit,
+    readsPerMinute: config.readRateLimit,
+    pagePerMinute: config.pageRateLimit,
+    failedAuthPerMinute: config.authFailureLimit,
+  };
 }
 
 /** The mirrors of the storage, as accounts manage their own. */
@@ -219,16 +246,22 @@ function managedMirrors({ mirrors, mirrorRows, retentions }: Storage): Pick<Mana
   return { mirrors, figures };
 }
 
-function mirrorRunner({ store, mirrors, mirrorRows, retentions }: Storage, logger: Logger): MirrorRunner {
+function mirrorRunner(
+  { store, mirrors, mirrorRows, retentions }: Storage,
+  logger: Logger,
+  call: typeof fetch,
+  tracing: Tracing | undefined,
+): MirrorRunner {
   return new MirrorRunner({
     mirrors,
     rows: mirrorRows,
     store,
     holder: randomUUID(),
     retentionOf: retentions.of,
-    fetch,
+    fetch: call,
     clock: Date.now,
     note: ({ message, level, detail }) => logger[level](detail, message),
+    tracing,
   });
 }
 
@@ -252,6 +285,10 @@ async function warnOfOpenKeys({ mirrors }: Storage, logger: Logger): Promise<voi
         { mirror, from },
         'the key of a mirror goes there for everybody to read: an address begins with https',
       );
+}
+
+function toldBy(logger: Logger) {
+  return { env: process.env, warn: (message: string, detail: object) => logger.warn(detail, message) };
 }
 
 function noteTo(logger: Logger) {
@@ -306,50 +343,6 @@ function urlOf([address]: readonly (string | AddressInfo)[]): string {
   // "Every address" is none that a client could call.
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address.address] ?? address.address;
   return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
-}
-
-function announcement({ url, firstKey }: Running): string {
-  const listens = `sentlog listens on ${url}\n`;
-  if (firstKey === undefined) return `${listens}The page is at  ${url}/\n`;
-  const message = {
-    messageId: 'hello-1',
-    sender: '44113496000',
-    destination: '66855538125',
-    content: { type: 'TEXT', text: 'Hello' },
-  };
-  const authorization = `-H 'Authorization: App ${firstKey}'`;
-  return `${listens}
-This log is new. It got an account, "${firstAccount}", and this key, which is shown only now:
-
-  ${firstKey}
-
-See the log in a browser; this link signs in with the key:
-
-  ${signInLink(url, firstKey)}
-
-Record a message, and read it back:
-
-  curl '${url}/messenger/1/logs' ${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify({ results: [message] })}'
-
-  curl '${url}/messenger/1/logs?limit=10' ${authorization}
-
-`;
-}
-
-function emulatorAnnouncement({ url }: Running): string {
-  const message = { sender: 'my-page', destinations: [{ to: 'seen' }], content: { type: 'TEXT', text: 'Hello' } };
-  const authorization = "-H 'Authorization: App any'";
-  return `the emulator listens on ${url}
-
-Any key is let in, and nothing is sent anywhere. Send a message, and see what became of it:
-
-  curl '${url}/messenger/1/messages' ${authorization} -H 'Content-Type: application/json' -d '${JSON.stringify({ messages: [message] })}'
-
-  curl '${url}/messenger/1/logs' ${authorization}
-
-The name of a destination says what becomes of its messages: curl '${url}/emulator/destinations' ${authorization}
-
-`;
 }
 
 /** Names what the operator can put right; a defect is left as it is. */

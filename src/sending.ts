@@ -17,6 +17,8 @@ import type { SenderPage } from './senders/rows.ts';
 import type { Senders } from './senders/senders.ts';
 import type { SimulatorTerms } from './simulator/terms.ts';
 import type { Storage } from './storage/storage.ts';
+import { tracedCarrier, tracedReports } from './telemetry/traced.ts';
+import type { Tracing } from './tracing.ts';
 import { present } from './wire/present.ts';
 
 type Note = (level: 'info' | 'warn' | 'error', message: string, detail: object) => void;
@@ -38,6 +40,7 @@ export async function openSending(
   storage: Storage,
   simulator: SimulatorTerms,
   note: Note,
+  tracing?: Tracing,
 ): Promise<Sending | undefined> {
   if (config.carrier === 'none') return undefined;
   await using parts = new AsyncDisposableStack();
@@ -48,13 +51,13 @@ export async function openSending(
     store: storage.store,
     retentionMs: config.retentionMs,
     places: accountPlaces(storage.reportPlaces),
-    call: caller.call,
+    call: tracing === undefined ? caller.call : tracedReports(caller.call, tracing),
     retentionOf: storage.retentions.of,
     note,
   };
   const sending =
     config.carrier === 'graph'
-      ? overGraph(config, storage.senders, common, parts)
+      ? overGraph(config, storage.senders, common, parts, tracing)
       : overSimulator(simulator, common, parts);
   await sending.sender.start();
   const opened = parts.move();
@@ -93,10 +96,12 @@ function overGraph(
   senders: Senders,
   common: Common,
   parts: AsyncDisposableStack,
+  tracing: Tracing | undefined,
 ): Omit<Sending, 'close'> {
   const place = { url: config.graphUrl, version: config.graphVersion };
-  const calls = parts.adopt(new GraphCalls(place), one => one.close());
-  const carrier = new GraphCarrier(calls, senders);
+  const calls = parts.adopt(new GraphCalls(place, tracing && (() => tracing.headers())), one => one.close());
+  const graph = new GraphCarrier(calls, senders);
+  const carrier = tracing === undefined ? graph : tracedCarrier(graph, tracing);
   const pages = configuredPages(senders);
   const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
   const webhooks = {

@@ -10,15 +10,15 @@ const readmeLinesMax = 120;
 
 /** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
 const floors: readonly (readonly string[])[] = [
-  ['limits.ts', 'failures.ts', 'log-output.ts', 'networks.ts', 'setting-kinds.ts', 'version.ts'],
+  ['limits.ts', 'failures.ts', 'log-output.ts', 'networks.ts', 'setting-kinds.ts', 'tracing.ts', 'version.ts'],
   ['turns.ts'],
   ['domain', 'secrets.ts', 'mirror-settings.ts', 'recording-settings.ts', 'sending-settings.ts'],
   ['wire', 'config.ts', 'postgres'],
   ['store', 'accounts', 'graph', 'outbox'],
   ['simulator', 'mirror', 'senders', 'sweeper.ts'],
   ['http', 'sender'],
-  ['storage'],
-  ['sending.ts'],
+  ['storage', 'telemetry'],
+  ['sending.ts', 'announcement.ts'],
   ['main.ts'],
   ['cli'],
 ];

@@ -4,6 +4,7 @@ import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
 import type { HeldSweep } from '../sweeper.ts';
+import type { Tracing } from '../tracing.ts';
 import type { Metrics } from './metrics.ts';
 import type { PageFiles } from './page-files.ts';
 import type {
@@ -58,6 +59,8 @@ export type ServerDeps = {
   readonly managedAccounts?: ManagedAccounts;
   readonly managedMirrors?: ManagedMirrors;
   readonly managedSenders?: ManagedSenders;
+  /** Absent where nobody is told how long requests take. */
+  readonly tracing?: Tracing;
   readonly logger: FastifyBaseLogger;
   readonly timeouts: Timeouts;
   /** What answers on their way may hold over all requests; `limits.answersBytesMax` when absent. */

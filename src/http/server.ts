@@ -44,6 +44,7 @@ import { summaryRoute } from './routes/summary.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 import { Standing } from './standing.ts';
 import { Streams } from './stream/streams.ts';
+import { traceRequests } from './traced-requests.ts';
 
 /** Room for the headers beside the longest request line. */
 const headerBytesMax = limits.urlBytesMax + 16 * 1024;
@@ -86,6 +87,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   ];
   const others = new OtherMethods(routes, deps.corsOrigins);
   const app = fastify(deps, refusals);
+  if (deps.tracing !== undefined) traceRequests(app, deps.tracing);
   acceptAnyBody(app);
   app.addHook('onRequest', async (request, reply) => {
     tellCommon(request, reply);

@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable, Unusable } from '../failures.ts';
 import type { Store } from '../store/store.ts';
+import type { Tracing } from '../tracing.ts';
 import { figuresOf, type MirrorFigures } from './figures.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { Terms } from './pace.ts';
@@ -20,6 +21,7 @@ export type RunnerOptions = {
   readonly fetch: typeof fetch;
   readonly clock: () => EpochMs;
   readonly note: (note: MirrorNote) => void;
+  readonly tracing?: Tracing | undefined;
 };
 
 /** Mirrors are looked at this often: what a command changed holds from then on. */
@@ -117,11 +119,11 @@ export class MirrorRunner {
 
   /** Never rejects: a mirror that fails rests, and is tried again. */
   async #run(mirror: Mirror, signal: AbortSignal): Promise<void> {
-    const { mirrors, rows, store, holder, fetch, clock, note } = this.options;
+    const { mirrors, rows, store, holder, fetch, clock, note, tracing } = this.options;
     try {
       const ask = askUpstream({ from: mirror.from, key: mirrors.key(mirror), fetch, clock });
       const terms = this.#terms(mirror);
-      const others = { clock, random: Math.random, wait: waitOrStop, note };
+      const others = { clock, random: Math.random, wait: waitOrStop, note, tracing };
       await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
     } catch (error) {
       if (signal.aborted || error instanceof MirrorGone) return;

@@ -3,6 +3,7 @@ import type { EpochMs, Submission } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Store } from '../store/store.ts';
+import { type Tracing, within } from '../tracing.ts';
 import { present } from '../wire/present.ts';
 import { type Asked, advance, afterFailure, type Moved, type Seen, withClock } from './advance.ts';
 import { budgetOf, type Terms, windowMs, withinAllowed } from './pace.ts';
@@ -32,6 +33,7 @@ export type WorkerOptions = {
   readonly random: () => number;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly note: (note: MirrorNote) => void;
+  readonly tracing?: Tracing | undefined;
 };
 
 /** The lease went to another process, the mirror was removed, or the other side refused its key. */
@@ -62,7 +64,7 @@ export class MirrorWorker {
 
   /** One step; the milliseconds until the next. Rejects with `Unavailable` when something cannot be kept now. */
   async step(signal: AbortSignal): Promise<number | End> {
-    const { mirror, rows, clock } = this.#options;
+    const { mirror, rows, clock, tracing } = this.#options;
     const terms = await this.#terms();
     const before = this.#place ?? (await this.#read());
     const now = clock();
@@ -76,7 +78,8 @@ export class MirrorWorker {
     if (step.kind === 'wait') return step.ms;
     const fullForMs = await rows.spend(mirror.id, now, budgetOf(place, allowed), step.isPatient);
     if (fullForMs !== undefined) return Math.min(fullForMs, waitMsMax);
-    const { moved, isRefused } = await this.#ask(place, step, terms, signal);
+    const part = { name: 'mirror step', attributes: { 'sentlog.mirror': mirror.name } };
+    const { moved, isRefused } = await within(tracing, part, () => this.#ask(place, step, terms, signal));
     return (await this.#keep(moved)) && !isRefused ? 0 : 'ended';
   }
 

@@ -35,11 +35,14 @@ export class GraphCalls {
   readonly #target: RequestOptions;
   readonly #isSecure: boolean;
   readonly #agent: HttpAgent;
+  /** Further headers of the call that is made now. */
+  readonly #more: () => Readonly<Record<string, string>>;
   readonly #running = new Set<ClientRequest>();
   /** Of each token and secret: the same for all calls of a page. */
   readonly #proofs = new WeakMap<PageKeys, string>();
 
-  constructor({ url, version }: GraphPlace) {
+  constructor({ url, version }: GraphPlace, more: () => Readonly<Record<string, string>> = () => ({})) {
+    this.#more = more;
     const base = new URL(`${url}/${version}/`);
     this.#isSecure = base.protocol === 'https:';
     // Without a bound of its own: whoever sends has one, and a call that waited here would count as not connected.
@@ -59,6 +62,7 @@ export class GraphCalls {
         path: `${this.#target.path}${path}?${query}appsecret_proof=${this.#proof(keys)}`,
         // The token stands in a header, so that it stands in no log of addresses.
         headers: {
+          ...this.#more(),
           authorization: `Bearer ${token}`,
           ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
         },

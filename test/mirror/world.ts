@@ -15,6 +15,8 @@ import { webhookReports } from '../../src/mirror/webhook.ts';
 import { type MirrorNote, MirrorWorker } from '../../src/mirror/worker.ts';
 import { Secrets } from '../../src/secrets.ts';
 import type { Store } from '../../src/store/store.ts';
+import { tracedFetch } from '../../src/telemetry/traced.ts';
+import type { Tracing } from '../../src/tracing.ts';
 import { logJson } from '../../src/wire/log-text.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
@@ -38,10 +40,12 @@ export class World {
   lateMs: () => number = () => 0;
   #mirror: Mirror | undefined;
   #worker: MirrorWorker | undefined;
+  readonly #tracing: Tracing | undefined;
   #ids = 0;
 
-  constructor(options: Partial<InfobipOptions> & { terms?: Partial<Terms>; store?: Store } = {}) {
-    const { terms, store, ...others } = options;
+  constructor(options: Partial<InfobipOptions> & { terms?: Partial<Terms>; store?: Store; tracing?: Tracing } = {}) {
+    const { terms, store, tracing, ...others } = options;
+    this.#tracing = tracing;
     const seed = options.seed ?? 'a world';
     this.random = new Random(`${seed} messages`);
     this.infobip = new SimulatedInfobip({ seed, clock: () => this.now, keys: [key], ...others });
@@ -160,12 +164,14 @@ export class World {
     const mirror = await this.mirror();
     await this.rows.lease(mirror.id, holder, 8000);
     const clock = () => this.now;
+    const tracing = this.#tracing;
+    const call = tracing === undefined ? this.#fetch : tracedFetch(this.#fetch, tracing);
     return new MirrorWorker({
       mirror,
       holder,
       rows: this.rows,
       store: this.store,
-      ask: askUpstream({ from: mirror.from, key, fetch: this.#fetch, clock }),
+      ask: askUpstream({ from: mirror.from, key, fetch: call, clock }),
       terms: this.terms,
       clock,
       random: () => this.random.next(),
@@ -173,6 +179,7 @@ export class World {
         this.now += ms;
       },
       note: note => this.notes.push(note),
+      tracing,
     });
   }
 }

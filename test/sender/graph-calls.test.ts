@@ -107,3 +107,17 @@ test('given up while the answer is waited for → it may have arrived; before a 
   calls.giveUp();
   expect(await unconnected).toEqual({ kind: 'unreachable', reason: 'the server stops' });
 });
+
+test('further headers → beside its own, which they do not replace', async () => {
+  const heard: unknown[] = [];
+  const port = await graph((request, response) => {
+    const { traceparent, authorization } = request.headers;
+    heard.push({ traceparent, authorization });
+    response.end('{}');
+  });
+  const more = () => ({ traceparent: 'a-part', authorization: 'none' });
+  const calls = new GraphCalls({ url: `http://127.0.0.1:${port}`, version: 'v25.0' }, more);
+  onTestFinished(() => calls.close());
+  await calls.call(post);
+  expect(heard).toEqual([{ traceparent: 'a-part', authorization: 'Bearer a-token' }]);
+});

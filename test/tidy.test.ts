@@ -10,7 +10,16 @@ const readmeLinesMax = 120;
 
 /** The rooms of `src` from the ground up: a room imports from itself and from lower floors, never from its own floor. */
 const floors: readonly (readonly string[])[] = [
-  ['limits.ts', 'failures.ts', 'log-output.ts', 'networks.ts', 'setting-kinds.ts', 'tracing.ts', 'version.ts'],
+  [
+    'limits.ts',
+    'failures.ts',
+    'log-output.ts',
+    'networks.ts',
+    'node-http.ts',
+    'setting-kinds.ts',
+    'tracing.ts',
+    'version.ts',
+  ],
   ['turns.ts'],
   ['domain', 'secrets.ts', 'mirror-settings.ts', 'recording-settings.ts', 'sending-settings.ts'],
   ['wire', 'config.ts', 'postgres'],

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { http } from '../node-http.ts';
 import { type ErrorCode, errorAnswer, errorTable } from './errors.ts';
 
 /**
@@ -18,7 +19,7 @@ export function answerMalformed(error: Error, socket: Socket, latest: ServerResp
   const { status } = errorTable[code];
   const body = JSON.stringify(errorAnswer(code, [{ property: 'request', violation: 'is not sound HTTP' }]));
   const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
     'Connection: close',
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,

@@ -14,8 +14,6 @@ const outageClasses: ReadonlySet<string> = new Set([
   'F0', // its configuration
   'XX', // an internal error, damaged data
 ]);
-/** Classes of SQLSTATE for values that a statement does not take: not of their type, against a rule, beyond a limit. */
-const valueClasses: ReadonlySet<string> = new Set(['22', '23', '54']);
 const databaseMissing = '3D000';
 const readOnlyServer = '25006';
 const cancelled = '57014';
@@ -86,11 +84,6 @@ export function isWorthAnotherTry(error: unknown): boolean {
 export function isStalePlan(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : error;
   return cause instanceof DatabaseError && cause.code === notSupported && stalePlans.test(cause.message);
-}
-
-/** Whether a statement failed by the values that it was given. */
-export function isOfValues(error: unknown): boolean {
-  return error instanceof DatabaseError && valueClasses.has((error.code ?? '').slice(0, 2));
 }
 
 /** Whether a row was refused since another has its key. */

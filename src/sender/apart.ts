@@ -1,5 +1,5 @@
 import { Unavailable, Unusable, WrongValues } from '../failures.ts';
-import { isOfValues } from '../postgres/failure.ts';
+import { isOfValues } from '../postgres/sql-state.ts';
 
 /** Records that nothing was done for, and why. */
 export type Interruption<T> = { readonly left: readonly T[]; readonly error: unknown };

@@ -1,9 +1,9 @@
 import { lookup as resolve } from 'node:dns';
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { type BlockList, isIP, type LookupFunction } from 'node:net';
 import { limits } from '../limits.ts';
 import { listOf } from '../networks.ts';
+import { http, https } from '../node-http.ts';
 
 export type ReportCall = {
   readonly url: string;
@@ -42,8 +42,8 @@ export class ReportCaller {
   readonly #special = listOf([...special.ipv4, ...special.ipv6]);
   readonly #allowed: BlockList;
   readonly #agents = {
-    'http:': new HttpAgent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
-    'https:': new HttpsAgent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
+    'http:': new http.Agent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
+    'https:': new https.Agent({ keepAlive: true, maxFreeSockets: limits.pushesMax, timeout: limits.pushMsMax }),
   } as const;
   readonly #resolve: typeof resolve;
   readonly #msMax: number;
@@ -59,7 +59,7 @@ export class ReportCaller {
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'not an http or https address';
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !this.#mayReach(host)) return `${host} is not a public address`;
-    const request = url.protocol === 'http:' ? httpRequest : httpsRequest;
+    const request = url.protocol === 'http:' ? http.request : https.request;
     const signal = AbortSignal.timeout(this.#msMax);
     const answered = new Promise<string | undefined>(settled => {
       const call = request(url, {

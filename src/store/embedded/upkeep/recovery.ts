@@ -9,7 +9,7 @@ import type { Catalog } from './catalog.ts';
 /** What recovery needs of the engine. */
 export type Recoverer = {
   readonly writer: Thread<WriterRequest, WriterReply>;
-  readonly sealer: Thread<SealerRequest, SealerReply>;
+  sealer(): Thread<SealerRequest, SealerReply>;
   /** Has every thread read the files that were made anew. */
   takeUp(segmentId: number, holding: Holding): Promise<void>;
   isClosing(): boolean;
@@ -55,7 +55,7 @@ export class Recovery {
     try {
       const { writer, sealer } = this.#recoverer;
       if (entry.phase === 'active') await writer.ask(id => ({ type: 'fill', id, segmentId }));
-      const holding = (await sealer.ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Holding;
+      const holding = (await sealer().ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Holding;
       this.#recovered.add(segmentId);
       await this.#recoverer.takeUp(segmentId, holding);
       this.tell({ name, reason });

@@ -1,4 +1,4 @@
-import type { StoreObserver } from '../../store.ts';
+import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
@@ -27,7 +27,8 @@ export type SealingNeeds = {
 export class Sealing {
   readonly #catalog: Catalog;
   readonly #needs: SealingNeeds;
-  readonly #sealer: Thread<SealerRequest, SealerReply>;
+  readonly #data: ThreadData;
+  #sealer: Thread<SealerRequest, SealerReply> | undefined;
   readonly #verifying: Verifying;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly recovery: Recovery;
@@ -35,14 +36,15 @@ export class Sealing {
   constructor(catalog: Catalog, data: ThreadData, needs: SealingNeeds) {
     this.#catalog = catalog;
     this.#needs = needs;
-    this.#sealer = new Thread('sealer', data, reply => this.#fromSealer(reply), needs.crashed);
+    this.#data = data;
     this.#verifying = new Verifying(segmentId => {
       const isThere = catalog.get(segmentId) !== undefined;
-      if (isThere) this.#sealer.send({ type: 'verify', segmentId });
+      if (isThere) this.#tell({ type: 'verify', segmentId });
       return isThere;
     });
     const { writer, isClosing, observer } = needs;
-    const recoverer = { writer, sealer: this.#sealer, takeUp: this.#sealed.bind(this), isClosing };
+    const sealer = () => this.#started();
+    const recoverer = { writer, sealer, takeUp: this.#sealed.bind(this), isClosing };
     this.recovery = new Recovery(catalog, recoverer, observer);
   }
 
@@ -54,7 +56,7 @@ export class Sealing {
   seal(segmentId: number): void {
     const { shared, columns, filled } = this.#catalog.get(segmentId) ?? {};
     if (shared === undefined || columns === undefined || filled === undefined) return;
-    this.#sealer.send({ type: 'seal', shared, columns, ...filled });
+    this.#tell({ type: 'seal', shared, columns, ...filled });
   }
 
   /** Compares these segments with their checksums, the last first, while the log serves. */
@@ -86,11 +88,23 @@ export class Sealing {
 
   /** Ends the thread; `ended` resolves when it has. */
   close(): void {
-    this.#sealer.send({ type: 'close' });
+    this.#sealer?.send({ type: 'close' });
   }
 
-  ended(): Promise<void> {
-    return this.#sealer.ended();
+  async ended(): Promise<void> {
+    await this.#sealer?.ended();
+  }
+
+  #tell(request: SealerRequest): void {
+    // A log that is closed seals what is full when it is opened again.
+    if (this.#sealer !== undefined || !this.#needs.isClosing()) this.#started().send(request);
+  }
+
+  /** Its thread starts with the first work: a log of few messages never needs one. */
+  #started(): Thread<SealerRequest, SealerReply> {
+    if (this.#sealer === undefined && this.#needs.isClosing()) throw new StoreUnavailable('the store is closed');
+    this.#sealer ??= new Thread('sealer', this.#data, reply => this.#fromSealer(reply), this.#needs.crashed);
+    return this.#sealer;
   }
 
   #fromSealer(reply: SealerReply): void {
@@ -101,14 +115,14 @@ export class Sealing {
         const entry = this.#catalog.get(reply.segmentId);
         if (reply.indexDamage !== undefined && entry !== undefined) {
           this.tellRebuilt(reply.segmentId, reply.indexDamage);
-          this.#sealer.send({ type: 'rebuild', shared: entry.shared });
+          this.#tell({ type: 'rebuild', shared: entry.shared });
         }
         return this.#verifying.next();
       }
       case 'recovered':
-        return this.#sealer.answer(reply.id, reply.holding);
+        return this.#sealer?.answer(reply.id, reply.holding);
       case 'unrecovered':
-        return this.#sealer.fail([reply.id], errorOf(reply.failure));
+        return this.#sealer?.fail([reply.id], errorOf(reply.failure));
       case 'unmade':
         return this.#warn(`the ${reply.what} of a segment could not be made`, reply.segmentId, reply.failure.message);
       case 'resized':
@@ -126,7 +140,7 @@ export class Sealing {
 
   async #sealed(segmentId: number, recovered?: Holding): Promise<void> {
     const columns = await this.#catalog.sealed(segmentId, recovered);
-    this.#sealer.send({ type: 'released', segmentId });
+    this.#tell({ type: 'released', segmentId });
     if (columns !== undefined) this.#needs.writer.send({ type: 'spare', columns });
     this.#needs.moved();
   }

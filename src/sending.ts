@@ -5,8 +5,6 @@ import type { AccountId, EpochMs } from './domain/message.ts';
 import { pagesIn } from './graph/webhook-events.ts';
 import type { ManagedSenders, MetaWebhooks } from './http/parts.ts';
 import { Emulator } from './sender/emulator.ts';
-import { GraphCalls } from './sender/graph-calls.ts';
-import { checkPage, configuredPages, GraphCarrier } from './sender/graph-carrier.ts';
 import type { AccountPlaces } from './sender/pusher.ts';
 import { ReportCaller } from './sender/report-caller.ts';
 import { Sender, type SenderDeps } from './sender/sender.ts';
@@ -57,7 +55,7 @@ export async function openSending(
   };
   const sending =
     config.carrier === 'graph'
-      ? overGraph(config, storage.senders, common, parts, tracing)
+      ? await overGraph(config, storage.senders, common, parts, tracing)
       : overSimulator(simulator, common, parts);
   await sending.sender.start();
   const opened = parts.move();
@@ -91,13 +89,16 @@ function overSimulator(terms: SimulatorTerms, common: Common, parts: AsyncDispos
   return { sender, emulator, clock };
 }
 
-function overGraph(
+/** What plays Meta needs no HTTP client, and does not load one. */
+async function overGraph(
   config: Config,
   senders: Senders,
   common: Common,
   parts: AsyncDisposableStack,
   tracing: Tracing | undefined,
-): Omit<Sending, 'close'> {
+): Promise<Omit<Sending, 'close'>> {
+  const { GraphCalls } = await import('./sender/graph-calls.ts');
+  const { checkPage, configuredPages, GraphCarrier } = await import('./sender/graph-carrier.ts');
   const place = { url: config.graphUrl, version: config.graphVersion };
   const calls = parts.adopt(new GraphCalls(place, tracing && (() => tracing.headers())), one => one.close());
   const graph = new GraphCarrier(calls, senders);

@@ -1,14 +1,8 @@
 import { createHmac } from 'node:crypto';
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { urlToHttpOptions } from 'node:url';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
 import type { GraphAnswer } from '../graph/outcomes.ts';
+import { limits } from '../limits.ts';
 import type { PageKeys } from '../senders/senders.ts';
 
 export type GraphPlace = { readonly url: string; readonly version: string };
@@ -29,86 +23,75 @@ const answerBytesMax = 256 * 1024;
 /** Meta closes what idles; a request on a connection that is just being closed is lost. */
 const idleMsMax = 15_000;
 
-/** Calls of the Graph API, over connections that are kept. `fetch` would take three times the processor for each. */
+/**
+ * Calls of the Graph API, over connections that are kept. `fetch` would take several times the processor for each, and
+ * Node's `http.request` two times.
+ */
 export class GraphCalls {
-  /** What all calls have in common: an address would be taken apart anew for each. */
-  readonly #target: RequestOptions;
-  readonly #isSecure: boolean;
-  readonly #agent: HttpAgent;
+  readonly #path: string;
+  readonly #pool: Pool;
   /** Further headers of the call that is made now. */
   readonly #more: () => Readonly<Record<string, string>>;
-  readonly #running = new Set<ClientRequest>();
+  readonly #running = new Set<Call>();
   /** Of each token and secret: the same for all calls of a page. */
   readonly #proofs = new WeakMap<PageKeys, string>();
 
   constructor({ url, version }: GraphPlace, more: () => Readonly<Record<string, string>> = () => ({})) {
     this.#more = more;
-    const base = new URL(`${url}/${version}/`);
-    this.#isSecure = base.protocol === 'https:';
-    // Without a bound of its own: whoever sends has one, and a call that waited here would count as not connected.
-    const options = { keepAlive: true, timeout: idleMsMax } as const;
-    this.#agent = this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options);
-    this.#target = { ...urlToHttpOptions(base), agent: this.#agent };
+    const { origin, pathname } = new URL(`${url}/${version}/`);
+    this.#path = pathname;
+    this.#pool = new Pool(origin, {
+      // No call waits for one but for the moment in which it becomes free: whoever sends has this bound too.
+      connections: limits.sendingMax,
+      // Of several requests on one connection nobody could tell which of them had been read when it breaks.
+      pipelining: 1,
+      allowH2: false,
+      connect: { timeout: connectMsMax },
+      keepAliveTimeout: idleMsMax,
+      keepAliveMaxTimeout: idleMsMax,
+      // Each call has a bound for all of its answer.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
   }
 
   /** Never rejects: whatever comes of it is an answer, and says whether the request may have arrived. */
   call({ method, path, query = '', keys, body }: GraphCall): Promise<GraphAnswer> {
-    const { token } = keys;
-    const send = this.#isSecure ? httpsRequest : httpRequest;
     return new Promise(settle => {
-      const request = send({
-        ...this.#target,
+      const call = new Call(answer => {
+        this.#running.delete(call);
+        settle(answer);
+      });
+      this.#running.add(call);
+      const options: Dispatcher.DispatchOptions = {
         method,
-        path: `${this.#target.path}${path}?${query}appsecret_proof=${this.#proof(keys)}`,
+        path: `${this.#path}${path}?${query}appsecret_proof=${this.#proof(keys)}`,
         // The token stands in a header, so that it stands in no log of addresses.
         headers: {
           ...this.#more(),
-          authorization: `Bearer ${token}`,
-          ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          authorization: `Bearer ${keys.token}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
         },
-      });
-      this.#running.add(request);
-      let isConnected = false;
-      const give = (reason: string) => request.destroy(new Error(reason));
-      let timer = setTimeout(give, connectMsMax, 'no connection in time');
-      const connected = () => {
-        isConnected = true;
-        clearTimeout(timer);
-        timer = setTimeout(give, answerMsMax, 'no answer in time');
+        ...(body !== undefined && { body }),
       };
-      const end = (answer: GraphAnswer) => {
-        clearTimeout(timer);
-        this.#running.delete(request);
-        settle(answer);
-      };
-      // Before a connection stands, no byte of the request has left.
-      const failed = (error: Error) => end({ kind: isConnected ? 'lost' : 'unreachable', reason: reasonOf(error) });
-      request.on('socket', socket => {
-        // `reusedSocket` does not tell of a connection that was free at the moment it was asked for.
-        const isConnecting = socket.connecting || ('secureConnecting' in socket && socket.secureConnecting === true);
-        if (!isConnecting) connected();
-        else socket.once(this.#isSecure ? 'secureConnect' : 'connect', connected);
-      });
-      request.on('error', failed);
-      // Whatever else ends it, such as the answer to an upgrade that nobody asked for.
-      const closed = () => failed(new Error('the connection was closed'));
-      request.on('close', closed);
-      request.on('response', response => {
-        request.off('close', closed);
-        textOf(response).then(text => end({ kind: 'response', ...headOf(response), text }), failed);
-      });
-      request.end(body);
+      try {
+        this.#pool.dispatch(options, call);
+      } catch (error) {
+        // What is no request at all, such as a token with a line break, leaves nothing.
+        call.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+      }
     });
   }
 
   /** Waits no longer for what is under way. */
   giveUp(): void {
-    for (const request of this.#running) request.destroy(new Error('the server stops'));
+    for (const call of [...this.#running]) call.giveUp(new Error('the server stops'));
   }
 
   close(): void {
     this.giveUp();
-    this.#agent.destroy();
+    // What it rejects with was told to the calls.
+    this.#pool.destroy().catch(() => {});
   }
 
   #proof(keys: PageKeys): string {
@@ -120,24 +103,61 @@ export class GraphCalls {
   }
 }
 
-function headOf({ statusCode = 0, headers }: IncomingMessage) {
-  const single: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) if (typeof value === 'string') single[name] = value;
-  return { httpStatus: statusCode, headers: single };
-}
+/** One call, as the pool tells of it. */
+class Call implements Dispatcher.DispatchHandler {
+  readonly #settle: (answer: GraphAnswer) => void;
+  /** Once a connection stands, and the request is about to be written to it. */
+  #controller: Dispatcher.DispatchController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #head: Omit<Extract<GraphAnswer, { kind: 'response' }>, 'kind' | 'text'> | undefined;
+  readonly #parts: Buffer[] = [];
+  #bytes = 0;
+  #isSettled = false;
 
-function textOf(response: IncomingMessage): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    response.on('data', (part: Buffer) => {
-      bytes += part.length;
-      if (bytes > answerBytesMax) response.destroy(new Error('the answer is too long'));
-      else parts.push(part);
-    });
-    response.on('end', () => resolve(Buffer.concat(parts).toString()));
-    response.on('error', reject);
-  });
+  constructor(settle: (answer: GraphAnswer) => void) {
+    this.#settle = settle;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It was given up while it waited for a connection: nothing of it is written.
+    if (this.#isSettled) return controller.abort(new Error('the call was given up'));
+    this.#timer = setTimeout(() => this.giveUp(new Error('no answer in time')), answerMsMax);
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, httpStatus: number, headers: IncomingHttpHeaders): void {
+    const single: Record<string, string> = {};
+    for (const [name, value] of Object.entries(headers)) if (typeof value === 'string') single[name] = value;
+    this.#head = { httpStatus, headers: single };
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, part: Buffer): void {
+    this.#bytes += part.length;
+    if (this.#bytes > answerBytesMax) this.giveUp(new Error('the answer is too long'));
+    else this.#parts.push(part);
+  }
+
+  onResponseEnd(): void {
+    if (this.#head !== undefined)
+      this.#end({ kind: 'response', ...this.#head, text: Buffer.concat(this.#parts).toString() });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
+    // Before a connection stands, no byte of the request has left.
+    this.#end({ kind: this.#controller === undefined ? 'unreachable' : 'lost', reason: reasonOf(error) });
+  }
+
+  giveUp(reason: Error): void {
+    this.onResponseError(undefined, reason);
+    this.#controller?.abort(reason);
+  }
+
+  #end(answer: GraphAnswer): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    this.#settle(answer);
+  }
 }
 
 function reasonOf(error: Error): string {

@@ -17,7 +17,7 @@ function callsOf(port: number, scheme = 'http'): GraphCalls {
 
 const post = { method: 'POST', path: '1/messages', keys, body: '{"a":"ä"}' } as const;
 
-test('a call → its token in a header, its proof, its body; the answer with its headers; one connection for all', async () => {
+test('a call → its token in a header, its proof, its body; the answer with its headers; connections are kept', async () => {
   const heard: string[] = [];
   const sockets = new Set<unknown>();
   const port = await graph(async (request, response) => {
@@ -29,15 +29,16 @@ test('a call → its token in a header, its proof, its body; the answer with its
     response.end('{"error":{}}');
   });
   const calls = callsOf(port);
-  for (let time = 0; time < 3; time++) {
+  for (let time = 0; time < 5; time++) {
     const answer = await calls.call(post);
     expect(answer).toMatchObject({ kind: 'response', httpStatus: 400, text: '{"error":{}}' });
     expect(answer.kind === 'response' && answer.headers['x-app-usage']).toBe('{"call_count":28}');
   }
   const proof = createHmac('sha256', 'a-secret').update('a-token').digest('hex');
   const wanted = `POST /graph/v25.0/1/messages?appsecret_proof=${proof} Bearer a-token {"a":"ä"}`;
-  expect(heard).toEqual([wanted, wanted, wanted]);
-  expect(sockets.size).toBe(1);
+  expect(heard).toEqual(Array.from({ length: 5 }, () => wanted));
+  // One is free again a moment after its answer was given: whoever calls at once may be given another.
+  expect(sockets.size).toBeLessThanOrEqual(2);
 });
 
 test('no connection, of TCP or of TLS → nothing can have arrived', async () => {

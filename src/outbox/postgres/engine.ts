@@ -13,9 +13,10 @@ import { states } from '../states.ts';
 import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
 import { PageRows } from './pages.ts';
-import { Receipts } from './receipts.ts';
+import { pagesOf, Receipts } from './receipts.ts';
 import { duePushes, forgetReports, giveBack, given, keepTaken, pushed, takeReports, told } from './reports.ts';
 import { letGo, takeUntold } from './steps.ts';
+import { type PageWork, Together } from './together.ts';
 
 const triesMax = 5;
 const renewEveryMs = 2000;
@@ -35,8 +36,12 @@ export class PostgresOutbox implements Outbox {
   readonly #pages = new PageRows(this.#name);
   readonly #turns = new PushTurns();
   readonly #line = new Line(this.#name);
-  readonly #receipts = new Receipts(this.#pages, this.#line);
+  readonly #receipts = new Receipts(this.#line);
   readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
+  readonly #together = new Together(
+    work => this.#transact(work),
+    (session, works) => this.#begin(session, works),
+  );
   /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
   readonly #takenReports = new Set<number>();
   #how: 'hold' | 'requeue' = 'hold';
@@ -58,22 +63,25 @@ export class PostgresOutbox implements Outbox {
   }
 
   claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
-    return this.#transact(async session => {
-      this.#outcomes.beginClaim(session);
-      const [pages, due] = await Promise.all([this.#pages.lease(session, wants), this.#line.due(session, now, wants)]);
-      if (pages.length === 0) return [];
-      const taken = pages.filter(one => one.isTaken);
-      await this.#outcomes.takeOver(session, taken, this.#how);
-      const isMine = new Set(pages.map(keyOf));
-      const mine = wants.filter(one => isMine.has(keyOf(one)));
-      // The rows of other pages are not held here.
-      await this.#line.begin(
-        session,
-        due.filter(one => isMine.has(keyOf(one))),
-        now,
-      );
-      return this.#line.claim(session, mine, now);
-    });
+    const count = wants.reduce((sum, one) => sum + one.count, 0);
+    const work = (session: Transaction) => this.#claim(session, wants, now);
+    return this.#together.run({ rank: ranks.claim, pages: wants, count, work });
+  }
+
+  async #claim(session: Transaction, wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
+    const [pages, due] = await Promise.all([this.#pages.lease(session, wants), this.#line.due(session, now, wants)]);
+    if (pages.length === 0) return [];
+    const taken = pages.filter(one => one.isTaken);
+    await this.#outcomes.takeOver(session, taken, this.#how);
+    const isMine = new Set(pages.map(keyOf));
+    const mine = wants.filter(one => isMine.has(keyOf(one)));
+    // The rows of other pages are not held here.
+    await this.#line.begin(
+      session,
+      due.filter(one => isMine.has(keyOf(one))),
+      now,
+    );
+    return this.#line.claim(session, mine, now);
   }
 
   unclaim(held: readonly number[]): Promise<void> {
@@ -81,11 +89,14 @@ export class PostgresOutbox implements Outbox {
   }
 
   settle(results: readonly Result[], now: EpochMs): Promise<void> {
-    return this.#transact(async session => this.#outcomes.settle(session, results, now));
+    const messages = results.map(one => one.id);
+    const work = async (session: Transaction) => this.#outcomes.settle(session, results, now);
+    return this.#together.run({ rank: ranks.settle, messages, count: results.length, work });
   }
 
   receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
-    return this.#transact(session => this.#receipts.receive(session, events, now));
+    const work = (session: Transaction) => this.#receipts.receive(session, events, now);
+    return this.#together.run({ rank: ranks.receive, ...pagesOf(events), count: events.length, work });
   }
 
   lapse(now: EpochMs): Promise<boolean> {
@@ -137,7 +148,8 @@ export class PostgresOutbox implements Outbox {
   }
 
   told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
-    return this.#transact(session => told(session, ids, now, subscribed));
+    const work = (session: Transaction) => told(session, ids, now, subscribed);
+    return this.#together.run({ rank: ranks.told, steps: ids, count: ids.length, work });
   }
 
   async takeReports(query: ReportQuery): Promise<readonly Report[]> {
@@ -199,6 +211,18 @@ export class PostgresOutbox implements Outbox {
     return { scheduled, queued, sending, unknown, untold, parked, openReports, pushes };
   }
 
+  #begin(session: Transaction, works: readonly PageWork<unknown>[]): void {
+    if (works.some(one => one.rank === ranks.claim)) this.#outcomes.beginClaim(session);
+    const newPages = works.flatMap(one => one.newPages ?? []);
+    if (newPages.length > 0) this.#pages.ensure(session, newPages);
+    this.#pages.hold(
+      session,
+      works.flatMap(one => one.pages ?? []),
+      works.flatMap(one => one.messages ?? []),
+      works.flatMap(one => one.steps ?? []),
+    );
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -229,6 +253,9 @@ export class PostgresOutbox implements Outbox {
     }
   }
 }
+
+/** An echo is proof of a message whose answer comes with it, and says when it was sent; and what ended makes way for the next. */
+const ranks = { receive: 0, settle: 1, claim: 2, told: 3 } as const;
 
 /** After the row of a page is held, a statement sees all that was done to its messages before. */
 const readCommitted = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';

@@ -28,13 +28,12 @@ export class Outcomes {
     this.#receipts = receipts;
   }
 
-  /** The answer to a send proves it, also where another process took the page over meanwhile. */
+  /**
+   * Where the rows of the pages are held. The answer to a send proves it, also where another process took the page over
+   * meanwhile.
+   */
   settle(session: Transaction, results: readonly Result[], now: EpochMs): void {
     const once = [...new Map(results.map(one => [one.id, one])).values()];
-    this.#pages.holdOf(
-      session,
-      once.map(one => one.id),
-    );
     const of = <K extends Result['kind']>(kind: K) => once.filter((one): one is Of<K> => one.kind === kind);
     const proofs = of('sent').map(({ id, mid, psid }) => ({ id, mid, at: now, ...(psid !== undefined && { psid }) }));
     this.#receipts.sent(session, proofs, this.#holder);

@@ -8,6 +8,8 @@ export type PageKey = Pick<PageLane, 'account' | 'sender'>;
 
 /** A page is sent over by one process at a time, since Meta's rates are those of the page; another takes over after this. */
 const leaseMs = 7000;
+/** One that was begun so short a time ago is not written anew. */
+const renewedMs = 2000;
 /** Pages that one look takes, so that others get some. */
 const takenMax = 64;
 
@@ -45,9 +47,15 @@ export class PageRows {
     session.send(holdOfMessages, [bigints(messages)]);
   }
 
-  /** Holds the rows of these pages. */
-  hold(session: Transaction, pages: readonly PageKey[]): void {
-    session.send(hold, keyColumns(pages));
+  /** Holds the rows of these pages, and of those of these messages and of these steps. */
+  hold(
+    session: Transaction,
+    pages: readonly PageKey[],
+    messages: readonly number[] = [],
+    steps: readonly number[] = [],
+  ): void {
+    const each = [...new Map(pages.map(one => [keyOf(one), one])).values()];
+    session.send(hold, [...keyColumns(each), bigints(messages), bigints(steps)]);
   }
 
   /** Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. */
@@ -156,7 +164,11 @@ const holdOfMessages = {
 const hold = {
   name: 'outbox pages held',
   text: `SELECT FROM outbox_page p
-    WHERE (p.account_id, p.sender) IN (SELECT * FROM unnest($1::bigint[], $2::text[])) ${ordered}`,
+    WHERE (p.sender, p.account_id) IN (
+      SELECT u.sender, u.account_id FROM unnest($1::bigint[], $2::text[]) u(account_id, sender)
+      UNION SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($3::bigint[])
+      UNION SELECT m.sender, m.account_id FROM outbox_step s JOIN outbox_message m ON m.id = s.message
+        WHERE s.id = ANY ($4::bigint[])) ${ordered}`,
 };
 const holdWanted = {
   name: 'outbox pages wanted',
@@ -188,7 +200,8 @@ const take = {
   name: 'outbox pages taken',
   text: `UPDATE outbox_page p SET holder = $3, leased_until = ${lease}
     FROM unnest($1::bigint[], $2::text[]) t(account_id, sender)
-    WHERE p.account_id = t.account_id AND p.sender = t.sender`,
+    WHERE p.account_id = t.account_id AND p.sender = t.sender
+      AND (p.holder IS DISTINCT FROM $3 OR p.leased_until < ${lease} - ${renewedMs} * interval '1 millisecond')`,
 };
 /** Those that are gone are forgotten by whoever comes by. */
 const announce = {

@@ -8,7 +8,7 @@ import type { Receipt } from '../outbox.ts';
 import { states } from '../states.ts';
 import { steps } from '../telling.ts';
 import type { Line } from './line.ts';
-import type { PageRows } from './pages.ts';
+import type { PageKey } from './pages.ts';
 import { telling } from './steps.ts';
 
 /** `at`: when it was sent, by Meta's word, or at the latest when Meta answered. */
@@ -23,25 +23,14 @@ type Proven = { readonly mid: string; readonly psid: string; readonly at: EpochM
  * heard before its message is known to be sent is kept, as in the embedded engine.
  */
 export class Receipts {
-  readonly #pages: PageRows;
   readonly #line: Line;
 
-  constructor(pages: PageRows, line: Line) {
-    this.#pages = pages;
+  constructor(line: Line) {
     this.#line = line;
   }
 
+  /** Where the rows of their pages are held. */
   async receive(session: Transaction, receipts: readonly Receipt[], now: EpochMs): Promise<void> {
-    const foreign = receipts.flatMap(one =>
-      one.kind === 'echo' && one.foreign !== undefined
-        ? one.foreign.accounts.map(account => ({ account, sender: one.page }))
-        : [],
-    );
-    if (foreign.length > 0) this.#pages.ensure(session, foreign);
-    this.#pages.hold(
-      session,
-      receipts.flatMap(({ accounts, page }) => accounts.map(account => ({ account, sender: page }))),
-    );
     const of = <K extends Receipt['kind']>(kind: K) => receipts.filter((one): one is Of<K> => one.kind === kind);
     await this.#echoes(session, of('echo'), now);
     const delivered = of('delivered');
@@ -188,6 +177,20 @@ export class Receipts {
   }
 }
 
+/** The pages that receipts are of; `newPages` may not be there yet, since nothing was sent over them from here. */
+export function pagesOf(receipts: readonly Receipt[]): {
+  readonly pages: readonly PageKey[];
+  readonly newPages: readonly PageKey[];
+} {
+  const keys = (accounts: readonly AccountId[], sender: string) => accounts.map(account => ({ account, sender }));
+  return {
+    pages: receipts.flatMap(({ accounts, page }) => keys(accounts, page)),
+    newPages: receipts.flatMap(one =>
+      one.kind === 'echo' && one.foreign !== undefined ? keys(one.foreign.accounts, one.page) : [],
+    ),
+  };
+}
+
 function proofColumns(proofs: readonly Proof[]): readonly Value[] {
   return [
     bigints(proofs.map(one => one.id)),
@@ -271,8 +274,19 @@ const delivers = (from: string, at: string) => `
 const implies = (from: string, at: string) => `
   UPDATE outbox_message m SET delivery = 1, implied_at = least(${at}, m.meta_at), deadline = NULL FROM ${from} AND m.delivery = 0
   RETURNING m.id, m.implied_at, ${at} AS delivered_at`;
-const sees = (from: string, at: string) => `
-  UPDATE outbox_message m SET seen_at = ${at} FROM ${from} AND m.seen_at IS NULL RETURNING m.id, m.seen_at`;
+/** A read implies the delivery, too: where nothing of it was known, both are told, in that order. */
+const sees = (from: string, wasDelivered: string, at: string) => `
+  WITH c AS (
+    UPDATE outbox_message m SET seen_at = ${at}, delivery = greatest(m.delivery, 1), deadline = NULL,
+      implied_at = CASE ${wasDelivered} WHEN 0 THEN least(${at}, m.meta_at) ELSE m.implied_at END
+    FROM ${from} AND m.seen_at IS NULL
+    RETURNING m.id, m.implied_at, ${at} AS seen_at, ${wasDelivered} = 0 AS is_implied)
+  INSERT INTO outbox_step (message, happened_at, status, error, done_at, seen_at)
+  SELECT s.id, s.happened_at, s.status, s.error, s.done_at, s.seen_at FROM (
+    SELECT c.id, 0 AS nr, c.implied_at AS happened_at, ${steps.delivered.status.key} AS status,
+      ${steps.delivered.error.key} AS error, c.seen_at AS done_at, NULL::bigint AS seen_at FROM c WHERE c.is_implied
+    UNION ALL SELECT c.id, 1, c.seen_at, NULL, NULL, NULL, c.seen_at FROM c) s
+  ORDER BY s.nr, s.id`;
 const { delivered } = steps;
 const tellDelivered = telling({
   at: 'greatest(c.delivered_at, c.implied_at + 1)',
@@ -280,15 +294,15 @@ const tellDelivered = telling({
   doneAt: 'c.delivered_at',
 });
 const tellImplied = telling({ at: 'c.implied_at', codes: delivered, doneAt: 'c.delivered_at' });
-const tellSeen = telling({ at: 'c.seen_at', seenAt: 'c.seen_at' });
 
 const marks = `unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
   w(account_id, page, psid, watermark, happened_at)`;
-/** Of each message the earliest mark that covers it. */
+/** Of each message the earliest mark that covers it. Conversation by conversation: all open messages would be looked through. */
 const covered = (compare: '<' | '<=', isOpen: string) => `(
-  SELECT DISTINCT ON (o.id) o.id, w.happened_at FROM ${marks}
-  JOIN outbox_message o ON o.account_id = w.account_id AND o.sender = w.page AND o.psid = w.psid AND o.meta_at ${compare} w.watermark
-    AND o.state = ${states.sent} AND ${isOpen}
+  SELECT DISTINCT ON (o.id) o.id, o.delivery, w.happened_at FROM ${marks} CROSS JOIN LATERAL (
+    SELECT m.id, m.delivery FROM outbox_message m
+    WHERE m.account_id = w.account_id AND m.sender = w.page AND m.psid = w.psid AND m.meta_at ${compare} w.watermark
+      AND m.state = ${states.sent} AND ${isOpen} OFFSET 0) o
   ORDER BY o.id, w.watermark) r WHERE m.id = r.id`;
 
 const deliveredMids = {
@@ -313,18 +327,11 @@ const parkMids = {
 const deliveredBefore = [
   {
     name: 'outbox messages delivered before',
-    text: `WITH c AS (${implies(covered('<', 'o.delivery = 0'), 'r.happened_at')}) ${tellImplied}`,
+    text: `WITH c AS (${implies(covered('<', 'm.delivery = 0'), 'r.happened_at')}) ${tellImplied}`,
   },
 ];
 const readUpTo = [
-  {
-    name: 'outbox messages read',
-    text: `WITH c AS (${implies(covered('<=', 'o.seen_at IS NULL'), 'r.happened_at')}) ${tellImplied}`,
-  },
-  {
-    name: 'outbox messages seen',
-    text: `WITH c AS (${sees(covered('<=', 'o.seen_at IS NULL'), 'r.happened_at')}) ${tellSeen}`,
-  },
+  { name: 'outbox messages read', text: sees(covered('<=', 'm.seen_at IS NULL'), 'r.delivery', 'r.happened_at') },
 ];
 const keepMark = (to: string, at: string) => `
   INSERT INTO outbox_conversation (account_id, page, psid, ${to}, ${at}, changed_at)
@@ -345,7 +352,6 @@ const unpark = {
 };
 const conversation = `outbox_conversation v WHERE m.id = ANY ($1::bigint[]) AND v.account_id = m.account_id
   AND v.page = m.sender AND v.psid = m.psid`;
-const isRead = 'm.seen_at IS NULL AND v.read_to >= m.meta_at';
 const catchUpMarks = [
   {
     name: 'outbox messages delivered earlier',
@@ -353,11 +359,11 @@ const catchUpMarks = [
   },
   {
     name: 'outbox messages read earlier',
-    text: `WITH c AS (${implies(`${conversation} AND ${isRead}`, 'v.read_at')}) ${tellImplied}`,
-  },
-  {
-    name: 'outbox messages seen earlier',
-    text: `WITH c AS (${sees(`${conversation} AND ${isRead}`, 'v.read_at')}) ${tellSeen}`,
+    text: sees(
+      `outbox_message o, ${conversation} AND o.id = m.id AND v.read_to >= m.meta_at`,
+      'o.delivery',
+      'v.read_at',
+    ),
   },
 ];
 

@@ -49,7 +49,7 @@ const take = {
       ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED),
     taken AS (
       UPDATE outbox_step s SET teller = $1, taken_until = clock_timestamp() + ${takenMs} * interval '1 millisecond'
-      FROM found WHERE s.id = found.id RETURNING s.*)
+      WHERE s.id = ANY (ARRAY(SELECT found.id FROM found)) RETURNING s.*)
     SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.message_id,
       CASE WHEN t.is_first THEN m.body END, CASE WHEN t.with_price THEN m.price END
     FROM taken t JOIN outbox_message m ON m.id = t.message`,

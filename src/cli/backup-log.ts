@@ -94,7 +94,7 @@ function leaveOutDropped(dataDir: string, to: string): boolean {
   if (dropped.length === 0) return false;
   const ledger = new Ledger(to);
   try {
-    for (const id of dropped) ledger.remove(id);
+    ledger.remove(dropped);
   } finally {
     ledger.close();
   }

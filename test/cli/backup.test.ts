@@ -252,7 +252,7 @@ const drop =
   ({ dataDir, folder }: Crashed) => {
     new LogFile(dataDir).trusting(new Trust(now), []);
     const ledger = new Ledger(dataDir);
-    ledger.remove(id);
+    ledger.remove([id]);
     ledger.close();
     folder.removeNow(id);
   };

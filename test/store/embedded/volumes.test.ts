@@ -264,7 +264,7 @@ describe('a merged segment is damaged', () => {
   test('the ledger does not name it → it is read all the same, and named again', async () => {
     const log = fiveVolumes();
     const ledger = new Ledger(log.dataDir);
-    ledger.remove(2);
+    ledger.remove([2]);
     ledger.close();
     const store = await opened(log);
     expect(await walkIds(store)).toEqual(numberedIds(0, 501));

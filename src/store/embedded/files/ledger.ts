@@ -140,15 +140,20 @@ export class Ledger {
     for (const file of this.#files) this.#disk.syncData(file);
   }
 
-  /** The segment is dropped: what it held need not be there any more. */
-  remove(segmentId: number): void {
-    const [place, holding] = [this.#slots.get(segmentId), this.#held.get(segmentId)];
-    if (place === undefined || holding === undefined) return;
-    this.#put(place, { ...holding, id: 0 });
+  /** These segments are dropped: what they held need not be there any more. However many they are, it is one wait for the disk. */
+  remove(segmentIds: readonly number[]): void {
+    const removed = segmentIds.flatMap(id => {
+      const [place, holding] = [this.#slots.get(id), this.#held.get(id)];
+      return place === undefined || holding === undefined ? [] : [{ id, place, holding }];
+    });
+    if (removed.length === 0) return;
+    for (const { place, holding } of removed) this.#put(place, { ...holding, id: 0 });
     for (const file of this.#files) this.#disk.syncData(file);
-    this.#slots.delete(segmentId);
-    this.#held.delete(segmentId);
-    this.#free.push(place);
+    for (const { id, place } of removed) {
+      this.#slots.delete(id);
+      this.#held.delete(id);
+      this.#free.push(place);
+    }
   }
 
   close(): void {

@@ -122,7 +122,7 @@ port.on('message', (request: ReaderRequest) => {
       segments.set(request.shared, undefined);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
-      segments.drop(request.segmentId);
+      for (const segmentId of request.segmentIds) segments.drop(segmentId);
       return tell({ type: 'released', ticket: request.ticket });
     case 'close':
       jobs.clear();

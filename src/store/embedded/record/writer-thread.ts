@@ -87,7 +87,7 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
         attempt(() => writer.recovered(request.holding), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'drop':
-        attempt(() => writer.dropped(request.segmentId, request.isDamaged), []);
+        attempt(() => writer.dropped(request.segmentIds, request.isDamaged), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);

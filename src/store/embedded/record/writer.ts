@@ -204,9 +204,13 @@ export class Writer {
     if (this.#active?.shared.id === segmentId) this.#fill();
   }
 
-  /** A segment is dropped, or set aside: then the ledger goes on telling what it held. */
-  dropped(segmentId: number, isDamaged: boolean): void {
-    if (!isDamaged) this.#options.ledger.remove(segmentId);
+  /** Segments are dropped, or set aside: then the ledger goes on telling what they held. */
+  dropped(segmentIds: readonly number[], isDamaged: boolean): void {
+    if (!isDamaged) this.#options.ledger.remove(segmentIds);
+    for (const segmentId of segmentIds) this.#forget(segmentId, isDamaged);
+  }
+
+  #forget(segmentId: number, isDamaged: boolean): void {
     const segment = this.#known.segment(segmentId);
     this.#kept.dropped(segmentId, isDamaged, this.#known.segments());
     this.#facets.delete(segmentId);

@@ -55,7 +55,12 @@ export type ReleaseRequest =
   | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
   /** The segment's files were made anew. */
   | { readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
-  | { readonly type: 'drop'; readonly ticket: number; readonly segmentId: number; readonly isDamaged: boolean };
+  | {
+      readonly type: 'drop';
+      readonly ticket: number;
+      readonly segmentIds: readonly number[];
+      readonly isDamaged: boolean;
+    };
 export type Released = { readonly type: 'released'; readonly ticket: number };
 
 /** The eras of the log, at the start and whenever one begins. */

@@ -167,7 +167,7 @@ export class Catalog {
         if (entry.phase !== 'active' && (await this.#isPast(entry, horizons))) past.push(entry);
       // On a full disk no index is written before something is dropped.
       const ready = past.filter(entry => entry.phase === 'sealed' || entry.isStuck === true);
-      await Promise.all(ready.map(entry => this.#drop(entry.shared.id)));
+      await this.#drop(ready.map(entry => entry.shared.id));
       hasDropped ||= ready.length > 0;
       if (ready.length === past.length) return hasDropped;
       await sealed;
@@ -190,11 +190,14 @@ export class Catalog {
     return extents;
   }
 
-  async #drop(segmentId: number): Promise<void> {
-    await this.#remove(segmentId, false, () => this.#folder.remove(segmentId));
-    const name = this.#folder.nameOf(segmentId);
-    // What it lacked is past retention as well.
-    this.damaged = this.damaged.filter(part => part.name !== name);
+  async #drop(segmentIds: readonly number[]): Promise<void> {
+    if (segmentIds.length === 0) return;
+    await this.#remove(segmentIds, false, async () => {
+      await Promise.all(segmentIds.map(id => this.#folder.remove(id)));
+    });
+    // What they lacked is past retention as well.
+    const names = new Set(segmentIds.map(id => this.#folder.nameOf(id)));
+    this.damaged = this.damaged.filter(part => !names.has(part.name));
   }
 
   /** Whether something was set aside whole, in this run or an earlier one. */
@@ -206,7 +209,7 @@ export class Catalog {
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
     this.noteDamaged({ name: this.#folder.nameOf(segmentId), reason });
-    await this.#remove(segmentId, true, async () => this.#folder.setAside(segmentId));
+    await this.#remove([segmentId], true, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
   }
 
@@ -248,9 +251,9 @@ export class Catalog {
     await Promise.allSettled(this.#removing);
   }
 
-  async #remove(segmentId: number, isDamaged: boolean, act: () => Promise<void>): Promise<void> {
-    this.#entries.delete(segmentId);
-    await this.#release(ticket => ({ type: 'drop', ticket, segmentId, isDamaged }));
+  async #remove(segmentIds: readonly number[], isDamaged: boolean, act: () => Promise<void>): Promise<void> {
+    for (const segmentId of segmentIds) this.#entries.delete(segmentId);
+    await this.#release(ticket => ({ type: 'drop', ticket, segmentIds, isDamaged }));
     const removing = act();
     this.#removing.add(removing);
     await removing.finally(() => this.#removing.delete(removing));

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { LogRecord } from '../src/domain/message.ts';
 import { noError, pendingAccepted } from '../src/domain/registry.ts';
+import { makeDictionary } from '../src/store/block/dictionary.ts';
 import { columnFields, hashValue } from '../src/store/block/hash.ts';
 import { blockRowsMax } from '../src/store/block/layout.ts';
 import { BlockMaker } from '../src/store/block/make-block.ts';
-import { Block } from '../src/store/block/read-block.ts';
+import { Block, unpacked } from '../src/store/block/read-block.ts';
 import { parseRecordText } from '../src/wire/log-record.ts';
 import { logJson } from '../src/wire/log-text.ts';
 import { messageColumns, messageValues, schema } from './comparators/rows.ts';
@@ -65,8 +66,8 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   process.on('exit', () => closeSync(file));
   const made: Block[] = [];
   let [offset, spentMs] = [0, 0];
-  const samples = [...logs().take(64)].map(log => Buffer.from(logJson(log)));
-  const newMaker = () => new BlockMaker(seed, blockRowsMax, samples);
+  const dictionary = makeDictionary([...logs().take(64)].map(log => Buffer.from(logJson(log))));
+  const newMaker = () => new BlockMaker(seed, blockRowsMax, dictionary);
   const close = (maker: BlockMaker) => {
     const bytes = maker.bytes();
     writeSync(file, bytes, 0, bytes.byteLength, offset);
@@ -89,6 +90,13 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   }
   if (maker.rows > 0) close(maker);
   return { blocks: made, bytes: offset, makingUs: (spentMs * 1000) / messages };
+}
+
+function bodiesAt(block: Block | undefined, rows: readonly number[]): void {
+  if (block === undefined) throw new RangeError('there is no such block');
+  const asked = [...new Set(rows.map(row => Math.floor(row / block.frameRows)))];
+  const frames = new Map(unpacked(block.packed(asked)).map((frame, i) => [asked[i], frame]));
+  for (const row of rows) frames.get(Math.floor(row / block.frameRows))?.body(row % block.frameRows);
 }
 
 const spread = (run: number, end: number) => (run * 7919 + 13) % end;
@@ -114,18 +122,31 @@ try {
     'bytes a message': { blocks: made.bytes / messages, 'plain table': plain.bytes / messages },
     'making one, µs': { blocks: made.makingUs },
     '64 neighbours': {
-      blocks: medianUs(300, run => made.blocks[0]?.bodiesAt(Array.from({ length: 64 }, (_, i) => run * 64 + i))),
+      blocks: medianUs(300, run =>
+        bodiesAt(
+          made.blocks[0],
+          Array.from({ length: 64 }, (_, i) => run * 64 + i),
+        ),
+      ),
       'plain table': medianUs(300, run => plain.database.prepare(rowsOf(run * 64 + 1, run * 64 + 64)).all()),
     },
     '1,000 neighbours': {
-      blocks: medianUs(50, run => made.blocks[0]?.bodiesAt(Array.from({ length: 1000 }, (_, i) => run * 1000 + i))),
+      blocks: medianUs(50, run =>
+        bodiesAt(
+          made.blocks[0],
+          Array.from({ length: 1000 }, (_, i) => run * 1000 + i),
+        ),
+      ),
       'plain table': medianUs(50, run => plain.database.prepare(rowsOf(run * 1000 + 1, run * 1000 + 1000)).all()),
     },
     '50 scattered': {
       blocks: medianUs(50, run => {
         const rows = Array.from({ length: 50 }, (_, i) => spread(run * 50 + i, messages)).sort((a, b) => a - b);
         for (const [block, held] of Map.groupBy(rows, row => Math.floor(row / blockRowsMax)))
-          made.blocks[block]?.bodiesAt(held.map(row => row % blockRowsMax));
+          bodiesAt(
+            made.blocks[block],
+            held.map(row => row % blockRowsMax),
+          );
       }),
       'plain table': medianUs(50, run =>
         scattered.all(JSON.stringify(Array.from({ length: 50 }, (_, i) => 1 + spread(run * 50 + i, messages)))),

@@ -4,8 +4,15 @@ import { DamagedBlock, OtherBlockVersion } from './damage.ts';
 /** Reads bytes of one whole; gives fewer only where it ends. */
 export type ReadBytes = (offset: number, bytes: number) => Uint8Array<ArrayBuffer>;
 
-/** What a text at both ends is of: its magic number and the one version that is read. */
-export type EndsOf = { readonly what: string; readonly magic: number; readonly version: number };
+/** What a text at both ends is of: its magic number, the version that is written, and earlier ones that are read. */
+export type EndsOf = {
+  readonly what: string;
+  readonly magic: number;
+  readonly version: number;
+  readonly earlier: readonly number[];
+};
+
+export type FoundEnd = { readonly version: number; readonly text: Buffer };
 
 export const prefixBytes = 16;
 
@@ -26,7 +33,7 @@ export function bothEnds(of: EndsOf, text: Buffer, room = 0): { readonly opening
 }
 
 /** The text of either end; `DamagedBlock` when both are damaged. */
-export function readEnds(of: EndsOf, read: ReadBytes, wholeBytes: number): Buffer {
+export function readEnds(of: EndsOf, read: ReadBytes, wholeBytes: number): FoundEnd {
   const opening = endAt(of, read, wholeBytes, true);
   if (typeof opening !== 'string') return opening;
   const closing = endAt(of, read, wholeBytes, false);
@@ -40,14 +47,15 @@ export function endFlaws(of: EndsOf, read: ReadBytes, wholeBytes: number): reado
   return ends.filter(end => typeof end === 'string').map(flaw => `${of.what}: ${flaw}`);
 }
 
-function endAt({ magic, version }: EndsOf, read: ReadBytes, wholeBytes: number, isOpening: boolean): Buffer | string {
+function endAt(of: EndsOf, read: ReadBytes, wholeBytes: number, isOpening: boolean): FoundEnd | string {
   if (wholeBytes < 2 * prefixBytes) return 'it is cut short';
   const prefix = Buffer.from(read(isOpening ? 0 : wholeBytes - prefixBytes, prefixBytes));
-  if (prefix.byteLength < prefixBytes || prefix.readUInt32LE(0) !== magic) return 'it is not one';
+  if (prefix.byteLength < prefixBytes || prefix.readUInt32LE(0) !== of.magic) return 'it is not one';
   const bytes = prefix.readUInt32LE(8);
   if (bytes + prefixBytes > wholeBytes / 2) return 'it is cut short';
-  const body = Buffer.from(read(isOpening ? prefixBytes : wholeBytes - prefixBytes - bytes, bytes));
-  if (crc32(body, crc32(prefix.subarray(0, 12))) !== prefix.readUInt32LE(12)) return 'its checksum does not match';
-  if (prefix.readUInt32LE(4) !== version) throw new OtherBlockVersion(prefix.readUInt32LE(4), version);
-  return body;
+  const text = Buffer.from(read(isOpening ? prefixBytes : wholeBytes - prefixBytes - bytes, bytes));
+  if (crc32(text, crc32(prefix.subarray(0, 12))) !== prefix.readUInt32LE(12)) return 'its checksum does not match';
+  const version = prefix.readUInt32LE(4);
+  if (version !== of.version && !of.earlier.includes(version)) throw new OtherBlockVersion(version, of.version);
+  return { version, text };
 }

@@ -4,15 +4,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { makeFilter } from './bloom.ts';
 import { CodeMaker, packTimes, packValues } from './columns.ts';
 import { columnFields, hashValue } from './hash.ts';
-import {
-  blockRowsMax,
-  dictionaryBytesMax,
-  dictionaryParts,
-  directoryEndsOf,
-  frameRows,
-  type Part,
-  zstdOptions,
-} from './layout.ts';
+import { blockRowsMax, dictionaryParts, directoryEndsOf, frameRows, type Part, packFrame, withSum } from './layout.ts';
 
 /** A row to go into a block. The body is the caller's own: a block gives it back as it was. */
 export type BlockRow = {
@@ -39,10 +31,10 @@ export class BlockMaker {
   #frameBytesMax = 0;
   #rows = 0;
 
-  /** `samples` are bodies like those to come, from all over them: what they have in common is then written once. */
-  constructor(seed: number, rowsMax = blockRowsMax, samples: readonly Uint8Array[] = []) {
+  /** See `makeDictionary`; blocks of the same one are read together sooner. */
+  constructor(seed: number, rowsMax = blockRowsMax, dictionary?: Uint8Array) {
     if (rowsMax > blockRowsMax) throw new RangeError(`a block has at most ${blockRowsMax} rows`);
-    this.#dictionary = dictionaryOf(samples);
+    this.#dictionary = dictionary;
     this.#seed = seed;
     this.#rowsMax = rowsMax;
     this.#times = new Float64Array(rowsMax);
@@ -102,29 +94,19 @@ export class BlockMaker {
       layout[name] = { offset, bytes: bytes.byteLength, crc: crc32(bytes) };
       offset += bytes.byteLength;
     }
-    const frames = Uint32Array.from(this.#frames.flatMap(frame => [frame.byteLength, crc32(frame)]));
     const { opening, closing } = directoryEndsOf(
-      { rows: this.#rows, timeBase, frameBytesMax: this.#frameBytesMax, parts: layout },
-      frames,
+      { rows: this.#rows, timeBase, frameRows, frameBytesMax: this.#frameBytesMax, parts: layout },
+      Uint32Array.from(this.#frames, frame => frame.byteLength),
     );
     return Buffer.concat([opening, ...parts.map(([, bytes]) => bytes), closing]);
   }
 
   #closeFrame(): void {
-    const lengths = Uint32Array.from(this.#bodies, body => body.byteLength);
-    const frame = Buffer.concat([bytesOf(lengths), ...this.#bodies]);
-    this.#frameBytesMax = Math.max(this.#frameBytesMax, frame.byteLength);
-    this.#frames.push(zstdCompressSync(frame, zstdOptions(this.#dictionary)));
+    const { packed, unpackedBytes } = packFrame(this.#bodies, this.#dictionary);
+    this.#frameBytesMax = Math.max(this.#frameBytesMax, unpackedBytes);
+    this.#frames.push(withSum(packed));
     this.#bodies = [];
   }
-}
-
-/** Of samples that are too long together only some are taken, each as far as it fits. */
-function dictionaryOf(samples: readonly Uint8Array[]): Uint8Array | undefined {
-  const bytes = samples.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (bytes === 0) return undefined;
-  const every = Math.ceil(bytes / dictionaryBytesMax);
-  return Buffer.concat(samples.filter((_, i) => i % every === 0)).subarray(0, dictionaryBytesMax);
 }
 
 /** A column that has no value is left out. */

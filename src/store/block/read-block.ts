@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { FilterName } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
@@ -9,19 +10,90 @@ import {
   dictionaryParts,
   directoryFlaws,
   type FoundDirectory,
-  frameRows,
   type Part,
   readDirectory,
   wordsIn,
   zstdOptions,
 } from './layout.ts';
 
+/** What is read at once may hold this much between two frames that nobody asked for, and is no longer unless one frame is. */
+const [gapBytesMax, readBytesMax] = [4096, 1 << 18];
 /** Frames that are unpacked at once are no longer together, unless one alone is. */
 const unpackedBytesMax = 1 << 20;
 /** What is unpacked goes into one piece of memory of so many bytes, or into several where that does not do. */
 const [unpackedBytesMin, unpackedPerPacked] = [16_384, 16];
 /** What zlib takes at least. */
 const chunkBytesMin = 64;
+
+/** `name` is one for the same dictionary. */
+type Zstd = { readonly dictionary: Uint8Array | undefined; readonly name: string };
+
+/** A frame as it was read, and found to be what was written. */
+export type PackedFrame = { readonly block: Block; readonly frame: number; readonly packed: Uint8Array };
+
+/** A frame as it was packed: the length of each body u32, then the bodies. */
+export class UnpackedFrame {
+  readonly #whole: Buffer;
+  readonly #at: number;
+  readonly rows: number;
+
+  /** From `at` on in what was unpacked. */
+  constructor(whole: Buffer, at: number, rows: number) {
+    [this.#whole, this.#at, this.rows] = [whole, at, rows];
+  }
+
+  /** Where it ends in what was unpacked. */
+  get end(): number {
+    return this.#startOf(this.rows);
+  }
+
+  body(row: number): Uint8Array {
+    const start = this.#startOf(row);
+    return this.#whole.subarray(start, start + this.#whole.readUInt32LE(this.#at + row * 4));
+  }
+
+  #startOf(row: number): number {
+    let start = this.#at + this.rows * 4;
+    for (let i = 0; i < row; i++) start += this.#whole.readUInt32LE(this.#at + i * 4);
+    return start;
+  }
+}
+
+/**
+ * Frames of whichever blocks. Those of one dictionary are unpacked at once, as far as that is bounded: zstd takes one frame
+ * after the other, and each call costs as much as several of them.
+ */
+export function unpacked(frames: readonly PackedFrame[]): readonly UnpackedFrame[] {
+  const found = new Map<PackedFrame, UnpackedFrame>();
+  for (const alike of Map.groupBy(frames, ({ block }) => block.zstd.name).values())
+    for (let at = 0; at < alike.length; ) {
+      const from = at;
+      for (let bytes = 0; at < alike.length; at++) {
+        bytes += alike[at]?.block.frameBytesMax ?? 0;
+        if (at > from && bytes > unpackedBytesMax) break;
+      }
+      unpackAtOnce(alike.slice(from, at), found);
+    }
+  return frames.flatMap(frame => found.get(frame) ?? []);
+}
+
+/** Those of one dictionary. */
+function unpackAtOnce(frames: readonly PackedFrame[], found: Map<PackedFrame, UnpackedFrame>): void {
+  const packed = Buffer.concat(frames.map(frame => frame.packed));
+  const most = frames.reduce((sum, { block }) => sum + block.frameBytesMax, 0);
+  const likely = Math.max(unpackedBytesMin, packed.byteLength * unpackedPerPacked);
+  const chunkSize = Math.max(chunkBytesMin, Math.min(likely, most));
+  const whole = zstdDecompressSync(packed, { ...zstdOptions(frames[0]?.block.zstd.dictionary), chunkSize });
+  let end = 0;
+  for (const one of frames) {
+    const rows = one.block.rowsIn(one.frame);
+    const frame = new UnpackedFrame(whole, end, rows);
+    end = end + rows * 4 <= whole.byteLength ? frame.end : Infinity;
+    if (end > whole.byteLength) throw new DamagedBlock(`frame ${one.frame}`, 'its bodies are longer than it is');
+    found.set(one, frame);
+  }
+  if (end !== whole.byteLength) throw new DamagedBlock('bodies', 'they are shorter than their frames');
+}
 
 /**
  * A block that was made, wherever its bytes are kept. Each part is read when it is asked for, whole, and only given when
@@ -32,19 +104,14 @@ export class Block {
   readonly #read: ReadBytes;
   readonly #bytes: number;
   readonly #found: FoundDirectory;
-  /** Where each frame begins in the bodies, and where the last ends. */
-  readonly #frameStarts: Uint32Array;
   /** `undefined` until it is needed. */
-  #zstdOptions: ReturnType<typeof zstdOptions> | undefined;
+  #zstd: Zstd | undefined;
 
   /** `read` is of the block alone, which has so many bytes. Throws `DamagedBlock`, and `OtherBlockVersion`. */
   constructor(read: ReadBytes, bytes: number) {
     this.#read = read;
     this.#bytes = bytes;
     this.#found = readDirectory(read, bytes);
-    this.#frameStarts = new Uint32Array(this.frames + 1);
-    for (let frame = 0; frame < this.frames; frame++)
-      this.#frameStarts[frame + 1] = (this.#frameStarts[frame] ?? 0) + (this.#found.frames[frame * 2] ?? 0);
   }
 
   get rows(): number {
@@ -52,59 +119,62 @@ export class Block {
   }
 
   get frames(): number {
-    return this.#found.frames.length / 2;
+    return this.#found.frames;
+  }
+
+  /** Rows of a frame; the last may have fewer. */
+  get frameRows(): number {
+    return this.#found.directory.frameRows;
+  }
+
+  rowsIn(frame: number): number {
+    return Math.min(this.frameRows, this.rows - frame * this.frameRows);
+  }
+
+  get frameBytesMax(): number {
+    return this.#found.directory.frameBytesMax;
   }
 
   /** The bodies of one frame: rows `frame * frameRows` and those after it. */
   bodies(frame: number): readonly Uint8Array[] {
-    const count = Math.min(frameRows, this.rows - frame * frameRows);
-    return this.bodiesAt(Array.from({ length: count }, (_, i) => frame * frameRows + i));
+    const [found] = unpacked(this.packed([frame]));
+    return Array.from({ length: found?.rows ?? 0 }, (_, row) => found?.body(row) ?? new Uint8Array());
   }
 
-  /**
-   * The bodies of some rows, in ascending order. Their frames are unpacked together as far as that is bounded: zstd takes
-   * them one after the other, and each call costs as much as several of them.
-   */
-  bodiesAt(rows: readonly number[]): readonly Uint8Array[] {
-    const { frameBytesMax } = this.#found.directory;
-    const bodies: Uint8Array[] = [];
-    for (let taken = 0; taken < rows.length; ) {
-      const packed: Uint8Array[] = [];
-      const from = taken;
-      for (let last = -1; taken < rows.length; taken++) {
-        const frame = Math.floor((rows[taken] ?? 0) / frameRows);
-        if (frame === last) continue;
-        if (packed.length > 0 && (packed.length + 1) * frameBytesMax > unpackedBytesMax) break;
-        packed.push(this.#packedFrame(frame, `frame ${frame}`));
-        last = frame;
+  /** Some frames as they stand there, in ascending order; neighbours are read at once. */
+  packed(frames: readonly number[]): readonly PackedFrame[] {
+    const { starts } = this.#found;
+    const { offset } = this.#part('bodies');
+    const found: PackedFrame[] = [];
+    for (let at = 0; at < frames.length; ) {
+      const from = starts[frames[at] ?? 0] ?? 0;
+      let to = from;
+      let next = at;
+      for (; next < frames.length; next++) {
+        const frame = frames[next] ?? 0;
+        const [start, end] = [starts[frame] ?? 0, starts[frame + 1] ?? 0];
+        if (next > at && (start > to + gapBytesMax || end > from + readBytesMax)) break;
+        to = end;
       }
-      this.#zstdOptions ??= zstdOptions(this.#dictionary());
-      const bytes = Buffer.concat(packed);
-      const likely = Math.max(unpackedBytesMin, bytes.byteLength * unpackedPerPacked);
-      const chunkSize = Math.max(chunkBytesMin, Math.min(likely, packed.length * frameBytesMax));
-      const whole = zstdDecompressSync(bytes, { ...this.#zstdOptions, chunkSize });
-      this.#takeBodies(whole, rows.slice(from, taken), bodies);
+      const bytes = this.#readFrom(offset + from, to - from);
+      for (; at < next; at++) {
+        const frame = frames[at] ?? 0;
+        const stored = bytes.subarray((starts[frame] ?? 0) - from, (starts[frame + 1] ?? 0) - from);
+        const packed = this.#found.packed(frame, stored);
+        if (packed === undefined) throw new DamagedBlock(`frame ${frame}`, 'its checksum does not match');
+        found.push({ block: this, frame, packed });
+      }
     }
-    return bodies;
+    return found;
   }
 
-  #takeBodies(whole: Buffer, rows: readonly number[], into: Uint8Array[]): void {
-    let [end, frame, at, start] = [0, -1, 0, 0];
-    let row = 0;
-    for (const asked of rows) {
-      if (Math.floor(asked / frameRows) !== frame) {
-        frame = Math.floor(asked / frameRows);
-        [at, row] = [end, 0];
-        const count = Math.min(frameRows, this.rows - frame * frameRows);
-        start = at + count * 4;
-        end = start;
-        for (let i = 0; i < count; i++) end += whole.readUInt32LE(at + i * 4);
-        if (end > whole.byteLength) throw new DamagedBlock(`frame ${frame}`, 'its bodies are longer than it is');
-      }
-      for (; row < asked % frameRows; row++) start += whole.readUInt32LE(at + row * 4);
-      into.push(whole.subarray(start, start + whole.readUInt32LE(at + row * 4)));
+  /** Frames of blocks that have the same can be unpacked at once. */
+  get zstd(): Zstd {
+    if (this.#zstd === undefined) {
+      const dictionary = this.#readDictionary();
+      this.#zstd = { dictionary, name: dictionary === undefined ? '' : hash('sha256', dictionary) };
     }
-    if (end !== whole.byteLength) throw new DamagedBlock(`frame ${frame}`, 'its bodies are shorter than it is');
+    return this.#zstd;
   }
 
   times(): ArrayLike<EpochMs> {
@@ -139,19 +209,13 @@ export class Block {
     for (const flaw of directoryFlaws(this.#read, this.#bytes)) yield flaw;
     for (const name of Object.keys(this.#found.directory.parts))
       if (name !== 'bodies') yield flawOf(() => this.#whole(name));
-    for (let frame = 0; frame < this.frames; frame++) yield flawOf(() => this.#packedFrame(frame, `frame ${frame}`));
+    for (let frame = 0; frame < this.frames; frame++) yield flawOf(() => this.packed([frame]));
   }
 
-  #dictionary(): Uint8Array | undefined {
+  #readDictionary(): Uint8Array | undefined {
     const [dictionary, copy] = dictionaryParts;
     if (!this.#has(dictionary)) return undefined;
     return flawOf(() => this.#whole(dictionary)) === undefined ? this.#whole(dictionary) : this.#whole(copy);
-  }
-
-  #packedFrame(frame: number, name: string): Uint8Array {
-    const { frames } = this.#found;
-    const offset = this.#part('bodies').offset + (this.#frameStarts[frame] ?? 0);
-    return this.#sound(name, offset, frames[frame * 2] ?? 0, frames[frame * 2 + 1]);
   }
 
   #has(name: string): boolean {

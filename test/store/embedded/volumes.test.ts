@@ -242,7 +242,7 @@ describe('a merged segment is damaged', () => {
       const before = contentsOf(log);
       await expect(log.open()).rejects.toThrow(advice);
       expect(contentsOf(log)).toEqual(before);
-      setVersion(volumePath(log, 3), 2);
+      setVersion(volumePath(log, 3), 3);
       expect(await walkIds(await opened(log))).toEqual(numberedIds(0, 501));
     },
   );

@@ -1,11 +1,10 @@
-import { LRUCache } from 'lru-cache';
 import { OtherBlockVersion } from '../../block/damage.ts';
 import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../../block/ends.ts';
-import { frameRows } from '../../block/layout.ts';
 import { Block } from '../../block/read-block.ts';
-import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
+import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
+import { BlockRows, type VolumeBlock } from './block-rows.ts';
 import type { MessageRow, ReportRow, ReportState } from './rows.ts';
 import { type HeldOf, RowsFile, type RowsMeta } from './rows-file.ts';
 import { messageOf, reportOf } from './volume-body.ts';
@@ -31,8 +30,6 @@ export type SealedRows = Pick<
   | 'close'
 >;
 
-export type VolumeBlock = { readonly rows: number; readonly offset: number; readonly bytes: number };
-
 export type Manifest = RowsMeta & {
   /** Of the rows file that it was made of, as the index has them. */
   readonly rowsBytes: number;
@@ -48,132 +45,9 @@ export type Manifest = RowsMeta & {
  * the blocks, so that a volume whose blocks cannot be read shows by its manifest.
  */
 export const manifestBytes = 16_384;
-const manifestEnds: EndsOf = { what: 'the manifest of a volume', magic: 0x564c4253, version: 2 };
+const manifestEnds: EndsOf = { what: 'the manifest of a volume', magic: 0x564c4253, version: 3, earlier: [2] };
 export const manifestEndsOf = (manifest: Manifest) =>
   bothEnds(manifestEnds, Buffer.from(JSON.stringify(manifest)), manifestBytes);
-
-/** Frames that are kept open: whoever reads on finds the next rows in the same. */
-const openFramesMax = 4;
-
-/** Rows of one kind, in blocks one after the other. */
-class BlockRows<R> {
-  readonly first: number;
-  readonly #blocks: readonly VolumeBlock[];
-  readonly #open: (block: VolumeBlock) => Block;
-  readonly #rowOf: (body: Uint8Array, number: number) => R;
-  readonly #opened: (Block | undefined)[] = [];
-  readonly #frames = new LRUCache<number, readonly Uint8Array[]>({ max: openFramesMax });
-  readonly count: number;
-
-  constructor(
-    first: number,
-    blocks: readonly VolumeBlock[],
-    open: (block: VolumeBlock) => Block,
-    rowOf: (body: Uint8Array, number: number) => R,
-  ) {
-    [this.first, this.#blocks, this.#open, this.#rowOf] = [first, blocks, open, rowOf];
-    this.count = blocks.reduce((sum, { rows }) => sum + rows, 0);
-  }
-
-  get end(): number {
-    return this.first + this.count;
-  }
-
-  row(number: number): R | undefined {
-    if (number < this.first || number >= this.end) return undefined;
-    const at = number - this.first;
-    const body = this.#frame(Math.floor(at / frameRows))[at % frameRows];
-    if (body === undefined) throw new DamagedRow(`row ${number} of a volume`);
-    return this.#rowOf(body, number);
-  }
-
-  /** Of these numbers, in order, those that there are. */
-  among(numbers: readonly number[]): readonly R[] {
-    const places = [...new Set(numbers)].map(number => number - this.first).filter(at => at >= 0 && at < this.count);
-    return this.#rowsAt(places.sort((a, b) => a - b));
-  }
-
-  from(number: number, count: number): readonly R[] {
-    const start = Math.max(number, this.first) - this.first;
-    return this.#rowsAt(Array.from({ length: Math.max(0, Math.min(this.count - start, count)) }, (_, i) => start + i));
-  }
-
-  /** An account's rows among the numbers from one to before another, in order; of others no row is read. */
-  *of(account: number, from: number, to: number): Generator<R> {
-    let start = this.first;
-    for (const [at, { rows }] of this.#blocks.entries()) {
-      const [first, end] = [Math.max(from, start), Math.min(to, start + rows)];
-      if (first < end) {
-        const accounts = this.block(at).accounts();
-        for (let number = first; number < end; number++)
-          if (accounts[number - start] === account) yield this.row(number) as R;
-      }
-      start += rows;
-    }
-  }
-
-  blocks(): readonly Block[] {
-    return this.#blocks.map((_, at) => this.block(at));
-  }
-
-  /** As they stand there, frame by frame. */
-  *bodies(): Generator<readonly Uint8Array[]> {
-    for (const block of this.blocks()) for (let frame = 0; frame < block.frames; frame++) yield block.bodies(frame);
-  }
-
-  /** Those that are sound; a damaged frame or block costs its own rows. */
-  *sound(): Generator<R> {
-    let start = this.first;
-    for (const [at, { rows }] of this.#blocks.entries()) {
-      for (let from = 0; from < rows; from += frameRows) {
-        const bodies = whereSound(() => this.block(at).bodies(from / frameRows));
-        for (const [i, body] of (bodies ?? []).entries()) {
-          const row = whereSound(() => this.#rowOf(body, start + from + i));
-          if (row !== undefined) yield row;
-        }
-      }
-      start += rows;
-    }
-  }
-
-  block(at: number): Block {
-    const [found, block] = [this.#opened[at], this.#blocks[at]];
-    if (found !== undefined) return found;
-    if (block === undefined) throw new RangeError(`a volume has no block ${at}`);
-    const opened = this.#open(block);
-    this.#opened[at] = opened;
-    return opened;
-  }
-
-  /** Those of a block together. */
-  #rowsAt(places: readonly number[]): readonly R[] {
-    const rowsPerBlock = this.#blocks[0]?.rows ?? 1;
-    return [...Map.groupBy(places, at => Math.floor(at / rowsPerBlock))].flatMap(([block, held]) => {
-      const bodies = this.block(block).bodiesAt(held.map(at => at % rowsPerBlock));
-      return bodies.map((body, i) => this.#rowOf(body, this.first + (held[i] ?? 0)));
-    });
-  }
-
-  /** Of all frames of all blocks: every block but the last is of whole frames. */
-  #frame(frame: number): readonly Uint8Array[] {
-    let bodies = this.#frames.get(frame);
-    if (bodies === undefined) {
-      const framesPerBlock = Math.ceil((this.#blocks[0]?.rows ?? 1) / frameRows);
-      bodies = this.block(Math.floor(frame / framesPerBlock)).bodies(frame % framesPerBlock);
-      this.#frames.set(frame, bodies);
-    }
-    return bodies;
-  }
-}
-
-function whereSound<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return undefined;
-  }
-}
 
 /**
  * A volume: the rows of a sealed segment in blocks, in the place of its SQLite file. Made once (see make-volume.ts), and
@@ -314,7 +188,7 @@ export class VolumeFile implements SealedRows {
   }
 
   #manifestText(): string {
-    const text = readEnds(manifestEnds, this.#read, this.#disk.size(this.#path) ?? 0).toString();
+    const text = readEnds(manifestEnds, this.#read, this.#disk.size(this.#path) ?? 0).text.toString();
     // Filled up to the room that is kept for it.
     const end = text.indexOf('\0');
     return end === -1 ? text : text.slice(0, end);

@@ -1,19 +1,21 @@
 import { crc32 } from 'node:zlib';
+import { makeDictionary } from '../../block/dictionary.ts';
 import { frameRows } from '../../block/layout.ts';
 import { BlockMaker, type BlockRow } from '../../block/make-block.ts';
 import { DamagedRow } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
+import type { VolumeBlock } from '../segment/block-rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import type { MessageRow, ReportRow } from '../segment/rows.ts';
 import { RowsFile } from '../segment/rows-file.ts';
 import { messageBody, messageOf, reportBody, reportOf } from '../segment/volume-body.ts';
-import { manifestBytes, manifestEndsOf, type VolumeBlock, VolumeFile } from '../segment/volume-file.ts';
+import { manifestBytes, manifestEndsOf, VolumeFile } from '../segment/volume-file.ts';
 
 const rowsAtATime = 500;
-/** Rows that are looked at before a block is made, for what its bodies have in common. */
+/** Rows that are looked at before blocks are made, for what their bodies have in common. */
 const samplesMax = 64;
-/** In a block of fewer rows samples are worth less than they take. */
+/** Of fewer rows samples are worth less than they take. */
 const rowsPerSampleMin = 32;
 
 /**
@@ -88,14 +90,15 @@ function* write(
       end += bytes.byteLength;
       return end - bytes.byteLength;
     };
-    const blocksOf = function* (kind: Pick<Kind<never>, 'rows' | 'samples'>): Generator<void, VolumeBlock[]> {
+    const blocksOf = function* (kind: Pick<Kind<never>, 'rows' | 'dictionary'>): Generator<void, VolumeBlock[]> {
       const blocks: VolumeBlock[] = [];
-      const makerFrom = (place: number) => new BlockMaker(hashSeed, blockRows, kind.samples(place, blockRows));
-      let [maker, taken] = [makerFrom(0), 0];
+      const dictionary = kind.dictionary();
+      const newMaker = () => new BlockMaker(hashSeed, blockRows, dictionary);
+      let [maker, taken] = [newMaker(), 0];
       const close = () => {
         const bytes = maker.bytes();
         blocks.push({ rows: maker.rows, offset: append(bytes), bytes: bytes.byteLength });
-        maker = makerFrom(taken);
+        maker = newMaker();
       };
       for (const row of kind.rows()) {
         sum = crc32(row.body, sum);
@@ -181,12 +184,18 @@ class Kind<R extends MessageRow | ReportRow> {
     }
   }
 
-  /** Bodies from all over so many rows from a place on. */
-  samples(place: number, rows: number): readonly Uint8Array[] {
-    const count = Math.min(rows, this.#count - place);
-    const step = Math.max(rowsPerSampleMin, Math.ceil(count / samplesMax));
-    const numbers = Array.from({ length: Math.floor(count / step) }, (_, i) => this.#first + place + i * step);
-    return numbers.flatMap(number => this.#packing.from(number, 1).map(row => this.#packing.packed(row).body));
+  /** What the bodies have in common, made of some from all over them; `undefined` where they are too few. */
+  dictionary(): Uint8Array | undefined {
+    const step = Math.max(rowsPerSampleMin, Math.ceil(this.#count / samplesMax));
+    const places = Array.from({ length: Math.floor(this.#count / step) }, (_, i) => i * step);
+    const samples = places.flatMap(place => this.#bodies(place, 1));
+    // Others than the samples, which would tell of themselves.
+    const frames = places.filter((_, i) => i % 2 === 0).map(place => this.#bodies(place + 1, frameRows));
+    return makeDictionary(samples, frames);
+  }
+
+  #bodies(place: number, count: number): readonly Uint8Array[] {
+    return this.#packing.from(this.#first + place, count).map(row => this.#packing.packed(row).body);
   }
 }
 

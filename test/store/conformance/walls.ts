@@ -3,18 +3,21 @@ import type { Filter } from '../../../src/domain/filter.ts';
 import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { follow } from './changes.ts';
 import {
   account,
   delivered,
   engineFor,
   find1,
   horizon,
+  hourMs,
   message,
   messages,
   now,
   type OpenEngine,
   openings,
   outcome,
+  ownEngineFor,
   query,
   record,
   recordAll,
@@ -152,6 +155,72 @@ export function wallTests(openEngine: OpenEngine): void {
           expect(await answers(store)).toBe(before);
         }
       }
+    });
+  });
+
+  describe('an account whose own last messages and reports are past retention', () => {
+    const other = { account: 2 };
+    const past = horizon + hourMs;
+    const old = (sentBefore: number) => ({ sentAt: past - sentBefore });
+    /** With what others record in between, what is past lies apart from what is kept. */
+    const others = (store: Store, name: string, fields: Partial<Submission>) =>
+      recordAll(
+        store,
+        messages(3, i => ({ messageId: `${name}-${i}`, ...fields })),
+        other,
+      );
+    const report = (store: Store, messageId: string) => record(store, [{ messageId, status: delivered, at: now }]);
+
+    async function answers(store: Store): Promise<string> {
+      const asked = { account, sentSince: past, limit: 2 };
+      const { next } = await store.changes(asked);
+      const first = await store.find(query({ ...asked, walk: true }));
+      const second = await store.find(query({ ...asked, ...(first.next !== undefined && { after: first.next }) }));
+      return JSON.stringify([next, await store.changes({ ...asked, after: next }), first, second]);
+    }
+
+    it.each([
+      ['and some are kept', 3],
+      ['and none is kept', 0],
+    ])('%s → the same bytes before they are dropped, after that, and after a restart', async (_, kept) => {
+      const engine = await ownEngineFor(openEngine, { segmentMessagesMax: 4 });
+      const { store } = engine;
+      await recordAll(store, messages(kept));
+      await others(store, 'new', {});
+      if (kept > 0) await report(store, 'm0');
+      await recordAll(store, [message('past-1', old(1))]);
+      await others(store, 'old', old(2));
+      await recordAll(store, [message('past-2', old(3))]);
+      await report(store, 'past-1');
+      await others(store, 'older', old(4));
+      await others(store, 'newest', {});
+      const before = await settled(() => answers(store));
+      // Where there are several segments, one goes that others have most of.
+      await store.dropBefore(past);
+      expect(await settled(() => answers(store))).toBe(before);
+      const again = await engine.reopen();
+      expect(await settled(() => answers(again))).toBe(before);
+      // What comes now is behind all that was.
+      const place = (await again.changes({ account, sentSince: past, limit: 2 })).next;
+      await recordAll(again, [message('later')]);
+      const { changes } = await again.changes({ account, sentSince: past, limit: 9, after: place });
+      expect(changes.map(({ log }) => log.messageId)).toEqual(['later']);
+    });
+
+    it('kept longer later → shown again, and given to nobody twice who follows', async () => {
+      const { store } = await engineFor(openEngine, { segmentMessagesMax: 4 });
+      const { next: start } = await store.changes({ account, sentSince: horizon, limit: 9 });
+      await recordAll(store, [message('m'), message('past', old(1))]);
+      await report(store, 'past');
+      const whole = await follow(store, start);
+      expect(whole.changes.map(({ log }) => log.messageId)).toEqual(['m', 'past', 'past']);
+      const { next, changes } = await store.changes({ account, sentSince: past, limit: 9, after: whole.next });
+      expect(changes).toEqual([]);
+      const filter = { messageId: ['m', 'past'] };
+      expect((await store.find(query({ filter, sentSince: past }))).logs).toHaveLength(1);
+      expect((await store.find(query({ filter }))).logs).toHaveLength(2);
+      expect((await find1(store, 'past')).status).toEqual(delivered);
+      expect((await store.changes({ account, sentSince: horizon, limit: 9, after: next })).changes).toEqual([]);
     });
   });
 

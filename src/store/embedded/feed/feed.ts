@@ -40,12 +40,12 @@ export class Feed {
 
   /** Throws `InvalidBookmark`, and `DamagedSegment` when a segment must be set aside first. */
   *changes({ account, sentSince, after, until, limit }: ChangesQuery, gaps: readonly LogRange[] = []): Steps<Changes> {
-    const own = yield* this.#ends.of(account);
+    const own = yield* this.#ends.of(account, sentSince);
     const now = this.#end(own);
-    const end = until === undefined ? own : this.#placeOf(until, now);
+    const start = after === undefined ? undefined : this.#placeOf(after, now);
+    const end = until === undefined ? further(own, start) : this.#placeOf(until, now);
     const endMark = until ?? this.#markOf(end);
-    if (after === undefined) return { changes: [], next: endMark, more: false };
-    const start = this.#placeOf(after, now);
+    if (start === undefined) return { changes: [], next: endMark, more: false };
     const messages = new Run(
       start.position,
       end.position,
@@ -114,6 +114,13 @@ type Report = { readonly row: ReportRow; readonly message: MessageRow };
 /** A report waits until its message has been given, and otherwise for its time: neither kind starves the other. */
 function isNext({ row }: Report, message: Message | undefined, given: Position): boolean {
   return row[10] < given && (message === undefined || row[11] < message.row[3]);
+}
+
+/** What the account was given before is past retention by now, and is not given again should it be kept longer then. */
+function further(own: LogEnd, start: LogEnd | undefined): LogEnd {
+  if (start === undefined) return own;
+  const { position, sequence } = start;
+  return { position: Math.max(own.position, position), sequence: Math.max(own.sequence, sequence) };
 }
 
 function isBeyond(place: LogEnd, end: LogEnd): boolean {

@@ -43,7 +43,7 @@ export class Reader {
    */
   *search(query: Query): Generator<readonly LogRecord[], Bookmark | undefined, boolean> {
     const place = query.after === undefined ? undefined : placeOf(query.after);
-    const walk = place ?? beginningAt(yield* whole(this.#ends.of(query.account)));
+    const walk = place ?? beginningAt(yield* whole(this.#ends.of(query.account, query.sentSince)));
     const asOf = query.walk || place !== undefined ? walk.asOf : undefined;
     const candidates = candidatesOf(this.#segments, this.#hashSeed, query, walk, place !== undefined);
     let count = 0;

@@ -66,12 +66,18 @@ export function concerns(index: IndexFile, account: AccountId): boolean {
   return at < count && index.float64('counts.accounts', at, 1)[0] === account;
 }
 
-function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
+/** Where in `order`, by the time they were sent, an account's messages stand: from one to before another. */
+export function ownRun(index: IndexFile, account: AccountId): readonly [from: number, to: number] {
   const count = index.bytesOf('accounts') / 8;
   const at = lowerBound(count, place => (index.float64('accounts', place, 1)[0] ?? 0) - account);
-  if (at === count || index.float64('accounts', at, 1)[0] !== account) return [];
+  if (at === count || index.float64('accounts', at, 1)[0] !== account) return [0, 0];
   const [from = 0, to = 0] = index.uint32('accountStarts', at, 2);
-  return [{ section: 'order', from, to }];
+  return [from, to];
+}
+
+function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
+  const [from, to] = ownRun(index, account);
+  return from === to ? [] : [{ section: 'order', from, to }];
 }
 
 function runsOf(index: IndexFile, field: number, hashes: ReadonlySet<number>): readonly Run[] {

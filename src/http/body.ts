@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { ApiError, ClientGone, invalid, unavailable } from './errors.ts';
+import { type Unzipped, unzipped } from './gunzip.ts';
 import { isGzipped } from './media-type.ts';
 import type { Timeouts } from './parts.ts';
 
@@ -22,14 +21,13 @@ export function bodyTimes({ bodyIdleMs, bodyMs }: Timeouts, cut: AbortSignal): B
 }
 
 const cutRetryMs = 1000;
-const gunzipChunkBytes = 64 * 1024;
 
 /**
  * The pieces of a body as they come, decompressed; the next is only taken from the connection when it is asked for.
  * Whatever ends it, the connection stays whole, so that an answer can be given.
  */
 export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): AsyncGenerator<Buffer | undefined> {
-  const { source, release } = decoded(request);
+  const { source, ended, release } = decoded(request);
   const pieces: AsyncIterator<unknown> = source.iterator({ destroyOnReturn: false });
   const { idleMs, pauseMs = idleMs } = times;
   const patience = new Patience(times.cut);
@@ -43,7 +41,10 @@ export async function* bodyPieces(request: IncomingMessage, times: BodyTimes): A
         result = await patience.wait(next, idleMs - pauseMs);
       }
       if (result === undefined || performance.now() > deadline) throw tooSlow(next);
-      if (result.done === true) return;
+      if (result.done === true) {
+        if (ended !== undefined && !(await patience.wait(ended, idleMs))) throw tooSlow(ended);
+        return;
+      }
       if (!Buffer.isBuffer(result.value)) throw new TypeError('a body gave something other than bytes');
       yield result.value;
     }
@@ -81,21 +82,9 @@ export async function readBody(
   return Buffer.concat(pieces, bytes);
 }
 
-function decoded(request: IncomingMessage): { source: Readable; release: () => void } {
-  if (!isGzipped(request.headers['content-encoding'])) return { source: request, release: () => {} };
-  const gunzip = createGunzip({ chunkSize: gunzipChunkBytes });
-  const broken = (error?: Error) => {
-    if (!request.complete) gunzip.destroy(new ClientGone(error));
-  };
-  request.once('error', broken).once('close', broken);
-  request.pipe(gunzip);
-  const release = () => {
-    request.off('error', broken).off('close', broken).unpipe(gunzip);
-    gunzip.destroy();
-    // A body that was given up is still read to its end, or its sender would never look at the answer.
-    request.resume();
-  };
-  return { source: gunzip, release };
+function decoded(request: IncomingMessage): Omit<Unzipped, 'ended'> & Partial<Unzipped> {
+  if (isGzipped(request.headers['content-encoding'])) return unzipped(request);
+  return { source: request, release: () => {} };
 }
 
 /**

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { queryObjects } from 'node:v8';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bodyPieces } from '../../src/http/body.ts';
 import { ApiError } from '../../src/http/errors.ts';
@@ -52,4 +54,70 @@ test('cut while it waits for a piece, and cut before → 503', async () => {
     await expect(waiting).rejects.toSatisfy(error => error instanceof ApiError && error.code === 'E503');
     sending.destroy();
   }
+});
+
+type Part = { readonly kind: 'gzip' | 'zeros' | 'others'; readonly bytes: Buffer };
+
+const anyPart: fc.Arbitrary<Part> = fc.oneof(
+  fc.string({ maxLength: 300, unit: 'grapheme' }).map(text => ({ kind: 'gzip' as const, bytes: gzipSync(text) })),
+  fc.integer({ min: 1, max: 600 }).map(length => ({ kind: 'zeros' as const, bytes: Buffer.alloc(length) })),
+  fc.uint8Array({ minLength: 1, maxLength: 40 }).map(bytes => ({
+    kind: 'others' as const,
+    bytes: Buffer.from(bytes.map((byte, i) => (i === 0 ? byte | 0x40 : byte))),
+  })),
+);
+
+/** What a body of parts holds: gzips, and behind them zeros at most. */
+function heldIn(parts: readonly Part[]): string | undefined {
+  const behind = parts.findIndex(({ kind }) => kind !== 'gzip');
+  const [gzips, rest] = behind < 0 ? [parts, []] : [parts.slice(0, behind), parts.slice(behind)];
+  if (gzips.length === 0 || rest.some(({ kind }) => kind !== 'zeros')) return undefined;
+  return gzips.map(({ bytes }) => gunzipSync(bytes).toString()).join('');
+}
+
+test('gzips one after the other, zeros, and what is neither, in pieces → all they hold, or 400: nothing is passed over', async () => {
+  const check = async (parts: readonly Part[], sizes: readonly number[]) => {
+    const { sending, incoming } = await upload();
+    incoming.headers['content-encoding'] = 'gzip';
+    let left = Buffer.concat(parts.map(({ bytes }) => bytes));
+    const sent = (async () => {
+      for (const size of sizes) {
+        if (size >= left.length) break;
+        await new Promise(resolve => sending.write(left.subarray(0, size), resolve));
+        left = left.subarray(size);
+      }
+      sending.end(left);
+    })();
+    const pieces: Buffer[] = [];
+    const read = (async () => {
+      for await (const piece of bodyPieces(incoming, { ...times, cut: new AbortController().signal }))
+        if (piece !== undefined) pieces.push(piece);
+      return Buffer.concat(pieces).toString();
+    })();
+    const held = heldIn(parts);
+    if (held === undefined)
+      await expect(read).rejects.toSatisfy(error => error instanceof ApiError && error.code === 'E400');
+    else expect(await read).toBe(held);
+    await sent;
+    sending.destroy();
+  };
+  const gzip = { kind: 'gzip' as const, bytes: gzipSync('a record') };
+  const zeros = { kind: 'zeros' as const, bytes: Buffer.alloc(200_000) };
+  // One after the other as pieces of their own, and as one.
+  for (const sizes of [[], [gzip.bytes.length, zeros.bytes.length]])
+    for (const parts of [
+      [gzip, zeros],
+      [gzip, zeros, gzip],
+      [gzip, gzip, zeros, zeros],
+      [zeros, gzip],
+    ])
+      await check(parts, sizes);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(anyPart, { minLength: 1, maxLength: 5 }),
+      fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 6 }),
+      check,
+    ),
+    { numRuns: 60 },
+  );
 });

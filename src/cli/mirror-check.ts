@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
 import { loadClientConfig } from '../config.ts';
 import { limits } from '../limits.ts';
 import { checkMirror, type Difference } from '../mirror/check.ts';
@@ -11,6 +10,7 @@ import type { Mirror } from '../mirror/rows.ts';
 import { describeError, errorBytesMax, textOf } from '../mirror/upstream.ts';
 import { formatDateTime } from '../wire/date-time.ts';
 import { present } from '../wire/present.ts';
+import { checkOf } from '../wire/schema-check.ts';
 import { clientOptions } from './client.ts';
 import { count, sourcesOf, wholeNumber } from './flags.ts';
 import { named, withMirrors } from './mirror-places.ts';
@@ -68,7 +68,7 @@ const termsSchema = Type.Object({
   retention: Type.Number(),
   logsRetention: Type.Optional(Type.Number()),
 });
-const termsChecker = Compile(termsSchema);
+const termsChecker = checkOf(termsSchema);
 
 /** What a server shows to whoever has a key. */
 async function termsOf(url: string, key: string): Promise<Type.Static<typeof termsSchema>> {

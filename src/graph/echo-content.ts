@@ -1,11 +1,11 @@
-import { Compile } from 'typebox/compile';
 import { limits } from '../limits.ts';
 import { present } from '../wire/present.ts';
+import { checkOf } from '../wire/schema-check.ts';
 import { sendContentSchema } from '../wire/send-content.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const contentCheck = Compile(sendContentSchema);
+const contentCheck = checkOf(sendContentSchema);
 const mediaTypes: Readonly<Record<string, string>> = {
   image: 'IMAGE',
   video: 'VIDEO',

@@ -132,6 +132,10 @@ function managementRoutes(deps: ServerDeps, closing: Closing): readonly Route[] 
   ];
 }
 
+function noSchemas(): never {
+  throw new TypeError('routes have no schemas of fastify');
+}
+
 function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps, refusals: Refusals): FastifyInstance {
   const answers = new WeakMap<Socket, ServerResponse>();
   const app = Fastify<Server>({
@@ -154,6 +158,8 @@ function fastify({ logger, timeouts, trustedProxies = [] }: ServerDeps, refusals
     },
     // A base address that ends in a slash gives two where paths begin with one.
     routerOptions: { maxParamLength: pathPartCharsMax, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+    // No route has a schema of fastify's: the compilers for those would be loaded at every start.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (error, request, reply) => {
       tellCommon(request, reply);
       answerError(error, request, reply, refusals);

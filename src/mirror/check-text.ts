@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import { checkOf } from '../wire/schema-check.ts';
 import type { Check } from './rows.ts';
 
 const schema = Type.Object({
@@ -10,7 +10,7 @@ const schema = Type.Object({
   questions: Type.Integer(),
   differences: Type.Integer(),
 });
-const checker = Compile(schema);
+const checker = checkOf(schema);
 
 /** A check as one text, in a column. */
 export function writeCheck(check: Check): string {

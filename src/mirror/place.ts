@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { Unusable } from '../failures.ts';
 import { limits } from '../limits.ts';
+import { checkOf } from '../wire/schema-check.ts';
 
 const moment = Type.Integer();
 
@@ -88,7 +88,7 @@ export type Gap = Static<typeof gapSchema>;
 /** How far a mirror is: all that its next step goes by, apart from the messages it follows. */
 export type Place = Static<typeof placeSchema>;
 
-const check = Compile(placeSchema);
+const check = checkOf(placeSchema);
 
 /** The place of a mirror that has asked nothing yet. */
 export const beginning: Place = Object.freeze({

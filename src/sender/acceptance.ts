@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { Lane, Outgoing } from '../domain/outgoing.ts';
 import { deliveryErrorNamed, noError, pendingAccepted, type Status, statusNamed } from '../domain/registry.ts';
@@ -6,6 +5,7 @@ import { graphBody, isRefusal, laneOf, type Refusal } from '../graph/bodies.ts';
 import { limits } from '../limits.ts';
 import type { NewMessage, Outbox } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
+import { checkOf } from '../wire/schema-check.ts';
 import type { Accepted } from '../wire/send-answer.ts';
 import { sendContentSchema } from '../wire/send-content.ts';
 import type { Page, Pages } from './carrier.ts';
@@ -24,7 +24,7 @@ const configuration = deliveryErrorNamed('EC_CONFIGURATION_ERROR');
 const unknownSender: Refusal = { status: statusNamed('REJECTED_SOURCE'), error: configuration };
 const noSenders: Refusal = { status: statusNamed('REJECTED_ROUTE_NOT_AVAILABLE'), error: configuration };
 
-const contentCheck = Compile(sendContentSchema);
+const contentCheck = checkOf(sendContentSchema);
 
 /** Takes messages into the outbox: durable when it resolves. One that cannot be sent is a message of the log all the same. */
 export class Acceptance {

@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { nextWithin } from '../domain/outgoing.ts';
 import { deliveryErrorNamed, statusNamed } from '../domain/registry.ts';
@@ -8,6 +7,7 @@ import { type Outcome, outcomeOf } from '../graph/outcomes.ts';
 import { usageIn } from '../graph/usage.ts';
 import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
+import { checkOf } from '../wire/schema-check.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Claims } from './claims.ts';
@@ -39,8 +39,8 @@ const lapseEveryMs = 1000;
 const closingMsMax = 5000;
 const backoffMs = { first: 1000, max: 60_000 };
 
-const contentCheck = Compile(sendContentSchema);
-const quickReplyCheck = Compile(quickReplySchema);
+const contentCheck = checkOf(sendContentSchema);
+const quickReplyCheck = checkOf(quickReplySchema);
 
 /**
  * Sends what waits in the outbox, as fast as each page may: no page or account waits for another. A message that cannot

@@ -1,9 +1,9 @@
 import { IsArray, IsInteger, IsLiteral, IsNumber, IsObject, IsString, IsUnion, type TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
 import type { Violation } from '../domain/message.ts';
 import { shownName, unknownName } from './nearest.ts';
 import { violationsToldMax } from './parsed.ts';
 import { isPlainObject } from './record-flaws.ts';
+import { checkOf, type SchemaCheck } from './schema-check.ts';
 
 /**
  * Looks at a value by its schema and tells everything that is wrong, each at its path, as "must be" with the description
@@ -85,7 +85,7 @@ function typeOf(option: TSchema): string {
   return String(type.const);
 }
 
-const validators = new WeakMap<TSchema, Validator>();
+const validators = new WeakMap<TSchema, SchemaCheck<TSchema>>();
 
 /** Lengths are counted in UTF-16 units, as JavaScript and Java do: what counts fewer lets more in than was promised. */
 function fitsLeaf(schema: TSchema, value: unknown): boolean {
@@ -94,7 +94,7 @@ function fitsLeaf(schema: TSchema, value: unknown): boolean {
   } else if ((IsNumber(schema) || IsInteger(schema)) && typeof value !== 'number') return false;
   let validator = validators.get(schema);
   if (validator === undefined) {
-    validator = Compile(schema);
+    validator = checkOf(schema);
     validators.set(schema, validator);
   }
   return validator.Check(value);

@@ -1,16 +1,16 @@
 import { IsLiteral, IsObject, type TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
 import type { Violation } from '../domain/message.ts';
 import { checked } from './checked.ts';
+import { checkOf, type SchemaCheck } from './schema-check.ts';
 import { sendContentSchema } from './send-content.ts';
 
-type Form = { readonly schema: TSchema; readonly check: Validator };
+type Form = { readonly schema: TSchema; readonly check: SchemaCheck<TSchema> };
 
 /** What the vendor's schema says of the contents of each type. */
 const forms: ReadonlyMap<string, Form> = new Map(
   sendContentSchema.anyOf.flatMap(schema => {
     const type = IsObject(schema) ? schema.properties.type : undefined;
-    return type !== undefined && IsLiteral(type) ? [[String(type.const), { schema, check: Compile(schema) }]] : [];
+    return type !== undefined && IsLiteral(type) ? [[String(type.const), { schema, check: checkOf(schema) }]] : [];
   }),
 );
 

@@ -1,5 +1,4 @@
 import type { Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { EpochMs, Price, Submission, Violation } from '../domain/message.ts';
 import { isRegistered } from '../domain/registry.ts';
 import { contentFlaws } from './content-flaws.ts';
@@ -9,6 +8,7 @@ import { type Groups, readError, readStatus } from './delivery-codes.ts';
 import { parted } from './further-fields.ts';
 import { contentTypes, recordSchema } from './log-schemas.ts';
 import { type FlawedRecord, isPlainObject, withoutFlaws } from './record-flaws.ts';
+import { checkOf } from './schema-check.ts';
 
 /** What came of one record: a submission, or everything that is wrong with it and its `messageId` if that is sound. */
 export type ParsedRecord =
@@ -35,7 +35,7 @@ type RecordInput = Static<typeof recordSchema>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const knownTypes: ReadonlySet<string> = new Set(contentTypes);
-const recordCheck = Compile(recordSchema);
+const recordCheck = checkOf(recordSchema);
 
 /**
  * One record from JSON text. A violation of the record as a whole has an empty `property`. Fields that this version does

@@ -1,9 +1,9 @@
 import Type, { IsObject, IsString, IsUnion, type Static, type TObject, type TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { Violation } from '../domain/message.ts';
 import { recordSchema } from './log-schemas.ts';
 import { shownName, unknownName } from './nearest.ts';
 import { violationsToldMax } from './parsed.ts';
+import { checkOf } from './schema-check.ts';
 
 const partialRecordSchema = Type.Partial(recordSchema);
 type PartialRecord = Static<typeof partialRecordSchema>;
@@ -30,7 +30,7 @@ type FieldRules = {
 const openFields: ReadonlySet<string> = new Set(['content']);
 
 const rules = rulesOf(recordSchema, false);
-const partialRecordCheck = Compile(partialRecordSchema);
+const partialRecordCheck = checkOf(partialRecordSchema);
 
 function rulesOf(schema: TObject, open: boolean): FieldRules {
   const required = new Set<string>(schema.required);
@@ -39,7 +39,7 @@ function rulesOf(schema: TObject, open: boolean): FieldRules {
 }
 
 function ruleOf(name: string, schema: TSchema, required: boolean): FieldRule {
-  const validator = Compile(schema);
+  const validator = checkOf(schema);
   const object = objectForm(schema);
   return {
     required,

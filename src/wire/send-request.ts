@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { Compile } from 'typebox/compile';
 import type { EpochMs, Violation } from '../domain/message.ts';
 import { type DeliveryWindow, nextWithin, type Outgoing, type ReportTarget } from '../domain/outgoing.ts';
 import { webhookUrlFlaw } from '../domain/webhook-url.ts';
@@ -9,9 +8,10 @@ import { contentText } from './content-text.ts';
 import { dateTimeRule, parseDateTime } from './date-time.ts';
 import type { Parsed } from './parsed.ts';
 import { present } from './present.ts';
+import { checkOf } from './schema-check.ts';
 import { type RequestedMessage, type SendRequest, sendRequestSchema } from './send-schemas.ts';
 
-const requestCheck = Compile(sendRequestSchema);
+const requestCheck = checkOf(sendRequestSchema);
 
 const secondMs = 1000;
 const validityUnitsMs = { SECONDS: secondMs, MINUTES: 60 * secondMs, HOURS: 3600 * secondMs } as const;

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { Compile } from 'typebox/compile';
 import { parseAuthorization } from '../../accounts/authorization-header.ts';
 import type { Violation } from '../../domain/message.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import type { Parsed } from '../../wire/parsed.ts';
 import { QueryReader } from '../../wire/query-reader.ts';
+import { checkOf } from '../../wire/schema-check.ts';
 import { type Admission, unauthenticated } from '../admission.ts';
 import { credentialCharsMax, credentialSchema, loginSchema, tokenRequestSchema } from '../auth-schemas.ts';
 import { bodyTimes, readBody } from '../body.ts';
@@ -19,8 +19,8 @@ type Deps = Pick<ServerDeps, 'authenticator' | 'timeouts'> & { readonly closing:
 type OpenCall = Omit<Call, 'principal'>;
 
 const bodyBytesMax = 16 * 1024;
-const loginCheck = Compile(loginSchema);
-const credentialCheck = Compile(credentialSchema);
+const loginCheck = checkOf(loginSchema);
+const credentialCheck = checkOf(credentialSchema);
 const tokenParameters = new Map(
   Object.keys(tokenRequestSchema.properties).map(name => [name, { many: false }] as const),
 );

@@ -16,7 +16,8 @@ const writeRetryMs = 5000;
 
 /** Health, metrics and the OpenAPI document: open to everybody who reaches the port, but for metrics that need a token. */
 export function operationRoutes(deps: Deps): readonly Route[] {
-  const document = Buffer.from(JSON.stringify(openApiDocument(deps.version)));
+  // Made when it is first asked for, which most servers never are.
+  let document: Buffer | undefined;
   return [
     { method: 'GET', path: '/health/live', answer: async () => '{"status":"live"}' },
     { method: 'GET', path: '/health/ready', answer: (call: Omit<Call, 'principal'>) => ready(call, deps) },
@@ -26,6 +27,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
       path: '/openapi.json',
       answer: async ({ reply }: Omit<Call, 'principal'>) => {
         reply.type(jsonType);
+        document ??= Buffer.from(JSON.stringify(openApiDocument(deps.version)));
         return document;
       },
     },

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -9,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -22,7 +24,8 @@ import { freePort } from './free-port.ts';
 
 /** PostgreSQL refuses to run as root; this user is there on every system. */
 const nobody = 65_534;
-const startMsMax = 30_000;
+const startMsMax = 60_000;
+const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache');
 
 type Programs = { readonly initdb: string; readonly postgres: string };
 
@@ -46,27 +49,25 @@ export class PostgresServer {
   }
 
   /**
-   * A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. The folder must
-   * be empty, and its path open to every user.
+   * A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. It is a copy of
+   * one that was made once, whose identity all copies share, unless it gets a `folder`, which must be empty, and its path
+   * open to every user.
    */
-  static async start(
-    settings: readonly string[] = [],
-    folder = mkdtempSync(join(tmpdir(), 'sentlog-postgres-')),
-  ): Promise<PostgresServer> {
+  static async start(settings: readonly string[] = [], folder?: string): Promise<PostgresServer> {
+    const own = folder ?? mkdtempSync(join(tmpdir(), 'sentlog-postgres-'));
     try {
-      chmodSync(folder, 0o755);
-      const programs = reachable(await installed(), folder);
-      const data = join(folder, 'data');
-      mkdirSync(data, { mode: 0o700 });
-      // The folder too: its socket is made there.
-      if (runsAsRoot()) for (const path of [folder, data]) chownSync(path, nobody, nobody);
-      const how = ['--username=postgres', '--auth=trust', '--no-sync', '--locale=C', '--encoding=UTF8'];
-      await promisify(execFile)(programs.initdb, [`--pgdata=${data}`, ...how], asServerUser());
-      const server = new PostgresServer(folder, programs, settings);
+      chmodSync(own, 0o755);
+      const programs = reachable(await installed(), own);
+      const data = join(own, 'data');
+      // Its socket is made there.
+      if (runsAsRoot()) chownSync(own, nobody, nobody);
+      if (folder === undefined) await copyInitialized(programs, data);
+      else await initialize(programs, data);
+      const server = new PostgresServer(own, programs, settings);
       await server.resume();
       return server;
     } catch (error) {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(own, { recursive: true, force: true });
       throw error;
     }
   }
@@ -80,8 +81,7 @@ export class PostgresServer {
     chmodSync(folder, 0o755);
     if (runsAsRoot()) chownSync(folder, nobody, nobody);
     await this.halt();
-    // Not by Node: a copy must belong to the server's user.
-    await promisify(execFile)('cp', ['-a', join(this.#folder, 'data'), join(folder, 'data')]);
+    await copyFolder(join(this.#folder, 'data'), join(folder, 'data'));
     writeFileSync(join(folder, 'data', 'standby.signal'), '');
     await this.resume();
     const from = `primary_conninfo=host=127.0.0.1 port=${this.#port} user=postgres`;
@@ -186,6 +186,43 @@ export class PostgresServer {
       return false;
     }
   }
+}
+
+const initdbArgs = ['--username=postgres', '--auth=trust', '--no-sync', '--locale=C', '--encoding=UTF8'];
+
+async function initialize({ initdb }: Programs, data: string): Promise<void> {
+  mkdirSync(data, { mode: 0o700 });
+  if (runsAsRoot()) chownSync(data, nobody, nobody);
+  await promisify(execFile)(initdb, [`--pgdata=${data}`, ...initdbArgs], asServerUser());
+}
+
+/** Kept between runs: to make one takes a second of CPU, to copy it next to nothing. */
+async function copyInitialized(programs: Programs, data: string): Promise<void> {
+  const { stdout } = await promisify(execFile)(programs.initdb, ['--version'], asServerUser());
+  const madeBy = [stdout, asServerUser().uid, ...initdbArgs].join();
+  const name = `postgres-${createHash('sha256').update(madeBy).digest('hex')}`;
+  const kept = join(cacheFolder, name);
+  if (!existsSync(kept)) {
+    await initialize(programs, data);
+    mkdirSync(cacheFolder, { recursive: true });
+    const next = mkdtempSync(`${kept}.`);
+    await copyFolder(data, join(next, 'data'));
+    try {
+      renameSync(join(next, 'data'), kept);
+    } catch (error) {
+      // Another process was first.
+      if (!existsSync(kept)) throw error;
+    } finally {
+      rmSync(next, { recursive: true, force: true });
+    }
+    return;
+  }
+  await copyFolder(kept, data);
+}
+
+/** Not by Node: a copy must belong to the server's user. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await promisify(execFile)('cp', ['-a', from, to]);
 }
 
 function runsAsRoot(): boolean {

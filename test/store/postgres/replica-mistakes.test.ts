@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
 import { StoreUnusable } from '../../../src/store/store.ts';
@@ -52,7 +55,8 @@ describe('an address that is none of a standby of this database', () => {
   });
 
   it('a standby of another server → told, and not used', async () => {
-    const foreign = await PostgresServer.start(['fsync=off']);
+    // In a folder of its own it has an identity of its own.
+    const foreign = await PostgresServer.start(['fsync=off'], mkdtempSync(join(tmpdir(), 'sentlog-foreign-')));
     const copy = await foreign.standby();
     try {
       const elsewhere = await foreign.database();

@@ -194,15 +194,16 @@ test('janitors racing while one of them is killed → what is past is dropped, o
   const partitions = async () =>
     (await query(`SELECT 1 FROM pg_inherits WHERE inhparent = 'sentlog.message'::regclass`)).length;
   let number = 0;
+  /** For so long, and so many messages at least: a slow machine records a few a second. */
   const record = async (among: readonly LogCalls[], forMs: number) => {
-    for (const end = Date.now() + forMs; Date.now() < end; await wait(100))
+    const enough = number + 10;
+    for (const end = Date.now() + forMs; Date.now() < end || number < enough; await wait(100))
       await pick(among, number).record([numbered(number++)]);
   };
   await record(calls, 6000);
   await pick(servers, 2).end('SIGKILL');
   const left = calls.slice(0, 2);
   await record(left, 5000);
-  expect(number).toBeGreaterThan(30);
   expect((await pick(left, 0).walk()).length).toBeLessThan(50);
   await eventually('old partitions are gone', async () => (await partitions()) < 12);
   // Another janitor, whose connection is then lost, holds nobody up for longer than it lives.

@@ -71,7 +71,7 @@ type Choice = {
 export function conformance(
   name: string,
   openEngine: OpenEngine,
-  { groups = allGroups, segmentSizes = [3, 10, 1000] }: Choice = {},
+  { groups = allGroups, segmentSizes = isThorough ? [3, 10, 1000] : [3, 1000] }: Choice = {},
 ): void {
   describe(`${name} keeps the store's contract`, () => {
     afterAll(() => closeShared(openEngine));

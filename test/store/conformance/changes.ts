@@ -10,6 +10,7 @@ import {
 } from '../../../src/store/store.ts';
 import { anyReport, moment } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { runs } from '../../support/properties.ts';
 import {
   account,
   delivered,
@@ -292,7 +293,7 @@ export function changesTests(openEngine: OpenEngine): void {
             await compare();
           },
         ),
-        { numRuns: 15 },
+        { numRuns: runs(15) },
       );
       await (await engineFor(openEngine, { segmentMessagesMax: 4 })).reopen();
       for (const compare of compares) await compare();

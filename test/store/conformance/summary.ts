@@ -9,6 +9,7 @@ import { limits } from '../../../src/limits.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { anyConditions, anyReport, present, stateValues } from '../../support/arbitraries.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { runs } from '../../support/properties.ts';
 import {
   absentSubscriber,
   account,
@@ -313,7 +314,7 @@ export function summaryTests(openEngine: OpenEngine): void {
             await compare();
           },
         ),
-        { numRuns: 12 },
+        { numRuns: runs(12) },
       );
       await (await engineFor(openEngine, { segmentMessagesMax: 15 })).reopen();
       for (const compare of compares) await compare();

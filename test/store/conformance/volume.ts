@@ -25,9 +25,8 @@ import {
   walk,
 } from './engine.ts';
 
-/** Of them and of their segments there are some eighty, whatever their number. */
-const count = isThorough ? 20_000 : 5_000;
-const segmentMessagesMax = Math.floor(count / 80);
+const count = isThorough ? 20_000 : 2_400;
+const segmentMessagesMax = Math.floor(count / (isThorough ? 80 : 40));
 /** What is sent in one millisecond, and how far from the next: all of it is two days. */
 const burstMessages = 8;
 const burstMs = 150_000_000 / (count / burstMessages);
@@ -81,7 +80,7 @@ const filters: readonly Filter[] = [
   ...statusGroupNames.map(generalStatus => ({ generalStatus })),
   { sender: 'sender 3' },
   { destination: '4412345077' },
-  { bulkId: ['bulk 0', 'bulk 37', `bulk ${count / 100 - 1}`, `bulk ${count / 100}`] },
+  { bulkId: ['bulk 0', 'bulk 17', `bulk ${count / 100 - 1}`, `bulk ${count / 100}`] },
   { messageId: ['message-0', `message-${count - 1}`, 'message-97', `message-${count}`] },
   { campaignReferenceId: ['campaign 4', 'campaign 5'] },
   { applicationId: 'application 2', entityId: 'entity 0' },

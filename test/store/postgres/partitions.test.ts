@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import { limits } from '../../../src/limits.ts';
-import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { type Committed, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
 import {
@@ -157,6 +157,15 @@ describe('a partition is needed', () => {
     expect(await record(store, [message('old', { sentAt: longAgo })])).toEqual(outcome({ recorded: 1 }));
     expect(witness.notes).not.toContain('records cannot be stored');
   });
+});
+
+it('many record a message each of one account at once → few commits, whatever transactions there may be', async () => {
+  const sizes: number[] = [];
+  const observer = Object.assign(new Witness(), { committed: (group: Committed) => sizes.push(group.messages) });
+  const store = await database.open({ poolSize: 16, observer });
+  const calls = Array.from({ length: 64 }, (_, i) => record(store, [message(`m${i}`)]));
+  expect(await Promise.all(calls)).toEqual(calls.map(() => outcome({ recorded: 1 })));
+  expect(sizes.toSorted((a, b) => a - b)).toEqual([1, 1, 62]);
 });
 
 it('so far ahead partitions are to stand → they do, and no further', async () => {

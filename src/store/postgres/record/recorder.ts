@@ -1,6 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
-import { loadOf, QueueRoom } from '../../queue-room.ts';
+import { type Load, loadOf, QueueRoom } from '../../queue-room.ts';
 import {
   type AwayPart,
   type RecordBatch,
@@ -19,6 +19,12 @@ import { beyondShare, sum, TransactionPlaces } from './transaction-places.ts';
 
 /** Records of one transaction: its locks are held for as long as it takes to write them. */
 const groupRecordsMax = limits.batchRecordsMax;
+/**
+ * While so many transactions of a slice are at work, what comes waits for one of them to end, unless it is much: it goes
+ * by one commit then, instead of many that would each take as long.
+ */
+const gatherFrom = 2;
+const much: Load = { records: groupRecordsMax / 2, chars: limits.groupCharsMax / 2 };
 
 /** Where records go, and who is told of them. */
 export type Surroundings = Omit<Recorders, 'aside'> & {
@@ -30,12 +36,13 @@ export type Surroundings = Omit<Recorders, 'aside'> & {
   readonly waiting: { readonly isFull: () => boolean; readonly dropped: (count: number) => void };
 };
 
-/** What goes to one slice, in the order it came, and the ids that transactions are at work on. */
+/** What goes to one slice, in the order it came; the transactions at work on it, but for those aside; and their ids. */
 type Lane = Way & {
   readonly key: string;
   readonly account: AccountId;
   waiting: Led[];
   readonly atWork: Set<string>;
+  transactions: number;
 };
 
 /**
@@ -154,7 +161,7 @@ export class Recorder {
 
   #laneOf({ batch: { account }, slice, known }: Led): Lane {
     const key = `${slice} ${known}`;
-    const lane = this.#lanes.get(key) ?? { key, account, slice, known, waiting: [], atWork: new Set() };
+    const lane = this.#lanes.get(key) ?? { key, account, slice, known, waiting: [], atWork: new Set(), transactions: 0 };
     this.#lanes.set(key, lane);
     return lane;
   }
@@ -174,6 +181,7 @@ export class Recorder {
       started = false;
       for (const lane of [...this.#lanes.values()]) {
         if (this.#places.areTaken) return;
+        if (lane.transactions >= gatherFrom && !isMuch(lane.waiting)) continue;
         const taken = takeGroup(lane);
         if (taken.length === 0) {
           this.#refuseBeyondShare(lane);
@@ -189,10 +197,12 @@ export class Recorder {
     const ids = idsOf(taken);
     for (const id of ids) lane.atWork.add(id);
     this.#places.take();
+    lane.transactions++;
     // Behind the others: whoever's turn comes next is the one who waited longest.
     this.#lanes.delete(lane.key);
     this.#lanes.set(lane.key, lane);
     this.#recordTaken(lane, taken).finally(() => {
+      lane.transactions--;
       for (const id of ids) lane.atWork.delete(id);
       if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.key);
       for (const wake of this.#restWaiters.splice(0)) wake();
@@ -214,7 +224,7 @@ export class Recorder {
     const { account, slice, known } = lane;
     try {
       const group = { slice, known, parts: taken, layout: Math.min(...taken.map(({ layout }) => layout)) };
-      const outcomes = await this.#commit(account, { ...group, firstNumber: await this.#firstNumber(taken) });
+      const outcomes = await this.#commit(lane, { ...group, firstNumber: await this.#firstNumber(taken) });
       for (const [i, { resolve, reject }] of taken.entries()) {
         const outcome = outcomes[i];
         if (outcome === undefined) reject(new Error('a batch has no outcome'));
@@ -229,6 +239,16 @@ export class Recorder {
     }
   }
 
+  /** Others of the slice go on meanwhile. */
+  async #aside(lane: Lane, load: Load, wait: () => Promise<void>): Promise<void> {
+    lane.transactions--;
+    try {
+      await this.#places.aside(lane.account, load, wait);
+    } finally {
+      lane.transactions++;
+    }
+  }
+
   /** Numbers for those that have none, taken in the order in which groups begin. */
   async #firstNumber(taken: readonly Led[]): Promise<number> {
     if (taken.every(({ numbers }) => numbers !== undefined)) return 0;
@@ -237,11 +257,12 @@ export class Recorder {
     return numbered;
   }
 
-  async #commit(account: AccountId, group: Group): Promise<readonly RecordOutcome[]> {
+  async #commit(lane: Lane, group: Group): Promise<readonly RecordOutcome[]> {
     const begun = performance.now();
     const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
     const load = sum(group.parts.map(({ batch }) => loadOf(batch)));
-    const aside = (wait: () => Promise<void>) => this.#places.aside(account, load, wait);
+    const { account } = lane;
+    const aside = (wait: () => Promise<void>) => this.#aside(lane, load, wait);
     const recorders = { ...this.#surroundings, aside };
     const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(recorders, group, isFull);
     const durationMs = performance.now() - begun;
@@ -279,6 +300,16 @@ export class Recorder {
 
 /** Of an account that nobody has: nothing counts of it. */
 const kept = `INSERT INTO summed VALUES ($1, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx`;
+
+function isMuch(waiting: readonly Led[]): boolean {
+  let [records, chars] = [0, 0];
+  return waiting.some(({ batch }) => {
+    const load = loadOf(batch);
+    records += load.records;
+    chars += load.chars;
+    return records >= much.records || chars >= much.chars;
+  });
+}
 
 /** The next batches of a lane that fit into one transaction: none that must wait for one at work, or for one that waits. */
 function takeGroup(lane: Lane): readonly Led[] {

@@ -213,6 +213,11 @@ export const limits = Object.freeze({
    */
   partitionsAheadOnCitusMs: 12 * 3_600_000,
   partitionsAheadMax: 24,
+  /**
+   * On Citus, where each partition takes a table and its indexes for every shard, what is missing at once is made as one
+   * of up to this width: what is recorded for the last day needs a few, instead of one for each hour.
+   */
+  partitionsTogetherOnCitusMs: 12 * 3_600_000,
   /** How long messages may be kept at least, and at most. */
   retentionMsMin: 1000,
   retentionMsMax: 3650 * 24 * 3_600_000,

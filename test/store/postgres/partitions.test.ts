@@ -17,6 +17,7 @@ import {
   record,
   recordAll,
 } from '../conformance/engine.ts';
+import { standInForCitus } from './citus-stand-in.ts';
 import { PostgresDatabase } from './database.ts';
 
 let server: PostgresServer;
@@ -158,6 +159,32 @@ describe('a partition is needed', () => {
     expect(witness.notes).not.toContain('records cannot be stored');
   });
 });
+
+it.each([
+  // What is newer than the hour between, and what is older, twelve hours at most.
+  ['on Citus', standInForCitus, 20, 24, [1, 3, 8, 12]],
+  ['elsewhere', async () => {}, 13, 4, [1, 1, 1, 1]],
+])(
+  '%s many hours are missing at once → partitions as wide as they may be',
+  async (_where, prepare, betweenHours, hours, widths) => {
+    await prepare(database);
+    const store = await database.open({ aheadMs: 0, now: () => now });
+    const sentAts = Array.from({ length: hours }, (_, i) => now - (i + 12) * hourMs);
+    await recordAll(store, [message('between', { sentAt: now - betweenHours * hourMs })]);
+    await recordAll(
+      store,
+      sentAts.map((sentAt, i) => message(`m${i}`, { sentAt })),
+    );
+    expect(await findIds(store, { sentSince: 0 })).toHaveLength(hours + 1);
+    const rows = await database.query(
+      `SELECT substring(inhrelid::regclass::text FROM '_p(.*)$') AS range FROM pg_inherits
+     WHERE inhparent = 'sentlog.message'::regclass`,
+    );
+    const ranges = rows.map(({ range }) => String(range).split('_').map(Number));
+    const made = ranges.filter(([from = 0]) => from < now).map(([from = 0, to = 0]) => (to - from) / hourMs);
+    expect(made.toSorted((one, other) => one - other)).toEqual(widths);
+  },
+);
 
 it('many record a message each of one account at once → few commits, whatever transactions there may be', async () => {
   const sizes: number[] = [];

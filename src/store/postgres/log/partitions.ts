@@ -1,11 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import type { EpochMs } from '../../../domain/message.ts';
+import { limits } from '../../../limits.ts';
 import { text } from '../../../postgres/cells.ts';
 import { isLockNotHad } from '../../../postgres/failure.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
-import { childrenOf, dropAtOnce, dropChild, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
+import { childrenOf, dropAtOnce, dropChild, isOnCitus, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
 import type { Database } from './database.ts';
 import type { Past } from './past.ts';
 
@@ -187,7 +188,8 @@ export class Partitions {
   #makeOne(parent: Parent, sentAts: readonly EpochMs[]): Promise<boolean> {
     const alone = `SELECT pg_advisory_xact_lock(${lockKey('partitions')})`;
     return this.#database.transaction(alone, async session => {
-      const [range] = this.#missing(await rangesIn(session, parent), sentAts);
+      const widthMax = (await isOnCitus(session)) ? limits.partitionsTogetherOnCitusMs : 0;
+      const [range] = this.#missing(await rangesIn(session, parent), sentAts, widthMax);
       if (range === undefined) return false;
       await waitBriefly(session);
       for (const statement of partitionStatements(parent, range)) await session.run(statement);
@@ -195,8 +197,11 @@ export class Partitions {
     });
   }
 
-  /** What to add to `ranges` so that all moments are covered; cut to the gaps that partitions of another width left. */
-  #missing(ranges: readonly Range[], sentAts: readonly EpochMs[]): readonly Range[] {
+  /**
+   * What to add to `ranges` so that all moments are covered; cut to the gaps that partitions of another width left. What
+   * is missing in one gap is one partition, where that is no wider than `widthMax`.
+   */
+  #missing(ranges: readonly Range[], sentAts: readonly EpochMs[], widthMax: number): readonly Range[] {
     const all = [...ranges];
     const missing: Range[] = [];
     for (const sentAt of sentAts) {
@@ -209,7 +214,15 @@ export class Partitions {
       all.push(range);
       all.sort(oldestFirst);
     }
-    return missing;
+    const together: Range[] = [];
+    for (const range of missing.sort(oldestFirst)) {
+      const last = together.at(-1);
+      const isNear = last !== undefined && range.to - last.from <= widthMax;
+      if (isNear && !ranges.some(({ from }) => from >= last.to && from < range.from))
+        together[together.length - 1] = { from: last.from, to: range.to };
+      else together.push(range);
+    }
+    return together;
   }
 }
 

@@ -161,7 +161,15 @@ export class Recorder {
 
   #laneOf({ batch: { account }, slice, known }: Led): Lane {
     const key = `${slice} ${known}`;
-    const lane = this.#lanes.get(key) ?? { key, account, slice, known, waiting: [], atWork: new Set(), transactions: 0 };
+    const lane = this.#lanes.get(key) ?? {
+      key,
+      account,
+      slice,
+      known,
+      waiting: [],
+      atWork: new Set(),
+      transactions: 0,
+    };
     this.#lanes.set(key, lane);
     return lane;
   }

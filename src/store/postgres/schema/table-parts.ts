@@ -76,7 +76,7 @@ export function dropAtOnce(session: Session, name: string, mayGo?: () => Promise
   });
 }
 
-async function isOnCitus(session: Session): Promise<boolean> {
+export async function isOnCitus(session: Session): Promise<boolean> {
   const [[there] = []] = await session.query(citusIsThere);
   return truth(there);
 }

@@ -3,17 +3,18 @@ import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
 import {
   edgeMs,
+  type LookPace,
   lessAllowed,
   limitedMs,
+  lookPace,
   moreAllowed,
   nextLook,
-  oldLookMs,
   passes,
   pauseMs,
   refusedIdMs,
+  servedYoungMs,
   type Terms,
   windowMs,
-  youngMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import { clockBackMs, gone, type Step } from './plan.ts';
@@ -24,6 +25,8 @@ export type Seen = {
   readonly messageId: string;
   readonly sentAt: EpochMs;
   readonly isFinal: boolean;
+  /** Not among those that are pending: only its id finds it. */
+  readonly isById?: boolean;
   /** Of a group that is not known here: whether anything comes after it nobody can tell. */
   readonly isForeign?: boolean;
 };
@@ -88,14 +91,15 @@ export function advance(
 ): Moved {
   const answered = answeredAt(place, now, terms);
   const theirNow = now + place.skewMs;
-  const oldMs = oldLookMs(place, terms);
-  const looked = looks(answer.seen, theirNow, oldMs);
+  const pace = lookPace(place, terms);
+  const looked = looks(answer.seen, theirNow, pace);
   if (step.kind === 'list') {
     const seen = new Set(answer.seen.map(one => one.messageId));
     const missing = step.asked.filter(one => !seen.has(one.messageId)).map(one => ({ ...one, isFinal: false }));
-    const others = looks(missing, theirNow, oldMs);
+    const others = looks(missing, theirNow, pace);
+    const idsMax = Math.min(limits.pageLogsMax, place.idsMax * 2);
     return {
-      place: { ...answered, idsMax: Math.min(limits.pageLogsMax, place.idsMax * 2), turn: place.turn + 1 },
+      place: { ...answered, idsMax, idsListed: step.asked.length, turn: place.turn + 1, lookedPages: 0 },
       follow: [...looked.follow, ...others.follow],
       unfollow: [...looked.unfollow, ...others.unfollow],
     };
@@ -190,11 +194,12 @@ const clockDoubtMs = 1000;
 /** How many pages the look takes, and what it goes over. */
 function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {
   const theirNow = askedAt + place.skewMs;
-  const isYoung = theirNow - (asked.walk?.until ?? asked.until) < youngMs;
+  const isYoung = begins ? theirNow - asked.until < servedYoungMs : asked.from === place.youngLook?.from;
+  const lookedPages = (place.lookedPages ?? 0) + 1;
   const name = isYoung ? ('youngPages' as const) : ('oldPages' as const);
-  if (!begins) return { [name]: place[name] + 1 };
+  if (!begins) return { [name]: place[name] + 1, lookedPages };
   const look = { at: theirNow, from: asked.from, until: asked.until };
-  return { [name]: 1, ...(isYoung ? { youngLook: look } : { oldLook: look }) };
+  return { [name]: 1, lookedPages, ...(isYoung ? { youngLook: look } : { oldLook: look }) };
 }
 
 function isSame(a: Read, b: Read): boolean {
@@ -273,13 +278,13 @@ function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): num
 }
 
 /** Whether each message is followed from now on, and until when. */
-function looks(seen: readonly Seen[], theirNow: EpochMs, oldMs: number): Omit<Kept, 'place'> {
+function looks(seen: readonly Seen[], theirNow: EpochMs, pace: LookPace): Omit<Kept, 'place'> {
   const follow: Followed[] = [];
   const unfollow: string[] = [];
-  for (const { messageId, sentAt, isFinal, isForeign } of seen) {
-    const dueAt = isFinal ? undefined : nextLook(sentAt, theirNow, oldMs, isForeign);
+  for (const { messageId, sentAt, isFinal, isById = false, isForeign = false } of seen) {
+    const dueAt = isFinal ? undefined : nextLook({ sentAt, isById, isForeign }, theirNow, pace);
     if (dueAt === undefined) unfollow.push(messageId);
-    else follow.push({ messageId, sentAt, dueAt });
+    else follow.push({ messageId, sentAt, dueAt, isById });
   }
   return { follow, unfollow };
 }

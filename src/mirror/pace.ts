@@ -1,14 +1,14 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { Place } from './place.ts';
-import type { Budget, Mirror } from './rows.ts';
+import type { Budget, Following, Mirror } from './rows.ts';
 
 /** What a mirror was told, and what it goes by. */
 export type Terms = Pick<Mirror, 'requestsPerMinute' | 'sinceMs'> & {
   /** How far back the log here goes. */
   readonly retentionMs: number;
-  /** Messages that are followed, as of a moment ago. */
-  readonly followed?: number;
+  /** As of a moment ago. */
+  readonly followed?: Following;
 };
 
 const second = 1000;
@@ -69,7 +69,7 @@ export type Turns = { readonly late: number; readonly status: number };
 
 export function turnsOf(place: Place, terms: Terms): Turns {
   // Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses.
-  if (isBusy(place, terms)) return { late: 8, status: 2 };
+  if (isBusy(place, terms)) return { late: 12, status: 2 };
   return isQuiet(place) ? { late: 48, status: 32 } : { late: 4, status: 8 };
 }
 
@@ -84,7 +84,8 @@ export type HeadPace = {
 export function headPace(place: Place, terms: Terms): HeadPace {
   if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 30 * second, overlapMs: second };
   // A sixth of the budget where nothing happens; less where what is behind it needs all there is.
-  const least = isQuiet(place) ? 30 * second : catchesUp(place) ? 15 * second : 5 * second;
+  const isSparse = pages(place) < terms.requestsPerMinute / 12;
+  const least = isQuiet(place) ? 30 * second : catchesUp(place) || !isSparse ? 15 * second : 5 * second;
   const everyMs = Math.max(least, Math.ceil((6 * minute) / terms.requestsPerMinute));
   return { everyMs, delayMs: 0, overlapMs: 10 * second };
 }
@@ -100,51 +101,64 @@ export function budgetOf(place: Place, terms: Terms): Budget {
 }
 
 /** Most messages are final within minutes; those younger than this are looked at often. */
-export const youngMs = 3 * minute;
-const youngLookMs = 30 * second;
+const youngMs = 4 * minute;
+/** By then the last look that was due while they were younger is made, before those at older ones. */
+export const servedYoungMs = youngMs + minute + 20 * second;
+/** Looks are made together: one page shows a thousand messages as well as one. Older ones are due at such moments. */
+const tickMs = 15 * second;
 /** Older ones as often as what is left of the budget allows, so that by polling alone an end is seen within 90 s. */
 const oldLookMsMin = 45 * second;
 /** Where there are too many for that, the older the later: from this age on half as often as the younger ones. */
 const backOffMs = 12 * hour;
 /** The last look at a message is at most so long before it leaves. */
 const lastLookMs = 15 * minute;
+/** One whose id alone finds it takes many times the requests of one that is found by time, so it waits longer, where either must. */
+const byIdPatience = 4;
 
-/**
- * How often the older ones are asked for: looks at all of them, by time or by list, take half of what statuses have of the
- * budget, however many there are, so that they leave to the younger ones what these need.
- */
-export function oldLookMs(place: Place, terms: Terms): number {
+/** How often messages are asked for again, by their age and by how they are found. */
+export type LookPace = { readonly youngMs: number; readonly oldMs: number; readonly oldByIdMs: number };
+
+/** What is left by the looks at younger ones goes to older ones, however many there are; half of it all at least. */
+export function lookPace(place: Place, terms: Terms): LookPace {
   const within = withinAllowed(place, terms);
+  const youngEveryMs = isBusy(place, within) ? minute : 30 * second;
   const { patient } = budgetOf(place, within);
-  const ofStatuses = catchesUp(place) ? patient / turnsOf(place, within).status : patient;
-  const pagesOfAll = Math.max(1, (terms.followed ?? 0) / limits.pageLogsMax);
-  return Math.round((pagesOfAll * minute) / (ofStatuses / 2));
+  // As it will be: what is seen while it catches up may be due long after that.
+  const ofStatuses = patient * (1 - 1 / turnsOf({ ...place, reads: [] }, within).late);
+  const ofYounger = (place.youngPages * minute) / youngEveryMs;
+  const ofOlder = Math.max(ofStatuses / 2, ofStatuses * 0.85 - ofYounger);
+  const { messages = 0, byId = 0 } = terms.followed ?? {};
+  const pagesOfAll = (messages - byId) / limits.pageLogsMax;
+  const listsOfAll = byId / (place.idsListed ?? 1);
+  const everyMs = (requests: number) => Math.max(oldLookMsMin, Math.round((requests * minute) / ofOlder));
+  const alikeMs = everyMs(pagesOfAll + listsOfAll);
+  if (alikeMs <= minute) return { youngMs: youngEveryMs, oldMs: alikeMs, oldByIdMs: alikeMs };
+  const oldMs = everyMs(pagesOfAll + listsOfAll / byIdPatience);
+  return { youngMs: youngEveryMs, oldMs, oldByIdMs: oldMs * byIdPatience };
 }
 
 /** One of a group that is not known may well stay so: it takes no turn of those that are pending. */
 const foreignLookMsMin = 2 * minute;
 const foreignLookMsMax = hour;
 
+type Looked = { readonly sentAt: EpochMs; readonly isById: boolean; readonly isForeign: boolean };
+
 /** When a message that is not final is asked for again; `undefined` after the last time. */
-export function nextLook(
-  sentAt: EpochMs,
-  theirNow: EpochMs,
-  oldMs: number,
-  isForeign: boolean = false,
-): EpochMs | undefined {
-  const last = sentAt + windowMs - lastLookMs;
-  if (theirNow >= last) return undefined;
+export function nextLook(one: Looked, theirNow: EpochMs, pace: LookPace): EpochMs | undefined {
+  const last = one.sentAt + windowMs - lastLookMs;
+  return theirNow >= last ? undefined : Math.min(last, dueAt(one, theirNow, pace));
+}
+
+function dueAt({ sentAt, isById, isForeign }: Looked, theirNow: EpochMs, pace: LookPace): EpochMs {
   const ageMs = theirNow - sentAt;
-  return Math.min(last, theirNow + (isForeign ? foreignLookMs(ageMs) : lookMs(ageMs, oldMs)));
-}
-
-function foreignLookMs(ageMs: number): number {
-  return Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8)));
-}
-
-function lookMs(ageMs: number, oldMs: number): number {
-  if (ageMs < youngMs) return youngLookMs;
-  return Math.max(oldLookMsMin, Math.round(oldMs * (1 + Math.min(1, ageMs / backOffMs))));
+  if (isForeign) return theirNow + Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8)));
+  // All that a look by time shows at one moment, so that it is at all of them; lists are full at any time.
+  if (ageMs < youngMs)
+    return isById ? theirNow + pace.youngMs : (Math.floor(theirNow / pace.youngMs) + 1) * pace.youngMs;
+  const everyMs = isById ? pace.oldByIdMs : pace.oldMs;
+  // Where not all can be looked at within a minute, what is older waits longer, and what is younger less.
+  const backOff = everyMs <= minute ? 1 : 0.7 + 0.7 * Math.min(1, ageMs / backOffMs);
+  return Math.floor((theirNow + Math.max(oldLookMsMin, everyMs * backOff)) / tickMs) * tickMs;
 }
 
 /** The pause after so many failures in a row; `random` in 0…1 keeps many programs from coming back at once. */

@@ -68,6 +68,10 @@ const placeSchema = Type.Object({
   /** That look, at the one and the others: what was due before it in its range and is still, has changed. */
   youngLook: Type.Optional(lookSchema),
   oldLook: Type.Optional(lookSchema),
+  /** Ids in the list that was asked for last; absent before the first. */
+  idsListed: Type.Optional(Type.Integer()),
+  /** Pages of looks since the last list. */
+  lookedPages: Type.Optional(Type.Integer()),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */

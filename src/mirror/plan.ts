@@ -1,7 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import { unreadFirst, withEdge } from './edge.ts';
-import { headPace, passes, passTurnsMax, type Terms, turnsOf, windowMs, youngMs } from './pace.ts';
+import { headPace, passes, passTurnsMax, servedYoungMs, type Terms, turnsOf, windowMs } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import type { Followed } from './rows.ts';
 
@@ -74,35 +74,87 @@ function patientStep(place: Place, due: readonly Followed[], theirNow: EpochMs, 
   return status ?? again(place, theirNow);
 }
 
+/** Messages that are due are given so many at a time, younger and older ones; where there are as many, there are more. */
+export const dueMax = 2000;
+/** A list that is not full waits for more to ask for, but no longer than this, and for no more pages of a look. */
+const listWaitMs = 10_000;
+const listWaitPages = 8;
+
 /**
  * By list of ids, or by time, whichever takes fewer requests. By time only what is still pending is asked for: those that
- * are due and do not show there have changed, and few of them are left for a list.
+ * are due and do not show there have changed, and they are left for a list, as are those that are not pending. Lists and
+ * looks take turns, younger messages before older ones.
  */
 function statusStep(place: Place, due: readonly Followed[], theirNow: EpochMs): Step | undefined {
-  const begun = place.reads.find(read => read.kind === 'status');
-  if (begun !== undefined) return pageOf(begun, true);
-  const asked = listOf(due, place.idsMax);
-  const [first] = asked;
-  if (first === undefined) return undefined;
-  const list: Step = {
-    kind: 'list',
-    question: { messageIds: asked.map(one => one.messageId) },
-    asked,
-    isPatient: true,
-  };
-  const isYoung = theirNow - first.sentAt < youngMs;
-  const [look, lookPages] = isYoung ? [place.youngLook, place.youngPages] : [place.oldLook, place.oldPages];
-  const alike = due.filter(one => theirNow - one.sentAt < youngMs === isYoung);
-  const isChanged = look !== undefined && hasPassed(look, first);
-  if (isChanged || lookPages >= alike.length / asked.length) return list;
-  const sentAts = alike.map(one => one.sentAt);
-  const [from, until] = [Math.min(...sentAts), Math.max(...sentAts) + 1];
-  return { ...begin({ kind: 'status', from, until, group: 'PENDING' }), isPatient: true };
+  const { named = [], pending = [] } = Object.groupBy(due, one =>
+    one.isById || hasChanged(place, one) ? 'named' : 'pending',
+  );
+  // What has changed is sure to be news.
+  const inOrder = named.toSorted((a, b) => Number(a.isById) - Number(b.isById));
+  const isYoung = ({ sentAt }: Followed) => theirNow - sentAt < servedYoungMs;
+  const ages = [inOrder.filter(isYoung), inOrder].map(wanted => ({ wanted, list: listStep(wanted, place.idsMax) }));
+  const looks = [youngRead(place), place.reads.find(read => read.kind === 'status' && read !== youngRead(place))];
+  const { lookedPages: looked = 0 } = place;
+  for (const [i, { wanted, list }] of ages.entries()) {
+    const isFull = list !== undefined && list.asked.length < wanted.length;
+    if (list !== undefined && looked >= (isFull ? 1 : listWaitPages)) return list;
+    const look = looks[i];
+    if (look !== undefined) return pageOf(look, true);
+    const begun = pendingStep(
+      place,
+      pending.filter(one => isYoung(one) === (i === 0)),
+      inOrder,
+      theirNow,
+    );
+    if (begun !== undefined) return begun;
+    if (isFull) return list;
+  }
+  const isWaiting = inOrder.every(({ dueAt }) => theirNow - dueAt < listWaitMs);
+  return isWaiting ? undefined : ages[1]?.list;
 }
 
-/** What was due before a look by time, and was in its range, would have got another time if it were pending still. */
-function hasPassed(look: NonNullable<Place['youngLook']>, { sentAt, dueAt }: Followed): boolean {
-  return dueAt <= look.at && sentAt >= look.from && sentAt < look.until;
+/** Those that are to be among what is pending: by time, where that takes fewer requests than lists would. */
+function pendingStep(
+  place: Place,
+  alike: readonly Followed[],
+  named: readonly Followed[],
+  theirNow: EpochMs,
+): Step | undefined {
+  const [first] = alike;
+  if (first === undefined) return undefined;
+  const isYoung = theirNow - first.sentAt < servedYoungMs;
+  const list = listStep([...named, ...alike], place.idsMax);
+  const ids = list?.asked.length ?? 1;
+  const lists = Math.ceil((named.length + alike.length) / ids) - Math.ceil(named.length / ids);
+  if (alike.length < dueMax / 2 && (isYoung ? place.youngPages : place.oldPages) >= lists) return list;
+  const sentAts = alike.map(one => one.sentAt);
+  // Younger ones that are not due yet are looked at as well, and then are due with the others.
+  const until = Math.max(...sentAts, ...(isYoung && place.head !== undefined ? [place.head] : [])) + 1;
+  return { ...begin({ kind: 'status', from: Math.min(...sentAts), until, group: 'PENDING' }), isPatient: true };
+}
+
+/** The look at younger messages that is under way. */
+export function youngRead({ reads, youngLook }: Place): Read | undefined {
+  return reads.find(read => read.kind === 'status' && read.from === youngLook?.from);
+}
+
+/** What was due before a look by time, and was in what it has read, would have got another time if it were pending still. */
+function hasChanged(place: Place, { sentAt, dueAt }: Followed): boolean {
+  const young = youngRead(place);
+  const old = place.reads.find(read => read.kind === 'status' && read !== young);
+  return [
+    { look: place.youngLook, underWay: young },
+    { look: place.oldLook, underWay: old },
+  ].some(
+    ({ look, underWay }) =>
+      look !== undefined && dueAt <= look.at && sentAt >= (underWay?.until ?? look.from) && sentAt < look.until,
+  );
+}
+
+function listStep(wanted: readonly Followed[], idsMax: number): Extract<Step, { kind: 'list' }> | undefined {
+  const asked = listOf(wanted, idsMax);
+  if (asked.length === 0) return undefined;
+  return { kind: 'list', question: { messageIds: asked.map(one => one.messageId) }, asked, isPatient: true };
 }
 
 /** As many ids as one parameter takes. */

@@ -60,7 +60,16 @@ export type MirrorChanges = Partial<Pick<Mirror, 'from' | 'sealedKey' | 'request
 export const keyOwner = (name: string) => `the key of the mirror ${name}`;
 
 /** A message whose status is not final, with the moment it is to be asked for again, by the clock of the other side. */
-export type Followed = { readonly messageId: string; readonly sentAt: EpochMs; readonly dueAt: EpochMs };
+export type Followed = {
+  readonly messageId: string;
+  readonly sentAt: EpochMs;
+  readonly dueAt: EpochMs;
+  /** It is not among those that are pending, which are found by time: only its id finds it. */
+  readonly isById: boolean;
+};
+
+/** How many messages are followed, and how many of them only their ids find. */
+export type Following = { readonly messages: number; readonly byId: number };
 
 /** What a step leaves behind, kept as one. */
 export type Kept = {
@@ -106,9 +115,12 @@ export interface MirrorRows {
   place(id: number): Promise<string | undefined>;
   /** Keeps what a step left; `false`, and nothing is kept, when `holder` has no lease any more or the mirror is gone. */
   keep(id: number, holder: string, kept: Kept): Promise<boolean>;
-  /** Followed messages that are due at a moment, the longest overdue first. */
-  due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]>;
-  followed(id: number): Promise<number>;
+  /**
+   * Followed messages that are due at a moment, the longest overdue first: of those sent since `youngSince` so many at most,
+   * and after them as many of older ones.
+   */
+  due(id: number, at: EpochMs, youngSince: EpochMs, limit: number): Promise<readonly Followed[]>;
+  followed(id: number): Promise<Following>;
   /** What the other side told of is final: it need not be asked for. */
   unfollow(id: number, messageIds: readonly string[]): Promise<void>;
 

@@ -6,11 +6,11 @@ import type { Store } from '../store/store.ts';
 import { type Tracing, within } from '../tracing.ts';
 import { present } from '../wire/present.ts';
 import { type Asked, advance, afterFailure, type Moved, type Seen, withClock } from './advance.ts';
-import { budgetOf, type Terms, windowMs, withinAllowed } from './pace.ts';
+import { budgetOf, servedYoungMs, type Terms, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace, writePlace } from './place.ts';
-import { plan, settled } from './plan.ts';
+import { dueMax, plan, settled } from './plan.ts';
 import { type MirroredRecord, mirroredRecord } from './records.ts';
-import type { Followed, Mirror, MirrorRows } from './rows.ts';
+import type { Followed, Following, Mirror, MirrorRows } from './rows.ts';
 import type { Ask, Rows } from './upstream.ts';
 
 /** Something worth a line in the operator's log. */
@@ -46,7 +46,7 @@ type End = 'ended';
 export class MirrorWorker {
   readonly #options: WorkerOptions;
   #place: Place | undefined;
-  #followed = 0;
+  #followed: Following = { messages: 0, byId: 0 };
   #countedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
@@ -70,7 +70,7 @@ export class MirrorWorker {
     const now = clock();
     const place = settled(before, now, terms);
     const theirNow = now + place.skewMs;
-    const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, dueMax);
+    const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, theirNow - servedYoungMs, dueMax);
     const gone = due.filter(one => one.sentAt < theirNow - windowMs);
     if (gone.length > 0) return this.#giveUp(place, gone);
     const allowed = withinAllowed(place, terms);
@@ -137,13 +137,7 @@ export class MirrorWorker {
       if (one.flaws.length > 0) flawed.push(one);
       if (submission === undefined) refused++;
       else if (sentAt !== undefined && sentAt >= sentSince) submissions.push(submission);
-      if (messageId !== undefined && sentAt !== undefined)
-        seen.push({
-          messageId,
-          sentAt,
-          isFinal: submission?.status?.final ?? submission === undefined,
-          isForeign: submission?.status?.foreignGroup !== undefined,
-        });
+      if (messageId !== undefined && sentAt !== undefined) seen.push({ messageId, sentAt, ...seenOf(submission) });
     }
     this.#tellFlawed(flawed);
     let [recorded, changed] = [0, 0];
@@ -232,8 +226,6 @@ export class MirrorWorker {
 const waitMsMax = 1000;
 const countEveryMs = 30_000;
 const notesMax = 10;
-/** Messages that are due are looked at so many at a time, to tell whether lists or a look by time take fewer requests. */
-const dueMax = 2000;
 
 type Counted = Pick<Place, 'recorded' | 'changed' | 'refused'> & { readonly flawed: number };
 
@@ -244,6 +236,15 @@ function counted(place: Place, { recorded, changed, refused, flawed }: Counted):
     changed: place.changed + changed,
     refused: place.refused + refused,
     flawed: (place.flawed ?? 0) + flawed,
+  };
+}
+
+function seenOf(submission: Submission | undefined): Omit<Seen, 'messageId' | 'sentAt'> {
+  const { final, groupName, foreignGroup } = submission?.status ?? {};
+  return {
+    isFinal: final ?? submission === undefined,
+    isById: groupName !== 'PENDING' || foreignGroup !== undefined,
+    isForeign: foreignGroup !== undefined,
   };
 }
 

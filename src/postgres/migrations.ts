@@ -354,6 +354,11 @@ const eraCrashes = `
 ALTER TABLE era ADD COLUMN crashes integer NOT NULL DEFAULT 0;
 `;
 
+const followedById = `
+ALTER TABLE mirror_followed ADD COLUMN by_id smallint NOT NULL DEFAULT 0;
+CREATE INDEX mirror_followed_sent ON mirror_followed (mirror_id, sent_at);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -380,4 +385,5 @@ export const migrations: readonly Migration[] = [
   { number: 23, name: 'outbox processes', sql: outboxProcesses },
   { number: 24, name: 'era crashes', sql: eraCrashes },
   { number: 25, name: 'error indexes', sql: errorIndexes.map(indexStatement).join(''), indexes: errorIndexes },
+  { number: 26, name: 'followed by id', sql: followedById },
 ];

@@ -194,7 +194,7 @@ test('a state of a group that nobody knows → shown as it came, followed on, an
   expect((await world.kept()).get('m')).toMatchObject({ status: { groupId: 42, groupName: 'SUPPRESSED', id: 4200 } });
   expect(await world.kept()).toEqual(world.truth());
   expect((await world.place()).flawed).toBe(0);
-  expect(await world.rows.followed((await world.mirror()).id)).toBe(1);
+  expect(await world.rows.followed((await world.mirror()).id)).toEqual({ messages: 1, byId: 1 });
   await world.run(10 * minute);
   expect(await world.kept()).toEqual(world.truth());
 });

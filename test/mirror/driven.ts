@@ -3,17 +3,16 @@ import { Random } from '../../scripts/demo/random.ts';
 import { limits } from '../../src/limits.ts';
 import { advance, type PageAnswer } from '../../src/mirror/advance.ts';
 import { type Slots, spending } from '../../src/mirror/budget.ts';
-import { budgetOf, type Terms } from '../../src/mirror/pace.ts';
+import { budgetOf, servedYoungMs, type Terms } from '../../src/mirror/pace.ts';
 import { beginning, type Place } from '../../src/mirror/place.ts';
-import { plan, type Question, settled } from '../../src/mirror/plan.ts';
-import type { Followed } from '../../src/mirror/rows.ts';
+import { dueMax, plan, type Question, settled } from '../../src/mirror/plan.ts';
+import type { Followed, Following } from '../../src/mirror/rows.ts';
 
 export const minute = 60_000;
 export const hour = 60 * minute;
 export const begunAt = Date.parse('2026-03-01T12:00:00Z');
 
 const answerMs = 100;
-const dueMax = 2000;
 const windowMs = 48 * hour;
 
 type Answer = PageAnswer & { readonly numbers: readonly number[] };
@@ -96,12 +95,13 @@ class NumberedLog {
   }
 
   #page(numbers: readonly number[], now: number, walk: Pick<PageAnswer, 'hasCursor' | 'next'>): Answer {
-    const { idChars, sentAt, finalAt, isOver = false } = this.#traffic;
+    const { idChars, sentAt, pendingUntil, finalAt, isOver = false } = this.#traffic;
     const shown = isOver && numbers.length > 2 ? [...numbers.slice(0, 1), ...numbers.slice(-1)] : numbers;
     const seen = shown.map(number => ({
       messageId: String(number).padStart(idChars, '0'),
       sentAt: sentAt[number] ?? 0,
       isFinal: (finalAt[number] ?? 0) <= now,
+      isById: (pendingUntil[number] ?? 0) <= now,
     }));
     return { seen, numbers, count: numbers.length, ...walk };
   }
@@ -139,12 +139,16 @@ export function drive(
   const [keptAt, seenAt] = [noted(), noted()];
   const followed = new Map<string, Followed>();
   const asked: { at: number; question: Question }[] = [];
+  let [counted, countedAt]: [Following, number] = [{ messages: 0, byId: 0 }, 0];
   let [place, slots, now]: [Place, Slots, number] = [beginning, [], begunAt + 1000];
   while (now < until && !isOver(place)) {
     const at = now;
     const before = settled(place, at, terms);
     const overdue = [...followed.values()].filter(one => one.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
-    const step = plan(before, overdue.slice(0, dueMax), at, terms);
+    const { young = [], old = [] } = Object.groupBy(overdue, ({ sentAt }) =>
+      at - sentAt < servedYoungMs ? 'young' : 'old',
+    );
+    const step = plan(before, [...young.slice(0, dueMax), ...old.slice(0, dueMax)], at, terms);
     const next = step.kind === 'wait' ? step.ms : spending(slots, at, budgetOf(before, terms), step.isPatient);
     if (step.kind === 'wait' || typeof next === 'number') {
       now += Math.max(answerMs, Math.min(Number(next), 1000));
@@ -157,7 +161,11 @@ export function drive(
       keptAt[number] = Math.min(keptAt[number] ?? at, at);
       if (answer.seen[i]?.isFinal === true) seenAt[number] = Math.min(seenAt[number] ?? at, at);
     }
-    const moved = advance(before, step, answer, at, at, { ...terms, followed: followed.size });
+    if (Math.abs(at - countedAt) >= 30_000) {
+      countedAt = at;
+      counted = { messages: followed.size, byId: [...followed.values()].filter(one => one.isById).length };
+    }
+    const moved = advance(before, step, answer, at, at, { ...terms, followed: counted });
     place = moved.place;
     for (const one of moved.follow) followed.set(one.messageId, one);
     for (const messageId of moved.unfollow) followed.delete(messageId);

@@ -50,7 +50,12 @@ async function add({ account }: Place, rows: MirrorRows, name = 'm'): Promise<Mi
 }
 
 const later = 1_900_000_000_000;
-const message = (number: number) => ({ messageId: `m,"${number}\\`, sentAt: later + number, dueAt: later + number });
+const message = (number: number) => ({
+  messageId: `m,"${number}\\`,
+  sentAt: later + number,
+  dueAt: later + number,
+  isById: number % 2 === 0,
+});
 
 test('two live processes fight for the lease → each step is kept once, on the place that the last one left', async () => {
   const place = await (places.PostgreSQL ?? (() => Promise.reject(new Error('no PostgreSQL'))))();
@@ -97,7 +102,7 @@ test('messages end by webhooks while a step is kept → that waits for the step,
   });
   await ended;
   expect(await rows.place(id)).toBe('p2');
-  expect(await rows.followed(id)).toBe(0);
+  expect(await rows.followed(id)).toEqual({ messages: 0, byId: 0 });
 });
 
 describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
@@ -143,20 +148,22 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     const follow = [message(3), message(1), message(2)];
     expect(await rows.keep(id, 'me', { place: 'p1', follow, unfollow: ['never'] })).toBe(true);
     expect(await rows.place(id)).toBe('p1');
-    expect(await rows.due(id, later + 2, 10)).toEqual([message(1), message(2)]);
-    expect(await rows.due(id, later + 9, 1)).toEqual([message(1)]);
-    expect(await rows.due(other.id, later + 9, 9)).toEqual([]);
-    const again = { ...message(1), dueAt: later + 50 };
+    expect(await rows.due(id, later + 2, 0, 10)).toEqual([message(1), message(2)]);
+    expect(await rows.due(id, later + 9, 0, 1)).toEqual([message(1)]);
+    expect(await rows.due(other.id, later + 9, 0, 9)).toEqual([]);
+    // Whatever is overdue of older ones, younger ones are among those that are given.
+    expect(await rows.due(id, later + 9, later + 2, 1)).toEqual([message(2), message(1)]);
+    const again = { ...message(1), dueAt: later + 50, isById: true };
     expect(
       await rows.keep(id, 'me', { place: 'p2', follow: [message(1), again], unfollow: [message(2).messageId] }),
     ).toBe(true);
-    expect(await place.open().due(id, later + 99, 10)).toEqual([message(3), again]);
-    expect(await rows.followed(id)).toBe(2);
+    expect(await place.open().due(id, later + 99, 0, 10)).toEqual([message(3), again]);
+    expect(await rows.followed(id)).toEqual({ messages: 2, byId: 1 });
     await place.open().unfollow(id, [message(3).messageId, 'never']);
-    expect(await rows.due(id, later + 99, 10)).toEqual([again]);
+    expect(await rows.due(id, later + 99, 0, 10)).toEqual([again]);
     await rows.remove(id);
     expect(await rows.keep(id, 'me', { place: 'p3', follow: [message(4)], unfollow: [] })).toBe(false);
-    expect(await rows.due(id, later + 99, 10)).toEqual([]);
+    expect(await rows.due(id, later + 99, 0, 10)).toEqual([]);
   });
 
   test('many ask at once → never more than the budget in any minute', async () => {

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../domain/message.ts';
-import { bigints, texts } from '../../postgres/arrays.ts';
+import { bigints, smallints, texts } from '../../postgres/arrays.ts';
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
@@ -8,6 +8,7 @@ import {
   type Budget,
   type Check,
   type Followed,
+  type Following,
   type Kept,
   type Mirror,
   type MirrorChanges,
@@ -95,14 +96,15 @@ export class PostgresMirrorRows implements MirrorRows {
       const last = [...new Map(follow.map(one => [one.messageId, one])).values()];
       if (last.length > 0)
         await session.query(
-          `INSERT INTO mirror_followed (mirror_id, message_id, sent_at, due_at)
-           SELECT $1, f.* FROM unnest($2::text[], $3::bigint[], $4::bigint[]) f
-           ON CONFLICT (mirror_id, message_id) DO UPDATE SET due_at = excluded.due_at`,
+          `INSERT INTO mirror_followed (mirror_id, message_id, sent_at, due_at, by_id)
+           SELECT $1, f.* FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::smallint[]) f
+           ON CONFLICT (mirror_id, message_id) DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id`,
           [
             id,
             texts(last.map(one => one.messageId)),
             bigints(last.map(one => one.sentAt)),
             bigints(last.map(one => one.dueAt)),
+            smallints(last.map(one => (one.isById ? 1 : 0))),
           ],
         );
       if (unfollow.length > 0) await session.query(endFollowing, [id, texts(unfollow)]);
@@ -110,25 +112,30 @@ export class PostgresMirrorRows implements MirrorRows {
     });
   }
 
-  async due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]> {
-    const rows = await this.#connections.query(
-      `SELECT message_id, sent_at, due_at FROM mirror_followed WHERE mirror_id = $1 AND due_at <= $2
-       ORDER BY due_at LIMIT $3`,
-      [id, at, limit],
-    );
-    return rows.map(([messageId, sentAt, dueAt]) => ({
+  async due(id: number, at: EpochMs, youngSince: EpochMs, limit: number): Promise<readonly Followed[]> {
+    const due = (condition: string) =>
+      `(SELECT message_id, sent_at, due_at, by_id FROM mirror_followed
+        WHERE mirror_id = $1 AND due_at <= $2 AND ${condition} ORDER BY due_at LIMIT $4)`;
+    const rows = await this.#connections.query(`${due('sent_at >= $3')} UNION ALL ${due('sent_at < $3')}`, [
+      id,
+      at,
+      youngSince,
+      limit,
+    ]);
+    return rows.map(([messageId, sentAt, dueAt, isById]) => ({
       messageId: text(messageId),
       sentAt: integer(sentAt),
       dueAt: integer(dueAt),
+      isById: integer(isById) === 1,
     }));
   }
 
-  async followed(id: number): Promise<number> {
-    const [[messages] = []] = await this.#connections.query(
-      'SELECT count(*) FROM mirror_followed WHERE mirror_id = $1',
+  async followed(id: number): Promise<Following> {
+    const [[messages, byId] = []] = await this.#connections.query(
+      'SELECT count(*), count(*) FILTER (WHERE by_id = 1) FROM mirror_followed WHERE mirror_id = $1',
       [id],
     );
-    return integer(messages);
+    return { messages: integer(messages), byId: integer(byId) };
   }
 
   async unfollow(id: number, messageIds: readonly string[]): Promise<void> {

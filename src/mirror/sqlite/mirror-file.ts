@@ -33,6 +33,10 @@ const schemaSteps: readonly string[] = [
   CREATE INDEX followed_by_due ON followed (mirror_id, due_at);
   `,
   'ALTER TABLE mirror ADD COLUMN last_check TEXT',
+  `
+  ALTER TABLE followed ADD COLUMN by_id INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX followed_by_sent ON followed (mirror_id, sent_at);
+  `,
 ];
 
 const busyTimeoutMs = 5000;

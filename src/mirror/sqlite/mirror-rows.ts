@@ -9,6 +9,7 @@ import {
   type Budget,
   type Check,
   type Followed,
+  type Following,
   type Kept,
   type Mirror,
   type MirrorChanges,
@@ -95,10 +96,11 @@ export class SqliteMirrorRows implements MirrorRows {
         const kept = this.#db.prepare('UPDATE mirror SET place = ? WHERE id = ?').run(place, id);
         if (Number(kept.changes) === 0) return false;
         const adding = this.#db.prepare(
-          `INSERT INTO followed (mirror_id, message_id, sent_at, due_at) VALUES (?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET due_at = excluded.due_at`,
+          `INSERT INTO followed (mirror_id, message_id, sent_at, due_at, by_id) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id`,
         );
-        for (const { messageId, sentAt, dueAt } of follow) adding.run(id, messageId, sentAt, dueAt);
+        for (const { messageId, sentAt, dueAt, isById } of follow)
+          adding.run(id, messageId, sentAt, dueAt, isById ? 1 : 0);
         const ending = this.#db.prepare('DELETE FROM followed WHERE mirror_id = ? AND message_id = ?');
         for (const messageId of unfollow) ending.run(id, messageId);
         return true;
@@ -106,23 +108,28 @@ export class SqliteMirrorRows implements MirrorRows {
     );
   }
 
-  async due(id: number, at: EpochMs, limit: number): Promise<readonly Followed[]> {
+  async due(id: number, at: EpochMs, youngSince: EpochMs, limit: number): Promise<readonly Followed[]> {
+    // Younger ones are few, whatever is overdue of the others.
+    const [young, others] = [
+      'INDEXED BY followed_by_sent WHERE mirror_id = ? AND due_at <= ? AND sent_at >= ?',
+      'INDEXED BY followed_by_due WHERE mirror_id = ? AND due_at <= ? AND sent_at < ?',
+    ].map(condition => `SELECT * FROM followed ${condition} ORDER BY due_at LIMIT ?`);
     return this.#work(() =>
-      this.#db
-        .prepare('SELECT * FROM followed WHERE mirror_id = ? AND due_at <= ? ORDER BY due_at LIMIT ?')
-        .all(id, at, limit)
-        .map(row => ({
-          messageId: text(row, 'message_id'),
-          sentAt: integer(row, 'sent_at'),
-          dueAt: integer(row, 'due_at'),
-        })),
+      [young, others].flatMap(asked =>
+        this.#db
+          .prepare(asked ?? '')
+          .all(id, at, youngSince, limit)
+          .map(readFollowed),
+      ),
     );
   }
 
-  async followed(id: number): Promise<number> {
+  async followed(id: number): Promise<Following> {
     return this.#work(() => {
-      const row = this.#db.prepare('SELECT count(*) AS messages FROM followed WHERE mirror_id = ?').get(id);
-      return integer(row ?? {}, 'messages');
+      const row = this.#db
+        .prepare('SELECT count(*) AS messages, total(by_id) AS by_id FROM followed WHERE mirror_id = ?')
+        .get(id);
+      return { messages: integer(row ?? {}, 'messages'), byId: integer(row ?? {}, 'by_id') };
     });
   }
 
@@ -170,6 +177,15 @@ export class SqliteMirrorRows implements MirrorRows {
       throw new Unavailable(`the file of the mirrors cannot be used now: ${error.message}`, 1000, { cause: error });
     }
   }
+}
+
+function readFollowed(row: Row): Followed {
+  return {
+    messageId: text(row, 'message_id'),
+    sentAt: integer(row, 'sent_at'),
+    dueAt: integer(row, 'due_at'),
+    isById: integer(row, 'by_id') === 1,
+  };
 }
 
 function readMirror(row: Row): Mirror {

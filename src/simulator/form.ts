@@ -16,6 +16,16 @@ export function fieldsOf(body: string, contentType: string): Fields | undefined 
   return undefined;
 }
 
+/** As `fieldsOf`, of a form in parts, as `curl -F` sends it; files are left out. */
+export async function partFields(body: string, contentType: string): Promise<Fields | undefined> {
+  try {
+    const form = await new Response(body, { headers: { 'content-type': contentType } }).formData();
+    return formFields([...form].filter((part): part is [string, string] => typeof part[1] === 'string'));
+  } catch {
+    return undefined;
+  }
+}
+
 function jsonFields(body: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(body === '' ? '{}' : body);
@@ -25,7 +35,7 @@ function jsonFields(body: string): Fields | undefined {
   }
 }
 
-export function formFields(form: URLSearchParams): Fields {
+export function formFields(form: Iterable<readonly [string, string]>): Fields {
   const fields = Object.create(null);
   for (const [name, value] of form) {
     const path = [...name.matchAll(/^[^[\]]+|\[([^[\]]*)\]/g)].map(([whole, inner]) => inner ?? whole);
@@ -38,13 +48,19 @@ export function formFields(form: URLSearchParams): Fields {
   return listed(fields);
 }
 
-/** Only lists and objects: an id of digits must stay a text. */
+/** Only lists and objects: an id of digits must stay a text. Meta's own samples quote as Python does. */
 function formValue(text: string): unknown {
   if (!/^\s*[[{]/.test(text)) return text;
+  return parsed(text) ?? parsed(text.replace(singleQuoted, (_, inner) => JSON.stringify(inner))) ?? text;
+}
+
+const singleQuoted = /'([^'"\\]*)'/g;
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text;
+    return undefined;
   }
 }
 

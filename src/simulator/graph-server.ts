@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { ControlDesk } from './desk.ts';
 import type { GraphError } from './destinations.ts';
-import { type Fields, fieldsOf, formFields } from './form.ts';
+import { type Fields, fieldsOf, formFields, partFields } from './form.ts';
 import type { Reply, SimulatedMeta } from './meta.ts';
 import type { PageAccess } from './page-access.ts';
 
@@ -31,7 +31,8 @@ export function graphServer(meta: SimulatedMeta, access: PageAccess, onReset: ()
     if (emulator === 'emulator') return steer(request.method ?? 'GET', action, body, response);
     const target = targetOf(url.pathname);
     if ('code' in target) return refuse(response, target);
-    const sent = fieldsOf(body, request.headers['content-type'] ?? '');
+    const type = request.headers['content-type'] ?? '';
+    const sent = /^multipart\/form-data\b/i.test(type) ? await partFields(body, type) : fieldsOf(body, type);
     if (sent === undefined)
       return refuse(response, { code: 100, message: '(#100) The body is neither JSON nor a form' });
     const fields = { ...formFields(url.searchParams), ...sent };

@@ -19,6 +19,9 @@ export type SentMessage = {
   seenAt?: EpochMs;
 };
 
+/** The messages of one, oldest first, and how many of them are delivered and seen: all before those are. */
+type Conversation = { readonly messages: SentMessage[]; delivered: number; seen: number };
+
 /** How a call to send ends: with an answer, or without one. */
 export type Reply =
   | {
@@ -53,8 +56,7 @@ export class SimulatedMeta {
   #resets = 0;
   readonly #sent = new Map<string, SentMessage>();
   readonly #byMetadata = new Map<string, SentMessage>();
-  /** The messages of each conversation, oldest first. */
-  readonly #conversations = new Map<string, SentMessage[]>();
+  readonly #conversations = new Map<string, Conversation>();
   /** Of each message that is refused a few times: how often it was. */
   readonly #refusals = new Map<string, number>();
   #isDown = false;
@@ -149,7 +151,7 @@ export class SimulatedMeta {
   #take(page: string, psid: string, body: Readonly<Record<string, unknown>>, behaviour: Behaviour): Reply {
     const message = isFields(body.message) ? body.message : {};
     const { metadata } = message;
-    const before = this.#conversations.get(keyOf(page, psid))?.at(-1);
+    const before = this.#conversations.get(keyOf(page, psid))?.messages.at(-1);
     const sent: SentMessage = {
       mid: `m_${this.#chance('mid').text(64)}`,
       page,
@@ -175,8 +177,8 @@ export class SimulatedMeta {
     if (sent.metadata !== undefined) this.#byMetadata.set(sent.metadata, sent);
     const key = keyOf(sent.page, sent.psid);
     const conversation = this.#conversations.get(key);
-    if (conversation === undefined) this.#conversations.set(key, [sent]);
-    else conversation.push(sent);
+    if (conversation === undefined) this.#conversations.set(key, { messages: [sent], delivered: 0, seen: 0 });
+    else conversation.messages.push(sent);
     if (this.#sent.size > sentMax) this.#forgetOldest();
   }
 
@@ -187,9 +189,12 @@ export class SimulatedMeta {
     if (oldest.metadata !== undefined && this.#byMetadata.get(oldest.metadata) === oldest)
       this.#byMetadata.delete(oldest.metadata);
     const key = keyOf(oldest.page, oldest.psid);
-    const conversation = this.#conversations.get(key)?.filter(one => one !== oldest) ?? [];
-    if (conversation.length === 0) this.#conversations.delete(key);
-    else this.#conversations.set(key, conversation);
+    const conversation = this.#conversations.get(key);
+    if (conversation?.messages.shift() !== oldest)
+      throw new RangeError('a conversation does not begin with its oldest');
+    conversation.delivered = Math.max(0, conversation.delivered - 1);
+    conversation.seen = Math.max(0, conversation.seen - 1);
+    if (conversation.messages.length === 0) this.#conversations.delete(key);
   }
 
   /** All messages of one conversation behave alike: what is read implies what was sent before it. */
@@ -234,7 +239,7 @@ export class SimulatedMeta {
   #deliver(sent: SentMessage): void {
     const now = this.#clock.now();
     // All that was sent before the watermark is delivered with it.
-    for (const one of this.#upTo(sent)) one.deliveredAt ??= now;
+    for (const one of this.#upTo(sent, 'delivered')) one.deliveredAt ??= now;
     const { page, psid, mid, at, deliveredAt } = sent;
     const delivery = { mids: [mid], watermark: at };
     // A later message may have told before that this one was delivered: then is when it was.
@@ -243,7 +248,7 @@ export class SimulatedMeta {
 
   #see(sent: SentMessage): void {
     const now = this.#clock.now();
-    for (const one of this.#upTo(sent)) {
+    for (const one of this.#upTo(sent, 'seen')) {
       one.deliveredAt ??= now;
       one.seenAt ??= now;
     }
@@ -251,8 +256,19 @@ export class SimulatedMeta {
     this.#event(sent, { sender: { id: psid }, recipient: { id: page }, timestamp: now, read: { watermark: at } });
   }
 
-  #upTo({ page, psid, at }: SentMessage): readonly SentMessage[] {
-    return (this.#conversations.get(keyOf(page, psid)) ?? []).filter(one => one.at <= at);
+  /** What was sent up to this message, and did not come so far before. */
+  *#upTo({ page, psid, at }: SentMessage, step: 'delivered' | 'seen'): Generator<SentMessage> {
+    const conversation = this.#conversations.get(keyOf(page, psid));
+    if (conversation === undefined) return;
+    const { messages } = conversation;
+    for (
+      let one = messages[conversation[step]];
+      one !== undefined && one.at <= at;
+      one = messages[conversation[step]]
+    ) {
+      conversation[step]++;
+      yield one;
+    }
   }
 
   #event({ page, mid }: SentMessage, event: Readonly<Record<string, unknown>>): void {

@@ -11,6 +11,10 @@ const cardTextCharsMax = 80;
 const quickRepliesMax = 13;
 const metadataCharsMax = 1000;
 
+const messagingTypes: readonly unknown[] = [undefined, 'RESPONSE', 'UPDATE', 'MESSAGE_TAG', 'UTILITY'];
+/** Others are refused since April 2026. */
+const tags: readonly unknown[] = ['HUMAN_AGENT', 'CUSTOMER_FEEDBACK'];
+
 type Fields = Readonly<Record<string, unknown>>;
 
 const bad = (message: string, subcode?: number): GraphError => ({
@@ -21,13 +25,15 @@ const bad = (message: string, subcode?: number): GraphError => ({
 
 /** The error for a body that Graph would not take, or `undefined`. */
 export function refusalOf(body: Fields): GraphError | undefined {
-  const { recipient, message, sender_action: action } = body;
+  const { recipient, message, sender_action: action, messaging_type: type, tag } = body;
   if (!isFields(recipient) || Object.keys(recipient).length === 0) return bad('The parameter recipient is required');
   if (message !== undefined && action !== undefined) return bad('Message cannot be sent with a sender action', 2018014);
   if (action !== undefined)
     return ['mark_seen', 'typing_on', 'typing_off', 'react', 'unreact'].includes(String(action))
       ? undefined
       : bad('Param sender_action is not valid');
+  if (!messagingTypes.includes(type)) return bad('Param messaging_type is not valid');
+  if ((type === 'MESSAGE_TAG' || tag !== undefined) && !tags.includes(tag)) return bad('Invalid message tag');
   if (message === undefined) return bad('Neither a message nor a sender action', 2018015);
   if (!isFields(message)) return bad('Param message must be an object');
   return messageRefusal(message);

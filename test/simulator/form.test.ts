@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fieldsOf } from '../../src/simulator/form.ts';
+import { fieldsOf, partFields } from '../../src/simulator/form.ts';
 
 const form = 'application/x-www-form-urlencoded';
 
@@ -34,6 +34,35 @@ describe('a body for Graph', () => {
         expect(fieldsOf(named.toString(), form)).toEqual(body);
       }),
     );
+  });
+
+  it('any body as a form in parts, as curl -F sends it → the same fields; a file is left out; what is no form → nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(bodies, async body => {
+        const form = new FormData();
+        for (const [name, value] of Object.entries(body)) form.append(name, JSON.stringify(value));
+        form.append('filedata', new Blob([new Uint8Array([0, 255])]), 'a.png');
+        const request = new Response(form);
+        const type = request.headers.get('content-type') ?? '';
+        expect(await partFields(await request.text(), type)).toEqual(body);
+      }),
+      { numRuns: 20 },
+    );
+    for (const [body, type] of [
+      ['', 'multipart/form-data'],
+      ['--x\r\n', 'multipart/form-data; boundary=x'],
+      ['a=1', 'multipart/form-data; boundary=x'],
+    ] as const)
+      expect(await partFields(body, type), `${type}: ${body}`).toBeUndefined();
+  });
+
+  it('quoted as in Meta’s own samples → the same fields; what is no JSON by any quotes → the text', () => {
+    const sample = "recipient={'id':'seen'}&messaging_type=RESPONSE&message={'text':'hello, world'}";
+    const wanted = { recipient: { id: 'seen' }, messaging_type: 'RESPONSE', message: { text: 'hello, world' } };
+    expect(fieldsOf(sample, form)).toEqual(wanted);
+    expect(fieldsOf("message={'text':\"it's\"}", form)).toEqual({ message: { text: "it's" } });
+    expect(fieldsOf("message={'text':", form)).toEqual({ message: "{'text':" });
+    expect(fieldsOf('message={"text":"it\'s \'so\'"}', form)).toEqual({ message: { text: "it's 'so'" } });
   });
 
   it('any text → fields or nothing, never an exception', () => {

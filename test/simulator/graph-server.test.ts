@@ -160,6 +160,13 @@ describe('the simulated Graph', () => {
         buttons: [{ type: 'phone_number', title: 'Call', payload: '385' }],
       }),
       template({ template_type: 'generic', elements: [{ title: 'only' }] }),
+      ...['ACCOUNT_UPDATE', 'CONFIRMED_EVENT_UPDATE', 'POST_PURCHASE_UPDATE', undefined].map(tag => ({
+        recipient: { id: 'p' },
+        messaging_type: 'MESSAGE_TAG',
+        tag,
+        message: { text: 'x' },
+      })),
+      { recipient: { id: 'p' }, messaging_type: 'ANSWER', message: { text: 'x' } },
       {},
     ];
     for (const body of bodies)

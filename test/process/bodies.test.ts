@@ -48,7 +48,7 @@ test('100 MiB of junk as NDJSON lines → 400 with every line counted, in bounde
   const answer = await upload(calls, repeated(lines, 100), { type: 'application/x-ndjson' });
   expect(answer.status).toBe(400);
   expect(errorAnswer(answer).violations.length).toBeGreaterThan(0);
-  expectGrownLessThan(watch, 300 * mebibyte, '100 MiB of NDJSON junk');
+  expectGrownLessThan(watch, 150 * mebibyte, '100 MiB of NDJSON junk');
   await expectServes('after-junk-lines');
 });
 
@@ -76,7 +76,7 @@ test('one line of 100 MiB between two sound ones → only that one is rejected, 
   const { recorded, rejected } = recordAnswer(await upload(calls, body(), { type: 'application/x-ndjson' }));
   expect(recorded).toBe(2);
   expect(rejected.map(one => one.index)).toEqual([1]);
-  expectGrownLessThan(watch, 300 * mebibyte, 'a line of 100 MiB');
+  expectGrownLessThan(watch, 150 * mebibyte, 'a line of 100 MiB');
   expect((await calls.page('messageId=before-long,after-long')).logs).toHaveLength(2);
 });
 

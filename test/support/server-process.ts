@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { LogCalls } from './log-calls.ts';
 
 const program = join(import.meta.dirname, '../../bin/sentlog');
-/** With this, the program starts itself in no other process on any Node: a signal goes to the server itself. */
+/**
+ * With the one, the program starts itself in no other process on any Node: a signal goes to the server itself. The other is
+ * what it gives a server, which need not begin anew for that.
+ */
 const sameProcess = ['--disable-warning=ExperimentalWarning'];
+const asServed = [...sameProcess, '--max-semi-space-size=8'];
 const startTimeoutMs = 60_000;
 
 /** Settings by the name of their variable. */
@@ -131,7 +135,7 @@ export class ServerHome {
 
   /** Starts `sentlog serve`, whatever becomes of it. */
   launch({ settings = {}, through = [], nodeArgs = [], env = {} }: LaunchOptions = {}): ServerProcess {
-    const command = [...through, process.execPath, ...sameProcess, ...nodeArgs, program, 'serve'];
+    const command = [...through, process.execPath, ...asServed, ...nodeArgs, program, 'serve'];
     return this.#spawn(command, { ...testSettings, ...settings, ...env });
   }
 

@@ -281,7 +281,7 @@ describe('a merged segment is damaged', () => {
     writeFileSync(join(damagedFolder, '000000002.volume'), bytes);
     for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
     const store = await log.open();
-    expect((await store.stats()).damaged.map(({ name }) => name)).toEqual(['000000002.rows.db']);
+    expect((await store.stats()).damaged.map(({ name }) => name)).toEqual(['000000002.rows.db', 'ledger']);
     const again = [submission(120, { sentAt: now - 120_000 })];
     await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions: again });
     await store.close();

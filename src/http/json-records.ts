@@ -45,17 +45,16 @@ function skipField(outline: Outline, name: string, bytesMax: number): void {
   if (!bodyFields.includes(name)) throw invalid(shownName(name), unknownName(name, bodyFields, 'field'));
   const text = outline.value();
   if (text.length > bytesMax) throw invalid(name, `is longer than ${bytesMax} bytes`);
-  const flaw = syntaxFlaw(text);
+  const { flaw } = jsonIn(text);
   if (flaw !== undefined) throw invalid(name, flaw);
 }
 
-/** Why a text is not JSON; `undefined` when it is. */
-export function syntaxFlaw(text: string): string | undefined {
+/** What a text of JSON says, or why it is none. */
+export function jsonIn(text: string): { readonly value: unknown; readonly flaw?: string } {
   try {
-    JSON.parse(text);
-    return undefined;
+    return { value: JSON.parse(text) };
   } catch (error) {
-    if (error instanceof SyntaxError) return `is not JSON: ${error.message}`;
+    if (error instanceof SyntaxError) return { value: undefined, flaw: `is not JSON: ${error.message}` };
     throw error;
   }
 }
@@ -99,8 +98,9 @@ class Outline {
     if (this.#text.charCodeAt(this.#at) !== quote) throw this.#broken('must have a name in quotes');
     const start = this.#at;
     const text = this.value();
-    if (syntaxFlaw(text) !== undefined) throw this.#broken('must have a name that is JSON', start);
-    return String(JSON.parse(text));
+    const { value, flaw } = jsonIn(text);
+    if (flaw !== undefined) throw this.#broken('must have a name that is JSON', start);
+    return String(value);
   }
 
   /** The text of the next value, whose brackets are counted and nothing more. */

@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A line of a body, or why it is not one that can be read. */
-export type Line = { readonly text: string; readonly flaw?: never } | { readonly text?: never; readonly flaw: string };
+/** A line of a body, or why it is not one that can be read; `value` where its JSON was parsed already. */
+export type Line =
+  | { readonly text: string; readonly value?: unknown; readonly flaw?: never }
+  | { readonly text?: never; readonly flaw: string };
 
 const newline = 0x0a;
 const byteOrderMark = '\ufeff';

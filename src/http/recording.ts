@@ -2,7 +2,7 @@ import { allows, type Principal } from '../accounts/authenticator.ts';
 import type { Binding, Submission, Violation } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import type { RecordOutcome, Rejection } from '../store/store.ts';
-import { parseRecordText, type Unregistered } from '../wire/log-record.ts';
+import { parseRecord, parseRecordText, type Unregistered } from '../wire/log-record.ts';
 import type { ServerDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { Line } from './lines.ts';
@@ -64,7 +64,7 @@ export class Recording {
       this.#reject({ index, violations: [{ property: '', violation: line.flaw }] });
       return false;
     }
-    const parsed = parseRecordText(line.text);
+    const parsed = 'value' in line ? parseRecord(line.value, line.text) : parseRecordText(line.text);
     if (parsed.submission === undefined) {
       this.#reject({ index, ...parsed });
       return false;

@@ -80,8 +80,11 @@ function parseWhole(value: Readonly<Record<string, unknown>>, text: string): Par
   return { submission: whole, ...(unregistered && { unregistered }), ...(flaws && { contentFlaws: flaws }) };
 }
 
-/** The sound ones take the short way; only a flawed one is looked at field by field. */
-function parseRecord(value: unknown, text: string, groups: Groups = 'known'): ParsedRecord {
+/**
+ * As `parseRecordText(text)`, of a text that was parsed already. The sound ones take the short way; only a flawed one is
+ * looked at field by field.
+ */
+export function parseRecord(value: unknown, text: string, groups: Groups = 'known'): ParsedRecord {
   if (!recordCheck.Check(value) || hasUnknownFields(value)) return parseFlawed(value, text, groups);
   const violations: Violation[] = [];
   const submission = submissionOf(value, text, violations, groups);

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { queryObjects } from 'node:v8';
@@ -10,7 +10,7 @@ import { ApiError } from '../../src/http/errors.ts';
 
 const server = createServer();
 const cut = new AbortController();
-const times = { idleMs: 60_000, pauseMs: 30_000, cut: cut.signal };
+const times = { idleMs: 60_000, pauseMs: 30_000, cuts: [cut.signal] };
 
 beforeEach(async () => {
   server.listen(0, '127.0.0.1');
@@ -90,7 +90,7 @@ test('gzips one after the other, zeros, and what is neither, in pieces → all t
     })();
     const pieces: Buffer[] = [];
     const read = (async () => {
-      for await (const piece of bodyPieces(incoming, { ...times, cut: new AbortController().signal }))
+      for await (const piece of bodyPieces(incoming, { ...times, cuts: [new AbortController().signal] }))
         if (piece !== undefined) pieces.push(piece);
       return Buffer.concat(pieces).toString();
     })();
@@ -120,4 +120,17 @@ test('gzips one after the other, zeros, and what is neither, in pieces → all t
     ),
     { numRuns: 60 },
   );
+});
+
+test('cut by any of several → with its reason, and none of them is listened to any more', async () => {
+  for (const which of [0, 1, 2]) {
+    const cutters = [new AbortController(), new AbortController(), new AbortController()];
+    const { sending, incoming } = await upload();
+    const waiting = bodyPieces(incoming, { ...times, cuts: cutters.map(({ signal }) => signal) }).next();
+    const reason = new ApiError('E401');
+    cutters[which]?.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    expect(cutters.flatMap(({ signal }) => getEventListeners(signal, 'abort'))).toEqual([]);
+    sending.destroy();
+  }
 });

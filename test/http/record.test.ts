@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { limits } from '../../src/limits.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, startOfTest, TestServer } from '../support/http-server.ts';
@@ -53,6 +53,18 @@ describe('what came of the records', () => {
     const { status, doneAt, timeline } = (await server.call('/messenger/1/messages/m')).json();
     expect([status.id, doneAt, timeline.length]).toEqual([5, '2023-02-02T11:00:00.000+0000', 2]);
     expect((await server.post({ results: [{ messageId: 'n', sender: 's', status: 5 }] })).statusCode).toBe(400);
+  });
+
+  test('few records in JSON → each is parsed once; many, which are parsed again when they are recorded → the same', async () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const timesParsed = (text: string) => parse.mock.calls.filter(([given]) => given === text).length;
+    const few = [message('one'), message('two', { sentAt: null })].map(one => JSON.stringify(one));
+    const answer = await server.post(`{"results": [${few.join()}]}`);
+    expect(answer.json()).toEqual({ recorded: 2, updated: 0, unchanged: 0, rejected: [] });
+    expect(few.map(timesParsed)).toEqual([1, 1]);
+    parse.mockRestore();
+    const many = Array.from({ length: 100 }, (_, i) => message(`many ${i}`));
+    expect((await server.post({ results: many })).json()).toMatchObject({ recorded: 100 });
   });
 
   test('the same as NDJSON → the same outcome', async () => {

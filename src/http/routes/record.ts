@@ -9,7 +9,7 @@ import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { EventLoop, Stretch } from '../event-loop.ts';
 import type { HeldBytes } from '../held-bytes.ts';
-import { recordTexts, syntaxFlaw } from '../json-records.ts';
+import { jsonIn, recordTexts } from '../json-records.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { mediaType } from '../media-type.ts';
 import type { Timeouts } from '../parts.ts';
@@ -27,6 +27,9 @@ type Shared = {
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'metrics' | 'timeouts' | 'content'>;
 
 const scope: Scope = 'messenger:logs:write';
+
+/** Of a body up to this what was parsed to check it is kept and recorded; of a longer one it would take many times its text. */
+const keptCharsMax = 16 * 1024;
 
 /** `POST /messenger/1/logs` */
 export function recordRoute(deps: Deps, shared: Shared): Route {
@@ -50,13 +53,13 @@ async function record(
     'application/ndjson',
   ]);
   const { lost, end } = standing.watch(request, principal, scope);
-  const cut = AbortSignal.any([closing.over, lost]);
+  const cuts = [closing.over, lost];
   const recording = new Recording(deps, principal, lost);
   try {
     const stretch = loop.stretch();
     if (type === 'application/json')
-      await recordJson(request.raw, recording, stretch, bodyTimes(deps.timeouts, cut), held);
-    else await recordLines(request.raw, recording, stretch, lineTimes(deps.timeouts, cut));
+      await recordJson(request.raw, recording, stretch, bodyTimes(deps.timeouts, ...cuts), held);
+    else await recordLines(request.raw, recording, stretch, lineTimes(deps.timeouts, cuts));
     return await recording.finish();
   } catch (error) {
     await recording.settle();
@@ -90,8 +93,8 @@ async function recordJson(
     );
     if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
     const body = bytes.toString();
-    await checkRecords(body, stretch);
-    for (const record of recordTexts(body, limits.ndjsonLineBytesMax)) {
+    const checked = await checkRecords(body, stretch);
+    for (const record of checked ?? recordTexts(body, limits.ndjsonLineBytesMax)) {
       const pause = take(record, recording, stretch);
       if (pause !== undefined) await pause;
     }
@@ -101,15 +104,20 @@ async function recordJson(
   }
 }
 
-async function checkRecords(body: string, stretch: Stretch): Promise<void> {
+/** Gives what was parsed, unless that is more than may be kept until it is recorded. */
+async function checkRecords(body: string, stretch: Stretch): Promise<readonly Line[] | undefined> {
+  const isKept = body.length <= keptCharsMax;
+  const kept: Line[] = [];
   let index = 0;
-  for (const { text } of recordTexts(body, limits.ndjsonLineBytesMax)) {
-    const flaw = text === undefined ? undefined : syntaxFlaw(text);
+  for (const line of recordTexts(body, limits.ndjsonLineBytesMax)) {
+    const { value, flaw } = line.text === undefined ? {} : jsonIn(line.text);
     if (flaw !== undefined) throw invalid(`results[${index}]`, flaw);
     index++;
-    const pause = stretch.spend(text?.length ?? 0);
+    if (isKept) kept.push(line.text === undefined ? line : { text: line.text, value });
+    const pause = stretch.spend(line.text?.length ?? 0);
     if (pause !== undefined) await pause;
   }
+  return isKept ? kept : undefined;
 }
 
 /** Recorded as it comes. The next piece is only taken from the connection when the store has kept up. */
@@ -138,6 +146,6 @@ function take(line: Line, recording: Recording, stretch: Stretch): Promise<void>
   return isFull ? recording.flush().then(() => pause) : pause;
 }
 
-function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, cut: AbortSignal): BodyTimes {
-  return { idleMs: bodyIdleMs, pauseMs: streamPauseMs, cut };
+function lineTimes({ bodyIdleMs, streamPauseMs }: Timeouts, cuts: readonly AbortSignal[]): BodyTimes {
+  return { idleMs: bodyIdleMs, pauseMs: streamPauseMs, cuts };
 }

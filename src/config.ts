@@ -69,9 +69,9 @@ export const serverSettings = Object.freeze({
   ),
   partitionMs: setting(
     'SENTLOG_PARTITION',
-    duration('1s', '30d'),
-    '1h',
-    'Range of `sentAt` that one table of the database holds; retention drops whole tables',
+    optional(duration('1s', '30d')),
+    '',
+    'Range of `sentAt` that one table of the database holds, `1h` unless set, over Citus up to `4h`; retention drops whole tables',
   ),
   statementTimeoutMs: setting(
     'SENTLOG_STATEMENT_TIMEOUT',
@@ -301,7 +301,7 @@ function folderFault({ replicas, retentionMs, segmentAgeMs }: Config): string | 
 
 function databaseFault({ retentionMs, partitionMs }: Config): string | undefined {
   const s = serverSettings;
-  const partitions = Math.ceil(retentionMs / partitionMs);
+  const partitions = Math.ceil(retentionMs / (partitionMs ?? limits.partitionMs));
   if (partitions <= partitionsMax) return undefined;
   return `${s.partitionMs.env} is too short for ${s.retentionMs.env}: the log would have ${partitions} partitions, and can have ${partitionsMax}`;
 }

@@ -206,6 +206,14 @@ export const limits = Object.freeze({
   segmentsMax: 4000,
   /** A page is planned, and its locks are taken, for all partitions there are. */
   partitionsMax: 1000,
+  /** What one partition spans unless that is set. */
+  partitionMs: 3_600_000,
+  /**
+   * What it spans on Citus, whose workers plan each read anew for all partitions there are, while so many messages are
+   * recorded in an hour at most: of more, the indexes of four hours may not fit into memory.
+   */
+  partitionOnCitusMs: 4 * 3_600_000,
+  partitionOnCitusPerHour: 2_000_000,
   /**
    * How far ahead partitions stand on Citus, which makes none while it moves any shard: one of 100 GB takes three hours at
    * 10 MB/s, and those of a worker move one after the other. Each that stands ahead is a part of every plan, so no more

@@ -79,7 +79,7 @@ function refuseTooManyParts({ store, partitionMs, segmentAgeMs }: Place, retenti
   const [setting, partMs, partsMax, parts] =
     store === undefined
       ? ([segmentAge, segmentAgeMs, limits.segmentsMax, 'segments'] as const)
-      : ([partition, partitionMs, limits.partitionsMax, 'partitions'] as const);
+      : ([partition, partitionMs ?? limits.partitionMs, limits.partitionsMax, 'partitions'] as const);
   const count = Math.ceil(retentionMs / partMs);
   if (count > partsMax)
     throw new CommandError(

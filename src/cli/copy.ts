@@ -4,6 +4,7 @@ import { Accounts } from '../accounts/accounts.ts';
 import type { CopiedAccounts } from '../accounts/copy-accounts.ts';
 import { loadLogTerms, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 import { BadValue, databaseUrl } from '../setting-kinds.ts';
 import type { SegmentCheck } from '../store/copy-log.ts';
 import type { FolderLog } from '../store/embedded/offline/folder-log.ts';
@@ -56,7 +57,7 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
   await using parts = new AsyncDisposableStack();
   const log = parts.adopt(new FolderLog(dataDir), one => one.close());
   await refuseOthers(dataDir, log);
-  const options = { url, schema, partitionMs: terms.partitionMs, observer };
+  const options = { url, schema, partitionMs: terms.partitionMs ?? limits.partitionMs, observer };
   const target = parts.adopt(await CopyTarget.open(options), one => one.close());
   const { accountOf, differences } = await copyAccountsOf(dataDir, { url, schema });
   const retentions = await retentionsIn(dataDir);

@@ -33,7 +33,7 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
   const options = {
     url,
     poolSize,
-    partitionMs,
+    ...(partitionMs !== undefined && { partitionMs }),
     statementTimeoutMs,
     generationMs,
     observer,

@@ -45,7 +45,7 @@ describe('loadConfig', () => {
       poolSize: 10,
       replicas: [],
       replicaLagMs: 1000,
-      partitionMs: 3_600_000,
+      partitionMs: undefined,
       statementTimeoutMs: 10_000,
       secrets: [],
       metricsTokens: [],

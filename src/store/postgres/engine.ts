@@ -52,7 +52,7 @@ export type PostgresStoreOptions = {
   readonly observer: StoreObserver;
   /** Where the tables are: made when it is not there. */
   readonly schema?: string;
-  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. */
+  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. By what is recorded, on Citus, unless it is given. */
   readonly partitionMs?: number;
   /** How long a table of message ids takes new ones: a third of the retention or more, so that there are few. */
   readonly generationMs?: number;
@@ -72,6 +72,8 @@ export type PostgresStoreOptions = {
 const turnMsMax = 5_000;
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
+/** How far back it is looked how much is recorded, which may be less by night. */
+const busyMs = 24 * hourMs;
 /** How often partitions that are missing are tried: where shards move one after the other, the moments between are short. */
 const makeMs = 2_000;
 
@@ -131,15 +133,17 @@ class PostgresStore implements Store {
   readonly #waiting: WaitingUpkeep;
   readonly #addingUp: Recurring;
   readonly #making: Recurring;
-  /** How many partitions stand ready ahead of the present one. */
-  #spansAhead = 1;
+  /** How far partitions stand ready ahead of the present one. */
+  #aheadMs = 0;
+  /** Partitions span what is best for what is recorded. */
+  #adapts = false;
   readonly #answerMsMax: number;
   #counting: Promise<LogFigures> | undefined;
   #counted: LogFigures | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
-    const { poolSize, observer, partitionMs = hourMs, generationMs = 24 * hourMs } = options;
+    const { poolSize, observer, partitionMs = limits.partitionMs, generationMs = 24 * hourMs } = options;
     const { upkeepMs = 60_000, now = Date.now } = options;
     this.#options = options;
     this.#answerMsMax = options.answerMsMax ?? limits.databaseAnswerMsMax;
@@ -179,11 +183,12 @@ class PostgresStore implements Store {
     });
     this.#upkeep = new Recurring(upkeepMs, observer, async () => {
       await partitions.refresh();
+      if (this.#adapts) partitions.widthMs = await this.#bestWidth();
       await generations.advanceIfDue();
       await this.#waiting.work();
     });
     this.#addingUp = new Recurring(addUpMs, observer, () => sums.addUpDue());
-    const making = () => partitions.keepAhead(now(), this.#spansAhead);
+    const making = () => partitions.keepAhead(now(), this.#aheadMs);
     this.#making = new Recurring(Math.min(upkeepMs, makeMs), observer, making);
   }
 
@@ -191,12 +196,21 @@ class PostgresStore implements Store {
     const { database, partitions } = this.#places;
     await Promise.all([this.#layouts.refresh(), partitions.refresh(), this.#watermark.read()]);
     const [[onCitus] = []] = await database.read({ text: citusIsThere });
-    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0, partitionMs = hourMs } = this.#options;
-    this.#spansAhead = Math.min(limits.partitionsAheadMax, Math.max(1, Math.ceil(aheadMs / partitionMs)));
+    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0, partitionMs } = this.#options;
+    this.#aheadMs = aheadMs;
+    this.#adapts = truth(onCitus) && partitionMs === undefined;
+    if (this.#adapts) partitions.widthMs = await this.#bestWidth();
     this.#database.start();
     this.#upkeep.start();
     this.#addingUp.start();
     this.#making.start();
+  }
+
+  /** On Citus: what reads plan fewest for, while the indexes of what is being recorded fit into memory. */
+  async #bestWidth(): Promise<number> {
+    const now = (this.#options.now ?? Date.now)();
+    const perHour = await this.#places.totals.busiest(now - busyMs);
+    return perHour > limits.partitionOnCitusPerHour ? limits.partitionMs : limits.partitionOnCitusMs;
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {

@@ -11,6 +11,8 @@ export function pick<T>(among: readonly T[], i: number): T {
   return one;
 }
 
+const hourMs = 3_600_000;
+
 /** A database of its own for one test, with the stores that were opened over it. */
 export class PostgresDatabase {
   readonly url: string;
@@ -29,7 +31,10 @@ export class PostgresDatabase {
   }
 
   async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
-    const store = await openPostgresStore({ url: this.url, poolSize: 4, observer: new Witness(), ...options });
+    // On a given server, which may be one of Citus: tests count on partitions of an hour.
+    const given = this.#server.discard !== undefined && { partitionMs: hourMs };
+    const own = { url: this.url, poolSize: 4, observer: new Witness() };
+    const store = await openPostgresStore({ ...own, ...given, ...options });
     this.#opened.push(store);
     return store;
   }

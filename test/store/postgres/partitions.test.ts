@@ -160,6 +160,32 @@ describe('a partition is needed', () => {
   });
 });
 
+it('on Citus, how much is recorded in an hour → partitions span four hours, or one; none is left out between', async () => {
+  await standInForCitus(database);
+  const options = { upkeepMs: 50, now: () => clock };
+  const store = await database.open(options);
+  const widths = async () => {
+    const rows = await database.query(
+      `SELECT substring(inhrelid::regclass::text FROM '_p(.*)$') AS range FROM pg_inherits
+       WHERE inhparent = 'sentlog.report'::regclass`,
+    );
+    const all = rows.map(({ range }) => String(range).split('_').map(Number)).toSorted(([a = 0], [b = 0]) => a - b);
+    // Without those for the time when the test runs, which were made before it was Citus.
+    const ranges = all.filter(([from = 0]) => Math.abs(from - now) < 48 * hourMs);
+    for (const [i, [from]] of ranges.entries()) if (i > 0) expect(from).toBe(ranges[i - 1]?.[1]);
+    return { hours: ranges.map(([from = 0, to = 0]) => (to - from) / hourMs), until: ranges.at(-1)?.[1] ?? 0 };
+  };
+  await until(async () => (await widths()).until > now + 12 * hourMs);
+  expect(new Set((await widths()).hours)).toEqual(new Set([4]));
+  await store.close();
+  const busy = limits.partitionOnCitusPerHour + 1;
+  await database.query(`INSERT INTO sentlog.total VALUES (1, ${now}, ${busy}, 0, ${now})`);
+  clock += 6 * hourMs;
+  await database.open(options);
+  await until(async () => (await widths()).until > clock + 12 * hourMs);
+  expect((await widths()).hours).toEqual([4, 4, 4, 4, 1, 1, 1]);
+});
+
 it.each([
   // What is newer than the hour between, and what is older, twelve hours at most.
   ['on Citus', standInForCitus, 20, 24, [1, 3, 8, 12]],
@@ -168,7 +194,7 @@ it.each([
   '%s many hours are missing at once → partitions as wide as they may be',
   async (_where, prepare, betweenHours, hours, widths) => {
     await prepare(database);
-    const store = await database.open({ aheadMs: 0, now: () => now });
+    const store = await database.open({ aheadMs: 0, partitionMs: hourMs, now: () => now });
     const sentAts = Array.from({ length: hours }, (_, i) => now - (i + 12) * hourMs);
     await recordAll(store, [message('between', { sentAt: now - betweenHours * hourMs })]);
     await recordAll(

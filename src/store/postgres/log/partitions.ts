@@ -29,7 +29,8 @@ const lockMsUsual = 2_000;
 /** The partitions by time, made ahead of messages or as they need them, and dropped whole. */
 export class Partitions {
   readonly #database: Database;
-  readonly #partitionMs: number;
+  /** What a new one spans. */
+  widthMs: number;
   readonly #note: StoreObserver['note'];
   /** Of each table, as this process last knew them, oldest first; another process may have made or dropped some since. */
   #ranges: readonly (readonly Range[])[] = parents.map(() => []);
@@ -40,9 +41,9 @@ export class Partitions {
   #failsSince: number | undefined;
   #refusal: string | undefined;
 
-  constructor(database: Database, partitionMs: number, note: StoreObserver['note']) {
+  constructor(database: Database, widthMs: number, note: StoreObserver['note']) {
     this.#database = database;
-    this.#partitionMs = partitionMs;
+    this.widthMs = widthMs;
     this.#note = note;
   }
 
@@ -89,18 +90,19 @@ export class Partitions {
   }
 
   /**
-   * Tries once to make what is wanted, and to have partitions for the present and for so many spans ahead, which nobody
-   * needs yet. To be called time and again; that it failed is told once.
+   * Tries once to make what is wanted, and to have partitions for the present, the next one, and as far ahead as is asked,
+   * which nobody needs yet. To be called time and again; that it failed is told once.
    */
-  async keepAhead(now: EpochMs, spans: number): Promise<void> {
+  async keepAhead(now: EpochMs, aheadMs: number): Promise<void> {
     if (this.lacks([now])) this.#want([now]);
+    // Whatever they span, so that none is left out between those that were made when they spanned more or less.
+    const stepMs = Math.min(this.widthMs, limits.partitionMs);
+    const steps = Math.min(limits.partitionsAheadMax, Math.ceil(aheadMs / stepMs));
     try {
       if (this.#wanted.size > 0) await this.#try();
       // One by one: whoever comes with a wish waits for one of them at most.
-      for (let i = 1; i <= spans; i++) {
-        const ahead = now + i * this.#partitionMs;
+      for (const ahead of [...Array.from({ length: steps }, (_, i) => now + (i + 1) * stepMs), now + this.widthMs])
         if (this.lacks([ahead])) await this.#try([ahead]);
-      }
       this.#madeAgain();
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -135,7 +137,7 @@ export class Partitions {
 
   #want(sentAts: Iterable<EpochMs>): void {
     for (const sentAt of sentAts) {
-      const span = Math.floor(sentAt / this.#partitionMs);
+      const span = Math.floor(sentAt / this.widthMs);
       if (!this.#wanted.has(span)) this.#wanted.set(span, sentAt);
     }
   }
@@ -206,10 +208,10 @@ export class Partitions {
     const missing: Range[] = [];
     for (const sentAt of sentAts) {
       if (covering(all, sentAt) !== undefined) continue;
-      const aligned = Math.floor(sentAt / this.#partitionMs) * this.#partitionMs;
+      const aligned = Math.floor(sentAt / this.widthMs) * this.widthMs;
       const before = all.filter(range => range.to <= sentAt).map(range => range.to);
       const after = all.filter(range => range.from > sentAt).map(range => range.from);
-      const range = { from: Math.max(aligned, ...before), to: Math.min(aligned + this.#partitionMs, ...after) };
+      const range = { from: Math.max(aligned, ...before), to: Math.min(aligned + this.widthMs, ...after) };
       missing.push(range);
       all.push(range);
       all.sort(oldestFirst);

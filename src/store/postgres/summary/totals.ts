@@ -101,6 +101,16 @@ export class Totals {
       });
   }
 
+  /** How many messages the hour since a moment has that has the most. */
+  async busiest(since: EpochMs): Promise<number> {
+    const ofHours = 'SELECT sum(t.messages) FROM total t WHERE t.hour >= $1 GROUP BY t.hour';
+    const [[most] = []] = await this.#database.query(
+      `SELECT coalesce(max(h.messages), 0)::bigint FROM (${ofHours}) h (messages)`,
+      [since],
+    );
+    return integer(most);
+  }
+
   /** The hours of `sentAt`, before a moment, that anything counted was sent in. */
   async hoursBefore(sentAt: EpochMs): Promise<readonly EpochMs[]> {
     const rows = await this.#database.query('SELECT DISTINCT t.hour FROM total t WHERE t.hour < $1', [sentAt]);

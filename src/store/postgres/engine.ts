@@ -204,6 +204,7 @@ class PostgresStore implements Store {
     this.#upkeep.start();
     this.#addingUp.start();
     this.#making.start();
+    this.#watchers.start();
   }
 
   /** On Citus: what reads plan fewest for, while the indexes of what is being recorded fit into memory. */

@@ -1,6 +1,7 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer } from '../../../postgres/cells.ts';
+import { Recurring } from '../../recurring.ts';
 import type { StoreObserver } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
@@ -22,16 +23,19 @@ export class Watchers {
   readonly #watermark: Watermark;
   readonly #observer: StoreObserver;
   readonly #watched = new Map<AccountId, Watched>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #looks: Recurring;
   #failing = false;
-  #stopped = false;
 
   constructor(database: Database, layouts: Layouts, watermark: Watermark, observer: StoreObserver) {
     this.#database = database;
     this.#layouts = layouts;
     this.#watermark = watermark;
     this.#observer = observer;
+    this.#looks = new Recurring(lookEveryMs, observer, () => this.#look());
+  }
+
+  start(): void {
+    this.#looks.start();
   }
 
   watch(account: AccountId, wake: () => void): () => void {
@@ -40,7 +44,6 @@ export class Watchers {
     // One for each call, so that the same function can watch twice.
     const own = () => wake();
     watched.wakes.add(own);
-    this.#lookLater();
     return () => {
       watched.wakes.delete(own);
       if (watched.wakes.size === 0 && this.#watched.get(account) === watched) this.#watched.delete(account);
@@ -52,24 +55,12 @@ export class Watchers {
     for (const wake of [...(this.#watched.get(account)?.wakes ?? [])]) wake();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
-  }
-
-  #lookLater(): void {
-    if (this.#timer !== undefined || this.#stopped || this.#watched.size === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look().finally(() => {
-        this.#timer = undefined;
-        this.#lookLater();
-      });
-    }, lookEveryMs);
-    this.#timer.unref();
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
   async #look(): Promise<void> {
+    if (this.#watched.size === 0) return;
     try {
       const { tx } = await this.#watermark.read();
       // Whose node is away keeps no others from being told, and is told when it is back.
@@ -87,7 +78,7 @@ export class Watchers {
       this.#failing = false;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#failing && !this.#stopped)
+      if (!this.#failing)
         this.#observer.note({ level: 'warn', message: 'what is recorded cannot be followed', detail: { reason } });
       this.#failing = true;
     }

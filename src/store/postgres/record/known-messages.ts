@@ -12,25 +12,11 @@ const messagesToReportOn: Statement = { name: 'messages to report on', text: mes
 /** The newest of each, as many as repeats are looked for in; the first, which tells what the message was recorded with. */
 const newestReports: Statement = {
   name: 'newest reports',
-  text: `
-    SELECT r.*
-    FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
-    CROSS JOIN LATERAL (
-      SELECT r.number, r.version, r.said FROM report r
-      WHERE r.account_id = $1 AND r.sent_at = u.sent_at AND r.number = u.number AND r.sent_at BETWEEN $4 AND $5
-      ORDER BY r.version DESC LIMIT ${limits.repeatsSoughtMax} OFFSET 0
-    ) r`,
+  text: reportsAt('r.number, r.version, r.said', `ORDER BY r.version DESC LIMIT ${limits.repeatsSoughtMax}`),
 };
 const firstReports: Statement = {
   name: 'first reports',
-  text: `
-    SELECT r.*
-    FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
-    CROSS JOIN LATERAL (
-      SELECT r.number, r.state_before FROM report r
-      WHERE r.account_id = $1 AND r.sent_at = u.sent_at AND r.number = u.number AND r.sent_at BETWEEN $4 AND $5
-        AND r.version = 1 OFFSET 0
-    ) r`,
+  text: reportsAt('r.number, r.state_before', 'AND r.version = 1'),
 };
 /** All of them: where an older version of sentlog wrote so many and summed up none. */
 const allReports: Statement = { name: 'all reports', text: reportsAt('r.number, r.version, r.said') };

@@ -186,14 +186,14 @@ export const messagesAt = (columns: string) => `
       OFFSET 0
     ) m`;
 
-/** Columns of the reports `r` on the messages at some places, those on one message in their order. */
-export const reportsAt = (columns: string) => `
+/** Columns of the reports `r` on the messages at some places: of one message those that `which` says, all in their order unless it is given. */
+export const reportsAt = (columns: string, which = 'ORDER BY r.version') => `
     SELECT r.*
     FROM unnest($2::bigint[], $3::bigint[]) u (sent_at, number)
     CROSS JOIN LATERAL (
       SELECT ${columns} FROM report r
       WHERE r.account_id = $1 AND r.sent_at = u.sent_at AND r.number = u.number AND r.sent_at BETWEEN $4 AND $5
-      ORDER BY r.version OFFSET 0
+      ${which} OFFSET 0
     ) r`;
 
 const fixedColumns: readonly Column<NewMessage>[] = [

@@ -4,70 +4,42 @@ export type Source<T> = (after: T | undefined) => Promise<Piece<T>>;
 /** `more`: there may be more behind the last of them, of which there is one. */
 export type Piece<T> = { readonly items: readonly T[]; readonly more: boolean };
 
+/** A source, and what of it was read and not taken yet. */
+type Head<T> = { readonly source: Source<T>; piece: Piece<T>; at: number };
+
+/** Sources asked at once: a page of many slices must not take all connections from the pages of others. */
+const askedAtOnceMax = 4;
+
 /** The first `count` of what all sources have together, by an order that all of them are in. */
 export async function firstOfAll<T>(
   sources: readonly Source<T>[],
   isBefore: (a: T, b: T) => boolean,
   count: number,
 ): Promise<readonly T[]> {
-  const heads = sources.map(source => new Head(source));
+  const heads = sources.map((source): Head<T> => ({ source, piece: { items: [], more: true }, at: 0 }));
   const taken: T[] = [];
   while (taken.length < count) {
-    const empty = heads.filter(head => head.isEmpty);
-    if (empty.length > 0) await fillAll(empty);
+    await fillAll(heads.filter(({ piece, at }) => at === piece.items.length && piece.more));
     let first: Head<T> | undefined;
-    for (const head of heads) if (head.precedes(first, isBefore)) first = head;
-    const item = first?.take();
+    for (const head of heads) {
+      const [own, least] = [head.piece.items[head.at], first?.piece.items[first.at]];
+      if (own !== undefined && (least === undefined || isBefore(own, least))) first = head;
+    }
+    const item = first?.piece.items[first.at++];
     if (item === undefined) break;
     taken.push(item);
   }
   return taken;
 }
 
-/** Sources asked at once: a page of many slices must not take all connections from the pages of others. */
-const askedAtOnceMax = 4;
-
-async function fillAll<T>(heads: readonly Head<T>[]): Promise<void> {
-  const waiting = [...heads];
+async function fillAll<T>(empty: Head<T>[]): Promise<void> {
   const fillNext = async () => {
-    for (let head = waiting.shift(); head !== undefined; head = waiting.shift()) await head.fill();
+    for (let head = empty.shift(); head !== undefined; head = empty.shift()) {
+      head.piece = await head.source(head.piece.items.at(-1));
+      head.at = 0;
+    }
   };
-  await Promise.all(Array.from({ length: askedAtOnceMax }, fillNext));
-}
-
-class Head<T> {
-  readonly #source: Source<T>;
-  #piece: Piece<T> = { items: [], more: true };
-  #at = 0;
-
-  constructor(source: Source<T>) {
-    this.#source = source;
-  }
-
-  /** Whether it must be filled before it is known what it has next. */
-  get isEmpty(): boolean {
-    return this.#at === this.#piece.items.length && this.#piece.more;
-  }
-
-  async fill(): Promise<void> {
-    this.#piece = await this.#source(this.#piece.items.at(-1));
-    this.#at = 0;
-  }
-
-  precedes(other: Head<T> | undefined, isBefore: (a: T, b: T) => boolean): boolean {
-    const [own, theirs] = [this.next, other?.next];
-    return own !== undefined && (theirs === undefined || isBefore(own, theirs));
-  }
-
-  take(): T | undefined {
-    const item = this.next;
-    this.#at++;
-    return item;
-  }
-
-  get next(): T | undefined {
-    return this.#piece.items[this.#at];
-  }
+  if (empty.length > 0) await Promise.all(Array.from({ length: askedAtOnceMax }, fillNext));
 }
 
 /**

@@ -32,12 +32,7 @@ export class Totals {
 
   /** The whole log as the last sweep left it: told by the coordinator alone, on Citus. */
   async readLast(): Promise<Counted> {
-    const [[messages, reports, oldest] = []] = await this.#database.read(allTotals);
-    const oldestSentAt = optional(oldest, integer);
-    return {
-      ...{ messages: integer(messages), reports: integer(reports) },
-      ...(oldestSentAt !== undefined && { oldestSentAt }),
-    };
+    return countedIn(await this.#database.read(allTotals));
   }
 
   /** The whole log: the totals, and what was recorded since. */
@@ -46,26 +41,17 @@ export class Totals {
     // Before the first sweep there are none.
     if (integer(totals[3]) === 0) return this.#readTallies();
     // Nothing is counted twice when they moved on between the two: what they had then is counted from there.
-    const [since = []] = await this.#database.read({ text: `${countedSince} WHERE r.tx >= ${integer(totals[3])}` });
-    const oldest = [totals[2], since[2]].flatMap(cell => optional(cell, integer) ?? []);
-    return {
-      messages: integer(totals[0]) + integer(since[0]),
-      reports: integer(totals[1]) + integer(since[1]),
-      ...(oldest.length > 0 && { oldestSentAt: Math.min(...oldest) }),
-    };
+    const since = await this.#database.read({ text: `${countedSince} WHERE r.tx >= ${integer(totals[3])}` });
+    return countedIn([totals, ...since]);
   }
 
   async #readTallies(): Promise<Counted> {
     const late = notSummed(await allSummedUntil(this.#database));
-    const [[messages, reports, oldest] = []] = await this.#database.read({
+    const rows = await this.#database.read({
       text: `${late} SELECT coalesce(sum(c.messages), 0)::bigint, coalesce(sum(c.reports), 0)::bigint,
         min(c.oldest_sent_at) FILTER (WHERE c.messages > 0) FROM ${tallied}`,
     });
-    const oldestSentAt = optional(oldest, integer);
-    return {
-      ...{ messages: integer(messages), reports: integer(reports) },
-      ...(oldestSentAt !== undefined && { oldestSentAt }),
-    };
+    return countedIn(rows);
   }
 
   /**
@@ -122,6 +108,16 @@ export class Totals {
 export async function takeOff(session: Session, forgotten: readonly Row[], earliest: EpochMs): Promise<void> {
   await add(session, forgotten.map(placed), -1);
   await session.query('DELETE FROM total WHERE (messages = 0 AND reports = 0) OR hour + $1 <= $2', [hourMs, earliest]);
+}
+
+/** What rows of messages, reports and the oldest message count together. */
+function countedIn(rows: readonly Row[]): Counted {
+  const sum = (column: 0 | 1) => rows.reduce((all, row) => all + integer(row[column]), 0);
+  const oldest = rows.flatMap(row => optional(row[2], integer) ?? []);
+  return {
+    ...{ messages: sum(0), reports: sum(1) },
+    ...(oldest.length > 0 && { oldestSentAt: Math.min(...oldest) }),
+  };
 }
 
 const allTotals: Statement = {

@@ -22,6 +22,35 @@ describe('what somebody writes', () => {
   });
 });
 
+test('what figures name → suggested too, though no row of it was read', () => {
+  const known = new KnownValues();
+  known.seeFigures({
+    failures: {
+      errors: [{ name: 'EC_MEDIA_HOSTING_ERROR', count: 3 }],
+      senders: [{ sender: 'media-sender', count: 3 }],
+      campaigns: [{ campaignReferenceId: 'media-week', count: 1 }],
+    },
+  });
+  const row = { messages: 1, failed: 0, deliveryMs: { count: 1 }, prices: [] };
+  known.seeFigures({
+    breakdown: {
+      by: ['entityId', 'applicationId'],
+      rows: [
+        { ...row, entityId: 'media-house' },
+        { ...row, applicationId: 'media-app' },
+      ],
+      more: 0,
+    },
+  });
+  expect(known.holding('media', 9).map(({ field, value }) => `${field} ${value}`)).toEqual([
+    'error EC_MEDIA_HOSTING_ERROR',
+    'applicationId media-app',
+    'entityId media-house',
+    'campaignReferenceId media-week',
+  ]);
+  expect(known.holding('hosting err', 9)).toEqual([{ field: 'error', value: 'EC_MEDIA_HOSTING_ERROR' }]);
+});
+
 describe('values that are known', () => {
   const known = new KnownValues();
   known.add('campaignReferenceId', 'Black Friday, 2026');

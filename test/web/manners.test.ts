@@ -77,29 +77,63 @@ describe('what lies over the page', () => {
   });
 });
 
+/** Figures and what failed are there: rows move no more by themselves. */
+async function settled(page: Page, count: number): Promise<void> {
+  await expect.poll(() => page.locator('.figures dd').first().textContent()).toBe(String(count));
+  if ((await page.locator('.overview details[open]').count()) === 0) return;
+  await page.locator('.failures button').first().waitFor();
+  await page.locator('.u-over').waitFor();
+}
+
+async function boxOf(page: Page, selector: string) {
+  const box = await page.locator(selector).boundingBox();
+  if (box === null) throw new Error(`${selector} is not on screen`);
+  return box;
+}
+
 test.each([
   [1440, 900],
+  [1280, 800],
   [1024, 768],
   [390, 844],
-])('a double click on a row at %d × %d → opens the message and does nothing else', async (width, height) => {
-  const { page, messages } = await seeded(30, { viewport: { width, height } });
-  for (const index of [0, 1, 2]) {
-    const box = await page.locator(`#row-${index}`).boundingBox();
-    if (box === null) throw new Error('the row is not on screen');
-    const before = new URL(page.url()).searchParams;
-    for (const part of [0.15, 0.5, 0.85]) {
-      await page.mouse.dblclick(box.x + Math.min(box.width, width) * part, box.y + box.height / 2);
-      await drawer(page)
-        .getByRole('heading', { name: messages[index]?.messageId ?? '' })
-        .waitFor();
-      const { searchParams } = new URL(page.url());
-      expect(searchParams.get('open')).toBe(messages[index]?.messageId);
-      searchParams.delete('open');
-      expect(searchParams.toString()).toBe(before.toString());
-      await drawer(page).getByRole('button', { name: 'Close the message' }).click();
-      await drawer(page).waitFor({ state: 'detached' });
+])(
+  'a double click on a row at %d × %d → opens the message, moves no row and does nothing else',
+  async (width, height) => {
+    const { page, messages } = await seeded(30, { viewport: { width, height } });
+    await settled(page, 30);
+    for (const index of [0, 1, 2]) {
+      const box = await boxOf(page, `#row-${index}`);
+      const before = new URL(page.url()).searchParams;
+      for (const part of [0.15, 0.5, 0.85]) {
+        await page.mouse.dblclick(box.x + Math.min(box.width, width) * part, box.y + box.height / 2);
+        await drawer(page)
+          .getByRole('heading', { name: messages[index]?.messageId ?? '' })
+          .waitFor();
+        expect((await boxOf(page, `#row-${index}`)).y).toBe(box.y);
+        const { searchParams } = new URL(page.url());
+        expect(searchParams.get('open')).toBe(messages[index]?.messageId);
+        searchParams.delete('open');
+        expect(searchParams.toString()).toBe(before.toString());
+        await drawer(page).getByRole('button', { name: 'Close the message' }).click();
+        await drawer(page).waitFor({ state: 'detached' });
+      }
     }
-  }
+  },
+);
+
+test('an open message at 1024 × 768 → half of the height is rows, also below the chart; which unfolds at a click, and stays so', async () => {
+  const viewport = { width: 1024, height: 768 };
+  const { page } = await seeded(30, { viewport });
+  const unfolded = page.locator('.overview details[open]');
+  const clicks = [page.getByText('Over time, and what failed most'), page.locator('#row-0')];
+  expect(await unfolded.count()).toBe(0);
+  for (const what of clicks) await what.click();
+  await drawer(page).waitFor();
+  await unfolded.waitFor();
+  expect((await boxOf(page, '.table-box')).height).toBeGreaterThanOrEqual(viewport.height / 2);
+  expect(await page.getByRole('button', { name: 'Filter …' }).isVisible()).toBe(true);
+  await page.reload();
+  await unfolded.waitFor();
 });
 
 test('a copied link → names the moments that its range meant, for whoever opens it later', async () => {
@@ -210,6 +244,27 @@ test.each([
   const { broken, whole } = await rings(page);
   expect(broken).toEqual([]);
   expect(whole).toBeGreaterThan(20);
+});
+
+test('forced colours → each status has the colour of its legend in the chart, and what is chosen has a frame', async () => {
+  const { page } = await seeded(30, { forcedColors: 'active' });
+  await settled(page, 30);
+  const missing = () =>
+    page.evaluate<string[]>(`(() => {
+      const canvas = document.querySelector('.plot canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const painted = new Set();
+      for (let at = 0; at < data.length; at += 4) painted.add('rgb(' + data.slice(at, at + 3).join(', ') + ')');
+      return [...document.querySelectorAll('.legend .swatch')]
+        .map(swatch => getComputedStyle(swatch).backgroundColor)
+        .filter(colour => !painted.has(colour));
+    })()`);
+  expect(await page.locator('.legend .swatch').count()).toBe(5);
+  await expect.poll(missing).toEqual([]);
+  const frame = (selector: string) =>
+    page.evaluate<string>(`getComputedStyle(document.querySelector('${selector}')).outlineStyle`);
+  expect(await frame('.ranges input:checked + span')).toBe('solid');
+  expect(await frame('.ranges input:not(:checked) + span')).toBe('none');
 });
 
 test('figures that stand side by side → apart in the accessibility tree as well', async () => {

@@ -21,7 +21,7 @@ function ofAnyStatus(view: View): View | undefined {
 
 /** Figures of what is asked for, and of the time that it is compared with; renewed while the view is live. */
 export function useSummary() {
-  const { api, view, asked } = usePage();
+  const { api, view, asked, known } = usePage();
   const comparison = comparisonOf(view);
   return useQuery({
     queryKey: ['summary', asked.viewKey, comparison],
@@ -33,6 +33,7 @@ export function useSummary() {
           api.client.summary(filterOf(view, atMs), { buckets, ...asked, signal }),
           any && api.client.summary(filterOf(any, atMs), { buckets: 1, ...asked, signal }),
         ]);
+        known.seeFigures(own);
         return { ...own, ofAny: ofAny ?? own };
       }),
     placeholderData: keepPreviousData,
@@ -42,15 +43,18 @@ export function useSummary() {
 
 /** The same, broken down. Apart, since it takes longer. */
 export function useBreakdown(name: BreakdownName) {
-  const { api, view, asked } = usePage();
+  const { api, view, asked, known } = usePage();
   const comparison = comparisonOf(view);
   return useQuery({
     queryKey: ['breakdown', asked.viewKey, comparison, name],
     queryFn: ({ signal }) => {
       const by = fieldsOf(name);
-      return askedByClock(comparison, asked =>
-        api.client.summary(filterOf(view, nowMs()), { buckets: 1, ...asked, by, first: breakdownRows, signal }),
-      );
+      return askedByClock(comparison, async asked => {
+        const terms = { buckets: 1, ...asked, by, first: breakdownRows, signal };
+        const figures = await api.client.summary(filterOf(view, nowMs()), terms);
+        known.seeFigures(figures);
+        return figures;
+      });
     },
     refetchInterval: view.live && isOpenEnded(view.range) ? refreshEveryMs : false,
   });

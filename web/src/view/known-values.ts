@@ -1,4 +1,4 @@
-import type { Log } from '../../../src/client/index.ts';
+import type { Log, Summary } from '../../../src/client/index.ts';
 import { errorWords } from './format.ts';
 import { errorSought, type Field, groupNames } from './view.ts';
 
@@ -26,6 +26,14 @@ export class KnownValues {
     if (error.id !== 0) this.add('error', errorSought(error));
     this.add('entityId', platform?.entityId);
     this.add('applicationId', platform?.applicationId);
+  }
+
+  /** What figures name: it need not be among the rows that were read. */
+  seeFigures({ failures, breakdown }: Pick<Summary, 'failures' | 'breakdown'>): void {
+    for (const { name } of failures?.errors ?? []) this.add('error', name);
+    for (const { campaignReferenceId } of failures?.campaigns ?? [])
+      this.add('campaignReferenceId', campaignReferenceId);
+    for (const row of breakdown?.rows ?? []) for (const field of suggestedFields) this.add(field, row[field]);
   }
 
   add(field: SuggestedField, value: string | undefined): void {

@@ -13,6 +13,11 @@ export function useNarrow(): boolean {
   return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
 
+/** Whether there is room for a chart above the rows, and for many of these. */
+export function isRoomy(): boolean {
+  return matchMedia('(min-width: 1180px)').matches;
+}
+
 let tallestPx: number | undefined;
 
 /** How many rows of a height fit into the tallest element that this browser can lay out. */

@@ -4,7 +4,7 @@ import { useSummary } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText } from '../../view/format.ts';
 import { breakdownLabels, breakdowns } from '../../view/view.ts';
-import { useNarrow } from '../forms/use-screen.ts';
+import { isRoomy } from '../forms/use-screen.ts';
 import { keep, kept } from '../frame/theme.ts';
 import { BreakdownTable } from './breakdown.tsx';
 import { Chart } from './chart.tsx';
@@ -19,9 +19,8 @@ const keptAs = 'sentlog.overview';
 export function Overview() {
   const { view } = usePage();
   const { data, error, isPlaceholderData, isPending } = useSummary();
-  const narrow = useNarrow();
   const [open, setOpen] = useState(
-    () => (kept(keptAs) ?? (narrow ? 'closed' : 'open')) === 'open' || view.by !== undefined,
+    () => (kept(keptAs) ?? (isRoomy() ? 'open' : 'closed')) === 'open' || view.by !== undefined,
   );
   // Figures of another view are never shown under this one.
   const summary = isPlaceholderData ? undefined : data;

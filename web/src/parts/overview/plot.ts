@@ -16,9 +16,11 @@ export function dataOf(bars: readonly Bar[], before: readonly (number | null)[])
   return [bars.map(bar => bar.fromMs / 1000), ...sums, bars.map((_, index) => before[index] ?? null)];
 }
 
-function colourOf(element: HTMLElement, variable: string): string {
+/** As the page has it; `kept` also where a browser takes colours of its own: it means something. */
+function colourOf(element: HTMLElement, variable: string, kept = false): string {
   const probe = document.createElement('span');
   probe.style.color = `var(${variable})`;
+  if (kept) probe.style.setProperty('forced-color-adjust', 'none');
   element.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();
@@ -68,7 +70,7 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
     series: [
       {},
       ...drawn.map(name => ({
-        fill: colourOf(element, `--bar-${name.toLowerCase()}`),
+        fill: colourOf(element, `--bar-${name.toLowerCase()}`, true),
         width: 0,
         points: { show: false },
         ...(bars !== undefined && { paths: bars }),
@@ -83,7 +85,7 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
     ],
     hooks: {
       drawAxes: [plot => shadeUnknown(plot, grid.stroke)],
-      draw: [plot => shadeMissing(plot, on.missing(), colourOf(element, '--bad'))],
+      draw: [plot => shadeMissing(plot, on.missing(), colourOf(element, '--bad', true))],
       setCursor: [plot => on.onHover(barAt(plot))],
       ready: [plot => goOnClick(plot, on)],
       setSelect: [

@@ -1,5 +1,13 @@
 import { useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type MouseEvent, type RefObject, useEffect, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
 import type { Log } from '../../../../src/client/index.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
@@ -24,6 +32,7 @@ export function LogTable({ book, columns }: Props) {
   const { zone } = view;
   const table = useRef<HTMLTableElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
+  const box = useHeldPlace(view.open !== undefined);
   const narrow = useNarrow();
   const rem = useRemPx();
   const height = Math.round(rem * (narrow ? narrowRowRem : rowRem));
@@ -44,7 +53,7 @@ export function LogTable({ book, columns }: Props) {
   const { activeIndex, grid } = useGrid(book, rows, () => Math.floor((scroller.current?.clientHeight ?? 0) / height));
   const template = narrow ? undefined : tracksOf(columns);
   return (
-    <div className="table-box">
+    <div ref={box} className="table-box">
       <Waiting book={book} holding={holding} scroller={scroller} />
       <div className="scroller" ref={scroller}>
         <table
@@ -86,6 +95,22 @@ export function LogTable({ book, columns }: Props) {
       </div>
     </div>
   );
+}
+
+/** Keeps the height that the rows have while no message is open: where one opens beside them, they stay in their places. */
+function useHeldPlace(isMessageOpen: boolean): RefObject<HTMLDivElement | null> {
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const { current } = box;
+    if (current === null || isMessageOpen) return;
+    const watch = new ResizeObserver(() => {
+      const { height } = current.getBoundingClientRect();
+      current.style.setProperty('--rows-before', `${height}px`);
+    });
+    watch.observe(current);
+    return () => watch.disconnect();
+  }, [isMessageOpen]);
+  return box;
 }
 
 /** One row is the active one; it stays the same message when others arrive above it. */

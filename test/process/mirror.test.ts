@@ -1,7 +1,20 @@
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { hour, kept, MirrorSetup, mirrorKey, until } from '../support/mirror-setup.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import type { ServerProcess, Settings } from '../support/server-process.ts';
+
+const openUrl = 'http://log.example.com';
+
+/** As a version that took an address without TLS left it; it rests, and asks nothing. */
+async function addOpenMirror(folder: string): Promise<void> {
+  const rows = new SqliteMirrorRows(join(folder, 'mirrors.db'));
+  const others = { account: 1, requestsPerMinute: 1, sinceMs: hour, createdAt: 0 };
+  const made = await rows.add({ name: 'older', from: openUrl, ...others }, 'sealed');
+  await rows.pause(made?.id ?? 0, { reason: 'paused', at: 0 });
+  await rows.close();
+}
 
 async function opened(settings: Settings = {}): Promise<MirrorSetup> {
   const setup = await MirrorSetup.open(settings);
@@ -62,7 +75,12 @@ test('settings of a mirror, whose key is refused → it rests and says why; anot
   setup.send(100, hour);
   infobip.keys.clear();
   const settings = { SENTLOG_MIRROR_FROM: setup.url, SENTLOG_MIRROR_KEY_FILE: setup.keyFile(mirrorKey) };
+  await addOpenMirror(home.dataDir);
   const sentlog = await home.serve({ settings });
+  const warnings = () => sentlog.stderr.split('\n').filter(line => line.includes('for everybody to read'));
+  await until(async () => warnings().length > 0, 10_000);
+  expect(warnings().map(line => JSON.parse(line))).toMatchObject([{ mirror: 'older', from: openUrl }]);
+  await setup.command('mirrors', 'remove', 'older');
   await until(async () => (await setup.status('infobip')).state === 'paused');
   const listed = await setup.command('mirrors', 'list');
   expect(JSON.parse(listed)).toMatchObject({ name: 'infobip', account: 'default', from: setup.url });

@@ -1,3 +1,4 @@
+import { isInTheClear } from './address.ts';
 import { MirrorError } from './rows.ts';
 import { describeError } from './upstream.ts';
 
@@ -22,13 +23,15 @@ const bucket = 500;
 
 const idOf = (name: string) => `sentlog-${name}`;
 
-/**
- * Where a webhook of a mirror arrives at a server of this program.
- */
+/** Where a webhook of a mirror arrives at a server of this program. */
 export function webhookUrl(server: string, name: string, secret: string): string {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new MirrorError(`"${server}" is not an address like https://log.example.com`);
+  if (isInTheClear(url.href))
+    throw new MirrorError(
+      `"${server}" would have what proves a webhook told for everybody to read: it begins with https`,
+    );
   const whole = `${url.href.replace(/\/+$/, '')}/webhooks/infobip/${encodeURIComponent(name)}/${secret}`;
   if (whole.length > urlCharsMax)
     throw new MirrorError(`the address of the webhook has more than ${urlCharsMax} characters`);

@@ -64,6 +64,12 @@ test('a key that may not → refused with what it lacks', async () => {
   );
 });
 
+test('an address of this server without TLS → refused but for hosts near by: the other side would tell the secret in the clear', () => {
+  expect(() => webhookUrl('http://log.example.com', 'm', 's')).toThrow('it begins with https');
+  for (const near of ['http://127.0.0.1:8080', 'http://sentlog.internal', 'https://log.example.com'])
+    expect(webhookUrl(near, 'm', 's')).toBe(`${near}/webhooks/infobip/m/s`);
+});
+
 test.each(['log.example.com', 'ftp://x'])('%s as the address of this server → refused', address => {
   expect(() => webhookUrl(address, 'm', 's')).toThrow('is not an address like https://log.example.com');
 });

@@ -74,6 +74,8 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
     page('sender and application', { sender: sender(1), applicationId: application(1) }),
     page('sender and a rare status', { sender: sender(1), generalStatus: 'EXPIRED' }),
     page('sender and an error', { sender: sender(1), errorName: rareErrorName }),
+    page('any error', { not: { errorName: 'NO_ERROR' } }),
+    page('sender and any error', { sender: sender(1), not: { errorName: 'NO_ERROR' } }),
     {
       title: 'status, a walk’s second page',
       claims: ['message_group', 'message_pkey', 'report_left', 'report_pkey'],
@@ -85,6 +87,11 @@ export async function questionsOn(store: Store, { shape, begin }: RecordedLog): 
       claims: ['message_error', 'message_pkey', 'report_error', 'report_pkey'],
       readsOlder: true,
       ask: await secondPage({ errorName: rareErrorName }, { limit: 10 }),
+    },
+    {
+      title: 'any error, a walk’s second page',
+      readsOlder: true,
+      ask: await secondPage({ not: { errorName: 'NO_ERROR' } }, { limit: 10 }),
     },
     ...otherQuestions(store, { shape, begin }),
   ];

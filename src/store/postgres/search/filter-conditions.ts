@@ -87,10 +87,16 @@ export function errorKeysOf(filter: Filter): readonly number[] | undefined {
   return keys.includes(noError.key) ? undefined : [...keys, ...unregisteredKeys];
 }
 
+/** Whether what has no error is left out: then all that is asked for is in the index of errors. */
+export function asksForAnyError({ not = {} }: Filter): boolean {
+  return errorFields.some(name => keysOf(name, valuesOf(not, name) ?? []).includes(noError.key));
+}
+
 /** So that the index of errors comes into question, for a statement that is planned for its values. */
 export function errorKeyConditions(filter: Filter, value: TakeValue): readonly string[] {
   const keys = errorKeysOf(filter);
-  return keys === undefined ? [] : [`m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[])`, hasAnError];
+  if (keys === undefined) return asksForAnyError(filter) ? [hasAnError] : [];
+  return [`m.error_key = ANY (${value(`{${keys.join()}}`)}::integer[])`, hasAnError];
 }
 
 /** The keys of registered errors that are called so, or have this number. */

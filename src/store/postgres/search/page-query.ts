@@ -10,6 +10,7 @@ import { moment } from '../rows/moment.ts';
 import { errorSaid, saidErrorOf } from '../rows/said.ts';
 import { firstUnseen, type Snapshot } from '../server/snapshot.ts';
 import {
+  asksForAnyError,
   columns,
   errorConditions,
   errorKeyConditions,
@@ -125,8 +126,9 @@ class PageBuilder {
     const inRange = this.#range('m');
     const identity = this.#identity();
     const errorKeys = this.#rarest === errorColumn ? errorKeysOf(this.#query.filter) : undefined;
+    const walksErrors = snapshot !== undefined && this.#isPlannedFresh && asksForAnyError(this.#query.filter);
     let text: string;
-    if (errorKeys !== undefined) text = this.#byError(errorKeys, inRange, identity, groups);
+    if (errorKeys !== undefined || walksErrors) text = this.#byError(errorKeys, inRange, identity, groups);
     else if (groups === undefined) {
       const seen = snapshot === undefined ? [] : [this.#seen('m.tx', snapshot)];
       text = this.#source([...inRange, ...seen, ...this.#errors(snapshot)], identity);
@@ -160,33 +162,40 @@ class PageBuilder {
   }
 
   /**
-   * The messages that have one of some errors; on a walk those that are as they were when it began, and those that had
+   * The messages that have one of some errors, or any; on a walk those that are as they were when it began, and those that had
    * one then and were changed since. Of errors that are not registered, those with other words are among the latter.
    */
   #byError(
-    keys: readonly number[],
+    keys: readonly number[] | undefined,
     inRange: readonly string[],
     identity: Identity,
     groups?: readonly number[],
   ): string {
     const { snapshot } = this.#bounds;
     const has = errorConditions(this.#query.filter, value => this.#value(value));
-    const several = { column: errorColumn, values: `${this.#value(`{${keys.join()}}`)}::integer[]` };
+    const several = keys && { column: errorColumn, values: `${this.#value(`{${keys.join()}}`)}::integer[]` };
+    const any = keys === undefined ? [hasAnError] : [];
     const inGroups = groups === undefined ? [] : [`(${isOneOf('m.group_id', groups)}) IS TRUE`];
     const present = (conditions: readonly string[]) =>
-      this.#source([...inRange, ...conditions, ...has, ...inGroups], { ...identity, several });
+      this.#source([...inRange, ...conditions, ...any, ...has, ...inGroups], { ...identity, several });
     if (snapshot === undefined) return present([]);
     const [seen, isAsThen] = [this.#seen('m.tx', snapshot), this.#seen('m.state_tx', snapshot)];
-    const all = keys.map(errorSaid).toSorted();
-    const [said, least, greatest] = [this.#list(all), this.#value(all[0] ?? ''), this.#value(all.at(-1) ?? '')];
     const before = saidErrorOf('r.state_before');
+    const among = keys && this.#errorsBefore(keys);
     const left = this.#left(snapshot, identity, {
-      reports: `${before} = ANY (${said}) AND ${before} >= ${least} AND ${before} <= ${greatest}
-        AND ${before} <> '${errorSaid(noError.key)}'`,
+      reports: `${before} <> '${errorSaid(noError.key)}'${among ? ` AND ${among.led(before)}` : ''}`,
       now: `NOT ${isAsThen}`,
-      found: `${saidErrorOf('f.state_before')} = ANY (${said})`,
+      found: (among?.plain ?? (one => `${one} <> '${errorSaid(noError.key)}'`))(saidErrorOf('f.state_before')),
     });
     return `SELECT * FROM ((${present([seen, isAsThen])}) UNION ALL (${left})) m ${this.#newest('m')}`;
+  }
+
+  /** That a report found one of some errors, plainly, and said again as by `leading`. */
+  #errorsBefore(keys: readonly number[]) {
+    const all = keys.map(errorSaid).toSorted();
+    const [said, least, greatest] = [this.#list(all), this.#value(all[0] ?? ''), this.#value(all.at(-1) ?? '')];
+    const plain = (error: string) => `${error} = ANY (${said})`;
+    return { plain, led: (error: string) => `${plain(error)} AND ${error} >= ${least} AND ${error} <= ${greatest}` };
   }
 
   /** The messages that a walk is to show as reports found them which it does not see. */
@@ -309,7 +318,9 @@ class PageBuilder {
 
   /** Only the values tell which index is the best. */
   get #isPlannedFresh(): boolean {
-    return this.#conditions > 1 && this.#rarest === undefined && this.#query.filter.messageId === undefined;
+    const { filter } = this.#query;
+    const mayBeLed = this.#conditions > 1 || asksForAnyError(filter);
+    return mayBeLed && this.#rarest === undefined && filter.messageId === undefined;
   }
 
   #is(column: string, value: string): string {

@@ -5,6 +5,7 @@ import { keptPlansMax } from '../../../postgres/kept-plans.ts';
 import type { Statement, Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { placeIn, stateThen } from '../rows/log-row.ts';
+import { asksForAnyError } from './filter-conditions.ts';
 import { Memory } from './memory.ts';
 import {
   asksForErrors,
@@ -82,7 +83,7 @@ export class Pages {
   /** The condition whose index leads to the page; none when that depends on how often conditions are met together. */
   async #rarest(source: PageSource, query: Query, bounds: Bounds): Promise<string | undefined> {
     const conditions = leadingConditions(query.filter);
-    if (conditions.length < 2) return conditions[0]?.column;
+    if (conditions.length < 2 && !asksForAnyError(query.filter)) return conditions[0]?.column;
     const many = await Promise.all(conditions.map(one => this.#isMetByMany(source, query, bounds, one)));
     return conditions[many.indexOf(false)]?.column;
   }

@@ -1,4 +1,4 @@
-import { IsArray, IsInteger, IsLiteral, IsNumber, IsObject, IsString, IsUnion, type TSchema } from 'typebox';
+import { IsArray, IsInteger, IsLiteral, IsNumber, IsObject, IsUnion, type TSchema } from 'typebox';
 import type { Violation } from '../domain/message.ts';
 import { shownName, unknownName } from './nearest.ts';
 import { violationsToldMax } from './parsed.ts';
@@ -87,11 +87,9 @@ function typeOf(option: TSchema): string {
 
 const validators = new WeakMap<TSchema, SchemaCheck<TSchema>>();
 
-/** Lengths are counted in UTF-16 units, as JavaScript and Java do: what counts fewer lets more in than was promised. */
+/** Lengths are counted in code points, as the description of the API has them. */
 function fitsLeaf(schema: TSchema, value: unknown): boolean {
-  if (IsString(schema)) {
-    if (typeof value !== 'string' || !isWithin(value.length, schema, 'minLength', 'maxLength')) return false;
-  } else if ((IsNumber(schema) || IsInteger(schema)) && typeof value !== 'number') return false;
+  if ((IsNumber(schema) || IsInteger(schema)) && typeof value !== 'number') return false;
   let validator = validators.get(schema);
   if (validator === undefined) {
     validator = checkOf(schema);

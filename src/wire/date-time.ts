@@ -7,13 +7,14 @@ export const latestMs: EpochMs = 253_402_300_799_999;
 /** What `parseDateTime` takes, to be read after "must be". */
 export const dateTimeRule = 'a date-time with an offset, such as 2023-02-01T23:15:03.379+0000';
 
+const years = '(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])';
 const days =
-  '(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))' +
-  '|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)';
+  `(?:${years}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))` +
+  '|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)';
 const times = '(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\\.[0-9]{0,9})?)?';
 const offsets = '(?:[Zz]|[-+ ](?:0[0-9]|1[0-8])(?::?[0-5][0-9])?)';
 
-/** The same as a pattern, but for the first and the last day of all that can be written. */
+/** The same as a pattern. */
 export const dateTimePattern = `^${days}[Tt]${times}${offsets}$`;
 
 const dayMs = 86_400_000;
@@ -27,7 +28,8 @@ const secondsAt = 16;
 /**
  * The moment a date-time such as `2020-02-22T17:42:05.390+01:00` means, cut to the millisecond; `undefined` when it is
  * not one. Seconds may be missing, since Java leaves them out when they are 0; `T` and `Z` may be small. The offset is `Z`,
- * `+01`, `+0100` or `+01:00`, and must be there. A space stands for a `+` that a URL decoder has eaten.
+ * `+01`, `+0100` or `+01:00`, and must be there. A space stands for a `+` that a URL decoder has eaten. What an offset puts
+ * before the first moment that can be written, or behind the last one, is that one.
  */
 export function parseDateTime(text: string): EpochMs | undefined {
   const day = daysSinceEpoch(text);
@@ -39,8 +41,7 @@ export function parseDateTime(text: string): EpochMs | undefined {
     fractionMs += (text.charCodeAt(at) - 0x30) * weight;
   const offset = offsetMs(text, fractionEnd);
   if (offset === undefined) return undefined;
-  const moment = day * dayMs + time + fractionMs - offset;
-  return moment >= earliestMs && moment <= latestMs ? moment : undefined;
+  return Math.min(latestMs, Math.max(earliestMs, day * dayMs + time + fractionMs - offset));
 }
 
 /** `yyyy-MM-dd` at the start, of the real calendar. */
@@ -49,7 +50,7 @@ function daysSinceEpoch(text: string): number | undefined {
   const month = twoDigits(text, 5);
   const day = twoDigits(text, 8);
   if (text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d) return undefined;
-  if (!(year >= 0 && month >= 1 && month <= 12 && day >= 1)) return undefined;
+  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1)) return undefined;
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   if (day > (month === 2 && leap ? 29 : (monthDays[month - 1] ?? 0))) return undefined;
   // Counted from March, so that the leap day is a year's last.

@@ -150,7 +150,8 @@ const readPlatform = Type.Partial(Type.Object({ entityId: id, applicationId: id 
 
 const logFields = {
   sender: id,
-  destination: id,
+  // Of a message that was to be sent to nobody it is empty.
+  destination: Type.String({ maxLength: limits.idCharsMax, pattern: plainText }),
   bulkId: Type.Optional(id),
   messageId: text(limits.messageIdCharsMax),
   sentAt: dateTime,

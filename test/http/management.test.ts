@@ -150,7 +150,7 @@ describe('mirrors', () => {
     ])
       expect(errorAnswer(await asked('POST', mirrorsPath, { ...mirror, from }))).toEqual({
         code: 'E400',
-        properties: ['mirror'],
+        properties: ['from'],
       });
     for (const from of ['https://api.infobip.com', 'https://XYZ.api.infobip.com/', 'http://127.0.0.1:8081'])
       expect((await asked('POST', mirrorsPath, { ...mirror, from })).statusCode).toBe(200);

@@ -103,7 +103,7 @@ export class Described {
       ...bounds,
       unit: fc.oneof(fc.constantFrom(...' ,aZ09é€+\\"&=%'), fc.constantFrom('😀', '߿')),
     });
-    const fits = (text: string) => matching.test(text) && text.length <= bounds.maxLength;
+    const fits = (text: string) => matching.test(text) && [...text].length <= bounds.maxLength;
     return /^\^(?:\[ ,\]\*)?\[\^/.test(pattern)
       ? free.filter(fits)
       : fc.stringMatching(new RegExp(pattern)).filter(fits);

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DateTimeWriter, earliestMs, formatDateTime, latestMs, parseDateTime } from '../../src/wire/date-time.ts';
+import {
+  DateTimeWriter,
+  dateTimePattern,
+  earliestMs,
+  formatDateTime,
+  latestMs,
+  parseDateTime,
+} from '../../src/wire/date-time.ts';
 import { anyText } from '../support/any-text.ts';
 
 const anyMoment = fc.integer({ min: earliestMs, max: latestMs });
@@ -68,8 +75,6 @@ describe('parseDateTime', () => {
     ['a fraction without seconds', '2020-01-01T00:00.5Z'],
     ['no minutes', '2020-01-01T00Z'],
     ['the year 0', '0000-12-31T23:59:59Z'],
-    ['the year 0 in UTC', '0001-01-01T00:00:00+00:01'],
-    ['the year 10000 in UTC', '9999-12-31T23:59:59-00:01'],
     ['epoch milliseconds', '1582389725390'],
     ['nothing', ''],
     ['digits of another script', '２０２０-01-01T00:00:00Z'],
@@ -95,6 +100,31 @@ describe('parseDateTime', () => {
           expect(parseDateTime(local + offset)).toBe(moment);
         },
       ),
+    );
+  });
+
+  test('years 0 and 10000 in UTC → the first moment and the last', () => {
+    expect(parseDateTime('0001-01-01T00:00:00+00:01')).toBe(earliestMs);
+    expect(parseDateTime('9999-12-31T23:59:59-00:01')).toBe(latestMs);
+  });
+
+  test('any text of the pattern, and any near it → a moment where the pattern says so', () => {
+    const pattern = new RegExp(dateTimePattern);
+    const dates = fc.stringMatching(pattern);
+    const near = fc
+      .tuple(dates, fc.nat({ max: 34 }), fc.constantFrom(...'0123459-:+.TtZz ', ''))
+      .map(([text, at, put]) => text.slice(0, at) + put + text.slice(at + 1));
+    const borders = fc.constantFrom(
+      '0000-02-29T00:00Z',
+      '0000-01-01T00:00Z',
+      '0001-01-01T00:00+18',
+      '9999-12-31T23:59-18',
+    );
+    fc.assert(
+      fc.property(fc.oneof(dates, near, near, borders), text => {
+        expect(parseDateTime(text) !== undefined, text).toBe(pattern.test(text));
+      }),
+      { numRuns: 500 },
     );
   });
 

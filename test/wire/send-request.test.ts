@@ -227,9 +227,9 @@ describe('a request to send', () => {
     }
   });
 
-  it('a text of emoji → counted in UTF-16 units', () => {
-    expect(faults(request({ content: { type: 'TEXT', text: '😀'.repeat(1000) } }))).toEqual([]);
-    expect(faults(request({ content: { type: 'TEXT', text: `${'😀'.repeat(1000)}x` } }))).toEqual([
+  it('a text of emoji → counted in code points, as in the description of the API', () => {
+    expect(faults(request({ content: { type: 'TEXT', text: '😀'.repeat(2000) } }))).toEqual([]);
+    expect(faults(request({ content: { type: 'TEXT', text: `${'😀'.repeat(2000)}x` } }))).toEqual([
       'messages[0].content.text',
     ]);
   });

@@ -6,7 +6,7 @@ import type { MirrorFigures } from '../../mirror/figures.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, invalid } from '../errors.ts';
 import type { ManagedMirrors } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type LogsDeps, ownLog } from '../routes/logs.ts';
@@ -77,8 +77,9 @@ function checkHost(from: string, hosts: readonly string[]): void {
   );
   if (isKnown) return;
   const allowed = hosts.length === 0 ? 'none is allowed' : hosts.join(', ');
-  throw new MirrorError(
-    `"${from}" is not at a host that may be mirrored from here (SENTLOG_MIRROR_HOSTS: ${allowed}); the operator can add it by \`sentlog mirrors add\``,
+  throw invalid(
+    'from',
+    `is not at a host that may be mirrored from here (SENTLOG_MIRROR_HOSTS: ${allowed}); the operator can add it by \`sentlog mirrors add\``,
   );
 }
 

@@ -24,7 +24,12 @@ const key = Type.String({
 
 export const newMirrorSchema = Type.Object(
   {
-    from: line(2048),
+    from: Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^\\s]+$',
+      description: 'an http or https address of at most 2048 characters, at a host that may be mirrored from here',
+    }),
     key,
     name: Type.Optional(line(50)),
     requestsPerMinute: Type.Optional(whole(1, 600)),

@@ -14,6 +14,7 @@ import { deliveryReportsSchema, sendAnswerSchema, sendRequestSchema } from '../w
 import { loginSchema, sessionSchema, tokenRequestSchema, tokenSchema } from './auth-schemas.ts';
 import type { ErrorCode } from './errors.ts';
 import { managementPaths } from './management/openapi.ts';
+import { emulatorPaths, webhookPaths } from './openapi-called.ts';
 import {
   answer,
   errorResponses,
@@ -73,7 +74,9 @@ const tags = [
   { name: 'logs', description: 'Recording and reading.' },
   { name: 'messages', description: 'Sending.' },
   { name: 'auth', description: 'Sessions and tokens.' },
-  { name: 'management', description: "An account's mirrors and senders." },
+  { name: 'management', description: "An account's keys, users, mirrors and senders." },
+  { name: 'emulator', description: 'Steers a Meta that is played, for tests.' },
+  { name: 'webhooks', description: 'What Infobip and Meta call.' },
   { name: 'operation', description: 'For whoever runs the server.' },
 ];
 
@@ -105,6 +108,8 @@ function paths(): Readonly<Record<string, object>> {
     '/auth/1/oauth2/token': { post: issueToken() },
     '/auth/1/session': { post: logIn(), delete: logOut() },
     ...managementPaths({ answer, jsonContent, errors, security }),
+    ...emulatorPaths(),
+    ...webhookPaths(),
     ...operationPaths(),
   };
 }

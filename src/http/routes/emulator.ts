@@ -1,7 +1,11 @@
+import type { TSchema } from 'typebox';
+import type { Violation } from '../../domain/message.ts';
+import { checked } from '../../wire/checked.ts';
 import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import { bodyTimes, readBody } from '../body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
+import { steeringBodies } from '../emulator-schemas.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { EmulatorControl } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
@@ -10,28 +14,38 @@ type Deps = Pick<ServerDeps, 'timeouts'> & { readonly emulator: EmulatorControl 
 
 const bodyBytesMax = 16 * 1024;
 
+const reads = ['clock', 'sent', 'destinations'];
+const steers = Object.entries<TSchema>(steeringBodies);
+
 /** `/emulator/…`: what steers a Meta that is played. */
 export function emulatorRoutes(deps: Deps, closing: Closing): readonly Route[] {
-  return (['GET', 'POST'] as const).map(method => ({
+  const route = (method: 'GET' | 'POST', action: string, schema?: TSchema): Route => ({
     method,
-    path: '/emulator/:action',
+    path: `/emulator/${action}`,
     access: { scope: 'messenger:manage', budget: 'writes' },
-    answer: (call: Call) => steer(method, call, deps, closing),
-  }));
+    answer: async (call: Call) => {
+      sound(parseEmptyQuery(rawQuery(call.request)));
+      const body = schema && fitting(schema, await bodyOf(call, deps, closing));
+      return told(await deps.emulator.handle(method, action, body, call.principal.account.id), call);
+    },
+  });
+  return [...reads.map(action => route('GET', action)), ...steers.map(([action, body]) => route('POST', action, body))];
 }
 
-async function steer(method: 'GET' | 'POST', call: Call, deps: Deps, closing: Closing): Promise<string> {
-  const { principal, request, reply } = call;
-  sound(parseEmptyQuery(rawQuery(request)));
-  const body = method === 'GET' ? undefined : await bodyOf(call, deps, closing);
-  const { params } = request;
-  const action = typeof params === 'object' && params !== null ? String(Reflect.get(params, 'action')) : '';
-  const answer = await deps.emulator.handle(method, action, body, principal.account.id);
+function told(answer: Awaited<ReturnType<EmulatorControl['handle']>>, { reply }: Call): string {
   if (answer === undefined || answer.status === 404) throw new ApiError('E404');
-  const { status, body: told } = answer;
-  if (status === 400) throw invalid(String(Reflect.get(told, 'property')), String(Reflect.get(told, 'violation')));
+  const { status, body } = answer;
+  if (status === 400) throw invalid(String(Reflect.get(body, 'property')), String(Reflect.get(body, 'violation')));
   reply.code(status);
-  return JSON.stringify(told);
+  return JSON.stringify(body);
+}
+
+/** The body, when it is as the call takes it. */
+function fitting(schema: TSchema, body: unknown): unknown {
+  const violations: Violation[] = [];
+  const found = checked(schema, body, '', violations);
+  if (violations.length > 0) throw new ApiError('E400', { violations });
+  return found;
 }
 
 async function bodyOf({ request }: Call, { timeouts }: Deps, closing: Closing): Promise<unknown> {

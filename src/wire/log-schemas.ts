@@ -79,6 +79,7 @@ const platformSchema = Type.Partial(Type.Object({ entityId: id, applicationId: i
 export const contentSchema = Type.Object(
   { type: text(limits.idCharsMax) },
   {
+    title: 'GivenContent',
     additionalProperties: true,
     description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON`,
   },

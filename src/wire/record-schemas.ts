@@ -38,16 +38,23 @@ function codeSchema(
     ...more,
   };
   const [anyId, anyName] = [Type.Optional(number), optionalId];
-  const named = (rest: string) => ({ additionalProperties: false, description: `By its ${rest}.` });
+  const named = (by: string, rest: string) => ({
+    title: `${title}By${by}`,
+    additionalProperties: false,
+    description: `By its ${rest}.`,
+  });
   return Type.Union(
     [
       // Whatever is said beside such a number, the number decides.
-      Type.Object({ ...others, id: ids, name: Type.Optional(Type.String()) }, named('number, if it is registered')),
-      Type.Object({ ...others, id: anyId, name: names }, named('name, if it is registered')),
-      Type.Object({ ...others, id: anyId, name: id, groupId }, named('name and group')),
-      Type.Object({ ...others, id: anyId, name: id, groupName }, named('name and group')),
-      Type.Object({ ...others, id: number, name: anyName, groupId }, named('number and group')),
-      Type.Object({ ...others, id: number, name: anyName, groupName }, named('number and group')),
+      Type.Object(
+        { ...others, id: ids, name: Type.Optional(Type.String()) },
+        named('Id', 'number, if it is registered'),
+      ),
+      Type.Object({ ...others, id: anyId, name: names }, named('Name', 'name, if it is registered')),
+      Type.Object({ ...others, id: anyId, name: id, groupId }, named('NameAndGroupId', 'name and group')),
+      Type.Object({ ...others, id: anyId, name: id, groupName }, named('NameAndGroupName', 'name and group')),
+      Type.Object({ ...others, id: number, name: anyName, groupId }, named('IdAndGroupId', 'number and group')),
+      Type.Object({ ...others, id: number, name: anyName, groupName }, named('IdAndGroupName', 'number and group')),
       ids,
       names,
     ],
@@ -101,7 +108,10 @@ const identity = {
   sentAt: optionalMoment,
   messageCount: Type.Optional(messageCount),
   platform: Type.Optional(
-    Type.Object({ entityId: optionalId, applicationId: optionalId }, { description: 'Of either what there is.' }),
+    Type.Object(
+      { entityId: optionalId, applicationId: optionalId },
+      { title: 'GivenPlatform', description: 'Of either what there is.' },
+    ),
   ),
   campaignReferenceId: optionalId,
 };
@@ -111,7 +121,7 @@ const messageId = text(limits.messageIdCharsMax);
 export const newMessageSchema = Type.Object(
   { messageId, sender: id, destination: id, content: contentSchema, ...identity, ...optionalSaid },
   {
-    title: 'NewMessage',
+    title: 'MessageSubmission',
     description: 'A message that is not in the log yet. Of a message that is, the same may be said again.',
   },
 );
@@ -119,10 +129,13 @@ export const newMessageSchema = Type.Object(
 /** One of what can be said of a message must be; any of them may be. */
 export const messageReportSchema = Type.Union(
   Object.entries(said).map(([name, schema]) =>
-    Type.Object({ messageId, ...identity, ...optionalSaid, [name]: schema }, { description: `With its \`${name}\`.` }),
+    Type.Object(
+      { messageId, ...identity, ...optionalSaid, [name]: schema },
+      { title: `ReportOf${name.charAt(0).toUpperCase()}${name.slice(1)}`, description: `With its \`${name}\`.` },
+    ),
   ),
   {
-    title: 'MessageReport',
+    title: 'ReportSubmission',
     description: 'What became of a message; it may come before the message does.',
   },
 );

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,7 +33,8 @@ test('a program typed by openapi-typescript → compiles, posts and reads', asyn
   const types = join(folder, 'openapi.d.ts');
   const generator = join(root, 'node_modules/openapi-typescript/bin/cli.js');
   await run('--import', join(source, 'typescript-library.mjs'), generator, 'openapi.json', '--output', types);
-  await run(join(root, 'node_modules/typescript/bin/tsc'), '--project', folder);
+  const compiled = () => run(join(root, 'node_modules/typescript/bin/tsc'), '--project', folder);
+  await compiled();
   const server = new TestServer();
   const printed = await run('program.ts', await server.listen(), 'one').finally(() => server.app.close());
   expect(JSON.parse(printed)).toEqual({
@@ -45,8 +46,14 @@ test('a program typed by openapi-typescript → compiles, posts and reads', asyn
     timeline: ['PENDING_ACCEPTED', 'DELIVERED_TO_HANDSET'],
     campaign: 'summer',
     violations: ['limit'],
-    unused: false,
   });
+  const wrong = [
+    "await client.POST('/messenger/1/logs', { body: { results: [{ messageId: 'm', sender: 'a', destination: 'b' }] } });",
+    "await client.GET('/messenger/1/logs', { params: { query: { generalStatus: ['SENT'] } } });",
+    'const limit: string = page.data?.cursor?.limit;',
+  ];
+  appendFileSync(join(folder, 'program.ts'), wrong.join('\n'));
+  await expect(compiled()).rejects.toThrow(/(?:error TS\d+.*){3}/);
 });
 
 test('the description → keeps the rules that Redocly recommends', async () => {

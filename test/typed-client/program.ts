@@ -8,7 +8,7 @@ import type { components, paths } from './openapi.d.ts';
 const [, , baseUrl = '', key = ''] = process.argv;
 const client = createClient<paths>({ baseUrl, headers: { authorization: `App ${key}` } });
 
-const message: components['schemas']['NewMessage'] = {
+const message: components['schemas']['MessageSubmission'] = {
   messageId: 'typed-1',
   sender: '44113496000',
   destination: '66855538125',
@@ -16,7 +16,7 @@ const message: components['schemas']['NewMessage'] = {
   price: { pricePerMessage: 12.345678901, currency: 'EUR' },
   campaignReferenceId: 'summer',
 };
-const report: components['schemas']['MessageReport'] = {
+const report: components['schemas']['ReportSubmission'] = {
   messageId: 'typed-1',
   status: { name: 'DELIVERED_TO_HANDSET' },
 };
@@ -33,11 +33,6 @@ const summary = await client.GET('/messenger/1/logs/summary', {
 });
 const refused = await client.GET('/messenger/1/logs', { params: { query: { limit: 1001 } } });
 
-// @ts-expect-error A message has a content.
-const flawed: components['schemas']['NewMessage'] = { messageId: 'm', sender: 'a', destination: 'b' };
-// @ts-expect-error There is no such group of statuses.
-const query: paths['/messenger/1/logs']['get']['parameters']['query'] = { generalStatus: ['SENT'] };
-
 const [log] = page.data?.results ?? [];
 const text: unknown = log?.content.text;
 const price: number | undefined = log?.price?.pricePerMessage;
@@ -51,6 +46,5 @@ process.stdout.write(
     timeline: history.data?.timeline.map(entry => entry.status.name),
     campaign: summary.data?.breakdown?.rows[0]?.campaignReferenceId,
     violations: refused.error?.violations.map(({ property }) => property),
-    unused: flawed === undefined && query === undefined,
   }),
 );

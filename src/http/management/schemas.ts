@@ -31,14 +31,19 @@ export const newMirrorSchema = Type.Object(
       description: 'an http or https address of at most 2048 characters, at a host that may be mirrored from here',
     }),
     key,
-    name: Type.Optional(line(50)),
+    name: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._-]{1,50}$',
+        description: 'a name of 1 to 50 letters, digits, dots, dashes and underscores',
+      }),
+    ),
     requestsPerMinute: Type.Optional(whole(1, 600)),
     sinceHours: Type.Optional(whole(1, 48)),
   },
-  object,
+  { ...object, title: 'MirrorRequest' },
 );
 
-export const resumedMirrorSchema = Type.Object({ key: Type.Optional(key) }, object);
+export const resumedMirrorSchema = Type.Object({ key: Type.Optional(key) }, { ...object, title: 'MirrorResumption' });
 
 export const mirrorSchema = Type.Object(
   {
@@ -77,9 +82,9 @@ export const mirrorSchema = Type.Object(
       ),
     ),
   },
-  object,
+  { ...object, title: 'Mirror' },
 );
-export const mirrorsSchema = Type.Object({ mirrors: Type.Array(mirrorSchema) }, object);
+export const mirrorsSchema = Type.Object({ mirrors: Type.Array(mirrorSchema) }, { ...object, title: 'Mirrors' });
 
 export const priceSchema = Type.Object(
   {
@@ -98,7 +103,7 @@ export const newSenderSchema = Type.Object(
     isWatched: Type.Optional(Type.Boolean({ description: 'true or false' })),
     price: Type.Optional(priceSchema),
   },
-  object,
+  { ...object, title: 'SenderRequest' },
 );
 
 export const senderSchema = Type.Object(
@@ -111,12 +116,12 @@ export const senderSchema = Type.Object(
     changedAt: dateTime,
     paused: Type.Optional(Type.String({ description: 'Why it cannot send now.' })),
   },
-  object,
+  { ...object, title: 'Sender' },
 );
-export const sendersSchema = Type.Object({ senders: Type.Array(senderSchema) }, object);
+export const sendersSchema = Type.Object({ senders: Type.Array(senderSchema) }, { ...object, title: 'Senders' });
 export const checkedSenderSchema = Type.Object(
   { page: Type.String(), failure: Type.Optional(Type.String({ description: 'Absent when it can be used.' })) },
-  object,
+  { ...object, title: 'CheckedSender' },
 );
 
 const scopesSchema = Type.Array(Type.Enum([...scopes], { description: `one of ${scopes.join(', ')}` }), {
@@ -132,7 +137,7 @@ export const newKeySchema = Type.Object(
     entityId: Type.Optional(line(255)),
     expiresInDays: Type.Optional(whole(1, 3650)),
   },
-  object,
+  { ...object, title: 'KeyRequest' },
 );
 const used = { uses: Type.Integer({ description: 'As of some seconds ago.' }), lastUsedAt: Type.Optional(dateTime) };
 const keyFields = {
@@ -145,10 +150,10 @@ const keyFields = {
   revokedAt: Type.Optional(dateTime),
   ...used,
 };
-export const keySchema = Type.Object(keyFields, object);
+export const keySchema = Type.Object(keyFields, { ...object, title: 'Key' });
 export const madeKeySchema = Type.Object(
   { key: Type.String({ description: 'The whole key, which is shown only now.' }), ...keyFields },
-  object,
+  { ...object, title: 'CreatedKey' },
 );
 
 export const newUserSchema = Type.Object(
@@ -164,16 +169,16 @@ export const newUserSchema = Type.Object(
     ),
     scopes: Type.Optional(scopesSchema),
   },
-  object,
+  { ...object, title: 'UserRequest' },
 );
 const userFields = { name: Type.String(), scopes: scopesSchema, createdAt: dateTime, ...used };
-export const userSchema = Type.Object(userFields, object);
+export const userSchema = Type.Object(userFields, { ...object, title: 'User' });
 export const madeUserSchema = Type.Object(
   {
     password: Type.Optional(Type.String({ description: 'When it was made up, which is shown only now.' })),
     ...userFields,
   },
-  object,
+  { ...object, title: 'CreatedUser' },
 );
 
 export const accountSchema = Type.Object(
@@ -186,7 +191,7 @@ export const accountSchema = Type.Object(
     keys: Type.Array(keySchema),
     users: Type.Array(userSchema),
   },
-  object,
+  { ...object, title: 'Account' },
 );
 
 export type ShownKey = Static<typeof keySchema>;

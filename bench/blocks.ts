@@ -10,7 +10,7 @@ import type { LogRecord } from '../src/domain/message.ts';
 import { noError, pendingAccepted } from '../src/domain/registry.ts';
 import { makeDictionary } from '../src/store/block/dictionary.ts';
 import { columnFields, hashValue } from '../src/store/block/hash.ts';
-import { blockRowsMax } from '../src/store/block/layout.ts';
+import { blockRowsMax, frameRows } from '../src/store/block/layout.ts';
 import { BlockMaker } from '../src/store/block/make-block.ts';
 import { Block, unpacked } from '../src/store/block/read-block.ts';
 import { parseRecordText } from '../src/wire/log-record.ts';
@@ -66,7 +66,12 @@ function blocks(): { readonly blocks: readonly Block[]; readonly bytes: number; 
   process.on('exit', () => closeSync(file));
   const made: Block[] = [];
   let [offset, spentMs] = [0, 0];
-  const dictionary = makeDictionary([...logs().take(64)].map(log => Buffer.from(logJson(log))));
+  // Some from all over them, and frames between, as a volume has its own made.
+  const every = Math.ceil(messages / 64);
+  const bodies = [...logs()].map(log => Buffer.from(logJson(log)));
+  const samples = bodies.filter((_, i) => i % every === 0);
+  const frames = samples.map((_, i) => bodies.slice(i * every + 1, i * every + 1 + frameRows));
+  const dictionary = makeDictionary(samples, frames);
   const newMaker = () => new BlockMaker(seed, blockRowsMax, dictionary);
   const close = (maker: BlockMaker) => {
     const bytes = maker.bytes();

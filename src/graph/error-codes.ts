@@ -3,11 +3,12 @@
  * - `permanent`: nothing.
  * - `retry`: it is tried again so many times before it counts.
  * - `throttled`: the page slows down, and the message is tried again while it is valid.
+ * - `outage`: Graph itself is away, which is no message's fault: the same.
  * - `page`: all that the page sends would fail alike, so it pauses until somebody mends it.
  * - `page-for-now`: the same, but Meta lifts it by itself.
  * - `unknown`: it may have been sent; only its echo tells.
  */
-export type Effect = 'permanent' | 'retry' | 'throttled' | 'page' | 'page-for-now' | 'unknown';
+export type Effect = 'permanent' | 'retry' | 'throttled' | 'outage' | 'page' | 'page-for-now' | 'unknown';
 
 export type CodeRow = readonly [
   code: number | readonly [from: number, to: number],

@@ -25,7 +25,7 @@ export type Outcome =
       readonly kind: 'failed';
       readonly effect: Exclude<Effect, 'unknown'>;
       readonly error: DeliveryError;
-      /** How many times it is tried again before the failure counts; a throttled one as long as it is valid. */
+      /** How many times it is tried again before the failure counts; one that was throttled, or met an outage, as long as it is valid. */
       readonly retries: number;
       /** For the operator's log. */
       readonly reason: string;
@@ -46,7 +46,7 @@ const rows = codeRows.map(([code, subcode, error, effect, retries = 0]) => {
 export function outcomeOf(answer: GraphAnswer): Outcome {
   switch (answer.kind) {
     case 'unreachable':
-      return failed('retry', providerTimeout, retriesMax, answer.reason);
+      return failed('outage', providerTimeout, 0, answer.reason);
     case 'lost':
       return { kind: 'unknown', reason: answer.reason };
     case 'response':
@@ -70,7 +70,7 @@ function outcomeOfResponse(httpStatus: number, text: string): Outcome {
   if (httpStatus === 429) return failed('throttled', tooMany, 0, reason);
   // A gateway that gave up may have passed the request on before it did.
   if (httpStatus === 502 || httpStatus === 504) return { kind: 'unknown', reason };
-  if (httpStatus >= 500) return failed('retry', providerInternal, retriesMax, reason);
+  if (httpStatus >= 500) return failed('outage', providerInternal, 0, reason);
   return failed('permanent', unknownError, 0, reason);
 }
 

@@ -238,9 +238,9 @@ export class Dispatcher {
       return { id, ...outcome };
     }
     const { effect, error, retries, reason } = outcome;
-    if (effect === 'throttled') {
-      pacer.throttled(reason, now, regainMs);
-      return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: tries < throttleTriesMax };
+    if (effect === 'throttled' || effect === 'outage') {
+      pacer.heldUp(reason, now, regainMs);
+      return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: tries < heldUpTriesMax };
     }
     if (effect === 'page' || effect === 'page-for-now') {
       pacer.failed(reason, now);
@@ -251,8 +251,8 @@ export class Dispatcher {
   }
 }
 
-/** Throttling does not count against a message, but the pauses grow. */
-const throttleTriesMax = 6;
+/** That Meta throttles, or is away, does not count against a message, but the pauses grow. */
+const heldUpTriesMax = 6;
 
 function refused(id: number, { status, error }: Refusal): Result {
   return { id, kind: 'failed', statusKey: status.key, errorKey: error.key };

@@ -4,9 +4,9 @@ import { limits } from '../limits.ts';
 
 const laneRates: Readonly<Record<Lane, number>> = { text: limits.textsPerSecond, media: limits.mediaPerSecond };
 
-/** Throttled so many times in a row, whatever the conversation, the page as a whole is. */
-const throttlesInRowMax = 3;
-const throttlePauseMs = { first: 1000, max: 60_000 };
+/** Held up so many times in a row, whatever the conversation, the page as a whole is. */
+const heldUpInRowMax = 3;
+const heldUpPauseMs = { first: 1000, max: 60_000 };
 const faultPauseMs = { first: 60_000, max: 3_600_000 };
 /** From here on a page goes slower, so that it is never refused. */
 const usageSlowPercent = 80;
@@ -21,8 +21,10 @@ export class Pacer {
   readonly #tokens = new Map<Lane, { count: number; at: EpochMs }>();
   #pausedUntil: EpochMs = 0;
   #reason: string | undefined;
-  #throttlesInRow = 0;
+  #heldUpInRow = 0;
   #pauses = 0;
+  /** One message is under way to see whether the page sends again. */
+  #isProbing = false;
   #isSlow = false;
   #version: string | undefined;
 
@@ -36,7 +38,9 @@ export class Pacer {
   spend(lane: Lane, count: number, now: EpochMs): void {
     this.#refilled(lane, now).count -= count;
     // The one that is tried: the next waits for what comes of it.
-    if (this.#reason !== undefined) this.#pausedUntil = now + probeMs;
+    if (this.#reason === undefined) return;
+    this.#pausedUntil = now + probeMs;
+    this.#isProbing = true;
   }
 
   /** When something may be sent again: not each message at its moment, but all of a stretch together. */
@@ -49,20 +53,22 @@ export class Pacer {
   }
 
   succeeded(): void {
-    this.#throttlesInRow = 0;
+    this.#heldUpInRow = 0;
     this.#pauses = 0;
+    this.#isProbing = false;
     this.#pausedUntil = 0;
     this.#reason = undefined;
   }
 
-  throttled(reason: string, now: EpochMs, regainMs: number | undefined): void {
-    if (++this.#throttlesInRow < throttlesInRowMax && regainMs === undefined) return;
-    this.#pause(reason, now, regainMs ?? doubled(throttlePauseMs, this.#pauses++));
+  /** Meta throttles, or cannot be reached. */
+  heldUp(reason: string, now: EpochMs, regainMs: number | undefined): void {
+    if (regainMs !== undefined) this.#pause(reason, now, regainMs);
+    else if (++this.#heldUpInRow >= heldUpInRowMax) this.#pauseLonger(reason, now, heldUpPauseMs);
   }
 
   /** All that the page sends would fail alike. */
   failed(reason: string, now: EpochMs): void {
-    this.#pause(reason, now, doubled(faultPauseMs, this.#pauses++));
+    this.#pauseLonger(reason, now, faultPauseMs);
   }
 
   used(percent: number, now: EpochMs, regainMs: number | undefined): void {
@@ -81,9 +87,18 @@ export class Pacer {
     return this.#reason;
   }
 
+  /** Longer each time; of all that were under way together, the first failure alone is a time. */
+  #pauseLonger(reason: string, now: EpochMs, bounds: { readonly first: number; readonly max: number }): void {
+    if (now < this.#pausedUntil && !this.#isProbing) return;
+    this.#pause(reason, now, doubled(bounds, this.#pauses++));
+  }
+
   #pause(reason: string, now: EpochMs, durationMs: number): void {
+    // What was waited for is the answer to the one that was tried.
+    const until = this.#isProbing ? 0 : this.#pausedUntil;
+    this.#isProbing = false;
     this.#reason = reason;
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + durationMs);
+    this.#pausedUntil = Math.max(until, now + durationMs);
   }
 
   #rate(lane: Lane): number {

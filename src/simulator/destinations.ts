@@ -155,7 +155,12 @@ export const behaviours: readonly Behaviour[] = [
     refusal: { code: 2, message: '(#2) Service temporarily unavailable', httpStatus: 500, times: 2 },
     ...receipts,
   },
-  { name: 'unreachable', outcome: undeliverable('EC_PROVIDER_TIMEOUT'), connection: 'refused', ...nothing },
+  {
+    name: 'unreachable',
+    outcome: 'EXPIRED_EXPIRED, EC_PROVIDER_TIMEOUT when its validity is over; pauses the page',
+    connection: 'refused',
+    ...nothing,
+  },
   refuses('unknown-error', undeliverable('EC_UNKNOWN_ERROR'), 987654, undefined, '(#987654) An unknown error occurred'),
 ];
 

@@ -97,13 +97,13 @@ describe('what an answer of Graph means', () => {
     for (const status of [502, 504]) expect(response('<html>', status).kind).toBe('unknown');
   });
 
-  it('what cannot have arrived, or a server at fault → tried again', () => {
+  it('what cannot have arrived, or a server at fault → tried again for as long as it is valid', () => {
     expect(outcomeOf({ kind: 'unreachable', reason: 'refused' })).toMatchObject({
-      effect: 'retry',
+      effect: 'outage',
       error: { id: 7051 },
     });
     for (const status of [500, 503])
-      expect(response('<html>', status)).toMatchObject({ effect: 'retry', error: { id: 7050 } });
+      expect(response('<html>', status)).toMatchObject({ effect: 'outage', error: { id: 7050 } });
     expect(response('slow down', 429)).toMatchObject({ effect: 'throttled', error: { id: 7017 } });
   });
 

@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { receiver } from '../support/receiver.ts';
 import type { Log } from '../support/sending-setup.ts';
 import { ServerHome, ServerProcess } from '../support/server-process.ts';
 
@@ -53,30 +51,31 @@ function client(address: string, authorization: string) {
   };
 }
 
-test('sentlog emulate without any setting → sends, delivers, is seen; a reset empties it; nothing stays', async () => {
+/** `sentlog emulate` as its users run it, without any setting. */
+function startEmulator(...flags: readonly string[]): ServerProcess {
   const program = join(import.meta.dirname, '../../bin/sentlog');
   const env = Object.fromEntries(
     ['PATH', 'HOME', 'TMPDIR'].flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),
   );
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', program, 'emulate', '--port', '0', '--mix', 'blocked=1'],
-    {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
+    ['--disable-warning=ExperimentalWarning', program, 'emulate', '--port', '0', ...flags],
+    { env, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const emulator = new ServerProcess(child);
   processes.push(emulator);
+  return emulator;
+}
+
+test('sentlog emulate without any setting → sends, delivers, is seen; a reset empties it; nothing stays', async () => {
+  const emulator = startEmulator('--mix', 'blocked=1');
   await emulator.listening();
   const calls = client(emulator.address, 'App anything');
   const pushed: string[] = [];
-  const receiver = createServer(async (request, response) => {
+  const port = await receiver(async (request, response) => {
     for await (const part of request) pushed.push(String(part));
     response.end();
-  }).listen(0, '127.0.0.1');
-  await once(receiver, 'listening');
-  const { port } = receiver.address() as AddressInfo;
+  });
   const webhooks = { delivery: { url: `http://127.0.0.1:${port}/` } };
   expect(
     (await calls.send([{ ...text('m1', 'seen'), webhooks }, text('m2', 'outside-window'), text('m3', 'anybody')]))
@@ -94,7 +93,6 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   expect((await calls.history('m2')).body.error.name).toBe('EC_NO_SESSION');
   expect((await calls.history('m3')).body.error.name).toBe('EC_BLOCKED_USER');
   expect(pushed.map(body => JSON.parse(body).results[0].messageId)).toEqual(['m1']);
-  receiver.close();
   expect((await Promise.all([calls.reports(), calls.reports()])).flat().sort()).toEqual(['m1', 'm2', 'm3']);
   expect(await calls.reports()).toEqual([]);
   await calls.tell('reset');
@@ -103,6 +101,54 @@ test('sentlog emulate without any setting → sends, delivers, is seen; a reset 
   expect((await calls.history('m1')).status).toBe(200);
   expect(await emulator.end('SIGTERM')).toEqual({ code: 0, signal: null });
   expect(emulator.stderr).toBe('');
+});
+
+test('Meta down for ten minutes, receivers of reports that answer 500 for an hour, redirect, hang → all is sent and told in the end', async () => {
+  const emulator = startEmulator();
+  await emulator.listening();
+  const calls = client(emulator.address, 'App anything');
+  const heard = new Map<string, string[]>();
+  let isMended = false;
+  const port = await receiver(async (request, response) => {
+    const path = request.url ?? '';
+    let body = '';
+    for await (const part of request) body += part;
+    const ids: string[] = JSON.parse(body).results.map((one: { readonly messageId: string }) => one.messageId);
+    heard.set(path, [...(heard.get(path) ?? []), ...ids]);
+    if (path === '/hanging') return;
+    const status = path === '/failing' && !isMended ? 500 : path === '/moved' ? 302 : 200;
+    response.writeHead(status, status === 302 ? { location: `http://127.0.0.1:${port}/elsewhere` } : {}).end();
+  });
+  const wanted = (messageId: string, path: string) => ({
+    ...text(messageId, `seen+${messageId}`),
+    webhooks: { delivery: { url: `http://127.0.0.1:${port}${path}` } },
+  });
+  await calls.tell('faults', { down: true });
+  expect((await calls.send([wanted('m1', '/failing'), wanted('m2', '/moved'), wanted('m3', '/sound')])).status).toBe(
+    200,
+  );
+  for (let minute = 0; minute < 10; minute++) await calls.tell('clock', { advance: '1m' });
+  expect((await calls.logs()).map(one => one.status.name)).toEqual(Array(3).fill('PENDING_ACCEPTED'));
+  expect(await calls.sent()).toEqual([]);
+  await calls.tell('faults', { down: false });
+  const isDelivered = async () => (await calls.logs()).every(one => one.status.name === 'DELIVERED_TO_HANDSET');
+  while (!(await isDelivered())) await calls.tell('clock', { advance: '1m' });
+  expect((await calls.sent()).map(one => one.metadata).toSorted()).toEqual(['m1', 'm2', 'm3']);
+  const tries = (path: string) => heard.get(path)?.length ?? 0;
+  for (let minutes = 0; minutes < 60 || tries('/failing') < 4 || tries('/moved') < 4; minutes += 10)
+    await calls.tell('clock', { advance: '10m' });
+  const failed = tries('/failing');
+  expect(heard.get('/elsewhere')).toBeUndefined();
+  expect(heard.get('/sound')).toEqual(['m3']);
+  isMended = true;
+  while (tries('/failing') === failed) await calls.tell('clock', { advance: '40m' });
+  await calls.tell('clock', { advance: '40m' });
+  expect(tries('/failing')).toBe(failed + 1);
+  await calls.send([wanted('m4', '/hanging')]);
+  await expect.poll(() => heard.get('/hanging')).toEqual(['m4']);
+  await calls.send([wanted('m5', '/sound')]);
+  await expect.poll(() => heard.get('/sound')).toEqual(['m3', 'm5']);
+  expect((await calls.reports()).toSorted()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
 });
 
 test('killed while it accepts and sends → every accepted message is sent by the end, and none that arrived is sent again', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/limits.ts';
 import { behaviours } from '../../src/simulator/destinations.ts';
 import { contents } from '../support/send-contents.ts';
 import { Played, text } from './played.ts';
@@ -109,15 +110,26 @@ describe('a sender over a Meta that is played', () => {
     expect(played.emulator.meta.sent().length).toBe(1);
   });
 
-  it('Meta down for ten minutes → all is sent after, in order, nothing twice', async () => {
+  it('Meta down for ten minutes → it is asked now and then, by one message; all is sent after, in order, nothing twice', async () => {
     const played = await Played.open();
-    played.emulator.meta.isDown = true;
+    const { meta } = played.emulator;
+    meta.isDown = true;
     const ids = Array.from({ length: 20 }, (_, index) => `m${index}`);
-    await played.send(...ids.map(id => text('one person', id)));
-    await played.pass(5000, 3);
-    played.emulator.meta.isDown = false;
-    await played.pass(hourMs, 30);
-    expect(played.emulator.meta.sent().map(one => one.metadata)).toEqual(ids);
+    const others = Array.from({ length: 400 }, (_, index) => `other ${index}`);
+    await played.send(...ids.map(id => text('one person', id)), ...others.map(id => text(id)));
+    await played.pass(600_000, 60);
+    const { sends } = await played.sender.figures();
+    // A burst of what may be under way at once, and one after each pause: the pauses grow to a minute.
+    expect(sends.again).toBeLessThan(limits.sendingMax + 30);
+    expect(sends.again).toBeGreaterThan(10);
+    expect(sends.failed).toBe(0);
+    expect(played.sender.paused()).toMatchObject([{ sender: 'page-1' }]);
+    meta.isDown = false;
+    await played.pass(120_000, 60);
+    expect(played.sender.paused()).toEqual([]);
+    const sent = meta.sent().map(one => one.metadata);
+    expect(sent.filter(id => id?.startsWith('m'))).toEqual(ids);
+    expect(sent.toSorted()).toEqual([...ids, ...others].toSorted());
     for (const id of ids) expect(await played.outcome(id)).toBe('DELIVERED_TO_HANDSET NO_ERROR seen');
   });
 

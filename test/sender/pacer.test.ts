@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { Pacer } from '../../src/sender/pacer.ts';
+
+const start = Date.UTC(2026, 0, 1);
+
+/** How long nothing may be sent from `now` on. */
+function pauseOf(pacer: Pacer, now: number): number {
+  let durationMs = 0;
+  while (pacer.allowed('text', now + durationMs) === 0) durationMs += 500;
+  return durationMs;
+}
+
+it.each<readonly [string, (pacer: Pacer, now: number) => void, readonly number[]]>([
+  [
+    'held up',
+    (pacer, now) => pacer.heldUp('away', now, undefined),
+    [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000],
+  ],
+  ['refused as a whole', (pacer, now) => pacer.failed('revoked', now), [60_000, 120_000, 240_000, 480_000]],
+])(
+  '%s, hundreds of calls at once → one pause; then one call at a time, and longer each time it fails; none once it succeeds',
+  (_, fail, pauses) => {
+    const pacer = new Pacer();
+    for (let call = 0; call < 256; call++) fail(pacer, start + call);
+    let now = start;
+    for (const pauseMs of pauses) {
+      const waitedMs = pauseOf(pacer, now);
+      expect(Math.abs(waitedMs - pauseMs)).toBeLessThanOrEqual(500);
+      now += waitedMs;
+      expect(pacer.allowed('text', now)).toBe(1);
+      pacer.spend('text', 1, now);
+      // The next waits for what comes of it.
+      expect(pacer.allowed('text', now + 1000)).toBe(0);
+      now += 1000;
+      fail(pacer, now);
+    }
+    pacer.succeeded();
+    expect(pacer.paused()).toBeUndefined();
+    expect(pacer.allowed('text', now + 1000)).toBeGreaterThan(1);
+  },
+);
+
+it('a conversation that is held up alone → no pause of its page', () => {
+  const pacer = new Pacer();
+  for (let time = 0; time < 20; time++) {
+    pacer.heldUp('throttled', start, undefined);
+    pacer.heldUp('throttled', start, undefined);
+    expect(pacer.allowed('text', start)).toBeGreaterThan(1);
+    pacer.succeeded();
+  }
+});
+
+it('Meta says when it takes calls again → then', () => {
+  const pacer = new Pacer();
+  pacer.heldUp('throttled', start, 90_000);
+  pacer.heldUp('throttled', start, undefined);
+  expect(pacer.allowed('text', start + 89_999)).toBe(0);
+  expect(pacer.allowed('text', start + 90_000)).toBe(1);
+});

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import type { Summary } from '../../../../src/client/index.ts';
 import { dayText, momentText, msOf } from '../../view/format.ts';
+import { roundStretch } from '../../view/round-stretch.ts';
 import { type GroupName, groupNames } from '../../view/view.ts';
 import { type Zone, zoneName } from '../../view/zone.ts';
 import type { Bar } from './bars.ts';
@@ -92,7 +93,9 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
         plot => {
           const { left, width } = plot.select;
           if (width < clickPx) return;
-          on.onSelect(...barsWithin(plot, left, left + width, on.bucketMs()));
+          const [fromMs, untilMs] = [left, left + width].map(px => plot.posToVal(px, 'x') * 1000);
+          if (fromMs !== undefined && untilMs !== undefined)
+            on.onSelect(...roundStretch(fromMs, untilMs, on.bucketMs(), zone));
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
@@ -102,15 +105,6 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
 
 /** Dragging over less than this is a click. */
 const clickPx = 4;
-
-/** The whole bars that a stretch of the chart touches: nobody can aim at a millisecond. */
-function barsWithin(plot: uPlot, fromPx: number, untilPx: number, bucketMs: number): [number, number] {
-  const startMs = (plot.data[0][0] ?? 0) * 1000;
-  const barOf = (px: number) => (plot.posToVal(px, 'x') * 1000 - startMs) / bucketMs;
-  // A little over the edge of a bar is not yet the bar.
-  const [first, last] = [Math.floor(barOf(fromPx) + 0.2), Math.ceil(barOf(untilPx) - 0.2)];
-  return [startMs + first * bucketMs, startMs + Math.max(last, first + 1) * bucketMs];
-}
 
 /** A click on a bar goes there. */
 function goOnClick(plot: uPlot, { bucketMs, onSelect }: Reactions): void {

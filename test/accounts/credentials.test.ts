@@ -1,12 +1,14 @@
 import { scrypt, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Credentials } from '../../src/accounts/credentials.ts';
+import { hashCheaply } from './cheap-hashes.ts';
 import { basic, places } from './places.ts';
 
 vi.mock('node:crypto', { spy: true });
 
+beforeEach(() => void vi.mocked(scrypt).mockImplementation(hashCheaply));
 afterEach(() => vi.clearAllMocks());
 
 /** Who asks for the first time; without one somebody who was let in is looked at again. */

@@ -13,7 +13,7 @@ import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { runs } from '../support/properties.ts';
+import { isThorough, runs } from '../support/properties.ts';
 import { recordNumbered, SqliteLog, submission } from '../support/sqlite-log.ts';
 import { accounts, anyFilter, anySubmission, ids } from './conformance/model.ts';
 import { all, answers, copy, emptyLog, faultless, logOf, message, record, report, start, walk } from './copying.ts';
@@ -47,11 +47,19 @@ const anyBatch = fc.record({
   batch: fc.array(anySubmission, { minLength: 1, maxLength: 25 }),
 });
 
-test.each([
-  [3, 1],
-  [1000, 1],
-  [1000, 5],
-])(
+const shapes: readonly (readonly [segmentMessagesMax: number, slices: number])[] = isThorough
+  ? [
+      [3, 1],
+      [3, 5],
+      [1000, 1],
+      [1000, 5],
+    ]
+  : [
+      [3, 5],
+      [1000, 1],
+    ];
+
+test.each(shapes)(
   'any log, %i messages a segment, accounts over %i slices → the copy answers alike',
   async (segmentMessagesMax, slices) => {
     const database = await emptyDatabase();

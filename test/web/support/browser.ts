@@ -11,13 +11,24 @@ export function buildPage(): void {
   execFileSync(process.execPath, [join(root, 'scripts', 'setup.mjs')]);
 }
 
-/** In one process Chromium ends with the first tab that is closed; and the page has to live with a browser's security. */
-const unwanted = ['--single-process', '--disable-web-security', '--allow-running-insecure-content'];
+/**
+ * In one process Chromium ends with the first tab that is closed; the page has to live with a browser's security; and a
+ * graphics card made of software takes a quarter of all its CPU.
+ */
+const unwanted = [
+  '--single-process',
+  '--disable-web-security',
+  '--allow-running-insecure-content',
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+];
+const wanted = ['--no-sandbox', '--disable-background-networking', '--disable-gpu', '--disable-software-rasterizer'];
 
 export async function launched(): Promise<Browser> {
   return playwright.launch({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args.filter(arg => !unwanted.includes(arg)), '--no-sandbox', '--disable-background-networking'],
+    args: [...chromium.args.filter(arg => !unwanted.includes(arg)), ...wanted],
     headless: true,
   });
 }

@@ -17,6 +17,9 @@ const longTests = 'test/long/**/*.test.ts';
 
 const setupFiles = ['test/support/properties.ts'];
 
+/** Bundles what process tests start. */
+const programSetup = 'test/support/bundled-program.ts';
+
 /** The suites that start servers, databases and browsers of their own: they run after the others and three at a time. */
 const processTests = [
   'test/process/**/*.test.ts',
@@ -104,6 +107,7 @@ export default defineConfig({
         test: {
           name: 'process',
           include: processTests,
+          globalSetup: programSetup,
           testTimeout: 300_000,
           hookTimeout: 180_000,
           expect: patience,

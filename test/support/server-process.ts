@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogCalls } from './log-calls.ts';
+import { program } from './program.ts';
 
-const program = join(import.meta.dirname, '../../bin/sentlog');
 /**
  * With the one, the program starts itself in no other process on any Node: a signal goes to the server itself. The other is
  * what it gives a server, which need not begin anew for that.

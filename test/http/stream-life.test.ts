@@ -42,10 +42,7 @@ const figure = async (name: string) => {
 };
 
 async function comesTo(wanted: number, tell: () => Promise<number> | number): Promise<void> {
-  for (let waited = 0; (await tell()) !== wanted; waited += 10) {
-    if (waited > 60_000) throw new Error(`it is ${await tell()} and does not come to ${wanted}`);
-    await new Promise(resolve => setTimeout(resolve, 10));
-  }
+  await expect.poll(tell, { interval: 10 }).toBe(wanted);
 }
 
 describe('listeners', () => {

@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, type LogCalls, logsPath, numbered, numberedFrom } from '../support/log-calls.ts';
+import { isThorough } from '../support/properties.ts';
 import { openSocket, requestHead } from '../support/raw-http.ts';
 import { MemoryWatch, ServerHome, type ServerProcess } from '../support/server-process.ts';
 
 const mebibyte = 1024 * 1024;
-const rows = 200_000;
+const rows = isThorough ? 200_000 : 100_000;
 const home = new ServerHome();
 let server: ServerProcess;
 let calls: LogCalls;

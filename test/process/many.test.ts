@@ -74,7 +74,7 @@ test('three started at once on an empty database → one account, one key, print
 });
 
 test('sessions and tokens made on one → good on the others, and ended everywhere within a second', async () => {
-  const servers = await home.serveSeveral(processes);
+  const servers = await home.serveSeveral(2);
   const calls = servers.map(server => home.calls(server));
   const addresses = servers.map(server => server.address);
   const password = (await home.command('users', 'create', 'ann', '--account', 'default')).stdout.trim();
@@ -88,13 +88,13 @@ test('sessions and tokens made on one → good on the others, and ended everywhe
   for (const authorization of [`IBSSO ${token}`, `Bearer ${access_token}`, `Basic ${btoa(`ann:${password}`)}`])
     for (const one of by(authorization)) expect((await one.call(logsPath)).status).toBe(200);
   const session = by(`IBSSO ${token}`);
-  expect((await pick(session, 2).call('/auth/1/session', { method: 'DELETE' })).status).toBe(200);
+  expect((await pick(session, 1).call('/auth/1/session', { method: 'DELETE' })).status).toBe(200);
   await wait(900);
   for (const one of session) expect((await one.call(logsPath)).status).toBe(401);
 });
 
 test('a key revoked by a command → refused by every process within a second', async () => {
-  const servers = await home.serveSeveral(processes, { settings: { SENTLOG_AUTH_FAILURE_LIMIT: '1000000' } });
+  const servers = await home.serveSeveral(2, { settings: { SENTLOG_AUTH_FAILURE_LIMIT: '1000000' } });
   const key = await home.createKey('default');
   const calls = servers.map(server => new LogCalls(server.address, key));
   for (const one of calls) expect((await one.call(logsPath)).status).toBe(200);
@@ -111,12 +111,12 @@ test('a key revoked by a command → refused by every process within a second', 
   const answers = await Promise.all(calls.map(one => one.call(logsPath)));
   using = false;
   await use;
-  expect(answers.map(({ status }) => status)).toEqual([401, 401, 401]);
+  expect(answers.map(({ status }) => status)).toEqual([401, 401]);
 });
 
 test('rate limits → shared exactly: 120 in all, each counted once; failed authentications too', async () => {
   const limits = { SENTLOG_RATE_LIMIT: '120', SENTLOG_AUTH_FAILURE_LIMIT: '10' };
-  const servers = await home.serveSeveral(processes, { settings: limits });
+  const servers = await home.serveSeveral(2, { settings: limits });
   const calls = servers.map(server => home.calls(server));
   const answers = await Promise.all(Array.from({ length: 180 }, (_, i) => pick(calls, i).call(`${logsPath}?limit=1`)));
   const admitted = answers.filter(({ status }) => status === 200);
@@ -155,7 +155,7 @@ test('one killed with -9 during recording → nothing answered is lost, nothing 
 });
 
 test('the database restarted in the middle → 503 with Retry-After meanwhile, then healthy by itself, nothing lost', async () => {
-  const servers = await home.serveSeveral(processes);
+  const servers = await home.serveSeveral(2);
   const calls = servers.map(server => home.calls(server));
   const ledger = new Ledger(Date.now() - 600_000);
   const load = new Load(ledger, pick(calls, 0), lanes);

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type Log, type LogsFilter, SentlogClient, type Summary } from '../../src/client/index.ts';
 import { eventually, type LogCalls, numberedFrom } from '../support/log-calls.ts';
+import { isThorough } from '../support/properties.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
 import { ServerHome } from '../support/server-process.ts';
 
@@ -73,7 +74,7 @@ function byMessage(logs: readonly Log[]): ReadonlyMap<string, readonly string[]>
   return new Map([...grouped].map(([messageId, events]) => [messageId, events.map(({ status }) => status.name ?? '')]));
 }
 
-const kills = 5;
+const kills = isThorough ? 5 : 3;
 
 test('killed again and again while recording and reporting → each change reaches each listener once, in order', async () => {
   const home = newHome();

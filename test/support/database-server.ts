@@ -11,6 +11,7 @@ export type DatabaseServer = Pick<PostgresServer, 'database' | 'query' | 'url' |
 
 /** The server to test on instead of one that the tests start: `postgres://…`, its user a superuser. */
 const givenUrl = process.env.SENTLOG_TEST_POSTGRES;
+export const isGiven = givenUrl !== undefined;
 
 /** A server for the tests of one file: the one that is given, else a fresh one with these lines of configuration. */
 export async function databaseServer(settings: readonly string[] = []): Promise<DatabaseServer> {

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
@@ -12,7 +12,7 @@ import { defaultRateLimits, defaultTimeouts } from '../../src/http/parts.ts';
 import { buildServer } from '../../src/http/server.ts';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';
 import type { Store, StoreObserver } from '../../src/store/store.ts';
-import { prepare } from './database-server.ts';
+import { type LogPlace, newPlace } from './log-places.ts';
 import { MemoryStore } from './memory-store.ts';
 import { WatchedStore } from './watched-store.ts';
 
@@ -97,6 +97,7 @@ export class TestServer {
   /** What was logged, a line each. */
   readonly logged: string[] = [];
   now = startOfTest;
+  #place: LogPlace | undefined;
 
   constructor(overrides: Partial<ServerDeps> & { readonly store?: WatchedStore } = {}) {
     this.store = overrides.store ?? new WatchedStore(this.#openStore());
@@ -119,15 +120,22 @@ export class TestServer {
       ...overrides,
       store: this.store,
     });
-    if (overrides.store === undefined) this.app.addHook('onClose', () => this.store.close());
+    if (overrides.store === undefined)
+      this.app.addHook('onClose', async () => {
+        await this.store.close();
+        await this.#place?.remove();
+      });
   }
 
   #openStore(): Store | Promise<Store> {
-    const url = inject('database');
-    if (url === undefined) return new MemoryStore();
-    const schema = `server_${randomUUID().replaceAll('-', '')}`;
-    const open = () => openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
-    return prepare(url, schema).then(open);
+    const database = inject('database');
+    return database === undefined ? new MemoryStore() : this.#openPostgresStore(database);
+  }
+
+  async #openPostgresStore(database: string): Promise<Store> {
+    this.#place = await newPlace(database);
+    const { url, schema } = this.#place;
+    return openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
   }
 
   /** A call by `App one`, unless it says otherwise. */

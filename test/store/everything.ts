@@ -8,6 +8,7 @@ import {
   account,
   delivered,
   horizon,
+  hourMs,
   message,
   messages,
   now,
@@ -34,7 +35,9 @@ export async function statementsOfEverything(url: string): Promise<readonly Sent
     return Reflect.apply(send, this, asked);
   });
   try {
-    const store = await openPostgresStore({ url, generationMs: 0, upkeepMs: 20, poolSize: 4, observer: new Witness() });
+    // On Citus too: what is dropped here is a partition of one hour.
+    const options = { url, partitionMs: hourMs, generationMs: 0, upkeepMs: 20, poolSize: 4 };
+    const store = await openPostgresStore({ ...options, observer: new Witness() });
     await everything(store);
     await store.close();
   } finally {

@@ -224,11 +224,12 @@ function loadSealed(
   rebuild: (reason: string) => void,
 ): Loaded | undefined {
   if (!folder.disk.exists(folder.index(id))) return undefined;
-  let index: IndexFile;
+  let index: IndexFile | undefined;
   try {
     index = new IndexFile(folder.index(id), folder.disk);
     index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
   } catch (error) {
+    index?.close();
     if (!(error instanceof DamagedIndex)) throw error;
     rebuild(error.message);
     return undefined;

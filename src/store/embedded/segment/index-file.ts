@@ -123,8 +123,8 @@ export class IndexFile {
     this.#path = path;
     this.#disk = disk;
     this.#file = disk.open(path, 'read');
-    const fileBytes = disk.size(path) ?? 0;
     try {
+      const fileBytes = disk.size(path) ?? 0;
       const prefix = this.#read(0, prefixBytes);
       const view = new DataView(prefix.buffer);
       if (view.getUint32(0, true) !== magic) throw new DamagedIndex(path, 'not an index file');

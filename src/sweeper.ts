@@ -21,8 +21,8 @@ export type SweeperOptions = {
   readonly clock: SweepClock;
   /** How long such a sweep waits; 0: not at all. */
   readonly holdMs: number;
-  /** How much of the log `drop` would drop. */
-  readonly wouldDrop: () => Promise<Dropping>;
+  /** How much `drop` would drop of what was sent before a moment. */
+  readonly wouldDrop: (sentUntil: EpochMs) => Promise<Dropping>;
   /** Drops what is past. */
   readonly drop: () => Promise<void>;
   readonly now: () => EpochMs;
@@ -66,8 +66,9 @@ export class Sweeper {
     const { wouldDrop, holdMs, now, monotonicMs, note } = this.#options;
     const wasHeld = this.#held !== undefined;
     this.#held = undefined;
-    const leapMs = await this.#leapMs();
-    const dropping = leapMs < limits.clockLeapMs ? undefined : await wouldDrop();
+    const { leapMs, expected } = await this.#leap();
+    // What came in since the clock leapt would make less and less of what was there before.
+    const dropping = leapMs < limits.clockLeapMs ? undefined : await wouldDrop(expected + limits.clockLeapMs);
     if (dropping === undefined || !dropping.losesMost) {
       if (wasHeld) note('the clock is right again: sweeps go on', {});
       this.#heldAtMs = undefined;
@@ -95,13 +96,15 @@ export class Sweeper {
   }
 
   /**
-   * By how much the clock moved on beyond the time that went by. What went by while no server ran counts as a leap; and
-   * where nothing tells what it said before, it may be any: a log whose file of the clock is lost is no safer to drop.
+   * By how much the clock moved on beyond the time that went by, and what it was expected to say at most. What went by while no
+   * server ran counts as a leap; and where nothing tells what it said before, it may be any: a log whose file of the clock is
+   * lost is no safer to drop.
    */
-  async #leapMs(): Promise<number> {
+  async #leap(): Promise<{ readonly leapMs: number; readonly expected: EpochMs }> {
     const { clock, now, monotonicMs } = this.#options;
     const seen = (await clock.seen()) ?? this.#saw?.now ?? 0;
-    return now() - seen - (this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs);
+    const expected = seen + (this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs);
+    return { leapMs: now() - expected, expected: seen === 0 ? Infinity : expected };
   }
 }
 

@@ -38,7 +38,7 @@ class World {
     return new Sweeper({
       clock,
       holdMs,
-      wouldDrop: () => store().wouldDrop(this.nowMs - retentionMs, this.own),
+      wouldDrop: sentUntil => store().wouldDrop(this.nowMs - retentionMs, this.own, sentUntil),
       drop: () => store().dropBefore(this.nowMs - retentionMs, this.own),
       now: () => this.nowMs,
       monotonicMs: () => this.monotonicMs,
@@ -140,6 +140,30 @@ test('a leap after which less than half is past, or one of minutes → swept', a
   expect(sweeper.held).toBeUndefined();
   expect((await walkIds(store)).length).toBeLessThan(500);
   expect(world.notes).toEqual([]);
+});
+
+test('the clock leaps, and more is recorded by it than there was before → what was there stays, after a start too', async () => {
+  const { world, store } = await recorded();
+  const sweeper = world.sweeper();
+  await sweeper.sweep();
+  const before = await walkIds(store);
+  world.nowMs += 400 * dayMs;
+  for (const [from, to] of [
+    [200, 500],
+    [500, 900],
+  ] as const) {
+    await recordNumbered(store, from, to, world.nowMs);
+    world.pass(hourMs);
+    await sweeper.sweep();
+    expect(sweeper.held).toMatchObject({ past: before.length, all: before.length });
+  }
+  const again = world.sweeper();
+  await again.sweep();
+  expect(again.held).toMatchObject({ past: before.length });
+  world.nowMs -= 400 * dayMs;
+  await again.sweep();
+  expect(again.held).toBeUndefined();
+  expect(await walkIds(store)).toEqual(expect.arrayContaining([...before]));
 });
 
 test('the clock leaps past what some accounts keep, and others keep most of the log → nothing is dropped', async () => {

@@ -68,7 +68,7 @@ export async function openDatabase(config: Config, url: string, observer: StoreO
     requestCounter,
     retentions,
     sweepClock: new ClockRow(forAccounts),
-    wouldDrop: () => wouldDrop(store, retentions),
+    wouldDrop: sentUntil => wouldDrop(store, retentions, sentUntil),
     dropPast: async () => {
       await rows.dropExpired(Date.now());
       await requestCounter.dropPast();

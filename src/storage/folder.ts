@@ -10,7 +10,7 @@ import { SqliteSenderRows } from '../senders/sender-file.ts';
 import { blockRowsMax } from '../store/block/layout.ts';
 import { openSqliteStore } from '../store/embedded/engine.ts';
 import { ClockFile } from '../store/embedded/files/clock-file.ts';
-import { Folder, FolderLock, holdsLog } from '../store/embedded/files/folder.ts';
+import { Folder, FolderLock, holdsLog, refusePartial } from '../store/embedded/files/folder.ts';
 import { refuseOtherKinds } from '../store/embedded/files/kinds.ts';
 import { closeToOthers } from '../store/embedded/files/privacy.ts';
 import { giveUpReserveIfFull } from '../store/embedded/files/reserve.ts';
@@ -22,6 +22,7 @@ import { credentialOptions, dropPast, openedPlaces, type Storage, startedRetenti
 /** In a data folder, for one server. */
 export async function openFolder(config: Config, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
+  refusePartial(config.dataDir);
   refuseOtherKinds(config.dataDir);
   giveUpReserveIfFull(config.dataDir);
   const pathOf = (name: string) => join(config.dataDir, name);
@@ -46,16 +47,7 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   const paths = closeToOthers(config.dataDir);
   if (paths.length > 0)
     observer.note({ level: 'warn', message: 'other users of this machine may look into the log', detail: { paths } });
-  if (holdsLog(config.dataDir) && !namesAccounts(config.dataDir)) {
-    const { refuseUnproven } = await import('../store/embedded/offline/unclaimed.ts');
-    const beside = { made: await accounts.accounts(), notedSeed: accountRows.notedLog() };
-    const lock = new FolderLock(config.dataDir);
-    try {
-      refuseUnproven(new Folder(config.dataDir), beside);
-    } finally {
-      lock.release();
-    }
-  }
+  await refuseOthersLog(config.dataDir, accounts, accountRows);
   const store = parts.adopt(await openSqliteStore(options), one => one.close());
   const hashSeed = seedOf(config.dataDir);
   if (hashSeed !== undefined) accountRows.noteLog(hashSeed);
@@ -85,8 +77,21 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
     },
     retentions,
     sweepClock: new ClockFile(config.dataDir),
-    wouldDrop: () => wouldDrop(store, retentions),
+    wouldDrop: sentUntil => wouldDrop(store, retentions, sentUntil),
     dropPast: () => dropPast(store, retentions),
     close: () => opened.disposeAsync(),
   };
+}
+
+/** A log that does not say whose it is must be proven to be that of the accounts beside it. Throws `StoreUnusable`. */
+async function refuseOthersLog(dataDir: string, accounts: Accounts, rows: SqliteAccountRows): Promise<void> {
+  if (!holdsLog(dataDir) || namesAccounts(dataDir)) return;
+  const { refuseUnproven } = await import('../store/embedded/offline/unclaimed.ts');
+  const beside = { made: await accounts.accounts(), notedSeed: rows.notedLog() };
+  const lock = new FolderLock(dataDir);
+  try {
+    refuseUnproven(new Folder(dataDir), beside);
+  } finally {
+    lock.release();
+  }
 }

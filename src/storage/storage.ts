@@ -2,6 +2,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Authenticator } from '../accounts/authenticator.ts';
 import { Retentions } from '../accounts/retentions.ts';
 import type { Config } from '../config.ts';
+import type { EpochMs } from '../domain/message.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
 import { Mirrors } from '../mirror/mirrors.ts';
 import type { MirrorRows } from '../mirror/rows.ts';
@@ -30,8 +31,8 @@ export type Storage = {
   readonly requestCounter?: RequestCounter;
   /** What the clock said when what is past was last dropped. */
   readonly sweepClock: SweepClock;
-  /** How much `dropPast` would drop of the log. */
-  readonly wouldDrop: () => Promise<Dropping>;
+  /** How much `dropPast` would drop of what was sent before a moment. */
+  readonly wouldDrop: (sentUntil: EpochMs) => Promise<Dropping>;
   /** Drops what is past: messages past retention, and what has expired besides. */
   readonly dropPast: () => Promise<void>;
   /** Finishes what was asked for, lets go of everything. */
@@ -45,10 +46,10 @@ export async function dropPast(store: Store, retentions: Retentions): Promise<vo
   await store.dropBefore(others, own);
 }
 
-export async function wouldDrop(store: Store, retentions: Retentions): Promise<Dropping> {
+export async function wouldDrop(store: Store, retentions: Retentions, sentUntil: EpochMs): Promise<Dropping> {
   await retentions.refresh();
   const { others, own } = retentions.horizons(Date.now());
-  return store.wouldDrop(others, own);
+  return store.wouldDrop(others, own, sentUntil);
 }
 
 export async function startedRetentions(

@@ -100,8 +100,11 @@ export interface Store {
    */
   dropBefore(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<void>;
 
-  /** How many messages `dropBefore` would drop, give or take what lies together with others, of all there are. */
-  wouldDrop(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>): Promise<Dropping>;
+  /**
+   * How many messages `dropBefore` would drop, give or take what lies together with others, of all that were sent before
+   * `sentUntil`: what was recorded by a clock that is ahead says nothing of what was there before.
+   */
+  wouldDrop(sentAt: EpochMs, own?: ReadonlyMap<AccountId, EpochMs>, sentUntil?: EpochMs): Promise<Dropping>;
 
   /** Takes no more, finishes what was taken, lets go of everything. Safe to call twice. */
   close(): Promise<void>;

@@ -20,7 +20,7 @@ export function tracedStore(store: Store, tracing: Tracing): Store {
     watch: (account, wake) => store.watch(account, wake),
     stats: () => store.stats(),
     dropBefore: (sentAt, own) => store.dropBefore(sentAt, own),
-    wouldDrop: (sentAt, own) => store.wouldDrop(sentAt, own),
+    wouldDrop: (...asked) => store.wouldDrop(...asked),
     close: () => store.close(),
   };
 }

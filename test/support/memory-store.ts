@@ -212,12 +212,17 @@ export class MemoryStore implements Store {
     };
   }
 
-  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+  async wouldDrop(
+    sentAt: EpochMs,
+    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
+    sentUntil: EpochMs = Infinity,
+  ): Promise<Dropping> {
     await this.#admit();
     const sum = new DroppingSum();
     for (const [id, { rows }] of this.#contents.accounts) {
       const horizon = own.get(id) ?? sentAt;
-      for (const { identity } of rows) sum.add(horizon, 1, identity.sentAt < horizon);
+      for (const { identity } of rows.filter(row => row.identity.sentAt < sentUntil))
+        sum.add(horizon, 1, identity.sentAt < horizon);
     }
     return sum.total();
   }

@@ -73,8 +73,8 @@ export class WatchedStore implements Store {
     return (await this.#admit('stats')).stats();
   }
 
-  async wouldDrop(sentAt: number, own?: ReadonlyMap<number, number>) {
-    return (await this.#admit('wouldDrop')).wouldDrop(sentAt, own);
+  async wouldDrop(...asked: Parameters<Store['wouldDrop']>) {
+    return (await this.#admit('wouldDrop')).wouldDrop(...asked);
   }
 
   async dropBefore(sentAt: number, own?: ReadonlyMap<number, number>) {

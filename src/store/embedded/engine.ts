@@ -208,9 +208,13 @@ class SqliteStore implements Store {
     };
   }
 
-  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+  async wouldDrop(
+    sentAt: EpochMs,
+    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
+    sentUntil: EpochMs = Infinity,
+  ): Promise<Dropping> {
     this.#refuseWhenClosed();
-    return this.#catalog.wouldDrop({ others: sentAt, own });
+    return this.#catalog.wouldDrop({ others: sentAt, own }, sentUntil);
   }
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {

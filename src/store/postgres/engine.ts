@@ -302,13 +302,17 @@ class PostgresStore implements Store {
     return figures;
   }
 
-  async wouldDrop(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<Dropping> {
+  async wouldDrop(
+    sentAt: EpochMs,
+    own: ReadonlyMap<AccountId, EpochMs> = new Map(),
+    sentUntil: EpochMs = Infinity,
+  ): Promise<Dropping> {
     this.#refuseWhenClosed();
     const spread = await this.#layouts.refresh();
     const slices = [...own].flatMap(([account, before]) =>
       spread.slicesOf(account).map(slice => [slice, before] as const),
     );
-    return this.#figures.before(sentAt, slices);
+    return this.#figures.before(sentAt, slices, sentUntil);
   }
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {

@@ -91,6 +91,7 @@ export function retentionTests(openEngine: OpenEngine): void {
       expect(past).toBeLessThanOrEqual(150);
       expect(await engine.store.wouldDrop(now + 1)).toEqual({ past: 300, all: 300, losesMost: true });
       expect(await engine.store.wouldDrop(horizon)).toEqual({ past: 0, all: 300, losesMost: false });
+      expect(await engine.store.wouldDrop(now + 1, undefined, horizon)).toEqual({ past: 0, all: 0, losesMost: false });
       await engine.store.dropBefore(cut);
       for await (const store of openings(engine)) {
         expect((await store.find(query({ sentSince: cut }))).logs).toEqual(expected);

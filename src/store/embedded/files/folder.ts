@@ -249,6 +249,14 @@ function notePid(path: string): void {
 /** Where a data folder is made of a backup, until it is whole. */
 export const partialName = '.sentlog-partial';
 
+/** Before anything of it is missed: what is there may be half of it. Throws `StoreUnusable`. */
+export function refusePartial(dataDir: string): void {
+  if (!systemDisk.exists(join(dataDir, partialName))) return;
+  throw new StoreUnusable(
+    `${dataDir} is being restored, or that was cut short: then remove all that is in it, ${partialName} too, and restore it again`,
+  );
+}
+
 /** How often the files of a lock are looked for: whoever removes them must not let in a second process. */
 const lockLookMs = 250;
 
@@ -261,10 +269,7 @@ export class FolderLock {
   readonly #timer: NodeJS.Timeout;
 
   constructor(dataDir: string) {
-    if (systemDisk.exists(join(dataDir, partialName)))
-      throw new StoreUnusable(
-        `${dataDir} is being restored, or that was cut short: then remove all that is in it, ${partialName} too, and restore it again`,
-      );
+    refusePartial(dataDir);
     refuseOtherKinds(dataDir);
     mkdirSync(join(dataDir, 'segments'), { recursive: true });
     const pidFile = join(dataDir, 'lock.pid');

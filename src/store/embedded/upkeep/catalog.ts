@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../../domain/message.ts';
 import { DroppingSum } from '../../dropping.ts';
 import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
@@ -140,10 +141,10 @@ export class Catalog {
     release.done();
   }
 
-  /** How many messages are in segments that hold nothing which any account keeps, of all. */
-  async wouldDrop(horizons: Horizons): Promise<Dropping> {
+  /** How many messages are in segments that hold nothing which any account keeps, of all that have any sent before a moment. */
+  async wouldDrop(horizons: Horizons, sentUntil: EpochMs): Promise<Dropping> {
     const sum = new DroppingSum();
-    for (const entry of this.entries()) {
+    for (const entry of this.entries().filter(({ shared }) => minSentAt(shared) < sentUntil)) {
       const isPast = await this.#isPast(entry, horizons);
       // Where all keep theirs equally long, no account need be looked at.
       const extents = horizons.own.size === 0 ? undefined : await this.#extentsOf(entry);

@@ -35,8 +35,12 @@ export class Figures {
     return { ...(await this.#measured()), ...(await this.#totals.readLast()) };
   }
 
-  /** How many messages were sent before, of all: an hour counts as its newest. */
-  async before(sentAt: EpochMs, own: readonly (readonly [slice: Slice, before: EpochMs])[]): Promise<Dropping> {
+  /** How many messages were sent before, of all that were before another moment: an hour counts as its newest. */
+  async before(
+    sentAt: EpochMs,
+    own: readonly (readonly [slice: Slice, before: EpochMs])[],
+    sentUntil: EpochMs,
+  ): Promise<Dropping> {
     const late = notSummed(await allSummedUntil(this.#database));
     const [[past, all, losesMost] = []] = await this.#database.read(
       {
@@ -52,10 +56,16 @@ export class Figures {
               SELECT r.account_id, r.messages, r.newest_sent_at FROM ${notSummedFrom}
             ) c (account_id, messages, newest_sent_at)
             LEFT JOIN unnest($2::bigint[], $3::bigint[]) o (account_id, before) ON o.account_id = c.account_id
+            WHERE c.newest_sent_at < $4
             GROUP BY coalesce(o.before, $1)
           ) g (past, messages)`,
       },
-      [moment(sentAt), bigints(own.map(([slice]) => slice)), bigints(own.map(([, before]) => moment(before)))],
+      [
+        moment(sentAt),
+        bigints(own.map(([slice]) => slice)),
+        bigints(own.map(([, before]) => moment(before))),
+        moment(sentUntil),
+      ],
     );
     return { past: integer(past), all: integer(all), losesMost: truth(losesMost) };
   }

@@ -1,0 +1,71 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { dateTimePattern } from '../../src/wire/date-time.ts';
+import { ServerHome } from '../support/server-process.ts';
+
+/** Of PyPI (`pip install schemathesis`): another path of the program than that on PATH. */
+const program = process.env.SENTLOG_TEST_SCHEMATHESIS ?? 'schemathesis';
+const folder = join(import.meta.dirname, 'schemathesis');
+/** Cases of each operation that are made at random, beside those for every edge of its description. */
+const cases = process.env.SENTLOG_TEST_SCHEMATHESIS_CASES ?? '50';
+const seed = process.env.PROPERTY_SEED ?? '1';
+const nobody = 'http://127.0.0.1:1';
+
+const homes: ServerHome[] = [];
+afterAll(async () => {
+  for (const home of homes) await home.remove();
+});
+
+/** Cases of every operation but those named, by a server with this carrier; rejects with what was found. */
+async function tried(carrier: string, ...which: readonly string[]): Promise<void> {
+  const home = new ServerHome();
+  homes.push(home);
+  const server = await home.serve({
+    settings: {
+      SENTLOG_CARRIER: carrier,
+      SENTLOG_SECRET: 's'.repeat(32),
+      SENTLOG_GRAPH_URL: nobody,
+      SENTLOG_MIRROR_HOSTS: new URL(nobody).host,
+      SENTLOG_AUTH_FAILURE_LIMIT: '1000000',
+      SENTLOG_WEBHOOK_VERIFY_TOKEN: 'verify',
+    },
+  });
+  const args = [
+    ...['--config-file', join(folder, 'schemathesis.toml'), 'run', `${server.address}/openapi.json`],
+    ...['--header', `Authorization: ${server.firstAuthorization}`, '--checks', 'all', '--continue-on-failure'],
+    ...['--no-shrink', '--max-examples', cases, '--seed', seed, '--warnings', 'off', '--output-truncate', 'false'],
+    ...which,
+  ];
+  const env = {
+    ...process.env,
+    PYTHONPATH: folder,
+    PYTHONDONTWRITEBYTECODE: '1',
+    SCHEMATHESIS_HOOKS: 'sentlog_hooks',
+    SENTLOG_DATE_TIME: dateTimePattern,
+    SENTLOG_MIRROR: nobody,
+  };
+  const running = spawn(program, args, { cwd: home.dataDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [running.stdout, running.stderr]) stream.on('data', piece => (printed += piece));
+  const [code] = await once(running, 'close');
+  if (code !== 0) throw new Error(printed.slice(-30_000));
+  expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(server.stderr).toBe('');
+}
+
+const isThere = spawnSync(program, ['--version']).status === 0;
+// A stream of events has no end that a tester could wait for: `test/http/stream.test.ts`.
+const endless = ['--exclude-operation-id', 'followLogs'];
+
+test.for<[carrier: string, what: string, which: readonly string[]]>([
+  ['simulated', 'every operation but those on senders', [...endless, '--exclude-path-regex', '^/manage/1/senders']],
+  ['graph', 'senders and webhooks', ['--include-path-regex', '^/manage/1/senders|^/webhooks']],
+])(
+  'a server with the carrier %s, %s → nothing is answered but what the description says',
+  async ([carrier, , which], { skip }) => {
+    if (!isThere) return skip(`${program} is not there: pip install schemathesis`);
+    await tried(carrier, ...which);
+  },
+);

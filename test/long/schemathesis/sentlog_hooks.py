@@ -42,6 +42,9 @@ def whole(value):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    # The tester's own, without which everything else would be refused.
+    if (case.path_parameters or {}).get("id") == os.environ["SENTLOG_OWN_KEY"]:
+        case.path_parameters["id"] = "another"
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return
     # Only the server gives a cursor, and no pattern tells a zone from another name.

@@ -1,13 +1,9 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { Accounts } from '../accounts/accounts.ts';
+import type { Accounts } from '../accounts/accounts.ts';
 import { type Scope, scopes } from '../accounts/authenticator.ts';
-import type { Account, AccountRows, KeyInfo, UserInfo } from '../accounts/rows.ts';
-import { SqliteAccountRows } from '../accounts/sqlite/account-rows.ts';
+import type { Account, KeyInfo, UserInfo } from '../accounts/rows.ts';
 import { loadLogTerms, loadPlace, serverSettings } from '../config.ts';
 import { limits } from '../limits.ts';
-import { holdsLog } from '../store/embedded/files/folder.ts';
 import { addAdopt } from './adopt.ts';
 import {
   collect,
@@ -21,6 +17,7 @@ import {
   wholeNumber,
 } from './flags.ts';
 import { newPassword } from './password.ts';
+import { openAccounts } from './place.ts';
 import { type Cell, printRows } from './table.ts';
 import { CommandError, note, print } from './terminal.ts';
 
@@ -220,28 +217,6 @@ function withAccounts(
       await accounts.close();
     }
   });
-}
-
-/** The accounts of a folder, or of a database where one is given. */
-export async function openAccounts(dataDir: string, store: string | undefined, mayMake = false): Promise<Accounts> {
-  const rows = store === undefined ? fileRows(dataDir, mayMake) : await databaseRows(store, mayMake);
-  return new Accounts(rows, Date.now);
-}
-
-function fileRows(dataDir: string, mayMake: boolean): AccountRows {
-  const file = join(dataDir, 'accounts.db');
-  // A command in the wrong folder must not leave a new log behind there.
-  // A folder that may not be looked into is told as that, and not as empty.
-  const isLog = holdsLog(dataDir);
-  if (!mayMake && !isLog && statSync(file, { throwIfNoEntry: false }) === undefined)
-    throw new CommandError(`there are no accounts in ${dataDir}: --data-dir says where they are`);
-  return new SqliteAccountRows(file, !isLog);
-}
-
-async function databaseRows(url: string, mayMake: boolean): Promise<AccountRows> {
-  // Only here, so that the commands on a folder need not load the client of PostgreSQL.
-  const { openAccountRows } = await import('../accounts/postgres/account-rows.ts');
-  return openAccountRows(url, { mayMake });
 }
 
 function scopeOption(command: Command): Command {

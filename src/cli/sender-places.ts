@@ -1,14 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { loadPlace, loadSecrets, serverSettings } from '../config.ts';
 import type { AccountId } from '../domain/message.ts';
-import { Secrets } from '../secrets.ts';
 import { type ReportPlaceRows, ReportPlaces } from '../senders/report-places.ts';
 import type { SenderRows } from '../senders/rows.ts';
 import { Senders } from '../senders/senders.ts';
-import { openAccounts } from './accounts.ts';
-import { openConnections } from './database.ts';
-import { settingOption, sourcesOf } from './flags.ts';
+import { type Kept, withPlace } from './place.ts';
 
 type Opened = {
   readonly senders: Senders;
@@ -17,18 +13,10 @@ type Opened = {
   readonly names: ReadonlyMap<AccountId, string>;
 };
 
-/** Runs a command on the senders, which running servers may have open too. */
+/** Runs a command on the senders of a folder or a database. */
 export function withSenders(command: Command, work: (opened: Opened) => Promise<void>): void {
-  for (const setting of [serverSettings.dataDir, serverSettings.store, serverSettings.secrets])
-    command.addOption(settingOption(setting));
-  command.action(async () => {
-    const sources = sourcesOf(command);
-    const { dataDir, store } = loadPlace(sources);
-    await using parts = new AsyncDisposableStack();
-    // First: they say when it is the wrong folder.
-    const accounts = parts.adopt(await openAccounts(dataDir, store), one => one.close());
-    const rows = await openRows(dataDir, store);
-    const secrets = new Secrets(loadSecrets(sources));
+  withPlace(command, async ({ accounts, secrets, parts, open }) => {
+    const rows = await open(kept);
     const senders = parts.adopt(new Senders(rows, secrets, Date.now), one => one.close());
     const reportPlaces = new ReportPlaces(rows, secrets, Date.now);
     const names = new Map((await accounts.accounts()).map(one => [one.id, one.name]));
@@ -36,15 +24,17 @@ export function withSenders(command: Command, work: (opened: Opened) => Promise<
   });
 }
 
-async function openRows(dataDir: string, store: string | undefined): Promise<SenderRows & ReportPlaceRows> {
-  if (store === undefined) {
+const kept: Kept<SenderRows & ReportPlaceRows> = {
+  file: 'senders.db',
+  inFile: async () => {
     const { SqliteSenderRows } = await import('../senders/sender-file.ts');
-    const { openedMade } = await import('../storage/made-files.ts');
-    return openedMade(dataDir, 'senders.db', path => new SqliteSenderRows(path));
-  }
-  const { PostgresSenderRows } = await import('../senders/sender-table.ts');
-  return new PostgresSenderRows(await openConnections(store));
-}
+    return path => new SqliteSenderRows(path);
+  },
+  inTables: async () => {
+    const { PostgresSenderRows } = await import('../senders/sender-table.ts');
+    return connections => new PostgresSenderRows(connections);
+  },
+};
 
 /** A key that a command line named would show to whoever lists processes. */
 export async function secretIn(file: string): Promise<string> {

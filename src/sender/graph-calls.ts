@@ -23,10 +23,7 @@ const answerBytesMax = 256 * 1024;
 /** Meta closes what idles; a request on a connection that is just being closed is lost. */
 const idleMsMax = 15_000;
 
-/**
- * Calls of the Graph API, over connections that are kept. `fetch` would take several times the processor for each, and
- * Node's `http.request` two times.
- */
+/** Calls of the Graph API, over connections that are kept. `fetch` would take several times the processor for each. */
 export class GraphCalls {
   readonly #path: string;
   readonly #pool: Pool;

@@ -3,8 +3,8 @@ import { trySeeds } from './disk-run.ts';
 
 /** `SENTLOG_DISK_SEED` runs that seed alone, `SENTLOG_DISK_SEEDS` so many instead of a hundred. */
 const { SENTLOG_DISK_SEED: only, SENTLOG_DISK_SEEDS: count = '100' } = process.env;
-/** Beyond the first hundred, those that once found something: an index that could not be verified at a start stayed open. */
-const foundBy = [423];
+/** Beyond the first hundred, those that once found something: an index that could not be verified, or read, at a start stayed open. */
+const foundBy = [423, 473];
 const first = Array.from({ length: Number(count) }, (_, i) => i + 1);
 const seeds = only === undefined ? [...new Set([...first, ...foundBy])] : [Number(only)];
 

@@ -15,10 +15,15 @@ export class KeyRun {
 
   constructor(disk: Disk, path: string) {
     this.#index = new IndexFile(path, disk);
-    this.#hashes = new Numbers(this.#index.uint32Chunks('messageId.hashes', chunkBytes));
-    this.#ordinals = new Numbers(this.#index.uint32Chunks('messageId.ordinals', chunkBytes));
-    if (this.#index.bytesOf('messageId.starts') > 0) this.#starts = this.#index.uint32('messageId.starts');
-    this.#hash = this.#hashes.next();
+    try {
+      this.#hashes = new Numbers(this.#index.uint32Chunks('messageId.hashes', chunkBytes));
+      this.#ordinals = new Numbers(this.#index.uint32Chunks('messageId.ordinals', chunkBytes));
+      if (this.#index.bytesOf('messageId.starts') > 0) this.#starts = this.#index.uint32('messageId.starts');
+      this.#hash = this.#hashes.next();
+    } catch (error) {
+      this.#index.close();
+      throw error;
+    }
   }
 
   /** Hands on the keys from where it stopped to the first whose hash is `end` or greater. */

@@ -40,6 +40,13 @@ function pagesPerMinute(place: Place, terms: Terms): number {
   return budgetOf(place, within).patient * (1 - 1 / late) * (1 - 1 / status);
 }
 
+/** Without the cursor of a walk that was begun: it may have expired when its turn comes again. */
+const rangeOf = (from: EpochMs, until: EpochMs): Read => ({
+  kind: 'catchUp',
+  from,
+  until,
+});
+
 /** The reads with what is about to leave set apart, as much of it as can be read in time. */
 export function withEdge(place: Place, theirNow: EpochMs, terms: Terms): readonly Read[] {
   const edge = edgeOf(place, theirNow, terms);
@@ -49,12 +56,7 @@ export function withEdge(place: Place, theirNow: EpochMs, terms: Terms): readonl
   if (spanMs <= leavesInMs * speed || spanMs < 2 * pageMs) return place.reads;
   const until = oldest.from + Math.ceil(Math.max(pageMs, leavesInMs * shareOfTime * speed));
   return place.reads.flatMap(read =>
-    read === oldest
-      ? [
-          { kind: 'catchUp' as const, from: read.from, until },
-          { ...read, from: until },
-        ]
-      : [read],
+    read === oldest ? [rangeOf(read.from, until), rangeOf(until, read.until)] : [read],
   );
 }
 

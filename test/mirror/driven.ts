@@ -62,15 +62,23 @@ export function past(count: number, byDay = false): Traffic {
     Math.floor(begunAt - windowMs + windowMs * (i / count + wave(i / count))),
   );
   const done = new Float64Array(count);
-  return { idChars: 8, sentAt, pendingUntil: done, finalAt: done, isOver: true };
+  return {
+    idChars: 8,
+    sentAt,
+    pendingUntil: done,
+    finalAt: done,
+    isOver: true,
+  };
 }
 
 /** Answers as the log of another side does, from numbers alone: cheap enough for many minutes, and for millions. */
 class NumberedLog {
   readonly #traffic: Traffic;
+  readonly #cursorMs: number;
 
-  constructor(traffic: Traffic) {
+  constructor(traffic: Traffic, cursorMs: number) {
     this.#traffic = traffic;
+    this.#cursorMs = cursorMs;
   }
 
   answer({ messageIds, cursor, sentSince = 0, sentUntil = Infinity, generalStatus }: Question, now: number): Answer {
@@ -82,16 +90,26 @@ class NumberedLog {
     const first = this.#firstFrom(Math.max(sentSince, now - windowMs));
     const numbers: number[] = [];
     for (
-      let number = Math.min(this.#firstFrom(Math.min(sentUntil, now + 1)), Number(cursor ?? Infinity)) - 1;
+      let number = Math.min(this.#firstFrom(Math.min(sentUntil, now + 1)), this.#placeOf(cursor, now)) - 1;
       number >= first;
       number--
     ) {
       if (generalStatus === 'PENDING' && (pendingUntil[number] ?? 0) <= now) continue;
       if (numbers.length === limits.pageLogsMax)
-        return this.#page(numbers, now, { hasCursor: true, next: String(number + 1) });
+        return this.#page(numbers, now, {
+          hasCursor: true,
+          next: `${number + 1} ${now}`,
+        });
       numbers.push(number);
     }
     return this.#page(numbers, now, { hasCursor: true });
+  }
+
+  #placeOf(cursor: string | undefined, now: number): number {
+    if (cursor === undefined) return Number.POSITIVE_INFINITY;
+    const [number, madeAt] = cursor.split(' ').map(Number);
+    if (now - (madeAt ?? 0) > this.#cursorMs) throw new Error('a cursor that has expired was asked with');
+    return number ?? 0;
   }
 
   #page(numbers: readonly number[], now: number, walk: Pick<PageAnswer, 'hasCursor' | 'next'>): Answer {
@@ -122,7 +140,10 @@ export type Driven = {
   /** When each message was kept first, and its end; infinite for never. */
   readonly keptAt: Float64Array;
   readonly seenAt: Float64Array;
-  readonly asked: readonly { readonly at: number; readonly question: Question }[];
+  readonly asked: readonly {
+    readonly at: number;
+    readonly question: Question;
+  }[];
   readonly place: Place;
   readonly now: number;
 };
@@ -130,11 +151,20 @@ export type Driven = {
 /** Drives a mirror over that log on a clock that stands still between requests, until a moment or until `isOver`. */
 export function drive(
   made: Traffic,
-  options: { readonly until: number; readonly requestsPerMinute?: number; readonly isOver?: (place: Place) => boolean },
+  options: {
+    readonly until: number;
+    readonly requestsPerMinute?: number;
+    readonly isOver?: (place: Place) => boolean;
+    readonly cursorMs?: number;
+  },
 ): Driven {
-  const { until, requestsPerMinute = 60, isOver = () => false } = options;
-  const terms: Terms = { requestsPerMinute, sinceMs: windowMs, retentionMs: 30 * 24 * hour };
-  const log = new NumberedLog(made);
+  const { until, requestsPerMinute = 60, isOver = () => false, cursorMs = Number.POSITIVE_INFINITY } = options;
+  const terms: Terms = {
+    requestsPerMinute,
+    sinceMs: windowMs,
+    retentionMs: 30 * 24 * hour,
+  };
+  const log = new NumberedLog(made, cursorMs);
   const noted = () => new Float64Array(made.sentAt.length).fill(Number.POSITIVE_INFINITY);
   const [keptAt, seenAt] = [noted(), noted()];
   const followed = new Map<string, Followed>();
@@ -163,9 +193,15 @@ export function drive(
     }
     if (Math.abs(at - countedAt) >= 30_000) {
       countedAt = at;
-      counted = { messages: followed.size, byId: [...followed.values()].filter(one => one.isById).length };
+      counted = {
+        messages: followed.size,
+        byId: [...followed.values()].filter(one => one.isById).length,
+      };
     }
-    const moved = advance(before, step, answer, at, at, { ...terms, followed: counted });
+    const moved = advance(before, step, answer, at, at, {
+      ...terms,
+      followed: counted,
+    });
     place = moved.place;
     for (const one of moved.follow) followed.set(one.messageId, one);
     for (const messageId of moved.unfollow) followed.delete(messageId);

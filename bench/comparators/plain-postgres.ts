@@ -17,7 +17,7 @@ import type {
   StoreStats,
   SummaryQuery,
 } from '../../src/store/store.ts';
-import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import { type LogForm, renderLogs } from '../../src/wire/text/log-text.ts';
 import { changesOf, lookRegularly, type Place, placeOf, selectNewest } from './changes.ts';
 import { type Known, reportOn } from './report-on.ts';
 import {

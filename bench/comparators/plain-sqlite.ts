@@ -19,7 +19,7 @@ import type {
   StoreStats,
   SummaryQuery,
 } from '../../src/store/store.ts';
-import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import { type LogForm, renderLogs } from '../../src/wire/text/log-text.ts';
 import { changesOf, lookRegularly, placeOf, selectNewest } from './changes.ts';
 import { reportOn } from './report-on.ts';
 import {

@@ -1,7 +1,7 @@
 import type { EpochMs, Submission } from '../../src/domain/message.ts';
 import { deliveryErrorNamed } from '../../src/domain/registry.ts';
 import type { Bookmark, Store } from '../../src/store/store.ts';
-import { parseRecordText } from '../../src/wire/log-record.ts';
+import { parseRecordText } from '../../src/wire/record/log-record.ts';
 import { LogWriter, logBytesMax } from '../dataset/log-writer.ts';
 import { ReportWriter } from '../dataset/report-writer.ts';
 import { jitterMs, type LogShape } from '../dataset/shape.ts';

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { Credentials } from '../../src/accounts/credentials.ts';
 import { SqliteCredentialRows } from '../../src/accounts/sqlite/credential-rows.ts';
 import type { EpochMs } from '../../src/domain/message.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import { defaultTimeouts } from '../../src/http/parts.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { Store } from '../../src/store/store.ts';

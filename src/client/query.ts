@@ -1,5 +1,5 @@
 import { filterFields } from '../domain/filter-fields.ts';
-import { listValue } from '../wire/list-text.ts';
+import { listValue } from '../wire/query/list-text.ts';
 import type { LogsFilter, LogsQuery } from './types.ts';
 
 /** Parameters that are lists, where a comma would divide a value. */

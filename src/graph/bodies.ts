@@ -1,6 +1,6 @@
 import type { Lane } from '../domain/outgoing.ts';
 import { type DeliveryError, deliveryErrorNamed, type Status, statusNamed } from '../domain/registry.ts';
-import type { PlainContent, QuickReply, SendContent } from '../wire/send-content.ts';
+import type { PlainContent, QuickReply, SendContent } from '../wire/send/send-content.ts';
 import { graphQuickReply, templateAttachment } from './templates.ts';
 
 /** A message as Graph's `POST /{page}/messages` takes it. */

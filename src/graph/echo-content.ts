@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { present } from '../wire/present.ts';
 import { checkOf } from '../wire/schema-check.ts';
-import { sendContentSchema } from '../wire/send-content.ts';
+import { sendContentSchema } from '../wire/send/send-content.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

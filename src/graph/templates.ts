@@ -1,5 +1,5 @@
 import { present } from '../wire/present.ts';
-import type { Button, GenericElement, QuickReply, Template } from '../wire/send-content.ts';
+import type { Button, GenericElement, QuickReply, Template } from '../wire/send/send-content.ts';
 
 /** A template as the attachment of a Graph message. */
 export function templateAttachment(template: Template): object {

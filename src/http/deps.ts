@@ -5,8 +5,8 @@ import type { WebhookReception } from '../mirror/reception.ts';
 import type { Store } from '../store/store.ts';
 import type { HeldSweep } from '../sweeper.ts';
 import type { Tracing } from '../tracing.ts';
-import type { Metrics } from './metrics.ts';
-import type { PageFiles } from './page-files.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import type { PageFiles } from './page/page-files.ts';
 import type {
   EmulatorControl,
   ManagedAccounts,
@@ -19,7 +19,7 @@ import type {
   Sending,
   Timeouts,
 } from './parts.ts';
-import type { RequestCounter } from './request-counter.ts';
+import type { RequestCounter } from './rate-limit/request-counter.ts';
 
 /** What the HTTP server is built from. */
 export type ServerDeps = {

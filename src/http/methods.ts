@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { addVary } from './compression.ts';
+import { addVary } from './answer/compression.ts';
 import { ApiError } from './errors.ts';
 import { pathOf, type Route } from './route.ts';
 

@@ -10,7 +10,7 @@ import type { OutboxStats } from '../outbox/outbox.ts';
 import type { Report, ReportQuery } from '../outbox/reporting.ts';
 import type { SenderPage } from '../senders/rows.ts';
 import type { Senders } from '../senders/senders.ts';
-import type { Accepted } from '../wire/send-answer.ts';
+import type { Accepted } from '../wire/send/send-answer.ts';
 
 /** Requests a minute. */
 export type RateLimits = {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../accounts/authenticator.ts';
 import type { Parsed } from '../wire/parsed.ts';
-import type { Access } from './admission.ts';
+import type { Access } from './admission/admission.ts';
 import { ApiError } from './errors.ts';
 
 /** A call that was let in. */

@@ -1,7 +1,7 @@
 import type { EpochMs, Submission } from '../domain/message.ts';
 import { parseDateTime } from '../wire/date-time.ts';
 import { fieldSources } from '../wire/json-source.ts';
-import { parseKept, parseRecordText } from '../wire/log-record.ts';
+import { parseKept, parseRecordText } from '../wire/record/log-record.ts';
 
 /** What became of one message of an answer. */
 export type MirroredRecord = {

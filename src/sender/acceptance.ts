@@ -6,8 +6,8 @@ import { limits } from '../limits.ts';
 import type { NewMessage, Outbox } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
 import { checkOf } from '../wire/schema-check.ts';
-import type { Accepted } from '../wire/send-answer.ts';
-import { sendContentSchema } from '../wire/send-content.ts';
+import type { Accepted } from '../wire/send/send-answer.ts';
+import { sendContentSchema } from '../wire/send/send-content.ts';
 import type { Page, Pages } from './carrier.ts';
 
 export type AcceptanceDeps = {

@@ -8,7 +8,7 @@ import { usageIn } from '../graph/usage.ts';
 import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
 import { checkOf } from '../wire/schema-check.ts';
-import { quickReplySchema, sendContentSchema } from '../wire/send-content.ts';
+import { quickReplySchema, sendContentSchema } from '../wire/send/send-content.ts';
 import type { Carrier, Pages } from './carrier.ts';
 import { Claims } from './claims.ts';
 import { Looks } from './looks.ts';

@@ -3,7 +3,7 @@ import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, Reports, Subscribed } from '../outbox/reporting.ts';
-import { deliveryReportsJson, deliveryReportsXml, seenReportsJson } from '../wire/report-text.ts';
+import { deliveryReportsJson, deliveryReportsXml, seenReportsJson } from '../wire/text/report-text.ts';
 import { Looks } from './looks.ts';
 import type { CallReports } from './report-caller.ts';
 

@@ -5,7 +5,7 @@ import { receiptsIn } from '../graph/webhook-events.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, OutboxStats } from '../outbox/outbox.ts';
 import type { Store } from '../store/store.ts';
-import type { Accepted } from '../wire/send-answer.ts';
+import type { Accepted } from '../wire/send/send-answer.ts';
 import { Acceptance } from './acceptance.ts';
 import { apart } from './apart.ts';
 import type { Carrier, Pages } from './carrier.ts';

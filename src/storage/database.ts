@@ -3,7 +3,7 @@ import { Credentials } from '../accounts/credentials.ts';
 import { PostgresAccountRows, refuseLost } from '../accounts/postgres/account-rows.ts';
 import { PostgresCredentialRows } from '../accounts/postgres/credential-rows.ts';
 import type { Config } from '../config.ts';
-import { SharedRequestCounter } from '../http/shared-request-counter.ts';
+import { SharedRequestCounter } from '../http/rate-limit/shared-request-counter.ts';
 import { PostgresMirrorRows } from '../mirror/postgres/mirror-rows.ts';
 import { PostgresOutbox } from '../outbox/postgres/engine.ts';
 import { ClockRow } from '../postgres/clock-row.ts';

@@ -3,7 +3,7 @@ import type { Authenticator } from '../accounts/authenticator.ts';
 import { Retentions } from '../accounts/retentions.ts';
 import type { Config } from '../config.ts';
 import type { EpochMs } from '../domain/message.ts';
-import type { RequestCounter } from '../http/request-counter.ts';
+import type { RequestCounter } from '../http/rate-limit/request-counter.ts';
 import { Mirrors } from '../mirror/mirrors.ts';
 import type { MirrorRows } from '../mirror/rows.ts';
 import type { Outbox } from '../outbox/outbox.ts';

@@ -10,7 +10,7 @@ import type {
   Violation,
 } from '../domain/message.ts';
 import type { Summary, SummaryRange } from '../domain/summary.ts';
-import type { LogForm } from '../wire/log-text.ts';
+import type { LogForm } from '../wire/text/log-text.ts';
 import type { Dropping } from './dropping.ts';
 import type { Outcomes } from './outcomes.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { beforeAll, expect, test } from 'vitest';
-import { entriesOf } from '../../src/cli/completion.ts';
+import { entriesOf } from '../../src/cli/commands/completion.ts';
 import { run } from './run.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type InputRecord, inputRecords } from '../../src/cli/input-records.ts';
+import { type InputRecord, inputRecords } from '../../src/cli/input/input-records.ts';
 import { limits } from '../../src/limits.ts';
 
 async function* source(chunks: readonly (string | Buffer)[]): AsyncGenerator<Buffer> {

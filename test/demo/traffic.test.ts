@@ -3,7 +3,7 @@ import { chatErrors } from '../../scripts/demo/life.ts';
 import { Schedule } from '../../scripts/demo/schedule.ts';
 import { type Arrival, liveTraffic, pastTraffic, slotArrivals, type Traffic } from '../../scripts/demo/traffic.ts';
 import { limits } from '../../src/limits.ts';
-import { parseRecordText } from '../../src/wire/log-record.ts';
+import { parseRecordText } from '../../src/wire/record/log-record.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const noon = Date.UTC(2026, 5, 1, 12);

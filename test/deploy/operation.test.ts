@@ -6,7 +6,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig, serverSettings } from '../../src/config.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import { durationMs } from '../../src/setting-kinds.ts';
 import { root } from './image.ts';
 

@@ -1,7 +1,7 @@
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { graphBody, isRefusal, laneOf } from '../../src/graph/bodies.ts';
-import { type QuickReply, type SendContent, sendContentSchema } from '../../src/wire/send-content.ts';
+import { type QuickReply, type SendContent, sendContentSchema } from '../../src/wire/send/send-content.ts';
 import { contents } from '../support/send-contents.ts';
 
 const metadata = 'id-1';

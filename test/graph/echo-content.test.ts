@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { graphBody, isRefusal } from '../../src/graph/bodies.ts';
 import { contentOfEcho } from '../../src/graph/echo-content.ts';
 import { limits } from '../../src/limits.ts';
-import { sendContentSchema } from '../../src/wire/send-content.ts';
+import { sendContentSchema } from '../../src/wire/send/send-content.ts';
 import { contents } from '../support/send-contents.ts';
 
 const check = Compile(sendContentSchema);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { defaultRateLimits } from '../../src/http/parts.ts';
-import { clientNetwork } from '../../src/http/rate-limit.ts';
+import { clientNetwork } from '../../src/http/rate-limit/rate-limit.ts';
 import { basic, errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
 
 let server: TestServer;

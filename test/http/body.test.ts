@@ -5,7 +5,7 @@ import { queryObjects } from 'node:v8';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bodyPieces } from '../../src/http/body.ts';
+import { bodyPieces } from '../../src/http/body/body.ts';
 import { ApiError } from '../../src/http/errors.ts';
 
 const server = createServer();

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import type { LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openApiDocument } from '../../src/http/openapi.ts';
+import { openApiDocument } from '../../src/http/document/openapi.ts';
 import { formatDateTime } from '../../src/wire/date-time.ts';
-import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { parseSendRequest } from '../../src/wire/send/send-request.ts';
 import { changedSomewhere, Described } from '../support/described.ts';
 import { logsPath, message, startOfTest, TestServer } from '../support/http-server.ts';
 

@@ -1,6 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
 import { afterEach, expect, test } from 'vitest';
-import { asksForXml } from '../../src/http/error-body.ts';
+import { asksForXml } from '../../src/http/answer/error-body.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
 
 let server: TestServer;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
-import { csvHeader } from '../../src/wire/log-csv.ts';
+import { csvHeader } from '../../src/wire/text/log-csv.ts';
 import { errorAnswer, logsPath, message, startOfTest, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { HeldAnswers } from '../../src/http/held-answers.ts';
+import { HeldAnswers } from '../../src/http/answer/held-answers.ts';
 import { limits } from '../../src/limits.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { recordTexts } from '../../src/http/body/json-records.ts';
 import { ApiError } from '../../src/http/errors.ts';
-import { recordTexts } from '../../src/http/json-records.ts';
 
 const texts = (body: string, bytesMax = 1000) => [...recordTexts(body, bytesMax)].map(({ text, flaw }) => text ?? flaw);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Line, LineSplitter } from '../../src/http/lines.ts';
+import { type Line, LineSplitter } from '../../src/http/body/lines.ts';
 
 const lineBytesMax = 40;
 

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filterFields } from '../../src/domain/filter-fields.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import type { Sending, SendingFigures } from '../../src/http/parts.ts';
 import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { readPage } from '../../src/http/page-files.ts';
+import { readPage } from '../../src/http/page/page-files.ts';
 import { errorAnswer, TestServer } from '../support/http-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Refusals } from '../../src/http/refusals.ts';
+import { Refusals } from '../../src/http/admission/refusals.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
-import { SharedRequestCounter } from '../../src/http/shared-request-counter.ts';
+import { SharedRequestCounter } from '../../src/http/rate-limit/shared-request-counter.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { PostgresServer } from '../support/postgres-server.ts';

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Principal } from '../../src/accounts/authenticator.ts';
 import { Unavailable } from '../../src/failures.ts';
-import { cutWith } from '../../src/http/standing.ts';
+import { cutWith } from '../../src/http/admission/standing.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';

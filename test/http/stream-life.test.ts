@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ServerDeps } from '../../src/http/deps.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import { defaultTimeouts } from '../../src/http/parts.ts';
 import { limits } from '../../src/limits.ts';
 import { InvalidBookmark, StoreUnavailable } from '../../src/store/store.ts';

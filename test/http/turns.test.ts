@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { RejectionList } from '../../src/http/rejection-list.ts';
+import { RejectionList } from '../../src/http/recording/rejection-list.ts';
 import { limits } from '../../src/limits.ts';
 import { message, TestServer } from '../support/http-server.ts';
 

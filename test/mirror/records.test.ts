@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../../scripts/demo/random.ts';
 import { shownAt, simulatedMessage } from '../../simulator/messages.ts';
 import { mirroredRecord } from '../../src/mirror/records.ts';
-import { logJson } from '../../src/wire/log-text.ts';
+import { logJson } from '../../src/wire/text/log-text.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const sentAt = Date.parse('2026-03-01T12:00:00Z');

@@ -17,7 +17,7 @@ import { Secrets } from '../../src/secrets.ts';
 import type { Store } from '../../src/store/store.ts';
 import { tracedFetch } from '../../src/telemetry/traced.ts';
 import type { Tracing } from '../../src/tracing.ts';
-import { logJson } from '../../src/wire/log-text.ts';
+import { logJson } from '../../src/wire/text/log-text.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 export const hour = 3_600_000;

@@ -13,7 +13,7 @@ import { Sender } from '../../src/sender/sender.ts';
 import { anyPage } from '../../src/sender/simulated-carrier.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
 import type { Store } from '../../src/store/store.ts';
-import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { parseSendRequest } from '../../src/wire/send/send-request.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 export const account = 1;

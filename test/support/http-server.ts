@@ -7,7 +7,7 @@ import { inject } from 'vitest';
 import type { Authenticator, Principal, Scope } from '../../src/accounts/authenticator.ts';
 import type { Binding, EpochMs } from '../../src/domain/message.ts';
 import type { ServerDeps } from '../../src/http/deps.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import { defaultRateLimits, defaultTimeouts } from '../../src/http/parts.ts';
 import { buildServer } from '../../src/http/server.ts';
 import { openPostgresStore } from '../../src/store/postgres/engine.ts';

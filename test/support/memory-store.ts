@@ -45,7 +45,7 @@ import {
   StoreUnavailable,
   type SummaryQuery,
 } from '../../src/store/store.ts';
-import { type LogForm, renderLogs } from '../../src/wire/log-text.ts';
+import { type LogForm, renderLogs } from '../../src/wire/text/log-text.ts';
 
 type SequencedReport = DatedReport & { readonly sequence: number };
 

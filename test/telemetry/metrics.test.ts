@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, test, vi } from 'vitest';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import type { SendingFigures } from '../../src/http/parts.ts';
 import type { MirrorFigures } from '../../src/mirror/figures.ts';
 import type { StoreStats } from '../../src/store/store.ts';

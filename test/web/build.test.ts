@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
-import { type PageFiles, readPage } from '../../src/http/page-files.ts';
+import { type PageFiles, readPage } from '../../src/http/page/page-files.ts';
 import { buildPage } from './support/browser.ts';
 
 const scriptBytesMax = 150_000;

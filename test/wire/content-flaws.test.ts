@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contentFlaws } from '../../src/wire/content-flaws.ts';
+import { contentFlaws } from '../../src/wire/record/content-flaws.ts';
 import { contents } from '../support/send-contents.ts';
 
 test('every kind of content, with further fields and null for what may be absent → no flaw', () => {

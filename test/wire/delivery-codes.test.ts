@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Violation } from '../../src/domain/message.ts';
 import { deliveryErrors, isRegistered, noError, statuses } from '../../src/domain/registry.ts';
-import { type GivenCode, readError, readStatus } from '../../src/wire/delivery-codes.ts';
+import { type GivenCode, readError, readStatus } from '../../src/wire/record/delivery-codes.ts';
 
 function statusOf(given: GivenCode) {
   const violations: Violation[] = [];

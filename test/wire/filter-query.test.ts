@@ -7,8 +7,8 @@ import {
   parseLogsQuery,
   parseStreamQuery,
   parseSummaryQuery,
-} from '../../src/wire/filter-query.ts';
-import { listValue } from '../../src/wire/list-text.ts';
+} from '../../src/wire/query/filter-query.ts';
+import { listValue } from '../../src/wire/query/list-text.ts';
 import { anyText } from '../support/any-text.ts';
 
 function asked(raw: string) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { identityIn, initialState } from '../../src/domain/report.ts';
 import { limits } from '../../src/limits.ts';
-import { parseRecordText } from '../../src/wire/log-record.ts';
-import { logJson, renderLogs } from '../../src/wire/log-text.ts';
+import { parseRecordText } from '../../src/wire/record/log-record.ts';
+import { logJson, renderLogs } from '../../src/wire/text/log-text.ts';
 
 const text =
   '{"sender":"44113496000","destination":"66855538125","messageId":"m-1","sentAt":"2023-02-01T23:15:03.379+0000",' +

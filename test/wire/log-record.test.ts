@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { noError, pendingAccepted } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
-import { parseRecordText } from '../../src/wire/log-record.ts';
 import { contentTypes } from '../../src/wire/log-schemas.ts';
-import { logJson } from '../../src/wire/log-text.ts';
+import { parseRecordText } from '../../src/wire/record/log-record.ts';
+import { logJson } from '../../src/wire/text/log-text.ts';
 import { anyError, anyStatus, present } from '../support/arbitraries.ts';
 
 const message = {

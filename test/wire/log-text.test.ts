@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LogRecord } from '../../src/domain/message.ts';
 import { noError, type Status, statuses } from '../../src/domain/registry.ts';
-import { csvHeader } from '../../src/wire/log-csv.ts';
-import { historyJson, logJson, renderLogs } from '../../src/wire/log-text.ts';
+import { csvHeader } from '../../src/wire/text/log-csv.ts';
+import { historyJson, logJson, renderLogs } from '../../src/wire/text/log-text.ts';
 import { anyText } from '../support/any-text.ts';
 
 function status(name: string): Status {

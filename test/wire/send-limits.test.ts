@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { parseSendRequest } from '../../src/wire/send/send-request.ts';
 
 /*
  * The vendor's limits of every field of a request to send, as its specification has them and apart from our schema: each

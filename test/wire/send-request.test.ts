@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextWithin, weekDays } from '../../src/domain/outgoing.ts';
 import { limits } from '../../src/limits.ts';
-import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { parseSendRequest } from '../../src/wire/send/send-request.ts';
 import { contents, quickReplies } from '../support/send-contents.ts';
 
 const now = Date.UTC(2026, 5, 1, 12);

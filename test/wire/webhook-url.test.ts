@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { webhookUrlFlaw } from '../../src/domain/webhook-url.ts';
-import { parseSendRequest } from '../../src/wire/send-request.ts';
+import { parseSendRequest } from '../../src/wire/send/send-request.ts';
 
 const address = 'must be an http or https address of at most 2048 characters';
 const user = 'must have a user and password that are percent-encoded UTF-8';

@@ -3,11 +3,11 @@ import { AccountsError, type KeyInfo, type UserInfo } from '../../accounts/rows.
 import { limits } from '../../limits.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
+import { newKeySchema, newUserSchema, type ShownKey, type ShownUser } from '../document/management-schemas.ts';
 import { ApiError } from '../errors.ts';
 import type { ManagedAccounts } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type ManagingDeps, managed } from './managing.ts';
-import { newKeySchema, newUserSchema, type ShownKey, type ShownUser } from './schemas.ts';
 
 const dayMs = 86_400_000;
 

@@ -7,12 +7,12 @@ import { Unusable } from '../../failures.ts';
 import { MirrorError } from '../../mirror/rows.ts';
 import { SenderError } from '../../senders/rows.ts';
 import { checked } from '../../wire/checked.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
-import { bodyTimes, readBody } from '../body.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import { bodyTimes, readBody } from '../body/body.ts';
+import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
-import { mediaType } from '../media-type.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 const bodyBytesMax = 16 * 1024;

@@ -6,12 +6,12 @@ import type { MirrorFigures } from '../../mirror/figures.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
+import { newMirrorSchema, resumedMirrorSchema, type ShownMirror } from '../document/management-schemas.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { ManagedMirrors } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type LogsDeps, ownLog } from '../routes/logs.ts';
 import { type ManagingDeps, managed } from './managing.ts';
-import { newMirrorSchema, resumedMirrorSchema, type ShownMirror } from './schemas.ts';
 
 const hourMs = 3_600_000;
 const path = '/manage/1/mirrors';

@@ -3,11 +3,11 @@ import { limits } from '../../limits.ts';
 import { SenderError, type SenderPage } from '../../senders/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
+import { newSenderSchema, type ShownSender } from '../document/management-schemas.ts';
 import { ApiError } from '../errors.ts';
 import type { ManagedSenders, Sending } from '../parts.ts';
 import type { Route } from '../route.ts';
 import { type ManagingDeps, managed } from './managing.ts';
-import { newSenderSchema, type ShownSender } from './schemas.ts';
 
 const path = '/manage/1/senders';
 

@@ -1,18 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { parseAuthorization } from '../../accounts/authorization-header.ts';
 import type { Violation } from '../../domain/message.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
 import type { Parsed } from '../../wire/parsed.ts';
-import { QueryReader } from '../../wire/query-reader.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import { QueryReader } from '../../wire/query/query-reader.ts';
 import { checkOf } from '../../wire/schema-check.ts';
-import { type Admission, unauthenticated } from '../admission.ts';
-import { credentialCharsMax, credentialSchema, loginSchema, tokenRequestSchema } from '../auth-schemas.ts';
-import { bodyTimes, readBody } from '../body.ts';
+import { type Admission, unauthenticated } from '../admission/admission.ts';
+import { bodyTimes, readBody } from '../body/body.ts';
+import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
+import { credentialCharsMax, credentialSchema, loginSchema, tokenRequestSchema } from '../document/auth-schemas.ts';
 import { ApiError, invalid } from '../errors.ts';
-import { mediaType } from '../media-type.ts';
-import { clientNetwork } from '../rate-limit.ts';
+import { clientNetwork } from '../rate-limit/rate-limit.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'authenticator' | 'timeouts'> & { readonly closing: Closing };

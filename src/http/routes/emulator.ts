@@ -1,11 +1,11 @@
 import type { TSchema } from 'typebox';
 import type { Violation } from '../../domain/message.ts';
 import { checked } from '../../wire/checked.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
-import { bodyTimes, readBody } from '../body.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import { bodyTimes, readBody } from '../body/body.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
-import { steeringBodies } from '../emulator-schemas.ts';
+import { steeringBodies } from '../document/emulator-schemas.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { EmulatorControl } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';

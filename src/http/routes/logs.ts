@@ -2,13 +2,13 @@ import { type Filter, restrict } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { type AskLog, answerIn } from '../../mirror/log-client.ts';
 import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
-import { type LogsQuery, parseLogsQuery } from '../../wire/filter-query.ts';
+import { type LogsQuery, parseLogsQuery } from '../../wire/query/filter-query.ts';
+import type { HeldAnswers } from '../answer/held-answers.ts';
+import { release } from '../answer/release.ts';
 import { whileThere } from '../caller.ts';
 import { Cursors, cursorFlaw, type Walk } from '../cursor.ts';
 import type { ServerDeps } from '../deps.ts';
 import { invalid } from '../errors.ts';
-import type { HeldAnswers } from '../held-answers.ts';
-import { release } from '../release.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 export type LogsDeps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'compatibleRetentionMs' | 'cursorSecret'>;

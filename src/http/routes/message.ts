@@ -1,7 +1,7 @@
 import { isWithin } from '../../domain/filter.ts';
 import { limits } from '../../limits.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
-import { historyJson } from '../../wire/log-text.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import { historyJson } from '../../wire/text/log-text.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';

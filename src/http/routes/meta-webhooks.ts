@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { limits } from '../../limits.ts';
-import { bodyTimes, readBody } from '../body.ts';
+import { bodyTimes, readBody } from '../body/body.ts';
+import type { HeldBytes } from '../body/held-bytes.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
-import type { HeldBytes } from '../held-bytes.ts';
 import type { MetaWebhooks } from '../parts.ts';
 import { type Call, type Route, rawQuery } from '../route.ts';
 

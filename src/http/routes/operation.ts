@@ -3,12 +3,12 @@ import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
 import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
 import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
+import { openApiDocument } from '../document/openapi.ts';
+import type { Health, HealthDetails } from '../document/operation-schemas.ts';
 import { ApiError } from '../errors.ts';
 import { type FiguresDeps, tellFigures } from '../figures.ts';
-import { openApiDocument } from '../openapi.ts';
-import type { Health, HealthDetails } from '../operation-schemas.ts';
+import { outboxOf } from '../metrics/sending-metrics.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
-import { outboxOf } from '../sending-metrics.ts';
 
 type Deps = FiguresDeps & Pick<ServerDeps, 'metricsTokens' | 'version'>;
 

@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { allows, type Principal } from '../../accounts/authenticator.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
-import { accepts, addVary } from '../compression.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import { accepts, addVary } from '../answer/compression.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import type { PageFile, PageFiles } from '../page-files.ts';
-import type { PagePasses } from '../page-passes.ts';
-import type { PageSessions } from '../page-sessions.ts';
+import type { PageFile, PageFiles } from '../page/page-files.ts';
+import type { PagePasses } from '../page/page-passes.ts';
+import type { PageSessions } from '../page/page-sessions.ts';
 import { type Call, pathOf, type Route, rawQuery, sound } from '../route.ts';
 
 type OpenCall = Omit<Call, 'principal'>;

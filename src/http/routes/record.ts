@@ -2,20 +2,20 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Scope } from '../../accounts/authenticator.ts';
 import { limits } from '../../limits.ts';
-import { parseEmptyQuery } from '../../wire/filter-query.ts';
-import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body.ts';
+import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
+import type { Standing } from '../admission/standing.ts';
+import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body/body.ts';
+import type { EventLoop, Stretch } from '../body/event-loop.ts';
+import type { HeldBytes } from '../body/held-bytes.ts';
+import { jsonIn, recordTexts } from '../body/json-records.ts';
+import { type Line, LineSplitter } from '../body/lines.ts';
+import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
-import type { EventLoop, Stretch } from '../event-loop.ts';
-import type { HeldBytes } from '../held-bytes.ts';
-import { jsonIn, recordTexts } from '../json-records.ts';
-import { type Line, LineSplitter } from '../lines.ts';
-import { mediaType } from '../media-type.ts';
 import type { Timeouts } from '../parts.ts';
-import { Recording } from '../recording.ts';
+import { Recording } from '../recording/recording.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
-import type { Standing } from '../standing.ts';
 
 /** What all calls share. */
 type Shared = {

@@ -1,8 +1,8 @@
 import { finished } from 'node:stream';
 import type { Binding } from '../../domain/message.ts';
 import type { Report, ReportQuery } from '../../outbox/reporting.ts';
-import { deliveryReportsJson } from '../../wire/report-text.ts';
-import { parseReportsQuery, type ReportsQuery } from '../../wire/reports-query.ts';
+import { parseReportsQuery, type ReportsQuery } from '../../wire/query/reports-query.ts';
+import { deliveryReportsJson } from '../../wire/text/report-text.ts';
 import type { ReportDesk } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { restrict } from '../../domain/filter.ts';
-import { parseStreamQuery } from '../../wire/filter-query.ts';
+import { parseStreamQuery } from '../../wire/query/filter-query.ts';
 import { type Call, eventStreamType, type Route, rawQuery, sound } from '../route.ts';
 import { type Streams, streamScope } from '../stream/streams.ts';
 

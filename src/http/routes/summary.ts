@@ -12,9 +12,9 @@ import {
 import { SummaryCell } from '../../domain/summary-cell.ts';
 import { daysBefore } from '../../domain/wall-clock.ts';
 import { limits } from '../../limits.ts';
-import { type Comparison, parseSummaryQuery } from '../../wire/filter-query.ts';
 import { present } from '../../wire/present.ts';
-import { summaryJson, type ToldSummary } from '../../wire/summary-text.ts';
+import { type Comparison, parseSummaryQuery } from '../../wire/query/filter-query.ts';
+import { summaryJson, type ToldSummary } from '../../wire/text/summary-text.ts';
 import { whileThere } from '../caller.ts';
 import type { ServerDeps } from '../deps.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';

@@ -1,11 +1,11 @@
 import { parseAuthorization } from '../../accounts/authorization-header.ts';
 import { limits } from '../../limits.ts';
 import { BadWebhook, webhookReports } from '../../mirror/webhook.ts';
-import { bodyTimes, readBody } from '../body.ts';
+import { bodyTimes, readBody } from '../body/body.ts';
+import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
-import { mediaType } from '../media-type.ts';
 import type { Call, Route } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'webhooks' | 'timeouts'>;

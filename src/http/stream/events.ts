@@ -1,7 +1,7 @@
 import type { Matches } from '../../domain/filter.ts';
 import type { LogRecord } from '../../domain/message.ts';
 import type { Bookmark, Change } from '../../store/store.ts';
-import { logJson } from '../../wire/log-text.ts';
+import { logJson } from '../../wire/text/log-text.ts';
 
 /** Ids of one account's events. */
 export type IdOf = (place: Bookmark) => string;

@@ -2,7 +2,7 @@ import { asksForTimeOnly } from '../../domain/filter.ts';
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
 import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
-import type { LogForm } from '../../wire/log-text.ts';
+import type { LogForm } from '../../wire/text/log-text.ts';
 import { type Load, loadOf, QueueRoom } from '../queue-room.ts';
 import {
   type Changes,

@@ -5,7 +5,7 @@ import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
-import type { LogForm } from '../../wire/log-text.ts';
+import type { LogForm } from '../../wire/text/log-text.ts';
 import { Recurring } from '../recurring.ts';
 import {
   type AwayPart,

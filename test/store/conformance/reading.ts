@@ -11,7 +11,7 @@ import {
   statusGroupNames,
   unregisteredErrors,
 } from '../../../src/domain/registry.ts';
-import { renderLogs } from '../../../src/wire/log-text.ts';
+import { renderLogs } from '../../../src/wire/text/log-text.ts';
 import {
   account,
   delivered,

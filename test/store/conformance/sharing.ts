@@ -13,7 +13,7 @@ import type {
   StoreStats,
   SummaryQuery,
 } from '../../../src/store/store.ts';
-import type { LogForm } from '../../../src/wire/log-text.ts';
+import type { LogForm } from '../../../src/wire/text/log-text.ts';
 import type { EngineHints, OpenEngine, OpenedEngine } from './engine.ts';
 
 /** Those that cases on shared stores record for: no two cases the same. */

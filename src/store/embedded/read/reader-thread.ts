@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { AccountId, LogRecord } from '../../../domain/message.ts';
-import { type LogForm, renderLogs } from '../../../wire/log-text.ts';
+import { type LogForm, renderLogs } from '../../../wire/text/log-text.ts';
 import type { Page, Query } from '../../store.ts';
 import { Feed } from '../feed/feed.ts';
 import { Folder } from '../files/folder.ts';

@@ -1,5 +1,5 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
-import type { LogForm } from '../../../wire/log-text.ts';
+import type { LogForm } from '../../../wire/text/log-text.ts';
 import type { Horizons } from '../../horizons.ts';
 import type { Outcomes } from '../../outcomes.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';

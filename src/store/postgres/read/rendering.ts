@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { type LogForm, renderLogs } from '../../../wire/log-text.ts';
+import { type LogForm, renderLogs } from '../../../wire/text/log-text.ts';
 import type { Page, RenderedPage } from '../../store.ts';
 
 /** Logs that are rendered before others have their turn: a page of long contents takes a tenth of a second. */

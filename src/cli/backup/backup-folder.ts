@@ -1,0 +1,161 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { giveUpUnsent } from '../../outbox/sqlite/give-up.ts';
+import { type Disk, systemDisk } from '../../store/embedded/files/disk.ts';
+import { partialName } from '../../store/embedded/files/folder.ts';
+import { CommandError } from '../terminal.ts';
+import { copyLog, segmentsIn } from './backup-log.ts';
+import { copyIfThere } from './copy-file.ts';
+
+/** What names a folder as a whole backup. */
+const markName = 'backup.json';
+const outboxName = 'outbox.db';
+
+export type Copied = { readonly segments: number; readonly bytes: number };
+
+/** Makes `to`, which must not be there yet, a backup of a data folder. */
+export async function backUp(dataDir: string, to: string, disk: Disk = systemDisk): Promise<Copied> {
+  if (!existsSync(join(dataDir, 'log.json')))
+    throw new CommandError(`there is no log in ${dataDir}: --data-dir says where it is`);
+  return whole(to, async folder => {
+    const segments = await copyLog(dataDir, folder, disk);
+    const copied = { segments, bytes: bytesIn(folder) };
+    writeFileSync(join(folder, markName), `${JSON.stringify({ madeAt: new Date().toISOString(), ...copied })}\n`);
+    return copied;
+  });
+}
+
+/**
+ * Makes a data folder of a backup. What was on its way to be sent is not sent from there, unless `sends`: whoever went on
+ * from the same folder may have sent it. What the log was not told yet of any message it hears in any case.
+ */
+export async function restore(from: string, dataDir: string, sends: boolean): Promise<Copied> {
+  if (!existsSync(join(from, markName)))
+    throw new CommandError(`${from} is no backup, or one that was not finished: it has no ${markName}`);
+  return whole(dataDir, async folder => {
+    copyFolder(from, folder, [markName, notOurs]);
+    const outbox = join(folder, outboxName);
+    if (!sends && existsSync(outbox)) giveUpUnsent(outbox, Date.now());
+    return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder) };
+  });
+}
+
+function copyFolder(from: string, to: string, left: readonly string[]): void {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    if (left.includes(entry.name)) continue;
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (!entry.isDirectory()) copyIfThere(source, target);
+    else {
+      mkdirSync(target, { mode: 0o700 });
+      copyFolder(source, target, []);
+    }
+  }
+}
+
+/** What is moved last: without them nobody takes a folder for a log, or for a backup. */
+const movedLast = ['log.json', markName];
+/** The root of a file system of its own has it. */
+const notOurs = 'lost+found';
+
+/**
+ * Makes a folder, which may be there empty: a volume or a link too. Works in a folder inside it, whose entries are moved
+ * up when all of them are on disk; as long as that is there, nobody starts on it.
+ */
+async function whole(path: string, work: (folder: string) => Promise<Copied>): Promise<Copied> {
+  const to = resolve(path);
+  const partial = join(to, partialName);
+  const isNew = !existsSync(to);
+  if (isNew) {
+    mkdirSync(dirname(to), { recursive: true });
+    mkdirSync(to, { mode: 0o700 });
+    sync(dirname(to));
+  }
+  refuseFull(path);
+  makePartial(path, partial);
+  let isMoving = false;
+  try {
+    refuseFull(path, partialName);
+    const copied = await work(partial);
+    syncAll(partial);
+    isMoving = true;
+    moveUp(partial, to);
+    return copied;
+  } catch (error) {
+    // What was moved up already is not whole without the rest, and says so as long as that is there.
+    if (isMoving) throw error;
+    rmSync(partial, { recursive: true, force: true });
+    if (isNew && readdirSync(to).length === 0) rmdirSync(to);
+    throw error;
+  }
+}
+
+function moveUp(partial: string, to: string): void {
+  const names = readdirSync(partial);
+  const move = (name: string) => renameSync(join(partial, name), join(to, name));
+  for (const name of names.filter(one => !movedLast.includes(one))) move(name);
+  sync(to);
+  for (const name of movedLast.filter(one => names.includes(one))) move(name);
+  sync(to);
+  rmdirSync(partial);
+  sync(to);
+}
+
+function refuseFull(path: string, allowed?: string): void {
+  const names = readdirSync(path).filter(name => name !== notOurs && name !== allowed);
+  if (names.length === 0) return;
+  const unfinished = names.includes(partialName)
+    ? ` (${partialName} is of a backup or restore that goes on, or was cut short)`
+    : '';
+  throw new CommandError(`${path} is not empty: nothing is written over${unfinished}`);
+}
+
+/** Of two that find the folder empty, one makes it. */
+function makePartial(path: string, partial: string): void {
+  try {
+    mkdirSync(partial, { mode: 0o700 });
+  } catch (error) {
+    refuseFull(path);
+    throw error;
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name));
+}
+
+const bytesIn = (folder: string) => filesIn(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+
+function syncAll(folder: string): void {
+  const files = filesIn(folder);
+  for (const path of [...files, ...new Set(files.map(dirname)), folder]) sync(path);
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** When a backup was made. */
+export function madeAt(folder: string): string {
+  const mark: unknown = JSON.parse(readFileSync(join(folder, markName), 'utf8'));
+  return typeof mark === 'object' && mark !== null && 'madeAt' in mark ? String(mark.madeAt) : 'an unknown time';
+}

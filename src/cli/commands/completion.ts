@@ -1,0 +1,152 @@
+import { Argument, type Command, type Option } from 'commander';
+import { print } from '../terminal.ts';
+
+/** One command as a shell completes it: `path` is the words that lead to it, none for the program itself. */
+type Entry = {
+  readonly path: string;
+  readonly commands: readonly { readonly name: string; readonly description: string }[];
+  readonly options: readonly Option[];
+};
+
+const shells = { bash: bashScript, zsh: zshScript, fish: fishScript };
+type Shell = keyof typeof shells;
+const isShell = (name: string): name is Shell => Object.hasOwn(shells, name);
+
+/** `whole` gives the program with all of its commands. */
+export function addCompletion(program: Command, whole: () => Promise<Command>): void {
+  program
+    .command('completion')
+    .description(
+      'Print what has a shell complete commands and flags: `source <(sentlog completion bash)`, the same for zsh, `sentlog completion fish | source`.',
+    )
+    .addArgument(new Argument('<shell>', 'which').choices(Object.keys(shells)))
+    .action(async (shell: string) => {
+      if (isShell(shell)) await print(shells[shell](entriesOf(await whole())));
+    });
+}
+
+export function entriesOf(program: Command, path = ''): readonly Entry[] {
+  const help = program.createHelp();
+  const commands = help.visibleCommands(program).filter(command => command.name() !== 'help');
+  const entry: Entry = {
+    path,
+    commands: commands.map(command => ({ name: command.name(), description: firstSentence(command.description()) })),
+    options: help.visibleOptions(program),
+  };
+  return [
+    entry,
+    ...commands.flatMap(command => entriesOf(command, path === '' ? command.name() : `${path} ${command.name()}`)),
+  ];
+}
+
+const firstSentence = (text: string) => text.split(/(?<=[.:])\s/)[0]?.replace(/[.:]$/, '') ?? '';
+const flagsOf = ({ short, long }: Option) => [short, long].filter(flag => flag !== undefined);
+const takesValue = ({ required, optional }: Option) => required || optional;
+const wordsOf = ({ commands, options }: Entry) => [...commands.map(({ name }) => name), ...options.flatMap(flagsOf)];
+/** Names of commands and flags have nothing in them that a shell takes for its own. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** What leads from a command to the next: its words, as patterns of a `case`. */
+function stepsOf(entries: readonly Entry[]): string {
+  return entries
+    .filter(({ path }) => path !== '')
+    .map(({ path }) => quoted(path.includes(' ') ? path : ` ${path}`))
+    .join(' | ');
+}
+
+type Valued = { readonly patterns: string; readonly choices: readonly string[] };
+
+/** The flags after which a value stands, by the values that there are; of most there may be any. */
+function valuesOf(entries: readonly Entry[]): readonly Valued[] {
+  const byChoices = new Map<string, string[]>();
+  for (const { path, options } of entries)
+    for (const option of options.filter(takesValue)) {
+      const choices = (option.argChoices ?? []).join(' ');
+      const patterns = flagsOf(option).map(flag => quoted(`${path} ${flag}`));
+      byChoices.set(choices, [...(byChoices.get(choices) ?? []), ...patterns]);
+    }
+  return [...byChoices].map(([choices, patterns]) => ({
+    patterns: patterns.join(' | '),
+    choices: choices === '' ? [] : choices.split(' '),
+  }));
+}
+
+function bashScript(entries: readonly Entry[]): string {
+  const values = valuesOf(entries).map(
+    ({ patterns, choices }) =>
+      `    ${patterns}) COMPREPLY=(${choices.length === 0 ? '' : `$(compgen -W ${quoted(choices.join(' '))} -- "$current")`}); return ;;`,
+  );
+  return `# Completion of sentlog for bash: source <(sentlog completion bash)
+_sentlog() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" at="" words="" i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "$at \${COMP_WORDS[i]}" in
+    ${stepsOf(entries)}) at="\${at:+$at }\${COMP_WORDS[i]}" ;;
+    esac
+  done
+  case "$at \${COMP_WORDS[COMP_CWORD - 1]}" in
+${values.join('\n')}
+  esac
+  case "$at" in
+${entries.map(entry => `    ${quoted(entry.path)}) words=${quoted(wordsOf(entry).join(' '))} ;;`).join('\n')}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o default -F _sentlog sentlog
+`;
+}
+
+function zshScript(entries: readonly Entry[]): string {
+  const values = valuesOf(entries).map(
+    ({ patterns, choices }) =>
+      `    ${patterns}) ${choices.length === 0 ? '_files' : `compadd -- ${choices.map(quoted).join(' ')}`}; return ;;`,
+  );
+  return `#compdef sentlog
+# Completion of sentlog for zsh: source <(sentlog completion zsh)
+_sentlog() {
+  local at="" i
+  for ((i = 2; i < CURRENT; i++)); do
+    case "$at $words[i]" in
+    ${stepsOf(entries)}) at="\${at:+$at }$words[i]" ;;
+    esac
+  done
+  case "$at $words[CURRENT-1]" in
+${values.join('\n')}
+  esac
+  case "$at" in
+${entries.map(entry => `    ${quoted(entry.path)}) compadd -- ${wordsOf(entry).map(quoted).join(' ')} ;;`).join('\n')}
+  esac
+  [[ $words[CURRENT] == -* ]] || _files
+}
+compdef _sentlog sentlog
+`;
+}
+
+function fishScript(entries: readonly Entry[]): string {
+  const fishQuoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+  const lines = entries.flatMap(({ path, commands, options }) => {
+    const where = `complete -c sentlog -n ${fishQuoted(`__sentlog_at ${fishQuoted(path)}`)}`;
+    return [
+      ...commands.map(({ name, description }) => `${where} -f -a ${fishQuoted(name)} -d ${fishQuoted(description)}`),
+      ...options.map(option => {
+        const names = `${option.short === undefined ? '' : ` -s ${option.short.slice(1)}`}${option.long === undefined ? '' : ` -l ${option.long.slice(2)}`}`;
+        const choices = option.argChoices === undefined ? '' : ` -f -a ${fishQuoted(option.argChoices.join(' '))}`;
+        const value = takesValue(option) ? ` -r${choices}` : '';
+        return `${where}${names}${value} -d ${fishQuoted(firstSentence(option.description))}`;
+      }),
+    ];
+  });
+  return `# Completion of sentlog for fish: sentlog completion fish | source
+function __sentlog_at
+  set -l at ''
+  for word in (commandline -opc)[2..]
+    switch "$at $word"
+      case ${stepsOf(entries).replaceAll(' | ', ' ')}
+        set at (string trim "$at $word")
+    end
+  end
+  test "$at" = "$argv[1]"
+end
+${lines.join('\n')}
+`;
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { clientOf, clientOptions } from '../client.ts';
+import { filterOf, filterOptions, text } from '../flags.ts';
+import { ExportProgress } from '../progress.ts';
+import { abortedBy, note, print } from '../terminal.ts';
+
+export function addExport(program: Command): void {
+  const command = program
+    .command('export')
+    .description('Write all messages that match, without any limit.')
+    .addOption(new Option('--format <format>', 'form of the output').choices(['ndjson', 'csv']).default('ndjson'))
+    .option('--output <file>', 'file to write; it appears only once it is whole (default: standard output)');
+  clientOptions(filterOptions(command)).action(async () => {
+    const flags = command.opts();
+    const format = text(flags, 'format') === 'csv' ? 'csv' : 'ndjson';
+    const output = text(flags, 'output');
+    // What is half written is removed first.
+    const stopping = output === undefined ? undefined : abortedBy('SIGINT', 'SIGTERM', 'SIGHUP');
+    try {
+      const stream = await clientOf(command).exportLogs(filterOf(flags), {
+        format,
+        ...(stopping && { signal: stopping }),
+      });
+      if (output === undefined) for await (const bytes of stream) await print(bytes);
+      else await writeFile(output, stream);
+    } catch (error) {
+      if (!stopping?.aborted) throw error;
+      note(`stopped: ${output} is as it was`);
+      process.exitCode = 1;
+    }
+  });
+}
+
+/** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */
+async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
+  const target = await targetOf(path);
+  const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
+  try {
+    const file = await open(written, 'w');
+    const progress = new ExportProgress();
+    try {
+      for await (const bytes of stream) {
+        await file.writeFile(bytes);
+        progress.wrote(bytes.length);
+      }
+      if (target.replaceable) await file.sync();
+    } finally {
+      progress.finish();
+      await file.close();
+    }
+    if (target.replaceable) await rename(written, target.path);
+  } catch (error) {
+    if (target.replaceable) await rm(written, { force: true });
+    throw error;
+  }
+}
+
+/** Behind links; a device or a pipe is written into, never replaced. */
+async function targetOf(path: string): Promise<{ readonly path: string; readonly replaceable: boolean }> {
+  const found = await statIfAny(path);
+  if (found === undefined) return { path, replaceable: true };
+  return found.isFile() ? { path: await realpath(path), replaceable: true } : { path, replaceable: false };
+}
+
+async function statIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import type { Message } from '../../client/index.ts';
+import { clientOf, clientOptions } from '../client.ts';
+import { jsonOption } from '../flags.ts';
+import { faint, statusWord } from '../style.ts';
+import { type Cell, shown, tableText } from '../table.ts';
+import { print } from '../terminal.ts';
+
+export function addMessage(program: Command): void {
+  const command = program
+    .command('message')
+    .description('Show one message of a running server, and what became of it: every status with its times.')
+    .argument('<id>', 'its messageId');
+  clientOptions(jsonOption(command)).action(async (id: string) => {
+    const message = await clientOf(command).message(id);
+    const isJson = command.opts().json === true || !process.stdout.isTTY;
+    await print(isJson ? `${JSON.stringify(message)}\n` : page(message));
+  });
+}
+
+/** The message field by field, then its timeline, for a person. */
+function page(message: Message): string {
+  const { price, error, content, platform } = message;
+  const fields: readonly (readonly [name: string, value: Cell])[] = [
+    ['message id', message.messageId],
+    ['bulk id', message.bulkId],
+    ['sender', message.sender],
+    ['destination', message.destination],
+    ['sent at', message.sentAt],
+    ['done at', message.doneAt],
+    ['seen at', message.seenAt],
+    ['status', `${message.status.name}: ${message.status.description}`],
+    ['error', error.groupName === 'OK' ? undefined : `${error.name}: ${error.description}`],
+    ['price', price && `${price.pricePerMessage} ${price.currency} × ${message.messageCount}`],
+    ['entity', platform?.entityId],
+    ['application', platform?.applicationId],
+    ['campaign', message.campaignReferenceId],
+    ['content', JSON.stringify(content)],
+  ];
+  const width = Math.max(...fields.map(([name]) => name.length));
+  const lines = fields
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${faint(name.padEnd(width))}  ${shown(value)}\n`);
+  const timeline = tableText(message.timeline, [
+    ['AT', entry => entry.at],
+    ['RECEIVED AT', entry => entry.receivedAt],
+    ['STATUS', entry => entry.status.name],
+    ['ERROR', entry => (entry.error.groupName === 'OK' ? undefined : entry.error.name)],
+  ]);
+  return `${statusWord(message.status)}\n${lines.join('')}\n${timeline}`;
+}

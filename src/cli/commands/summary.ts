@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import type { BreakdownField, BreakdownRow, PriceSum, Summary } from '../../client/index.ts';
+import { breakdownFields } from '../../domain/breakdown.ts';
+import { limits } from '../../limits.ts';
+import { comparisons } from '../../wire/query/query-schemas.ts';
+import { clientOf, clientOptions } from '../client.ts';
+import { count, filterOf, filterOptions, jsonOption, text, texts, wholeNumber } from '../flags.ts';
+import { type Cell, tableText } from '../table.ts';
+import { note, print } from '../terminal.ts';
+
+type Comparison = (typeof comparisons)[number];
+
+export function addSummary(program: Command): void {
+  const command = program
+    .command('summary')
+    .description('Count messages of a running server: what became of them, how long it took, what it cost.')
+    .addOption(
+      new Option('--by <field>', 'broken down by this; twice for two, such as error and campaignReferenceId')
+        .choices(breakdownFields)
+        .argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), fieldNamed(value)]),
+    )
+    .option('--first <number>', `rows of the breakdown (default ${limits.breakdownRowsShownDefault})`, wholeNumber)
+    .addOption(new Option('--compare <range>', 'the same figures of another range beside').choices(comparisons))
+    .option('--time-zone <name>', 'by whose clock a day or a week before is, such as Europe/Zagreb (default UTC)');
+  clientOptions(jsonOption(filterOptions(command))).action(async () => {
+    const flags = command.opts();
+    const by = texts(flags, 'by').map(fieldNamed);
+    const compare = comparisons.find(one => one === flags.compare);
+    const options = {
+      buckets: 1,
+      by: by.length === 0 ? undefined : by,
+      first: count(flags, 'first'),
+      compare,
+      timeZone: text(flags, 'timeZone'),
+    };
+    const summary = await clientOf(command).summary(filterOf(flags), options);
+    if (flags.json === true || !process.stdout.isTTY) await print(`${JSON.stringify(summary)}\n`);
+    else await print(page(summary, compare));
+    if (!summary.complete) note('not all could be counted: what is missing is unknown, and not 0');
+  });
+}
+
+function fieldNamed(value: string): BreakdownField {
+  const field = breakdownFields.find(one => one === value);
+  if (field === undefined) throw new InvalidArgumentError(`Allowed choices are ${breakdownFields.join(', ')}.`);
+  return field;
+}
+
+type Figure = readonly [name: string, valueIn: (summary: Summary) => Cell];
+
+const figures: readonly Figure[] = [
+  ['messages', ({ total }) => total],
+  ...(['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED', 'ACCEPTED'] as const).map(
+    (group): Figure => [group.toLowerCase(), ({ groups }) => groups?.[group]],
+  ),
+  ['delivered within, median', ({ deliveryMs }) => milliseconds(deliveryMs?.p50)],
+  ['delivered within, 95 %', ({ deliveryMs }) => milliseconds(deliveryMs?.p95)],
+  ['cost', ({ prices }) => cost(prices)],
+];
+
+function page(summary: Summary, compare: Comparison | undefined): string {
+  const { compared, breakdown } = summary;
+  const head = [['', ({ name }: { readonly name: string }) => name] as const];
+  const columns = [
+    ...head,
+    [`${summary.from} – ${summary.to}`, ({ valueIn }: Shown) => valueIn(summary)] as const,
+    ...(compared === undefined ? [] : [[String(compare), ({ valueIn }: Shown) => valueIn(compared)] as const]),
+  ];
+  const all = tableText(
+    figures.map(([name, valueIn]): Shown => ({ name, valueIn })),
+    columns,
+  );
+  if (breakdown === undefined) return all;
+  const before = compared?.breakdown?.rows;
+  const table = tableText(
+    breakdown.rows.map((row, i) => ({ row, past: before?.[i] })),
+    [
+      ...breakdown.by.map(field => [heading(field), ({ row }: Row) => row[field] ?? '-'] as const),
+      ['MESSAGES', ({ row }: Row) => row.messages],
+      ['FAILED', ({ row }: Row) => row.failed],
+      ['MEDIAN', ({ row }: Row) => milliseconds(row.deliveryMs.p50)],
+      ['COST', ({ row }: Row) => cost(row.prices)],
+      ...(before === undefined
+        ? []
+        : ([
+            ['MESSAGES THEN', ({ past }: Row) => past?.messages],
+            ['FAILED THEN', ({ past }: Row) => past?.failed],
+          ] as const)),
+    ],
+  );
+  return `${all}\n${table}${breakdown.more > 0 ? `and ${breakdown.more} more\n` : ''}`;
+}
+
+type Shown = { readonly name: string; readonly valueIn: (summary: Summary) => Cell };
+type Row = { readonly row: BreakdownRow; readonly past: BreakdownRow | undefined };
+
+const heading = (field: BreakdownField) => field.replace(/[A-Z]/g, letter => ` ${letter}`).toUpperCase();
+const milliseconds = (ms: number | undefined): Cell =>
+  ms === undefined ? undefined : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+const cost = (prices: readonly PriceSum[] | undefined): Cell =>
+  prices?.map(({ currency, sum }) => `${sum === undefined ? 'unknown' : sum} ${currency}`).join(', ');

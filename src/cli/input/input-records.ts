@@ -1,0 +1,170 @@
+import { isUtf8 } from 'node:buffer';
+import { limits } from '../../limits.ts';
+import { CommandError } from '../terminal.ts';
+import { utf8Text } from './input-text.ts';
+
+/** One record of an input as it stood there, or why it cannot be sent. `line` counts from 1. */
+export type InputRecord =
+  | { readonly line: number; readonly json: string }
+  | { readonly line: number; readonly refusal: string };
+
+const [newline, carriageReturn, quote, backslash] = [0x0a, 0x0d, 0x22, 0x5c];
+const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
+const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
+
+const resultsHead = /^\uFEFF?\s*\{\s*"results"\s*:\s*\[/;
+const arrayHead = /^\uFEFF?\s*\[/;
+/** Enough to tell the two forms apart, however much space stands before the first record. */
+const headBytesMax = 64 * 1024;
+
+/**
+ * Reads NDJSON, one `{"results": […]}` or one array, as text or gzip, holding no more than one record at a time. Which of
+ * them it is, its first bytes say.
+ */
+export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
+  const chunks = utf8Text(source);
+  const head = await firstBytes(chunks);
+  const text = head.toString('utf8');
+  const [array] = arrayHead.exec(text) ?? [];
+  const [opening = array] = resultsHead.exec(text) ?? [];
+  const splitter =
+    opening === undefined ? new LineSplitter() : new ArraySplitter(opening, array === undefined ? 'rest' : 'over');
+  const start = opening === undefined ? withoutMark(head) : head.subarray(Buffer.byteLength(opening));
+  yield* splitter.push(start);
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
+  yield* splitter.end();
+}
+
+async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < headBytesMax) {
+    const next = await chunks.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
+    const solid = head.toString('utf8').replace(/[\s\uFEFF]+/g, '');
+    if (!'{"results":['.startsWith(solid)) break;
+  }
+  return head;
+}
+
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, 3).toString('hex') === 'efbbbf' ? bytes.subarray(3) : bytes;
+}
+
+/** The bytes of the record that is being read; of one that is too long only their number is kept. */
+class Held {
+  #parts: Buffer[] = [];
+  #bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  add(part: Buffer): void {
+    this.#bytes += part.length;
+    if (this.#bytes <= limits.ndjsonLineBytesMax) this.#parts.push(part);
+    else this.#parts = [];
+  }
+
+  /** `undefined` when nothing but space was held. */
+  take(line: number): InputRecord | undefined {
+    const tooLong = this.#bytes > limits.ndjsonLineBytesMax;
+    const bytes = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#bytes = 0;
+    if (tooLong) return { line, refusal: `is longer than ${limits.ndjsonLineBytesMax} bytes` };
+    if (bytes === undefined) return undefined;
+    if (!isUtf8(bytes)) return { line, refusal: 'is not UTF-8' };
+    const json = bytes.toString('utf8').trim();
+    return json === '' ? undefined : { line, json };
+  }
+}
+
+class LineSplitter {
+  readonly #held = new Held();
+  #line = 1;
+
+  *push(bytes: Buffer): Generator<InputRecord, void, undefined> {
+    let from = 0;
+    for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, from)) {
+      this.#held.add(bytes.subarray(from, end));
+      from = end + 1;
+      const record = this.#held.take(this.#line);
+      this.#line++;
+      if (record !== undefined) yield record;
+    }
+    this.#held.add(bytes.subarray(from));
+  }
+
+  *end(): Generator<InputRecord, void, undefined> {
+    const record = this.#held.take(this.#line);
+    if (record !== undefined) yield record;
+  }
+}
+
+/** Cuts the elements of an array apart without parsing them; `after` it comes the rest of an object, or nothing. */
+class ArraySplitter {
+  readonly #held = new Held();
+  #line: number;
+  #recordLine = 0;
+  #depth = 0;
+  #inText = false;
+  #escaped = false;
+  #place: 'array' | 'rest' | 'over' = 'array';
+  readonly #after: 'rest' | 'over';
+
+  constructor(opening: string, after: 'rest' | 'over') {
+    this.#after = after;
+    this.#line = opening.split('\n').length;
+  }
+
+  *push(bytes: Buffer): Generator<InputRecord, void, undefined> {
+    let from = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0;
+      if (byte === newline) this.#line++;
+      const separates = !this.#inText && this.#depth === 0 && (byte === comma || byte === bracketClose);
+      if (this.#place === 'array' && separates) {
+        this.#held.add(bytes.subarray(from, at));
+        yield* this.#take();
+        from = at + 1;
+        if (byte === bracketClose) this.#place = this.#after;
+        continue;
+      }
+      if (this.#place === 'over' && !isSpace(byte))
+        throw new CommandError(`line ${this.#line}: something follows the end of the records`);
+      if (this.#place === 'rest' && !this.#inText && this.#depth === 0 && byte === braceClose) this.#place = 'over';
+      else this.#step(byte, bytes, at);
+      if (this.#recordLine === 0 && !isSpace(byte)) this.#recordLine = this.#line;
+    }
+    if (this.#place === 'array') this.#held.add(bytes.subarray(from));
+  }
+
+  end(): readonly InputRecord[] {
+    if (this.#place !== 'over') throw new CommandError(`line ${this.#line}: the input ends before its records do`);
+    return [];
+  }
+
+  #step(byte: number, bytes: Buffer, at: number): void {
+    if (this.#inText) {
+      if (this.#escaped) this.#escaped = false;
+      else if (byte === backslash) this.#escaped = true;
+      else if (byte === quote) this.#inText = false;
+      return;
+    }
+    if (byte === quote) this.#inText = true;
+    else if (byte === braceOpen || byte === bracketOpen) this.#depth++;
+    else if (byte === braceClose || byte === bracketClose) this.#depth--;
+    // A record goes on as one line.
+    else if (byte === newline || byte === carriageReturn) bytes[at] = 0x20;
+  }
+
+  *#take(): Generator<InputRecord, void, undefined> {
+    const record = this.#held.take(this.#recordLine);
+    if (record === undefined) return;
+    this.#recordLine = 0;
+    if ('json' in record && record.json.includes('\n'))
+      yield { line: record.line, refusal: 'has a text with a line break' };
+    else yield record;
+  }
+}

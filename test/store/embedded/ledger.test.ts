@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
+import { submission } from '../../support/sqlite-log.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { SimulatedLog } from './simulated-log.ts';
 
 const holding = (id: number) => ({
   id,
@@ -37,4 +40,22 @@ test('many segments are dropped at once → each file of the ledger is synced on
   const again = new Ledger(dataDir);
   onTestFinished(() => again.close());
   expect(again.all()).toEqual(Array.from({ length: 10 }, (_, i) => holding(31 + i)));
+});
+
+test('segments are dropped, and the ledger cannot be written → that is told, and none of them is gone on with', () => {
+  let isBroken = false;
+  const syncData: Disk['syncData'] = file => {
+    if (isBroken) throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'fdatasync' });
+    systemDisk.syncData(file);
+  };
+  const log = new SimulatedLog(temporaryFolder(), { ...systemDisk, syncData }, 2);
+  onTestFinished(() => log.close());
+  const record = (i: number) =>
+    log.record({ account: 1, binding: {}, receivedAt: 1000, sentSince: 0, submissions: [submission(i)] });
+  for (let i = 0; i < 5; i++) record(i);
+  expect([1, 2, 3].map(id => log.isKept(id))).toEqual([true, true, true]);
+  isBroken = true;
+  expect(() => log.drop([1, 2])).toThrow('EIO');
+  isBroken = false;
+  expect([1, 2, 3].map(id => log.isKept(id))).toEqual([false, false, true]);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { AccountId, Submission } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { lastReport } from '../../../src/store/embedded/search/own-rows.ts';
 import { IndexFile } from '../../../src/store/embedded/segment/index-file.ts';
 import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { submission } from '../../support/sqlite-log.ts';
@@ -112,4 +113,11 @@ test('segments that an older version sealed → the same is told', () => {
   });
   for (const account of [busy, quiet, silent])
     expect(follow(log, account, 1000).toSorted()).toEqual((told.get(account) ?? []).toSorted());
+  // What it says of the last of the account's reports is over with the segment's, as for whoever looks for it later.
+  const segment = log.segments.get(7);
+  if (segment === undefined) throw new Error('there is no such segment');
+  const last = (sentSince: number) =>
+    lastReport(log.segments, segment, quiet, { before: Infinity, sentSince }).next(false);
+  expect(last(now)).toMatchObject({ done: true, value: { sentAt: now } });
+  expect(last(now + 1)).toEqual({ done: true, value: undefined });
 });

@@ -188,6 +188,21 @@ export class SimulatedLog {
     this.#read.learn(this.#told);
   }
 
+  /** Of a reader. */
+  get segments(): ReadSegments {
+    return this.#read;
+  }
+
+  /** As the writer is told of segments that are dropped. */
+  drop(segmentIds: readonly number[]): void {
+    this.#writer.dropped(segmentIds, false);
+  }
+
+  /** The writer knows of a segment without an index. */
+  isKept(segmentId: number): boolean {
+    return this.#writer.extents(segmentId) !== undefined;
+  }
+
   isSealed(segmentId: number): boolean {
     return this.#segments.get(segmentId)?.columns === undefined;
   }

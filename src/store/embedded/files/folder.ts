@@ -98,7 +98,9 @@ export class Folder {
 
   /** Its files go when the disk has the time. */
   async remove(segmentId: number): Promise<void> {
-    await Promise.all(this.#files(segmentId).map(path => this.disk.removeLater(path)));
+    const removals = await Promise.allSettled(this.#files(segmentId).map(path => this.disk.removeLater(path)));
+    const failed = removals.find(one => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** As `remove`, at once: for what is left of a removal that was cut short. */

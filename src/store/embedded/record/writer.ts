@@ -206,8 +206,12 @@ export class Writer {
 
   /** Segments are dropped, or set aside: then the ledger goes on telling what they held. */
   dropped(segmentIds: readonly number[], isDamaged: boolean): void {
-    if (!isDamaged) this.#options.ledger.remove(segmentIds);
-    for (const segmentId of segmentIds) this.#forget(segmentId, isDamaged);
+    try {
+      if (!isDamaged) this.#options.ledger.remove(segmentIds);
+    } finally {
+      // Their files go whatever the ledger says.
+      for (const segmentId of segmentIds) this.#forget(segmentId, isDamaged);
+    }
   }
 
   #forget(segmentId: number, isDamaged: boolean): void {

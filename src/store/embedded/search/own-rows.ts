@@ -109,7 +109,7 @@ export function* lastReport(
   const isTold = columns !== undefined || segments.withIndex(shared.id, tellsReports);
   if (!isTold)
     return segments.withIndex(shared.id, index => concerns(index, account))
-      ? { at: count - 1, sentAt: Infinity }
+      ? { at: count - 1, sentAt: reportedUntil(shared) }
       : undefined;
   for (let end = count; end > 0; yield 0) {
     const places = reportsBefore(segments, segment, account, end);

@@ -194,7 +194,10 @@ export class Catalog {
   async #drop(segmentIds: readonly number[]): Promise<void> {
     if (segmentIds.length === 0) return;
     await this.#remove(segmentIds, false, async () => {
-      await Promise.all(segmentIds.map(id => this.#folder.remove(id)));
+      const removals = await Promise.allSettled(segmentIds.map(id => this.#folder.remove(id)));
+      // Only now: whoever waits for the removal waits for all of it.
+      const failed = removals.find(one => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     });
     // What they lacked is past retention as well.
     const names = new Set(segmentIds.map(id => this.#folder.nameOf(id)));

@@ -44,6 +44,13 @@ test('a folder in the place of any file of a data folder, a file in that of a fo
     rmSync(path);
     systemDisk.rename(kept, path);
   }
-  mkdirSync(join(dataDir, 'lost+found'));
+  const copies = [
+    'accounts.db.old',
+    'mirrors.db-backup',
+    'log.json.bak',
+    'log.json-1',
+    'segments/000000001.rows.db.old',
+  ];
+  for (const name of ['lost+found', ...copies]) mkdirSync(join(dataDir, name));
   new FolderLock(dataDir).release();
 });

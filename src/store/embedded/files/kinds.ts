@@ -5,7 +5,11 @@ import { StoreUnusable } from '../../store.ts';
 /** Whatever databases there are, and what lies beside these while they are open. */
 const ownFiles =
   /^(?:[a-z]+\.db|log\.json)(?:[-.].*)?$|^(?:lock\.pid|databases|ledger|ledger\.copy|reserve|clock(?:\.tmp)?)$/;
-const segmentFiles = /^\d{9,}\./;
+/** Those of them that are opened, and what is written before it takes their place: a name that only begins so is a copy's. */
+const openedFiles =
+  /^(?:[a-z]+\.db(?:-wal|-shm|-journal)?|(?:log\.json(?:\.copy)?|reserve|clock)(?:\.tmp)?|lock\.pid|databases|ledger|ledger\.copy)$/;
+/** With a number, those that were set aside after others of their names. */
+const segmentFiles = /^\d{9,}\.(?:rows\.db(?:-wal|-shm|-journal)?|volume|index|facets)(?:\.tmp)?(?:\.\d+)?$/;
 const ownFolders: readonly string[] = ['segments', 'damaged'];
 
 /** What belongs to a data folder, by its name there: nothing else in it is ours to look at. */
@@ -19,12 +23,12 @@ export const isOwnFolder = (name: string) => ownFolders.includes(name);
 export function refuseOtherKinds(dataDir: string): void {
   for (const entry of entriesOf(dataDir)) {
     const path = join(dataDir, entry.name);
-    if (isOwnFile(entry.name)) refuseFolder(path, entry);
+    if (openedFiles.test(entry.name)) refuseFolder(path, entry);
     if (!isOwnFolder(entry.name)) continue;
     if (!isFolder(path, entry))
       throw new StoreUnusable(`${path} is a file, and not the folder that belongs there: move it away`);
     for (const inner of entriesOf(path))
-      if (segmentFiles.test(inner.name) || isOwnFile(inner.name)) refuseFolder(join(path, inner.name), inner);
+      if (segmentFiles.test(inner.name) || openedFiles.test(inner.name)) refuseFolder(join(path, inner.name), inner);
   }
 }
 

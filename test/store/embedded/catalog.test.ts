@@ -17,7 +17,7 @@ test('one file of many that are dropped cannot be removed → told once all othe
   const folder = new Folder(temporaryFolder(), { ...systemDisk, removeLater });
   const catalog: Catalog = new Catalog(
     folder,
-    { note() {}, recorded() {}, damaged() {} },
+    { note() {}, committed() {}, damaged() {} },
     {
       count: 1,
       tell: ({ ticket }) => queueMicrotask(() => catalog.released(ticket)),

@@ -103,6 +103,33 @@ test('a log of before its ledger was noted → nothing is told where there never
 
 const slotBytes = 128;
 
+test('a power cut takes both copies of every slot that was written over → the ledger is not told as lost', () => {
+  const dataDir = temporaryFolder();
+  const paths = ledgers.map(name => join(dataDir, name));
+  const log = new SimulatedLog(dataDir, systemDisk);
+  log.record({ ...batch, submissions: [submission(1)] });
+  const before = paths.map(path => readFileSync(path));
+  log.record({ ...batch, submissions: [submission(2)] });
+  log.close();
+  for (const [i, path] of paths.entries()) {
+    const slots = readFileSync(path);
+    let written = 0;
+    for (let at = 0; at < slots.byteLength; at += slotBytes) {
+      if (before[i]?.subarray(at, at + slotBytes).equals(slots.subarray(at, at + slotBytes))) continue;
+      slots.fill(0xff, at + 8, at + slotBytes);
+      written++;
+    }
+    expect(written).toBe(1);
+    writeFileSync(path, slots);
+  }
+  for (let start = 1; start <= 2; start++) {
+    const again = new SimulatedLog(dataDir, systemDisk);
+    expect(again.found.damaged).toEqual([]);
+    expect(again.logs(1)).toHaveLength(2);
+    again.close();
+  }
+});
+
 describe('what the ledger says of waiting reports', () => {
   const waiting = { reports: 3, taken: 7, lost: 2, lostUntil: 99 };
 

@@ -3,8 +3,8 @@ import { trySeeds } from './disk-run.ts';
 
 /** `SENTLOG_DISK_SEED` runs that seed alone, `SENTLOG_DISK_SEEDS` so many instead of a hundred. */
 const { SENTLOG_DISK_SEED: only, SENTLOG_DISK_SEEDS: count = '100' } = process.env;
-/** Beyond the first hundred, those that once found something: an index that could not be verified, or read, at a start stayed open. */
-const foundBy = [423, 473];
+/** Beyond the first hundred, those that once found something: an index that could not be verified, or read, at a start stayed open, and a ledger whose only slot was torn in both copies was told as lost. */
+const foundBy = [423, 473, 683, 724];
 const first = Array.from({ length: Number(count) }, (_, i) => i + 1);
 const seeds = only === undefined ? [...new Set([...first, ...foundBy])] : [Number(only)];
 

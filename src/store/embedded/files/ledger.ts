@@ -55,11 +55,27 @@ const logAt = summedBytes + 8;
 const names = ['ledger', 'ledger.copy'];
 const syncIntervalMs = 1000;
 /**
- * In the place of a segment's id, where the slot is of the reports that wait. On disk such a slot has the id 0 of one that
- * is free, and this as its first sequence: an older version takes every other id for a segment's, and makes that segment
- * anew. So did versions that wrote the id itself.
+ * In the place of a segment's id, where the slot is of the reports that wait. On disk a slot of none of the segments has
+ * the id 0 of one that is free, and this as its first sequence: an older version takes every other id for a segment's, and
+ * makes that segment anew. So did versions that wrote the id itself.
  */
 const waitingId = -1;
+/**
+ * The same of the slot that says that there is a ledger, and nothing else. It is written once: a power cut may take both
+ * copies of any other that was written over.
+ */
+const beginningId = -2;
+const noRows = {
+  firstSequence: 0,
+  messages: 0,
+  reports: 0,
+  sentFrom: Infinity,
+  sentUntil: -Infinity,
+  reportedUntil: -Infinity,
+  createdAt: 0,
+  lostMessages: 0,
+  lostReports: 0,
+};
 
 /** `hashSeed` is that of the log it is of, where it says so. */
 type Slot = { readonly version: number; readonly holding: Holding; readonly hashSeed?: number };
@@ -109,7 +125,7 @@ export class Ledger {
   }
 
   all(): readonly Holding[] {
-    return [...this.#held.values()].filter(({ id }) => id !== waitingId);
+    return [...this.#held.values()].filter(({ id }) => id > 0);
   }
 
   get waiting(): WaitingHeld {
@@ -120,8 +136,13 @@ export class Ledger {
 
   /** As `tally`. */
   tallyWaiting({ reports, taken, lost, lostUntil }: WaitingHeld): void {
-    const none = { firstSequence: 0, sentFrom: Infinity, sentUntil: -Infinity, createdAt: 0, lostMessages: 0 };
-    this.tally({ ...none, id: waitingId, reports, messages: taken, lostReports: lost, reportedUntil: lostUntil });
+    this.tally({ ...noRows, id: waitingId, reports, messages: taken, lostReports: lost, reportedUntil: lostUntil });
+  }
+
+  /** When it returns, something stands in it that no power cut takes: from then on, it is lost where nothing does. */
+  begin(): void {
+    if (!this.#held.has(beginningId)) this.#write({ ...noRows, id: beginningId });
+    this.#sync();
   }
 
   /** Outlives the process when it returns. */
@@ -137,7 +158,7 @@ export class Ledger {
   /** Outlives the machine when it returns. */
   set(holding: Holding): void {
     this.#write(holding);
-    for (const file of this.#files) this.#disk.syncData(file);
+    this.#sync();
   }
 
   /** These segments are dropped: what they held need not be there any more. However many they are, it is one wait for the disk. */
@@ -148,7 +169,7 @@ export class Ledger {
     });
     if (removed.length === 0) return;
     for (const { place, holding } of removed) this.#put(place, { ...holding, id: 0 });
-    for (const file of this.#files) this.#disk.syncData(file);
+    this.#sync();
     for (const { id, place } of removed) {
       this.#slots.delete(id);
       this.#held.delete(id);
@@ -158,7 +179,7 @@ export class Ledger {
 
   close(): void {
     try {
-      for (const file of this.#files) this.#disk.syncData(file);
+      this.#sync();
     } finally {
       this.letGo();
     }
@@ -168,6 +189,10 @@ export class Ledger {
   letGo(): void {
     clearTimeout(this.#syncing);
     for (const file of this.#files) this.#disk.close(file);
+  }
+
+  #sync(): void {
+    for (const file of this.#files) this.#disk.syncData(file);
   }
 
   #write(holding: Holding): void {
@@ -184,7 +209,7 @@ export class Ledger {
     const slot = Buffer.alloc(slotBytes);
     slot.writeDoubleLE(++this.#version, 0);
     const { id } = holding;
-    const written = id === waitingId ? { ...holding, id: 0, firstSequence: waitingId } : holding;
+    const written = id < 0 ? { ...holding, id: 0, firstSequence: id } : holding;
     for (const [i, field] of fields.entries()) slot.writeDoubleLE(written[field], 8 * (i + 1));
     slot.writeUInt32LE(crc32(slot.subarray(0, summedBytes)), summedBytes);
     if (this.#hashSeed !== undefined) {
@@ -231,7 +256,7 @@ function slotIn(bytes: Buffer): Slot | undefined {
     ...(namesLog && { hashSeed: bytes.readDoubleLE(logAt) }),
     version: bytes.readDoubleLE(0),
     holding: {
-      id: value('id') === 0 && value('firstSequence') === waitingId ? waitingId : value('id'),
+      id: value('id') === 0 ? Math.min(0, value('firstSequence')) : value('id'),
       firstSequence: value('firstSequence'),
       messages: value('messages'),
       reports: value('reports'),

@@ -35,7 +35,7 @@ type Held = {
   readonly gaps?: true;
   /** What tells the accounts apart whose messages these are. */
   readonly accounts?: string;
-  /** The ledger beside it holds something, if only what is free again: without it, nothing tells what segments once held. */
+  /** The ledger beside it has begun: where nothing is in it, nothing tells what segments once held. */
   readonly hasLedger?: true;
   /** When it was noticed that there was none any more. */
   readonly ledgerLostAt?: EpochMs;
@@ -142,7 +142,7 @@ export class LogFile {
     if (this.#held.formatVersion !== volumesVersion) this.#write({ ...this.#held, formatVersion: volumesVersion });
   }
 
-  /** When it returns, the era stands on disk; the ledger must have been told of its first segment. */
+  /** When it returns, the era stands on disk; the ledger must have begun. */
   beginEra(position: Position, sequence: number): Era {
     const era = { id: eraId(), position, sequence };
     this.#write({ ...this.#held, hasLedger: true, eras: [...this.#held.eras, era].slice(-erasMax) });

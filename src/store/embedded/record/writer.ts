@@ -244,8 +244,9 @@ export class Writer {
   }
 
   #beginEra(): void {
-    const { log, era } = this.#options;
+    const { log, ledger, era } = this.#options;
     const { position, sequence } = this.end;
+    ledger.begin();
     Atomics.store(era, 0, log.beginEra(position, sequence).id);
     this.#events.eraBegun(log.eras);
     this.#eraBegun = true;

@@ -20,7 +20,7 @@ const accountConnectionsMax = 3;
 const countingConnectionsMax = 3;
 const mirrorConnectionsMax = 2;
 const senderConnectionsMax = 1;
-/** Taking, claiming, settling, receiving and telling, each beside the others. */
+/** Claiming, settling, receiving and telling take turns on one, and wait for rows on two; the rest is beside them. */
 const outboxConnectionsMax = 6;
 /** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
 const generationMsMin = 24 * 3_600_000;

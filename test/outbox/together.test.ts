@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg';
 import { expect, it } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { limits } from '../../src/limits.ts';
@@ -92,4 +93,45 @@ it('more messages than one transaction should change → several, each with one 
   await goOn();
   await Promise.all(asked);
   expect(transactions).toEqual([['first'], ['a', 'b'], ['c'], ['huge']]);
+});
+
+/** What PostgreSQL answers where a row is held by somebody else for too long. */
+const locked = () => {
+  const cause = Object.assign(new DatabaseError('canceling statement', 0, 'error'), { code: '55P03' });
+  return new Unavailable('PostgreSQL cannot serve', undefined, { cause });
+};
+
+it('a row of one is held by somebody else → that one waits aside and the others are done, also those that come then', async () => {
+  const started: string[] = [];
+  const aside = Promise.withResolvers<void>();
+  let lockMsOf: readonly number[] = [];
+  const together = new Together(
+    async work => work(session),
+    (_session, _works, lockMs) => {
+      lockMsOf = [...lockMsOf, lockMs];
+    },
+  );
+  const ask = (name: string, fields: Partial<PageWork<string>> = {}) =>
+    together.run({ rank: 0, count: 1, work: async () => name, ...fields });
+  /** Not to be had while others wait for it, nor by whoever is tried alone; had in the end by who waits aside. */
+  const heldRow = async () => {
+    started.push('held');
+    if ((lockMsOf.at(-1) ?? 0) < 1000) throw locked();
+    await aside.promise;
+    return 'held';
+  };
+  const urgentRow = async () => {
+    throw locked();
+  };
+  const asked = [ask('first'), ask('a'), ask('b', { work: heldRow }), ask('c', { work: urgentRow, isUrgent: true })];
+  const urgent = expect(asked[3]).rejects.toThrow(Unavailable);
+  expect(await Promise.all([ask('d'), asked[0], asked[1]])).toEqual(['d', 'first', 'a']);
+  await urgent;
+  expect(await Promise.all([ask('e'), ask('f'), ask('g')])).toEqual(['e', 'f', 'g']);
+  // With the others, alone, and aside.
+  expect(started).toHaveLength(3);
+  // Whoever is tried alone waits no more for what all have waited for.
+  expect(lockMsOf.slice(0, 3)).toEqual([200, 200, 20]);
+  aside.resolve();
+  expect(await asked[2]).toBe('held');
 });

@@ -4,7 +4,7 @@ import { Unavailable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
 import { integer, optional } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
-import { isWorthAnotherTry } from '../../postgres/failure.ts';
+import { isLockNotHad, isWorthAnotherTry } from '../../postgres/failure.ts';
 import type { Transaction } from '../../postgres/session.ts';
 import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, Waiting, Want } from '../outbox.ts';
 import { PushTurns } from '../push-turns.ts';
@@ -40,7 +40,7 @@ export class PostgresOutbox implements Outbox {
   readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
   readonly #together = new Together(
     work => this.#transact(work),
-    (session, works) => this.#begin(session, works),
+    (session, works, lockMs) => this.#begin(session, works, lockMs),
   );
   /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
   readonly #takenReports = new Set<number>();
@@ -62,14 +62,35 @@ export class PostgresOutbox implements Outbox {
     });
   }
 
-  claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
+  /** Pages whose rows somebody else holds for long are left out. */
+  async claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
     const count = wants.reduce((sum, one) => sum + one.count, 0);
-    const work = (session: Transaction) => this.#claim(session, wants, now);
-    return this.#together.run({ rank: ranks.claim, pages: wants, count, work });
+    const ask = (rows: 'all' | 'free') => {
+      const work = (session: Transaction) => this.#claim(session, wants, now, rows);
+      return this.#together.run({
+        rank: ranks.claim,
+        pages: rows === 'all' ? wants : [],
+        count,
+        isUrgent: true,
+        work,
+      });
+    };
+    try {
+      return await ask('all');
+    } catch (error) {
+      if (!isLockNotHad(error)) throw error;
+      return ask('free');
+    }
   }
 
-  async #claim(session: Transaction, wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
-    const [pages, due] = await Promise.all([this.#pages.lease(session, wants), this.#line.due(session, now, wants)]);
+  async #claim(
+    session: Transaction,
+    wants: readonly Want[],
+    now: EpochMs,
+    rows: 'all' | 'free',
+  ): Promise<readonly Claimed[]> {
+    const leased = this.#pages.lease(session, wants, rows);
+    const [pages, due] = await Promise.all([leased, this.#line.due(session, now, wants)]);
     if (pages.length === 0) return [];
     const taken = pages.filter(one => one.isTaken);
     await this.#outcomes.takeOver(session, taken, this.#how);
@@ -211,7 +232,8 @@ export class PostgresOutbox implements Outbox {
     return { scheduled, queued, sending, unknown, untold, parked, openReports, pushes };
   }
 
-  #begin(session: Transaction, works: readonly PageWork<unknown>[]): void {
+  #begin(session: Transaction, works: readonly PageWork<unknown>[], lockMs: number): void {
+    session.send({ text: `SET LOCAL lock_timeout = ${lockMs}` }, []);
     if (works.some(one => one.rank === ranks.claim)) this.#outcomes.beginClaim(session);
     const newPages = works.flatMap(one => one.newPages ?? []);
     if (newPages.length > 0) this.#pages.ensure(session, newPages);

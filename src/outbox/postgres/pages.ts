@@ -58,9 +58,17 @@ export class PageRows {
     session.send(hold, [...keyColumns(each), bigints(messages), bigints(steps)]);
   }
 
-  /** Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. */
-  async lease(session: Transaction, pages: readonly PageKey[]): Promise<readonly (PageKey & { isTaken: boolean })[]> {
-    return this.#leased(session, await session.query(holdWanted, [...keyColumns(pages), this.#holder]));
+  /**
+   * Of these pages, those that this process may send over now, leased to it; `isTaken` when they were not before. Those
+   * whose rows are held by others are waited for, or left out where only what is `free` is asked for.
+   */
+  async lease(
+    session: Transaction,
+    pages: readonly PageKey[],
+    rows: 'all' | 'free',
+  ): Promise<readonly (PageKey & { isTaken: boolean })[]> {
+    const asked = rows === 'all' ? holdWanted : holdWantedFree;
+    return this.#leased(session, await session.query(asked, [...keyColumns(pages), this.#holder]));
   }
 
   /**
@@ -176,6 +184,7 @@ const holdWanted = {
     WHERE (p.account_id, p.sender) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))
       AND (p.holder = $3 OR ${isFree}) ${ordered}`,
 };
+const holdWantedFree = { name: 'outbox pages wanted and free', text: `${holdWanted.text} SKIP LOCKED` };
 const holdFree = {
   name: 'outbox pages free',
   text: `SELECT p.sender, p.account_id, p.holder IS DISTINCT FROM $1 FROM outbox_page p

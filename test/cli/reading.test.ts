@@ -293,6 +293,10 @@ describe('tail', () => {
   });
 });
 
+/** A script by which whatever is fetched is fetched from one server. */
+const proxied = (url: string) =>
+  `const { fetch } = globalThis;globalThis.fetch = (from, options) => fetch(new URL(new URL(from).pathname, '${url}'), options);`;
+
 describe('health', () => {
   test.each([
     [200, { status: 'ready', damaged: 0 }, 0, 'ready\n'],
@@ -307,6 +311,19 @@ describe('health', () => {
       },
       0,
       'ready\ndamaged: a.db: cut\naway: worker-2\n',
+    ],
+    // As 0.1.0 told it, and what came between.
+    [200, { status: 'ready', damaged: [], away: [], pausedSenders: [] }, 0, 'ready\n'],
+    [
+      200,
+      {
+        status: 'ready',
+        damaged: [{ name: 'a.db', reason: 'cut' }],
+        away: [{ name: 'worker-2' }],
+        pausedSenders: [{ sender: 'page', reason: 'refused' }],
+      },
+      0,
+      'ready\ndamaged: a.db: cut\naway: worker-2\npaused senders: page: refused\n',
     ],
     [
       503,
@@ -334,7 +351,18 @@ describe('health', () => {
     await run(['health', '--url', url]);
     await run(['health', '--url', url, '--metrics-token', token]);
     await run(['health', '--url', url], { env: { SENTLOG_METRICS_TOKEN: `${token},${'b'.repeat(32)}` } });
-    expect(shown).toEqual([undefined, `Bearer ${token}`, `Bearer ${token}`]);
+    expect(shown.splice(0)).toEqual([undefined, `Bearer ${token}`, `Bearer ${token}`]);
+    // Of a server beside: none that it could not have been given, and none for what may be another machine.
+    const elsewhere = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(proxied(url))}` };
+    expect(await run(['health', '--url', url], { env: { SENTLOG_METRICS_TOKEN: 'short' } })).toMatchObject({ code: 0 });
+    const env = { ...elsewhere, SENTLOG_METRICS_TOKEN: token };
+    expect(await run(['health', '--url', 'http://log.example'], { env })).toMatchObject({ code: 0 });
+    expect(await run(['health', '--url', 'http://log.example', '--metrics-token', token], { env })).toMatchObject({
+      code: 0,
+    });
+    expect(shown).toEqual([undefined, undefined, `Bearer ${token}`]);
+    const { code, stderr } = await run(['health', '--url', url, '--metrics-token', 'short']);
+    expect({ code, said: oneLine(stderr) }).toEqual({ code: 1, said: expect.stringContaining('--metrics-token: ') });
   });
 
   test('nobody there, or somebody else → one line, exit code 1', async () => {

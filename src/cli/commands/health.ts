@@ -1,5 +1,13 @@
 import { type Command, Option } from 'commander';
-import { clientSettings, loadClientConfig, loadMetricsTokens, serverSettings } from '../../config.ts';
+import {
+  clientSettings,
+  flagName,
+  loadClientConfig,
+  loadMetricsTokens,
+  SettingError,
+  type Sources,
+  serverSettings,
+} from '../../config.ts';
 import type { Health } from '../../http/document/operation-schemas.ts';
 import { jsonOption, settingOption, sourcesOf } from '../flags.ts';
 import { shown } from '../table.ts';
@@ -11,24 +19,48 @@ export function addHealth(program: Command): void {
     .description('Ask a running server whether it can read and record. Exit code 1 when it cannot. Needs no key.')
     .addOption(settingOption(clientSettings.url))
     .addOption(
-      new Option('--metrics-token <value>', `with it, also what is amiss (${serverSettings.metricsTokens.env})`),
+      new Option(
+        '--metrics-token <value>',
+        `with it, also what is amiss (${serverSettings.metricsTokens.env}, of a server of this machine)`,
+      ),
     );
   jsonOption(command).action(async () => {
     const sources = { ...sourcesOf(command), env: withoutKey(process.env) };
     const { url } = loadClientConfig(sources);
-    const [token] = loadMetricsTokens(sources);
-    const { status, body } = await ask(`${url}/health/ready`, token);
+    const { status, body } = await ask(`${url}/health/ready`, tokenFor(url, sources));
     const isJson = command.opts().json === true || !process.stdout.isTTY;
     await print(isJson ? `${JSON.stringify(body)}\n` : told(body));
     if (status !== 200) process.exitCode = 1;
   });
 }
 
+type Part = { readonly name?: string; readonly sender?: string; readonly reason?: string };
+/** How many; servers of 0.1.0 tell what they are in the place of that. */
+type Amiss = number | readonly Part[];
+
 /** Servers of other versions may tell less. */
-type Told = Partial<Omit<Health, 'status'>> & {
+type Told = Partial<Pick<Health, 'heldSweep' | 'details'>> & {
   readonly status?: string;
   readonly violations?: readonly { readonly violation: string }[];
+  readonly damaged?: Amiss;
+  readonly away?: Amiss;
+  readonly pausedSenders?: Amiss;
 };
+
+/** The variable is that of a server beside: it is shown to no other machine, and an unusable one is no reason to fail. */
+function tokenFor(url: string, { env, flags }: Sources): string | undefined {
+  const isGiven = flags[flagName(serverSettings.metricsTokens)] !== undefined;
+  if (isGiven) return loadMetricsTokens({ env: {}, flags })[0];
+  if (!loopback.test(new URL(url).hostname)) return undefined;
+  try {
+    return loadMetricsTokens({ env, flags: {} })[0];
+  } catch (error) {
+    if (error instanceof SettingError) return undefined;
+    throw error;
+  }
+}
+
+const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** The key is not looked at, so an unusable one is no reason to fail. */
 function withoutKey(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -51,27 +83,23 @@ async function ask(url: string, token: string | undefined): Promise<{ readonly s
   }
 }
 
-function told({ status, violations = [], damaged = 0, away = 0, pausedSenders = 0, heldSweep, details }: Told): string {
-  const amiss = (count: number, what: string, named: readonly string[] | undefined) =>
-    count === 0 ? [] : (named?.map(one => `${what}: ${one}`) ?? [`${what}: ${count}`]);
-  const because = ({ name, reason }: { readonly name: string; readonly reason: string }) => `${name}: ${reason}`;
+function told({ status, violations = [], damaged, away, pausedSenders, heldSweep, details }: Told): string {
   const held = details?.heldSweep;
   const lines = [
     status ?? 'not ready',
     ...violations.map(({ violation }) => violation),
-    ...amiss(damaged, 'damaged', details?.damaged.map(because)),
-    ...amiss(
-      away,
-      'away',
-      details?.away?.map(({ name }) => name),
-    ),
-    ...amiss(
-      pausedSenders,
-      'paused senders',
-      details?.pausedSenders?.map(({ sender, reason }) => because({ name: sender, reason })),
-    ),
+    ...amiss('damaged', damaged, details?.damaged),
+    ...amiss('away', away, details?.away),
+    ...amiss('paused senders', pausedSenders, details?.pausedSenders),
     ...(heldSweep === undefined ? [] : [`the clock leapt: a sweep waits until ${heldSweep.until}`]),
     ...(held === undefined ? [] : [`it would drop ${held.past} of ${held.all} messages`]),
   ];
   return lines.map(line => `${shown(line)}\n`).join('');
+}
+
+function amiss(what: string, found: Amiss = 0, details: readonly Part[] = []): readonly string[] {
+  const [count, parts] = typeof found === 'number' ? [found, details] : [found.length, found];
+  if (count === 0) return [];
+  if (parts.length === 0) return [`${what}: ${count}`];
+  return parts.map(({ name, sender, reason }) => [what, name ?? sender, reason].filter(Boolean).join(': '));
 }

@@ -49,10 +49,11 @@ test('pages over many sealed segments → open each index once, and the rows of 
   await store.close();
 
   const folder = new CountedFolder(log.dataDir);
-  const { hashSeed } = new LogFile(log.dataDir);
+  const logFile = new LogFile(log.dataDir);
+  const { hashSeed } = logFile;
   const ledger = new Ledger(log.dataDir);
   onTestFinished(() => ledger.close());
-  const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, () => {});
+  const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, logFile);
   const read = new ReadSegments(folder, new KeyReader(newKeyMemory()));
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);

@@ -1,9 +1,20 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { limits } from '../../../src/limits.ts';
-import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
@@ -13,6 +24,7 @@ import { SimulatedLog } from './simulated-log.ts';
 
 const now = Date.now();
 const messages = 8;
+const hourMs = 3_600_000;
 const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
 
 /** A sealed segment, and a young one. */
@@ -100,6 +112,64 @@ test('a log of before its ledger was noted → nothing is told where there never
   log.close();
   expect(new LogFile(dataDir).ledgerLostAt).toBeUndefined();
 });
+
+/** A log whose ledger is lost, and with it that a report waits. */
+function lostIn(way: string, gone: readonly string[]): string {
+  const dataDir = temporaryFolder();
+  recordedIn(dataDir);
+  const log = new SimulatedLog(dataDir, systemDisk);
+  log.record({ ...batch, submissions: [{ messageId: 'nobody has it yet', at: now, doneAt: now }] });
+  log.close();
+  for (const name of gone) (name === 'segments' ? ways.deleted : ways[way])?.(join(dataDir, name));
+  return dataDir;
+}
+
+test.each([{ gone: ledgers }, { gone: [...ledgers, 'segments'] }])(
+  '$gone are gone → what is recorded after the first start is trusted by all later ones',
+  ({ gone }) => {
+    const dataDir = lostIn('deleted', gone);
+    const names = () => readdirSync(join(dataDir, 'segments')).filter(name => name.endsWith('.rows.db'));
+    const start = (sentAt?: number) => {
+      const log = new SimulatedLog(dataDir, systemDisk);
+      expect(log.found.damaged).toMatchObject([{ name: 'ledger' }]);
+      if (sentAt !== undefined) log.record({ ...batch, account: 2, submissions: [submission(sentAt, { sentAt })] });
+      log.close();
+      const { trust, eras } = new LogFile(dataDir);
+      return { trustedFrom: trust.from(2), sequence: eras.at(-1)?.sequence ?? 0, segments: names().length };
+    };
+    // However often it is only read before, the numbers that were lost do not come again.
+    start();
+    start();
+    const first = start(now + hourMs);
+    expect(first.sequence).toBeGreaterThan(2 ** 32);
+    expect(first.trustedFrom).toBeLessThan(now + hourMs);
+    for (const hours of [2, 3]) expect(start(now + hours * hourMs)).toEqual(first);
+  },
+);
+
+/** Overwrites what is there, and takes no more. */
+const fullDisk: Disk = {
+  ...systemDisk,
+  write(file, from, position) {
+    if (position + from.byteLength > fstatSync(file).size)
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { syscall: 'write', code: 'ENOSPC' });
+    systemDisk.write(file, from, position);
+  },
+};
+
+test.each(Object.keys(ways).flatMap(way => [ledgers, [...ledgers, 'segments']].map(gone => ({ way, gone }))))(
+  '$gone $way on a full disk → the log is read, and the loss told then and once there is room',
+  ({ way, gone }) => {
+    const dataDir = lostIn(way, gone);
+    for (const disk of [fullDisk, fullDisk, systemDisk, systemDisk]) {
+      const log = new SimulatedLog(dataDir, disk);
+      expect(log.found.damaged).toMatchObject([{ name: 'ledger' }]);
+      expect(log.logs(1)).toHaveLength(gone.includes('segments') ? 0 : messages);
+      log.close();
+    }
+    expect(new LogFile(dataDir).trust.from(1) > now).toBe(!gone.includes('segments'));
+  },
+);
 
 const slotBytes = 128;
 

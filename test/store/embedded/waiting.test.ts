@@ -214,6 +214,7 @@ function reportsIn(dataDir: string, ticks: () => number, noted: { waiting: Waiti
     get waiting() {
       return noted.waiting;
     },
+    isNew: false,
     tallyWaiting: (held: WaitingHeld) => {
       noted.waiting = held;
     },

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EpochMs } from '../../../domain/message.ts';
+import { isOutage } from './damage.ts';
 import { type Disk, readWhole, systemDisk } from './disk.ts';
 
 /** What a segment holds, lost rows among it: what was answered once, and must be there. */
@@ -161,6 +162,15 @@ export class Ledger {
     this.#sync();
   }
 
+  /** As `set`; on a full disk, which must not keep a log from being read, the next start does it. */
+  setIfRoom(holding: Holding): void {
+    try {
+      this.set(holding);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+    }
+  }
+
   /** These segments are dropped: what they held need not be there any more. However many they are, it is one wait for the disk. */
   remove(segmentIds: readonly number[]): void {
     const removed = segmentIds.flatMap(id => {
@@ -224,6 +234,11 @@ export class Ledger {
 export function holdingsIn(dataDir: string, disk = systemDisk): ReadonlyMap<number, Holding> {
   const holdings = [...slotsIn(disk, dataDir).values()].map(({ holding }) => holding);
   return new Map(holdings.filter(({ id }) => id > 0).map(holding => [holding.id, holding]));
+}
+
+/** Whether the ledger of a data folder holds nothing, not even what is free again: nothing was ever recorded, or it is lost. */
+export function isLedgerEmpty(dataDir: string, disk = systemDisk): boolean {
+  return slotsIn(disk, dataDir).size === 0;
 }
 
 /** The seed of the log that the ledger of a data folder is of, where it says so: as the newest slot does. */

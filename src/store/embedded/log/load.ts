@@ -35,6 +35,7 @@ import {
   setRow,
 } from '../segment/shared-segment.ts';
 import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
+import type { LogFile } from './log-file.ts';
 
 /** A segment as it was found: sealed ones have an index, the others what it is made of. */
 export type LoadedSegment = {
@@ -74,16 +75,10 @@ const sectionsAtStart = [
 
 /**
  * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
- * was there once and is not, the ledger tells. `noteGaps` is called before the ledger takes what is lost: from then on it
- * is not known as new.
+ * was there once and is not, the ledger tells. `log.json` has that there are gaps before the ledger takes what is lost:
+ * from then on it is not known as new.
  */
-export function loadLog(
-  folder: Folder,
-  ledger: Ledger,
-  hashSeed: number,
-  capacity: number,
-  noteGaps: () => void,
-): LoadedLog {
+export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number, log: LogFile): LoadedLog {
   const segments: LoadedSegment[] = [];
   const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const recovered: DamagedPart[] = [];
@@ -91,7 +86,7 @@ export function loadLog(
   const byId = new Map<number, SharedSegment>();
   let gaps = false;
   const lacks = () => {
-    if (!gaps) noteGaps();
+    if (!gaps) log.noteGaps();
     gaps = true;
   };
   for (const id of idsToLoad(folder, ledger)) {
@@ -107,8 +102,10 @@ export function loadLog(
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
     const { shared, createdAt } = loaded.segment;
-    if (!holdsLosses(ledger.get(id), shared)) lacks();
-    if (!holdsAll(ledger.get(id), shared)) ledger.set(holdingOf(shared, createdAt));
+    if (!holdsAll(ledger.get(id), shared) && log.mayBeginLedger) {
+      if (!holdsLosses(ledger.get(id), shared)) lacks();
+      ledger.setIfRoom(holdingOf(shared, createdAt));
+    }
     segments.push(loaded.segment);
     byId.set(id, shared);
     if (hasLosses(shared)) damaged.push({ name: folder.nameOf(id), reason: lossText(shared) });

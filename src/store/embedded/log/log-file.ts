@@ -51,6 +51,8 @@ export class LogFile {
   readonly #folder: string;
   readonly #disk: Disk;
   #held: Held;
+  /** What holds is not on disk yet, for want of room. */
+  #isBehind = false;
 
   /** Throws `StoreUnusable` when the log is of another format. */
   constructor(dataDir: string, disk: Disk = systemDisk) {
@@ -97,7 +99,7 @@ export class LogFile {
 
   /** Before a loss is written down anywhere: when it returns, no start takes the counts for the whole any more. */
   noteGaps(): void {
-    if (!this.gaps) this.#write({ ...this.#held, gaps: true });
+    if (!this.gaps || this.#isBehind) this.#write({ ...this.#held, gaps: true });
   }
 
   /** When it was noticed that the ledger is lost, and what the segments held is not known; until `ledgerToldLongEnough`. */
@@ -105,10 +107,20 @@ export class LogFile {
     return this.#held.ledgerLostAt;
   }
 
-  /** There is no ledger that holds anything: when there was one, it is lost. */
+  /** The ledger is lost, and no era has begun since: how far the log had come is not known. */
+  get lacksLedger(): boolean {
+    return this.ledgerLostAt !== undefined && this.#held.hasLedger !== true;
+  }
+
+  /** There is no ledger that holds anything: when there was one, it is lost, and with it what `trust` must allow for. */
   missLedger(now: EpochMs): void {
     const { hasLedger, ...held } = this.#held;
-    if (hasLedger === true) this.#writeIfRoom({ ...held, ledgerLostAt: now });
+    if (hasLedger === true) this.#writeIfRoom({ ...held, ledgerLostAt: now, gaps: true });
+  }
+
+  /** Whether a new ledger may be begun: not before it stands on disk that the old one is lost. */
+  get mayBeginLedger(): boolean {
+    return !this.#isBehind;
   }
 
   /** What the segments held when the ledger was lost is past retention by now. */
@@ -152,18 +164,23 @@ export class LogFile {
   /** Holds at once, also when it throws because it could not be written; it is written again with the next change. */
   trusting(trust: Trust, setAside: readonly string[]): void {
     const { gaps, ...held } = this.#held;
-    this.#held = { ...held, trust, setAside };
+    this.#hold({ ...held, trust, setAside });
     this.#write(this.#held);
   }
 
   /** On a full disk, which must not keep a log from being read, it holds for this run; the next writes it. */
   #writeIfRoom(held: Held): void {
-    this.#held = held;
+    this.#hold(held);
     try {
       this.#write(held);
     } catch (error) {
       if (!isOutage(error)) throw error;
     }
+  }
+
+  #hold(held: Held): void {
+    this.#held = held;
+    this.#isBehind = true;
   }
 
   get #path(): string {
@@ -180,6 +197,7 @@ export class LogFile {
     for (const path of [this.#copyPath, this.#path]) writeWhole(this.#disk, path, [text]);
     this.#disk.syncFolder(this.#folder);
     this.#held = held;
+    this.#isBehind = false;
     return held;
   }
 }

@@ -39,15 +39,11 @@ export function openWriter(
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
   if (ledger.isNew) logFile.missLedger(Date.now());
-  const isLedgerLost = logFile.ledgerLostAt !== undefined;
-  if (isLedgerLost) logFile.noteGaps();
-  const found = loadLog(folder, ledger, data.hashSeed, size.messagesMax, () => logFile.noteGaps());
-  // Of reports on messages that are lost with their segment nothing tells that they are.
-  const log = { ...found, gaps: found.gaps || isLedgerLost };
+  const log = loadLog(folder, ledger, data.hashSeed, size.messagesMax, logFile);
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
-  const gap = folder.setAsideNames().length === 0 && !isLedgerLost ? 0 : sequenceGapAfterDamage;
+  const gap = folder.setAsideNames().length === 0 && !logFile.lacksLedger ? 0 : sequenceGapAfterDamage;
   const nextSequence = Math.max(last + gap, begun.sequence);
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);

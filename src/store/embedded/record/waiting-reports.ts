@@ -14,13 +14,15 @@ import type { OpenedWaiting, WaitingFile, WaitingRow } from './waiting-file.ts';
 
 const rowsAtATime = 500;
 
+type Noted = Pick<Ledger, 'isNew' | 'waiting' | 'tallyWaiting'>;
+
 /** The reports that wait for their messages: what becomes of them is durable with `commit`. */
 export class WaitingReports {
   readonly #file: WaitingFile;
   /** Shared: how many wait, and how many were dropped. */
   readonly #figures: Int32Array;
   /** What it notes outlives the file. */
-  readonly #ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>;
+  readonly #ledger: Noted;
   /**
    * By which reports wait. It goes on from the youngest of them, and does not leap with the machine's clock; how long a
    * report waits is all that it tells.
@@ -33,7 +35,7 @@ export class WaitingReports {
   constructor(
     { file, lost }: OpenedWaiting,
     figures: Int32Array,
-    ledger: Pick<Ledger, 'waiting' | 'tallyWaiting'>,
+    ledger: Noted,
     ticks: () => number = () => performance.now(),
   ) {
     this.#file = file;
@@ -44,7 +46,9 @@ export class WaitingReports {
     const { waiting } = ledger;
     const before = Date.now() < waiting.lostUntil ? waiting.lost : 0;
     if (lost > 0) ledger.tallyWaiting({ ...waiting, lost: before + lost, lostUntil: Date.now() + limits.waitingMs });
-    this.#note();
+    // A new ledger takes it with the first commit: a full disk must not keep a log whose ledger is lost from being read.
+    if (!ledger.isNew) this.#note();
+    else Atomics.store(figures, 0, file.size);
   }
 
   /** What is told of those that are lost, for as long as they might have waited. */

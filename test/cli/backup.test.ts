@@ -27,6 +27,7 @@ import { Trust } from '../../src/store/embedded/log/trust.ts';
 import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
 import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
 import { idsOf, message, page, record, tellAll, want } from '../outbox/support.ts';
+import { SimulatedLog } from '../store/embedded/simulated-log.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { oneLine, run } from './run.ts';
 
@@ -281,6 +282,41 @@ test.each<[string, string, (of: Crashed) => void, readonly string[]]>([
   expect(await walkIds(again)).toEqual(ids);
   const wasDropped = ids.length < 350;
   expect(new LogFile(join(made.place, 'b')).trust.earliest === now).toBe(wasDropped);
+});
+
+test.each(['ledger', 'ledger.copy', 'log.json', 'log.json.copy'])(
+  'the log’s first record comes before %s is opened → nothing of the backup is told to be lost',
+  async name => {
+    const { log, place } = logAndPlace();
+    const recording = new SimulatedLog(log.dataDir, systemDisk);
+    const first = {
+      account: 1,
+      binding: {},
+      receivedAt: now,
+      sentSince: 0,
+      submissions: [submission(0, { sentAt: now })],
+    };
+    let times = 0;
+    const disk: Disk = {
+      ...systemDisk,
+      open(path, mode) {
+        if (mode === 'read' && basename(path) === name && times++ === 0) recording.record(first);
+        return systemDisk.open(path, mode);
+      },
+    };
+    await backUp(log.dataDir, join(place, 'b'), disk);
+    recording.close();
+    const again = await restored(join(place, 'b'), place);
+    expect((await again.stats()).damaged).toEqual([]);
+    expect(await walkIds(again)).toEqual(['message-0']);
+  },
+);
+
+test('ledgers that are lost, of a log that is backed up → are told to be where it is restored', async () => {
+  const { dataDir, place } = crashed();
+  for (const name of ['ledger', 'ledger.copy']) truncateSync(join(dataDir, name));
+  await backUp(dataDir, join(place, 'b'));
+  expect((await (await restored(join(place, 'b'), place)).stats()).damaged).toMatchObject([{ name: 'ledger' }]);
 });
 
 test('a segment that the ledger names and that is not there → no backup is made of it', async () => {

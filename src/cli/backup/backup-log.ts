@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { type Disk, systemDisk } from '../../store/embedded/files/disk.ts';
-import { holdingsIn, Ledger } from '../../store/embedded/files/ledger.ts';
+import { holdingsIn, isLedgerEmpty, Ledger } from '../../store/embedded/files/ledger.ts';
 import { CommandError } from '../terminal.ts';
 import { copyIfThere, growingAt, hasOnlyGrown, stampOf } from './copy-file.ts';
 
@@ -28,7 +28,9 @@ const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
 /** Copies a data folder into an empty one; gives how many segments there are. */
 export async function copyLog(dataDir: string, to: string, disk: Disk = systemDisk): Promise<number> {
   const [from, into] = [join(dataDir, 'segments'), join(to, 'segments')];
-  for (const name of filesBefore) copyIfThere(join(dataDir, name), join(to, name), disk);
+  copyFilesBefore(dataDir, to, disk);
+  // The log's first record came meanwhile: `log.json` may tell of a ledger that held nothing when it was copied.
+  if (isLedgerEmpty(to) && !isLedgerEmpty(dataDir)) copyFilesBefore(dataDir, to, disk);
   for (const name of databasesBefore) await copyDatabase(dataDir, to, name);
   mkdirSync(into, { mode: 0o700 });
   for (const id of segmentsIn(from)) copySegment(from, into, id, disk);
@@ -40,6 +42,13 @@ export async function copyLog(dataDir: string, to: string, disk: Disk = systemDi
   for (const name of databasesAfter) await copyDatabase(dataDir, to, name);
   if (leaveOutDropped(dataDir, to)) await takeTrust(dataDir, to);
   return segmentsIn(into).length;
+}
+
+function copyFilesBefore(dataDir: string, to: string, disk: Disk): void {
+  for (const name of filesBefore) {
+    rmSync(join(to, name), { force: true });
+    copyIfThere(join(dataDir, name), join(to, name), disk);
+  }
 }
 
 /** The segments in a folder, by the number that their files begin with. */

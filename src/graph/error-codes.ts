@@ -2,13 +2,14 @@
  * What a refusal does beside failing its message:
  * - `permanent`: nothing.
  * - `retry`: it is tried again so many times before it counts.
+ * - `service`: the same, unless several messages in a row meet it: then Graph itself is at fault, and it is as an outage.
  * - `throttled`: the page slows down, and the message is tried again while it is valid.
  * - `outage`: Graph itself is away, which is no message's fault: the same.
  * - `page`: all that the page sends would fail alike, so it pauses until somebody mends it.
  * - `page-for-now`: the same, but Meta lifts it by itself.
  * - `unknown`: it may have been sent; only its echo tells.
  */
-export type Effect = 'permanent' | 'retry' | 'throttled' | 'outage' | 'page' | 'page-for-now' | 'unknown';
+export type Effect = 'permanent' | 'retry' | 'service' | 'throttled' | 'outage' | 'page' | 'page-for-now' | 'unknown';
 
 export type CodeRow = readonly [
   code: number | readonly [from: number, to: number],
@@ -26,9 +27,9 @@ export const retriesMax = 5;
 // biome-ignore format: a table reads as a table
 export const codeRows: readonly CodeRow[] = [
   [1, 1357046, 'EC_PROVIDER_TIMEOUT', 'unknown'],
-  [1, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'retry', 3],
+  [1, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'service', 3],
   [2, 2018344, 'EC_ACCOUNT_ISSUE', 'page'],
-  [2, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'retry', retriesMax],
+  [2, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'service', retriesMax],
   [3, '*', 'EC_FORBIDDEN_ACCESS', 'page'],
   [4, 2018354, 'EC_FREQUENCY_CAPPING', 'permanent'],
   [4, '*', 'EC_TOO_MANY_REQUESTS', 'throttled'],
@@ -71,7 +72,7 @@ export const codeRows: readonly CodeRow[] = [
   [[200, 299], '*', 'EC_FORBIDDEN_ACCESS', 'page'],
   [368, '*', 'EC_LIMITED_FUNCTIONALITY', 'page-for-now'],
   [551, '*', 'EC_BLOCKED_USER', 'permanent'],
-  [1200, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'retry', retriesMax],
+  [1200, '*', 'EC_PROVIDER_INTERNAL_ERROR', 'service', retriesMax],
   [2022, '*', 'EC_LIMITED_FUNCTIONALITY', 'page'],
   [10303, '*', 'EC_BAD_REQUEST', 'permanent'],
   [10900, '*', 'EC_DUPLICATE_REQUEST', 'permanent'],

@@ -25,7 +25,7 @@ export type Outcome =
       readonly kind: 'failed';
       readonly effect: Exclude<Effect, 'unknown'>;
       readonly error: DeliveryError;
-      /** How many times it is tried again before the failure counts; one that was throttled, or met an outage, as long as it is valid. */
+      /** How many times it is tried again before the failure counts; what Graph holds up, as long as it is valid. */
       readonly retries: number;
       /** For the operator's log. */
       readonly reason: string;
@@ -68,10 +68,14 @@ function outcomeOfResponse(httpStatus: number, text: string): Outcome {
   }
   const reason = `HTTP ${httpStatus} without an error of Graph's`;
   if (httpStatus === 429) return failed('throttled', tooMany, 0, reason);
-  // A gateway that gave up may have passed the request on before it did.
-  if (httpStatus === 502 || httpStatus === 504) return { kind: 'unknown', reason };
+  if (isGatewayGivingUp(httpStatus)) return { kind: 'unknown', reason };
   if (httpStatus >= 500) return failed('outage', providerInternal, 0, reason);
   return failed('permanent', unknownError, 0, reason);
+}
+
+/** It may have passed the request on before. */
+function isGatewayGivingUp(httpStatus: number): boolean {
+  return httpStatus === 502 || httpStatus === 504;
 }
 
 function outcomeOfError(error: object, httpStatus: number): Outcome {
@@ -88,8 +92,10 @@ function outcomeOfError(error: object, httpStatus: number): Outcome {
     return failed(row.effect, row.error, row.retries, reason);
   }
   if (httpStatus === 429) return failed('throttled', tooMany, 0, reason);
+  // Errors of Graph's have a code: this one is a gateway's.
+  if (code === undefined && isGatewayGivingUp(httpStatus)) return { kind: 'unknown', reason };
   if (httpStatus >= 500 || Reflect.get(error, 'is_transient') === true)
-    return failed('retry', providerInternal, retriesMax, reason);
+    return failed('service', providerInternal, retriesMax, reason);
   return failed('retry', unknownError, 1, reason);
 }
 

@@ -71,7 +71,7 @@ export type Claimed = PageLane & {
   /** Names the message in `settle`. */
   readonly id: number;
   readonly message: Outgoing;
-  /** How often it was tried before, throttling apart. */
+  /** How often it was tried before; tries that Graph held up do not count. */
   readonly tries: number;
 };
 

@@ -9,7 +9,7 @@ import { limits } from '../limits.ts';
 import type { Claimed, Outbox, PageLane, Result, Want } from '../outbox/outbox.ts';
 import { checkOf } from '../wire/schema-check.ts';
 import { quickReplySchema, sendContentSchema } from '../wire/send/send-content.ts';
-import type { Carrier, Pages } from './carrier.ts';
+import type { Carrier, Page, Pages } from './carrier.ts';
 import { Claims } from './claims.ts';
 import { Looks } from './looks.ts';
 import { Pacer } from './pacer.ts';
@@ -196,63 +196,83 @@ export class Dispatcher {
 
   async #send(claimed: Claimed): Promise<void> {
     this.#sending++;
-    let result: Result;
-    try {
-      result = await this.#attempt(claimed);
-    } catch (error) {
-      // Whether it was sent is not known: it is as when its answer was lost.
-      this.#deps.note('error', 'a message could not be sent', { err: error, messageId: claimed.message.messageId });
-      result = { id: claimed.id, kind: 'unknown' };
-    }
+    const result = await this.#attempt(claimed);
     this.counts[result.kind === 'done' ? 'sent' : result.kind]++;
     this.#sending--;
     this.#claims.settle(claimed, result);
   }
 
   async #attempt(claimed: Claimed): Promise<Result> {
-    const { carrier, pages, clock } = this.#deps;
+    const { carrier, clock, note } = this.#deps;
+    const { id, account, message } = claimed;
+    const pacer = this.#pacer(claimed);
+    let isCalled = false;
+    try {
+      const prepared = await this.#prepare(claimed, pacer);
+      if ('kind' in prepared) return prepared;
+      isCalled = true;
+      const answer = await carrier.send(account, prepared.page, prepared.body);
+      const usage = answer.kind === 'response' ? usageIn(answer.headers) : undefined;
+      const result = this.#judge(claimed, pacer, outcomeOf(answer), usage?.regainMs);
+      if (usage !== undefined) pacer.used(usage.percent, clock(), usage.regainMs);
+      return result;
+    } catch (error) {
+      note('error', 'a message could not be sent', { err: error, messageId: message.messageId });
+      const now = clock();
+      // Nothing of it has left.
+      if (!isCalled) return { id, kind: 'again', dueAt: now + heldUpBackoff(message.dueAt, now), counts: false };
+      // Whether it was sent is not known: it is as when its answer was lost.
+      pacer.heldUp('its messages cannot be sent by a defect', now, undefined);
+      return { id, kind: 'unknown' };
+    } finally {
+      if (!isCalled) pacer.untried();
+    }
+  }
+
+  /** What is to be sent now, and over which page; or what becomes of the message without a call. */
+  async #prepare(claimed: Claimed, pacer: Pacer): Promise<Result | { readonly page: Page; readonly body: GraphBody }> {
+    const { pages, clock } = this.#deps;
     const { id, account, sender, message } = claimed;
     const now = clock();
     const within = nextWithin(message.window, now);
     if (within > now) return { id, kind: 'again', dueAt: within, counts: false };
     const page = await pages.page(account, sender);
     if (page === undefined) return refused(id, noSender);
-    const pacer = this.#pacer(claimed);
     pacer.configured(page.version);
     const body = bodyOf(claimed);
-    if (isRefusal(body)) return refused(id, body);
-    const answer = await carrier.send(account, page, body);
-    const outcome = outcomeOf(answer);
-    const usage = answer.kind === 'response' ? usageIn(answer.headers) : undefined;
-    const result = this.#judge(claimed, pacer, outcome, usage?.regainMs);
-    if (usage !== undefined) pacer.used(usage.percent, clock(), usage.regainMs);
-    return result;
+    return isRefusal(body) ? refused(id, body) : { page, body };
   }
 
-  #judge({ id, sender, tries }: Claimed, pacer: Pacer, outcome: Outcome, regainMs: number | undefined): Result {
-    const { clock, note } = this.#deps;
-    const now = clock();
-    if (outcome.kind === 'unknown') return { id, kind: 'unknown' };
+  #judge(claimed: Claimed, pacer: Pacer, outcome: Outcome, regainMs: number | undefined): Result {
+    const { id, sender, tries, message } = claimed;
+    const now = this.#deps.clock();
+    if (outcome.kind === 'unknown') {
+      // When all answers are lost, no more messages are left to their echoes than tell whether that is over.
+      pacer.heldUp(outcome.reason, now, undefined);
+      return { id, kind: 'unknown' };
+    }
     if (outcome.kind !== 'failed') {
       pacer.succeeded();
       return { id, ...outcome };
     }
     const { effect, error, retries, reason } = outcome;
-    if (effect === 'throttled' || effect === 'outage') {
-      pacer.heldUp(reason, now, regainMs);
-      return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: tries < heldUpTriesMax };
-    }
-    if (effect === 'page' || effect === 'page-for-now') {
+    let isHeldUp = effect === 'throttled' || effect === 'outage';
+    if (isHeldUp) pacer.heldUp(reason, now, regainMs);
+    else if (effect === 'service') {
+      // One message that fails again and again says nothing of its page.
+      if (tries === 0 || pacer.paused() !== undefined) pacer.heldUp(reason, now, regainMs);
+      isHeldUp = pacer.paused() !== undefined;
+    } else if (effect === 'page' || effect === 'page-for-now') {
       pacer.failed(reason, now);
-      note('warn', 'a page cannot send, and pauses', { sender, reason });
-    }
+      this.#deps.note('warn', 'a page cannot send, and pauses', { sender, reason });
+    } else pacer.untried();
+    // That Meta throttles, or is away, does not count against a message.
+    if (isHeldUp)
+      return { id, kind: 'again', dueAt: now + heldUpBackoff(message.dueAt, now), errorKey: error.key, counts: false };
     if (tries < retries) return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: true };
     return { id, kind: 'failed', statusKey: rejectedByOperator, errorKey: error.key };
   }
 }
-
-/** That Meta throttles, or is away, does not count against a message, but the pauses grow. */
-const heldUpTriesMax = 6;
 
 function refused(id: number, { status, error }: Refusal): Result {
   return { id, kind: 'failed', statusKey: status.key, errorKey: error.key };
@@ -271,10 +291,19 @@ function bodyOf({ message }: Claimed): GraphBody | Refusal {
   return graphBody({ messageId, destination, content, quickReplies: replies });
 }
 
-/** Longer each time, and spread, so that what failed together is not tried together. */
+/** Longer each time. */
 function backoff(tries: number): number {
-  const durationMs = Math.min(backoffMs.max, backoffMs.first * 2 ** Math.min(tries, 10));
-  return Math.round(durationMs * (0.5 + Math.random()));
+  return spread(backoffMs.first * 2 ** Math.min(tries, 10));
+}
+
+/** As long as it has waited already, which is longer each time too, and has no need of tries that count. */
+function heldUpBackoff(dueAt: EpochMs, now: EpochMs): number {
+  return spread(Math.max(backoffMs.first, now - dueAt));
+}
+
+/** So that what failed together is not tried together. */
+function spread(durationMs: number): number {
+  return Math.round(Math.min(backoffMs.max, durationMs) * (0.5 + Math.random()));
 }
 
 /** Whose turn is first changes, so that who comes first by name has no advantage when there is little room. */

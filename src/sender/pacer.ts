@@ -43,6 +43,13 @@ export class Pacer {
     this.#isProbing = true;
   }
 
+  /** What was tried did not come to a call, or its answer says nothing of the page: the next is tried at once. */
+  untried(): void {
+    if (!this.#isProbing) return;
+    this.#isProbing = false;
+    this.#pausedUntil = 0;
+  }
+
   /** When something may be sent again: not each message at its moment, but all of a stretch together. */
   nextAt(lane: Lane, now: EpochMs): EpochMs {
     const { count } = this.#refilled(lane, now);
@@ -60,7 +67,7 @@ export class Pacer {
     this.#reason = undefined;
   }
 
-  /** Meta throttles, or cannot be reached. */
+  /** Meta throttles, cannot be reached, or does not say what became of a message. */
   heldUp(reason: string, now: EpochMs, regainMs: number | undefined): void {
     if (regainMs !== undefined) this.#pause(reason, now, regainMs);
     else if (++this.#heldUpInRow >= heldUpInRowMax) this.#pauseLonger(reason, now, heldUpPauseMs);

@@ -68,7 +68,8 @@ const table: readonly (readonly [
   ],
   [[[10, 1893015]], 7033, 'permanent'],
   [[[10900], [10903]], 7280, 'permanent'],
-  [[[1], [1, 99], [2], [1200], [2018321]], 7050, 'retry'],
+  [[[1], [1, 99], [2], [1200]], 7050, 'service'],
+  [[[2018321]], 7050, 'retry'],
 ];
 
 describe('what an answer of Graph means', () => {
@@ -94,7 +95,9 @@ describe('what an answer of Graph means', () => {
     expect(refused(1, 1357046).kind).toBe('unknown');
     expect(outcomeOf({ kind: 'lost', reason: 'reset' }).kind).toBe('unknown');
     for (const text of ['', '{}', '<html>', '[]', '{"message_id":7}']) expect(response(text).kind).toBe('unknown');
-    for (const status of [502, 504]) expect(response('<html>', status).kind).toBe('unknown');
+    for (const status of [502, 504])
+      for (const text of ['<html>', '{"error":"bad gateway"}', '{"error":{"message":"bad gateway"}}'])
+        expect(response(text, status).kind).toBe('unknown');
   });
 
   it('what cannot have arrived, or a server at fault → tried again for as long as it is valid', () => {

@@ -57,3 +57,23 @@ it('Meta says when it takes calls again → then', () => {
   expect(pacer.allowed('text', start + 89_999)).toBe(0);
   expect(pacer.allowed('text', start + 90_000)).toBe(1);
 });
+
+it('what was tried told nothing of the page → the next is tried at once, one at a time, and the page is paused as before', () => {
+  const pacer = new Pacer();
+  pacer.failed('revoked', start);
+  // Only what was tried gives way: this was under way before.
+  pacer.untried();
+  expect(pacer.allowed('text', start + 59_999)).toBe(0);
+  const now = start + 60_000;
+  for (let tried = 0; tried < 1000; tried++) {
+    const at = now + tried * 10;
+    expect(pacer.allowed('text', at)).toBe(1);
+    pacer.spend('text', 1, at);
+    expect(pacer.allowed('text', at)).toBe(0);
+    pacer.untried();
+    expect(pacer.paused()).toBe('revoked');
+  }
+  pacer.spend('text', 1, now + 10_000);
+  pacer.failed('revoked', now + 10_000);
+  expect(pauseOf(pacer, now + 10_000)).toBe(120_000);
+});

@@ -26,7 +26,9 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
   refuseOtherKinds(config.dataDir);
   giveUpReserveIfFull(config.dataDir);
   const pathOf = (name: string) => join(config.dataDir, name);
-  const made = new MadeFiles(config.dataDir);
+  const made = new MadeFiles(config.dataDir, reason =>
+    observer.note({ level: 'warn', message: 'which databases were made cannot be noted', detail: { reason } }),
+  );
   made.refuseLost();
   const accountsPath = pathOf('accounts.db');
   const accountRows = new SqliteAccountRows(accountsPath, !holdsLog(config.dataDir));

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { Unusable } from '../../src/failures.ts';
 import { MadeFiles, openedMade } from '../../src/storage/made-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -64,3 +65,53 @@ test('a folder that an older version left → what is empty beside a log is refu
     make(join(dataDir, name));
   }
 });
+
+test('a folder of before the list, what it holds is not opened by its first start → counts from then on all the same', () => {
+  const dataDir = folderOfLog();
+  make(join(dataDir, 'outbox.db'));
+  new MadeFiles(dataDir).note();
+  writeFileSync(join(dataDir, 'outbox.db'), '');
+  expect(() => new MadeFiles(dataDir).refuseLost()).toThrow('outbox.db is empty');
+});
+
+test.each(names)(
+  'a folder of before the list, a command makes its first %s and is cut short → a later one makes it',
+  name => {
+    const dataDir = folderOfLog();
+    const cutShort = (path: string) => {
+      writeFileSync(path, '');
+      throw new Error('cut short');
+    };
+    expect(() => openedMade(dataDir, name, cutShort)).toThrow('cut short');
+    openedMade(dataDir, name, make);
+    expect(readFileSync(join(dataDir, 'databases'), 'utf8')).toBe(`${name}\n`);
+  },
+);
+
+test('a list that cannot be read → one line that says why, and a warning where it was to be added to', () => {
+  const dataDir = folderOfLog();
+  const list = join(dataDir, 'databases');
+  mkdirSync(list);
+  const warnings: string[] = [];
+  const made = new MadeFiles(dataDir, reason => warnings.push(reason));
+  expect(() => made.refuseLost()).toThrow(`cannot use ${list}: EISDIR`);
+  expect(() => made.refuseLost()).toThrow(Unusable);
+  made.note('outbox.db');
+  expect(warnings).toEqual([expect.stringContaining(`cannot use ${list}: EISDIR`)]);
+});
+
+test.runIf(process.getuid?.() === 0)(
+  'a command of root makes the list and a database → they are of the folder’s owner',
+  () => {
+    const dataDir = folderOfLog();
+    chownSync(dataDir, 65_534, 65_533);
+    openedMade(dataDir, 'mirrors.db', make);
+    for (const name of ['databases', 'mirrors.db'])
+      expect(statSync(join(dataDir, name))).toMatchObject({ uid: 65_534, gid: 65_533 });
+    // What is there stays whose it is: it may be a link.
+    chownSync(join(dataDir, 'databases'), 0, 0);
+    openedMade(dataDir, 'senders.db', make);
+    expect(statSync(join(dataDir, 'databases')).uid).toBe(0);
+    expect(existsSync(join(dataDir, 'senders.db'))).toBe(true);
+  },
+);

@@ -271,3 +271,21 @@ describe('commands on a real server', () => {
     expect(linesOf(stderr).at(-1)).toMatch(/^0 recorded, 0 updated, 0 unchanged, 3000 rejected/);
   });
 });
+
+describe('the start anew with less memory', () => {
+  /** Whoever starts anew says so, and cannot: as where Node may start no programs. */
+  const script = "process.execve=()=>{process.stderr.write('anew');throw new Error('ENOENT')}";
+  const withFlags = (flags: string) => ({
+    NODE_OPTIONS: `${flags} --import=data:text/javascript,${encodeURIComponent(script)}`,
+  });
+
+  test.each([
+    ['', 'anew'],
+    ['--max-semi-space-size=64', ''],
+    ['--max_semi_space_size=64', ''],
+  ])('NODE_OPTIONS=%s → "%s" is said, and the command goes on', async (flags, said) => {
+    const { code, stdout, stderr } = await run(['serve', '--help'], { env: withFlags(flags) });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: said });
+    expect(stdout).toContain('--data-dir');
+  });
+});

@@ -233,10 +233,23 @@ class PostgresStore implements Store {
   }
 
   async changes(query: ChangesQuery): Promise<Changes> {
-    const changes = await this.#read(query.account, () => this.#feed.changes(query));
+    const { account, after } = query;
+    const changes = await (after === undefined
+      ? this.#beginning(account)
+      : this.#read(account, () => this.#feed.changes({ ...query, after })));
     // Whoever hears of a message asks for it next.
-    this.#database.mustShow(query.account);
+    this.#database.mustShow(account);
     return changes;
+  }
+
+  /**
+   * Transactions that are at work are waited for, before there is a turn to read: in front of them lies no place that
+   * excludes what was answered since they began, and a recording that hangs takes nobody's turn.
+   */
+  async #beginning(account: AccountId): Promise<Changes> {
+    this.#refuseWhenClosed();
+    const settled = await this.#watermark.settle();
+    return this.#read(account, () => this.#feed.beginning(account, settled));
   }
 
   watch(account: AccountId, wake: () => void): () => void {

@@ -1,10 +1,10 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
-import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
+import { type Bookmark, type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
 import type { Layouts } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
-import type { Watermark } from '../log/watermark.ts';
+import type { Moment, Watermark } from '../log/watermark.ts';
 import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row.ts';
 import { moment } from '../rows/moment.ts';
 import { readState } from '../rows/said.ts';
@@ -25,9 +25,8 @@ export class Feed {
   }
 
   /** Throws `InvalidBookmark`. */
-  async changes(query: ChangesQuery): Promise<Changes> {
+  async changes(query: ChangesQuery & { readonly after: Bookmark }): Promise<Changes> {
     const { account, after, until, limit } = query;
-    if (after === undefined) return { changes: [], next: await this.#newest(account), more: false };
     const from = feedPlace(after);
     const to = until === undefined ? undefined : feedPlace(until);
     const settled = await this.#watermark.read();
@@ -70,17 +69,16 @@ export class Feed {
   }
 
   /**
-   * The place behind all that was recorded before this call. Transactions that are at work are waited for: in front of
-   * them lies no place that excludes what was answered since they began. The place is told by what was recorded last:
+   * The place behind all that was recorded before the log settled so far. The place is told by what was recorded last:
    * numbers of transactions that recorded nothing may be given out again after a crash.
    */
-  async #newest(account: AccountId): Promise<string> {
-    const { tx: settledTx } = await this.#watermark.settle();
+  async beginning(account: AccountId, settled: Moment): Promise<Changes> {
     const rows = await this.#layouts.reading(async spread => {
-      const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settledTx]));
+      const asked = spread.slicesOf(account).map(slice => this.#database.read(newestRecording, [slice, settled.tx]));
       return (await Promise.all(asked)).flat();
     });
-    return feedBookmark({ tx: Math.max(0, ...rows.map(row => integer(row[0]) + 1)), steps: 0 });
+    const next = feedBookmark({ tx: Math.max(0, ...rows.map(row => integer(row[0]) + 1)), steps: 0 });
+    return { changes: [], next, more: false };
   }
 }
 

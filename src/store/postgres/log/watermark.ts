@@ -6,7 +6,7 @@ import type { Database } from './database.ts';
 /** A recording takes milliseconds: what runs longer may well be no recording. */
 const recordingMsUsual = 300;
 const settleMsMax = 2_000;
-const settleLookMs = 5;
+const settleLookMs = { first: 5, most: 80 };
 
 /** Every recording of a transaction before `tx` is over: committed for all to see, or never to be. */
 export type Moment = { readonly tx: number; readonly end: number };
@@ -20,6 +20,9 @@ export class Watermark {
   /** Long transactions that turned out to be no recordings: of other programs, on any database of the server. */
   #foreign: ReadonlySet<number> = new Set();
   #latestTx = 0;
+  /** Looks of those who wait for the log to settle: one is under way at a time, and the next is of all who came since. */
+  #lastLook: Promise<unknown> = Promise.resolve();
+  #nextLook: Promise<Moment> | undefined;
   #oldest: { readonly tx: number; readonly seenAt: number } | undefined;
 
   constructor(database: Database) {
@@ -44,13 +47,25 @@ export class Watermark {
   /** As `read`, when everything that is recording now is over; or after a while, when somebody holds that up. */
   async settle(): Promise<Moment> {
     const since = performance.now();
-    const first = await this.read();
+    const first = await this.#look();
     let moment = first;
-    while (moment.tx < first.end && performance.now() - since < settleMsMax) {
-      await setTimeout(settleLookMs);
-      moment = await this.read();
+    for (let pauseMs = settleLookMs.first; moment.tx < first.end; pauseMs = Math.min(2 * pauseMs, settleLookMs.most)) {
+      if (performance.now() - since >= settleMsMax) break;
+      await setTimeout(pauseMs);
+      moment = await this.#look();
     }
     return moment;
+  }
+
+  /** Reads, and not before this call; those who ask while it cannot begin yet share it. */
+  #look(): Promise<Moment> {
+    this.#nextLook ??= this.#lastLook.then(() => {
+      this.#nextLook = undefined;
+      const look = this.read();
+      this.#lastLook = look.catch(() => {});
+      return look;
+    });
+    return this.#nextLook;
   }
 
   #settled({ running, end }: Snapshot): number {

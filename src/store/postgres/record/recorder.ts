@@ -1,6 +1,6 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
-import { type Load, loadOf, QueueRoom } from '../../queue-room.ts';
+import { loadOf, QueueRoom } from '../../queue-room.ts';
 import {
   type AwayPart,
   type RecordBatch,
@@ -11,20 +11,18 @@ import {
 import type { Layouts } from '../layout/layouts.ts';
 import { NoPartition } from '../log/partitions.ts';
 import type { Slice } from '../rows/slices.ts';
-import type { Led, Way } from './parts.ts';
+import { idsOf, keyOf, Lane } from './lane.ts';
+import type { Led } from './parts.ts';
 import { type Group, Misplaced, recordGroup, takeNumbers } from './record-group.ts';
 import type { Recorders } from './recording-transaction.ts';
 import { Router } from './router.ts';
 import { beyondShare, sum, TransactionPlaces } from './transaction-places.ts';
 
-/** Records of one transaction: its locks are held for as long as it takes to write them. */
-const groupRecordsMax = limits.batchRecordsMax;
 /**
  * While so many transactions of a slice are at work, what comes waits for one of them to end, unless it is much: it goes
  * by one commit then, instead of many that would each take as long.
  */
 const gatherFrom = 2;
-const much: Load = { records: groupRecordsMax / 2, chars: limits.groupCharsMax / 2 };
 
 /** Where records go, and who is told of them. */
 export type Surroundings = Omit<Recorders, 'aside'> & {
@@ -36,18 +34,11 @@ export type Surroundings = Omit<Recorders, 'aside'> & {
   readonly waiting: { readonly isFull: () => boolean; readonly dropped: (count: number) => void };
 };
 
-/** What goes to one slice, in the order it came; the transactions at work on it, but for those aside; and their ids. */
-type Lane = Way & {
-  readonly key: string;
-  readonly account: AccountId;
-  waiting: Led[];
-  readonly atWork: Set<string>;
-  transactions: number;
-};
-
 /**
  * Gathers what callers record into transactions, several at a time. Batches of one account keep their order: what goes
- * to a slice waits for what came before it with an id in common, and messages are numbered in the order they came.
+ * to a slice waits for what came before it with an id in common. Messages are numbered in the order in which they begin to
+ * be recorded: that is the order they came, but for what is passed over while it waits for such an id or for a partition.
+ * Of an account that is spread they are numbered in the order they came, whatever waits.
  */
 export class Recorder {
   readonly #surroundings: Surroundings;
@@ -69,7 +60,7 @@ export class Recorder {
     this.#places = new TransactionPlaces(transactionsMax, () => this.#startAll());
     this.#router = new Router(surroundings.database, surroundings.layouts, {
       put: led => this.#put(led),
-      takeBack: account => this.#lanesOf(account).flatMap(lane => lane.waiting.splice(0)),
+      takeBack: account => this.#lanesOf(account).flatMap(lane => lane.takeBack()),
       atRest: account => this.#atRest(account),
       failed: error => this.#look(undefined, error),
     });
@@ -155,22 +146,14 @@ export class Recorder {
   }
 
   #put(led: readonly Led[]): void {
-    for (const one of led) this.#laneOf(one).waiting.push(one);
+    for (const one of led) this.#laneOf(one).put(one);
+    for (const account of new Set(led.map(({ batch }) => batch.account))) this.#refuseBeyondShare(account);
     this.#startAll();
   }
 
-  #laneOf({ batch: { account }, slice, known }: Led): Lane {
-    const key = `${slice} ${known}`;
-    const lane = this.#lanes.get(key) ?? {
-      key,
-      account,
-      slice,
-      known,
-      waiting: [],
-      atWork: new Set(),
-      transactions: 0,
-    };
-    this.#lanes.set(key, lane);
+  #laneOf(led: Led): Lane {
+    const lane = this.#lanes.get(keyOf(led)) ?? new Lane(led.batch.account, led);
+    this.#lanes.set(lane.key, lane);
     return lane;
   }
 
@@ -179,7 +162,7 @@ export class Recorder {
   }
 
   async #atRest(account: AccountId): Promise<void> {
-    while (this.#lanesOf(account).some(lane => lane.atWork.size > 0))
+    while (this.#lanesOf(account).some(lane => lane.isAtWork))
       await new Promise<void>(resolve => this.#restWaiters.push(resolve));
   }
 
@@ -189,12 +172,9 @@ export class Recorder {
       started = false;
       for (const lane of [...this.#lanes.values()]) {
         if (this.#places.areTaken) return;
-        if (lane.transactions >= gatherFrom && !isMuch(lane.waiting)) continue;
-        const taken = takeGroup(lane);
-        if (taken.length === 0) {
-          this.#refuseBeyondShare(lane);
-          continue;
-        }
+        if (lane.transactions >= gatherFrom && !lane.isMuch) continue;
+        const taken = lane.take(sentAts => this.#surroundings.partitions.lacks(sentAts));
+        if (taken.length === 0) continue;
         this.#start(lane, taken);
         started = true;
       }
@@ -203,28 +183,29 @@ export class Recorder {
 
   #start(lane: Lane, taken: readonly Led[]): void {
     const ids = idsOf(taken);
-    for (const id of ids) lane.atWork.add(id);
+    lane.begin(ids);
     this.#places.take();
-    lane.transactions++;
     // Behind the others: whoever's turn comes next is the one who waited longest.
     this.#lanes.delete(lane.key);
     this.#lanes.set(lane.key, lane);
     this.#recordTaken(lane, taken).finally(() => {
-      lane.transactions--;
-      for (const id of ids) lane.atWork.delete(id);
-      if (lane.atWork.size === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.key);
+      lane.end(ids);
+      if (lane.isIdle) this.#lanes.delete(lane.key);
       for (const wake of this.#restWaiters.splice(0)) wake();
       this.#places.leave();
     });
   }
 
   /** What waits for an id that waits for a partition is bounded with it: callers send again what is not answered. */
-  #refuseBeyondShare({ account, waiting }: Lane): void {
-    const fitting = this.#places.fitting(
-      account,
-      waiting.map(({ batch }) => loadOf(batch)),
-    );
-    for (const { reject } of waiting.splice(fitting)) reject(beyondShare());
+  #refuseBeyondShare(account: AccountId): void {
+    if (!this.#places.hasAside(account)) return;
+    const lanes = this.#lanesOf(account);
+    const behind = lanes.flatMap(lane => lane.behindAside()).toSorted((a, b) => a.order - b.order);
+    const loads = behind.map(({ batch }) => loadOf(batch));
+    const refused = new Set(behind.slice(this.#places.fitting(account, loads)));
+    if (refused.size === 0) return;
+    for (const lane of lanes) lane.remove(refused);
+    for (const { reject } of refused) reject(beyondShare());
   }
 
   /** Answers every one of them, or has them led anew. */
@@ -247,16 +228,6 @@ export class Recorder {
     }
   }
 
-  /** Others of the slice go on meanwhile. */
-  async #aside(lane: Lane, load: Load, wait: () => Promise<void>): Promise<void> {
-    lane.transactions--;
-    try {
-      await this.#places.aside(lane.account, load, wait);
-    } finally {
-      lane.transactions++;
-    }
-  }
-
   /** Numbers for those that have none, taken in the order in which groups begin. */
   async #firstNumber(taken: readonly Led[]): Promise<number> {
     if (taken.every(({ numbers }) => numbers !== undefined)) return 0;
@@ -270,7 +241,12 @@ export class Recorder {
     const { isFull, dropped: tellDropped } = this.#surroundings.waiting;
     const load = sum(group.parts.map(({ batch }) => loadOf(batch)));
     const { account } = lane;
-    const aside = (wait: () => Promise<void>) => this.#aside(lane, load, wait);
+    const aside = (wait: () => Promise<void>) =>
+      lane.aside(idsOf(group.parts), () => {
+        const left = this.#places.aside(account, load, wait);
+        this.#refuseBeyondShare(account);
+        return left;
+      });
     const recorders = { ...this.#surroundings, aside };
     const { outcomes, messages, reports, cameTo, dropped } = await recordGroup(recorders, group, isFull);
     const durationMs = performance.now() - begun;
@@ -308,42 +284,3 @@ export class Recorder {
 
 /** Of an account that nobody has: nothing counts of it. */
 const kept = `INSERT INTO summed VALUES ($1, 0) ON CONFLICT (account_id) DO UPDATE SET until_tx = summed.until_tx`;
-
-function isMuch(waiting: readonly Led[]): boolean {
-  let [records, chars] = [0, 0];
-  return waiting.some(({ batch }) => {
-    const load = loadOf(batch);
-    records += load.records;
-    chars += load.chars;
-    return records >= much.records || chars >= much.chars;
-  });
-}
-
-/** The next batches of a lane that fit into one transaction: none that must wait for one at work, or for one that waits. */
-function takeGroup(lane: Lane): readonly Led[] {
-  const { waiting, atWork } = lane;
-  const [taken, left, held]: [Led[], Led[], Set<string>] = [[], [], new Set()];
-  let [records, chars] = [0, 0];
-  for (const [i, one] of waiting.entries()) {
-    const { submissions } = one.batch;
-    if (submissions.some(({ messageId }) => atWork.has(messageId) || held.has(messageId))) {
-      left.push(one);
-      for (const { messageId } of submissions) held.add(messageId);
-      continue;
-    }
-    const load = loadOf(one.batch);
-    records += load.records;
-    chars += load.chars;
-    if (taken.length > 0 && (records > groupRecordsMax || chars > limits.groupCharsMax)) {
-      lane.waiting = [...left, ...waiting.slice(i)];
-      return taken;
-    }
-    taken.push(one);
-  }
-  lane.waiting = left;
-  return taken;
-}
-
-function idsOf(taken: readonly Led[]): ReadonlySet<string> {
-  return new Set(taken.flatMap(({ batch }) => batch.submissions.map(one => one.messageId)));
-}

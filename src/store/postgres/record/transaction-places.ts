@@ -55,6 +55,10 @@ export class TransactionPlaces {
     }
   }
 
+  hasAside(account: AccountId): boolean {
+    return this.#asideOf.has(account);
+  }
+
   /** How many of these may wait behind what waits for a partition, in their order. */
   fitting(account: AccountId, loads: readonly Load[]): number {
     let all = this.#asideOf.get(account);

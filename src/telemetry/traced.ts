@@ -4,6 +4,8 @@ import type { CallReports } from '../sender/report-caller.ts';
 import type { Store } from '../store/store.ts';
 import type { Attributes, Outcome, Tracing } from '../tracing.ts';
 
+const mirroredLog = '/messenger/1/logs';
+
 /** A store whose calls are told of, with how much each was asked for. */
 export function tracedStore(store: Store, tracing: Tracing): Store {
   const within = <T>(name: string, attributes: Attributes, work: () => Promise<T>) =>
@@ -25,23 +27,26 @@ export function tracedStore(store: Store, tracing: Tracing): Store {
   };
 }
 
-/** Calls of the other side of mirrors, which is told what they are part of. */
+/**
+ * Calls of the log at the other side of mirrors, which is told what they are part of. Which server that is is told of, and
+ * what is called by its name alone: an address may have a customer or a secret before it.
+ */
 export function tracedFetch(call: typeof fetch, tracing: Tracing): typeof fetch {
   return (input, init) => {
-    const { hostname, port, protocol, pathname } = new URL(input instanceof Request ? input.url : input);
+    const { hostname, port, protocol } = new URL(input instanceof Request ? input.url : input);
     const method = init?.method ?? 'GET';
     const attributes = {
       'http.request.method': method,
       'server.address': hostname,
       'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
-      'url.template': pathname,
+      'url.template': mirroredLog,
     };
     const work = () => {
       const headers = new Headers(init?.headers);
       for (const [name, value] of Object.entries(tracing.headers())) headers.set(name, value);
       return call(input, { ...init, headers });
     };
-    return tracing.within({ name: `${method} ${pathname}`, kind: 'client', attributes }, work, ({ status }) =>
+    return tracing.within({ name: `${method} ${mirroredLog}`, kind: 'client', attributes }, work, ({ status }) =>
       answered(status),
     );
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
-import { tracedReports, tracedStore } from '../../src/telemetry/traced.ts';
+import { tracedFetch, tracedReports, tracedStore } from '../../src/telemetry/traced.ts';
 import { World } from '../mirror/world.ts';
 import { type ToldSpan, texts } from '../support/collector.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
@@ -192,6 +192,41 @@ describe('a call of another server', () => {
     expect(recorded?.parentSpanId).toBe(step?.spanId);
     expect(telemetry.collector.calls.map(one => one.body).join()).not.toMatch(/sentSince|useCursor|the-key/);
   });
+
+  test.each([
+    ['https://gateway.example', 'gateway.example', 443],
+    ['https://gateway.example/tenant-token', 'gateway.example', 443],
+    ['https://gateway.example:8443/secret/9f3/api', 'gateway.example', 8443],
+    ['http://10.0.0.9/secret/messenger/1/logs/of', '10.0.0.9', 80],
+  ])(
+    'of a mirror at "%s" → the server and what is called, never what stands before it',
+    async (from, address, port) => {
+      const telemetry = await opened();
+      const asked: string[] = [];
+      const call = tracedFetch(async input => {
+        asked.push(String(input));
+        return Response.json({ results: [] });
+      }, telemetry.tracing);
+      const url = `${from}/messenger/1/logs?useCursor=true`;
+      for (const input of [url, new URL(url), new Request(url)]) await call(input);
+      await telemetry.telemetry.close();
+      expect(asked.slice(0, 2)).toEqual([url, url]);
+      const { spans, calls } = telemetry.collector;
+      expect(spans.map(shown)).toEqual(
+        Array(3).fill({
+          name: 'GET /messenger/1/logs',
+          kind: client,
+          status: { code: 0 },
+          'http.request.method': 'GET',
+          'http.response.status_code': 200,
+          'server.address': address,
+          'server.port': port,
+          'url.template': '/messenger/1/logs',
+        }),
+      );
+      expect(calls.map(one => one.body).join()).not.toMatch(/tenant-token|secret|useCursor/);
+    },
+  );
 
   test('of a receiver of reports → its address is not told, nor is it told what the call is part of', async () => {
     const telemetry = await opened();

@@ -42,22 +42,30 @@ function ratio(): number {
   return 1;
 }
 
+/** Longer ones would be timers of 1 ms. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** By `OTEL_BSP_…`: how many spans wait at most, and for how long. */
 export function batching() {
   const maxQueueSize = positive('OTEL_BSP_MAX_QUEUE_SIZE') ?? 2048;
   return {
     maxQueueSize,
     maxExportBatchSize: Math.min(positive('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? 512, maxQueueSize),
-    scheduledDelayMillis: positive('OTEL_BSP_SCHEDULE_DELAY') ?? 5000,
-    exportTimeoutMillis: positive('OTEL_BSP_EXPORT_TIMEOUT') ?? 30_000,
+    scheduledDelayMillis: timerMs('OTEL_BSP_SCHEDULE_DELAY') ?? 5000,
+    exportTimeoutMillis: timerMs('OTEL_BSP_EXPORT_TIMEOUT') ?? 30_000,
   };
 }
 
 /** By `OTEL_METRIC_EXPORT_…`: how often metrics go out, and what that may take. */
 export function metricTimes() {
-  const exportIntervalMillis = positive('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000;
-  const timeoutMs = positive('OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000;
+  const exportIntervalMillis = timerMs('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000;
+  const timeoutMs = timerMs('OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000;
   return { exportIntervalMillis, exportTimeoutMillis: Math.min(timeoutMs, exportIntervalMillis) };
+}
+
+function timerMs(name: string): number | undefined {
+  const given = positive(name);
+  return given === undefined ? undefined : Math.min(given, timerMsMax);
 }
 
 function positive(name: string): number | undefined {

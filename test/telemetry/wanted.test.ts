@@ -32,6 +32,27 @@ describe('what the environment asks for', () => {
     expect(warned).toEqual([]);
   });
 
+  const addresses = ['http://a', 'https://a:4318/', ' HTTP://[::1]:4318/otlp\n'];
+  const none = ['nonsense', 'collector:4318', 'localhost:4318', '//a', '/v1/traces', 'http://', 'unix:/a', 'http://a '];
+  const variables = [`${all}`, `${traces}`, `${metrics}`];
+  const kinds = variables.flatMap(variable => none.map(endpoint => [variable, endpoint] as const));
+  test.each(kinds)('%s=%j, which is no address → one line, and what it is for stays here', (variable, endpoint) => {
+    const isFor = (one: string | undefined) => variable === one || variable === all;
+    for (const address of addresses) {
+      const others = { [`${all}`]: address };
+      const expected = {
+        ...(!isFor(traces) && { traces: protobuf }),
+        ...(!isFor(metrics) && { metrics: protobuf }),
+      };
+      expect(wanted({ ...others, [variable]: endpoint }) ?? {}).toEqual(expected);
+      expect(warned.splice(0)).toEqual([{ variable }]);
+    }
+    // Where it is not asked for, there is nothing to say.
+    const off = { OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' };
+    expect(wanted({ ...off, [variable]: endpoint })).toBeUndefined();
+    expect(warned).toEqual([]);
+  });
+
   test('what is not known here → told of, and passed over', () => {
     const endpoint = { [`${all}`]: 'http://a' };
     expect(wanted({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toEqual({

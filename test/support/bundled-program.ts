@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build, type Plugin } from 'vite';
@@ -58,6 +59,8 @@ async function bundled(): Promise<string> {
   } finally {
     rmSync(next, { recursive: true, force: true });
   }
+  // Another run, of other sources, removes what has not been used for long.
+  utimesSync(folder, new Date(), new Date());
   for (const other of globSync('program-*', { cwd: cache }).map(name => join(cache, name)))
     if (other !== folder && statSync(other).mtimeMs < Date.now() - keptForMs)
       rmSync(other, { recursive: true, force: true });

@@ -78,7 +78,10 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   await using parts = new AsyncDisposableStack();
   const registry = new Registry();
   const metrics = createMetrics(registry);
-  const telemetry = parts.adopt(await openTelemetry(toldBy(logger)), one => one?.close());
+  const telemetry = await openTelemetry(toldBy(logger));
+  // Whoever started it is told at once that it failed: that waits for no collector.
+  let isStarted = false;
+  parts.defer(() => (isStarted ? telemetry?.close() : undefined));
   const tracing = telemetry?.tracing;
   const observer = metrics.storeObserver(storeListener(logger));
   const open = () => openStorage(config, observer);
@@ -100,7 +103,8 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   const sweeper = sweeperOf(storage, sending, config, logger);
   const heldSweep = () => sweeper.held;
   const told = { store, metrics, mirrors: runner, heldSweep, ...sendingDeps(sending) };
-  if (telemetry !== undefined) parts.defer(telemetry.meter(registry, () => tellFigures(told)));
+  const endOfMetrics = telemetry?.meter(registry, () => tellFigures(told));
+  parts.defer(() => (isStarted ? endOfMetrics?.() : undefined));
   const server = parts.adopt(
     buildServer({
       ...told,
@@ -128,15 +132,13 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
     one => one.close(),
   );
   await server.listen({ host: config.host, port: config.port });
-  const everyMs = Math.min(janitorIntervalMsMax, config.retentionMs);
-  const failed = (err: unknown) =>
-    logger.warn({ err }, 'what is past retention could not be dropped; trying again later');
-  parts.defer(sweepAgainAndAgain(sweeper, everyMs, failed));
+  parts.defer(sweepWith(sweeper, config, logger));
   const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
   await ensureMirror(storage, config);
   await warnOfOpenKeys(storage, logger);
   parts.defer(() => runner.stop());
   runner.start();
+  isStarted = true;
   const started = parts.move();
   const lingers = telemetry !== undefined;
   return { url: urlOf(server.addresses()), firstKey, stop: () => started.disposeAsync(), lingers };
@@ -165,6 +167,7 @@ export async function serve(
   try {
     running = await start(config, logger, { stopping: stopping.signal, isOpenToAll, simulator });
   } catch (error) {
+    endAtOnce();
     if (!(error instanceof Error && error.name === 'AbortError')) throw startError(error, config);
     logger.info('stopped before the start');
     return 0;
@@ -174,9 +177,13 @@ export async function serve(
   logger.info({ signal: await signalled }, 'stopping');
   await running.stop();
   logger.info('stopped');
-  // It fires only where something still holds the process.
-  if (running.lingers) setTimeout(() => process.exit(), 0).unref();
+  if (running.lingers) endAtOnce();
   return 0;
+}
+
+/** Once what is to be said now has been. It fires only where something still holds the process. */
+function endAtOnce(): void {
+  setTimeout(() => process.exit(), 0).unref();
 }
 
 function loggerOf({ logLevel }: Config): Logger {
@@ -320,6 +327,12 @@ function sweeperOf(
     monotonicMs: () => performance.now(),
     note: (message, detail) => logger.warn(detail, message),
   });
+}
+
+function sweepWith(sweeper: Sweeper, { retentionMs }: Config, logger: Logger): () => void {
+  const failed = (err: unknown) =>
+    logger.warn({ err }, 'what is past retention could not be dropped; trying again later');
+  return sweepAgainAndAgain(sweeper, Math.min(janitorIntervalMsMax, retentionMs), failed);
 }
 
 /** A terminal's Ctrl-C reaches a program from several sides at once; only what comes later is a second signal. */

@@ -51,6 +51,20 @@ test('no endpoint → no module of OpenTelemetry is loaded; one whose collector 
   expect(loadedBy(told)).toBeGreaterThan(0);
 });
 
+test('a start that fails, with a collector that hangs → one line that says why, and the collector hears nothing', async () => {
+  await using collector = new Collector();
+  collector.answer = () => undefined;
+  const endpoint = await collector.listen();
+  const { hostname, port } = new URL(endpoint);
+  const server = newHome().launch({
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_TIMEOUT: '3600000' },
+    settings: { SENTLOG_HOST: hostname, SENTLOG_PORT: port },
+  });
+  expect(await server.exited).toEqual({ code: 1, signal: null });
+  expect(server.stderr.trim().split('\n')).toEqual([expect.stringMatching(/^sentlog: port \d+ of .* is in use/)]);
+  expect(collector.calls).toEqual([]);
+});
+
 test('an endpoint without the packages of OpenTelemetry → one line that says so', async () => {
   const server = newHome().launch({
     nodeArgs,

@@ -20,8 +20,10 @@ const scriptOf = (shell: string) => scripts.get(shell) ?? '';
 async function wholeProgram(): Promise<Command> {
   const program = new Command('sentlog').version('0');
   const main = readFileSync(join(import.meta.dirname, '../../src/cli/main.ts'), 'utf8');
-  for (const [, file = '', name = ''] of main.matchAll(/import\('\.\/([\w-]+)\.ts'\)\)\.(add\w+)/g)) {
-    const module: Readonly<Record<string, (program: Command) => void>> = await import(`../../src/cli/${file}.ts`);
+  for (const [, file = '', name = ''] of main.matchAll(/import\('\.\/commands\/([\w-]+)\.ts'\)\)\.(add\w+)/g)) {
+    const module: Readonly<Record<string, (program: Command) => void>> = await import(
+      `../../src/cli/commands/${file}.ts`
+    );
     module[name]?.(program);
   }
   return program;

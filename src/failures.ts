@@ -28,6 +28,9 @@ export class WrongValues extends Error {
   }
 }
 
+/** What else than `segments/` tells of a log: what is left of it would have all of the rest told as lost. */
+export const emptyLogAdvice = 'move segments/, damaged/, ledger*, log.json* and waiting.db* away to begin an empty log';
+
 /** SQLITE_CORRUPT and SQLITE_NOTADB: a database is not what was written to it. */
 export const damagedFileCode = 11;
 const damageCodes: readonly number[] = [damagedFileCode, 26];
@@ -36,10 +39,12 @@ export function isDamagedFile(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && damageCodes.includes(Number(error.errcode) & 0xff);
 }
 
-/** Why a file cannot be used and, where it is damaged, what to do about it. */
-export function unusableText(path: string, error: unknown): string {
-  const advice = isDamagedFile(error)
-    ? ': restore it from a backup, or move it away to begin without what it holds'
-    : '';
+/** In a data folder, which databases were made there, a name a line: one that is named and gone is missed. */
+export const madeListName = 'databases';
+
+/** Why a file cannot be used and, where it is damaged, what to do about it; `listPath` may name the file. */
+export function unusableText(path: string, error: unknown, listPath?: string): string {
+  const away = listPath === undefined ? 'move it away' : `move it away and remove its line from ${listPath}`;
+  const advice = isDamagedFile(error) ? `: restore it from a backup, or ${away} to begin without what it holds` : '';
   return `cannot use ${path}: ${error instanceof Error ? error.message : error}${advice}`;
 }

@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder, refuseFlawed, switchToWriteAheadLog } from '../accounts/sqlite/accounts-file.ts';
 import { integer, optionalText, type Row, text } from '../accounts/sqlite/row.ts';
 import type { AccountId } from '../domain/message.ts';
-import { unusableText } from '../failures.ts';
+import { madeListName, unusableText } from '../failures.ts';
 import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
@@ -51,7 +51,7 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
         this.#db.exec('ALTER TABLE sender ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0');
       refuseFlawed(this.#db);
     } catch (error) {
-      throw new SenderError(unusableText(path, error), { cause: error });
+      throw new SenderError(unusableText(path, error, join(dirname(path), madeListName)), { cause: error });
     }
   }
 

@@ -1,15 +1,13 @@
 import { closeSync, existsSync, fchownSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { refuseEmptied } from '../accounts/sqlite/accounts-file.ts';
-import { Unusable, unusableText } from '../failures.ts';
+import { madeListName, Unusable, unusableText } from '../failures.ts';
 import { isOutage } from '../store/embedded/files/damage.ts';
 import { holdsLog } from '../store/embedded/files/folder.ts';
 
 /** Databases of a data folder, besides those of the log and its accounts. */
 const madeNames = ['mirrors.db', 'senders.db', 'outbox.db'] as const;
 export type MadeName = (typeof madeNames)[number];
-
-const listName = 'databases';
 
 /**
  * Which databases were made in a data folder, a name a line in the file `databases`. SQLite would begin anew what was
@@ -24,7 +22,7 @@ export class MadeFiles {
   constructor(dataDir: string, warn: (reason: string) => void = () => {}) {
     this.#dataDir = dataDir;
     this.#warn = warn;
-    this.#path = join(dataDir, listName);
+    this.#path = join(dataDir, madeListName);
   }
 
   /** Before any of them is opened. Throws `Unusable` where one that was made is not there any more, or empty, or nothing tells which were. */

@@ -1,8 +1,11 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Unusable } from '../../src/failures.ts';
-import { MadeFiles, openedMade } from '../../src/storage/made-files.ts';
+import { openMirrorFile } from '../../src/mirror/sqlite/mirror-file.ts';
+import { openOutboxFile } from '../../src/outbox/sqlite/outbox-file.ts';
+import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
+import { MadeFiles, type MadeName, openedMade } from '../../src/storage/made-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const names = ['mirrors.db', 'senders.db', 'outbox.db'] as const;
@@ -41,6 +44,25 @@ test.each(names)(
     expect(begin).toThrow('is missing');
   },
 );
+
+const openers = {
+  'mirrors.db': path => openMirrorFile(path).close(),
+  'senders.db': path => void new SqliteSenderRows(path).close(),
+  'outbox.db': path => openOutboxFile(path).close(),
+} satisfies Record<MadeName, (path: string) => void>;
+
+test.each(names)('%s is damaged → refused; who does what is advised begins it anew', name => {
+  const dataDir = folderOfLog();
+  const path = join(dataDir, name);
+  const begin = () => openedMade(dataDir, name, openers[name]);
+  begin();
+  writeFileSync(path, 'no database at all\n'.repeat(300));
+  const list = join(dataDir, 'databases');
+  expect(begin).toThrow(`restore it from a backup, or move it away and remove its line from ${list} to begin without`);
+  renameSync(path, `${path}.away`);
+  writeFileSync(list, readFileSync(list, 'utf8').replace(`${name}\n`, ''));
+  begin();
+});
 
 test('the first making of each is cut short → what it left does not keep a later start from making it', () => {
   const dataDir = folderOfLog();

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { damagedFileCode, isDamagedFile, Unusable, unusableText } from '../../failures.ts';
+import { damagedFileCode, emptyLogAdvice, isDamagedFile, Unusable, unusableText } from '../../failures.ts';
 import { AccountsError } from '../rows.ts';
 
 /** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
@@ -80,7 +80,7 @@ export class AccountsLost extends AccountsError {
   constructor(path: string, how: string, options?: ErrorOptions) {
     super(
       `${path} ${how}, though there is a log beside it: restore it from a backup, or give the log to a new account by ` +
-        '`sentlog accounts adopt NAME`, or move segments/ away to begin an empty log',
+        `\`sentlog accounts adopt NAME\`, or ${emptyLogAdvice}`,
       options,
     );
     this.name = 'AccountsLost';

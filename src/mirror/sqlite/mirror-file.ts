@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makeFolder, refuseFlawed, switchToWriteAheadLog, transact } from '../../accounts/sqlite/accounts-file.ts';
-import { unusableText } from '../../failures.ts';
+import { madeListName, unusableText } from '../../failures.ts';
 import { MirrorError } from '../rows.ts';
 
 /** One step a schema version, oldest first. A step that was released is never changed, only followed by another. */
@@ -63,7 +63,7 @@ export function openMirrorFile(path: string): DatabaseSync {
   } catch (error) {
     db?.close();
     if (error instanceof MirrorError) throw error;
-    throw new MirrorError(unusableText(path, error), { cause: error });
+    throw new MirrorError(unusableText(path, error, join(dirname(path), madeListName)), { cause: error });
   }
 }
 

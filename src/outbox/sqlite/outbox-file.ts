@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Unusable, unusableText } from '../../failures.ts';
+import { madeListName, Unusable, unusableText } from '../../failures.ts';
 
 /**
  * The steps from nothing to the present schema: each file is brought up to date when it is opened. A step that was
@@ -177,6 +177,6 @@ export function openOutboxFile(path: string): DatabaseSync {
   } catch (error) {
     db.close();
     if (error instanceof Unusable) throw error;
-    throw new Unusable(unusableText(path, error), { cause: error });
+    throw new Unusable(unusableText(path, error, join(dirname(path), madeListName)), { cause: error });
   }
 }

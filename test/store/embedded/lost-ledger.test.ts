@@ -10,9 +10,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, matchesGlob } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { emptyLogAdvice } from '../../../src/failures.ts';
 import { limits } from '../../../src/limits.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
@@ -170,6 +171,25 @@ test.each(Object.keys(ways).flatMap(way => [ledgers, [...ledgers, 'segments']].m
     expect(new LogFile(dataDir).trust.from(1) > now).toBe(!gone.includes('segments'));
   },
 );
+
+test('what is advised is moved away → an empty log begins, and nothing is told as lost', () => {
+  const dataDir = temporaryFolder();
+  recordedIn(dataDir);
+  const parts = readdirSync(dataDir);
+  const patterns = /^move (.*) away /.exec(emptyLogAdvice)?.[1]?.split(/, | and /) ?? [];
+  expect(patterns).toContain('segments/');
+  for (const pattern of patterns)
+    for (const name of parts.filter(part => matchesGlob(part, pattern.replace('/', ''))))
+      rmSync(join(dataDir, name), { recursive: true });
+  for (let start = 1; start <= 2; start++) {
+    const log = new SimulatedLog(dataDir, systemDisk);
+    expect(log.found.damaged).toEqual([]);
+    expect(log.logDamage).toBeUndefined();
+    expect(log.logs(1)).toHaveLength(start - 1);
+    log.record({ ...batch, submissions: [submission(start)] });
+    log.close();
+  }
+});
 
 const slotBytes = 128;
 

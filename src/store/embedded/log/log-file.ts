@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
+import { emptyLogAdvice } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import { DamagedIndex, isOutage, OtherFormat } from '../files/damage.ts';
@@ -224,7 +225,7 @@ function heldBeside(dataDir: string, disk: Disk): Held | undefined {
 /** What is said where the accounts of a folder are not those that its log belongs to. */
 export const othersLog = (folder: string) =>
   `accounts.db in ${folder} is not of this log: restore the one that is from a backup, or move accounts.db away and give ` +
-  'the log to a new account by `sentlog accounts adopt NAME`, or move segments/ away to begin an empty log';
+  `the log to a new account by \`sentlog accounts adopt NAME\`, or ${emptyLogAdvice}`;
 
 /** What is said where they can be only if a clock was wrong. */
 export const laterLog = (folder: string) =>

@@ -5,6 +5,10 @@ import { NoPartition } from '../log/partitions.ts';
 
 /** So much of the room for what is recorded may be of one account while it waits for a partition: others need the rest. */
 const share = 1 / 4;
+/** What a partition takes that is only being made: until then an account may have more than its share. */
+const makingMs = 1_000;
+
+type Aside = Load & { readonly since: number };
 
 /**
  * The places of transactions that record, so many at a time. Whoever waits for a partition leaves its place to others
@@ -16,7 +20,7 @@ export class TransactionPlaces {
   readonly #freed: () => void;
   #taken = 0;
   readonly #returning: (() => void)[] = [];
-  readonly #asideOf = new Map<AccountId, Load>();
+  readonly #asideOf = new Map<AccountId, Aside>();
 
   constructor(max: number, freed: () => void) {
     this.#max = max;
@@ -39,18 +43,22 @@ export class TransactionPlaces {
     this.#freed();
   }
 
-  /** Leaves the place for as long as `wait` takes. Throws `NoPartition` when too much of the account waits already. */
+  /**
+   * Leaves the place for as long as `wait` takes. Rejects with `NoPartition` when too much of the account waits already, and
+   * has for longer than a partition takes to be made.
+   */
   async aside(account: AccountId, load: Load, wait: () => Promise<void>): Promise<void> {
     const others = this.#asideOf.get(account);
-    if (others !== undefined && isBeyondShare(sum([others, load]))) throw beyondShare();
-    this.#asideOf.set(account, sum([others ?? none, load]));
+    const isBeyond = others !== undefined && isBeyondShare(sum([others, load]));
+    if (isBeyond && leftMs(others) <= 0) throw beyondShare();
+    this.#asideOf.set(account, { ...sum([others ?? none, load]), since: others?.since ?? performance.now() });
     this.leave();
     try {
-      await wait();
+      await (isBeyond ? unlessLong(wait(), leftMs(others)) : wait());
     } finally {
-      const { records, chars } = this.#asideOf.get(account) ?? load;
+      const { records, chars, since } = this.#asideOf.get(account) ?? { ...load, since: 0 };
       if (records === load.records) this.#asideOf.delete(account);
-      else this.#asideOf.set(account, { records: records - load.records, chars: chars - load.chars });
+      else this.#asideOf.set(account, { records: records - load.records, chars: chars - load.chars, since });
       await this.#return();
     }
   }
@@ -61,8 +69,9 @@ export class TransactionPlaces {
 
   /** How many of these may wait behind what waits for a partition, in their order. */
   fitting(account: AccountId, loads: readonly Load[]): number {
-    let all = this.#asideOf.get(account);
-    if (all === undefined) return loads.length;
+    const aside = this.#asideOf.get(account);
+    if (aside === undefined || leftMs(aside) > 0) return loads.length;
+    let all: Load = aside;
     for (const [i, load] of loads.entries()) {
       all = sum([all, load]);
       if (isBeyondShare(all)) return i;
@@ -78,6 +87,20 @@ export class TransactionPlaces {
 
 export function beyondShare(): NoPartition {
   return new NoPartition('as much of the account as may be waits for a partition that is missing');
+}
+
+function leftMs({ since }: Aside): number {
+  return since + makingMs - performance.now();
+}
+
+async function unlessLong(waiting: Promise<void>, ms: number): Promise<void> {
+  const { promise: isLong, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(beyondShare()), ms);
+  try {
+    await Promise.race([waiting, isLong]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const none: Load = { records: 0, chars: 0 };

@@ -118,7 +118,7 @@ const byIdPatience = 4;
 /** How often messages are asked for again, by their age and by how they are found. */
 export type LookPace = { readonly youngMs: number; readonly oldMs: number; readonly oldByIdMs: number };
 
-/** What is left by the looks at younger ones goes to older ones, however many there are; half of it all at least. */
+/** Older ones are due as often as what the looks at younger ones leave would allow, or half of it all; those come first. */
 export function lookPace(place: Place, terms: Terms): LookPace {
   const within = withinAllowed(place, terms);
   const youngEveryMs = isBusy(place, within) ? minute : 30 * second;

@@ -248,8 +248,9 @@ export class MemoryStore implements Store {
 
   #page(query: Query): Page {
     const account = this.#contents.account(query.account);
-    const rowSequence = account.rows.reduce((newest, row) => Math.max(newest, row.sequence), 0);
-    const reportSequence = account.rows.reduce((newest, row) => Math.max(newest, row.reports.at(-1)?.sequence ?? 0), 0);
+    const kept = account.rows.filter(row => row.identity.sentAt >= query.sentSince);
+    const rowSequence = kept.reduce((newest, row) => Math.max(newest, row.sequence), 0);
+    const reportSequence = kept.reduce((newest, row) => Math.max(newest, row.reports.at(-1)?.sequence ?? 0), 0);
     const start: Place = query.after === undefined ? beginning(rowSequence, reportSequence) : decode(query.after);
     const found: { readonly row: Row; readonly log: LogRecord }[] = [];
     for (const row of sortedRows(account)) {

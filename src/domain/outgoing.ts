@@ -74,3 +74,13 @@ function weekDayOf(midnight: EpochMs): WeekDay {
   if (day === undefined) throw new RangeError('a week has seven days');
   return day;
 }
+
+/** Which reports are asked for, by fields of their messages, and how many at most. */
+export type ReportsQuery = {
+  readonly limit: number;
+  readonly bulkId?: string;
+  readonly messageId?: string;
+  readonly entityId?: string;
+  readonly applicationId?: string;
+  readonly campaignReferenceId?: string;
+};

@@ -1,5 +1,5 @@
 import type { AccountId, EpochMs, Price } from '../domain/message.ts';
-import type { Outgoing } from '../domain/outgoing.ts';
+import type { Outgoing, ReportsQuery } from '../domain/outgoing.ts';
 import { statusByKey } from '../domain/registry.ts';
 
 /**
@@ -24,15 +24,7 @@ export interface Reports {
   pushed(outcomes: readonly PushOutcome[]): Promise<void>;
 }
 
-export type ReportQuery = {
-  readonly account: AccountId;
-  readonly limit: number;
-  readonly bulkId?: string;
-  readonly messageId?: string;
-  readonly entityId?: string;
-  readonly applicationId?: string;
-  readonly campaignReferenceId?: string;
-};
+export type ReportQuery = ReportsQuery & { readonly account: AccountId };
 
 export type Report = {
   readonly id: number;

@@ -34,9 +34,8 @@ export class MadeFiles {
       return;
     }
     for (const name of madeNames.filter(one => made.has(one))) {
+      if (this.#isHeld(name)) continue;
       const path = join(this.#dataDir, name);
-      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-      if (size > 0) continue;
       throw new Unusable(
         `${path} is ${existsSync(path) ? 'empty' : 'missing'}: restore it from a backup, or remove its line from ` +
           `${this.#path} to begin without what it held`,
@@ -51,8 +50,7 @@ export class MadeFiles {
   note(...names: readonly MadeName[]): void {
     try {
       const made = this.#made();
-      const sizes = (name: MadeName) => statSync(join(this.#dataDir, name), { throwIfNoEntry: false })?.size ?? 0;
-      const before = made === undefined ? madeNames.filter(name => sizes(name) > 0) : [];
+      const before = made === undefined ? madeNames.filter(name => this.#isHeld(name)) : [];
       const added = [...new Set([...before, ...names])].filter(name => made?.has(name) !== true);
       if (made !== undefined && added.length === 0) return;
       const list = openOwned(this.#path);
@@ -65,6 +63,11 @@ export class MadeFiles {
       if (!isOutage(error)) throw error;
       this.#warn(unusableText(this.#path, error));
     }
+  }
+
+  /** It is there, and not empty. */
+  #isHeld(name: MadeName): boolean {
+    return (statSync(join(this.#dataDir, name), { throwIfNoEntry: false })?.size ?? 0) > 0;
   }
 
   #told(): ReadonlySet<string> | undefined {

@@ -1,7 +1,8 @@
 import { finished } from 'node:stream';
 import type { Binding } from '../../domain/message.ts';
-import type { Report, ReportQuery } from '../../outbox/reporting.ts';
-import { parseReportsQuery, type ReportsQuery } from '../../wire/query/reports-query.ts';
+import type { ReportsQuery } from '../../domain/outgoing.ts';
+import type { Report } from '../../outbox/reporting.ts';
+import { parseReportsQuery } from '../../wire/query/reports-query.ts';
 import { deliveryReportsJson } from '../../wire/text/report-text.ts';
 import type { ReportDesk } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
@@ -36,7 +37,7 @@ async function answer({ principal, request, reply }: Call, reports: ReportDesk):
 const isDelivery = (report: Report) => report.kind === 'delivery';
 
 /** A bound key gets only its own application's or entity's; `undefined` when it asks for another's. */
-function within(query: ReportsQuery, binding: Binding): Omit<ReportQuery, 'account'> | undefined {
+function within(query: ReportsQuery, binding: Binding): ReportsQuery | undefined {
   for (const name of ['entityId', 'applicationId'] as const)
     if (binding[name] !== undefined && query[name] !== undefined && query[name] !== binding[name]) return undefined;
   return { ...query, ...binding };

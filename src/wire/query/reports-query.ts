@@ -1,19 +1,10 @@
 import { IsArray } from 'typebox';
+import type { ReportsQuery } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
 import type { Parsed } from '../parsed.ts';
 import { present } from '../present.ts';
 import { QueryReader } from './query-reader.ts';
 import { reportsParameters } from './query-schemas.ts';
-
-/** What `GET /messenger/1/reports` asks for. */
-export type ReportsQuery = {
-  readonly limit: number;
-  readonly bulkId?: string;
-  readonly messageId?: string;
-  readonly entityId?: string;
-  readonly applicationId?: string;
-  readonly campaignReferenceId?: string;
-};
 
 const known = new Map(Object.entries(reportsParameters).map(([name, schema]) => [name, { many: IsArray(schema) }]));
 

@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { filterFields } from '../../src/domain/filter-fields.ts';
+import { plainText } from '../../src/wire/log-schemas.ts';
+import { listValue } from '../../src/wire/query/list-text.ts';
+import { anyText } from '../support/any-text.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { logsPath, TestServer } from '../support/http-server.ts';
 
@@ -154,6 +158,71 @@ describe('codes', () => {
     expect(metrics).toContain('sentlog_unregistered_total{kind="content type"} 1');
     expect(metrics).toContain('sentlog_unregistered_total{kind="status"} 1');
     expect(metrics).not.toContain('sentlog_unregistered_total{kind="error"}');
+  });
+});
+
+describe('filters', () => {
+  const plain = new RegExp(plainText, 'u');
+  const odd = [
+    ' ',
+    '  ',
+    '.',
+    '..',
+    '%2F',
+    '/',
+    '?a=b&c#',
+    '\ufeff',
+    '\u200b',
+    '\u3000x\u3000',
+    '\u2028',
+    "'",
+    '%',
+    '_',
+  ];
+  const alike = ['a', ' a', 'a ', ' a ', 'A', '49', ' 49', '+49', '  49', 'é', 'e\u0301', 'a,b', ' a, b ', 'b', ','];
+  const escaped = ['\\', '\\\\', 'a\\', '\\ a', 'a\\ ', '\\,', 'a\\,b', ' \\', '\\ '];
+  const long = [' '.repeat(200), '中'.repeat(200), '😀'.repeat(200), `${' '.repeat(198)}x `];
+  const any = fc.sample(
+    anyText.filter(text => plain.test(text) && text !== '' && text.length <= 200),
+    { numRuns: 30, seed: 10 },
+  );
+  const values = [...new Set([...odd, ...alike, ...escaped, ...long, ...any])];
+  const bare = (text: string) => text.replace(/^ *\+?/, '').replace(/ *$/, '');
+  const fields = filterFields.filter(({ kind }) => kind === 'text' || kind === 'number');
+
+  test('any text in any field → found by what was recorded, and by nothing else but blanks around it', async () => {
+    const records = values.map(value => ({
+      messageId: value,
+      sender: value,
+      destination: value,
+      bulkId: value,
+      campaignReferenceId: value,
+      platform: { entityId: value, applicationId: value },
+      error: { name: value, groupId: 1 },
+      content: { type: 'TEXT' },
+    }));
+    await server.record(records);
+    const idsOf = async (query: string): Promise<readonly string[]> => {
+      const answer = await server.call(`${logsPath}?limit=1000&${query}`);
+      expect([query, answer.statusCode]).toEqual([query, 200]);
+      return answer.json().results.map(({ messageId }: { messageId: string }) => messageId);
+    };
+    for (const value of values) {
+      // As who knows of commas alone writes it, unless a backslash means something where it stands.
+      const written = [listValue(value), ...(value.includes('\\') ? [] : [value.replaceAll(',', '\\,')])];
+      for (const text of written) {
+        const queries = fields.map(({ name, many }) => `${name}=${encodeURIComponent(many ? text : value)}`);
+        for (const query of [...queries, queries.join('&')]) {
+          const found = await idsOf(query);
+          expect([query, found]).toEqual([query, expect.arrayContaining([value])]);
+          for (const id of found) expect(bare(id)).toBe(bare(value));
+        }
+      }
+      // What takes a URL apart by the book takes these for folders.
+      if (value === '.' || value === '..') continue;
+      const one = await server.call(`/messenger/1/messages/${encodeURIComponent(value)}`);
+      expect(one.json()).toMatchObject({ messageId: value, error: { name: value } });
+    }
   });
 });
 

@@ -153,6 +153,7 @@ function readValues(
   { many, kind }: FilterField,
 ): string | readonly string[] | undefined {
   if (!many) return kind === 'number' ? query.number(name) : query.text(name);
+  if (kind === 'text') return query.texts(name, limits.idListCharsMax);
   const values = query.list(name, limits.idListCharsMax);
   if (kind === 'group' && values?.every(value => statusGroupNames.some(group => group === value)) === false)
     return query.refuse(name, `must be one of ${statusGroupNames.join(', ')}, or several of them`);

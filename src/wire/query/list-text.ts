@@ -3,10 +3,18 @@
  * value do not count. A blank that does, where a value begins or ends, has a `\` before it. Empty values are none.
  */
 export function valuesIn(text: string): readonly string[] {
-  return text.split(/(?<!\\),/).flatMap(piece => {
-    const value = read(piece);
-    return value === '' ? [] : [value];
-  });
+  return pieces(text)
+    .map(read)
+    .filter(value => value !== '');
+}
+
+/** What else the values may be: those with blanks around them, with these, as a log may have been recorded. */
+export function valuesWithBlanks(text: string): readonly string[] {
+  return pieces(text).flatMap(piece => (trimmed(piece) === piece ? [] : [piece.replaceAll('\\,', ',')]));
+}
+
+function pieces(text: string): readonly string[] {
+  return text.split(/(?<!\\),/);
 }
 
 /** One value as it stands in such a text alone; `valuesIn` gives it back, whatever it holds. */

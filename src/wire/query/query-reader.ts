@@ -3,7 +3,7 @@ import type { EpochMs, Violation } from '../../domain/message.ts';
 import { dateTimeRule, parseDateTime } from '../date-time.ts';
 import { shownName, unknownName } from '../nearest.ts';
 import { violationsToldMax } from '../parsed.ts';
-import { valuesIn } from './list-text.ts';
+import { valuesIn, valuesWithBlanks } from './list-text.ts';
 
 /** The parameters a call knows, and whether one may have several values. */
 export type KnownParameters = ReadonlyMap<string, { readonly many: boolean }>;
@@ -65,20 +65,37 @@ export class QueryReader {
     return value;
   }
 
-  /** As `text`, of a number in international form: a blank before a digit was a `+` once, as in a date-time. */
-  number(name: string): string | undefined {
-    return this.text(name)?.replace(/^ (?=\d)/, '+');
+  /**
+   * As `text`, of a number in international form: a blank before a digit was a `+` once, as in a date-time, unless it was
+   * recorded as a blank.
+   */
+  number(name: string): string | readonly string[] | undefined {
+    const text = this.text(name);
+    return text !== undefined && /^ \d/.test(text) ? [`+${text.slice(1)}`, text] : text;
   }
 
   /** All values of a parameter, whether it was repeated or they stand in it with commas. */
   list(name: string, charsMax: number): readonly string[] | undefined {
+    return this.#list(name, charsMax, valuesIn);
+  }
+
+  /**
+   * As `list`, of values that may have been recorded with blanks around them: those that have some here stand for both. A
+   * client that sends `a, b` means `b`, and one that sends what it recorded finds that.
+   */
+  texts(name: string, charsMax: number): readonly string[] | undefined {
+    return this.#list(name, charsMax, given => [...valuesIn(given), ...valuesWithBlanks(given)]);
+  }
+
+  /** Blanks around a value are not counted. */
+  #list(name: string, charsMax: number, read: (given: string) => readonly string[]): readonly string[] | undefined {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
-    const values = given.flatMap(valuesIn);
+    const values = given.flatMap(read);
     if (values.length === 0) return this.refuse(name, 'must not be empty');
     if (values.some(value => controlCharacter.test(value)))
       return this.refuse(name, 'must not contain control characters');
-    if (values.reduce((chars, value) => chars + value.length, 0) > charsMax)
+    if (given.flatMap(valuesIn).reduce((chars, value) => chars + value.length, 0) > charsMax)
       return this.refuse(name, `must have at most ${charsMax} characters in all its values together`);
     return [...new Set(values)];
   }

@@ -17,7 +17,7 @@ const dateTime = (description: string) =>
   });
 
 const listForms =
-  'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count.';
+  'Comma-separated, repeated, as `name[]` or as `name[0]`. `\\,` is a comma inside a value; blanks around a value do not count, unless it was recorded with them.';
 
 /** The parameters of every call that reads logs, in the order of the vendor's page. */
 export const filterParameters: { readonly [name: string]: TSchema } = {
@@ -50,8 +50,8 @@ function exclusionOf(field: FilterField): TSchema {
 function oneOf({ kind }: FilterField): TSchema {
   if (kind === 'group') return Type.Enum([...statusGroupNames]);
   if (kind === 'code') return Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
-  // Something beside blanks and commas, which alone are no value.
-  return Type.String({ minLength: 1, pattern: `^[ ,]*[^ ,${controls}][^${controls}]*$` });
+  // Something beside commas, which alone are no value.
+  return Type.String({ minLength: 1, pattern: `^,*[^,${controls}][^${controls}]*$` });
 }
 
 /** The parameters of a call that gives pages. */

@@ -64,6 +64,11 @@ type Named = Required<Code>;
 const nameRule = new RegExp(plainText, 'u');
 const spaces = /[\s-]+/g;
 
+/** Counted in characters, as the schemas count: one beyond the first 65,536 is two units of a string. */
+function isWithin(text: string, charsMax: number): boolean {
+  return text.length <= charsMax || (text.length <= 2 * charsMax && [...text].length <= charsMax);
+}
+
 class CodeIndex<T extends Code> {
   readonly #property: string;
   readonly #byId: ReadonlyMap<number, readonly (T & Named)[]>;
@@ -152,7 +157,7 @@ class CodeIndex<T extends Code> {
   }
 
   #isName(text: string, field: string, violations: Violation[]): boolean {
-    if (text.length <= limits.idCharsMax && nameRule.test(text)) return true;
+    if (nameRule.test(text) && isWithin(text, limits.idCharsMax)) return true;
     const violation = `must be a text of 1 to ${limits.idCharsMax} characters without control characters`;
     violations.push({ property: `${this.#property}.${field}`, violation });
     return false;

@@ -263,9 +263,11 @@ function linger({ raw }: FastifyRequest, lingerMs: number): void {
   if (raw.complete || raw.destroyed) return;
   const endsAt = performance.now() + lingerMsMax;
   let { bytesRead } = raw.socket;
-  const timer = setInterval(() => {
+  const look = () => {
     if (raw.socket.bytesRead === bytesRead || performance.now() > endsAt) raw.destroy();
     ({ bytesRead } = raw.socket);
-  }, lingerMs).unref();
+  };
+  // Where the process was busy meanwhile, what came is read first.
+  const timer = setInterval(() => setImmediate(look), lingerMs).unref();
   raw.once('end', () => clearInterval(timer)).once('close', () => clearInterval(timer));
 }

@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { defaultTimeouts, type Timeouts } from '../../src/http/parts.ts';
 import { limits } from '../../src/limits.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';
 
 let server: TestServer;
+/** The server's side of the connection that was opened last. */
+let near: Socket;
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -17,8 +19,11 @@ afterEach(async () => {
 
 async function connected(timeouts: Partial<Timeouts> = {}): Promise<Socket> {
   server = new TestServer({ timeouts: { ...defaultTimeouts, ...timeouts } });
-  const socket = await openSocket(await server.listen());
+  const address = await server.listen();
+  const come = once(server.app.server, 'connection');
+  const socket = await openSocket(address);
   sockets.push(socket);
+  [near] = await come;
   return socket;
 }
 
@@ -158,7 +163,7 @@ describe('slow senders', () => {
   });
 
   test('NDJSON that pauses less than it may, for longer than JSON might → taken, and recorded while it pauses', async () => {
-    const socket = await connected({ bodyIdleMs: 2000, bodyMs: 50, streamPauseMs: 20 });
+    const socket = await connected({ bodyIdleMs: 60_000, bodyMs: 50, streamPauseMs: 20 });
     socket.write(head('POST', logsPath, ...streamed) + chunk(lineOf('m1')));
     while ((await server.messageIds('')).length === 0) await new Promise(resolve => setTimeout(resolve, 20));
     socket.write(`${chunk(lineOf('m2'))}0\r\n\r\n`);
@@ -186,7 +191,7 @@ describe('senders that go away', () => {
     const headers = ['Content-Type: application/x-ndjson', 'Content-Encoding: gzip', `Content-Length: ${body.length}`];
     socket.write(head('POST', logsPath, ...headers));
     socket.write(body.subarray(0, 200));
-    await new Promise(resolve => setTimeout(resolve, 50));
+    await server.callers.admitted(1);
     socket.destroy();
     while (!server.logged.some(line => line.includes('a client went away')))
       await new Promise(resolve => setTimeout(resolve, 20));
@@ -219,22 +224,34 @@ describe('refusals before the body is read', () => {
   );
 
   test('a long body refused at once → its sender, who reads nothing before its end, sees why', async () => {
-    const socket = await connected({ lingerMs: 30 });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const sender = await connected();
     const failed: Error[] = [];
-    socket.on('error', error => failed.push(error));
-    const pieces = Array.from({ length: 25 }, () => Buffer.alloc(512 * 1024, ' '));
+    sender.on('error', error => failed.push(error));
+    sender.pause();
+    let sent = 0;
+    const send = (bytes: string | Buffer) => {
+      sent += bytes.length;
+      sender.write(bytes);
+    };
+    const allRead = () => expect.poll(() => near.bytesRead).toBe(sent);
+    const pieces = Array.from({ length: 12 }, () => Buffer.alloc(1024 * 1024, ' '));
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    socket.pause();
-    socket.write(head('POST', logsPath, 'Content-Type: application/json', `Content-Length: ${bytes}`));
+    send(head('POST', logsPath, 'Content-Type: application/json', `Content-Length: ${bytes}`));
+    await allRead();
     for (const piece of pieces) {
-      await new Promise<void>(resolve => socket.write(piece, () => resolve()));
-      await new Promise(resolve => setTimeout(resolve, 10));
+      await new Promise(resolve => setTimeout(resolve, 0));
+      send(piece);
+      // As where the process was busy all the time: the piece is there, and nobody has read of it.
+      vi.advanceTimersByTime(defaultTimeouts.lingerMs);
+      await allRead();
     }
     expect(failed).toEqual([]);
-    socket.resume();
-    expectError(await received(socket, '"resources":[{'), 413);
-    socket.write(head('GET', '/health/live'));
-    expect(await received(socket, '"live"')).toContain('HTTP/1.1 200');
+    sender.resume();
+    expectError(await received(sender, '"resources":[{'), 413);
+    sender.write(head('GET', '/health/live'));
+    expect(await received(sender, '"live"')).toContain('HTTP/1.1 200');
   });
 
   test('gzip that was given up in the middle → the connection goes on', async () => {
@@ -301,9 +318,9 @@ describe('a server that closes', () => {
     const socket = await connected();
     const request = head('GET', '/health/live');
     socket.write(request.slice(0, 20));
-    await new Promise(resolve => setTimeout(resolve, 100));
+    await expect.poll(() => near.bytesRead).toBe(20);
     const closed = server.app.close();
-    await new Promise(resolve => setTimeout(resolve, 100));
+    await expect.poll(() => server.app.server.listening).toBe(false);
     socket.write(request.slice(20));
     const answer = await received(socket);
     expectError(answer, 503);

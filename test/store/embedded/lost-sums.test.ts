@@ -2,7 +2,10 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
+import { statuses } from '../../../src/domain/registry.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -62,3 +65,72 @@ test('a process ends at any change while it recovers a segment → the next star
     expect(new LogFile(copy).trust.from(1), `after ${changesMax} changes`).toBeGreaterThan(now);
   }
 });
+
+/** Records one message of each start, two minutes after the one before, and gives since when sums were trusted at each. */
+function startsOf(dataDir: string, starts: number) {
+  return Array.from({ length: starts }, (_, start) => {
+    const log = new SimulatedLog(dataDir, systemDisk);
+    const trustedFrom = new LogFile(dataDir).trust.from(1);
+    const sentAt = now + (start + 1) * 120_000;
+    const submissions = [submission(100 + start, { sentAt })];
+    log.record({ account: 1, binding: {}, receivedAt: sentAt, sentSince: 0, submissions });
+    const told = log.found.damaged.length;
+    log.close();
+    return { trustedFrom, told, segments: new Folder(dataDir, systemDisk).segmentIds().length };
+  });
+}
+
+test('reports are on messages that a segment has lost, and nothing says so → lost like any others, and distrusted once', () => {
+  const dataDir = temporaryFolder();
+  const log = new SimulatedLog(dataDir, systemDisk);
+  const submissions = Array.from({ length: 8 }, (_, i) => submission(i, { sentAt: now + i }));
+  log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions });
+  const status = statuses.find(({ name }) => name === 'DELIVERED_TO_HANDSET');
+  if (status === undefined) throw new Error('no such status');
+  const reports = [{ messageId: 'message-5', status, at: now + 9 }];
+  log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions: reports });
+  log.close();
+  const rows = new DatabaseSync(join(dataDir, 'segments', '000000001.rows.db'));
+  rows.exec('DELETE FROM message WHERE ordinal > 3');
+  rows.close();
+  const ledger = new Ledger(dataDir, systemDisk, new LogFile(dataDir).hashSeed);
+  const known = ledger.get(1);
+  if (known === undefined) throw new Error('no such segment');
+  ledger.set({ ...known, messages: 4, sentUntil: now + 3 });
+  ledger.close();
+  const [first, second, third] = startsOf(dataDir, 3);
+  expect([first?.told, second?.told, third?.told]).toEqual([1, 1, 1]);
+  expect(second?.trustedFrom).toBeGreaterThan(now);
+  expect(third?.trustedFrom).toBe(second?.trustedFrom);
+});
+
+test('a segment lies set aside, with none of its rows left → its numbers are passed over once, and starts make no more segments', () => {
+  const dataDir = temporaryFolder();
+  const log = new SimulatedLog(dataDir, systemDisk);
+  const submissions = Array.from({ length: 8 }, (_, i) => submission(i, { sentAt: now + i }));
+  log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions });
+  log.close();
+  setAsideWhole(dataDir, 2);
+  const starts = startsOf(dataDir, 4);
+  expect(new Set(starts.map(({ segments }) => segments)).size).toBe(1);
+  expect(starts[3]?.trustedFrom).toBe(starts[1]?.trustedFrom);
+  // Another one that goes was there before: its numbers must not come again.
+  const { sequence } = lastEra(dataDir);
+  setAsideWhole(dataDir, Math.max(...new Folder(dataDir, systemDisk).segmentIds()));
+  startsOf(dataDir, 1);
+  expect(lastEra(dataDir).sequence).toBeGreaterThan(sequence + 2 ** 31);
+});
+
+/** As a segment is of which nothing could be made anew. */
+function setAsideWhole(dataDir: string, segmentId: number): void {
+  new Folder(dataDir, systemDisk).setAside(segmentId);
+  const ledger = new Ledger(dataDir, systemDisk, new LogFile(dataDir).hashSeed);
+  ledger.remove([segmentId]);
+  ledger.close();
+}
+
+function lastEra(dataDir: string) {
+  const era = new LogFile(dataDir).eras.at(-1);
+  if (era === undefined) throw new Error('no era');
+  return era;
+}

@@ -4,6 +4,7 @@ import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
+import { hasRoom } from '../files/reserve.ts';
 import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
@@ -20,21 +21,18 @@ import {
   keepReportsUntil,
   lossesIn,
   lossText,
-  maxSentAt,
   messagesIn,
-  minSentAt,
   newColumns,
   newSharedSegment,
   noAccount,
   publishedMessages,
   publishedReports,
-  reportedUntil,
-  reportsIn,
   type SharedSegment,
   setLosses,
   setRow,
 } from '../segment/shared-segment.ts';
 import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
+import { holdingOf, holdsAll, holdsLosses, indexedHolding } from './holdings.ts';
 import type { LogFile } from './log-file.ts';
 
 /** A segment as it was found: sealed ones have an index, the others what it is made of. */
@@ -79,11 +77,34 @@ const sectionsAtStart = [
  * from then on it is not known as new.
  */
 export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number, log: LogFile): LoadedLog {
+  const loaded = loadSegments(folder, ledger, hashSeed, capacity, log);
+  if (loaded.short.size === 0 || !hasRoom(folder.disk, folder.dataDir)) return loaded;
+  // Once the ledger says that there were more, they are lost like any others: told, and not missed anew at each start.
+  for (const { shared, createdAt } of loaded.segments) {
+    const messages = loaded.short.get(shared.id);
+    if (messages !== undefined) ledger.set({ ...holdingOf(shared, createdAt), messages });
+  }
+  const { recovered, rebuilt } = loaded;
+  const again = loadSegments(folder, ledger, hashSeed, capacity, log);
+  return { ...again, recovered: [...recovered, ...again.recovered], rebuilt: [...rebuilt, ...again.rebuilt] };
+}
+
+/** `short`: of segments that lack messages which reports are on, how many they had at least. */
+type LoadedSegments = LoadedLog & { readonly short: ReadonlyMap<number, number> };
+
+function loadSegments(
+  folder: Folder,
+  ledger: Ledger,
+  hashSeed: number,
+  capacity: number,
+  log: LogFile,
+): LoadedSegments {
   const segments: LoadedSegment[] = [];
   const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
   const recovered: DamagedPart[] = [];
   const rebuilt: { id: number; reason: string }[] = [];
   const byId = new Map<number, SharedSegment>();
+  const short = new Map<number, number>();
   let gaps = false;
   const lacks = () => {
     if (!gaps) log.noteGaps();
@@ -109,9 +130,10 @@ export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capaci
     segments.push(loaded.segment);
     byId.set(id, shared);
     if (hasLosses(shared)) damaged.push({ name: folder.nameOf(id), reason: lossText(shared) });
-    gaps = !applyReports(loaded, byId) || gaps;
+    applyReports(loaded, byId, short);
+    if (short.size > 0) lacks();
   }
-  return { segments, damaged, recovered, rebuilt, gaps };
+  return { segments, damaged, recovered, rebuilt, gaps, short };
 }
 
 /** What is left of a segment that was being dropped when the process ended is dropped. */
@@ -146,71 +168,20 @@ function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: numb
   folder.replace(id, { rows: path });
 }
 
-/** What an older version says of a segment: its index. */
-function indexedHolding(folder: Folder, id: number): Holding | undefined {
-  if (!folder.disk.exists(folder.index(id))) return undefined;
-  try {
-    const index = new IndexFile(folder.index(id), folder.disk);
-    index.close();
-    const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
-    const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
-    const none = { lostMessages: 0, lostReports: 0, createdAt: 0 };
-    return {
-      id,
-      firstSequence,
-      messages,
-      reports,
-      sentFrom,
-      sentUntil,
-      ...none,
-      reportedUntil: reportedUntil ?? -Infinity,
-    };
-  } catch (error) {
-    if (!(error instanceof DamagedIndex)) throw error;
-    return undefined;
-  }
-}
-
-export function holdingOf(shared: SharedSegment, createdAt: number): Holding {
-  return {
-    id: shared.id,
-    firstSequence: shared.firstSequence,
-    messages: messagesIn(shared),
-    reports: reportsIn(shared),
-    sentFrom: minSentAt(shared),
-    sentUntil: maxSentAt(shared),
-    reportedUntil: reportedUntil(shared),
-    createdAt,
-    ...lossesIn(shared),
-  };
-}
-
-function holdsAll(known: Holding | undefined, shared: SharedSegment): boolean {
-  if (known === undefined || known.messages < messagesIn(shared) || known.reports < reportsIn(shared)) return false;
-  return holdsLosses(known, shared);
-}
-
-function holdsLosses(known: Holding | undefined, shared: SharedSegment): boolean {
-  const { lostMessages, lostReports } = lossesIn(shared);
-  return (known?.lostMessages ?? 0) >= lostMessages && (known?.lostReports ?? 0) >= lostReports;
-}
-
 type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
 
-/** A segment's reports are on its own messages or on older segments'; `false` when one of these lacks some. */
-function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>): boolean {
+/** A segment's reports are on its own messages or on older segments': what these lack of them joins `short`. */
+function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>, short: Map<number, number>): void {
   const { firstSequence, messages, groups } = reports;
-  let whole = true;
   for (let i = 0; i < messages.length; i++) {
     const position = messages[i] ?? 0;
     const shared = byId.get(segmentIdOf(position));
     if (shared === undefined) continue;
-    if (ordinalOf(position) < messagesIn(shared))
-      applyReport(shared, ordinalOf(position), firstSequence + i, groups[i] ?? 0);
-    else whole = false;
+    const ordinal = ordinalOf(position);
+    if (ordinal < messagesIn(shared)) applyReport(shared, ordinal, firstSequence + i, groups[i] ?? 0);
+    else short.set(shared.id, Math.max(ordinal + 1, short.get(shared.id) ?? 0));
   }
-  return whole;
 }
 
 function loadSealed(

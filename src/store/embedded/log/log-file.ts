@@ -40,6 +40,8 @@ type Held = {
   readonly hasLedger?: true;
   /** When it was noticed that there was none any more. */
   readonly ledgerLostAt?: EpochMs;
+  /** The damaged segments whose reports are numbered below the newest era, whatever they were. */
+  readonly numberedBefore?: readonly string[];
 };
 
 /**
@@ -155,10 +157,18 @@ export class LogFile {
     if (this.#held.formatVersion !== volumesVersion) this.#write({ ...this.#held, formatVersion: volumesVersion });
   }
 
-  /** When it returns, the era stands on disk; the ledger must have begun. */
-  beginEra(position: Position, sequence: number): Era {
+  /** Whether nothing in these damaged segments can have a number that is still to be given. */
+  isBeyond(setAside: readonly string[]): boolean {
+    const { numberedBefore = [] } = this.#held;
+    return !this.lacksLedger && setAside.every(name => numberedBefore.includes(name));
+  }
+
+  /** When it returns, the era stands on disk; the ledger must have begun. `setAside`: all segments that are, by now. */
+  beginEra(position: Position, sequence: number, setAside: readonly string[]): Era {
     const era = { id: eraId(), position, sequence };
-    this.#write({ ...this.#held, hasLedger: true, eras: [...this.#held.eras, era].slice(-erasMax) });
+    const { numberedBefore: _, ...held } = this.#held;
+    const numberedBefore = setAside.length > 0 && { numberedBefore: setAside };
+    this.#write({ ...held, hasLedger: true, eras: [...held.eras, era].slice(-erasMax), ...numberedBefore });
     return era;
   }
 
@@ -328,7 +338,15 @@ function heldIn(disk: Disk, path: string): Held {
     ...gaps,
     ...accounts,
     ...ledgerIn(held),
+    ...numberedBeforeIn(held),
   };
+}
+
+/** What cannot be made out is left out: the numbers then leave more room than they need. */
+function numberedBeforeIn(held: object): Pick<Held, 'numberedBefore'> {
+  const given = 'numberedBefore' in held && Array.isArray(held.numberedBefore) ? held.numberedBefore : [];
+  const numberedBefore = given.filter(name => typeof name === 'string');
+  return numberedBefore.length > 0 ? { numberedBefore } : {};
 }
 
 function ledgerIn(held: object): Pick<Held, 'hasLedger' | 'ledgerLostAt'> {

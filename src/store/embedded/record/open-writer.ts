@@ -43,8 +43,8 @@ export function openWriter(
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
-  const gap = folder.setAsideNames().length === 0 && !logFile.lacksLedger ? 0 : sequenceGapAfterDamage;
-  const nextSequence = Math.max(last + gap, begun.sequence);
+  const gap = logFile.isBeyond(folder.setAsideNames()) ? 0 : sequenceGapAfterDamage;
+  const nextSequence = Math.max(last, begun.sequence) + gap;
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
   const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);
   opened.defer(() => waiting.file.close());

@@ -6,8 +6,9 @@ import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom, Reserve } from '../files/reserve.ts';
+import { holdingOf } from '../log/holdings.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
-import { holdingOf, type LoadedLog } from '../log/load.ts';
+import type { LoadedLog } from '../log/load.ts';
 import type { Extents } from '../segment/extents.ts';
 import { FacetMaker, type MeaningsOf } from '../segment/facet-maker.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
@@ -244,10 +245,10 @@ export class Writer {
   }
 
   #beginEra(): void {
-    const { log, ledger, era } = this.#options;
+    const { folder, log, ledger, era } = this.#options;
     const { position, sequence } = this.end;
     ledger.begin();
-    Atomics.store(era, 0, log.beginEra(position, sequence).id);
+    Atomics.store(era, 0, log.beginEra(position, sequence, folder.setAsideNames()).id);
     this.#events.eraBegun(log.eras);
     this.#eraBegun = true;
   }

@@ -63,18 +63,18 @@ test('/metrics → every figure of each mirror, and never its key', async () => 
   for (let twice = 0; twice < 2; twice++) {
     const { body } = await server.call('/metrics');
     for (const line of [
-      'running{mirror="m"} 1',
-      'in_trouble{mirror="m"} 0',
-      'lag_seconds{mirror="m"} 1.5',
-      'requests_used{mirror="m"} 12',
-      'requests_left{mirror="m"} 48',
-      'pending_messages{mirror="m"} 7',
-      'gaps{mirror="m"} 1',
-      'gap_seconds{mirror="m"} 3600',
-      'recorded_total{mirror="m"} 100',
-      'changed_total{mirror="m"} 50',
-      'refused_total{mirror="m"} 0',
-      'unsettled_total{mirror="m"} 2',
+      'running{mirror="1"} 1',
+      'in_trouble{mirror="1"} 0',
+      'lag_seconds{mirror="1"} 1.5',
+      'requests_used{mirror="1"} 12',
+      'requests_left{mirror="1"} 48',
+      'pending_messages{mirror="1"} 7',
+      'gaps{mirror="1"} 1',
+      'gap_seconds{mirror="1"} 3600',
+      'recorded_total{mirror="1"} 100',
+      'changed_total{mirror="1"} 50',
+      'refused_total{mirror="1"} 0',
+      'unsettled_total{mirror="1"} 2',
     ])
       expect(body.split('\n')).toContain(`sentlog_mirror_${line}`);
     expect(body).not.toContain('hidden');

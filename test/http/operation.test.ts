@@ -9,7 +9,7 @@ import { errorAnswer, logsPath, message, TestServer } from '../support/http-serv
 let server: TestServer;
 const metrics = () => createMetrics(new Registry());
 beforeEach(() => {
-  server = new TestServer({ metrics: metrics() });
+  server = new TestServer({ metrics: metrics(), metricsTokens: [token] });
 });
 afterEach(() => server.app.close());
 
@@ -18,6 +18,12 @@ function breakStats(fields: object): void {
   server.store.stats = async () => ({ ...(await stats()), ...fields });
 }
 
+const token = 't'.repeat(32);
+/** `/metrics` as who runs the server reads it. */
+const lines = async () => {
+  const { body } = await server.app.inject({ url: '/metrics', headers: { authorization: `Bearer ${token}` } });
+  return body.split('\n');
+};
 const anonymous = (url: string) => server.app.inject({ url });
 const ready = (headers: Record<string, string>) => server.app.inject({ url: '/health/ready', headers });
 
@@ -36,7 +42,6 @@ describe('health', () => {
   });
 
   test('all that can be amiss → names for who shows the token, numbers for everybody else', async () => {
-    const token = 'a'.repeat(32);
     const held = { leapMs: 1, past: 5, all: 7, until: 0 };
     const open = (metricsTokens: readonly string[]) =>
       new TestServer({ metrics: metrics(), sending: new SendingToday(), heldSweep: () => held, metricsTokens });
@@ -81,9 +86,9 @@ describe('health', () => {
     const away = [{ name: 'worker-2:5432', reason: 'it does not answer', accounts: 3 }];
     breakStats({ away });
     expect((await anonymous('/health/ready')).json()).toEqual({ status: 'ready', damaged: 0, away: 1 });
-    expect((await anonymous('/metrics')).body).toContain('sentlog_store_away_accounts{name="worker-2:5432"} 3\n');
+    expect(await lines()).toContain('sentlog_store_away_accounts{name="worker-2:5432"} 3');
     breakStats({ away: [] });
-    expect((await anonymous('/metrics')).body).not.toContain('worker-2');
+    expect((await lines()).join()).not.toContain('worker-2');
   });
 });
 
@@ -103,8 +108,6 @@ class SendingToday implements Sending {
 }
 
 describe('/metrics', () => {
-  const lines = async () => (await anonymous('/metrics')).body.split('\n');
-
   test('read replicas → reads by place, and how recent each replica is; without them no such series', async () => {
     expect((await lines()).some(line => line.startsWith('sentlog_store_re') && line.includes('{'))).toBe(false);
     const away = { name: 'b:5432/log', reads: 0, isUsed: false };
@@ -156,7 +159,7 @@ describe('/metrics', () => {
   test('what the store commits and sets aside → told', async () => {
     const own = metrics();
     await server.app.close();
-    server = new TestServer({ metrics: own });
+    server = new TestServer({ metrics: own, metricsTokens: [token] });
     const heard: unknown[] = [];
     const observer: StoreObserver = own.storeObserver({
       damaged: part => heard.push(part),
@@ -194,7 +197,7 @@ describe('/metrics', () => {
     expect((await lines()).filter(line => name.test(line))).toEqual([]);
     await server.app.close();
     const sending = new SendingToday();
-    server = new TestServer({ metrics: metrics(), sending });
+    server = new TestServer({ metrics: metrics(), sending, metricsTokens: [token] });
     const told = [
       'sentlog_outbox_messages{state="scheduled"} 1',
       'sentlog_outbox_messages{state="queued"} 2',
@@ -223,6 +226,36 @@ describe('/metrics', () => {
     server.store.failWith(new StoreUnavailable('closed'));
     expect(await lines()).toContain('sentlog_store_up 0');
   });
+});
+
+test('/metrics that everybody may read → numbers in the place of names', async () => {
+  const names = ['a "page"', 'b,name="x"', 'c\\', 'd'];
+  const [page, segment, worker, replica] = names;
+  const sending = new SendingToday();
+  Object.assign(sending, { paused: () => [{ account: 1, sender: page, reason: 'r' }] });
+  await server.app.close();
+  server = new TestServer({ metrics: metrics(), sending });
+  breakStats({
+    damaged: [{ name: segment, reason: 'r' }],
+    away: [{ name: worker, reason: 'r', accounts: 3 }],
+    reads: { primary: 3, replicas: [{ name: replica, reads: 7, isUsed: true, behindMs: 250 }] },
+  });
+  for (let i = 0; i < 2; i++) {
+    const { body } = await anonymous('/metrics');
+    expect(body.split('\n')).toEqual(
+      expect.arrayContaining([
+        'sentlog_sender_paused{sender="1",reason="r"} 1',
+        'sentlog_store_damaged{name="1"} 1',
+        'sentlog_store_away_accounts{name="2"} 3',
+        'sentlog_store_reads_total{place="primary"} 3',
+        'sentlog_store_reads_total{place="1"} 7',
+        'sentlog_store_replica_used{replica="1"} 1',
+      ]),
+    );
+    // Whatever else has a label has values that this program chose.
+    const values = [...body.matchAll(/="((?:[^"\\]|\\.)*)"/g)].map(([, value = '']) => value);
+    for (const name of names) expect(values).not.toContain(name.replaceAll('\\', '\\\\').replaceAll('"', '\\"'));
+  }
 });
 
 test('/metrics with tokens → for whoever has one of them, and nobody else', async () => {

@@ -43,7 +43,7 @@ test.each(smallDisks())(
 
 async function recorded(calls: LogCalls): Promise<number> {
   const { text } = await calls.call('/metrics');
-  return Number(/^sentlog_mirror_recorded_total\{mirror="infobip"\} (\d+)$/m.exec(text)?.[1]);
+  return Number(/^sentlog_mirror_recorded_total\{mirror="1"\} (\d+)$/m.exec(text)?.[1]);
 }
 
 const webhooks = 100_000;

@@ -72,7 +72,7 @@ test('an hour away, a key that is revoked, a clock that is wrong, then away for 
 /** A figure of the mirror in `/metrics`. */
 async function figure(calls: LogCalls, name: string): Promise<number> {
   const { text } = await calls.call('/metrics');
-  return Number(new RegExp(`^sentlog_mirror_${name}\\{mirror="default"\\} (\\S+)$`, 'm').exec(text)?.[1]);
+  return Number(new RegExp(`^sentlog_mirror_${name}\\{mirror="1"\\} (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /** What a summary of all that is kept says is missing. */

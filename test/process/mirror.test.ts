@@ -36,7 +36,7 @@ test('a mirror that a command adds → the log of the other side, and what comes
   // The log has them before the mirror has written down how far it is, and figures are kept for a moment.
   await until(async () => (await setup.status()).recorded === 2550);
   expect(await setup.status()).toMatchObject({ state: 'following', gaps: [], recorded: 2550, refused: 0 });
-  await until(async () => /^sentlog_mirror_recorded_total\{mirror="default"\} 2550$/m.test(await metrics()));
+  await until(async () => /^sentlog_mirror_recorded_total\{mirror="1"\} 2550$/m.test(await metrics()));
   expect(infobip.asked.filter(({ target }) => !target.startsWith('/messenger/1/logs?'))).toEqual([]);
   const ours = ['--url', sentlog.address, '--key', (await home.createKey('default')).replace('App ', '')];
   const check = await home.command('mirrors', 'check', 'default', '--hours', '100', ...ours);
@@ -52,7 +52,7 @@ test('a mirror that a command adds → the log of the other side, and what comes
     reason: 'paused by command',
     lastCheck: { differences: 0 },
   });
-  await until(async () => (await metrics()).includes('sentlog_mirror_running{mirror="default"} 0'));
+  await until(async () => (await metrics()).includes('sentlog_mirror_running{mirror="1"} 0'));
   const asked = infobip.asked.length;
   setup.send(20, 1000);
   await until(async () => (await metrics()).includes('sentlog_mirror_lag_seconds'));
@@ -65,7 +65,7 @@ test('a mirror that a command adds → the log of the other side, and what comes
     code: 1,
     stderr: expect.stringContaining('there is no mirror "default"'),
   });
-  await until(async () => !(await metrics()).includes('mirror="default"'));
+  await until(async () => !(await metrics()).includes('mirror="1"'));
   expect((await kept(calls)).size).toBe(2570);
 });
 

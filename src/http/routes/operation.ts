@@ -7,6 +7,7 @@ import { openApiDocument } from '../document/openapi.ts';
 import type { Health, HealthDetails } from '../document/operation-schemas.ts';
 import { ApiError } from '../errors.ts';
 import { type FiguresDeps, tellFigures } from '../figures.ts';
+import { withNumberedNames } from '../metrics/numbered-names.ts';
 import { outboxOf } from '../metrics/sending-metrics.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 
@@ -88,9 +89,11 @@ function notReady(violation: string, cause: unknown): ApiError {
 
 async function metrics({ request, reply }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
   const { metricsTokens = [] } = deps;
-  if (metricsTokens.length > 0 && !isOperator(request, deps))
+  const names = isOperator(request, deps);
+  if (metricsTokens.length > 0 && !names)
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Bearer realm="sentlog metrics"' } });
   await tellFigures(deps);
   reply.type(deps.metrics.contentType);
-  return deps.metrics.text();
+  const text = await deps.metrics.text();
+  return names ? text : withNumberedNames(text);
 }

@@ -1,5 +1,4 @@
 import type { AccountId } from '../domain/message.ts';
-import { Unusable } from '../failures.ts';
 import type { GraphBody } from '../graph/bodies.ts';
 import type { GraphAnswer } from '../graph/outcomes.ts';
 import type { PageKeys, Senders } from '../senders/senders.ts';
@@ -26,23 +25,22 @@ export class GraphCarrier implements Carrier {
   /** Meta goes on with what it has taken. */
   readonly outlivesProcess = true;
   readonly #calls: GraphCalls;
-  readonly #senders: Senders;
+  readonly #senders: Pick<Senders, 'find' | 'keys'>;
 
-  constructor(calls: GraphCalls, senders: Senders) {
+  constructor(calls: GraphCalls, senders: Pick<Senders, 'find' | 'keys'>) {
     this.#calls = calls;
     this.#senders = senders;
   }
 
   async send(account: AccountId, { id }: Page, body: GraphBody): Promise<GraphAnswer> {
-    const sender = await this.#senders.find(account, id);
-    if (sender === undefined) return { kind: 'unreachable', reason: 'the sender was removed' };
     let keys: PageKeys;
     try {
+      const sender = await this.#senders.find(account, id);
+      if (sender === undefined) return { kind: 'unreachable', reason: 'the sender was removed' };
       keys = this.#senders.keys(sender);
     } catch (error) {
-      // Nothing was sent: the secret that the token was sealed under may be given again.
-      if (!(error instanceof Unusable)) throw error;
-      return { kind: 'unreachable', reason: error.message };
+      // Nothing was sent: the database may come back, and the secret that the token was sealed under be given again.
+      return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
     }
     return this.#calls.call({ method: 'POST', path: `${id}/messages`, keys, body: JSON.stringify(body) });
   }

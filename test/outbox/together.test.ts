@@ -36,7 +36,7 @@ function database() {
       return name;
     };
     names.set(work, name);
-    return together.run({ rank: 0, count: 1, work, ...fields });
+    return together.run({ rank: 0, pages: [], count: 1, work, ...fields });
   };
   /** Lets every transaction go until none is left. */
   const goOn = async () => {
@@ -101,37 +101,57 @@ const locked = () => {
   return new Unavailable('PostgreSQL cannot serve', undefined, { cause });
 };
 
-it('a row of one is held by somebody else → that one waits aside and the others are done, also those that come then', async () => {
-  const started: string[] = [];
-  const aside = Promise.withResolvers<void>();
-  let lockMsOf: readonly number[] = [];
+/** Works over pages, named by their accounts, in a database where somebody else holds some; `turns` are transactions but looks. */
+function heldDatabase(...accounts: readonly number[]) {
+  const held = new Set(accounts);
+  const turns: string[] = [];
+  const names = new WeakMap<object, string>();
   const together = new Together(
-    async work => work(session),
-    (_session, _works, lockMs) => {
-      lockMsOf = [...lockMsOf, lockMs];
+    async work => {
+      await new Promise(setImmediate);
+      return work(session);
+    },
+    (_, works, lockMs) => {
+      const named = works.flatMap(one => names.get(one.work) ?? []);
+      if (named.length > 0) turns.push(`${lockMs} ms: ${named.join(', ')}`);
+      if (works.some(one => one.pages.some(({ account }) => held.has(account)))) throw locked();
     },
   );
-  const ask = (name: string, fields: Partial<PageWork<string>> = {}) =>
-    together.run({ rank: 0, count: 1, work: async () => name, ...fields });
-  /** Not to be had while others wait for it, nor by whoever is tried alone; had in the end by who waits aside. */
-  const heldRow = async () => {
-    started.push('held');
-    if ((lockMsOf.at(-1) ?? 0) < 1000) throw locked();
-    await aside.promise;
-    return 'held';
+  const work = (name: string, of: readonly number[], isUrgent = false): PageWork<string> => {
+    const run = async () => name;
+    names.set(run, name);
+    return { rank: 0, pages: of.map(account => ({ account, sender: 'page' })), count: 1, isUrgent, work: run };
   };
-  const urgentRow = async () => {
-    throw locked();
-  };
-  const asked = [ask('first'), ask('a'), ask('b', { work: heldRow }), ask('c', { work: urgentRow, isUrgent: true })];
-  const urgent = expect(asked[3]).rejects.toThrow(Unavailable);
-  expect(await Promise.all([ask('d'), asked[0], asked[1]])).toEqual(['d', 'first', 'a']);
-  await urgent;
-  expect(await Promise.all([ask('e'), ask('f'), ask('g')])).toEqual(['e', 'f', 'g']);
-  // With the others, alone, and aside.
-  expect(started).toHaveLength(3);
-  // Whoever is tried alone waits no more for what all have waited for.
-  expect(lockMsOf.slice(0, 3)).toEqual([200, 200, 20]);
-  aside.resolve();
-  expect(await asked[2]).toBe('held');
+  return { together, turns, work, release: () => held.clear() };
+}
+
+it('somebody else holds a page → one group waits for it, once; what is for that page waits aside, and all else is done', async () => {
+  const { together, turns, work, release } = heldDatabase(1);
+  const ask = (name: string, ...of: readonly number[]) => together.run(work(name, of));
+  const own = [ask('first', 2), ask('a', 2), ask('held', 1), ask('b', 3)];
+  expect(await Promise.all([own[0], own[1], own[3]])).toEqual(['first', 'a', 'b']);
+  expect(turns.splice(0)).toEqual(['200 ms: first', '200 ms: a, held, b', '20 ms: a', '20 ms: held', '20 ms: b']);
+  // Those that come then: by itself, of several pages that can be parted or not, and one that knows what else to do.
+  const parts = [work('part 1', [1]), work('part 2', [2])];
+  const later = [
+    ask('held too', 1),
+    together.run({ ...work('both', [2, 1]), parts: () => parts }),
+    ask('all or none', 3, 1),
+  ];
+  await expect(together.run(work('urgent', [2, 1], true))).rejects.toThrow(Unavailable);
+  expect(await Promise.all([ask('c', 2), ask('d', 3)])).toEqual(['c', 'd']);
+  expect(turns.splice(0)).toEqual(['200 ms: part 2', '200 ms: c, d']);
+  release();
+  expect(await Promise.all([own[2], ...later])).toEqual(['held', 'held too', undefined, 'all or none']);
+  expect(turns).toEqual(['200 ms: held, held too, all or none, part 1']);
+});
+
+it('one of several pages is held → found by looking at each; the parts of the others are done', async () => {
+  const { together, turns, work, release } = heldDatabase(2);
+  const parts = [work('part 1', [1]), work('part 2', [2]), work('part 3', [3])];
+  const whole = together.run({ ...work('whole', [1, 2, 3]), parts: () => parts });
+  await expect.poll(() => turns).toEqual(['200 ms: whole', '200 ms: part 1, part 3']);
+  release();
+  expect(await whole).toBeUndefined();
+  expect(turns.at(-1)).toBe('200 ms: part 2');
 });

@@ -5,15 +5,16 @@ import { limits } from '../../limits.ts';
 import { integer, optional } from '../../postgres/cells.ts';
 import type { Connections } from '../../postgres/connections.ts';
 import { isLockNotHad, isWorthAnotherTry } from '../../postgres/failure.ts';
-import type { Transaction } from '../../postgres/session.ts';
+import type { Statement, Transaction, Value } from '../../postgres/session.ts';
 import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, Waiting, Want } from '../outbox.ts';
 import { PushTurns } from '../push-turns.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import { states } from '../states.ts';
 import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
-import { PageRows } from './pages.ts';
-import { pagesOf, Receipts } from './receipts.ts';
+import { PageMemory, workOn } from './page-memory.ts';
+import { type PageKey, PageRows, pageKeyText } from './pages.ts';
+import { byAccount, newPagesOf, Receipts } from './receipts.ts';
 import { duePushes, forgetReports, giveBack, given, keepTaken, pushed, takeReports, told } from './reports.ts';
 import { letGo, takeUntold } from './steps.ts';
 import { type PageWork, Together } from './together.ts';
@@ -42,6 +43,8 @@ export class PostgresOutbox implements Outbox {
     work => this.#transact(work),
     (session, works, lockMs) => this.#begin(session, works, lockMs),
   );
+  readonly #claimedPages = new PageMemory('messages', 4 * limits.unsettledMax);
+  readonly #toldPages = new PageMemory('steps', 4 * limits.batchRecordsMax);
   /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
   readonly #takenReports = new Set<number>();
   #how: 'hold' | 'requeue' = 'hold';
@@ -56,10 +59,11 @@ export class PostgresOutbox implements Outbox {
   }
 
   add(batch: AddBatch): Promise<readonly boolean[]> {
-    return this.#transact(async session => {
-      this.#pages.make(session, batch.account, [...new Set(batch.messages.map(one => one.sender))]);
-      return this.#line.add(session, batch);
-    });
+    const { account, messages } = batch;
+    const pages = [...new Set(messages.map(one => one.sender))].map(sender => ({ account, sender }));
+    const work = (session: Transaction) => this.#line.add(session, batch);
+    const count = messages.length;
+    return this.#together.run({ rank: ranks.add, pages, newPages: pages, count, isOneStatement: true, work });
   }
 
   /** Pages whose rows somebody else holds for long are left out. */
@@ -67,20 +71,15 @@ export class PostgresOutbox implements Outbox {
     const count = wants.reduce((sum, one) => sum + one.count, 0);
     const ask = (rows: 'all' | 'free') => {
       const work = (session: Transaction) => this.#claim(session, wants, now, rows);
-      return this.#together.run({
-        rank: ranks.claim,
-        pages: rows === 'all' ? wants : [],
-        count,
-        isUrgent: true,
-        work,
-      });
+      const pages = rows === 'all' ? wants : [];
+      return this.#together.run({ rank: ranks.claim, pages, count, isUrgent: true, work });
     };
-    try {
-      return await ask('all');
-    } catch (error) {
+    const claimed = await ask('all').catch(error => {
       if (!isLockNotHad(error)) throw error;
       return ask('free');
-    }
+    });
+    for (const one of claimed) this.#claimedPages.keep(one.id, one);
+    return claimed;
   }
 
   async #claim(
@@ -94,12 +93,12 @@ export class PostgresOutbox implements Outbox {
     if (pages.length === 0) return [];
     const taken = pages.filter(one => one.isTaken);
     await this.#outcomes.takeOver(session, taken, this.#how);
-    const isMine = new Set(pages.map(keyOf));
-    const mine = wants.filter(one => isMine.has(keyOf(one)));
+    const isMine = new Set(pages.map(pageKeyText));
+    const mine = wants.filter(one => isMine.has(pageKeyText(one)));
     // The rows of other pages are not held here.
     await this.#line.begin(
       session,
-      due.filter(one => isMine.has(keyOf(one))),
+      due.filter(one => isMine.has(pageKeyText(one))),
       now,
     );
     return this.#line.claim(session, mine, now);
@@ -109,15 +108,18 @@ export class PostgresOutbox implements Outbox {
     return this.#transact(session => this.#outcomes.unclaim(session, held));
   }
 
-  settle(results: readonly Result[], now: EpochMs): Promise<void> {
-    const messages = results.map(one => one.id);
-    const work = async (session: Transaction) => this.#outcomes.settle(session, results, now);
-    return this.#together.run({ rank: ranks.settle, messages, count: results.length, work });
+  async settle(results: readonly Result[], now: EpochMs): Promise<void> {
+    const pages = await this.#claimedPages.of(idsOf(results), this.#ask);
+    const work = (those: readonly Result[]) => async (session: Transaction) =>
+      this.#outcomes.settle(session, those, now);
+    await this.#together.run(
+      workOn(results, record => paged(record, pages.get(record.id)), { rank: ranks.settle, work }),
+    );
   }
 
   receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
-    const work = (session: Transaction) => this.#receipts.receive(session, events, now);
-    return this.#together.run({ rank: ranks.receive, ...pagesOf(events), count: events.length, work });
+    const work = (those: readonly Receipt[]) => (session: Transaction) => this.#receipts.receive(session, those, now);
+    return this.#together.run(workOn(events, byAccount, { rank: ranks.receive, work, newPagesOf }));
   }
 
   lapse(now: EpochMs): Promise<boolean> {
@@ -164,13 +166,16 @@ export class PostgresOutbox implements Outbox {
     return (await look()).waiting;
   }
 
-  untold(limit: number): Promise<readonly Untold[]> {
-    return this.#transact(session => takeUntold(session, this.#name, limit));
+  async untold(limit: number): Promise<readonly Untold[]> {
+    const taken = await this.#transact(session => takeUntold(session, this.#name, limit));
+    for (const { id, account, sender } of taken) this.#toldPages.keep(id, { account, sender });
+    return taken;
   }
 
-  told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
-    const work = (session: Transaction) => told(session, ids, now, subscribed);
-    return this.#together.run({ rank: ranks.told, steps: ids, count: ids.length, work });
+  async told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
+    const pages = await this.#toldPages.of(ids, this.#ask);
+    const work = (those: readonly number[]) => (session: Transaction) => told(session, those, now, subscribed);
+    await this.#together.run(workOn(ids, id => paged(id, pages.get(id)), { rank: ranks.told, work }));
   }
 
   async takeReports(query: ReportQuery): Promise<readonly Report[]> {
@@ -239,9 +244,7 @@ export class PostgresOutbox implements Outbox {
     if (newPages.length > 0) this.#pages.ensure(session, newPages);
     this.#pages.hold(
       session,
-      works.flatMap(one => one.pages ?? []),
-      works.flatMap(one => one.messages ?? []),
-      works.flatMap(one => one.steps ?? []),
+      works.flatMap(one => one.pages),
     );
   }
 
@@ -264,6 +267,8 @@ export class PostgresOutbox implements Outbox {
     }
   }
 
+  readonly #ask = (statement: Statement, values: readonly Value[]) => this.#connections.query(statement, values);
+
   async #transact<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new Unavailable('the outbox is closed');
     for (let tries = 1; ; tries++) {
@@ -277,13 +282,13 @@ export class PostgresOutbox implements Outbox {
 }
 
 /** An echo is proof of a message whose answer comes with it, and says when it was sent; and what ended makes way for the next. */
-const ranks = { receive: 0, settle: 1, claim: 2, told: 3 } as const;
+const ranks = { receive: 0, settle: 1, add: 2, claim: 3, told: 4 } as const;
 
 /** After the row of a page is held, a statement sees all that was done to its messages before. */
 const readCommitted = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
 
-const keyOf = ({ account, sender }: { readonly account: AccountId; readonly sender: string }) =>
-  JSON.stringify([account, sender]);
+const idsOf = (results: readonly Result[]) => results.map(one => one.id);
+const paged = <T>(record: T, page: PageKey | undefined) => (page === undefined ? [] : [{ page, record }]);
 
 const nextScheduled = {
   name: 'outbox next scheduled',

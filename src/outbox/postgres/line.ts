@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { bigints, integers, smallints, texts } from '../../postgres/arrays.ts';
-import { integer, type Row, text } from '../../postgres/cells.ts';
+import { integer, type Row, text, truth } from '../../postgres/cells.ts';
 import type { Transaction } from '../../postgres/session.ts';
 import type { AddBatch, Claimed, NewMessage, Want } from '../outbox.ts';
 import { laneAt, laneIndex, states } from '../states.ts';
@@ -23,19 +23,16 @@ export class Line {
     this.#holder = holder;
   }
 
+  /** One statement, so those of several batches need not wait for each other's answers. */
   async add(session: Transaction, { account, messages, now }: AddBatch): Promise<readonly boolean[]> {
-    const ids = [...new Set(messages.map(one => one.messageId))];
-    const known = new Set((await session.query(knownIds, [account, texts(ids)])).map(([id]) => text(id)));
-    const taken = messages.map(({ messageId }) => {
-      if (known.has(messageId)) return false;
-      known.add(messageId);
-      return true;
-    });
-    const fresh = messages.filter((_, index) => taken[index]);
-    if (fresh.length === 0) return taken;
-    const added = await session.query(add, [account, now, await this.#places(session), ...messageColumns(fresh)]);
-    if (integer(added[0]?.[0]) !== fresh.length) throw new IdTaken('an id was taken meanwhile');
-    return taken;
+    // Of those with one id the first.
+    const firstAt = new Map(messages.map(({ messageId }, index) => [messageId, index] as const).toReversed());
+    const places = [...firstAt.values()].toSorted((a, b) => a - b);
+    const firsts = messages.filter(({ messageId }, index) => firstAt.get(messageId) === index);
+    const rows = await session.query(add, [account, now, ...messageColumns(firsts)]);
+    if (rows.some(([, isAdded]) => !truth(isAdded))) throw new IdTaken('an id was taken meanwhile');
+    const added = new Set(rows.map(([nr]) => places[integer(nr) - 1]));
+    return messages.map((_, index) => added.has(index));
   }
 
   /** Puts these in line, as far as they are scheduled. */
@@ -44,7 +41,7 @@ export class Line {
     const ids = bigints(due.map(one => one.id));
     session.send(holdOfDue, [ids]);
     // What was begun before the rows were held is not scheduled any more.
-    session.send(begin, [ids, now, await this.#places(session)]);
+    session.send(begin, [ids, now]);
   }
 
   /** Scheduled messages whose time has come: a bounded number, of these pages or, without them, of all. */
@@ -78,11 +75,6 @@ export class Line {
   /** What was unknown is known: the next of each conversation waits no longer for it. */
   release(session: Transaction, messages: readonly number[]): void {
     if (messages.length > 0) session.send(release, [bigints(messages)]);
-  }
-
-  async #places(session: Transaction): Promise<number> {
-    const [[place] = []] = await session.query(nextPlaces);
-    return integer(place);
   }
 }
 
@@ -128,19 +120,19 @@ const dueInLine = (one: string) => `CASE WHEN ${one}.is_head THEN ${heldUntil(on
 const isAlone = (one: string) =>
   `NOT EXISTS (SELECT FROM outbox_message f WHERE ${sameConversation('f', one)} AND f.${inLine})`;
 
-const nextPlaces = { name: 'outbox places', text: `SELECT nextval('outbox_place')` };
-const knownIds = {
-  name: 'outbox ids known',
-  text: 'SELECT m.message_id FROM outbox_message m WHERE m.account_id = $1 AND m.message_id = ANY ($2::text[])',
-};
+/** Each statement has places of its own, behind all that were given before; asked for once, whatever its plan. */
+const nextPlaces = `places AS MATERIALIZED (SELECT nextval('outbox_place') AS next)`;
+const isKnown = `(SELECT k.id FROM outbox_message k WHERE k.message_id = g.message_id AND k.account_id = $1) IS NOT NULL`;
 const add = {
   name: 'outbox messages added',
-  text: `WITH given AS MATERIALIZED (
-      SELECT $1::bigint AS account_id, g.*, $3::bigint + g.nr AS place, CASE WHEN g.status IS NOT NULL THEN ${states.ended}
+  text: `WITH ${nextPlaces},
+    given AS MATERIALIZED (
+      SELECT $1::bigint AS account_id, g.*, places.next + g.nr AS place, CASE WHEN g.status IS NOT NULL THEN ${states.ended}
         WHEN g.due_at <= $2 THEN ${states.queued} ELSE ${states.scheduled} END AS state
-      FROM unnest($4::text[], $5::text[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::integer[],
-        $11::integer[], $12::text[], $13::text[]) WITH ORDINALITY
-        g(message_id, sender, destination, lane, due_at, expires_at, status, error, price, body, nr)),
+      FROM places, unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::integer[],
+        $10::integer[], $11::text[], $12::text[]) WITH ORDINALITY
+        g(message_id, sender, destination, lane, due_at, expires_at, status, error, price, body, nr)
+      WHERE NOT ${isKnown}),
     lined AS MATERIALIZED (
       SELECT g.*, g.state = ${states.queued} AND ${isAlone('g')}
         AND row_number() OVER (PARTITION BY g.sender, g.destination, g.state ORDER BY g.nr) = 1 AS is_head
@@ -158,7 +150,7 @@ const add = {
       SELECT c.id, $2, true, coalesce(g.status, ${steps.accepted.status.key}), coalesce(g.error, ${steps.accepted.error.key}),
         CASE WHEN g.status IS NOT NULL THEN $2 END
       FROM c JOIN given g ON g.place = c.place WHERE c.state <> ${states.scheduled} ORDER BY c.place)
-    SELECT count(*) FROM c`,
+    SELECT g.nr, c.id IS NOT NULL FROM given g LEFT JOIN c ON c.place = g.place`,
 };
 const dueIds = {
   name: 'outbox messages due',
@@ -174,15 +166,16 @@ const holdOfDue = {
 };
 const begin = {
   name: 'outbox messages begun',
-  text: `WITH due AS MATERIALIZED (
+  text: `WITH ${nextPlaces},
+    due AS MATERIALIZED (
       SELECT m.id, m.account_id, m.sender, m.destination, row_number() OVER (ORDER BY m.due_at, m.id) AS nr,
         row_number() OVER (PARTITION BY m.account_id, m.sender, m.destination ORDER BY m.due_at, m.id) = 1
           AND ${isAlone('m')} AS is_head
       FROM outbox_message m WHERE m.id = ANY ($1::bigint[]) AND m.state = ${states.scheduled}),
     c AS (
-      UPDATE outbox_message m SET state = ${states.queued}, sent_at = $2, place = $3 + d.nr, is_head = d.is_head,
+      UPDATE outbox_message m SET state = ${states.queued}, sent_at = $2, place = places.next + d.nr, is_head = d.is_head,
         deadline = m.expires_at, due_at = ${dueInLine('d')}
-      FROM due d WHERE m.id = d.id RETURNING m.id)
+      FROM due d, places WHERE m.id = d.id RETURNING m.id)
     ${telling({ at: '$2::bigint', codes: steps.accepted, isFirst: 'true' })}`,
 };
 const isReady =

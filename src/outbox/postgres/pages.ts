@@ -6,6 +6,9 @@ import { laneAt } from '../states.ts';
 
 export type PageKey = Pick<PageLane, 'account' | 'sender'>;
 
+/** The key of a page as text, whichever lane of it is meant. */
+export const pageKeyText = ({ account, sender }: PageKey) => JSON.stringify([account, sender]);
+
 /** A page is sent over by one process at a time, since Meta's rates are those of the page; another takes over after this. */
 const leaseMs = 7000;
 /** One that was begun so short a time ago is not written anew. */
@@ -30,13 +33,6 @@ export class PageRows {
     this.#holder = holder;
   }
 
-  /** Holds the rows of pages, and makes those that are not there. */
-  make(session: Transaction, account: number, senders: readonly string[]): void {
-    const values = [account, texts(senders)];
-    session.send(make, values);
-    session.send(holdOfAccount, values);
-  }
-
   /** Makes the rows of pages that are not there. */
   ensure(session: Transaction, pages: readonly PageKey[]): void {
     session.send(ensure, keyColumns(pages));
@@ -47,15 +43,9 @@ export class PageRows {
     session.send(holdOfMessages, [bigints(messages)]);
   }
 
-  /** Holds the rows of these pages, and of those of these messages and of these steps. */
-  hold(
-    session: Transaction,
-    pages: readonly PageKey[],
-    messages: readonly number[] = [],
-    steps: readonly number[] = [],
-  ): void {
-    const each = [...new Map(pages.map(one => [keyOf(one), one])).values()];
-    session.send(hold, [...keyColumns(each), bigints(messages), bigints(steps)]);
+  /** Holds the rows of these pages. */
+  hold(session: Transaction, pages: readonly PageKey[]): void {
+    session.send(hold, keyColumns([...new Map(pages.map(one => [pageKeyText(one), one])).values()]));
   }
 
   /**
@@ -102,8 +92,10 @@ export class PageRows {
     if (this.#leaving.length === 0) return;
     this.hold(session, this.#leaving);
     const left = await session.query(leave, [...keyColumns(this.#leaving), this.#holder]);
-    const isLeft = new Set(left.map(([sender, account]) => keyOf({ sender: text(sender), account: integer(account) })));
-    this.#leaving = this.#leaving.filter(one => !isLeft.has(keyOf(one)));
+    const isLeft = new Set(
+      left.map(([sender, account]) => pageKeyText({ sender: text(sender), account: integer(account) })),
+    );
+    this.#leaving = this.#leaving.filter(one => !isLeft.has(pageKeyText(one)));
   }
 
   /** Pages that it sends over, and how many of all that are sent over, and of so many that are free, would be its part. */
@@ -121,7 +113,7 @@ export class PageRows {
 
   /** Of the pages that this process sends over and is not leaving, where something waits and from when on. */
   async waiting(session: Transaction): Promise<readonly (PageLane & { readonly dueAt: number })[]> {
-    const isLeaving = new Set(this.#leaving.map(keyOf));
+    const isLeaving = new Set(this.#leaving.map(pageKeyText));
     return (await session.query(waiting, [this.#holder]))
       .map(([account, sender, lane, dueAt]) => ({
         account: integer(account),
@@ -129,7 +121,7 @@ export class PageRows {
         lane: laneAt(integer(lane)),
         dueAt: integer(dueAt),
       }))
-      .filter(one => !isLeaving.has(keyOf(one)));
+      .filter(one => !isLeaving.has(pageKeyText(one)));
   }
 
   #leased(session: Transaction, rows: readonly Row[]): readonly (PageKey & { isTaken: boolean })[] {
@@ -143,26 +135,15 @@ export class PageRows {
   }
 }
 
-/** Of a page, whichever lane of it is meant. */
-const keyOf = ({ account, sender }: PageKey) => JSON.stringify([account, sender]);
 const keyColumns = (pages: readonly PageKey[]) => [
   bigints(pages.map(one => one.account)),
   texts(pages.map(one => one.sender)),
 ];
 
-const make = {
-  name: 'outbox pages made',
-  text: `INSERT INTO outbox_page (sender, account_id) SELECT s.sender, $1::bigint FROM unnest($2::text[]) s(sender)
-    ORDER BY s.sender ON CONFLICT DO NOTHING`,
-};
 const ensure = {
   name: 'outbox pages ensured',
   text: `INSERT INTO outbox_page (account_id, sender) SELECT p.* FROM unnest($1::bigint[], $2::text[]) p(account_id, sender)
     ORDER BY p.sender, p.account_id ON CONFLICT DO NOTHING`,
-};
-const holdOfAccount = {
-  name: 'outbox pages of an account',
-  text: `SELECT FROM outbox_page p WHERE p.account_id = $1 AND p.sender = ANY ($2::text[]) ${ordered}`,
 };
 const holdOfMessages = {
   name: 'outbox pages of messages',
@@ -172,11 +153,8 @@ const holdOfMessages = {
 const hold = {
   name: 'outbox pages held',
   text: `SELECT FROM outbox_page p
-    WHERE (p.sender, p.account_id) IN (
-      SELECT u.sender, u.account_id FROM unnest($1::bigint[], $2::text[]) u(account_id, sender)
-      UNION SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($3::bigint[])
-      UNION SELECT m.sender, m.account_id FROM outbox_step s JOIN outbox_message m ON m.id = s.message
-        WHERE s.id = ANY ($4::bigint[])) ${ordered}`,
+    WHERE (p.sender, p.account_id) IN (SELECT u.sender, u.account_id FROM unnest($1::bigint[], $2::text[]) u(account_id, sender))
+    ${ordered}`,
 };
 const holdWanted = {
   name: 'outbox pages wanted',

@@ -177,18 +177,27 @@ export class Receipts {
   }
 }
 
-/** The pages that receipts are of; `newPages` may not be there yet, since nothing was sent over them from here. */
-export function pagesOf(receipts: readonly Receipt[]): {
-  readonly pages: readonly PageKey[];
-  readonly newPages: readonly PageKey[];
-} {
-  const keys = (accounts: readonly AccountId[], sender: string) => accounts.map(account => ({ account, sender }));
-  return {
-    pages: receipts.flatMap(({ accounts, page }) => keys(accounts, page)),
-    newPages: receipts.flatMap(one =>
-      one.kind === 'echo' && one.foreign !== undefined ? keys(one.foreign.accounts, one.page) : [],
-    ),
-  };
+/** A receipt as that of each account that it counts for, alone, with the page that it is of there. */
+export function byAccount(receipt: Receipt): readonly { readonly page: PageKey; readonly record: Receipt }[] {
+  const { page: sender } = receipt;
+  return receipt.accounts.map(account => ({ page: { account, sender }, record: ofAccount(receipt, account) }));
+}
+
+function ofAccount(receipt: Receipt, account: AccountId): Receipt {
+  const accounts = [account];
+  if (receipt.kind !== 'echo' || receipt.foreign === undefined) return { ...receipt, accounts };
+  const { foreign, ...own } = receipt;
+  const isWatched = foreign.accounts.includes(account);
+  return { ...own, accounts, ...(isWatched && { foreign: { ...foreign, accounts } }) };
+}
+
+/** Pages that may not be there yet, since nothing was sent over them from here. */
+export function newPagesOf(receipts: readonly Receipt[]): readonly PageKey[] {
+  return receipts.flatMap(one =>
+    one.kind === 'echo' && one.foreign !== undefined
+      ? one.foreign.accounts.map(account => ({ account, sender: one.page }))
+      : [],
+  );
 }
 
 function proofColumns(proofs: readonly Proof[]): readonly Value[] {

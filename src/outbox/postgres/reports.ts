@@ -38,8 +38,8 @@ export async function told(
     return report === undefined ? [] : [{ ...step, ...report }];
   });
   if (reports.length === 0) return;
-  await session.query(marked, [bigints([...reported])]);
-  await session.query(made, [
+  if (reported.size > 0) session.send(marked, [bigints([...reported])]);
+  session.send(made, [
     now,
     bigints(reports.map(one => one.id)),
     bigints(reports.map(one => one.account)),

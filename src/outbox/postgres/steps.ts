@@ -28,7 +28,11 @@ export function telling({ at, codes, isFirst = 'false', withPrice = false, ...ow
 }
 
 /** The oldest steps that nobody else is telling: they are this process's now, until it said that they were told. */
-export async function takeUntold(session: Session, teller: string, limit: number): Promise<readonly Untold[]> {
+export async function takeUntold(
+  session: Session,
+  teller: string,
+  limit: number,
+): Promise<readonly (Untold & { readonly sender: string })[]> {
   const rows = await session.query(take, [teller, limit]);
   return rows.map(untoldIn).sort((a, b) => a.id - b.id);
 }
@@ -50,13 +54,13 @@ const take = {
     taken AS (
       UPDATE outbox_step s SET teller = $1, taken_until = clock_timestamp() + ${takenMs} * interval '1 millisecond'
       WHERE s.id = ANY (ARRAY(SELECT found.id FROM found)) RETURNING s.*)
-    SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.message_id,
+    SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.sender, m.message_id,
       CASE WHEN t.is_first THEN m.body END, CASE WHEN t.with_price THEN m.price END
     FROM taken t JOIN outbox_message m ON m.id = t.message`,
 };
 
 /** The first step of a message comes with all that there is of it; of the others its id is enough. */
-function untoldIn([id, at, status, error, done, seen, account, messageId, body, price]: Row): Untold {
+function untoldIn([id, at, status, error, done, seen, account, sender, messageId, body, price]: Row) {
   const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
   const [doneAt, seenAt] = [optional(done, integer), optional(seen, integer)];
   const [bodyText, priceText] = [optional(body, text), optional(price, text)];
@@ -71,5 +75,5 @@ function untoldIn([id, at, status, error, done, seen, account, messageId, body, 
   };
   const submission =
     bodyText === undefined ? submissionOf(text(messageId), step) : firstSubmissionOf(JSON.parse(bodyText), step);
-  return { id: integer(id), account: integer(account), submission };
+  return { id: integer(id), account: integer(account), sender: text(sender), submission };
 }

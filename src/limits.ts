@@ -143,6 +143,8 @@ export const limits = Object.freeze({
 
   /** What whoever is told of traces and metrics may take for the last of them, each, when the server ends. */
   telemetryFlushMs: 2_000,
+  /** Messages of which is known, while they wait to be sent, what asked for them: some 300 bytes each. */
+  tracedMessagesMax: 10_000,
 
   /** What a database, or a node of it, may take to answer whoever looks whether it does: beyond it, it is away. */
   databaseAnswerMsMax: 3_000,

@@ -3,6 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** Nothing of what messages say, no ids of them, no numbers of people: whoever is told may keep it longer than the log does. */
 export type Attributes = Readonly<Record<string, string | number>>;
 
+/** Where in a trace something is done, as whoever traces has it. */
+export type TracePlace = Readonly<Record<'traceId' | 'spanId', string>> & { readonly traceFlags: number };
+
 /** A part of the work. */
 export type Part = {
   readonly name: string;
@@ -10,6 +13,8 @@ export type Part = {
   readonly kind?: 'client';
   /** It is no part of what it was begun by: that may be any of many. */
   readonly isApart?: boolean;
+  /** What it was asked for by, where it is no part of that. */
+  readonly asked?: TracePlace;
   readonly attributes?: Attributes;
 };
 
@@ -25,6 +30,8 @@ export interface Tracing {
   within<T>(part: Part, work: () => Promise<T>, outcome?: (result: T) => Outcome): Promise<T>;
   /** Begins a request, as a part of what its caller says that it is part of (`traceparent`). */
   request(method: string, headers: IncomingHttpHeaders): RequestSpan;
+  /** What the work that is done now is part of; `undefined` when of nothing that is told. */
+  place(): TracePlace | undefined;
   /** Headers for a call of another server, which say what it is part of. */
   headers(): Readonly<Record<string, string>>;
 }

@@ -1,4 +1,5 @@
 import type { AccountId, Price } from '../domain/message.ts';
+import type { Outgoing } from '../domain/outgoing.ts';
 import type { GraphBody } from '../graph/bodies.ts';
 import type { GraphAnswer } from '../graph/outcomes.ts';
 
@@ -23,6 +24,8 @@ export interface Pages {
 export interface Carrier {
   /** Whether what was being sent may arrive although this process is gone. */
   readonly outlivesProcess: boolean;
+  /** Told of messages that are about to be accepted: they are sent soon, much later, by another process or never. */
+  asked?(account: AccountId, messages: readonly Pick<Outgoing, 'messageId'>[]): void;
   /** Never rejects for what can happen outside: that is an answer too. */
   send(account: AccountId, page: Page, body: GraphBody): Promise<GraphAnswer>;
   /** Waits no longer for what is under way: its answer is lost. */

@@ -74,6 +74,7 @@ export class Sender {
 
   /** Durable when it resolves; the log shows the messages by then, unless it is behind or cannot take anything now. */
   async accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]> {
+    this.#deps.carrier.asked?.(account, messages);
     const accepted = await this.#acceptance.accept(account, messages);
     this.#dispatcher.wake();
     await this.#teller.shown(showMsMax);

@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import type { Outcome, Part, RequestSpan, Tracing } from '../tracing.ts';
+import type { Outcome, Part, RequestSpan, TracePlace, Tracing } from '../tracing.ts';
 
 /** Those of RFC 9110, and PATCH: the names of spans are to be few. */
 const methods: readonly string[] = 'CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE'.split(' ');
@@ -31,10 +31,11 @@ export class Spans implements Tracing {
   }
 
   within<T>(part: Part, work: () => Promise<T>, outcome: (result: T) => Outcome = () => ({})): Promise<T> {
-    const { name, kind, isApart = false, attributes = {} } = part;
+    const { name, kind, isApart = false, asked, attributes = {} } = part;
     const parent = isApart ? ROOT_CONTEXT : this.#contexts.active();
     const spanKind = kind === 'client' ? SpanKind.CLIENT : SpanKind.INTERNAL;
-    const span = this.#tracer.startSpan(name, { kind: spanKind, attributes }, parent);
+    const links = asked === undefined ? [] : [{ context: asked }];
+    const span = this.#tracer.startSpan(name, { kind: spanKind, attributes, links }, parent);
     return this.#contexts.with(trace.setSpan(parent, span), async () => {
       try {
         const result = await work();
@@ -57,6 +58,10 @@ export class Spans implements Tracing {
     const name = isKnown ? method : 'HTTP';
     const span = this.#tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
     return requestSpan(span, name, work => this.#contexts.with(trace.setSpan(parent, span), work));
+  }
+
+  place(): TracePlace | undefined {
+    return trace.getSpanContext(this.#contexts.active());
   }
 
   headers(): Readonly<Record<string, string>> {

@@ -1,8 +1,11 @@
+import { LRUCache } from 'lru-cache';
+import type { AccountId } from '../domain/message.ts';
 import type { GraphAnswer } from '../graph/outcomes.ts';
+import { limits } from '../limits.ts';
 import type { Carrier } from '../sender/carrier.ts';
 import type { CallReports } from '../sender/report-caller.ts';
 import type { Store } from '../store/store.ts';
-import type { Attributes, Outcome, Tracing } from '../tracing.ts';
+import type { Attributes, Outcome, TracePlace, Tracing } from '../tracing.ts';
 
 const mirroredLog = '/messenger/1/logs';
 
@@ -52,13 +55,30 @@ export function tracedFetch(call: typeof fetch, tracing: Tracing): typeof fetch 
   };
 }
 
-/** A carrier whose sends are told of, each for itself: one begins when it may, not when it was asked for. */
+/**
+ * A carrier whose sends are told of, each for itself: one begins when it may, not when it was asked for. What asked for it
+ * is linked, where this process was asked and no more than `limits.tracedMessagesMax` have come since.
+ */
 export function tracedCarrier(carrier: Carrier, tracing: Tracing): Carrier {
+  const places = new LRUCache<string, TracePlace>({ max: limits.tracedMessagesMax });
+  const nameOf = (account: AccountId, messageId: string) => `${account} ${messageId}`;
   const attributes = { 'http.request.method': 'POST', 'url.template': '/{page}/messages' };
   const part = { name: 'POST /{page}/messages', kind: 'client', isApart: true, attributes } as const;
   return {
     outlivesProcess: carrier.outlivesProcess,
-    send: (account, page, body) => tracing.within(part, () => carrier.send(account, page, body), sent),
+    asked: (account, messages) => {
+      const place = tracing.place();
+      if (place !== undefined) for (const { messageId } of messages) places.set(nameOf(account, messageId), place);
+    },
+    send: (account, page, body) => {
+      const messageId = body.message?.metadata;
+      const asked = typeof messageId === 'string' ? places.get(nameOf(account, messageId)) : undefined;
+      return tracing.within(
+        { ...part, ...(asked !== undefined && { asked }) },
+        () => carrier.send(account, page, body),
+        sent,
+      );
+    },
     ...(carrier.giveUp !== undefined && { giveUp: () => carrier.giveUp?.() }),
   };
 }

@@ -16,6 +16,7 @@ export type ToldSpan = {
   readonly kind: number;
   readonly status: { readonly code?: number; readonly message?: string };
   readonly events?: readonly unknown[];
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly attributes: Pairs;
 };
 type Point = {

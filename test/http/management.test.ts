@@ -208,6 +208,8 @@ describe('senders', () => {
     const watched = { page: '3', appSecret, isWatched: true };
     expect((await asked('POST', sendersPath, watched)).json()).toMatchObject({ isWatched: true, sends: false });
     expect(errorAnswer(await asked('POST', sendersPath, { page: '4', appSecret })).properties).toEqual(['sender']);
+    const unsent = { page: '3', failure: 'it has no token: it is only watched' };
+    expect((await asked('POST', `${sendersPath}/3/check`)).json()).toEqual(unsent);
     expect((await asked('DELETE', `${sendersPath}/3`)).statusCode).toBe(204);
     await asked('POST', sendersPath, { ...sender, page: '2' });
     expect((await asked('POST', `${sendersPath}/1/check`)).json()).toEqual({ page: '1' });

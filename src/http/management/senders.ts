@@ -10,6 +10,7 @@ import type { Route } from '../route.ts';
 import { type ManagingDeps, managed } from './managing.ts';
 
 const path = '/manage/1/senders';
+const onlyWatched = 'it has no token: it is only watched';
 
 /** `/manage/1/senders…`: the pages that an account sends over. Tokens and secrets go in and never come out. */
 export function senderRoutes(
@@ -38,7 +39,8 @@ export function senderRoutes(
     }),
     managed('POST', `${path}/:page/check`, deps, async ({ account, named }) => {
       const sender = await own(account, named('page'));
-      return { page: sender.page, ...present({ failure: await check(sender) }) };
+      const sends = sender.sealedToken !== undefined;
+      return { page: sender.page, ...present({ failure: sends ? await check(sender) : onlyWatched }) };
     }),
     managed('DELETE', `${path}/:page`, deps, async ({ account, named }) => {
       await senders.remove(account, (await own(account, named('page'))).page);

@@ -40,6 +40,20 @@ def whole(value):
     return value
 
 
+def reachable(value):
+    """No pattern tells the names of hosts from what only looks like one."""
+    if isinstance(value, list):
+        return [reachable(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            name: {**one, "url": "https://reports.example/"}
+            if name in ("delivery", "seen") and isinstance(one, dict) and "url" in one
+            else reachable(one)
+            for name, one in value.items()
+        }
+    return value
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     # The tester's own, without which everything else would be refused.
@@ -53,7 +67,7 @@ def before_call(context, case, kwargs):
     operation = case.operation.definition.raw.get("operationId")
     if not isinstance(case.body, dict):
         return
-    case.body = whole(soon(case.body))
+    case.body = reachable(whole(soon(case.body)))
     if operation == "recordLogs" and "results" in case.body:
         case.body = {**case.body, "results": [alone(record, "messageId", 150) for record in case.body["results"]]}
     elif operation == "recordLogs":

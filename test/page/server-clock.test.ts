@@ -4,7 +4,11 @@ import { heard, nowMs } from '../../web/src/api/server-clock.ts';
 const serverMs = Date.UTC(2026, 10, 29, 12, 0, 0);
 const answer = (headers: Record<string, string>) => () => Promise.resolve(new Response(null, { headers }));
 const at = (ms: number) => answer({ date: new Date(ms).toUTCString() });
-const browserAt = (ms: number) => vi.spyOn(Date, 'now').mockReturnValue(ms);
+function browserAt(ms: number): void {
+  vi.spyOn(Date, 'now').mockReturnValue(ms);
+  // An answer is there at once, however busy the machine.
+  vi.spyOn(performance, 'now').mockReturnValue(0);
+}
 
 afterEach(() => vi.restoreAllMocks());
 

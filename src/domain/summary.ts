@@ -4,6 +4,7 @@ import type { Filter } from './filter.ts';
 import type { EpochMs } from './message.ts';
 import { deliveryErrorByKey, nameOf, type StatusGroupName, statusGroupNames } from './registry.ts';
 import type { SummaryCell } from './summary-cell.ts';
+import { clockOf, wallMs } from './wall-clock.ts';
 
 /** What a summary counts by: the vendor's groups; a count of 0 is a count. */
 export type GroupCounts = Readonly<Record<StatusGroupName, number>>;
@@ -56,19 +57,44 @@ const failuresListedMax = 10;
 
 export const minuteOf = (sentAt: EpochMs): EpochMs => Math.floor(sentAt / minuteMs) * minuteMs;
 
+const dayMs = 1440 * minuteMs;
+/** Lengths of buckets by which a clock's day is divided evenly. */
+const roundLengthsMs = [1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440].map(minutes => minutes * minuteMs);
+
 /**
  * The range that a filter's times ask for, within what the log keeps, in at most `bucketsMax` buckets. `now` ends a
- * range that has no end of its own.
+ * range that has no end of its own. By the clock of a time zone buckets begin on round times and are as long as somebody
+ * would choose (ten minutes, an hour, a day); where clocks change within the range, those after it are off by the change.
  */
-export function summaryRange(filter: Filter, horizon: EpochMs, now: EpochMs, bucketsMax: number): SummaryRange {
+export function summaryRange(
+  filter: Filter,
+  horizon: EpochMs,
+  now: EpochMs,
+  bucketsMax: number,
+  timeZone?: string,
+): SummaryRange {
   const from = Math.max(horizon, filter.sentSince ?? horizon);
   const to = filter.sentUntil;
+  if (to !== undefined && to <= from) return { from, to, firstBucket: minuteOf(from), bucketMs: minuteMs, buckets: 0 };
+  const end = to ?? Math.max(now, from + 1);
+  const shared = { from, ...(to !== undefined && { to }) };
+  if (timeZone !== undefined) return { ...shared, ...roundBuckets(from, end, bucketsMax, timeZone) };
   const firstBucket = minuteOf(from);
-  const spanMs = Math.max(0, (to ?? Math.max(now, from + 1)) - firstBucket);
-  if (to !== undefined && to <= from) return { from, to, firstBucket, bucketMs: minuteMs, buckets: 0 };
-  const bucketMs = Math.ceil(spanMs / bucketsMax / minuteMs) * minuteMs;
-  const buckets = Math.ceil(spanMs / bucketMs);
-  return { from, ...(to !== undefined && { to }), firstBucket, bucketMs, buckets };
+  const bucketMs = Math.ceil((end - firstBucket) / bucketsMax / minuteMs) * minuteMs;
+  return { ...shared, firstBucket, bucketMs, buckets: Math.ceil((end - firstBucket) / bucketMs) };
+}
+
+/** The shortest that are few enough. */
+function roundBuckets(from: EpochMs, end: EpochMs, bucketsMax: number, timeZone: string) {
+  const aheadMs = minuteOf(wallMs(from, clockOf(timeZone)) - from);
+  const divided = (bucketMs: number) => {
+    const roundMs = Math.min(bucketMs, dayMs);
+    const firstBucket = Math.floor((from + aheadMs) / roundMs) * roundMs - aheadMs;
+    return { firstBucket, bucketMs, buckets: Math.ceil((end - firstBucket) / bucketMs) };
+  };
+  // The first of whole days begins less than a day before the range.
+  const daysMs = Math.ceil((end - from + dayMs) / bucketsMax / dayMs) * dayMs;
+  return divided(roundLengthsMs.find(bucketMs => divided(bucketMs).buckets <= bucketsMax) ?? daysMs);
 }
 
 /** The bucket a message of the range is counted in. */

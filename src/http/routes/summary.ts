@@ -32,16 +32,19 @@ export function summaryRoute(deps: Deps): Route {
 }
 
 async function summary(call: Call, deps: Deps): Promise<string> {
-  const { filter, buckets, compare, timeZone = 'UTC', by, first } = sound(parseSummaryQuery(rawQuery(call.request)));
+  const { filter, buckets, compare, timeZone, by, first } = sound(parseSummaryQuery(rawQuery(call.request)));
   const now = deps.clock();
   const horizon = now - deps.retentionOf(call.principal.account.id);
-  const range = summaryRange(filter, horizon, now, buckets);
+  const range = summaryRange(filter, horizon, now, buckets, timeZone);
   const asked: Asked = { filter, range, by, horizon, now };
   const division = by && { by, first };
   const own = () => told({ ...asked, first }, call, deps);
   if (compare === undefined) return summaryJson(await own(), undefined, division);
   // Which rows come first now is not known yet when the others are counted: of those all are needed.
-  const [figures, compared] = await Promise.all([own(), told(comparedWith({ compare, timeZone }, asked), call, deps)]);
+  const [figures, compared] = await Promise.all([
+    own(),
+    told(comparedWith({ compare, timeZone: timeZone ?? 'UTC' }, asked), call, deps),
+  ]);
   return summaryJson(figures, compared, division);
 }
 
@@ -74,7 +77,7 @@ function comparedWith(
   // What a clock shows twice or never turns round what is shorter than its change.
   const sentUntil = Math.max(sentSince, earlier(to));
   const { bucketMs } = range;
-  const firstBucket = minuteOf(sentSince);
+  const firstBucket = minuteOf(Math.min(sentSince, earlier(range.firstBucket)));
   const buckets = sentUntil > sentSince ? Math.ceil((sentUntil - firstBucket) / bucketMs) : 0;
   const earlierRange: SummaryRange = { from: sentSince, to: sentUntil, firstBucket, bucketMs, buckets };
   return { filter: { ...filter, sentSince, sentUntil }, range: earlierRange, by, horizon, now: sentUntil };

@@ -88,8 +88,8 @@ export const summaryParameters = {
   }),
   timeZone: Type.String({
     pattern: '^[A-Za-z0-9_+:/-]+$',
-    default: 'UTC',
-    description: 'The name of a time zone of the IANA, by whose clock a day has 23 or 25 hours where it is changed.',
+    description:
+      'The name of a time zone of the IANA. By its clock buckets begin on round times (ten minutes, hours, days), and a day has 23 or 25 hours where it is changed. Without it the first bucket begins with the range, and days are those of UTC.',
     examples: ['Europe/Zagreb', 'America/New_York', 'UTC'],
   }),
   by: Type.Array(Type.Enum([...breakdownFields]), {

@@ -2,14 +2,13 @@ import { SentlogError } from '../../../src/client/index.ts';
 import type { View } from '../view/view.ts';
 import { isZone, zoneName } from '../view/zone.ts';
 
-/** What figures are compared with, and the zone by whose clock a day before is one. */
+/** What figures are compared with, and the zone by whose clock bars are hours and a day before is one. */
 export type AskedComparison = { readonly compare?: NonNullable<View['compare']>; readonly timeZone?: string };
 
-/** A day before is one by the clock that times are shown by. */
+/** By the clock that times are shown by. */
 export function comparisonOf({ compare, zone }: Pick<View, 'compare' | 'zone'>): AskedComparison {
-  if (compare === undefined) return {};
   const timeZone = zoneName(zone);
-  return { compare, ...(isZone(timeZone) && { timeZone }) };
+  return { ...(compare !== undefined && { compare }), ...(isZone(timeZone) && { timeZone }) };
 }
 
 /**

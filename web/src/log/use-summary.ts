@@ -6,7 +6,8 @@ import { isOpenEnded } from '../view/range.ts';
 import { type BreakdownName, filterOf, only, type View } from '../view/view.ts';
 import { askedByClock, comparisonOf } from './comparison.ts';
 
-const buckets = 60;
+/** At most so many bars: the server makes them as long as a clock divides time, so there are fewer. */
+const buckets = 80;
 const breakdownRows = 50;
 const refreshEveryMs = 5000;
 

@@ -39,7 +39,7 @@ export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
             ))}
             {[...(isOfErrors ? [] : ['Messages']), 'Failed', ...then, 'Cost', ...(isOfErrors ? [] : ['Median'])].map(
               head => (
-                <th key={head} scope="col" className="number">
+                <th key={head} scope="col" className={head === 'Median' ? 'number median' : 'number'}>
                   {head}
                 </th>
               ),
@@ -93,7 +93,9 @@ function Row(props: {
         </td>
       )}
       <td className="number">{cost.join(', ') || '–'}</td>
-      {!isOfErrors && <td className="number">{deliveryMs.p50 === undefined ? '–' : roughText(deliveryMs.p50)}</td>}
+      {!isOfErrors && (
+        <td className="number median">{deliveryMs.p50 === undefined ? '–' : roughText(deliveryMs.p50)}</td>
+      )}
     </tr>
   );
 }

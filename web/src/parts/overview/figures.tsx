@@ -116,7 +116,11 @@ function Before(props: {
   return (
     <dd className="before">
       <span className="unseen">{comparisonLabels[compare].toLowerCase()} </span>was {[one.value].flat().join(', ')}
-      {change !== undefined && <strong>, {change}</strong>}
+      {change !== undefined && (
+        <>
+          , <strong>{change}</strong>
+        </>
+      )}
     </dd>
   );
 }

@@ -20,6 +20,10 @@ const setupFiles = ['test/support/properties.ts'];
 /** Bundles what process tests start. */
 const programSetup = 'test/support/bundled-program.ts';
 
+/** Bundles the threads of the stores that tests open. */
+const threadSetup = 'test/support/bundled-threads.ts';
+const execArgv = ['--import', join(import.meta.dirname, 'test/support/thread-bundle-hook.ts')];
+
 /** The suites that start servers, databases and browsers of their own: they run after the others and three at a time. */
 const processTests = [
   'test/process/**/*.test.ts',
@@ -82,6 +86,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...processTests, longTests],
+          globalSetup: threadSetup,
+          execArgv,
           testTimeout: 600_000,
           hookTimeout: 180_000,
           expect: patience,
@@ -94,7 +100,8 @@ export default defineConfig({
         test: {
           name: 'http over PostgreSQL',
           include: storeTests,
-          globalSetup: 'test/support/postgres-project.ts',
+          globalSetup: [threadSetup, 'test/support/postgres-project.ts'],
+          execArgv,
           testTimeout: 600_000,
           hookTimeout: 180_000,
           expect: patience,

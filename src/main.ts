@@ -312,12 +312,13 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
 function sweeperOf(
   { sweepClock, wouldDrop, dropPast }: Storage,
   sending: Sending | undefined,
-  { sweepHoldMs }: Config,
+  { sweepHoldMs, retentionMs }: Config,
   logger: Logger,
 ): Sweeper {
   return new Sweeper({
     clock: sweepClock,
     holdMs: sweepHoldMs,
+    retentionMs,
     wouldDrop,
     drop: async () => {
       await dropPast();

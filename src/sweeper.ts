@@ -9,7 +9,7 @@ export type SweepClock = {
   see(now: EpochMs): Promise<void>;
 };
 
-/** A sweep that waits, since the clock leapt and it would drop more than half of what some accounts have. */
+/** A sweep that waits, since the clock leapt, and what it would drop makes more than half of what some accounts have. */
 export type HeldSweep = Pick<Dropping, 'past' | 'all'> & {
   /** By how much the clock is ahead of what it should say. */
   readonly leapMs: number;
@@ -21,6 +21,8 @@ export type SweeperOptions = {
   readonly clock: SweepClock;
   /** How long such a sweep waits; 0: not at all. */
   readonly holdMs: number;
+  /** How long most messages are kept. */
+  readonly retentionMs: number;
   /** How much `drop` would drop of what was sent before a moment. */
   readonly wouldDrop: (sentUntil: EpochMs) => Promise<Dropping>;
   /** Drops what is past. */
@@ -37,11 +39,14 @@ export type SweeperOptions = {
  * looked at, in this run or an earlier one. When the sweep would then drop more than half of what accounts have that keep
  * theirs equally long, it waits for the clock to be put right, for somebody to say that it is (`SENTLOG_SWEEP_HOLD=0s`),
  * or for that setting's time.
+ *
+ * Leaps that are too small to be asked about drop little each, and all of the log together: they gather, less the time that
+ * went by since, and from half of the time that messages are kept a sweep waits for them too.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
-  /** What the clock said when this run last swept, and when that was. */
-  #saw: { readonly now: EpochMs; readonly atMs: number } | undefined;
+  /** What the clock said when this run last swept, when that was, and what small leaps had come to by then. */
+  #saw: { readonly now: EpochMs; readonly atMs: number; readonly gatheredMs: number } | undefined;
   #heldAtMs: number | undefined;
   #held: HeldSweep | undefined;
 
@@ -55,58 +60,91 @@ export class Sweeper {
   }
 
   async sweep(): Promise<void> {
-    const { clock, drop, now } = this.#options;
-    if (await this.#waits()) return;
+    const { clock, drop, now, monotonicMs } = this.#options;
+    const leap = await this.#leap();
+    if (await this.#waits(leap)) return;
     await drop();
-    this.#saw = { now: now(), atMs: this.#options.monotonicMs() };
+    // What is believed in the end is over.
+    const gatheredMs = this.#heldAtMs === undefined ? leap.keptMs : 0;
+    this.#heldAtMs = undefined;
+    this.#saw = { now: now(), atMs: monotonicMs(), gatheredMs };
     await clock.see(this.#saw.now);
   }
 
-  async #waits(): Promise<boolean> {
-    const { wouldDrop, holdMs, now, monotonicMs, note } = this.#options;
+  async #waits(leap: Leap): Promise<boolean> {
+    const { holdMs, now, monotonicMs, note } = this.#options;
     const wasHeld = this.#held !== undefined;
     this.#held = undefined;
-    const { leapMs, expected } = await this.#leap();
-    // What came in since the clock leapt would make less and less of what was there before.
-    const dropping = leapMs < limits.clockLeapMs ? undefined : await wouldDrop(expected + limits.clockLeapMs);
-    if (dropping === undefined || !dropping.losesMost) {
+    const held = await this.#wouldLose(leap);
+    if (held === undefined) {
       if (wasHeld) note('the clock is right again: sweeps go on', {});
       this.#heldAtMs = undefined;
       return false;
     }
     this.#heldAtMs ??= monotonicMs();
     const leftMs = this.#heldAtMs + holdMs - monotonicMs();
-    const { past, all } = dropping;
-    const detail = { leapMs, past, all };
     if (leftMs <= 0) {
       note(
         'the clock leapt, and more than half of what some accounts have is dropped: it was put right by nobody',
-        detail,
+        held,
       );
       return false;
     }
-    this.#held = { leapMs, until: now() + leftMs, past, all };
+    this.#held = { ...held, until: now() + leftMs };
     const until = new Date(this.#held.until).toISOString();
     if (!wasHeld)
       note(
         'the clock leapt, and a sweep would drop more than half of what some accounts have: it waits. Put the clock right, or start with SENTLOG_SWEEP_HOLD=0s if it is',
-        { ...detail, until },
+        { ...held, until },
       );
     return true;
   }
 
+  /** What a sweep would drop that has to wait; `undefined` where it need not. */
+  async #wouldLose({ leapMs, expected, gatheredMs, isGathered }: Leap): Promise<Omit<HeldSweep, 'until'> | undefined> {
+    if (leapMs < limits.clockLeapMs && !isGathered) return undefined;
+    // What came in since the clock leapt would make less and less of what was there before.
+    const { past, all, losesMost } = await this.#options.wouldDrop(expected + limits.clockLeapMs);
+    if (!losesMost && !(isGathered && past > 0)) return undefined;
+    return { leapMs: isGathered ? gatheredMs : leapMs, past, all };
+  }
+
   /**
-   * By how much the clock moved on beyond the time that went by, and what it was expected to say at most. What went by while no
-   * server ran counts as a leap; and where nothing tells what it said before, it may be any: a log whose file of the clock is
-   * lost is no safer to drop.
+   * What went by while no server ran counts as a leap; and where nothing tells what the clock said before, it may be any: a
+   * log whose file of the clock is lost is no safer to drop.
    */
-  async #leap(): Promise<{ readonly leapMs: number; readonly expected: EpochMs }> {
-    const { clock, now, monotonicMs } = this.#options;
+  async #leap(): Promise<Leap> {
+    const { clock, now, monotonicMs, retentionMs } = this.#options;
     const seen = (await clock.seen()) ?? this.#saw?.now ?? 0;
-    const expected = seen + (this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs);
-    return { leapMs: now() - expected, expected: seen === 0 ? Infinity : expected };
+    const elapsedMs = this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs;
+    const leapMs = now() - seen - elapsedMs;
+    const beforeMs = Math.max(0, (this.#saw?.gatheredMs ?? 0) - elapsedMs);
+    const gatheredMs = beforeMs + leapMs;
+    const isGathered =
+      gatheredMs >= Math.max(limits.clockLeapMs, retentionMs / 2) &&
+      (leapMs < limits.clockLeapMs || beforeMs >= limits.clockLeapMs);
+    return {
+      leapMs,
+      expected: seen === 0 ? Infinity : seen + elapsedMs,
+      gatheredMs,
+      isGathered,
+      keptMs: leapMs < limits.clockLeapMs ? Math.max(0, gatheredMs) : beforeMs,
+    };
   }
 }
+
+type Leap = {
+  /** By how much the clock moved on beyond the time that went by. */
+  readonly leapMs: number;
+  /** What it was expected to say at most. */
+  readonly expected: EpochMs;
+  /** What this leap and small ones before it come to, less the time that went by since. */
+  readonly gatheredMs: number;
+  /** Whether that is so much that they may have dropped most of the log. */
+  readonly isGathered: boolean;
+  /** What of it counts on when the sweep does not wait: a leap that was asked about by itself does not. */
+  readonly keptMs: number;
+};
 
 /**
  * Sweeps at once, since what went past retention while no server ran may be what fills the disk, and then again and

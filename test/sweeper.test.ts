@@ -38,6 +38,7 @@ class World {
     return new Sweeper({
       clock,
       holdMs,
+      retentionMs,
       wouldDrop: sentUntil => store().wouldDrop(this.nowMs - retentionMs, this.own, sentUntil),
       drop: () => store().dropBefore(this.nowMs - retentionMs, this.own),
       now: () => this.nowMs,
@@ -140,6 +141,44 @@ test('a leap after which less than half is past, or one of minutes → swept', a
   expect(sweeper.held).toBeUndefined();
   expect((await walkIds(store)).length).toBeLessThan(500);
   expect(world.notes).toEqual([]);
+});
+
+test.each([10, 50])(
+  'the clock leaps by %i minutes again and again → it waits before most is past; put right → it goes on',
+  async by => {
+    const { world, store } = await recorded();
+    const sweeper = world.sweeper();
+    await sweeper.sweep();
+    for (let leapt = 0; leapt < 60 * hourMs; leapt += by * 60_000) {
+      world.pass(6_000);
+      world.nowMs += by * 60_000;
+      await sweeper.sweep();
+    }
+    expect(await walkIds(store)).toHaveLength(200);
+    expect(sweeper.held).toMatchObject({ all: 200 });
+    expect(sweeper.held?.leapMs).toBeGreaterThanOrEqual(retentionMs / 2);
+    expect(world.notes).toEqual([expect.stringContaining('SENTLOG_SWEEP_HOLD=0s')]);
+    world.nowMs -= 60 * hourMs;
+    await sweeper.sweep();
+    expect(sweeper.held).toBeUndefined();
+  },
+);
+
+test('the clock is put right by minutes every day, or the machine sleeps every night → swept as ever', async () => {
+  const { world, store } = await recorded();
+  const sweeper = world.sweeper();
+  await sweeper.sweep();
+  for (let day = 0; day < 10; day++) {
+    world.pass(16 * hourMs);
+    await recordNumbered(store, 200 * (day + 1), 200 * (day + 2), world.nowMs);
+    await sweeper.sweep();
+    world.nowMs += 10 * 60_000;
+    await sweeper.sweep();
+    world.nowMs += 8 * hourMs;
+    await sweeper.sweep();
+    expect(sweeper.held).toBeUndefined();
+  }
+  expect((await walkIds(store)).length).toBeLessThanOrEqual(600);
 });
 
 test('the clock leaps, and more is recorded by it than there was before → what was there stays, after a start too', async () => {

@@ -204,13 +204,18 @@ const hostRule = /^(?:[\w.~!$&'()*+;=%-]*|\[[\w:.%~-]+\])(?::\d*)?$/;
 function refuseAmbiguous({ rawHeaders, headers, httpVersion, method, url }: IncomingMessage): void {
   // The parser takes others for what they are not.
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw ambiguous('request', 'must be of HTTP/1.1');
-  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
+  const times = (name: string) => rawHeaders.filter((one, at) => at % 2 === 0 && one.toLowerCase() === name).length;
+  const hosts = times('host');
   if (hosts > 1) throw ambiguous('Host', 'must be given only once');
+  // The parser keeps the first of these, and others the last.
+  for (const name of ['Authorization', 'Content-Type'])
+    if (times(name.toLowerCase()) > 1) throw ambiguous(name, 'must be given only once');
   if (hosts === 0 && httpVersion === '1.1') throw invalid('Host', 'is required');
   if (!hostRule.test(headers.host ?? '')) throw ambiguous('Host', 'must be a host and its port');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw ambiguous('Transfer-Encoding', 'must be chunked alone');
+  if (url?.includes('#')) throw ambiguous('path', 'must not have a fragment');
   if (url?.startsWith('*') && (method !== 'OPTIONS' || url !== '*')) throw ambiguous('path', 'is * for OPTIONS alone');
 }
 

@@ -68,6 +68,9 @@ const ambiguous: readonly (readonly [what: string, head: string])[] = [
   ...['a b', 'a,b', 'u@a', 'a/b', 'a?b', 'a#b', 'a:b', '[a', 'ä'].map(
     host => [`Host: ${host}`, `GET ${logsPath} HTTP/1.1\r\nHost: ${host}\r\n`] as const,
   ),
+  ['a fragment', `GET ${logsPath}#a?limit=1 HTTP/1.1\r\nHost: a\r\n`],
+  ['two Authorization headers', `GET ${logsPath} HTTP/1.1\r\nHost: a\r\nauthorization: App two\r\n`],
+  ['two types of content', `POST ${logsPath} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`],
   ['HTTP/2.0', `GET ${logsPath} HTTP/2.0\r\nHost: a\r\n`],
   ['two Host headers of HTTP/1.0', `GET ${logsPath} HTTP/1.0\r\nHost: a\r\nHost: b\r\n`],
   ...['gzip, chunked', 'chunked, chunked', 'identity, chunked', 'x, Chunked'].map(

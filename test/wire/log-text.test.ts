@@ -198,6 +198,19 @@ describe('renderLogs', () => {
     },
   );
 
+  test('whatever looks like the beginning of a formula, behind whatever cannot be seen → begins with an apostrophe', () => {
+    const all = Array.from({ length: 0xffff }, (_, unit) => String.fromCharCode(unit));
+    const begins = all.filter(one => /^[=+\-@\u2212]/u.test(one.normalize('NFKC')));
+    const unseen = [...all, '\u{e0100}', '\u{1d173}'].filter(one => /^[\p{DI}\p{Z}\p{Cf}\u2800]$/u.test(one));
+    expect([begins.length > 15, unseen.length > 50]).toEqual([true, true]);
+    const senders = [...begins.map(one => `${one}1`), ...unseen.map(one => `${one}=1`)];
+    const lines = renderLogs(
+      senders.map(sender => ({ ...bare, sender })),
+      'csv',
+    ).split('\r\n');
+    for (const [at, sender] of senders.entries()) expect(csvCells(lines[at] ?? '')[0]).toBe(`'${sender}`);
+  });
+
   const units = ['"', ',', ';', '\n', '\r', '\t', '=', '+', '-', '@', '＝', '＋', '－', '＠', 'a', "'", ' '];
   const invisible = ['\u00a0', '\u3000', '\u200b', '\u200e', '\u2060', '\ufeff', '\u00ad', '\u202e'];
   const anyText = fc.string({ unit: fc.constantFrom(...units, ...invisible) });

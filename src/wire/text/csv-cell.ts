@@ -1,7 +1,10 @@
 /** Invisible characters, blanks and quotes: a spreadsheet looks past them for what a cell begins with. */
-const passedOver = String.raw`[\p{Z}\p{Cf}\p{Cc}'"]*`;
-/** Full-width ones too: some spreadsheets take them for what they look like. */
-const beginsFormula = '[=+\\-@＝＋－＠]';
+const passedOver = String.raw`[\p{Z}\p{Cf}\p{Cc}\p{DI}\u2800'"]*`;
+/**
+ * Full-width, small, raised and lowered ones too, and the sign for minus: some spreadsheets take them for what they look
+ * like, and Unicode's compatibility forms make them so.
+ */
+const beginsFormula = '[=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−﬩⩵⩶]';
 const separators = String.raw`[;\t\r\n]`;
 
 const atStart = new RegExp(`^(?=${passedOver}${beginsFormula}|'*[\\t\\r\\n])`, 'u');

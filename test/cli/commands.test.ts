@@ -227,10 +227,14 @@ describe('export', () => {
     expect(statSync(pipe).isFIFO()).toBe(true);
   });
 
-  test('to a folder → one line, exit code 1', async () => {
+  test.each([
+    ['a folder', '.', 'EISDIR'],
+    ['a folder that there is not', 'none/of.csv', 'ENOENT'],
+  ])('to %s → one line that names what was given, exit code 1', async (_, name, reason) => {
     const url = await answering(({ response }) => response.end(rows));
-    const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', temporaryFolder()]);
+    const output = join(temporaryFolder(), name);
+    const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', output]);
     expect(code).toBe(1);
-    expect(oneLine(stderr)).toContain('EISDIR');
+    expect(oneLine(stderr)).toBe(`sentlog: ${output} cannot be written: ${reason}`);
   });
 });

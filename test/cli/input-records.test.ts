@@ -158,6 +158,8 @@ describe('what the first bytes say', () => {
     ['two members of gzip', Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
     ['UTF-16, little end first', utf16('le')],
     ['UTF-16, big end first', utf16('be')],
+    ['UTF-16 without a mark, little end first', utf16('le').subarray(2)],
+    ['UTF-16 without a mark, big end first', utf16('be').subarray(2)],
     ['gzip of UTF-16', gzipSync(utf16('le'))],
     ['gzip of an array', gzipSync(`[${text.trim().replace('\n', ',')}]`)],
     ['UTF-8 with a mark', Buffer.from(`\ufeff${text}`)],

@@ -256,7 +256,7 @@ describe('message', () => {
     const url = await answering(({ response }) => sendJson(response, refusal(404), 404));
     const { code, stderr } = await run(['message', 'x', '--url', url, '--key', 'k']);
     expect(code).toBe(1);
-    expect(oneLine(stderr)).toBe('sentlog: E404 Refused.');
+    expect(oneLine(stderr)).toBe('sentlog: there is no message "x", or none that this key may see');
   });
 });
 

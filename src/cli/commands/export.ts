@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, text } from '../flags.ts';
 import { ExportProgress } from '../progress.ts';
-import { abortedBy, note, print } from '../terminal.ts';
+import { abortedBy, CommandError, note, print } from '../terminal.ts';
 
 export function addExport(program: Command): void {
   const command = program
@@ -40,7 +40,9 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
   const target = await targetOf(path);
   const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
   try {
-    const file = await open(written, 'w');
+    const file = await open(written, 'w').catch(error => {
+      throw new CommandError(`${path} cannot be written: ${codeOf(error)}`, { cause: error });
+    });
     const progress = new ExportProgress();
     try {
       for await (const bytes of stream) {
@@ -70,7 +72,11 @@ async function statIfAny(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : error;
 }

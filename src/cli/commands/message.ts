@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { Message } from '../../client/index.ts';
+import { type Message, SentlogError } from '../../client/index.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { jsonOption } from '../flags.ts';
 import { faint, statusWord } from '../style.ts';
 import { type Cell, shown, tableText } from '../table.ts';
-import { print } from '../terminal.ts';
+import { CommandError, print } from '../terminal.ts';
 
 export function addMessage(program: Command): void {
   const command = program
@@ -12,7 +12,14 @@ export function addMessage(program: Command): void {
     .description('Show one message of a running server, and what became of it: every status with its times.')
     .argument('<id>', 'its messageId');
   clientOptions(jsonOption(command)).action(async (id: string) => {
-    const message = await clientOf(command).message(id);
+    const message = await clientOf(command)
+      .message(id)
+      .catch(error => {
+        if (!(error instanceof SentlogError && error.status === 404)) throw error;
+        throw new CommandError(`there is no message ${JSON.stringify(id)}, or none that this key may see`, {
+          cause: error,
+        });
+      });
     const isJson = command.opts().json === true || !process.stdout.isTTY;
     await print(isJson ? `${JSON.stringify(message)}\n` : page(message));
   });

@@ -3,8 +3,8 @@ import { createGunzip } from 'node:zlib';
 import { CommandError } from '../terminal.ts';
 
 const gzipMark = '1f8b';
-/** Byte order marks of UTF-16, as hexadecimal, with the name of what follows. */
-const utf16Marks: Readonly<Record<string, 'utf-16le' | 'utf-16be'>> = { fffe: 'utf-16le', feff: 'utf-16be' };
+/** How UTF-16 begins, as hexadecimal: by its mark; or by a character of ASCII, as JSON does. */
+const utf16Marks = { 'utf-16le': /^(fffe|[0-7][1-9a-f]00|[1-7]000)$/, 'utf-16be': /^(feff|00[0-7][1-9a-f]|00[1-7]0)$/ };
 
 /** An input as UTF-8, whatever its first bytes say it is: gzip, UTF-16, gzip of UTF-16, or text already. */
 export async function* utf8Text(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
@@ -17,7 +17,7 @@ export async function* utf8Text(source: AsyncIterable<Buffer>): AsyncGenerator<B
   }
   const mark = head.subarray(0, 2).toString('hex');
   const whole = chained(head, chunks);
-  const encoding = utf16Marks[mark];
+  const [encoding] = Object.entries(utf16Marks).find(([, pattern]) => pattern.test(mark)) ?? [];
   if (mark === gzipMark) yield* utf8Text(unzipped(whole));
   else if (encoding !== undefined) yield* decoded(whole, encoding);
   else yield* whole;

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { readXlsx } from 'hucre/xlsx';
 import { expect, test } from 'vitest';
 import { sheetColumns, spreadsheetOf } from '../../web/src/log/spreadsheet.ts';
@@ -74,4 +75,18 @@ test('a text longer than a cell can be → cut, and said so; a line that is no m
   expect(text).toHaveLength(32_767);
   expect(text.endsWith(' … (cut)')).toBe(true);
   await expect(sheetOf(['{"error":"cut"}'], 'all', 'UTC')).rejects.toThrow('no message');
+});
+
+test('any text → cells that XML can hold, or no program would open the file', () => {
+  const writable = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
+  const odd = fc.constantFrom('\ufffe', '\uffff', '\u0000', '\u001f', '\ud800', '_x000D_', '=1');
+  const any = fc.array(fc.oneof(odd, fc.string({ unit: 'binary' })), { minLength: 1 }).map(parts => parts.join(''));
+  fc.assert(
+    fc.property(any, text => {
+      const odd = { ...log, messageId: text, campaignReferenceId: text, content: { type: text, text } };
+      const line = { log: odd, source: JSON.stringify(odd) };
+      const cells = sheetColumns('all').map(column => column.value(line, 'UTC'));
+      for (const cell of cells) expect(String(cell ?? '')).toMatch(writable);
+    }),
+  );
 });

@@ -87,11 +87,17 @@ const further: readonly SheetColumn[] = [
 const cellCharsMax = 32_767;
 const cut = ' … (cut)';
 
+/** What XML cannot hold: one of them, and no program opens the file. */
+const unwritable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+
 /** A text as a cell holds it: what stands in it for a character would be read as that. */
 function cellText(value: string | undefined): string | null {
   if (value === undefined || value === '') return null;
-  const sound = value.toWellFormed().replace(/_x(?=[0-9A-Fa-f]{4}_)/g, '_x005F_x');
-  return sound.length <= cellCharsMax ? sound : sound.slice(0, cellCharsMax - cut.length).toWellFormed() + cut;
+  const sound = value.toWellFormed();
+  const whole = sound.length <= cellCharsMax ? sound : sound.slice(0, cellCharsMax - cut.length).toWellFormed() + cut;
+  return whole
+    .replace(/_x(?=[0-9A-Fa-f]{4}_)/g, '_x005F_x')
+    .replace(unwritable, char => `_x${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`);
 }
 
 const epochSerial = 25_569;

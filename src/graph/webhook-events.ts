@@ -1,4 +1,5 @@
 import type { EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -17,7 +18,8 @@ export type PageReceipt = { readonly page: string; readonly psid: string; readon
 
 /**
  * The receipts in the body of a webhook; other events, and what is not understood of one, are left out. `undefined` when
- * the body is not of a page at all.
+ * the body is not of a page at all. What is said to have happened further ahead than clocks may differ counts as that far
+ * ahead: the log would not take it, and would never hear that a message was delivered.
  */
 export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageReceipt[] | undefined {
   const { object, entry } = fieldsOf(body);
@@ -39,7 +41,8 @@ function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceip
   const { message, delivery, read } = event;
   const sender = idText(fieldsOf(event.sender).id);
   const recipient = idText(fieldsOf(event.recipient).id);
-  const given = moment(event.timestamp);
+  const latest = receivedAt + limits.futureSkewMs;
+  const given = moment(event.timestamp, latest);
   if (message !== undefined) {
     const fields = fieldsOf(message);
     const { is_echo: isEcho, mid, metadata } = fields;
@@ -50,12 +53,12 @@ function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceip
   if (sender === undefined) return undefined;
   if (delivery !== undefined) {
     const { mids, watermark: to } = fieldsOf(delivery);
-    const watermark = moment(to);
+    const watermark = moment(to, latest);
     const ids = listOf(mids).filter(one => typeof one === 'string');
     const at = given ?? watermark ?? receivedAt;
     return { kind: 'delivered', page, psid: sender, at, mids: ids, ...(watermark !== undefined && { watermark }) };
   }
-  const watermark = moment(fieldsOf(read).watermark);
+  const watermark = moment(fieldsOf(read).watermark, latest);
   return watermark === undefined ? undefined : { kind: 'read', page, psid: sender, at: given ?? watermark, watermark };
 }
 
@@ -73,6 +76,6 @@ function idText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function moment(value: unknown): EpochMs | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+function moment(value: unknown, latest: EpochMs): EpochMs | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? Math.min(value, latest) : undefined;
 }

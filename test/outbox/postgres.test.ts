@@ -132,10 +132,10 @@ it('a claim that is still being kept when its connection breaks → given back o
   const terms = { schema, statementTimeoutMs: 10_000, max: 4, note: () => {} };
   const outbox = new PostgresOutbox(new Connections({ ...terms, url: through.href }));
   await outbox.add({ account: 1, messages: [message('m1')], now: start });
-  // What is claimed is kept as slowly as this lock is held.
+  // What is claimed is kept as slowly as this lock is held, however long the transaction would wait for one.
   await server.query(
     `CREATE FUNCTION ${schema}.slow() RETURNS trigger LANGUAGE plpgsql AS
-       $$ BEGIN PERFORM pg_advisory_xact_lock(${schemas}); RETURN NULL; END $$;
+       $$ BEGIN SET LOCAL lock_timeout = 0; PERFORM pg_advisory_xact_lock(${schemas}); RETURN NULL; END $$;
      CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON ${schema}.outbox_message DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW WHEN (NEW.state = 2) EXECUTE FUNCTION ${schema}.slow()`,
     url,

@@ -64,6 +64,19 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
       expect(record(late).status).toBe('DELIVERED_TO_HANDSET');
     });
 
+    it('two of a conversation unknown, the echo of one → the next waits for the other', async () => {
+      const outbox = await open();
+      await add(outbox, [message('m1'), message('m2'), message('m3')]);
+      let now = start;
+      for (; now <= start + limits.conversationHoldMs; now += limits.conversationHoldMs)
+        await outbox.settle([{ id: (await claimOne(outbox, now)).id, kind: 'unknown' }], now);
+      const echo = { kind: 'echo', accounts, page, psid: 'p1', at: start } as const;
+      await outbox.receive([{ ...echo, mid: 'mid1', metadata: 'm1' }], now - 2);
+      expect(await outbox.claim([want], now - 1)).toEqual([]);
+      await outbox.receive([{ ...echo, mid: 'mid2', metadata: 'm2' }], now - 1);
+      expect((await claimOne(outbox, now - 1)).message.messageId).toBe('m3');
+    });
+
     it('a message added while the outcome of the one before is unknown → waits as well', async () => {
       const outbox = await open();
       await add(outbox, [message('m1')]);

@@ -82,6 +82,40 @@ it('an outage → all of that transaction fail, and those that come after are tr
   expect(transactions.map(one => one.length)).toEqual([1, 1, 2, 4]);
 });
 
+it('one that others need not wait for → they ask before it is answered, and it has ended before the transaction does', async () => {
+  const [answer, events] = [Promise.withResolvers<void>(), [] as string[]];
+  const together = new Together(
+    async work => {
+      const ending = work(session);
+      ending.catch(() => {}).finally(() => events.push('end'));
+      return ending;
+    },
+    () => {},
+  );
+  const ask = (rank: number, name: string, isApart: boolean, work: () => Promise<string>) => {
+    const run = async () => {
+      events.push(name);
+      return work();
+    };
+    return together.run({ rank, pages: [], count: 1, isApart, work: run });
+  };
+  const first = ask(0, 'first', false, async () => 'first');
+  const apart = ask(0, 'apart', true, async () => {
+    await answer.promise;
+    events.push('answered');
+    return 'apart';
+  });
+  const others = [ask(1, 'a', false, async () => 'a'), ask(2, 'b', false, () => Promise.reject(new TypeError('b')))];
+  const ended = Promise.allSettled(others);
+  await first;
+  await expect.poll(() => events).toEqual(['first', 'end', 'apart', 'a', 'b']);
+  answer.resolve();
+  expect(await apart).toBe('apart');
+  expect((await ended).map(one => one.status)).toEqual(['fulfilled', 'rejected']);
+  // And each by itself, since one had failed.
+  expect(events.slice(5, 7)).toEqual(['answered', 'end']);
+});
+
 it('more messages than one transaction should change → several, each with one work at least', async () => {
   const { transactions, ask, goOn } = database();
   const count = limits.outboxStepMax;

@@ -43,6 +43,8 @@ export class PostgresOutbox implements Outbox {
     work => this.#transact(work),
     (session, works, lockMs) => this.#begin(session, works, lockMs),
   );
+  /** Pages that were this process's when it looked, with all in line that was due: nothing has to be asked before a claim. */
+  #listed = new Set<string>();
   readonly #claimedPages = new PageMemory('messages', 4 * limits.unsettledMax);
   readonly #toldPages = new PageMemory('steps', 4 * limits.batchRecordsMax);
   /** Being given to callers: however slowly one takes them, nobody else is given them meanwhile. */
@@ -63,14 +65,18 @@ export class PostgresOutbox implements Outbox {
     const pages = [...new Set(messages.map(one => one.sender))].map(sender => ({ account, sender }));
     const work = (session: Transaction) => this.#line.add(session, batch);
     const count = messages.length;
-    return this.#together.run({ rank: ranks.add, pages, newPages: pages, count, isOneStatement: true, work });
+    return this.#together.run({ rank: ranks.add, pages, newPages: pages, count, isApart: true, work });
   }
 
   /** Pages whose rows somebody else holds for long are left out. */
   async claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
     const count = wants.reduce((sum, one) => sum + one.count, 0);
+    const keys = [...new Set(wants.map(pageKeyText))];
+    const areListed = keys.every(one => this.#listed.has(one));
+    for (const one of keys) this.#listed.delete(one);
     const ask = (rows: 'all' | 'free') => {
-      const work = (session: Transaction) => this.#claim(session, wants, now, rows);
+      const work = (session: Transaction) =>
+        areListed && rows === 'all' ? this.#line.claim(session, wants, now) : this.#claim(session, wants, now, rows);
       const pages = rows === 'all' ? wants : [];
       return this.#together.run({ rank: ranks.claim, pages, count, isUrgent: true, work });
     };
@@ -158,6 +164,7 @@ export class PostgresOutbox implements Outbox {
         ] as const;
         const [due, pages, [[next] = []]] = await Promise.all(asked);
         const nextScheduledAt = optional(next, integer);
+        this.#listed = new Set(pages.map(pageKeyText));
         return { due, waiting: { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) } };
       });
     const { due, waiting } = await look();
@@ -175,7 +182,8 @@ export class PostgresOutbox implements Outbox {
   async told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
     const pages = await this.#toldPages.of(ids, this.#ask);
     const work = (those: readonly number[]) => (session: Transaction) => told(session, those, now, subscribed);
-    await this.#together.run(workOn(ids, id => paged(id, pages.get(id)), { rank: ranks.told, work }));
+    const terms = { rank: ranks.told, isApart: true, work };
+    await this.#together.run(workOn(ids, id => paged(id, pages.get(id)), terms));
   }
 
   async takeReports(query: ReportQuery): Promise<readonly Report[]> {
@@ -282,7 +290,7 @@ export class PostgresOutbox implements Outbox {
 }
 
 /** An echo is proof of a message whose answer comes with it, and says when it was sent; and what ended makes way for the next. */
-const ranks = { receive: 0, settle: 1, add: 2, claim: 3, told: 4 } as const;
+const ranks = { told: 0, receive: 1, settle: 2, add: 3, claim: 4 } as const;
 
 /** After the row of a page is held, a statement sees all that was done to its messages before. */
 const readCommitted = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';

@@ -67,14 +67,12 @@ export class Line {
     return rows.map(claimedIn);
   }
 
-  /** The next of each conversation is first in it, where these messages no longer are. */
+  /**
+   * The next of each conversation is first in it where these messages no longer are, and waits no longer for what was
+   * unknown of them.
+   */
   advance(session: Transaction, messages: readonly number[]): void {
     if (messages.length > 0) session.send(advance, [bigints(messages)]);
-  }
-
-  /** What was unknown is known: the next of each conversation waits no longer for it. */
-  release(session: Transaction, messages: readonly number[]): void {
-    if (messages.length > 0) session.send(release, [bigints(messages)]);
   }
 }
 
@@ -180,13 +178,15 @@ const begin = {
 };
 const isReady =
   'm.is_head AND m.account_id = w.account_id AND m.sender = w.sender AND m.lane = w.lane AND m.expires_at > $5';
-/** What waited for its moment goes first: the line may never be empty. */
+/** Of pages that are this process's. What waited for its moment goes first: the line may never be empty. */
 const claim = {
   name: 'outbox messages claimed',
   text: `WITH found AS MATERIALIZED (
       SELECT f.id, w.nr, f.due_at
       FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::integer[]) WITH ORDINALITY
         w(account_id, sender, lane, most, nr)
+      JOIN outbox_page p ON p.sender = w.sender AND p.account_id = w.account_id AND p.holder = $6
+        AND p.leased_until > clock_timestamp()
       CROSS JOIN LATERAL (
         SELECT * FROM (
           (SELECT m.id, m.due_at FROM outbox_message m WHERE ${isReady} AND m.due_at > 0 AND m.due_at <= $5
@@ -200,18 +200,13 @@ const claim = {
       RETURNING m.id, m.account_id, m.sender, m.lane, m.tries, m.body, f.nr, f.due_at)
     SELECT c.id, c.account_id, c.sender, c.lane, c.tries, c.body FROM c ORDER BY c.nr, c.due_at = 0, c.due_at, c.id`,
 };
-const conversations = `(SELECT DISTINCT m.account_id, m.sender, m.destination FROM outbox_message m
-    WHERE m.id = ANY ($1::bigint[])) c
-  CROSS JOIN LATERAL (SELECT f.id, f.state, f.is_head, f.claimed_at FROM outbox_message f
-    WHERE ${sameConversation('f', 'c')} AND f.${inLine} ORDER BY f.place LIMIT 1) first`;
+/** What waits for its own next try does that whatever becomes of others. */
 const advance = {
   name: 'outbox conversations advanced',
-  text: `UPDATE outbox_message n SET is_head = true, due_at = greatest(n.due_at, ${heldUntil('n')})
-    FROM ${conversations}
-    WHERE n.id = first.id AND first.state = ${states.queued} AND NOT first.is_head`,
-};
-const release = {
-  name: 'outbox conversations released',
-  text: `UPDATE outbox_message n SET due_at = 0 FROM ${conversations}
-    WHERE n.id = first.id AND first.is_head AND first.claimed_at IS NULL`,
+  text: `UPDATE outbox_message n SET is_head = true, due_at = greatest(CASE WHEN first.is_head THEN 0 ELSE n.due_at END, ${heldUntil('n')})
+    FROM (SELECT DISTINCT m.account_id, m.sender, m.destination FROM outbox_message m WHERE m.id = ANY ($1::bigint[])) c
+    CROSS JOIN LATERAL (SELECT f.id, f.state, f.is_head, f.claimed_at, f.due_at FROM outbox_message f
+      WHERE ${sameConversation('f', 'c')} AND f.${inLine} ORDER BY f.place LIMIT 1) first
+    WHERE n.id = first.id AND first.state = ${states.queued}
+      AND (NOT first.is_head OR first.claimed_at IS NULL AND first.due_at > 0)`,
 };

@@ -79,7 +79,7 @@ export class Outcomes {
     const values = [bigints(past), now];
     session.send(unreported, values);
     const lost = idsIn(await session.query(unknownLost, values));
-    this.#line.release(session, lost);
+    this.#line.advance(session, lost);
     session.send(neverDue, values);
     this.#change(session, unsent, past, [now]);
     return past.length === limits.outboxStepMax;

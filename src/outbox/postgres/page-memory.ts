@@ -41,11 +41,16 @@ export class PageMemory {
 export function workOn<T>(
   records: readonly T[],
   pagesOf: (record: T) => readonly { readonly page: PageKey; readonly record: T }[],
-  { rank, work, newPagesOf = () => [] }: Terms<T>,
+  { work, newPagesOf = () => [], ...terms }: Terms<T>,
 ): PageWork<void> {
   const each = records.flatMap(pagesOf);
   const pages = [...new Map(each.map(({ page }) => [pageKeyText(page), page])).values()];
-  const on = (those: readonly T[]) => ({ rank, count: those.length, newPages: newPagesOf(those), work: work(those) });
+  const on = (those: readonly T[]) => ({
+    ...terms,
+    count: those.length,
+    newPages: newPagesOf(those),
+    work: work(those),
+  });
   const parts = () =>
     [...Map.groupBy(each, ({ page }) => pageKeyText(page)).values()].map(those => ({
       ...on(those.map(one => one.record)),
@@ -54,7 +59,7 @@ export function workOn<T>(
   return { ...on(records), pages, parts };
 }
 
-type Terms<T> = Pick<PageWork<void>, 'rank'> & {
+type Terms<T> = Pick<PageWork<void>, 'rank' | 'isApart'> & {
   readonly work: (records: readonly T[]) => PageWork<void>['work'];
   readonly newPagesOf?: (records: readonly T[]) => readonly PageKey[];
 };

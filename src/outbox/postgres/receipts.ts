@@ -54,7 +54,6 @@ export class Receipts {
     const ids = proofs.map(one => one.id);
     session.send(sent, [...proofColumns(proofs), claimer ?? null]);
     this.#line.advance(session, ids);
-    this.#line.release(session, ids);
     this.#catchUp(session, ids);
   }
 

@@ -15,8 +15,8 @@ export type PageWork<T> = {
   readonly count: number;
   /** Fails at once where another program holds a row: its caller knows what else to do. */
   readonly isUrgent?: boolean;
-  /** All that it asks is one statement: the next of its rank may ask before this one is answered. */
-  readonly isOneStatement?: boolean;
+  /** Whatever comes after it may ask before this one is answered. */
+  readonly isApart?: boolean;
   /** The same page by page, for when one of several cannot be had. */
   readonly parts?: () => readonly PageWork<unknown>[];
   readonly work: (session: Transaction) => Promise<T>;
@@ -118,12 +118,7 @@ export class Together {
   async #transactAll(jobs: readonly Job[], lockMs: number): Promise<void> {
     const values = await this.#transact(async session => {
       this.#begin(session, jobs, lockMs);
-      const done: unknown[] = [];
-      for (let [at, end] = [0, 0]; at < jobs.length; at = end) {
-        for (end = at + 1; canFollow(jobs[end - 1], jobs[end]); ) end++;
-        done.push(...(await Promise.all(jobs.slice(at, end).map(job => job.work(session)))));
-      }
-      return done;
+      return inOrder(jobs, session);
     });
     for (const [index, job] of jobs.entries()) job.resolve(values[index]);
   }
@@ -207,6 +202,19 @@ export class Together {
   }
 }
 
-function canFollow(one: Job | undefined, next: Job | undefined): boolean {
-  return one?.isOneStatement === true && next?.isOneStatement === true && one.rank === next.rank;
+/** None of them asks anything any more when this ends, also when one failed. */
+async function inOrder(jobs: readonly Job[], session: Transaction): Promise<readonly unknown[]> {
+  const begun: Promise<unknown>[] = [];
+  let hasFailed = false;
+  for (const job of jobs) {
+    const ended = job.work(session);
+    begun.push(ended);
+    const heard = ended.catch(() => {
+      hasFailed = true;
+    });
+    if (job.isApart !== true) await heard;
+    if (hasFailed) break;
+  }
+  await Promise.allSettled(begun);
+  return Promise.all(begun);
 }

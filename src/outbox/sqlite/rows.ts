@@ -79,7 +79,7 @@ export class OutboxRows {
     this.run(advance, integer(row, 'account'), text(row, 'sender'), text(row, 'destination'));
   }
 
-  /** What was unknown is known: the next of the conversation waits no longer for it. */
+  /** What was unknown is known: the next of the conversation waits no longer for it, only for others that still are. */
   release(row: Row): void {
     this.run(release, integer(row, 'account'), text(row, 'sender'), text(row, 'destination'));
   }
@@ -116,4 +116,4 @@ const first = `SELECT f.id FROM message f
   WHERE f.account = ?1 AND f.sender = ?2 AND f.destination = ?3 AND ${inLine('f')} ORDER BY f.place LIMIT 1`;
 const advance = `UPDATE message SET is_head = 1, due_at = max(due_at, ${heldUntil('message')})
   WHERE id = (${first}) AND state = ${states.queued} AND is_head = 0`;
-const release = `UPDATE message SET due_at = 0 WHERE id = (${first}) AND is_head = 1 AND claimed_at IS NULL`;
+const release = `UPDATE message SET due_at = ${heldUntil('message')} WHERE id = (${first}) AND is_head = 1 AND claimed_at IS NULL`;

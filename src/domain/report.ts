@@ -75,6 +75,16 @@ function momentsAhead(said: Pick<Submission, (typeof moments)[number]>, received
     .map(property => ({ property, violation: 'is more than five minutes in the future' }));
 }
 
+/**
+ * The same, of what this server did itself before its clock was put back: what is further ahead than clocks may differ
+ * counts as that far ahead, so that the log takes it.
+ */
+export function notAhead(submission: Submission, now: EpochMs): Submission {
+  const latest = now + limits.futureSkewMs;
+  const ahead = moments.filter(property => (submission[property] ?? latest) > latest);
+  return ahead.length === 0 ? submission : { ...submission, ...Object.fromEntries(ahead.map(one => [one, latest])) };
+}
+
 /** What a submission says of a message that is known already. */
 export function reportIn({ status, error, doneAt, price, seenAt, at, extraJson }: Submission): Report {
   return {

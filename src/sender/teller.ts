@@ -1,4 +1,5 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { notAhead } from '../domain/report.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
 import type { Outbox, Untold } from '../outbox/outbox.ts';
@@ -7,7 +8,7 @@ import { apart } from './apart.ts';
 import type { AccountPlaces } from './pusher.ts';
 
 export type TellerDeps = {
-  readonly outbox: Outbox;
+  readonly outbox: Pick<Outbox, 'untold' | 'told'>;
   readonly store: Pick<Store, 'record'>;
   readonly clock: () => EpochMs;
   readonly places: Pick<AccountPlaces, 'subscribed'>;
@@ -110,7 +111,10 @@ export class Teller {
       accounts.map(([account, own]) => {
         const batch = { account, binding: {}, receivedAt, sentSince: receivedAt - retentionOf(account) };
         const record = async (those: readonly Untold[]) => {
-          const { rejected } = await store.record({ ...batch, submissions: those.map(one => one.submission) });
+          const { rejected } = await store.record({
+            ...batch,
+            submissions: those.map(one => notAhead(one.submission, receivedAt)),
+          });
           // The log has a message of this id that is not ours, or keeps messages for less time than this one took.
           for (const { messageId, violations } of rejected)
             note('warn', 'the log did not take what became of a message', { account, messageId, violations });

@@ -25,7 +25,6 @@ import { systemDisk } from './files/disk.ts';
 import { Folder, FolderLock } from './files/folder.ts';
 import { hasRoom } from './files/reserve.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
-import { newKeyMemory } from './log/key-table.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
@@ -94,14 +93,15 @@ class SqliteStore implements Store {
     this.#dataDir = dataDir;
     this.#hashSeed = hashSeed;
     const era = new Int32Array(new SharedArrayBuffer(4));
-    const [keys, waiting] = [newKeyMemory(), new Int32Array(new SharedArrayBuffer(8))];
+    const waiting = new Int32Array(new SharedArrayBuffer(8));
     this.#waiting = waiting;
-    const data: ThreadData = { dataDir, hashSeed, era, waiting, keys, durability, ...sizesIn(options) };
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, durability, ...sizesIn(options) };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
         this.#writer.send(request);
         this.#readers.tell(request);
+        if (request.type === 'drop') this.#sealing.dropped(request.segmentIds);
       },
       unsealedExtents: segmentId => this.#writer.ask(id => ({ type: 'extents', id, segmentId })) as FoundExtents,
       sealedExtents: segmentId => this.#read(id => ({ type: 'extents', id, segmentId })) as FoundExtents,
@@ -119,6 +119,10 @@ class SqliteStore implements Store {
       writer: this.#writer,
       failing: reason => this.#failing(reason),
       moved: () => this.#room.wake(),
+      gathered: ids => {
+        this.#writer.send(ids);
+        this.#readers.tell(ids);
+      },
       isClosing: () => this.#closing !== undefined,
       crashed,
     });
@@ -319,7 +323,7 @@ class SqliteStore implements Store {
       this.#catalog.add(shared, columns, phase);
       this.#readers.tell({ type: 'segment', shared, columns });
     }
-    this.#sealing.verify(log.segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id));
+    this.#sealing.take(log.segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id));
     this.#loadedNow();
   }
 

@@ -1,7 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
-import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
 import { loadLog } from '../../../src/store/embedded/log/load.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
@@ -54,7 +53,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const ledger = new Ledger(log.dataDir);
   onTestFinished(() => ledger.close());
   const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, logFile);
-  const read = new ReadSegments(folder, new KeyReader(newKeyMemory()));
+  const read = new ReadSegments(folder);
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);
   const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;

@@ -7,7 +7,6 @@ import { isOutage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, type Disk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { wholeMinutes } from '../../../src/store/embedded/log/kept-counts.ts';
-import { KeyReader, newKeyMemory } from '../../../src/store/embedded/log/key-table.ts';
 import { type Era, LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
 import { openWriter } from '../../../src/store/embedded/record/open-writer.ts';
@@ -16,6 +15,8 @@ import { AccountWatermarks } from '../../../src/store/embedded/search/account-wa
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import type { MeaningsOf } from '../../../src/store/embedded/segment/facet-maker.ts';
 import type { Facets } from '../../../src/store/embedded/segment/facets.ts';
+import { type IdSet, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
+import { IndexFile } from '../../../src/store/embedded/segment/index-file.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts';
@@ -73,7 +74,6 @@ export class SimulatedLog {
   merged = 0;
   readonly #disk: Disk;
   readonly #folder: Folder;
-  readonly #keyReader: KeyReader;
   #readFolder: WatchedFolder;
   readonly #hashSeed: number;
   readonly #writer: Writer;
@@ -83,6 +83,7 @@ export class SimulatedLog {
   readonly #era = new Int32Array(new SharedArrayBuffer(4));
   #eras: readonly Era[] = [];
   readonly #segments = new Map<number, Held>();
+  #sets: readonly IdSet[] = [];
   /** Segments that wait for their index. */
   readonly #full: ({ readonly segmentId: number } & Pick<SegmentContents, 'counts' | 'meanings'>)[] = [];
 
@@ -92,10 +93,8 @@ export class SimulatedLog {
     this.logDamage = file.damage;
     this.#hashSeed = file.hashSeed;
     this.#folder = new Folder(dataDir, disk);
-    const keys = newKeyMemory();
     this.#readFolder = new WatchedFolder(dataDir, disk);
-    this.#keyReader = new KeyReader(keys);
-    this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
+    this.#read = new ReadSegments(this.#readFolder);
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
       if (reply.type === 'eras') this.#eras = reply.eras;
@@ -103,13 +102,12 @@ export class SimulatedLog {
       if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
       if (reply.type === 'filled') this.#full.push(reply);
     };
-    const { writer, learning } = openWriter(
+    const { writer, joining } = openWriter(
       {
         dataDir,
         hashSeed: this.#hashSeed,
         era: this.#era,
         waiting: new Int32Array(new SharedArrayBuffer(8)),
-        keys,
         durability: 'os',
         segmentMessagesMax: messagesMax,
         segmentsMax: 4094,
@@ -123,7 +121,7 @@ export class SimulatedLog {
     this.found = found;
     for (const { shared, columns } of found.segments) this.#take(shared, columns);
     try {
-      while (learning.next().done !== true);
+      while (joining.next().done !== true);
     } catch (error) {
       this.#letGo();
       throw error;
@@ -166,7 +164,23 @@ export class SimulatedLog {
       this.#writer.sealed(next.segmentId);
       this.#take(held.shared, undefined);
       this.#full.shift();
+      this.#gatherIds();
     }
+  }
+
+  /** Of every second segment that has an index: of the others, that is asked. */
+  #gatherIds(): void {
+    using opened = new DisposableStack();
+    const sealed = [...this.#segments.values()].filter(({ columns }) => columns === undefined);
+    const sources = sealed
+      .filter((_, place) => place % 2 === 0)
+      .map(({ shared: { id } }) => {
+        const index = new IndexFile(this.#folder.index(id), this.#disk);
+        return [id, opened.adopt(index, one => one.close())] as const;
+      });
+    this.#sets = [atOnce(makeIdSet(new Map(sources)))];
+    this.#writer.takeIds(this.#sets);
+    this.#read.takeIds(this.#sets);
   }
 
   /** Gives every segment that has an index its volume, in the place of its rows file, as far as the disk lets it. */
@@ -183,8 +197,9 @@ export class SimulatedLog {
   reopenForReading(): void {
     this.#read.close();
     this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
-    this.#read = new ReadSegments(this.#readFolder, this.#keyReader);
+    this.#read = new ReadSegments(this.#readFolder);
     for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
+    this.#read.takeIds(this.#sets);
     this.#read.learn(this.#told);
   }
 

@@ -9,6 +9,7 @@ import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
+import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
@@ -62,14 +63,7 @@ export type LoadedLog = {
 const rowsAtATime = 1000;
 
 /** What is taken into memory at once, but for the counts that summaries read; the sealer verifies the rest of the index while the log already serves. */
-const sectionsAtStart = [
-  'group',
-  'reportMessages',
-  'reportGroups',
-  'messageId.hashes',
-  'messageId.starts',
-  'messageId.ordinals',
-];
+const sectionsAtStart = ['group', 'reportMessages', 'reportGroups'];
 
 /**
  * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
@@ -304,6 +298,7 @@ function loadMessages(
     for (const row of batch) {
       counts.message(row);
       setHashes(columns, row[0], hashSeed, row[1], row[13]);
+      addId(columns, row[0]);
       facets.message(row);
       setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
       const group = groupOfStatus(row[4]);

@@ -4,7 +4,6 @@ import { type LogForm, renderLogs } from '../../../wire/text/log-text.ts';
 import type { Page, Query } from '../../store.ts';
 import { Feed } from '../feed/feed.ts';
 import { Folder } from '../files/folder.ts';
-import { KeyReader } from '../log/key-table.ts';
 import { AccountWatermarks } from '../search/account-watermarks.ts';
 import { Jobs, type Steps } from '../search/jobs.ts';
 import { ReadSegments } from '../search/read-segments.ts';
@@ -17,7 +16,7 @@ import { Reader } from './reader.ts';
 const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
-const segments = new ReadSegments(new Folder(data.dataDir), new KeyReader(data.keys));
+const segments = new ReadSegments(new Folder(data.dataDir));
 const ends = new AccountWatermarks(segments);
 const reader = new Reader(segments, ends, data.hashSeed);
 const feed = new Feed(segments, ends, data.era);
@@ -113,6 +112,8 @@ port.on('message', (request: ReaderRequest) => {
       return;
     case 'eras':
       return feed.setEras(request.eras);
+    case 'ids':
+      return segments.takeIds(request.sets);
     case 'segment':
       return segments.set(request.shared, request.columns);
     case 'meanings':

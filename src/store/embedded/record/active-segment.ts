@@ -2,7 +2,8 @@ import type { OutcomeTally } from '../../outcomes.ts';
 import type { Move } from '../segment/count-items.ts';
 import type { Counts } from '../segment/counts.ts';
 import type { FacetMaker } from '../segment/facet-maker.ts';
-import { fieldCount, messageIdField } from '../segment/fields.ts';
+import { fieldCount } from '../segment/fields.ts';
+import { addId, removeId } from '../segment/id-table.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
 import type { MessageRow, ReportRow } from '../segment/rows.ts';
 import type { RowsFile } from '../segment/rows-file.ts';
@@ -58,6 +59,7 @@ export class ActiveSegment {
       const column = columns.hashes[field];
       if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
     }
+    addId(columns, ordinal);
     shared.group[ordinal] = group;
     shared.newestReport[ordinal] = 0;
     this.counts.message(row);
@@ -99,10 +101,9 @@ export class ActiveSegment {
   }
 
   /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
-  undo(forgetId: (hash: number, ordinal: number) => void): void {
-    const ids = this.columns.hashes[messageIdField];
-    for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++)
-      forgetId(ids?.[ordinal] ?? 0, ordinal);
+  undo(): void {
+    for (let ordinal = this.messages - 1; ordinal >= messagesIn(this.shared); ordinal--)
+      removeId(this.columns, ordinal);
     this.counts.undo();
     this.messages = messagesIn(this.shared);
     this.reports = reportsIn(this.shared);

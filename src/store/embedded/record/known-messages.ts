@@ -2,9 +2,10 @@ import { LRUCache } from 'lru-cache';
 import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
-import { type KeyMemory, KeyTable, shardEnds } from '../log/key-table.ts';
 import type { LoadedSegment } from '../log/load.ts';
+import { MessageIds } from '../log/message-ids.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
+import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
@@ -16,51 +17,54 @@ import {
   type Columns,
   mustHaveMessage,
   mustHaveReport,
-  noAccount,
-  publishedMessages,
   type SharedSegment,
   setLosses,
 } from '../segment/shared-segment.ts';
 import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
-import { KeyRun } from './key-run.ts';
+import { IdsAtHand } from './ids-at-hand.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
 const openFilesMax = 64;
-/** Indexes whose keys are learnt side by side. */
-const learntAtOnce = 64;
+/** Indexes kept open, which are asked for ids: after a start all are, until their sets are made. */
+const openIndexesMax = 2048;
 
 export type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
 
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
-  readonly #keys: KeyTable;
+  readonly #ids = new MessageIds((segmentId, hash) => this.#idsAtHand.ordinals(segmentId, hash));
   readonly #segments = new Map<number, SharedSegment>();
   readonly #sealed = new Set<number>();
   readonly #files = new LRUCache<number, SealedRows>({ max: openFilesMax, dispose: file => file.close() });
-  /** Whose keys are being learnt from their indexes. */
-  readonly #learning = new Map<number, KeyRun>();
+  readonly #idsAtHand = new IdsAtHand((segmentId, work) =>
+    guardSegment(segmentId, () => work(this.#indexOf(segmentId))),
+  );
+  readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
   readonly #toPassOver = new Set<SharedSegment>();
   #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
 
-  constructor(folder: Folder, keys: KeyMemory) {
+  constructor(folder: Folder) {
     this.#folder = folder;
-    this.#keys = new KeyTable(keys);
   }
 
-  /** Takes over what was found in the folder, at once but for the keys: these are learnt by the steps. */
-  adopt(segments: readonly LoadedSegment[]): Generator<void> {
-    for (const { shared, columns } of segments) {
-      this.add(shared);
-      if (columns === undefined) this.#sealed.add(shared.id);
-    }
-    return this.#learn(segments);
+  /** Takes over what was found in the folder. */
+  adopt(segments: readonly LoadedSegment[]): void {
+    for (const { shared, columns } of segments) this.add(shared, columns);
   }
 
-  add(shared: SharedSegment): void {
+  /** Without columns it is sealed. */
+  add(shared: SharedSegment, columns: Columns | undefined): void {
     this.#segments.set(shared.id, shared);
-    this.#keys.addSegment(shared.id);
+    this.#ids.set(shared.id, columns);
+    if (columns === undefined) this.#sealed.add(shared.id);
+  }
+
+  takeIds(sets: readonly IdSet[]): void {
+    this.#ids.take(sets);
+    // Most will hardly be asked again.
+    this.#indexes.clear();
   }
 
   segments(): readonly SharedSegment[] {
@@ -82,32 +86,22 @@ export class KnownMessages {
     this.#writing = { segmentId, rows };
   }
 
-  insertKey(hash: number, segmentId: number, ordinal: number): void {
-    this.#keys.insert(hash, segmentId, ordinal);
-  }
-
-  removeKey(hash: number, segmentId: number, ordinal: number): void {
-    this.#keys.remove(hash, segmentId, ordinal);
-  }
-
   sealed(segmentId: number): void {
     this.#sealed.add(segmentId);
-    this.#files.delete(segmentId);
-    this.#closeWriting(segmentId);
+    this.#closeFiles(segmentId);
+    this.#ids.set(segmentId, undefined);
   }
 
   dropped(segmentId: number): void {
-    this.#closeKeys(segmentId);
-    this.#files.delete(segmentId);
-    this.#closeWriting(segmentId);
-    this.#keys.dropSegment(segmentId);
+    this.#closeFiles(segmentId);
+    this.#ids.drop(segmentId);
     this.#segments.delete(segmentId);
     this.#sealed.delete(segmentId);
   }
 
   close(): void {
-    for (const segmentId of [...this.#learning.keys()]) this.#closeKeys(segmentId);
     this.#files.clear();
+    this.#indexes.clear();
     this.#writing?.rows.close();
     this.#writing = undefined;
   }
@@ -116,7 +110,7 @@ export class KnownMessages {
   find(batch: PackedBatch, index: number): Known | undefined {
     const hash = batch.hashes[index * fieldCount + messageIdField] ?? 0;
     let known: Known | undefined;
-    this.#keys.find(hash, (segmentId, ordinal) => {
+    this.#ids.find(hash, (segmentId, ordinal) => {
       const row = this.#messageAt(segmentId, ordinal);
       if (row === undefined || row[1] !== batch.account || row[2] < batch.sentSince) return false;
       const messageId = messageIdIn(batch, index);
@@ -229,45 +223,21 @@ export class KnownMessages {
     return file;
   }
 
-  #closeWriting(segmentId: number): void {
+  #indexOf(segmentId: number): IndexFile {
+    let index = this.#indexes.get(segmentId);
+    if (index === undefined) {
+      index = new IndexFile(this.#folder.index(segmentId), this.#folder.disk);
+      this.#indexes.set(segmentId, index);
+    }
+    return index;
+  }
+
+  #closeFiles(segmentId: number): void {
+    this.#files.delete(segmentId);
+    this.#indexes.delete(segmentId);
+    this.#idsAtHand.letGo(segmentId);
     if (this.#writing?.segmentId !== segmentId) return;
     this.#writing.rows.close();
     this.#writing = undefined;
-  }
-
-  /**
-   * Shard by shard, from many segments at a time: the part of the table that is written then stays in the processor's
-   * cache. Segments may be dropped between two steps.
-   */
-  *#learn(segments: readonly LoadedSegment[]): Generator<void> {
-    this.#keys.reserve(segments.reduce((sum, { shared }) => sum + (shared.published[publishedMessages] ?? 0), 0));
-    for (const { shared, columns } of segments) {
-      if (columns === undefined || !this.#segments.has(shared.id)) continue;
-      this.#learnColumns(shared, columns);
-      yield;
-    }
-    const sealed = segments.filter(({ columns }) => columns === undefined).map(({ shared }) => shared.id);
-    for (let i = 0; i < sealed.length; i += learntAtOnce) {
-      for (const id of sealed.slice(i, i + learntAtOnce))
-        if (this.#segments.has(id)) this.#learning.set(id, new KeyRun(this.#folder.disk, this.#folder.index(id)));
-      for (const end of shardEnds) {
-        for (const [id, run] of this.#learning) run.take(end, (hash, ordinal) => this.#keys.insert(hash, id, ordinal));
-        yield;
-      }
-      for (const id of [...this.#learning.keys()]) this.#closeKeys(id);
-    }
-    this.#keys.complete();
-  }
-
-  #learnColumns(shared: SharedSegment, columns: Columns): void {
-    const count = shared.published[publishedMessages] ?? 0;
-    for (let ordinal = 0; ordinal < count; ordinal++)
-      if (columns.account[ordinal] !== noAccount)
-        this.#keys.insert(columns.hashes[messageIdField]?.[ordinal] ?? 0, shared.id, ordinal);
-  }
-
-  #closeKeys(segmentId: number): void {
-    this.#learning.get(segmentId)?.close();
-    this.#learning.delete(segmentId);
   }
 }

@@ -20,7 +20,7 @@ export type OpenedWriter = {
   readonly writer: Writer;
   readonly waitingReports: WaitingReports;
   readonly outcomes: OutcomeTally;
-  readonly learning: Generator<void>;
+  readonly joining: Generator<void>;
 };
 
 /**
@@ -75,10 +75,10 @@ export function openWriter(
     ...lostLedger(logFile),
   ];
   tell({ type: 'loaded', log: { segments, damaged, recovered: log.recovered, rebuilt: log.rebuilt }, activeId });
-  const learning = writer.adopt(log, goesOn);
+  const joining = writer.adopt(log, goesOn);
   // From here on the writer closes them.
   opened.move();
-  return { writer, waitingReports, outcomes, learning };
+  return { writer, waitingReports, outcomes, joining };
 }
 
 /** Whatever was missing with it is not known: the log may lack any of what was sent until then. */

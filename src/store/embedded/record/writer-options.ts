@@ -1,7 +1,6 @@
 import type { OutcomeTally } from '../../outcomes.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
-import type { KeyMemory } from '../log/key-table.ts';
 import type { Era, LogFile } from '../log/log-file.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Meanings } from '../segment/facets.ts';
@@ -20,7 +19,6 @@ export type WriterOptions = {
   readonly ledger: Ledger;
   /** Where every thread sees the id of the present era. */
   readonly era: Int32Array;
-  readonly keys: KeyMemory;
   readonly waiting: WaitingReports;
   readonly hashSeed: number;
   /** What messages came to by what was recorded. */

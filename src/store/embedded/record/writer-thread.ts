@@ -29,7 +29,7 @@ function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   );
 }
 
-function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): void {
+function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): void {
   const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
@@ -37,16 +37,16 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
     if (!turns.isEmpty) setImmediate(goOn);
   };
   let ready = false;
-  const learn = () => {
-    ready = learning.next().done === true;
+  const join = () => {
+    ready = joining.next().done === true;
   };
   // In between, whatever does not record is answered.
-  const learnOn = () => {
-    learn();
-    if (!ready) setImmediate(learnOn);
+  const joinOn = () => {
+    join();
+    if (!ready) setImmediate(joinOn);
     else if (!turns.isEmpty) goOn();
   };
-  learnOn();
+  joinOn();
   const rotation = setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
     attempt(() => waitingReports.dropOverdue(), []);
@@ -57,6 +57,8 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
         // Everything that has arrived by the end of this turn shares one transaction.
         if (ready && turns.isEmpty) setImmediate(goOn);
         return turns.addAll(request.batches);
+      case 'ids':
+        return writer.takeIds(request.sets);
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':
@@ -91,8 +93,8 @@ function serve({ writer, waitingReports, outcomes, learning }: OpenedWriter): vo
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(rotation);
-        if (!turns.isEmpty) while (!ready) learn();
-        learning.return(undefined);
+        if (!turns.isEmpty) while (!ready) join();
+        joining.return(undefined);
         while (!turns.isEmpty) turns.slice();
         writer.close();
         port.close();

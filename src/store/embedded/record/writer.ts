@@ -11,7 +11,7 @@ import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
 import type { Extents } from '../segment/extents.ts';
 import { FacetMaker, type MeaningsOf } from '../segment/facet-maker.ts';
-import { fieldCount, messageIdField } from '../segment/fields.ts';
+import type { IdSet } from '../segment/id-sets.ts';
 import {
   messageIdIn,
   numberAt,
@@ -68,7 +68,7 @@ export class Writer {
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
     this.#events = events;
-    this.#known = new KnownMessages(options.folder, options.keys);
+    this.#known = new KnownMessages(options.folder);
     this.#kept = new KeptCounts(options.folder, options.log);
     this.#reserve = new Reserve(options.folder.dataDir, options.folder.disk);
     this.#nextSegmentId = nextSegmentId;
@@ -77,38 +77,39 @@ export class Writer {
 
   /**
    * Takes over what was found in the folder; with `goesOn`, the youngest segment goes on taking writes. Records can be
-   * taken once the steps are done, which learn the keys of all messages; everything else meanwhile.
+   * taken once the steps are done, which join what waits; everything else meanwhile.
    */
   adopt({ segments, gaps }: LoadedLog, goesOn: boolean): Generator<void> {
     this.#kept.adopt(segments, gaps);
     this.#facets.adopt(segments);
-    const learning = this.#learn(this.#known.adopt(segments));
+    this.#known.adopt(segments);
     const youngest = segments.at(-1);
     for (const { shared, counts, facets } of segments)
       if (counts !== undefined && facets !== undefined && !(goesOn && shared.id === youngest?.shared.id))
         this.#events.filled(shared.id, counts.pack(), facets.meanings());
-    if (!goesOn) return learning;
+    if (!goesOn) return this.#joinAll();
     const { shared, columns, counts, facets, createdAt } = youngest ?? {};
-    if (shared === undefined || columns === undefined || counts === undefined || facets === undefined) return learning;
+    if (shared === undefined || columns === undefined || counts === undefined || facets === undefined)
+      return this.#joinAll();
     const path = this.#options.folder.rows(shared.id);
     const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
     this.#known.writing(shared.id, rows);
     const size = sizeOf(shared, this.#options, segments.length);
     this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: createdAt ?? 0, rows });
-    return learning;
+    return this.#joinAll();
   }
 
-  /** Learns the keys, then joins reports to messages that were recorded when the process ended before it could note so. */
-  *#learn(keys: Generator<void>): Generator<void> {
-    yield* keys;
-    for (const reports of this.#options.waiting.all(this.#options.hashSeed)) {
-      const due = reports.flatMap(report => this.#known.find(report, 0) ?? []);
-      if (due.length > 0)
-        this.#transaction(Date.now(), active => {
-          for (const known of due) this.#joinWaiting(active, known);
-        });
-      yield;
-    }
+  /**
+   * Joins reports to messages that were recorded when the process ended before it could note so. Each is a step, since many
+   * indexes may have to be asked for it.
+   */
+  *#joinAll(): Generator<void> {
+    for (const reports of this.#options.waiting.all(this.#options.hashSeed))
+      for (const report of reports) {
+        const known = this.#known.find(report, 0);
+        if (known !== undefined) this.#transaction(Date.now(), active => this.#joinWaiting(active, known));
+        yield;
+      }
   }
 
   /**
@@ -229,6 +230,11 @@ export class Writer {
     if (isDamaged) this.#known.passOverLost(segment);
   }
 
+  /** Takes up the ids of sealed segments, of which there are such sets now. */
+  takeIds(sets: readonly IdSet[]): void {
+    this.#known.takeIds(sets);
+  }
+
   /** Takes columns that no thread looks at any more for a segment to come. */
   reuse(columns: Columns): void {
     this.#spareColumns.put(columns);
@@ -276,7 +282,7 @@ export class Writer {
     const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
     this.#nextSegmentId++;
     const columns = this.#spareColumns.take(size.messagesMax);
-    this.#known.add(shared);
+    this.#known.add(shared, columns);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
     const facets = new FacetMaker(columns.facets, columns.hashes);
@@ -327,7 +333,6 @@ export class Writer {
     const row = messageRowOf(batch, index, ordinal);
     active.message(row, batch, index);
     const { id } = active.shared;
-    this.#known.insertKey(batch.hashes[index * fieldCount + messageIdField] ?? 0, id, ordinal);
     if (this.#options.waiting.size > 0) this.#joinWaiting(active, { row, segmentId: id, ordinal });
   }
 
@@ -385,7 +390,7 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return;
     this.#nextSequence -= active.reports - (active.shared.published[publishedReports] ?? 0);
-    active.undo((hash, ordinal) => this.#known.removeKey(hash, active.shared.id, ordinal));
+    active.undo();
   }
 }
 

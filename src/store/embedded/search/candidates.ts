@@ -133,18 +133,16 @@ class Question {
   }
 }
 
-/**
- * The messages with the ids asked for, from the writer's key table; `undefined` when there are none asked for, or the
- * table cannot tell.
- */
+/** Indexes that are asked for ids in one step: right after a start there may be more to ask. */
+const indexesAskedMax = 4096;
+
+/** The messages with the ids asked for, by what is known of all; `undefined` where none are asked for, or too much is to be asked. */
 function listedCandidates(segments: ReadSegments, question: Question): Candidates | undefined {
   const hashes = question.hashes.get(messageIdField);
-  if (hashes === undefined) return undefined;
+  if (hashes === undefined || hashes.size * segments.askedForIds > indexesAskedMax) return undefined;
   const found: Found[] = [];
   for (const hash of hashes) {
-    const places = segments.withIdHash(hash);
-    if (places === undefined) return undefined;
-    for (const { segmentId, ordinal } of places) {
+    for (const { segmentId, ordinal } of segments.withIdHash(hash)) {
       const shared = segments.get(segmentId)?.shared;
       const scan = shared === undefined ? undefined : question.of(shared);
       if (shared === undefined || scan === undefined || ordinal >= scan.ordinalEnd) continue;

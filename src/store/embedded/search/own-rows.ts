@@ -1,10 +1,11 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
+import { lowerBound } from '../segment/index-runs.ts';
 import { ordinalOf, segmentIdOf } from '../segment/position.ts';
 import { maxSentAt, messagesIn, reportedUntil, reportsIn } from '../segment/shared-segment.ts';
 import type { Steps } from './jobs.ts';
 import type { ReadSegment, ReadSegments } from './read-segments.ts';
-import { concerns, lowerBound, messagesOf, ordinalsOf, ownRun } from './sealed-scan.ts';
+import { concerns, messagesOf, ordinalsOf, ownRun } from './sealed-scan.ts';
 
 /** Of a sealed segment of which an account has less than this part, its own messages are listed. */
 const smallPart = 1 / 8;

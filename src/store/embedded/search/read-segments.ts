@@ -2,11 +2,13 @@ import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
-import type { KeyPlace, KeyReader } from '../log/key-table.ts';
+import { MessageIds } from '../log/message-ids.ts';
 import type { Extents } from '../segment/extents.ts';
 import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Facets } from '../segment/facets.ts';
+import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
+import { ordinalsWithId } from '../segment/index-runs.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
 import { timelineRows } from '../segment/report-chain.ts';
 import type { MessageRow, ReportRow, ReportState } from '../segment/rows.ts';
@@ -49,7 +51,7 @@ function extentsIn(index: IndexFile): Extents {
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
-  readonly #keys: KeyReader;
+  readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
   readonly #rows = new LRUCache<number, SealedRows>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
@@ -58,16 +60,20 @@ export class ReadSegments {
   readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
-  constructor(folder: Folder, keys: KeyReader) {
+  constructor(folder: Folder) {
     this.#folder = folder;
-    this.#keys = keys;
   }
 
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
   set(shared: SharedSegment, columns: Columns | undefined): void {
     this.#close(shared.id);
     this.#segments.set(shared.id, { shared, columns });
+    this.#ids.set(shared.id, columns);
     if (columns === undefined) this.#live.delete(shared.id);
+  }
+
+  takeIds(sets: readonly IdSet[]): void {
+    this.#ids.take(sets);
   }
 
   /** Takes up what the writer told of facets. */
@@ -83,6 +89,7 @@ export class ReadSegments {
   drop(segmentId: number): void {
     this.#close(segmentId);
     this.#live.delete(segmentId);
+    this.#ids.drop(segmentId);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
   }
@@ -111,9 +118,20 @@ export class ReadSegments {
     return { position, sequence };
   }
 
-  /** The messages that might have the id with this hash; `undefined` when only the segments can tell now. */
-  withIdHash(hash: number): readonly KeyPlace[] | undefined {
-    return this.#keys.find(hash);
+  /** How many indexes are asked for each id. */
+  get askedForIds(): number {
+    return this.#ids.unset;
+  }
+
+  /** The messages that might have the id with this hash. */
+  withIdHash(hash: number): readonly Pick<Found, 'segmentId' | 'ordinal'>[] {
+    const places: Pick<Found, 'segmentId' | 'ordinal'>[] = [];
+    this.#ids.find(hash, (segmentId, ordinal) => {
+      const shared = this.#segments.get(segmentId)?.shared;
+      if (shared !== undefined && ordinal < messagesIn(shared)) places.push({ segmentId, ordinal });
+      return false;
+    });
+    return places;
   }
 
   sentAt(segmentId: number, ordinal: number): EpochMs {

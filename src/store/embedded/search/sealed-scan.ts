@@ -1,16 +1,9 @@
 import type { AccountId } from '../../../domain/message.ts';
-import { fields } from '../segment/fields.ts';
 import type { IndexFile } from '../segment/index-file.ts';
+import { lowerBound, type Run, runOf } from '../segment/index-runs.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
 import { GroupScan, isRareGroup } from './group-scan.ts';
 import { type Candidate, follows, mayFit, type Scan, type SealedSource } from './scan.ts';
-
-/** A run of ordinals in an index file, in time order, oldest first. */
-type Run = {
-  readonly section: 'order' | `${(typeof fields)[number]}.ordinals`;
-  readonly from: number;
-  readonly to: number;
-};
 
 const bitmapFrom = 256;
 const chunkMin = 128;
@@ -81,53 +74,7 @@ function accountRuns(index: IndexFile, account: AccountId): readonly Run[] {
 }
 
 function runsOf(index: IndexFile, field: number, hashes: ReadonlySet<number>): readonly Run[] {
-  const name = fields[field];
-  if (name === undefined) throw new RangeError(`no field ${field}`);
-  const runs: Run[] = [];
-  for (const hash of hashes) {
-    const [first, end] = equalRange(index, `${name}.hashes`, hash);
-    if (first === end) continue;
-    if (index.bytesOf(`${name}.starts`) === 0) runs.push({ section: `${name}.ordinals`, from: first, to: end });
-    else {
-      const [from = 0, to = 0] = index.uint32Briefly(`${name}.starts`, first, 2);
-      runs.push({ section: `${name}.ordinals`, from, to });
-    }
-  }
-  return runs;
-}
-
-/** Hashes are spread evenly, so where one must stand is known within a few hundred places: one read finds it. */
-function equalRange(
-  index: IndexFile,
-  section: `${(typeof fields)[number]}.hashes`,
-  hash: number,
-): readonly [from: number, to: number] {
-  const count = index.bytesOf(section) / 4;
-  const guess = Math.floor((hash / 2 ** 32) * count);
-  const margin = 64 + 3 * Math.ceil(Math.sqrt(count));
-  let [low, high] = [Math.max(0, guess - margin), Math.min(count, guess + margin)];
-  let window = index.uint32Briefly(section, low, high - low);
-  const encloses = () => (low === 0 || (window[0] ?? 0) < hash) && (high === count || (window.at(-1) ?? 0) > hash);
-  while (!encloses()) {
-    const step = high - low;
-    [low, high] = [Math.max(0, low - step), Math.min(count, high + step)];
-    window = index.uint32Briefly(section, low, high - low);
-  }
-  const from = lowerBound(window.length, place => (window[place] ?? 0) - hash);
-  let to = from;
-  while (window[to] === hash) to++;
-  return [low + from, low + to];
-}
-
-/** The first of `count` places whose comparison is not negative. */
-export function lowerBound(count: number, compare: (place: number) => number): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compare(middle) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return [...hashes].flatMap(hash => runOf(index, field, hash) ?? []);
 }
 
 class RunScan implements SealedSource {

@@ -222,17 +222,6 @@ export class IndexFile {
     }
   }
 
-  /** A whole section a chunk at a time. Each chunk is gone with the next: megabytes read at a start leave no trace. */
-  *uint32Chunks(name: SectionName, bytes: number): Generator<Uint32Array> {
-    const chunk = new Uint8Array(bytes);
-    const section = this.#sections.get(name);
-    for (let done = 0; section !== undefined && done < section.bytes; done += bytes) {
-      const part = chunk.subarray(0, Math.min(bytes, section.bytes - done));
-      this.#readInto(part, this.#base + section.offset + done);
-      yield new Uint32Array(part.buffer, 0, part.byteLength / 4);
-    }
-  }
-
   close(): void {
     this.#disk.close(this.#file);
   }

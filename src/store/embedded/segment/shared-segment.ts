@@ -6,6 +6,9 @@ import { reportsPerMessageMax } from './position.ts';
 /** A block of ordinals whose least and greatest `sentAt` are known, so that a scan can pass over it. */
 export const blockOrdinals = 1024;
 
+/** Nothing moves in a table that is half empty. */
+const idSlotsPerMessage = 2;
+
 const groupCount = statusGroupNames.length;
 
 /** What every thread knows of one segment: plain shared memory, handed around by reference. */
@@ -45,6 +48,8 @@ export type Columns = {
   readonly reportAccount: Float64Array;
   /** One column of hashes a field, in the order of `fields`. */
   readonly hashes: readonly Uint32Array[];
+  /** Its messages by the hashes of their ids (see id-table.ts). */
+  readonly idSlots: Uint32Array;
   /** By block: least and greatest `sentAt`. */
   readonly blockMin: Float64Array;
   readonly blockMax: Float64Array;
@@ -75,6 +80,7 @@ export function newColumns(capacity: number, reports = capacity * reportsPerMess
     initialGroup: new Uint8Array(new SharedArrayBuffer(capacity)),
     reportAccount: new Float64Array(new SharedArrayBuffer(reports * 8)),
     hashes: Array.from({ length: fieldCount }, () => new Uint32Array(new SharedArrayBuffer(capacity * 4))),
+    idSlots: new Uint32Array(new SharedArrayBuffer(Math.max(1, capacity) * idSlotsPerMessage * 4)),
     blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
     blockMax: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(-Infinity),
     facets: newFacetColumns(capacity, reports),
@@ -83,6 +89,7 @@ export function newColumns(capacity: number, reports = capacity * reportsPerMess
 
 /** Columns that a sealed segment left, made ready for another one. */
 export function clearedColumns(columns: Columns): Columns {
+  columns.idSlots.fill(0);
   columns.blockMin.fill(Infinity);
   columns.blockMax.fill(-Infinity);
   return columns;

@@ -5,13 +5,13 @@ import type { Outcomes } from '../../outcomes.ts';
 import type { ChangesQuery, Query, RecordOutcome, SummaryQuery } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
-import type { KeyMemory } from '../log/key-table.ts';
 import type { LoadedLog, LoadedSegment } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Extents } from '../segment/extents.ts';
 import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Meanings } from '../segment/facets.ts';
+import type { IdSet } from '../segment/id-sets.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
 import type { Durability } from '../segment/rows-file.ts';
@@ -25,8 +25,6 @@ export type ThreadData = {
   readonly era: Int32Array;
   /** Shared: how many reports wait for their messages, and how many of them were dropped. */
   readonly waiting: Int32Array;
-  /** Shared: the writer's key table. */
-  readonly keys: KeyMemory;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
   readonly segmentsMax: number;
@@ -80,11 +78,15 @@ export type MeaningsNote = {
 export type AccountEnd = readonly [account: AccountId, end: Partial<LogEnd> | undefined];
 export type EndsNote = { readonly type: 'ends'; readonly ends: readonly AccountEnd[] };
 
+/** All sets there are of the ids of sealed segments. */
+export type IdsNote = { readonly type: 'ids'; readonly sets: readonly IdSet[] };
+
 /** `id` is what its outcome is answered by. */
 export type BatchToRecord = { readonly id: number; readonly batch: PackedBatch };
 
 export type WriterRequest =
   | ReleaseRequest
+  | IdsNote
   | { readonly type: 'record'; readonly batches: readonly BatchToRecord[] }
   | { readonly type: 'spare'; readonly columns: Columns }
   | {
@@ -148,6 +150,7 @@ export type ReaderRequest =
   | MeaningsNote
   | ErasNote
   | EndsNote
+  | IdsNote
   | {
       readonly type: 'summarize';
       readonly id: number;
@@ -194,6 +197,9 @@ export type SealerRequest =
   | ({ readonly type: 'seal'; readonly shared: SharedSegment } & SegmentContents)
   | { readonly type: 'verify'; readonly segmentId: number }
   | { readonly type: 'rebuild'; readonly shared: SharedSegment }
+  /** Segments that have an index, of whose ids sets are to be made; the files of those that are gone go. */
+  | { readonly type: 'gather'; readonly segmentIds: readonly number[] }
+  | { readonly type: 'dropped'; readonly segmentIds: readonly number[] }
   /** Nobody has files of the segment open any more that were there before it was told to be sealed. */
   | { readonly type: 'released'; readonly segmentId: number }
   | { readonly type: 'recover'; readonly id: number; readonly shared: SharedSegment }
@@ -206,10 +212,13 @@ export type SealerReply =
   | { readonly type: 'unrecovered'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'verified'; readonly segmentId: number; readonly indexDamage?: string }
   | { readonly type: 'resized'; readonly segmentId: number }
+  | IdsNote
+  /** It is to be made again of the rows. */
+  | { readonly type: 'indexDamaged'; readonly segmentId: number; readonly reason: string }
   /** Nothing is lost; it will be tried again. */
   | {
       readonly type: 'unmade';
-      readonly what: 'facets' | 'volume';
+      readonly what: 'facets' | 'volume' | 'set of ids';
       readonly segmentId: number;
       readonly failure: Failure;
     }

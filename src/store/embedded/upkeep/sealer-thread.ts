@@ -13,6 +13,7 @@ import { IndexFile } from '../segment/index-file.ts';
 import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
+import { GatheredIds } from './gathered-ids.ts';
 import { makeFacets } from './make-facets.ts';
 import { removeMerged, verifyVolume } from './make-volume.ts';
 import { sealSegment, sealWithFacets } from './seal.ts';
@@ -32,6 +33,8 @@ const sliceMs = 2;
 const facetRestPerWork = 2;
 /** The same of volumes, but while segments fill one after the other: then they fall behind for a while. */
 const mergeRestPerWork = 2;
+/** Until sets of ids are made, recording and look-ups ask each index: it only lets others have their turn. */
+const gatherRestPerWork = 0;
 const busyMs = 3000;
 let sealedAt = -Infinity;
 const mergeRest = () => (performance.now() - sealedAt < busyMs ? restPerWork : mergeRestPerWork);
@@ -141,6 +144,14 @@ const volumes = new Volumes(folder, data.merging, {
   failed: (segmentId, error) => tell({ type: 'unmade', what: 'volume', segmentId, failure: failureOf(error) }),
 });
 
+const ids = new GatheredIds(folder, {
+  inSteps: steps => atLeisure(steps, () => gatherRestPerWork),
+  gathered: sets => tell({ type: 'ids', sets }),
+  damaged: (segmentId, reason) => tell({ type: 'indexDamaged', segmentId, reason }),
+  failed: (segmentIds, error) =>
+    tell({ type: 'unmade', what: 'set of ids', segmentId: segmentIds[0] ?? 0, failure: failureOf(error) }),
+});
+
 async function sealed(segmentId: number): Promise<void> {
   await makeFacetsOf(segmentId);
   await volumes.add(segmentId);
@@ -169,15 +180,23 @@ port.on('message', (request: SealerRequest) => {
       return answer(request.segmentId, () => atLeisure(verify(request.segmentId)));
     case 'seal':
     case 'rebuild':
-      return answer(request.shared.id, () => seal(request)).then(() => volumes.add(request.shared.id));
+      return answer(request.shared.id, () => seal(request)).then(() => {
+        void ids.add([request.shared.id]);
+        return volumes.add(request.shared.id);
+      });
     case 'recover':
       try {
         tell(recover(request));
         void sealed(request.shared.id);
+        void ids.add([request.shared.id]);
       } catch (error) {
         tell({ type: 'unrecovered', id: request.id, failure: failureOf(error) });
       }
       return;
+    case 'gather':
+      return ids.add(request.segmentIds);
+    case 'dropped':
+      return ids.drop(request.segmentIds);
     case 'released':
       return removeRowsOf(request.segmentId);
     case 'close':

@@ -1,6 +1,13 @@
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
-import type { SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
+import type {
+  IdsNote,
+  SealerReply,
+  SealerRequest,
+  ThreadData,
+  WriterReply,
+  WriterRequest,
+} from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
 import { Recovery } from './recovery.ts';
@@ -19,6 +26,8 @@ export type SealingNeeds = {
   failing(reason: string): void;
   /** A segment more or less waits for its index. */
   moved(): void;
+  /** Sets of ids were made. */
+  gathered(ids: IdsNote): void;
   isClosing(): boolean;
   crashed(error: Error): void;
 };
@@ -59,10 +68,15 @@ export class Sealing {
     this.#tell({ type: 'seal', shared, columns, ...filled });
   }
 
-  /** Compares these segments with their checksums, the last first, while the log serves. */
-  verify(segmentIds: readonly number[]): void {
+  /** What has an index when the log is opened: sets of its ids are made, then it is compared with its checksums, the last first. */
+  take(segmentIds: readonly number[]): void {
+    if (segmentIds.length > 0) this.#tell({ type: 'gather', segmentIds });
     for (const segmentId of segmentIds) this.#verifying.add(segmentId);
     this.#verifying.next();
+  }
+
+  dropped(segmentIds: readonly number[]): void {
+    this.#sealer?.send({ type: 'dropped', segmentIds });
   }
 
   /** That the index of a segment is not what was written. */
@@ -111,14 +125,13 @@ export class Sealing {
     switch (reply.type) {
       case 'sealed':
         return this.background(this.#sealed(reply.segmentId));
-      case 'verified': {
-        const entry = this.#catalog.get(reply.segmentId);
-        if (reply.indexDamage !== undefined && entry !== undefined) {
-          this.tellRebuilt(reply.segmentId, reply.indexDamage);
-          this.#tell({ type: 'rebuild', shared: entry.shared });
-        }
+      case 'ids':
+        return this.#needs.gathered(reply);
+      case 'indexDamaged':
+        return this.#rebuild(reply.segmentId, reply.reason);
+      case 'verified':
+        if (reply.indexDamage !== undefined) this.#rebuild(reply.segmentId, reply.indexDamage);
         return this.#verifying.next();
-      }
       case 'recovered':
         return this.#sealer?.answer(reply.id, reply.holding);
       case 'unrecovered':
@@ -136,6 +149,13 @@ export class Sealing {
         if (this.#verifying.isAt(segmentId)) this.#verifying.next();
       }
     }
+  }
+
+  #rebuild(segmentId: number, reason: string): void {
+    const entry = this.#catalog.get(segmentId);
+    if (entry === undefined) return;
+    this.tellRebuilt(segmentId, reason);
+    this.#tell({ type: 'rebuild', shared: entry.shared });
   }
 
   async #sealed(segmentId: number, recovered?: Holding): Promise<void> {

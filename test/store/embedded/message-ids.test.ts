@@ -1,0 +1,260 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { atOnce } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { MessageIds } from '../../../src/store/embedded/log/message-ids.ts';
+import { type IdSet, IdSets, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
+import { addId, findId, removeId } from '../../../src/store/embedded/segment/id-table.ts';
+import { IndexFile, type Sections, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
+import { IdsOfSegment, ordinalsWithId } from '../../../src/store/embedded/segment/index-runs.ts';
+import { type Columns, newColumns } from '../../../src/store/embedded/segment/shared-segment.ts';
+import { GatheredIds } from '../../../src/store/embedded/upkeep/gathered-ids.ts';
+
+const header = {
+  hashSeed: 1,
+  reports: 0,
+  firstSequence: 1,
+  minSentAt: 0,
+  maxSentAt: 0,
+  reportedUntil: null,
+  timeBase: 0,
+  wideTimes: false,
+  rowsBytes: 0,
+  rowsCrc: 0,
+};
+
+/** A folder with indexes that have ids alone; gives what their messages' hashes are, by segment. */
+class IndexFolder extends Folder {
+  constructor() {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-ids-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+    super(dataDir);
+  }
+
+  write(segment: number, hashes: readonly number[]): void {
+    const order = hashes.map((_, ordinal) => ordinal).sort((a, b) => (hashes[a] ?? 0) - (hashes[b] ?? 0) || a - b);
+    const sorted = order.map(ordinal => hashes[ordinal] ?? 0);
+    const once = [...new Set(sorted)];
+    const ordinals = Uint32Array.from(order);
+    // As the sealer writes them: each hash once where many messages have it.
+    const sections: Sections =
+      once.length * 2 > hashes.length
+        ? { 'messageId.hashes': Uint32Array.from(sorted), 'messageId.ordinals': ordinals }
+        : {
+            'messageId.hashes': Uint32Array.from(once),
+            'messageId.starts': Uint32Array.from([...once.map(hash => sorted.indexOf(hash)), sorted.length]),
+            'messageId.ordinals': ordinals,
+          };
+    writeIndexFile(this.disk, this.index(segment), { ...header, segment, messages: hashes.length }, sections);
+  }
+
+  open(segment: number): IndexFile {
+    const index = new IndexFile(this.index(segment));
+    onTestFinished(() => index.close());
+    return index;
+  }
+
+  setOf(segments: Iterable<number>): IdSet {
+    return atOnce(makeIdSet(new Map(Array.from(segments, id => [id, this.open(id)]))));
+  }
+}
+
+/** Spread as the hashes of ids are; the same each time. */
+function spread(count: number, seed: number): number[] {
+  let state = seed;
+  return Array.from({ length: count }, () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0 || 1;
+  });
+}
+
+function withIds(hashes: readonly number[], capacity = hashes.length): Columns {
+  const columns = newColumns(capacity);
+  for (const [ordinal, hash] of hashes.entries()) take(columns, ordinal, hash);
+  return columns;
+}
+
+function take(columns: Columns, ordinal: number, hash: number): void {
+  const column = columns.hashes[0];
+  if (column !== undefined) column[ordinal] = hash;
+  addId(columns, ordinal);
+}
+
+function foundIn(columns: Columns, hash: number): number[] {
+  const found: number[] = [];
+  findId(columns, hash, ordinal => {
+    found.push(ordinal);
+    return false;
+  });
+  return found.sort((a, b) => a - b);
+}
+
+/** Many alike, many of one end of the table, and lost ones, which have none. */
+const hash = fc.oneof(
+  fc.integer({ min: 0, max: 40 }),
+  fc.integer({ min: 2 ** 32 - 40, max: 2 ** 32 - 1 }),
+  fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+);
+
+test('ids taken up and taken back → of a segment that is written exactly those are found that are in it', () => {
+  fc.assert(
+    fc.property(fc.array(hash, { maxLength: 200 }), fc.array(hash, { maxLength: 50 }), (kept, undone) => {
+      const columns = withIds(kept, kept.length + undone.length);
+      for (const [i, one] of undone.entries()) take(columns, kept.length + i, one);
+      for (let ordinal = kept.length + undone.length - 1; ordinal >= kept.length; ordinal--) removeId(columns, ordinal);
+      for (const one of new Set([...kept, ...undone]))
+        expect(foundIn(columns, one)).toEqual(
+          one === 0 ? [] : kept.flatMap((other, ordinal) => (other === one ? [ordinal] : [])),
+        );
+    }),
+  );
+});
+
+test('sets of sealed segments, of whatever hashes → each message that has one is found, and few others are asked', () => {
+  const folder = new IndexFolder();
+  // One id that a segment has a thousand times, all of one bucket, none at all, and as ids are.
+  const made = new Map<number, readonly number[]>([
+    [3, [...Array<number>(1000).fill(77), ...spread(500, 3)]],
+    [4, Array.from({ length: 700 }, (_, i) => 2 ** 32 - 1 - i)],
+    [5, []],
+    ...Array.from({ length: 60 }, (_, i) => [i + 10, spread(1000, i * 7919 + 11)] as const),
+  ]);
+  for (const [segment, hashes] of made) folder.write(segment, hashes);
+  const sets = new IdSets([folder.setOf([...made.keys()].slice(0, 20)), folder.setOf([...made.keys()].slice(20))]);
+  const askedFor = (one: number) => {
+    const asked: number[] = [];
+    sets.find(one, segmentId => {
+      asked.push(segmentId);
+      return false;
+    });
+    return asked;
+  };
+  const missing = [...made].flatMap(([segment, hashes]) =>
+    [...new Set(hashes)].filter(one => askedFor(one).filter(id => id === segment).length !== 1),
+  );
+  expect(missing).toEqual([]);
+  const unknown = spread(20_000, 123_456_789);
+  const asked = unknown.reduce((sum, one) => sum + askedFor(one).length, 0);
+  // A hash lies in one of a bucket's 1,024 places, of which six are taken on average, in each of two sets.
+  expect(asked / unknown.length).toBeLessThan(0.015);
+});
+
+test('ids of segments in sets, in none, and being written → all that is there is found once, and nothing that is gone', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(hash, { maxLength: 40 }), { minLength: 1, maxLength: 12 }), contents => {
+      const folder = new IndexFolder();
+      const indexes = new Map<number, IndexFile>();
+      const ids = new MessageIds((segmentId, one) => {
+        const index = indexes.get(segmentId) ?? folder.open(segmentId);
+        indexes.set(segmentId, index);
+        return ordinalsWithId(index, one);
+      });
+      const expected = new Map<number, string[]>();
+      for (const [segment, hashes] of contents.entries()) {
+        const known = hashes.filter(one => one !== 0);
+        folder.write(segment, known);
+        // The last is not sealed yet, the first was dropped.
+        ids.set(segment, segment === contents.length - 1 ? withIds(known) : undefined);
+        if (segment === 0) ids.drop(segment);
+        else
+          for (const [ordinal, one] of known.entries())
+            expected.set(one, [...(expected.get(one) ?? []), `${segment}:${ordinal}`]);
+      }
+      const last = contents.length - 1;
+      for (const inSets of [[], contents.flatMap((_, id) => (id % 2 === 0 ? [id] : [])), contents.map((_, id) => id)]) {
+        // A set may know more than this thread: of what is not sealed here, or gone.
+        ids.take(inSets.length === 0 ? [] : [folder.setOf(inSets.slice(0, 3)), folder.setOf(inSets.slice(3))]);
+        expect(ids.unset).toBe(contents.filter((_, id) => id !== 0 && id !== last && !inSets.includes(id)).length);
+        for (const one of new Set(contents.flat().filter(one => one !== 0))) {
+          const found: string[] = [];
+          ids.find(one, (segmentId, ordinal) => {
+            found.push(`${segmentId}:${ordinal}`);
+            return false;
+          });
+          expect(found.sort()).toEqual((expected.get(one) ?? []).sort());
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('all ids of a segment in memory → as its index tells', () => {
+  const folder = new IndexFolder();
+  fc.assert(
+    fc.property(fc.array(hash, { minLength: 1, maxLength: 100 }), hashes => {
+      folder.write(1, hashes);
+      const index = new IndexFile(folder.index(1));
+      const ids = new IdsOfSegment(index);
+      for (const one of [...hashes, 41]) expect([...ids.ordinals(one)]).toEqual([...ordinalsWithId(index, one)]);
+      index.close();
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('segments sealed, dropped and damaged one after the other → each that is left is in one set, and few sets are made', async () => {
+  const folder = new IndexFolder();
+  let sets: readonly IdSet[] = [];
+  let gathered = 0;
+  const damaged: number[] = [];
+  const ids = new GatheredIds(folder, {
+    inSteps: async steps => atOnce(steps),
+    gathered: all => {
+      sets = all;
+      gathered += all.at(-1)?.segmentIds.length ?? 0;
+    },
+    damaged: segmentId => damaged.push(segmentId),
+    failed: (_, error) => {
+      throw error;
+    },
+  });
+  const live = new Set<number>();
+  const seal = async (from: number, to: number) => {
+    const added = Array.from({ length: to - from }, (_, i) => from + i);
+    for (const id of added) {
+      folder.write(id, spread(20, id));
+      live.add(id);
+    }
+    await ids.add(added);
+  };
+  const inSets = () => sets.flatMap(set => set.segmentIds.filter(id => live.has(id))).sort((a, b) => a - b);
+  await seal(1, 151);
+  expect(sets.map(({ segmentIds }) => segmentIds.length)).toEqual([64, 64, 22]);
+  gathered = 0;
+  for (let id = 151; id < 220; id++) await seal(id, id + 1);
+  expect(inSets()).toEqual([...live]);
+  expect(sets.length).toBeLessThanOrEqual(7);
+  // Each is made anew with eight others at most until these are enough for a larger set.
+  expect(gathered).toBeLessThan(69 * 12);
+
+  for (let id = 1; id < 180; id++) {
+    live.delete(id);
+    ids.drop([id]);
+  }
+  await seal(220, 221);
+  expect(inSets()).toEqual([...live]);
+  expect(sets.flatMap(({ segmentIds }) => segmentIds).length).toBeLessThanOrEqual(live.size * 2);
+
+  // Of one that is damaged the index is asked, which is made again; then it is added anew.
+  const path = folder.index(400);
+  folder.write(400, spread(20, 400));
+  const whole = readFileSync(path);
+  const flipped = Buffer.from(whole);
+  const at = flipped.indexOf(Buffer.from(Uint32Array.from(spread(20, 400)).sort().buffer));
+  flipped[at] = (flipped[at] ?? 0) ^ 1;
+  writeFileSync(path, flipped);
+  await seal(401, 403);
+  await ids.add([400]);
+  expect(damaged).toEqual([400]);
+  expect(inSets()).toEqual([...live]);
+  writeFileSync(path, whole);
+  live.add(400);
+  await ids.add([400]);
+  expect(inSets()).toEqual([...live].sort((a, b) => a - b));
+});

@@ -4,6 +4,7 @@ import type { ThreadData, WriterReply, WriterRequest } from '../threads/messages
 import { failureOf } from '../threads/thread-failure.ts';
 import { type OpenedWriter, openWriter } from './open-writer.ts';
 import { type RecordParts, Turns } from './turns.ts';
+import type { WaitingReports } from './waiting-reports.ts';
 import type { Writer } from './writer.ts';
 
 const port = parentPort;
@@ -29,6 +30,13 @@ function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   );
 }
 
+function keepUp(writer: Writer, waitingReports: WaitingReports): NodeJS.Timeout {
+  return setInterval(() => {
+    attempt(() => writer.rotateIfDue(Date.now()), []);
+    attempt(() => waitingReports.dropOverdue(), []);
+  }, 1000);
+}
+
 function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): void {
   const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
@@ -47,10 +55,7 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
     else if (!turns.isEmpty) goOn();
   };
   joinOn();
-  const rotation = setInterval(() => {
-    attempt(() => writer.rotateIfDue(Date.now()), []);
-    attempt(() => waitingReports.dropOverdue(), []);
-  }, 1000);
+  const upkeep = keepUp(writer, waitingReports);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':
@@ -92,7 +97,7 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
         attempt(() => writer.dropped(request.segmentIds, request.isDamaged), []);
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
-        clearInterval(rotation);
+        clearInterval(upkeep);
         if (!turns.isEmpty) while (!ready) join();
         joining.return(undefined);
         while (!turns.isEmpty) turns.slice();

@@ -8,6 +8,7 @@ import {
   provenReceipts,
   reportFields,
   reports,
+  unknownOfConversations,
   watchedPages,
 } from './outbox-tables.ts';
 
@@ -386,4 +387,5 @@ export const migrations: readonly Migration[] = [
   { number: 24, name: 'era crashes', sql: eraCrashes },
   { number: 25, name: 'error indexes', sql: errorIndexes.map(indexStatement).join(''), indexes: errorIndexes },
   { number: 26, name: 'followed by id', sql: followedById },
+  { number: 27, name: 'unknown of conversations', sql: unknownOfConversations },
 ];

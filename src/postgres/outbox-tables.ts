@@ -193,3 +193,9 @@ CREATE TABLE outbox_process (
   alive_until timestamptz NOT NULL
 );
 `;
+
+/** Whether a conversation has a message of which nobody knows what became; so they are counted, too. */
+export const unknownOfConversations = `
+CREATE INDEX outbox_message_unknown_of ON outbox_message (account_id, sender, destination, claimed_at) WHERE state = 3;
+DROP INDEX outbox_message_unknown;
+`;

@@ -30,8 +30,9 @@ export class Line {
     const places = [...firstAt.values()].toSorted((a, b) => a - b);
     const firsts = messages.filter(({ messageId }, index) => firstAt.get(messageId) === index);
     const rows = await session.query(add, [account, now, ...messageColumns(firsts)]);
-    if (rows.some(([, isAdded]) => !truth(isAdded))) throw new IdTaken('an id was taken meanwhile');
-    const added = new Set(rows.map(([nr]) => places[integer(nr) - 1]));
+    const [counts, numbers] = [true, false].map(kind => rows.filter(([isCount]) => truth(isCount) === kind));
+    const added = new Set(numbers?.map(([, nr]) => places[integer(nr) - 1]));
+    if (added.size !== integer(counts?.[0]?.[1])) throw new IdTaken('an id was taken meanwhile');
     return messages.map((_, index) => added.has(index));
   }
 
@@ -121,6 +122,10 @@ const isAlone = (one: string) =>
 /** Each statement has places of its own, behind all that were given before; asked for once, whatever its plan. */
 const nextPlaces = `places AS MATERIALIZED (SELECT nextval('outbox_place') AS next)`;
 const isKnown = `(SELECT k.id FROM outbox_message k WHERE k.message_id = g.message_id AND k.account_id = $1) IS NOT NULL`;
+/**
+ * How many of them are not known, and the numbers of those that were added. No part of it is joined to another by numbers:
+ * the planner takes each for one row, and would look through all of one for each of the other.
+ */
 const add = {
   name: 'outbox messages added',
   text: `WITH ${nextPlaces},
@@ -145,10 +150,12 @@ const add = {
       ON CONFLICT DO NOTHING RETURNING id, place, state),
     told AS (
       INSERT INTO outbox_step (message, happened_at, is_first, status, error, done_at)
-      SELECT c.id, $2, true, coalesce(g.status, ${steps.accepted.status.key}), coalesce(g.error, ${steps.accepted.error.key}),
-        CASE WHEN g.status IS NOT NULL THEN $2 END
-      FROM c JOIN given g ON g.place = c.place WHERE c.state <> ${states.scheduled} ORDER BY c.place)
-    SELECT g.nr, c.id IS NOT NULL FROM given g LEFT JOIN c ON c.place = g.place`,
+      SELECT o.id, $2, true, coalesce(o.status, ${steps.accepted.status.key}), coalesce(o.error, ${steps.accepted.error.key}),
+        CASE WHEN o.status IS NOT NULL THEN $2 END
+      FROM (SELECT c.id, c.place, ($9::integer[])[c.place - places.next] AS status, ($10::integer[])[c.place - places.next] AS error
+        FROM c, places WHERE c.state <> ${states.scheduled}) o
+      ORDER BY o.place)
+    SELECT true, count(*) FROM given UNION ALL SELECT false, c.place - places.next FROM c, places`,
 };
 const dueIds = {
   name: 'outbox messages due',

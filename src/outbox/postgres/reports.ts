@@ -169,6 +169,7 @@ function reportIn([id, account, kind, status, error, at, body, priced, person, s
   };
 }
 
+const isOfInterest = `(g.seen_at IS NOT NULL OR g.status NOT IN (${steps.accepted.status.key}, ${steps.sent.status.key}))`;
 /**
  * Of most steps nobody wants a report, and no message is read for them: of those before the end whoever says so, in a text that
  * was written without blanks.
@@ -178,8 +179,7 @@ const toldSteps = {
   text: `WITH gone AS (DELETE FROM outbox_step s WHERE s.id = ANY ($1::bigint[]) RETURNING s.*)
     SELECT m.id, m.account_id, m.is_reported, m.body, g.is_first, g.status, g.error, g.done_at, g.seen_at
     FROM gone g JOIN outbox_message m ON m.id = g.message
-    WHERE g.seen_at IS NOT NULL OR g.status NOT IN (${steps.accepted.status.key}, ${steps.sent.status.key})
-      OR NOT g.is_first AND position('"intermediate":true' IN m.body) > 0
+    WHERE (${isOfInterest} OR NOT g.is_first) AND (${isOfInterest} OR position('"intermediate":true' IN m.body) > 0)
     ORDER BY g.id`,
 };
 const marked = {

@@ -12,6 +12,8 @@ import { IndexFile, type Sections, writeIndexFile } from '../../../src/store/emb
 import { IdsOfSegment, ordinalsWithId } from '../../../src/store/embedded/segment/index-runs.ts';
 import { type Columns, newColumns } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { GatheredIds } from '../../../src/store/embedded/upkeep/gathered-ids.ts';
+import { StoreUnavailable } from '../../../src/store/store.ts';
+import { numberedIds, SqliteLog, submission, until, walkIds } from '../../support/sqlite-log.ts';
 
 const header = {
   hashSeed: 1,
@@ -257,4 +259,47 @@ test('segments sealed, dropped and damaged one after the other → each that is 
   live.add(400);
   await ids.add([400]);
   expect(inSets()).toEqual([...live].sort((a, b) => a - b));
+});
+
+test('all recorded again at once after a start, whatever became of an index → each is known, and none is there twice', async () => {
+  const log = new SqliteLog({ segmentMessagesMax: 20 });
+  onTestFinished(() => log.remove());
+  const now = Date.now();
+  const submissions = Array.from({ length: 190 }, (_, i) => submission(i, { sentAt: now - i * 1000 }));
+  const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions };
+  const first = await log.open();
+  await first.record(batch);
+  await until(async () => (await first.stats()).segments === 10);
+  await first.close();
+  const folder = new Folder(log.dataDir);
+  const sealed = folder.segmentIds().filter(id => folder.disk.exists(folder.index(id)));
+  expect(sealed.length).toBeGreaterThan(7);
+  const [flipped = 0, missing = 0] = sealed;
+  const index = new IndexFile(folder.index(flipped));
+  const hashes = Buffer.from(index.uint8('messageId.hashes'));
+  index.close();
+  const bytes = readFileSync(folder.index(flipped));
+  const at = bytes.indexOf(hashes);
+  bytes[at + 5] = (bytes[at + 5] ?? 0) ^ 16;
+  writeFileSync(folder.index(flipped), bytes);
+  rmSync(folder.index(missing));
+  const second = await log.open();
+  onTestFinished(() => second.close());
+  for (let from = 0; from < submissions.length; ) {
+    const part = { ...batch, submissions: submissions.slice(from, from + 10) };
+    // Whoever meets the damage is told to come again.
+    const outcome = await second.record(part).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      return undefined;
+    });
+    if (outcome === undefined) continue;
+    expect(outcome).toMatchObject({ recorded: 0, unchanged: part.submissions.length });
+    from += 10;
+  }
+  expect((await second.stats()).messages).toBe(submissions.length);
+  expect((await walkIds(second)).sort()).toEqual(numberedIds(0, submissions.length).sort());
+  for (const number of [0, 25, 189]) {
+    const query = { account: 1, filter: { messageId: `message-${number}` }, sentSince: 0, limit: 5, walk: false };
+    expect((await second.find(query)).logs.map(({ messageId }) => messageId)).toEqual([`message-${number}`]);
+  }
 });

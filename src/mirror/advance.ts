@@ -1,24 +1,24 @@
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
+import { type Shown, withLook } from './looks.ts';
 import {
   edgeMs,
-  type LookPace,
   lessAllowed,
   limitedMs,
-  lookPace,
   moreAllowed,
   nextLook,
+  olderShare,
   passes,
   pauseMs,
   refusedIdMs,
-  servedYoungMs,
   type Terms,
   windowMs,
 } from './pace.ts';
 import { type Place, type Read, withGap } from './place.ts';
 import { clockBackMs, gone, type Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
+import { writtenId } from './statuses.ts';
 
 /** What of a message in an answer the place goes by. */
 export type Seen = {
@@ -91,33 +91,74 @@ export function advance(
 ): Moved {
   const answered = answeredAt(place, now, terms);
   const theirNow = now + place.skewMs;
-  const pace = lookPace(place, terms);
-  const looked = looks(answer.seen, theirNow, pace);
+  const lane = laneOf(place, step);
   if (step.kind === 'list') {
-    const seen = new Set(answer.seen.map(one => one.messageId));
-    const missing = step.asked.filter(one => !seen.has(one.messageId)).map(one => ({ ...one, isFinal: false }));
-    const others = looks(missing, theirNow, pace);
+    const { asked } = step.of;
     const idsMax = Math.min(limits.pageLogsMax, place.idsMax * 2);
+    const lists = { idsMax, idsListed: idsIn(asked, idsMax), listedAt: askedAt };
     return {
-      place: { ...answered, idsMax, idsListed: step.asked.length, turn: place.turn + 1, lookedPages: 0 },
-      follow: [...looked.follow, ...others.follow],
-      unfollow: [...looked.unfollow, ...others.unfollow],
+      place: { ...answered, ...lane, ...lists, turn: place.turn + 1 },
+      ...followedAfter([...answer.seen, ...missingOf(asked, answer)], theirNow, place, terms),
     };
   }
   const newest = answer.seen.reduce<EpochMs | undefined>(
     (a, { sentAt }) => Math.max(a ?? sentAt, sentAt),
     place.newestSentAt,
   );
+  const asked = step.read ?? firstRead(place, askedAt, terms);
+  const shown = shownBy(asked, answer);
+  const isOfPending = asked.kind === 'status' && asked.group !== undefined;
+  const missing = isOfPending ? [] : (step.of?.asked ?? []).filter(({ sentAt }) => sentAt >= (shown?.from ?? sentAt));
+  const followed = followedAfter([...answer.seen, ...missingOf(missing, answer)], theirNow, place, terms);
+  const pendingSentAt = followed.follow.filter(one => !one.isById).map(({ sentAt }) => sentAt);
   const noted = {
     ...answered,
+    ...lane,
+    ...(shown !== undefined && {
+      looks: withLook(place.looks ?? [], { ...shown, at: askedAt, pendingSentAt }, theirNow),
+    }),
     ...(newest !== undefined && { newestSentAt: newest }),
     turn: place.turn + (step.isPatient ? 1 : 0),
   };
   const moved =
     step.read === undefined
-      ? begun(noted, answer, askedAt, terms)
-      : read(noted, step, step.read, answer, { askedAt, now });
-  return { place: moved, ...looked };
+      ? begun(noted, asked, answer, askedAt, terms)
+      : read(noted, step, asked, answer, { askedAt, now });
+  return { place: moved, ...followed, ...(isOfPending && shown !== undefined && { pendingOf: shown }) };
+}
+
+/** What the younger owe to the older after a request for one of them; what the older had beyond their share counts. */
+function laneOf({ owedToOlder = 0 }: Place, { of }: Asked): Pick<Place, 'owedToOlder'> {
+  if (of === undefined) return {};
+  const owed = owedToOlder + (of.isOlder ? olderShare - 1 : olderShare);
+  return { owedToOlder: Math.max(-owedMax, Math.min(owedMax, owed)) };
+}
+
+const owedMax = 3;
+
+/** Those that the other side does not show any more. */
+function missingOf(asked: readonly Followed[], { seen }: PageAnswer): readonly Seen[] {
+  const shown = new Set(seen.map(one => one.messageId));
+  return asked.filter(one => !shown.has(one.messageId)).map(one => ({ ...one, isById: true, isFinal: false }));
+}
+
+/** How many ids of such a length a list has. */
+function idsIn(asked: readonly Followed[], idsMax: number): number {
+  const chars = asked.reduce((sum, { messageId }) => sum + writtenId(messageId).length + 1, 0);
+  return Math.max(1, Math.min(idsMax, Math.floor(((limits.idListCharsMax + 1) * asked.length) / Math.max(1, chars))));
+}
+
+/** What an answer shows of a range, all of it: as far as the page goes. */
+function shownBy(asked: Read, answer: PageAnswer): Omit<Shown, 'at' | 'pendingSentAt'> | undefined {
+  const { group, isOpen, from } = asked;
+  // One millisecond is read by groups, and of those only what is pending is looked for again.
+  if (group !== undefined && group !== 'PENDING') return undefined;
+  const moments = answer.seen.map(({ sentAt }) => sentAt);
+  const until = isOpen === true ? Math.max(asked.until, ...moments.slice(0, 1).map(newest => newest + 1)) : asked.until;
+  const oldest = moments.reduce((a, b) => Math.min(a, b), until);
+  const isPart = answer.next !== undefined || (!answer.hasCursor && answer.count >= limits.pageLogsMax);
+  const shownFrom = !isPart || oldest < from ? from : oldest + 1 < until ? oldest + 1 : oldest;
+  return { from: shownFrom, until, ...(group === undefined && { messages: answer.count }) };
 }
 
 function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms): Place {
@@ -133,11 +174,14 @@ function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms
 }
 
 /** The very first page has no bounds: it tells the other side's clock, and what is behind it is caught up with. */
-function begun(place: Place, answer: PageAnswer, askedAt: EpochMs, terms: Terms): Place {
-  const { sinceMs } = terms;
+function firstRead(place: Place, askedAt: EpochMs, terms: Terms): Read {
   const theirNow = askedAt + place.skewMs;
-  const from = theirNow - Math.min(sinceMs, windowMs - edgeMs(terms));
-  const whole: Read = { kind: 'catchUp', from, until: theirNow, isOpen: true };
+  const from = theirNow - Math.min(terms.sinceMs, windowMs - edgeMs(terms));
+  return { kind: 'catchUp', from, until: theirNow, isOpen: true };
+}
+
+function begun(place: Place, whole: Read, answer: PageAnswer, askedAt: EpochMs, { sinceMs }: Terms): Place {
+  const theirNow = whole.until;
   const { reads, gaps } = rest(whole, answer, {});
   return {
     ...place,
@@ -158,6 +202,8 @@ function read(
   answer: PageAnswer,
   { askedAt, now }: { readonly askedAt: EpochMs; readonly now: EpochMs },
 ): Place {
+  // A look by time is a page, and what it left out is still to be looked at.
+  if (asked.kind === 'status') return place;
   const { reads, gaps } = rest(asked, answer);
   const others = place.reads.filter(one => !isSame(one, asked));
   const lost = reads.length > 0 ? [] : leftMeanwhile(asked, answer, now + place.skewMs);
@@ -168,7 +214,6 @@ function read(
   };
   if (asked.kind === 'catchUp') moved.unreadPerMinute = rateOf(asked, answer);
   if (asked.kind === 'head') moved.messagesPerMinute = 0.7 * place.messagesPerMinute + 0.3 * rateOf(asked, answer);
-  if (asked.kind === 'status') return { ...moved, ...pendingSeen(place, step, asked, askedAt) };
   if (!step.begins) return moved;
   // Asked for by a clock that this answer told was put back: what is before it is not read by that.
   const until = (at: EpochMs | undefined) => (at !== undefined && at < asked.from ? at : asked.until);
@@ -190,17 +235,6 @@ function leftMeanwhile({ kind, from, until }: Read, { seen }: PageAnswer, theirN
 
 /** What their clock may be ahead of what is known of it, once it was heard. */
 const clockDoubtMs = 1000;
-
-/** How many pages the look takes, and what it goes over. */
-function pendingSeen(place: Place, { begins }: Extract<Asked, { kind: 'page' }>, asked: Read, askedAt: EpochMs) {
-  const theirNow = askedAt + place.skewMs;
-  const isYoung = begins ? theirNow - asked.until < servedYoungMs : asked.from === place.youngLook?.from;
-  const lookedPages = (place.lookedPages ?? 0) + 1;
-  const name = isYoung ? ('youngPages' as const) : ('oldPages' as const);
-  if (!begins) return { [name]: place[name] + 1, lookedPages };
-  const look = { at: theirNow, from: asked.from, until: asked.until };
-  return { [name]: 1, lookedPages, ...(isYoung ? { youngLook: look } : { oldLook: look }) };
-}
 
 function isSame(a: Read, b: Read): boolean {
   return a.kind === b.kind && a.until === b.until && a.group === b.group && a.walk?.cursor === b.walk?.cursor;
@@ -277,12 +311,12 @@ function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): num
   return (count * 60_000) / Math.max(rateSpanMsMin, (isOpen === true ? Math.max(until, newest) : until) - begins);
 }
 
-/** Whether each message is followed from now on, and until when. */
-function looks(seen: readonly Seen[], theirNow: EpochMs, pace: LookPace): Omit<Kept, 'place'> {
+/** Whether each message is followed from now on, and when its id is asked for. */
+function followedAfter(seen: readonly Seen[], theirNow: EpochMs, place: Place, terms: Terms): Omit<Kept, 'place'> {
   const follow: Followed[] = [];
   const unfollow: string[] = [];
   for (const { messageId, sentAt, isFinal, isById = false, isForeign = false } of seen) {
-    const dueAt = isFinal ? undefined : nextLook({ sentAt, isById, isForeign }, theirNow, pace);
+    const dueAt = isFinal ? undefined : nextLook({ sentAt, isById, isForeign }, theirNow, place, terms);
     if (dueAt === undefined) unfollow.push(messageId);
     else follow.push({ messageId, sentAt, dueAt, isById });
   }
@@ -310,7 +344,7 @@ export function afterFailure(
     case 'badQuestion':
       if (step.kind === 'page' && step.read?.walk !== undefined)
         return { place: withoutWalk(counted, step.read), ...still };
-      if (step.kind === 'list') return afterBadList(counted, step.asked, now);
+      if (step.kind === 'list') return afterBadList(counted, step.of.asked, now);
       break;
     default:
   }

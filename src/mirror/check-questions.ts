@@ -5,7 +5,7 @@ import { formatDateTime, parseDateTime } from '../wire/date-time.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import type { AnsweredLog } from './differences.ts';
 import type { Asked } from './log-client.ts';
-import { writtenId } from './plan.ts';
+import { writtenId } from './statuses.ts';
 
 /** Values of each field that questions are made of. */
 const valuesMax = 8;

@@ -6,8 +6,8 @@ import { questionsFrom, Sample } from './check-questions.ts';
 import { type AnsweredLog, differencesOf, digestOf, type FieldDifference } from './differences.ts';
 import type { Answered, Asked, AskLog } from './log-client.ts';
 import type { Gap } from './place.ts';
-import { writtenId } from './plan.ts';
 import { type Check, MirrorError } from './rows.ts';
+import { writtenId } from './statuses.ts';
 
 /** What both sides tell otherwise of a message; `question` where it came up. A message that one side lacks has the field `messageId`. */
 export type Difference = FieldDifference & { readonly messageId: string; readonly question: Asked };

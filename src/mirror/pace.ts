@@ -67,9 +67,15 @@ const isQuiet = (place: Place) => catchesUp(place) && pages(place) < 1;
 /** One of so many turns of what can wait is for what comes late; while it catches up, one of so many for statuses. */
 export type Turns = { readonly late: number; readonly status: number };
 
+/** Pages a minute that the looks at what is pending of the younger messages take. */
+function youngLooks({ looks = [], head = 0 }: Place): number {
+  const pending = looks.reduce((sum, look) => sum + (look.until > head - youngMs ? look.pending : 0), 0);
+  return ((pending / limits.pageLogsMax) * minute) / youngLookMs;
+}
+
 export function turnsOf(place: Place, terms: Terms): Turns {
   // Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses.
-  if (isBusy(place, terms)) return { late: 12, status: 2 };
+  if (isBusy(place, terms) || youngLooks(place) > terms.requestsPerMinute / 4) return { late: 12, status: 2 };
   return isQuiet(place) ? { late: 48, status: 32 } : { late: 4, status: 8 };
 }
 
@@ -100,42 +106,30 @@ export function budgetOf(place: Place, terms: Terms): Budget {
   return { all, patient: Math.max(Math.ceil(all / 5), all - following) };
 }
 
-/** Most messages are final within minutes; those younger than this are looked at often. */
-const youngMs = 4 * minute;
-/** By then the last look that was due while they were younger is made, before those at older ones. */
+/** Most messages are final within minutes; those younger than this come first. */
+export const youngMs = 4 * minute;
+/** By then the look that was due while they were younger is made. */
 export const servedYoungMs = youngMs + minute + 20 * second;
-/** Looks are made together: one page shows a thousand messages as well as one. Older ones are due at such moments. */
-const tickMs = 15 * second;
-/** Older ones as often as what is left of the budget allows, so that by polling alone an end is seen within 90 s. */
-const oldLookMsMin = 45 * second;
-/** Where there are too many for that, the older the later: from this age on half as often as the younger ones. */
-const backOffMs = 12 * hour;
 /** The last look at a message is at most so long before it leaves. */
-const lastLookMs = 15 * minute;
+export const lastLookMs = 15 * minute;
 /** One whose id alone finds it takes many times the requests of one that is found by time, so it waits longer, where either must. */
-const byIdPatience = 4;
+export const byIdPatience = 4;
+/** Of 36 characters, as the vendor's are. */
+const idsListedUsually = 55;
+/** A list that is not full waits for more to ask for, but no longer than this after the last one. */
+export const listWaitMs = 10 * second;
+/** Of the requests for statuses what older messages have, whatever the younger need. */
+export const olderShare = 0.25;
 
-/** How often messages are asked for again, by their age and by how they are found. */
-export type LookPace = { readonly youngMs: number; readonly oldMs: number; readonly oldByIdMs: number };
+const youngLookMs = 45 * second;
 
-/** Older ones are due as often as what the looks at younger ones leave would allow, or half of it all; those come first. */
-export function lookPace(place: Place, terms: Terms): LookPace {
-  const within = withinAllowed(place, terms);
-  const youngEveryMs = isBusy(place, within) ? minute : 30 * second;
-  const { patient } = budgetOf(place, within);
-  // As it will be: what is seen while it catches up may be due long after that.
-  const ofStatuses = patient * (1 - 1 / turnsOf({ ...place, reads: [] }, within).late);
-  const ofYounger = (place.youngPages * minute) / youngEveryMs;
-  const ofOlder = Math.max(ofStatuses / 2, ofStatuses * 0.85 - ofYounger);
-  const { messages = 0, byId = 0 } = terms.followed ?? {};
-  const pagesOfAll = (messages - byId) / limits.pageLogsMax;
-  const listsOfAll = byId / (place.idsListed ?? 1);
-  const everyMs = (requests: number) => Math.max(oldLookMsMin, Math.round((requests * minute) / ofOlder));
-  const alikeMs = everyMs(pagesOfAll + listsOfAll);
-  if (alikeMs <= minute) return { youngMs: youngEveryMs, oldMs: alikeMs, oldByIdMs: alikeMs };
-  const oldMs = everyMs(pagesOfAll + listsOfAll / byIdPatience);
-  return { youngMs: youngEveryMs, oldMs, oldByIdMs: oldMs * byIdPatience };
+/** How often what is pending is looked at, where there is room for it, so that an end is seen within 90 s by polling alone. */
+export function lookEveryMs(place: Place, terms: Terms, ageMs: number): number {
+  return ageMs < youngMs && !isBusy(place, terms) ? 30 * second : youngLookMs;
 }
+
+/** By how much longer than the younger ones what is older waits, where not all can be looked at. */
+export const backOff = (ageMs: number) => Math.max(1, ageMs / youngMs);
 
 /** One of a group that is not known may well stay so: it takes no turn of those that are pending. */
 const foreignLookMsMin = 2 * minute;
@@ -143,22 +137,26 @@ const foreignLookMsMax = hour;
 
 type Looked = { readonly sentAt: EpochMs; readonly isById: boolean; readonly isForeign: boolean };
 
-/** When a message that is not final is asked for again; `undefined` after the last time. */
-export function nextLook(one: Looked, theirNow: EpochMs, pace: LookPace): EpochMs | undefined {
+/**
+ * When a message that is not final is asked for by its id; `undefined` after the last time. One that is pending is found by
+ * time until it has changed, and never by its id where it has not.
+ */
+export function nextLook(one: Looked, theirNow: EpochMs, place: Place, terms: Terms): EpochMs | undefined {
   const last = one.sentAt + windowMs - lastLookMs;
-  return theirNow >= last ? undefined : Math.min(last, dueAt(one, theirNow, pace));
+  if (theirNow >= last) return undefined;
+  const ageMs = theirNow - one.sentAt;
+  if (one.isForeign)
+    return Math.min(last, theirNow + Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8))));
+  return one.isById ? Math.min(last, theirNow + byIdEveryMs(place, terms, ageMs)) : one.sentAt + windowMs + 1;
 }
 
-function dueAt({ sentAt, isById, isForeign }: Looked, theirNow: EpochMs, pace: LookPace): EpochMs {
-  const ageMs = theirNow - sentAt;
-  if (isForeign) return theirNow + Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8)));
-  // All that a look by time shows at one moment, so that it is at all of them; lists are full at any time.
-  if (ageMs < youngMs)
-    return isById ? theirNow + pace.youngMs : (Math.floor(theirNow / pace.youngMs) + 1) * pace.youngMs;
-  const everyMs = isById ? pace.oldByIdMs : pace.oldMs;
-  // Where not all can be looked at within a minute, what is older waits longer, and what is younger less.
-  const backOff = everyMs <= minute ? 1 : 0.7 + 0.7 * Math.min(1, ageMs / backOffMs);
-  return Math.floor((theirNow + Math.max(oldLookMsMin, everyMs * backOff)) / tickMs) * tickMs;
+/** How often one is asked for that only its id finds: less often the older it is, where there are many. */
+export function byIdEveryMs(place: Place, terms: Terms, ageMs: number): number {
+  const within = withinAllowed(place, terms);
+  if (ageMs < youngMs) return isBusy(place, within) ? minute : 30 * second;
+  const lists = (terms.followed?.byId ?? 0) / (place.idsListed ?? idsListedUsually);
+  const areMany = lists > budgetOf(place, within).patient / byIdPatience;
+  return Math.round(45 * second * (areMany ? byIdPatience * backOff(ageMs) : 1));
 }
 
 /** The pause after so many failures in a row; `random` in 0…1 keeps many programs from coming back at once. */

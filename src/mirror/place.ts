@@ -25,8 +25,18 @@ const readSchema = Type.Object({
   group: Type.Optional(Type.String()),
 });
 
-/** When it began, and the range of `sentAt` it went over. */
-const lookSchema = Type.Object({ at: moment, from: moment, until: moment });
+/** A range of `sentAt` that was looked at as a whole: all that is pending in it was pending then. */
+const lookSchema = Type.Object({
+  from: moment,
+  until: moment,
+  /** By our clock. */
+  at: moment,
+  /** How many messages it has: of those that are pending no more than so many, as far as is known. */
+  pending: Type.Integer(),
+  messages: Type.Integer(),
+  /** What share of those that are pending changes in a minute, lately. */
+  changing: Type.Number(),
+});
 
 const gapSchema = Type.Object({ from: moment, until: moment, reason: Type.String() });
 
@@ -62,16 +72,14 @@ const placeSchema = Type.Object({
   answeredAt: Type.Optional(moment),
   /** Ids in a list; fewer after the other side refused one. */
   idsMax: Type.Integer(),
-  /** What the last look at what is still pending took, in pages: at messages of the last hours, and at older ones. */
-  youngPages: Type.Integer(),
-  oldPages: Type.Integer(),
-  /** That look, at the one and the others: what was due before it in its range and is still, has changed. */
-  youngLook: Type.Optional(lookSchema),
-  oldLook: Type.Optional(lookSchema),
-  /** Ids in the list that was asked for last; absent before the first. */
+  /** What was looked at, oldest first, until it leaves; a build from before had none. */
+  looks: Type.Optional(Type.Array(lookSchema)),
+  /** How many ids a list takes, by those that were asked for last. */
   idsListed: Type.Optional(Type.Integer()),
-  /** Pages of looks since the last list. */
-  lookedPages: Type.Optional(Type.Integer()),
+  /** When a list was last asked for, by our clock. */
+  listedAt: Type.Optional(moment),
+  /** Requests for older messages that the younger ones owe them. */
+  owedToOlder: Type.Optional(Type.Number()),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */
@@ -88,6 +96,7 @@ const placeSchema = Type.Object({
 /** A range of `sentAt` to be read, newest first. */
 export type Read = Static<typeof readSchema>;
 export type Gap = Static<typeof gapSchema>;
+export type Look = Static<typeof lookSchema>;
 
 /** How far a mirror is: all that its next step goes by, apart from the messages it follows. */
 export type Place = Static<typeof placeSchema>;
@@ -105,8 +114,6 @@ export const beginning: Place = Object.freeze({
   notBefore: 0,
   failures: 0,
   idsMax: limits.pageLogsMax,
-  youngPages: 1,
-  oldPages: 1,
   turn: 0,
   requests: 0,
   recorded: 0,

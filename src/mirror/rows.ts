@@ -59,12 +59,13 @@ export type MirrorChanges = Partial<Pick<Mirror, 'from' | 'sealedKey' | 'request
 /** Binds a sealed key to its mirror. */
 export const keyOwner = (name: string) => `the key of the mirror ${name}`;
 
-/** A message whose status is not final, with the moment it is to be asked for again, by the clock of the other side. */
+/** A message whose status is not final, as of when it was asked for last. */
 export type Followed = {
   readonly messageId: string;
   readonly sentAt: EpochMs;
+  /** When its id is to be asked for, by the clock of the other side; of one that is pending, when it has left. */
   readonly dueAt: EpochMs;
-  /** It is not among those that are pending, which are found by time: only its id finds it. */
+  /** It is not among those that are pending, which are found by time. */
   readonly isById: boolean;
 };
 
@@ -77,6 +78,8 @@ export type Kept = {
   readonly place: string;
   /** To be followed from now on, or asked for at another time. */
   readonly follow: readonly Followed[];
+  /** Of the range of `sentAt` all that are pending are in `follow`: the others that were have changed, and are due by their ids. */
+  readonly pendingOf?: { readonly from: EpochMs; readonly until: EpochMs };
   /** No longer to be followed; ids that are not are welcome. */
   readonly unfollow: readonly string[];
 };
@@ -113,11 +116,14 @@ export interface MirrorRows {
 
   /** What the last step left; `undefined` before the first. */
   place(id: number): Promise<string | undefined>;
-  /** Keeps what a step left; `false`, and nothing is kept, when `holder` has no lease any more or the mirror is gone. */
+  /**
+   * Keeps what a step left. What was pending in `pendingOf`, and is not in `follow`, is due since it was sent: before all that is
+   * only to be looked at again. `false`, and nothing is kept, when `holder` has no lease any more or the mirror is gone.
+   */
   keep(id: number, holder: string, kept: Kept): Promise<boolean>;
   /**
-   * Followed messages that are due at a moment, the longest overdue first: of those sent since `youngSince` so many at most,
-   * and after them as many of older ones.
+   * Followed messages that are due at a moment, the longest overdue first: of those sent after `youngSince` so many at most,
+   * and as many of the others.
    */
   due(id: number, at: EpochMs, youngSince: EpochMs, limit: number): Promise<readonly Followed[]>;
   followed(id: number): Promise<Following>;

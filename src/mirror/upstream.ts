@@ -3,7 +3,8 @@ import { limits } from '../limits.ts';
 import { formatDateTime } from '../wire/date-time.ts';
 import { elementSources, fieldSources } from '../wire/json-source.ts';
 import type { Failure } from './advance.ts';
-import { type Question, writtenId } from './plan.ts';
+import type { Question } from './plan.ts';
+import { writtenId } from './statuses.ts';
 
 /** Messages as they are written in an answer. */
 export type Rows = { readonly results: readonly string[]; readonly hasCursor: boolean; readonly next?: string };

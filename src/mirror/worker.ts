@@ -205,9 +205,9 @@ export class MirrorWorker {
   }
 
   /** Whether this process still may go on. */
-  async #keep({ place, follow, unfollow }: Moved): Promise<boolean> {
+  async #keep({ place, ...moved }: Moved): Promise<boolean> {
     const { mirror, rows, holder } = this.#options;
-    const isKept = await rows.keep(mirror.id, holder, { place: writePlace(place), follow, unfollow });
+    const isKept = await rows.keep(mirror.id, holder, { ...moved, place: writePlace(place) });
     this.#place = isKept ? place : undefined;
     return isKept;
   }

@@ -144,6 +144,8 @@ export type Driven = {
     readonly at: number;
     readonly question: Question;
   }[];
+  /** Messages that left before they were asked for a last time. */
+  readonly unsettled: readonly string[];
   readonly place: Place;
   readonly now: number;
 };
@@ -169,11 +171,14 @@ export function drive(
   const [keptAt, seenAt] = [noted(), noted()];
   const followed = new Map<string, Followed>();
   const asked: { at: number; question: Question }[] = [];
+  const unsettled: string[] = [];
   let [counted, countedAt]: [Following, number] = [{ messages: 0, byId: 0 }, 0];
   let [place, slots, now]: [Place, Slots, number] = [beginning, [], begunAt + 1000];
   while (now < until && !isOver(place)) {
     const at = now;
     const before = settled(place, at, terms);
+    for (const { messageId, sentAt } of followed.values())
+      if (sentAt < at - windowMs && followed.delete(messageId)) unsettled.push(messageId);
     const overdue = [...followed.values()].filter(one => one.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
     const { young = [], old = [] } = Object.groupBy(overdue, ({ sentAt }) =>
       at - sentAt < servedYoungMs ? 'young' : 'old',
@@ -203,9 +208,16 @@ export function drive(
       followed: counted,
     });
     place = moved.place;
+    const { pendingOf } = moved;
+    if (pendingOf !== undefined) {
+      const pending = new Set(moved.follow.map(one => one.messageId));
+      for (const one of followed.values())
+        if (!one.isById && one.sentAt >= pendingOf.from && one.sentAt < pendingOf.until && !pending.has(one.messageId))
+          followed.set(one.messageId, { ...one, isById: true, dueAt: one.sentAt });
+    }
     for (const one of moved.follow) followed.set(one.messageId, one);
     for (const messageId of moved.unfollow) followed.delete(messageId);
     now += answerMs;
   }
-  return { keptAt, seenAt, asked, place, now };
+  return { keptAt, seenAt, asked, unsettled, place, now };
 }

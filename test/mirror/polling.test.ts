@@ -1,28 +1,11 @@
 import { expect, test } from 'vitest';
-import { begunAt, drive, hour, minute, traffic } from './driven.ts';
+import { begunAt, type Driven, drive, hour, minute, type Traffic, traffic } from './driven.ts';
 
 /** As the vendor's: 55 of them fill a list. */
 const idChars = 36;
 
 const quantile = (values: readonly number[], share: number) =>
   values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1];
-
-test('twelve minutes at 500 messages a second and 60 requests a minute → every end seen within 90 s, by counting', () => {
-  const made = traffic({ perSecond: 500, ms: 12 * minute, idChars });
-  const { keptAt, seenAt, asked, now } = drive(made, { until: begunAt + 12 * minute });
-  // The first minute is what it takes to see how much there is.
-  const numbers = Array.from(keptAt.keys()).filter(number => (made.sentAt[number] ?? 0) > begunAt + minute);
-  const lags = numbers
-    .filter(number => (made.sentAt[number] ?? 0) < now - 90_000)
-    .map(number => (keptAt[number] ?? Number.NaN) - (made.sentAt[number] ?? 0));
-  expect(quantile(lags, 0.99)).toBeLessThanOrEqual(minute);
-  const ended = numbers.filter(number => (made.finalAt[number] ?? 0) < now - 90_000);
-  expect(ended.length).toBeGreaterThan(250_000);
-  const late = ended.filter(number => (seenAt[number] ?? Number.NaN) - (made.finalAt[number] ?? 0) > 90_000);
-  expect(late).toEqual([]);
-  for (const [i, { at }] of asked.entries())
-    expect((asked[i + 60]?.at ?? Number.POSITIVE_INFINITY) - at).toBeGreaterThanOrEqual(minute);
-});
 
 /** Messages of the last days that are pending, and end at any moment of two hours. */
 const pendingFor = (count: number) =>
@@ -31,9 +14,69 @@ const pendingFor = (count: number) =>
     finalAt: begunAt + (2 * hour * ((i * 7919) % count)) / count,
   }));
 
+/** Which of some messages that ended were seen later than so long after it, or not. */
+function lateOf({ finalAt }: Traffic, { seenAt, now }: Driven, numbers: readonly number[], withinMs: number) {
+  const ended = numbers.filter(number => (finalAt[number] ?? 0) < now - withinMs);
+  return { ended, late: ended.filter(number => (seenAt[number] ?? Number.NaN) - (finalAt[number] ?? 0) > withinMs) };
+}
+
+/** Those that were sent since, after the first minute: it takes that long to see how much there is. */
+const sentSince = ({ sentAt }: Traffic) =>
+  Array.from(sentAt.keys()).filter(number => (sentAt[number] ?? 0) > begunAt + minute);
+
+const neverMoreThan = ({ asked }: Driven, requestsPerMinute: number) => {
+  for (const [i, { at }] of asked.entries())
+    expect((asked[i + requestsPerMinute]?.at ?? Number.POSITIVE_INFINITY) - at).toBeGreaterThanOrEqual(minute);
+};
+
+test('500 messages a second, 1,000 older ones, 60 requests a minute → every end seen within 90 s, of older ones within four minutes', () => {
+  const made = traffic({ perSecond: 500, ms: 12 * minute, idChars, old: pendingFor(1000) });
+  const driven = drive(made, { until: begunAt + 12 * minute });
+  const { keptAt, now } = driven;
+  const lags = sentSince(made)
+    .filter(number => (made.sentAt[number] ?? 0) < now - 90_000)
+    .map(number => (keptAt[number] ?? Number.NaN) - (made.sentAt[number] ?? 0));
+  expect(quantile(lags, 0.99)).toBeLessThanOrEqual(minute);
+  const { ended, late } = lateOf(made, driven, sentSince(made), 90_000);
+  expect(ended.length).toBeGreaterThan(250_000);
+  expect(late).toEqual([]);
+  const older = Array.from({ length: 1000 }, (_, i) => i).filter(i => (made.finalAt[i] ?? 0) > begunAt + 2 * minute);
+  const olderOnes = lateOf(made, driven, older, 4 * minute);
+  expect(olderOnes.ended.length).toBeGreaterThan(40);
+  expect(olderOnes.late).toEqual([]);
+  neverMoreThan(driven, 60);
+});
+
+test('150 messages a second that all end after three minutes → read by time, and every end seen within 90 s', () => {
+  const made = traffic({ perSecond: 150, ms: 12 * minute, idChars });
+  const endsAt = made.sentAt.map(at => at + 3 * minute);
+  const ending = { ...made, pendingUntil: endsAt, finalAt: endsAt };
+  const driven = drive(ending, { until: begunAt + 12 * minute });
+  const { ended, late } = lateOf(ending, driven, sentSince(ending), 90_000);
+  expect(ended.length).toBeGreaterThan(50_000);
+  expect(late).toEqual([]);
+  neverMoreThan(driven, 60);
+});
+
+test('15,000 that are pending leave within half an hour beside 500 a second → each asked for once more before', () => {
+  const old = Array.from({ length: 15_000 }, (_, i) => ({
+    sentAt: begunAt - 48 * hour + 5 * minute + i * 120,
+    // A third of them end, at any moment.
+    finalAt: i % 3 === 0 ? begunAt + 120 * ((i * 7919) % 15_000) : Number.POSITIVE_INFINITY,
+  }));
+  const made = traffic({ perSecond: 500, ms: 20 * minute, idChars, old });
+  const { seenAt, unsettled, now } = drive(made, { until: begunAt + 20 * minute });
+  expect(unsettled).toEqual([]);
+  const gone = old.flatMap(({ sentAt, finalAt }, i) =>
+    sentAt < now - 48 * hour && finalAt < sentAt + 48 * hour - 15 * minute ? [i] : [],
+  );
+  expect(gone.length).toBeGreaterThan(50);
+  expect(gone.filter(i => seenAt[i] === Number.POSITIVE_INFINITY)).toEqual([]);
+});
+
 test.each([
   { pending: 8000, perSecond: 50, withinMs: 90_000 },
-  { pending: 20_000, perSecond: 20, withinMs: 3 * minute },
+  { pending: 20_000, perSecond: 20, withinMs: 90_000 },
 ])(
   '$pending messages pending for up to 40 hours beside $perSecond a second → their ends seen within $withinMs ms',
   ({ pending, perSecond, withinMs }) => {

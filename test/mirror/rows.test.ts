@@ -152,13 +152,29 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     expect(await rows.due(id, later + 9, 0, 1)).toEqual([message(1)]);
     expect(await rows.due(other.id, later + 9, 0, 9)).toEqual([]);
     // Whatever is overdue of older ones, younger ones are among those that are given.
-    expect(await rows.due(id, later + 9, later + 2, 1)).toEqual([message(2), message(1)]);
+    expect(await rows.due(id, later + 9, later + 1, 1)).toEqual([message(2), message(1)]);
     const again = { ...message(1), dueAt: later + 50, isById: true };
     expect(
       await rows.keep(id, 'me', { place: 'p2', follow: [message(1), again], unfollow: [message(2).messageId] }),
     ).toBe(true);
     expect(await place.open().due(id, later + 99, 0, 10)).toEqual([message(3), again]);
     expect(await rows.followed(id)).toEqual({ messages: 2, byId: 1 });
+    // What was pending in a range, and is not among what is now, is due since it was sent; what only its id finds waits.
+    const pending = [4, 5, 6, 7].map(number => ({ ...message(number), dueAt: later + 60, isById: number === 6 }));
+    const shown = pending.filter(({ sentAt }) => sentAt === later + 5);
+    expect(await rows.keep(id, 'me', { place: 'p3', follow: pending, unfollow: [] })).toBe(true);
+    const pendingOf = { from: later + 4, until: later + 7 };
+    expect(await rows.keep(id, 'me', { place: 'p4', follow: shown, pendingOf, unfollow: [] })).toBe(true);
+    expect(await rows.due(id, later + 59, later + 3, 9)).toEqual([
+      { ...message(4), dueAt: later + 4, isById: true },
+      message(3),
+      again,
+    ]);
+    expect(await rows.followed(id)).toEqual({ messages: 6, byId: 3 });
+    await rows.unfollow(
+      id,
+      pending.map(one => one.messageId),
+    );
     await place.open().unfollow(id, [message(3).messageId, 'never']);
     expect(await rows.due(id, later + 99, 0, 10)).toEqual([again]);
     await rows.remove(id);

@@ -84,7 +84,7 @@ export class PostgresMirrorRows implements MirrorRows {
     return optional(place, text);
   }
 
-  async keep(id: number, holder: string, { place, follow, unfollow }: Kept): Promise<boolean> {
+  async keep(id: number, holder: string, { place, follow, pendingOf, unfollow }: Kept): Promise<boolean> {
     return this.#connections.transaction('', async session => {
       const kept = await session.query('UPDATE mirror SET place = $1 WHERE id = $2 AND holder = $3 RETURNING id', [
         place,
@@ -94,11 +94,18 @@ export class PostgresMirrorRows implements MirrorRows {
       if (kept.length === 0) return false;
       // One statement sets a row once.
       const last = [...new Map(follow.map(one => [one.messageId, one])).values()];
+      if (pendingOf !== undefined)
+        await session.query(
+          `UPDATE mirror_followed SET by_id = 1, due_at = sent_at
+           WHERE mirror_id = $1 AND sent_at >= $2 AND sent_at < $3 AND by_id = 0 AND message_id <> ALL ($4::text[])`,
+          [id, pendingOf.from, pendingOf.until, texts(last.map(one => one.messageId))],
+        );
       if (last.length > 0)
         await session.query(
           `INSERT INTO mirror_followed (mirror_id, message_id, sent_at, due_at, by_id)
            SELECT $1, f.* FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::smallint[]) f
-           ON CONFLICT (mirror_id, message_id) DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id`,
+           ON CONFLICT (mirror_id, message_id) DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id
+           WHERE mirror_followed.due_at <> excluded.due_at OR mirror_followed.by_id <> excluded.by_id`,
           [
             id,
             texts(last.map(one => one.messageId)),
@@ -116,12 +123,9 @@ export class PostgresMirrorRows implements MirrorRows {
     const due = (condition: string) =>
       `(SELECT message_id, sent_at, due_at, by_id FROM mirror_followed
         WHERE mirror_id = $1 AND due_at <= $2 AND ${condition} ORDER BY due_at LIMIT $4)`;
-    const rows = await this.#connections.query(`${due('sent_at >= $3')} UNION ALL ${due('sent_at < $3')}`, [
-      id,
-      at,
-      youngSince,
-      limit,
-    ]);
+    // One is due by its id after it was sent at the soonest: what is due of younger ones became so since then.
+    const [young, others] = [due('due_at > $3 AND sent_at > $3'), due('sent_at <= $3')];
+    const rows = await this.#connections.query(`${young} UNION ALL ${others}`, [id, at, youngSince, limit]);
     return rows.map(([messageId, sentAt, dueAt, isById]) => ({
       messageId: text(messageId),
       sentAt: integer(sentAt),

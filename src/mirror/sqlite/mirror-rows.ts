@@ -90,15 +90,24 @@ export class SqliteMirrorRows implements MirrorRows {
     });
   }
 
-  async keep(id: number, _holder: string, { place, follow, unfollow }: Kept): Promise<boolean> {
+  async keep(id: number, _holder: string, { place, follow, pendingOf, unfollow }: Kept): Promise<boolean> {
     return this.#work(() =>
       transact(this.#db, () => {
         const kept = this.#db.prepare('UPDATE mirror SET place = ? WHERE id = ?').run(place, id);
         if (Number(kept.changes) === 0) return false;
         const adding = this.#db.prepare(
           `INSERT INTO followed (mirror_id, message_id, sent_at, due_at, by_id) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id`,
+           ON CONFLICT DO UPDATE SET due_at = excluded.due_at, by_id = excluded.by_id
+           WHERE due_at <> excluded.due_at OR by_id <> excluded.by_id`,
         );
+        if (pendingOf !== undefined)
+          this.#db
+            .prepare(
+              `UPDATE followed SET by_id = 1, due_at = sent_at
+               WHERE mirror_id = ? AND sent_at >= ? AND sent_at < ? AND by_id = 0
+                 AND message_id NOT IN (SELECT value FROM json_each(?))`,
+            )
+            .run(id, pendingOf.from, pendingOf.until, JSON.stringify(follow.map(one => one.messageId)));
         for (const { messageId, sentAt, dueAt, isById } of follow)
           adding.run(id, messageId, sentAt, dueAt, isById ? 1 : 0);
         const ending = this.#db.prepare('DELETE FROM followed WHERE mirror_id = ? AND message_id = ?');
@@ -109,18 +118,16 @@ export class SqliteMirrorRows implements MirrorRows {
   }
 
   async due(id: number, at: EpochMs, youngSince: EpochMs, limit: number): Promise<readonly Followed[]> {
-    // Younger ones are few, whatever is overdue of the others.
-    const [young, others] = [
-      'INDEXED BY followed_by_sent WHERE mirror_id = ? AND due_at <= ? AND sent_at >= ?',
-      'INDEXED BY followed_by_due WHERE mirror_id = ? AND due_at <= ? AND sent_at < ?',
-    ].map(condition => `SELECT * FROM followed ${condition} ORDER BY due_at LIMIT ?`);
+    // One is due by its id after it was sent at the soonest: what is due of younger ones became so since then.
+    const [young, others] = ['due_at > ? AND sent_at > ?', 'sent_at <= ?'].map(
+      condition => `SELECT * FROM followed INDEXED BY followed_by_due
+        WHERE mirror_id = ? AND due_at <= ? AND ${condition} ORDER BY due_at LIMIT ?`,
+    );
     return this.#work(() =>
-      [young, others].flatMap(asked =>
-        this.#db
-          .prepare(asked ?? '')
-          .all(id, at, youngSince, limit)
-          .map(readFollowed),
-      ),
+      [
+        ...this.#db.prepare(young ?? '').all(id, at, youngSince, youngSince, limit),
+        ...this.#db.prepare(others ?? '').all(id, at, youngSince, limit),
+      ].map(readFollowed),
     );
   }
 

@@ -1,0 +1,143 @@
+import type { EpochMs } from '../domain/message.ts';
+import { lastLookMs, windowMs } from './pace.ts';
+import type { Look } from './place.ts';
+
+/** What an answer by time showed of a range: when those that are pending were sent, and how many there are of all, where it told. */
+export type Shown = Pick<Look, 'from' | 'until' | 'at'> & {
+  readonly pendingSentAt: readonly EpochMs[];
+  readonly messages?: number;
+};
+
+const minute = 60_000;
+
+/**
+ * The looks with one more: what it went over is no longer as old as it was. Ranges never overlap, oldest first. Those that
+ * touch and were looked at at about one time become one, so that there are few: more finely the younger they are.
+ */
+export function withLook(looks: readonly Look[], shown: Shown, theirNow: EpochMs): Look[] {
+  if (shown.until <= shown.from) return [...looks];
+  const apart: Look[] = [];
+  const before: Look[] = [];
+  for (const look of looks) {
+    const sides = [partOf(look, look.from, shown.from), partOf(look, shown.until, look.until)];
+    apart.push(...sides.filter(side => side !== undefined));
+    const within = partOf(look, shown.from, shown.until);
+    if (within !== undefined) before.push(within);
+  }
+  const all = [...apart, ...lookedAgain(before, shown, theirNow)].sort((a, b) => a.from - b.from);
+  for (let share = togetherShare; ; share *= 2) {
+    const few = joinedAlike(all, (a, b) => areAlike(a, b, { now: shown.at, theirNow, share }));
+    if (few.length <= looksMax || share > shareMax) return few;
+  }
+}
+
+/** There are some dozens of them: one for each twice as long ago that they were sent, and looked at. */
+const looksMax = 300;
+const shareMax = 1000;
+
+function joinedAlike(looks: readonly Look[], areToBeOne: (a: Look, b: Look) => boolean): Look[] {
+  const merged: Look[] = [];
+  for (const look of looks) {
+    const last = merged.at(-1);
+    if (last !== undefined && areToBeOne(last, look)) merged[merged.length - 1] = joined(last, look);
+    else merged.push(look);
+  }
+  return merged;
+}
+
+/** A page of all there is tells how many messages a range has; one of what is pending leaves that as it was known of each part. */
+function lookedAgain(before: readonly Look[], shown: Shown, theirNow: EpochMs): Look[] {
+  const { from, until, at, pendingSentAt, messages } = shown;
+  const pendingIn = (start: EpochMs, end: EpochMs) => pendingSentAt.filter(one => one >= start && one < end).length;
+  if (messages !== undefined) {
+    const look = { from, until, at, pending: pendingSentAt.length, messages };
+    return [{ ...look, changing: changingOf(before, look, theirNow) }];
+  }
+  // What lies between them was never looked at as a whole, and is as far as it is known to be pending.
+  const starts = before.map((look, i) => (i === 0 ? from : look.from));
+  return before.map((part, i) => {
+    const [start, end] = [starts[i] ?? from, starts[i + 1] ?? until];
+    const pending = pendingIn(start, end);
+    const look = { from: start, until: end, at, pending, messages: Math.max(part.messages, pending) };
+    return { ...look, changing: changingOf([part], look, theirNow) };
+  });
+}
+
+const sumOf = (looks: readonly Look[], of: (look: Look) => number) => looks.reduce((sum, look) => sum + of(look), 0);
+
+/** How fast what is pending changes, by how much of it did since it was looked at before; at first, as in all the time before. */
+function changingOf(before: readonly Look[], shown: Omit<Look, 'changing'>, theirNow: EpochMs): number {
+  const pending = sumOf(before, look => look.pending);
+  if (sumOf(before, look => look.messages) < shown.messages / 2 || pending === 0)
+    return rounded(minute / Math.max(minute / 4, theirNow - (shown.from + shown.until) / 2));
+  const watched = sumOf(before, look => (look.pending * Math.abs(shown.at - look.at)) / minute);
+  const known = sumOf(before, look => look.pending * look.changing) / pending;
+  return rounded((knownFor * known + Math.max(0, pending - shown.pending)) / (knownFor + watched));
+}
+
+/** What was known before counts as much as one message that was watched for so many minutes. */
+const knownFor = 50;
+const rounded = (share: number) => Number(share.toPrecision(3));
+
+/** The looks without what lies before a moment. */
+export function looksFrom(looks: readonly Look[], from: EpochMs): Look[] {
+  return looks.flatMap(look => partOf(look, from, look.until) ?? []);
+}
+
+/** What of a look lies in a range, its counts in proportion. */
+function partOf(look: Look, from: EpochMs, until: EpochMs): Look | undefined {
+  const within = { from: Math.max(from, look.from), until: Math.min(until, look.until) };
+  if (within.until <= within.from) return undefined;
+  const share = (within.until - within.from) / (look.until - look.from);
+  if (share === 1) return look;
+  const [pending, messages] = [Math.ceil(look.pending * share), Math.ceil(look.messages * share)];
+  return { ...look, ...within, pending, messages };
+}
+
+type Likeness = { readonly now: EpochMs; readonly theirNow: EpochMs; readonly share: number };
+
+/** Of one age, within a factor of two, and looked at together, within a share of how long ago that is. */
+function areAlike(a: Look, b: Look, { now, theirNow, share }: Likeness): boolean {
+  const isOneAge = b.until - a.from <= narrowMs || theirNow - a.from <= 2 * Math.max(0, theirNow - b.until);
+  const isTogether = Math.abs(a.at - b.at) <= Math.max(togetherMs, (now - Math.max(a.at, b.at)) * share);
+  return a.until === b.from && isOneAge && isTogether;
+}
+
+const narrowMs = 15_000;
+const togetherMs = 5000;
+const togetherShare = 0.1;
+
+function joined(a: Look, b: Look): Look {
+  const [pending, messages] = [a.pending + b.pending, a.messages + b.messages];
+  const changing = pending === 0 ? a.changing : rounded((a.pending * a.changing + b.pending * b.changing) / pending);
+  return { from: a.from, until: b.until, at: Math.min(a.at, b.at), pending, messages, changing };
+}
+
+/** How many messages were sent before each of some moments, by what was looked at; the moments in order. */
+export function messagesBefore(looks: readonly Look[], moments: readonly EpochMs[]): number[] {
+  let [i, whole] = [0, 0];
+  return moments.map(at => {
+    for (let look = looks[i]; look !== undefined && look.until <= at; look = looks[++i]) whole += look.messages;
+    const look = looks[i];
+    const part = look === undefined || at <= look.from ? 0 : (at - look.from) / (look.until - look.from);
+    return whole + part * (look?.messages ?? 0);
+  });
+}
+
+/** What leaves within minutes, and was not looked at since it was due for the last time. */
+export function isLeaving(look: Look, now: EpochMs, theirNow: EpochMs): boolean {
+  const horizon = theirNow - windowMs;
+  return look.from < horizon + leavingMs && look.from + windowMs - lastLookMs > theirNow - (now - look.at);
+}
+
+/** Of what is due for the last time, so that many are asked for at once. */
+const leavingMs = lastLookMs / 3;
+
+/** What share of what is pending of a range changes in some time, as far as can be told; never none, however long none did. */
+export function shareChanged({ changing, until }: Look, ms: number, theirNow: EpochMs): number {
+  const least = (leastShare * minute) / Math.max(minute, theirNow - until);
+  return Math.min(1, (Math.max(changing, least) * ms) / minute);
+}
+
+/** Of those that are pending, so many change while they get twice as old, even where none did lately. */
+const leastShare = 0.05;

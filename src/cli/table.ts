@@ -26,7 +26,7 @@ export function tableText<Row>(
   width = process.stdout.columns || Number.POSITIVE_INFINITY,
 ): string {
   const lines = [columns.map(([heading]) => heading), ...rows.map(row => columns.map(([, cell]) => shown(cell(row))))];
-  const widths = columns.map((_, at) => Math.max(...lines.map(line => stringWidth(line[at] ?? ''))));
+  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? '')), 0));
   const text = (line: readonly string[]) =>
     line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - stringWidth(cell))).join('  ');
   return lines.map(line => `${cut(text(line).trimEnd(), width)}\n`).join('');

@@ -12,6 +12,11 @@ describe('tableText', () => {
     expect(tableText([{ a: 'xyz', b: 12 }, { a: '' }], columns, 80)).toBe('A    LONG\nxyz  12\n\n');
   });
 
+  test('more rows than a function takes arguments → all of them', () => {
+    const rows = Array.from({ length: 150_000 }, () => ({ a: 'x' }));
+    expect(tableText(rows, columns, 80)).toHaveLength('A  LONG\n'.length + rows.length * 2);
+  });
+
   test('wide characters → counted as wide as they are shown', () => {
     expect(
       tableText(

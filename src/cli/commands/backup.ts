@@ -40,5 +40,5 @@ export function addRestore(program: Command): void {
 }
 
 function told({ segments, bytes }: Copied): string {
-  return `${segments} segments (${(bytes / 1024 / 1024).toFixed(1)} MiB)`;
+  return `${segments} ${segments === 1 ? 'segment' : 'segments'} (${(bytes / 1024 / 1024).toFixed(1)} MiB)`;
 }

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { axeViolations } from './support/browser.ts';
+import { axeViolations, chartBox, greenAtTheEnd } from './support/browser.ts';
 import { instant, messagesOf, type Submission } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
 
@@ -28,18 +28,6 @@ const figure = (page: Page, name: string) => page.locator('.figures > div').filt
 const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
 const idOf = (messages: readonly Submission[], index: number) => messages[index]?.messageId ?? '';
 const dateFields = (page: Page) => [page.getByLabel('From'), page.getByLabel('Until')] as const;
-/** Whether the last bars of the chart have the green of what was delivered. */
-const greenAtTheEnd = (page: Page) =>
-  page.evaluate<boolean>(`(() => {
-    const canvas = document.querySelector('.plot canvas');
-    const over = document.querySelector('.u-over').getBoundingClientRect();
-    const box = canvas.getBoundingClientRect();
-    const scale = canvas.width / box.width;
-    const width = over.width * 0.05;
-    const area = [over.right - width - box.left, over.top - box.top, width, over.height].map(px => Math.round(px * scale));
-    const { data } = canvas.getContext('2d').getImageData(...area);
-    return data.some((green, at) => at % 4 === 1 && green > data[at - 1] + 30 && data[at + 2] > 200);
-  })()`);
 const reached = (page: Page) => expect.poll(() => page.locator('.reached').textContent());
 
 describe('find', () => {
@@ -156,8 +144,7 @@ describe('find', () => {
 
   test('a drag over the chart → picks that range', async () => {
     const { page } = await seeded(60);
-    const box = await page.locator('.u-over').boundingBox();
-    if (box === null) throw new Error('there is no chart');
+    const box = await chartBox(page);
     await page.mouse.move(box.x + box.width / 2, box.y + 40);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.75, box.y + 40, { steps: 4 });
@@ -169,14 +156,27 @@ describe('find', () => {
     expect(spanMs / 3_600_000).toBeLessThan(14);
   });
 
-  test('a message of the newest minutes → its bar is drawn, and named under the pointer', async () => {
+  test('a message of the newest minutes → its bar is drawn, named under the pointer, and its hour at a click', async () => {
     const { page } = await seeded(1);
     await reached(page).toBe('1 message');
     await expect.poll(() => greenAtTheEnd(page)).toBe(true);
-    const box = await page.locator('.u-over').boundingBox();
-    if (box === null) throw new Error('there is no chart');
-    await page.mouse.move(box.x + box.width - 2, box.y + 40);
-    await page.getByText(/: delivered 1$/).waitFor();
+    const box = await chartBox(page);
+    // Two days of bars that are hours: it is in the last one, or in the one before when an hour has just begun.
+    const [last = 0, before = 0] = [0.5, 1.5].map(bars => box.x + box.width - (box.width * bars) / 49);
+    let at = before;
+    const hovered = async () => {
+      at = at === last ? before : last;
+      await page.mouse.move(at, box.y + 40);
+      return page.locator('.hovered').textContent();
+    };
+    await expect.poll(hovered).toMatch(/: delivered 1$/);
+    await page.mouse.click(at, box.y + 40);
+    await expect.poll(() => new URL(page.url()).searchParams.has('sentUntil')).toBe(true);
+    const { searchParams } = new URL(page.url());
+    const [since, until] = ['sentSince', 'sentUntil'].map(name => Date.parse(searchParams.get(name) ?? ''));
+    // In Tokyo, whose hours begin when those of UTC do.
+    expect([(since ?? 1) % 3_600_000, (until ?? 0) - (since ?? 0)]).toEqual([0, 3_600_000]);
+    await reached(page).toBe('1 message');
   });
 
   test('a link with a status that there is not → no filter is named, and none holds', async () => {

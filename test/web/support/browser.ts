@@ -44,3 +44,23 @@ export async function axeViolations(page: Page): Promise<readonly string[]> {
   const violations = await page.evaluate<Violation[]>(`${run}.then(result => result.violations)`);
   return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 160)}`));
 }
+
+/** Whether the last bars of the chart have the green of what was delivered. */
+export const greenAtTheEnd = (page: Page) =>
+  page.evaluate<boolean>(`(() => {
+    const canvas = document.querySelector('.plot canvas');
+    const over = document.querySelector('.u-over').getBoundingClientRect();
+    const box = canvas.getBoundingClientRect();
+    const scale = canvas.width / box.width;
+    const width = over.width * 0.05;
+    const area = [over.right - width - box.left, over.top - box.top, width, over.height].map(px => Math.round(px * scale));
+    const { data } = canvas.getContext('2d').getImageData(...area);
+    return data.some((green, at) => at % 4 === 1 && green > data[at - 1] + 30 && data[at + 2] > 200);
+  })()`);
+
+/** Where the bars of the chart are. */
+export async function chartBox(page: Page) {
+  const box = await page.locator('.u-over').boundingBox();
+  if (box === null) throw new Error('there is no chart');
+  return box;
+}

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bodyPieces } from '../../src/http/body/body.ts';
 import { ApiError } from '../../src/http/errors.ts';
+import { runs } from '../support/properties.ts';
 
 const server = createServer();
 const cut = new AbortController();
@@ -118,7 +119,7 @@ test('gzips one after the other, zeros, and what is neither, in pieces → all t
       fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 6 }),
       check,
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

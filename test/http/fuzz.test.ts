@@ -3,6 +3,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { anyText } from '../support/any-text.ts';
 import { errorAnswer, logsPath, message, streamPath, summaryPath, TestServer } from '../support/http-server.ts';
+import { runs } from '../support/properties.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -84,7 +85,7 @@ describe('whatever comes → served or refused with its reasons', () => {
         const query = given.map(([name, value, encoded]) => `${name}=${encoded ? safeEncode(value) : rawValue(value)}`);
         expectSane(await server.call(`${path}${path.includes('?') ? '&' : '?'}${query.join('&')}`));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -129,7 +130,7 @@ describe('whatever comes → served or refused with its reasons', () => {
           expectSane(await server.call(path + (encoded ? safeEncode(text) : rawValue(text))));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -148,7 +149,7 @@ describe('whatever comes → served or refused with its reasons', () => {
       fc.asyncProperty(fc.array(header), async headers => {
         expectSane(await server.call(logsPath, { headers: Object.fromEntries(headers) }));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -198,7 +199,7 @@ describe('whatever comes → served or refused with its reasons', () => {
           expectSane(await server.post(body, 'App one', type));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -219,7 +220,7 @@ describe('whatever comes → served or refused with its reasons', () => {
       fc.asyncProperty(body, async payload => {
         expectSane(await server.call(url, { method: 'POST', payload, headers: { 'content-type': type } }));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -234,7 +235,7 @@ describe('whatever comes → served or refused with its reasons', () => {
           }),
         );
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -5,6 +5,7 @@ import type { Changes, ChangesQuery, Store } from '../../src/store/store.ts';
 import { EventStream } from '../support/event-stream.ts';
 import { message, TestServer } from '../support/http-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { runs } from '../support/properties.ts';
 import { WatchedStore } from '../support/watched-store.ts';
 
 type Step =
@@ -167,6 +168,6 @@ test('connections lost and made again while all is recorded and reported → eac
       }
     }),
     // A run takes a second: what it finds is shown as it is, without looking for a smaller one.
-    { numRuns: 15, endOnFailure: true },
+    { numRuns: runs(15), endOnFailure: true },
   );
 }, 120_000);

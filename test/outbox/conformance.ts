@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { deliveryErrorNamed, noError, pendingAccepted } from '../../src/domain/registry.ts';
 import { limits } from '../../src/limits.ts';
 import type { NewMessage, Result } from '../../src/outbox/outbox.ts';
+import { runs } from '../support/properties.ts';
 import {
   accounts,
   blocked,
@@ -297,7 +298,7 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
             expect(record(told.get(messageId) ?? []).status, messageId).not.toBe(pendingAccepted.name);
           }
         }),
-        { numRuns: 40 },
+        { numRuns: runs(40) },
       );
     });
 

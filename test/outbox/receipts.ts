@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Outgoing } from '../../src/domain/outgoing.ts';
 import { limits } from '../../src/limits.ts';
 import type { Outbox, Receipt, Result } from '../../src/outbox/outbox.ts';
+import { runs } from '../support/properties.ts';
 import {
   accounts,
   blocked,
@@ -114,7 +115,7 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
           await outbox.receive([{ ...heard, kind: 'delivered', mids: ['mid'], at }], start + implied);
           expect(record(await tellAll(outbox)).doneAt).toBe(at);
         }),
-        { numRuns: 30 },
+        { numRuns: runs(30) },
       );
     });
 
@@ -172,7 +173,7 @@ export function receiptConformance(engine: string, make: () => Promise<OutboxPla
           });
           await outbox.lapse(start + 10 * 86_400_000);
         }),
-        { numRuns: 100 },
+        { numRuns: runs(100) },
       );
     });
 

@@ -11,5 +11,5 @@ fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
 /** Whether the time is there for every engine, every case and every size: in `npm run test:long`. */
 export const isThorough = process.env.PROPERTY_SEED !== undefined;
 
-/** How often a property is tried that takes an engine long: a third as often where the values are always the same. */
-export const runs = (thorough: number): number => (isThorough ? thorough : Math.ceil(thorough / 3));
+/** How often a property is tried that takes long: less often where the values are always the same. */
+export const runs = (thorough: number): number => (isThorough ? thorough : Math.ceil(thorough / 6));

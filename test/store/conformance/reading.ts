@@ -12,6 +12,7 @@ import {
   unregisteredErrors,
 } from '../../../src/domain/registry.ts';
 import { renderLogs } from '../../../src/wire/text/log-text.ts';
+import { runs } from '../../support/properties.ts';
 import {
   account,
   delivered,
@@ -224,7 +225,7 @@ export function readingTests(openEngine: OpenEngine): void {
           }
           expect(found).toEqual(await findIds(store));
         }),
-        { numRuns: 25 },
+        { numRuns: runs(25) },
       );
       expect(await findIds(store)).toHaveLength(200);
     });

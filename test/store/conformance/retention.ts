@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { summaryRange } from '../../../src/domain/summary.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { isThorough } from '../../support/properties.ts';
 import {
   account,
   delivered,
@@ -124,7 +125,7 @@ export function retentionTests(openEngine: OpenEngine): void {
 
     it('dropped right after recording, again and again → done each time', async () => {
       const { store } = await ownEngineFor(openEngine, { segmentMessagesMax: 20 });
-      for (let round = 0; round < 25; round++) {
+      for (let round = 0; round < (isThorough ? 25 : 10); round++) {
         const sentAt = now - 100 + round;
         await recordAll(
           store,

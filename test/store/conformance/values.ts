@@ -5,6 +5,7 @@ import { unregisteredErrors, unregisteredStatuses } from '../../../src/domain/re
 import { summaryRange } from '../../../src/domain/summary.ts';
 import { limits } from '../../../src/limits.ts';
 import { anyError, anyStatus } from '../../support/arbitraries.ts';
+import { runs } from '../../support/properties.ts';
 import { follow } from './changes.ts';
 import {
   absentSubscriber,
@@ -188,7 +189,7 @@ export function valueTests(openEngine: OpenEngine): void {
           const { logs } = await store.find(query({ filter: { messageId: [messageId] } }));
           expect(logs).toEqual([logOf(submission)]);
         }),
-        { numRuns: 80 },
+        { numRuns: runs(80) },
       );
     });
   });

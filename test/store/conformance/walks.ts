@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { conditionMatcher, type Filter } from '../../../src/domain/filter.ts';
 import { deliveryErrorByKey, deliveryErrorNamed, noError, unregisteredErrors } from '../../../src/domain/registry.ts';
 import { InvalidBookmark } from '../../../src/store/store.ts';
+import { runs } from '../../support/properties.ts';
 import {
   account,
   delivered,
@@ -363,7 +364,7 @@ export function walkTests(openEngine: OpenEngine): void {
           await expect(store.find(query({ walk: true, after }))).rejects.toThrow(InvalidBookmark);
           await expect(store.render(query({ walk: true, after }), 'json')).rejects.toThrow(InvalidBookmark);
         }),
-        { numRuns: 150, examples: [[''], ['0'], ['undefined'], ['1.1.1'], ['1.1.1.1.1'], ['-'], [' ']] },
+        { numRuns: runs(150), examples: [[''], ['0'], ['undefined'], ['1.1.1'], ['1.1.1.1.1'], ['-'], [' ']] },
       );
       expect(await findIds(store)).toHaveLength(3);
     });
@@ -381,7 +382,7 @@ export function walkTests(openEngine: OpenEngine): void {
           const page = await store.find(asked).catch((error: unknown) => error);
           if (!(page instanceof InvalidBookmark)) expect(page).toHaveProperty('logs');
         }),
-        { numRuns: 150 },
+        { numRuns: runs(150) },
       );
       await expect(store.find(query({ walk: true, after: `${next}x` }))).rejects.toThrow(InvalidBookmark);
       await expect(store.find(query({ walk: true, after: ` ${next}` }))).rejects.toThrow(InvalidBookmark);

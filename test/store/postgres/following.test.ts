@@ -6,6 +6,7 @@ import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../.
 import { anyReport, present } from '../../support/arbitraries.ts';
 import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { runs } from '../../support/properties.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
 import {
   account,
@@ -325,7 +326,7 @@ describe('summaries of what several processes record', () => {
           }
         },
       ),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 

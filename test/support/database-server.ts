@@ -4,10 +4,10 @@ import { distribute } from '../../src/store/postgres/schema/citus.ts';
 import { PostgresServer } from './postgres-server.ts';
 
 /** What a test needs of a server: databases of its own, and to be rid of them. */
-export type DatabaseServer = Pick<PostgresServer, 'database' | 'query' | 'url' | 'connect' | 'remove'> & {
-  /** Drops one of them early, where it costs the server something to have many. */
-  discard?(url: string): Promise<void>;
-};
+export type DatabaseServer = Pick<
+  PostgresServer,
+  'database' | 'databaseWithTables' | 'drop' | 'query' | 'url' | 'connect' | 'remove'
+>;
 
 /** The server to test on instead of one that the tests start: `postgres://…`, its user a superuser. */
 const givenUrl = process.env.SENTLOG_TEST_POSTGRES;
@@ -79,6 +79,12 @@ class GivenServer implements DatabaseServer {
     return this.url(name);
   }
 
+  async databaseWithTables(): Promise<string> {
+    const url = await this.database();
+    await prepare(url);
+    return url;
+  }
+
   async query(text: string, url: string | URL = this.#url): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const client = await this.connect(String(url));
     try {
@@ -99,7 +105,7 @@ class GivenServer implements DatabaseServer {
     for (const name of [...this.#made]) await this.#drop(name);
   }
 
-  async discard(url: string): Promise<void> {
+  async drop(url: string): Promise<void> {
     await this.#drop(new URL(url).pathname.slice(1));
   }
 

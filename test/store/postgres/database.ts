@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
 import type { Store } from '../../../src/store/store.ts';
-import { type DatabaseServer, isOnCitus, prepare } from '../../support/database-server.ts';
+import { type DatabaseServer, isGiven, isOnCitus } from '../../support/database-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
 
 /** One of several processes' stores, say, in turn. */
@@ -25,14 +25,17 @@ export class PostgresDatabase {
   }
 
   static async create(server: DatabaseServer): Promise<PostgresDatabase> {
-    const url = await server.database();
-    await prepare(url);
-    return new PostgresDatabase(url, server);
+    return new PostgresDatabase(await server.databaseWithTables(), server);
+  }
+
+  /** Where the first store that is opened makes the tables. */
+  static async createEmpty(server: DatabaseServer): Promise<PostgresDatabase> {
+    return new PostgresDatabase(await server.database(), server);
   }
 
   async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
     // On a given server, which may be one of Citus: tests count on partitions of an hour.
-    const given = this.#server.discard !== undefined && { partitionMs: hourMs };
+    const given = isGiven && { partitionMs: hourMs };
     const own = { url: this.url, poolSize: 4, observer: new Witness() };
     const store = await openPostgresStore({ ...own, ...given, ...options });
     this.#opened.push(store);
@@ -75,6 +78,7 @@ export class PostgresDatabase {
 
   async close(): Promise<void> {
     await Promise.all(this.#opened.map(store => store.close()));
-    await this.#server.discard?.(this.url);
+    // It costs those of a cluster something to have many.
+    if (isGiven) await this.#server.drop(this.url);
   }
 }

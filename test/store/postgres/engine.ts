@@ -1,9 +1,9 @@
 import type { AccountId } from '../../../src/domain/message.ts';
-import { migrate } from '../../../src/postgres/migrate.ts';
+import { migrate, schemaName } from '../../../src/postgres/migrate.ts';
 import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
 import { spreadAccount } from '../../../src/store/postgres/layout/spreading.ts';
 import type { Store, StoreObserver } from '../../../src/store/store.ts';
-import { type DatabaseServer, prepare } from '../../support/database-server.ts';
+import { type DatabaseServer, isGiven, prepare } from '../../support/database-server.ts';
 import { until } from '../../support/sqlite-log.ts';
 import type { EngineHints, OpenedEngine } from '../conformance.ts';
 
@@ -64,17 +64,32 @@ async function spread(
   );
 }
 
-/** An engine on a schema of its own. */
-export async function openPostgresEngine(
+/** A database of its own where it can be copied; one with standbys is where they look, and has a schema of its own. */
+async function newPlace(
   server: DatabaseServer,
   url: string,
+  isFixed: boolean,
+): Promise<Place & { remove(): Promise<void> }> {
+  if (!isGiven && !isFixed) {
+    const own = await server.databaseWithTables();
+    return { server, url: own, schema: schemaName, remove: () => server.drop(own) };
+  }
+  const schema = `log_${++schemas}`;
+  await prepare(url, schema);
+  return { server, url, schema, remove: async () => void (await server.query(`DROP SCHEMA ${schema} CASCADE`, url)) };
+}
+
+/** An engine on a place of its own. */
+export async function openPostgresEngine(
+  server: DatabaseServer,
+  givenUrl: string,
   hints: PostgresEngineHints,
 ): Promise<OpenedEngine> {
   const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, replicas, closing = async () => {} } = hints;
-  const schema = `log_${++schemas}`;
+  const place = await newPlace(server, givenUrl, replicas !== undefined);
+  const { url, schema } = place;
   const partitionMs = segmentMessagesMax < manyPartitions ? 2000 : 3_600_000;
-  await prepare(url, schema);
-  if (slices > 1) await spread({ server, url, schema }, accounts, slices);
+  if (slices > 1) await spread(place, accounts, slices);
   const observer = new Complaints(hints.committed);
   // On a busy machine a node may take long to answer whoever looks.
   const answerMsMax = 30_000;
@@ -107,7 +122,7 @@ export async function openPostgresEngine(
     },
     close: async () => {
       await close(store);
-      await server.query(`DROP SCHEMA ${schema} CASCADE`, url);
+      await place.remove();
       if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
     },
   };

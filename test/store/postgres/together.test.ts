@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { LogRecord } from '../../../src/domain/message.ts';
 import type { Bookmark, RecordOutcome, Store } from '../../../src/store/store.ts';
@@ -41,7 +41,9 @@ const sum = (answers: readonly RecordOutcome[], count: 'recorded' | 'unchanged')
 
 describe('several stores over one database', () => {
   it('opened all at once on an empty database → the tables are made once', async () => {
-    const all = await database.openSeveral(5);
+    const empty = await PostgresDatabase.createEmpty(server);
+    onTestFinished(() => empty.close());
+    const all = await empty.openSeveral(5);
     for (const [i, store] of all.entries()) await recordAll(store, [message(`m${i}`)]);
     for (const store of all) expect(await findIds(store)).toHaveLength(5);
   });

@@ -3,7 +3,7 @@ import { findId } from '../segment/id-table.ts';
 import type { Columns } from '../segment/shared-segment.ts';
 
 /** The messages of a sealed segment whose id has a hash, as its index tells. */
-type AskIndex = (segmentId: number, hash: number) => Uint32Array;
+type AskIndex = (segmentId: number, hash: number) => Iterable<number>;
 
 /**
  * Which message might have a given id, over all segments, as one thread knows them: segments without an index have tables of

@@ -27,7 +27,7 @@ export class IdsAtHand {
     this.#withIndex = withIndex;
   }
 
-  ordinals(segmentId: number, hash: number): Uint32Array {
+  ordinals(segmentId: number, hash: number): Iterable<number> {
     const taken = this.#taken.get(segmentId);
     if (taken !== undefined) return taken.ordinals(hash);
     const asked = (this.#asked.get(segmentId) ?? 0) + 1;

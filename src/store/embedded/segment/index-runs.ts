@@ -42,13 +42,30 @@ export class IdsOfSegment {
   }
 
   /** As `ordinalsWithId`. */
-  ordinals(hash: number): Uint32Array {
+  ordinals(hash: number): readonly number[] {
     const [hashes, starts] = [this.#hashes, this.#starts];
-    const from = lowerBound(hashes.length, place => (hashes[place] ?? 0) - hash);
-    let to = from;
-    while (hashes[to] === hash) to++;
-    if (starts === undefined || from === to) return this.#ordinals.subarray(from, to);
-    return this.#ordinals.subarray(starts[from], starts[to]);
+    const first = this.#firstOf(hash);
+    let end = first;
+    while (hashes[end] === hash) end++;
+    const [from, to] = starts === undefined || first === end ? [first, end] : [starts[first] ?? 0, starts[end] ?? 0];
+    const found: number[] = [];
+    for (let place = from; place < to; place++) found.push(this.#ordinals[place] ?? 0);
+    return found;
+  }
+
+  /** The first place of a hash that is not less: looked for around where it must stand, as `equalRange` does. */
+  #firstOf(hash: number): number {
+    const hashes = this.#hashes;
+    const guess = Math.floor((hash / 2 ** 32) * hashes.length);
+    let [low, high, step] = [guess, guess, 256];
+    for (; low > 0 && (hashes[low - 1] ?? 0) >= hash; step *= 2) low = Math.max(0, low - step);
+    for (; high < hashes.length && (hashes[high] ?? 0) < hash; step *= 2) high = Math.min(hashes.length, high + step);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((hashes[middle] ?? 0) < hash) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

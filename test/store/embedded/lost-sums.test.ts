@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { statuses } from '../../../src/domain/registry.ts';
+import { statusNamed } from '../../../src/domain/registry.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
@@ -80,29 +80,50 @@ function startsOf(dataDir: string, starts: number) {
   });
 }
 
-test('reports are on messages that a segment has lost, and nothing says so → lost like any others, and distrusted once', () => {
-  const dataDir = temporaryFolder();
-  const log = new SimulatedLog(dataDir, systemDisk);
-  const submissions = Array.from({ length: 8 }, (_, i) => submission(i, { sentAt: now + i }));
-  log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions });
-  const status = statuses.find(({ name }) => name === 'DELIVERED_TO_HANDSET');
-  if (status === undefined) throw new Error('no such status');
-  const reports = [{ messageId: 'message-5', status, at: now + 9 }];
-  log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions: reports });
-  log.close();
-  const rows = new DatabaseSync(join(dataDir, 'segments', '000000001.rows.db'));
-  rows.exec('DELETE FROM message WHERE ordinal > 3');
-  rows.close();
-  const ledger = new Ledger(dataDir, systemDisk, new LogFile(dataDir).hashSeed);
-  const known = ledger.get(1);
-  if (known === undefined) throw new Error('no such segment');
-  ledger.set({ ...known, messages: 4, sentUntil: now + 3 });
-  ledger.close();
-  const [first, second, third] = startsOf(dataDir, 3);
-  expect([first?.told, second?.told, third?.told]).toEqual([1, 1, 1]);
-  expect(second?.trustedFrom).toBeGreaterThan(now);
-  expect(third?.trustedFrom).toBe(second?.trustedFrom);
-});
+test.each([
+  ['without an index', false],
+  ['with an index', true],
+])(
+  'reports are on messages that a segment %s has lost, and nothing says so → lost like any others, and distrusted once',
+  (_, isSealed) => {
+    const [dataDir, kept] = [temporaryFolder(), temporaryFolder()];
+    const log = new SimulatedLog(dataDir, systemDisk);
+    const submissions = Array.from({ length: 8 }, (_, i) => submission(i, { sentAt: now + i }));
+    log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions });
+    const reports = [{ messageId: 'message-5', status: statusNamed('DELIVERED_TO_HANDSET'), at: now + 9 }];
+    log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions: reports });
+    log.close();
+    const segment = (id: number) => join(dataDir, 'segments', `00000000${id}.rows.db`);
+    cpSync(segment(2), join(kept, 'rows'));
+    const lose = (path: string, condition: string) => {
+      const rows = new DatabaseSync(path);
+      rows.exec(`DELETE FROM ${condition}`);
+      rows.close();
+    };
+    lose(segment(1), 'message WHERE ordinal > 3');
+    const ledger = new Ledger(dataDir, systemDisk, new LogFile(dataDir).hashSeed);
+    const [first, second] = [ledger.get(1), ledger.get(2)];
+    if (first === undefined || second === undefined) throw new Error('no such segments');
+    ledger.set({ ...first, messages: 4, sentUntil: now + 3 });
+    if (isSealed) {
+      lose(segment(2), 'report');
+      ledger.set({ ...second, reports: 0 });
+    }
+    ledger.close();
+    if (isSealed) {
+      const short = new SimulatedLog(dataDir, systemDisk);
+      expect(short.found.damaged).toEqual([]);
+      short.seal();
+      expect(short.isSealed(1)).toBe(true);
+      short.close();
+      cpSync(join(kept, 'rows'), segment(2));
+    }
+    const starts = startsOf(dataDir, 3);
+    expect(starts.map(({ told }) => told)).toEqual([1, 1, 1]);
+    expect(starts[1]?.trustedFrom).toBeGreaterThan(now);
+    expect(starts[2]?.trustedFrom).toBe(starts[1]?.trustedFrom);
+  },
+);
 
 test('a segment lies set aside, with none of its rows left → its numbers are passed over once, and starts make no more segments', () => {
   const dataDir = temporaryFolder();

@@ -38,6 +38,8 @@ export class World {
   readonly key = key;
   /** How long each answer is under way, from when it is dated. */
   lateMs: () => number = () => 0;
+  /** Whether the process is killed now: before or after an answer is recorded, or a step is kept. */
+  isKilled: () => boolean = () => false;
   #mirror: Mirror | undefined;
   #worker: MirrorWorker | undefined;
   readonly #tracing: Tracing | undefined;
@@ -89,7 +91,11 @@ export class World {
     while (this.now < end) {
       const worker = this.#worker ?? (await this.#start());
       this.#worker = worker;
-      const next = await worker.step(signal);
+      const next = await worker.step(signal).catch(error => {
+        if (!(error instanceof Killed)) throw error;
+        this.restart();
+        return 0;
+      });
       if (next === 'ended') return;
       // An answer takes a while, too.
       const stepMs = Math.max(next, answerMs);
@@ -160,6 +166,27 @@ export class World {
     return answer;
   };
 
+  /** What is asked of it by these names may be done or not when the process is killed: nobody hears. */
+  #mortal<T extends object>(target: T, ...names: readonly (keyof T)[]): T {
+    const dieMaybe = () => {
+      if (this.isKilled()) throw new Killed();
+    };
+    return new Proxy(target, {
+      get: (_, name) => {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        const call = value.bind(target);
+        if (!names.some(one => one === name)) return call;
+        return async (...given: readonly unknown[]) => {
+          dieMaybe();
+          const done = await call(...given);
+          dieMaybe();
+          return done;
+        };
+      },
+    });
+  }
+
   async #start(): Promise<MirrorWorker> {
     const mirror = await this.mirror();
     await this.rows.lease(mirror.id, holder, 8000);
@@ -169,8 +196,8 @@ export class World {
     return new MirrorWorker({
       mirror,
       holder,
-      rows: this.rows,
-      store: this.store,
+      rows: this.#mortal(this.rows, 'keep', 'spend'),
+      store: this.#mortal(this.store, 'record'),
       ask: askUpstream({ from: mirror.from, key, fetch: call, clock }),
       terms: this.terms,
       clock,
@@ -185,5 +212,8 @@ export class World {
 }
 
 const answerMs = 100;
+
+/** As by kill -9. */
+class Killed extends Error {}
 
 export type { LogRecord };

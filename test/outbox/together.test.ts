@@ -116,17 +116,18 @@ it('one that others need not wait for → they ask before it is answered, and it
   expect(events.slice(5, 7)).toEqual(['answered', 'end']);
 });
 
-it('more messages than one transaction should change → several, each with one work at least', async () => {
+it('more messages than one transaction should change → several, each with one work at least; what is urgent first', async () => {
   const { transactions, ask, goOn } = database();
-  const count = limits.outboxStepMax;
+  const count = limits.outboxStepMax / 4;
   const asked = [
     ask('first'),
     ...['a', 'b', 'c'].map(name => ask(name, { count })),
     ask('huge', { count: 10 * count }),
+    ask('claim', { rank: 1, isUrgent: true }),
   ];
   await goOn();
   await Promise.all(asked);
-  expect(transactions).toEqual([['first'], ['a', 'b'], ['c'], ['huge']]);
+  expect(transactions).toEqual([['first'], ['a', 'claim'], ['b', 'c'], ['huge']]);
 });
 
 /** What PostgreSQL answers where a row is held by somebody else for too long. */

@@ -13,7 +13,7 @@ export type PageWork<T> = {
   readonly newPages?: readonly PageKey[];
   /** Messages or events that it is for. */
   readonly count: number;
-  /** Fails at once where another program holds a row: its caller knows what else to do. */
+  /** Goes before what waits, and fails at once where another program holds a row: its caller knows what else to do. */
   readonly isUrgent?: boolean;
   /** Whatever comes after it may ask before this one is answered. */
   readonly isApart?: boolean;
@@ -36,7 +36,8 @@ type Transact = (work: (session: Transaction) => Promise<readonly unknown[]>) =>
 type Begin = (session: Transaction, works: readonly PageWork<unknown>[], lockMs: number) => void;
 
 const jobsMax = 64;
-const countMax = 2 * limits.outboxStepMax;
+/** A page may save up what it sends in a tenth of a second: who claims for it must not wait for more than one and its own. */
+const countMax = limits.outboxStepMax / 2;
 /** How long all wait for a row of one of them; and how long each that is tried alone afterwards. */
 const togetherLockMs = 200;
 const aloneLockMs = 20;
@@ -69,7 +70,9 @@ export class Together {
 
   run<T>(asked: PageWork<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ ...asked, resolve: value => resolve(value as T), reject });
+      const job = { ...asked, resolve: (value: unknown) => resolve(value as T), reject };
+      if (asked.isUrgent === true) this.#waiting.unshift(job);
+      else this.#waiting.push(job);
       this.#go();
     });
   }

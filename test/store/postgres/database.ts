@@ -36,7 +36,8 @@ export class PostgresDatabase {
   async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
     // On a given server, which may be one of Citus: tests count on partitions of an hour.
     const given = isGiven && { partitionMs: hourMs };
-    const own = { url: this.url, poolSize: 4, observer: new Witness() };
+    // On a busy machine a statement may take its time.
+    const own = { url: this.url, poolSize: 4, statementTimeoutMs: 60_000, observer: new Witness() };
     const store = await openPostgresStore({ ...own, ...given, ...options });
     this.#opened.push(store);
     return store;

@@ -91,14 +91,15 @@ export async function openPostgresEngine(
   const partitionMs = segmentMessagesMax < manyPartitions ? 2000 : 3_600_000;
   if (slices > 1) await spread(place, accounts, slices);
   const observer = new Complaints(hints.committed);
-  // On a busy machine a node may take long to answer whoever looks.
-  const answerMsMax = 30_000;
+  // On a busy machine a node may take long to answer whoever looks, and a statement its time.
+  const [answerMsMax, statementTimeoutMs] = [30_000, 60_000];
   const options = {
     url,
     schema,
     poolSize: 4,
     partitionMs,
     answerMsMax,
+    statementTimeoutMs,
     observer,
     ...(replicas !== undefined && { replicas }),
   };

@@ -193,7 +193,7 @@ describe('the database does not serve', () => {
   });
 
   it('a statement takes too long → StoreUnavailable, and the same call succeeds later', async () => {
-    const hasty = await open({ statementTimeoutMs: 300 });
+    const hasty = await open({ statementTimeoutMs: 1500 });
     await recordAll(hasty, messages(3));
     const client = new pg.Client({ connectionString: url });
     await client.connect();

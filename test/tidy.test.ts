@@ -35,6 +35,7 @@ const floors: readonly (readonly string[])[] = [
 const roomFloors: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/store/embedded': [
     ['files'],
+    ['rows'],
     ['segment'],
     ['damage'],
     ['log'],

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { backUp, restore } from '../../src/cli/backup/backup-folder.ts';
@@ -25,6 +24,7 @@ import { Ledger } from '../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../src/store/embedded/log/log-file.ts';
 import { Trust } from '../../src/store/embedded/log/trust.ts';
 import type { SqliteStoreOptions } from '../../src/store/embedded/options.ts';
+import { finishJournal } from '../../src/store/embedded/rows/journal-writer.ts';
 import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
 import { idsOf, message, page, record, tellAll, want } from '../outbox/support.ts';
 import { SimulatedLog } from '../store/embedded/simulated-log.ts';
@@ -148,7 +148,7 @@ test('messages on their way when the backup was made → are sent from it only w
   expect((await tellAll(found)).map(one => one.messageId)).toEqual(['queued']);
 });
 
-/** Three segments that are sealed, and one with a write-ahead log: as a crash leaves a folder. */
+/** Three segments that are sealed, and one that takes rows: as a crash leaves a folder. */
 async function crashedLog(): Promise<string> {
   const log = new SqliteLog();
   const store = await log.open();
@@ -156,9 +156,9 @@ async function crashedLog(): Promise<string> {
     await recordNumbered(store, 0, 350, now);
     const dataDir = `${log.dataDir}-crashed`;
     const names = () => readdirSync(join(log.dataDir, 'segments')).join(' ');
-    await until(() => /3\.facets/.test(names()) && !/[123]\.rows\.db-wal/.test(names()));
+    await until(() => /3\.facets/.test(names()));
     cpSync(log.dataDir, dataDir, { recursive: true });
-    expect(existsSync(join(dataDir, 'segments', '000000004.rows.db-wal'))).toBe(true);
+    expect(existsSync(join(dataDir, 'segments', '000000004.journal'))).toBe(true);
     return dataDir;
   } finally {
     await store.close();
@@ -230,7 +230,7 @@ test('a log in volumes → its backup has every message', async () => {
   onTestFinished(() => store.close());
   await recordNumbered(store, 0, 350, now);
   const segments = () => readdirSync(join(log.dataDir, 'segments'));
-  await until(() => segments().filter(name => name.endsWith('.rows.db')).length === 1);
+  await until(() => segments().filter(name => name.endsWith('.journal')).length === 1);
   expect(await backUp(log.dataDir, join(place, 'b'))).toMatchObject({ segments: 4 });
   const again = await restored(join(place, 'b'), place);
   expect(await walkIds(again)).toEqual(numberedIds(0, 350));
@@ -242,12 +242,7 @@ const merge = ({ folder }: Crashed) => {
   expect(atOnce(makeVolume(folder, 2, 64))).toBe(true);
   expect(removeMerged(folder, 2)).toBe(true);
 };
-/** As sealing does it: the write-ahead log goes into the file, and is cut to nothing. */
-const seal = ({ folder }: Crashed) => {
-  const rows = new DatabaseSync(folder.rows(4));
-  rows.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  rows.close();
-};
+const seal = ({ folder }: Crashed) => finishJournal(folder.disk, folder.journal(4), 50, 0);
 const drop =
   (id: number) =>
   ({ dataDir, folder }: Crashed) => {
@@ -259,15 +254,14 @@ const drop =
   };
 
 test.each<[string, string, (of: Crashed) => void, readonly string[]]>([
-  ['merged before it is copied', '000000001.rows.db', merge, numberedIds(0, 350)],
-  ['merged while it is copied', '000000002.rows.db', merge, numberedIds(0, 350)],
-  ['merged after it was copied', '000000003.rows.db', merge, numberedIds(0, 350)],
-  ['sealed while its write-ahead log is copied', '000000004.rows.db-wal', seal, numberedIds(0, 350)],
-  ['sealed while it is copied', '000000004.rows.db', seal, numberedIds(0, 350)],
+  ['merged before it is copied', '000000001.journal', merge, numberedIds(0, 350)],
+  ['merged while it is copied', '000000002.journal', merge, numberedIds(0, 350)],
+  ['merged after it was copied', '000000003.journal', merge, numberedIds(0, 350)],
+  ['sealed while it is copied', '000000004.journal', seal, numberedIds(0, 350)],
   ['dropped before it is listed', 'ledger.copy', drop(1), numberedIds(100, 350)],
-  ['dropped before it is copied', '000000001.rows.db', drop(2), [...numberedIds(0, 100), ...numberedIds(200, 350)]],
-  ['dropped while it is copied', '000000001.rows.db', drop(1), numberedIds(100, 350)],
-  ['dropped after it was copied', '000000002.rows.db', drop(1), numberedIds(100, 350)],
+  ['dropped before it is copied', '000000001.journal', drop(2), [...numberedIds(0, 100), ...numberedIds(200, 350)]],
+  ['dropped while it is copied', '000000001.journal', drop(1), numberedIds(100, 350)],
+  ['dropped after it was copied', '000000002.journal', drop(1), numberedIds(100, 350)],
 ])('a segment that is %s (at %s) → the backup is whole, and is not begun anew', async (_, name, act, ids) => {
   const made = crashed();
   let times = 0;

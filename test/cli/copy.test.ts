@@ -84,7 +84,7 @@ test('log → copied and compared by segment, exit code 0', async () => {
   );
   expect(rowsOf(stdout)).toEqual(
     [1000, 1000, 500].map((messages, i) => ({
-      segment: `00000000${i + 1}.rows.db`,
+      segment: `00000000${i + 1}.journal`,
       messages,
       reports: 0,
       copy: 'same',
@@ -142,25 +142,25 @@ test('target with another message under an id → its segment is named, exit cod
   expect(rowsOf(stdout)).toMatchObject([{ copy: 'same' }, { copy: 'differs' }]);
   expect(stderr.trimEnd().split('\n')).toEqual([
     expect.stringMatching(/^1 messages copied, 0 completed, 1499 there already/),
-    '000000002.rows.db differs: of 500 messages 0 are missing and 1 are other ones (message-1200)',
+    '000000002.journal differs: of 500 messages 0 are missing and 1 are other ones (message-1200)',
   ]);
 });
 
 test('damaged segment → named and left out, exit code 1; after a server has mended it → what it lost, exit code 0', async () => {
   const log = await logOf(2500);
-  truncateSync(join(log.dataDir, 'segments', '000000002.rows.db'), 9000);
+  truncateSync(join(log.dataDir, 'segments', '000000002.journal'), 64);
   const database = await emptyDatabase();
   const first = await copy(log.dataDir, database.url);
   expect(first.code).toBe(1);
   expect(first.stderr.trimEnd().split('\n')).toEqual([
     expect.stringMatching(/^1500 messages copied/),
-    expect.stringMatching(/^000000002\.rows\.db is damaged \(.+\): left out/),
+    expect.stringMatching(/^000000002\.journal is damaged \(.+\): left out/),
   ]);
   await (await log.open()).close();
   const second = await copy(log.dataDir, database.url);
   expect(second.code).toBe(0);
   expect(second.stderr).toMatch(/^0 messages copied, 0 completed, 1500 there already, 0 past retention/);
-  expect(second.stderr).toContain('000000002.rows.db lost 1000 messages and 0 reports to damage, which are left out\n');
+  expect(second.stderr).toContain('000000002.journal lost 1000 messages and 0 reports to damage, which are left out\n');
 });
 
 test('messages past --retention → left out', async () => {

@@ -17,7 +17,7 @@ async function logWithSetAside(): Promise<SqliteLog> {
   await until(() => readdirSync(segments).filter(name => name.endsWith('.index')).length === 2);
   await store.close();
   mkdirSync(damaged);
-  for (const name of ['000000002.rows.db', '000000002.index']) renameSync(join(segments, name), join(damaged, name));
+  for (const name of ['000000002.journal', '000000002.index']) renameSync(join(segments, name), join(damaged, name));
   for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
   return log;
 }
@@ -27,7 +27,7 @@ test('sentlog repair → tells what is back and what is lost, and that is in the
   const repaired = await run(['repair', '--data-dir', log.dataDir]);
   expect(repaired).toMatchObject({ code: 0, stdout: '' });
   expect(repaired.stderr).toContain(
-    '000000002.rows.db: 100 messages and 0 reports are back; 0 messages were recorded again since, 0 messages and 0 reports are lost',
+    '000000002.journal: 100 messages and 0 reports are back; 0 messages were recorded again since, 0 messages and 0 reports are lost',
   );
   const store = await log.open();
   expect(await walkIds(store)).toEqual(numberedIds(0, 251));

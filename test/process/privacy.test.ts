@@ -34,13 +34,13 @@ test.each(['000', '022', '777'])(
     await home.createAccount('another');
     expect(ajar(home.dataDir)).toEqual([]);
     await first.end('SIGTERM');
-    const rows = join(home.dataDir, 'segments', '000000001.rows.db');
+    const rows = join(home.dataDir, 'segments', '000000001.journal');
     truncateSync(rows, 5000);
-    cpSync(rows, join(home.dataDir, 'segments', '000000009.rows.db-wal'));
+    cpSync(rows, join(home.dataDir, 'segments', '000000009.journal'));
     openUp(home.dataDir);
     const second = await home.serve({ settings, through: underUmask(umask) });
     await home.calls(second).record(numberedFrom(2500, 10));
-    expect(readdirSync(join(home.dataDir, 'damaged'))).toContain('000000001.rows.db');
+    expect(readdirSync(join(home.dataDir, 'damaged'))).toContain('000000001.journal');
     expect(ajar(home.dataDir)).toEqual([]);
     const output = join(home.dataDir, 'export.ndjson');
     const { authorization, address } = home.calls(second);

@@ -79,8 +79,8 @@ test('short retention under recording → nothing past it shown, nothing inside 
   expect((await calls.call(`${logsPath}/export?format=ndjson`)).text).toBe('');
   expect(await calls.history('message-0')).toBeUndefined();
   await eventually('the files are unlinked', () => {
-    const names = readdirSync(segments).filter(name => name.endsWith('.rows.db'));
-    return !names.includes('000000001.rows.db') && names.length <= 1;
+    const names = readdirSync(segments).filter(name => name.endsWith('.journal'));
+    return !names.includes('000000001.journal') && names.length <= 1;
   });
   expect(existsSync(join(home.dataDir, 'damaged'))).toBe(false);
   const late = await calls.postNdjson(numberedFrom(0, 1, { sentAt: new Date(start).toISOString() }));

@@ -13,7 +13,7 @@ const names = ['mirrors.db', 'senders.db', 'outbox.db'] as const;
 function folderOfLog(): string {
   const dataDir = temporaryFolder();
   mkdirSync(join(dataDir, 'segments'));
-  writeFileSync(join(dataDir, 'segments', '000000001.rows.db'), 'rows');
+  writeFileSync(join(dataDir, 'segments', '000000001.journal'), 'rows');
   return dataDir;
 }
 

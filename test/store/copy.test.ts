@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -201,7 +201,7 @@ test.each([
   await database.query(`UPDATE sentlog.${table} SET ${change} WHERE number = ${place}`);
   const { checks } = await copy(log, database);
   const told = checks.filter(one => one.expected !== one.found || one.different + one.missing > 0);
-  expect(told).toMatchObject([{ name: '000000002.rows.db', missing: 0, different: 1, examples: ['message-3'] }]);
+  expect(told).toMatchObject([{ name: '000000002.journal', missing: 0, different: 1, examples: ['message-3'] }]);
 });
 
 test('folder as a crash leaves it → copied whole', async () => {
@@ -240,10 +240,10 @@ test('damaged segment → named, left out with its reports; the rest is copied',
     ],
     2,
   );
-  const path = join(log.dataDir, 'segments', '000000002.rows.db');
-  truncateSync(path, statSync(path).size - 8192);
+  const path = join(log.dataDir, 'segments', '000000002.journal');
+  truncateSync(path, 64);
   const folder = new FolderLog(log.dataDir);
-  expect(folder.damaged.map(one => one.name)).toEqual(['000000002.rows.db']);
+  expect(folder.damaged.map(one => one.name)).toEqual(['000000002.journal']);
   folder.close();
   const database = await emptyDatabase();
   const { sum, checks } = await copy(log, database);
@@ -258,14 +258,14 @@ test('segment damaged after the log was opened → the reading ends with one lin
   const log = await logOf([Array.from({ length: 50 }, (_, i) => message(i))]);
   const folder = new FolderLog(log.dataDir);
   const [segment] = folder.segments;
-  const path = join(log.dataDir, 'segments', '000000001.rows.db');
+  const path = join(log.dataDir, 'segments', '000000001.journal');
   const bytes = readFileSync(path);
   bytes[bytes.indexOf('message-20')] = 0x4d;
   writeFileSync(path, bytes);
   expect(segment?.messages).toBe(50);
   if (segment !== undefined)
     expect(() => [...folder.stretches(segment, () => 0)]).toThrow(
-      /^000000001\.rows\.db was damaged meanwhile .+: start again/,
+      /^000000001\.journal was damaged meanwhile .+: start again/,
     );
   folder.close();
 });

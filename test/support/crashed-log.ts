@@ -35,8 +35,8 @@ export const anyDamage = fc.record({
 });
 
 /**
- * What a kill -9 leaves of a log that two accounts wrote turn about: sealed segments, and a young one with its
- * write-ahead log; most messages reported on. With what was answered of it.
+ * What a kill -9 leaves of a log that two accounts wrote turn about: sealed segments, and a young one; most messages
+ * reported on. With what was answered of it.
  */
 export class CrashedLog {
   readonly #files = new SqliteLog();
@@ -64,9 +64,8 @@ export class CrashedLog {
         );
       }
     await until(() => segmentFiles(original).filter(name => name.endsWith('.index')).length === 4);
-    await until(() => segmentFiles(original).filter(name => name.endsWith('-wal')).length === 1);
     if (this.#merging !== undefined)
-      await until(() => segmentFiles(original).filter(name => name.endsWith('.rows.db')).length === 1);
+      await until(() => segmentFiles(original).filter(name => name.endsWith('.journal')).length === 1);
     for (const account of accounts) this.#answered.set(account, await logsOf(store, account));
     copy(original, this.#files);
     await store.close();
@@ -144,7 +143,7 @@ export class CrashedLog {
 }
 
 export function numberedMessage(number: number): Submission {
-  // Some run over several pages of the file.
+  // Some are longer than most.
   const text = 'x'.repeat(number % 11 === 0 ? 20_000 : number % 40);
   return submission(number, { sentAt: now - number * 1000, contentJson: JSON.stringify({ text, type: 'TEXT' }) });
 }
@@ -188,7 +187,7 @@ export async function isComplete(store: Store, account: number): Promise<boolean
 }
 
 /** Does something to a file at a place that is a part of its length. */
-function inflict({ what, at, bytes }: Damage, path: string): void {
+export function inflict({ what, at, bytes }: Damage, path: string): void {
   const { size } = statSync(path);
   const offset = Math.min(Math.floor(at * size), size - 1);
   if (what === 'deleted') return rmSync(path);

@@ -23,7 +23,8 @@ export class PowerCut extends Error {}
 /** What fails: the calls from one to before another, counted from 0; `cut` ends all. */
 export type Fault = { readonly kind: 'cut' | 'ENOSPC' | 'EIO'; readonly from: number; readonly to: number };
 
-type Write = { readonly at: number; readonly bytes: Buffer };
+/** `bytes` is absent where all behind `at` was cut off. */
+type Write = { readonly at: number; readonly bytes?: Buffer };
 /** A file with what it held when it was last synced, and what was written since. */
 type Content = { readonly synced: Buffer; readonly writes: Write[] };
 
@@ -87,6 +88,13 @@ export class SimulatedDisk implements Disk {
       throw error;
     }
     systemDisk.write(file, from, position);
+  }
+
+  truncate(file: number, bytes: number): void {
+    this.#call('truncate');
+    const path = this.#open.get(file) ?? '';
+    this.#contentOf(path).writes.push({ at: bytes });
+    systemDisk.truncate(file, bytes);
   }
 
   sync(file: number): void {
@@ -184,15 +192,17 @@ export class SimulatedDisk implements Disk {
     // In most crashes the order is that of the writes.
     if (this.#random() < 0.3) left.sort(() => this.#random() - 0.5);
     for (const write of left) {
-      const end = write.at + write.bytes.byteLength;
+      const end = write.at + (write.bytes?.byteLength ?? 0);
       if (end > bytes.byteLength) bytes = Buffer.concat([bytes, Buffer.alloc(end - bytes.byteLength)]);
-      write.bytes.copy(bytes, write.at);
+      if (write.bytes === undefined) bytes = bytes.subarray(0, write.at);
+      else write.bytes.copy(bytes, write.at);
     }
     return bytes;
   }
 
   /** What becomes of a write that was not synced. */
   #attempt({ at, bytes }: Write): readonly Write[] {
+    if (bytes === undefined) return this.#random() < 0.5 ? [{ at }] : [];
     const fate = below(this.#random, 8);
     if (fate < 4) return [{ at, bytes }];
     if (fate < 6) return [];

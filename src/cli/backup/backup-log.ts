@@ -23,7 +23,7 @@ const databasesAfter = ['accounts.db'];
 /** A segment is sealed, has its facets made, then a volume, and loses its rows file: each may come while it is copied. */
 const triesMax = 20;
 
-const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
+const segmentName = /^(\d{9,})\.(?:journal|rows\.db|volume)$/;
 
 /** Copies a data folder into an empty one; gives how many segments there are. */
 export async function copyLog(dataDir: string, to: string, disk: Disk = systemDisk): Promise<number> {
@@ -57,23 +57,30 @@ export function segmentsIn(folder: string): readonly string[] {
   return [...new Set(ids)].sort();
 }
 
-const filesOf = (id: string) => [`${id}.rows.db`, `${id}.volume`, `${id}.index`, `${id}.facets`];
+const fixedFilesOf = (id: string) => [`${id}.rows.db`, `${id}.volume`, `${id}.index`, `${id}.facets`];
+
+/** What only grows: a journal, and the write-ahead log of an earlier version, before its file. */
+const growingFilesOf = (id: string) => [`${id}.rows.db-wal`, `${id}.journal`];
 
 /**
- * The write-ahead log before its file, which stays as it is until the segment is sealed: what is appended meanwhile is
- * cut off, as by a crash. Nothing is copied of what is dropped meanwhile.
+ * What grows is copied before what stays as it is until the segment is sealed: what is appended meanwhile is cut off, as by
+ * a crash. Nothing is copied of what is dropped meanwhile.
  */
 function copySegment(from: string, to: string, id: string, disk: Disk): void {
-  const log = `${id}.rows.db-wal`;
-  const stamps = () => filesOf(id).map(name => stampOf(join(from, name)) ?? '');
+  const stamps = () => fixedFilesOf(id).map(name => stampOf(join(from, name)) ?? '');
+  const grown = () => growingFilesOf(id).map(name => growingAt(join(from, name)));
   for (let tries = 1; tries <= triesMax; tries++) {
-    const [before, logBefore] = [stamps(), growingAt(join(from, log))];
-    const hasLog = copyIfThere(join(from, log), join(to, log), disk);
-    const copied = filesOf(id).filter(name => copyIfThere(join(from, name), join(to, name), disk));
-    const logAfter = growingAt(join(from, log));
-    const isOfOneMoment = stamps().every((stamp, i) => stamp === before[i]) && hasOnlyGrown(logBefore, logAfter);
+    const [before, grownBefore] = [stamps(), grown()];
+    const copied = [...growingFilesOf(id), ...fixedFilesOf(id)].filter(name =>
+      copyIfThere(join(from, name), join(to, name), disk),
+    );
+    const grownAfter = grown();
+    const isOfOneMoment =
+      stamps().every((stamp, i) => stamp === before[i]) &&
+      grownAfter.every((after, i) => hasOnlyGrown(grownBefore[i], after));
     const hasRows = copied.some(name => segmentName.test(name));
-    if (isOfOneMoment && hasRows && hasLog === (logAfter !== undefined)) return;
+    const isWhole = growingFilesOf(id).every((name, i) => copied.includes(name) === (grownAfter[i] !== undefined));
+    if (isOfOneMoment && hasRows && isWhole) return;
     removeSegment(to, id);
     if (isOfOneMoment && !hasRows) return;
   }
@@ -81,7 +88,7 @@ function copySegment(from: string, to: string, id: string, disk: Disk): void {
 }
 
 function removeSegment(folder: string, id: string): void {
-  for (const name of [`${id}.rows.db-wal`, ...filesOf(id)]) rmSync(join(folder, name), { force: true });
+  for (const name of [...growingFilesOf(id), ...fixedFilesOf(id)]) rmSync(join(folder, name), { force: true });
 }
 
 /**

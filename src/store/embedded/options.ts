@@ -3,8 +3,8 @@ import type { StoreObserver } from '../store.ts';
 import { Folder } from './files/folder.ts';
 import { refuseOtherVolumes } from './log/check-rows.ts';
 import { LogFile } from './log/log-file.ts';
+import type { Durability } from './rows/journal-writer.ts';
 import { ordinalsMax } from './segment/position.ts';
-import type { Durability } from './segment/rows-file.ts';
 import type { Merging } from './threads/messages.ts';
 
 /** How the embedded log is opened. */
@@ -38,11 +38,11 @@ export function sizesIn({
 }
 
 /** Makes sure that the log can be read and whose it is, and gives the seed of its hashes. */
-export function claimLog({ dataDir, accounts, merging, observer }: SqliteStoreOptions): number {
+export function claimLog({ dataDir, accounts, observer }: SqliteStoreOptions): number {
   refuseOtherVolumes(new Folder(dataDir));
   const file = new LogFile(dataDir);
   if (file.damage !== undefined) observer.note({ level: 'error', message: file.damage });
   if (accounts !== undefined) file.claim(accounts);
-  if (merging !== undefined) file.holdVolumes();
+  file.refuseOlder();
   return file.hashSeed;
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { accept } from '../../../src/domain/acceptance.ts';
 import type { Submission } from '../../../src/domain/message.ts';
 import { limits } from '../../../src/limits.ts';
+import type { ReportRow } from '../../../src/store/embedded/rows/rows.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import {
   initialStateOf,
@@ -12,7 +13,6 @@ import {
   stateAfter,
 } from '../../../src/store/embedded/segment/record-row.ts';
 import { chained, readChain, timelineRows } from '../../../src/store/embedded/segment/report-chain.ts';
-import type { ReportRow } from '../../../src/store/embedded/segment/rows.ts';
 import { settle } from '../../support/settle.ts';
 import { account, delivered, enroute, expired, message, now, rejected } from '../conformance/engine.ts';
 

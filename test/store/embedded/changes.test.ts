@@ -101,7 +101,7 @@ test('a segment of which nothing can be read any more → its changes do not sho
   await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions });
   await until(async () => (await follow(store, start)).ids.length === 303);
   await closed(store);
-  const path = join(log.dataDir, 'segments', '000000002.rows.db');
+  const path = join(log.dataDir, 'segments', '000000002.journal');
   writeFileSync(path, readFileSync(path).fill(7));
   store = await opened(log);
   expect((await follow(store, start)).ids).toEqual([...numberedIds(0, 100), ...numberedIds(200, 301), 'message-20']);

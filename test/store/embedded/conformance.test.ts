@@ -34,7 +34,7 @@ const eagerly: Merging = { youngestLeft: 0, blockRows: 64 };
 /** Whether a segment that has an index has its rows file still. */
 function hasUnmerged(dataDir: string): boolean {
   const names = new Set(readdirSync(join(dataDir, 'segments')));
-  return [...names].some(name => name.endsWith('.index') && names.has(name.replace('.index', '.rows.db')));
+  return [...names].some(name => name.endsWith('.index') && names.has(name.replace('.index', '.journal')));
 }
 
 async function openSqliteEngine(

@@ -59,7 +59,7 @@ function flipBit(path: string, offset: number): void {
   closeSync(fd);
 }
 
-/** What is lost is of segment 3, and no more than lay in one page. */
+/** What is lost is of segment 3, and no more than was cut off. */
 function expectFewLost(ids: readonly string[]): void {
   const lost = numberedIds(0, 501).filter(id => !ids.includes(id));
   expect(lost.length).toBeLessThan(80);
@@ -68,29 +68,29 @@ function expectFewLost(ids: readonly string[]): void {
 
 test('rows file cut short → made again of what is left, what is lost is told', async () => {
   const log = await fiveSegments();
-  const path = join(log.dataDir, 'segments', '000000003.rows.db');
+  const path = join(log.dataDir, 'segments', '000000003.journal');
   truncateSync(path, statSync(path).size - 8192);
   const store = await opened(log);
   expect(log.witness.damagedParts).toHaveLength(1);
   expectFewLost(await walkIds(store));
-  expect(files(log, 'damaged')).toContain('000000003.rows.db');
+  expect(files(log, 'damaged')).toContain('000000003.journal');
   expect((await store.stats()).damaged).toHaveLength(1);
   await recordNumbered(store, 200, 300, now);
   expect((await walkIds(store)).sort()).toEqual(numberedIds(0, 501).sort());
 });
 
-test.each([100, 4096, 9000, 20_000])('bit %i of a rows file flipped → what it hit is never served', async offset => {
+test.each([20, 100, 4096, 9000])('bit %i of a rows file flipped → what it hit is never served', async offset => {
   const log = await fiveSegments();
-  flipBit(join(log.dataDir, 'segments', '000000003.rows.db'), offset);
+  flipBit(join(log.dataDir, 'segments', '000000003.journal'), offset);
   const store = await opened(log);
   await until(() => log.witness.notes.includes('a damaged segment was made again of its rows'));
   expectFewLost(await walkIds(store));
-  expect(files(log, 'damaged')).toContain('000000003.rows.db');
+  expect(files(log, 'damaged')).toContain('000000003.journal');
 });
 
 test('rows file of the youngest segment is junk → set aside, recording goes on in a new one', async () => {
   const log = await fiveSegments();
-  const fd = openSync(join(log.dataDir, 'segments', '000000006.rows.db'), 'r+');
+  const fd = openSync(join(log.dataDir, 'segments', '000000006.journal'), 'r+');
   writeSync(fd, Buffer.alloc(40_960, 7), 0, 40_960, 0);
   closeSync(fd);
   const store = await opened(log);
@@ -132,7 +132,7 @@ test('reports lost → their messages keep what they were recorded with', async 
   await recordNumbered(first, 150, 201, now);
   await until(() => files(log).includes('000000002.index'));
   await first.close();
-  truncateSync(join(log.dataDir, 'segments', '000000002.rows.db'), 8192);
+  truncateSync(join(log.dataDir, 'segments', '000000002.journal'), 64);
   const store = await opened(log);
   expect(await walkIds(store)).toEqual([...numberedIds(0, 100), 'message-200']);
   expect((await store.stats()).damaged).toHaveLength(1);
@@ -145,10 +145,9 @@ test('reports lost → their messages keep what they were recorded with', async 
 test('segment set aside whole by an older version, some of it recorded again since → repair brings the rest back', async () => {
   const log = await fiveSegments();
   mkdirSync(join(log.dataDir, 'damaged'));
-  for (const suffix of ['.rows.db', '.index'])
+  for (const suffix of ['.journal', '.index'])
     renameSync(join(log.dataDir, 'segments', `000000003${suffix}`), join(log.dataDir, 'damaged', `000000003${suffix}`));
-  const path = join(log.dataDir, 'damaged', '000000003.rows.db');
-  // What SQLite moved within its pages stands there more than once.
+  const path = join(log.dataDir, 'damaged', '000000003.journal');
   const bytes = readFileSync(path);
   for (let at = bytes.indexOf('number 250'); at >= 0; at = bytes.indexOf('number 250', at + 1)) flipBit(path, at);
   for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
@@ -161,7 +160,7 @@ test('segment set aside whole by an older version, some of it recorded again sin
   await recordNumbered(before, 200, 210, now);
   await before.close();
   expect(repair(log.dataDir)).toEqual([
-    { name: '000000003.rows.db', messages: 89, reports: 0, again: 10, lostMessages: 1, lostReports: 0 },
+    { name: '000000003.journal', messages: 89, reports: 0, again: 10, lostMessages: 1, lostReports: 0 },
   ]);
   expect(repair(log.dataDir)).toEqual([]);
   const store = await opened(log);

@@ -8,10 +8,10 @@ import type { Filter } from '../../../src/domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../src/domain/message.ts';
 import { deliveryErrors, statuses } from '../../../src/domain/registry.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { facetFields } from '../../../src/store/embedded/segment/facet-columns.ts';
 import type { FacetOutcome } from '../../../src/store/embedded/segment/facets.ts';
-import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { SqliteLog, submission } from '../../support/sqlite-log.ts';
 import { anyFilter, anySubmission } from '../conformance/model.ts';
@@ -183,7 +183,7 @@ function largeLog(messagesMax = 1000) {
 
 /** How many rows are read from now on. */
 function watchedRows(): () => number {
-  const { prototype } = RowsFile;
+  const { prototype } = JournalRows;
   const spies = [
     vi.spyOn(prototype, 'messages'),
     vi.spyOn(prototype, 'messagesFrom'),

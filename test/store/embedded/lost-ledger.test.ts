@@ -129,7 +129,7 @@ test.each([{ gone: ledgers }, { gone: [...ledgers, 'segments'] }])(
   '$gone are gone → what is recorded after the first start is trusted by all later ones',
   ({ gone }) => {
     const dataDir = lostIn('deleted', gone);
-    const names = () => readdirSync(join(dataDir, 'segments')).filter(name => name.endsWith('.rows.db'));
+    const names = () => readdirSync(join(dataDir, 'segments')).filter(name => name.endsWith('.journal'));
     const start = (sentAt?: number) => {
       const log = new SimulatedLog(dataDir, systemDisk);
       expect(log.found.damaged).toMatchObject([{ name: 'ledger' }]);
@@ -257,7 +257,7 @@ describe('what the ledger says of waiting reports', () => {
     third.close();
     for (const name of ledgers) expect(readFileSync(join(dataDir, name))).toHaveLength(slotBytes);
     const folder = new Folder(dataDir);
-    const made = ['0000000-1.rows.db', '0000000-1.index', '0000000-1.facets'].map(name => join(folder.path, name));
+    const made = ['0000000-1.journal', '0000000-1.index', '0000000-1.facets'].map(name => join(folder.path, name));
     for (const path of made) writeFileSync(path, 'made');
     new SimulatedLog(dataDir, systemDisk).close();
     expect(made.filter(path => existsSync(path))).toEqual([]);

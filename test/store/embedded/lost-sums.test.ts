@@ -1,12 +1,14 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { statusNamed } from '../../../src/domain/registry.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
+import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
+import { writeJournal } from '../../../src/store/embedded/rows/journal-writer.ts';
+import { bendRows } from '../../support/bent-journal.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -27,10 +29,11 @@ class EndingDisk {
         return work(...args);
       };
     };
-    const { write, rename, link, remove, makeFolder } = systemDisk;
+    const { write, truncate, rename, link, remove, makeFolder } = systemDisk;
     this.disk = {
       ...systemDisk,
       write: change(write),
+      truncate: change(truncate),
       rename: change(rename),
       link: change(link),
       remove: change(remove),
@@ -47,9 +50,7 @@ test('a process ends at any change while it recovers a segment → the next star
   const submissions = Array.from({ length: 5 }, (_, i) => submission(i, { sentAt: now + i }));
   log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions });
   log.close();
-  const rows = new DatabaseSync(join(whole, 'segments', '000000001.rows.db'));
-  rows.exec('DELETE FROM message WHERE ordinal = 2');
-  rows.close();
+  bendRows(join(whole, 'segments', '000000001.journal'), 'zeroed', 'message', 2);
   expect(new LogFile(whole).trust.from(1)).toBeLessThan(now);
   for (let changesMax = 0, isDone = false; !isDone; changesMax++) {
     const copy = join(folder, `${changesMax}`);
@@ -93,20 +94,25 @@ test.each([
     const reports = [{ messageId: 'message-5', status: statusNamed('DELIVERED_TO_HANDSET'), at: now + 9 }];
     log.record({ account: 1, binding: {}, receivedAt: now + 9, sentSince: 0, submissions: reports });
     log.close();
-    const segment = (id: number) => join(dataDir, 'segments', `00000000${id}.rows.db`);
+    const segment = (id: number) => join(dataDir, 'segments', `00000000${id}.journal`);
     cpSync(segment(2), join(kept, 'rows'));
-    const lose = (path: string, condition: string) => {
-      const rows = new DatabaseSync(path);
-      rows.exec(`DELETE FROM ${condition}`);
+    const leave = (path: string, messages: number, reports: number) => {
+      const rows = new JournalRows(path);
+      const meta = rows.meta();
+      const left = [
+        ...rows.messagesFrom(0, messages).map(message => ({ message })),
+        ...rows.reportsFrom(meta.firstSequence, reports).map(report => ({ report })),
+      ];
       rows.close();
+      writeJournal(systemDisk, path, meta, left);
     };
-    lose(segment(1), 'message WHERE ordinal > 3');
+    leave(segment(1), 4, 0);
     const ledger = new Ledger(dataDir, systemDisk, new LogFile(dataDir).hashSeed);
     const [first, second] = [ledger.get(1), ledger.get(2)];
     if (first === undefined || second === undefined) throw new Error('no such segments');
     ledger.set({ ...first, messages: 4, sentUntil: now + 3 });
     if (isSealed) {
-      lose(segment(2), 'report');
+      leave(segment(2), 2, 0);
       ledger.set({ ...second, reports: 0 });
     }
     ledger.close();

@@ -66,7 +66,7 @@ test('the disk is full in the middle of a volume → told, nothing of it is left
   };
   const volumes = volumesOn({ write });
   await volumes.add(1);
-  expect([made, failed, named('.volume'), named('1.rows.db')]).toEqual([[], [1], [], ['000000001.rows.db']]);
+  expect([made, failed, named('.volume'), named('1.journal')]).toEqual([[], [1], [], ['000000001.journal']]);
   await volumes.add(2);
   expect([made, failed]).toEqual([[1, 2], [1]]);
 });

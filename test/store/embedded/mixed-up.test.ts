@@ -42,8 +42,8 @@ async function logsNow(store: Store, account: number) {
 }
 
 const kinds = [
-  { suffixes: ['.rows.db'], of: crashed },
-  { suffixes: ['.rows.db', '.index', '.facets'], of: crashed },
+  { suffixes: ['.journal'], of: crashed },
+  { suffixes: ['.journal', '.index', '.facets'], of: crashed },
   { suffixes: ['.volume', '.index', '.facets'], of: merged },
 ];
 
@@ -76,7 +76,7 @@ async function smallLog(sentAt: number): Promise<SqliteLog> {
 
 test('a segment of another log in the place of its own → what was answered is told as lost, and the rest serves', async () => {
   const [log, other] = [await smallLog(now), await smallLog(now - 60_000)];
-  for (const suffix of ['.rows.db', '.index', '.facets'])
+  for (const suffix of ['.journal', '.index', '.facets'])
     cpSync(file(other, 2, suffix), file(log, 2, suffix), { force: true });
   for (let run = 0; run < 2; run++)
     await looked(log, async store => {

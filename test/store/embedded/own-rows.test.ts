@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { AccountId, Submission } from '../../../src/domain/message.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
 import { lastReport } from '../../../src/store/embedded/search/own-rows.ts';
 import { IndexFile } from '../../../src/store/embedded/segment/index-file.ts';
-import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { delivered, operator } from '../conformance/engine.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -72,10 +72,10 @@ function follow(log: SimulatedLog, account: AccountId, limit: number): Told {
 /** Rows that are read, or looked at by SQLite, while something is asked. */
 function rowsLookedAt<T>(ask: () => T): { readonly rows: number; readonly answer: T } {
   const spies = [
-    vi.spyOn(RowsFile.prototype, 'messagesOf'),
-    vi.spyOn(RowsFile.prototype, 'changesOf'),
-    vi.spyOn(RowsFile.prototype, 'messages'),
-    vi.spyOn(RowsFile.prototype, 'reports'),
+    vi.spyOn(JournalRows.prototype, 'messagesOf'),
+    vi.spyOn(JournalRows.prototype, 'changesOf'),
+    vi.spyOn(JournalRows.prototype, 'messages'),
+    vi.spyOn(JournalRows.prototype, 'reports'),
   ] as const;
   const answer = ask();
   const [messagesOf, changesOf, messages, reports] = spies;

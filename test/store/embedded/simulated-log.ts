@@ -91,6 +91,7 @@ export class SimulatedLog {
     this.#disk = disk;
     const file = new LogFile(dataDir, disk);
     this.logDamage = file.damage;
+    file.refuseOlder();
     this.#hashSeed = file.hashSeed;
     this.#folder = new Folder(dataDir, disk);
     this.#readFolder = new WatchedFolder(dataDir, disk);
@@ -108,7 +109,7 @@ export class SimulatedLog {
         hashSeed: this.#hashSeed,
         era: this.#era,
         waiting: new Int32Array(new SharedArrayBuffer(8)),
-        durability: 'os',
+        durability: 'full',
         segmentMessagesMax: messagesMax,
         segmentsMax: 4094,
         segmentAgeMs: hourMs,

@@ -163,11 +163,11 @@ test.each([1, 2, 3])('what segment %i held lost at the start → what is left is
   const { log, store: first } = await reportedLog();
   await allSealed(log, 4);
   await closed(first);
-  const path = join(log.dataDir, 'segments', `00000000${id}.rows.db`);
+  const path = join(log.dataDir, 'segments', `00000000${id}.journal`);
   truncateSync(path, 8192);
   for (let run = 0; run < 2; run++) {
     const store = await opened(log);
-    expect(log.witness.damagedParts.at(-1)?.name).toBe(`00000000${id}.rows.db`);
+    expect(log.witness.damagedParts.at(-1)?.name).toBe(`00000000${id}.journal`);
     expect(await summarize(store)).toEqual({ ...(await countedByHand(store)), complete: false });
     // Newer than all that was counted when it was found: kept again.
     const newer = Array.from({ length: 20 }, (_, i) => submission(900 + i + run * 50, { sentAt: now + 70_000 + i }));
@@ -188,7 +188,7 @@ test('a segment found damaged while counting → counted without what it lost, a
   const { log, store } = await reportedLog();
   await allSealed(log, 4);
   expect(await summarize(store)).toMatchObject({ complete: true, total: 450 });
-  const path = join(log.dataDir, 'segments', '000000002.rows.db');
+  const path = join(log.dataDir, 'segments', '000000002.journal');
   writeFileSync(path, readFileSync(path).fill(7, 8192));
   // Facets do not tell destinations, so that rows are read.
   const filtered = await summarize(store, { filter: { not: { destination: 'nobody' } } });
@@ -202,7 +202,7 @@ test('a group that fails half way → nothing of it is counted', async () => {
   const { log, store } = await reportedLog();
   await recordNumbered(store, 450, 601, now);
   await allSealed(log, 6);
-  const path = join(log.dataDir, 'segments', '000000006.rows.db');
+  const path = join(log.dataDir, 'segments', '000000006.journal');
   writeFileSync(path, readFileSync(path).fill(7, 8192));
   const batch = [
     submission(1000, { sentAt: now + 2 * minuteMs }),

@@ -7,7 +7,7 @@ import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { LogFile, namesAccounts, seedOf } from '../../../src/store/embedded/log/log-file.ts';
 import { accountsHeldIn } from '../../../src/store/embedded/offline/held-accounts.ts';
 import { type Beside, refuseUnproven } from '../../../src/store/embedded/offline/unclaimed.ts';
-import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
+import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -51,8 +51,8 @@ test('accounts beside a log that names none → one row is read of each, whichev
   const { dataDir, firstIn } = logOfAccounts();
   const seed = seedOf(dataDir);
   const refuse = (beside: Beside) => refuseUnproven(new Folder(dataDir), beside);
-  const whole = vi.spyOn(RowsFile.prototype, 'messagesOf');
-  const some = vi.spyOn(RowsFile.prototype, 'messages');
+  const whole = vi.spyOn(JournalRows.prototype, 'messagesOf');
+  const some = vi.spyOn(JournalRows.prototype, 'messages');
   onTestFinished(() => {
     vi.restoreAllMocks();
   });
@@ -112,7 +112,7 @@ test.each(['index', 'rows'] as const)(
     expect(found).toHaveLength(1 + segments * lateAccounts);
     for (const { id, first, messages } of found) {
       const all = folder.segmentIds().flatMap(segmentId => {
-        const rows = new RowsFile(folder.rows(segmentId), { mode: 'read' });
+        const rows = new JournalRows(folder.rows(segmentId));
         const own = rows.messagesOf(id, 0, 1e9, 1e9).map(([ordinal]) => ({ segmentId, ordinal }));
         rows.close();
         return own;

@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
+import { makeEarlier } from '../../support/earlier-folder.ts';
 import { SqliteLog, submission } from '../../support/sqlite-log.ts';
 
 const now = Date.UTC(2026, 5, 1, 12);
@@ -21,6 +23,7 @@ test('checksums that version 0.1.0 took over a price of -0 → the rows are soun
     ];
     await store.record({ account: 1, binding: {}, receivedAt: now, sentSince: 0, submissions });
     await store.close();
+    makeEarlier(log.dataDir);
     const db = new DatabaseSync(join(log.dataDir, 'segments', '000000001.rows.db'));
     const stored = db.prepare('SELECT sum FROM message').get();
     expect(stored).toMatchObject({ sum: sums.message[0] });
@@ -33,6 +36,8 @@ test('checksums that version 0.1.0 took over a price of -0 → the rows are soun
     await again.close();
     sumAs('report', (sums.report[0] ?? 0) + 1);
     db.close();
+    // Without its index each row is read at the start.
+    rmSync(join(log.dataDir, 'segments', '000000001.index'), { force: true });
     await (await log.open()).close();
     expect(log.witness.damagedParts).toHaveLength(1);
   } finally {

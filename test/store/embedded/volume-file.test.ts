@@ -7,9 +7,9 @@ import { frameRows } from '../../../src/store/block/layout.ts';
 import { isDamage } from '../../../src/store/embedded/files/damage.ts';
 import { atOnce, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
-import type { ReportRow } from '../../../src/store/embedded/segment/rows.ts';
-import { RowsFile } from '../../../src/store/embedded/segment/rows-file.ts';
-import { type SealedRows, VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
+import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
+import type { ReportRow, Rows } from '../../../src/store/embedded/rows/rows.ts';
+import { VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
 import { anySubmission } from '../conformance/model.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -19,7 +19,7 @@ const messagesMax = 300;
 const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-volume-'));
 const folder = new Folder(dataDir);
 const segmentId = 1;
-let rows: RowsFile;
+let rows: JournalRows;
 let volume: VolumeFile;
 
 /** A segment of generated messages and reports of two accounts, beside its volume of blocks of two frames. */
@@ -33,7 +33,7 @@ beforeAll(() => {
   log.seal();
   log.close();
   expect(atOnce(makeVolume(folder, segmentId, 128))).toBe(true);
-  rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+  rows = new JournalRows(folder.rows(segmentId));
   volume = new VolumeFile(folder.volume(segmentId));
 });
 
@@ -47,9 +47,7 @@ const ordered = <R extends readonly unknown[]>(found: readonly R[]): readonly R[
   [...found].sort((a, b) => Number(a[0]) - Number(b[0]));
 
 /** Each question that is asked of rows, with a number, a count and an account. */
-const questions: Readonly<
-  Record<string, (from: SealedRows, number: number, count: number, account: number) => unknown>
-> = {
+const questions: Readonly<Record<string, (from: Rows, number: number, count: number, account: number) => unknown>> = {
   meta: from => from.meta(),
   count: from => from.count(),
   reportCount: from => from.reportCount(from.meta().firstSequence),
@@ -75,7 +73,7 @@ describe('a volume', () => {
   });
 
   test.each(Object.entries(questions))('%s → what the rows file answers', (_, ask) => {
-    const anyNumber = fc.nat(Math.max(rows.count(), rows.reportCount(1)) + 5);
+    const anyNumber = fc.nat(Math.max(rows.count(), rows.reportCount()) + 5);
     fc.assert(
       fc.property(anyNumber, fc.integer({ min: 1, max: 90 }), fc.constantFrom(1, 2, 3), (number, count, account) => {
         expect(ask(volume, number, count, account)).toEqual(ask(rows, number, count, account));

@@ -2,20 +2,19 @@ import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder, RowsSource } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
+import { soundFrames } from '../rows/journal-format.ts';
+import { writeJournal } from '../rows/journal-writer.ts';
+import { headAt, messageAt, numberAt, reportAt } from '../rows/row-frame.ts';
+import type { MessageOrReport, MessageRow, ReportRow } from '../rows/rows.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
-import { type MessageRow, messageFits, type ReportRow, reportFits } from '../segment/rows.ts';
-import { createRowsFile, messageColumnCount, RowsFile, reportColumnCount } from '../segment/rows-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
-import { RecoveredPages, type RecoveredRow, type RecoveredValue } from './page-recovery.ts';
+import { earlierRows, messageColumnCount, reportColumnCount } from './earlier-rows.ts';
 import { removeVolume, rowsSourceOf } from './row-source.ts';
 
-/** Rows of one transaction: what is not committed stands in memory. */
-const rowsAtATime = 20_000;
-
 /**
- * Makes the rows file of a damaged segment anew, of every row that can still be made out in its files, whatever SQLite thinks of them. Rows keep their ordinals and sequences, so what is lost leaves gaps. Gives the
- * path of the new file, which has no write-ahead log, and what the segment holds from now on. `nextSequence` comes after
- * the reports of the segments before it.
+ * Makes the journal of a damaged segment anew, of every row that can still be made out in its files. Rows keep their
+ * ordinals and sequences, so what is lost leaves gaps. Gives the path of the new file, and what the segment holds from now
+ * on. `nextSequence` comes after the reports of the segments before it.
  */
 export function recoverRows(
   folder: Folder,
@@ -37,41 +36,55 @@ function recoveredFrom(
   known: Holding | undefined,
   nextSequence: number,
 ): Recovered & { readonly fits: boolean } {
-  const path = `${folder.rows(segmentId)}.mended`;
-  const found = new FoundRows(known?.messages ?? 0);
-  for (const suffix of ['', '-wal', '-shm']) folder.disk.remove(path + suffix);
+  const path = `${folder.journal(segmentId)}.mended`;
   const createdAt = known?.createdAt ?? Date.now();
-  createRowsFile(folder.disk, path, segmentId, known?.firstSequence ?? nextSequence, createdAt);
-  const file = new RowsFile(path, { mode: 'write', durability: 'full' });
-  try {
-    if (source !== undefined) {
-      found.copy(pageRows(folder.disk, source, found), file);
-      found.copy(volumeRows(folder.disk, source.volume), file);
-    }
-    const holding = found.holding(segmentId, createdAt, known, nextSequence);
-    file.setFirstSequence(holding.firstSequence);
-    file.checkpoint();
-    return { path, holding, fits: holding.lostMessages > 0 || found.covers(known) };
-  } finally {
-    file.close();
-  }
+  const first = known?.firstSequence ?? (source && firstSequenceIn(folder.disk, source, known)) ?? nextSequence;
+  const found = new FoundRows(known?.messages ?? 0);
+  const rows = source === undefined ? [] : found.taken(rowsOf(folder.disk, source, found, known), first);
+  writeJournal(folder.disk, path, { segment: segmentId, firstSequence: first, createdAt }, rows);
+  const holding = found.holding(segmentId, createdAt, first, known);
+  return { path, holding, fits: holding.lostMessages > 0 || found.covers(known) };
 }
 
-type SoundRow = { readonly message?: MessageRow | undefined; readonly report?: ReportRow | undefined };
+/** The sequence of the first report that is left. */
+function firstSequenceIn(disk: Disk, source: RowsSource, known: Holding | undefined): number | undefined {
+  let least: number | undefined;
+  for (const row of rowsOf(disk, source, new FoundRows(0), known))
+    if ('report' in row) least = Math.min(least ?? Infinity, row.report[0]);
+  return least;
+}
 
-/** The sound rows in the pages of a rows file and its write-ahead log that were not found yet. */
-function* pageRows(disk: Disk, source: RowsSource, found: FoundRows): Generator<SoundRow> {
-  const pages = new RecoveredPages(disk, source);
+/** What can be made out in the files of a segment; a row may come again, as it is or as it was: the first one counts. */
+function* rowsOf(
+  disk: Disk,
+  source: RowsSource,
+  found: FoundRows,
+  known: Holding | undefined,
+): Generator<MessageOrReport> {
+  yield* journalRows(disk, source.journal, known);
+  yield* earlierRows(disk, source, (rowid, columns) => found.has(rowid, columns));
+  yield* volumeRows(disk, source.volume);
+}
+
+/** Of a group that is not whole only what was answered counts: the rest was never durable, and may have been said again. */
+function* journalRows(disk: Disk, path: string, known: Holding | undefined): Generator<MessageOrReport> {
+  if (!disk.exists(path)) return;
+  const { messages = Infinity, reports = Infinity, firstSequence = 0 } = known ?? {};
+  const file = disk.open(path, 'read');
   try {
-    for (const row of pages.rows((rowid, columns) => found.has(rowid, columns)))
-      yield { message: messageIn(row), report: reportIn(row) };
+    for (const { room, at, isOfWholeGroup } of soundFrames(disk, file, disk.size(path) ?? 0)) {
+      const isMessage = headAt(room, at)?.kind === 'message';
+      const answered = isMessage ? messages : firstSequence + reports;
+      if (!isOfWholeGroup && numberAt(room, at) >= answered) continue;
+      yield isMessage ? { message: messageAt(room, at) } : { report: reportAt(room, at) };
+    }
   } finally {
-    pages.close();
+    disk.close(file);
   }
 }
 
 /** Of a volume, if there is one: what its damage left. */
-function* volumeRows(disk: Disk, path: string): Generator<SoundRow> {
+function* volumeRows(disk: Disk, path: string): Generator<MessageOrReport> {
   if (!disk.exists(path)) return;
   let volume: VolumeFile;
   try {
@@ -130,20 +143,13 @@ class FoundRows {
     return columns !== reportColumnCount || this.#sequences.has(number);
   }
 
-  copy(rows: Iterable<SoundRow>, into: RowsFile): void {
-    let open = 0;
-    const keep = (insert: () => void) => {
-      if (open++ === 0) into.begin();
-      insert();
-      if (open < rowsAtATime) return;
-      into.commit();
-      open = 0;
-    };
-    for (const { message, report } of rows) {
-      if (message !== undefined && this.#takes(message)) keep(() => into.insertMessage(message));
-      if (report !== undefined && this.#takesReport(report)) keep(() => into.insertReport(report));
+  /** Those that are taken: each once, and none that is an earlier segment's. */
+  *taken(rows: Iterable<MessageOrReport>, firstSequence: number): Generator<MessageOrReport> {
+    for (const row of rows) {
+      const isTaken =
+        'message' in row ? this.#takes(row.message) : row.report[0] >= firstSequence && this.#takesReport(row.report);
+      if (isTaken) yield row;
     }
-    if (open > 0) into.commit();
   }
 
   /** Whether these can be all that the segment holds. */
@@ -151,12 +157,9 @@ class FoundRows {
     return covers(this.#sent, known);
   }
 
-  holding(id: number, createdAt: number, known: Holding | undefined, nextSequence: number): Holding {
-    const [ordinals, sequences] = [spanOf(this.#ordinals), spanOf(this.#sequences)];
-    const firstSequence = known?.firstSequence ?? sequences?.least ?? nextSequence;
-    const messages = Math.max(known?.messages ?? 0, ordinals === undefined ? 0 : ordinals.greatest + 1);
-    const end = sequences === undefined ? firstSequence : sequences.greatest + 1;
-    const reports = Math.max(known?.reports ?? 0, end - firstSequence);
+  holding(id: number, createdAt: number, firstSequence: number, known: Holding | undefined): Holding {
+    const messages = Math.max(known?.messages ?? 0, ...endOf(this.#ordinals));
+    const reports = Math.max(known?.reports ?? 0, ...endOf(this.#sequences).map(end => end - firstSequence));
     return {
       id,
       firstSequence,
@@ -193,49 +196,7 @@ export function idOf(row: MessageRow): string {
   return `${row[1]} ${row[13].slice(0, row[13].indexOf(partSeparator))}`;
 }
 
-function spanOf(numbers: ReadonlySet<number>): { readonly least: number; readonly greatest: number } | undefined {
-  if (numbers.size === 0) return undefined;
-  let [least, greatest] = [Infinity, -Infinity];
-  for (const number of numbers) [least, greatest] = [Math.min(least, number), Math.max(greatest, number)];
-  return { least, greatest };
-}
-
-/** The message in a recovered row, if it is a sound one. */
-function messageIn({ rowid, values }: RecoveredRow): MessageRow | undefined {
-  if (values.length !== messageColumnCount) return undefined;
-  const { row, sum } = parted(rowid, values, sumAt.message);
-  return isMessageRow(row) && messageFits(row, sum) ? row : undefined;
-}
-
-function reportIn({ rowid, values }: RecoveredRow): ReportRow | undefined {
-  if (values.length !== reportColumnCount) return undefined;
-  const { row, sum } = parted(rowid, values, sumAt.report);
-  return isReportRow(row) && reportFits(row, sum) ? row : undefined;
-}
-
-/** Where the checksum stands among the columns of a table. */
-const sumAt = { message: 13, report: 10 };
-
-function parted(rowid: number, values: readonly RecoveredValue[], at: number) {
-  return { row: [rowid, ...values.slice(1, at), ...values.slice(at + 1)], sum: Number(values[at]) };
-}
-
-/** The kinds of the columns: a number or a text, and in capitals where there may be none. */
-const messageShape = 'nnnnnnnNNNTnTt';
-const reportShape = 'nnnnnNNNTTnntnnnT';
-
-function isMessageRow(row: readonly RecoveredValue[]): row is MessageRow {
-  return hasShape(row, messageShape);
-}
-
-function isReportRow(row: readonly RecoveredValue[]): row is ReportRow {
-  return hasShape(row, reportShape);
-}
-
-function hasShape(row: readonly RecoveredValue[], shape: string): boolean {
-  return row.every((value, i) => {
-    const kind = shape[i] ?? '';
-    if (value === null) return kind === kind.toUpperCase();
-    return typeof value === (kind.toLowerCase() === 'n' ? 'number' : 'string');
-  });
+/** The number after the greatest; nothing of none. */
+function endOf(numbers: ReadonlySet<number>): readonly number[] {
+  return numbers.size === 0 ? [] : [numbers.values().reduce((greatest, number) => Math.max(greatest, number)) + 1];
 }

@@ -1,8 +1,11 @@
 import { isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import { type Folder, type RowsSource, setAsideFile } from '../files/folder.ts';
-import { RowsFile } from '../segment/rows-file.ts';
-import { type SealedRows, VolumeFile } from '../segment/volume-file.ts';
+import { EarlierRows } from '../rows/earlier-rows.ts';
+import { metaIn } from '../rows/journal-format.ts';
+import type { Rows } from '../rows/rows.ts';
+import { isEarlier, isVolume } from '../segment/open-rows.ts';
+import { VolumeFile } from '../segment/volume-file.ts';
 
 /**
  * Where the rows of a segment are to be looked for: in its own files, or in those that were set aside. Where files were
@@ -11,15 +14,16 @@ import { type SealedRows, VolumeFile } from '../segment/volume-file.ts';
  */
 export function rowsSourceOf(folder: Folder, segmentId: number): RowsSource {
   const source = folder.sourceOf(segmentId);
-  const others = [source.rows, source.volume].filter(path => isOfAnother(folder.disk, path, segmentId));
+  const { journal, rows, volume } = source;
+  const others = [journal, rows, volume].filter(path => isOfAnother(folder.disk, path, segmentId));
   if (others.length === 0) return source;
   const found = folder.rowsPaths().filter(path => segmentIn(folder.disk, path) === segmentId);
-  const [volume = '', rows = ''] = [true, false].map(isVolume => found.find(path => isVolumePath(path) === isVolume));
-  const log = folder.disk.exists(`${rows}-wal`) ? `${rows}-wal` : source.log;
-  return {
-    ...(others.includes(source.rows) ? { rows, log } : { rows: source.rows, log: source.log }),
-    volume: others.includes(source.volume) ? volume : source.volume,
-  };
+  const own = (path: string, isAlike: (other: string) => boolean) =>
+    others.includes(path) ? (found.find(isAlike) ?? '') : path;
+  const earlier = own(rows, isEarlier);
+  const log = earlier === rows || !folder.disk.exists(`${earlier}-wal`) ? source.log : `${earlier}-wal`;
+  const isJournal = (path: string) => !isEarlier(path) && !isVolume(path);
+  return { journal: own(journal, isJournal), rows: earlier, log, volume: own(volume, isVolume) };
 }
 
 /** Removes the volume of a segment whose rows stand elsewhere; one that is another segment's is set aside. */
@@ -29,8 +33,6 @@ export function removeVolume(folder: Folder, segmentId: number): void {
   else folder.disk.remove(path);
 }
 
-const isVolumePath = (path: string) => path.includes('.volume');
-
 function isOfAnother(disk: Disk, path: string, segmentId: number): boolean {
   const found = segmentIn(disk, path);
   return found !== undefined && found !== segmentId;
@@ -39,14 +41,24 @@ function isOfAnother(disk: Disk, path: string, segmentId: number): boolean {
 /** The segment that a file says its rows are of; `undefined` where there is none, or it cannot be made out. */
 function segmentIn(disk: Disk, path: string): number | undefined {
   if (!disk.exists(path)) return undefined;
-  let rows: SealedRows | undefined;
+  if (!isEarlier(path) && !isVolume(path)) return segmentInJournal(disk, path);
+  let rows: Rows | undefined;
   try {
-    rows = isVolumePath(path) ? new VolumeFile(path, disk) : new RowsFile(path, { mode: 'sealed' });
+    rows = isVolume(path) ? new VolumeFile(path, disk) : new EarlierRows(path, 'sealed');
     return rows.meta().segment;
   } catch (error) {
     if (!isDamage(error)) throw error;
     return undefined;
   } finally {
     rows?.close();
+  }
+}
+
+function segmentInJournal(disk: Disk, path: string): number | undefined {
+  const file = disk.open(path, 'read');
+  try {
+    return metaIn(disk, file, disk.size(path) ?? 0)?.segment;
+  } finally {
+    disk.close(file);
   }
 }

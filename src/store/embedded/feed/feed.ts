@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
 import type { Era } from '../log/log-file.ts';
+import type { MessageRow, ReportRow } from '../rows/rows.ts';
 import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { feedBookmarkOf, feedPlaceOf } from '../search/bookmark.ts';
 import type { Steps } from '../search/jobs.ts';
@@ -8,7 +9,6 @@ import { ownOrdinals, ownReports } from '../search/own-rows.ts';
 import type { ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { type LogEnd, type LogRange, ordinalOf, type Position, positionOf, segmentIdOf } from '../segment/position.ts';
 import { logOf } from '../segment/record-row.ts';
-import type { MessageRow, ReportRow } from '../segment/rows.ts';
 import { messagesIn, reportsIn, type SharedSegment } from '../segment/shared-segment.ts';
 
 /** Rows looked at in one call: a reader has others to answer. */

@@ -4,6 +4,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fsyncSync,
+  ftruncateSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -32,6 +33,8 @@ export type Disk = {
   /** Gives how many bytes were read, fewer at the end of the file; without a position from where the last read ended. */
   read(file: number, into: Uint8Array, position: number | null): number;
   write(file: number, from: Uint8Array, position: number): void;
+  /** Cuts off all behind the first bytes. */
+  truncate(file: number, bytes: number): void;
   sync(file: number): void;
   /** As `sync`, without what only tells when the file changed. */
   syncData(file: number): void;
@@ -65,6 +68,7 @@ export const systemDisk: Disk = {
     for (let done = 0; done < from.byteLength; )
       done += writeSync(file, from, done, from.byteLength - done, position + done);
   },
+  truncate: (file, bytes) => ftruncateSync(file, bytes),
   sync: file => fsyncSync(file),
   syncData: file => fdatasyncSync(file),
   syncDataLater: file => fdatasync(file, () => {}),
@@ -94,6 +98,17 @@ export const systemDisk: Disk = {
 };
 
 const chunkBytes = 1 << 20;
+
+/** Reads until there is no more room, or no more in the file; gives how many bytes. */
+export function readInto(disk: Disk, file: number, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.byteLength) {
+    const read = disk.read(file, done === 0 ? into : into.subarray(done), position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return done;
+}
 
 /** All that a file holds; the file must be there. */
 export function readWhole(disk: Disk, path: string): Buffer {

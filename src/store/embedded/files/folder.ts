@@ -6,15 +6,16 @@ import { type Disk, systemDisk } from './disk.ts';
 import { HeldFile } from './held-file.ts';
 import { refuseOtherKinds } from './kinds.ts';
 
-const segmentName = /^(\d{9,})\.(?:rows\.db|volume)$/;
+const segmentName = /^(\d{9,})\.(?:journal|rows\.db|volume)$/;
 /** The same, also of one that was set aside after another of its name. */
-const rowsName = /^\d{9,}\.(?:rows\.db|volume)(?:\.\d+)?$/;
+const rowsName = /^\d{9,}\.(?:journal|rows\.db|volume)(?:\.\d+)?$/;
 const unfinishedName = /\.volume\.tmp$/;
 /** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
 const strangeName = /^0*-1\./;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
-const partName = /^(\d{9,})\.(?:rows\.db(?:-wal)?|volume|index)$/;
+const partName = /^(\d{9,})\.(?:journal|rows\.db(?:-wal)?|volume|index)$/;
+const earlierName = /^(\d{9,})\.rows\.db(?:-wal)?$/;
 
 /** The files of one log in its data folder. */
 export class Folder {
@@ -31,13 +32,24 @@ export class Folder {
     disk.makeFolder(this.path);
   }
 
+  /** The file that its rows stand in, or are to stand in: its journal, but where an earlier version wrote them. */
   rows(segmentId: number): string {
+    const [journal, earlier] = [this.journal(segmentId), this.earlierRows(segmentId)];
+    return !this.disk.exists(journal) && this.disk.exists(earlier) ? earlier : journal;
+  }
+
+  journal(segmentId: number): string {
     return join(this.path, this.nameOf(segmentId));
   }
 
-  /** What a segment is called to the operator: the name of its rows file. */
+  /** The SQLite file that an earlier version wrote in the place of the journal. */
+  earlierRows(segmentId: number): string {
+    return join(this.path, earlierNameOf(segmentId));
+  }
+
+  /** What a segment is called to the operator: the name of its journal, whatever its rows stand in. */
   nameOf(segmentId: number): string {
-    return `${String(segmentId).padStart(9, '0')}.rows.db`;
+    return `${String(segmentId).padStart(9, '0')}.journal`;
   }
 
   index(segmentId: number): string {
@@ -59,6 +71,10 @@ export class Folder {
       const id = facetsName.exec(name)?.[1];
       const isOrphan = id !== undefined && !this.hasRows(Number(id));
       if (isOrphan || unfinishedName.test(name) || strangeName.test(name)) this.disk.remove(join(this.path, name));
+      // A process ended when it had made the journal of what was left of it.
+      const earlier = earlierName.exec(name)?.[1];
+      if (earlier !== undefined && this.disk.exists(this.journal(Number(earlier))))
+        setAsideFile(this.disk, this.dataDir, join(this.path, name));
     }
   }
 
@@ -68,7 +84,8 @@ export class Folder {
   }
 
   hasRows(segmentId: number): boolean {
-    return this.disk.exists(this.rows(segmentId)) || this.hasVolume(segmentId);
+    const paths = [this.journal(segmentId), this.earlierRows(segmentId), this.volume(segmentId)];
+    return paths.some(path => this.disk.exists(path));
   }
 
   /** Then it is what is read, also while the rows file is still there. */
@@ -110,15 +127,25 @@ export class Folder {
 
   /** Leaves only what a sealed segment consists of. */
   removeLog(segmentId: number): void {
-    for (const suffix of ['-wal', '-shm']) this.disk.remove(this.rows(segmentId) + suffix);
+    for (const suffix of ['-wal', '-shm']) this.disk.remove(this.earlierRows(segmentId) + suffix);
+  }
+
+  /** Leaves a volume alone. */
+  removeRows(segmentId: number): void {
+    for (const path of [this.journal(segmentId), this.earlierRows(segmentId)]) this.disk.remove(path);
   }
 
   /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */
   sourceOf(segmentId: number): RowsSource {
-    const [rows, volume] = [this.rows(segmentId), this.volume(segmentId)];
-    if ([rows, `${rows}-wal`, volume].some(path => this.disk.exists(path))) return { rows, log: `${rows}-wal`, volume };
-    const aside = join(this.#damaged, basename(rows));
-    return { rows: aside, log: `${aside}-wal`, volume: join(this.#damaged, basename(volume)) };
+    const source = this.#sourceIn(this.path, segmentId);
+    const isThere = Object.values(source).some(path => this.disk.exists(path));
+    return isThere ? source : this.#sourceIn(this.#damaged, segmentId);
+  }
+
+  #sourceIn(folder: string, segmentId: number): RowsSource {
+    const rows = join(folder, earlierNameOf(segmentId));
+    const volume = join(folder, basename(this.volume(segmentId)));
+    return { journal: join(folder, this.nameOf(segmentId)), rows, log: `${rows}-wal`, volume };
   }
 
   /** All files that rows may stand in, those that were set aside last. */
@@ -132,13 +159,14 @@ export class Folder {
     );
   }
 
-  /** Puts files that were made anew in the place of a segment's own, which are set aside. */
+  /** Puts a journal that was made anew, and its index, in the place of a segment's own files, which are set aside. */
   replace(segmentId: number, made: { readonly rows: string; readonly index?: string }): void {
     // Whoever opens one of these meanwhile finds the old one or the new one.
     const replaced = [this.rows(segmentId), ...(made.index === undefined ? [] : [this.index(segmentId)])];
     this.setAside(segmentId, replaced);
-    this.disk.rename(made.rows, this.rows(segmentId));
+    this.disk.rename(made.rows, this.journal(segmentId));
     if (made.index !== undefined) this.disk.rename(made.index, this.index(segmentId));
+    this.disk.remove(this.earlierRows(segmentId));
     this.disk.syncFolder(this.path);
   }
 
@@ -180,12 +208,14 @@ export class Folder {
   }
 
   #files(segmentId: number): readonly string[] {
-    const [rows, volume, facets] = [this.rows(segmentId), this.volume(segmentId), this.facets(segmentId)];
+    const [rows, volume, facets] = [this.earlierRows(segmentId), this.volume(segmentId), this.facets(segmentId)];
     // The log before its file: without it, the file would be read as if it were whole.
     return [
       `${rows}-wal`,
       `${rows}-shm`,
       rows,
+      this.journal(segmentId),
+      `${this.journal(segmentId)}.tmp`,
       volume,
       `${volume}.tmp`,
       this.index(segmentId),
@@ -220,8 +250,15 @@ export function setAsideFile(disk: Disk, dataDir: string, path: string): void {
   disk.rename(path, freePath(disk, damaged, basename(path)));
 }
 
-/** A rows file, its write-ahead log and its volume, whichever of them there is. */
-export type RowsSource = { readonly rows: string; readonly log: string; readonly volume: string };
+/** A journal, or an earlier version's rows file and its write-ahead log, and a volume, whichever of them there is. */
+export type RowsSource = {
+  readonly journal: string;
+  readonly rows: string;
+  readonly log: string;
+  readonly volume: string;
+};
+
+const earlierNameOf = (segmentId: number) => `${String(segmentId).padStart(9, '0')}.rows.db`;
 
 function idsIn(disk: Disk, path: string): readonly number[] {
   const ids = disk

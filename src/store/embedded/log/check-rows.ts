@@ -3,8 +3,8 @@ import { removeVolume } from '../damage/row-source.ts';
 import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
+import type { RowsMeta } from '../rows/rows.ts';
 import type { IndexHeader } from '../segment/index-file.ts';
-import type { RowsMeta } from '../segment/rows-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
 /** Why an index is of no use for this segment of this log, as far as it says so itself. */

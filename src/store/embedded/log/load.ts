@@ -5,15 +5,18 @@ import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
 import { hasRoom } from '../files/reserve.ts';
+import { JournalRows } from '../rows/journal-rows.ts';
+import { syncJournal } from '../rows/journal-writer.ts';
+import type { Rows } from '../rows/rows.ts';
 import { movesIn } from '../segment/count-items.ts';
 import { Counts } from '../segment/counts.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
 import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
+import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
-import { RowsFile } from '../segment/rows-file.ts';
 import {
   applyReport,
   type Columns,
@@ -117,6 +120,7 @@ function loadSegments(
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
     const { shared, createdAt } = loaded.segment;
+    if (loaded.segment.columns !== undefined && !isEarlier(folder.rows(id))) syncJournal(folder.disk, folder.rows(id));
     if (!holdsAll(ledger.get(id), shared) && log.mayBeginLedger) {
       if (!holdsLosses(ledger.get(id), shared)) lacks();
       ledger.setIfRoom(holdingOf(shared, createdAt));
@@ -245,10 +249,7 @@ export function loadUnsealed(
   capacity: number,
   known: Holding | undefined,
 ): Loaded {
-  // The last that may write would copy the write-ahead log into the file when it closes: a damaged one must stay as it
-  // is, and a full disk has no room for that.
-  const hasLog = (disk.size(`${path}-wal`) ?? 0) > 0;
-  const rows = new RowsFile(path, hasLog ? { mode: 'read' } : { mode: 'write', durability: 'full' });
+  const rows = openRowsAt(disk, path);
   try {
     const meta = rows.meta();
     checkMeta(meta, id, known);
@@ -259,6 +260,7 @@ export function loadUnsealed(
     if (reportCount > reportsPerMessageMax * ordinalsMax) throw new DamagedRow(`report ${reportCount - 1}`);
     const room = Math.max(capacity, count);
     const columns = newColumns(room, Math.max(room * reportsPerMessageMax, reportCount));
+    if (rows instanceof JournalRows) rows.copyPlaces(columns.places);
     const made = { counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
     if (known !== undefined) setLosses(shared, known);
     const { lostMessages, lostReports } = lossesIn(shared);
@@ -285,7 +287,7 @@ type Made = { readonly counts: Counts; readonly facets: FacetMaker };
 
 /** Gives how many there are. */
 function loadMessages(
-  rows: RowsFile,
+  rows: Rows,
   shared: SharedSegment,
   columns: Columns,
   { counts, facets }: Made,
@@ -318,7 +320,7 @@ function fillGaps(columns: Columns, count: number, sentAt: number): void {
 }
 
 function loadReports(
-  rows: RowsFile,
+  rows: Rows,
   firstSequence: number,
   count: number,
   { reportAccount }: Columns,

@@ -22,9 +22,12 @@ export type Era = { readonly id: number; readonly position: Position; readonly s
 
 /** Eras that are remembered; places of older ones are refused. */
 const erasMax = 1000;
-const formatVersion = 2;
-/** As 2, with volumes in the place of rows files: a program that knows of none must not take these for lost. */
-const volumesVersion = 3;
+/**
+ * Since it was 2, there may be volumes (3) and journals (4): a program that knows of none must not take segments for
+ * lost that consist of these.
+ */
+const formatVersion = 4;
+const earliestVersion = 2;
 
 type Held = {
   readonly formatVersion: number;
@@ -152,9 +155,9 @@ export class LogFile {
     if (accounts !== this.#held.accounts) this.#write({ ...this.#held, accounts });
   }
 
-  /** From now on there may be volumes; when it returns, older programs refuse the log. */
-  holdVolumes(): void {
-    if (this.#held.formatVersion !== volumesVersion) this.#write({ ...this.#held, formatVersion: volumesVersion });
+  /** From now on there may be what older programs know nothing of; when it returns, they refuse the log. */
+  refuseOlder(): void {
+    if (this.#held.formatVersion !== formatVersion) this.#write({ ...this.#held, formatVersion });
   }
 
   /** Whether nothing in these damaged segments can have a number that is still to be given. */
@@ -265,8 +268,7 @@ function writtenLog({ trust, ...held }: Held): string {
 function derivedLog(disk: Disk, dataDir: string) {
   const trust = new Trust(minuteOf(Date.now() + limits.futureSkewMs) + minuteMs);
   const hashSeed = hashSeedOf(disk, dataDir);
-  const volumes = hasNames(disk, dataDir, '.volume') && { formatVersion: volumesVersion };
-  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust, ...volumes, hasLedger: true as const };
+  return { ...newLog(), ...(hashSeed !== undefined && { hashSeed }), trust, hasLedger: true as const };
 }
 
 /**
@@ -288,12 +290,8 @@ function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
 }
 
 function hasSegments(disk: Disk, dataDir: string): boolean {
-  return hasNames(disk, dataDir, '.rows.db') || hasNames(disk, dataDir, '.volume');
-}
-
-function hasNames(disk: Disk, dataDir: string, end: string): boolean {
   const folder = join(dataDir, 'segments');
-  return disk.exists(folder) && disk.list(folder).some(name => name.endsWith(end));
+  return disk.exists(folder) && disk.list(folder).some(name => /\.(?:journal|rows\.db|volume)$/.test(name));
 }
 
 /** `undefined` when there is no such file. */
@@ -318,8 +316,9 @@ function heldIn(disk: Disk, path: string): Held {
   }
   if (typeof held !== 'object' || held === null || !('formatVersion' in held) || !('hashSeed' in held))
     throw new StoreUnusable(`${path} is damaged: it holds no hashSeed`);
-  if (held.formatVersion !== formatVersion && held.formatVersion !== volumesVersion)
-    throw new OtherFormat(`${path} is`, held.formatVersion, volumesVersion);
+  const version = held.formatVersion;
+  if (typeof version !== 'number' || !(version >= earliestVersion && version <= formatVersion))
+    throw new OtherFormat(`${path} is`, version, formatVersion);
   if (typeof held.hashSeed !== 'number' || !('eras' in held) || !Array.isArray(held.eras) || !held.eras.every(isEra))
     throw new StoreUnusable(`${path} is damaged: its hashSeed or its eras are missing`);
   const { hashSeed, eras } = held;
@@ -330,7 +329,7 @@ function heldIn(disk: Disk, path: string): Held {
   const accounts = 'accounts' in held && typeof held.accounts === 'string' && { accounts: held.accounts };
   const gaps = 'gaps' in held && held.gaps === true && { gaps: true as const };
   return {
-    formatVersion: held.formatVersion,
+    formatVersion: version,
     hashSeed,
     eras,
     trust,

@@ -10,13 +10,13 @@ import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, holdingsIn } from '../files/ledger.ts';
 import { checkMeta } from '../log/check-rows.ts';
 import { LogFile } from '../log/log-file.ts';
+import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
+import { openRowsAt, openSealedRows } from '../segment/open-rows.ts';
 import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
 import { identityOf, initialStateOf, reportIn, stateAfter } from '../segment/record-row.ts';
-import type { MessageRow, ReportRow } from '../segment/rows.ts';
-import { RowsFile } from '../segment/rows-file.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
-import { openSealedRows, type SealedRows, VolumeFile } from '../segment/volume-file.ts';
+import { VolumeFile } from '../segment/volume-file.ts';
 
 /** Files open at once: a message's reports are mostly in its own segment or in those soon after. */
 const openFilesMax = 64;
@@ -64,7 +64,7 @@ export class FolderLog {
   readonly #inspected: readonly Inspected[];
   /** By segment, then by ordinal: the sequence of the newest report on the message, 0 when there is none. */
   readonly #newestReports = new Map<number, Float64Array>();
-  readonly #files = new LRUCache<number, SealedRows>({ max: openFilesMax, dispose: file => file.close() });
+  readonly #files = new LRUCache<number, Rows>({ max: openFilesMax, dispose: file => file.close() });
 
   /** Verifies every segment. Throws `FolderInUse`, and `StoreUnusable` when there is no log to read. */
   constructor(dataDir: string) {
@@ -169,7 +169,7 @@ export class FolderLog {
     return this.#inspected[from - 1]?.id;
   }
 
-  #read<T>(segmentId: number, work: (file: SealedRows) => T): T {
+  #read<T>(segmentId: number, work: (file: Rows) => T): T {
     try {
       return work(this.#file(segmentId));
     } catch (cause) {
@@ -180,7 +180,7 @@ export class FolderLog {
     }
   }
 
-  #file(segmentId: number): SealedRows {
+  #file(segmentId: number): Rows {
     let file = this.#files.get(segmentId);
     if (file === undefined) {
       file = openRows(this.#folder, segmentId);
@@ -190,18 +190,15 @@ export class FolderLog {
   }
 }
 
-function messagesFrom(file: SealedRows, ordinal: number, mayLack: boolean): readonly MessageRow[] {
+function messagesFrom(file: Rows, ordinal: number, mayLack: boolean): readonly MessageRow[] {
   const rows = file.messagesFrom(ordinal, rowsAtATime);
   if (rows[0]?.[0] !== ordinal && !mayLack) throw new DamagedRow(`the rows file (message ${ordinal} is missing)`);
   return rows;
 }
 
-/** Only a write-ahead log, which a crash leaves behind, needs more than the file; opened so it leaves files of its own. */
-export function openRows(folder: Folder, id: number): SealedRows {
+export function openRows(folder: Folder, id: number): Rows {
   if (folder.hasVolume(id)) return openSealedRows(folder, id);
-  const path = folder.rows(id);
-  const log = systemDisk.size(`${path}-wal`) ?? 0;
-  return new RowsFile(path, { mode: log > 0 ? 'read' : 'sealed' });
+  return openRowsAt(folder.disk, folder.rows(id));
 }
 
 function inspect(folder: Folder, id: number, known: Holding | undefined): Inspected {

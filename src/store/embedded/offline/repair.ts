@@ -3,11 +3,14 @@ import { limits } from '../../../limits.ts';
 import { StoreUnusable } from '../../store.ts';
 import { idOf, recoverRows } from '../damage/row-recovery.ts';
 import { isDamage } from '../files/damage.ts';
+import type { Disk } from '../files/disk.ts';
 import { Folder, FolderLock } from '../files/folder.ts';
 import { type Holding, Ledger } from '../files/ledger.ts';
 import { LogFile } from '../log/log-file.ts';
-import { RowsFile } from '../segment/rows-file.ts';
-import { type SealedRows, VolumeFile } from '../segment/volume-file.ts';
+import { writeJournal } from '../rows/journal-writer.ts';
+import type { MessageOrReport, Rows } from '../rows/rows.ts';
+import { openRowsAt } from '../segment/open-rows.ts';
+import { noAccount } from '../segment/shared-segment.ts';
 import { openRows } from './folder-log.ts';
 
 /** What came of a segment that had been set aside. */
@@ -54,7 +57,9 @@ function repairSegment(folder: Folder, ledger: Ledger, id: number): Repaired {
   const before = ledger.all().filter(other => other.id < id);
   const nextSequence = firstSequenceIn(folder, id) ?? Math.max(1, ...before.map(endOf));
   const { path, holding } = recoverRows(folder, id, known, nextSequence);
-  const again = disownRepeated(folder, id, path);
+  const repeated = repeatedIn(folder, id, path);
+  const again = repeated.size;
+  if (again > 0) disown(folder.disk, path, repeated);
   ledger.set(holding);
   folder.replace(id, { rows: path });
   const { lostMessages, lostReports } = holding;
@@ -73,12 +78,10 @@ const endOf = ({ firstSequence, reports }: Holding) => firstSequence + reports;
 
 /** As the damaged file itself says, if it can. */
 function firstSequenceIn(folder: Folder, id: number): number | undefined {
-  const source = folder.sourceOf(id);
-  let rows: SealedRows | undefined;
+  const { journal, rows: earlier, volume } = folder.sourceOf(id);
+  let rows: Rows | undefined;
   try {
-    rows = folder.disk.exists(source.rows)
-      ? new RowsFile(source.rows, { mode: 'sealed' })
-      : new VolumeFile(source.volume);
+    rows = openRowsAt(folder.disk, [journal, earlier].find(path => folder.disk.exists(path)) ?? volume);
     return rows.meta().firstSequence;
   } catch (error) {
     if (!isDamage(error)) throw error;
@@ -88,13 +91,13 @@ function firstSequenceIn(folder: Folder, id: number): number | undefined {
   }
 }
 
-/** Messages that were recorded again since are there already: those of the file become nobody's. Gives how many. */
-function disownRepeated(folder: Folder, id: number, path: string): number {
-  const file = new RowsFile(path, { mode: 'write', durability: 'full' });
+/** The ordinals of messages in a journal that were recorded again since, and so are there already. */
+function repeatedIn(folder: Folder, id: number, path: string): ReadonlySet<number> {
+  const file = openRowsAt(folder.disk, path);
   try {
+    const repeated = new Set<number>();
     const ordinals = new Map<string, number>();
     for (const row of messagesOf(file)) ordinals.set(idOf(row), row[0]);
-    let again = 0;
     for (const other of folder.segmentIds()) {
       if (other === id || !folder.hasRows(other)) continue;
       const rows = openRows(folder, other);
@@ -102,9 +105,8 @@ function disownRepeated(folder: Folder, id: number, path: string): number {
         for (const row of messagesOf(rows)) {
           const ordinal = ordinals.get(idOf(row));
           if (ordinal === undefined) continue;
-          file.disown(ordinal);
+          repeated.add(ordinal);
           ordinals.delete(idOf(row));
-          again++;
         }
       } catch (cause) {
         if (!isDamage(cause)) throw cause;
@@ -114,14 +116,38 @@ function disownRepeated(folder: Folder, id: number, path: string): number {
         rows.close();
       }
     }
-    file.checkpoint();
-    return again;
+    return repeated;
   } finally {
     file.close();
   }
 }
 
-function* messagesOf(file: SealedRows) {
+/** Makes some messages of a journal nobody's. */
+function disown(disk: Disk, path: string, ordinals: ReadonlySet<number>): void {
+  const [from, made] = [openRowsAt(disk, path), `${path}.disowned`];
+  try {
+    writeJournal(disk, made, from.meta(), withoutOwners(from, ordinals));
+  } finally {
+    from.close();
+  }
+  disk.rename(made, path);
+}
+
+function* withoutOwners(from: Rows, ordinals: ReadonlySet<number>): Generator<MessageOrReport> {
+  for (const message of messagesOf(from)) {
+    if (ordinals.has(message[0])) message[1] = noAccount;
+    yield { message };
+  }
+  const { firstSequence } = from.meta();
+  for (let next = firstSequence; ; ) {
+    const batch = from.reportsFrom(next, rowsAtATime);
+    if (batch.length === 0) return;
+    for (const report of batch) yield { report };
+    next = (batch.at(-1)?.[0] ?? next) + 1;
+  }
+}
+
+function* messagesOf(file: Rows) {
   for (let ordinal = 0; ; ) {
     const batch = file.messagesFrom(ordinal, rowsAtATime);
     if (batch.length === 0) return;

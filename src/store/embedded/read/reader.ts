@@ -1,6 +1,7 @@
 import { asksForState, conditionMatcher } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs, LogRecord, MessageHistory } from '../../../domain/message.ts';
 import type { Bookmark, Query } from '../../store.ts';
+import type { ReportState } from '../rows/rows.ts';
 import type { AccountWatermarks } from '../search/account-watermarks.ts';
 import { beginningAt, bookmarkOf, placeOf } from '../search/bookmark.ts';
 import { candidatesOf } from '../search/candidates.ts';
@@ -8,7 +9,6 @@ import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegments } from '../search/read-segments.ts';
 import { positionOf } from '../segment/position.ts';
 import { logOf, timelineOf } from '../segment/record-row.ts';
-import type { ReportState } from '../segment/rows.ts';
 
 /**
  * Rows that are read, compared and rendered in one step, and how long their contents may be about. A hundred pages that

@@ -1,12 +1,12 @@
 import type { OutcomeTally } from '../../outcomes.ts';
+import type { JournalWriter } from '../rows/journal-writer.ts';
+import type { MessageRow, ReportRow } from '../rows/rows.ts';
 import type { Move } from '../segment/count-items.ts';
 import type { Counts } from '../segment/counts.ts';
 import type { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount } from '../segment/fields.ts';
 import { addId, removeId } from '../segment/id-table.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
-import type { MessageRow, ReportRow } from '../segment/rows.ts';
-import type { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   messagesIn,
@@ -30,7 +30,7 @@ export class ActiveSegment {
   readonly facets: FacetMaker;
   readonly size: SegmentSize;
   readonly createdAt: number;
-  rows: RowsFile;
+  readonly rows: JournalWriter;
   /** Those of the open transaction count. */
   messages: number;
   reports: number;
@@ -100,13 +100,13 @@ export class ActiveSegment {
     Atomics.store(this.shared.published, publishedReports, this.reports);
   }
 
-  /** After a failed transaction: memory as it was, and the file let go, since a failed disk may leave it unusable. */
+  /** After a failed transaction: memory and file as they were. */
   undo(): void {
     for (let ordinal = this.messages - 1; ordinal >= messagesIn(this.shared); ordinal--)
       removeId(this.columns, ordinal);
     this.counts.undo();
     this.messages = messagesIn(this.shared);
     this.reports = reportsIn(this.shared);
-    this.rows.close();
+    this.rows.rollback();
   }
 }

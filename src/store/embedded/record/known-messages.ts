@@ -4,15 +4,16 @@ import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { MessageIds } from '../log/message-ids.ts';
+import type { Places } from '../rows/journal-format.ts';
+import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
+import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
 import { type Chain, readChain } from '../segment/report-chain.ts';
-import type { MessageRow, ReportRow } from '../segment/rows.ts';
-import { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   mustHaveMessage,
@@ -20,7 +21,6 @@ import {
   type SharedSegment,
   setLosses,
 } from '../segment/shared-segment.ts';
-import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
 import { IdsAtHand } from './ids-at-hand.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
@@ -35,15 +35,16 @@ export class KnownMessages {
   readonly #folder: Folder;
   readonly #ids = new MessageIds((segmentId, hash) => this.#idsAtHand.ordinals(segmentId, hash));
   readonly #segments = new Map<number, SharedSegment>();
-  readonly #sealed = new Set<number>();
-  readonly #files = new LRUCache<number, SealedRows>({ max: openFilesMax, dispose: file => file.close() });
+  /** Of those without an index, where their rows stand. */
+  readonly #places = new Map<number, Places>();
+  readonly #files = new LRUCache<number, Rows>({ max: openFilesMax, dispose: file => file.close() });
   readonly #idsAtHand = new IdsAtHand((segmentId, work) =>
     guardSegment(segmentId, () => work(this.#indexOf(segmentId))),
   );
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
   readonly #toPassOver = new Set<SharedSegment>();
-  #writing: { readonly segmentId: number; readonly rows: RowsFile } | undefined;
+  #writing: { readonly segmentId: number; readonly rows: Rows } | undefined;
 
   constructor(folder: Folder) {
     this.#folder = folder;
@@ -58,7 +59,7 @@ export class KnownMessages {
   add(shared: SharedSegment, columns: Columns | undefined): void {
     this.#segments.set(shared.id, shared);
     this.#ids.set(shared.id, columns);
-    if (columns === undefined) this.#sealed.add(shared.id);
+    if (columns !== undefined) this.#places.set(shared.id, columns.places);
   }
 
   takeIds(sets: readonly IdSet[]): void {
@@ -75,19 +76,14 @@ export class KnownMessages {
     return this.#segments.get(segmentId);
   }
 
-  /**
-   * The file that takes the writes, which also sees what is not committed. The one before it stays open until it is
-   * sealed: closing the last handle would copy its whole write-ahead log here and now.
-   */
-  writing(segmentId: number, rows: RowsFile): void {
-    const before = this.#writing;
-    if (before !== undefined && before.segmentId !== segmentId && before.rows.isOpen)
-      this.#files.set(before.segmentId, before.rows);
+  /** The file that takes the writes, which also sees what is not committed. */
+  writing(segmentId: number, rows: Rows): void {
+    this.#writing?.rows.close();
     this.#writing = { segmentId, rows };
   }
 
   sealed(segmentId: number): void {
-    this.#sealed.add(segmentId);
+    this.#places.delete(segmentId);
     this.#closeFiles(segmentId);
     this.#ids.set(segmentId, undefined);
   }
@@ -96,7 +92,7 @@ export class KnownMessages {
     this.#closeFiles(segmentId);
     this.#ids.drop(segmentId);
     this.#segments.delete(segmentId);
-    this.#sealed.delete(segmentId);
+    this.#places.delete(segmentId);
   }
 
   close(): void {
@@ -169,7 +165,7 @@ export class KnownMessages {
   #outcomes(segment: SharedSegment): ReportOutcomes {
     const { id } = segment;
     return guardSegment(id, () => {
-      if (!this.#sealed.has(id)) return outcomesIn(this.#rows(id), segment);
+      if (this.#places.has(id)) return outcomesIn(this.#rows(id), segment);
       const index = new IndexFile(this.#folder.index(id), this.#folder.disk);
       try {
         return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
@@ -211,13 +207,15 @@ export class KnownMessages {
     return holder;
   }
 
-  #rows(segmentId: number): SealedRows {
+  #rows(segmentId: number): Rows {
     if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
     let file = this.#files.get(segmentId);
     if (file === undefined) {
-      file = this.#sealed.has(segmentId)
-        ? openSealedRows(this.#folder, segmentId)
-        : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
+      const places = this.#places.get(segmentId);
+      file =
+        places === undefined
+          ? openSealedRows(this.#folder, segmentId)
+          : openUnsealedRows(this.#folder, segmentId, places);
       this.#files.set(segmentId, file);
     }
     return file;

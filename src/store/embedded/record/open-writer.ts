@@ -5,6 +5,7 @@ import { Folder } from '../files/folder.ts';
 import { Ledger } from '../files/ledger.ts';
 import { type DamagedPart, loadLog } from '../log/load.ts';
 import { LogFile } from '../log/log-file.ts';
+import { isEarlier } from '../segment/open-rows.ts';
 import { ordinalsMax } from '../segment/position.ts';
 import type { ThreadData, WriterReply } from '../threads/messages.ts';
 import { nextSize } from './segment-size.ts';
@@ -63,7 +64,8 @@ export function openWriter(
   const youngest = log.segments.at(-1);
   // A segment that lacks rows is told from one that is whole by taking no more.
   const isWhole = youngest !== undefined && !log.damaged.some(({ name }) => name === folder.nameOf(youngest.shared.id));
-  const goesOn = isWhole && youngest.columns !== undefined && youngest.nextSequence === nextSequence;
+  const mayGoOn = isWhole && youngest.columns !== undefined && !isEarlier(folder.rows(youngest.shared.id));
+  const goesOn = mayGoOn && youngest.nextSequence === nextSequence;
   Atomics.store(data.era, 0, begun.id);
   tell({ type: 'eras', eras: logFile.eras });
   const segments = log.segments.map(({ shared, columns }) => ({ shared, ...(columns !== undefined && { columns }) }));

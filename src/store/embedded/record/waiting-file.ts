@@ -6,7 +6,7 @@ import { limits } from '../../../limits.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { nothingWaits, type WaitingHeld } from '../files/ledger.ts';
-import type { Durability } from '../segment/rows-file.ts';
+import type { Durability } from '../rows/journal-writer.ts';
 
 /**
  * Reports that wait for their messages, in a file of its own: few, and gone as soon as their messages come. `said` is

@@ -2,9 +2,9 @@ import type { OutcomeTally } from '../../outcomes.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Ledger } from '../files/ledger.ts';
 import type { Era, LogFile } from '../log/log-file.ts';
+import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Meanings } from '../segment/facets.ts';
-import type { Durability } from '../segment/rows-file.ts';
 import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
 import type { WaitingReports } from './waiting-reports.ts';
 

@@ -5,10 +5,11 @@ import { limits } from '../../../limits.ts';
 import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
-import { hasRoom, Reserve } from '../files/reserve.ts';
+import { Reserve } from '../files/reserve.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { type Kept, KeptCounts } from '../log/kept-counts.ts';
 import type { LoadedLog } from '../log/load.ts';
+import { createJournal, JournalWriter } from '../rows/journal-writer.ts';
 import type { Extents } from '../segment/extents.ts';
 import { FacetMaker, type MeaningsOf } from '../segment/facet-maker.ts';
 import type { IdSet } from '../segment/id-sets.ts';
@@ -22,14 +23,7 @@ import {
 import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
-import { createRowsFile, RowsFile } from '../segment/rows-file.ts';
-import {
-  applyReport,
-  type Columns,
-  keepReportsUntil,
-  newSharedSegment,
-  publishedReports,
-} from '../segment/shared-segment.ts';
+import { applyReport, type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
 import { ActiveSegment } from './active-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
@@ -91,8 +85,8 @@ export class Writer {
     const { shared, columns, counts, facets, createdAt } = youngest ?? {};
     if (shared === undefined || columns === undefined || counts === undefined || facets === undefined)
       return this.#joinAll();
-    const path = this.#options.folder.rows(shared.id);
-    const rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
+    const { folder, durability } = this.#options;
+    const rows = new JournalWriter(folder.journal(shared.id), folder.disk, durability, columns.places);
     this.#known.writing(shared.id, rows);
     const size = sizeOf(shared, this.#options, segments.length);
     this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: createdAt ?? 0, rows });
@@ -241,12 +235,11 @@ export class Writer {
   }
 
   close(): void {
-    const { folder, ledger, waiting } = this.#options;
+    const { ledger, waiting } = this.#options;
     using closing = new DisposableStack();
     closing.defer(() => waiting.close());
     closing.defer(() => ledger.close());
     closing.defer(() => this.#known.close());
-    if (!hasRoom(folder.disk, folder.dataDir)) this.#active?.rows.closeAsItIs();
     this.#active = undefined;
   }
 
@@ -261,27 +254,22 @@ export class Writer {
 
   #youngest(now: number): ActiveSegment {
     this.rotateIfDue(now);
-    if (this.#active !== undefined && isFull(this.#active)) this.#fill();
-    const active = this.#active ?? this.#open(now);
-    if (!active.rows.isOpen) {
-      const path = this.#options.folder.rows(active.shared.id);
-      active.rows = new RowsFile(path, { mode: 'write', durability: this.#options.durability });
-      this.#known.writing(active.shared.id, active.rows);
-    }
-    return active;
+    if (this.#active !== undefined && (isFull(this.#active) || this.#active.rows.isSpent)) this.#fill();
+    return this.#active ?? this.#open(now);
   }
 
   #open(now: number): ActiveSegment {
     const { folder, ledger, durability } = this.#options;
     const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
-    createRowsFile(folder.disk, folder.rows(id), id, this.#nextSequence, now);
+    const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now };
+    createJournal(folder.disk, folder.journal(id), meta);
     folder.sync();
     const shared = newSharedSegment(id, this.#nextSequence, size.messagesMax);
     ledger.set(holdingOf(shared, now));
-    const rows = new RowsFile(folder.rows(id), { mode: 'write', durability });
-    this.#nextSegmentId++;
     const columns = this.#spareColumns.take(size.messagesMax);
+    const rows = new JournalWriter(folder.journal(id), folder.disk, durability, columns.places);
+    this.#nextSegmentId++;
     this.#known.add(shared, columns);
     this.#known.writing(id, rows);
     const counts = this.#kept.open(id);
@@ -295,6 +283,7 @@ export class Writer {
   #fill(): void {
     const active = this.#active;
     if (active === undefined) return;
+    active.rows.cut();
     this.#active = undefined;
     this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());
   }
@@ -389,7 +378,8 @@ export class Writer {
     this.#chains.clear();
     const active = this.#active;
     if (active === undefined) return;
-    this.#nextSequence -= active.reports - (active.shared.published[publishedReports] ?? 0);
+    // Also of a report that was given its number and failed before it was taken.
+    this.#nextSequence = active.shared.firstSequence + reportsIn(active.shared);
     active.undo();
   }
 }

@@ -3,16 +3,16 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { MessageIds } from '../log/message-ids.ts';
+import type { MessageRow, ReportRow, ReportState, Rows } from '../rows/rows.ts';
 import type { Extents } from '../segment/extents.ts';
 import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Facets } from '../segment/facets.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { ordinalsWithId } from '../segment/index-runs.ts';
+import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
 import { timelineRows } from '../segment/report-chain.ts';
-import type { MessageRow, ReportRow, ReportState } from '../segment/rows.ts';
-import { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   hasLosses,
@@ -21,7 +21,6 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import { openSealedRows, type SealedRows } from '../segment/volume-file.ts';
 import { facetsIn, LiveMeanings } from './live-facets.ts';
 import type { Candidate } from './scan.ts';
 
@@ -53,7 +52,7 @@ export class ReadSegments {
   readonly #folder: Folder;
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
-  readonly #rows = new LRUCache<number, SealedRows>({ max: openRowsMax, dispose: file => file.close() });
+  readonly #rows = new LRUCache<number, Rows>({ max: openRowsMax, dispose: file => file.close() });
   readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
   readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
   /** Of segments without an index. */
@@ -222,7 +221,7 @@ export class ReadSegments {
   }
 
   /** Works on a segment's rows; what damage they show is laid to that segment. */
-  withRows<T>(segmentId: number, work: (rows: SealedRows) => T): T {
+  withRows<T>(segmentId: number, work: (rows: Rows) => T): T {
     return guardSegment(segmentId, () => work(this.#rowsOf(segmentId)));
   }
 
@@ -265,12 +264,14 @@ export class ReadSegments {
     return facets.header.rowsCrc === rowsCrc && facets.header.rowsBytes === rowsBytes ? facets : undefined;
   }
 
-  #rowsOf(segmentId: number): SealedRows {
+  #rowsOf(segmentId: number): Rows {
     let rows = this.#rows.get(segmentId);
     if (rows === undefined) {
-      rows = this.#isSealed(segmentId)
-        ? openSealedRows(this.#folder, segmentId)
-        : new RowsFile(this.#folder.rows(segmentId), { mode: 'read' });
+      const columns = this.#segments.get(segmentId)?.columns;
+      rows =
+        columns === undefined
+          ? openSealedRows(this.#folder, segmentId)
+          : openUnsealedRows(this.#folder, segmentId, columns.places);
       this.#rows.set(segmentId, rows);
     }
     return rows;

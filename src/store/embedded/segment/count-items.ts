@@ -1,6 +1,6 @@
 import type { FigureTally, Tallied } from '../../../domain/figures.ts';
 import { type Tally, tally } from '../../../domain/summary-cell.ts';
-import { currencyName, currencyNumber } from './packed-batch.ts';
+import { currencyName, currencyNumber } from '../rows/currency.ts';
 
 /** What a count is of. The numbers stand in files. */
 export const kinds = {

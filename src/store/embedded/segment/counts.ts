@@ -3,10 +3,10 @@ import { minuteOf } from '../../../domain/summary.ts';
 import { tally } from '../../../domain/summary-cell.ts';
 import { type Horizons, horizonOf } from '../../horizons.ts';
 import type { OutcomeTally } from '../../outcomes.ts';
+import type { MessageRow } from '../rows/rows.ts';
 import { kinds, type Move, Moves, more } from './count-items.ts';
 import type { Extents } from './extents.ts';
 import { CountedRow } from './record-row.ts';
-import type { MessageRow } from './rows.ts';
 
 /** Different senders and campaigns of one account's failed messages that a segment tells apart. */
 const namesMax = 10_000;

@@ -1,11 +1,11 @@
 import { classOf } from '../../../domain/delivery-time.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import { statusGroupNames } from '../../../domain/registry.ts';
+import type { MessageRow, ReportRow } from '../rows/rows.ts';
 import { type FacetColumns, type FacetField, facetFields } from './facet-columns.ts';
 import { codeMax, type FacetOutcome, type Meanings } from './facets.ts';
 import { fields } from './fields.ts';
 import { groupOfStatus, partSeparator } from './packed-batch.ts';
-import type { MessageRow, ReportRow } from './rows.ts';
 
 /** Which of the facets each field of a packed text is. */
 const facetOfField = fields.map(name => (facetFields as readonly string[]).indexOf(name));

@@ -1,8 +1,8 @@
 import { DamagedRow } from '../files/damage.ts';
+import type { Rows } from '../rows/rows.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
 import { applyReport, lossesIn, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
-import type { SealedRows } from './volume-file.ts';
 
 /** Of a segment's reports, in their order: the position of the message, 0 where the report is lost, and the group it left it in. */
 export type ReportOutcomes = {
@@ -13,7 +13,7 @@ export type ReportOutcomes = {
 const reportsAtATime = 20_000;
 
 /** Throws `DamagedRow` when more are missing than are known to be lost. */
-export function outcomesIn(rows: SealedRows, segment: SharedSegment): ReportOutcomes {
+export function outcomesIn(rows: Rows, segment: SharedSegment): ReportOutcomes {
   const count = reportsIn(segment);
   const outcomes = { messages: new Float64Array(count), groups: new Uint8Array(count) };
   let found = 0;

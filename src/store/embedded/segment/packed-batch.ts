@@ -2,6 +2,7 @@ import type { AccountId, Binding, EpochMs, Submission } from '../../../domain/me
 import { newMessageViolations } from '../../../domain/report.ts';
 import type { RecordBatch } from '../../store.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
+import { currencyName, currencyNumber } from '../rows/currency.ts';
 import { absentHash, fieldCount, fields, hashOf } from './fields.ts';
 
 /** Between the parts of a packed text. Ids hold no control characters; the content comes last and may hold anything. */
@@ -141,24 +142,4 @@ export function splitText(text: string): Texts {
 /** Which group a status key belongs to: keys are group × 10,000 + id (see domain/registry.ts). */
 export function groupOfStatus(key: number): number {
   return Math.floor(key / 10_000);
-}
-
-const letterA = 65;
-
-/** A currency's three capitals as one number. */
-export function currencyNumber(currency: string): number {
-  return (
-    (currency.charCodeAt(0) - letterA) * 676 +
-    (currency.charCodeAt(1) - letterA) * 26 +
-    currency.charCodeAt(2) -
-    letterA
-  );
-}
-
-export function currencyName(number: number): string {
-  return String.fromCharCode(
-    letterA + Math.floor(number / 676),
-    letterA + (Math.floor(number / 26) % 26),
-    letterA + (number % 26),
-  );
 }

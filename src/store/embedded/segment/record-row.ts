@@ -12,10 +12,11 @@ import type {
 import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
 import { type DatedReport, dated, type Report, recordedEntry, timelineEntry } from '../../../domain/report.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
+import { currencyName } from '../rows/currency.ts';
+import type { MessageRow, ReportRow, ReportState } from '../rows/rows.ts';
 import { type Move, movedText, movesBetween } from './count-items.ts';
-import { currencyName, numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
+import { numberAt, numbersPerRecord, type PackedBatch, partSeparator } from './packed-batch.ts';
 import type { Position } from './position.ts';
-import type { MessageRow, ReportRow, ReportState } from './rows.ts';
 
 /** The row of a new message, straight from the batch: the path that every recorded message takes. */
 export function messageRowOf(batch: PackedBatch, index: number, ordinal: number): MessageRow {

@@ -1,8 +1,8 @@
 import { type Accepted, type Course, courseOf, newCourse } from '../../../domain/acceptance.ts';
 import { evidenceOf } from '../../../domain/evidence.ts';
 import { limits } from '../../../limits.ts';
+import type { MessageRow, ReportRow } from '../rows/rows.ts';
 import { type ChainSummary, identityOf, initialStateOf, reportIn, stateAfter, summaryIn } from './record-row.ts';
-import type { MessageRow, ReportRow } from './rows.ts';
 
 /** The row of a report, or `undefined` where it was set aside: what came before it can be read by nobody. */
 type ReadReport = (sequence: number) => ReportRow | undefined;

@@ -1,4 +1,5 @@
 import { statusGroupNames } from '../../../domain/registry.ts';
+import type { Places } from '../rows/journal-format.ts';
 import { type FacetColumns, newFacetColumns } from './facet-columns.ts';
 import { fieldCount } from './fields.ts';
 import { reportsPerMessageMax } from './position.ts';
@@ -54,6 +55,8 @@ export type Columns = {
   readonly blockMin: Float64Array;
   readonly blockMax: Float64Array;
   readonly facets: FacetColumns;
+  /** Where the rows stand in the journal. */
+  readonly places: Places;
 };
 
 export function newSharedSegment(id: number, firstSequence: number, capacity: number): SharedSegment {
@@ -84,6 +87,11 @@ export function newColumns(capacity: number, reports = capacity * reportsPerMess
     blockMin: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(Infinity),
     blockMax: new Float64Array(new SharedArrayBuffer(blocks * 8)).fill(-Infinity),
     facets: newFacetColumns(capacity, reports),
+    places: {
+      messages: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
+      reports: new Uint32Array(new SharedArrayBuffer(reports * 4)),
+      reach: new Float64Array(new SharedArrayBuffer(24)),
+    },
   };
 }
 
@@ -92,6 +100,7 @@ export function clearedColumns(columns: Columns): Columns {
   columns.idSlots.fill(0);
   columns.blockMin.fill(Infinity);
   columns.blockMax.fill(-Infinity);
+  columns.places.reach.fill(0);
   return columns;
 }
 

@@ -1,5 +1,5 @@
 import { DamagedRow } from '../files/damage.ts';
-import type { MessageRow, ReportRow } from './rows.ts';
+import type { MessageRow, ReportRow } from '../rows/rows.ts';
 
 /**
  * A row in a volume: JSON of its columns but the longest text, a line break, then that text. What follows from its place

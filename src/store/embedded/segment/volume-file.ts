@@ -3,32 +3,9 @@ import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../..
 import { Block } from '../../block/read-block.ts';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
-import type { Folder } from '../files/folder.ts';
+import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from '../rows/rows.ts';
 import { BlockRows, type VolumeBlock } from './block-rows.ts';
-import type { MessageRow, ReportRow, ReportState } from './rows.ts';
-import { type HeldOf, RowsFile, type RowsMeta } from './rows-file.ts';
 import { messageOf, reportOf } from './volume-body.ts';
-
-/** What is asked of the rows of a sealed segment, wherever they stand. */
-export type SealedRows = Pick<
-  RowsFile,
-  | 'meta'
-  | 'message'
-  | 'messages'
-  | 'messagesFrom'
-  | 'messagesOf'
-  | 'report'
-  | 'reportsFrom'
-  | 'reports'
-  | 'states'
-  | 'outcomesFrom'
-  | 'changesOf'
-  | 'count'
-  | 'reportCount'
-  | 'accounts'
-  | 'isOpen'
-  | 'close'
->;
 
 export type Manifest = RowsMeta & {
   /** Of the rows file that it was made of, as the index has them. */
@@ -50,10 +27,10 @@ export const manifestEndsOf = (manifest: Manifest) =>
   bothEnds(manifestEnds, Buffer.from(JSON.stringify(manifest)), manifestBytes);
 
 /**
- * A volume: the rows of a sealed segment in blocks, in the place of its SQLite file. Made once (see make-volume.ts), and
+ * A volume: the rows of a sealed segment in blocks, in the place of its journal. Made once (see make-volume.ts), and
  * never changed. What of it is damaged throws what `isDamage` knows.
  */
-export class VolumeFile implements SealedRows {
+export class VolumeFile implements Rows {
   readonly manifest: Manifest;
   readonly #path: string;
   readonly #disk: Disk;
@@ -114,7 +91,7 @@ export class VolumeFile implements SealedRows {
     return this.#reports.among(sequences).map(row => row.slice(0, 10) as ReportState);
   }
 
-  outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
+  outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
     return this.reportsFrom(from, count).map(row => [row[0], row[10], row[2]] as const);
   }
 
@@ -216,20 +193,5 @@ export class VolumeFile implements SealedRows {
       if (error instanceof OtherBlockVersion) throw new OtherFormat(`${this.#path} is`, error.version, error.expected);
       throw error;
     }
-  }
-}
-
-/** The rows of a segment that has an index. Throws `DamagedRow` where they are another's. */
-export function openSealedRows(folder: Folder, segmentId: number): SealedRows {
-  if (folder.hasVolume(segmentId)) return new VolumeFile(folder.volume(segmentId), folder.disk);
-  const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
-  try {
-    // Put there by mistake, another segment's are sound, and each of them would be taken for the one it stands for.
-    const { segment } = rows.meta();
-    if (segment !== segmentId) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
-    return rows;
-  } catch (error) {
-    rows.close();
-    throw error;
   }
 }

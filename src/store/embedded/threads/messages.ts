@@ -7,6 +7,7 @@ import type { Holding } from '../files/ledger.ts';
 import type { Kept } from '../log/kept-counts.ts';
 import type { LoadedLog, LoadedSegment } from '../log/load.ts';
 import type { Era } from '../log/log-file.ts';
+import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Extents } from '../segment/extents.ts';
 import type { MeaningsOf } from '../segment/facet-maker.ts';
@@ -14,7 +15,6 @@ import type { Meanings } from '../segment/facets.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
-import type { Durability } from '../segment/rows-file.ts';
 import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
 
 /** What each thread is started with. */

@@ -4,7 +4,7 @@ import { newFacetColumns } from '../segment/facet-columns.ts';
 import { FacetMaker } from '../segment/facet-maker.ts';
 import { facetSections } from '../segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../segment/index-file.ts';
-import { openSealedRows } from '../segment/volume-file.ts';
+import { openSealedRows } from '../segment/open-rows.ts';
 
 const rowsAtATime = 1000;
 

@@ -5,10 +5,10 @@ import { BlockMaker, type BlockRow } from '../../block/make-block.ts';
 import { DamagedRow } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
+import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import type { VolumeBlock } from '../segment/block-rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
-import type { MessageRow, ReportRow } from '../segment/rows.ts';
-import { RowsFile } from '../segment/rows-file.ts';
+import { openRowsAt } from '../segment/open-rows.ts';
 import { messageBody, messageOf, reportBody, reportOf } from '../segment/volume-body.ts';
 import { manifestBytes, manifestEndsOf, VolumeFile } from '../segment/volume-file.ts';
 
@@ -28,7 +28,7 @@ export function* makeVolume(folder: Folder, segmentId: number, blockRows: number
   if (header === undefined) return false;
   const [path, isThere] = [folder.volume(segmentId), folder.hasVolume(segmentId)];
   const temporary = `${path}.tmp`;
-  const rows = new RowsFile(folder.rows(segmentId), { mode: 'sealed' });
+  const rows = openRowsAt(folder.disk, folder.rows(segmentId));
   try {
     // A process that ended may have left the rows file beside a volume that stands already.
     const sum = isThere
@@ -68,18 +68,12 @@ export function removeMerged(folder: Folder, segmentId: number): boolean {
   const volume = new VolumeFile(folder.volume(segmentId), folder.disk);
   volume.close();
   if (!volume.isOf(header)) return false;
-  folder.disk.remove(folder.rows(segmentId));
+  folder.removeRows(segmentId);
   return true;
 }
 
 /** Gives the checksum over all bodies. */
-function* write(
-  disk: Disk,
-  path: string,
-  header: IndexHeader,
-  rows: RowsFile,
-  blockRows: number,
-): Generator<void, number> {
+function* write(disk: Disk, path: string, header: IndexHeader, rows: Rows, blockRows: number): Generator<void, number> {
   if (blockRows % frameRows !== 0) throw new RangeError(`a block of ${blockRows} rows is not of whole frames`);
   const { segment, firstSequence, rowsBytes, rowsCrc, hashSeed } = header;
   const file = disk.open(path, 'write');
@@ -142,7 +136,7 @@ type Packing<R> = {
 };
 
 /** Messages and reports. */
-function kindsIn(rows: RowsFile, { messages, reports, firstSequence }: IndexHeader) {
+function kindsIn(rows: Rows, { messages, reports, firstSequence }: IndexHeader) {
   return [
     new Kind<MessageRow>('message', 0, messages, {
       from: (number, count) => rows.messagesFrom(number, count),

@@ -1,12 +1,14 @@
 import { type Disk, fileCrc } from '../files/disk.ts';
+import { EarlierRows } from '../rows/earlier-rows.ts';
+import { finishJournal } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import { facetSections } from '../segment/facets.ts';
 import { absentHash, fields } from '../segment/fields.ts';
 import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
 import { outcomesIn } from '../segment/lost-reports.ts';
+import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { ordinalsMax } from '../segment/position.ts';
-import { RowsFile } from '../segment/rows-file.ts';
 import {
   type Columns,
   lossesIn,
@@ -44,7 +46,7 @@ export function sealWithFacets(
   }
 }
 
-/** Writes the index of a segment that takes no more rows, and leaves its rows file whole without a write-ahead log. */
+/** Writes the index of a segment that takes no more rows, and what its rows are sealed by into their file. */
 export function sealSegment(
   disk: Disk,
   paths: { readonly rows: string; readonly index: string },
@@ -53,7 +55,7 @@ export function sealSegment(
   counts: PackedCounts,
   hashSeed: number,
 ): IndexHeader {
-  const reports = settleRows(paths.rows, segment);
+  const reports = settleRows(disk, paths.rows, segment);
   const count = messagesIn(segment);
   const [from, to] = count === 0 ? [0, 0] : [minSentAt(segment), maxSentAt(segment)];
   const wideTimes = to - from >= 2 ** 32;
@@ -87,12 +89,26 @@ export function sealSegment(
   return header;
 }
 
-function settleRows(path: string, segment: SharedSegment): Pick<Sections, 'reportMessages' | 'reportGroups'> {
-  const rows = new RowsFile(path, { mode: 'write', durability: 'full' });
+function settleRows(
+  disk: Disk,
+  path: string,
+  segment: SharedSegment,
+): Pick<Sections, 'reportMessages' | 'reportGroups'> {
+  if (isEarlier(path)) checkpoint(path);
+  else finishJournal(disk, path, messagesIn(segment), reportsIn(segment));
+  const rows = openRowsAt(disk, path);
   try {
-    rows.checkpoint();
     const { messages, groups } = outcomesIn(rows, segment);
     return { reportMessages: messages, reportGroups: groups };
+  } finally {
+    rows.close();
+  }
+}
+
+function checkpoint(path: string): void {
+  const rows = new EarlierRows(path, 'settle');
+  try {
+    rows.checkpoint();
   } finally {
     rows.close();
   }

@@ -1,48 +1,5 @@
 import { crc32 } from 'node:zlib';
-
-/** A message as it was recorded; `body` holds its texts (see packed-batch.ts). */
-export type MessageRow = [
-  ordinal: number,
-  account: number,
-  sentAt: number,
-  receivedAt: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  messageCount: number,
-  extra: string | null,
-  body: string,
-];
-
-/** The state a report left its message in. */
-export type ReportState = [
-  sequence: number,
-  previous: number,
-  status: number,
-  error: number,
-  at: number,
-  doneAt: number | null,
-  seenAt: number | null,
-  price: number | null,
-  currency: string | null,
-  extra: string | null,
-];
-
-/** `said` is the JSON of what it said. `account` and `sentAt` are its message's; `changed` is 0 when it left the log as it was; `moved` says what counts it moved. */
-export type ReportRow = [...ReportState, ...RestOfReport];
-type RestOfReport = [
-  message: number,
-  receivedAt: number,
-  said: string,
-  account: number,
-  sentAt: number,
-  changed: number,
-  moved: string | null,
-];
+import type { MessageRow, ReportRow, ReportState } from './rows.ts';
 
 export function messageSum(row: MessageRow): number {
   return messageSumWith(row, stored(row[9]));

@@ -1,49 +1,12 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
-import type { Disk } from '../files/disk.ts';
-import {
-  type MessageRow,
-  messageFits,
-  messageSum,
-  type ReportRow,
-  type ReportState,
-  reportFits,
-  reportSum,
-  stateFits,
-} from './rows.ts';
-import { noAccount } from './shared-segment.ts';
-
-/**
- * A segment's SQLite file. `message` and `report` are only ever appended to: a message's row is what it was recorded
- * with, and each report row holds the state the message has from then on, with the sequence of the report before it.
- * So a sealed file never changes, and every earlier state can still be read.
- *
- * `body` packs the texts (see packed-batch.ts) because binding and reading one column costs a third of eight.
- * `sum` is a checksum over the whole row (see rows.ts): SQLite does not notice a flipped bit inside a value.
- */
-const schema = `
-  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  CREATE TABLE message (
-    ordinal INTEGER PRIMARY KEY, account INTEGER NOT NULL, sent_at INTEGER NOT NULL, received_at INTEGER NOT NULL,
-    status INTEGER NOT NULL, error INTEGER NOT NULL, at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER,
-    price REAL, currency TEXT, message_count INTEGER NOT NULL, extra TEXT, sum INTEGER NOT NULL, body TEXT NOT NULL
-  );
-  CREATE TABLE report (
-    sequence INTEGER PRIMARY KEY, previous INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
-    at INTEGER NOT NULL, done_at INTEGER, seen_at INTEGER, price REAL, currency TEXT, extra TEXT, sum INTEGER NOT NULL,
-    message INTEGER NOT NULL, received_at INTEGER NOT NULL, said TEXT NOT NULL,
-    account INTEGER NOT NULL, sent_at INTEGER NOT NULL, changed INTEGER NOT NULL,
-    moved TEXT
-  );`;
+import { messageFits, reportFits, stateFits } from './row-sums.ts';
+import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
 
 const formatVersion = 2;
-/** Larger pages hold more rows a read, and waste less on the row that did not fit. */
-const pageBytes = 8192;
 /** Each open file has its own cache; the operating system's serves all of them. */
 const cacheKib = 512;
-
-export type Durability = 'full' | 'os';
 
 /** What is read of a row has its checksum last. */
 const messageColumns =
@@ -70,60 +33,25 @@ function sound<R>({ what, fits }: Kind<R>, read: unknown): R {
   return row;
 }
 
-/** Creates a segment's file with nothing in it, under a temporary name first: a file that is there is whole. */
-export function createRowsFile(
-  disk: Disk,
-  path: string,
-  segmentId: number,
-  firstSequence: number,
-  createdAt: number,
-): void {
-  const temporary = `${path}.tmp`;
-  for (const suffix of ['', '-wal', '-shm']) disk.remove(temporary + suffix);
-  const db = new DatabaseSync(temporary);
-  try {
-    db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;`);
-    db.exec(schema);
-    const insert = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)');
-    insert.run('formatVersion', formatVersion);
-    insert.run('segment', segmentId);
-    insert.run('firstSequence', firstSequence);
-    insert.run('createdAt', createdAt);
-    db.exec('COMMIT');
-  } finally {
-    db.close();
-  }
-  disk.rename(temporary, path);
-}
+/** How a file is opened: beside its write-ahead log, without one, or to move that into it. */
+export type EarlierAccess = 'read' | 'sealed' | 'settle';
 
-/** What a segment holds of an account; how many, when the newest was sent, and which was recorded first. */
-export type HeldOf = readonly [account: number, messages: number, newestSentAt: number, firstOrdinal: number];
-
-export type RowsMeta = { readonly segment: number; readonly firstSequence: number; readonly createdAt: number };
-
-/** How a file is opened: for the one writer, for reading beside it, or sealed, when nobody writes it any more. */
-export type RowsAccess =
-  | { readonly mode: 'write'; readonly durability: Durability }
-  | { readonly mode: 'read' | 'sealed' };
-
-export class RowsFile {
-  readonly #path: string;
+/**
+ * The SQLite file that an earlier version wrote a segment's rows into. It is read, and what its write-ahead log holds moved
+ * into it when it is sealed; nothing is written any more. `message` and `report` were only ever appended to. `sum` is a
+ * checksum over the whole row (see row-sums.ts): SQLite does not notice a flipped bit inside a value.
+ */
+export class EarlierRows implements Rows {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  constructor(path: string, access: RowsAccess) {
-    this.#path = path;
-    if (access.mode === 'sealed') {
+  constructor(path: string, access: EarlierAccess) {
+    if (access === 'sealed') {
       const url = pathToFileURL(path);
       url.searchParams.set('immutable', '1');
       this.#db = new DatabaseSync(url, { readOnly: true });
-    } else this.#db = new DatabaseSync(path, { readOnly: access.mode === 'read', timeout: 5000 });
-    this.#db.exec(`PRAGMA cache_size = -${cacheKib}`);
-    if (access.mode === 'write') {
-      const synchronous = access.durability === 'full' ? 'FULL' : 'NORMAL';
-      // The sealer checkpoints once, when the segment is full: the write path never stops for it.
-      this.#db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`);
-    }
+    } else this.#db = new DatabaseSync(path, { readOnly: access === 'read', timeout: 5000 });
+    this.#db.exec(`PRAGMA cache_size = -${cacheKib}; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0`);
   }
 
   meta(): RowsMeta {
@@ -137,31 +65,6 @@ export class RowsFile {
     return { segment: value('segment'), firstSequence: value('firstSequence'), createdAt: value('createdAt') };
   }
 
-  begin(): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-  }
-
-  commit(): void {
-    this.#db.exec('COMMIT');
-  }
-
-  rollback(): void {
-    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-  }
-
-  insertMessage(row: MessageRow): void {
-    this.#prepare(`INSERT INTO message (${messageColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
-      ...row,
-      messageSum(row),
-    );
-  }
-
-  insertReport(row: ReportRow): void {
-    this.#prepare(
-      `INSERT INTO report (${reportColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(...row, reportSum(row));
-  }
-
   message(ordinal: number): MessageRow | undefined {
     const read = this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal);
     return read === undefined ? undefined : sound(aMessage, read);
@@ -172,22 +75,18 @@ export class RowsFile {
     return read === undefined ? undefined : sound(aReport, read);
   }
 
-  /** The rows of the given ordinals, in no particular order; a run of neighbours is read as one range. */
   messages(ordinals: readonly number[]): readonly MessageRow[] {
     return this.#among('message', 'ordinal', messageColumns, ordinals).map(read => sound(aMessage, read));
   }
 
-  /** The states that the given reports left their messages in, in no particular order. */
   states(sequences: readonly number[]): readonly ReportState[] {
     return this.#among('report', 'sequence', stateColumns, sequences).map(read => sound(aState, read));
   }
 
-  /** The given reports, in no particular order. */
   reports(sequences: readonly number[]): readonly ReportRow[] {
     return this.#among('report', 'sequence', reportColumns, sequences).map(read => sound(aReport, read));
   }
 
-  /** How many messages there are, the lost ones in between included: their ordinals run on from 0. */
   count(): number {
     const row = this.#prepare('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
@@ -198,25 +97,11 @@ export class RowsFile {
     return this.#prepare(sql).all() as unknown as readonly HeldOf[];
   }
 
-  /** How many reports there are, the lost ones in between included; their sequences run on from the first. */
   reportCount(firstSequence: number): number {
     const row = this.#prepare('SELECT max(sequence) FROM report').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] + 1 - firstSequence : 0;
   }
 
-  /** Makes a message nobody's. */
-  disown(ordinal: number): void {
-    const row = this.message(ordinal);
-    if (row === undefined) throw new RangeError(`there is no message ${ordinal}`);
-    row[1] = noAccount;
-    this.#prepare('UPDATE message SET account = ?, sum = ? WHERE ordinal = ?').run(noAccount, messageSum(row), ordinal);
-  }
-
-  setFirstSequence(firstSequence: number): void {
-    this.#prepare("UPDATE meta SET value = ? WHERE name = 'firstSequence'").run(firstSequence);
-  }
-
-  /** Every row from `from` on, `count` at a time: for rebuilding what is kept in memory. */
   messagesFrom(from: number, count: number): readonly MessageRow[] {
     const sql = `SELECT ${messageColumns} FROM message WHERE ordinal >= ? ORDER BY ordinal LIMIT ?`;
     return this.#all(aMessage, sql, from, count);
@@ -226,19 +111,16 @@ export class RowsFile {
     return this.#all(aReport, reportsFrom(reportColumns), from, count);
   }
 
-  /** Which message each report is on, and the status it left it in. */
-  outcomesFrom(from: number, count: number): readonly (readonly [sequence: number, message: number, status: number])[] {
+  outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
     const rows = this.#prepare(reportsFrom('sequence, message, status')).all(from, count);
-    return rows as unknown as readonly (readonly [number, number, number])[];
+    return rows as unknown as readonly ReportOutcome[];
   }
 
-  /** An account's messages among the ordinals from `from` to before `to`, in order, at most `count`. */
   messagesOf(account: number, from: number, to: number, count: number): readonly MessageRow[] {
     const sql = `SELECT ${messageColumns} FROM message WHERE ordinal >= ? AND ordinal < ? AND account = ? ORDER BY ordinal LIMIT ?`;
     return this.#all(aMessage, sql, from, to, account, count);
   }
 
-  /** The reports that changed an account's logs, among the sequences from `from` to before `to`, in order. */
   changesOf(account: number, from: number, to: number, count: number): readonly ReportRow[] {
     const sql = `SELECT ${reportColumns} FROM report WHERE sequence >= ? AND sequence < ? AND account = ? AND changed = 1
        ORDER BY sequence LIMIT ?`;
@@ -253,15 +135,6 @@ export class RowsFile {
 
   get isOpen(): boolean {
     return this.#db.isOpen;
-  }
-
-  /** As `close`, without copying the write-ahead log into the file, since there may be no room for it. */
-  closeAsItIs(): void {
-    // Only the last connection copies, and one that may only read cannot.
-    const last = new RowsFile(this.#path, { mode: 'read' });
-    last.count();
-    this.close();
-    last.close();
   }
 
   close(): void {

@@ -1,0 +1,186 @@
+import { crc32 } from 'node:zlib';
+import { isOutage } from '../files/damage.ts';
+import { type Disk, readInto, writeWhole } from '../files/disk.ts';
+import { footerOf, headerBytes, openingOf, type Places, scanJournal, writeHeader } from './journal-format.ts';
+import { JournalRows } from './journal-rows.ts';
+import { FrameWriter, frameUnit, type Room } from './row-frame.ts';
+import type { MessageOrReport, MessageRow, ReportRow, RowsMeta } from './rows.ts';
+
+export type Durability = 'full' | 'os';
+
+/** What a transaction may have taken, and the next may keep. */
+const roomBytesKept = 8 * 1024 * 1024;
+/** Of a group of a journal that is made of rows that are there. */
+const groupBytes = 1024 * 1024;
+
+/** Makes the journal of a segment that has no rows yet. */
+export function createJournal(disk: Disk, path: string, meta: RowsMeta): void {
+  writeWhole(disk, path, [openingOf(meta)]);
+}
+
+/**
+ * The journal of the segment that takes rows. What `insert…` takes is read at once through it, and stands in the file,
+ * durable, when `commit` returns: until then nothing of it does.
+ */
+export class JournalWriter extends JournalRows {
+  /** A write could not be synced: what the system holds of the file is not known, so that no more may go into it. */
+  isSpent = false;
+  readonly #durability: Durability;
+  readonly #places: Places;
+  #frames = new FrameWriter();
+  /** Something may stand behind the end; nothing is written until it is cut off. */
+  #isUncut = true;
+  #messages: number;
+  #reports: number;
+
+  /** `places` tell what is in it. */
+  constructor(path: string, disk: Disk, durability: Durability, places: Places) {
+    super(path, disk, places, 'update');
+    if (places.reach[0] === 0) places.reach[0] = headerBytes;
+    [this.#durability, this.#places] = [durability, places];
+    [this.#messages, this.#reports] = [places.reach[1] ?? 0, places.reach[2] ?? 0];
+    this.#frames.end = headerBytes;
+  }
+
+  override count(): number {
+    return this.#messages;
+  }
+
+  override reportCount(): number {
+    return this.#reports;
+  }
+
+  begin(): void {
+    this.cut();
+  }
+
+  /** What the open group takes. */
+  get groupBytes(): number {
+    return this.#frames.end;
+  }
+
+  insertMessage(row: MessageRow): void {
+    this.#places.messages[row[0]] = (this.#end + this.#frames.message(row)) / frameUnit;
+    this.#messages = Math.max(this.#messages, row[0] + 1);
+  }
+
+  insertReport(row: ReportRow): void {
+    const at = row[0] - this.firstSequence;
+    this.#places.reports[at] = (this.#end + this.#frames.report(row)) / frameUnit;
+    this.#reports = Math.max(this.#reports, at + 1);
+  }
+
+  commit(): void {
+    const { room, end } = this.#frames;
+    if (end === headerBytes) return;
+    const payload = room.bytes.subarray(headerBytes, end);
+    writeHeader(room.view, 0, 'group', {
+      ...this.meta(),
+      offset: this.#end,
+      payloadBytes: payload.byteLength,
+      payloadCrc: crc32(payload),
+      messages: this.#messages,
+      reports: this.#reports,
+    });
+    this.#isUncut = true;
+    this.disk.write(this.file, room.bytes.subarray(0, end), this.#end);
+    if (this.#durability === 'full') this.#sync();
+    this.#isUncut = false;
+    const { reach } = this.#places;
+    [reach[0], reach[1], reach[2]] = [this.#end + end, this.#messages, this.#reports];
+    this.#empty();
+  }
+
+  /** What was taken since `begin` is gone; cut off the file, if the disk lets it, else by the next `begin`. */
+  rollback(): void {
+    [this.#messages, this.#reports] = [this.#places.reach[1] ?? 0, this.#places.reach[2] ?? 0];
+    this.#empty();
+    try {
+      this.cut();
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+    }
+  }
+
+  /**
+   * Cuts off what may stand behind the end, durably: were it found by a later start, its rows would be there beside those
+   * that took their numbers elsewhere. Throws what the disk throws; then nothing may be written behind it, here or in
+   * another segment.
+   */
+  cut(): void {
+    if (!this.#isUncut) return;
+    this.disk.truncate(this.file, this.#end);
+    this.disk.syncData(this.file);
+    this.#isUncut = false;
+  }
+
+  protected override pendingAt(offset: number): { readonly room: Room; readonly at: number } | undefined {
+    return offset < this.#end ? undefined : { room: this.#frames.room, at: offset - this.#end };
+  }
+
+  #sync(): void {
+    try {
+      this.disk.syncData(this.file);
+    } catch (error) {
+      this.isSpent = true;
+      throw error;
+    }
+  }
+
+  get #end(): number {
+    return this.#places.reach[0] ?? 0;
+  }
+
+  #empty(): void {
+    if (this.#frames.room.bytes.byteLength > roomBytesKept) this.#frames = new FrameWriter();
+    this.#frames.end = headerBytes;
+  }
+}
+
+/** Makes a journal of rows as they come, those of a group in memory at a time. */
+export function writeJournal(disk: Disk, path: string, meta: RowsMeta, rows: Iterable<MessageOrReport>): void {
+  createJournal(disk, path, meta);
+  const places = { messages: new Uint32Array(0), reports: new Uint32Array(0), reach: new Float64Array(3) };
+  const writer = new JournalWriter(path, disk, 'full', places);
+  try {
+    writer.begin();
+    for (const row of rows) {
+      if ('message' in row) writer.insertMessage(row.message);
+      else writer.insertReport(row.report);
+      if (writer.groupBytes > groupBytes) writer.commit();
+    }
+    writer.commit();
+  } finally {
+    writer.close();
+  }
+}
+
+/** What is found in a journal is answered from then on: the process that wrote it may have ended before it was synced. */
+export function syncJournal(disk: Disk, path: string): void {
+  const file = disk.open(path, 'update');
+  try {
+    disk.syncData(file);
+  } finally {
+    disk.close(file);
+  }
+}
+
+/** Writes the footer of a journal that takes no more rows, and makes all of it durable; one that has it stays as it is. */
+export function finishJournal(disk: Disk, path: string, messages: number, reports: number): void {
+  const file = disk.open(path, 'update');
+  try {
+    const size = disk.size(path) ?? 0;
+    const { meta, places } = scanJournal(disk, file, size);
+    const footer = footerOf(meta, places, messages, reports);
+    const [end = 0] = places.reach;
+    const there = Buffer.alloc(footer.byteLength);
+    readInto(disk, file, there, end);
+    if (size !== end + footer.byteLength || !there.equals(footer)) {
+      disk.truncate(file, end);
+      disk.write(file, footer, end);
+    }
+    disk.syncData(file);
+  } finally {
+    disk.close(file);
+  }
+}

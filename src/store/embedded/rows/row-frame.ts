@@ -1,0 +1,323 @@
+import { crc32 } from 'node:zlib';
+import { currencyName, currencyNumber } from './currency.ts';
+import type { MessageRow, ReportOutcome, ReportRow, ReportState } from './rows.ts';
+
+/**
+ * A row as it stands in a journal (see journal-format.ts), little-endian: a head, its columns, its texts, and zeros up to
+ * the next multiple of `frameUnit`.
+ *
+ * - Head: CRC-32 u32 of all behind it up to the end of the texts · mark u32 · bytes u32 from the head to there · codes u32
+ *   · number f64: the ordinal of a message, the sequence of a report.
+ * - A column is what its two bits of the codes say, the first column's lowest: 0 nothing at all, the row has null there; 1
+ *   an i32, how much more it is than its base; 2 an f64.
+ * - A text but the last has its length as a column. Texts are UTF-8, and no mark is any: what somebody sends to be kept
+ *   can never pass for a frame.
+ */
+export const frameUnit = 8;
+export const frameHeadBytes = 24;
+const markBytes = 0xfffe5300;
+export const frameKinds = { message: 1, report: 2 } as const;
+export type FrameKind = keyof typeof frameKinds;
+
+/** Longer than a row can be. */
+const frameBytesMax = 256 * 1024 * 1024;
+const columnsMax = 16;
+
+export const paddedBytes = (bytes: number) => Math.ceil(bytes / frameUnit) * frameUnit;
+
+/** Bytes with a view of them; a view is faster than what `Buffer` reads numbers by. */
+export class Room {
+  bytes: Buffer<ArrayBuffer>;
+  view: DataView<ArrayBuffer>;
+
+  constructor(bytes: number) {
+    this.bytes = Buffer.from(new ArrayBuffer(bytes));
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Makes sure that there is room for so many bytes, the first `kept` of which stay. */
+  grow(bytes: number, kept = 0): void {
+    if (bytes <= this.bytes.byteLength) return;
+    const before = this.bytes;
+    this.bytes = Buffer.from(new ArrayBuffer(Math.max(bytes, before.byteLength * 2)));
+    this.view = new DataView(this.bytes.buffer);
+    before.copy(this.bytes, 0, 0, kept);
+  }
+}
+
+/** What a head says: `undefined` where none stands. The checksum is not looked at. */
+export function headAt(room: Room, at: number): { readonly kind: FrameKind; readonly bytes: number } | undefined {
+  const mark = room.view.getUint32(at + 4, true);
+  const kind = mark === markBytes + 1 ? 'message' : mark === markBytes + 2 ? 'report' : undefined;
+  const bytes = room.view.getUint32(at + 8, true);
+  return kind === undefined || bytes < frameHeadBytes || bytes > frameBytesMax ? undefined : { kind, bytes };
+}
+
+export const numberAt = (room: Room, at: number) => room.view.getFloat64(at + 16, true);
+
+/** Whether a frame that is there whole is what was written. */
+export function isSound(room: Room, at: number, bytes: number): boolean {
+  return crc32(room.bytes.subarray(at + 4, at + bytes)) === room.view.getUint32(at, true);
+}
+
+/** Rows one after the other, as one write takes them to the file. */
+export class FrameWriter {
+  readonly room = new Room(1 << 16);
+  end = 0;
+  #codes = 0;
+  #column = 0;
+  #to = 0;
+
+  /** Each gives where the frame begins. */
+  message(row: MessageRow): number {
+    const [ordinal, account, sentAt, receivedAt, status, error, at, doneAt, seenAt, price, currency, count] = row;
+    const [extra, body] = [row[12], row[13]];
+    this.#begin(3 * (body.length + (extra?.length ?? 0)));
+    this.#put(sentAt, 0);
+    this.#put(account, 0);
+    this.#put(receivedAt, sentAt);
+    this.#put(status, 0);
+    this.#put(error, 0);
+    this.#put(at, sentAt);
+    this.#put(doneAt, sentAt);
+    this.#put(seenAt, sentAt);
+    this.#put(price, 0);
+    this.#put(currency === null ? null : currencyNumber(currency), 0);
+    this.#put(count, 0);
+    const extraAt = this.#putLength(extra);
+    this.#text(extra, extraAt);
+    this.#text(body);
+    return this.#finish(frameKinds.message, ordinal);
+  }
+
+  report(row: ReportRow): number {
+    const [sequence, previous, status, error, at, doneAt, seenAt, price, currency, extra] = row;
+    const [message, receivedAt, said, account, sentAt, changed, moved] = [
+      row[10],
+      row[11],
+      row[12],
+      row[13],
+      row[14],
+      row[15],
+      row[16],
+    ];
+    this.#begin(3 * (said.length + (extra?.length ?? 0) + (moved?.length ?? 0)));
+    this.#put(sentAt, 0);
+    this.#put(previous === 0 ? null : previous, sequence);
+    this.#put(status, 0);
+    this.#put(error, 0);
+    this.#put(at, sentAt);
+    this.#put(doneAt, sentAt);
+    this.#put(seenAt, sentAt);
+    this.#put(price, 0);
+    this.#put(currency === null ? null : currencyNumber(currency), 0);
+    const extraAt = this.#putLength(extra);
+    this.#put(message, 0);
+    this.#put(receivedAt, sentAt);
+    this.#put(account, 0);
+    this.#put(changed, 0);
+    const movedAt = this.#putLength(moved);
+    this.#text(extra, extraAt);
+    this.#text(moved, movedAt);
+    this.#text(said);
+    return this.#finish(frameKinds.report, sequence);
+  }
+
+  #begin(textBytesMax: number): void {
+    this.room.grow(this.end + frameHeadBytes + columnsMax * 8 + textBytesMax + frameUnit, this.end);
+    [this.#codes, this.#column, this.#to] = [0, 0, this.end + frameHeadBytes];
+  }
+
+  #put(value: number | null, base: number): void {
+    if (value !== null) {
+      const more = (value - base) | 0;
+      if (base + more === value) {
+        this.#codes |= 1 << this.#column;
+        this.room.view.setInt32(this.#to, more, true);
+        this.#to += 4;
+      } else {
+        this.#codes |= 2 << this.#column;
+        this.room.view.setFloat64(this.#to, value, true);
+        this.#to += 8;
+      }
+    }
+    this.#column += 2;
+  }
+
+  /** Keeps room for the length of a text; where. */
+  #putLength(text: string | null): number {
+    const at = this.#to;
+    this.#put(text === null ? null : 0, 0);
+    return at;
+  }
+
+  #text(text: string | null, lengthAt?: number): void {
+    if (text === null) return;
+    const bytes = this.room.bytes.write(text, this.#to, 'utf8');
+    if (lengthAt !== undefined) this.room.view.setInt32(lengthAt, bytes, true);
+    this.#to += bytes;
+  }
+
+  #finish(kind: number, number: number): number {
+    const { view, bytes } = this.room;
+    const [at, to] = [this.end, this.#to];
+    view.setUint32(at + 4, markBytes + kind, true);
+    view.setUint32(at + 8, to - at, true);
+    view.setInt32(at + 12, this.#codes, true);
+    view.setFloat64(at + 16, number, true);
+    view.setUint32(at, crc32(bytes.subarray(at + 4, to)), true);
+    this.end = at + paddedBytes(to - at);
+    if (to < this.end) bytes.fill(0, to, this.end);
+    return at;
+  }
+}
+
+/** Where the next column is read from: of the frame that is being read, one at a time. */
+let [codes, cursor, room] = [0, 0, new Room(0)];
+
+function begin(frames: Room, at: number): void {
+  codes = frames.view.getInt32(at + 12, true);
+  cursor = at + frameHeadBytes;
+  room = frames;
+}
+
+function taken(base: number): number | null {
+  const code = codes & 3;
+  codes >>>= 2;
+  if (code === 0) return null;
+  const at = cursor;
+  if (code === 1) {
+    cursor = at + 4;
+    return base + room.view.getInt32(at, true);
+  }
+  cursor = at + 8;
+  return room.view.getFloat64(at, true);
+}
+
+const number = (base: number) => taken(base) ?? 0;
+
+function currency(): string | null {
+  const found = taken(0);
+  return found === null ? null : currencyName(found);
+}
+
+function text(bytes: number | null): string | null {
+  if (bytes === null) return null;
+  const from = cursor;
+  cursor += bytes;
+  return room.bytes.toString('utf8', from, cursor);
+}
+
+/** The row in a frame that is sound, as are the next. */
+export function messageAt(frames: Room, at: number): MessageRow {
+  begin(frames, at);
+  const sentAt = number(0);
+  const account = number(0);
+  const receivedAt = number(sentAt);
+  const status = number(0);
+  const error = number(0);
+  const since = number(sentAt);
+  const doneAt = taken(sentAt);
+  const seenAt = taken(sentAt);
+  const price = taken(0);
+  const priceIn = currency();
+  const count = number(0);
+  const extra = text(taken(0));
+  const body = room.bytes.toString('utf8', cursor, at + room.view.getUint32(at + 8, true));
+  const ordinal = numberAt(room, at);
+  return [
+    ordinal,
+    account,
+    sentAt,
+    receivedAt,
+    status,
+    error,
+    since,
+    doneAt,
+    seenAt,
+    price,
+    priceIn,
+    count,
+    extra,
+    body,
+  ];
+}
+
+export function reportAt(frames: Room, at: number): ReportRow {
+  const state = stateColumns(frames, at);
+  const { sentAt, extraBytes } = state;
+  const message = number(0);
+  const receivedAt = number(sentAt);
+  const account = number(0);
+  const changed = number(0);
+  const movedBytes = taken(0);
+  const extra = text(extraBytes);
+  const moved = text(movedBytes);
+  const said = room.bytes.toString('utf8', cursor, at + room.view.getUint32(at + 8, true));
+  const { sequence, previous, status, error, since, doneAt, seenAt, price, priceIn } = state;
+  return [
+    sequence,
+    previous,
+    status,
+    error,
+    since,
+    doneAt,
+    seenAt,
+    price,
+    priceIn,
+    extra,
+    message,
+    receivedAt,
+    said,
+    account,
+    sentAt,
+    changed,
+    moved,
+  ];
+}
+
+export function stateAt(frames: Room, at: number): ReportState {
+  const { sentAt, extraBytes, sequence, previous, status, error, since, doneAt, seenAt, price, priceIn } = stateColumns(
+    frames,
+    at,
+  );
+  if (extraBytes === null) return [sequence, previous, status, error, since, doneAt, seenAt, price, priceIn, null];
+  for (const base of [0, sentAt, 0, 0, 0]) taken(base);
+  return [sequence, previous, status, error, since, doneAt, seenAt, price, priceIn, text(extraBytes)];
+}
+
+export function outcomeAt(frames: Room, at: number): ReportOutcome {
+  const { sequence, status } = stateColumns(frames, at);
+  return [sequence, number(0), status];
+}
+
+/** Whose a row is, without the rest of it. */
+export function accountAt(frames: Room, at: number, kind: FrameKind): number {
+  if (kind === 'report') return reportAccountAt(frames, at);
+  begin(frames, at);
+  taken(0);
+  return number(0);
+}
+
+function reportAccountAt(frames: Room, at: number): number {
+  const { sentAt } = stateColumns(frames, at);
+  taken(0);
+  taken(sentAt);
+  return number(0);
+}
+
+function stateColumns(frames: Room, at: number) {
+  begin(frames, at);
+  const sequence = numberAt(frames, at);
+  const sentAt = number(0);
+  const previous = number(sequence);
+  const status = number(0);
+  const error = number(0);
+  const since = number(sentAt);
+  const doneAt = taken(sentAt);
+  const seenAt = taken(sentAt);
+  const price = taken(0);
+  const priceIn = currency();
+  const extraBytes = taken(0);
+  return { sequence, sentAt, previous, status, error, since, doneAt, seenAt, price, priceIn, extraBytes };
+}

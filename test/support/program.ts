@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { inject } from 'vitest';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -8,5 +7,8 @@ declare module 'vitest' {
   }
 }
 
+/** Only what a test runner runs may ask it: `scripts/screenshots.ts` starts servers, too. */
+const bundled = process.env.VITEST === undefined ? undefined : (await import('vitest')).inject('program');
+
 /** What is started for a test: without a bundle, the sources as they stand. */
-export const program = inject('program') ?? join(import.meta.dirname, '../../bin/sentlog');
+export const program = bundled ?? join(import.meta.dirname, '../../bin/sentlog');

@@ -79,12 +79,12 @@ export const columns: readonly Column[] = [
   {
     name: 'content',
     label: 'Content',
-    minRem: 10.4,
+    minRem: 9.2,
     grow: 3,
     cell: log => contentText(log.content),
   },
   idColumn('campaign', 'Campaign', 'campaignReferenceId', [7.2, 0.8], log => log.campaignReferenceId),
-  idColumn('application', 'Application', 'applicationId', [6.2, 0.8], log => log.platform?.applicationId),
+  idColumn('application', 'Application', 'applicationId', [7.4, 0.8], log => log.platform?.applicationId),
   idColumn('entity', 'Entity', 'entityId', [6.2, 0.8], log => log.platform?.entityId),
   { name: 'delivery', label: 'Took', minRem: 7.2, grow: 0.2, cell: log => <Delivery log={log} />, number: true },
   {

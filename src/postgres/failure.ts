@@ -100,6 +100,12 @@ export function isLockNotHad(error: unknown): boolean {
   return cause instanceof DatabaseError && (cause.code === lockNotAvailable || refusedWhileMoving.test(cause.message));
 }
 
+/** Whether a transaction was cancelled since it and others waited for each other. */
+export function isDeadlock(error: unknown): boolean {
+  const cause = error instanceof Unavailable ? error.cause : error;
+  return cause instanceof DatabaseError && cause.code === deadlock;
+}
+
 /** A name with several addresses fails with the failures of all of them, and no word of its own. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);

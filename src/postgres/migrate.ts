@@ -1,7 +1,7 @@
 import { Unavailable, Unusable } from '../failures.ts';
 import { integer, optional, type Row, text, truth } from './cells.ts';
 import { type ConnectionOptions, connected, type Note } from './connections.ts';
-import { asOpeningFailure, isLockNotHad } from './failure.ts';
+import { asOpeningFailure, isDeadlock, isLockNotHad } from './failure.ts';
 import type { PartitionedIndex } from './indexes.ts';
 import { lockKey } from './locks.ts';
 import { type Migration, migrations } from './migrations.ts';
@@ -93,7 +93,7 @@ async function inTurn(session: Session, { number, name }: Migration, statements:
       return;
     } catch (error) {
       await session.run('ROLLBACK');
-      if (!isLockNotHad(error)) throw error;
+      if (!isLockNotHad(error) && !isDeadlock(error)) throw error;
       if (tries === stepTriesMax)
         throw new Unavailable(`the tables are in use: step ${number} (${name}) could not be taken`);
       await new Promise(resolve => setTimeout(resolve, stepPauseMs));

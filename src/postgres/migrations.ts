@@ -9,6 +9,7 @@ import {
   reportFields,
   reports,
   unknownOfConversations,
+  unknownOfMessages,
   watchedPages,
 } from './outbox-tables.ts';
 
@@ -388,4 +389,5 @@ export const migrations: readonly Migration[] = [
   { number: 25, name: 'error indexes', sql: errorIndexes.map(indexStatement).join(''), indexes: errorIndexes },
   { number: 26, name: 'followed by id', sql: followedById },
   { number: 27, name: 'unknown of conversations', sql: unknownOfConversations },
+  { number: 28, name: 'unknown of messages', sql: unknownOfMessages },
 ];

@@ -197,5 +197,9 @@ CREATE TABLE outbox_process (
 /** Whether a conversation has a message of which nobody knows what became; so they are counted, too. */
 export const unknownOfConversations = `
 CREATE INDEX outbox_message_unknown_of ON outbox_message (account_id, sender, destination, claimed_at) WHERE state = 3;
+`;
+
+/** A step of its own: what makes an index lets others read, and must not wait for them while it keeps them from writing. */
+export const unknownOfMessages = `
 DROP INDEX outbox_message_unknown;
 `;

@@ -84,6 +84,25 @@ describe('a step', () => {
     await query('SELECT note FROM sentlog.api_key');
   });
 
+  test('steps of the outbox while an older program adds a message → neither is in the way of the other', async () => {
+    await migrate(target(), () => {}, migrations.slice(0, 26));
+    const adding = await server.connect(url);
+    await adding.query('SET search_path = sentlog; BEGIN; SELECT FROM outbox_message');
+    const migrating = migrate(target(), () => {});
+    const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+    await until(async () => (await query(waits)).length > 0);
+    await adding.query(`INSERT INTO outbox_message (account_id, place, accepted_at, due_at, expires_at, lane, state, is_head,
+      message_id, sender, destination, body) VALUES (1, 1, 1, 1, 1, 0, 3, false, 'm', 's', 'd', '{}'); COMMIT`);
+    await adding.end();
+    expect(await migrating).toHaveLength(migrations.length - 26);
+  });
+
+  test('a step that waits for others while they wait for it → taken in another turn', async () => {
+    await query('CREATE SEQUENCE turn');
+    const sql = `DO $do$ BEGIN IF nextval('public.turn') = 1 THEN RAISE SQLSTATE '40P01'; END IF; END $do$`;
+    expect(await migrate(target(), () => {}, next({ sql }))).toHaveLength(migrations.length + 1);
+  });
+
   test('indexes of a log that is there → made of one partition after the other, and of those to come', async () => {
     const store = await openPostgresStore({ url, poolSize: 2, observer: new Witness(), upkeepMs: 3_600_000 });
     const now = Date.now();

@@ -242,7 +242,10 @@ const merge = ({ folder }: Crashed) => {
   expect(atOnce(makeVolume(folder, 2, 64))).toBe(true);
   expect(removeMerged(folder, 2)).toBe(true);
 };
-const seal = ({ folder }: Crashed) => finishJournal(folder.disk, folder.journal(4), 50, 0);
+const seal = ({ folder }: Crashed) => {
+  const end = folder.disk.size(folder.journal(4)) ?? 0;
+  finishJournal(folder.disk, folder.journal(4), { end, messages: 50, reports: 0 });
+};
 const drop =
   (id: number) =>
   ({ dataDir, folder }: Crashed) => {

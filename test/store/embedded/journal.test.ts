@@ -118,6 +118,8 @@ function expectAll(rows: Rows, { messages, reports }: Model): void {
   expect(rows.accounts().map(([account]) => account)).toEqual([...own].sort());
 }
 
+const endOf = ({ reach: [end = 0, messages = 0, reports = 0] }: Places) => ({ end, messages, reports });
+
 function opened(work: (rows: JournalRows) => void, places?: Places): void {
   const rows = new JournalRows(path, systemDisk, places);
   try {
@@ -137,7 +139,7 @@ test('any rows → read as they are: before they are durable, beside the writer,
       writer.close();
       opened(rows => expectAll(rows, model));
       for (let twice = 0; twice < 2; twice++) {
-        finishJournal(systemDisk, path, model.messages.length, model.reports.length);
+        finishJournal(systemDisk, path, endOf(places));
         opened(rows => expectAll(rows, model));
       }
     }),
@@ -179,7 +181,12 @@ function messageOf(
 }
 
 /** Three groups: their rows, and where each group begins and the last ends. */
-function threeGroups(): { readonly model: Model; readonly ends: readonly number[]; readonly bytes: Buffer } {
+function threeGroups(): {
+  readonly model: Model;
+  readonly ends: readonly number[];
+  readonly bytes: Buffer;
+  readonly places: Places;
+} {
   const { writer, places } = fresh();
   const model = modelOf(9);
   const ends: number[] = [];
@@ -191,7 +198,7 @@ function threeGroups(): { readonly model: Model; readonly ends: readonly number[
     ends.push(places.reach[0] ?? 0);
   }
   writer.close();
-  return { model, ends, bytes: readFileSync(path) };
+  return { model, ends, bytes: readFileSync(path), places };
 }
 
 const first = ({ messages, reports }: Model, count: number): Model => ({
@@ -205,9 +212,7 @@ test('the last group is cut short, or anything of it flipped → those before it
   for (let at = last; at < bytes.byteLength; at += 5) {
     writeFileSync(path, bytes.subarray(0, at));
     opened(rows => expectAll(rows, first(model, 6)));
-    const flipped = Buffer.from(bytes);
-    flipped.writeUInt8(flipped.readUInt8(at) ^ 8, at);
-    writeFileSync(path, flipped);
+    writeFileSync(path, flippedAt(bytes, at));
     opened(rows => expectAll(rows, first(model, 6)));
   }
 });
@@ -226,6 +231,33 @@ test('anything is flipped before the last group → told, and the rows that it d
     expect(found.filter(row => !all.has(JSON.stringify(row)))).toEqual([]);
   }
 });
+
+test('anything of what memory or the footer tells of is flipped → the journal is not finished, and none of it is cut off', () => {
+  const { ends, bytes, places } = threeGroups();
+  const [, last = 0, end = 0] = ends;
+  const expectLeftAlone = (flipped: Buffer, what: string) => {
+    writeFileSync(path, flipped);
+    expect(() => finishJournal(systemDisk, path, endOf(places)), what).toThrow(expect.toSatisfy(isDamage));
+    expect(readFileSync(path).equals(flipped), what).toBe(true);
+  };
+  for (let at = last; at < end; at += 13) expectLeftAlone(flippedAt(bytes, at), `without a footer, byte ${at}`);
+  writeFileSync(path, bytes);
+  finishJournal(systemDisk, path, endOf(places));
+  const finished = readFileSync(path);
+  const none = { end: 0, messages: 9, reports: 9 };
+  for (let at = last; at < end; at += 13) {
+    const flipped = flippedAt(finished, at);
+    expectLeftAlone(flipped, `with a footer, byte ${at}`);
+    expect(() => finishJournal(systemDisk, path, none)).toThrow(expect.toSatisfy(isDamage));
+    expect(readFileSync(path).equals(flipped)).toBe(true);
+  }
+});
+
+function flippedAt(bytes: Buffer, at: number): Buffer {
+  const flipped = Buffer.from(bytes);
+  flipped.writeUInt8(flipped.readUInt8(at) ^ 8, at);
+  return flipped;
+}
 
 function madeOut(): readonly (MessageRow | ReportRow)[] {
   const file = systemDisk.open(path, 'read');

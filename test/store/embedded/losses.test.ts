@@ -1,9 +1,12 @@
-import { rmSync, truncateSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { type Status, statuses } from '../../../src/domain/registry.ts';
+import { isDamage } from '../../../src/store/embedded/files/damage.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { bendRows } from '../../support/bent-journal.ts';
 import {
@@ -16,7 +19,8 @@ import {
   now,
   segmentFiles,
 } from '../../support/crashed-log.ts';
-import { SqliteLog, submission, until } from '../../support/sqlite-log.ts';
+import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../../support/sqlite-log.ts';
+import { SimulatedLog } from './simulated-log.ts';
 
 const crashed = new CrashedLog();
 const merged = new CrashedLog({ youngestLeft: 0, blockRows: 64 });
@@ -134,6 +138,45 @@ test('a row that does not verify, in a sealed segment and in the young one → c
       );
     });
   });
+});
+
+/** Its last group cannot be told from one that was cut short while it was written, but by what was answered. */
+test('a row of the last group of the segment that takes rows does not verify, found by a page or after a kill → costs that row alone', async () => {
+  const [live, killed] = [new SqliteLog(), new SqliteLog()];
+  onTestFinished(() => live.remove());
+  onTestFinished(() => killed.remove());
+  const store = await live.open();
+  onTestFinished(() => store.close());
+  await recordNumbered(store, 0, 30, now);
+  await recordNumbered(store, 30, 99, now);
+  cpSync(live.dataDir, killed.dataDir, { recursive: true, filter: path => !basename(path).startsWith('lock') });
+  const again = () => killed.open();
+  for (const [log, open] of [
+    [killed, again],
+    [live, async () => store],
+  ] as const) {
+    bendRows(pathOf(log, '000000001.journal'), 'flipped', 'message', 40);
+    const bent = await open();
+    onTestFinished(() => bent.close());
+    expect(await walkIds(bent)).toEqual(numberedIds(0, 99).filter(id => id !== 'message-40'));
+    const reason = expect.stringMatching(/^1 of its 99 messages and 0 of its 0 reports/);
+    expect((await bent.stats()).damaged).toMatchObject([{ name: '000000001.journal', reason }]);
+  }
+});
+
+test('the sealer finds the last group damaged of a segment that it seals → nothing of it is cut off', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-losses-'));
+  onTestFinished(() => rmSync(dataDir, { recursive: true }));
+  const log = new SimulatedLog(dataDir, systemDisk);
+  onTestFinished(() => log.close());
+  const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
+  for (const numbers of [[1, 2, 3], [4, 5, 6], [7]])
+    log.record({ ...batch, submissions: numbers.map(number => submission(number, { sentAt: now })) });
+  const path = join(dataDir, 'segments', '000000001.journal');
+  bendRows(path, 'flipped', 'message', 4);
+  const bent = readFileSync(path);
+  expect(() => log.seal()).toThrow(expect.toSatisfy(isDamage));
+  expect(readFileSync(path).equals(bent)).toBe(true);
 });
 
 test.each([

@@ -155,11 +155,12 @@ class Window {
 
 /**
  * Reads a journal to the end of its last group that is whole. What follows was not answered, since it was never whole on
- * the disk: unless another whole group comes after it. Then it was, and `DamagedRow` is thrown.
+ * the disk: unless another whole group or the footer comes after it. Then it was, and `DamagedRow` is thrown.
  */
 export function scanJournal(disk: Disk, file: number, size: number): Scanned {
   const window = new Window(disk, file, size);
-  const limit = footerIn(disk, file, size)?.offset ?? size;
+  const footer = footerIn(disk, file, size);
+  const limit = footer?.offset ?? size;
   const [messages, reports] = [new Growing(), new Growing()];
   let meta: GroupHeader | undefined;
   let end = 0;
@@ -182,6 +183,7 @@ export function scanJournal(disk: Disk, file: number, size: number): Scanned {
   for (let offset = end; offset + headerBytes <= limit; offset += frameUnit)
     if (window.group(offset)?.isWhole === true) throw new DamagedRow(`the journal (at byte ${end})`);
   if (meta === undefined) throw new DamagedRow('the journal (its beginning)');
+  if (footer !== undefined && end !== limit) throw new DamagedRow(`the journal (at byte ${end})`);
   const found = { messages: messages.array(), reports: reports.array() };
   return { meta, places: { ...found, reach: Float64Array.of(end, found.messages.length, found.reports.length) } };
 }

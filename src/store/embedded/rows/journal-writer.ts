@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { isOutage } from '../files/damage.ts';
+import { DamagedRow, isOutage } from '../files/damage.ts';
 import { type Disk, readInto, writeWhole } from '../files/disk.ts';
 import { footerOf, headerBytes, openingOf, type Places, scanJournal, writeHeader } from './journal-format.ts';
 import { JournalRows } from './journal-rows.ts';
@@ -165,14 +165,22 @@ export function syncJournal(disk: Disk, path: string): void {
   }
 }
 
-/** Writes the footer of a journal that takes no more rows, and makes all of it durable; one that has it stays as it is. */
-export function finishJournal(disk: Disk, path: string, messages: number, reports: number): void {
+/** What whoever took the rows of a journal knows of it: where its last group ends, and how many rows there are up to it, lost ones included. */
+export type JournalEnd = { readonly end: number; readonly messages: number; readonly reports: number };
+
+/**
+ * Writes the footer of a journal that takes no more rows, and makes all of it durable; one that has it stays as it is.
+ * Throws `DamagedRow`, and leaves the file alone, where less of it is whole than was answered: what only looks as if it had
+ * never been is the damage of its last group.
+ */
+export function finishJournal(disk: Disk, path: string, known: JournalEnd): void {
   const file = disk.open(path, 'update');
   try {
     const size = disk.size(path) ?? 0;
     const { meta, places } = scanJournal(disk, file, size);
-    const footer = footerOf(meta, places, messages, reports);
     const [end = 0] = places.reach;
+    if (end < known.end) throw new DamagedRow(`the journal (at byte ${end})`);
+    const footer = footerOf(meta, places, known.messages, known.reports);
     const there = Buffer.alloc(footer.byteLength);
     readInto(disk, file, there, end);
     if (size !== end + footer.byteLength || !there.equals(footer)) {

@@ -55,7 +55,7 @@ export function sealSegment(
   counts: PackedCounts,
   hashSeed: number,
 ): IndexHeader {
-  const reports = settleRows(disk, paths.rows, segment);
+  const reports = settleRows(disk, paths.rows, segment, columns);
   const count = messagesIn(segment);
   const [from, to] = count === 0 ? [0, 0] : [minSentAt(segment), maxSentAt(segment)];
   const wideTimes = to - from >= 2 ** 32;
@@ -93,9 +93,13 @@ function settleRows(
   disk: Disk,
   path: string,
   segment: SharedSegment,
+  { places }: Columns,
 ): Pick<Sections, 'reportMessages' | 'reportGroups'> {
   if (isEarlier(path)) checkpoint(path);
-  else finishJournal(disk, path, messagesIn(segment), reportsIn(segment));
+  else {
+    const [end = 0] = places.reach;
+    finishJournal(disk, path, { end, messages: messagesIn(segment), reports: reportsIn(segment) });
+  }
   const rows = openRowsAt(disk, path);
   try {
     const { messages, groups } = outcomesIn(rows, segment);

@@ -20,8 +20,8 @@ const now = 1_700_000_000_000;
 function earlierFolder(): { readonly dataDir: string; readonly logs: Readonly<Record<string, readonly LogRecord[]>> } {
   const packed = readFileSync(join(import.meta.dirname, 'log-of-format-2.json.gz'));
   const { files, logs } = JSON.parse(gunzipSync(packed).toString());
-  // In memory where the system has it: what SQLite syncs need not wait for a disk.
-  const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sentlog-takeover-'));
+  // In memory where the system has it: what SQLite syncs need not wait for a disk. What a file is its own name tells alone.
+  const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sentlog-takeover.volume.rows.db-'));
   onTestFinished(() => rmSync(place, { recursive: true }));
   const dataDir = join(place, 'data');
   for (const [name, bytes] of Object.entries<string>(files)) {

@@ -276,6 +276,12 @@ export class FolderInUse extends StoreUnusable {
   }
 }
 
+/** SQLITE_BUSY: what the system says of a file may have any words in its path. */
+function isBusy(error: unknown): boolean {
+  const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
+  return (code & 0xff) === 5;
+}
+
 /** Only whoever is refused reads it: a full disk must not keep a server from starting. */
 function notePid(path: string): void {
   try {
@@ -317,7 +323,7 @@ export class FolderLock {
         this.#locks.push(new HeldFile(path));
     } catch (cause) {
       for (const lock of this.#locks) lock.release();
-      if (!String(cause).includes('locked')) throw cause;
+      if (!isBusy(cause)) throw cause;
       const owner = systemDisk.exists(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
       throw new FolderInUse(dataDir, owner);
     }

@@ -7,9 +7,9 @@ import { JournalRows } from '../rows/journal-rows.ts';
 import type { Rows } from '../rows/rows.ts';
 import { VolumeFile } from './volume-file.ts';
 
-/** Whether the file of a segment's rows is one that an earlier version wrote. */
-export const isEarlier = (path: string) => path.includes('.rows.db');
-export const isVolume = (path: string) => path.includes('.volume');
+/** Whether the file of a segment's rows is one that an earlier version wrote, also when it was set aside after another of its name. */
+export const isEarlier = (path: string) => /\.rows\.db(?:\.\d+)?$/.test(path);
+export const isVolume = (path: string) => /\.volume(?:\.\d+)?$/.test(path);
 
 /** Whatever rows stand in a file that nobody writes. */
 export function openRowsAt(disk: Disk, path: string): Rows {

@@ -4,7 +4,7 @@ import { Unavailable } from '../failures.ts';
 import { whileWanted } from './cancelling.ts';
 import type { Row } from './cells.ts';
 import { copyIn } from './copy-in.ts';
-import { asDatabaseFailure, isStalePlan, leavesConnectionUsable } from './failure.ts';
+import { asDatabaseFailure, isAfterFailure, isStalePlan, leavesConnectionUsable } from './failure.ts';
 import { keepPlan } from './kept-plans.ts';
 import { lockKey } from './locks.ts';
 import type { Session, Statement, Transaction, Value } from './session.ts';
@@ -205,6 +205,8 @@ class Connection implements Transaction {
   readonly #signal: AbortSignal | undefined;
   /** What was sent and nobody waits for, in order: what each failed with. */
   #sent: Promise<readonly unknown[]>[] = [];
+  /** Of the transaction: what the first statement to fail failed with. */
+  #firstFailure: unknown;
   /** Not to be used again. */
   broken = false;
 
@@ -235,7 +237,7 @@ class Connection implements Transaction {
   }
 
   async transaction<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    this.#sent = [];
+    [this.#sent, this.#firstFailure] = [[], undefined];
     this.#later(this.run(`BEGIN; ${begin}`));
     try {
       const result = await work(this);
@@ -246,9 +248,9 @@ class Connection implements Transaction {
       return result;
     } catch (error) {
       await this.#abandon();
-      // After the first failure every statement fails for it, and the end of the transaction too.
-      const [first = error] = await this.#failures();
-      throw first;
+      // After the first failure every statement fails for it, whoever asked it, and the end of the transaction too.
+      const failures = [...(await this.#failures()), error, this.#firstFailure];
+      throw failures.find(one => !isAfterFailure(one)) ?? error;
     }
   }
 
@@ -287,6 +289,7 @@ class Connection implements Transaction {
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     this.#gather();
     return attempt(work, error => {
+      this.#firstFailure ??= asDatabaseFailure(error);
       if (!leavesConnectionUsable(error)) this.discard();
     });
   }

@@ -21,6 +21,7 @@ const insufficientPrivilege = '42501';
 
 const lockNotAvailable = '55P03';
 
+const transactionFailed = '25P02';
 const deadlock = '40P01';
 const serializationFailure = '40001';
 const noPartition = '23514';
@@ -98,6 +99,12 @@ const refusedWhileMoving = /^could not acquire the lock required to /;
 export function isLockNotHad(error: unknown): boolean {
   const cause = error instanceof Unavailable ? error.cause : undefined;
   return cause instanceof DatabaseError && (cause.code === lockNotAvailable || refusedWhileMoving.test(cause.message));
+}
+
+/** Whether a statement was refused since another of its transaction had failed before. */
+export function isAfterFailure(error: unknown): boolean {
+  const cause = error instanceof Unavailable ? error.cause : error;
+  return cause instanceof DatabaseError && cause.code === transactionFailed;
 }
 
 /** Whether a transaction was cancelled since it and others waited for each other. */

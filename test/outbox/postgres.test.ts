@@ -325,3 +325,24 @@ it('somebody holds the row of one account’s page → what the other accounts d
   expect(await both).toBe(false);
   expect(idsOf(await outbox.claim([ofPage(1)], start))).toEqual(['m1']);
 });
+
+it('an id that another program is adding → what shares the transaction is done meanwhile, and what adds it, afterwards', async () => {
+  const { outboxes } = await processes(1);
+  const outbox = first(outboxes);
+  const schema = `together_${schemas}`;
+  const ended = { end: blocked } as const;
+  await outbox.add({ account: 2, messages: [message('m1', ended)], now: start });
+  const steps = (await outbox.untold(10)).map(one => one.id);
+  const adding = await server.connect(url);
+  await adding.query(`BEGIN; INSERT INTO ${schema}.outbox_message (account_id, place, accepted_at, due_at, expires_at, lane, state,
+    is_head, message_id, sender, destination, body) VALUES (1, 1, 1, 1, 1, 0, 5, false, 'taken', 's', 'd', '{}')`);
+  const add = (account: number, id: string) => outbox.add({ account, messages: [message(id)], now: start });
+  // While the first is under way, the others come together.
+  const done = [add(2, 'm2'), outbox.told(steps, start), add(3, 'm3')];
+  const held = add(1, 'taken');
+  expect(await Promise.all(done)).toEqual([[true], undefined, [true]]);
+  expect(await outbox.stats()).toMatchObject({ openReports: 1 });
+  await adding.query('COMMIT');
+  await adding.end();
+  expect(await held).toEqual([false]);
+});

@@ -3,6 +3,7 @@ import { Unavailable } from '../../src/failures.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { isWorthAnotherTry } from '../../src/postgres/failure.ts';
 import { keptPlansMax } from '../../src/postgres/kept-plans.ts';
+import type { Transaction } from '../../src/postgres/session.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { until } from '../support/sqlite-log.ts';
 import { TlsFront } from '../support/tls-front.ts';
@@ -53,6 +54,30 @@ describe('a transaction that sends and does not wait', () => {
     await connections.query('DELETE FROM kept WHERE number > 3');
     expect(await kept()).toEqual([[1], [2], [3]]);
   });
+
+  test.each(['55P03', '40P01', '22003', '23505'])(
+    'one fails with %s while others still ask and send → rejects with that failure, whoever of them is heard first',
+    async code => {
+      const fail = `DO $do$ BEGIN PERFORM pg_sleep(0.05); RAISE SQLSTATE '${code}'; END $do$`;
+      const asking = async (session: Transaction, last: 'send' | 'query') => {
+        await session.query('SELECT 1');
+        session.send(keep('keep'), [8]);
+        if (last === 'query') await session.query('SELECT 2');
+      };
+      for (const last of ['send', 'query'] as const)
+        for (const isHeardLast of [false, true]) {
+          const ended: unknown = await connections
+            .transaction('', async session => {
+              const works = [asking(session, last), session.query(fail)];
+              await Promise.allSettled(works);
+              await Promise.all(isHeardLast ? works : works.toReversed());
+            })
+            .catch(error => (error instanceof Unavailable ? error.cause : error));
+          expect(ended, `${last} ${isHeardLast}`).toMatchObject({ code });
+        }
+      expect(await kept()).toEqual([[1], [2], [3]]);
+    },
+  );
 
   test('what it opens with fails → rejects with that failure', async () => {
     const failing = connections.transaction('SELECT 1 / 0', async session => {

@@ -17,6 +17,7 @@ const floors: readonly (readonly string[])[] = [
     'networks.ts',
     'node-http.ts',
     'setting-kinds.ts',
+    'threads.ts',
     'tracing.ts',
     'version.ts',
   ],
@@ -287,6 +288,11 @@ describe('source', () => {
     });
     expect(shown(given)).toEqual([]);
     expect(matches(code, /@ts-(?:ignore|expect-error|nocheck)/)).toEqual([]);
+  });
+
+  test('what finds files by where it is → lies at the root of src, as all files of a bundle do', () => {
+    const deeper = files.filter(file => /^src\/.*\//.test(file) && file.endsWith('.ts'));
+    expect(matches(deeper, /\bimport\.meta\b/)).toEqual([]);
   });
 
   test('the linter → is silenced nowhere but on the layout of the code tables', () => {

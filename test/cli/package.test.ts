@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the package, installed', () => {
-  test('sentlog → runs compiled, from its own files', async () => {
+  test('sentlog → runs bundled, from its own files', async () => {
     const { stdout, stderr } = await call(process.execPath, [join(installed, 'bin/sentlog'), '--help'], {
       cwd: folder,
     });
@@ -46,7 +46,13 @@ describe('the package, installed', () => {
     expect(readdirSync(join(installed, 'web/dist')).sort()).toEqual(['assets', 'icon.svg', 'index.html']);
   });
 
-  test('each document → links to what is in the package, but for sources, which are there compiled', () => {
+  test('a defect → its stack names the sources', async () => {
+    const defect = `data:text/javascript,process.umask = () => { throw new TypeError('a defect') }`;
+    const failed = call(process.execPath, ['--import', defect, join(installed, 'bin/sentlog'), 'health']);
+    await expect(failed).rejects.toMatchObject({ stderr: expect.stringMatching(/src\/cli\/main\.ts:\d+/) });
+  });
+
+  test('each document → links to what is in the package, but for sources, which are there bundled', () => {
     const documents = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(name =>
       name.endsWith('.md'),
     );

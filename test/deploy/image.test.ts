@@ -23,8 +23,7 @@ function linkProductionPackages(_: string, workdir: string): void {
       cpSync(join(root, path), join(workdir, path), { recursive: true, verbatimSymlinks: true });
 }
 
-const pack =
-  'npm run build:page && npx tsc -p tsconfig.build.json && npm pack --ignore-scripts && tar -xzf sentlog-*.tgz';
+const pack = 'npm run build:page && npm run build:program && npm pack --ignore-scripts && tar -xzf sentlog-*.tgz';
 
 const steps = {
   'npm ci --ignore-scripts --no-audit --no-fund': (_: string, workdir: string) =>

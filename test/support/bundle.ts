@@ -10,42 +10,11 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
-import { build, type Plugin } from 'vite';
+import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '../..');
-export const sources = join(root, 'src');
 const cache = join(root, 'node_modules/.cache');
 const keptForMs = 24 * 3_600_000;
-
-/** Where a source stands in a bundle. */
-export const placeOf = (source: string) => relative(sources, source).replace(/\.ts$/, '.js');
-
-/** What the program's threads begin with. */
-export const threads = (): readonly string[] => globSync('src/**/*-thread.ts', { cwd: root });
-
-/** Makes few files of these sources and all that they import, the largest of the dependencies too. */
-export async function bundle(entries: readonly string[], folder: string, plugins: Plugin[] = []): Promise<void> {
-  const files = entries.map(file => join(root, file));
-  await build({
-    configFile: false,
-    root,
-    logLevel: 'warn',
-    publicDir: false,
-    plugins,
-    ssr: { noExternal: [/^typebox(\/|$)/] },
-    build: {
-      ssr: true,
-      outDir: folder,
-      minify: false,
-      target: 'esnext',
-      rolldownOptions: {
-        input: Object.fromEntries(files.map(file => [placeOf(file), file])),
-        output: { entryFileNames: '[name]', chunkFileNames: '[name]-[hash].js', keepNames: true },
-      },
-    },
-  });
-}
 
 /** The folder that holds what `make` makes: of one content there is one. */
 export async function keptBundle(kind: string, make: (folder: string) => Promise<void>): Promise<string> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bundle, keptBundle, threads } from './bundle.ts';
+import { bundle, named, threads } from '../../scripts/bundle.ts';
+import { keptBundle } from './bundle.ts';
 import { isThorough } from './properties.ts';
 
 /**
@@ -9,6 +10,6 @@ import { isThorough } from './properties.ts';
  */
 export default async function setup(): Promise<void> {
   if (isThorough || process.env.THREAD_BUNDLE !== undefined) return;
-  const folder = await keptBundle('threads', next => bundle(threads(), join(next, 'dist')));
+  const folder = await keptBundle('threads', next => bundle(named(threads), join(next, 'dist')));
   process.env.THREAD_BUNDLE = pathToFileURL(join(folder, 'dist/')).href;
 }

@@ -1,12 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
+import { threadFile } from '../../threads.ts';
 import { Turns } from '../../turns.ts';
 import type { Grant } from '../rows.ts';
 import type { Use } from '../uses.ts';
 import type { GrantReply, GrantRequest } from './grants.ts';
-
-const threadUrl = new URL(import.meta.url.endsWith('.ts') ? './grant-thread.ts' : './grant-thread.js', import.meta.url);
 
 type Pending = { readonly resolve: (changed: boolean) => void; readonly reject: (error: Error) => void };
 
@@ -77,7 +76,7 @@ export class GrantWriter {
   }
 
   #start(): Worker {
-    const thread = new Worker(threadUrl, { workerData: this.#path });
+    const thread = new Worker(threadFile('grants'), { workerData: this.#path });
     thread.on('message', (reply: GrantReply) => this.#settle(reply));
     // The next request starts another thread: what stopped this one (a full disk, say) may be over by then.
     thread.on('error', error => this.#fail(thread, error));

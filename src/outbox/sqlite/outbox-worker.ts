@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Unavailable, Unusable, WrongValues } from '../../failures.ts';
+import { threadFile } from '../../threads.ts';
 import type { OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 
 type Asking = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
@@ -18,11 +19,7 @@ export class OutboxWorker {
   #isClosing = false;
 
   constructor(start: OutboxStart) {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const worker = new Worker(new URL(`./outbox-thread.${extension}`, import.meta.url), {
-      workerData: start,
-      name: 'outbox',
-    });
+    const worker = new Worker(threadFile('outbox'), { workerData: start, name: 'outbox' });
     this.#worker = worker;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.opened = promise;

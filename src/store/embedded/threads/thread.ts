@@ -1,16 +1,10 @@
 import { Worker } from 'node:worker_threads';
+import { threadFile } from '../../../threads.ts';
 import { InvalidBookmark, StoreUnavailable, StoreUnusable } from '../../store.ts';
 import { DamagedSegment } from '../files/damage.ts';
 import type { Failure, ThreadData } from './messages.ts';
 
 const youngGenerationMib = 12;
-
-/** What each thread runs. */
-const entries = {
-  writer: '../record/writer-thread',
-  reader: '../read/reader-thread',
-  sealer: '../upkeep/sealer-thread',
-} as const;
 
 type Waiter = { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void };
 
@@ -42,14 +36,12 @@ export class Thread<Request extends { readonly type: string }, Reply> {
   #end: Error | undefined;
 
   constructor(
-    name: keyof typeof entries,
+    name: 'writer' | 'reader' | 'sealer',
     data: ThreadData,
     onReply: (reply: Reply) => void,
     onCrash: (error: Error) => void,
   ) {
-    // The same file name runs as TypeScript in a clone and as JavaScript once built.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`${entries[name]}.${extension}`, import.meta.url), {
+    this.#worker = new Worker(threadFile(name), {
       workerData: data,
       name,
       // What a thread makes it soon drops; by default each would let 48 MiB of that pile up.

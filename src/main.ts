@@ -310,15 +310,15 @@ function storeListener(logger: Logger): Pick<StoreObserver, 'note' | 'damaged'> 
 }
 
 function sweeperOf(
-  { sweepClock, wouldDrop, dropPast }: Storage,
+  { sweepClock, retentions, wouldDrop, dropPast }: Storage,
   sending: Sending | undefined,
-  { sweepHoldMs, retentionMs }: Config,
+  { sweepHoldMs }: Config,
   logger: Logger,
 ): Sweeper {
   return new Sweeper({
     clock: sweepClock,
     holdMs: sweepHoldMs,
-    retentionMs,
+    shortestRetentionMs: retentions.shortestMs,
     wouldDrop,
     drop: async () => {
       await dropPast();

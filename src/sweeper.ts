@@ -21,8 +21,8 @@ export type SweeperOptions = {
   readonly clock: SweepClock;
   /** How long such a sweep waits; 0: not at all. */
   readonly holdMs: number;
-  /** How long most messages are kept. */
-  readonly retentionMs: number;
+  /** How long messages are kept of the account that keeps its own shortest. */
+  readonly shortestRetentionMs: () => number;
   /** How much `drop` would drop of what was sent before a moment. */
   readonly wouldDrop: (sentUntil: EpochMs) => Promise<Dropping>;
   /** Drops what is past. */
@@ -41,13 +41,14 @@ export type SweeperOptions = {
  * or for that setting's time.
  *
  * Leaps that are too small to be asked about drop little each, and all of the log together: they gather, less the time that
- * went by since, and from half of the time that messages are kept a sweep waits for them too.
+ * went by since, and from half of the shortest time that messages are kept a sweep waits for them too.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
   /** What the clock said when this run last swept, when that was, and what small leaps had come to by then. */
   #saw: { readonly now: EpochMs; readonly atMs: number; readonly gatheredMs: number } | undefined;
-  #heldAtMs: number | undefined;
+  /** Since when a sweep waits, and whether for leaps that gathered. */
+  #holding: { readonly atMs: number; readonly isGathered: boolean } | undefined;
   #held: HeldSweep | undefined;
 
   constructor(options: SweeperOptions) {
@@ -65,24 +66,24 @@ export class Sweeper {
     if (await this.#waits(leap)) return;
     await drop();
     // What is believed in the end is over.
-    const gatheredMs = this.#heldAtMs === undefined ? leap.keptMs : 0;
-    this.#heldAtMs = undefined;
+    const gatheredMs = this.#holding === undefined ? leap.keptMs : 0;
+    this.#holding = undefined;
     this.#saw = { now: now(), atMs: monotonicMs(), gatheredMs };
     await clock.see(this.#saw.now);
   }
 
   async #waits(leap: Leap): Promise<boolean> {
     const { holdMs, now, monotonicMs, note } = this.#options;
+    const held = await this.#wouldLose(leap);
     const wasHeld = this.#held !== undefined;
     this.#held = undefined;
-    const held = await this.#wouldLose(leap);
     if (held === undefined) {
       if (wasHeld) note('the clock is right again: sweeps go on', {});
-      this.#heldAtMs = undefined;
+      this.#holding = undefined;
       return false;
     }
-    this.#heldAtMs ??= monotonicMs();
-    const leftMs = this.#heldAtMs + holdMs - monotonicMs();
+    this.#holding ??= { atMs: monotonicMs(), isGathered: leap.isGathered };
+    const leftMs = this.#holding.atMs + holdMs - monotonicMs();
     if (leftMs <= 0) {
       note(
         'the clock leapt, and more than half of what some accounts have is dropped: it was put right by nobody',
@@ -114,21 +115,27 @@ export class Sweeper {
    * log whose file of the clock is lost is no safer to drop.
    */
   async #leap(): Promise<Leap> {
-    const { clock, now, monotonicMs, retentionMs } = this.#options;
+    const { clock, now, monotonicMs, shortestRetentionMs } = this.#options;
     const seen = (await clock.seen()) ?? this.#saw?.now ?? 0;
-    const elapsedMs = this.#saw === undefined ? 0 : monotonicMs() - this.#saw.atMs;
-    const leapMs = now() - seen - elapsedMs;
-    const beforeMs = Math.max(0, (this.#saw?.gatheredMs ?? 0) - elapsedMs);
-    const gatheredMs = beforeMs + leapMs;
+    const [nowMs, atMs] = [now(), monotonicMs()];
+    const saw = this.#saw ?? { now: nowMs, atMs, gatheredMs: 0 };
+    const elapsedMs = atMs - saw.atMs;
+    const leapMs = nowMs - seen - elapsedMs;
+    // What is kept may be by another server's clock, which is always a little off: such leaps gather by this one's alone.
+    const ownLeapMs = nowMs - saw.now - elapsedMs;
+    // While a sweep waits, nothing is taken off: it would go on by itself before its time.
+    const beforeMs = Math.max(0, saw.gatheredMs - ((this.#holding?.atMs ?? atMs) - saw.atMs));
+    const gatheredMs = beforeMs + ownLeapMs;
+    const isSmall = ownLeapMs < limits.clockLeapMs;
     const isGathered =
-      gatheredMs >= Math.max(limits.clockLeapMs, retentionMs / 2) &&
-      (leapMs < limits.clockLeapMs || beforeMs >= limits.clockLeapMs);
+      gatheredMs >= Math.max(limits.clockLeapMs, shortestRetentionMs() / 2) &&
+      (isSmall || beforeMs >= limits.clockLeapMs || this.#holding?.isGathered === true);
     return {
       leapMs,
       expected: seen === 0 ? Infinity : seen + elapsedMs,
       gatheredMs,
       isGathered,
-      keptMs: leapMs < limits.clockLeapMs ? Math.max(0, gatheredMs) : beforeMs,
+      keptMs: isSmall ? Math.max(0, gatheredMs) : beforeMs,
     };
   }
 }

@@ -16,8 +16,8 @@ class World {
   nowMs = 1_800_000_000_000;
   monotonicMs = 5000;
   readonly notes: string[] = [];
-  /** Before which moment the messages of accounts are past that have a time of their own. */
-  own: ReadonlyMap<number, number> = new Map();
+  /** How long accounts keep theirs that have a time of their own. */
+  ownMs: ReadonlyMap<number, number> = new Map();
   readonly #log = new SqliteLog();
   #store: Store | undefined;
 
@@ -30,7 +30,8 @@ class World {
     return this.#store;
   }
 
-  sweeper(holdMs = dayMs, clock: SweepClock = new ClockFile(this.#log.dataDir)): Sweeper {
+  /** One whose clock is ahead of this world's. */
+  sweeper(holdMs = dayMs, clock: SweepClock = new ClockFile(this.#log.dataDir), aheadMs = 0): Sweeper {
     const store = () => {
       if (this.#store === undefined) throw new Error('the log is not open');
       return this.#store;
@@ -38,13 +39,17 @@ class World {
     return new Sweeper({
       clock,
       holdMs,
-      retentionMs,
-      wouldDrop: sentUntil => store().wouldDrop(this.nowMs - retentionMs, this.own, sentUntil),
-      drop: () => store().dropBefore(this.nowMs - retentionMs, this.own),
-      now: () => this.nowMs,
+      shortestRetentionMs: () => Math.min(retentionMs, ...this.ownMs.values()),
+      wouldDrop: sentUntil => store().wouldDrop(this.nowMs - retentionMs, this.#own(), sentUntil),
+      drop: () => store().dropBefore(this.nowMs - retentionMs, this.#own()),
+      now: () => this.nowMs + aheadMs,
       monotonicMs: () => this.monotonicMs,
       note: message => this.notes.push(message),
     });
+  }
+
+  #own(): ReadonlyMap<number, number> {
+    return new Map(Array.from(this.ownMs, ([account, keptMs]) => [account, this.nowMs - keptMs]));
   }
 
   /** Time goes by, on the wall and elsewhere. */
@@ -59,11 +64,11 @@ class World {
   }
 }
 
-async function recorded(): Promise<{ world: World; store: Store }> {
+async function recorded(agoMs = 0): Promise<{ world: World; store: Store }> {
   const world = new World();
   onTestFinished(() => world[Symbol.asyncDispose]());
   const store = await world.open();
-  await recordNumbered(store, 0, 200, world.nowMs);
+  await recordNumbered(store, 0, 200, world.nowMs - agoMs);
   return { world, store };
 }
 
@@ -164,6 +169,59 @@ test.each([10, 50])(
   },
 );
 
+test('small leaps gathered, and what waits is swept every minute → it waits until the time that was told', async () => {
+  const { world, store } = await recorded(retentionMs / 2 - hourMs / 2);
+  const sweeper = world.sweeper();
+  await sweeper.sweep();
+  for (let leap = 0; leap < 25; leap++) {
+    world.pass(60_000);
+    world.nowMs += 59 * 60_000;
+    await sweeper.sweep();
+  }
+  expect(sweeper.held?.until).toBe(world.nowMs + dayMs);
+  for (let passedMs = 0; passedMs < dayMs; passedMs += hourMs / 2) {
+    expect(sweeper.held).toMatchObject({ past: 200, all: 200 });
+    world.pass(hourMs / 2);
+    await sweeper.sweep();
+  }
+  expect(sweeper.held).toBeUndefined();
+  expect(await walkIds(store)).toEqual([]);
+  expect(world.notes).toEqual([expect.stringContaining('SENTLOG_SWEEP_HOLD=0s'), expect.stringContaining('by nobody')]);
+});
+
+test('small leaps come to half of what an account keeps that keeps little → it waits before most of that is past', async () => {
+  const { world, store } = await recorded();
+  world.ownMs = new Map([[1, 6 * hourMs]]);
+  const sweeper = world.sweeper();
+  for (let leap = 0; leap <= 10; leap++) {
+    await sweeper.sweep();
+    world.pass(60_000);
+    world.nowMs += 59 * 60_000;
+  }
+  expect(sweeper.held).toMatchObject({ past: 200, all: 200 });
+  expect(await walkIds(store)).toHaveLength(200);
+});
+
+test('servers with one log and clocks that are minutes apart → no leaps gather', async () => {
+  const { world, store } = await recorded();
+  let seen: number | undefined;
+  const shared: SweepClock = {
+    seen: async () => seen,
+    see: async now => {
+      seen = now;
+    },
+  };
+  world.ownMs = new Map([[1, 4 * hourMs]]);
+  const sweepers = [world.sweeper(dayMs, shared), world.sweeper(dayMs, shared, hourMs / 2)];
+  for (let sweeps = 0; sweeps < 50; sweeps++) {
+    world.pass(hourMs / 12);
+    const sweeper = sweepers[sweeps % 2];
+    await sweeper?.sweep();
+    expect(sweeper?.held).toBeUndefined();
+  }
+  expect(await walkIds(store)).toEqual([]);
+});
+
 test('the clock is put right by minutes every day, or the machine sleeps every night → swept as ever', async () => {
   const { world, store } = await recorded();
   const sweeper = world.sweeper();
@@ -212,7 +270,7 @@ test('the clock leaps past what some accounts keep, and others keep most of the 
   const submissions = Array.from({ length: 150 }, (_, i) => submission(i, { sentAt: world.nowMs }));
   await store.record({ account: 2, binding: {}, receivedAt: world.nowMs, sentSince: 0, submissions });
   await recordNumbered(store, 0, 300, world.nowMs);
-  world.own = new Map([[1, 0]]);
+  world.ownMs = new Map([[1, 1000 * dayMs]]);
   const sweeper = world.sweeper();
   await sweeper.sweep();
   world.nowMs += 60 * dayMs;

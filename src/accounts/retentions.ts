@@ -40,6 +40,10 @@ export class Retentions {
   /** Of an account, in milliseconds. */
   readonly of = (account: AccountId): number => this.#own.get(account) ?? this.#commonMs;
 
+  /** Of the account that keeps its own shortest, in milliseconds. */
+  readonly shortestMs = (): number =>
+    this.#own.values().reduce((least, keptMs) => Math.min(least, keptMs), this.#commonMs);
+
   /** Before which moment messages are past: of accounts with a time of their own, and of all others. */
   horizons(now: EpochMs): { readonly others: EpochMs; readonly own: ReadonlyMap<AccountId, EpochMs> } {
     return {

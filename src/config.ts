@@ -71,7 +71,7 @@ export const serverSettings = Object.freeze({
     'SENTLOG_PARTITION',
     optional(duration('1s', '30d')),
     '',
-    'Range of `sentAt` that one table of the database holds, `1h` unless set, over Citus up to `4h`; retention drops whole tables',
+    'Range of `sentAt` that one table of the database holds, by what is recorded `4h` or `1h` unless set; retention drops whole tables',
   ),
   statementTimeoutMs: setting(
     'SENTLOG_STATEMENT_TIMEOUT',

@@ -208,14 +208,15 @@ export const limits = Object.freeze({
   segmentsMax: 4000,
   /** A page is planned, and its locks are taken, for all partitions there are. */
   partitionsMax: 1000,
-  /** What one partition spans unless that is set. */
-  partitionMs: 3_600_000,
   /**
-   * What it spans on Citus, whose workers plan each read anew for all partitions there are, while so many messages are
-   * recorded in an hour at most: of more, the indexes of four hours may not fit into memory.
+   * What one partition spans, unless that is set, where more messages than this are recorded in an hour, so that the
+   * indexes of four hours may not fit into memory, or they are kept for less than this, of which four hours would be much.
    */
-  partitionOnCitusMs: 4 * 3_600_000,
-  partitionOnCitusPerHour: 2_000_000,
+  partitionMs: 3_600_000,
+  partitionPerHour: 2_000_000,
+  partitionRetentionMs: 24 * 3_600_000,
+  /** What it spans elsewhere: a page begins reading in each partition that may hold what it asks for. */
+  partitionQuietMs: 4 * 3_600_000,
   /**
    * How far ahead partitions stand on Citus, which makes none while it moves any shard: one of 100 GB takes three hours at
    * 10 MB/s, and those of a worker move one after the other. Each that stands ahead is a part of every plan, so no more

@@ -4,6 +4,7 @@ import { PostgresAccountRows, refuseLost } from '../accounts/postgres/account-ro
 import { PostgresCredentialRows } from '../accounts/postgres/credential-rows.ts';
 import type { Config } from '../config.ts';
 import { SharedRequestCounter } from '../http/rate-limit/shared-request-counter.ts';
+import { limits } from '../limits.ts';
 import { PostgresMirrorRows } from '../mirror/postgres/mirror-rows.ts';
 import { PostgresOutbox } from '../outbox/postgres/engine.ts';
 import { ClockRow } from '../postgres/clock-row.ts';
@@ -25,15 +26,21 @@ const outboxConnectionsMax = 6;
 /** A generation of ids is kept for as long as it has a message inside retention: three to four of them at a time. */
 const generationMsMin = 24 * 3_600_000;
 
+/** What partitions span, unless that is best told by how much is recorded. */
+export function partitionsFor({ partitionMs, retentionMs }: Pick<Config, 'partitionMs' | 'retentionMs'>) {
+  if (partitionMs !== undefined) return { partitionMs };
+  return retentionMs < limits.partitionRetentionMs ? { partitionMs: limits.partitionMs } : {};
+}
+
 /** In a database, for any number of servers. */
 export async function openDatabase(config: Config, url: string, observer: StoreObserver): Promise<Storage> {
   await using parts = new AsyncDisposableStack();
-  const { poolSize, partitionMs, statementTimeoutMs, retentionMs, replicas, replicaLagMs } = config;
+  const { poolSize, statementTimeoutMs, retentionMs, replicas, replicaLagMs } = config;
   const generationMs = Math.max(generationMsMin, Math.ceil(retentionMs / 3));
   const options = {
     url,
     poolSize,
-    ...(partitionMs !== undefined && { partitionMs }),
+    ...partitionsFor(config),
     statementTimeoutMs,
     generationMs,
     observer,

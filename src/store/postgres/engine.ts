@@ -52,7 +52,7 @@ export type PostgresStoreOptions = {
   readonly observer: StoreObserver;
   /** Where the tables are: made when it is not there. */
   readonly schema?: string;
-  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. By what is recorded, on Citus, unless it is given. */
+  /** The `sentAt` that a new partition spans; partitions of another width stay as they are. By what is recorded unless it is given. */
   readonly partitionMs?: number;
   /** How long a table of message ids takes new ones: a third of the retention or more, so that there are few. */
   readonly generationMs?: number;
@@ -135,22 +135,19 @@ class PostgresStore implements Store {
   readonly #making: Recurring;
   /** How far partitions stand ready ahead of the present one. */
   #aheadMs = 0;
-  /** Partitions span what is best for what is recorded. */
-  #adapts = false;
   readonly #answerMsMax: number;
   #counting: Promise<LogFigures> | undefined;
   #counted: LogFigures | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: PostgresStoreOptions) {
-    const { poolSize, observer, partitionMs = limits.partitionMs, generationMs = 24 * hourMs } = options;
-    const { upkeepMs = 60_000, now = Date.now } = options;
+    const { poolSize, observer, partitionMs, generationMs = 24 * hourMs, upkeepMs = 60_000, now = Date.now } = options;
     this.#options = options;
     this.#answerMsMax = options.answerMsMax ?? limits.databaseAnswerMsMax;
     this.#database = database;
     const layouts = new Layouts(database);
     this.#layouts = layouts;
-    const partitions = new Partitions(database, partitionMs, one => observer.note(one));
+    const partitions = new Partitions(database, partitionMs ?? limits.partitionMs, one => observer.note(one));
     const generations = new Generations(database, generationMs);
     const watermark = new Watermark(database);
     this.#watermark = watermark;
@@ -183,7 +180,7 @@ class PostgresStore implements Store {
     });
     this.#upkeep = new Recurring(upkeepMs, observer, async () => {
       await partitions.refresh();
-      if (this.#adapts) partitions.widthMs = await this.#bestWidth();
+      await this.#adaptWidth();
       await generations.advanceIfDue();
       await this.#waiting.work();
     });
@@ -196,10 +193,9 @@ class PostgresStore implements Store {
     const { database, partitions } = this.#places;
     await Promise.all([this.#layouts.refresh(), partitions.refresh(), this.#watermark.read()]);
     const [[onCitus] = []] = await database.read({ text: citusIsThere });
-    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0, partitionMs } = this.#options;
+    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0 } = this.#options;
     this.#aheadMs = aheadMs;
-    this.#adapts = truth(onCitus) && partitionMs === undefined;
-    if (this.#adapts) partitions.widthMs = await this.#bestWidth();
+    await this.#adaptWidth();
     this.#database.start();
     this.#upkeep.start();
     this.#addingUp.start();
@@ -207,11 +203,13 @@ class PostgresStore implements Store {
     this.#watchers.start();
   }
 
-  /** On Citus: what reads plan fewest for, while the indexes of what is being recorded fit into memory. */
-  async #bestWidth(): Promise<number> {
-    const now = (this.#options.now ?? Date.now)();
-    const perHour = await this.#places.totals.busiest(now - busyMs);
-    return perHour > limits.partitionOnCitusPerHour ? limits.partitionMs : limits.partitionOnCitusMs;
+  /** Unless it is given, new partitions span what few of are read, while the indexes of what is being recorded fit into memory. */
+  async #adaptWidth(): Promise<void> {
+    const { partitionMs, now = Date.now } = this.#options;
+    if (partitionMs !== undefined) return;
+    const { partitions, totals } = this.#places;
+    const isBusy = (await totals.busiest(now() - busyMs)) > limits.partitionPerHour;
+    partitions.widthMs = isBusy ? limits.partitionMs : limits.partitionQuietMs;
   }
 
   async record(batch: RecordBatch): Promise<RecordOutcome> {

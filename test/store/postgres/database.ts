@@ -33,12 +33,16 @@ export class PostgresDatabase {
     return new PostgresDatabase(await server.database(), server);
   }
 
-  async open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
-    // On a given server, which may be one of Citus: tests count on partitions of an hour.
-    const given = isGiven && { partitionMs: hourMs };
+  /** With partitions of an hour, which tests count on. */
+  open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
+    return this.openAdapting({ partitionMs: hourMs, ...options });
+  }
+
+  /** With partitions as wide as suits what is recorded. */
+  async openAdapting(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
     // On a busy machine a statement may take its time.
     const own = { url: this.url, poolSize: 4, statementTimeoutMs: 60_000, observer: new Witness() };
-    const store = await openPostgresStore({ ...own, ...given, ...options });
+    const store = await openPostgresStore({ ...own, ...options });
     this.#opened.push(store);
     return store;
   }

@@ -73,7 +73,8 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 function open(options: Partial<PostgresStoreOptions> = {}): Promise<Store> {
-  return openPostgresStore({ url, poolSize: 6, observer: witness, ...options });
+  // What is dropped here are hours.
+  return openPostgresStore({ url, poolSize: 6, observer: witness, partitionMs: 3_600_000, ...options });
 }
 
 /** Whether a call succeeds; it may fail only for want of the store. */

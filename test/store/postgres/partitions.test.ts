@@ -148,7 +148,7 @@ describe('a partition is needed', () => {
       expect(await wanting(store)).toContain('no room is left');
     }
     // The present has come to where there is none either.
-    clock += 5 * hourMs;
+    clock += 9 * hourMs;
     await until(async () => (await store.stats()).writeFailure?.includes('no room is left') === true);
     await end();
     // Nobody asks for them any more: they are made all the same.
@@ -160,30 +160,57 @@ describe('a partition is needed', () => {
   });
 });
 
-it('on Citus, how much is recorded in an hour → partitions span four hours, or one; none is left out between', async () => {
-  await standInForCitus(database);
-  const options = { upkeepMs: 50, now: () => clock };
-  const store = await database.open(options);
-  const widths = async () => {
-    const rows = await database.query(
-      `SELECT substring(inhrelid::regclass::text FROM '_p(.*)$') AS range FROM pg_inherits
-       WHERE inhparent = 'sentlog.report'::regclass`,
-    );
-    const all = rows.map(({ range }) => String(range).split('_').map(Number)).toSorted(([a = 0], [b = 0]) => a - b);
-    // Without those for the time when the test runs, which were made before it was Citus.
-    const ranges = all.filter(([from = 0]) => Math.abs(from - now) < 48 * hourMs);
-    for (const [i, [from]] of ranges.entries()) if (i > 0) expect(from).toBe(ranges[i - 1]?.[1]);
-    return { hours: ranges.map(([from = 0, to = 0]) => (to - from) / hourMs), until: ranges.at(-1)?.[1] ?? 0 };
-  };
-  await until(async () => (await widths()).until > now + 12 * hourMs);
-  expect(new Set((await widths()).hours)).toEqual(new Set([4]));
-  await store.close();
-  const busy = limits.partitionOnCitusPerHour + 1;
-  await database.query(`INSERT INTO sentlog.total VALUES (1, ${now}, ${busy}, 0, ${now})`);
-  clock += 6 * hourMs;
-  await database.open(options);
-  await until(async () => (await widths()).until > clock + 12 * hourMs);
-  expect((await widths()).hours).toEqual([4, 4, 4, 4, 1, 1, 1]);
+it.each([
+  ['on Citus', standInForCitus, 12 * hourMs, 6 * hourMs, [4, 4, 4, 4, 1, 1, 1]],
+  ['elsewhere', async () => {}, 0, 8 * hourMs - 1, [4, 4, 1]],
+])(
+  '%s, how much is recorded in an hour → partitions span four hours, or one; none is left out between',
+  async (_where, prepare, aheadMs, laterMs, hours) => {
+    await prepare(database);
+    const options = { upkeepMs: 50, now: () => clock };
+    const store = await database.openAdapting(options);
+    const widths = async () => {
+      const rows = await database.query(
+        `SELECT substring(inhrelid::regclass::text FROM '_p(.*)$') AS range FROM pg_inherits
+         WHERE inhparent = 'sentlog.report'::regclass`,
+      );
+      const all = rows.map(({ range }) => String(range).split('_').map(Number)).toSorted(([a = 0], [b = 0]) => a - b);
+      // Without those for the time when the test runs, which were made before it was Citus.
+      const ranges = all.filter(([from = 0]) => Math.abs(from - now) < 48 * hourMs);
+      for (const [i, [from]] of ranges.entries()) if (i > 0) expect(from).toBe(ranges[i - 1]?.[1]);
+      return { hours: ranges.map(([from = 0, to = 0]) => (to - from) / hourMs), until: ranges.at(-1)?.[1] ?? 0 };
+    };
+    await until(async () => (await widths()).until > now + Math.max(aheadMs, 4 * hourMs));
+    expect(new Set((await widths()).hours)).toEqual(new Set([4]));
+    await store.close();
+    const busy = limits.partitionPerHour + 1;
+    await database.query(`INSERT INTO sentlog.total VALUES (1, ${now}, ${busy}, 0, ${now})`);
+    clock += laterMs;
+    await database.openAdapting(options);
+    await until(async () => (await widths()).until > Math.max(clock + aheadMs, now + 8 * hourMs));
+    expect((await widths()).hours).toEqual(hours);
+  },
+);
+
+it('partitions of an hour stand from before → those of four hours begin where they end, and none is left out', async () => {
+  clock = now - 7 * hourMs;
+  const narrow = await database.open({ upkeepMs: 50, now: () => clock });
+  await until(async () => (await partitions()) === 2);
+  const wide = await database.openAdapting({ upkeepMs: 50, now: () => clock });
+  await until(async () => (await furthest()) >= clock + 4 * hourMs);
+  for (let step = 0; step < 6; step++) {
+    clock += hourMs;
+    const stores = [narrow, wide];
+    for (const [i, store] of stores.entries())
+      expect(await record(store, [message(`m${step} ${i}`, { sentAt: clock })])).toEqual(outcome({ recorded: 1 }));
+  }
+  const rows = await database.query(
+    `SELECT substring(inhrelid::regclass::text FROM '_p(.*)$') AS range FROM pg_inherits
+     WHERE inhparent = 'sentlog.message'::regclass`,
+  );
+  const ranges = rows.map(({ range }) => String(range).split('_').map(Number)).toSorted(([a = 0], [b = 0]) => a - b);
+  for (const [i, [from]] of ranges.entries()) if (i > 0) expect(from).toBe(ranges[i - 1]?.[1]);
+  expect(await findIds(narrow, { sentSince: 0 })).toHaveLength(12);
 });
 
 it.each([

@@ -27,7 +27,7 @@ afterAll(() => server.remove());
 
 const asked = () => askAll(server, folder, url, log);
 
-describe('the plans of the log, over 40,000 messages of two accounts in 50 partitions', () => {
+describe('the plans of the log, over 40,000 messages of two accounts in partitions of four hours', () => {
   it.each([
     ['of tables that were never analysed', undefined],
     ['of analysed tables', 'VACUUM (ANALYZE)'],

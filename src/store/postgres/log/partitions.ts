@@ -97,7 +97,7 @@ export class Partitions {
     if (this.lacks([now])) this.#want([now]);
     // Whatever they span, so that none is left out between those that were made when they spanned more or less.
     const stepMs = Math.min(this.widthMs, limits.partitionMs);
-    const steps = Math.min(limits.partitionsAheadMax, Math.ceil(aheadMs / stepMs));
+    const steps = Math.min(limits.partitionsAheadMax, Math.ceil(Math.max(aheadMs, this.widthMs) / stepMs));
     try {
       if (this.#wanted.size > 0) await this.#try();
       // One by one: whoever comes with a wish waits for one of them at most.

@@ -1,6 +1,7 @@
 import type { Filter } from '../domain/filter.ts';
 import type { AccountId, Binding } from '../domain/message.ts';
 import type { Bookmark } from '../store/store.ts';
+import { asWritten } from '../wire/query/filter-query.ts';
 import { Seal } from './seal.ts';
 
 /** What a walk is bound to: the account and key binding that ask, and the filter as it was asked. */
@@ -35,7 +36,7 @@ export const cursorFlaw = 'is damaged, or belongs to another request: use it wit
 /** Equal for equal walks, whatever the order in which their parameters came. */
 function fingerprint({ account, binding, filter }: Walk): string {
   const bound = [binding.applicationId ?? null, binding.entityId ?? null];
-  return JSON.stringify([version, account, ...bound, conditionsOf(filter)]);
+  return JSON.stringify([version, account, ...bound, conditionsOf(asWritten(filter))]);
 }
 
 /** The same for equal filters, whatever the order of their conditions and values. */

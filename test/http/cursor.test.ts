@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Filter } from '../../src/domain/filter.ts';
 import { Cursors, type Walk } from '../../src/http/cursor.ts';
 import { InvalidBookmark } from '../../src/store/store.ts';
+import { parseLogsQuery } from '../../src/wire/query/filter-query.ts';
 import { errorAnswer, logsPath, message, startOfTest, TestServer } from '../support/http-server.ts';
 
 const at = (moment: number) => new Date(moment).toISOString();
@@ -146,6 +148,30 @@ describe('a walk', () => {
 });
 
 describe('Cursors', () => {
+  const sealOf = (cursors: Cursors, filter: Filter) => cursors.seal('bookmark', { account: 1, binding: {}, filter });
+
+  test.each<[string, Filter]>([
+    ['sender=+385', { sender: '+385' }],
+    ['destination[not]=+385&entityId=e', { entityId: 'e', not: { destination: '+385' } }],
+    ['bulkId=a, b', { bulkId: ['a', 'b'] }],
+    ['bulkId=a, b , ', { bulkId: ['a', 'b'] }],
+    ['messageId[not]= a\\, b ,c', { not: { messageId: ['a, b', 'c'] } }],
+    ['errorName= \\ a ', { errorName: [' a'] }],
+    ['campaignReferenceId=\\ a,b\\ ', { campaignReferenceId: [' a', 'b '] }],
+    ['bulkId= ', { bulkId: [' '] }],
+    ['sender= Shop', { sender: ' Shop' }],
+  ])('%s → as its walks were sealed before its values stood for what they may have been recorded as', (raw, before) => {
+    const { value } = parseLogsQuery(raw);
+    const cursors = new Cursors(Buffer.alloc(32, 3));
+    expect(value && sealOf(cursors, value.filter)).toBe(sealOf(cursors, before));
+  });
+
+  test('a value with blanks that is written alone → a walk of its own', () => {
+    const cursors = new Cursors(Buffer.alloc(32, 3));
+    const seals = [['a'], [' a'], ['a '], [' ']].map(bulkId => sealOf(cursors, { bulkId }));
+    expect(new Set(seals).size).toBe(4);
+  });
+
   const walk: Walk = { account: 1, binding: {}, filter: { sender: 's' } };
 
   test('any bookmark → comes back, and cannot be read in the cursor', () => {

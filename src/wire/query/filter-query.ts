@@ -8,6 +8,7 @@ import { isTimeZone } from '../../domain/wall-clock.ts';
 import { limits } from '../../limits.ts';
 import type { Parsed } from '../parsed.ts';
 import { present } from '../present.ts';
+import { withoutBlankForms } from './list-text.ts';
 import { type KnownParameters, QueryReader } from './query-reader.ts';
 import {
   comparisons,
@@ -121,6 +122,23 @@ export function parseStreamQuery(raw: string): Parsed<StreamQuery> {
   const lastEventId = query.isEmpty('lastEventId') ? undefined : query.text('lastEventId');
   if (query.violations.length > 0) return { violations: query.violations };
   return { value: { filter, ...(lastEventId !== undefined && { lastEventId }) } };
+}
+
+/** A filter as it was written, without what its values may have been recorded as besides: the same for the same question. */
+export function asWritten({ not, ...filter }: Filter): Filter {
+  return { ...filter, ...written(filter), ...(not !== undefined && { not: written(not) }) };
+}
+
+function written(conditions: Conditions): Conditions {
+  return present(
+    Object.fromEntries(
+      filterFields.map(({ name, many }) => {
+        const asked = conditions[name];
+        if (asked === undefined || typeof asked === 'string') return [name, asked];
+        return [name, many ? withoutBlankForms(asked) : asked[0]];
+      }),
+    ),
+  );
 }
 
 /** For a call without parameters. */

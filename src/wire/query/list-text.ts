@@ -13,6 +13,16 @@ export function valuesWithBlanks(text: string): readonly string[] {
   return pieces(text).flatMap(piece => (trimmed(piece) === piece ? [] : [piece.replaceAll('\\,', ',')]));
 }
 
+/** The values that were written, without those that `valuesWithBlanks` gave beside them. */
+export function withoutBlankForms(values: readonly string[]): readonly string[] {
+  const all = new Set(values);
+  const isWritten = (value: string) => {
+    const bare = trimmed(value);
+    return bare === value || (bare === '' ? all.size === 1 : !all.has(unescaped(bare)));
+  };
+  return values.filter(isWritten);
+}
+
 function pieces(text: string): readonly string[] {
   return text.split(/(?<!\\),/);
 }
@@ -25,7 +35,11 @@ export function listValue(value: string): string {
 }
 
 function read(piece: string): string {
-  const text = trimmed(piece).replaceAll('\\,', ',');
+  return unescaped(trimmed(piece).replaceAll('\\,', ','));
+}
+
+/** Without the backslashes before the blanks where it begins and ends. */
+function unescaped(text: string): string {
   const unended = text.endsWith('\\ ') ? `${text.slice(0, -2)} ` : text;
   return /^\\+ /.test(unended) ? unended.slice(1) : unended;
 }

@@ -42,6 +42,8 @@ export const limits = Object.freeze({
   segmentBytesMax: 1024 * 1024 * 1024,
   /** So many times that, where there are nearly as many segments as there may be. */
   segmentBytesFactorMax: 8,
+  /** Names of one kind that keep their number in the open `/metrics`, beside those that are told of. */
+  numberedNamesMax: 10_000,
   /** A clock that moved on so much more than the time that went by is not believed at once. */
   clockLeapMs: 3_600_000,
   /** Segments of a log: the table of known ids has room for no more. */

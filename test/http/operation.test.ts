@@ -2,7 +2,9 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filterFields } from '../../src/domain/filter-fields.ts';
 import { createMetrics } from '../../src/http/metrics/metrics.ts';
+import { NumberedNames } from '../../src/http/metrics/numbered-names.ts';
 import type { Sending, SendingFigures } from '../../src/http/parts.ts';
+import { limits } from '../../src/limits.ts';
 import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
 
@@ -256,6 +258,33 @@ test('/metrics that everybody may read → numbers in the place of names', async
     const values = [...body.matchAll(/="((?:[^"\\]|\\.)*)"/g)].map(([, value = '']) => value);
     for (const name of names) expect(values).not.toContain(name.replaceAll('\\', '\\\\').replaceAll('"', '\\"'));
   }
+});
+
+test('a name goes from the open /metrics → the others keep their numbers, a new one has one of its own', async () => {
+  await server.app.close();
+  server = new TestServer({ metrics: metrics() });
+  const numbersOf = async (...names: string[]) => {
+    breakStats({ damaged: names.map(name => ({ name, reason: 'r' })) });
+    const { body } = await anonymous('/metrics');
+    return [...body.matchAll(/^sentlog_store_damaged\{name="(\d+)"\} 1$/gm)].map(([, number]) => Number(number));
+  };
+  expect(await numbersOf('a', 'b', 'c')).toEqual([1, 2, 3]);
+  expect(await numbersOf('b', 'c')).toEqual([2, 3]);
+  expect(await numbersOf('c', 'd', 'a')).toEqual([3, 4, 1]);
+});
+
+test('more names than are kept → those that are told of keep their numbers, no number has two names', () => {
+  const numbered = new NumberedNames();
+  const told = (from: number, to: number) =>
+    numbered
+      .in(Array.from({ length: to - from }, (_, i) => `m{mirror="n${from + i}"} 1`).join('\n'))
+      .match(/\d+(?="\})/g)
+      ?.map(Number);
+  const max = limits.numberedNamesMax;
+  expect(told(0, max + 2)?.slice(-2)).toEqual([max + 1, max + 2]);
+  expect(told(max, max + 3)).toEqual([max + 1, max + 2, max + 3]);
+  // The oldest was let go.
+  expect(told(0, 1)).toEqual([max + 4]);
 });
 
 test('/metrics with tokens → for whoever has one of them, and nobody else', async () => {

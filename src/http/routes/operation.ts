@@ -7,7 +7,7 @@ import { openApiDocument } from '../document/openapi.ts';
 import type { Health, HealthDetails } from '../document/operation-schemas.ts';
 import { ApiError } from '../errors.ts';
 import { type FiguresDeps, tellFigures } from '../figures.ts';
-import { withNumberedNames } from '../metrics/numbered-names.ts';
+import { NumberedNames } from '../metrics/numbered-names.ts';
 import { outboxOf } from '../metrics/sending-metrics.ts';
 import { type Call, jsonType, type Route } from '../route.ts';
 
@@ -19,10 +19,11 @@ const writeRetryMs = 5000;
 export function operationRoutes(deps: Deps): readonly Route[] {
   // Made when it is first asked for, which most servers never are.
   let document: Buffer | undefined;
+  const numbered = new NumberedNames();
   return [
     { method: 'GET', path: '/health/live', answer: async () => '{"status":"live"}' },
     { method: 'GET', path: '/health/ready', answer: (call: Omit<Call, 'principal'>) => ready(call, deps) },
-    { method: 'GET', path: '/metrics', answer: (call: Omit<Call, 'principal'>) => metrics(call, deps) },
+    { method: 'GET', path: '/metrics', answer: (call: Omit<Call, 'principal'>) => metrics(call, deps, numbered) },
     {
       method: 'GET',
       path: '/openapi.json',
@@ -87,7 +88,11 @@ function notReady(violation: string, cause: unknown): ApiError {
   });
 }
 
-async function metrics({ request, reply }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
+async function metrics(
+  { request, reply }: Omit<Call, 'principal'>,
+  deps: Deps,
+  numbered: NumberedNames,
+): Promise<string> {
   const { metricsTokens = [] } = deps;
   const names = isOperator(request, deps);
   if (metricsTokens.length > 0 && !names)
@@ -95,5 +100,5 @@ async function metrics({ request, reply }: Omit<Call, 'principal'>, deps: Deps):
   await tellFigures(deps);
   reply.type(deps.metrics.contentType);
   const text = await deps.metrics.text();
-  return names ? text : withNumberedNames(text);
+  return names ? text : numbered.in(text);
 }

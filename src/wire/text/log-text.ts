@@ -7,21 +7,23 @@ import { csvLine } from './log-csv.ts';
 /** The forms a page of logs is rendered in: `json` is logs joined by commas, `ndjson` and `csv` one log a line. */
 export type LogForm = 'json' | 'ndjson' | 'csv';
 
+/** Of all pages. */
+const dates = new DateTimeWriter();
+
 /** One log in the vendor's JSON, fields in the vendor's order, absent fields left out; all of it in one line. */
 export function logJson(log: LogRecord): string {
-  return oneLine(`{${logFields(log, new DateTimeWriter())}}`);
+  return oneLine(`{${logFields(log)}}`);
 }
 
 /** A page of logs; `csv` without its header, which stands once before all pages. */
 export function renderLogs(logs: readonly LogRecord[], form: LogForm): string {
-  const dates = new DateTimeWriter();
   let text = '';
   switch (form) {
     case 'json':
-      for (const log of logs) text += text === '' ? `{${logFields(log, dates)}}` : `,{${logFields(log, dates)}}`;
+      for (const log of logs) text += text === '' ? `{${logFields(log)}}` : `,{${logFields(log)}}`;
       return text;
     case 'ndjson':
-      for (const log of logs) text += `${oneLine(`{${logFields(log, dates)}}`)}\n`;
+      for (const log of logs) text += `${oneLine(`{${logFields(log)}}`)}\n`;
       return text;
     case 'csv':
       for (const log of logs) text += csvLine(log, dates);
@@ -39,18 +41,17 @@ function oneLine(json: string): string {
 
 /** One message with what became of it: its log, then `seenAt`, `timeline` and what that leaves out. */
 export function historyJson({ log, timeline, omitted }: MessageHistory): string {
-  const dates = new DateTimeWriter();
   const seenAt = log.seenAt === undefined ? '' : `,"seenAt":"${dates.write(log.seenAt)}"`;
-  const entries = timeline.map(entry => entryJson(entry, dates));
-  return `{${logFields(log, dates)}${seenAt},"timeline":[${entries.join(',')}]${omitted === 0 ? '' : `,"omitted":${omitted}`}}`;
+  const entries = timeline.map(entryJson);
+  return `{${logFields(log)}${seenAt},"timeline":[${entries.join(',')}]${omitted === 0 ? '' : `,"omitted":${omitted}`}}`;
 }
 
-function entryJson({ at, status, error, receivedAt }: TimelineEntry, dates: DateTimeWriter): string {
+function entryJson({ at, status, error, receivedAt }: TimelineEntry): string {
   return `{"at":"${dates.write(at)}"${codes(status, error)},"receivedAt":"${dates.write(receivedAt)}"}`;
 }
 
 /** Few and long constants between the values: what a page costs is the number of pieces it is put together from. */
-function logFields(log: LogRecord, dates: DateTimeWriter): string {
+function logFields(log: LogRecord): string {
   let text = `"sender":"${escaped(log.sender)}","destination":"${escaped(log.destination)}`;
   if (log.bulkId !== undefined) text += `","bulkId":"${escaped(log.bulkId)}`;
   text += `","messageId":"${escaped(log.messageId)}","sentAt":"${dates.write(log.sentAt)}`;
@@ -94,7 +95,8 @@ class FurtherFields {
   }
 
   inside(name: 'price' | 'platform'): string {
-    return inner(this.#sources.get(name)?.text ?? '{}');
+    const source = this.#sources.get(name);
+    return source === undefined ? '' : inner(source.text);
   }
 
   get rest(): string {

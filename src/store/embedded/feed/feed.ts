@@ -207,7 +207,9 @@ function messagesFrom(segments: ReadSegments, account: AccountId): Search<Messag
     const found =
       own === undefined
         ? segments.withRows(shared.id, file => file.messagesOf(account, first, last, wanted))
-        : [...segments.messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal }))).values()];
+        : segments
+            .messages(Array.from(own, ordinal => ({ segmentId: shared.id, ordinal })))
+            .filter(row => row !== undefined);
     const items = found.map(row => ({ row, position: base + row[0] })).sort((a, b) => a.position - b.position);
     const to = base + searchedTo(own ?? found.map(row => row[0]), wanted, last);
     return { items, to, rows: own === undefined ? last - first : rowsOfLook + own.length };
@@ -257,8 +259,8 @@ function withMessages(
     inTime.map(row => ({ segmentId: segmentIdOf(row[10]), ordinal: ordinalOf(row[10]) })),
   );
   // A message that was set aside, or dropped, has no log to show.
-  return inTime.flatMap(row => {
-    const message = messages.get(row[10]);
+  return inTime.flatMap((row, i) => {
+    const message = messages[i];
     return message === undefined || message[1] !== account ? [] : [{ row, message }];
   });
 }

@@ -11,6 +11,7 @@ import { noAccount } from '../segment/shared-segment.ts';
 import { summarySteps } from '../summary/summarizing.ts';
 import type { ReaderReply, ReaderRequest, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
+import { PageBytes } from './page-bytes.ts';
 import { Reader } from './reader.ts';
 
 const port = parentPort;
@@ -20,7 +21,6 @@ const segments = new ReadSegments(new Folder(data.dataDir));
 const ends = new AccountWatermarks(segments);
 const reader = new Reader(segments, ends, data.hashSeed);
 const feed = new Feed(segments, ends, data.era);
-const encoder = new TextEncoder();
 const tell = (reply: ReaderReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
 const jobs = new Jobs();
@@ -59,30 +59,18 @@ function* found(query: Query): Steps<Page> {
 /** Rendered as it is found: as objects a page takes several times its bytes. */
 function* rendered(query: Query, form: LogForm): Steps<Answer> {
   const search = reader.search(query);
-  const pieces: Uint8Array[] = [];
-  let [bytes, count] = [0, 0];
-  for (let wasPaused = false; ; wasPaused = yield bytes) {
+  const page = new PageBytes();
+  let count = 0;
+  for (let wasPaused = false; ; wasPaused = yield page.held) {
     const { done, value } = search.next(wasPaused);
     if (done) {
-      const text = joined(pieces, bytes);
+      const text = page.end();
       return { answer: { text, count, ...(value !== undefined && { next: value }) }, transfer: [text.buffer] };
     }
     if (value.length === 0) continue;
-    const piece = encoder.encode((form === 'json' && count > 0 ? ',' : '') + renderLogs(value, form));
-    pieces.push(piece);
-    bytes += piece.length;
+    page.add((form === 'json' && count > 0 ? ',' : '') + renderLogs(value, form));
     count += value.length;
   }
-}
-
-function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const text = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    text.set(piece, at);
-    at += piece.length;
-  }
-  return text;
 }
 
 port.on('message', (request: ReaderRequest) => {

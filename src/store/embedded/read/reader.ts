@@ -75,7 +75,7 @@ export class Reader {
     for (;;) {
       const [candidate] = yield* working(merge.take(1));
       if (candidate === undefined) return undefined;
-      const row = this.#segments.messages([candidate]).get(positionOf(candidate.segmentId, candidate.ordinal));
+      const [row] = this.#segments.messages([candidate]);
       if (row === undefined || row[1] !== account || !fits(logOf(row, undefined))) continue;
       const { rows, omitted } = this.#segments.timeline(this.#segments.newestReport(candidate));
       return { log: logOf(row, rows.at(-1)), timeline: timelineOf(row, rows), omitted };
@@ -96,7 +96,7 @@ export class Reader {
     const isInState = conditionMatcher(query.filter, { changes: true });
     const found: { log: LogRecord; place: Found }[] = [];
     for (const [i, place] of candidates.entries()) {
-      const row = rows.get(positionOf(place.segmentId, place.ordinal));
+      const row = rows[i];
       if (row === undefined || row[1] !== query.account) continue;
       const report = reports.get(newest[i] ?? 0);
       let log = logOf(row, report);

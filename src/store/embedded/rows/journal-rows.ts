@@ -181,12 +181,15 @@ export class JournalRows implements Rows {
   }
 
   #among<R>(kind: FrameKind, numbers: readonly number[], decode: Decode<R>): readonly R[] {
-    return this.#decoded(kind, this.#wanted(kind, new Set(numbers)), decode);
+    return this.#decoded(kind, this.#wanted(kind, Float64Array.from(numbers).sort()), decode);
   }
 
-  #wanted(kind: FrameKind, numbers: Iterable<number>): readonly Wanted[] {
+  /** Of numbers in their order, each once. */
+  #wanted(kind: FrameKind, numbers: ArrayLike<number>): readonly Wanted[] {
     const wanted: Wanted[] = [];
-    for (const number of numbers) {
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] ?? 0;
+      if (i > 0 && number === numbers[i - 1]) continue;
       const offset = this.#offsetOf(kind, number) ?? 0;
       if (offset !== 0) wanted.push({ number, offset });
     }
@@ -260,15 +263,8 @@ export class JournalRows implements Rows {
     return this.#meta.firstSequence;
   }
 
-  /** In the order of their numbers, as they were asked for. */
+  /** In the order of their numbers, as they are given. */
   #decoded<R>(kind: FrameKind, wanted: readonly Wanted[], decode: Decode<R>): readonly R[] {
-    if (wanted.some(({ offset }, i) => i > 0 && offset < (wanted[i - 1]?.offset ?? 0))) {
-      // Made of what was left of another file, or asked for in no order.
-      const sorted = [...wanted].sort((a, b) => a.offset - b.offset);
-      const numbered = (frames: Room, at: number) => [numberAt(frames, at), decode(frames, at)] as const;
-      const rows = [...this.#decoded(kind, sorted, numbered)].sort(([a], [b]) => a - b);
-      return rows.map(([, row]) => row);
-    }
     const rows: R[] = [];
     for (let i = 0; i < wanted.length; ) {
       const first = wanted[i]?.offset ?? 0;
@@ -292,13 +288,19 @@ export class JournalRows implements Rows {
     return rows;
   }
 
-  /** Before which of those wanted a read ends that begins with one. */
+  /** Before which of those wanted a read ends that begins with one; made of what was left of another file, some stand before it. */
   #endOfRun(wanted: readonly Wanted[], start: number): number {
     const first = wanted[start]?.offset ?? 0;
     let end = start + 1;
     for (let last = first; end < wanted.length; end++) {
       const offset = wanted[end]?.offset ?? 0;
-      if (offset - last > gapBytes || offset - first > readBytesMax || this.pendingAt(offset) !== undefined) break;
+      if (
+        offset < last ||
+        offset - last > gapBytes ||
+        offset - first > readBytesMax ||
+        this.pendingAt(offset) !== undefined
+      )
+        break;
       last = offset;
     }
     return end;

@@ -57,7 +57,8 @@ export const numberAt = (room: Room, at: number) => room.view.getFloat64(at + 16
 
 /** Whether a frame that is there whole is what was written. */
 export function isSound(room: Room, at: number, bytes: number): boolean {
-  return crc32(room.bytes.subarray(at + 4, at + bytes)) === room.view.getUint32(at, true);
+  // Made so, an array costs half of what a part of a `Buffer` does.
+  return crc32(new Uint8Array(room.bytes.buffer, at + 4, bytes - 4)) === room.view.getUint32(at, true);
 }
 
 /** Rows one after the other, as one write takes them to the file. */

@@ -2,6 +2,9 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { blockOrdinals, type Columns, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 import { type Candidate, type CandidateSource, follows, mayFit, newestFirst, type Scan } from './scan.ts';
 
+/** How many more than twice those wanted are gathered before they are sorted. */
+const cutSlack = 64;
+
 /** The youngest segment has no index: its columns are scanned, a block at a time, newest block first. */
 export class ColumnScan implements CandidateSource {
   readonly #scan: Scan;
@@ -30,26 +33,22 @@ export class ColumnScan implements CandidateSource {
   }
 
   next(count: number): readonly Candidate[] {
-    let best: Candidate[] = [];
-    let least = -Infinity;
+    const newest = new Newest(count);
     const { blockMin, blockMax } = this.#columns;
     for (let block = Math.ceil(this.#end / blockOrdinals) - 1; block >= 0; block--) {
       const max = blockMax[block] ?? Infinity;
-      if (max < this.#scan.sentSince || max < least || (blockMin[block] ?? 0) > this.#before.sentAt) continue;
+      if (max < this.#scan.sentSince || max < newest.least || (blockMin[block] ?? 0) > this.#before.sentAt) continue;
       const from = block * blockOrdinals;
-      this.#scanBlock(from, Math.min(from + blockOrdinals, this.#end), least, best);
-      if (best.length >= count * 4 || (best.length >= count && least === -Infinity)) {
-        best = best.sort(newestFirst).slice(0, count);
-        least = best.at(-1)?.sentAt ?? -Infinity;
-      }
+      this.#scanBlock(from, Math.min(from + blockOrdinals, this.#end), newest);
+      if (newest.isFull && newest.least === -Infinity) newest.cut();
     }
-    best = best.sort(newestFirst).slice(0, count);
+    const best = newest.cut();
     const last = best.at(-1);
     if (last !== undefined) this.#before = { ...last };
     return best;
   }
 
-  #scanBlock(from: number, to: number, least: number, found: Candidate[]): void {
+  #scanBlock(from: number, to: number, newest: Newest): void {
     const { account, sentAt } = this.#columns;
     const { sentSince, groups } = this.#scan;
     const present = this.#groups?.subarray(from, to);
@@ -59,10 +58,37 @@ export class ColumnScan implements CandidateSource {
     rows: for (let ordinal = lastFitting(to - 1); ordinal >= from; ordinal = lastFitting(ordinal - 1)) {
       for (const test of others) if (!test.fits(ordinal)) continue rows;
       const time = sentAt[ordinal] ?? 0;
-      if (time < least || time < sentSince || account[ordinal] !== this.#scan.account) continue;
+      if (time < newest.least || time < sentSince || account[ordinal] !== this.#scan.account) continue;
       if (!follows(time, ordinal, this.#before) || !mayFit(this.#scan, this.#segment, ordinal)) continue;
-      found.push({ sentAt: time, ordinal });
+      newest.add({ sentAt: time, ordinal });
     }
+  }
+}
+
+/** The newest of what is added: rows come about in their order, so that most of them are known to be too old. */
+class Newest {
+  readonly #count: number;
+  #kept: Candidate[] = [];
+  /** Whatever was sent before is not among them. */
+  least = -Infinity;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  get isFull(): boolean {
+    return this.#kept.length >= this.#count;
+  }
+
+  add(candidate: Candidate): void {
+    if (this.#kept.push(candidate) >= this.#count * 2 + cutSlack) this.cut();
+  }
+
+  cut(): readonly Candidate[] {
+    this.#kept.sort(newestFirst);
+    if (this.#kept.length > this.#count) this.#kept.length = this.#count;
+    if (this.isFull) this.least = this.#kept.at(-1)?.sentAt ?? -Infinity;
+    return this.#kept;
   }
 }
 

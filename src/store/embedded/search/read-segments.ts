@@ -11,7 +11,7 @@ import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { ordinalsWithId } from '../segment/index-runs.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
-import { type LogEnd, type Position, positionOf } from '../segment/position.ts';
+import { type LogEnd, positionOf } from '../segment/position.ts';
 import { timelineRows } from '../segment/report-chain.ts';
 import {
   type Columns,
@@ -144,21 +144,21 @@ export class ReadSegments {
     return this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
   }
 
-  /** The rows of messages by position; those that nobody can read any more are not among them. */
-  messages(places: readonly Pick<Found, 'segmentId' | 'ordinal'>[]): ReadonlyMap<Position, MessageRow> {
-    const rows = new Map<Position, MessageRow>();
+  /** The row of the message at each place; `undefined` where nobody can read it any more. */
+  messages(places: readonly Pick<Found, 'segmentId' | 'ordinal'>[]): readonly (MessageRow | undefined)[] {
+    const rows = new Map<number, ReadonlyMap<number, MessageRow>>();
     for (const [segmentId, held] of Map.groupBy(places, place => place.segmentId)) {
       const shared = this.#segments.get(segmentId)?.shared;
       if (shared === undefined) continue;
       this.withRows(segmentId, file => {
-        const ordinals = new Set(held.map(place => place.ordinal));
-        const found = file.messages([...ordinals]);
-        for (const row of found) rows.set(positionOf(segmentId, row[0]), row);
-        if (found.length < ordinals.size && !hasLosses(shared))
+        const found = new Map<number, MessageRow>();
+        for (const row of file.messages(held.map(place => place.ordinal))) found.set(row[0], row);
+        if (!hasLosses(shared) && held.some(place => !found.has(place.ordinal)))
           throw new DamagedRow('the rows file (it lacks messages)');
+        rows.set(segmentId, found);
       });
     }
-    return rows;
+    return places.map(({ segmentId, ordinal }) => rows.get(segmentId)?.get(ordinal));
   }
 
   /** The states that reports left their messages in, by sequence. */

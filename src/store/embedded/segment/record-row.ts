@@ -9,7 +9,15 @@ import type {
   Price,
   TimelineEntry,
 } from '../../../domain/message.ts';
-import { deliveryErrorByKey, isRegistered, noError, pendingAccepted, statusByKey } from '../../../domain/registry.ts';
+import {
+  type DeliveryError,
+  deliveryErrorByKey,
+  isRegistered,
+  noError,
+  pendingAccepted,
+  type Status,
+  statusByKey,
+} from '../../../domain/registry.ts';
 import { type DatedReport, dated, type Report, recordedEntry, timelineEntry } from '../../../domain/report.ts';
 import { errorWith, extraIn, statusWith, wordsOf } from '../../words.ts';
 import { currencyName } from '../rows/currency.ts';
@@ -47,32 +55,63 @@ export function messageRowOf(batch: PackedBatch, index: number, ordinal: number)
   ];
 }
 
+/** Every log of a page is one: an object of a class has room for all that its constructor may set. */
+class Identity implements MessageIdentity {
+  readonly messageId: string;
+  readonly sender: string;
+  readonly destination: string;
+  readonly sentAt: EpochMs;
+  readonly messageCount: number;
+  readonly contentJson: string;
+  declare readonly bulkId?: string;
+  declare readonly entityId?: string;
+  declare readonly applicationId?: string;
+  declare readonly campaignReferenceId?: string;
+
+  constructor(row: MessageRow) {
+    const body = row[13];
+    const messageEnd = body.indexOf(partSeparator);
+    const bulkEnd = body.indexOf(partSeparator, messageEnd + 1);
+    const senderEnd = body.indexOf(partSeparator, bulkEnd + 1);
+    const destinationEnd = body.indexOf(partSeparator, senderEnd + 1);
+    const entityEnd = body.indexOf(partSeparator, destinationEnd + 1);
+    const applicationEnd = body.indexOf(partSeparator, entityEnd + 1);
+    const campaignEnd = body.indexOf(partSeparator, applicationEnd + 1);
+    this.messageId = body.slice(0, messageEnd);
+    this.sender = body.slice(bulkEnd + 1, senderEnd);
+    this.destination = body.slice(senderEnd + 1, destinationEnd);
+    this.sentAt = row[2];
+    this.messageCount = row[11];
+    this.contentJson = body.slice(campaignEnd + 1);
+    if (bulkEnd > messageEnd + 1) this.bulkId = body.slice(messageEnd + 1, bulkEnd);
+    if (entityEnd > destinationEnd + 1) this.entityId = body.slice(destinationEnd + 1, entityEnd);
+    if (applicationEnd > entityEnd + 1) this.applicationId = body.slice(entityEnd + 1, applicationEnd);
+    if (campaignEnd > applicationEnd + 1) this.campaignReferenceId = body.slice(applicationEnd + 1, campaignEnd);
+  }
+}
+
+/** With the state that its newest report left the message in, or it was recorded with. */
+class Log extends Identity implements LogRecord {
+  readonly status: Status;
+  readonly error: DeliveryError;
+  readonly at: EpochMs;
+  declare readonly doneAt?: EpochMs;
+  declare readonly price?: Price;
+  declare readonly seenAt?: EpochMs;
+  declare readonly extraJson?: string;
+
+  constructor(row: MessageRow, { status, error, at, doneAt, price, seenAt, extraJson }: MessageState) {
+    super(row);
+    [this.status, this.error, this.at] = [status, error, at];
+    if (doneAt !== undefined) this.doneAt = doneAt;
+    if (price !== undefined) this.price = price;
+    if (seenAt !== undefined) this.seenAt = seenAt;
+    if (extraJson !== undefined) this.extraJson = extraJson;
+  }
+}
+
 export function identityOf(row: MessageRow): MessageIdentity {
-  const body = row[13];
-  let at = 0;
-  const part = (): string => {
-    const end = body.indexOf(partSeparator, at);
-    const text = body.slice(at, end);
-    at = end + 1;
-    return text;
-  };
-  const messageId = part();
-  const bulkId = part();
-  const identity: { -readonly [K in keyof MessageIdentity]: MessageIdentity[K] } = {
-    messageId,
-    sender: part(),
-    destination: part(),
-    sentAt: row[2],
-    messageCount: row[11],
-    contentJson: '',
-  };
-  const [entityId, applicationId, campaignReferenceId] = [part(), part(), part()];
-  identity.contentJson = body.slice(at);
-  if (bulkId !== '') identity.bulkId = bulkId;
-  if (entityId !== '') identity.entityId = entityId;
-  if (applicationId !== '') identity.applicationId = applicationId;
-  if (campaignReferenceId !== '') identity.campaignReferenceId = campaignReferenceId;
-  return identity;
+  return new Identity(row);
 }
 
 /** What of a message as it was recorded its summary needs, read off its row only as far as it is asked for. */
@@ -152,7 +191,7 @@ function state(
 }
 
 export function logOf(row: MessageRow, newest: ReportState | ReportRow | undefined): LogRecord {
-  return Object.assign(identityOf(row), newest === undefined ? initialStateOf(row) : stateAfter(newest));
+  return new Log(row, newest === undefined ? initialStateOf(row) : stateAfter(newest));
 }
 
 /** What a report said, apart from what came of it: short names, since there is one on every report row. */

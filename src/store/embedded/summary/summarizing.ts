@@ -8,7 +8,6 @@ import { allFound, type Candidates, candidatesOf } from '../search/candidates.ts
 import type { Steps } from '../search/jobs.ts';
 import type { Found, ReadSegment, ReadSegments } from '../search/read-segments.ts';
 import { messagesOf } from '../search/sealed-scan.ts';
-import { positionOf } from '../segment/position.ts';
 import { logOf } from '../segment/record-row.ts';
 import {
   lossesIn,
@@ -204,8 +203,7 @@ class Summarizing {
     const rows = this.#segments.messages(places);
     const newest = places.map(place => this.#segments.newestReport(place));
     const reports = this.#segments.states(newest.filter(sequence => sequence !== 0));
-    for (const [i, { segmentId, ordinal }] of places.entries()) {
-      const row = rows.get(positionOf(segmentId, ordinal));
+    for (const [i, row] of rows.entries()) {
       if (row === undefined || row[1] !== account) continue;
       const log = logOf(row, reports.get(newest[i] ?? 0));
       if (fits(log)) this.#sum.message(log);

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LogRecord } from '../../../src/domain/message.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { FolderLog } from '../../../src/store/embedded/offline/folder-log.ts';
+import { repair } from '../../../src/store/embedded/offline/repair.ts';
 import { anyDamage, inflict } from '../../support/crashed-log.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -74,6 +75,19 @@ describe('a folder whose rows stand in SQLite files', () => {
       '000000005.journal',
     ]);
     expect(existsSync(join(dataDir, 'segments', '000000004.index'))).toBe(true);
+  });
+
+  test('a segment of it was set aside, and is brought back → as a journal, and older programs refuse the folder', () => {
+    const { dataDir, logs } = earlierFolder();
+    mkdirSync(join(dataDir, 'damaged'));
+    const segments = join(dataDir, 'segments');
+    for (const name of readdirSync(segments).filter(name => name.startsWith('000000002.')))
+      renameSync(join(segments, name), join(dataDir, 'damaged', name));
+    expect(repair(dataDir)).toMatchObject([{ name: '000000002.journal', again: 0, lostMessages: 0 }]);
+    expect(versionOf(dataDir)).toBe(4);
+    const log = new SimulatedLog(dataDir, systemDisk, 6);
+    onTestFinished(() => log.close());
+    for (const account of [1, 2]) expect(log.logs(account)).toEqual(logs[account]);
   });
 
   test('→ becomes volumes like any other, and is copied as it is', () => {

@@ -29,7 +29,8 @@ const rowsAtATime = 500;
 
 /**
  * Puts the segments that a server set aside whole back into the log of a folder that no server runs on: every row that
- * can be made out. Their files stay in `damaged/`. Throws `FolderInUse`.
+ * can be made out, in journals: older programs refuse the log from then on. Their files stay in `damaged/`. Throws
+ * `FolderInUse`.
  */
 export function repair(dataDir: string): readonly Repaired[] {
   const lock = new FolderLock(dataDir);
@@ -37,10 +38,12 @@ export function repair(dataDir: string): readonly Repaired[] {
     const folder = new Folder(dataDir);
     const ledger = new Ledger(dataDir);
     try {
-      const repaired = folder.setAsideIds().map(id => repairSegment(folder, ledger, id));
-      if (repaired.length === 0) return [];
-      // What the counts of segments add up to lacked these, and reports on their messages counted for nothing.
+      const ids = folder.setAsideIds();
+      if (ids.length === 0) return [];
       const log = new LogFile(dataDir);
+      log.refuseOlder();
+      const repaired = ids.map(id => repairSegment(folder, ledger, id));
+      // What the counts of segments add up to lacked these, and reports on their messages counted for nothing.
       const soundFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
       log.trusting(log.trust.broken(soundFrom), folder.setAsideNames());
       return repaired;

@@ -25,8 +25,8 @@ export type Fault = { readonly kind: 'cut' | 'ENOSPC' | 'EIO'; readonly from: nu
 
 /** `bytes` is absent where all behind `at` was cut off. */
 type Write = { readonly at: number; readonly bytes?: Buffer };
-/** A file with what it held when it was last synced, and what was written since. */
-type Content = { readonly synced: Buffer; readonly writes: Write[] };
+/** A file with what the disk has of it for certain, and what was written since. */
+type Content = { synced: Buffer; readonly writes: Write[] };
 
 /** A name that was made, moved or removed, while its folder was not synced since. */
 type NameChange =
@@ -98,13 +98,30 @@ export class SimulatedDisk implements Disk {
   }
 
   sync(file: number): void {
-    this.#call('sync');
-    this.#contents.delete(this.#open.get(file) ?? '');
+    this.#sync('sync', this.#open.get(file) ?? '');
   }
 
   syncData(file: number): void {
-    this.#call('syncData');
-    this.#contents.delete(this.#open.get(file) ?? '');
+    this.#sync('syncData', this.#open.get(file) ?? '');
+  }
+
+  /**
+   * What could not be synced is there, gone, torn or flipped from then on, while it is read as it was written: the system
+   * takes it for synced, and a later sync does nothing for it.
+   */
+  #sync(name: 'sync' | 'syncData', path: string): void {
+    const content = this.#contents.get(path);
+    try {
+      this.#call(name);
+    } catch (error) {
+      if (content === undefined || error instanceof PowerCut) throw error;
+      content.synced = this.#left(content);
+      content.writes.splice(0);
+      throw error;
+    }
+    if (content === undefined) return;
+    content.synced = applied(content.synced, content.writes.splice(0));
+    if (content.synced.equals(readFileSync(path))) this.#contents.delete(path);
   }
 
   /** The power may be cut before it is done: it never is. */
@@ -187,17 +204,12 @@ export class SimulatedDisk implements Disk {
   }
 
   #left({ synced, writes }: Content): Buffer {
-    let bytes = Buffer.from(synced);
-    const left = writes.flatMap(write => this.#attempt(write));
+    // What is written over itself is there whatever comes of that: a sector is written whole, or not at all.
+    const isThere = ({ at, bytes }: Write) => bytes?.equals(synced.subarray(at, at + bytes.byteLength));
+    const left = writes.flatMap(write => (isThere(write) ? [write] : this.#attempt(write)));
     // In most crashes the order is that of the writes.
     if (this.#random() < 0.3) left.sort(() => this.#random() - 0.5);
-    for (const write of left) {
-      const end = write.at + (write.bytes?.byteLength ?? 0);
-      if (end > bytes.byteLength) bytes = Buffer.concat([bytes, Buffer.alloc(end - bytes.byteLength)]);
-      if (write.bytes === undefined) bytes = bytes.subarray(0, write.at);
-      else write.bytes.copy(bytes, write.at);
-    }
-    return bytes;
+    return applied(synced, left);
   }
 
   /** What becomes of a write that was not synced. */
@@ -222,6 +234,17 @@ export class SimulatedDisk implements Disk {
         throw Object.assign(new Error(`${kind}: simulated, ${name}`), { code: kind, syscall: name });
     }
   }
+}
+
+function applied(synced: Buffer, writes: readonly Write[]): Buffer {
+  let bytes = Buffer.from(synced);
+  for (const write of writes) {
+    const end = write.at + (write.bytes?.byteLength ?? 0);
+    if (end > bytes.byteLength) bytes = Buffer.concat([bytes, Buffer.alloc(end - bytes.byteLength)]);
+    if (write.bytes === undefined) bytes = bytes.subarray(0, write.at);
+    else write.bytes.copy(bytes, write.at);
+  }
+  return bytes;
 }
 
 function undo(change: NameChange, copied: (path: string) => string): void {

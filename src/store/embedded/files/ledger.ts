@@ -142,8 +142,15 @@ export class Ledger {
 
   /** When it returns, something stands in it that no power cut takes: from then on, it is lost where nothing does. */
   begin(): void {
-    if (!this.#held.has(beginningId)) this.#write({ ...noRows, id: beginningId });
-    this.#sync();
+    const isWritten = this.#held.has(beginningId);
+    if (!isWritten) this.#write({ ...noRows, id: beginningId });
+    try {
+      this.#sync();
+    } catch (error) {
+      // The system takes it for synced from now on: only what is written again will be.
+      if (!isWritten) this.#held.delete(beginningId);
+      throw error;
+    }
   }
 
   /** Outlives the process when it returns. */

@@ -120,7 +120,8 @@ function loadSegments(
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
     const { shared, createdAt } = loaded.segment;
-    if (loaded.segment.columns !== undefined && !isEarlier(folder.rows(id))) syncJournal(folder.disk, folder.rows(id));
+    const { columns } = loaded.segment;
+    if (columns !== undefined && !isEarlier(folder.rows(id))) syncJournal(folder.disk, folder.rows(id), columns.places);
     if (!holdsAll(ledger.get(id), shared) && log.mayBeginLedger) {
       if (!holdsLosses(ledger.get(id), shared)) lacks();
       ledger.setIfRoom(holdingOf(shared, createdAt));

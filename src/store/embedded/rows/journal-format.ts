@@ -25,8 +25,9 @@ export type Places = {
   readonly messages: Uint32Array;
   readonly reports: Uint32Array;
   /**
-   * Where the last group that is durable ends, in bytes, and how many messages and reports there are up to it. What stands
-   * behind it in the file was never answered; of more rows than there is room for above, only the file tells.
+   * Where the last group that is durable ends, in bytes, how many messages and reports there are up to it, and where that
+   * group begins. What stands behind it in the file was never answered; of more rows than there is room for above, only
+   * the file tells.
    */
   readonly reach: Float64Array;
 };
@@ -163,7 +164,7 @@ export function scanJournal(disk: Disk, file: number, size: number): Scanned {
   const limit = footer?.offset ?? size;
   const [messages, reports] = [new Growing(), new Growing()];
   let meta: GroupHeader | undefined;
-  let end = 0;
+  let [last, end] = [0, 0];
   for (let group = window.group(0); group?.isWhole === true && end < limit; group = window.group(end)) {
     const { header } = group;
     meta ??= header;
@@ -178,14 +179,15 @@ export function scanJournal(disk: Disk, file: number, size: number): Scanned {
       (head.kind === 'message' ? messages : reports).set(number, offset / frameUnit);
       offset += paddedBytes(head.bytes);
     }
-    end = to;
+    [last, end] = [end, to];
   }
   for (let offset = end; offset + headerBytes <= limit; offset += frameUnit)
     if (window.group(offset)?.isWhole === true) throw new DamagedRow(`the journal (at byte ${end})`);
   if (meta === undefined) throw new DamagedRow('the journal (its beginning)');
   if (footer !== undefined && end !== limit) throw new DamagedRow(`the journal (at byte ${end})`);
   const found = { messages: messages.array(), reports: reports.array() };
-  return { meta, places: { ...found, reach: Float64Array.of(end, found.messages.length, found.reports.length) } };
+  const reach = Float64Array.of(end, found.messages.length, found.reports.length, last);
+  return { meta, places: { ...found, reach } };
 }
 
 /** What can be made out of a journal, whatever became of it: the frames that are what was written. */

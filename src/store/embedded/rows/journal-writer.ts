@@ -10,7 +10,7 @@ export type Durability = 'full' | 'os';
 
 /** What a transaction may have taken, and the next may keep. */
 const roomBytesKept = 8 * 1024 * 1024;
-/** Of a group of a journal that is made of rows that are there. */
+/** Of a group of a journal that is made of rows that are there, and of what is written over at once. */
 const groupBytes = 1024 * 1024;
 
 /** Makes the journal of a segment that has no rows yet. */
@@ -87,7 +87,7 @@ export class JournalWriter extends JournalRows {
     if (this.#durability === 'full') this.#sync();
     this.#isUncut = false;
     const { reach } = this.#places;
-    [reach[0], reach[1], reach[2]] = [this.#end + end, this.#messages, this.#reports];
+    [reach[0], reach[1], reach[2], reach[3]] = [this.#end + end, this.#messages, this.#reports, this.#end];
     this.#empty();
   }
 
@@ -110,7 +110,7 @@ export class JournalWriter extends JournalRows {
   cut(): void {
     if (!this.#isUncut) return;
     this.disk.truncate(this.file, this.#end);
-    this.disk.syncData(this.file);
+    this.#sync();
     this.#isUncut = false;
   }
 
@@ -140,7 +140,7 @@ export class JournalWriter extends JournalRows {
 /** Makes a journal of rows as they come, those of a group in memory at a time. */
 export function writeJournal(disk: Disk, path: string, meta: RowsMeta, rows: Iterable<MessageOrReport>): void {
   createJournal(disk, path, meta);
-  const places = { messages: new Uint32Array(0), reports: new Uint32Array(0), reach: new Float64Array(3) };
+  const places = { messages: new Uint32Array(0), reports: new Uint32Array(0), reach: new Float64Array(4) };
   const writer = new JournalWriter(path, disk, 'full', places);
   try {
     writer.begin();
@@ -155,10 +155,20 @@ export function writeJournal(disk: Disk, path: string, meta: RowsMeta, rows: Ite
   }
 }
 
-/** What is found in a journal is answered from then on: the process that wrote it may have ended before it was synced. */
-export function syncJournal(disk: Disk, path: string): void {
+/**
+ * What is found in a journal is answered from then on: the process that wrote it may have ended before it was synced, or
+ * when that had failed. Then the system holds the last group, takes it for synced, and will not write it to the disk unless
+ * it is written over by itself.
+ */
+export function syncJournal(disk: Disk, path: string, { reach }: Places): void {
+  const [end = 0, , , last = 0] = reach;
   const file = disk.open(path, 'update');
   try {
+    const part = new Uint8Array(Math.min(groupBytes, end - last));
+    for (let at = last; at < end; at += part.byteLength) {
+      const read = readInto(disk, file, part.subarray(0, end - at), at);
+      disk.write(file, part.subarray(0, read), at);
+    }
     disk.syncData(file);
   } finally {
     disk.close(file);
@@ -169,7 +179,7 @@ export function syncJournal(disk: Disk, path: string): void {
 export type JournalEnd = { readonly end: number; readonly messages: number; readonly reports: number };
 
 /**
- * Writes the footer of a journal that takes no more rows, and makes all of it durable; one that has it stays as it is.
+ * Writes the footer of a journal that takes no more rows, and makes all of it durable.
  * Throws `DamagedRow`, and leaves the file alone, where less of it is whole than was answered: what only looks as if it had
  * never been is the damage of its last group.
  */
@@ -181,12 +191,9 @@ export function finishJournal(disk: Disk, path: string, known: JournalEnd): void
     const [end = 0] = places.reach;
     if (end < known.end) throw new DamagedRow(`the journal (at byte ${end})`);
     const footer = footerOf(meta, places, known.messages, known.reports);
-    const there = Buffer.alloc(footer.byteLength);
-    readInto(disk, file, there, end);
-    if (size !== end + footer.byteLength || !there.equals(footer)) {
-      disk.truncate(file, end);
-      disk.write(file, footer, end);
-    }
+    if (size !== end + footer.byteLength) disk.truncate(file, end);
+    // One that is there, too: what the system holds of it may be what could not be synced (see syncJournal).
+    disk.write(file, footer, end);
     disk.syncData(file);
   } finally {
     disk.close(file);

@@ -90,7 +90,7 @@ export function newColumns(capacity: number, reports = capacity * reportsPerMess
     places: {
       messages: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
       reports: new Uint32Array(new SharedArrayBuffer(reports * 4)),
-      reach: new Float64Array(new SharedArrayBuffer(24)),
+      reach: new Float64Array(new SharedArrayBuffer(32)),
     },
   };
 }

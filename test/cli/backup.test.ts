@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -16,7 +17,6 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { backUp, restore } from '../../src/cli/backup/backup-folder.ts';
-import { copyIfThere } from '../../src/cli/backup/copy-file.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { atOnce, type Disk, systemDisk } from '../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../src/store/embedded/files/folder.ts';
@@ -205,25 +205,6 @@ function diskWhere(name: string, happens: () => void): Disk {
   };
 }
 
-test('a file that becomes shorter while it is copied → the copy ends where the file does', () => {
-  const { place } = logAndPlace();
-  const [from, to] = [join(place, 'from'), join(place, 'to')];
-  writeFileSync(from, Buffer.alloc(3 << 20, 'x'));
-  let reads = 0;
-  const disk: Disk = {
-    ...systemDisk,
-    read(file, into, position) {
-      if (++reads === 2) truncateSync(from, 10);
-      if (reads > 5) throw new Error('the copy does not end');
-      return systemDisk.read(file, into, position);
-    },
-  };
-  expect(copyIfThere(from, to, disk)).toBe(true);
-  expect(readFileSync(to).byteLength).toBe(1 << 20);
-  expect(copyIfThere(join(place, 'none'), join(place, 'none-copied'), disk)).toBe(false);
-  expect(existsSync(join(place, 'none-copied'))).toBe(false);
-});
-
 test('a log in volumes → its backup has every message', async () => {
   const { log, place } = logAndPlace({ merging: { youngestLeft: 0, blockRows: 64 } });
   const store = await log.open();
@@ -235,6 +216,30 @@ test('a log in volumes → its backup has every message', async () => {
   const again = await restored(join(place, 'b'), place);
   expect(await walkIds(again)).toEqual(numberedIds(0, 350));
   expect((await again.stats()).damaged).toEqual([]);
+});
+
+test('a group that could not be synced is copied, and cut off then → the segment is copied again', async () => {
+  const { dataDir, place, folder } = crashed();
+  const [path, name] = [folder.journal(4), '000000004.journal'];
+  const whole = readFileSync(path);
+  const opened = new Map<number, string>();
+  let copies = 0;
+  const disk: Disk = {
+    ...systemDisk,
+    open(from, mode) {
+      const file = systemDisk.open(from, mode);
+      if (from === path) opened.set(file, from);
+      if (from === path && ++copies === 1) appendFileSync(path, Buffer.alloc(200, 'x'));
+      return file;
+    },
+    close(file) {
+      if (opened.delete(file) && copies === 1) truncateSync(path, whole.byteLength);
+      systemDisk.close(file);
+    },
+  };
+  await backUp(dataDir, join(place, 'b'), disk);
+  expect(copies).toBe(2);
+  expect(readFileSync(join(place, 'b', 'segments', name)).equals(whole)).toBe(true);
 });
 
 type Crashed = ReturnType<typeof crashed>;

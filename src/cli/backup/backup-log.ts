@@ -68,16 +68,16 @@ const growingFilesOf = (id: string) => [`${id}.rows.db-wal`, `${id}.journal`];
  */
 function copySegment(from: string, to: string, id: string, disk: Disk): void {
   const stamps = () => fixedFilesOf(id).map(name => stampOf(join(from, name)) ?? '');
-  const grown = () => growingFilesOf(id).map(name => growingAt(join(from, name)));
+  const grown = (folder = from) => growingFilesOf(id).map(name => growingAt(join(folder, name)));
   for (let tries = 1; tries <= triesMax; tries++) {
     const [before, grownBefore] = [stamps(), grown()];
     const copied = [...growingFilesOf(id), ...fixedFilesOf(id)].filter(name =>
       copyIfThere(join(from, name), join(to, name), disk),
     );
-    const grownAfter = grown();
+    const [copies, grownAfter] = [grown(to), grown()];
     const isOfOneMoment =
       stamps().every((stamp, i) => stamp === before[i]) &&
-      grownAfter.every((after, i) => hasOnlyGrown(grownBefore[i], after));
+      grownAfter.every((after, i) => hasOnlyGrown(grownBefore[i], copies[i], after));
     const hasRows = copied.some(name => segmentName.test(name));
     const isWhole = growingFilesOf(id).every((name, i) => copied.includes(name) === (grownAfter[i] !== undefined));
     if (isOfOneMoment && hasRows && isWhole) return;

@@ -64,10 +64,17 @@ export function growingAt(path: string): Growing | undefined {
   return found && { ino: found.ino, bytes: found.size };
 }
 
-/** Whether it is the file that it was, or there was none either time, and nothing of it was cut off. */
-export function hasOnlyGrown(before: Growing | undefined, after: Growing | undefined): boolean {
+/**
+ * Whether it is the file that it was, or there was none either time, and nothing of it was cut off: neither of what was
+ * there before, nor of what came until it was copied.
+ */
+export function hasOnlyGrown(
+  before: Growing | undefined,
+  copy: Growing | undefined,
+  after: Growing | undefined,
+): boolean {
   if (before === undefined || after === undefined) return before === after;
-  return before.ino === after.ino && before.bytes <= after.bytes;
+  return before.ino === after.ino && before.bytes <= after.bytes && (copy?.bytes ?? 0n) <= after.bytes;
 }
 
 function isMissing(error: unknown): boolean {

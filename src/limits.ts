@@ -38,7 +38,7 @@ export const limits = Object.freeze({
   queuedRecordsMax: 64_000,
   /** Characters of content in those. */
   queuedCharsMax: 64 * 1024 * 1024,
-  /** Texts of one segment: contents of 64 KiB fill a segment long before its messages are counted out. */
+  /** The journal of one segment: contents of 64 KiB fill a segment long before its messages are counted out. */
   segmentBytesMax: 1024 * 1024 * 1024,
   /** So many times that, where there are nearly as many segments as there may be. */
   segmentBytesFactorMax: 8,

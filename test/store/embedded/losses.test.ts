@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { type Status, statuses } from '../../../src/domain/registry.ts';
 import { isDamage } from '../../../src/store/embedded/files/damage.ts';
-import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { bendRows } from '../../support/bent-journal.ts';
 import {
@@ -150,6 +151,8 @@ test('a row of the last group of the segment that takes rows does not verify, fo
   await recordNumbered(store, 0, 30, now);
   await recordNumbered(store, 30, 99, now);
   cpSync(live.dataDir, killed.dataDir, { recursive: true, filter: path => !basename(path).startsWith('lock') });
+  const unfinished = ['journal.mended', 'journal.mended.tmp', 'index.mended', 'journal.mended.disowned'];
+  for (const end of unfinished) writeFileSync(pathOf(killed, `000000001.${end}`), '');
   const again = () => killed.open();
   for (const [log, open] of [
     [killed, again],
@@ -161,7 +164,48 @@ test('a row of the last group of the segment that takes rows does not verify, fo
     expect(await walkIds(bent)).toEqual(numberedIds(0, 99).filter(id => id !== 'message-40'));
     const reason = expect.stringMatching(/^1 of its 99 messages and 0 of its 0 reports/);
     expect((await bent.stats()).damaged).toMatchObject([{ name: '000000001.journal', reason }]);
+    expect(segmentFiles(log).filter(name => name.includes('mended'))).toEqual([]);
   }
+});
+
+test('a message joins more reports than a segment takes → memory tells where they stand, and no file is read to its end', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-losses-'));
+  onTestFinished(() => rmSync(dataDir, { recursive: true }));
+  let scans = 0;
+  const disk: Disk = {
+    ...systemDisk,
+    read(file, into, position) {
+      if (position === 0 && into.byteLength > 1000) scans++;
+      return systemDisk.read(file, into, position);
+    },
+  };
+  const log = new SimulatedLog(dataDir, disk, 1);
+  onTestFinished(() => log.close());
+  const batch = { account: 1, binding: {}, receivedAt: now, sentSince: 0 };
+  const reports = Array.from({ length: 9 }, (_, i) => ({
+    messageId: 'message-1',
+    status: statusById(i % 2 > 0 ? 5 : 7),
+    doneAt: now + i,
+  }));
+  log.record({ ...batch, submissions: reports });
+  log.record({ ...batch, submissions: [submission(1, { sentAt: now })] });
+  scans = 0;
+  expect(log.logs(1)[0]?.status.name).toBe('DELIVERED_TO_HANDSET');
+  expect(scans).toBe(0);
+});
+
+test('a segment cannot be made anew → nothing of what was made of it is left, and all of another is', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sentlog-losses-'));
+  onTestFinished(() => rmSync(dataDir, { recursive: true }));
+  const folder = new Folder(dataDir);
+  const failing = () => {
+    for (const path of [folder.journal(1), folder.index(1), folder.journal(2)]) writeFileSync(`${path}.mended`, '');
+    throw new Error('the disk is full');
+  };
+  expect(() => folder.mending(1, failing)).toThrow('the disk is full');
+  expect(systemDisk.list(folder.path)).toEqual(['000000002.journal.mended']);
+  folder.removeOrphans();
+  expect(systemDisk.list(folder.path)).toEqual([]);
 });
 
 test('the sealer finds the last group damaged of a segment that it seals → nothing of it is cut off', () => {

@@ -109,12 +109,14 @@ export function restoreRows<T>(folder: Folder, segmentId: number, known: Holding
   const [rows, volume] = [folder.rows(segmentId), folder.volume(segmentId)];
   if (!folder.disk.exists(volume)) return read();
   if (!folder.disk.exists(rows)) {
-    const { path, holding } = recoverRows(folder, segmentId, known, known?.firstSequence ?? 1);
-    const { lostMessages = 0, lostReports = 0 } = known ?? {};
-    if (holding.lostMessages > lostMessages || holding.lostReports > lostReports)
-      throw new DamagedRow('the volume (rows of it are missing)');
-    folder.disk.rename(path, rows);
-    folder.sync();
+    folder.mending(segmentId, () => {
+      const { path, holding } = recoverRows(folder, segmentId, known, known?.firstSequence ?? 1);
+      const { lostMessages = 0, lostReports = 0 } = known ?? {};
+      if (holding.lostMessages > lostMessages || holding.lostReports > lostReports)
+        throw new DamagedRow('the volume (rows of it are missing)');
+      folder.disk.rename(path, rows);
+      folder.sync();
+    });
   }
   const result = read();
   removeVolume(folder, segmentId);

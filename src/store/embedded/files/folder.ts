@@ -10,6 +10,8 @@ const segmentName = /^(\d{9,})\.(?:journal|rows\.db|volume)$/;
 /** The same, also of one that was set aside after another of its name. */
 const rowsName = /^\d{9,}\.(?:journal|rows\.db|volume)(?:\.\d+)?$/;
 const unfinishedName = /\.volume\.tmp$/;
+/** What is made anew of a damaged segment, until it takes its place. */
+const mendedName = /^(\d{9,})\.(?:journal|index)\.mended(?:\.disowned)?(?:\.tmp)?$/;
 /** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
 const strangeName = /^0*-1\./;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
@@ -65,12 +67,13 @@ export class Folder {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
   }
 
-  /** Volumes that were not finished, and what is no segment's; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
+  /** Volumes and mended files that were not finished, and what is no segment's; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
   removeOrphans(): void {
     for (const name of this.disk.list(this.path)) {
       const id = facetsName.exec(name)?.[1];
       const isOrphan = id !== undefined && !this.hasRows(Number(id));
-      if (isOrphan || unfinishedName.test(name) || strangeName.test(name)) this.disk.remove(join(this.path, name));
+      const isUnfinished = unfinishedName.test(name) || mendedName.test(name);
+      if (isOrphan || isUnfinished || strangeName.test(name)) this.disk.remove(join(this.path, name));
       // A process ended when it had made the journal of what was left of it.
       const earlier = earlierName.exec(name)?.[1];
       if (earlier !== undefined && this.disk.exists(this.journal(Number(earlier))))
@@ -133,6 +136,17 @@ export class Folder {
   /** Leaves a volume alone. */
   removeRows(segmentId: number): void {
     for (const path of [this.journal(segmentId), this.earlierRows(segmentId)]) this.disk.remove(path);
+  }
+
+  /** Does the work of making files of a segment anew; where that fails, nothing of them is left. */
+  mending<T>(segmentId: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const names = this.disk.list(this.path).filter(name => Number(mendedName.exec(name)?.[1]) === segmentId);
+      for (const name of names) this.disk.remove(join(this.path, name));
+      throw error;
+    }
   }
 
   /** Where rows of a damaged segment may be found: in its own files, or in those that were set aside. */

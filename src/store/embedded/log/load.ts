@@ -16,7 +16,7 @@ import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
-import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import {
   applyReport,
   type Columns,
@@ -115,7 +115,7 @@ function loadSegments(
     } catch (error) {
       if (!isDamage(error)) throw error;
       lacks();
-      mendRows(folder, ledger, id, nextSequence);
+      folder.mending(id, () => mendRows(folder, ledger, id, nextSequence));
       recovered.push({ name: folder.nameOf(id), reason: error instanceof Error ? error.message : String(error) });
       loaded = loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, ledger.get(id));
     }
@@ -258,9 +258,9 @@ export function loadUnsealed(
     if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
     const reportCount = Math.max(rows.reportCount(meta.firstSequence), known?.reports ?? 0);
-    if (reportCount > reportsPerMessageMax * ordinalsMax) throw new DamagedRow(`report ${reportCount - 1}`);
+    if (reportCount > reportsMaxOf(ordinalsMax)) throw new DamagedRow(`report ${reportCount - 1}`);
     const room = Math.max(capacity, count);
-    const columns = newColumns(room, Math.max(room * reportsPerMessageMax, reportCount));
+    const columns = newColumns(room, Math.max(reportsMaxOf(room), reportCount));
     if (rows instanceof JournalRows) rows.copyPlaces(columns.places);
     const made = { counts: new Counts(), facets: new FacetMaker(columns.facets, columns.hashes) };
     if (known !== undefined) setLosses(shared, known);

@@ -13,7 +13,7 @@ import { LogFile } from '../log/log-file.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { openRowsAt, openSealedRows } from '../segment/open-rows.ts';
-import { ordinalOf, ordinalsMax, reportsPerMessageMax, segmentIdOf } from '../segment/position.ts';
+import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, initialStateOf, reportIn, stateAfter } from '../segment/record-row.ts';
 import { greaterLosses, type Losses } from '../segment/shared-segment.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
@@ -257,7 +257,7 @@ function inspectUnsealed(folder: Folder, id: number, known: Holding | undefined)
     const { firstSequence } = meta;
     const messages = Math.max(file.count(), known?.messages ?? 0);
     const reports = Math.max(file.reportCount(firstSequence), known?.reports ?? 0);
-    if (messages > ordinalsMax || reports > reportsPerMessageMax * ordinalsMax) throw new DamagedRow('the rows file');
+    if (messages > ordinalsMax || reports > reportsMaxOf(ordinalsMax)) throw new DamagedRow('the rows file');
     let [newestSentAt, found] = [-Infinity, 0];
     for (let ordinal = 0; ; ) {
       const batch = file.messagesFrom(ordinal, rowsAtATime);

@@ -42,7 +42,7 @@ export function repair(dataDir: string): readonly Repaired[] {
       if (ids.length === 0) return [];
       const log = new LogFile(dataDir);
       log.refuseOlder();
-      const repaired = ids.map(id => repairSegment(folder, ledger, id));
+      const repaired = ids.map(id => folder.mending(id, () => repairSegment(folder, ledger, id)));
       // What the counts of segments add up to lacked these, and reports on their messages counted for nothing.
       const soundFrom = minuteOf(Date.now() + limits.futureSkewMs) + minuteMs;
       log.trusting(log.trust.broken(soundFrom), folder.setAsideNames());

@@ -34,7 +34,6 @@ export class ActiveSegment {
   /** Those of the open transaction count. */
   messages: number;
   reports: number;
-  bytes = 0;
 
   constructor({ shared, columns, counts, facets, size, createdAt, rows }: Parts) {
     this.shared = shared;
@@ -46,6 +45,11 @@ export class ActiveSegment {
     this.rows = rows;
     this.messages = messagesIn(shared);
     this.reports = reportsIn(shared);
+  }
+
+  /** How long its journal is, with what the open transaction takes. */
+  get bytes(): number {
+    return this.rows.bytes;
   }
 
   /** Takes the row of a record of a batch; its ordinal is the next. */
@@ -65,7 +69,6 @@ export class ActiveSegment {
     this.counts.message(row);
     this.facets.message(row);
     this.messages++;
-    this.bytes += row[13].length;
   }
 
   /** `moves`: in the counts. */
@@ -75,7 +78,6 @@ export class ActiveSegment {
     this.counts.report(row[13], row[14], moves);
     this.facets.report(row, this.shared.firstSequence);
     this.reports++;
-    this.bytes += row[12].length;
   }
 
   /** Ends the transaction: what it took is durable, and still to be published. `outcomes` is told what it came to. */

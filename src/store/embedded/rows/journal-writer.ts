@@ -59,6 +59,11 @@ export class JournalWriter extends JournalRows {
     return this.#frames.end;
   }
 
+  /** How long the file is with it. */
+  get bytes(): number {
+    return this.#end + this.groupBytes;
+  }
+
   insertMessage(row: MessageRow): void {
     this.#places.messages[row[0]] = (this.#end + this.#frames.message(row)) / frameUnit;
     this.#messages = Math.max(this.#messages, row[0] + 1);

@@ -1,3 +1,5 @@
+import { limits } from '../../../limits.ts';
+
 /**
  * Where a message lies: its segment and its ordinal in it, as one number. Positions grow in recording order, so they
  * also settle the order of equal `sentAt` and bound what a walk may see.
@@ -9,6 +11,9 @@ export const ordinalsMax = 2 ** 20;
 
 /** Reports a segment takes before it is full, for each message it may hold: a start reads each row of the youngest. */
 export const reportsPerMessageMax = 2;
+
+/** How many a segment for so many messages may have in the end: the last of its messages may join all that waited for it. */
+export const reportsMaxOf = (messages: number) => messages * reportsPerMessageMax + limits.waitingOnMessageMax;
 
 export function positionOf(segmentId: number, ordinal: number): Position {
   return segmentId * ordinalsMax + ordinal;

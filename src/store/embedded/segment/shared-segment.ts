@@ -2,7 +2,7 @@ import { statusGroupNames } from '../../../domain/registry.ts';
 import type { Places } from '../rows/journal-format.ts';
 import { type FacetColumns, newFacetColumns } from './facet-columns.ts';
 import { fieldCount } from './fields.ts';
-import { reportsPerMessageMax } from './position.ts';
+import { reportsMaxOf } from './position.ts';
 
 /** A block of ordinals whose least and greatest `sentAt` are known, so that a scan can pass over it. */
 export const blockOrdinals = 1024;
@@ -75,7 +75,7 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
   };
 }
 
-export function newColumns(capacity: number, reports = capacity * reportsPerMessageMax): Columns {
+export function newColumns(capacity: number, reports = reportsMaxOf(capacity)): Columns {
   const blocks = Math.ceil(capacity / blockOrdinals);
   return {
     account: new Float64Array(new SharedArrayBuffer(capacity * 8)),

@@ -91,13 +91,15 @@ function contentsOf(path: string, holding: Holding): SegmentContents {
 function recover({ id, shared }: Extract<SealerRequest, { type: 'recover' }>): SealerReply {
   const known = holdingOf(shared, Date.now());
   const segmentId = shared.id;
-  const { path, holding } = recoverRows(folder, segmentId, known, known.firstSequence);
-  const index = `${folder.index(segmentId)}.mended`;
-  const { columns, counts } = contentsOf(path, holding);
-  // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.
-  sealSegment(folder.disk, { rows: path, index }, withLosses(shared, holding), columns, counts, data.hashSeed);
-  folder.replace(segmentId, { rows: path, index });
-  return { type: 'recovered', id, holding };
+  return folder.mending(segmentId, () => {
+    const { path, holding } = recoverRows(folder, segmentId, known, known.firstSequence);
+    const index = `${folder.index(segmentId)}.mended`;
+    const { columns, counts } = contentsOf(path, holding);
+    // Readers must not take what is lost for settled until the writer has gone over the messages that it concerns.
+    sealSegment(folder.disk, { rows: path, index }, withLosses(shared, holding), columns, counts, data.hashSeed);
+    folder.replace(segmentId, { rows: path, index });
+    return { type: 'recovered', id, holding };
+  });
 }
 
 function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): SealerReply {

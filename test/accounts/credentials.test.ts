@@ -329,8 +329,7 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
     test('a token with every request → the newest thousand work, and no more are kept', async () => {
       const { credentials, byHand, key, info } = await shop();
       const first = await credentials.issueToken(info.id, key);
-      // In groups: of those that are asked for at once any may be the older one, and a thousand would wait too long for
-      // two connections.
+      // In groups: of those asked for at once any may be the older one, and a thousand wait too long for two connections.
       const rest: Awaited<ReturnType<typeof credentials.issueToken>>[] = [];
       for (const length of Array.from({ length: 21 }, () => 50))
         rest.push(...(await Promise.all(Array.from({ length }, () => credentials.issueToken(info.id, key)))));

@@ -28,6 +28,11 @@ export class WrongValues extends Error {
   }
 }
 
+/** What a failure says of itself, for the operator's log. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What else than `segments/` tells of a log: what is left of it would have all of the rest told as lost. */
 export const emptyLogAdvice = 'move segments/, damaged/, ledger*, log.json* and waiting.db* away to begin an empty log';
 

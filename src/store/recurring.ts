@@ -1,3 +1,4 @@
+import { reasonOf } from '../failures.ts';
 import type { StoreObserver } from './store.ts';
 
 /** Runs the store's own work at once, then time and again, one run at a time. What fails is told, and tried next time. */
@@ -30,7 +31,7 @@ export class Recurring {
     try {
       await this.#work();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#observer.note({ level: 'warn', message: 'upkeep of the tables failed', detail: { reason } });
     }
     if (this.#stopped) return;

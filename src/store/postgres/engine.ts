@@ -1,7 +1,6 @@
 import type { AccountId, EpochMs, MessageHistory } from '../../domain/message.ts';
 import type { Summary } from '../../domain/summary.ts';
 import { limits } from '../../limits.ts';
-import { truth } from '../../postgres/cells.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
@@ -36,7 +35,7 @@ import { rendered } from './read/rendering.ts';
 import { Recorder } from './record/recorder.ts';
 import type { ReplicaTerms } from './replica/replicas.ts';
 import type { Slice } from './rows/slices.ts';
-import { citusIsThere, distribute } from './schema/citus.ts';
+import { distribute, isOnCitus } from './schema/citus.ts';
 import { Figures, type LogFigures } from './summary/figures.ts';
 import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';
@@ -103,7 +102,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   try {
     const note: StoreObserver['note'] = one => observer.note(one);
     await migrate({ url, schema }, note);
-    if (replicas !== undefined && truth((await database.query(citusIsThere))[0]?.[0]))
+    if (replicas !== undefined && (await isOnCitus(database)))
       throw new StoreUnusable('read replicas cannot be used with Citus: how recent its workers are is not known');
     await distribute({ url, schema }, note, 'added');
     const store = new PostgresStore(database, options);
@@ -192,8 +191,7 @@ class PostgresStore implements Store {
   async begin(): Promise<void> {
     const { database, partitions } = this.#places;
     await Promise.all([this.#layouts.refresh(), partitions.refresh(), this.#watermark.read()]);
-    const [[onCitus] = []] = await database.read({ text: citusIsThere });
-    const { aheadMs = truth(onCitus) ? limits.partitionsAheadOnCitusMs : 0 } = this.#options;
+    const { aheadMs = (await isOnCitus(database)) ? limits.partitionsAheadOnCitusMs : 0 } = this.#options;
     this.#aheadMs = aheadMs;
     await this.#adaptWidth();
     this.#database.start();

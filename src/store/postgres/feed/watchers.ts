@@ -1,4 +1,5 @@
 import type { AccountId } from '../../../domain/message.ts';
+import { reasonOf } from '../../../failures.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer } from '../../../postgres/cells.ts';
 import { Recurring } from '../../recurring.ts';
@@ -77,7 +78,7 @@ export class Watchers {
       if (this.#failing) this.#observer.note({ level: 'info', message: 'what is recorded can be followed again' });
       this.#failing = false;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (!this.#failing)
         this.#observer.note({ level: 'warn', message: 'what is recorded cannot be followed', detail: { reason } });
       this.#failing = true;

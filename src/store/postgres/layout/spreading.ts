@@ -9,7 +9,7 @@ import { isLockNotHad } from '../../../postgres/failure.ts';
 import { isLock, lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
 import { type Slice, sliceAt } from '../rows/slices.ts';
-import { citusIsThere } from '../schema/citus.ts';
+import { isOnCitus } from '../schema/citus.ts';
 import { planningSettings } from '../schema/planning.ts';
 
 type Target = Pick<ConnectionOptions, 'url' | 'schema'>;
@@ -205,8 +205,7 @@ const slicesByWorker = `
 
 /** `undefined` where the tables are not on workers. */
 async function workersOf(session: Session, account: AccountId, slices: number): Promise<SpreadAccount['workers']> {
-  const [[onCitus] = []] = await session.query(citusIsThere);
-  if (!truth(onCitus)) return undefined;
+  if (!(await isOnCitus(session))) return undefined;
   const [distributed] = await session.query(
     `SELECT 1 FROM pg_dist_partition p WHERE p.logicalrelid = 'message'::regclass`,
   );

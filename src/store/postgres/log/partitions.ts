@@ -1,12 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import type { EpochMs } from '../../../domain/message.ts';
+import { reasonOf } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
 import { text } from '../../../postgres/cells.ts';
 import { isLockNotHad } from '../../../postgres/failure.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
-import { childrenOf, dropAtOnce, dropChild, isOnCitus, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
+import { isOnCitus } from '../schema/citus.ts';
+import { childrenOf, dropAtOnce, dropChild, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
 import type { Database } from './database.ts';
 import type { Past } from './past.ts';
 
@@ -163,7 +165,7 @@ export class Partitions {
       this.#failsSince ??= performance.now();
       // A lock that others hold for a moment is no failure.
       if (isLockNotHad(error) && performance.now() - this.#failsSince < lockMsUsual) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (this.#refusal === undefined)
         this.#note({ level: 'warn', message: 'a partition cannot be made', detail: { reason } });
       this.#refusal = reason;

@@ -1,4 +1,5 @@
 import type { AccountId } from '../../../domain/message.ts';
+import { reasonOf } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
 import { loadOf, QueueRoom } from '../../queue-room.ts';
 import {
@@ -268,7 +269,7 @@ export class Recorder {
   }
 
   #failing(node: string | undefined, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const detail = { reason, ...(node !== undefined && { node }) };
     if (!this.#failures.has(node))
       this.#surroundings.observer.note({ level: 'error', message: 'records cannot be stored', detail });

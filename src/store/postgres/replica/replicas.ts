@@ -1,4 +1,5 @@
 import type { AccountId } from '../../../domain/message.ts';
+import { reasonOf } from '../../../failures.ts';
 import type { PoolOptions } from '../../../postgres/connections.ts';
 import { Recurring } from '../../recurring.ts';
 import type { StoreObserver, StoreReads } from '../../store.ts';
@@ -183,8 +184,4 @@ export class Replicas {
       use.leave({ kind: 'behind', reason });
     }
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,6 +19,11 @@ export const distributedTables = [
 
 export const citusIsThere = `SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')`;
 
+export async function isOnCitus(session: Pick<Session, 'query'>): Promise<boolean> {
+  const [[there] = []] = await session.query(citusIsThere);
+  return truth(there);
+}
+
 /**
  * Has a connection of readers plan as Citus needs it. It finds the shard of most statements only by their values: a plan
  * forced to be made without them is refused. Left to itself, it keeps the plans that it can keep.
@@ -57,8 +62,7 @@ export async function distribute(
   which: Spreading = 'all',
 ): Promise<boolean> {
   return connected({ url, schema, statementTimeoutMs: distributionMsMax }, async session => {
-    const [[there] = []] = await session.query(citusIsThere);
-    if (!truth(there) || (await notSpread(session, which)).length === 0) return false;
+    if (!(await isOnCitus(session)) || (await notSpread(session, which)).length === 0) return false;
     await session.run(`SET lock_timeout = ${distributionMsMax}`);
     await session.query(`SELECT pg_advisory_lock(${lockKey('migration')})`);
     const tables = await notSpread(session, which);

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import { text, truth } from '../../../postgres/cells.ts';
+import { text } from '../../../postgres/cells.ts';
 import { isLockNotHad } from '../../../postgres/failure.ts';
 import type { Session } from '../../../postgres/session.ts';
-import { citusIsThere } from './citus.ts';
+import { isOnCitus } from './citus.ts';
 
 /** `detaching` was begun and broken off; `loose` is detached, to be dropped. */
 export type Child = { readonly name: string; readonly phase: 'attached' | 'detaching' | 'loose' };
@@ -74,11 +74,6 @@ export function dropAtOnce(session: Session, name: string, mayGo?: () => Promise
       throw error;
     }
   });
-}
-
-export async function isOnCitus(session: Session): Promise<boolean> {
-  const [[there] = []] = await session.query(citusIsThere);
-  return truth(there);
 }
 
 /** Whoever comes while a table waits for a lock may wait behind it: no longer than this, and a part of the time. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { conditionMatcher } from '../../../domain/filter.ts';
 import type { EpochMs } from '../../../domain/message.ts';
 import type { Row } from '../../../postgres/cells.ts';
@@ -6,7 +7,6 @@ import type { Statement, Value } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { placeIn, stateThen } from '../rows/log-row.ts';
 import { asksForAnyError } from './filter-conditions.ts';
-import { Memory } from './memory.ts';
 import {
   asksForErrors,
   type Bounds,
@@ -26,11 +26,10 @@ export type PageSource = {
   readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
 };
 
-const rememberedMax = 2_000;
 /** A filter's lists may fill a request line: thousands of those would be too much to remember by. */
 const keyCharsMax = 2_000;
 /** Values become rarer or more frequent. */
-const rememberedMs = 60_000;
+const remembered = { max: 2_000, ttl: 60_000 };
 const hourMs = 3_600_000;
 
 /**
@@ -39,12 +38,12 @@ const hourMs = 3_600_000;
  */
 export class Pages {
   /** Statements by their text, one for each choice of a filter's fields and a limit. */
-  readonly #shapes = new Memory<Statement>(keptPlansMax, Infinity);
+  readonly #shapes = new LRUCache<string, Statement>({ max: keptPlansMax });
   #names = 0;
   /** Since when there was a full page of a filter. */
-  readonly #fullSince = new Memory<EpochMs>(rememberedMax, rememberedMs);
+  readonly #fullSince = new LRUCache<string, EpochMs>(remembered);
   /** Whether many messages met a condition. */
-  readonly #many = new Memory<boolean>(rememberedMax, rememberedMs);
+  readonly #many = new LRUCache<string, boolean>(remembered);
 
   /** One more than the page has, where there are more. */
   async rows(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {

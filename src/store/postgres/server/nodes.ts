@@ -1,3 +1,4 @@
+import { reasonOf } from '../../../failures.ts';
 import { bigints } from '../../../postgres/arrays.ts';
 import { integer, text, truth } from '../../../postgres/cells.ts';
 import { Connections, type PoolOptions, workOn } from '../../../postgres/connections.ts';
@@ -162,7 +163,7 @@ export class Nodes {
       await node.looking.query(look, [node.mark]);
       this.#return(node);
     } catch (error) {
-      this.#leave(node, error instanceof Error ? error.message : String(error));
+      this.#leave(node, reasonOf(error));
     } finally {
       clearTimeout(silence);
       node.isLookedAt = false;

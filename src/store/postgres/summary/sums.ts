@@ -1,6 +1,7 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { minuteMs } from '../../../domain/summary.ts';
 import { cellOf, SummaryCell } from '../../../domain/summary-cell.ts';
+import { reasonOf } from '../../../failures.ts';
 import { bigints, integers, texts } from '../../../postgres/arrays.ts';
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import { lockKey } from '../../../postgres/locks.ts';
@@ -90,7 +91,7 @@ export class Sums {
       await this.#database.nodes.on([account], () => this.addUp(account));
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#note({ level: 'error', message: 'an account cannot be added up', detail: { account, reason } });
     }
   }

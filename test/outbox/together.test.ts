@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { limits } from '../../src/limits.ts';
 import { type PageWork, Together } from '../../src/outbox/postgres/together.ts';
@@ -27,6 +27,7 @@ function database() {
       return work(session);
     },
     (_, works) => begun.push(works.map(one => names.get(one.work) ?? '')),
+    async () => [],
   );
   const ask = (name: string, of: Partial<PageWork<string>> & { readonly fail?: () => Error } = {}) => {
     const { fail, ...fields } = of;
@@ -91,6 +92,7 @@ it('one that others need not wait for → they ask before it is answered, and it
       return ending;
     },
     () => {},
+    async () => [],
   );
   const ask = (rank: number, name: string, isApart: boolean, work: () => Promise<string>) => {
     const run = async () => {
@@ -136,36 +138,50 @@ const locked = () => {
   return new Unavailable('PostgreSQL cannot serve', undefined, { cause });
 };
 
-/** Works over pages, named by their accounts, in a database where somebody else holds some; `turns` are transactions but looks. */
+/**
+ * Works over pages, named by their accounts, in a database where somebody else holds some, and a lock of no page besides:
+ * who needs one of them waits for as long as is waited. `turns` are transactions, `looks` how many pages each was for.
+ */
 function heldDatabase(...accounts: readonly number[]) {
-  const held = new Set(accounts);
+  const held = new Set<number | 'lock'>(accounts);
   const turns: string[] = [];
+  const looks: number[] = [];
   const names = new WeakMap<object, string>();
+  let waited = 0;
   const together = new Together(
-    async work => {
+    async transaction => {
       await new Promise(setImmediate);
-      return work(session);
+      return transaction(session).catch(async error => {
+        await new Promise(resolve => setTimeout(resolve, waited));
+        throw error;
+      });
     },
     (_, works, lockMs) => {
-      const named = works.flatMap(one => names.get(one.work) ?? []);
-      if (named.length > 0) turns.push(`${lockMs} ms: ${named.join(', ')}`);
-      if (works.some(one => one.pages.some(({ account }) => held.has(account)))) throw locked();
+      waited = lockMs;
+      turns.push(`${lockMs} ms: ${works.map(one => names.get(one.work)).join(', ')}`);
+    },
+    async pages => {
+      looks.push(pages.length);
+      return pages.filter(({ account }) => held.has(account));
     },
   );
-  const work = (name: string, of: readonly number[], isUrgent = false): PageWork<string> => {
-    const run = async () => name;
+  const work = (name: string, of: readonly number[], lacks: boolean = false): PageWork<string> => {
+    const run = async () => {
+      if ((lacks && held.has('lock')) || of.some(account => held.has(account))) throw locked();
+      return name;
+    };
     names.set(run, name);
-    return { rank: 0, pages: of.map(account => ({ account, sender: 'page' })), count: 1, isUrgent, work: run };
+    return { rank: 0, pages: of.map(account => ({ account, sender: 'page' })), count: 1, work: run };
   };
-  return { together, turns, work, release: () => held.clear() };
+  const ask = (name: string, ...of: readonly number[]) => together.run(work(name, of));
+  return { together, turns, looks, work, ask, hold: () => held.add('lock'), release: () => held.clear() };
 }
 
 it('somebody else holds a page → one group waits for it, once; what is for that page waits aside, and all else is done', async () => {
-  const { together, turns, work, release } = heldDatabase(1);
-  const ask = (name: string, ...of: readonly number[]) => together.run(work(name, of));
+  const { together, turns, work, ask, release } = heldDatabase(1);
   const own = [ask('first', 2), ask('a', 2), ask('held', 1), ask('b', 3)];
   expect(await Promise.all([own[0], own[1], own[3]])).toEqual(['first', 'a', 'b']);
-  expect(turns.splice(0)).toEqual(['200 ms: first', '200 ms: a, held, b', '20 ms: a', '20 ms: held', '20 ms: b']);
+  expect(turns.splice(0)).toEqual(['200 ms: first', '200 ms: a, held, b', '20 ms: a, b']);
   // Those that come then: by itself, of several pages that can be parted or not, and one that knows what else to do.
   const parts = [work('part 1', [1]), work('part 2', [2])];
   const later = [
@@ -173,7 +189,7 @@ it('somebody else holds a page → one group waits for it, once; what is for tha
     together.run({ ...work('both', [2, 1]), parts: () => parts }),
     ask('all or none', 3, 1),
   ];
-  await expect(together.run(work('urgent', [2, 1], true))).rejects.toThrow(Unavailable);
+  await expect(together.run({ ...work('urgent', [2, 1]), isUrgent: true })).rejects.toThrow(Unavailable);
   expect(await Promise.all([ask('c', 2), ask('d', 3)])).toEqual(['c', 'd']);
   expect(turns.splice(0)).toEqual(['200 ms: part 2', '200 ms: c, d']);
   release();
@@ -181,12 +197,70 @@ it('somebody else holds a page → one group waits for it, once; what is for tha
   expect(turns).toEqual(['200 ms: held, held too, all or none, part 1']);
 });
 
-it('one of several pages is held → found by looking at each; the parts of the others are done', async () => {
-  const { together, turns, work, release } = heldDatabase(2);
-  const parts = [work('part 1', [1]), work('part 2', [2]), work('part 3', [3])];
-  const whole = together.run({ ...work('whole', [1, 2, 3]), parts: () => parts });
-  await expect.poll(() => turns).toEqual(['200 ms: whole', '200 ms: part 1, part 3']);
+it('some of many pages of one work are held → found by one look, and the parts of the others are done', async () => {
+  const accounts = Array.from({ length: 500 }, (_, index) => index);
+  const { together, turns, looks, work, release } = heldDatabase(7, 70);
+  const done: number[] = [];
+  const parts = accounts.map(account => {
+    const part = work(`${account}`, [account]);
+    return { ...part, work: async (of: Transaction) => done.push(Number(await part.work(of))) };
+  });
+  const whole = together.run({ ...work('whole', accounts), parts: () => parts });
+  await expect.poll(() => done.length).toBe(498);
+  expect(looks[0]).toBe(500);
+  expect(Math.max(0, ...looks.slice(1))).toBeLessThanOrEqual(2);
+  expect(turns[0]).toBe('200 ms: whole');
+  expect(turns).toHaveLength(1 + Math.ceil(498 / 64));
   release();
   expect(await whole).toBeUndefined();
-  expect(turns.at(-1)).toBe('200 ms: part 2');
+  expect(done.toSorted((a, b) => a - b)).toEqual(accounts);
+});
+
+/** Time that passes as a test says, but for what a database takes to answer. */
+function drivenClock() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  return async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 10) {
+      for (let turn = 0; turn < 8; turn++) await new Promise(setImmediate);
+      await vi.advanceTimersByTimeAsync(10);
+    }
+  };
+}
+
+it('however many pages are held for long → what is for them is rejected once it has waited for five seconds', async () => {
+  const accounts = Array.from({ length: 40 }, (_, index) => index + 1);
+  const { ask, looks } = heldDatabase(...accounts);
+  const pass = drivenClock();
+  const failed: number[] = [];
+  for (const account of accounts) ask(`${account}`, account).catch(() => failed.push(account));
+  await pass(4800);
+  expect(failed).toEqual([]);
+  await pass(1200);
+  expect(failed).toEqual(accounts);
+  expect(looks.length).toBeLessThan(150);
+});
+
+it('a lock that is on no page → what waits for it is tried alone, for five seconds at most, and holds up no group', async () => {
+  const { together, turns, ask, work, hold, release } = heldDatabase();
+  const pass = drivenClock();
+  hold();
+  const waits = (name: string) => together.run(work(name, [1], true));
+  const first = ask('first', 2);
+  const lasting = waits('x').catch(() => 'rejected');
+  const other = ask('a', 1);
+  await pass(300);
+  expect(await Promise.all([first, other])).toEqual(['first', 'a']);
+  expect(turns.slice(0, 4)).toEqual(['200 ms: first', '200 ms: x, a', '20 ms: x', '20 ms: a']);
+  const others = Array.from({ length: 10 }, (_, index) => ask(`b${index}`, 1));
+  await pass(4000);
+  expect(await Promise.all(others)).toHaveLength(10);
+  expect(turns.slice(4).filter(turn => turn !== '20 ms: x').length).toBeLessThanOrEqual(2);
+  await pass(1200);
+  expect(await lasting).toBe('rejected');
+  const ended = waits('y');
+  await pass(300);
+  release();
+  await pass(300);
+  expect(await ended).toBe('y');
 });

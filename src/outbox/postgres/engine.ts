@@ -42,6 +42,7 @@ export class PostgresOutbox implements Outbox {
   readonly #together = new Together(
     work => this.#transact(work),
     (session, works, lockMs) => this.#begin(session, works, lockMs),
+    pages => this.#transact(session => this.#pages.heldOf(session, pages)),
   );
   /** Pages that were this process's when it looked, with all in line that was due: nothing has to be asked before a claim. */
   #listed = new Set<string>();

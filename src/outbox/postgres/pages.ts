@@ -45,7 +45,15 @@ export class PageRows {
 
   /** Holds the rows of these pages. */
   hold(session: Transaction, pages: readonly PageKey[]): void {
-    session.send(hold, keyColumns([...new Map(pages.map(one => [pageKeyText(one), one])).values()]));
+    session.send(hold, keyColumns(distinct(pages)));
+  }
+
+  /** Those of these pages whose rows somebody holds; the others are held from here on. Waits for nobody. */
+  async heldOf(session: Transaction, pages: readonly PageKey[]): Promise<readonly PageKey[]> {
+    const keys = keyColumns(distinct(pages));
+    const [there, free] = await Promise.all([session.query(thereOf, keys), session.query(holdIfFree, keys)]);
+    const isFree = new Set(free.map(row => pageKeyText(keyIn(row))));
+    return there.map(keyIn).filter(one => !isFree.has(pageKeyText(one)));
   }
 
   /**
@@ -135,6 +143,8 @@ export class PageRows {
   }
 }
 
+const keyIn = ([account, sender]: Row): PageKey => ({ account: integer(account), sender: text(sender) });
+const distinct = (pages: readonly PageKey[]) => [...new Map(pages.map(one => [pageKeyText(one), one])).values()];
 const keyColumns = (pages: readonly PageKey[]) => [
   bigints(pages.map(one => one.account)),
   texts(pages.map(one => one.sender)),
@@ -150,12 +160,14 @@ const holdOfMessages = {
   text: `SELECT FROM outbox_page p WHERE (p.sender, p.account_id) IN
     (SELECT m.sender, m.account_id FROM outbox_message m WHERE m.id = ANY ($1::bigint[])) ${ordered}`,
 };
-const hold = {
-  name: 'outbox pages held',
-  text: `SELECT FROM outbox_page p
-    WHERE (p.sender, p.account_id) IN (SELECT u.sender, u.account_id FROM unnest($1::bigint[], $2::text[]) u(account_id, sender))
-    ${ordered}`,
+const isGiven = `(p.sender, p.account_id) IN
+  (SELECT u.sender, u.account_id FROM unnest($1::bigint[], $2::text[]) u(account_id, sender))`;
+const hold = { name: 'outbox pages held', text: `SELECT FROM outbox_page p WHERE ${isGiven} ${ordered}` };
+const thereOf = {
+  name: 'outbox pages there',
+  text: `SELECT p.account_id, p.sender FROM outbox_page p WHERE ${isGiven}`,
 };
+const holdIfFree = { name: 'outbox pages held if free', text: `${thereOf.text} ${ordered} SKIP LOCKED` };
 const holdWanted = {
   name: 'outbox pages wanted',
   text: `SELECT p.sender, p.account_id, p.holder IS DISTINCT FROM $3 FROM outbox_page p

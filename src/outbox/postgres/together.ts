@@ -25,7 +25,7 @@ export type PageWork<T> = {
 type Job = PageWork<unknown> & {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Since a row could not be had. */
+  /** Since a lock could not be had. */
   untilMs?: number;
 };
 
@@ -34,17 +34,18 @@ type Line = { readonly page: PageKey; readonly jobs: readonly Job[]; readonly er
 
 type Transact = (work: (session: Transaction) => Promise<readonly unknown[]>) => Promise<readonly unknown[]>;
 type Begin = (session: Transaction, works: readonly PageWork<unknown>[], lockMs: number) => void;
+type FindHeld = (pages: readonly PageKey[]) => Promise<readonly PageKey[]>;
 
 const jobsMax = 64;
 /** A page may save up what it sends in a tenth of a second: who claims for it must not wait for more than one and its own. */
 const countMax = limits.outboxStepMax / 2;
-/** How long all wait for a row of one of them; and how long each that is tried alone afterwards. */
+/** How long all wait for a row of one of them; and how long those do that are tried again after that. */
 const togetherLockMs = 200;
-const aloneLockMs = 20;
-/** How long what waits for a row waits in all; how long one look for it takes, and how many look at a time. */
+const againLockMs = 20;
+/** How long what waits for a lock waits in all, how often pages that are held are looked at, and how soon it is tried alone. */
 const asideMsMax = 5000;
-const lookLockMs = 500;
-const looksMax = 2;
+const lookEveryMs = 50;
+const aloneEveryMs = 100;
 
 /**
  * Does by one transaction what was asked for while the one before was under way. Works that concern the same pages would
@@ -54,18 +55,24 @@ const looksMax = 2;
 export class Together {
   readonly #transact: Transact;
   readonly #begin: Begin;
+  readonly #findHeld: FindHeld;
   #waiting: Job[] = [];
+  /** What a lock is in the way of that is on none of its pages: all others would wait for it each time. */
+  readonly #alone: Job[] = [];
   readonly #lines = new Map<string, Line>();
-  readonly #looked = new Set<string>();
   #isRunning = false;
-  #looks = 0;
+  #isLooking = false;
   /** Fewer after an outage: one that takes the database too long must not take the others along again and again. */
   #jobsMost = jobsMax;
 
-  /** `begin` holds the rows of the pages of all of them, and waits no longer for one than it is told. */
-  constructor(transact: Transact, begin: Begin) {
+  /**
+   * `begin` holds the rows of the pages of all of them, and waits no longer for one than it is told; `findHeld` gives those
+   * of some pages whose rows somebody holds, and waits for none.
+   */
+  constructor(transact: Transact, begin: Begin, findHeld: FindHeld) {
     this.#transact = transact;
     this.#begin = begin;
+    this.#findHeld = findHeld;
   }
 
   run<T>(asked: PageWork<T>): Promise<T> {
@@ -83,7 +90,11 @@ export class Together {
 
   async #runAll(): Promise<void> {
     this.#isRunning = true;
-    while (this.#waiting.length > 0) await this.#perform(this.#next());
+    while (this.#waiting.length > 0 || this.#alone.length > 0) {
+      await this.#perform(this.#next());
+      const alone = this.#alone.shift();
+      if (alone !== undefined && !this.#isAside(alone)) await this.#perform([alone], againLockMs);
+    }
     this.#isRunning = false;
   }
 
@@ -101,21 +112,22 @@ export class Together {
   }
 
   async #perform(jobs: readonly Job[], lockMs = togetherLockMs): Promise<void> {
-    const [first, ...others] = jobs;
-    if (first === undefined) return;
+    if (jobs.length === 0) return;
     try {
       await this.#transactAll(jobs, lockMs);
       this.#jobsMost = Math.min(jobsMax, 2 * this.#jobsMost);
     } catch (error) {
-      const isOutage = error instanceof Unavailable && !isLockNotHad(error);
-      if (isOutage) {
+      if (isLockNotHad(error)) await this.#lockNotHad(jobs, error);
+      else if (error instanceof Unavailable) {
         this.#jobsMost = 1;
         for (const job of jobs) job.reject(error);
-      } else if (others.length > 0) {
-        for (const job of jobs) if (!this.#isAside(job)) await this.#perform([job], aloneLockMs);
-      } else if (isLockNotHad(error)) await this.#lockNotHad(first, error);
-      else first.reject(error);
+      } else if (jobs.length > 1) await this.#performEach(jobs);
+      else for (const job of jobs) job.reject(error);
     }
+  }
+
+  async #performEach(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) if (!this.#isAside(job)) await this.#perform([job], againLockMs);
   }
 
   async #transactAll(jobs: readonly Job[], lockMs: number): Promise<void> {
@@ -126,13 +138,24 @@ export class Together {
     for (const [index, job] of jobs.entries()) job.resolve(values[index]);
   }
 
-  /** Finds which of its pages somebody holds, and tries again where none is held any more. */
-  async #lockNotHad(job: Job, error: unknown): Promise<void> {
-    job.untilMs ??= performance.now() + asideMsMax;
-    for (const page of job.pages)
-      if (job.pages.length === 1 || (await this.#isHeld(page, aloneLockMs))) this.#wait(page, error);
-    if (job.isUrgent === true || performance.now() >= job.untilMs) job.reject(error);
-    else if (!this.#isAside(job)) this.#waiting.push(job);
+  /** Finds which of their pages somebody holds: what is for these waits aside, and the others are tried without it. */
+  async #lockNotHad(jobs: readonly Job[], error: unknown): Promise<void> {
+    for (const page of await this.#heldOf(jobs.flatMap(one => one.pages))) this.#wait(page, error);
+    const others = jobs.filter(job => !this.#isAside(job));
+    if (others.length < jobs.length) await this.#perform(others, againLockMs);
+    else if (others.length > 1) await this.#performEach(others);
+    else for (const job of others) this.#tryLater(job, error);
+  }
+
+  #tryLater(job: Job, error: unknown): void {
+    const nowMs = performance.now();
+    job.untilMs ??= nowMs + asideMsMax;
+    if (job.isUrgent === true || nowMs >= job.untilMs) job.reject(error);
+    else
+      setTimeout(() => {
+        this.#alone.push(job);
+        this.#go();
+      }, aloneEveryMs);
   }
 
   /** Whether it has to wait for a row that somebody holds; then it does from here on, or fails where it is urgent. */
@@ -156,45 +179,42 @@ export class Together {
 
   #wait(page: PageKey, error: unknown): void {
     const key = pageKeyText(page);
-    if (this.#lines.has(key)) return;
-    this.#lines.set(key, { page, jobs: [], error });
-    if (this.#looks < looksMax) void this.#lookAll();
+    if (!this.#lines.has(key)) this.#lines.set(key, { page, jobs: [], error });
+    if (!this.#isLooking) void this.#lookAll();
   }
 
-  /** Looks at pages that are held, in turn, until none is. */
+  /** Looks at all pages that are held until none is. */
   async #lookAll(): Promise<void> {
-    this.#looks++;
-    const next = () => [...this.#lines].find(([key]) => !this.#looked.has(key));
-    for (let line = next(); line !== undefined; line = next()) {
-      const [key, { page }] = line;
-      this.#looked.add(key);
-      const isHeld = await this.#isHeld(page, lookLockMs);
-      this.#looked.delete(key);
-      if (isHeld) this.#goOnWaiting(key);
-      else this.#endLine(key);
+    this.#isLooking = true;
+    while (this.#lines.size > 0) {
+      await new Promise(resolve => setTimeout(resolve, lookEveryMs));
+      const pages = [...this.#lines.values()].map(one => one.page);
+      const held = new Set((await this.#heldOf(pages)).map(pageKeyText));
+      for (const key of pages.map(pageKeyText)) if (!held.has(key)) this.#endLine(key);
+      this.#rejectOverdue();
     }
-    this.#looks--;
+    this.#isLooking = false;
   }
 
-  async #isHeld(page: PageKey, lockMs: number): Promise<boolean> {
-    const look = { rank: 0, pages: [page], count: 0, work: async () => {}, resolve: () => {}, reject: () => {} };
+  /** Where that cannot be told, none: whatever is tried next will tell why. */
+  async #heldOf(pages: readonly PageKey[]): Promise<readonly PageKey[]> {
+    if (pages.length === 0) return [];
     try {
-      await this.#transactAll([look], lockMs);
-      return false;
-    } catch (error) {
-      return isLockNotHad(error);
+      return await this.#findHeld(pages);
+    } catch {
+      return [];
     }
   }
 
-  /** Behind the others that are held. */
-  #goOnWaiting(key: string): void {
-    const line = this.#lines.get(key);
-    if (line === undefined) return;
+  #rejectOverdue(): void {
     const nowMs = performance.now();
-    const isOver = ({ untilMs = 0 }: Job) => nowMs >= untilMs;
-    for (const job of line.jobs.filter(isOver)) job.reject(line.error);
-    this.#lines.delete(key);
-    this.#lines.set(key, { ...line, jobs: line.jobs.filter(job => !isOver(job)) });
+    for (const [key, line] of this.#lines) {
+      const { overdue = [], others = [] } = Object.groupBy(line.jobs, ({ untilMs = 0 }) =>
+        nowMs >= untilMs ? 'overdue' : 'others',
+      );
+      for (const job of overdue) job.reject(line.error);
+      this.#lines.set(key, { ...line, jobs: others });
+    }
   }
 
   #endLine(key: string): void {

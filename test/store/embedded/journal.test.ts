@@ -2,11 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { isDamage } from '../../../src/store/embedded/files/damage.ts';
 import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
-import { ActiveSegment } from '../../../src/store/embedded/record/active-segment.ts';
-import { isFull } from '../../../src/store/embedded/record/segment-size.ts';
 import { type Places, soundFrames } from '../../../src/store/embedded/rows/journal-format.ts';
 import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
 import {
@@ -18,9 +16,6 @@ import {
 } from '../../../src/store/embedded/rows/journal-writer.ts';
 import { headAt, messageAt, reportAt } from '../../../src/store/embedded/rows/row-frame.ts';
 import type { MessageRow, ReportRow, Rows } from '../../../src/store/embedded/rows/rows.ts';
-import { Counts } from '../../../src/store/embedded/segment/counts.ts';
-import { FacetMaker } from '../../../src/store/embedded/segment/facet-maker.ts';
-import { newColumns, newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { type Fault, randomOf, SimulatedDisk } from '../../support/simulated-disk.ts';
 
 const place = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sentlog-journal-'));
@@ -156,30 +151,6 @@ test('any rows → read as they are: before they are durable, beside the writer,
   );
 });
 
-test('a journal that is as long as a segment may be → the segment is full, when it is gone on with too', () => {
-  const { writer: before } = fresh();
-  before.close();
-  const columns = newColumns(20);
-  const shared = newSharedSegment(meta.segment, meta.firstSequence, 20);
-  const [[row]] = [modelOf(1).messages];
-  if (row === undefined) throw new Error('no row');
-  const openedAs = (bytesMax: number) => {
-    const rows = new JournalWriter(path, systemDisk, 'full', columns.places);
-    onTestFinished(() => rows.close());
-    const size = { messagesMax: 20, bytesMax, ageMs: 1 };
-    const facets = new FacetMaker(columns.facets, columns.hashes);
-    return new ActiveSegment({ shared, columns, counts: new Counts(), facets, size, createdAt: 1, rows });
-  };
-  const segment = openedAs(2 ** 20);
-  segment.rows.begin();
-  segment.rows.insertMessage([...row.slice(0, 12), 'x'.repeat(2 ** 20), ''] as unknown as MessageRow);
-  expect(isFull(segment)).toBe(true);
-  segment.rows.commit();
-  const { byteLength } = readFileSync(path);
-  expect(isFull(openedAs(byteLength))).toBe(true);
-  expect(isFull(openedAs(byteLength + 1024))).toBe(false);
-});
-
 test('more rows than there is room for in memory → the file tells where they stand', () => {
   rmSync(path, { force: true });
   createJournal(systemDisk, path, meta);
@@ -283,6 +254,20 @@ test('anything of what memory or the footer tells of is flipped → the journal 
     expectLeftAlone(flipped, `with a footer, byte ${at}`);
     expect(() => finishJournal(systemDisk, path, none)).toThrow(expect.toSatisfy(isDamage));
     expect(readFileSync(path).equals(flipped)).toBe(true);
+  }
+});
+
+test('a footer is half written, or anything of it is another → the rows are found without it', () => {
+  const { model, ends, bytes, places } = threeGroups();
+  const [, , end = 0] = ends;
+  finishJournal(systemDisk, path, endOf(places));
+  const finished = readFileSync(path);
+  for (let at = end; at < finished.byteLength; at += 3) {
+    const zeroed = Buffer.concat([bytes, Buffer.alloc(at - end), finished.subarray(at)]);
+    for (const bent of [flippedAt(finished, at), ...(at > end ? [zeroed] : [])]) {
+      writeFileSync(path, bent);
+      opened(rows => expectAll(rows, model));
+    }
   }
 });
 

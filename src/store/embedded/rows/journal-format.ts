@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
 import { type Disk, readInto } from '../files/disk.ts';
 import { frameHeadBytes, frameUnit, headAt, isSound, numberAt, paddedBytes, Room } from './row-frame.ts';
@@ -17,6 +18,7 @@ import type { RowsMeta } from './rows.ts';
  * So every group says whose rows it has, and a header that is damaged costs none of them.
  */
 export const headerBytes = 64;
+const chunkBytes = 1 << 20;
 const version = 1;
 const marks = { group: 0xfffe5310, footer: 0xfffe5311 } as const;
 
@@ -107,6 +109,29 @@ export function footerIn(disk: Disk, file: number, size: number): GroupHeader | 
   return isOfFile ? footer : undefined;
 }
 
+/** By path, which footers were looked at in this thread. */
+const soundFooters = new LRUCache<string, string>({ max: 4096 });
+
+/**
+ * Whether the places in a footer are what was written: they are some megabytes, and each thread looks at them once. What
+ * becomes of one of them later shows at the row.
+ */
+export function hasSoundPlaces(disk: Disk, file: number, path: string, footer: GroupHeader): boolean {
+  const { offset, payloadBytes, payloadCrc, createdAt } = footer;
+  const which = [offset, payloadBytes, payloadCrc, createdAt].join(' ');
+  if (soundFooters.get(path) === which) return true;
+  const part = new Uint8Array(Math.min(chunkBytes, payloadBytes));
+  let sum = 0;
+  for (let at = 0; at < payloadBytes; at += part.byteLength) {
+    const bytes = part.subarray(0, payloadBytes - at);
+    if (readInto(disk, file, bytes, offset + at) < bytes.byteLength) return false;
+    sum = crc32(bytes, sum);
+  }
+  if (sum !== payloadCrc) return false;
+  soundFooters.set(path, which);
+  return true;
+}
+
 /** What a journal holds, as far as its groups are whole one after the other. */
 export type Scanned = {
   readonly meta: RowsMeta;
@@ -114,7 +139,6 @@ export type Scanned = {
   readonly places: Places;
 };
 
-const chunkBytes = 1 << 20;
 /** Of either kind: more than a segment can have. */
 const rowsMax = 2 ** 24;
 

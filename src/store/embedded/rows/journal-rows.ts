@@ -3,6 +3,7 @@ import { type Disk, readInto, systemDisk } from '../files/disk.ts';
 import {
   footerIn,
   type GroupHeader,
+  hasSoundPlaces,
   headerAt,
   headerBytes,
   metaIn,
@@ -62,7 +63,9 @@ export class JournalRows implements Rows {
       if (mode === 'update') this.#meta = this.#readMeta();
       if (places !== undefined) return;
       const size = disk.size(path) ?? 0;
-      this.#footer = footerIn(disk, this.file, size);
+      const footer = footerIn(disk, this.file, size);
+      // One that is half written, or damaged, tells nothing: the groups do.
+      if (footer !== undefined && hasSoundPlaces(disk, this.file, path, footer)) this.#footer = footer;
       if (this.#footer === undefined) {
         const scanned = scanJournal(disk, this.file, size);
         [this.#meta, this.places] = [scanned.meta, scanned.places];
@@ -151,6 +154,11 @@ export class JournalRows implements Rows {
     into.messages.set(places.messages);
     into.reports.set(places.reports);
     into.reach.set(places.reach);
+  }
+
+  /** Whether a footer tells where the rows stand. */
+  get isFinished(): boolean {
+    return this.#footer !== undefined;
   }
 
   get isOpen(): boolean {

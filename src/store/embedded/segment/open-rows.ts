@@ -28,6 +28,7 @@ export function openSealedRows(folder: Folder, segmentId: number): Rows {
     // Put there by mistake, another segment's are sound, and each of them would be taken for the one it stands for.
     const { segment } = rows.meta();
     if (segment !== segmentId) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
+    if (rows instanceof JournalRows && !rows.isFinished) throw new DamagedRow('the journal (its footer)');
     return rows;
   } catch (error) {
     rows.close();

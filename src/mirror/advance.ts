@@ -1,7 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
-import { type Shown, withLook } from './looks.ts';
+import { isCrowdedAt } from './looks.ts';
 import {
   edgeMs,
   lessAllowed,
@@ -18,28 +18,8 @@ import {
 import { type Place, type Read, withGap } from './place.ts';
 import { clockBackMs, gone, type Step } from './plan.ts';
 import type { Followed, Kept } from './rows.ts';
+import { looksAfter, type PageAnswer, type Seen, type ShownBy, shownBy } from './shown.ts';
 import { writtenId } from './statuses.ts';
-
-/** What of a message in an answer the place goes by. */
-export type Seen = {
-  readonly messageId: string;
-  readonly sentAt: EpochMs;
-  readonly isFinal: boolean;
-  /** Not among those that are pending: only its id finds it. */
-  readonly isById?: boolean;
-  /** Of a group that is not known here: whether anything comes after it nobody can tell. */
-  readonly isForeign?: boolean;
-};
-
-/** An answer with messages. */
-export type PageAnswer = {
-  readonly seen: readonly Seen[];
-  /** Messages in it, also those of which nothing can be made. */
-  readonly count: number;
-  /** The other side walks by cursor. */
-  readonly hasCursor: boolean;
-  readonly next?: string;
-};
 
 /** Why there is no answer. */
 export type Failure =
@@ -106,17 +86,16 @@ export function advance(
     place.newestSentAt,
   );
   const asked = step.read ?? firstRead(place, askedAt, terms);
-  const shown = shownBy(asked, answer);
-  const isOfPending = asked.kind === 'status' && asked.group !== undefined;
-  const missing = isOfPending ? [] : (step.of?.asked ?? []).filter(({ sentAt }) => sentAt >= (shown?.from ?? sentAt));
-  const followed = followedAfter([...answer.seen, ...missingOf(missing, answer)], theirNow, place, terms);
-  const pendingSentAt = followed.follow.filter(one => !one.isById).map(({ sentAt }) => sentAt);
+  const shown = shownBy(asked, answer, theirNow);
+  const missing =
+    shown === undefined || shown.isOfPending
+      ? []
+      : (step.of?.asked ?? []).filter(({ sentAt }) => sentAt >= shown.from && sentAt < shown.until);
+  const looks = shown === undefined ? place.looks : looksAfter(place.looks ?? [], shown, askedAt, theirNow);
+  const looked = { ...answered, ...(looks !== undefined && { looks }) };
   const noted = {
-    ...answered,
+    ...looked,
     ...lane,
-    ...(shown !== undefined && {
-      looks: withLook(place.looks ?? [], { ...shown, at: askedAt, pendingSentAt }, theirNow),
-    }),
     ...(newest !== undefined && { newestSentAt: newest }),
     turn: place.turn + (step.isPatient ? 1 : 0),
   };
@@ -124,7 +103,23 @@ export function advance(
     step.read === undefined
       ? begun(noted, asked, answer, askedAt, terms)
       : read(noted, step, asked, answer, { askedAt, now });
-  return { place: moved, ...followed, ...(isOfPending && shown !== undefined && { pendingOf: shown }) };
+  const pendingOf = shown === undefined ? undefined : pendingOfAll(place, looked, shown);
+  return {
+    place: moved,
+    ...followedAfter([...answer.seen, ...missingOf(missing, answer)], theirNow, looked, terms),
+    ...(pendingOf !== undefined && { pendingOf }),
+  };
+}
+
+/**
+ * Of which range all that are pending were shown. Once more of a millisecond turn out to be pending than a page shows, those
+ * that it does not show are asked for by their ids, once at once and now and then from then on.
+ */
+function pendingOfAll(before: Place, after: Place, { from, until, isOfPending, parts }: ShownBy): Kept['pendingOf'] {
+  if (isOfPending && from < until) return { from, until };
+  const isCrowded = ({ looks = [] }: Place, at: EpochMs) => isCrowdedAt(looks, at);
+  const found = parts.find(({ sentAt }) => isCrowded(after, sentAt) && !isCrowded(before, sentAt));
+  return found === undefined ? undefined : { from: found.sentAt, until: found.sentAt + 1 };
 }
 
 /** What the younger owe to the older after a request for one of them; what the older had beyond their share counts. */
@@ -146,19 +141,6 @@ function missingOf(asked: readonly Followed[], { seen }: PageAnswer): readonly S
 function idsIn(asked: readonly Followed[], idsMax: number): number {
   const chars = asked.reduce((sum, { messageId }) => sum + writtenId(messageId).length + 1, 0);
   return Math.max(1, Math.min(idsMax, Math.floor(((limits.idListCharsMax + 1) * asked.length) / Math.max(1, chars))));
-}
-
-/** What an answer shows of a range, all of it: as far as the page goes. */
-function shownBy(asked: Read, answer: PageAnswer): Omit<Shown, 'at' | 'pendingSentAt'> | undefined {
-  const { group, isOpen, from } = asked;
-  // One millisecond is read by groups, and of those only what is pending is looked for again.
-  if (group !== undefined && group !== 'PENDING') return undefined;
-  const moments = answer.seen.map(({ sentAt }) => sentAt);
-  const until = isOpen === true ? Math.max(asked.until, ...moments.slice(0, 1).map(newest => newest + 1)) : asked.until;
-  const oldest = moments.reduce((a, b) => Math.min(a, b), until);
-  const isPart = answer.next !== undefined || (!answer.hasCursor && answer.count >= limits.pageLogsMax);
-  const shownFrom = !isPart || oldest < from ? from : oldest + 1 < until ? oldest + 1 : oldest;
-  return { from: shownFrom, until, ...(group === undefined && { messages: answer.count }) };
 }
 
 function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms): Place {
@@ -315,8 +297,10 @@ function rateOf({ from, until, isOpen }: Read, { seen, count }: PageAnswer): num
 function followedAfter(seen: readonly Seen[], theirNow: EpochMs, place: Place, terms: Terms): Omit<Kept, 'place'> {
   const follow: Followed[] = [];
   const unfollow: string[] = [];
+  const crowded = new Set((place.looks ?? []).filter(look => look.isCrowded).map(look => look.from));
   for (const { messageId, sentAt, isFinal, isById = false, isForeign = false } of seen) {
-    const dueAt = isFinal ? undefined : nextLook({ sentAt, isById, isForeign }, theirNow, place, terms);
+    const isCrowded = !isById && crowded.has(sentAt);
+    const dueAt = isFinal ? undefined : nextLook({ sentAt, isById, isForeign, isCrowded }, theirNow, place, terms);
     if (dueAt === undefined) unfollow.push(messageId);
     else follow.push({ messageId, sentAt, dueAt, isById });
   }

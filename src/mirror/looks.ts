@@ -1,4 +1,5 @@
 import type { EpochMs } from '../domain/message.ts';
+import { limits } from '../limits.ts';
 import { lastLookMs, windowMs } from './pace.ts';
 import type { Look } from './place.ts';
 
@@ -6,6 +7,16 @@ import type { Look } from './place.ts';
 export type Shown = Pick<Look, 'from' | 'until' | 'at'> & {
   readonly pendingSentAt: readonly EpochMs[];
   readonly messages?: number;
+};
+
+/** A millisecond of which an answer showed a part, since it goes on in another page: how many of that are pending, and of all. */
+export type ShownPart = {
+  readonly sentAt: EpochMs;
+  /** When all that a look could show of it was shown. */
+  readonly lookedAt?: EpochMs;
+  readonly at: EpochMs;
+  readonly pending: number;
+  readonly messages: number;
 };
 
 const minute = 60_000;
@@ -24,9 +35,44 @@ export function withLook(looks: readonly Look[], shown: Shown, theirNow: EpochMs
     const within = partOf(look, shown.from, shown.until);
     if (within !== undefined) before.push(within);
   }
-  const all = [...apart, ...lookedAgain(before, shown, theirNow)].sort((a, b) => a.from - b.from);
+  return fewOf([...apart, ...lookedAgain(before, shown, theirNow)], shown.at, theirNow);
+}
+
+/** The looks with a part of one millisecond: what was known of it stays, since nothing is shown of the others that it has. */
+export function withPart(looks: readonly Look[], part: ShownPart, theirNow: EpochMs): Look[] {
+  const { sentAt, at, lookedAt } = part;
+  const range = { from: sentAt, until: sentAt + 1 };
+  const around = looks.find(look => look.from <= sentAt && look.until > sentAt);
+  const isOrdinary = part.messages < limits.pageLogsMax && lookedAt === undefined;
+  // Nothing new, so it stays in its stretch.
+  if (isOrdinary && around !== undefined && (around.pending > 0 || part.pending === 0)) return [...looks];
+  const known = around && partOf(around, range.from, range.until);
+  const pending = Math.max(part.pending, known?.pending ?? 0);
+  const messages = Math.max(part.messages, known?.messages ?? 0, pending);
+  const shown = { ...range, at: lookedAt ?? known?.at ?? at, pending, messages };
+  const look: Look = {
+    ...shown,
+    changing: known?.changing ?? changingOf([], shown, theirNow),
+    ...((known?.isCrowded === true || part.pending >= limits.pageLogsMax) && { isCrowded: true }),
+  };
+  const apart = looks
+    .flatMap(one => [partOf(one, one.from, range.from), partOf(one, range.until, one.until)])
+    .filter(side => side !== undefined);
+  return fewOf([...apart, look], at, theirNow);
+}
+
+/** Whether more of the millisecond are pending than a page has. */
+export function isCrowdedAt(looks: readonly Look[], sentAt: EpochMs): boolean {
+  return looks.some(look => look.isCrowded === true && look.from === sentAt);
+}
+
+/** One millisecond that has more than a page: a page of it shows the same of them each time. */
+export const isOverfull = ({ from, until, messages }: Look) => until - from === 1 && messages >= limits.pageLogsMax;
+
+function fewOf(looks: readonly Look[], now: EpochMs, theirNow: EpochMs): Look[] {
+  const all = looks.toSorted((a, b) => a.from - b.from);
   for (let share = togetherShare; ; share *= 2) {
-    const few = joinedAlike(all, (a, b) => areAlike(a, b, { now: shown.at, theirNow, share }));
+    const few = joinedAlike(all, (a, b) => areAlike(a, b, { now, theirNow, share }));
     if (few.length <= looksMax || share > shareMax) return few;
   }
 }
@@ -96,8 +142,12 @@ function partOf(look: Look, from: EpochMs, until: EpochMs): Look | undefined {
 
 type Likeness = { readonly now: EpochMs; readonly theirNow: EpochMs; readonly share: number };
 
-/** Of one age, within a factor of two, and looked at together, within a share of how long ago that is. */
+/**
+ * Of one age, within a factor of two, and looked at together, within a share of how long ago that is. What does not fit into
+ * a page stays apart: among others it would look as if it did.
+ */
 function areAlike(a: Look, b: Look, { now, theirNow, share }: Likeness): boolean {
+  if (isOverfull(a) || isOverfull(b)) return false;
   const isOneAge = b.until - a.from <= narrowMs || theirNow - a.from <= 2 * Math.max(0, theirNow - b.until);
   const isTogether = Math.abs(a.at - b.at) <= Math.max(togetherMs, (now - Math.max(a.at, b.at)) * share);
   return a.until === b.from && isOneAge && isTogether;

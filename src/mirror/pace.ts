@@ -114,6 +114,8 @@ export const servedYoungMs = youngMs + minute + 20 * second;
 export const lastLookMs = 15 * minute;
 /** One whose id alone finds it takes many times the requests of one that is found by time, so it waits longer, where either must. */
 export const byIdPatience = 4;
+/** Those that others of their millisecond may hide are many at once, and most of them are seen to change by time after all. */
+const crowdedEveryMs = 3 * minute;
 /** Of 36 characters, as the vendor's are. */
 const idsListedUsually = 55;
 /** A list that is not full waits for more to ask for, but no longer than this after the last one. */
@@ -135,18 +137,29 @@ export const backOff = (ageMs: number) => Math.max(1, ageMs / youngMs);
 const foreignLookMsMin = 2 * minute;
 const foreignLookMsMax = hour;
 
-type Looked = { readonly sentAt: EpochMs; readonly isById: boolean; readonly isForeign: boolean };
+type Looked = {
+  readonly sentAt: EpochMs;
+  readonly isById: boolean;
+  readonly isForeign: boolean;
+  /** More of its millisecond are pending than a page shows. */
+  readonly isCrowded: boolean;
+};
+
+/** Whether a message is looked at any more. */
+export const isLookedAt = ({ sentAt }: Pick<Looked, 'sentAt'>, theirNow: EpochMs) =>
+  theirNow < sentAt + windowMs - lastLookMs;
 
 /**
  * When a message that is not final is asked for by its id; `undefined` after the last time. One that is pending is found by
- * time until it has changed, and never by its id where it has not.
+ * time until it has changed, and by its id only where others of its millisecond may hide it.
  */
 export function nextLook(one: Looked, theirNow: EpochMs, place: Place, terms: Terms): EpochMs | undefined {
+  if (!isLookedAt(one, theirNow)) return undefined;
   const last = one.sentAt + windowMs - lastLookMs;
-  if (theirNow >= last) return undefined;
   const ageMs = theirNow - one.sentAt;
   if (one.isForeign)
     return Math.min(last, theirNow + Math.min(foreignLookMsMax, Math.max(foreignLookMsMin, Math.round(ageMs / 8))));
+  if (one.isCrowded) return Math.min(last, theirNow + Math.round(crowdedEveryMs * backOff(ageMs)));
   return one.isById ? Math.min(last, theirNow + byIdEveryMs(place, terms, ageMs)) : one.sentAt + windowMs + 1;
 }
 

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { isLeaving, messagesBefore, shareChanged } from './looks.ts';
+import { isLeaving, isOverfull, messagesBefore, shareChanged } from './looks.ts';
 import {
   byIdEveryMs,
   lastLookMs,
@@ -119,14 +119,20 @@ function crowdedStretch(
   { looks = [] }: Place,
   named: readonly Followed[],
 ): { readonly asked: readonly Followed[]; readonly read: Read } | undefined {
-  const byTime = named.toSorted((a, b) => a.sentAt - b.sentAt);
+  // A page that is cut inside of a millisecond shows the same of that each time: what else it has is left for lists.
+  const overfull = new Set(looks.filter(isOverfull).map(look => look.from));
+  const byTime = named.filter(one => !overfull.has(one.sentAt)).toSorted((a, b) => a.sentAt - b.sentAt);
   const before = messagesBefore(
     looks,
     byTime.map(({ sentAt }) => sentAt),
   );
+  const upTo = messagesBefore(
+    looks,
+    byTime.map(({ sentAt }) => sentAt + 1),
+  );
   let [low, best] = [0, { from: 0, count: 0 }];
-  for (const [high, messages] of before.entries()) {
-    while (messages - (before[low] ?? 0) > pageFill || high - low >= pageFill) low++;
+  for (const [high, messages] of upTo.entries()) {
+    while (low <= high && (messages - (before[low] ?? 0) > pageFill || high - low >= pageFill)) low++;
     if (high - low + 1 > best.count) best = { from: low, count: high - low + 1 };
   }
   const asked = byTime.slice(best.from, best.from + best.count);
@@ -192,7 +198,7 @@ function pageAround(looks: readonly Look[], middle: Look, { now, theirNow }: Mom
     if (part < 1) break;
   }
   // Where nearly all is pending, a page that shows all there is shows no fewer of them, and what has become of the others too.
-  const isWhole = messages * wholeShare <= pending;
+  const isWhole = messages * wholeShare <= pending && !looks.slice(low, high + 1).some(isOverfull);
   return { range: { from, until, ...(!isWhole && { group: 'PENDING' }) }, changed };
 }
 

@@ -5,12 +5,13 @@ import { limits } from '../limits.ts';
 import type { Store } from '../store/store.ts';
 import { type Tracing, within } from '../tracing.ts';
 import { present } from '../wire/present.ts';
-import { type Asked, advance, afterFailure, type Moved, type Seen, withClock } from './advance.ts';
+import { type Asked, advance, afterFailure, type Moved, withClock } from './advance.ts';
 import { budgetOf, servedYoungMs, type Terms, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace, writePlace } from './place.ts';
 import { dueMax, plan, settled } from './plan.ts';
 import { type MirroredRecord, mirroredRecord } from './records.ts';
 import type { Followed, Following, Mirror, MirrorRows } from './rows.ts';
+import type { Seen } from './shown.ts';
 import type { Ask, Rows } from './upstream.ts';
 
 /** Something worth a line in the operator's log. */

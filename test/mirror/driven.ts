@@ -1,12 +1,13 @@
 import { life } from '../../scripts/demo/life.ts';
 import { Random } from '../../scripts/demo/random.ts';
 import { limits } from '../../src/limits.ts';
-import { advance, type PageAnswer } from '../../src/mirror/advance.ts';
+import { advance } from '../../src/mirror/advance.ts';
 import { type Slots, spending } from '../../src/mirror/budget.ts';
 import { budgetOf, servedYoungMs, type Terms } from '../../src/mirror/pace.ts';
 import { beginning, type Place } from '../../src/mirror/place.ts';
 import { dueMax, plan, type Question, settled } from '../../src/mirror/plan.ts';
 import type { Followed, Following } from '../../src/mirror/rows.ts';
+import type { PageAnswer } from '../../src/mirror/shown.ts';
 
 export const minute = 60_000;
 export const hour = 60 * minute;
@@ -75,10 +76,12 @@ export function past(count: number, byDay = false): Traffic {
 class NumberedLog {
   readonly #traffic: Traffic;
   readonly #cursorMs: number;
+  readonly #hasCursor: boolean;
 
-  constructor(traffic: Traffic, cursorMs: number) {
+  constructor(traffic: Traffic, cursorMs: number, hasCursor: boolean) {
     this.#traffic = traffic;
     this.#cursorMs = cursorMs;
+    this.#hasCursor = hasCursor;
   }
 
   answer({ messageIds, cursor, sentSince = 0, sentUntil = Infinity, generalStatus }: Question, now: number): Answer {
@@ -94,15 +97,17 @@ class NumberedLog {
       number >= first;
       number--
     ) {
-      if (generalStatus === 'PENDING' && (pendingUntil[number] ?? 0) <= now) continue;
+      // What is not pending is delivered.
+      const group = (pendingUntil[number] ?? 0) <= now ? 'DELIVERED' : 'PENDING';
+      if (generalStatus !== undefined && generalStatus !== group) continue;
       if (numbers.length === limits.pageLogsMax)
         return this.#page(numbers, now, {
-          hasCursor: true,
-          next: `${number + 1} ${now}`,
+          hasCursor: this.#hasCursor,
+          ...(this.#hasCursor && { next: `${number + 1} ${now}` }),
         });
       numbers.push(number);
     }
-    return this.#page(numbers, now, { hasCursor: true });
+    return this.#page(numbers, now, { hasCursor: this.#hasCursor });
   }
 
   #placeOf(cursor: string | undefined, now: number): number {
@@ -158,6 +163,7 @@ export function drive(
     readonly requestsPerMinute?: number;
     readonly isOver?: (place: Place) => boolean;
     readonly cursorMs?: number;
+    readonly hasCursor?: boolean;
   },
 ): Driven {
   const { until, requestsPerMinute = 60, isOver = () => false, cursorMs = Number.POSITIVE_INFINITY } = options;
@@ -166,7 +172,7 @@ export function drive(
     sinceMs: windowMs,
     retentionMs: 30 * 24 * hour,
   };
-  const log = new NumberedLog(made, cursorMs);
+  const log = new NumberedLog(made, cursorMs, options.hasCursor ?? true);
   const noted = () => new Float64Array(made.sentAt.length).fill(Number.POSITIVE_INFINITY);
   const [keptAt, seenAt] = [noted(), noted()];
   const followed = new Map<string, Followed>();

@@ -151,22 +151,20 @@ export function settled(place: Place, now: EpochMs, terms: Terms): Place {
     ...place,
     head: Math.max(head, horizon),
     reads,
-    looks: looksFrom(place.looks ?? [unknownLook(place.head, place.headReadAt)], horizon),
+    looks: looksFrom(withUnknown(place.looks ?? [], place.head, place.headReadAt), horizon),
     gaps: gaps.filter(gap => gap.until > now - terms.retentionMs),
     passes: place.passes.map(looked),
   };
   return { ...left, reads: [...withEdge(left, theirNow, terms)] };
 }
 
-/** A place of a build from before: that some are pending is known, and not where. */
-const unknownLook = (head: EpochMs, at: EpochMs): Look => ({
-  from: head - windowMs,
-  until: head,
-  at,
-  pending: limits.pageLogsMax,
-  messages: limits.pageLogsMax * 100,
-  changing: 0.01,
-});
+/** What a build from before read, all of it or since a build like this had its turn: that some are pending is known, and not where. */
+function withUnknown(looks: readonly Look[], head: EpochMs, at: EpochMs): readonly Look[] {
+  const from = looks.at(-1)?.until ?? head - windowMs;
+  if (from >= head) return looks;
+  const [pending, messages] = [limits.pageLogsMax, limits.pageLogsMax * 100];
+  return [...looks, { from, until: head, at, pending, messages, changing: 0.01 }];
+}
 
 /** A whole second of the other side's clock, and what an answer takes. */
 const clockSlackMs = 5000;

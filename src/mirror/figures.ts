@@ -1,6 +1,7 @@
 import type { EpochMs } from '../domain/message.ts';
+import { Unusable } from '../failures.ts';
 import type { Terms } from './pace.ts';
-import { beginning, type Gap, readPlace } from './place.ts';
+import { beginning, type Gap, type Place, readPlace } from './place.ts';
 import { settled } from './plan.ts';
 import type { Mirror, MirrorRows } from './rows.ts';
 
@@ -35,9 +36,13 @@ export type MirrorFigures = {
 };
 
 /** The figures of one mirror at a moment, from what is kept of it: any process can tell them. */
-export async function figuresOf(mirror: Mirror, rows: MirrorRows, now: EpochMs, terms: Terms): Promise<MirrorFigures> {
-  const text = await rows.place(mirror.id);
-  const place = settled(text === undefined ? beginning : readPlace(text, mirror.name), now, terms);
+export async function figuresOf(
+  mirror: Mirror,
+  rows: Pick<MirrorRows, 'place' | 'spent' | 'followed'>,
+  now: EpochMs,
+  terms: Terms,
+): Promise<MirrorFigures> {
+  const place = settled(placeIn(await rows.place(mirror.id), mirror, now), now, terms);
   const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled } = place;
   const unread = reads.filter(read => read.kind === 'catchUp');
   const { requests } = await rows.spent(mirror.id, now);
@@ -67,4 +72,16 @@ export async function figuresOf(mirror: Mirror, rows: MirrorRows, now: EpochMs, 
     flawed: place.flawed ?? 0,
     unsettled,
   };
+}
+
+/** One that cannot be read costs its own mirror: nobody can tell what that has read, so all of its time is a gap. */
+function placeIn(text: string | undefined, { name, createdAt, sinceMs }: Mirror, now: EpochMs): Place {
+  if (text === undefined) return beginning;
+  try {
+    return readPlace(text, name);
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    const reason = error.message;
+    return { ...beginning, trouble: { reason, at: now }, gaps: [{ from: createdAt - sinceMs, until: now, reason }] };
+  }
 }

@@ -136,10 +136,18 @@ const neededBefore = { youngPages: 1, oldPages: 1 };
 
 /** Throws `Unusable` for a text that `writePlace` did not make. */
 export function readPlace(text: string, name: string): Place {
-  const value: unknown = JSON.parse(text);
+  const value = valueIn(text);
   if (!check.Check(value))
     throw new Unusable(`the place of the mirror ${name} is damaged: remove the mirror, and add it again`);
   return value;
+}
+
+function valueIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The gaps with one more; those that touch are one. */

@@ -129,12 +129,18 @@ export class MirrorRunner {
       if (signal.aborted || error instanceof MirrorGone) return;
       this.#restingUntil.set(mirror.id, clock() + restMs);
       this.#tell('a mirror cannot go on now; trying again', mirror, error);
+      // Another process may be able to.
+      await this.#handOver(mirror.id);
     }
   }
 
   async #end(id: number): Promise<void> {
     if (!this.#running.has(id)) return;
     await this.#stopWorker(id);
+    await this.#handOver(id);
+  }
+
+  async #handOver(id: number): Promise<void> {
     const { rows, holder } = this.options;
     await rows.release(id, holder).catch(error => this.#tell('a mirror could not be handed over', undefined, error));
   }

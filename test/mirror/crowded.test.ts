@@ -35,15 +35,6 @@ test.each([true, false])(
   },
 );
 
-test('a millisecond that goes on in another page of a walk → what is pending of its first part is looked at', () => {
-  const at = begunAt - 3 * hour;
-  const end = begunAt + 5 * minute;
-  // Newest first: 960 that stay pending, and of the next millisecond 40 that do not, on one page; its others on the next.
-  const pending = Array.from({ length: 960 }, (_, i) => ({ sentAt: at + 1 + i, finalAt: begunAt + hour }));
-  const old = [...many(500, at - minute, at), ...many(100, at, at), ...many(40, at, end), ...pending];
-  expect(missed(old, { hasCursor: true, until: end + 10 * minute }, 5 * minute)).toMatchObject({ late: 0, kept: 1600 });
-});
-
 test('some end while more than a page of their millisecond stays pending → asked for by their ids, and not all the time', () => {
   // A page shows those that were added last.
   const old = [...many(500, sentAt, begunAt + 5 * minute), ...many(1500, sentAt, begunAt + hour)];

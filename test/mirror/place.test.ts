@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { figuresOf } from '../../src/mirror/figures.ts';
 import { beginning, readPlace, writePlace } from '../../src/mirror/place.ts';
 import { settled } from '../../src/mirror/plan.ts';
 import { begunAt, hour, minute } from './driven.ts';
@@ -21,3 +22,24 @@ test('a build before had a turn → what it read is looked at', () => {
   const whole = { ...place, looks: [{ ...look, until: begunAt }] };
   expect(settled(whole, begunAt, terms).looks).toEqual(whole.looks);
 });
+
+test.each(['{', 'null', '{"gaps":[]}'])(
+  'a place that reads %s → told of its mirror, all of whose time is a gap',
+  async text => {
+    const mirror = {
+      ...{ id: 1, name: 'm', account: 1, from: 'https://other.test', sealedKey: '', requestsPerMinute: 60 },
+      ...{ sinceMs: 48 * hour, createdAt: begunAt },
+    };
+    const rows = {
+      place: async () => text,
+      spent: async () => ({ requests: 3, patient: 2 }),
+      followed: async () => ({ messages: 5, byId: 0 }),
+    };
+    const reason = 'the place of the mirror m is damaged: remove the mirror, and add it again';
+    expect(await figuresOf(mirror, rows, begunAt + hour, terms)).toMatchObject({
+      state: 'in trouble',
+      reason,
+      gaps: [{ from: begunAt - 48 * hour, until: begunAt + hour, reason }],
+    });
+  },
+);

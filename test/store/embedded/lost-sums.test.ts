@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { statusNamed } from '../../../src/domain/registry.ts';
-import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
@@ -11,37 +11,10 @@ import { writeJournal } from '../../../src/store/embedded/rows/journal-writer.ts
 import { bendRows } from '../../support/bent-journal.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { EndingDisk, Killed } from './ending-disk.ts';
 import { SimulatedLog } from './simulated-log.ts';
 
 const now = 1_700_000_000_000;
-class Killed extends Error {}
-
-/** A disk of a process that ends when it changes something for the so many-th time. */
-class EndingDisk {
-  changes = 0;
-  readonly disk: Disk;
-
-  constructor(changesMax: number) {
-    const change = <T extends unknown[], R>(work: (...args: T) => R) => {
-      return (...args: T): R => {
-        if (this.changes === changesMax) throw new Killed();
-        this.changes++;
-        return work(...args);
-      };
-    };
-    const { write, truncate, rename, link, remove, makeFolder } = systemDisk;
-    this.disk = {
-      ...systemDisk,
-      write: change(write),
-      truncate: change(truncate),
-      rename: change(rename),
-      link: change(link),
-      remove: change(remove),
-      makeFolder: change(makeFolder),
-    };
-  }
-}
-
 test('a process ends at any change while it recovers a segment → the next start does not take the sums for the whole', () => {
   const folder = temporaryFolder();
   const whole = join(folder, 'whole');

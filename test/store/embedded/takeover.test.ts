@@ -15,11 +15,12 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LogRecord } from '../../../src/domain/message.ts';
-import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { FolderLog } from '../../../src/store/embedded/offline/folder-log.ts';
 import { repair } from '../../../src/store/embedded/offline/repair.ts';
 import { anyDamage, inflict } from '../../support/crashed-log.ts';
 import { submission } from '../../support/sqlite-log.ts';
+import { EndingDisk, Killed } from './ending-disk.ts';
 import { SimulatedLog } from './simulated-log.ts';
 
 const now = 1_700_000_000_000;
@@ -118,13 +119,13 @@ describe('a folder whose rows stand in SQLite files', () => {
     for (let changesMax = 0, isDone = false; !isDone; changesMax += 5) {
       const copy = join(dirname(dataDir), `${changesMax}`);
       cpSync(dataDir, copy, { recursive: true });
-      const ending = endingDisk(changesMax);
+      const ending = new EndingDisk(changesMax);
       try {
         const log = new SimulatedLog(copy, ending.disk, 6);
         record(log, 1000, 7);
         log.seal(true);
         log.close();
-        isDone = ending.changes() < changesMax;
+        isDone = ending.changes < changesMax;
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
       }
@@ -168,28 +169,3 @@ describe('a folder whose rows stand in SQLite files', () => {
     );
   });
 });
-
-class Killed extends Error {}
-
-/** A disk of a process that ends when it changes something for the so many-th time. */
-function endingDisk(changesMax: number): { readonly disk: Disk; readonly changes: () => number } {
-  let changes = 0;
-  const change =
-    <T extends unknown[], R>(work: (...args: T) => R) =>
-    (...args: T): R => {
-      if (changes === changesMax) throw new Killed();
-      changes++;
-      return work(...args);
-    };
-  const { write, truncate, rename, link, remove, makeFolder } = systemDisk;
-  const disk = {
-    ...systemDisk,
-    write: change(write),
-    truncate: change(truncate),
-    rename: change(rename),
-    link: change(link),
-    remove: change(remove),
-    makeFolder: change(makeFolder),
-  };
-  return { disk, changes: () => changes };
-}

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { nothingWaits, type WaitingHeld } from '../files/ledger.ts';
+import { Statements } from '../files/statements.ts';
 import type { Durability } from '../rows/journal-writer.ts';
 
 /**
@@ -154,7 +155,7 @@ function readableRows(path: string, disk: Disk): readonly ReadableRow[] {
 /** What changes joins a transaction that `commit` ends; the segment that a report went to must be durable before. */
 export class WaitingFile {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   /** How many wait for each message, and of each account: nearly every message is one that nothing waits for. */
   readonly #ofMessage = new Map<string, number>();
   readonly #ofAccount = new Map<AccountId, number>();
@@ -164,6 +165,7 @@ export class WaitingFile {
   /** Throws what `isDamage` knows when the file is not what was written. */
   constructor(path: string, durability: Durability) {
     this.#db = new DatabaseSync(path, { timeout: 5000 });
+    this.#statements = new Statements(this.#db);
     try {
       this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
       const [version] = this.#row('PRAGMA user_version');
@@ -265,9 +267,9 @@ export class WaitingFile {
     this.#ofAccount.clear();
     this.#size = 0;
     this.#taken = Number(this.#row('SELECT reports FROM taken')[0] ?? 0);
-    const counts = this.#prepare(
-      'SELECT account, message_id, count(*) FROM waiting GROUP BY account, message_id',
-    ).all();
+    const counts = this.#statements
+      .of('SELECT account, message_id, count(*) FROM waiting GROUP BY account, message_id')
+      .all();
     for (const [account, messageId, count] of counts as unknown as readonly (readonly [number, string, number])[])
       this.#count(account, messageId, count);
   }
@@ -281,7 +283,7 @@ export class WaitingFile {
   /** A row that does not fit its checksum costs itself alone. */
   #rows(where: string, ...values: readonly (number | string)[]): readonly WaitingRow[] {
     const sql = `SELECT number, account, message_id, received_at, said, sum FROM waiting WHERE ${where}`;
-    const rows = this.#prepare(sql).all(...values) as unknown as readonly Stored[];
+    const rows = this.#statements.of(sql).all(...values) as unknown as readonly Stored[];
     return rows.map(([number, account, messageId, receivedAt, said, sum]) => ({
       number,
       account,
@@ -292,23 +294,13 @@ export class WaitingFile {
   }
 
   #row(sql: string, ...values: readonly (number | string)[]): readonly unknown[] {
-    const row: unknown = this.#prepare(sql).get(...values);
+    const row: unknown = this.#statements.of(sql).get(...values);
     return Array.isArray(row) ? row : [];
   }
 
   #change(sql: string, ...values: readonly (number | string)[]): void {
     if (!this.#db.isTransaction) this.#db.exec('BEGIN IMMEDIATE');
-    this.#prepare(sql).run(...values);
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      statement.setReturnArrays(true);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    this.#statements.of(sql).run(...values);
   }
 }
 

@@ -1,6 +1,7 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
+import { Statements } from '../files/statements.ts';
 import { messageFits, reportFits, stateFits } from './row-sums.ts';
 import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from './rows.ts';
 
@@ -43,7 +44,7 @@ export type EarlierAccess = 'read' | 'sealed' | 'settle';
  */
 export class EarlierRows implements Rows {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
 
   constructor(path: string, access: EarlierAccess) {
     if (access === 'sealed') {
@@ -51,12 +52,13 @@ export class EarlierRows implements Rows {
       url.searchParams.set('immutable', '1');
       this.#db = new DatabaseSync(url, { readOnly: true });
     } else this.#db = new DatabaseSync(path, { readOnly: access === 'read', timeout: 5000 });
+    this.#statements = new Statements(this.#db);
     this.#db.exec(`PRAGMA cache_size = -${cacheKib}; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0`);
   }
 
   meta(): RowsMeta {
     const value = (name: string): number => {
-      const row = this.#prepare('SELECT value FROM meta WHERE name = ?').get(name);
+      const row = this.#statements.of('SELECT value FROM meta WHERE name = ?').get(name);
       if (!Array.isArray(row) || typeof row[0] !== 'number') throw new DamagedRow(`meta ${name}`);
       return row[0];
     };
@@ -66,12 +68,12 @@ export class EarlierRows implements Rows {
   }
 
   message(ordinal: number): MessageRow | undefined {
-    const read = this.#prepare(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal);
+    const read = this.#statements.of(`SELECT ${messageColumns} FROM message WHERE ordinal = ?`).get(ordinal);
     return read === undefined ? undefined : sound(aMessage, read);
   }
 
   report(sequence: number): ReportRow | undefined {
-    const read = this.#prepare(`SELECT ${reportColumns} FROM report WHERE sequence = ?`).get(sequence);
+    const read = this.#statements.of(`SELECT ${reportColumns} FROM report WHERE sequence = ?`).get(sequence);
     return read === undefined ? undefined : sound(aReport, read);
   }
 
@@ -88,17 +90,17 @@ export class EarlierRows implements Rows {
   }
 
   count(): number {
-    const row = this.#prepare('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();
+    const row = this.#statements.of('SELECT coalesce(max(ordinal) + 1, 0) FROM message').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] : 0;
   }
 
   accounts(): readonly HeldOf[] {
     const sql = 'SELECT account, count(*), max(sent_at), min(ordinal) FROM message GROUP BY account';
-    return this.#prepare(sql).all() as unknown as readonly HeldOf[];
+    return this.#statements.of(sql).all() as unknown as readonly HeldOf[];
   }
 
   reportCount(firstSequence: number): number {
-    const row = this.#prepare('SELECT max(sequence) FROM report').get();
+    const row = this.#statements.of('SELECT max(sequence) FROM report').get();
     return Array.isArray(row) && typeof row[0] === 'number' ? row[0] + 1 - firstSequence : 0;
   }
 
@@ -112,7 +114,7 @@ export class EarlierRows implements Rows {
   }
 
   outcomesFrom(from: number, count: number): readonly ReportOutcome[] {
-    const rows = this.#prepare(reportsFrom('sequence, message, status')).all(from, count);
+    const rows = this.#statements.of(reportsFrom('sequence, message, status')).all(from, count);
     return rows as unknown as readonly ReportOutcome[];
   }
 
@@ -129,7 +131,7 @@ export class EarlierRows implements Rows {
 
   /** Moves everything out of the write-ahead log into the file itself. */
   checkpoint(): void {
-    const row = this.#prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+    const row = this.#statements.of('PRAGMA wal_checkpoint(TRUNCATE)').get();
     if (!Array.isArray(row) || row[0] !== 0) throw new Error('the write-ahead log is still in use');
   }
 
@@ -143,32 +145,22 @@ export class EarlierRows implements Rows {
   }
 
   #all<R>(kind: Kind<R>, sql: string, ...parameters: number[]): readonly R[] {
-    const rows: readonly unknown[] = this.#prepare(sql).all(...parameters);
+    const rows: readonly unknown[] = this.#statements.of(sql).all(...parameters);
     return rows.map(read => sound(kind, read));
   }
 
   #among(table: string, key: string, columns: string, keys: readonly number[]): readonly unknown[] {
     const [least, greatest] = [Math.min(...keys), Math.max(...keys)];
     if (greatest - least < keys.length * 2) {
-      const rows: readonly unknown[] = this.#prepare(
-        `SELECT ${columns} FROM ${table} WHERE ${key} BETWEEN ? AND ?`,
-      ).all(least, greatest);
+      const rows: readonly unknown[] = this.#statements
+        .of(`SELECT ${columns} FROM ${table} WHERE ${key} BETWEEN ? AND ?`)
+        .all(least, greatest);
       if (greatest - least + 1 === keys.length) return rows;
       const wanted = new Set(keys);
       return rows.filter(row => Array.isArray(row) && wanted.has(row[0]));
     }
-    return this.#prepare(`SELECT ${columns} FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`).all(
-      JSON.stringify(keys),
-    );
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      statement.setReturnArrays(true);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    return this.#statements
+      .of(`SELECT ${columns} FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`)
+      .all(JSON.stringify(keys));
   }
 }

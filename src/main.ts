@@ -17,7 +17,7 @@ import { buildServer } from './http/server.ts';
 import { limits } from './limits.ts';
 import { LogOutput } from './log-output.ts';
 import { isInTheClear } from './mirror/address.ts';
-import { MirrorChecks, waitUnlessStopped } from './mirror/checks.ts';
+import { MirrorChecks, waitUnlessStopped } from './mirror/check/checks.ts';
 import { figuresOf } from './mirror/figures.ts';
 import { WebhookReception } from './mirror/reception.ts';
 import { type Mirror, MirrorError } from './mirror/rows.ts';

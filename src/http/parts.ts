@@ -1,7 +1,7 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import type { AccountId } from '../domain/message.ts';
 import type { Outgoing } from '../domain/outgoing.ts';
-import type { MirrorChecks } from '../mirror/checks.ts';
+import type { MirrorChecks } from '../mirror/check/checks.ts';
 import type { MirrorFigures } from '../mirror/figures.ts';
 import type { Mirrors } from '../mirror/mirrors.ts';
 import type { Gap } from '../mirror/place.ts';

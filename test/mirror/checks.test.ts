@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { ownLog } from '../../src/http/routes/logs.ts';
 import { limits } from '../../src/limits.ts';
-import { checkedRange, MirrorChecks } from '../../src/mirror/checks.ts';
+import { checkedRange, MirrorChecks } from '../../src/mirror/check/checks.ts';
 import { budgetOf, type Terms, withinAllowed } from '../../src/mirror/pace.ts';
 import { type Place, writePlace } from '../../src/mirror/place.ts';
 import { MirrorError } from '../../src/mirror/rows.ts';

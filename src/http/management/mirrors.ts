@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
-import type { CheckState } from '../../mirror/checks.ts';
+import type { CheckState } from '../../mirror/check/checks.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';

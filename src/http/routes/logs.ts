@@ -1,6 +1,6 @@
 import { type Filter, restrict } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
-import { type AskLog, answerIn } from '../../mirror/log-client.ts';
+import { type AskLog, answerIn } from '../../mirror/check/log-client.ts';
 import { type Bookmark, InvalidBookmark, type RenderedPage } from '../../store/store.ts';
 import { type LogsQuery, parseLogsQuery } from '../../wire/query/filter-query.ts';
 import type { HeldAnswers } from '../answer/held-answers.ts';

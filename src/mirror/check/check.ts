@@ -1,13 +1,13 @@
-import type { EpochMs } from '../domain/message.ts';
-import { limits } from '../limits.ts';
-import { formatDateTime, parseDateTime } from '../wire/date-time.ts';
-import { isPlainObject } from '../wire/record-flaws.ts';
-import { questionsFrom, Sample } from './check-questions.ts';
-import { type AnsweredLog, differencesOf, digestOf, type FieldDifference } from './differences.ts';
-import type { Answered, Asked, AskLog } from './log-client.ts';
-import type { Gap } from './place.ts';
-import { type Check, MirrorError } from './rows.ts';
-import { writtenId } from './statuses.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import { limits } from '../../limits.ts';
+import { formatDateTime, parseDateTime } from '../../wire/date-time.ts';
+import { isPlainObject } from '../../wire/record-flaws.ts';
+import type { Gap } from '../place.ts';
+import { type Check, MirrorError } from '../rows.ts';
+import { writtenId } from '../statuses.ts';
+import { differencesOf, digestOf, type FieldDifference } from './differences.ts';
+import type { Answered, AnsweredLog, Asked, AskLog } from './log-client.ts';
+import { questionsFrom, Sample } from './questions.ts';
 
 /** What both sides tell otherwise of a message; `question` where it came up. A message that one side lacks has the field `messageId`. */
 export type Difference = FieldDifference & { readonly messageId: string; readonly question: Asked };

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AccountId, EpochMs } from '../domain/message.ts';
-import { Unavailable, Unusable } from '../failures.ts';
-import { limits } from '../limits.ts';
-import { formatDateTime } from '../wire/date-time.ts';
+import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { Unavailable, Unusable } from '../../failures.ts';
+import { limits } from '../../limits.ts';
+import { formatDateTime } from '../../wire/date-time.ts';
+import type { Mirrors } from '../mirrors.ts';
+import { budgetOf, windowMs, withinAllowed } from '../pace.ts';
+import { beginning, type Place, readPlace } from '../place.ts';
+import { settled } from '../plan.ts';
+import { type Check, type Mirror, MirrorError, MirrorGone, type MirrorRows } from '../rows.ts';
+import type { MirrorNote } from '../worker.ts';
 import { type CheckOptions, checkMirror, type Difference } from './check.ts';
 import { type AskLog, askLog } from './log-client.ts';
-import type { Mirrors } from './mirrors.ts';
-import { budgetOf, windowMs, withinAllowed } from './pace.ts';
-import { beginning, type Place, readPlace } from './place.ts';
-import { settled } from './plan.ts';
-import { type Check, type Mirror, MirrorError, MirrorGone, type MirrorRows } from './rows.ts';
-import type { MirrorNote } from './worker.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

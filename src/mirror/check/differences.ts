@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import { parseDateTime } from '../wire/date-time.ts';
-import { isPlainObject } from '../wire/record-flaws.ts';
-
-/** A message as a log's answer has it. */
-export type AnsweredLog = Readonly<Record<string, unknown>> & { readonly messageId: string; readonly sentAt: string };
+import { parseDateTime } from '../../wire/date-time.ts';
+import { isPlainObject } from '../../wire/record-flaws.ts';
+import type { AnsweredLog } from './log-client.ts';
 
 /** A field that two logs have otherwise: `undefined` where a side lacks it. */
 export type FieldDifference = { readonly field: string; readonly theirs: unknown; readonly ours: unknown };

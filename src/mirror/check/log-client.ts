@@ -1,8 +1,10 @@
-import { limits } from '../limits.ts';
-import { isPlainObject } from '../wire/record-flaws.ts';
-import type { AnsweredLog } from './differences.ts';
-import { MirrorError } from './rows.ts';
-import { describeError, errorBytesMax, reasonOf, retryAfter, textOf } from './upstream.ts';
+import { limits } from '../../limits.ts';
+import { isPlainObject } from '../../wire/record-flaws.ts';
+import { MirrorError } from '../rows.ts';
+import { describeError, errorBytesMax, reasonOf, retryAfter, textOf } from '../upstream.ts';
+
+/** A message as a log's answer has it. */
+export type AnsweredLog = Readonly<Record<string, unknown>> & { readonly messageId: string; readonly sentAt: string };
 
 /** Query parameters of `GET /messenger/1/logs`. */
 export type Asked = Readonly<Record<string, string>>;

@@ -1,11 +1,10 @@
-import type { EpochMs } from '../domain/message.ts';
-import { statusGroupNames } from '../domain/registry.ts';
-import { limits } from '../limits.ts';
-import { formatDateTime, parseDateTime } from '../wire/date-time.ts';
-import { isPlainObject } from '../wire/record-flaws.ts';
-import type { AnsweredLog } from './differences.ts';
-import type { Asked } from './log-client.ts';
-import { writtenId } from './statuses.ts';
+import type { EpochMs } from '../../domain/message.ts';
+import { statusGroupNames } from '../../domain/registry.ts';
+import { limits } from '../../limits.ts';
+import { formatDateTime, parseDateTime } from '../../wire/date-time.ts';
+import { isPlainObject } from '../../wire/record-flaws.ts';
+import { writtenId } from '../statuses.ts';
+import type { AnsweredLog, Asked } from './log-client.ts';
 
 /** Values of each field that questions are made of. */
 const valuesMax = 8;

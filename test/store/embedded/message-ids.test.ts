@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { atOnce } from '../../../src/store/embedded/files/disk.ts';
+import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { MessageIds } from '../../../src/store/embedded/log/message-ids.ts';
 import { type IdSet, IdSets, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
@@ -302,4 +302,25 @@ test('all recorded again at once after a start, whatever became of an index → 
     const query = { account: 1, filter: { messageId: `message-${number}` }, sentSince: 0, limit: 5, walk: false };
     expect((await second.find(query)).logs.map(({ messageId }) => messageId)).toEqual([`message-${number}`]);
   }
+});
+
+test('a segment is dropped while a set is made of it → the set of the others, and nothing failed', async () => {
+  const folder = new IndexFolder();
+  for (const id of [1, 2]) folder.write(id, spread(20, id));
+  const dropping: Disk = {
+    ...systemDisk,
+    open: (path, mode) => {
+      if (path === folder.index(1)) systemDisk.remove(path);
+      return systemDisk.open(path, mode);
+    },
+  };
+  const told: unknown[] = [];
+  const ids = new GatheredIds(new Folder(folder.dataDir, dropping), {
+    inSteps: async steps => atOnce(steps),
+    gathered: sets => told.push(...sets.map(({ segmentIds }) => [...segmentIds])),
+    damaged: segmentId => told.push(`damaged ${segmentId}`),
+    failed: (_, error) => told.push(error),
+  });
+  await ids.add([1, 2]);
+  expect(told).toEqual([[2]]);
 });

@@ -111,10 +111,11 @@ export class GatheredIds {
   #opened(segmentId: number, opened: DisposableStack): IndexFile | undefined {
     const { disk } = this.#folder;
     const path = this.#folder.index(segmentId);
-    if (!disk.exists(path)) return undefined;
     try {
       return opened.adopt(new IndexFile(path, disk), index => index.close());
     } catch (error) {
+      // Another thread drops segments, at any moment.
+      if (!disk.exists(path)) return undefined;
       if (!(error instanceof DamagedIndex)) throw error;
       this.#work.damaged(segmentId, error.message);
       return undefined;

@@ -38,7 +38,7 @@ function jsonFields(body: string): Fields | undefined {
 export function formFields(form: Iterable<readonly [string, string]>): Fields {
   const fields = Object.create(null);
   for (const [name, value] of form) {
-    const path = [...name.matchAll(/^[^[\]]+|\[([^[\]]*)\]/g)].map(([whole, inner]) => inner ?? whole);
+    const path = pathOf(name);
     put(
       fields,
       path.length === 0 || path.length > pathPartsMax ? [name] : path,
@@ -46,6 +46,11 @@ export function formFields(form: Iterable<readonly [string, string]>): Fields {
     );
   }
   return listed(fields);
+}
+
+function pathOf(name: string): readonly string[] {
+  if (!name.includes('[') && !name.includes(']')) return [name];
+  return [...name.matchAll(/^[^[\]]+|\[([^[\]]*)\]/g)].map(([whole, inner]) => inner ?? whole);
 }
 
 /** Only lists and objects: an id of digits must stay a text. Meta's own samples quote as Python does. */

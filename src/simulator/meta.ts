@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
 import { type Behaviour, behaviourNamed, behaviourOf, type GraphError } from './destinations.ts';
 import type { DrivenClock } from './driven-clock.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom, seedOf } from './random.ts';
 import { isFields, refusalOf } from './refusals.ts';
 import type { SimulatorTerms } from './terms.ts';
 
@@ -112,7 +111,7 @@ export class SimulatedMeta {
       .join();
     const behaviour = behaviourOf(recipient) ?? this.#mixed(page, recipient);
     if (behaviour.connection === 'refused') return { kind: 'refused' };
-    if (this.#chance('throttled').happens(this.#terms.throttledShare))
+    if (this.#happens('throttled', this.#terms.throttledShare))
       return this.#refused({ code: 613, message: '(#613) Calls to this api have exceeded the rate limit.' });
     if (this.#isRefused(behaviour, page, recipient, body)) return this.#refused(behaviour.refusal);
     if (body.sender_action !== undefined) return this.#answer(200, { recipient_id: recipient });
@@ -153,7 +152,7 @@ export class SimulatedMeta {
     const { metadata } = message;
     const before = this.#conversations.get(keyOf(page, psid))?.messages.at(-1);
     const sent: SentMessage = {
-      mid: `m_${this.#chance('mid').text(64)}`,
+      mid: this.#newMid(),
       page,
       psid,
       ...(typeof metadata === 'string' && { metadata }),
@@ -168,7 +167,7 @@ export class SimulatedMeta {
     if (behaviour.echo) this.#later(echoMs, times, () => this.#echo(sent));
     if (behaviour.delivered) this.#later(deliveredMs, times, () => this.#deliver(sent));
     if (behaviour.seen) this.#later(Math.max(seenMs, deliveredMs * 2), times, () => this.#see(sent));
-    if (behaviour.connection === 'lost' || this.#chance('lost').happens(lostShare)) return { kind: 'lost' };
+    if (behaviour.connection === 'lost' || this.#happens('lost', lostShare)) return { kind: 'lost' };
     return this.#answer(200, { recipient_id: psid, message_id: sent.mid });
   }
 
@@ -211,14 +210,20 @@ export class SimulatedMeta {
 
   /** Chances of one message each have a source of their own: what else happens meanwhile does not change them. */
   #randomOf(...parts: readonly string[]): SeededRandom {
-    const digest = createHash('sha256')
-      .update(keyOf(String(this.#terms.seed), String(this.#resets), ...parts))
-      .digest();
-    return new SeededRandom(digest.readUInt32BE(0));
+    return new SeededRandom(seedOf(keyOf(String(this.#terms.seed), String(this.#resets), ...parts)));
   }
 
   #chance(kind: string): SeededRandom {
     return this.#randomOf(kind, String(this.#sends));
+  }
+
+  #happens(kind: string, share: number): boolean {
+    return share > 0 && this.#chance(kind).happens(share);
+  }
+
+  /** Of a hundred thousand seeds of 32 bits two are likely to be the same, so its number is a part of each id. */
+  #newMid(): string {
+    return `m_${this.#chance('mid').text(56)}${this.#sends.toString(36).padStart(8, '0')}`;
   }
 
   #later(durationMs: number, random: SeededRandom, run: () => void): void {
@@ -274,6 +279,7 @@ export class SimulatedMeta {
   #event({ page, mid }: SentMessage, event: Readonly<Record<string, unknown>>): void {
     const { duplicateShare, reorderShare, deliveredMs } = this.#terms;
     const tell = () => this.#tell({ page, event });
+    if (duplicateShare === 0 && reorderShare === 0) return tell();
     const random = this.#randomOf('event', mid, Object.keys(event).join());
     if (random.happens(duplicateShare)) this.#later(deliveredMs, random, tell);
     if (random.happens(reorderShare)) this.#later(deliveredMs * 4, random, tell);

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../domain/message.ts';
 import type { GraphError } from './destinations.ts';
 import type { Fields } from './form.ts';
@@ -15,11 +16,14 @@ export type AccessTerms = {
 /** The page of a token where none was named. */
 const onlyPage = '100000000000001';
 const proofAgeSecondsMax = 300;
+/** Of so many tokens the proof is kept: a program calls with the same ones again and again. */
+const proofsMax = 1000;
 
 /** Whether a call may send over a page, as Graph decides it. */
 export class PageAccess {
   readonly #terms: AccessTerms;
   readonly #revoked = new Set<string>();
+  readonly #proofs = new LRUCache<string, Buffer>({ max: proofsMax });
 
   constructor(terms: AccessTerms) {
     this.#terms = terms;
@@ -58,11 +62,17 @@ export class PageAccess {
         : undefined;
     const wrong = { code: 100, message: 'Invalid appsecret_proof provided in the API argument' };
     if (time !== undefined && Math.abs(now / 1000 - Number(time)) > proofAgeSecondsMax) return wrong;
-    const expected = createHmac('sha256', this.#terms.appSecret)
-      .update(time === undefined ? token : `${token}|${time}`)
-      .digest();
+    const expected = this.#proofOf(time === undefined ? token : `${token}|${time}`);
     const given = Buffer.from(proof, 'hex');
     return given.length === expected.length && timingSafeEqual(given, expected) ? undefined : wrong;
+  }
+
+  #proofOf(text: string): Buffer {
+    const known = this.#proofs.get(text);
+    if (known !== undefined) return known;
+    const proof = createHmac('sha256', this.#terms.appSecret).update(text).digest();
+    this.#proofs.set(text, proof);
+    return proof;
   }
 }
 

@@ -7,6 +7,7 @@ const locks = {
   sums: 5,
   spreading: 6,
   knowsLayouts: 7,
+  telling: 8,
 } as const;
 export type LockName = keyof typeof locks;
 

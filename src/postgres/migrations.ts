@@ -8,6 +8,7 @@ import {
   provenReceipts,
   reportFields,
   reports,
+  tellingProcesses,
   unknownOfConversations,
   unknownOfMessages,
   watchedPages,
@@ -390,4 +391,5 @@ export const migrations: readonly Migration[] = [
   { number: 26, name: 'followed by id', sql: followedById },
   { number: 27, name: 'unknown of conversations', sql: unknownOfConversations },
   { number: 28, name: 'unknown of messages', sql: unknownOfMessages },
+  { number: 29, name: 'telling processes', sql: tellingProcesses },
 ];

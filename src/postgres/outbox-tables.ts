@@ -203,3 +203,15 @@ CREATE INDEX outbox_message_unknown_of ON outbox_message (account_id, sender, de
 export const unknownOfMessages = `
 DROP INDEX outbox_message_unknown;
 `;
+
+/**
+ * What each process is telling the log: messages whose steps no other tells meanwhile. A program of before notes that at each
+ * step, and might tell what another one tells: the log takes it for a repeat.
+ */
+export const tellingProcesses = `
+CREATE TABLE outbox_telling (
+  teller text COLLATE "C" PRIMARY KEY,
+  messages bigint[] NOT NULL,
+  taken_until timestamptz NOT NULL
+) WITH (fillfactor = 50);
+`;

@@ -10,7 +10,7 @@ import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
-import { blocked, idsOf, message, page, record, start, tellAll, want } from './support.ts';
+import { accounts, blocked, idsOf, message, page, record, start, tellAll, want } from './support.ts';
 
 let server: PostgresServer;
 let url: string;
@@ -237,7 +237,20 @@ it('what one process is telling → nobody else tells, nor what comes after it o
   );
   expect((await b.untold(10)).map(one => one.submission.messageId)).toEqual(['m2', 'm2']);
   // What could not be told is given again.
-  expect((await a.untold(10)).map(one => one.submission.messageId)).toEqual(['m1', 'm1']);
+  const again = await a.untold(10);
+  expect(again.map(one => one.submission.messageId)).toEqual(['m1', 'm1']);
+  // Once it is told, whoever hears more of it tells that.
+  await a.told(
+    again.map(one => one.id),
+    start,
+  );
+  const known = claimed.map(({ message: one }) => one.messageId);
+  await b.receive(
+    known.map(metadata => ({ kind: 'echo', accounts, page, psid: 'p1', at: start, mid: `of ${metadata}`, metadata })),
+    start,
+  );
+  const heard = (await b.untold(10)).map(one => one.submission.messageId);
+  expect(heard.filter(one => one === 'm1')).toEqual(['m1']);
 });
 
 it('three processes at once, one killed midway → each message claimed once, in the order of its conversation', async () => {

@@ -240,6 +240,31 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       expect(await placesOf(outbox, first, limits.pushesMax)).toEqual([{ account: 1, url: 'https://alive.example/' }]);
     });
 
+    it('delivered by what a read implies and by a receipt of its own, told at once or step by step → one final report', async () => {
+      const outbox = await open();
+      const tell = async (most: number) => {
+        for (let untold = await outbox.untold(most); untold.length > 0; untold = await outbox.untold(most))
+          await outbox.told(
+            untold.map(one => one.id),
+            start,
+          );
+      };
+      const runs = [1, 100].flatMap(most => [false, true].map(isToldBetween => ({ most, isToldBetween })));
+      for (const [index, { most, isToldBetween }] of runs.entries()) {
+        const id = `m${index}`;
+        await add(outbox, [message(id, { destination: id })]);
+        const [claimed] = await outbox.claim([want], start);
+        await outbox.settle([{ id: claimed?.id ?? 0, kind: 'sent', mid: id }], start + 10);
+        const of = { accounts, page, psid: id };
+        await outbox.receive([{ ...of, kind: 'read', watermark: start + 20, at: start + 20 }], start + 20);
+        if (isToldBetween) await tell(most);
+        await outbox.receive([{ ...of, kind: 'delivered', mids: [id], at: start + 15 }], start + 25);
+        await tell(most);
+      }
+      const reports = (await outbox.takeReports(all)).map(shown);
+      expect(reports.sort()).toEqual(runs.map((_, index) => `m${index} DELIVERED_TO_HANDSET`));
+    });
+
     it('a receipt after the final report → no second one; reports too old → forgotten, and their messages with them', async () => {
       const outbox = await open();
       await add(outbox, [message('m1')]);

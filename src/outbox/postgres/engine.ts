@@ -139,39 +139,34 @@ export class PostgresOutbox implements Outbox {
 
   async waiting(now: EpochMs): Promise<Waiting> {
     const atMs = this.#monotonicMs();
-    if (atMs - this.#renewedMs > renewEveryMs) {
-      const isToKeep = atMs - this.#keptTakenMs > keepTakenEveryMs;
-      await this.#transact(async session => {
-        await this.#pages.renew(session);
-        if (isToKeep) await keepTaken(session, this.#name, this.#takenReports);
-      });
-      this.#renewedMs = atMs;
-      if (isToKeep) this.#keptTakenMs = atMs;
-    }
-    if (atMs - this.#lookedMs > takeEveryMs) {
-      await this.#transact(async session => {
+    const isToRenew = atMs - this.#renewedMs > renewEveryMs;
+    const isToKeep = isToRenew && atMs - this.#keptTakenMs > keepTakenEveryMs;
+    const isToTake = atMs - this.#lookedMs > takeEveryMs;
+    const { due, waiting } = await this.#transact(async session => {
+      if (isToRenew) await this.#pages.renew(session);
+      if (isToKeep) await keepTaken(session, this.#name, this.#takenReports);
+      if (isToTake) {
         await this.#pages.leave(session);
         const taken = await this.#pages.takeFree(session, now, false);
         await this.#outcomes.takeOver(session, taken, this.#how);
-      });
-      this.#lookedMs = atMs;
-    }
-    const look = () =>
-      this.#transact(async session => {
-        const asked = [
-          this.#line.due(session, now),
-          this.#pages.waiting(session),
-          session.query(nextScheduled),
-        ] as const;
-        const [due, pages, [[next] = []]] = await Promise.all(asked);
-        const nextScheduledAt = optional(next, integer);
-        this.#listed = new Set(pages.map(pageKeyText));
-        return { due, waiting: { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) } };
-      });
-    const { due, waiting } = await look();
+      }
+      return this.#look(session, now);
+    });
+    if (isToRenew) this.#renewedMs = atMs;
+    if (isToKeep) this.#keptTakenMs = atMs;
+    if (isToTake) this.#lookedMs = atMs;
     if (due.length === 0) return waiting;
+    // By itself: it waits for the rows of others' pages, and must not hold its own meanwhile.
     await this.#transact(session => this.#line.begin(session, due, now));
-    return (await look()).waiting;
+    return (await this.#transact(session => this.#look(session, now))).waiting;
+  }
+
+  async #look(session: Transaction, now: EpochMs) {
+    const asked = [this.#line.due(session, now), this.#pages.waiting(session), session.query(nextScheduled)] as const;
+    const [due, pages, [[next] = []]] = await Promise.all(asked);
+    const nextScheduledAt = optional(next, integer);
+    this.#listed = new Set(pages.map(pageKeyText));
+    return { due, waiting: { pages, ...(nextScheduledAt !== undefined && { nextScheduledAt }) } };
   }
 
   async untold(limit: number): Promise<readonly Untold[]> {
@@ -182,7 +177,8 @@ export class PostgresOutbox implements Outbox {
 
   async told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
     const pages = await this.#toldPages.of(ids, this.#ask);
-    const work = (those: readonly number[]) => (session: Transaction) => told(session, those, now, subscribed);
+    const work = (those: readonly number[]) => (session: Transaction) =>
+      told(session, this.#name, those, now, subscribed);
     const terms = { rank: ranks.told, isApart: true, work };
     await this.#together.run(workOn(ids, id => paged(id, pages.get(id)), terms));
   }

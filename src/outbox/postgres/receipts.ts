@@ -60,7 +60,7 @@ export class Receipts {
   /** Forgets what was kept for messages that nobody has heard of since. */
   forget(session: Transaction, now: EpochMs): void {
     session.send(forgetParked, [now - limits.parkedMs]);
-    session.send(forgetConversations, [now - limits.sendValidityMs - limits.parkedMs]);
+    session.send(forgetConversations, [now - limits.sendValidityMs - limits.parkedMs - changedMs]);
   }
 
   /** Of echoes that name the same message one at a time: what the first says decides which message the next names. */
@@ -341,11 +341,15 @@ const deliveredBefore = [
 const readUpTo = [
   { name: 'outbox messages read', text: sees(covered('<=', 'm.seen_at IS NULL'), 'r.delivery', 'r.happened_at') },
 ];
+/** So exact is it known when a conversation changed last: it stands in an index, where each change costs more than all else. */
+const changedMs = 3_600_000;
 const keepMark = (to: string, at: string) => `
   INSERT INTO outbox_conversation (account_id, page, psid, ${to}, ${at}, changed_at)
   SELECT DISTINCT ON (w.account_id, w.page, w.psid) w.account_id, w.page, w.psid, w.watermark, w.happened_at, $6::bigint
   FROM ${marks} ORDER BY w.account_id, w.page, w.psid, w.watermark DESC
-  ON CONFLICT (account_id, page, psid) DO UPDATE SET ${to} = excluded.${to}, ${at} = excluded.${at}, changed_at = excluded.changed_at
+  ON CONFLICT (account_id, page, psid) DO UPDATE SET ${to} = excluded.${to}, ${at} = excluded.${at},
+    changed_at = CASE WHEN excluded.changed_at - outbox_conversation.changed_at BETWEEN 0 AND ${changedMs}
+      THEN outbox_conversation.changed_at ELSE excluded.changed_at END
   WHERE outbox_conversation.${to} IS NULL OR outbox_conversation.${to} < excluded.${to}`;
 const deliveredTo = { name: 'outbox conversations delivered', text: keepMark('delivered_to', 'delivered_at') };
 const readTo = { name: 'outbox conversations read', text: keepMark('read_to', 'read_at') };

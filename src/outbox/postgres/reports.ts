@@ -24,6 +24,7 @@ const fields = ['bulkId', 'entityId', 'applicationId', 'campaignReferenceId'] as
 /** The log was told of these steps. */
 export async function told(
   session: Transaction,
+  teller: string,
   ids: readonly number[],
   now: EpochMs,
   subscribed: readonly Subscribed[],
@@ -31,14 +32,16 @@ export async function told(
   if (ids.length === 0) return;
   const byAccount = new Map(subscribed.map(one => [one.account, one]));
   const reported = new Set<number>();
-  const reports = (await session.query(toldSteps, [bigints(ids)])).map(stepIn).flatMap(step => {
+  const marks: number[] = [];
+  const reports = (await session.query(toldSteps, [bigints(ids), teller])).map(stepIn).flatMap(step => {
     const isReported = step.isReported || reported.has(step.id);
     const report = reportOn({ ...step, isReported }, byAccount.get(step.account));
     if (report?.isOpen) reported.add(step.id);
+    if (report?.isOpen && !step.isLast) marks.push(step.id);
     return report === undefined ? [] : [{ ...step, ...report }];
   });
   if (reports.length === 0) return;
-  if (reported.size > 0) session.send(marked, [bigints([...reported])]);
+  if (marks.length > 0) session.send(marked, [bigints(marks)]);
   session.send(made, [
     now,
     bigints(reports.map(one => one.id)),
@@ -133,7 +136,7 @@ function outgoingIn(body: Row[number]): Outgoing {
   return JSON.parse(text(body));
 }
 
-function stepIn([id, account, isReported, body, isFirst, status, error, done, seenAt]: Row) {
+function stepIn([id, account, isReported, body, isFirst, status, error, done, seenAt, isLast]: Row) {
   const [statusKey, errorKey] = [optional(status, integer), optional(error, integer)];
   const [doneMs, seenMs] = [optional(done, integer), optional(seenAt, integer)];
   return {
@@ -142,6 +145,7 @@ function stepIn([id, account, isReported, body, isFirst, status, error, done, se
     isReported: truth(isReported),
     message: outgoingIn(body),
     isFirst: truth(isFirst),
+    isLast: truth(isLast),
     ...(statusKey !== undefined && { statusKey }),
     ...(errorKey !== undefined && { errorKey }),
     ...(doneMs !== undefined && { doneAt: doneMs }),
@@ -170,14 +174,19 @@ function reportIn([id, account, kind, status, error, at, body, priced, person, s
 }
 
 const isOfInterest = `(g.seen_at IS NOT NULL OR g.status NOT IN (${steps.accepted.status.key}, ${steps.sent.status.key}))`;
+/** Its own receipt is the last that changes a message's status: after a report on it no other has to be kept from being made. */
+const isLast = `m.delivery = 2 AND NOT EXISTS (
+  SELECT FROM outbox_step s WHERE s.message = m.id AND s.id > g.id AND s.status IS NOT NULL)`;
 /**
  * Of most steps nobody wants a report, and no message is read for them: of those before the end whoever says so, in a text that
  * was written without blanks.
  */
 const toldSteps = {
   name: 'outbox steps told',
-  text: `WITH gone AS (DELETE FROM outbox_step s WHERE s.id = ANY ($1::bigint[]) RETURNING s.*)
-    SELECT m.id, m.account_id, m.is_reported, m.body, g.is_first, g.status, g.error, g.done_at, g.seen_at
+  text: `WITH gone AS (DELETE FROM outbox_step s WHERE s.id = ANY ($1::bigint[]) RETURNING s.*),
+    others AS (
+      UPDATE outbox_telling t SET messages = ARRAY(SELECT unnest(t.messages) EXCEPT SELECT message FROM gone) WHERE t.teller = $2)
+    SELECT m.id, m.account_id, m.is_reported, m.body, g.is_first, g.status, g.error, g.done_at, g.seen_at, ${isLast}
     FROM gone g JOIN outbox_message m ON m.id = g.message
     WHERE (${isOfInterest} OR NOT g.is_first) AND (${isOfInterest} OR position('"intermediate":true' IN m.body) > 0)
     ORDER BY g.id`,

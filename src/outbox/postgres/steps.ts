@@ -1,5 +1,6 @@
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
-import type { Session } from '../../postgres/session.ts';
+import { lockKey } from '../../postgres/locks.ts';
+import type { Session, Transaction } from '../../postgres/session.ts';
 import type { Untold } from '../outbox.ts';
 import { firstSubmissionOf, type Step, type steps, submissionOf } from '../telling.ts';
 
@@ -27,36 +28,45 @@ export function telling({ at, codes, isFirst = 'false', withPrice = false, ...ow
     RETURNING message`;
 }
 
-/** The oldest steps that nobody else is telling: they are this process's now, until it said that they were told. */
+/**
+ * The oldest steps that nobody else is telling: their messages are this process's to tell of, until it said that they were
+ * told. Which those are stands in one row: each step would have to be written once more.
+ */
 export async function takeUntold(
-  session: Session,
+  session: Transaction,
   teller: string,
   limit: number,
 ): Promise<readonly (Untold & { readonly sender: string })[]> {
+  session.send(takeAlone, []);
   const rows = await session.query(take, [teller, limit]);
   return rows.map(untoldIn).sort((a, b) => a.id - b.id);
 }
 
 export async function letGo(session: Session, teller: string): Promise<void> {
-  await session.query('UPDATE outbox_step SET teller = NULL WHERE teller = $1', [teller]);
+  await session.query('DELETE FROM outbox_telling WHERE teller = $1', [teller]);
   await session.query('UPDATE outbox_report SET taker = NULL WHERE is_open AND taker = $1', [teller]);
 }
 
-/** Of one message two processes tell nothing at once. */
+/** So that two processes never find the same steps. */
+const takeAlone = { name: 'outbox steps alone', text: `SELECT pg_advisory_xact_lock(${lockKey('telling')})` };
+/** Of one message two processes tell nothing at once. Programs of before note at each step who tells it. */
 const take = {
   name: 'outbox steps taken',
   text: `WITH found AS MATERIALIZED (
-      SELECT o.id FROM outbox_step o
-      WHERE (o.teller IS NULL OR o.teller = $1 OR o.taken_until < clock_timestamp()) AND NOT EXISTS (
-        SELECT FROM outbox_step e WHERE e.message = o.message AND e.id < o.id
-          AND e.teller <> $1 AND e.taken_until >= clock_timestamp())
-      ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED),
+      SELECT o.* FROM outbox_step o
+      WHERE o.message <> ALL (ARRAY(SELECT unnest(t.messages) FROM outbox_telling t
+          WHERE t.teller <> $1 AND t.taken_until >= clock_timestamp()))
+        AND (o.teller IS NULL OR o.taken_until < clock_timestamp())
+      ORDER BY o.id LIMIT $2),
+    past AS (DELETE FROM outbox_telling t WHERE t.teller <> $1 AND t.taken_until < clock_timestamp()),
     taken AS (
-      UPDATE outbox_step s SET teller = $1, taken_until = clock_timestamp() + ${takenMs} * interval '1 millisecond'
-      WHERE s.id = ANY (ARRAY(SELECT found.id FROM found)) RETURNING s.*)
+      INSERT INTO outbox_telling (teller, messages, taken_until)
+      SELECT $1, array_agg(DISTINCT f.message), clock_timestamp() + ${takenMs} * interval '1 millisecond'
+      FROM found f HAVING count(*) > 0
+      ON CONFLICT (teller) DO UPDATE SET messages = excluded.messages, taken_until = excluded.taken_until)
     SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.sender, m.message_id,
       CASE WHEN t.is_first THEN m.body END, CASE WHEN t.with_price THEN m.price END
-    FROM taken t JOIN outbox_message m ON m.id = t.message`,
+    FROM found t JOIN outbox_message m ON m.id = t.message`,
 };
 
 /** The first step of a message comes with all that there is of it; of the others its id is enough. */

@@ -5,10 +5,18 @@ import type { Parsed } from '../wire/parsed.ts';
 import type { Access } from './admission/admission.ts';
 import { ApiError } from './errors.ts';
 
-/** A call that was let in. */
-export type Call = { readonly principal: Principal; readonly request: FastifyRequest; readonly reply: FastifyReply };
+/** A call that was let in. `lost` aborts, with an `ApiError` 401, when its credential no longer lets it in. */
+export type Call = {
+  readonly principal: Principal;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly lost: AbortSignal;
+};
+/** A call that anybody may make. */
+export type OpenCall = Omit<Call, 'principal' | 'lost'>;
 
-type Answer = Buffer | string | Readable | undefined;
+/** What a route answers with. */
+export type Answer = Buffer | string | Readable | undefined;
 
 /**
  * One line of the API's table. A route with `access` is answered only after its caller was let in; the others are
@@ -16,8 +24,13 @@ type Answer = Buffer | string | Readable | undefined;
  * 200 without a body, and nothing a 204, or the 304 that the route has set.
  */
 export type Route = { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string } & (
-  | { readonly access: Access; readonly answer: (call: Call) => Promise<Answer> }
-  | { readonly access?: never; readonly answer: (call: Omit<Call, 'principal'>) => Promise<Answer> }
+  | {
+      readonly access: Access;
+      /** Whether it looks itself whether its caller may still be answered. */
+      readonly isWatched?: true;
+      readonly answer: (call: Call) => Promise<Answer>;
+    }
+  | { readonly access?: never; readonly answer: (call: OpenCall) => Promise<Answer> }
 );
 
 export const jsonType = 'application/json; charset=utf-8';

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -8,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { limits } from '../limits.ts';
-import { Admission } from './admission/admission.ts';
+import { type Access, Admission } from './admission/admission.ts';
 import { Refusals } from './admission/refusals.ts';
 import { Standing } from './admission/standing.ts';
 import { compressed } from './answer/compression.ts';
@@ -28,7 +29,7 @@ import { OtherMethods } from './methods.ts';
 import { PagePasses } from './page/page-passes.ts';
 import { PageSessions } from './page/page-sessions.ts';
 import { requestId } from './request-id.ts';
-import { jsonType, type Route } from './route.ts';
+import { type Answer, jsonType, type OpenCall, type Route } from './route.ts';
 import { authRoutes } from './routes/auth.ts';
 import { emulatorRoutes } from './routes/emulator.ts';
 import { exportRoute } from './routes/export.ts';
@@ -67,15 +68,14 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const held = new HeldBytes();
   const { sending, reports, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
-  const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps, answers),
-    recordRoute(deps, { closing, standing, loop: new EventLoop(), held }),
+    recordRoute(deps, { closing, loop: new EventLoop(), held }),
     ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
     ...(reports === undefined ? [] : [reportsRoute(reports)]),
     ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
-    exportRoute(deps, closing, standing, answers),
+    exportRoute(deps, closing, answers),
     summaryRoute(deps),
     streamRoute(new Streams(deps, closing.beginning)),
     messageRoute(deps),
@@ -117,7 +117,8 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     refusals.end();
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, refusals));
-  for (const route of routes) register(app, route, admission);
+  const standing = new Standing(deps);
+  for (const route of routes) register(app, route, admission, standing);
   return app;
 }
 
@@ -177,7 +178,7 @@ function acceptAnyBody(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 }
 
-function register(app: FastifyInstance, route: Route, admission: Admission): void {
+function register(app: FastifyInstance, route: Route, admission: Admission, standing: Standing): void {
   app.route({
     method: route.method,
     url: route.path,
@@ -185,13 +186,33 @@ function register(app: FastifyInstance, route: Route, admission: Admission): voi
       const answer =
         route.access === undefined
           ? await route.answer({ request, reply })
-          : await route.answer({ request, reply, principal: await admission.admit(request, reply, route.access) });
+          : await answered(route, { request, reply }, admission, standing);
       if (answer === undefined) return reply.code(reply.statusCode === 304 ? 304 : 204).send();
       if (answer === '') return reply.send();
       if (!reply.hasHeader('content-type')) reply.type(jsonType);
       return reply.send(answer);
     },
   });
+}
+
+/** The answer to a caller who is let in, and may still be answered when it is there. */
+async function answered(
+  { access, answer, isWatched }: Extract<Route, { readonly access: Access }>,
+  { request, reply }: OpenCall,
+  admission: Admission,
+  standing: Standing,
+): Promise<Answer> {
+  const call = { request, reply, principal: await admission.admit(request, reply, access) };
+  const lost = isWatched === true ? new AbortController().signal : standing.watch(call, access.scope);
+  const told = await answer({ ...call, lost });
+  // What has been changed by then is told.
+  if (!lost.aborted || !isReading(request)) return told;
+  if (told instanceof Readable) told.destroy();
+  throw lost.reason;
+}
+
+function isReading({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** A name or an address, and a port (RFC 9110, 7.2); empty where there is none. No comma, which may part two. */

@@ -1,7 +1,5 @@
-import type { ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { allows, type Principal, type Scope } from '../../accounts/authenticator.ts';
 import { Unavailable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
@@ -9,17 +7,11 @@ import type { ServerDeps } from '../deps.ts';
 import { unauthenticated } from './admission.ts';
 
 type Deps = Pick<ServerDeps, 'authenticator' | 'logger'>;
-
-/** A call whose credential is watched while it goes on. */
-export type Stand = {
-  /** Aborts, with an `ApiError` 401, when the credential no longer lets its caller in as it did. */
-  readonly lost: AbortSignal;
-  readonly end: () => void;
-};
+type Admitted = { readonly principal: Principal; readonly request: FastifyRequest; readonly reply: FastifyReply };
 
 /**
- * Proves callers again while their call goes on: uploads and exports may last for hours, and who was shut out meanwhile
- * is shut out of them too. Each is proven for itself, so none waits for the check of another.
+ * Proves callers again while their call goes on: a body may come, and an answer leave, for as long as the caller likes, and
+ * who was shut out meanwhile is shut out of them too. Each is proven for itself, so none waits for the check of another.
  */
 export class Standing {
   readonly #deps: Deps;
@@ -28,22 +20,28 @@ export class Standing {
     this.#deps = deps;
   }
 
-  /** Until `end`. */
-  watch({ headers }: FastifyRequest, principal: Principal, scope: Scope): Stand {
-    const { authorization = '' } = headers;
+  /**
+   * Until its answer has left. Aborts, with an `ApiError` 401, when the credential no longer lets its caller in as it did. An
+   * answer that is leaving is cut short then, so that whoever reads it sees that: megabytes may have left for a reader who
+   * is slow, and what he has not got yet is not his any more.
+   */
+  watch({ principal, request, reply: { raw: response } }: Admitted, scope: Scope): AbortSignal {
+    const { authorization = '' } = request.headers;
     const lost = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
+    if (response.closed) return lost.signal;
+    let isOver = false;
     const look = async () => {
-      const now = await this.#proven(authorization, principal, scope);
-      if (!now) lost.abort(unauthenticated());
-      else if (timer !== undefined) timer = setTimeout(look, limits.credentialCheckMs).unref();
+      if (!lost.signal.aborted && !(await this.#proven(authorization, principal, scope))) lost.abort(unauthenticated());
+      // An answer that is still to come tells by itself that it was lost.
+      if (lost.signal.aborted && response.headersSent && response.statusCode < 400) response.socket?.resetAndDestroy();
+      else if (!isOver) timer = later(look);
     };
-    timer = setTimeout(look, limits.credentialCheckMs).unref();
-    const end = () => {
+    let timer = later(look);
+    response.once('close', () => {
+      isOver = true;
       clearTimeout(timer);
-      timer = undefined;
-    };
-    return { lost: lost.signal, end };
+    });
+    return lost.signal;
   }
 
   async #proven(authorization: string, before: Principal, scope: Scope): Promise<boolean> {
@@ -60,20 +58,6 @@ export class Standing {
   }
 }
 
-/**
- * Cuts an answer short when its caller is shut out, so that whoever reads it sees that. Megabytes may have left for a reader
- * who is slow, when all of the stream has been read too: what he has not got yet is not his any more.
- */
-export function cutWith(stream: Readable, response: ServerResponse, { lost, end }: Stand): void {
-  const cut = () => {
-    stream.destroy(lost.reason);
-    response.socket?.resetAndDestroy();
-  };
-  const over = () => {
-    lost.removeEventListener('abort', cut);
-    end();
-  };
-  if (response.closed) return over();
-  lost.addEventListener('abort', cut, { once: true });
-  response.once('close', over);
+function later(look: () => Promise<void>): NodeJS.Timeout {
+  return setTimeout(look, limits.credentialCheckMs).unref();
 }

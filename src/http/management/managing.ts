@@ -39,10 +39,10 @@ export function managed(
   { timeouts, closing }: ManagingDeps,
   work: (managing: Managing) => Promise<object | undefined>,
 ): Route {
-  const answer = async ({ principal, request }: Call): Promise<string | undefined> => {
+  const answer = async ({ principal, request, lost }: Call): Promise<string | undefined> => {
     sound(parseEmptyQuery(rawQuery(request)));
     if (Object.keys(principal.binding).length > 0) throw new ApiError('E403');
-    const bytes = () => readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing.over));
+    const bytes = () => readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing.over, lost));
     try {
       const told = await work({
         account: principal.account.id,

@@ -13,10 +13,9 @@ import type { ServerDeps } from '../deps.ts';
 import { credentialCharsMax, credentialSchema, loginSchema, tokenRequestSchema } from '../document/auth-schemas.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { clientNetwork } from '../rate-limit/rate-limit.ts';
-import { type Call, type Route, rawQuery, sound } from '../route.ts';
+import { type OpenCall, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'authenticator' | 'timeouts'> & { readonly closing: Closing };
-type OpenCall = Omit<Call, 'principal'>;
 
 const bodyBytesMax = 16 * 1024;
 const loginCheck = checkOf(loginSchema);

@@ -48,8 +48,8 @@ function fitting(schema: TSchema, body: unknown): unknown {
   return found;
 }
 
-async function bodyOf({ request }: Call, { timeouts }: Deps, closing: Closing): Promise<unknown> {
-  const text = (await readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing.over))).toString();
+async function bodyOf({ request, lost }: Call, { timeouts }: Deps, closing: Closing): Promise<unknown> {
+  const text = (await readBody(request.raw, bodyBytesMax, bodyTimes(timeouts, closing.over, lost))).toString();
   if (text.trim() === '') return {};
   try {
     return JSON.parse(text);

@@ -1,12 +1,10 @@
 import { Readable } from 'node:stream';
-import type { Scope } from '../../accounts/authenticator.ts';
 import { type Filter, restrict } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { Bookmark, RenderedPage } from '../../store/store.ts';
 import { type ExportFormat, parseExportQuery } from '../../wire/query/filter-query.ts';
 import { csvHeader } from '../../wire/text/log-csv.ts';
-import { cutWith, type Standing } from '../admission/standing.ts';
 import type { HeldAnswers } from '../answer/held-answers.ts';
 import { whileThere } from '../caller.ts';
 import type { Closing } from '../closing.ts';
@@ -16,8 +14,6 @@ import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf'>;
 type Export = { readonly account: AccountId; readonly filter: Filter; readonly format: ExportFormat };
-
-const scope: Scope = 'messenger:logs:read';
 
 const contentTypes: Readonly<Record<ExportFormat, string>> = {
   ndjson: 'application/x-ndjson; charset=utf-8',
@@ -31,15 +27,14 @@ const pieceBytes = 64 * 1024;
 const emptyPage: RenderedPage = { text: new Uint8Array(), count: 0 };
 
 /** `GET /messenger/1/logs/export` */
-export function exportRoute(deps: Deps, closing: Closing, standing: Standing, held: HeldAnswers): Route {
+export function exportRoute(deps: Deps, closing: Closing, held: HeldAnswers): Route {
   return {
     method: 'GET',
     path: '/messenger/1/logs/export',
-    access: { scope, budget: 'reads' },
+    access: { scope: 'messenger:logs:read', budget: 'reads' },
     answer: async (call: Call) => {
       const stream = await exported(call, deps, held);
       closing.cut(stream);
-      cutWith(stream, call.reply.raw, standing.watch(call.request, call.principal, scope));
       return stream;
     },
   };

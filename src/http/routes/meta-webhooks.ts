@@ -7,10 +7,9 @@ import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
 import type { MetaWebhooks } from '../parts.ts';
-import { type Call, type Route, rawQuery } from '../route.ts';
+import { type OpenCall, type Route, rawQuery } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'timeouts'> & { readonly metaWebhooks: MetaWebhooks };
-type OpenCall = Omit<Call, 'principal'>;
 
 const path = '/webhooks/meta';
 /** `GET` and `POST /webhooks/meta`: what Meta calls. They prove themselves by a token, and by their signature. */

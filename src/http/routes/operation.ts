@@ -9,7 +9,7 @@ import { ApiError } from '../errors.ts';
 import { type FiguresDeps, tellFigures } from '../figures.ts';
 import { NumberedNames } from '../metrics/numbered-names.ts';
 import { outboxOf } from '../metrics/sending-metrics.ts';
-import { type Call, jsonType, type Route } from '../route.ts';
+import { jsonType, type OpenCall, type Route } from '../route.ts';
 
 type Deps = FiguresDeps & Pick<ServerDeps, 'metricsTokens' | 'version'>;
 
@@ -22,12 +22,12 @@ export function operationRoutes(deps: Deps): readonly Route[] {
   const numbered = new NumberedNames();
   return [
     { method: 'GET', path: '/health/live', answer: async () => '{"status":"live"}' },
-    { method: 'GET', path: '/health/ready', answer: (call: Omit<Call, 'principal'>) => ready(call, deps) },
-    { method: 'GET', path: '/metrics', answer: (call: Omit<Call, 'principal'>) => metrics(call, deps, numbered) },
+    { method: 'GET', path: '/health/ready', answer: (call: OpenCall) => ready(call, deps) },
+    { method: 'GET', path: '/metrics', answer: (call: OpenCall) => metrics(call, deps, numbered) },
     {
       method: 'GET',
       path: '/openapi.json',
-      answer: async ({ reply }: Omit<Call, 'principal'>) => {
+      answer: async ({ reply }: OpenCall) => {
         reply.type(jsonType);
         document ??= Buffer.from(JSON.stringify(openApiDocument(deps.version)));
         return document;
@@ -41,7 +41,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
  * that is, by the names of files, servers and pages, and how much there is to send, is told with a token for `/metrics`
  * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
-async function ready({ request }: Omit<Call, 'principal'>, deps: Deps): Promise<string> {
+async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
   const { store, sending, heldSweep } = deps;
   const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
@@ -88,11 +88,7 @@ function notReady(violation: string, cause: unknown): ApiError {
   });
 }
 
-async function metrics(
-  { request, reply }: Omit<Call, 'principal'>,
-  deps: Deps,
-  numbered: NumberedNames,
-): Promise<string> {
+async function metrics({ request, reply }: OpenCall, deps: Deps, numbered: NumberedNames): Promise<string> {
   const { metricsTokens = [] } = deps;
   const names = isOperator(request, deps);
   if (metricsTokens.length > 0 && !names)

@@ -7,9 +7,7 @@ import { ApiError } from '../errors.ts';
 import type { PageFile, PageFiles } from '../page/page-files.ts';
 import type { PagePasses } from '../page/page-passes.ts';
 import type { PageSessions } from '../page/page-sessions.ts';
-import { type Call, pathOf, type Route, rawQuery, sound } from '../route.ts';
-
-type OpenCall = Omit<Call, 'principal'>;
+import { type Call, type OpenCall, pathOf, type Route, rawQuery, sound } from '../route.ts';
 
 /**
  * No script but the page's own, nothing from another host but a picture that somebody asks to see, nothing framed. What

@@ -1,9 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import type { Scope } from '../../accounts/authenticator.ts';
 import { limits } from '../../limits.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
-import type { Standing } from '../admission/standing.ts';
 import { type BodyTimes, bodyPieces, bodyTimes, readBody } from '../body/body.ts';
 import type { EventLoop, Stretch } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
@@ -20,13 +18,10 @@ import { type Call, type Route, rawQuery, sound } from '../route.ts';
 /** What all calls share. */
 type Shared = {
   readonly closing: Closing;
-  readonly standing: Standing;
   readonly loop: EventLoop;
   readonly held: HeldBytes;
 };
 type Deps = Pick<ServerDeps, 'store' | 'clock' | 'retentionOf' | 'metrics' | 'timeouts' | 'content'>;
-
-const scope: Scope = 'messenger:logs:write';
 
 /** Of a body up to this what was parsed to check it is kept and recorded; of a longer one it would take many times its text. */
 const keptCharsMax = 16 * 1024;
@@ -36,15 +31,15 @@ export function recordRoute(deps: Deps, shared: Shared): Route {
   return {
     method: 'POST',
     path: '/messenger/1/logs',
-    access: { scope, budget: 'writes' },
+    access: { scope: 'messenger:logs:write', budget: 'writes' },
     answer: (call: Call) => record(call, deps, shared),
   };
 }
 
 async function record(
-  { principal, request }: Call,
+  { principal, request, lost }: Call,
   deps: Deps,
-  { closing, standing, loop, held }: Shared,
+  { closing, loop, held }: Shared,
 ): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   const type = mediaType(request.headers['content-type'], [
@@ -52,7 +47,6 @@ async function record(
     'application/x-ndjson',
     'application/ndjson',
   ]);
-  const { lost, end } = standing.watch(request, principal, scope);
   const cuts = [closing.over, lost];
   const recording = new Recording(deps, principal, lost);
   try {
@@ -66,7 +60,6 @@ async function record(
     if (error !== lost.reason || !(error instanceof ApiError)) throw error;
     throw new ApiError(error.code, { violations: [recording.ended()], headers: error.headers });
   } finally {
-    end();
     await recording.settle();
     deps.metrics.records(recording.counts);
     deps.metrics.unregistered(recording.unregistered);

@@ -26,12 +26,17 @@ export function sendRoute(deps: Deps, closing: Closing, held: HeldBytes): Route 
   };
 }
 
-async function send({ principal, request }: Call, deps: Deps, closing: Closing, held: HeldBytes): Promise<string> {
+async function send(
+  { principal, request, lost }: Call,
+  deps: Deps,
+  closing: Closing,
+  held: HeldBytes,
+): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   mediaType(request.headers['content-type'], ['application/json']);
   const hold = held.holder();
   try {
-    const times = bodyTimes(deps.timeouts, closing.over);
+    const times = bodyTimes(deps.timeouts, closing.over, lost);
     const bytes = await readBody(request.raw, limits.jsonBodyBytesMax, times, hold.add);
     const { bulkId, messages } = sound(parseSendRequest(parsed(bytes), deps.clock()));
     const accepted = await deps.sending.accept(principal.account.id, bound(messages, principal.binding));

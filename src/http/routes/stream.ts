@@ -10,6 +10,7 @@ export function streamRoute(streams: Streams): Route {
     method: 'GET',
     path: '/messenger/1/logs/stream',
     access: { scope: streamScope, budget: 'reads' },
+    isWatched: true,
     answer: (call: Call) => stream(call, streams),
   };
 }

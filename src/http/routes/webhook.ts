@@ -6,7 +6,7 @@ import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
-import type { Call, Route } from '../route.ts';
+import type { OpenCall, Route } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'webhooks' | 'timeouts'>;
 
@@ -15,7 +15,7 @@ type Deps = Pick<ServerDeps, 'webhooks' | 'timeouts'>;
  * tells of its messages. Stored before it is answered.
  */
 export function webhookRoutes(deps: Deps, closing: Closing): readonly Route[] {
-  const answer = (call: Omit<Call, 'principal'>) => receive(call, deps, closing);
+  const answer = (call: OpenCall) => receive(call, deps, closing);
   return ['/webhooks/infobip/:mirror', '/webhooks/infobip/:mirror/:secret'].map(path => ({
     method: 'POST',
     path,
@@ -23,11 +23,7 @@ export function webhookRoutes(deps: Deps, closing: Closing): readonly Route[] {
   }));
 }
 
-async function receive(
-  { request }: Omit<Call, 'principal'>,
-  { webhooks, timeouts }: Deps,
-  closing: Closing,
-): Promise<string> {
+async function receive({ request }: OpenCall, { webhooks, timeouts }: Deps, closing: Closing): Promise<string> {
   const claim = parseAuthorization(request.headers.authorization ?? '');
   const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', {
     path: part(request.params, 'secret'),

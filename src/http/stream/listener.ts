@@ -66,6 +66,12 @@ export class Listener extends Readable {
     else this.push(null);
   }
 
+  /** Ends it for a caller who is shut out: what he has not read is not his any more. */
+  shutOut(): void {
+    if (!this.isOver && this.unreadBytes > 0) this.#response.socket?.resetAndDestroy();
+    this.finish();
+  }
+
   override _read(): void {
     this.#hasRoom?.();
   }

@@ -137,7 +137,7 @@ export class Streams {
 
   async #checkAlike(alike: readonly Listener[]): Promise<void> {
     try {
-      this.#finish(await this.#refused(alike));
+      for (const listener of await this.#refused(alike)) listener.shutOut();
     } catch (error) {
       // Whether a credential is still good cannot be told now: it stands until that is known.
       if (!(error instanceof Unavailable))

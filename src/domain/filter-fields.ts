@@ -107,5 +107,10 @@ export const filterFields = [
   },
 ] as const satisfies readonly FieldRow[];
 
+/** Whether a text is a code's number as a log writes it: no `+`, and no zeros before it. */
+export function isCode(text: string): boolean {
+  return /^(?:0|-?[1-9]\d{0,15})$/.test(text);
+}
+
 export type FilterField = (typeof filterFields)[number] & FieldRow;
 export type FilterName = FilterField['name'];

@@ -1,12 +1,16 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { queryOf } from '../../src/client/query.ts';
+import { parseLogsQuery } from '../../src/wire/query/filter-query.ts';
 import { KnownValues } from '../../web/src/view/known-values.ts';
-import { only, searchOf, viewOf } from '../../web/src/view/view.ts';
-import { waysToWrite } from '../../web/src/view/written.ts';
+import { filterOf, listFields, only, searchOf, viewOf } from '../../web/src/view/view.ts';
+import { listOf, listText, searchFields, waysToWrite } from '../../web/src/view/written.ts';
 
 describe('what somebody writes', () => {
   test.each([
     ['+44 7700 900123', ['+44 7700 900123', '447700900123', '+447700900123']],
     ['447700900123', ['447700900123', '+447700900123']],
+    ['0044 7700 900123', ['0044 7700 900123', '447700900123', '+447700900123']],
     ['seen', ['seen']],
   ])('a number as %s → looked for with its plus and without', (text, ways) => {
     for (const field of ['destination', 'sender'] as const) expect(waysToWrite(field, text).flat()).toEqual(ways);
@@ -18,7 +22,37 @@ describe('what somebody writes', () => {
 
   test('ids in a list → each of them, unless they are more than can be asked for', () => {
     expect(waysToWrite('messageId', 'a, b\nc')).toEqual([['a', 'b', 'c']]);
-    expect(waysToWrite('messageId', `${'x'.repeat(2048)} y`)).toEqual([]);
+    expect(waysToWrite('bulkId', ' a\r\n')).toEqual([['a']]);
+    expect(waysToWrite('messageId', `${'x'.repeat(2048)}\ny`)).toEqual([]);
+    expect(waysToWrite('messageId', 'spring 1, of 2')).toEqual([['spring 1, of 2'], ['spring', '1', 'of', '2']]);
+  });
+
+  test('whatever values a list holds → the form shows them so that it reads the same ones', () => {
+    const value = fc
+      .stringMatching(/^[a,;"'\\ ]{1,9}$/)
+      .map(text => text.trim())
+      .filter(text => text !== '');
+    const values = fc.uniqueArray(value, { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(values, fc.constantFrom(...listFields), (values, field) => {
+        expect(listOf(field, listText(field, values))).toEqual(values);
+      }),
+    );
+  });
+
+  test('any text → the log is asked for what it takes: digits are the number of an error where it takes that alone', () => {
+    const texts = fc.oneof(fc.stringMatching(/^-?\d{1,20}$/), fc.constantFrom('EC_X', '0', '007'));
+    fc.assert(
+      fc.property(texts, text => {
+        const written = searchFields.flatMap(field =>
+          waysToWrite(field, text).map(values => {
+            const view = { conditions: { [field]: values }, not: {}, range: { last: 'all' }, zone: 'UTC' } as const;
+            return queryOf(filterOf(view, 0)).toString();
+          }),
+        );
+        for (const query of written) expect(parseLogsQuery(query)).not.toHaveProperty('violations');
+      }),
+    );
   });
 });
 

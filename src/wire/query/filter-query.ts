@@ -1,7 +1,7 @@
 import { IsArray, type TSchema } from 'typebox';
 import { type BreakdownField, breakdownFields } from '../../domain/breakdown.ts';
 import type { Conditions, Filter } from '../../domain/filter.ts';
-import { type FilterField, filterFields } from '../../domain/filter-fields.ts';
+import { type FilterField, filterFields, isCode } from '../../domain/filter-fields.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import { statusGroupNames } from '../../domain/registry.ts';
 import { isTimeZone } from '../../domain/wall-clock.ts';
@@ -43,9 +43,6 @@ export type SummaryQuery = {
   readonly first: number;
 };
 export type StreamQuery = { readonly filter: Filter; readonly lastEventId?: string };
-
-/** As a code's number is written in a log: no `+`, and no zeros before it. */
-const wholeNumber = /^(?:0|-?[1-9]\d{0,15})$/;
 
 const logsParameters = known({ ...filterParameters, ...pageParameters });
 const exportsParameters = known({ ...filterParameters, ...exportParameters });
@@ -175,7 +172,7 @@ function readValues(
   const values = query.list(name, limits.idListCharsMax);
   if (kind === 'group' && values?.every(value => statusGroupNames.some(group => group === value)) === false)
     return query.refuse(name, `must be one of ${statusGroupNames.join(', ')}, or several of them`);
-  if (kind === 'code' && values?.every(value => wholeNumber.test(value)) === false)
+  if (kind === 'code' && values?.every(isCode) === false)
     return query.refuse(name, 'must be a whole number, or several of them');
   return values;
 }

@@ -1,7 +1,8 @@
+import { SentlogError } from '../../../src/client/index.ts';
 import type { Api } from '../api/api.ts';
 import { nowMs } from '../api/server-clock.ts';
 import { filterOf } from '../view/view.ts';
-import { type SearchField, searchFields, valuesOf, waysToWrite } from '../view/written.ts';
+import { type SearchField, searchFields, waysToWrite } from '../view/written.ts';
 import { localZone } from '../view/zone.ts';
 
 /** What the log knows a text as: the values that its messages have. */
@@ -9,13 +10,18 @@ export type Found = { readonly field: SearchField; readonly values: readonly str
 
 /** As what the log knows a pasted text. Only the log can tell: the ids of messages and bulks look alike. */
 export async function recognise(api: Api, text: string, signal: AbortSignal): Promise<readonly Found[]> {
-  if (valuesOf(text).length === 0) return [];
   const has = async (field: SearchField, values: readonly string[]) => {
     const filter = filterOf(
       { conditions: { [field]: values }, not: {}, range: { last: 'all' }, zone: localZone },
       nowMs(),
     );
-    return (await api.client.logs({ ...filter, limit: 1 }, { signal })).results.length > 0;
+    try {
+      return (await api.client.logs({ ...filter, limit: 1 }, { signal })).results.length > 0;
+    } catch (error) {
+      // What the field may not hold, no message has; the others are asked all the same.
+      if (error instanceof SentlogError && error.status === 400) return false;
+      throw error;
+    }
   };
   const found = await Promise.all(
     searchFields.map(async field => {

@@ -1,4 +1,5 @@
 import type { DeliveryError, LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
+import { isCode } from '../../../src/client/query.ts';
 import { errorWords, inert, wordsOf } from './format.ts';
 import { boundsOf, isPreset, type Range, rangeDefault } from './range.ts';
 import { isZone, localZone, utcZone, type Zone } from './zone.ts';
@@ -24,12 +25,12 @@ export function errorSought({ name, id, groupName }: DeliveryError): string | un
 
 /** A name of digits would be asked for as a number, and one of blanks and commas is none to the API. */
 function isAskable(name: string): boolean {
-  return /[^ ,]/.test(name) && !isNumber(name);
+  return /[^ ,]/.test(name) && !isCode(name);
 }
 
 /** Whether the API finds an error by one of these, which stand for names unless all of them are numbers. */
 export function isOneOfErrors({ name, id, groupName }: DeliveryError, sought: readonly string[]): boolean {
-  const own = sought.every(isNumber) ? id : (name ?? (id === undefined ? groupName : undefined));
+  const own = sought.every(isCode) ? id : (name ?? (id === undefined ? groupName : undefined));
   return own !== undefined && sought.includes(String(own));
 }
 
@@ -258,8 +259,8 @@ export function unchanging({ generalStatus: _, errorName: __, errorId: ___, not,
 
 /** What has none of several values may be left out by names and by numbers at once. */
 function excluded({ error = [], ...not }: Conditions): LogsConditions {
-  const names = error.filter(one => !isNumber(one));
-  const numbers = error.filter(isNumber);
+  const names = error.filter(one => !isCode(one));
+  const numbers = error.filter(isCode);
   return {
     ...asked(not),
     errorName: names.length === 0 ? undefined : names,
@@ -267,11 +268,9 @@ function excluded({ error = [], ...not }: Conditions): LogsConditions {
   };
 }
 
-const isNumber = (text: string) => /^\d+$/.test(text);
-
 function asked(conditions: Conditions): LogsConditions {
   const { sender, destination, entityId, applicationId, error, generalStatus, ...lists } = conditions;
-  const isNumbered = error?.every(isNumber) === true;
+  const isNumbered = error?.every(isCode) === true;
   return {
     sender: sender?.[0],
     destination: destination?.[0],

@@ -13,9 +13,24 @@ export const searchFields = [
 ] as const;
 export type SearchField = (typeof searchFields)[number] & Field;
 
-/** The values in a pasted text: ids hold neither blanks nor commas, and come in lists as often as alone. */
-export function valuesOf(text: string): readonly string[] {
-  return [...new Set(text.split(/[\s,;"']+/).filter(value => value !== ''))].slice(0, 50);
+const isId = (field: Field) => field === 'messageId' || field === 'bulkId';
+
+/** What stands between ids that were pasted, a column or a line of them, and between other values. */
+const idDividers = `\\s,;"'`;
+const dividersOf = (field: Field) => (isId(field) ? idDividers : ',');
+
+/** The values of a list that somebody wrote; `\` before what divides makes it part of a value. */
+export function listOf(field: Field, text: string): readonly string[] {
+  const dividers = dividersOf(field);
+  const written = text.match(new RegExp(`(?:\\\\[\\\\${dividers}]|[^${dividers}])+`, 'g')) ?? [];
+  const escaped = new RegExp(`\\\\([\\\\${dividers}])`, 'g');
+  return [...new Set(written.map(one => one.trim().replace(escaped, '$1')).filter(one => one !== ''))];
+}
+
+/** How somebody would have written a list, so that `listOf` gives it back. */
+export function listText(field: Field, values: readonly string[]): string {
+  const special = new RegExp(`[\\\\${dividersOf(field)}]`, 'g');
+  return values.map(value => value.replace(special, '\\$&')).join(', ');
 }
 
 /** The bound of the two lists of ids at the API. */
@@ -24,8 +39,12 @@ const listCharsMax = 2048;
 /** What a field may hold where somebody writes this: the likeliest first. */
 export function waysToWrite(field: SearchField, text: string): readonly (readonly string[])[] {
   const whole = text.trim();
-  const values = valuesOf(text);
-  if (field === 'messageId' || field === 'bulkId') return values.join(',').length > listCharsMax ? [] : [values];
+  if (isId(field)) {
+    const ids = listOf(field, text);
+    // An id may hold what stands between others.
+    const ways = ids[0] === whole || /[\r\n\t]/.test(whole) ? [ids] : [[whole], ids];
+    return ways.filter(way => way.length > 0 && way.join(',').length <= listCharsMax);
+  }
   const ways =
     field === 'destination' || field === 'sender'
       ? numbersOf(whole)
@@ -35,9 +54,15 @@ export function waysToWrite(field: SearchField, text: string): readonly (readonl
   return ways.map(way => [way]);
 }
 
-/** A telephone number is written with its plus and without, and with what makes it easy to read. */
+/** What a field is asked for that nothing was found in; `undefined` when it cannot be asked for so many. */
+export function writtenAnyway(field: SearchField, text: string): readonly string[] | undefined {
+  const ways = waysToWrite(field, text);
+  return isId(field) ? ways.at(-1) : ways[0];
+}
+
+/** A telephone number is written with its plus, with zeros and without, and with what makes it easy to read. */
 function numbersOf(whole: string): readonly string[] {
-  const digits = whole.replace(/[\s().-]/g, '').replace(/^\+/, '');
+  const digits = whole.replace(/[\s().-]/g, '').replace(/^(?:\+|00)/, '');
   return /^\+?[\d\s().-]{5,40}$/.test(whole) ? [...new Set([whole, digits, `+${digits}`])] : [whole];
 }
 

@@ -4,7 +4,7 @@ import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { isOpenEnded } from '../../view/range.ts';
 import { type Field, fieldLabels, fields, groupNames, listFields, withCondition } from '../../view/view.ts';
-import { valuesOf } from '../../view/written.ts';
+import { listOf, listText } from '../../view/written.ts';
 import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
 import { usePopover } from '../forms/use-popover.ts';
@@ -140,6 +140,10 @@ function isList(field: Field): boolean {
   return listFields.some(one => one === field);
 }
 
+function textOf(field: Field, values: readonly string[]): string {
+  return isList(field) ? listText(field, values) : (values[0] ?? '');
+}
+
 function FilterForm() {
   const { view, change } = usePage();
   const [open, setOpen] = useState(false);
@@ -159,7 +163,7 @@ function FilterForm() {
     const form = new FormData(event.currentTarget);
     const conditions = fields.flatMap(field => {
       const text = String(form.get(field) ?? '').trim();
-      const values = isList(field) ? valuesOf(text) : text === '' ? [] : [text];
+      const values = isList(field) ? listOf(field, text) : text === '' ? [] : [text];
       return values.length === 0 ? [] : [[field, values] as const];
     });
     change(one => ({ ...one, conditions: Object.fromEntries(conditions) }));
@@ -175,7 +179,7 @@ function FilterForm() {
           {fields.map(field => (
             <label key={field} htmlFor={`${id}-${field}`}>
               <span>{fieldLabels[field]}</span>
-              <FilterInput id={`${id}-${field}`} field={field} value={view.conditions[field]?.join(', ') ?? ''} />
+              <FilterInput id={`${id}-${field}`} field={field} value={textOf(field, view.conditions[field] ?? [])} />
             </label>
           ))}
           <FormButtons onClose={close} />

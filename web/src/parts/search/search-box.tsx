@@ -4,7 +4,7 @@ import { recognise } from '../../log/search.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { type Field, fieldLabels, shownValue, withCondition } from '../../view/view.ts';
-import { searchFields, valuesOf, waysToWrite } from '../../view/written.ts';
+import { searchFields, writtenAnyway } from '../../view/written.ts';
 
 const settleMs = 120;
 
@@ -46,9 +46,12 @@ function useOptions(text: string) {
     ...suggested.map(({ field, value }) => ({ field, values: [value], kind: 'suggested' as const })),
     ...searchFields
       .filter(field => !known.some(one => one.field === field))
-      .map(field => ({ field, values: waysToWrite(field, text)[0] ?? [], kind: 'anyway' as const })),
+      .flatMap(field => {
+        const values = writtenAnyway(field, text);
+        return values === undefined ? [] : [{ field, values, kind: 'anyway' as const }];
+      }),
   ];
-  return { asked, options, none: asked && known.length === 0, failed: query.isError };
+  return { asked, options, none: asked && known.length === 0, failed: settled === text.trim() && query.isError };
 }
 
 function placeOf(picked: Option | undefined, options: readonly Option[]): number {
@@ -116,7 +119,7 @@ export function SearchBox() {
     } else return;
     event.preventDefault();
   };
-  const shown = focused && valuesOf(text).length > 0;
+  const shown = focused && text.trim() !== '';
   return (
     <search className="search">
       <input
@@ -166,6 +169,7 @@ const lookedAt = searchFields
   .replace(/, ([^,]*)$/, ' or $1');
 
 function hint({ asked, none, options }: ReturnType<typeof useOptions>, text: string): string {
+  if (writtenAnyway('messageId', text) === undefined) return 'More ids than the log can be asked for at once.';
   const hasSuggestions = options.some(({ kind }) => kind === 'suggested');
   if (!asked) return 'Asking the log …';
   if (!none) return 'Found as:';

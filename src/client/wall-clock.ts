@@ -1,2 +1,2 @@
 /** What clocks of time zones show, as the server reckons it: the page draws by the same. */
-export { clockOf, isTimeZone, momentOf, wallMs } from '../domain/wall-clock.ts';
+export { clockOf, isTimeZone, momentOf, momentsOf, wallMs } from '../domain/wall-clock.ts';

@@ -36,14 +36,20 @@ export function wallMs(moment: EpochMs, clock: Intl.DateTimeFormat): number {
 }
 
 /**
- * The moment at which a clock, which `shownAt` reads, shows something: the first one when it shows it twice, the one that it
- * would have been without the change of clocks when it never does.
+ * The moments at which a clock, which `shownAt` reads, shows something, in their order: two where it is put back, the one
+ * that it would have been without the change of clocks where it never does.
  */
-export function momentOf(wall: number, shownAt: (moment: EpochMs) => number): EpochMs {
+export function momentsOf(wall: number, shownAt: (moment: EpochMs) => number): readonly [EpochMs, ...EpochMs[]] {
   const offsets = [wall - dayMs, wall + dayMs].map(near => shownAt(near) - near);
   const candidates = offsets.map(offset => wall - offset);
-  const shown = candidates.filter(candidate => shownAt(candidate) === wall);
-  return shown.length > 0 ? Math.min(...shown) : (candidates[0] ?? wall);
+  const [first, ...others] = candidates.filter(candidate => shownAt(candidate) === wall).sort((a, b) => a - b);
+  if (first === undefined) return [candidates[0] ?? wall];
+  return [first, ...others.filter(other => other !== first)];
+}
+
+/** The first of these moments. */
+export function momentOf(wall: number, shownAt: (moment: EpochMs) => number): EpochMs {
+  return momentsOf(wall, shownAt)[0];
 }
 
 /** When the clock of a time zone showed the same so many days before, by `momentOf`. Throws as `clockOf` does. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { inputMoment, inputText } from '../../web/src/view/format.ts';
-import { momentOf, wallMs } from '../../web/src/view/zone.ts';
+import { momentOf, momentsOf, turnText, wallMs } from '../../web/src/view/zone.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -15,6 +15,9 @@ describe.each(['Europe/Zagreb', 'America/New_York', 'Australia/Lord_Howe', 'Afri
         const wall = wallMs(ms, zone);
         const again = momentOf(wall, zone);
         expect(wallMs(again, zone)).toBe(wall);
+        const all = momentsOf(wall, zone);
+        expect(all).toContain(ms);
+        expect(turnText(ms, zone) === '').toBe(all.length === 1);
         // The first of two: an hour, or half of one, before.
         expect(ms - again === 0 || (ms - again > 0 && ms - again <= hourMs)).toBe(true);
       }
@@ -26,6 +29,12 @@ describe.each(['Europe/Zagreb', 'America/New_York', 'Australia/Lord_Howe', 'Afri
     expect(inputMoment(inputText(ms, zone), zone)).toBe(ms);
     expect(inputMoment('', zone)).toBeUndefined();
   });
+});
+
+test('a moment of an hour that clocks show twice → told which one', () => {
+  const turns = ['2026-10-25T00:30Z', '2026-10-25T01:30Z', '2026-10-25T02:30Z'].map(Date.parse);
+  expect(turns.map(ms => turnText(ms, 'Europe/Zagreb'))).toEqual([' (UTC+02:00)', ' (UTC+01:00)', '']);
+  expect(turnText(Date.parse('2026-04-04T15:10Z'), 'Australia/Lord_Howe')).toBe(' (UTC+10:30)');
 });
 
 test('a wall time that clocks leave out → the moment that it would have been', () => {

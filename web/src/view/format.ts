@@ -1,5 +1,5 @@
 import type { DeliveryError, Log, Status } from '../../../src/client/index.ts';
-import { momentOf, wallMs, type Zone } from './zone.ts';
+import { momentsOf, turnText, wallMs, type Zone } from './zone.ts';
 
 /** The moment that a date of the API names. Not every browser reads an offset without its colon. */
 export function msOf(text: string): number {
@@ -12,6 +12,12 @@ const partsOf = (ms: number, zone: Zone) => (Number.isNaN(ms) ? undefined : new 
 export function momentText(moment: string | number, zone: Zone): string {
   const ms = typeof moment === 'number' ? moment : msOf(moment);
   return partsOf(ms, zone)?.replace('T', ' ').slice(0, 23) ?? String(moment);
+}
+
+/** As `momentText`, with what tells it from another moment that has the same. */
+export function clearMomentText(moment: string | number, zone: Zone): string {
+  const ms = typeof moment === 'number' ? moment : msOf(moment);
+  return momentText(moment, zone) + (Number.isNaN(ms) ? '' : turnText(ms, zone));
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
@@ -32,10 +38,15 @@ export function inputText(ms: number, zone: Zone): string {
   return partsOf(ms, zone)?.slice(0, 19) ?? '';
 }
 
-/** What such an input means; `undefined` when it is empty. */
-export function inputMoment(text: string, zone: Zone): number | undefined {
+/** What such an input may mean: two moments where clocks are put back, none when it is empty. */
+export function inputMoments(text: string, zone: Zone): readonly number[] {
   const wall = Date.parse(`${text}Z`);
-  return Number.isNaN(wall) ? undefined : momentOf(wall, zone);
+  return Number.isNaN(wall) ? [] : momentsOf(wall, zone);
+}
+
+/** The first of these moments. */
+export function inputMoment(text: string, zone: Zone): number | undefined {
+  return inputMoments(text, zone)[0];
 }
 
 const whole = new Intl.NumberFormat('en-GB');

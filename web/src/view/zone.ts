@@ -1,4 +1,4 @@
-import { wallMs as clockMs, clockOf, momentOf as momentShown } from '../../../src/client/wall-clock.ts';
+import { wallMs as clockMs, clockOf, momentsOf as momentsShown } from '../../../src/client/wall-clock.ts';
 
 /** Whose clock times are shown by: the browser's own (`local`), or that of a zone such as `UTC` or `Europe/Zagreb`. */
 export type Zone = string;
@@ -35,9 +35,26 @@ export function wallMs(ms: number, zone: Zone): number {
 }
 
 /**
- * The moment at which the clock of a zone shows something: the first one when it shows it twice, the one that it would have
- * been without the change of clocks when it never does.
+ * The moments at which the clock of a zone shows something, in their order: two where it is put back, the one that it would
+ * have been without the change of clocks where it never does.
  */
+export function momentsOf(wall: number, zone: Zone): readonly [number, ...number[]] {
+  return momentsShown(wall, ms => wallMs(ms, zone));
+}
+
+/** The first of these moments. */
 export function momentOf(wall: number, zone: Zone): number {
-  return momentShown(wall, ms => wallMs(ms, zone));
+  return momentsOf(wall, zone)[0];
+}
+
+/** How far the clock of a zone is ahead of UTC at a moment: `UTC+02:00`. */
+export function offsetText(ms: number, zone: Zone): string {
+  const minutes = Math.round((wallMs(ms, zone) - ms) / 60_000);
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? '−' : '+'}${String(hours).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
+}
+
+/** Which of two moments it is, where the clock shows the same at both; else nothing. */
+export function turnText(ms: number, zone: Zone): string {
+  return momentsOf(wallMs(ms, zone), zone).length > 1 ? ` (${offsetText(ms, zone)})` : '';
 }

@@ -4,7 +4,16 @@ import { readMessage } from '../../../../src/client/answers.ts';
 import type { Message, Status } from '../../../../src/client/index.ts';
 import { SentlogError } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
-import { codeName, deliveryMs, errorWords, inert, momentText, msOf, tookText, wordsOf } from '../../view/format.ts';
+import {
+  clearMomentText,
+  codeName,
+  deliveryMs,
+  errorWords,
+  inert,
+  msOf,
+  tookText,
+  wordsOf,
+} from '../../view/format.ts';
 import { priceText } from '../../view/money.ts';
 import { countedAs, errorSought, type Field } from '../../view/view.ts';
 import { zonePlace } from '../../view/zone.ts';
@@ -144,7 +153,7 @@ function Facts({ message }: { readonly message: Message }) {
     ['Application', message.platform?.applicationId, 'applicationId', message.platform?.applicationId],
     ['Entity', message.platform?.entityId, 'entityId', message.platform?.entityId],
     ['Message id', message.messageId, 'messageId', message.messageId],
-    ['Done', message.doneAt && momentText(message.doneAt, zone)],
+    ['Done', message.doneAt && clearMomentText(message.doneAt, zone)],
     ['Took', ms === undefined ? undefined : tookText(ms)],
     ['Parts', String(message.messageCount)],
     ['Price', message.price && `${priceText(message.price, decimals)} each`],
@@ -154,7 +163,7 @@ function Facts({ message }: { readonly message: Message }) {
       <div>
         <dt>Sent</dt>
         <dd>
-          {momentText(message.sentAt, zone)}
+          {clearMomentText(message.sentAt, zone)}
           <NarrowTime ms={msOf(message.sentAt)} />
         </dd>
       </div>

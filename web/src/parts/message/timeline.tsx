@@ -1,6 +1,6 @@
 import type { Message, TimelineEntry } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
-import { codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
+import { clearMomentText, codeName, durationText, errorWords, inert, momentText, msOf } from '../../view/format.ts';
 import type { Zone } from '../../view/zone.ts';
 import { groupClass, StatusWord } from './status-word.tsx';
 
@@ -15,7 +15,7 @@ export function Timeline({ message }: { readonly message: Message }) {
   return (
     <ol className="timeline">
       <li>
-        <time dateTime={message.sentAt}>{momentText(message.sentAt, zone)}</time>
+        <time dateTime={message.sentAt}>{clearMomentText(message.sentAt, zone)}</time>
         <p>Sent</p>
       </li>
       {entries.map((entry, index) => (
@@ -23,7 +23,7 @@ export function Timeline({ message }: { readonly message: Message }) {
           key={`${entry.at} ${entry.receivedAt} ${index.toString()}`}
           className={`step-${groupClass(entry.status.groupName)}`}
         >
-          <time dateTime={entry.at}>{momentText(entry.at, zone)}</time>
+          <time dateTime={entry.at}>{clearMomentText(entry.at, zone)}</time>
           <p>
             <StatusWord status={entry.status} /> <span className="code">{inert(codeName(entry.status))}</span>
           </p>
@@ -45,7 +45,7 @@ export function Timeline({ message }: { readonly message: Message }) {
       )}
       {message.seenAt !== undefined && (
         <li>
-          <time dateTime={message.seenAt}>{momentText(message.seenAt, zone)}</time>
+          <time dateTime={message.seenAt}>{clearMomentText(message.seenAt, zone)}</time>
           <p>Seen by the recipient</p>
         </li>
       )}

@@ -7,7 +7,9 @@ const decimalsIn = (text: string) => /\.(\d+) /.exec(text)?.[1]?.length ?? 0;
 
 describe('prices', () => {
   test('prices of one currency, in any order → one number of decimals, and none is cut', () => {
-    const price = fc.integer({ min: 0, max: 99_999_999 }).map(millionths => millionths / 1_000_000);
+    const price = fc
+      .tuple(fc.integer({ min: 0, max: 99_999_999 }), fc.constantFrom(100, 1_000_000))
+      .map(([count, parts]) => count / parts);
     fc.assert(
       fc.property(fc.array(price, { minLength: 1, maxLength: 20 }), amounts => {
         const prices = amounts.map(pricePerMessage => ({ pricePerMessage, currency: 'EUR' }));
@@ -27,6 +29,9 @@ describe('prices', () => {
     expect(priceText({ pricePerMessage: 0.5, currency: 'SEK' }, decimals)).toBe('0.50 SEK');
     expect(priceText({ pricePerMessage: 0.5, currency: 'EUR' }, decimals)).toBe('0.5000 EUR');
     expect(sumText(0.0008, 'SEK', decimals)).toBe('0.0008 SEK');
+    expect(sumText(0.000_000_12, 'SEK', decimals)).toBe('0.00000012 SEK');
+    expect(sumText(0.1 + 0.2, 'SEK', decimals)).toBe('0.30 SEK');
+    expect(priceText({ pricePerMessage: 1_234_567.1, currency: 'VND' }, decimals)).toBe('1,234,567.10 VND');
   });
 });
 

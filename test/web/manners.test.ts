@@ -174,7 +174,11 @@ test('a receipt from before the message was sent, a final one without a time →
   ]);
   const page = await subject.page(`?campaignReferenceId=${campaign}`);
   const outcome = page.locator('.outcome');
-  for (const [index, words] of ['before it was sent', 'when is not known', 'no final report yet'].entries()) {
+  for (const [index, words] of [
+    'before it was sent',
+    'at a time that was not reported',
+    'no final report yet',
+  ].entries()) {
     await page.locator(`#row-${index}`).click();
     await outcome.getByText(words).waitFor();
   }

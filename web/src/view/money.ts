@@ -2,11 +2,16 @@ import type { Price } from '../../../src/client/index.ts';
 
 const decimalsMin = 2;
 const decimalsMax = 6;
+/** Of an amount that would be 0 with these. */
+const tinyDecimalsMax = 12;
 
 /** As many as an amount needs, so that amounts below one another have their points below one another. */
 export function decimalsOf(amount: number): number {
-  const written = amount.toFixed(decimalsMax).replace(/0+$/, '');
-  return Math.max(decimalsMin, written.length - written.indexOf('.') - 1);
+  // What a double has beyond twelve digits comes of adding up.
+  const sound = Number(amount.toPrecision(12));
+  const most = Math.abs(sound) < 10 ** -decimalsMax ? tinyDecimalsMax : decimalsMax;
+  const [, fraction = ''] = sound.toFixed(most).split('.');
+  return Math.max(decimalsMin, fraction.replace(/0+$/, '').length);
 }
 
 /** How many decimals amounts of each currency are shown with: as many as any price needs that has been seen. */
@@ -25,7 +30,7 @@ export class Decimals {
   }
 }
 
-const formats = Array.from({ length: decimalsMax + 1 }, (_, decimals) => {
+const formats = Array.from({ length: tinyDecimalsMax + 1 }, (_, decimals) => {
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   return new Intl.NumberFormat('en-GB', digits);
 });

@@ -104,8 +104,8 @@ function Outcome({ message }: { readonly message: Message }) {
       {error.id !== 0 && (
         <p>
           <strong>{errorWords(codeName(error))}</strong>
-          {error.permanent === undefined ? '' : error.permanent ? ' (permanent)' : ' (may pass)'}:{' '}
-          {inert(error.description ?? codeName(error), 1000)}
+          {error.permanent === undefined ? '' : error.permanent ? ' (permanent)' : ' (may pass)'}
+          {error.description !== undefined && `: ${inert(error.description, 1000)}`}
         </p>
       )}
     </div>
@@ -116,9 +116,10 @@ function Outcome({ message }: { readonly message: Message }) {
 function endText(message: Message): string {
   const ms = deliveryMs(message);
   if (ms !== undefined) return ms < 0 ? tookText(ms) : `${tookText(ms)} after sending`;
+  // Beside “Delivered” it would be read as a contradiction.
+  if (message.status.name === 'DELIVERED_TO_OPERATOR') return 'to the operator; not yet known whether further';
   const group = countedAs(message.status);
-  const isOnItsWay = group === 'PENDING' || group === 'ACCEPTED' || message.status.name === 'DELIVERED_TO_OPERATOR';
-  return isOnItsWay ? 'no final report yet' : 'when is not known';
+  return group === 'PENDING' || group === 'ACCEPTED' ? 'no final report yet' : 'at a time that was not reported';
 }
 
 function Details({ message, source }: { readonly message: Message; readonly source: string }) {

@@ -26,7 +26,8 @@ function messages(campaignReferenceId: string, sentMs: number, outcomes: readonl
   return outcomes.map((outcome, index) => {
     made += 1;
     return {
-      messageId: `task-${made}`,
+      // As the vendor makes them: too long for a number.
+      messageId: `1795985313296${String(made).padStart(6, '0')}`,
       sender: '105873492110234',
       destination: `44770090${String(made).padStart(4, '0')}`,
       sentAt: instant(sentMs + index),

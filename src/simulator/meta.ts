@@ -237,7 +237,7 @@ export class SimulatedMeta {
       sender: { id: page },
       recipient: { id: psid },
       timestamp: at,
-      message: { is_echo: true, app_id: appId, mid, ...message },
+      message: { is_echo: true, app_id: appId, mid, ...echoOf(message) },
     });
   }
 
@@ -300,6 +300,13 @@ export class SimulatedMeta {
   #answer(httpStatus: number, body: object): Reply {
     return { kind: 'answer', httpStatus, body, headers: {} };
   }
+}
+
+/** What was sent with one attachment is told with a list. */
+function echoOf({ attachment, ...message }: Readonly<Record<string, unknown>>): object {
+  if (!isFields(attachment)) return message;
+  const { is_reusable: _, ...payload } = isFields(attachment.payload) ? attachment.payload : {};
+  return { ...message, attachments: [{ ...attachment, payload }] };
 }
 
 function keyOf(...parts: readonly string[]): string {

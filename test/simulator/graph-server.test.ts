@@ -206,6 +206,18 @@ describe('its webhooks', () => {
     }
   });
 
+  it('an attachment → echoed in a list, as Meta tells it', async () => {
+    const hook = await webhook();
+    const { url, meta } = await graph({ webhookUrl: hook.url });
+    const image = { type: 'image', payload: { url: 'https://a/b.png', is_reusable: false } };
+    await send(url, { recipient: { id: 'no-receipt' }, message: { attachment: image, metadata: 'm' } });
+    meta.clock.advance(1000);
+    await hook.until(() => hook.events().length >= 1);
+    const attachments = [{ type: 'image', payload: { url: 'https://a/b.png' } }];
+    expect(hook.events()).toMatchObject([{ message: { is_echo: true, metadata: 'm', attachments } }]);
+    expect(hook.events()).not.toMatchObject([{ message: { attachment: image } }]);
+  });
+
   it('a webhook that fails → called again with the same', async () => {
     const hook = await webhook(500, 503);
     const { url, meta } = await graph({ webhookUrl: hook.url }, { mix: { 'no-receipt': 1 } });

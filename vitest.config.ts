@@ -17,6 +17,9 @@ const longTests = 'test/long/**/*.test.ts';
 
 const setupFiles = ['test/support/properties.ts'];
 
+/** With it a file's tests share one log in PostgreSQL. */
+const sharedLogEnd = 'test/support/shared-log-end.ts';
+
 /** Bundles what process tests start. */
 const programSetup = 'test/support/bundled-program.ts';
 
@@ -105,7 +108,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 180_000,
           expect: patience,
-          setupFiles,
+          setupFiles: [...setupFiles, sharedLogEnd],
           maxWorkers,
           sequence: { groupOrder: 0 },
         },

@@ -10,10 +10,8 @@ import type { ServerDeps } from '../../src/http/deps.ts';
 import { createMetrics } from '../../src/http/metrics/metrics.ts';
 import { defaultRateLimits, defaultTimeouts } from '../../src/http/parts.ts';
 import { buildServer } from '../../src/http/server.ts';
-import { openPostgresStore } from '../../src/store/postgres/engine.ts';
-import type { Store, StoreObserver } from '../../src/store/store.ts';
-import { type LogPlace, newPlace } from './log-places.ts';
 import { MemoryStore } from './memory-store.ts';
+import { sharedLog } from './shared-log.ts';
 import { WatchedStore } from './watched-store.ts';
 
 export const logsPath = '/messenger/1/logs';
@@ -84,11 +82,9 @@ export function basic(name: string, password = passwordOf(name)): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 }
 
-const silent: StoreObserver = { committed() {}, damaged() {}, note() {} };
-
 /**
- * A server over the store in memory, or in PostgreSQL where the tests run on that, with a clock that stands still until
- * it is moved.
+ * A server over a store in memory, or over accounts of its own in PostgreSQL where the tests run on that, with a clock that
+ * stands still until it is moved.
  */
 export class TestServer {
   readonly store: WatchedStore;
@@ -97,10 +93,12 @@ export class TestServer {
   /** What was logged, a line each. */
   readonly logged: string[] = [];
   now = startOfTest;
-  #place: LogPlace | undefined;
 
   constructor(overrides: Partial<ServerDeps> & { readonly store?: WatchedStore } = {}) {
-    this.store = overrides.store ?? new WatchedStore(this.#openStore());
+    const database = inject('database');
+    this.store =
+      overrides.store ??
+      new WatchedStore(database === undefined ? new MemoryStore() : sharedLog(database, () => this.now));
     this.callers.add('one', 1);
     this.callers.add('two', 2);
     const write = (line: string) => {
@@ -120,22 +118,7 @@ export class TestServer {
       ...overrides,
       store: this.store,
     });
-    if (overrides.store === undefined)
-      this.app.addHook('onClose', async () => {
-        await this.store.close();
-        await this.#place?.remove();
-      });
-  }
-
-  #openStore(): Store | Promise<Store> {
-    const database = inject('database');
-    return database === undefined ? new MemoryStore() : this.#openPostgresStore(database);
-  }
-
-  async #openPostgresStore(database: string): Promise<Store> {
-    this.#place = await newPlace(database);
-    const { url, schema } = this.#place;
-    return openPostgresStore({ url, schema, poolSize: 4, observer: silent, now: () => this.now });
+    if (overrides.store === undefined) this.app.addHook('onClose', () => this.store.close());
   }
 
   /** A call by `App one`, unless it says otherwise. */

@@ -1,19 +1,6 @@
-import type { AccountId, MessageHistory } from '../../../src/domain/message.ts';
-import type { Summary } from '../../../src/domain/summary.ts';
-import type {
-  Changes,
-  ChangesQuery,
-  Dropping,
-  Page,
-  Query,
-  RecordBatch,
-  RecordOutcome,
-  RenderedPage,
-  Store,
-  StoreStats,
-  SummaryQuery,
-} from '../../../src/store/store.ts';
-import type { LogForm } from '../../../src/wire/text/log-text.ts';
+import type { AccountId } from '../../../src/domain/message.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { OwnAccounts, ownNumbers } from '../../support/own-accounts.ts';
 import type { EngineHints, OpenEngine, OpenedEngine } from './engine.ts';
 
 /** Those that cases on shared stores record for: no two cases the same. */
@@ -42,13 +29,7 @@ export class SharedStores {
   async engine({ segmentMessagesMax: asked }: EngineHints): Promise<SharedEngine> {
     const segmentMessagesMax = asked === undefined ? undefined : (segmentSizes.find(size => size <= asked) ?? asked);
     const shared = await this.#sharing(segmentMessagesMax);
-    const accounts = new Map<AccountId, AccountId>();
-    const own = (account: AccountId): AccountId => {
-      const found = accounts.get(account) ?? this.#unused.next().value;
-      if (found === undefined) throw new Error('the accounts for cases are used up: there must be more');
-      accounts.set(account, found);
-      return found;
-    };
+    const own = ownNumbers(this.#unused);
     return {
       store: new OwnAccounts(shared.store, own),
       current: () => new OwnAccounts(shared.store, own),
@@ -77,66 +58,3 @@ export class SharedStores {
 }
 
 type Shared = { readonly engine: OpenedEngine; store: Store };
-
-/** A store whose accounts go by other numbers. */
-class OwnAccounts implements Store {
-  readonly #store: Store;
-  readonly #own: (account: AccountId) => AccountId;
-
-  constructor(store: Store, own: (account: AccountId) => AccountId) {
-    this.#store = store;
-    this.#own = own;
-  }
-
-  record(batch: RecordBatch): Promise<RecordOutcome> {
-    return this.#store.record(this.#renumbered(batch));
-  }
-
-  find(query: Query): Promise<Page> {
-    return this.#store.find(this.#renumbered(query));
-  }
-
-  render(query: Query, form: LogForm): Promise<RenderedPage> {
-    return this.#store.render(this.#renumbered(query), form);
-  }
-
-  history(account: AccountId, messageId: string, sentSince: number): Promise<MessageHistory | undefined> {
-    return this.#store.history(this.#own(account), messageId, sentSince);
-  }
-
-  changes(query: ChangesQuery): Promise<Changes> {
-    return this.#store.changes(this.#renumbered(query));
-  }
-
-  watch(account: AccountId, wake: () => void): () => void {
-    return this.#store.watch(this.#own(account), wake);
-  }
-
-  summarize(query: SummaryQuery): Promise<Summary> {
-    return this.#store.summarize(this.#renumbered(query));
-  }
-
-  stats(): Promise<StoreStats> {
-    return refused();
-  }
-
-  wouldDrop(): Promise<Dropping> {
-    return refused();
-  }
-
-  dropBefore(): Promise<void> {
-    return refused();
-  }
-
-  close(): Promise<void> {
-    return refused();
-  }
-
-  #renumbered<T extends { readonly account: AccountId }>(asked: T): T {
-    return { ...asked, account: this.#own(asked.account) };
-  }
-}
-
-function refused(): never {
-  throw new Error('other cases share this store: take one of your own, by ownEngineFor');
-}

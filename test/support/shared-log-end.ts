@@ -1,0 +1,4 @@
+import { afterAll } from 'vitest';
+import { closeSharedLog } from './shared-log.ts';
+
+afterAll(closeSharedLog);

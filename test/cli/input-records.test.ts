@@ -122,8 +122,30 @@ describe('{"results": […]}', () => {
     }
   });
 
-  test('something after the end → an error that names the line', async () => {
-    await expect(read('{"results":[]}\n\n{"results":[]}')).rejects.toThrow('line 3: something follows');
+  test('several after each other, arrays among them, their fields in any order → the records of all', async () => {
+    const page = fc.record({
+      results: fc.array(record, { maxLength: 3 }),
+      cursor: fc.option(fc.record({ limit: fc.nat(), nextCursor: fc.base64String() }), { nil: undefined }),
+      form: fc.constantFrom('array', 'cursor last', 'cursor first'),
+      indent: fc.constantFrom(0, 1, '\t'),
+    });
+    const text = ({ results, cursor, form, indent }: typeof page extends fc.Arbitrary<infer T> ? T : never) =>
+      JSON.stringify(
+        form === 'array' ? results : form === 'cursor last' ? { results, cursor } : { cursor, results },
+        null,
+        indent,
+      );
+    await fc.assert(
+      fc.asyncProperty(fc.array(page, { minLength: 1, maxLength: 4 }), sizes, async (pages, cuts) => {
+        const found = await read(...pieces(pages.map(text).join('\n'), cuts));
+        expect(values(found)).toEqual(JSON.parse(JSON.stringify(pages.flatMap(({ results }) => results))));
+      }),
+    );
+  });
+
+  test('something else after the end → an error that names the line', async () => {
+    for (const other of ['{"a":1}', 'x', '"[', '{"cursor":{"results":[', '{"cursor":[{"results":['])
+      await expect(read(`{"results":[]}\n\n${other}`), other).rejects.toThrow('line 3: ');
   });
 
   test('no results → no records', async () => {

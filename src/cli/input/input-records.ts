@@ -12,25 +12,29 @@ const [newline, carriageReturn, quote, backslash] = [0x0a, 0x0d, 0x22, 0x5c];
 const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
 const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
 
-const resultsHead = /^\uFEFF?\s*\{\s*"results"\s*:\s*\[/;
-const arrayHead = /^\uFEFF?\s*\[/;
+/** What stands before the first record of an array, and of a page as the API answers it, or with its fields sorted. */
+const arrayHead = /^\s*\[$/;
+const pageHead = /^\s*\{\s*(?:"cursor"\s*:\s*\{[^{}]*\}\s*,\s*)?"results"\s*:\s*\[$/;
+
+/** Whether such a head may begin so. */
+function mayBeHead(text: string): boolean {
+  const solid = text.replace(/\s+/g, '');
+  if ('['.startsWith(solid) || '{"results":['.startsWith(solid) || '{"cursor":{'.startsWith(solid)) return true;
+  return solid.startsWith('{"cursor":{') && !solid.includes('"results":[');
+}
+
 /** Enough to tell the two forms apart, however much space stands before the first record. */
 const headBytesMax = 64 * 1024;
 
 /**
- * Reads NDJSON, one `{"results": […]}` or one array, as text or gzip, holding no more than one record at a time. Which of
- * them it is, its first bytes say.
+ * Reads NDJSON, or arrays and `{"results": […]}`, one or several after each other, as text or gzip, holding no more than
+ * one record at a time. Which of them it is, its first bytes say.
  */
 export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
   const chunks = utf8Text(source);
-  const head = await firstBytes(chunks);
-  const text = head.toString('utf8');
-  const [array] = arrayHead.exec(text) ?? [];
-  const [opening = array] = resultsHead.exec(text) ?? [];
-  const splitter =
-    opening === undefined ? new LineSplitter() : new ArraySplitter(opening, array === undefined ? 'rest' : 'over');
-  const start = opening === undefined ? withoutMark(head) : head.subarray(Buffer.byteLength(opening));
-  yield* splitter.push(start);
+  const head = withoutMark(await firstBytes(chunks));
+  const splitter = isOpened(head.toString('utf8')) ? new ArraySplitter() : new LineSplitter();
+  yield* splitter.push(head);
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
   yield* splitter.end();
 }
@@ -41,10 +45,18 @@ async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
     const next = await chunks.next();
     if (next.done) break;
     head = Buffer.concat([head, next.value]);
-    const solid = head.toString('utf8').replace(/[\s\uFEFF]+/g, '');
-    if (!'{"results":['.startsWith(solid)) break;
+    if (!mayBeHead(withoutMark(head).toString('utf8'))) break;
   }
   return head;
+}
+
+function isOpened(text: string): boolean {
+  for (let end = text.indexOf('['); end !== -1; end = text.indexOf('[', end + 1)) {
+    const head = text.slice(0, end + 1);
+    if (arrayHead.test(head) || pageHead.test(head)) return true;
+    if (!mayBeHead(head)) return false;
+  }
+  return false;
 }
 
 function withoutMark(bytes: Buffer): Buffer {
@@ -102,38 +114,38 @@ class LineSplitter {
   }
 }
 
-/** Cuts the elements of an array apart without parsing them; `after` it comes the rest of an object, or nothing. */
+/** Cuts the elements of arrays apart without parsing them, and passes over the rest of the objects they stand in. */
 class ArraySplitter {
   readonly #held = new Held();
-  #line: number;
+  #line = 1;
   #recordLine = 0;
   #depth = 0;
   #inText = false;
   #escaped = false;
-  #place: 'array' | 'rest' | 'over' = 'array';
-  readonly #after: 'rest' | 'over';
-
-  constructor(opening: string, after: 'rest' | 'over') {
-    this.#after = after;
-    this.#line = opening.split('\n').length;
-  }
+  #place: 'before' | 'array' | 'rest' = 'before';
+  /** What has come of the head of the next array. */
+  #head = '';
+  #inObject = false;
 
   *push(bytes: Buffer): Generator<InputRecord, void, undefined> {
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at] ?? 0;
       if (byte === newline) this.#line++;
+      if (this.#place === 'before') {
+        this.#open(byte);
+        from = at + 1;
+        continue;
+      }
       const separates = !this.#inText && this.#depth === 0 && (byte === comma || byte === bracketClose);
       if (this.#place === 'array' && separates) {
         this.#held.add(bytes.subarray(from, at));
         yield* this.#take();
         from = at + 1;
-        if (byte === bracketClose) this.#place = this.#after;
+        if (byte === bracketClose) this.#place = this.#inObject ? 'rest' : 'before';
         continue;
       }
-      if (this.#place === 'over' && !isSpace(byte))
-        throw new CommandError(`line ${this.#line}: something follows the end of the records`);
-      if (this.#place === 'rest' && !this.#inText && this.#depth === 0 && byte === braceClose) this.#place = 'over';
+      if (this.#place === 'rest' && !this.#inText && this.#depth === 0 && byte === braceClose) this.#place = 'before';
       else this.#step(byte, bytes, at);
       if (this.#recordLine === 0 && !isSpace(byte)) this.#recordLine = this.#line;
     }
@@ -141,8 +153,21 @@ class ArraySplitter {
   }
 
   end(): readonly InputRecord[] {
-    if (this.#place !== 'over') throw new CommandError(`line ${this.#line}: the input ends before its records do`);
-    return [];
+    if (this.#place === 'before' && this.#head === '') return [];
+    throw new CommandError(`line ${this.#line}: the input ends before its records do`);
+  }
+
+  #open(byte: number): void {
+    // One blank stands for a run of them, or each would be looked at again with every byte.
+    if (isSpace(byte) && /^$|\s$/.test(this.#head)) return;
+    this.#head += isSpace(byte) ? ' ' : String.fromCharCode(byte);
+    this.#inObject = pageHead.test(this.#head);
+    if (this.#inObject || arrayHead.test(this.#head)) {
+      this.#place = 'array';
+      this.#head = '';
+      this.#recordLine = 0;
+    } else if (this.#head.length > headBytesMax || !mayBeHead(this.#head))
+      throw new CommandError(`line ${this.#line}: something follows the end of the records`);
   }
 
   #step(byte: number, bytes: Buffer, at: number): void {

@@ -56,7 +56,12 @@ async function tried(carrier: string, ...which: readonly string[]): Promise<void
   const headers = { authorization: server.firstAuthorization ?? '' };
   expect((await fetch(`${server.address}/manage/1/account`, { headers })).status).toBe(200);
   expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
-  expect(server.stderr).toBe('');
+  expect(server.stderr.split('\n').filter(line => line !== '' && !isOfMirror(line))).toEqual([]);
+}
+
+/** The mirrors that the tester adds have nobody on their other side, and the server says so. */
+function isOfMirror(line: string): boolean {
+  return line.startsWith('{') && 'mirror' in JSON.parse(line);
 }
 
 const isThere = spawnSync(program, ['--version']).status === 0;

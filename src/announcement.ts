@@ -1,9 +1,7 @@
+import { firstAccount } from './accounts/accounts.ts';
 import { signInLink } from './http/routes/page.ts';
 
 type Listening = { readonly url: string; readonly firstKey: string | undefined };
-
-/** The name of the account that a new log begins with. */
-export const firstAccount = 'default';
 
 /** Printed when a server listens; `firstKey` is the key that this start made, if it made one. */
 export function announcement({ url, firstKey }: Listening): string {

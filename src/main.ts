@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Registry } from 'prom-client';
-import { announcement, emulatorAnnouncement, firstAccount } from './announcement.ts';
+import { announcement, emulatorAnnouncement } from './announcement.ts';
 import { type Config, maskedConfig } from './config.ts';
 import type { AccountId } from './domain/message.ts';
 import { Unavailable, Unusable } from './failures.ts';
@@ -133,7 +133,7 @@ export async function start(config: Config, logger: Logger, terms: StartTerms = 
   );
   await server.listen({ host: config.host, port: config.port });
   parts.defer(sweepWith(sweeper, config, logger));
-  const firstKey = (await accounts.createFirstAccount(firstAccount))?.key;
+  const firstKey = (await accounts.createFirstAccount())?.key;
   await ensureMirror(storage, config);
   await warnOfOpenKeys(storage, logger);
   parts.defer(() => runner.stop());

@@ -37,6 +37,9 @@ export function hasEnded({ revokedAt, expiresAt = Infinity }: KeyInfo, now: Epoc
   return revokedAt !== undefined || expiresAt <= now;
 }
 
+/** The name of the account that a log begins with, whoever comes first, a server or a command. */
+export const firstAccount = 'default';
+
 /**
  * Accounts, their keys and users, by the rules for them: what the commands change, also while servers run on the same
  * rows. Every method rejects with `AccountsError` for what the operator can put right. Closing it closes the rows.
@@ -152,10 +155,10 @@ export class Accounts {
     if (!(await this.#rows.removeUser(name))) throw new AccountsError(`there is no user "${name}"`);
   }
 
-  /** Where there is no account at all: makes `name` and a key that may do everything. */
-  async createFirstAccount(name: string): Promise<{ readonly key: string } | undefined> {
+  /** Where there is no account at all, makes `firstAccount`; where it is there and nobody gets in yet, a key that may do everything. */
+  async createFirstAccount(): Promise<{ readonly key: string } | undefined> {
     const { key, row } = this.#newKey({});
-    return (await this.#rows.addFirst(this.#newAccount(name), row)) ? { key } : undefined;
+    return (await this.#rows.addFirst(this.#newAccount(firstAccount), row)) ? { key } : undefined;
   }
 
   /** Tells these accounts from all others, for as long as they last. */

@@ -90,7 +90,10 @@ export interface AccountRows {
   users(account?: string): Promise<readonly UserInfo[]>;
   /** Ends the user's sessions too; `false` when there is no such user. */
   removeUser(name: string): Promise<boolean>;
-  /** Adds both if there is no account at all, and tells whether it did: to one of all who call it at once. */
+  /**
+   * Adds the account if there is none at all, and the key if the account is there and nobody has a key or a user yet. Tells
+   * whether it added the key: to one of all who call it at once.
+   */
   addFirst(account: NewAccount, key: NewKey): Promise<boolean>;
   /** What is kept under the name: `made` if nothing was before. */
   secret(name: string, made: Uint8Array): Promise<Uint8Array>;

@@ -99,7 +99,7 @@ describe('the accounts file', () => {
       import { Accounts } from ${urlOf('accounts.ts')};
       import { SqliteAccountRows } from ${urlOf('sqlite/account-rows.ts')};
       const accounts = new Accounts(new SqliteAccountRows(${JSON.stringify(path)}), Date.now);
-      await accounts.createFirstAccount('default');
+      await accounts.createFirstAccount();
       for (let n = 0; n < 20; n++) await accounts.createKey({ account: 'default' });
       process.stdout.write(Buffer.from(await accounts.secret('cursor')).toString('hex'));
       await accounts.close();`;

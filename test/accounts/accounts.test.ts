@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstAccount } from '../../src/accounts/accounts.ts';
 import { Retentions } from '../../src/accounts/retentions.ts';
 import { AccountsError } from '../../src/accounts/rows.ts';
 import { basic, places } from './places.ts';
@@ -136,16 +137,33 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     await expect(accounts.createUser({ account: 'shop', name: 'ann' })).rejects.toThrow('there is no account "shop"');
   });
 
-  test('first account → made once, with a key that works, and never where there are accounts', async () => {
+  test('first account → made once, with a key that works, and never where somebody gets in or other accounts are', async () => {
     const { accounts, credentials } = await open();
-    const first = await accounts.createFirstAccount('default');
+    const first = await accounts.createFirstAccount();
     expect(await credentials.authenticate(`App ${first?.key}`)).toMatchObject({
-      account: { name: 'default' },
+      account: { name: firstAccount },
       scopes: ['messenger:manage'],
     });
-    expect(await accounts.createFirstAccount('default')).toBeUndefined();
-    expect(await accounts.createFirstAccount('other')).toBeUndefined();
+    expect(await accounts.createFirstAccount()).toBeUndefined();
     expect(await accounts.accounts()).toHaveLength(1);
+    const others = (await open()).accounts;
+    await others.createAccount('shop');
+    expect(await others.createFirstAccount()).toBeUndefined();
+    expect([await others.accounts(), await others.keys()].map(rows => rows.length)).toEqual([1, 0]);
+  });
+
+  test('an account of that name made before the first start → gets the key, unless somebody has a key or a user', async () => {
+    for (const given of ['nothing', 'key', 'user']) {
+      const { accounts, credentials } = await open();
+      for (const name of [firstAccount, 'shop']) await accounts.createAccount(name);
+      if (given === 'key') await accounts.createKey({ account: 'shop' });
+      if (given === 'user') await accounts.createUser({ account: 'shop', name: 'ann' });
+      const first = await accounts.createFirstAccount();
+      expect(first !== undefined, given).toBe(given === 'nothing');
+      if (first !== undefined)
+        expect(await credentials.authenticate(`App ${first.key}`)).toMatchObject({ account: { name: firstAccount } });
+      expect(await accounts.createFirstAccount(), given).toBeUndefined();
+    }
   });
 
   test('keys → listed oldest first with all but their secret', async () => {
@@ -231,9 +249,7 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
   test('first account, made by eight at once → by one of them', async () => {
     const { accounts, credentials, elsewhere } = await open();
     const all = [accounts, ...Array.from({ length: 7 }, elsewhere)];
-    const made = (await Promise.all(all.map(one => one.createFirstAccount('default')))).filter(
-      one => one !== undefined,
-    );
+    const made = (await Promise.all(all.map(one => one.createFirstAccount()))).filter(one => one !== undefined);
     expect(made).toHaveLength(1);
     expect(await credentials.authenticate(`App ${made[0]?.key}`)).toBeDefined();
     expect([await accounts.accounts(), await accounts.keys()].map(rows => rows.length)).toEqual([1, 1]);

@@ -59,7 +59,10 @@ test('accounts, keys and users → kept in the database alone', async () => {
   expect([code, password.trim().length]).toEqual([0, 24]);
   expect((await run(['accounts', 'set', 'shop', '--requests-per-minute', '9', ...flags])).code).toBe(0);
   expect((await run(['keys', 'revoke', key.slice(8, 20), ...flags])).code).toBe(0);
-  expect(rowsOf(await sentlog('accounts', 'list'))).toMatchObject([{ name: 'shop', requestsPerMinute: 9 }]);
+  expect(rowsOf(await sentlog('accounts', 'list'))).toMatchObject([
+    { name: 'default' },
+    { name: 'shop', requestsPerMinute: 9 },
+  ]);
   expect(rowsOf(await sentlog('keys', 'list'))).toMatchObject([{ account: 'shop', state: 'revoked', entityId: 'e' }]);
   expect(rowsOf(await sentlog('users', 'list', '--account', 'shop'))).toMatchObject([{ name: 'ann' }]);
   expect(oneLine((await sentlog('accounts', 'create', 'shop')).stderr)).toContain('there is already an account "shop"');

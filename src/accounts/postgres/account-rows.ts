@@ -118,11 +118,14 @@ export class PostgresAccountRows implements AccountRows {
   async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
     // Nobody else may add an account between the look and the insertion; reading goes on.
     return this.#connections.transaction('LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE', async session => {
-      const [[there] = []] = await session.query('SELECT EXISTS (SELECT FROM account)');
-      if (truth(there)) return false;
-      const made = await addAccount(session, account);
-      if (made === undefined) throw new Error('the first account was there already');
-      await addKey(session, made.id, key);
+      const [[areAccounts] = []] = await session.query('SELECT EXISTS (SELECT FROM account)');
+      if (!truth(areAccounts)) await addAccount(session, account);
+      const [[isKnown] = []] = await session.query(
+        'SELECT EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM account_user)',
+      );
+      const [row] = await session.query(`${selectAccounts} WHERE a.name = $1`, [account.name]);
+      if (truth(isKnown) || row === undefined) return false;
+      await addKey(session, readAccount(row).id, key);
       return true;
     });
   }

@@ -108,8 +108,12 @@ export class SqliteAccountRows implements AccountRows {
 
   async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
     return transact(this.#db, () => {
-      if (this.#db.prepare('SELECT 1 FROM account').get() !== undefined) return false;
-      this.#addKey(this.#addAccount(account).id, key);
+      if (this.#db.prepare('SELECT 1 FROM account').get() === undefined) this.#addAccount(account);
+      const { there } =
+        this.#db.prepare('SELECT EXISTS (SELECT 1 FROM api_key UNION ALL SELECT 1 FROM user) there').get() ?? {};
+      const row = this.#db.prepare('SELECT * FROM account WHERE name = ?').get(account.name);
+      if (there !== 0 || row === undefined) return false;
+      this.#addKey(readAccount(row).id, key);
       return true;
     });
   }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Accounts } from '../../accounts/accounts.ts';
+import { type Accounts, firstAccount } from '../../accounts/accounts.ts';
 import { type Scope, scopes } from '../../accounts/authenticator.ts';
 import type { Account, KeyInfo, UserInfo } from '../../accounts/rows.ts';
 import { loadLogTerms, loadPlace, serverSettings } from '../../config.ts';
@@ -34,6 +34,11 @@ export function addAccounts(program: Command): void {
     .argument('<name>')
     .option('--requests-per-minute <number>', 'to the log; else the setting of the server holds', wholeNumber);
   const make = async (data: Accounts, name: string) => {
+    // The account that a first start makes, which documents speak of, is there whichever comes first.
+    if (name !== firstAccount && (await data.accounts()).length === 0) {
+      await data.createAccount(firstAccount);
+      note(`made account ${firstAccount}, which every log has`);
+    }
     const account = await data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
     note(`made account ${account.name}`);
   };

@@ -45,5 +45,7 @@ Any key is let in, and nothing is sent anywhere. Send a message, and see what be
 
 The name of a destination says what becomes of its messages: curl '${url}/emulator/destinations' ${authorization}
 
+The page has a form that sends one of any kind:  ${signInLink(url, 'any')}
+
 `;
 }

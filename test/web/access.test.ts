@@ -41,6 +41,15 @@ test('a key and a user, made, used and taken away again → all on one page', as
   await row.getByText('logs:read').waitFor();
   await row.getByText('never').waitFor();
   expect(await axeViolations(page)).toEqual([]);
+  await row.getByRole('button', { name: 'Revoke …' }).click();
+  await page.keyboard.press('Escape');
+  const revoke = row.getByRole('button', { name: 'Revoke …' });
+  await revoke.waitFor();
+  // On a phone columns are lines: what can be done is in sight, and the page is as wide as the screen.
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(390);
+  expect((await revoke.boundingBox())?.x).toBeLessThan(200);
+  expect(await axeViolations(page)).toEqual([]);
 
   const authorization = `App ${key}`;
   const statusOf = async () =>

@@ -216,7 +216,10 @@ async function rings(page: Page): Promise<{ readonly broken: readonly string[]; 
       const focused = document.activeElement;
       if (focused === document.body) return null;
       const name = (focused.getAttribute('aria-label') ?? focused.textContent).slice(0, 40);
-      const ringed = [focused, focused.nextElementSibling].find(one => one && getComputedStyle(one).outlineStyle !== 'none');
+      // The table's stands around what is in sight of it.
+      const around = focused.closest('.table-box');
+      const ringed = [focused, focused.nextElementSibling].find(one => one && getComputedStyle(one).outlineStyle !== 'none')
+        ?? (around && getComputedStyle(around, '::after').outlineStyle !== 'none' ? around : undefined);
       if (ringed === undefined) return name + ': none';
       const { outlineWidth, outlineOffset } = getComputedStyle(ringed);
       const out = parseFloat(outlineWidth) + parseFloat(outlineOffset);

@@ -109,7 +109,8 @@ function serialOf(moment: string | undefined, zone: Zone): number | null {
   return Number.isNaN(ms) ? null : wallMs(ms, zone) / dayMs + epochSerial;
 }
 
-const formats = { text: '@', time: 'yyyy-mm-dd hh:mm:ss.000', number: '0.######' } as const;
+/** `0.######` would leave the point behind a whole number: “3.”. */
+const formats = { text: '@', time: 'yyyy-mm-dd hh:mm:ss.000', number: 'General' } as const;
 
 /** Which columns go into a spreadsheet: those of the table by their names, or all that there are. */
 export function sheetColumns(names: readonly string[] | 'all'): readonly SheetColumn[] {

@@ -115,8 +115,8 @@ function KeyRow({ of: key }: { readonly of: Key }) {
   return (
     <tr className={revokedAt === undefined ? undefined : 'over'}>
       <th scope="row">sentlog_{inert(id)}_…</th>
-      <td>{stateOf(key, view.zone)}</td>
-      <td>{bound.length === 0 ? '–' : inert(bound.join(', '))}</td>
+      <td data-head="State">{stateOf(key, view.zone)}</td>
+      <td data-head="Bound to">{bound.length === 0 ? '–' : inert(bound.join(', '))}</td>
       <UsedCells of={key} />
       <td>
         {revokedAt === undefined && (
@@ -155,10 +155,14 @@ function UsedCells({ of }: { readonly of: Key | User }) {
   const { scopes, createdAt, uses, lastUsedAt } = of;
   return (
     <>
-      <td>{scopes.includes('messenger:manage') ? 'everything' : scopes.map(inertScope).join(', ')}</td>
-      <td>{momentText(createdAt, view.zone).slice(0, 16)}</td>
-      <td className="number">{countText(uses)}</td>
-      <td>{lastUsedAt === undefined ? 'never' : momentText(lastUsedAt, view.zone).slice(0, 19)}</td>
+      <td data-head="May">{scopes.includes('messenger:manage') ? 'everything' : scopes.map(inertScope).join(', ')}</td>
+      <td data-head="Made">{momentText(createdAt, view.zone).slice(0, 16)}</td>
+      <td className="number" data-head="Uses">
+        {countText(uses)}
+      </td>
+      <td data-head="Last used">
+        {lastUsedAt === undefined ? 'never' : momentText(lastUsedAt, view.zone).slice(0, 19)}
+      </td>
     </>
   );
 }

@@ -11,7 +11,14 @@ export function Confirm(props: { readonly label: string; readonly question: stri
       </button>
     );
   return (
-    <span className="confirm" role="alertdialog" aria-label={question}>
+    <span
+      className="confirm"
+      role="alertdialog"
+      aria-label={question}
+      onKeyDown={event => {
+        if (event.key === 'Escape') setAsking(false);
+      }}
+    >
       {question}
       <button
         type="button"

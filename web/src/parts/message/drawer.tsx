@@ -8,6 +8,7 @@ import {
   clearMomentText,
   codeName,
   deliveryMs,
+  durationText,
   errorWords,
   inert,
   msOf,
@@ -119,7 +120,10 @@ function endText(message: Message): string {
   // Beside “Delivered” it would be read as a contradiction.
   if (message.status.name === 'DELIVERED_TO_OPERATOR') return 'to the operator; not yet known whether further';
   const group = countedAs(message.status);
-  return group === 'PENDING' || group === 'ACCEPTED' ? 'no final report yet' : 'at a time that was not reported';
+  if (group === 'PENDING' || group === 'ACCEPTED') return 'no final report yet';
+  const report = message.timeline.findLast(entry => entry.status.id === message.status.id);
+  const reportedMs = report === undefined ? 0 : msOf(report.at) - msOf(message.sentAt);
+  return reportedMs > 0 ? `reported ${durationText(reportedMs)} after sending` : 'at a time that was not reported';
 }
 
 function Details({ message, source }: { readonly message: Message; readonly source: string }) {

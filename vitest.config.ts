@@ -56,7 +56,6 @@ const storeTests = [
 const longest = [
   'test/store/embedded/conformance',
   'test/store/postgres/conformance',
-  'test/store/postgres/spread-conformance',
   'test/store/postgres/replica-conformance',
   'test/store/postgres',
   'test/store/copy',

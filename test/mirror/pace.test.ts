@@ -78,8 +78,8 @@ test.each([3, 6, 60, 600])(
     const { late } = turnsOf(place, terms);
     const looks = passes.map(() => 0);
     for (let now = begun; now < begun + 24 * hour; now += (late * minute) / requestsPerMinute) {
-      // The newest was read just now, and it is the turn of what comes late.
-      place = settled({ ...place, head: now, headReadAt: now, turn: late - 1 }, now, terms);
+      // The newest was read just now, nothing is pending, and it is the turn of what comes late.
+      place = settled({ ...place, looks: [], head: now, headReadAt: now, turn: late - 1 }, now, terms);
       const step = plan(place, [], now, terms);
       const pass = step.kind === 'page' ? step.pass : undefined;
       if (pass === undefined) continue;

@@ -1,26 +1,36 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Store } from '../../../src/store/store.ts';
+import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
+import { isThorough } from '../../support/properties.ts';
 import { until } from '../../support/sqlite-log.ts';
-import { conformance, partly, readingGroups } from '../conformance.ts';
-import { openPostgresEngine, segmentSizes } from './engine.ts';
+import { conformance, partly, placingGroups } from '../conformance.ts';
+import { openPostgresEngine, type PostgresEngineHints, segmentSizes } from './engine.ts';
 
-let server: PostgresServer;
-let standby: PostgresServer;
+let server: DatabaseServer;
+let standby: PostgresServer | undefined;
 let url: string;
 let replicaUrl: string;
 let replicaReads = 0;
 
 beforeAll(async () => {
-  server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
-  standby = await server.standby();
-  url = await server.database();
-  replicaUrl = standby.url(new URL(url).pathname.slice(1));
-  await until(() => standby.isThere(replicaUrl));
+  const settings = ['fsync=off', 'full_page_writes=off'];
+  if (isGiven) {
+    server = await databaseServer();
+    url = await server.database();
+    return;
+  }
+  const own = await PostgresServer.start(settings);
+  server = own;
+  const replica = await own.standby();
+  standby = replica;
+  url = await own.database();
+  replicaUrl = replica.url(new URL(url).pathname.slice(1));
+  await until(() => replica.isThere(replicaUrl));
 });
 afterAll(async () => {
-  await Promise.all([standby.remove(), server.remove()]);
-  expect(replicaReads).toBeGreaterThan(0);
+  await Promise.all([standby?.remove(), server.remove()]);
+  if (!isGiven) expect(replicaReads).toBeGreaterThan(0);
 });
 
 /** A test may have closed it. */
@@ -29,12 +39,29 @@ async function closing(store: Store): Promise<void> {
   replicaReads += stats?.reads?.replicas[0]?.reads ?? 0;
 }
 
+const spread = () => ({ slices: 5 });
 // What was recorded shows at once to whoever recorded it, so the contract holds whatever the lag may be.
-conformance(
-  'the engine over PostgreSQL and a replica',
-  hints => {
-    const replicas = { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 20 };
-    return openPostgresEngine(server, url, { ...hints, replicas, closing });
-  },
-  { groups: partly(readingGroups), segmentSizes: segmentSizes.slice(0, 1) },
-);
+const replicated = () => ({ replicas: { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 20 }, closing });
+const both = () => ({ ...spread(), ...replicated() });
+
+type Kind = readonly [name: string, hintsOf: () => Partial<PostgresEngineHints>];
+
+/** Where messages are kept and where they are read have nothing to do with each other, so one log has both unless there is time. */
+const kinds: readonly Kind[] = isGiven
+  ? [['with every account spread over slices', spread]]
+  : [
+      ['with every account spread over slices, and a replica', both],
+      ...(isThorough
+        ? ([
+            ['with every account spread over slices', spread],
+            ['and a replica', replicated],
+          ] as const)
+        : []),
+    ];
+
+for (const [name, hintsOf] of kinds)
+  conformance(
+    `the engine over PostgreSQL ${name}`,
+    hints => openPostgresEngine(server, url, { ...hints, ...hintsOf() }),
+    { groups: partly(placingGroups), segmentSizes },
+  );

@@ -265,7 +265,7 @@ export function walkTests(openEngine: OpenEngine): void {
       await recordAll(store, messages(60));
       const expected = await findIds(store, { generalStatus: 'PENDING' });
       const walked: string[] = [];
-      const asked = query({ limit: 11, walk: true, filter: { generalStatus: 'PENDING' } });
+      const asked = query({ limit: 25, walk: true, filter: { generalStatus: 'PENDING' } });
       for (let page = await store.find(asked); ; ) {
         walked.push(...idsOf(page.logs));
         if (page.next === undefined) break;

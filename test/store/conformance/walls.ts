@@ -3,6 +3,7 @@ import type { Filter } from '../../../src/domain/filter.ts';
 import type { Binding, Submission } from '../../../src/domain/message.ts';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { isThorough } from '../../support/properties.ts';
 import { follow } from './changes.ts';
 import {
   account,
@@ -141,7 +142,7 @@ export function wallTests(openEngine: OpenEngine): void {
       const before = await settled(() => answers(engine.store));
       for await (const store of openings(engine)) {
         expect(await settled(() => answers(store))).toBe(before);
-        for (let round = 0; round < 3; round++) {
+        for (let round = 0; round < (isThorough ? 3 : 1); round++) {
           await recordAll(
             store,
             messages(12, i => ({ messageId: `other-${Math.random()}-${i}` })),

@@ -18,7 +18,8 @@ import type { Reports, Subscribed } from './reporting.ts';
  *   the same.
  * - **Watched.** An echo of a message that was not sent from here makes it one that was, where its page is watched: what
  *   is heard of it afterwards, or was before, counts as for any other.
- * - **Told.** Whatever the log has to hear is kept until `told`, oldest first; of one message, in the order it happened.
+ * - **Told.** Whatever the log has to hear is kept until `told`, of the messages that wait longest first; of one message, in the order
+ *   it happened.
  */
 export interface Outbox extends Reports {
   /** Of each message, in the order of the batch: whether it was taken, or its id is known already. All or none. */
@@ -33,7 +34,7 @@ export interface Outbox extends Reports {
   lapse(now: EpochMs): Promise<boolean>;
   /** Where something waits to be sent, and from when on. */
   waiting(now: EpochMs): Promise<Waiting>;
-  /** The oldest of what the log has not been told; at most so many. */
+  /** What the log has not been told, of the messages that wait longest; at most so many. */
   untold(limit: number): Promise<readonly Untold[]>;
   /** The log has been told of these; the reports that are due for them are made. */
   told(ids: readonly number[], now: EpochMs, subscribed?: readonly Subscribed[]): Promise<void>;

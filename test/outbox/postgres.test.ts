@@ -253,6 +253,29 @@ it('what one process is telling → nobody else tells, nor what comes after it o
   expect(heard.filter(one => one === 'm1')).toEqual(['m1']);
 });
 
+it('more to tell than is asked for → all there is of the messages that wait longest, each in its order', async () => {
+  const { outboxes } = await processes(1);
+  const outbox = first(outboxes);
+  const ids = ['m1', 'm2', 'm3', 'm4'];
+  await outbox.add({ account: 1, messages: ids.map(id => message(id, { destination: id })), now: start });
+  const claimed = await outbox.claim([want], start);
+  await outbox.settle(
+    claimed.map(({ id, message: { messageId: mid } }) => ({ id, kind: 'sent', mid })),
+    start,
+  );
+  const statuses = async (limit: number) => {
+    const untold = await outbox.untold(limit);
+    await outbox.told(
+      untold.map(one => one.id),
+      start,
+    );
+    return untold.map(({ submission: { messageId, status } }) => `${messageId} ${status?.name}`).sort();
+  };
+  const both = (id: string) => [`${id} PENDING_ACCEPTED`, `${id} PENDING_ENROUTE`];
+  expect(await statuses(5)).toEqual([...both('m1'), ...both('m2'), 'm3 PENDING_ACCEPTED']);
+  expect(await statuses(5)).toEqual(['m3 PENDING_ENROUTE', ...both('m4')]);
+});
+
 it('three processes at once, one killed midway → each message claimed once, in the order of its conversation', async () => {
   const { outboxes, endLeases } = await processes(3);
   for (const one of outboxes) await one.recover('hold', start);

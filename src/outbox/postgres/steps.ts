@@ -49,15 +49,23 @@ export async function letGo(session: Session, teller: string): Promise<void> {
 
 /** So that two processes never find the same steps. */
 const takeAlone = { name: 'outbox steps alone', text: `SELECT pg_advisory_xact_lock(${lockKey('telling')})` };
-/** Of one message two processes tell nothing at once. Programs of before note at each step who tells it. */
+/**
+ * Of the messages that wait longest all steps there are: where the log is behind, it is told of most messages once, with what
+ * became of them, and need not change what it has. Of one message two processes tell nothing at once. Programs of before note
+ * at each step who tells it.
+ */
 const take = {
   name: 'outbox steps taken',
-  text: `WITH found AS MATERIALIZED (
-      SELECT o.* FROM outbox_step o
+  text: `WITH oldest AS MATERIALIZED (
+      SELECT o.id, o.message FROM outbox_step o
       WHERE o.message <> ALL (ARRAY(SELECT unnest(t.messages) FROM outbox_telling t
           WHERE t.teller <> $1 AND t.taken_until >= clock_timestamp()))
         AND (o.teller IS NULL OR o.taken_until < clock_timestamp())
       ORDER BY o.id LIMIT $2),
+    heads AS MATERIALIZED (SELECT o.message FROM oldest o GROUP BY o.message ORDER BY min(o.id)),
+    found AS MATERIALIZED (
+      SELECT s.* FROM heads h
+      CROSS JOIN LATERAL (SELECT * FROM outbox_step o WHERE o.message = h.message ORDER BY o.id LIMIT $2) s LIMIT $2),
     past AS (DELETE FROM outbox_telling t WHERE t.teller <> $1 AND t.taken_until < clock_timestamp()),
     taken AS (
       INSERT INTO outbox_telling (teller, messages, taken_until)

@@ -25,6 +25,8 @@ export const limits = Object.freeze({
   pageLogsMax: 1000,
 
   jsonBodyBytesMax: 10 * 1024 * 1024,
+  /** Fields of the object that a long body is. */
+  bodyFieldsMax: 100,
   /** A line of NDJSON, content and all; a longer one is rejected without being held. */
   ndjsonLineBytesMax: 256 * 1024,
   /** Rejections listed in one answer; further ones are only counted, so that an answer is bounded. */
@@ -142,6 +144,10 @@ export const limits = Object.freeze({
   strangeWebhookSecretsMax: 1000,
   /** The vendor sends up to 2,000 reports in one webhook. */
   webhookBodyBytesMax: 4 * 1024 * 1024,
+  /** Reports of one webhook; characters of each, some hundred of them in truth, and of what stands around all of them. */
+  webhookReportsMax: 10_000,
+  webhookResultCharsMax: 64 * 1024,
+  webhookFrameCharsMax: 16 * 1024,
 
   /** What whoever is told of traces and metrics may take for the last of them, each, when the server ends. */
   telemetryFlushMs: 2_000,
@@ -156,6 +162,8 @@ export const limits = Object.freeze({
   /** Messages of one request to send, counted by destination, and characters of their contents together. */
   sendMessagesMax: 10_000,
   sendCharsMax: 32 * 1024 * 1024,
+  /** Values of JSON in one of them, three for each of its destinations and as many for its content as there is room for. */
+  sendValuesMax: 100_000,
   /** How far ahead a message may be scheduled, and how long it may be tried for (the vendor's bounds). */
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,

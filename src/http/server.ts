@@ -66,12 +66,13 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const passes = new PagePasses(deps.cursorSecret, deps.clock);
   const sessions = new PageSessions(deps.cursorSecret, passes, deps.clock);
   const held = new HeldBytes();
+  const loop = new EventLoop();
   const { sending, reports, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
   const routes: readonly Route[] = [
     logsRoute(deps, answers),
-    recordRoute(deps, { closing, loop: new EventLoop(), held }),
-    ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, closing, held)]),
+    recordRoute(deps, { closing, loop, held }),
+    ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, { closing, loop, held })]),
     ...(reports === undefined ? [] : [reportsRoute(reports)]),
     ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
@@ -81,7 +82,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     messageRoute(deps),
     ...authRoutes({ ...deps, closing }, admission),
     ...operationRoutes(deps),
-    ...webhookRoutes(deps, closing),
+    ...webhookRoutes(deps, { closing, loop, held }),
     ...managementRoutes(deps, closing),
     ...pageRoutes({ ...deps, passes, sessions }),
   ];

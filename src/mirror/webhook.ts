@@ -1,5 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import type { Submission } from '../domain/message.ts';
+import { limits } from '../limits.ts';
+import { violationsToldMax } from '../wire/parsed.ts';
 import { present } from '../wire/present.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import { lenient } from './records.ts';
@@ -9,11 +11,9 @@ export type WebhookReports = {
   readonly reports: readonly Submission[];
   /** Results of other kinds: what people answered, say. */
   readonly others: number;
-  /** What could not be taken as it came, a line each. */
+  /** What could not be taken as it came, a line each; the first of them. */
   readonly flaws: readonly string[];
 };
-
-export type WebhookForm = 'json' | 'xml';
 
 /** A body that is not in the form it says; `message` says why. */
 export class BadWebhook extends Error {
@@ -24,25 +24,30 @@ export class BadWebhook extends Error {
 }
 
 /**
- * The delivery reports and seen reports in the body of one of the vendor's webhooks. What identifies a message is not
- * taken from there: the log of the other side says it. Throws `BadWebhook`.
+ * The delivery reports and seen reports in the body of one of the vendor's webhooks, result by result. What identifies a
+ * message is not taken from there: the log of the other side says it.
  */
-export function webhookReports(body: string, form: WebhookForm): WebhookReports {
-  const results = form === 'json' ? jsonResults(body) : xmlResults(body);
-  const reports: Submission[] = [];
-  const flaws: string[] = [];
-  let others = 0;
-  for (const result of results) {
+export class WebhookReading {
+  readonly #reports: Submission[] = [];
+  readonly #flaws: string[] = [];
+  #others = 0;
+
+  /** The next of its results. */
+  take(result: unknown): void {
     const said = isPlainObject(result) ? reportFields(result) : undefined;
     if (said === undefined) {
-      others++;
-      continue;
+      this.#others++;
+      return;
     }
-    const { submission, flaws: ofThis } = lenient(JSON.stringify(said), needed, said);
-    flaws.push(...ofThis.map(flaw => `${String(said.messageId)}: ${flaw}`));
-    if (submission !== undefined) reports.push(submission);
+    const { submission, flaws } = lenient(JSON.stringify(said), needed, said);
+    for (const flaw of flaws)
+      if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${String(said.messageId)}: ${flaw}`);
+    if (submission !== undefined) this.#reports.push(submission);
   }
-  return { reports, others, flaws };
+
+  get said(): WebhookReports {
+    return { reports: this.#reports, others: this.#others, flaws: this.#flaws };
+  }
 }
 
 const needed: ReadonlySet<string> = new Set(['messageId', '']);
@@ -55,17 +60,6 @@ function reportFields({ messageId, status, error, doneAt, price, seenAt }: Reado
   return present({ messageId, status, error, doneAt, price, seenAt });
 }
 
-function jsonResults(body: string): readonly unknown[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    throw new BadWebhook('is not JSON');
-  }
-  if (!isPlainObject(value) || !Array.isArray(value.results)) throw new BadWebhook('has no results');
-  return value.results;
-}
-
 const parser = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,
@@ -75,20 +69,55 @@ const parser = new XMLParser({
 
 const numbers: ReadonlySet<string> = new Set(['groupId', 'id', 'pricePerMessage', 'messageCount']);
 
-function xmlResults(body: string): readonly unknown[] {
+const resultBegin = /<result(?=[\s/>])[^<>]*>/g;
+const resultEnd = /<\/result\s*>/g;
+
+/**
+ * The texts of the results in a body of XML, which is parsed one by one: as a whole it would take the parser seconds, in
+ * which nobody else is answered. Throws `BadWebhook` when what is around them is no body of reports.
+ */
+export function* xmlResultTexts(body: string): Generator<string> {
   // Entities of a sender's own could make much of little.
   if (/<!(?:DOCTYPE|ENTITY)/i.test(body)) throw new BadWebhook('declares a document type');
-  let value: unknown;
+  let frame = '';
+  let at = 0;
+  for (let begin = nextOf(resultBegin, body, 0); begin !== undefined; begin = nextOf(resultBegin, body, at)) {
+    const end = body[begin.end - 2] === '/' ? begin : nextOf(resultEnd, body, begin.end);
+    if (end === undefined) throw new BadWebhook('is not XML: a result does not end');
+    frame += body.slice(at, begin.start);
+    if (frame.length > limits.webhookFrameCharsMax) throw longFrame();
+    yield body.slice(begin.start, end.end);
+    at = end.end;
+  }
+  frame += body.slice(at);
+  if (frame.length > limits.webhookFrameCharsMax) throw longFrame();
+  const root = parsedXml(frame);
+  if (!isPlainObject(root) || !('DeliveryReports' in root)) throw new BadWebhook('has no DeliveryReports');
+}
+
+const longFrame = () => new BadWebhook(`has more than ${limits.webhookFrameCharsMax} characters around its results`);
+
+/** What a result in XML says. Throws `BadWebhook` when it is none. */
+export function xmlResult(text: string): unknown {
+  if (text.length > limits.webhookResultCharsMax)
+    throw new BadWebhook(`has a result of more than ${limits.webhookResultCharsMax} characters`);
+  const value = parsedXml(text);
+  const [result] = isPlainObject(value) && Array.isArray(value.result) ? value.result : [];
+  return typed(result, '');
+}
+
+function parsedXml(text: string): unknown {
   try {
-    value = parser.parse(body, true);
+    return parser.parse(text, true);
   } catch (error) {
     throw new BadWebhook(`is not XML: ${error instanceof Error ? error.message : error}`);
   }
-  const root = isPlainObject(value) ? value.DeliveryReports : undefined;
-  if (!isPlainObject(root)) throw new BadWebhook('has no DeliveryReports');
-  const { results } = root;
-  const found = isPlainObject(results) ? results.result : undefined;
-  return Array.isArray(found) ? found.map(result => typed(result, '')) : [];
+}
+
+function nextOf(pattern: RegExp, body: string, from: number): { start: number; end: number } | undefined {
+  pattern.lastIndex = from;
+  const found = pattern.exec(body);
+  return found === null ? undefined : { start: found.index, end: pattern.lastIndex };
 }
 
 /** In XML everything is a text. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import type { Lane, Outgoing } from '../domain/outgoing.ts';
 import { deliveryErrorNamed, noError, pendingAccepted, type Status, statusNamed } from '../domain/registry.ts';
@@ -24,6 +25,9 @@ const configuration = deliveryErrorNamed('EC_CONFIGURATION_ERROR');
 const unknownSender: Refusal = { status: statusNamed('REJECTED_SOURCE'), error: configuration };
 const noSenders: Refusal = { status: statusNamed('REJECTED_ROUTE_NOT_AVAILABLE'), error: configuration };
 
+/** What a message costs besides its content. */
+const messageChars = 250;
+
 const contentCheck = checkOf(sendContentSchema);
 
 /** Takes messages into the outbox: durable when it resolves. One that cannot be sent is a message of the log all the same. */
@@ -40,12 +44,20 @@ export class Acceptance {
     const unknown = messages.filter(one => !logged.has(one.messageId));
     const senders = await this.#senders(account, new Set(unknown.map(one => one.sender)));
     const contents = new Map<string, Judged>();
+    const fresh: Fresh[] = [];
+    let chars = 0;
     const now = clock();
     const validityMsMax = shownValidityMs(this.#deps.retentionOf(account));
-    const fresh = unknown.map(one => {
+    for (const one of unknown) {
       const expiresAt = Math.min(one.expiresAt, Math.max(one.dueAt, now) + validityMsMax);
-      return newMessage({ ...one, expiresAt }, senders.get(one.sender), contents);
-    });
+      fresh.push(newMessage({ ...one, expiresAt }, senders.get(one.sender), contents));
+      chars += one.contentJson.length + messageChars;
+      // Others have their turn: a request may hold megabytes of contents.
+      if (chars > limits.stretchChars) {
+        chars = 0;
+        await setImmediate();
+      }
+    }
     const taken = await outbox.add({ account, messages: fresh.map(one => one.message), now });
     let index = 0;
     return messages.map(({ messageId, destination }) => {
@@ -91,7 +103,7 @@ type Judged = { readonly lane: Lane; readonly refusal?: Refusal };
 type Fresh = { readonly message: NewMessage; readonly status: Status };
 
 function newMessage(one: Outgoing, sender: Page | Refusal | undefined, contents: Map<string, Judged>): Fresh {
-  const key = JSON.stringify([one.contentJson, one.quickRepliesJson !== undefined]);
+  const key = `${one.quickRepliesJson !== undefined} ${one.contentJson}`;
   const judged = contents.get(key) ?? judge(one);
   contents.set(key, judged);
   const { lane, refusal: ofContent } = judged;

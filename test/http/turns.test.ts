@@ -31,6 +31,7 @@ async function mostParsedInATurn(work: () => Promise<unknown>): Promise<number> 
 }
 
 const itemsPerTurnMax = 2000;
+const parsed = JSON.parse;
 
 describe('whoever sends much → gives way', () => {
   test.each([
@@ -73,6 +74,44 @@ describe('whoever sends much → gives way', () => {
     const answer = await server.post(`{${'"cursor":1,'.repeat(100_000)}"results":[]}`);
     expect(answer.statusCode).toBe(400);
     expect(answer.json().violations).toEqual([{ property: 'cursor', violation: 'must be given only once' }]);
+  });
+});
+
+describe('whoever asks for many messages to be sent → gives way', () => {
+  const destination = '{"to":"d"}';
+  test.each([
+    ['zeros', `[${'0,'.repeat(300_000)}0]`],
+    ['objects without anything', `[${'{},'.repeat(300_000)}{}]`],
+    [
+      'destinations without end',
+      `[{"sender":"s","content":{"type":"TEXT","text":"x"},"destinations":[${`${destination},`.repeat(60_000)}${destination}]}]`,
+    ],
+    ['contents in depth', `[{"content":${'['.repeat(300_000)}${']'.repeat(300_000)}}]`],
+    ['contents of many fields', `[{"content":{${Array.from({ length: 150_000 }, (_, i) => `"k${i}":0`)}}}]`],
+    ['messages that are wrong', `[${Array(9000).fill('{"sender":1,"destinations":[{}],"x":[0,0,0,0]}')}]`],
+  ])('%s', async (_, messages) => {
+    const sending = { accept: async () => [], paused: () => [], figures: async () => undefined };
+    const other = new TestServer({ sending } as never);
+    const parse = vi.spyOn(JSON, 'parse');
+    const longest: number[] = [];
+    let chars = 0;
+    parse.mockImplementation((text, reviver) => {
+      chars += text.length;
+      return parsed(text, reviver);
+    });
+    const look = setInterval(() => {
+      longest.push(chars);
+      chars = 0;
+    });
+    const answer = await other.app.inject({
+      ...{ method: 'POST', url: '/messenger/1/messages', payload: `{"messages":${messages}}` },
+      headers: { authorization: 'App one', 'content-type': 'application/json' },
+    });
+    clearInterval(look);
+    parse.mockRestore();
+    await other.app.close();
+    expect(answer.statusCode).toBe(400);
+    expect(Math.max(chars, ...longest)).toBeLessThan(3 * limits.stretchChars);
   });
 });
 

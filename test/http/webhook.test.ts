@@ -6,11 +6,11 @@ import { figuresOf } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';
 import { type ReceptionOptions, WebhookReception } from '../../src/mirror/reception.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
-import { webhookReports } from '../../src/mirror/webhook.ts';
 import { Secrets } from '../../src/secrets.ts';
 import { logsPath, startOfTest, TestServer } from '../support/http-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { WatchedStore } from '../support/watched-store.ts';
+import { webhookReports } from '../support/webhook-reports.ts';
 
 const [secret, older] = ['s'.repeat(32), 'o'.repeat(32)];
 const hour = 3_600_000;
@@ -111,7 +111,7 @@ describe('proof', () => {
   test('a body that is none → 400 with the reason, 415 for another type', async () => {
     expect((await send('{')).json()).toMatchObject({
       errorCode: 'E400',
-      violations: [{ property: 'body', violation: 'is not JSON' }],
+      violations: [{ property: 'body', violation: expect.stringMatching(/^is not JSON/) }],
     });
     expect((await send('x', { type: 'text/plain' })).statusCode).toBe(415);
     expect((await send('x'.repeat(4 * 1024 * 1024 + 1))).statusCode).toBe(413);

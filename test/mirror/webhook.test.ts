@@ -1,14 +1,21 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { XMLParser } from 'fast-xml-parser';
+import { describe, expect, test, vi } from 'vitest';
 import { Random } from '../../scripts/demo/random.ts';
 import { simulatedMessage } from '../../simulator/messages.ts';
 import { deliveryJson, deliveryXml, seenJson, simulatedReport } from '../../simulator/webhooks.ts';
-import { BadWebhook, webhookReports } from '../../src/mirror/webhook.ts';
+import { readWebhook } from '../../src/http/body/webhook-reports.ts';
+import { ApiError } from '../../src/http/errors.ts';
+import { limits } from '../../src/limits.ts';
+import { webhookReports } from '../support/webhook-reports.ts';
 
 const sentAt = Date.parse('2026-03-01T12:00:00Z');
 const some = fc
   .string({ minLength: 1, maxLength: 10 })
   .map(seed => simulatedMessage({ messageId: `m-${seed.length}`, sentAt, pace: 0.01 }, new Random(seed)));
+
+const xmlOf = (item: string, times: number) =>
+  `<DeliveryReports><results>${item.repeat(times)}</results></DeliveryReports>`;
 
 describe('a webhook of delivery reports', () => {
   test('the same in JSON and in XML → the same reports', () => {
@@ -49,7 +56,35 @@ describe('a webhook of delivery reports', () => {
     ['xml', '<other/>'],
     ['xml', '<!DOCTYPE a [<!ENTITY b "bbbb">]><DeliveryReports><results/></DeliveryReports>'],
   ] as const)('%s %s → refused with the reason', (form, body) => {
-    expect(() => webhookReports(body, form)).toThrow(BadWebhook);
+    expect(() => webhookReports(body, form)).toThrow(ApiError);
+  });
+
+  test.each([
+    ['zeros', 'json', `{"results":[${Array(10_000).fill('0').join()}]}`],
+    ['reports', 'json', `{"results":[${Array(5000).fill('{"messageId":"m","status":{"id":5}}').join()}]}`],
+    ['reports', 'xml', xmlOf('<result><messageId>m</messageId><status><id>5</id></status></result>', 5000)],
+    ['nothing', 'xml', xmlOf('<result/>', 10_000)],
+  ] as const)('many %s, as %s → read in small steps', (_, form, body) => {
+    const parse = vi.spyOn(XMLParser.prototype, 'parse');
+    const most = Math.max(...readWebhook(body, form));
+    expect(most).toBeLessThan(1000);
+    for (const [text] of parse.mock.calls) expect(text.length).toBeLessThan(limits.webhookFrameCharsMax);
+    parse.mockRestore();
+  });
+
+  test.each([
+    ['a frame of attributes', `<DeliveryReports ${'a=""'.repeat(50_000)}/>`],
+    ['more results than there can be', xmlOf('<result/>', limits.webhookReportsMax + 1)],
+    ['a frame without results', xmlOf('<other/>', 50_000)],
+    ['a result of many fields', xmlOf(`<result>${'<a/>'.repeat(50_000)}</result>`, 1)],
+    ['tags that never end', '<a '.repeat(50_000)],
+    ['results that never end', '<result>'.repeat(50_000)],
+    ['a result in depth', xmlOf(`<result>${'<a>'.repeat(5000)}${'</a>'.repeat(5000)}</result>`, 1)],
+  ])('%s → refused, and no more than may be is parsed', (_, body) => {
+    const parse = vi.spyOn(XMLParser.prototype, 'parse');
+    expect(() => webhookReports(body, 'xml')).toThrow(ApiError);
+    for (const [text] of parse.mock.calls) expect(text.length).toBeLessThanOrEqual(limits.webhookResultCharsMax);
+    parse.mockRestore();
   });
 
   test('any text → reports, or refused', () => {
@@ -58,7 +93,7 @@ describe('a webhook of delivery reports', () => {
         try {
           expect(webhookReports(body, form).reports).toEqual([]);
         } catch (error) {
-          expect(error).toBeInstanceOf(BadWebhook);
+          expect(error).toBeInstanceOf(ApiError);
         }
       }),
     );

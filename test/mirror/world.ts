@@ -11,7 +11,6 @@ import { WebhookReception } from '../../src/mirror/reception.ts';
 import type { Mirror, MirrorRows } from '../../src/mirror/rows.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { askUpstream } from '../../src/mirror/upstream.ts';
-import { webhookReports } from '../../src/mirror/webhook.ts';
 import { type MirrorNote, MirrorWorker } from '../../src/mirror/worker.ts';
 import { Secrets } from '../../src/secrets.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -19,6 +18,7 @@ import { tracedFetch } from '../../src/telemetry/traced.ts';
 import type { Tracing } from '../../src/tracing.ts';
 import { logJson } from '../../src/wire/text/log-text.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { webhookReports } from '../support/webhook-reports.ts';
 
 export const hour = 3_600_000;
 export const minute = 60_000;

@@ -39,4 +39,14 @@ export class Stretch {
     this.#left = limits.stretchChars;
     return this.#turn();
   }
+
+  /** Does work that says after each of its steps how many characters it took. */
+  async run<T>(work: Generator<number, T>): Promise<T> {
+    for (;;) {
+      const step = work.next();
+      if (step.done === true) return step.value;
+      const pause = this.spend(step.value);
+      if (pause !== undefined) await pause;
+    }
+  }
 }

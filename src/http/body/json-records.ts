@@ -1,3 +1,4 @@
+import { limits } from '../../limits.ts';
 import { shownName, unknownName } from '../../wire/nearest.ts';
 import { type ApiError, invalid } from '../errors.ts';
 import type { Line } from './lines.ts';
@@ -5,48 +6,81 @@ import type { Line } from './lines.ts';
 /** Fields of the body beside `results`: what a page of logs has, so that it can be posted as it was read. */
 const bodyFields: readonly string[] = ['results', 'cursor'];
 
+/** A body that is an object, of which one field holds a long list. */
+export type ListBody = {
+  /** The name of that field. */
+  readonly list: string;
+  /** What its elements are called. */
+  readonly of: string;
+  readonly elementBytesMax: number;
+  /** Hears of each other field, whose `text` is yet to be read and checked; may throw instead. */
+  readonly other: (name: string, text: () => string) => void;
+};
+
 /**
  * Cuts the body `{"results": [ … ]}` into the texts of its records without parsing it as a whole: what a record costs
  * to parse stays bounded, however deep or wide the body is. Only its outline is checked here, and a 400 says where it
  * breaks; each record's own text may still not be JSON.
  */
-export function* recordTexts(body: string, recordBytesMax: number): Generator<Line> {
+export function recordTexts(body: string, elementBytesMax: number): Generator<Line> {
+  const other = (name: string, text: () => string) => {
+    if (!bodyFields.includes(name)) throw invalid(shownName(name), unknownName(name, bodyFields, 'field'));
+    fieldValue(name, text(), elementBytesMax);
+  };
+  return elementTexts(body, { list: 'results', of: 'logs', elementBytesMax, other });
+}
+
+/** As `recordTexts`, of any such body. */
+export function* elementTexts(body: string, { list, of, elementBytesMax, other }: ListBody): Generator<Line> {
   const outline = new Outline(body);
   const given = new Set<string>();
-  if (!outline.takes('{')) throw invalid('body', 'must be a JSON object with results');
+  if (!outline.takes('{')) throw invalid('body', `must be a JSON object with ${list}`);
   if (!outline.takes('}')) {
     do {
       const name = outline.name();
       outline.expect(':', 'must have a colon');
       // Otherwise a body could be a million of them, that nobody would have a turn between.
       if (given.has(name)) throw invalid(name, 'must be given only once');
-      if (name === 'results') yield* elements(outline, recordBytesMax);
-      else skipField(outline, name, recordBytesMax);
+      if (given.size >= limits.bodyFieldsMax) throw invalid('body', `must have at most ${limits.bodyFieldsMax} fields`);
+      if (name === list) yield* elements(outline, name, of, elementBytesMax);
+      else other(name, () => outline.value());
       given.add(name);
     } while (outline.takes(','));
     outline.expect('}', 'must have a comma or the end of the object');
   }
   outline.expectEnd();
-  if (!given.has('results')) throw invalid('results', 'is required');
+  if (!given.has(list)) throw invalid(list, 'is required');
 }
 
-function* elements(outline: Outline, recordBytesMax: number): Generator<Line> {
-  if (!outline.takes('[')) throw invalid('results', 'must be an array of logs');
+function* elements(outline: Outline, name: string, of: string, bytesMax: number): Generator<Line> {
+  if (!outline.takes('[')) throw invalid(name, `must be an array of ${of}`);
   if (outline.takes(']')) return;
   do {
     const text = outline.value();
-    const tooLong = text.length * 3 > recordBytesMax && Buffer.byteLength(text) > recordBytesMax;
-    yield tooLong ? { flaw: `is longer than ${recordBytesMax} bytes` } : { text };
+    const tooLong = text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
+    yield tooLong ? { flaw: `is longer than ${bytesMax} bytes` } : { text };
   } while (outline.takes(','));
   outline.expect(']', 'must have a comma or the end of the array');
 }
 
-function skipField(outline: Outline, name: string, bytesMax: number): void {
-  if (!bodyFields.includes(name)) throw invalid(shownName(name), unknownName(name, bodyFields, 'field'));
-  const text = outline.value();
-  if (text.length > bytesMax) throw invalid(name, `is longer than ${bytesMax} bytes`);
-  const { flaw } = jsonIn(text);
-  if (flaw !== undefined) throw invalid(name, flaw);
+/** The value of a field beside the list. */
+export function fieldValue(name: string, text: string, charsMax: number): unknown {
+  if (text.length > charsMax) throw invalid(shownName(name), `is longer than ${charsMax} bytes`);
+  const { value, flaw } = jsonIn(text);
+  if (flaw !== undefined) throw invalid(shownName(name), flaw);
+  return value;
+}
+
+/** Whether a text of JSON has more than so many values: what they cost to parse does not follow from its length. */
+export function hasMoreValuesThan(valuesMax: number, text: string): boolean {
+  if (text.length <= valuesMax) return false;
+  let values = 0;
+  for (let at = 0; at < text.length && values <= valuesMax; at++) {
+    const code = text.charCodeAt(at);
+    // Those in texts count too: nobody writes as many.
+    if (code === comma || isOpening(code)) values++;
+  }
+  return values > valuesMax;
 }
 
 /** What a text of JSON says, or why it is none. */
@@ -59,6 +93,7 @@ export function jsonIn(text: string): { readonly value: unknown; readonly flaw?:
   }
 }
 
+const comma = 0x2c;
 const quote = 0x22;
 const backslash = 0x5c;
 const isOpening = (code: number) => code === 0x5b || code === 0x7b;

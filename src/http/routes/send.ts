@@ -1,12 +1,15 @@
 import { isUtf8 } from 'node:buffer';
-import type { Binding, Violation } from '../../domain/message.ts';
+import type { Binding, EpochMs, Violation } from '../../domain/message.ts';
 import type { Outgoing } from '../../domain/outgoing.ts';
 import { limits } from '../../limits.ts';
+import type { Parsed } from '../../wire/parsed.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { sendAnswer } from '../../wire/send/send-answer.ts';
-import { parseSendRequest } from '../../wire/send/send-request.ts';
+import { parseSendRequest, type SendOrder, SendReading } from '../../wire/send/send-request.ts';
 import { bodyTimes, readBody } from '../body/body.ts';
+import type { EventLoop, Stretch } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
+import { elementTexts, fieldValue, hasMoreValuesThan } from '../body/json-records.ts';
 import { mediaType } from '../body/media-type.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -15,30 +18,26 @@ import type { Sending } from '../parts.ts';
 import { type Call, type Route, rawQuery, sound } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'clock' | 'timeouts'> & { readonly sending: Sending };
+type Shared = { readonly closing: Closing; readonly loop: EventLoop; readonly held: HeldBytes };
 
 /** `POST /messenger/1/messages` */
-export function sendRoute(deps: Deps, closing: Closing, held: HeldBytes): Route {
+export function sendRoute(deps: Deps, shared: Shared): Route {
   return {
     method: 'POST',
     path: '/messenger/1/messages',
     access: { scope: 'messenger:message:send', budget: 'writes' },
-    answer: (call: Call) => send(call, deps, closing, held),
+    answer: (call: Call) => send(call, deps, shared),
   };
 }
 
-async function send(
-  { principal, request, lost }: Call,
-  deps: Deps,
-  closing: Closing,
-  held: HeldBytes,
-): Promise<string> {
+async function send({ principal, request, lost }: Call, deps: Deps, { closing, loop, held }: Shared): Promise<string> {
   sound(parseEmptyQuery(rawQuery(request)));
   mediaType(request.headers['content-type'], ['application/json']);
   const hold = held.holder();
   try {
     const times = bodyTimes(deps.timeouts, closing.over, lost);
     const bytes = await readBody(request.raw, limits.jsonBodyBytesMax, times, hold.add);
-    const { bulkId, messages } = sound(parseSendRequest(parsed(bytes), deps.clock()));
+    const { bulkId, messages } = sound(await order(bytes, deps.clock(), loop.stretch()));
     const accepted = await deps.sending.accept(principal.account.id, bound(messages, principal.binding));
     return sendAnswer(bulkId, accepted);
   } finally {
@@ -46,12 +45,39 @@ async function send(
   }
 }
 
-function parsed(bytes: Buffer): unknown {
+/** Of a body up to this all is parsed at once. */
+const wholeCharsMax = 16 * 1024;
+
+async function order(bytes: Buffer, now: EpochMs, stretch: Stretch): Promise<Parsed<SendOrder>> {
   if (!isUtf8(bytes)) throw invalid('body', 'is not UTF-8');
+  const body = bytes.toString();
+  return body.length > wholeCharsMax ? stretch.run(inPieces(body, now)) : parseSendRequest(parsed(body, 'body'), now);
+}
+
+/** Message by message: a body of 10 KB may unpack to a million of them. */
+function* inPieces(body: string, now: EpochMs): Generator<number, Parsed<SendOrder>> {
+  const reading = new SendReading();
+  const frame: [name: string, value: unknown][] = [];
+  const other = (name: string, text: () => string) => {
+    frame.push([name, fieldValue(name, text(), limits.contentBytesMax)]);
+  };
+  const { jsonBodyBytesMax: elementBytesMax, sendMessagesMax, sendValuesMax } = limits;
+  let index = 0;
+  for (const { text = '' } of elementTexts(body, { list: 'messages', of: 'messages', elementBytesMax, other })) {
+    const path = `messages[${index++}]`;
+    if (index > sendMessagesMax) throw invalid('messages', `must have at most ${sendMessagesMax} messages`);
+    if (hasMoreValuesThan(sendValuesMax, text)) throw invalid(path, `has more than ${sendValuesMax} values`);
+    reading.take(parsed(text, path));
+    yield text.length;
+  }
+  return yield* reading.finish(Object.fromEntries(frame), now);
+}
+
+function parsed(text: string, property: string): unknown {
   try {
-    return JSON.parse(bytes.toString());
+    return JSON.parse(text);
   } catch {
-    throw invalid('body', 'is not JSON');
+    throw invalid(property, 'is not JSON');
   }
 }
 

@@ -1,21 +1,24 @@
 import { parseAuthorization } from '../../accounts/authorization-header.ts';
 import { limits } from '../../limits.ts';
-import { BadWebhook, webhookReports } from '../../mirror/webhook.ts';
 import { bodyTimes, readBody } from '../body/body.ts';
+import type { EventLoop } from '../body/event-loop.ts';
+import type { HeldBytes } from '../body/held-bytes.ts';
 import { mediaType } from '../body/media-type.ts';
+import { readWebhook } from '../body/webhook-reports.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
-import { ApiError, invalid } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import type { OpenCall, Route } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'webhooks' | 'timeouts'>;
+type Shared = { readonly closing: Closing; readonly loop: EventLoop; readonly held: HeldBytes };
 
 /**
  * `POST /webhooks/infobip/{mirror}`, with or without a secret at the end of its path: what the other side of a mirror
  * tells of its messages. Stored before it is answered.
  */
-export function webhookRoutes(deps: Deps, closing: Closing): readonly Route[] {
-  const answer = (call: OpenCall) => receive(call, deps, closing);
+export function webhookRoutes(deps: Deps, shared: Shared): readonly Route[] {
+  const answer = (call: OpenCall) => receive(call, deps, shared);
   return ['/webhooks/infobip/:mirror', '/webhooks/infobip/:mirror/:secret'].map(path => ({
     method: 'POST',
     path,
@@ -23,7 +26,11 @@ export function webhookRoutes(deps: Deps, closing: Closing): readonly Route[] {
   }));
 }
 
-async function receive({ request }: OpenCall, { webhooks, timeouts }: Deps, closing: Closing): Promise<string> {
+async function receive(
+  { request }: OpenCall,
+  { webhooks, timeouts }: Deps,
+  { closing, loop, held }: Shared,
+): Promise<string> {
   const claim = parseAuthorization(request.headers.authorization ?? '');
   const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', {
     path: part(request.params, 'secret'),
@@ -39,13 +46,16 @@ async function receive({ request }: OpenCall, { webhooks, timeouts }: Deps, clos
   if (webhooks === undefined || mirror === undefined)
     throw new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
   const type = mediaType(request.headers['content-type'], ['application/json', 'application/xml', 'text/xml']);
-  const body = await readBody(request.raw, limits.webhookBodyBytesMax, bodyTimes(timeouts, closing.over));
+  const hold = held.holder();
   try {
-    await webhooks.take(mirror, webhookReports(body.toString(), type === 'application/json' ? 'json' : 'xml'));
-  } catch (error) {
-    throw error instanceof BadWebhook ? invalid('body', error.message) : error;
+    const times = bodyTimes(timeouts, closing.over);
+    const body = (await readBody(request.raw, limits.webhookBodyBytesMax, times, hold.add)).toString();
+    const reading = readWebhook(body, type === 'application/json' ? 'json' : 'xml');
+    await webhooks.take(mirror, await loop.stretch().run(reading));
+    return '{}';
+  } finally {
+    hold.release();
   }
-  return '{}';
 }
 
 function part(params: unknown, name: string): string | undefined {

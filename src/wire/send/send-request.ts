@@ -8,10 +8,18 @@ import { contentText } from '../content-text.ts';
 import { dateTimeRule, parseDateTime } from '../date-time.ts';
 import type { Parsed } from '../parsed.ts';
 import { present } from '../present.ts';
+import { isPlainObject } from '../record-flaws.ts';
 import { checkOf } from '../schema-check.ts';
-import { type RequestedMessage, type SendRequest, sendRequestSchema } from './send-schemas.ts';
+import {
+  type RequestedMessage,
+  requestedMessageSchema,
+  type SendFrame,
+  sendFrameSchema,
+  sendRequestSchema,
+} from './send-schemas.ts';
 
-const requestCheck = checkOf(sendRequestSchema);
+const messageCheck = checkOf(requestedMessageSchema);
+const frameCheck = checkOf(sendFrameSchema);
 
 const secondMs = 1000;
 const validityUnitsMs = { SECONDS: secondMs, MINUTES: 60 * secondMs, HOURS: 3600 * secondMs } as const;
@@ -22,23 +30,62 @@ export type SendOrder = { readonly bulkId: string; readonly messages: readonly O
 
 /** The messages that a body asks for, one for each destination, or everything that is wrong with it. */
 export function parseSendRequest(body: unknown, now: EpochMs): Parsed<SendOrder> {
-  const violations: Violation[] = [];
-  const sound = checked(sendRequestSchema, body, '', violations);
-  if (violations.length > 0 || !requestCheck.Check(sound)) return { violations: told(violations) };
-  const schedule = readSchedule(sound, now, violations);
-  const terms = sound.messages.map((message, index) => termsOf(message, `messages[${index}]`, violations));
-  refuseTooMuch(sound, terms, violations);
-  if (violations.length > 0) return { violations };
-  const messages: Outgoing[] = [];
-  const { bulkId } = schedule;
-  const slots = new Slots(schedule);
-  for (const [index, message] of sound.messages.entries()) {
-    const term = terms[index];
-    if (term === undefined) throw new RangeError('a message without its terms');
-    for (const destination of message.destinations)
-      messages.push(outgoingOf(message, destination, term, bulkId, slots.next(term.window)));
+  if (!isPlainObject(body) || !Array.isArray(body.messages)) {
+    const violations: Violation[] = [];
+    checked(sendRequestSchema, body, '', violations);
+    return { violations: told(violations) };
   }
-  return { value: { bulkId, messages } };
+  const { messages, ...frame } = body;
+  const reading = new SendReading();
+  for (const message of messages) reading.take(message);
+  const work = reading.finish(frame, now);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Reads such a body in pieces, between which others have their turn: it may ask for ten thousand messages. */
+export class SendReading {
+  readonly #violations: Violation[] = [];
+  readonly #messages: RequestedMessage[] = [];
+  #taken = 0;
+
+  /** The next of its messages. */
+  take(message: unknown): void {
+    const before = this.#violations.length;
+    const sound = checked(requestedMessageSchema, message, `messages[${this.#taken++}]`, this.#violations);
+    if (this.#violations.length === before && messageCheck.Check(sound)) this.#messages.push(sound);
+  }
+
+  /** Goes by steps of so many characters; `frame` is the body without its messages. */
+  *finish(frame: unknown, now: EpochMs): Generator<number, Parsed<SendOrder>> {
+    const violations = this.#violations;
+    const sound = checked(sendFrameSchema, frame, '', violations);
+    if (violations.length > 0 || !frameCheck.Check(sound) || this.#messages.length < this.#taken)
+      return { violations: told(violations) };
+    const schedule = readSchedule(sound, now, violations);
+    const terms: Terms[] = [];
+    for (const [index, message] of this.#messages.entries()) {
+      const ofThis = termsOf(message, `messages[${index}]`, violations);
+      terms.push(ofThis);
+      yield ofThis.contentJson.length;
+    }
+    refuseTooMuch(this.#messages, terms, violations);
+    if (violations.length > 0) return { violations };
+    const messages: Outgoing[] = [];
+    const { bulkId } = schedule;
+    const slots = new Slots(schedule);
+    for (const [index, message] of this.#messages.entries()) {
+      const term = terms[index];
+      if (term === undefined) throw new RangeError('a message without its terms');
+      for (const destination of message.destinations) {
+        messages.push(outgoingOf(message, destination, term, bulkId, slots.next(term.window)));
+        yield 0;
+      }
+    }
+    return { value: { bulkId, messages } };
+  }
 }
 
 /** What a schema refuses has always been told: this is for the day that the two differ. */
@@ -48,7 +95,7 @@ function told(violations: readonly Violation[]): readonly Violation[] {
 
 type Schedule = { readonly bulkId: string; readonly startAt: EpochMs; readonly intervalMs: number };
 
-function readSchedule({ options }: SendRequest, now: EpochMs, violations: Violation[]): Schedule {
+function readSchedule({ options }: SendFrame, now: EpochMs, violations: Violation[]): Schedule {
   const { bulkId = randomUUID(), sendAt, sendingSpeedLimit } = options?.schedule ?? {};
   const property = 'options.schedule.sendAt';
   let startAt = now;
@@ -164,7 +211,7 @@ function reportsOf({ webhooks }: RequestedMessage): ReportTarget | undefined {
 }
 
 /** Each destination keeps the content of its message: a short request can ask for a lot. */
-function refuseTooMuch({ messages }: SendRequest, terms: readonly Terms[], violations: Violation[]): void {
+function refuseTooMuch(messages: readonly RequestedMessage[], terms: readonly Terms[], violations: Violation[]): void {
   let [count, chars] = [0, 0];
   for (const [index, { destinations }] of messages.entries()) {
     const { contentJson = '', quickRepliesJson = '' } = terms[index] ?? {};

@@ -111,7 +111,8 @@ const webhooksSchema = Type.Object(
   object,
 );
 
-const messageSchema = Type.Object(
+/** One message of it, for one or many destinations. */
+export const requestedMessageSchema = Type.Object(
   {
     sender: id(limits.idCharsMax),
     // An empty destination is a message that is rejected, not a request that is.
@@ -149,7 +150,7 @@ const messageSchema = Type.Object(
 /** The body of `POST /messenger/1/messages`. */
 export const sendRequestSchema = Type.Object(
   {
-    messages: Type.Array(messageSchema, { description: 'a list of messages' }),
+    messages: Type.Array(requestedMessageSchema, { description: 'a list of messages' }),
     options: Type.Optional(
       Type.Object(
         {
@@ -175,6 +176,9 @@ export const sendRequestSchema = Type.Object(
   },
   { title: 'SendRequest', description: 'an object with messages' },
 );
+
+/** All of it but its messages. */
+export const sendFrameSchema = Type.Omit(sendRequestSchema, ['messages']);
 
 /** The answer to it. */
 export const sendAnswerSchema = Type.Object(
@@ -226,3 +230,4 @@ export const deliveryReportsSchema = Type.Object(
 
 export type SendRequest = Static<typeof sendRequestSchema>;
 export type RequestedMessage = SendRequest['messages'][number];
+export type SendFrame = Static<typeof sendFrameSchema>;

@@ -23,6 +23,9 @@ export const contentTypes: readonly string[] = [
 /** No control characters, and no half of a surrogate pair, which no encoding could carry back. */
 export const plainText = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
 
+/** The same for engines of regular expressions that know no surrogates, and so have no text with half of a pair. */
+export const portableText = '^[^\\x00-\\x1f\\x7f-\\x9f]*$';
+
 // Each description says what the value must be: it is read in the OpenAPI document, and in a violation after "must be".
 export const text = (charsMax: number) =>
   Type.String({

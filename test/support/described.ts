@@ -62,6 +62,11 @@ export class Described {
   }
 
   #value(schema: Json): fc.Arbitrary<unknown> {
+    if (isJson(schema.if)) {
+      const { if: condition, ...free } = schema;
+      const ways = listOf(condition.anyOf).filter(isJson);
+      return fc.oneof(...ways.map(way => this.#value(narrowed(free, way)))).filter(one => this.allows(schema, one));
+    }
     const union = [...listOf(schema.anyOf), ...listOf(schema.oneOf)].filter(isJson);
     if (union.length > 0) return fc.oneof(...union.map(one => this.#value(one)));
     if ('const' in schema) return fc.constant(schema.const);
@@ -121,6 +126,20 @@ export class Described {
     const more = fc.dictionary(fc.stringMatching(/^x[a-z]{1,3}$/), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 2 });
     return fc.tuple(more, known).map(([others, own]) => ({ ...others, ...own }));
   }
+}
+
+/** An object for which a condition on some of its fields holds, or nearly. */
+function narrowed(schema: Json, way: Json): Json {
+  const fields = isJson(schema.properties) ? schema.properties : {};
+  const narrower = Object.entries(Object(way.properties)).map(([name, field]) => [
+    name,
+    { ...Object(fields[name]), ...Object(field) },
+  ]);
+  return {
+    ...schema,
+    properties: { ...fields, ...Object.fromEntries(narrower) },
+    required: [...new Set([...listOf(schema.required), ...listOf(way.required)])],
+  };
 }
 
 function boundOf(bound: unknown, otherwise: number): number {

@@ -2,7 +2,17 @@ import Type, { type TSchema } from 'typebox';
 import { deliveryErrors, errorGroupNames, statuses, statusGroupNames } from '../../domain/registry.ts';
 import { limits } from '../../limits.ts';
 import { dateTimePattern, dateTimeRule } from '../date-time.ts';
-import { contentSchema, flag, id, messageCount, number, plainText, priceInput, text } from '../log-schemas.ts';
+import {
+  contentSchema,
+  flag,
+  id,
+  messageCount,
+  number,
+  plainText,
+  portableText,
+  priceInput,
+  text,
+} from '../log-schemas.ts';
 
 /*
  * A record as the API's description has it: two shapes, a new message and a report, each with what is asked of it. What
@@ -20,88 +30,114 @@ function sole<T extends string | number>(codes: readonly Code[], of: (code: Code
   return [...Map.groupBy(codes, of)].filter(([, alike]) => alike.length === 1).map(([value]) => value);
 }
 
+/**
+ * What holds of an object besides the kinds of its fields. Said so that generators pass over it: of alternatives that have
+ * fields, many make one class that asks for those of all.
+ */
+function oneOfThese(...anyOf: readonly Condition[]) {
+  return { if: { anyOf }, else: { not: {} } };
+}
+
+type Condition = { readonly required: readonly string[]; readonly properties: Readonly<Record<string, object>> };
+
+const codeText = { type: 'string', minLength: 1, maxLength: limits.idCharsMax, pattern: portableText };
+
 function codeSchema(
   title: string,
   codes: readonly Code[],
   groupNames: readonly string[],
   more: Record<string, TSchema>,
 ) {
-  const ids = Type.Enum([...sole(codes, code => code.id)]);
-  const names = Type.Enum([...sole(codes, code => code.name)]);
-  const groupId = Type.Integer({ minimum: 0, maximum: groupNames.length - 1 });
-  const groupName = Type.Enum([...groupNames]);
-  const others = {
-    // Where a group is not what decides, any will do.
-    groupId: Type.Optional(number),
-    groupName: Type.Optional(Type.String()),
-    description: optionalWording,
-    ...more,
-  };
-  const [anyId, anyName] = [Type.Optional(number), optionalId];
-  const named = (by: string, rest: string) => ({
-    title: `${title}By${by}`,
-    additionalProperties: false,
-    description: `By its ${rest}.`,
-  });
-  return Type.Union(
-    [
-      // Whatever is said beside such a number, the number decides.
-      Type.Object(
-        { ...others, id: ids, name: Type.Optional(Type.String()) },
-        named('Id', 'number, if it is registered'),
-      ),
-      Type.Object({ ...others, id: anyId, name: names }, named('Name', 'name, if it is registered')),
-      Type.Object({ ...others, id: anyId, name: id, groupId }, named('NameAndGroupId', 'name and group')),
-      Type.Object({ ...others, id: anyId, name: id, groupName }, named('NameAndGroupName', 'name and group')),
-      Type.Object({ ...others, id: number, name: anyName, groupId }, named('IdAndGroupId', 'number and group')),
-      Type.Object({ ...others, id: number, name: anyName, groupName }, named('IdAndGroupName', 'number and group')),
-      ids,
-      names,
-    ],
+  const ids = sole(codes, code => code.id);
+  const names = sole(codes, code => code.name);
+  const groups = { groupId: { enum: groupNames.map((_, groupId) => groupId) }, groupName: { enum: groupNames } };
+  const ofGroups = Object.entries(groups).flatMap(([group, given]) => [
+    { required: ['name', group], properties: { name: codeText, [group]: given } },
     {
-      title,
-      description: 'What is registered by its number or its name; what is not with its group, and kept as it came.',
+      required: ['id', group],
+      properties: {
+        id: { type: 'integer' },
+        name: { ...codeText, type: ['string', 'null'], minLength: 0 },
+        [group]: given,
+      },
     },
+  ]);
+  const fields = Type.Object(
+    {
+      groupId: Type.Optional(number),
+      groupName: Type.Optional(Type.String()),
+      id: Type.Optional(number),
+      name: Type.Optional(Type.String()),
+      description: optionalWording,
+      ...more,
+    },
+    {
+      title: `${title}Fields`,
+      description: 'By its number or its name, if that is registered; else by either, and its group by number or name.',
+      ...oneOfThese(
+        // Whatever is said beside such a number or name, that decides.
+        { required: ['id'], properties: { id: { enum: ids } } },
+        {
+          required: ['name'],
+          properties: { name: { enum: names } },
+        },
+        ...ofGroups,
+      ),
+    },
+  );
+  // An empty text counts as none.
+  return oneOf(
+    title,
+    'What is registered by its number or its name; what is not with its group, and kept as it came.',
+    [fields, Type.Enum([...ids]), Type.Enum([...names, ''])],
   );
 }
 
-const moment = Type.String({
-  pattern: dateTimePattern,
-  description: `${dateTimeRule}; not more than five minutes in the future`,
-  examples: ['2023-02-01T23:15:03.379+0000'],
-});
+/** Of alternatives that exclude each other, generators make types that can be told apart. */
+function oneOf(title: string, description: string, alternatives: readonly TSchema[]): TSchema {
+  return Type.Unsafe({ title, description, oneOf: alternatives });
+}
 
-const optionalMoment = Type.Optional(Type.String({ pattern: `^(?:${dateTimePattern.slice(1, -1)})?$` }));
+const optionalMoment = Type.Optional(
+  Type.String({
+    pattern: `^(?:${dateTimePattern.slice(1, -1)})?$`,
+    description: `${dateTimeRule}; not more than five minutes in the future`,
+    examples: ['2023-02-01T23:15:03.379+0000'],
+  }),
+);
 
 /** As the vendor writes what has no price, or none yet: it counts as absent. */
-const none = Type.Union([Type.Null(), Type.Literal(''), Type.Literal('UNKNOWN')]);
-const givenPrice = Type.Union(
-  [
-    priceInput,
-    Type.Object({ pricePerMessage: none }, { additionalProperties: true, description: 'No price.' }),
-    Type.Object({ currency: none }, { additionalProperties: true, description: 'No price.' }),
-    Type.Literal('UNKNOWN'),
-  ],
-  { title: 'GivenPrice', description: 'What the message cost, for each of its `messageCount`.' },
-);
+const none = { type: ['string', 'null'], enum: [null, '', 'UNKNOWN'] };
+const givenPrice = oneOf('GivenPrice', 'What the message cost, for each of its `messageCount`.', [
+  Type.Object(priceInput.properties, {
+    title: 'GivenAmount',
+    description: 'What it cost, and in what currency.',
+  }),
+  Type.Object(
+    { pricePerMessage: Type.Unsafe(none) },
+    { title: 'GivenNoAmount', additionalProperties: true, description: 'No price.' },
+  ),
+  Type.Object(
+    { currency: Type.Unsafe(none) },
+    {
+      title: 'GivenNoCurrency',
+      additionalProperties: true,
+      description: 'No price.',
+      not: { required: ['pricePerMessage'], properties: { pricePerMessage: none } },
+    },
+  ),
+  Type.Enum(['UNKNOWN']),
+]);
 
 const said = {
   status: codeSchema('GivenStatus', statuses, statusGroupNames, { action: optionalWording }),
   error: codeSchema('GivenError', deliveryErrors, errorGroupNames, { permanent: Type.Optional(flag) }),
-  doneAt: moment,
-  seenAt: moment,
-  price: priceInput,
-  at: moment,
+  doneAt: optionalMoment,
+  seenAt: optionalMoment,
+  price: givenPrice,
+  at: optionalMoment,
 };
-function orNone(schema: TSchema): TSchema {
-  return Type.Union([schema, Type.Literal('', { description: 'None.' })]);
-}
-
-const optionalSaid = Object.fromEntries(
-  Object.entries({ ...said, status: orNone(said.status), error: orNone(said.error), price: givenPrice }).map(
-    ([name, schema]) => [name, schema === moment ? optionalMoment : Type.Optional(schema)],
-  ),
-);
+const optionalSaid = Object.fromEntries(Object.entries(said).map(([name, schema]) => [name, Type.Optional(schema)]));
 
 const identity = {
   bulkId: optionalId,
@@ -126,21 +162,31 @@ export const newMessageSchema = Type.Object(
   },
 );
 
-/** One of what can be said of a message must be; any of them may be. */
-export const messageReportSchema = Type.Union(
-  Object.entries(said).map(([name, schema]) =>
-    Type.Object(
-      { messageId, ...identity, ...optionalSaid, [name]: schema },
-      { title: `ReportOf${name.charAt(0).toUpperCase()}${name.slice(1)}`, description: `With its \`${name}\`.` },
-    ),
-  ),
+const isSaid = { not: { enum: [null, ''] } };
+const isPrice = {
+  type: 'object',
+  required: ['pricePerMessage', 'currency'],
+  properties: { pricePerMessage: { type: 'number' }, currency: { type: 'string', pattern: '^[A-Z]{3}$' } },
+};
+
+export const messageReportSchema = Type.Object(
+  { messageId, ...identity, ...optionalSaid },
   {
     title: 'ReportSubmission',
-    description: 'What became of a message; it may come before the message does.',
+    description: `What became of a message; it may come before the message does. Of ${Object.keys(said).join(', ')} it says one at least.`,
+    ...oneOfThese(
+      ...Object.keys(said).map(name => ({
+        required: [name],
+        properties: { [name]: name === 'price' ? isPrice : isSaid },
+      })),
+    ),
   },
 );
 
-export const submissionSchema = Type.Union([newMessageSchema, messageReportSchema], { title: 'Submission' });
+export const submissionSchema = oneOf('Submission', 'A message, or a report on one.', [
+  newMessageSchema,
+  messageReportSchema,
+]);
 
 export const submissionsSchema = Type.Object(
   { results: Type.Array(submissionSchema, { minItems: 1 }) },

@@ -40,6 +40,12 @@ describe(`POST ${tokenPath}`, () => {
       asForm({ client_secret: good.client_secret, grant_type: good.grant_type }),
     ],
     ['HTTP Basic', '', { authorization: basic('one') }, 'grant_type=client_credentials'],
+    [
+      'HTTP Basic and its id once more',
+      '',
+      { authorization: basic('one') },
+      asForm({ ...good, client_secret: '' }).replace('client_secret=&', ''),
+    ],
     ['a form beside another Authorization', '', { authorization: 'App x' }, asForm(good)],
     ['a form beside HTTP Basic of another', '', { authorization: basic('two', 'x') }, asForm(good)],
   ])('%s → a token', async (_what, query, headers, payload) => {
@@ -53,6 +59,13 @@ describe(`POST ${tokenPath}`, () => {
   test('fields of the query and no body at all → a token', async () => {
     const answer = await server.app.inject({ method: 'POST', url: `${tokenPath}?${asForm(good)}` });
     expect(answer.json()).toMatchObject({ access_token: 'token-of-one' });
+  });
+
+  test('HTTP Basic and the id of another → 400 that names it', async () => {
+    const payload = 'grant_type=client_credentials&client_id=two';
+    const headers = { authorization: basic('one'), 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await server.app.inject({ method: 'POST', url: tokenPath, payload, headers });
+    expect(errorAnswer(answer)).toEqual({ code: 'E400', properties: ['client_id'] });
   });
 
   test('a user name and password in HTTP Basic → as they stand, and decoded as a form', async () => {

@@ -62,7 +62,7 @@ async function token({ request, reply }: OpenCall, deps: Deps, admission: Admiss
 
 /**
  * What a token is asked for with: fields of a form, or of the query where the vendor's SDK has them, or HTTP Basic
- * (RFC 6749, 2.3.1), which counts where neither has a client.
+ * (RFC 6749, 2.3.1), which counts where neither has a secret.
  */
 async function readClient(call: OpenCall, deps: Deps): Promise<Parsed<readonly ClientCredentials[]>> {
   const { headers } = call.request;
@@ -72,9 +72,7 @@ async function readClient(call: OpenCall, deps: Deps): Promise<Parsed<readonly C
   const form = new URLSearchParams(body);
   const violations: Violation[] = [...query.violations];
   const basic = basicClients(headers.authorization);
-  const isNamed = [...tokenParameters.keys()].some(
-    name => name !== 'grant_type' && (form.has(name) || query.has(name)),
-  );
+  const isGiven = (name: string) => form.has(name) || query.has(name);
   const field = (name: string): string => {
     const [value = '', ...others] = [...form.getAll(name), ...query.all(name)];
     if (others.length > 0) violations.push({ property: name, violation: 'must be given only once' });
@@ -82,11 +80,23 @@ async function readClient(call: OpenCall, deps: Deps): Promise<Parsed<readonly C
     else if (!credentialCheck.Check(value)) violations.push({ property: name, violation: 'is too long' });
     return value;
   };
-  const clients = isNamed || basic === undefined ? [{ id: field('client_id'), secret: field('client_secret') }] : basic;
+  const clients =
+    isGiven('client_secret') || basic === undefined
+      ? [{ id: field('client_id'), secret: field('client_secret') }]
+      : isGiven('client_id')
+        ? named(basic, field('client_id'))
+        : basic;
+  if (clients.length === 0)
+    violations.push({ property: 'client_id', violation: 'is another one than in the Authorization header' });
   const grantType = field('grant_type');
   if (grantType !== '' && grantType !== 'client_credentials')
     violations.push({ property: 'grant_type', violation: 'must be client_credentials' });
   return violations.length > 0 ? { violations } : { value: clients };
+}
+
+/** Many clients that prove themselves by the header say who they are in the form too. */
+function named(clients: readonly ClientCredentials[], name: string): readonly ClientCredentials[] {
+  return clients.filter(({ id }) => name === '' || id === name);
 }
 
 /** As RFC 6749 writes them into the header, each part encoded as in a form; then as they stand, for who does not. */

@@ -71,11 +71,23 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, ' ');
 }
 
+/** The flag that a parameter of the API was given by, if one was. */
+function flagNamed(parameter: string): string | undefined {
+  const [, name = '', not] = /^([a-zA-Z]+)(\[not\])?$/.exec(parameter) ?? [];
+  const words = name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+  const flag = name === 'lastEventId' ? '--after' : `--${not === undefined ? '' : 'not-'}${words}`;
+  return process.argv.some(word => word === flag || word.startsWith(`${flag}=`)) ? flag : undefined;
+}
+
 /** A failure of the outside world (no such file, a full disk) is for the caller; a defect is shown whole. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof SentlogError && error.status === 401)
     return `${oneLine(error.message)} Is the key right? --key or SENTLOG_KEY gives it; \`sentlog keys list\` shows which ones there are.`;
+  if (error instanceof SentlogError && error.violations.some(({ property }) => flagNamed(property) !== undefined)) {
+    const told = error.violations.map(({ property, violation }) => `${flagNamed(property) ?? property}: ${violation}`);
+    return oneLine(`${error.errorCode} ${error.description} ${told.join('; ')}`);
+  }
   const isOutside = expected.some(kind => error instanceof kind) || ('code' in error && 'syscall' in error);
   return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
 }

@@ -166,12 +166,20 @@ describe('query', () => {
     expect(some.stdout.trim().split('\n')).toHaveLength(1500);
   });
 
-  test('a refusal → the reason in one line, exit code 1', async () => {
-    const violations = [{ property: 'sentSince', violation: 'has no offset' }];
+  test('a refusal → the reason in one line by the flag that was given, exit code 1', async () => {
+    const violations = ['errorId', 'campaignReferenceId[not]', 'limit'].map(property => ({
+      property,
+      violation: 'is odd',
+    }));
     const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));
     const { code, stderr } = await run(['query', '--url', url, '--key', 'k']);
     expect(code).toBe(1);
-    expect(oneLine(stderr)).toBe('sentlog: E400 Refused.; sentSince: has no offset');
+    const told = 'errorId: is odd; campaignReferenceId[not]: is odd; limit: is odd';
+    expect(oneLine(stderr)).toBe(`sentlog: E400 Refused.; ${told}`);
+    const flags = ['--error-id', 'x', '--not-campaign-reference-id= '];
+    expect(oneLine((await run(['query', '--url', url, '--key', 'k', ...flags])).stderr)).toBe(
+      'sentlog: E400 Refused. --error-id: is odd; --not-campaign-reference-id: is odd; limit: is odd',
+    );
   });
 
   test('a date → the beginning of that day where the command runs', async () => {

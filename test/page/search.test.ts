@@ -122,7 +122,11 @@ describe('a link that asks for what cannot be looked for', () => {
     ['?generalStatus=DELIVERD&generalStatus=REJECTED', ['generalStatus=DELIVERD']],
     ['?destination[not]=a&destination[not]=b', ['destination[not]=b']],
     ['?last=3w&sentSince=soon&tz=Atlantis', ['last=3w', 'sentSince=soon', 'tz=Atlantis']],
-    ['?messageId=a&messageId=b&error=X&last=6h&tz=utc&sentUntil=2026-01-01T00:00:00.000Z', undefined],
+    ['?destnation=a&errorName=X&live=off', ['destnation=a', 'errorName=X']],
+    [
+      '?messageId=a&messageId=b&error=X&last=6h&tz=utc&sentUntil=2026-01-01T00:00:00.000Z&live=off&open=m&room=access&by=sender&compare=week',
+      undefined,
+    ],
   ])('%s → told, and left out of the next address', (search, ignored) => {
     const view = viewOf(search);
     expect(view.ignored).toEqual(ignored);

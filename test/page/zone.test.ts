@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { inputMoment, inputText } from '../../web/src/view/format.ts';
-import { momentOf, momentsOf, turnText, wallMs } from '../../web/src/view/zone.ts';
+import { momentOf, momentsOf, turnText, wallMs, zoneNames } from '../../web/src/view/zone.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -29,6 +29,13 @@ describe.each(['Europe/Zagreb', 'America/New_York', 'Australia/Lord_Howe', 'Afri
     expect(inputMoment(inputText(ms, zone), zone)).toBe(ms);
     expect(inputMoment('', zone)).toBeUndefined();
   });
+});
+
+test('zones to choose from → also by their newer names, and whatever a link has chosen', () => {
+  const names = zoneNames('Etc/GMT-3');
+  for (const name of ['Asia/Kolkata', 'Asia/Kathmandu', 'Europe/Kyiv', 'Europe/Zagreb', 'Etc/GMT-3'])
+    expect(names.filter(one => one === name)).toHaveLength(1);
+  expect(zoneNames('local')).not.toContain('local');
 });
 
 test('a moment of an hour that clocks show twice → told which one', () => {

@@ -159,7 +159,9 @@ function ignoredOf(parameters: URLSearchParams): readonly string[] {
     if (name === 'last') return !isPreset(value);
     if (name === 'compare') return !comparisons.some(one => one === value);
     if (name === 'by') return !breakdowns.some(one => one === value);
-    return name === 'tz' && !isZone(value);
+    if (name === 'tz') return !isZone(value);
+    // A mistyped name would show all as though it were what was asked for.
+    return !['live', 'room', 'open'].includes(name);
   };
   return [...new Set(parameters.keys())].flatMap(name =>
     parameters

@@ -1,4 +1,4 @@
-import { wallMs as clockMs, clockOf, momentsOf as momentsShown } from '../../../src/client/wall-clock.ts';
+import { wallMs as clockMs, clockOf, isTimeZone, momentsOf as momentsShown } from '../../../src/client/wall-clock.ts';
 
 /** Whose clock times are shown by: the browser's own (`local`), or that of a zone such as `UTC` or `Europe/Zagreb`. */
 export type Zone = string;
@@ -6,12 +6,25 @@ export type Zone = string;
 export const localZone: Zone = 'local';
 export const utcZone: Zone = 'UTC';
 
-/** All zones that this browser knows, by name. */
-export function zoneNames(): readonly string[] {
-  return Intl.supportedValuesOf('timeZone');
+/** Names that people look for, and that browsers take but list by older ones: `Asia/Calcutta`. */
+const newerNames = [
+  'America/Nuuk',
+  'Asia/Ho_Chi_Minh',
+  'Asia/Kathmandu',
+  'Asia/Kolkata',
+  'Asia/Yangon',
+  'Atlantic/Faroe',
+  'Europe/Kyiv',
+];
+
+/** All zones that this browser lists, by name, the newer names of some, and the one that is chosen. */
+export function zoneNames(chosen: Zone): readonly string[] {
+  const newer = newerNames.filter(isTimeZone);
+  const others = chosen === localZone || chosen === utcZone ? [] : [chosen];
+  return [...new Set([...Intl.supportedValuesOf('timeZone'), ...newer, ...others])].sort();
 }
 
-export { isTimeZone as isZone } from '../../../src/client/wall-clock.ts';
+export const isZone = isTimeZone;
 
 /** The name that the rest of the world has for it. */
 export function zoneName(zone: Zone): string {

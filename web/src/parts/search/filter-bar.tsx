@@ -52,7 +52,7 @@ function ZoneChoice() {
         onChange={event => change(one => ({ ...one, zone: event.target.value || localZone }), { replace: true })}
       >
         <option value="">Zone …</option>
-        {zoneNames().map(name => (
+        {zoneNames(view.zone).map(name => (
           <option key={name} value={name}>
             {name}
           </option>

@@ -1,7 +1,7 @@
 import { useEffect } from 'react';
 
-/** Parts of the page that a click in another one may move or cover. */
-const parts = '.table-box, .drawer, .overview, .filters, .table-bar, .head';
+/** What a click elsewhere may move under the pointer: a button, such as those of a cell, or a part of the page. */
+const parts = 'button, summary, .table-box, .drawer, .overview, .filters, .table-bar, .head';
 
 /**
  * The second click of a double click counts only where the first one was made: a message that opens moves the page, and

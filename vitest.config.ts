@@ -36,6 +36,28 @@ const processTests = [
 ];
 
 /**
+ * Those that leave nothing in their modules: a process runs one file after the other, and loads what they share once. To
+ * load it took half of their CPU.
+ */
+const plainTests = [
+  'client',
+  'demo',
+  'domain',
+  'graph',
+  'mirror',
+  'page',
+  'scripts',
+  'secrets',
+  'sender',
+  'senders',
+  'simulator',
+  'wire',
+]
+  .map(folder => `test/${folder}/**/*.test.ts`)
+  // Two look at the memory of their process, and others would be in what they measure.
+  .concat('test/http/!(body|under-way).test.ts');
+
+/**
  * Those of the HTTP tests whose answers come from the store, once more over PostgreSQL. The others never reach the store,
  * or replace it.
  */
@@ -75,7 +97,11 @@ class LongestFirst extends BaseSequencer {
       return at === -1 ? longest.length : at;
     };
     const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
-    return (await super.sort(files)).toSorted((a, b) => group(a) - group(b) || place(a) - place(b));
+    // A process goes on with files of its own project alone, and those of the projects that share modules are short.
+    const project = ({ project }: TestSpecification) => ['http over PostgreSQL', 'plain'].indexOf(project.name);
+    return (await super.sort(files)).toSorted(
+      (a, b) => group(a) - group(b) || project(a) - project(b) || place(a) - place(b),
+    );
   }
 }
 
@@ -87,7 +113,22 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...processTests, longTests],
+          exclude: [...processTests, ...plainTests, longTests],
+          globalSetup: threadSetup,
+          execArgv,
+          testTimeout: 600_000,
+          hookTimeout: 180_000,
+          expect: patience,
+          setupFiles,
+          maxWorkers,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'plain',
+          include: plainTests,
+          isolate: false,
           globalSetup: threadSetup,
           execArgv,
           testTimeout: 600_000,
@@ -102,6 +143,7 @@ export default defineConfig({
         test: {
           name: 'http over PostgreSQL',
           include: storeTests,
+          isolate: false,
           globalSetup: [threadSetup, 'test/support/postgres-project.ts'],
           execArgv,
           testTimeout: 600_000,

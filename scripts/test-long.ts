@@ -27,7 +27,10 @@ const first = values.seed === undefined ? randomInt(2 ** 31) : Number(values.see
 for (let round = 0; round < Number(values.rounds); round++) {
   const seed = first + round;
   console.log(`seed ${seed} …`);
-  const projects = round === 0 ? ['long', 'unit', 'http over PostgreSQL', 'process'] : ['unit', 'http over PostgreSQL'];
+  const projects =
+    round === 0
+      ? ['long', 'unit', 'plain', 'http over PostgreSQL', 'process']
+      : ['unit', 'plain', 'http over PostgreSQL'];
   if (!run(projects, seed)) {
     console.error(`failed: npm run test:long -- --seed=${seed}`);
     process.exitCode = 1;

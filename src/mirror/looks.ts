@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { lastLookMs, windowMs } from './pace.ts';
+import { lastLookMs, pageFill, windowMs } from './pace.ts';
 import type { Look } from './place.ts';
 
 /** What an answer by time showed of a range: when those that are pending were sent, and how many there are of all, where it told. */
@@ -51,8 +51,9 @@ export function withPart(looks: readonly Look[], part: ShownPart, theirNow: Epoc
   const messages = Math.max(part.messages, known?.messages ?? 0, pending);
   const shown = { ...range, at: lookedAt ?? known?.at ?? at, pending, messages };
   const look: Look = {
+    ...changingOf([], shown, theirNow),
+    ...known,
     ...shown,
-    changing: known?.changing ?? changingOf([], shown, theirNow),
     ...((known?.isCrowded === true || part.pending >= limits.pageLogsMax) && { isCrowded: true }),
   };
   const apart = looks
@@ -97,7 +98,7 @@ function lookedAgain(before: readonly Look[], shown: Shown, theirNow: EpochMs): 
   const pendingIn = (start: EpochMs, end: EpochMs) => pendingSentAt.filter(one => one >= start && one < end).length;
   if (messages !== undefined) {
     const look = { from, until, at, pending: pendingSentAt.length, messages };
-    return [{ ...look, changing: changingOf(before, look, theirNow) }];
+    return [{ ...look, ...changingOf(before, look, theirNow) }];
   }
   // What lies between them was never looked at as a whole, and is as far as it is known to be pending.
   const starts = before.map((look, i) => (i === 0 ? from : look.from));
@@ -105,24 +106,43 @@ function lookedAgain(before: readonly Look[], shown: Shown, theirNow: EpochMs): 
     const [start, end] = [starts[i] ?? from, starts[i + 1] ?? until];
     const pending = pendingIn(start, end);
     const look = { from: start, until: end, at, pending, messages: Math.max(part.messages, pending) };
-    return { ...look, changing: changingOf([part], look, theirNow) };
+    return { ...look, ...changingOf([part], look, theirNow) };
   });
 }
 
 const sumOf = (looks: readonly Look[], of: (look: Look) => number) => looks.reduce((sum, look) => sum + of(look), 0);
 
-/** How fast what is pending changes, by how much of it did since it was looked at before; at first, as in all the time before. */
-function changingOf(before: readonly Look[], shown: Omit<Look, 'changing'>, theirNow: EpochMs): number {
+/**
+ * How fast what is pending changes, by how much of it did since it was looked at before; at first, as in all the time before.
+ * What was seen earlier counts for as much as was watched, but no longer than for some minutes, and less the younger it was.
+ */
+function changingOf(before: readonly Look[], shown: Counts, theirNow: EpochMs): Pick<Look, 'changing' | 'watched'> {
+  const ageMs = Math.max(minute / 4, theirNow - (shown.from + shown.until) / 2);
   const pending = sumOf(before, look => look.pending);
   if (sumOf(before, look => look.messages) < shown.messages / 2 || pending === 0)
-    return rounded(minute / Math.max(minute / 4, theirNow - (shown.from + shown.until) / 2));
-  const watched = sumOf(before, look => (look.pending * Math.abs(shown.at - look.at)) / minute);
+    return { changing: rounded(minute / ageMs), watched: watchedLeast };
+  const sinceMs = sumOf(before, look => look.pending * Math.abs(shown.at - look.at)) / pending;
+  const watched = (pending * sinceMs) / minute;
   const known = sumOf(before, look => look.pending * look.changing) / pending;
-  return rounded((knownFor * known + Math.max(0, pending - shown.pending)) / (knownFor + watched));
+  const wasYoung = Math.max(0, 1 - sinceMs / ageMs) ** 3;
+  const knownFor = Math.max(
+    watchedLeast,
+    wasYoung *
+      Math.min(
+        pending * watchedMinutes,
+        sumOf(before, look => look.watched ?? 0),
+      ),
+  );
+  const changing = (knownFor * known + Math.max(0, pending - shown.pending)) / (knownFor + watched);
+  return { changing: rounded(changing), watched: Math.round(knownFor + watched) };
 }
 
-/** What was known before counts as much as one message that was watched for so many minutes. */
-const knownFor = 50;
+type Counts = Omit<Look, 'changing' | 'watched'>;
+
+/** What was seen counts as long as all of them were watched for so many minutes. */
+const watchedMinutes = 5;
+/** What is known of all messages counts as much as one of them that was watched for so many minutes. */
+const watchedLeast = 50;
 const rounded = (share: number) => Number(share.toPrecision(3));
 
 /** The looks without what lies before a moment. */
@@ -136,8 +156,8 @@ function partOf(look: Look, from: EpochMs, until: EpochMs): Look | undefined {
   if (within.until <= within.from) return undefined;
   const share = (within.until - within.from) / (look.until - look.from);
   if (share === 1) return look;
-  const [pending, messages] = [Math.ceil(look.pending * share), Math.ceil(look.messages * share)];
-  return { ...look, ...within, pending, messages };
+  const part = { pending: Math.ceil(look.pending * share), messages: Math.ceil(look.messages * share) };
+  return { ...look, ...within, ...part, watched: Math.ceil((look.watched ?? 0) * share) };
 }
 
 type Likeness = { readonly now: EpochMs; readonly theirNow: EpochMs; readonly share: number };
@@ -150,7 +170,9 @@ function areAlike(a: Look, b: Look, { now, theirNow, share }: Likeness): boolean
   if (isOverfull(a) || isOverfull(b)) return false;
   const isOneAge = b.until - a.from <= narrowMs || theirNow - a.from <= 2 * Math.max(0, theirNow - b.until);
   const isTogether = Math.abs(a.at - b.at) <= Math.max(togetherMs, (now - Math.max(a.at, b.at)) * share);
-  return a.until === b.from && isOneAge && isTogether;
+  // What does not fit into one page is cut each time that it is looked at.
+  const isOnePage = share > togetherShare || a.pending + b.pending <= pageFill;
+  return a.until === b.from && isOneAge && isTogether && isOnePage;
 }
 
 const narrowMs = 15_000;
@@ -160,7 +182,8 @@ const togetherShare = 0.1;
 function joined(a: Look, b: Look): Look {
   const [pending, messages] = [a.pending + b.pending, a.messages + b.messages];
   const changing = pending === 0 ? a.changing : rounded((a.pending * a.changing + b.pending * b.changing) / pending);
-  return { from: a.from, until: b.until, at: Math.min(a.at, b.at), pending, messages, changing };
+  const watched = (a.watched ?? 0) + (b.watched ?? 0);
+  return { from: a.from, until: b.until, at: Math.min(a.at, b.at), pending, messages, changing, watched };
 }
 
 /** How many messages were sent before each of some moments, by what was looked at; the moments in order. */
@@ -187,6 +210,11 @@ const leavingMs = lastLookMs / 3;
 export function shareChanged({ changing, until }: Look, ms: number, theirNow: EpochMs): number {
   const least = (leastShare * minute) / Math.max(minute, theirNow - until);
   return Math.min(1, (Math.max(changing, least) * ms) / minute);
+}
+
+/** The same by what is seen alone, and of a minute at most: what waits longer is worth no more for that. */
+export function shareLately({ changing }: Look, ms: number): number {
+  return Math.min(1, (changing * Math.min(ms, minute)) / minute);
 }
 
 /** Of those that are pending, so many change while they get twice as old, even where none did lately. */

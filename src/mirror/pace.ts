@@ -11,6 +11,9 @@ export type Terms = Pick<Mirror, 'requestsPerMinute' | 'sinceMs'> & {
   readonly followed?: Following;
 };
 
+/** Of a page, so that what came meanwhile has room in it. */
+export const pageFill = Math.floor(limits.pageLogsMax * 0.95);
+
 const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
@@ -56,7 +59,7 @@ const pages = (place: Place) => place.messagesPerMinute / limits.pageLogsMax;
  * already, and in fewer and fuller pages; otherwise it is read as it comes.
  */
 function isBusy(place: Place, { requestsPerMinute }: Terms): boolean {
-  return pages(place) > requestsPerMinute / 4;
+  return pages(place) > requestsPerMinute / 6;
 }
 
 const catchesUp = (place: Place) => place.reads.some(read => read.kind === 'catchUp');
@@ -75,7 +78,7 @@ function youngLooks({ looks = [], head = 0 }: Place): number {
 
 export function turnsOf(place: Place, terms: Terms): Turns {
   // Where the newest takes most of the budget, all of it can hardly be read again: what is left is for statuses.
-  if (isBusy(place, terms) || youngLooks(place) > terms.requestsPerMinute / 4) return { late: 12, status: 2 };
+  if (isBusy(place, terms) || youngLooks(place) > terms.requestsPerMinute / 4) return { late: 16, status: 2 };
   return isQuiet(place) ? { late: 48, status: 32 } : { late: 4, status: 8 };
 }
 
@@ -88,12 +91,21 @@ export type HeadPace = {
 };
 
 export function headPace(place: Place, terms: Terms): HeadPace {
-  if (isBusy(place, terms)) return { everyMs: 15 * second, delayMs: 30 * second, overlapMs: second };
+  if (isBusy(place, terms)) return { everyMs: 20 * second, delayMs: 25 * second, overlapMs: second };
   // A sixth of the budget where nothing happens; less where what is behind it needs all there is.
   const isSparse = pages(place) < terms.requestsPerMinute / 12;
   const least = isQuiet(place) ? 30 * second : catchesUp(place) || !isSparse ? 15 * second : 5 * second;
   const everyMs = Math.max(least, Math.ceil((6 * minute) / terms.requestsPerMinute));
-  return { everyMs, delayMs: 0, overlapMs: 10 * second };
+  return { everyMs, delayMs: 0, overlapMs: isSparse ? overlapMsMost : overlapInPages(place, everyMs) };
+}
+
+const overlapMsMost = 10 * second;
+
+/** As far back as the pages have room that are needed anyway. */
+function overlapInPages({ messagesPerMinute }: Place, everyMs: number): number {
+  const perMs = messagesPerMinute / minute;
+  const pages = Math.ceil(((everyMs + second) * perMs) / pageFill);
+  return Math.min(overlapMsMost, Math.max(second, Math.floor((pages * pageFill) / perMs) - everyMs));
 }
 
 /** What is needed to follow the newest is kept free of everything that can wait. */
@@ -124,6 +136,11 @@ export const listWaitMs = 10 * second;
 export const olderShare = 0.25;
 
 const youngLookMs = 45 * second;
+/**
+ * What waits longer for a look comes first, of whatever age: with the list that asks for what has changed by then, its end is
+ * seen within 90 s.
+ */
+export const statusWaitMs = 57 * second;
 
 /** How often what is pending is looked at, where there is room for it, so that an end is seen within 90 s by polling alone. */
 export function lookEveryMs(place: Place, terms: Terms, ageMs: number): number {

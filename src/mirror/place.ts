@@ -36,6 +36,8 @@ const lookSchema = Type.Object({
   messages: Type.Integer(),
   /** What share of those that are pending changes in a minute, lately. */
   changing: Type.Number(),
+  /** How many minutes messages were watched that it is known from, those of each added up; a build from before had none. */
+  watched: Type.Optional(Type.Number()),
   /** One millisecond of which more were pending than a page has: now and then they are asked for by their ids. */
   isCrowded: Type.Optional(Type.Boolean()),
 });

@@ -1,12 +1,14 @@
 import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
-import { isLeaving, isOverfull, messagesBefore, shareChanged } from './looks.ts';
+import { isLeaving, isOverfull, messagesBefore, shareChanged, shareLately } from './looks.ts';
 import {
   byIdEveryMs,
   lastLookMs,
   listWaitMs,
   lookEveryMs,
+  pageFill,
   servedYoungMs,
+  statusWaitMs,
   type Terms,
   windowMs,
   youngMs,
@@ -18,6 +20,8 @@ import type { Followed } from './rows.ts';
 export type StatusStep = { readonly isOlder: boolean; readonly asked: readonly Followed[]; readonly read?: Read };
 
 type Moment = { readonly now: EpochMs; readonly theirNow: EpochMs };
+/** What was asked for within `waitMs` is left for later. */
+type Waiting = Moment & { readonly waitMs: number };
 
 /** The younger messages, or the older ones: those that are due by their ids, and the looks at what is pending of them. */
 type Lane = {
@@ -45,10 +49,12 @@ export function statusStep(place: Place, due: readonly Followed[], at: Moment, t
     { isOlder: true, due: older, looks: olderLooks },
   ];
   const firstToLast = (place.owedToOlder ?? 0) >= 1 ? lanes.toReversed() : lanes;
-  for (const lane of firstToLast) {
-    const step = laneStep(place, lane, due, at, terms);
-    if (step !== undefined) return step;
-  }
+  // What has waited longer than it may is before all that might be looked at already, whichever lane it is of.
+  for (const waitMs of [statusWaitMs, 0])
+    for (const lane of firstToLast) {
+      const step = laneStep(place, lane, due, { ...at, waitMs }, terms);
+      if (step !== undefined) return step;
+    }
   return undefined;
 }
 
@@ -56,11 +62,14 @@ function laneStep(
   place: Place,
   lane: Lane,
   dueOfAll: readonly Followed[],
-  at: Moment,
+  at: Waiting,
   terms: Terms,
 ): StatusStep | undefined {
   const { isOlder } = lane;
-  const named = inOrder(lane.due, at.theirNow);
+  const hasWaitedLong = (one: Followed) =>
+    at.theirNow - one.dueAt >= at.waitMs - byIdEveryMs(place, terms, at.theirNow - one.sentAt);
+  const isUrgent = (one: Followed) => hasChanged(one) || isLast(one, at.theirNow) || hasWaitedLong(one);
+  const named = inOrder(lane.due.filter(isUrgent), at.theirNow);
   const list = listOf(named, place.idsMax);
   const isFull = list.length < named.length;
   const hasWaited = Math.abs(at.now - (place.listedAt ?? 0)) >= listWaitMs;
@@ -141,9 +150,6 @@ function crowdedStretch(
   return { asked, read: { kind: 'status', from: first.sentAt, until: last.sentAt + 1 } };
 }
 
-/** Of a page, so that what came meanwhile has room in it. */
-const pageFill = Math.floor(limits.pageLogsMax * 0.95);
-
 /** Of younger messages by how long it is overdue, since all of them have to be seen in time; of older ones by what it shows. */
 function worthOfList(place: Place, { isOlder }: Lane, list: readonly Followed[], { theirNow }: Moment, terms: Terms) {
   if (!isOlder) return Math.max(...list.map(one => theirNow - one.dueAt));
@@ -156,19 +162,28 @@ function worthOfList(place: Place, { isOlder }: Lane, list: readonly Followed[],
   }, 0);
 }
 
-/** The page that is worth most, of what is due to be looked at; `undefined` when nothing is. */
-function bestLook(place: Place, { isOlder, looks }: Lane, at: Moment, terms: Terms) {
+/**
+ * The page that is worth most, of what is due to be looked at; `undefined` when nothing is. Where not all of the older can be
+ * looked at in time, the most ends are seen in time where what changes fastest is, again and again, and all else has to
+ * wait: by how much may have changed meanwhile, each would be late by turns. One look in so many goes to that after all.
+ */
+function bestLook(place: Place, { isOlder, looks }: Lane, at: Waiting, terms: Terms) {
   let best: { readonly range: Range; readonly worth: number } | undefined;
+  const share = isOlder && place.turn % longestTurn !== 0 ? shareLately : shareChanged;
   for (const look of looks.filter(one => one.pending > 0)) {
     if (isLeaving(look, at.now, at.theirNow)) return { range: leaving(look, at), worth: Number.POSITIVE_INFINITY };
-    const overdueMs = Math.abs(at.now - look.at) - lookEveryMs(place, terms, ageMs(look, at));
+    const everyMs = Math.max(at.waitMs, lookEveryMs(place, terms, ageMs(look, at)));
+    const overdueMs = Math.abs(at.now - look.at) - everyMs;
     if (overdueMs < 0 || (!isOlder && overdueMs <= (best?.worth ?? -1))) continue;
-    const { range, changed } = pageAround(place.looks ?? [], look, at);
+    const { range, changed } = pageAround(place.looks ?? [], look, at, share);
     const worth = isOlder ? changed : overdueMs;
     if (worth > (best?.worth ?? -1)) best = { range, worth };
   }
   return best;
 }
+
+/** Prime, so that it falls in with none of the other turns. */
+const longestTurn = 11;
 
 const ageMs = ({ until }: Look, { theirNow }: Moment) => Math.max(0, theirNow - until);
 
@@ -181,16 +196,18 @@ function leaving({ from, until, pending }: Look, { theirNow }: Moment): Range {
 }
 
 /** What one page shows of what is pending: a range, and of those beside it what has changed the most. */
-function pageAround(looks: readonly Look[], middle: Look, { now, theirNow }: Moment) {
+function pageAround(looks: readonly Look[], middle: Look, { now, theirNow }: Moment, share: typeof shareChanged) {
   let [low, high] = [looks.indexOf(middle), looks.indexOf(middle)];
   let { from, until, pending, messages } = middle;
-  const shareOf = (look: Look) => shareChanged(look, Math.abs(now - look.at), theirNow);
+  const shareOf = (look: Look) => share(look, Math.abs(now - look.at), theirNow);
   let changed = shareOf(middle) * Math.min(pending, pageFill);
   while (pending < pageFill) {
     const [older, younger] = [looks[low - 1], looks[high + 1]];
     const [next] = [older, younger].filter(one => one !== undefined).toSorted((a, b) => shareOf(b) - shareOf(a));
     if (next === undefined) break;
     const part = Math.min(1, (pageFill - pending) / Math.max(1, next.pending));
+    // What is cut anew each time is only known by the share of it that was pending, and seems to change by that alone.
+    if (part < 1 && pending > pageFill * fullShare) break;
     if (next === older) [low, from] = [low - 1, Math.ceil(next.until - part * (next.until - next.from))];
     else [high, until] = [high + 1, Math.floor(next.from + part * (next.until - next.from))];
     [pending, messages] = [pending + part * next.pending, messages + part * next.messages];
@@ -203,3 +220,4 @@ function pageAround(looks: readonly Look[], middle: Look, { now, theirNow }: Mom
 }
 
 const wholeShare = 0.9;
+const fullShare = 0.6;

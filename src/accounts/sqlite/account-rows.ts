@@ -20,6 +20,8 @@ const notedLogName = 'log';
 /** The accounts file of a data folder, as the commands change it: also while a server runs on the same folder. */
 export class SqliteAccountRows implements AccountRows {
   readonly #db: DatabaseSync;
+  /** As they were when the file had this version, which every other connection's change moves. */
+  #retentions: { readonly version: number; readonly own: ReadonlyMap<AccountId, number> } | undefined;
 
   /** Makes the file when it is not there and `mayMake`; else throws as `openAccountsFile`. */
   constructor(path: string, mayMake = true) {
@@ -45,11 +47,18 @@ export class SqliteAccountRows implements AccountRows {
 
   async setRetention(account: AccountId, retentionMs: number | undefined): Promise<void> {
     this.#db.prepare('UPDATE account SET retention_ms = ? WHERE id = ?').run(retentionMs ?? null, account);
+    this.#retentions = undefined;
   }
 
   async retentions(): Promise<ReadonlyMap<AccountId, number>> {
-    const rows = this.#db.prepare('SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL').all();
-    return new Map(rows.map(row => [integer(row, 'id'), integer(row, 'retention_ms')]));
+    // Asked for each second: what it costs must not follow from how many accounts there are.
+    const version = integer(this.#db.prepare('PRAGMA data_version').get() ?? {}, 'data_version');
+    if (this.#retentions?.version !== version) {
+      const rows = this.#db.prepare('SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL').all();
+      const own = new Map(rows.map(row => [integer(row, 'id'), integer(row, 'retention_ms')]));
+      this.#retentions = { version, own };
+    }
+    return this.#retentions.own;
   }
 
   async addKey(account: AccountId, key: NewKey): Promise<void> {

@@ -1,16 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { frameRows } from '../../../src/store/block/layout.ts';
 import { isDamage } from '../../../src/store/embedded/files/damage.ts';
-import { atOnce, systemDisk } from '../../../src/store/embedded/files/disk.ts';
+import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
 import type { ReportRow, Rows } from '../../../src/store/embedded/rows/rows.ts';
 import { VolumeFile } from '../../../src/store/embedded/segment/volume-file.ts';
+import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
+import { Volumes } from '../../../src/store/embedded/upkeep/volumes.ts';
 import { anySubmission } from '../conformance/model.ts';
 import { SimulatedLog } from './simulated-log.ts';
 
@@ -65,6 +67,42 @@ const questions: Readonly<Record<string, (from: Rows, number: number, count: num
 };
 
 const spread = (number: number, count: number) => Array.from({ length: count }, (_, i) => number + i * i);
+
+test.each([
+  ['facets', (going: Folder) => atOnce(makeFacets(going, segmentId))],
+  ['a volume', (going: Folder) => madeVolume(going)],
+])('a segment whose files go one by one while %s is made of it → none, and nothing failed', async (_, make) => {
+  const names = [folder.index(segmentId), folder.rows(segmentId)].map(path => basename(path));
+  for (const [first, opensBefore] of names.flatMap(name => [0, 1].map(opens => [name, opens] as const))) {
+    const copy = mkdtempSync(join(tmpdir(), 'sentlog-going-'));
+    onTestFinished(() => rmSync(copy, { recursive: true }));
+    mkdirSync(join(copy, 'segments'));
+    for (const name of names) copyFileSync(join(folder.path, name), join(copy, 'segments', name));
+    let opens = 0;
+    const going: Disk = {
+      ...systemDisk,
+      open: (path, mode) => {
+        if (opens++ === opensBefore) systemDisk.remove(join(copy, 'segments', first));
+        return systemDisk.open(path, mode);
+      },
+    };
+    expect(await make(new Folder(copy, going))).not.toBeInstanceOf(Error);
+  }
+});
+
+/** What came of it: an error when it failed. */
+async function madeVolume(going: Folder): Promise<unknown> {
+  let told: unknown;
+  const work = {
+    atLeisure: async <T>(steps: Generator<void, T>) => atOnce(steps),
+    made: () => {},
+    failed: (_: number, error: unknown) => {
+      told = error;
+    },
+  };
+  await new Volumes(going, { youngestLeft: 0, blockRows: 128 }, work).add(segmentId);
+  return told;
+}
 
 describe('a volume', () => {
   test('of many messages and reports → several blocks of each', () => {

@@ -91,6 +91,11 @@ export class Folder {
     return paths.some(path => this.disk.exists(path));
   }
 
+  /** Whether a sealed segment has been dropped, or is just being: its files go one by one, in any order. */
+  isGoing(segmentId: number): boolean {
+    return !this.hasRows(segmentId) || !this.disk.exists(this.index(segmentId));
+  }
+
   /** Then it is what is read, also while the rows file is still there. */
   hasVolume(segmentId: number): boolean {
     return this.disk.exists(this.volume(segmentId));

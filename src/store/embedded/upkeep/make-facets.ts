@@ -13,7 +13,6 @@ const rowsAtATime = 1000;
  * meanwhile gets none, nor what is damaged: whoever reads or verifies it tells.
  */
 export function* makeFacets(folder: Folder, segmentId: number): Generator<void, boolean> {
-  if (!folder.disk.exists(folder.index(segmentId))) return false;
   try {
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
@@ -48,13 +47,13 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
     const sections = facetSections(columns, maker.meanings(), accounts, reports);
     if (sections === undefined) return false;
     writeIndexFile(folder.disk, folder.facets(segmentId), index.header, sections);
-    if (folder.hasRows(segmentId)) return true;
+    if (!folder.isGoing(segmentId)) return true;
     folder.disk.remove(folder.facets(segmentId));
     return false;
   } catch (error) {
     // A full disk has no room for half of a file.
     folder.disk.remove(`${folder.facets(segmentId)}.tmp`);
-    if (!isDamage(error) && folder.hasRows(segmentId)) throw error;
+    if (!isDamage(error) && !folder.isGoing(segmentId)) throw error;
     return false;
   }
 }

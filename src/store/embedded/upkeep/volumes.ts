@@ -61,7 +61,7 @@ export class Volumes {
     } catch (error) {
       // What was dropped or made anew meanwhile is none; what is damaged is told by whoever reads or verifies it.
       if (isDamage(error)) this.#left.delete(segmentId);
-      if (error instanceof DamagedIndex || !this.#folder.hasRows(segmentId)) return;
+      if (error instanceof DamagedIndex || this.#folder.isGoing(segmentId)) return;
       this.#work.failed(segmentId, error);
     }
   }

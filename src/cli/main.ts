@@ -75,7 +75,8 @@ function oneLine(text: string): string {
 function flagNamed(parameter: string): string | undefined {
   const [, name = '', not] = /^([a-zA-Z]+)(\[not\])?$/.exec(parameter) ?? [];
   const words = name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
-  const flag = name === 'lastEventId' ? '--after' : `--${not === undefined ? '' : 'not-'}${words}`;
+  const isPlace = parameter === 'lastEventId' || parameter === 'Last-Event-ID';
+  const flag = isPlace ? '--after' : `--${not === undefined ? '' : 'not-'}${words}`;
   return process.argv.some(word => word === flag || word.startsWith(`${flag}=`)) ? flag : undefined;
 }
 

@@ -13,6 +13,11 @@ export async function print(text: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
+/** JSON on a line of its own; between its parts alone there are line breaks. */
+export function jsonLine(text: string): string {
+  return `${text.replaceAll(/[\r\n]/g, ' ')}\n`;
+}
+
 /** A note for the person at the terminal; never part of the output. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);

@@ -6,8 +6,8 @@ import type { Log } from './types.ts';
 
 /** What the stream of logs tells. `id` is where to go on from once this was taken in. */
 export type StreamEvent =
-  /** A new or changed log. */
-  | { readonly kind: 'log'; readonly id: string | undefined; readonly log: Log }
+  /** A new or changed log; `text` is its JSON as it came, in which no number, key or order is changed by reading it. */
+  | { readonly kind: 'log'; readonly id: string | undefined; readonly log: Log; readonly text: string }
   /** What came meanwhile cannot be told any more: what was read before has to be read again. */
   | { readonly kind: 'reset'; readonly id: string | undefined }
   /** The connection stands, and nothing that matches lies before this place. The first event of each connection. */
@@ -87,5 +87,5 @@ function readEvent({ event, data, id }: ServerEvent): StreamEvent {
   if (event !== 'log') return { kind: 'place', id };
   const log = parseJson(data);
   if (!isLog(log)) throw new UnexpectedAnswer('a log');
-  return { kind: 'log', id, log };
+  return { kind: 'log', id, log, text: data };
 }

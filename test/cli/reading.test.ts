@@ -241,6 +241,17 @@ describe('message', () => {
     ],
   };
 
+  test('content with numbers that no program holds, in any layout → told as it was recorded', async () => {
+    const content = '{"type": "A",\n "n": 12345678901234567890, "m": 1.10, "n": 2}';
+    const text = JSON.stringify(message).replace(JSON.stringify(message.content), content);
+    expect(text).toContain(content);
+    const url = await answering(({ response }) => response.end(text));
+    const at = ['--url', url, '--key', 'k'];
+    expect((await run(['message', 'm 1/2', ...at])).stdout).toBe(`${text.replace('\n', ' ')}\n`);
+    const { stdout } = await run(['message', 'm 1/2', ...at], { env: { ...wideTerminal(80), NO_COLOR: '1' } });
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(content.replaceAll(/\s+/g, ' '));
+  });
+
   test('one id → its JSON in a pipe, its fields and timeline on a terminal, nothing in it steers that', async () => {
     const paths: (string | undefined)[] = [];
     const steering = { ...message, content: { type: 'TEXT', text: 'a\u009b31mb' } };
@@ -271,7 +282,9 @@ describe('message', () => {
 describe('tail', () => {
   test('what comes → a line each; a lost connection goes on where it was; the end says from where to go on', async () => {
     const asked: (string | undefined)[] = [];
-    const event = (id: number) => `id: ${id}\nevent: log\ndata: ${JSON.stringify(log(String(id)))}\n\n`;
+    const text = (id: number) =>
+      JSON.stringify({ ...log(String(id)), price: 1 }).replace('"price":1', '"further": 12345678901234567890');
+    const event = (id: number) => `id: ${id}\nevent: log\ndata: ${text(id)}\n\n`;
     const url = await answering(({ request, response }) => {
       asked.push(request.headers['last-event-id']?.toString());
       if (asked.length > 2) return sendJson(response, refusal(403), 403);
@@ -280,7 +293,7 @@ describe('tail', () => {
     });
     const { code, stdout } = await run(['tail', '--after', '0', '--sender', 's', '--url', url, '--key', 'k']);
     expect(code).toBe(1);
-    expect(stdout).toBe(`${JSON.stringify(log('1'))}\n${JSON.stringify(log('2'))}\n`);
+    expect(stdout).toBe(`${text(1)}\n${text(2)}\n`);
     expect(asked).toEqual(['0', '1', '2']);
   });
 

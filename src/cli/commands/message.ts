@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import { readMessage } from '../../client/answers.ts';
 import { type Message, SentlogError } from '../../client/index.ts';
+import { fieldSource } from '../../wire/json-source.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { jsonOption } from '../flags.ts';
 import { faint, statusWord } from '../style.ts';
 import { type Cell, shown, tableText } from '../table.ts';
-import { CommandError, print } from '../terminal.ts';
+import { CommandError, jsonLine, print } from '../terminal.ts';
 
 export function addMessage(program: Command): void {
   const command = program
@@ -12,8 +14,8 @@ export function addMessage(program: Command): void {
     .description('Show one message of a running server, and what became of it: every status with its times.')
     .argument('<id>', 'its messageId');
   clientOptions(jsonOption(command)).action(async (id: string) => {
-    const message = await clientOf(command)
-      .message(id)
+    const text = await clientOf(command)
+      .messageText(id)
       .catch(error => {
         if (!(error instanceof SentlogError && error.status === 404)) throw error;
         throw new CommandError(`there is no message ${JSON.stringify(id)}, or none that this key may see`, {
@@ -21,13 +23,13 @@ export function addMessage(program: Command): void {
         });
       });
     const isJson = command.opts().json === true || !process.stdout.isTTY;
-    await print(isJson ? `${JSON.stringify(message)}\n` : page(message));
+    await print(isJson ? jsonLine(text) : page(readMessage(text), fieldSource(text, 'content').text));
   });
 }
 
 /** The message field by field, then its timeline, for a person. */
-function page(message: Message): string {
-  const { price, error, content, platform } = message;
+function page(message: Message, content: string): string {
+  const { price, error, platform } = message;
   const fields: readonly (readonly [name: string, value: Cell])[] = [
     ['message id', message.messageId],
     ['bulk id', message.bulkId],
@@ -42,7 +44,7 @@ function page(message: Message): string {
     ['entity', platform?.entityId],
     ['application', platform?.applicationId],
     ['campaign', message.campaignReferenceId],
-    ['content', JSON.stringify(content)],
+    ['content', content],
   ];
   const width = Math.max(...fields.map(([name]) => name.length));
   const lines = fields

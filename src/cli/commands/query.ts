@@ -5,7 +5,7 @@ import { elementSources, fieldSource } from '../../wire/json-source.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { count, filterOf, filterOptions, jsonOption, wholeNumber } from '../flags.ts';
 import { type Cell, tableText } from '../table.ts';
-import { print } from '../terminal.ts';
+import { jsonLine, print } from '../terminal.ts';
 
 const columns: readonly (readonly [heading: string, cell: (log: Log) => Cell])[] = [
   // First, so that a narrow terminal cuts off what the id leads to and not the id.
@@ -51,5 +51,5 @@ async function* pages(
 /** The logs of a page as the server wrote them: only a line break between its parts would be the end of a line. */
 function linesOf(page: string): readonly string[] {
   const logs = elementSources(fieldSource(page, 'results').text);
-  return logs.map(({ text }) => `${text.replaceAll(/[\r\n]/g, ' ')}\n`);
+  return logs.map(({ text }) => jsonLine(text));
 }

@@ -4,7 +4,7 @@ import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, jsonOption, text } from '../flags.ts';
 import { faint, statusWord } from '../style.ts';
 import { shown } from '../table.ts';
-import { abortedBy, note, print } from '../terminal.ts';
+import { abortedBy, jsonLine, note, print } from '../terminal.ts';
 
 export function addTail(program: Command): void {
   const command = program
@@ -21,7 +21,7 @@ export function addTail(program: Command): void {
     const client = clientOf(command, Number.POSITIVE_INFINITY);
     try {
       for await (const event of client.stream(filterOf(flags), { lastEventId: place, signal: ending })) {
-        if (event.kind === 'log') await print(isJson ? `${JSON.stringify(event.log)}\n` : lineOf(event.log));
+        if (event.kind === 'log') await print(isJson ? jsonLine(event.text) : lineOf(event.log));
         if (event.kind === 'reset') note('what came meanwhile cannot be told any more: `sentlog query` shows it');
         place = event.id ?? place;
       }

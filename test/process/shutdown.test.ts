@@ -46,7 +46,7 @@ test('SIGTERM in the middle of an upload → the upload is finished and answered
   const lines = numberedFrom(0, 500).map(one => `${JSON.stringify(one)}\n`);
   async function* halves() {
     yield Buffer.from(lines.slice(0, 250).join(''));
-    await wait(200);
+    await eventually('the upload is under way', async () => (await calls.page('limit=1')).logs.length > 0);
     server.signal('SIGTERM');
     const isServed = () =>
       calls.call(`${logsPath}?limit=1`).then(

@@ -3,8 +3,9 @@ import { hashSecret } from '../accounts/secrets.ts';
 import type { AccountId, EpochMs, Violation } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
-import type { RecordOutcome, Store } from '../store/store.ts';
+import type { Rejection, Store } from '../store/store.ts';
 import type { MirrorFigures } from './figures.ts';
+import { Gathering } from './gathering.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { MirrorRows } from './rows.ts';
 import type { WebhookReports } from './webhook.ts';
@@ -37,6 +38,7 @@ export class WebhookReception {
   readonly #options: ReceptionOptions;
   readonly #endings: Endings;
   readonly #proofs = new Map<string, Proofs>();
+  readonly #gatherings = new Map<number, Gathered>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -74,29 +76,48 @@ export class WebhookReception {
    * Resolves when all that can be kept is durable. Rejects with `Unavailable` when something should be sent again: the
    * store cannot keep it now, or has no room for reports whose messages are still to be read.
    */
-  async take({ mirror, skewMs }: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
-    const { store, clock, retentionOf } = this.#options;
-    const now = clock();
-    const batch = {
-      account: mirror.account,
-      binding: {},
-      receivedAt: now + Math.max(0, skewMs),
-      sentSince: now - retentionOf(mirror.account),
-    };
+  async take(figures: MirrorFigures, { reports, flaws }: WebhookReports): Promise<void> {
+    const { mirror } = figures;
+    const gathering = this.#gatheringOf(figures);
     let isLeft = false;
     for (const flaw of flaws.slice(0, notesMax)) this.#tell(mirror.name, flaw);
     for (let at = 0; at < reports.length; at += limits.batchRecordsMax) {
-      const submissions = reports.slice(at, at + limits.batchRecordsMax);
-      const outcome = await store.record({ ...batch, submissions });
-      isLeft = this.#tellRejected(mirror.name, outcome) || isLeft;
+      const rejected = await gathering.add(reports.slice(at, at + limits.batchRecordsMax));
+      isLeft = this.#tellRejected(mirror.name, rejected) || isLeft;
     }
     const final = reports.filter(report => report.status?.final === true).map(report => report.messageId);
     if (final.length > 0 && !isLeft) this.#endings.add(mirror.id, final);
     if (isLeft) throw new Unavailable('reports came before their messages were read', retryMs);
   }
 
+  /** By what is known of the other side's clock when what was gathered is recorded. */
+  #gatheringOf({ mirror, skewMs }: MirrorFigures): Gathering {
+    const { store, clock, retentionOf } = this.#options;
+    const known = this.#gatherings.get(mirror.id);
+    if (known?.account === mirror.account) {
+      known.skewMs = skewMs;
+      return known.gathering;
+    }
+    const made: Gathered = {
+      account: mirror.account,
+      skewMs,
+      gathering: new Gathering(submissions => {
+        const now = clock();
+        return store.record({
+          account: mirror.account,
+          binding: {},
+          receivedAt: now + Math.max(0, made.skewMs),
+          sentSince: now - retentionOf(mirror.account),
+          submissions,
+        });
+      }),
+    };
+    this.#gatherings.set(mirror.id, made);
+    return made.gathering;
+  }
+
   /** Whether any report may still be taken another time. */
-  #tellRejected(mirror: string, { rejected }: RecordOutcome): boolean {
+  #tellRejected(mirror: string, rejected: readonly Rejection[]): boolean {
     const lasting = rejected.filter(({ violations }) => violations.every(isLasting));
     for (const { messageId, violations } of lasting.slice(0, notesMax))
       this.#tell(mirror, `${messageId}: ${violations.map(one => `${one.property} ${one.violation}`).join(', ')}`);
@@ -112,6 +133,8 @@ export class WebhookReception {
 function isLasting({ property }: Violation): boolean {
   return /^(?:status|error|price|doneAt|seenAt|at)\b/.test(property);
 }
+
+type Gathered = { readonly account: AccountId; readonly gathering: Gathering; skewMs: number };
 
 /** Hashes of what proves a webhook. */
 type Proofs = { readonly paths: readonly Uint8Array[]; readonly passwords: readonly Uint8Array[] };

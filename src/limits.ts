@@ -163,7 +163,7 @@ export const limits = Object.freeze({
   sendMessagesMax: 10_000,
   sendCharsMax: 32 * 1024 * 1024,
   /** Values of JSON in one of them, three for each of its destinations and as many for its content as there is room for. */
-  sendValuesMax: 100_000,
+  sendValuesMax: 40_000,
   /** How far ahead a message may be scheduled, and how long it may be tried for (the vendor's bounds). */
   sendAheadMs: 180 * 24 * 3_600_000,
   sendValidityMs: 48 * 3_600_000,

@@ -35,14 +35,16 @@ export class WebhookReading {
   /** The next of its results. */
   take(result: unknown): void {
     const said = isPlainObject(result) ? reportFields(result) : undefined;
-    if (said === undefined) {
-      this.#others++;
-      return;
-    }
+    if (said === undefined) return this.passOver();
     const { submission, flaws } = lenient(JSON.stringify(said), needed, said);
     for (const flaw of flaws)
       if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${String(said.messageId)}: ${flaw}`);
     if (submission !== undefined) this.#reports.push(submission);
+  }
+
+  /** The next is none that could be a report. */
+  passOver(): void {
+    this.#others++;
   }
 
   get said(): WebhookReports {
@@ -69,7 +71,8 @@ const parser = new XMLParser({
 
 const numbers: ReadonlySet<string> = new Set(['groupId', 'id', 'pricePerMessage', 'messageCount']);
 
-const resultBegin = /<result(?=[\s/>])[^<>]*>/g;
+/** In comments and sections of text no result begins. */
+const resultBegin = /<!--|<!\[CDATA\[|<result(?=[\s/>])[^<>]*>/g;
 const resultEnd = /<\/result\s*>/g;
 
 /**
@@ -81,7 +84,7 @@ export function* xmlResultTexts(body: string): Generator<string> {
   if (/<!(?:DOCTYPE|ENTITY)/i.test(body)) throw new BadWebhook('declares a document type');
   let frame = '';
   let at = 0;
-  for (let begin = nextOf(resultBegin, body, 0); begin !== undefined; begin = nextOf(resultBegin, body, at)) {
+  for (let begin = nextResult(body, 0); begin !== undefined; begin = nextResult(body, at)) {
     const end = body[begin.end - 2] === '/' ? begin : nextOf(resultEnd, body, begin.end);
     if (end === undefined) throw new BadWebhook('is not XML: a result does not end');
     frame += body.slice(at, begin.start);
@@ -99,8 +102,6 @@ const longFrame = () => new BadWebhook(`has more than ${limits.webhookFrameChars
 
 /** What a result in XML says. Throws `BadWebhook` when it is none. */
 export function xmlResult(text: string): unknown {
-  if (text.length > limits.webhookResultCharsMax)
-    throw new BadWebhook(`has a result of more than ${limits.webhookResultCharsMax} characters`);
   const value = parsedXml(text);
   const [result] = isPlainObject(value) && Array.isArray(value.result) ? value.result : [];
   return typed(result, '');
@@ -112,6 +113,17 @@ function parsedXml(text: string): unknown {
   } catch (error) {
     throw new BadWebhook(`is not XML: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+function nextResult(body: string, from: number): { start: number; end: number } | undefined {
+  for (let found = nextOf(resultBegin, body, from); found !== undefined; ) {
+    const begin = body.slice(found.start, found.end);
+    if (!begin.startsWith('<!')) return found;
+    const end = body.indexOf(begin === '<!--' ? '-->' : ']]>', found.end);
+    if (end === -1) throw new BadWebhook('is not XML: a comment or a section of text does not end');
+    found = nextOf(resultBegin, body, end);
+  }
+  return undefined;
 }
 
 function nextOf(pattern: RegExp, body: string, from: number): { start: number; end: number } | undefined {

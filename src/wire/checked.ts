@@ -52,7 +52,9 @@ function checkedFields(
     if (field !== undefined && (inner === null || inner === undefined)) continue;
     if (field !== undefined) sound.push([name, checked(field, inner, at(name), violations, further)]);
     else if (further === 'kept') sound.push([name, inner]);
-    else refuse(shownName(name), unknownName(name, Object.keys(schema.properties), 'field'));
+    // What is nearest is looked for only where it is told: there may be a hundred thousand names.
+    else if (violations.length < violationsToldMax)
+      refuse(shownName(name), unknownName(name, Object.keys(schema.properties), 'field'));
   }
   for (const name of schema.required ?? [])
     if (value[name] === undefined || value[name] === null) refuse(name, 'is required');

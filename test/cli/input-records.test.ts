@@ -125,7 +125,7 @@ describe('{"results": […]}', () => {
   test('several after each other, arrays among them, their fields in any order → the records of all', async () => {
     const page = fc.record({
       results: fc.array(record, { maxLength: 3 }),
-      cursor: fc.option(fc.record({ limit: fc.nat(), nextCursor: fc.base64String() }), { nil: undefined }),
+      cursor: fc.oneof(fc.record({ limit: fc.nat(), nextCursor: fc.base64String() }), fc.constantFrom(null, undefined)),
       form: fc.constantFrom('array', 'cursor last', 'cursor first'),
       indent: fc.constantFrom(0, 1, '\t'),
     });

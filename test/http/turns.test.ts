@@ -80,15 +80,15 @@ describe('whoever sends much → gives way', () => {
 describe('whoever asks for many messages to be sent → gives way', () => {
   const destination = '{"to":"d"}';
   test.each([
-    ['zeros', `[${'0,'.repeat(300_000)}0]`],
+    ['zeros', `[${'0,'.repeat(1_500_000)}0]`],
     ['objects without anything', `[${'{},'.repeat(300_000)}{}]`],
     [
       'destinations without end',
-      `[{"sender":"s","content":{"type":"TEXT","text":"x"},"destinations":[${`${destination},`.repeat(60_000)}${destination}]}]`,
+      `[{"sender":"s","content":{"type":"TEXT","text":"x"},"destinations":[${`${destination},`.repeat(300_000)}${destination}]}]`,
     ],
-    ['contents in depth', `[{"content":${'['.repeat(300_000)}${']'.repeat(300_000)}}]`],
+    ['contents in depth', `[{"content":${'['.repeat(1_500_000)}${']'.repeat(1_500_000)}}]`],
     ['contents of many fields', `[{"content":{${Array.from({ length: 150_000 }, (_, i) => `"k${i}":0`)}}}]`],
-    ['messages that are wrong', `[${Array(9000).fill('{"sender":1,"destinations":[{}],"x":[0,0,0,0]}')}]`],
+    ['messages that are wrong', `[${Array(9000).fill(`{"sender":1,"destinations":[{}],"x":[${'0,'.repeat(200)}0]}`)}]`],
   ])('%s', async (_, messages) => {
     const sending = { accept: async () => [], paused: () => [], figures: async () => undefined };
     const other = new TestServer({ sending } as never);

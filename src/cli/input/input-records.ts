@@ -13,13 +13,17 @@ const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0
 const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
 
 /** What stands before the first record of an array, and of a page as the API answers it, or with its fields sorted. */
-const arrayHead = /^\s*\[$/;
-const pageHead = /^\s*\{\s*(?:"cursor"\s*:\s*\{[^{}]*\}\s*,\s*)?"results"\s*:\s*\[$/;
+const arrayHead = /\[/;
+const pageHead = /\{\s*(?:"cursor"\s*:\s*(?:null|\{[^{}]*\})\s*,\s*)?"results"\s*:\s*\[/;
+const beginsWithHead = new RegExp(`^\\s*(?:${arrayHead.source}|${pageHead.source})`);
+const isArrayHead = new RegExp(`^\\s*${arrayHead.source}$`);
+const isPageHead = new RegExp(`^\\s*${pageHead.source}$`);
 
 /** Whether such a head may begin so. */
 function mayBeHead(text: string): boolean {
   const solid = text.replace(/\s+/g, '');
-  if ('['.startsWith(solid) || '{"results":['.startsWith(solid) || '{"cursor":{'.startsWith(solid)) return true;
+  const begins = ['[', '{"results":[', '{"cursor":{', '{"cursor":null,"results":['];
+  if (begins.some(head => head.startsWith(solid))) return true;
   return solid.startsWith('{"cursor":{') && !solid.includes('"results":[');
 }
 
@@ -33,7 +37,7 @@ const headBytesMax = 64 * 1024;
 export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
   const chunks = utf8Text(source);
   const head = withoutMark(await firstBytes(chunks));
-  const splitter = isOpened(head.toString('utf8')) ? new ArraySplitter() : new LineSplitter();
+  const splitter = beginsWithHead.test(head.toString('utf8')) ? new ArraySplitter() : new LineSplitter();
   yield* splitter.push(head);
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
   yield* splitter.end();
@@ -48,15 +52,6 @@ async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
     if (!mayBeHead(withoutMark(head).toString('utf8'))) break;
   }
   return head;
-}
-
-function isOpened(text: string): boolean {
-  for (let end = text.indexOf('['); end !== -1; end = text.indexOf('[', end + 1)) {
-    const head = text.slice(0, end + 1);
-    if (arrayHead.test(head) || pageHead.test(head)) return true;
-    if (!mayBeHead(head)) return false;
-  }
-  return false;
 }
 
 function withoutMark(bytes: Buffer): Buffer {
@@ -161,8 +156,8 @@ class ArraySplitter {
     // One blank stands for a run of them, or each would be looked at again with every byte.
     if (isSpace(byte) && /^$|\s$/.test(this.#head)) return;
     this.#head += isSpace(byte) ? ' ' : String.fromCharCode(byte);
-    this.#inObject = pageHead.test(this.#head);
-    if (this.#inObject || arrayHead.test(this.#head)) {
+    this.#inObject = isPageHead.test(this.#head);
+    if (this.#inObject || isArrayHead.test(this.#head)) {
       this.#place = 'array';
       this.#head = '';
       this.#recordLine = 0;

@@ -38,10 +38,11 @@ export class ErrorTests {
     return this.#segments.withFacets(segment.id, facets => this.#test(segment, facets));
   }
 
-  #test({ newestReport }: SharedSegment, facets: Facets): MayBeAsked {
+  #test(segment: SharedSegment, facets: Facets): MayBeAsked {
+    const states = this.#segments.messageStates;
     const [outcomes, isAsked, known] = [facets.codes('outcome'), this.#asked(facets.meanings), facets.messages];
     return ordinal => {
-      const newest = newestReport[ordinal] ?? 0;
+      const newest = states.newest(segment, ordinal);
       // It may have been in such a state when the walk began, and be in one when its row is read.
       if (ordinal >= known || newest > this.#asOf) return true;
       if (newest === 0) return mayBe(isAsked, outcomes[ordinal]);

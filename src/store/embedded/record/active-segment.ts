@@ -9,6 +9,7 @@ import { addId, removeId } from '../segment/id-table.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
 import {
   type Columns,
+  liveIn,
   messagesIn,
   publishedMessages,
   publishedReports,
@@ -84,7 +85,8 @@ export class ActiveSegment {
   commit(outcomes: OutcomeTally): void {
     this.rows.commit();
     this.counts.commit(outcomes);
-    const { groupCounts, state, sentAtRange } = this.shared;
+    const { groupCounts, sentAtRange } = this.shared;
+    const state = liveIn(this.shared);
     for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++) {
       const group = state.group[ordinal] ?? 0;
       groupCounts[group] = (groupCounts[group] ?? 0) + 1;

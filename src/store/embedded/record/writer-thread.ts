@@ -20,6 +20,19 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
+type Answer = Extract<WriterReply, { type: 'answer' }>['answer'];
+
+function answer(id: number, work: () => Answer): void {
+  attempt(() => tell({ type: 'answer', id, answer: work() }), [id]);
+}
+
+function answerWhenDone(id: number, work: () => void): void {
+  answer(id, () => {
+    work();
+    return undefined;
+  });
+}
+
 function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   const record: RecordParts = (parts, isOver) => writer.record(parts, Date.now(), isOver);
   return new Turns(
@@ -34,6 +47,7 @@ function keepUp(writer: Writer, waitingReports: WaitingReports): NodeJS.Timeout 
   return setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
     attempt(() => waitingReports.dropOverdue(), []);
+    attempt(() => writer.settleStates(), []);
   }, 1000);
 }
 
@@ -67,29 +81,25 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':
-        return attempt(() => {
-          const answer = writer.counted(request.account, request.from, request.to);
-          tell({ type: 'answer', id: request.id, answer });
-        }, [request.id]);
+        return answer(request.id, () => writer.counted(request.account, request.from, request.to));
       case 'meanings':
         return attempt(() => tell({ type: 'meanings', id: request.id, meanings: writer.meanings() }), [request.id]);
       case 'extents':
-        return attempt(() => {
-          tell({ type: 'answer', id: request.id, answer: writer.extents(request.segmentId) });
-        }, [request.id]);
+        return answer(request.id, () => writer.extents(request.segmentId));
       case 'rotate':
-        return attempt(() => {
-          writer.retire(Date.now(), request.horizons);
-          tell({ type: 'answer', id: request.id, answer: undefined });
-        }, [request.id]);
+        return answerWhenDone(request.id, () => writer.retire(Date.now(), request.horizons));
+      case 'restate':
+        return answerWhenDone(request.id, () => writer.states.unread(request.segmentId));
+      case 'restated':
+        return tell({ type: 'released', ticket: request.ticket });
+      case 'settled':
+        return attempt(() => writer.states.settled(request.segmentId, request.number), []);
       case 'sealed':
         writer.sealed(request.shared.id);
-        return tell({ type: 'released', ticket: request.ticket });
+        tell({ type: 'released', ticket: request.ticket });
+        return attempt(() => writer.settleStates(), []);
       case 'fill':
-        return attempt(() => {
-          writer.fill(request.segmentId);
-          tell({ type: 'answer', id: request.id, answer: undefined });
-        }, [request.id]);
+        return answerWhenDone(request.id, () => writer.fill(request.segmentId));
       case 'recovered':
         attempt(() => writer.recovered(request.holding), []);
         return tell({ type: 'released', ticket: request.ticket });

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LogsConditions, LogsFilter } from '../client/index.ts';
 import { flagName, type Setting, type Sources } from '../config.ts';
@@ -5,6 +6,7 @@ import { type FilterField, filterFields } from '../domain/filter-fields.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { BadValue, durationMs } from '../setting-kinds.ts';
 import { parseDateTime } from '../wire/date-time.ts';
+import { CommandError } from './terminal.ts';
 
 /** The options of a command line as commander hands them over. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -69,6 +71,15 @@ export function durationFlag(value: string): number {
   } catch (error) {
     if (error instanceof BadValue) throw new InvalidArgumentError(`It ${error.message}.`);
     throw error;
+  }
+}
+
+/** What stands in the file that a flag names: a key on the command line would show to whoever lists processes. */
+export async function secretIn(flag: string, file: string): Promise<string> {
+  try {
+    return (await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')).trim();
+  } catch (error) {
+    throw new CommandError(`${flag}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
 }
 

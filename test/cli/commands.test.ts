@@ -59,6 +59,11 @@ describe('usage', () => {
     ],
     [['query'], { SENTLOG_KEY: '' }, 'sentlog: SENTLOG_KEY: the value is empty: `sentlog keys create` makes a key'],
     [
+      ['graph', '--port', '0', '--app-secret-file', '/does/not/exist'],
+      {},
+      "sentlog: --app-secret-file: ENOENT: no such file or directory, open '/does/not/exist'",
+    ],
+    [
       ['import', '--key', 'k', '/does/not/exist'],
       {},
       "sentlog: ENOENT: no such file or directory, stat '/does/not/exist'",

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { text } from '../flags.ts';
+import { secretIn, text } from '../flags.ts';
 import { addSimulatorFlags, simulatorTermsIn } from '../simulator-flags.ts';
 import { CommandError, note, print } from '../terminal.ts';
 
@@ -38,7 +37,7 @@ export function addGraph(program: Command): void {
       port: portOf(text(flags, 'port') ?? '8090'),
       ...(webhookUrl !== undefined && { webhookUrl }),
       access: {
-        appSecret: secretFile === undefined ? 'secret' : readFileSync(secretFile, 'utf8').trim(),
+        appSecret: secretFile === undefined ? 'secret' : await secretIn('--app-secret-file', secretFile),
         requiresProof: flags.requireProof === true,
         ...(tokens instanceof Map && { tokens: Object.fromEntries(tokens) }),
       },

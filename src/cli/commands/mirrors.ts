@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { figuresOf, type MirrorFigures } from '../../mirror/figures.ts';
 import { type Mirrors, requestsPerMinuteDefault } from '../../mirror/mirrors.ts';
 import type { Check, Mirror } from '../../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../../mirror/subscriptions.ts';
-import { count, durationFlag, text, wholeNumber } from '../flags.ts';
+import { count, durationFlag, secretIn, text, wholeNumber } from '../flags.ts';
 import { named, withMirrors } from '../place/mirror-places.ts';
 import { type Cell, printRows, shown as shownText } from '../table.ts';
 import { note, print } from '../terminal.ts';
@@ -33,7 +32,7 @@ export function addMirrors(program: Command): void {
     .option('--key-file <file>', 'with another key to the other log, such as when the old one was revoked');
   withMirrors(resume, async ({ mirrors }, name) => {
     const file = text(resume.opts(), 'keyFile');
-    await mirrors.resume(name, file === undefined ? undefined : await keyIn(file));
+    await mirrors.resume(name, file === undefined ? undefined : await secretIn('--key-file', file));
     note(`mirror ${name} goes on`);
   });
 
@@ -69,7 +68,7 @@ function addOne(mirrors: Command): void {
       name: text(flags, 'name') ?? accountName,
       account: (await accounts.account(accountName)).id,
       from: text(flags, 'from') ?? '',
-      key: await keyIn(text(flags, 'keyFile') ?? ''),
+      key: await secretIn('--key-file', text(flags, 'keyFile') ?? ''),
       ...(requestsPerMinute !== undefined && { requestsPerMinute }),
       ...(sinceMs !== undefined && { sinceMs }),
     });
@@ -167,11 +166,6 @@ async function tell(lines: readonly string[]): Promise<void> {
 
 /** `2026-02-22T17:42Z`: as much as a cell has room for. */
 const minuteOf = (moment: string | undefined) => moment && `${moment.slice(0, 16)}Z`;
-
-/** A key that a command line named would show to whoever lists processes. */
-async function keyIn(file: string): Promise<string> {
-  return (await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')).trim();
-}
 
 function shownMirror(
   { id: _, sealedKey: __, lastCheck: ___, pause, createdAt, sinceMs, account, ...mirror }: Mirror,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { SenderError } from '../../senders/rows.ts';
-import { text } from '../flags.ts';
-import { secretIn, withSenders } from '../place/sender-places.ts';
+import { secretIn, text } from '../flags.ts';
+import { withSenders } from '../place/sender-places.ts';
 import { printRows } from '../table.ts';
 import { note } from '../terminal.ts';
 
@@ -31,7 +31,7 @@ export function addReports(program: Command): void {
       ...(deliveryUrl !== undefined && { deliveryUrl }),
       ...(seenUrl !== undefined && { seenUrl }),
       contentType: contentTypes[form],
-      ...(file !== undefined && { secret: await secretIn(file) }),
+      ...(file !== undefined && { secret: await secretIn('--secret-file', file) }),
     });
     note('reports are pushed: a running server takes it up within a second');
   });

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { loadGraphPlace, serverSettings } from '../../config.ts';
 import type { SenderPage } from '../../senders/rows.ts';
-import { settingOption, sourcesOf, text } from '../flags.ts';
-import { secretIn, withSenders } from '../place/sender-places.ts';
+import { secretIn, settingOption, sourcesOf, text } from '../flags.ts';
+import { withSenders } from '../place/sender-places.ts';
 import { printRows, shown } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
 
@@ -44,9 +44,9 @@ function addAdd(senders: Command): void {
     const added = await senders.add({
       account: await account(text(flags, 'account') ?? ''),
       page,
-      ...(tokenFile !== undefined && { token: await secretIn(tokenFile) }),
+      ...(tokenFile !== undefined && { token: await secretIn('--token-file', tokenFile) }),
       ...(typeof flags.watch === 'boolean' && { isWatched: flags.watch }),
-      appSecret: await secretIn(text(flags, 'appSecretFile') ?? ''),
+      appSecret: await secretIn('--app-secret-file', text(flags, 'appSecretFile') ?? ''),
       ...(name !== undefined && { name }),
       ...(price !== undefined && currency !== undefined && { price: { pricePerMessage: numberIn(price), currency } }),
     });

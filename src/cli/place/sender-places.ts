@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { AccountId } from '../../domain/message.ts';
 import { type ReportPlaceRows, ReportPlaces } from '../../senders/report-places.ts';
@@ -35,8 +34,3 @@ const kept: Kept<SenderRows & ReportPlaceRows> = {
     return connections => new PostgresSenderRows(connections);
   },
 };
-
-/** A key that a command line named would show to whoever lists processes. */
-export async function secretIn(file: string): Promise<string> {
-  return (await readFile(file, 'utf8')).trim();
-}

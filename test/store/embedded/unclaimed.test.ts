@@ -102,6 +102,19 @@ test('log.json of before it named accounts, brought back beside a newer copy →
   expect(namesAccounts(dataDir)).toBe(new LogFile(dataDir).accounts !== undefined);
 });
 
+test('the accounts that log.json names damaged, its copy sound → refused by a line that says how to start; then all is opened', () => {
+  const { dataDir } = logOfAccounts();
+  const path = join(dataDir, 'log.json');
+  new LogFile(dataDir).belongTo('theirs');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('theirs', 'thEirs'));
+  expect(() => new LogFile(dataDir).claim('theirs')).toThrow('move it away');
+  expect(() => new LogFile(dataDir).claim('others')).toThrow('is not of this log');
+  rmSync(path);
+  const file = new LogFile(dataDir);
+  file.claim('theirs');
+  expect(file.damage).toContain('made again of its copy');
+});
+
 test.each(['index', 'rows'] as const)(
   'the first message of each account, of its %s → the one that was recorded first',
   by => {

@@ -145,8 +145,10 @@ export class LogFile {
    * `StoreUnusable` when it belongs to others.
    */
   claim(accounts: string): void {
-    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder, this.#disk))
-      throw new StoreUnusable(othersLog(this.#folder));
+    if (this.#held.accounts !== undefined && this.#held.accounts !== accounts && holdsLog(this.#folder, this.#disk)) {
+      const isInCopy = attempt(this.#disk, this.#copyPath)?.held?.accounts === accounts;
+      throw new StoreUnusable((isInCopy ? unlikeCopy : othersLog)(this.#folder));
+    }
     this.belongTo(accounts);
   }
 
@@ -239,6 +241,11 @@ function heldBeside(dataDir: string, disk: Disk): Held | undefined {
 export const othersLog = (folder: string) =>
   `accounts.db in ${folder} is not of this log: restore the one that is from a backup, or move accounts.db away and give ` +
   `the log to a new account by \`sentlog accounts adopt NAME\`, or ${emptyLogAdvice}`;
+
+/** What is said where one of the two that say whose the log is names them, and the other does not. */
+const unlikeCopy = (folder: string) =>
+  `log.json in ${folder} names other accounts than log.json.copy, which names those beside it: if log.json is damaged, move it ` +
+  'away, and it is made again of its copy; if it is of another log, restore what is of this one from a backup';
 
 /** What is said where they can be only if a clock was wrong. */
 export const laterLog = (folder: string) =>

@@ -330,3 +330,27 @@ it('a damaged file is mended, and the process ends at any step of that → the n
   }
   expect(steps).toBeGreaterThan(4);
 });
+
+it('any bit of a message’s id flipped, in its row or in an index → told, or every report is found', () => {
+  const dataDir = temporaryFolder();
+  const [path, ids] = [join(dataDir, 'waiting.db'), ['message-a', 'message-b', 'message-c']];
+  const { file } = openWaitingFile(dataDir, 'os');
+  for (const messageId of ids) file.add({ account: 1, messageId, receivedAt: 1, said: '{}' }, 1);
+  file.commit();
+  file.close();
+  const sound = readFileSync(path);
+  const places = ids.flatMap(id =>
+    [...sound.toString('latin1').matchAll(new RegExp(id, 'g'))].map(({ index }) => index),
+  );
+  expect(places).toHaveLength(2 * ids.length);
+  for (const at of places.map(place => place + 8)) {
+    const bytes = Buffer.from(sound);
+    bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+    writeFileSync(path, bytes);
+    const opened = openWaitingFile(dataDir, 'os');
+    const found = ids.filter(id => opened.file.of(1, id).length === 1);
+    expect(opened.damage !== undefined || found.length === ids.length).toBe(true);
+    opened.file.close();
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
+  }
+});

@@ -224,6 +224,60 @@ it('a process that joins while all pages are busy → is given its share of them
   expect(shares.map(one => one.length)).toEqual([3, 3]);
 });
 
+it('a look that fails → what the process sends over is kept by it all the same', async () => {
+  const { outboxes, endLeases } = await processes(2);
+  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+  const schema = `together_${schemas}`;
+  await a.add({ account: 1, messages: [message('m1'), message('m2', { sender: 'of b' })], now: start });
+  expect(await a.claim([want], start)).toHaveLength(1);
+  expect(await b.claim([{ ...want, sender: 'of b' }], start)).toHaveLength(1);
+  await endLeases();
+  await server.query(
+    `CREATE FUNCTION ${schema}.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no message'; END $$;
+     CREATE TRIGGER fail BEFORE UPDATE ON ${schema}.outbox_message EXECUTE FUNCTION ${schema}.fail()`,
+    url,
+  );
+  // It finds what the other had claimed, and cannot say what became of it.
+  await expect(a.waiting(start)).rejects.toThrow('no message');
+  const kept = `SELECT sender FROM ${schema}.outbox_page WHERE leased_until > '-infinity'`;
+  expect(await server.query(kept, url)).toEqual([{ sender: page }]);
+});
+
+it('a page that a process was leaving and has let go of → it never waits for its row', async () => {
+  let now = 0;
+  const { outboxes } = await processes(2, () => now);
+  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
+  const schema = `together_${schemas}`;
+  const pages = Array.from({ length: 6 }, (_, index) => `page-${index}`);
+  await a.add({ account: 1, messages: pages.map(sender => message(sender, { sender })), now: start });
+  await a.waiting(start);
+  const claimed = await a.claim(
+    pages.map(sender => ({ ...want, sender, count: 1 })),
+    start,
+  );
+  await b.waiting(start);
+  const renewed = async () => {
+    now += 2001;
+    return (await a.waiting(start)).pages;
+  };
+  await renewed();
+  // Of those that it begins to leave one has nothing to send any more.
+  const ended = claimed.filter(one => one.sender === pages[0]);
+  await a.settle(
+    ended.map(({ id }) => ({ id, kind: 'done' })),
+    start,
+  );
+  await renewed();
+  const holders = `SELECT sender FROM ${schema}.outbox_page WHERE holder IS NULL`;
+  expect(await server.query(holders, url)).toEqual([{ sender: pages[0] }]);
+  const other = await server.connect(url);
+  await other.query(`BEGIN; SELECT FROM ${schema}.outbox_page WHERE sender = '${pages[0]}' FOR UPDATE`);
+  now += 101;
+  await a.waiting(start);
+  await other.query('COMMIT');
+  await other.end();
+});
+
 it('what one process is telling → nobody else tells, nor what comes after it of the same message', async () => {
   const { outboxes } = await processes(2);
   const [a, b] = [first(outboxes), first(outboxes.slice(1))];

@@ -139,12 +139,18 @@ export class PostgresOutbox implements Outbox {
 
   async waiting(now: EpochMs): Promise<Waiting> {
     const atMs = this.#monotonicMs();
-    const isToRenew = atMs - this.#renewedMs > renewEveryMs;
-    const isToKeep = isToRenew && atMs - this.#keptTakenMs > keepTakenEveryMs;
+    if (atMs - this.#renewedMs > renewEveryMs) {
+      const isToKeep = atMs - this.#keptTakenMs > keepTakenEveryMs;
+      // By itself: a lease that was renewed stays so whatever else fails, and no page is held while others are looked for.
+      await this.#transact(async session => {
+        await this.#pages.renew(session);
+        if (isToKeep) await keepTaken(session, this.#name, this.#takenReports);
+      });
+      this.#renewedMs = atMs;
+      if (isToKeep) this.#keptTakenMs = atMs;
+    }
     const isToTake = atMs - this.#lookedMs > takeEveryMs;
     const { due, waiting } = await this.#transact(async session => {
-      if (isToRenew) await this.#pages.renew(session);
-      if (isToKeep) await keepTaken(session, this.#name, this.#takenReports);
       if (isToTake) {
         await this.#pages.leave(session);
         const taken = await this.#pages.takeFree(session, now, false);
@@ -152,8 +158,6 @@ export class PostgresOutbox implements Outbox {
       }
       return this.#look(session, now);
     });
-    if (isToRenew) this.#renewedMs = atMs;
-    if (isToKeep) this.#keptTakenMs = atMs;
     if (isToTake) this.#lookedMs = atMs;
     if (due.length === 0) return waiting;
     // By itself: it waits for the rows of others' pages, and must not hold its own meanwhile.

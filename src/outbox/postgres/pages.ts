@@ -86,7 +86,10 @@ export class PageRows {
    * it begins to leave half: others take them, and there is no rush of all at once.
    */
   async renew(session: Transaction): Promise<void> {
-    for (const statement of [announce, holdOwn, renew]) session.send(statement, [this.#holder]);
+    for (const statement of [announce, holdOwn]) session.send(statement, [this.#holder]);
+    const kept = new Set((await session.query(renew, [this.#holder])).map(row => pageKeyText(keyIn(row))));
+    // What it has already let go of is another's, whose row it must not wait for.
+    this.#leaving = this.#leaving.filter(one => kept.has(pageKeyText(one)));
     const { own, share } = await this.#share(session, 0);
     if (own <= share) this.#leaving = [];
     else if (this.#leaving.length === 0) {
@@ -230,11 +233,12 @@ const leave = {
 };
 const renew = {
   name: 'outbox pages kept',
-  text: `UPDATE outbox_page p SET leased_until = ${lease}, holder = CASE WHEN
+  text: `WITH kept AS (UPDATE outbox_page p SET leased_until = ${lease}, holder = CASE WHEN
       EXISTS (SELECT FROM outbox_message m WHERE m.is_head AND m.account_id = p.account_id AND m.sender = p.sender)
       OR EXISTS (SELECT FROM outbox_message m WHERE m.state = 2 AND m.account_id = p.account_id AND m.sender = p.sender)
       THEN p.holder END
-    WHERE p.holder = $1`,
+      WHERE p.holder = $1 RETURNING p.account_id, p.sender, p.holder)
+    SELECT k.account_id, k.sender FROM kept k WHERE k.holder = $1`,
 };
 const waiting = {
   name: 'outbox pages waiting',

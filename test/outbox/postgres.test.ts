@@ -8,9 +8,10 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { Line } from '../support/line.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
+import { leasesOfProcesses } from './leases.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
-import { accounts, blocked, idsOf, message, page, record, start, tellAll, want } from './support.ts';
+import { accounts, blocked, first, idsOf, message, page, record, start, tellAll, want } from './support.ts';
 
 let server: PostgresServer;
 let url: string;
@@ -47,8 +48,17 @@ async function processes(count: number, monotonicMs?: () => number) {
     return outbox;
   });
   const endLeases = () => server.query(`UPDATE ${schema}.outbox_page SET leased_until = '-infinity'`, url);
-  return { outboxes, endLeases };
+  const query = (text: string) => server.query(text.replaceAll('outbox_', `${schema}.outbox_`), url);
+  const connect = async () => {
+    const connection = await server.connect(url);
+    onTestFinished(() => connection.end());
+    await connection.query(`SET search_path = ${schema}`);
+    return connection;
+  };
+  return { outboxes, endLeases, query, connect };
 }
+
+leasesOfProcesses(processes);
 
 it('reports that an older program made → filtered as before, and no text fails the filter', async () => {
   const { outboxes } = await processes(1);
@@ -91,11 +101,6 @@ it('reports that a caller takes slowly → stay his for as long as his process i
   await b.reportsGiven(ids);
   expect((await a.stats()).openReports).toBe(0);
 });
-
-const first = ([one]: readonly PostgresOutbox[]) => {
-  if (one === undefined) throw new RangeError('no outbox');
-  return one;
-};
 
 it('a page → sent over by one process at a time; when its lease ends, what it had claimed is held or sent again', async () => {
   for (const how of ['hold', 'requeue'] as const) {
@@ -171,111 +176,6 @@ it('a process that ends in order → the others need not wait for its leases', a
   await expect.poll(async () => (await b.waiting(start)).pages).toHaveLength(1);
   expect(idsOf(await b.claim([want], start))).toEqual(['m2']);
   expect((await tellAll(b)).map(one => one.messageId)).toEqual(['m1', 'm2']);
-});
-
-it('a process that joins while all pages are busy → is given its share of them, each once nothing of it is being sent', async () => {
-  let now = 0;
-  const { outboxes } = await processes(3, () => now);
-  const [a, b, c] = [first(outboxes), first(outboxes.slice(1)), first(outboxes.slice(2))];
-  const pages = Array.from({ length: 6 }, (_, index) => `page-${index}`);
-  const messages = pages.flatMap(sender =>
-    Array.from({ length: 3 }, (_, index) => message(`${sender} ${index}`, { sender, destination: `p${index}` })),
-  );
-  await a.add({ account: 1, messages, now: start });
-  const held = async (outbox: Outbox) => (await outbox.waiting(start)).pages.map(one => one.sender);
-  expect(await held(a)).toEqual(pages);
-  const claimed = await a.claim(
-    pages.map(sender => ({ ...want, sender, count: 1 })),
-    start,
-  );
-  expect(claimed).toHaveLength(6);
-  /** Time enough that all have looked at what they have and what they lack. */
-  const pass = async (...those: readonly Outbox[]) => {
-    for (let turn = 0; turn < 4; turn++) {
-      now += 2001;
-      for (const one of those) await one.waiting(start);
-    }
-  };
-  await pass(a, b);
-  // What it has begun to send over it keeps until that is settled, but begins nothing more there.
-  expect(await held(b)).toEqual([]);
-  const left = await held(a);
-  expect(left.length).toBeLessThan(6);
-  await a.settle(
-    claimed.map(({ id }) => ({ id, kind: 'done' })),
-    start,
-  );
-  await pass(a, b);
-  const [ofA, ofB] = [await held(a), await held(b)];
-  expect([ofA.length, ofB.length]).toEqual([3, 3]);
-  expect([...ofA, ...ofB].sort()).toEqual(pages);
-  // Nobody has more or less by looking again, and whoever takes over claims what was behind.
-  await pass(a, b);
-  expect([await held(a), await held(b)]).toEqual([ofA, ofB]);
-  const behind = await b.claim([{ ...want, sender: ofB[0] ?? '' }], start);
-  expect(behind).toHaveLength(2);
-  await b.settle(
-    behind.map(({ id }) => ({ id, kind: 'again', dueAt: start, counts: false })),
-    start,
-  );
-  await b.close();
-  await pass(a, c);
-  const shares = [await held(a), await held(c)];
-  expect(shares.map(one => one.length)).toEqual([3, 3]);
-});
-
-it('a look that fails → what the process sends over is kept by it all the same', async () => {
-  const { outboxes, endLeases } = await processes(2);
-  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
-  const schema = `together_${schemas}`;
-  await a.add({ account: 1, messages: [message('m1'), message('m2', { sender: 'of b' })], now: start });
-  expect(await a.claim([want], start)).toHaveLength(1);
-  expect(await b.claim([{ ...want, sender: 'of b' }], start)).toHaveLength(1);
-  await endLeases();
-  await server.query(
-    `CREATE FUNCTION ${schema}.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no message'; END $$;
-     CREATE TRIGGER fail BEFORE UPDATE ON ${schema}.outbox_message EXECUTE FUNCTION ${schema}.fail()`,
-    url,
-  );
-  // It finds what the other had claimed, and cannot say what became of it.
-  await expect(a.waiting(start)).rejects.toThrow('no message');
-  const kept = `SELECT sender FROM ${schema}.outbox_page WHERE leased_until > '-infinity'`;
-  expect(await server.query(kept, url)).toEqual([{ sender: page }]);
-});
-
-it('a page that a process was leaving and has let go of → it never waits for its row', async () => {
-  let now = 0;
-  const { outboxes } = await processes(2, () => now);
-  const [a, b] = [first(outboxes), first(outboxes.slice(1))];
-  const schema = `together_${schemas}`;
-  const pages = Array.from({ length: 6 }, (_, index) => `page-${index}`);
-  await a.add({ account: 1, messages: pages.map(sender => message(sender, { sender })), now: start });
-  await a.waiting(start);
-  const claimed = await a.claim(
-    pages.map(sender => ({ ...want, sender, count: 1 })),
-    start,
-  );
-  await b.waiting(start);
-  const renewed = async () => {
-    now += 2001;
-    return (await a.waiting(start)).pages;
-  };
-  await renewed();
-  // Of those that it begins to leave one has nothing to send any more.
-  const ended = claimed.filter(one => one.sender === pages[0]);
-  await a.settle(
-    ended.map(({ id }) => ({ id, kind: 'done' })),
-    start,
-  );
-  await renewed();
-  const holders = `SELECT sender FROM ${schema}.outbox_page WHERE holder IS NULL`;
-  expect(await server.query(holders, url)).toEqual([{ sender: pages[0] }]);
-  const other = await server.connect(url);
-  await other.query(`BEGIN; SELECT FROM ${schema}.outbox_page WHERE sender = '${pages[0]}' FOR UPDATE`);
-  now += 101;
-  await a.waiting(start);
-  await other.query('COMMIT');
-  await other.end();
 });
 
 it('what one process is telling → nobody else tells, nor what comes after it of the same message', async () => {

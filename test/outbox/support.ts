@@ -98,3 +98,8 @@ export function outboxes(make: () => Promise<OutboxPlace>) {
   };
   return { place, openAt, open, add, claimOne };
 }
+
+export const first = <T>([one]: readonly T[]): T => {
+  if (one === undefined) throw new RangeError('there is none');
+  return one;
+};

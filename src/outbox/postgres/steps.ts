@@ -52,21 +52,24 @@ const takeAlone = { name: 'outbox steps alone', text: `SELECT pg_advisory_xact_l
 /**
  * Of the messages that wait longest all steps there are: where the log is behind, it is told of most messages once, with what
  * became of them, and need not change what it has. Of one message two processes tell nothing at once. Programs of before note
- * at each step who tells it.
+ * at each step who tells it. While it has the lock it waits for no other: one that stopped may hold its row.
  */
 const take = {
   name: 'outbox steps taken',
   text: `WITH oldest AS MATERIALIZED (
       SELECT o.id, o.message FROM outbox_step o
-      WHERE o.message <> ALL (ARRAY(SELECT unnest(t.messages) FROM outbox_telling t
-          WHERE t.teller <> $1 AND t.taken_until >= clock_timestamp()))
+      WHERE o.message NOT IN (SELECT unnest(t.messages) FROM outbox_telling t
+          WHERE t.teller <> $1 AND t.taken_until >= clock_timestamp())
         AND (o.teller IS NULL OR o.taken_until < clock_timestamp())
       ORDER BY o.id LIMIT $2),
     heads AS MATERIALIZED (SELECT o.message FROM oldest o GROUP BY o.message ORDER BY min(o.id)),
     found AS MATERIALIZED (
       SELECT s.* FROM heads h
       CROSS JOIN LATERAL (SELECT * FROM outbox_step o WHERE o.message = h.message ORDER BY o.id LIMIT $2) s LIMIT $2),
-    past AS (DELETE FROM outbox_telling t WHERE t.teller <> $1 AND t.taken_until < clock_timestamp()),
+    past AS (
+      DELETE FROM outbox_telling t WHERE t.teller = ANY (ARRAY(
+        SELECT p.teller FROM outbox_telling p WHERE p.teller <> $1 AND p.taken_until < clock_timestamp()
+        FOR UPDATE SKIP LOCKED))),
     taken AS (
       INSERT INTO outbox_telling (teller, messages, taken_until)
       SELECT $1, array_agg(DISTINCT f.message), clock_timestamp() + ${takenMs} * interval '1 millisecond'

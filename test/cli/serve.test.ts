@@ -61,13 +61,14 @@ describe('the first start', () => {
     expect((await client.logs()).results).toHaveLength(1);
   });
 
-  test('on a folder whose accounts were made before → no other account, no key', async () => {
+  test('on a folder whose accounts were made before, and a key → no other account, no key', async () => {
     const home = newHome();
     await home.createAccount('shop');
     await home.createKey('shop');
     const server = await home.serve();
     expect(server.stdout).not.toContain('sentlog_');
-    expect(linesOf((await home.command('accounts', 'list')).stdout)).toHaveLength(1);
+    const listed = linesOf((await home.command('accounts', 'list')).stdout);
+    expect(listed.map(line => JSON.parse(line).name)).toEqual(['default', 'shop']);
   });
 });
 

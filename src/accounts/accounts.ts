@@ -64,6 +64,20 @@ export class Accounts {
   }
 
   /**
+   * As `createAccount`, but where there is no account at all `firstAccount` is made before it, whose key the next start of a
+   * server makes. `hasBegun` tells whether it was.
+   */
+  async createBesideFirst(
+    name: string,
+    requestsPerMinute?: number,
+  ): Promise<{ readonly account: Account; readonly hasBegun: boolean }> {
+    const asked = this.#newAccount(name, requestsPerMinute);
+    const begun = await this.#rows.beginWith(name === firstAccount ? asked : this.#newAccount(firstAccount));
+    if (begun?.name === name) return { account: begun, hasBegun: true };
+    return { account: await this.createAccount(name, requestsPerMinute), hasBegun: begun !== undefined };
+  }
+
+  /**
    * Makes an account that has what a log holds of one that is not there any more, by the id that it had. Whoever has
    * this account reads all of that. `before` is called when nothing speaks against it, and before it is made.
    */
@@ -155,7 +169,10 @@ export class Accounts {
     if (!(await this.#rows.removeUser(name))) throw new AccountsError(`there is no user "${name}"`);
   }
 
-  /** Where there is no account at all, makes `firstAccount`; where it is there and nobody gets in yet, a key that may do everything. */
+  /**
+   * Where there is no account at all, makes `firstAccount` with a key that may do everything; where a command made that and
+   * nobody was given a key or a user since, the key alone.
+   */
   async createFirstAccount(): Promise<{ readonly key: string } | undefined> {
     const { key, row } = this.#newKey({});
     return (await this.#rows.addFirst(this.#newAccount(firstAccount), row)) ? { key } : undefined;

@@ -62,6 +62,9 @@ export type NewUser = {
   readonly createdAt: EpochMs;
 };
 
+/** Kept beside the secrets from `beginWith` until somebody is given a key or a user. */
+export const firstKeyIsOwed = 'first key is owed';
+
 /**
  * Where accounts, keys and users are kept, for the commands that change them; several processes may do so at once. It
  * keeps what it is given: the rules are those of `Accounts`.
@@ -91,8 +94,13 @@ export interface AccountRows {
   /** Ends the user's sessions too; `false` when there is no such user. */
   removeUser(name: string): Promise<boolean>;
   /**
-   * Adds the account if there is none at all, and the key if the account is there and nobody has a key or a user yet. Tells
-   * whether it added the key: to one of all who call it at once.
+   * Adds the account if there is none at all, and notes that its first key is to be made: the first key or user that anybody
+   * is given ends that. `undefined` when there are accounts.
+   */
+  beginWith(account: NewAccount): Promise<Account | undefined>;
+  /**
+   * Adds the account if there is none at all, with the key; else only the key, to the account that was begun with and where
+   * nobody has been given a key or a user since. Tells whether it added the key: to one of all who call it at once.
    */
   addFirst(account: NewAccount, key: NewKey): Promise<boolean>;
   /** What is kept under the name: `made` if nothing was before. */

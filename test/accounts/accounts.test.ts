@@ -152,18 +152,55 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     expect([await others.accounts(), await others.keys()].map(rows => rows.length)).toEqual([1, 0]);
   });
 
-  test('an account of that name made before the first start → gets the key, unless somebody has a key or a user', async () => {
-    for (const given of ['nothing', 'key', 'user']) {
-      const { accounts, credentials } = await open();
-      for (const name of [firstAccount, 'shop']) await accounts.createAccount(name);
-      if (given === 'key') await accounts.createKey({ account: 'shop' });
-      if (given === 'user') await accounts.createUser({ account: 'shop', name: 'ann' });
+  test('a command before the first start → that makes the key, unless anybody was given a key or a user, also one gone', async () => {
+    for (const given of ['nothing', 'key', 'user', 'user who is gone', 'key that is gone']) {
+      const { accounts, credentials, byHand } = await open();
+      for (const name of given === 'nothing' ? [firstAccount, 'shop'] : ['shop'])
+        await accounts.createBesideFirst(name);
+      expect((await accounts.accounts()).map(one => one.name).sort()).toEqual([firstAccount, 'shop']);
+      if (given.startsWith('key')) await accounts.createKey({ account: 'shop' });
+      if (given.startsWith('user')) await accounts.createUser({ account: 'shop', name: 'ann' });
+      if (given === 'user who is gone') await accounts.removeUser('ann');
+      if (given === 'key that is gone') await byHand('DELETE FROM api_key');
       const first = await accounts.createFirstAccount();
       expect(first !== undefined, given).toBe(given === 'nothing');
       if (first !== undefined)
         expect(await credentials.authenticate(`App ${first.key}`)).toMatchObject({ account: { name: firstAccount } });
       expect(await accounts.createFirstAccount(), given).toBeUndefined();
     }
+  });
+
+  test('nobody let in on purpose, in a log that has begun → no key is made for the account', async () => {
+    const { accounts, byHand } = await open();
+    await accounts.createFirstAccount();
+    await byHand('DELETE FROM api_key');
+    expect(await accounts.createFirstAccount()).toBeUndefined();
+    // Made before anybody noted how a log begins.
+    const older = (await open()).accounts;
+    await older.createAccount(firstAccount);
+    expect(await older.createFirstAccount()).toBeUndefined();
+    expect([await accounts.keys(), await older.keys()]).toEqual([[], []]);
+  });
+
+  test('commands beside each other and a start, on a new log → all make what they were asked for, and one makes the key', async () => {
+    const { accounts, elsewhere } = await open();
+    const names = ['a', 'b', 'c', 'd'];
+    const [first] = await Promise.all([
+      accounts.createFirstAccount(),
+      ...names.map(name => elsewhere().createBesideFirst(name)),
+    ]);
+    const later = await accounts.createFirstAccount();
+    expect([first, later].filter(one => one !== undefined)).toHaveLength(1);
+    expect((await accounts.accounts()).map(one => one.name).sort()).toEqual([...names, firstAccount]);
+    expect(await accounts.keys()).toHaveLength(1);
+  });
+
+  test('a name that is refused → nothing is made', async () => {
+    const { accounts } = await open();
+    for (const name of ['', ' ', 'x'.repeat(101)])
+      await expect(accounts.createBesideFirst(name)).rejects.toThrow(AccountsError);
+    await expect(accounts.createBesideFirst('a', 0)).rejects.toThrow(AccountsError);
+    expect(await accounts.accounts()).toEqual([]);
   });
 
   test('keys → listed oldest first with all but their secret', async () => {

@@ -82,7 +82,7 @@ describe('accounts, keys and users', () => {
     expect(await run(['accounts', 'create', 'shop', '--requests-per-minute', '7', ...on])).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: 'made account default, which every log has\nmade account shop\n',
+      stderr: 'made account default, which a new log begins with\nmade account shop\n',
     });
     const accounts = async () =>
       (await run(['accounts', 'list', ...on])).stdout

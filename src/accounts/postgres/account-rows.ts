@@ -8,6 +8,7 @@ import {
   type Account,
   type AccountRows,
   AccountsError,
+  firstKeyIsOwed,
   type KeyInfo,
   type NewAccount,
   type NewKey,
@@ -88,7 +89,7 @@ export class PostgresAccountRows implements AccountRows {
 
   async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
     const added = await this.#connections.query(
-      `INSERT INTO account_user (account_id, name, password, scopes, created_at) VALUES ($1, $2, $3, $4, $5)
+      `WITH ${settled} INSERT INTO account_user (account_id, name, password, scopes, created_at) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (name) DO NOTHING RETURNING true`,
       [account, name, password, writeScopes(scopes), createdAt],
     );
@@ -115,11 +116,15 @@ export class PostgresAccountRows implements AccountRows {
     return removed.length > 0;
   }
 
+  async beginWith(account: NewAccount): Promise<Account | undefined> {
+    return this.#connections.transaction(addingAlone, session => beginWith(session, account));
+  }
+
   async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
-    // Nobody else may add an account between the look and the insertion; reading goes on.
-    return this.#connections.transaction('LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE', async session => {
-      const [[areAccounts] = []] = await session.query('SELECT EXISTS (SELECT FROM account)');
-      if (!truth(areAccounts)) await addAccount(session, account);
+    return this.#connections.transaction(addingAlone, async session => {
+      await beginWith(session, account);
+      const owed = await session.query(`${settle} RETURNING true`);
+      if (owed.length === 0) return false;
       const [[isKnown] = []] = await session.query(
         'SELECT EXISTS (SELECT FROM api_key) OR EXISTS (SELECT FROM account_user)',
       );
@@ -194,10 +199,23 @@ async function addAccount(
   return row && readAccount(row);
 }
 
+/** Nobody else may add an account between the look and the insertion; reading goes on. */
+const addingAlone = 'LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE';
+const settle = `DELETE FROM secret WHERE name = '${firstKeyIsOwed}'`;
+/** Stands before whatever gives somebody a key or a user. */
+const settled = `settled AS (${settle})`;
+
+async function beginWith(session: Queries, account: NewAccount): Promise<Account | undefined> {
+  const [[areAccounts] = []] = await session.query('SELECT EXISTS (SELECT FROM account)');
+  if (truth(areAccounts)) return undefined;
+  await session.query("INSERT INTO secret (name, value) VALUES ($1, '') ON CONFLICT DO NOTHING", [firstKeyIsOwed]);
+  return addAccount(session, account);
+}
+
 async function addKey(session: Queries, account: AccountId, key: NewKey): Promise<void> {
   const { applicationId = null, entityId = null } = key.binding;
   await session.query(
-    `INSERT INTO api_key (id, account_id, secret_hash, scopes, application_id, entity_id, created_at, expires_at)
+    `WITH ${settled} INSERT INTO api_key (id, account_id, secret_hash, scopes, application_id, entity_id, created_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     [
       key.id,

@@ -3,6 +3,7 @@ import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
 import {
   type Account,
   type AccountRows,
+  firstKeyIsOwed,
   type KeyInfo,
   type NewAccount,
   type NewKey,
@@ -62,7 +63,7 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async addKey(account: AccountId, key: NewKey): Promise<void> {
-    this.#addKey(account, key);
+    transact(this.#db, () => this.#addKey(account, key));
   }
 
   async key(id: string): Promise<KeyInfo | undefined> {
@@ -92,12 +93,15 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async addUser(account: AccountId, { name, password, scopes, createdAt }: NewUser): Promise<boolean> {
+    const insert = 'INSERT INTO user (account_id, name, password, scopes, created_at) VALUES (?, ?, ?, ?, ?)';
     const added = unlessTaken(() =>
-      this.#db
-        .prepare('INSERT INTO user (account_id, name, password, scopes, created_at) VALUES (?, ?, ?, ?, ?)')
-        .run(account, name, password, writeScopes(scopes), createdAt),
+      transact(this.#db, () => {
+        this.#db.prepare(insert).run(account, name, password, writeScopes(scopes), createdAt);
+        this.#settleFirstKey();
+        return true;
+      }),
     );
-    return added !== undefined;
+    return added === true;
   }
 
   async users(account?: string): Promise<readonly UserInfo[]> {
@@ -115,9 +119,14 @@ export class SqliteAccountRows implements AccountRows {
     return Number(this.#db.prepare('DELETE FROM user WHERE name = ?').run(name).changes) > 0;
   }
 
+  async beginWith(account: NewAccount): Promise<Account | undefined> {
+    return transact(this.#db, () => this.#beginWith(account));
+  }
+
   async addFirst(account: NewAccount, key: NewKey): Promise<boolean> {
     return transact(this.#db, () => {
-      if (this.#db.prepare('SELECT 1 FROM account').get() === undefined) this.#addAccount(account);
+      this.#beginWith(account);
+      if (!this.#settleFirstKey()) return false;
       const { there } =
         this.#db.prepare('SELECT EXISTS (SELECT 1 FROM api_key UNION ALL SELECT 1 FROM user) there').get() ?? {};
       const row = this.#db.prepare('SELECT * FROM account WHERE name = ?').get(account.name);
@@ -161,6 +170,17 @@ export class SqliteAccountRows implements AccountRows {
     return readAccount(row ?? {});
   }
 
+  #beginWith(account: NewAccount): Account | undefined {
+    if (this.#db.prepare('SELECT 1 FROM account').get() !== undefined) return undefined;
+    this.#db.prepare("INSERT OR IGNORE INTO secret (name, value) VALUES (?, x'')").run(firstKeyIsOwed);
+    return this.#addAccount(account);
+  }
+
+  /** Tells whether it was owed until now. */
+  #settleFirstKey(): boolean {
+    return Number(this.#db.prepare('DELETE FROM secret WHERE name = ?').run(firstKeyIsOwed).changes) > 0;
+  }
+
   #addKey(account: AccountId, { id, secretHash, scopes, binding, createdAt, expiresAt }: NewKey): void {
     const { applicationId = null, entityId = null } = binding;
     this.#db
@@ -169,6 +189,7 @@ export class SqliteAccountRows implements AccountRows {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(id, account, secretHash, writeScopes(scopes), applicationId, entityId, createdAt, expiresAt ?? null);
+    this.#settleFirstKey();
   }
 }
 

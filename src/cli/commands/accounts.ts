@@ -35,11 +35,8 @@ export function addAccounts(program: Command): void {
     .option('--requests-per-minute <number>', 'to the log; else the setting of the server holds', wholeNumber);
   const make = async (data: Accounts, name: string) => {
     // The account that a first start makes, which documents speak of, is there whichever comes first.
-    if (name !== firstAccount && (await data.accounts()).length === 0) {
-      await data.createAccount(firstAccount);
-      note(`made account ${firstAccount}, which every log has`);
-    }
-    const account = await data.createAccount(name, count(create.opts(), 'requestsPerMinute'));
+    const { account, hasBegun } = await data.createBesideFirst(name, count(create.opts(), 'requestsPerMinute'));
+    if (hasBegun && name !== firstAccount) note(`made account ${firstAccount}, which a new log begins with`);
     note(`made account ${account.name}`);
   };
   withAccounts(create, make, { mayMake: true });

@@ -109,8 +109,8 @@ export class Accounts {
   }
 
   /** As `AccountRows.retentions`. */
-  retentions(): Promise<ReadonlyMap<AccountId, number>> {
-    return this.#rows.retentions();
+  retentions(mayRemember = false): Promise<ReadonlyMap<AccountId, number>> {
+    return this.#rows.retentions(mayRemember);
   }
 
   accounts(): Promise<readonly Account[]> {

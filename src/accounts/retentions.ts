@@ -3,6 +3,8 @@ import type { AccountRows } from './rows.ts';
 
 /** What a change of an account's retention takes to hold. */
 const refreshMs = 1000;
+/** Of so many looks, one reads them whatever was told of changes. */
+const looksPerReading = 60;
 
 /** How long each account keeps its messages: as the server is set, where the account has no time of its own. */
 export class Retentions {
@@ -22,8 +24,10 @@ export class Retentions {
   /** Reads them, and again from now on. Rejects when they cannot be read. */
   async start(): Promise<void> {
     await this.refresh();
+    let looks = 0;
+    const look = () => this.#read(++looks % looksPerReading !== 0);
     const again = () => {
-      this.#timer = setTimeout(() => this.refresh().catch(this.#failed).finally(again), refreshMs).unref();
+      this.#timer = setTimeout(() => look().catch(this.#failed).finally(again), refreshMs).unref();
     };
     again();
   }
@@ -33,8 +37,12 @@ export class Retentions {
     clearTimeout(this.#timer);
   }
 
-  async refresh(): Promise<void> {
-    this.#own = await this.#rows.retentions();
+  refresh(): Promise<void> {
+    return this.#read(false);
+  }
+
+  async #read(mayRemember: boolean): Promise<void> {
+    this.#own = await this.#rows.retentions(mayRemember);
   }
 
   /** Of an account, in milliseconds. */

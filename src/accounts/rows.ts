@@ -77,8 +77,11 @@ export interface AccountRows {
   accounts(): Promise<readonly Account[]>;
   setRequestsPerMinute(account: AccountId, requestsPerMinute: number | undefined): Promise<void>;
   setRetention(account: AccountId, retentionMs: number | undefined): Promise<void>;
-  /** Of the accounts that have one of their own, in milliseconds. */
-  retentions(): Promise<ReadonlyMap<AccountId, number>>;
+  /**
+   * Of the accounts that have one of their own, in milliseconds. `mayRemember`: as they were when they were last read,
+   * unless something tells of a change; a program of before, or a hand, may have made one that nothing tells of.
+   */
+  retentions(mayRemember?: boolean): Promise<ReadonlyMap<AccountId, number>>;
   addKey(account: AccountId, key: NewKey): Promise<void>;
   key(id: string): Promise<KeyInfo | undefined>;
   /** Of one account by its name, else of all; oldest first. */

@@ -31,21 +31,6 @@ function refusal(work: () => unknown): string {
 }
 
 describe('the accounts file', () => {
-  test('how long accounts keep their messages, asked again → read again only when something changed, by whomever', async () => {
-    const path = newPath();
-    const [server, command] = [new SqliteAccountRows(path), new SqliteAccountRows(path)];
-    const account = { id: 7, name: 'shop', createdAt: 0 };
-    await server.addAccount(account);
-    await server.setRetention(account.id, 1000);
-    const first = await server.retentions();
-    expect(await server.retentions()).toBe(first);
-    await command.setRetention(account.id, 2000);
-    expect(await server.retentions()).toEqual(new Map([[account.id, 2000]]));
-    await server.setRetention(account.id, 3000);
-    expect(await server.retentions()).toEqual(new Map([[account.id, 3000]]));
-    await Promise.all([server.close(), command.close()]);
-  });
-
   test('keys, tokens, sessions and passwords → none is readable in any file of the folder', async () => {
     const path = newPath();
     const { accounts, credentials } = await openFile(path);

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { firstAccount } from '../../src/accounts/accounts.ts';
 import { Retentions } from '../../src/accounts/retentions.ts';
 import { AccountsError } from '../../src/accounts/rows.ts';
+import { Connections } from '../../src/postgres/connections.ts';
 import { basic, places } from './places.ts';
 
 async function refusal(work: Promise<unknown>): Promise<string> {
@@ -82,6 +83,33 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     await retentions.refresh();
     expect(retentions.of(other.id)).toBe(5000);
     expect(failures).toEqual([]);
+  });
+
+  test('how long accounts keep their messages, asked again → all read again only when something changed, by whomever', async () => {
+    const { rowsElsewhere, byHand } = await open();
+    const [server, command] = [rowsElsewhere(), rowsElsewhere()];
+    await server.addAccount({ id: 7, name: 'shop', createdAt: 0 });
+    await command.setRetention(7, 1000);
+    const first = await server.retentions(true);
+    expect(first).toEqual(new Map([[7, 1000]]));
+    const statements = vi.spyOn(Connections.prototype, 'query');
+    onTestFinished(() => statements.mockRestore());
+    await command.addAccount({ id: 8, name: 'of no time of its own', createdAt: 0 });
+    await byHand("UPDATE account SET name = 'other' WHERE id = 8");
+    statements.mockClear();
+    for (let second = 0; second < 3; second++) expect(await server.retentions(true)).toEqual(first);
+    expect(statements.mock.calls.filter(([text]) => /\baccount\b/.test(String(text)))).toEqual([]);
+    expect(await server.retentions(true)).toBe(await server.retentions(true));
+    await command.setRetention(7, 2000);
+    expect(await server.retentions(true)).toEqual(new Map([[7, 2000]]));
+    await server.setRetention(7, undefined);
+    expect(await server.retentions(true)).toEqual(new Map());
+    await command.addAccount({ id: 9, name: 'copied', retentionMs: 3000, createdAt: 0 });
+    expect(await server.retentions(true)).toEqual(new Map([[9, 3000]]));
+    // As a program does that tells nobody.
+    await byHand('UPDATE account SET retention_ms = 4000 WHERE id = 9');
+    expect(await server.retentions()).toEqual(new Map([[9, 4000]]));
+    expect(await server.retentions(true)).toEqual(new Map([[9, 4000]]));
   });
 
   test('accounts that were lost, or restored as they were → no id comes again', async () => {
@@ -321,4 +349,26 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     await byHand(`UPDATE ${userTable} SET password = ''`);
     await expect(credentials.authenticate(basic('ann', ''))).rejects.toThrow('not in the form');
   });
+});
+
+test('how long accounts keep their messages → asked each second, and read whatever is remembered once a minute', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const asked: unknown[] = [];
+  const read = async (mayRemember?: boolean) => {
+    asked.push(mayRemember);
+    return new Map([[7, asked.length]]);
+  };
+  const retentions = new Retentions({ retentions: read }, 5000, () => {});
+  await retentions.start();
+  await vi.advanceTimersByTimeAsync(120_000);
+  retentions.stop();
+  expect(retentions.of(7)).toBe(121);
+  expect([...asked.entries()].filter(([, mayRemember]) => mayRemember !== true)).toEqual([
+    [0, false],
+    [60, false],
+    [120, false],
+  ]);
 });

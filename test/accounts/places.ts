@@ -39,6 +39,8 @@ export type Opened = {
   /** As another process has them. */
   readonly elsewhere: () => Accounts;
   readonly restarted: () => Credentials;
+  /** As yet another process has their rows. */
+  readonly rowsElsewhere: () => AccountRows;
   readonly byHand: Kept['byHand'];
 };
 
@@ -66,7 +68,13 @@ async function opened({ accountRows, credentialRows, byHand }: Kept): Promise<Op
     onTestFinished(() => made.close());
     return made;
   };
-  return { clock, accounts: first, credentials: credentials(), elsewhere: accounts, restarted: credentials, byHand };
+  const rowsElsewhere = () => {
+    const made = accountRows();
+    onTestFinished(() => made.close());
+    return made;
+  };
+  const others = { elsewhere: accounts, restarted: credentials, rowsElsewhere, byHand };
+  return { clock, accounts: first, credentials: credentials(), ...others };
 }
 
 export function openFile(path: string): Promise<Opened> {

@@ -22,6 +22,8 @@ import { bindingOf, buffer, bytes, usedOf } from './columns.ts';
 /** Accounts in the database of the log, as the commands change them: also while servers run on it. */
 export class PostgresAccountRows implements AccountRows {
   readonly #connections: Connections;
+  /** As they were when they had been changed so often. */
+  #retentions: { readonly changes: number; readonly own: ReadonlyMap<AccountId, number> } | undefined;
 
   /** Closes the connections when it is closed. */
   constructor(connections: Connections) {
@@ -29,7 +31,7 @@ export class PostgresAccountRows implements AccountRows {
   }
 
   async addAccount(account: NewAccount): Promise<Account | undefined> {
-    return addAccount(this.#connections, account);
+    return this.#connections.transaction('', session => addAccount(session, account));
   }
 
   async account(name: string): Promise<Account | undefined> {
@@ -49,14 +51,23 @@ export class PostgresAccountRows implements AccountRows {
   }
 
   async setRetention(account: AccountId, retentionMs: number | undefined): Promise<void> {
-    await this.#connections.query('UPDATE account SET retention_ms = $1 WHERE id = $2', [retentionMs ?? null, account]);
+    await this.#connections.transaction('', async session => {
+      await session.query('UPDATE account SET retention_ms = $1 WHERE id = $2', [retentionMs ?? null, account]);
+      await session.query(countRetentionChange);
+    });
   }
 
-  async retentions(): Promise<ReadonlyMap<AccountId, number>> {
+  async retentions(mayRemember = false): Promise<ReadonlyMap<AccountId, number>> {
+    // Before the rows: a change in between is then read again, rather than never.
+    const [[counted] = []] = await this.#connections.query('SELECT c.changes FROM retention_change c');
+    const changes = integer(counted);
+    if (mayRemember && this.#retentions?.changes === changes) return this.#retentions.own;
     const rows = await this.#connections.query(
       'SELECT a.id, a.retention_ms FROM account a WHERE a.retention_ms IS NOT NULL',
     );
-    return new Map(rows.map(([id, retentionMs]) => [integer(id), integer(retentionMs)]));
+    const own = new Map(rows.map(([id, retentionMs]) => [integer(id), integer(retentionMs)]));
+    this.#retentions = { changes, own };
+    return own;
   }
 
   async addKey(account: AccountId, key: NewKey): Promise<void> {
@@ -196,6 +207,7 @@ async function addAccount(
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING RETURNING ${accountColumns}`,
     [id, name, requestsPerMinute ?? null, retentionMs ?? null, createdAt],
   );
+  if (row !== undefined && retentionMs !== undefined) await session.query(countRetentionChange);
   return row && readAccount(row);
 }
 
@@ -230,6 +242,7 @@ async function addKey(session: Queries, account: AccountId, key: NewKey): Promis
   );
 }
 
+const countRetentionChange = 'UPDATE retention_change SET changes = changes + 1';
 const accountColumns = 'a.id, a.name, a.requests_per_minute, a.retention_ms, a.created_at';
 const selectAccounts = `SELECT ${accountColumns} FROM account a`;
 const selectKeys = `

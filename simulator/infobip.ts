@@ -3,6 +3,7 @@ import type { EpochMs } from '../src/domain/message.ts';
 import { parseDateTime } from '../src/wire/date-time.ts';
 import { type LogQuery, SimulatedLog } from './log.ts';
 import { type SimulatedMessage, shownAt } from './messages.ts';
+import { isOfSubscriptions, SimulatedSubscriptions } from './subscriptions.ts';
 
 /** How an answer leaves: as it is, cut in the middle, not at all though it was made, or byte by byte. */
 export type Delivery = 'whole' | 'cut' | 'lost' | 'slow';
@@ -19,9 +20,10 @@ export type SimulatedRequest = {
   /** Path and query. */
   readonly target: string;
   readonly authorization: string | undefined;
+  readonly body?: string;
 };
 
-/** Bad days, each a share of all requests, 0…1. */
+/** Bad days, each a share of all requests of the log, 0…1. */
 export type Faults = {
   readonly unavailable?: number;
   readonly cut?: number;
@@ -59,9 +61,13 @@ const parameters = new Set([
   'cursor',
 ]);
 
-/** The simulated Infobip's Messenger log: what it knows is in `log`, what goes wrong is in `faults`. */
+/**
+ * The simulated Infobip's Messenger log: what it knows is in `log`, what goes wrong is in `faults`, who is to be told is in
+ * `subscriptions`.
+ */
 export class SimulatedInfobip {
   readonly log: SimulatedLog;
+  readonly subscriptions = new SimulatedSubscriptions();
   faults: Faults = {};
   /** Nothing answers at all. */
   isAway = false;
@@ -96,17 +102,19 @@ export class SimulatedInfobip {
   answer(request: SimulatedRequest): SimulatedAnswer {
     const made = this.#answer(request);
     this.asked.push({ target: request.target, at: this.#options.clock(), status: made.status });
-    const delivery = made.status === 200 ? this.#delivery() : 'whole';
+    const delivery = made.status === 200 && !isOfSubscriptions(request.target) ? this.#delivery() : 'whole';
     const date = new Date(Math.floor(this.now() / 1000) * 1000).toUTCString();
     return { ...made, delivery, headers: { date, 'content-type': 'application/json', ...made.headers } };
   }
 
-  #answer({ method, target, authorization }: SimulatedRequest): Omit<SimulatedAnswer, 'delivery'> {
+  #answer({ method, target, authorization, body = '' }: SimulatedRequest): Omit<SimulatedAnswer, 'delivery'> {
     const url = new URL(target, 'http://simulated');
     if (url.pathname === '/messenger/1/reports') return refusal(500, 'the reports of the customer were taken');
-    if (url.pathname !== '/messenger/1/logs' || method !== 'GET') return refusal(404, 'Requested resource not found.');
+    const isOfLog = url.pathname === '/messenger/1/logs' && method === 'GET';
+    if (!isOfLog && !isOfSubscriptions(target)) return refusal(404, 'Requested resource not found.');
     if (!this.keys.has(/^App (.+)$/.exec(authorization ?? '')?.[1] ?? ''))
       return refusal(401, 'The request lacks valid authentication credentials for the requested resource.');
+    if (!isOfLog) return { headers: {}, ...this.subscriptions.answer(method, url.pathname, body) };
     const retryAfter = this.#takeToken();
     if (retryAfter > 0)
       return { ...refusal(429, 'Too many requests sent.'), headers: { 'retry-after': String(retryAfter) } };
@@ -181,6 +189,7 @@ export class SimulatedInfobip {
       method: init?.method ?? 'GET',
       target: url.pathname + url.search,
       authorization: headers.get('authorization') ?? undefined,
+      ...(typeof init?.body === 'string' && { body: init.body }),
     });
     if (delivery === 'lost') throw new TypeError('fetch failed', { cause: new Error('socket hang up') });
     return new Response(delivery === 'cut' ? body.slice(0, body.length / 2) : body, { status, headers: said });

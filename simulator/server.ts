@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { SimulatedAnswer, SimulatedInfobip } from './infobip.ts';
 
 export type SimulatedServer = { readonly url: string; readonly close: () => Promise<void> };
@@ -11,9 +12,11 @@ export async function serveInfobip(infobip: SimulatedInfobip, port = 0): Promise
       request.socket.destroy();
       return;
     }
-    request.resume();
-    const { method = 'GET', url = '/', headers } = request;
-    send(infobip.answer({ method, target: url, authorization: headers.authorization }), response);
+    const { method = 'GET', url: target = '/', headers } = request;
+    text(request).then(
+      body => send(infobip.answer({ method, target, authorization: headers.authorization, body }), response),
+      () => response.destroy(),
+    );
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');

@@ -18,7 +18,7 @@ export const slotMs = 10_000;
  * Adds the messages that are sent in the ten seconds from `slot` on. They depend on the seed and the slot alone: told
  * again, by another process, they are the same.
  */
-export function addSlot(infobip: SimulatedInfobip, slot: EpochMs, options: TrafficOptions): void {
+export function addSlot(infobip: Pick<SimulatedInfobip, 'add'>, slot: EpochMs, options: TrafficOptions): void {
   const { seed, messagesPerSecond, pace, late } = options;
   const random = new Random(`${seed} ${slot}`);
   const wanted = (messagesPerSecond * slotMs) / 1000;

@@ -3,6 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { SimulatedInfobip } from '../../simulator/infobip.ts';
 import { type SimulatedServer, serveInfobip } from '../../simulator/server.ts';
 import { addSlot, slotMs, slotOf, type TrafficOptions } from '../../simulator/traffic.ts';
+import { WebhookTraffic } from '../../simulator/webhook-traffic.ts';
+import { Random } from './random.ts';
 
 const key = 'demo-key-of-the-simulated-infobip';
 const pastMs = 48 * 3_600_000;
@@ -14,20 +16,45 @@ const live: TrafficOptions = {
   late: { share: 0.02, msMax: 60_000 },
 };
 
-/** An Infobip on this machine, with two days of messages, more as time goes by, and bad moments now and then. */
+/** How often it is looked whether there is something to tell those who subscribed. */
+const tellMs = 200;
+
+/**
+ * An Infobip on this machine, with two days of messages, more as time goes by, and bad moments now and then. It tells those
+ * who subscribed what becomes of them.
+ */
 export async function startInfobip(signal: AbortSignal): Promise<SimulatedServer> {
   const infobip = new SimulatedInfobip({ seed: 'demo', clock: Date.now, keys: [key] });
+  const webhooks = new WebhookTraffic({
+    random: new Random('demo webhooks'),
+    delayMsMax: tellMs,
+    post: (body, event) => infobip.subscriptions.tell(event, body, fetch),
+  });
   const now = slotOf(Date.now());
-  for (let slot = now - pastMs; slot < now; slot += slotMs) addSlot(infobip, slot, past);
+  const told: Pick<SimulatedInfobip, 'add'> = {
+    add(message) {
+      infobip.add(message);
+      webhooks.add(message, now);
+    },
+  };
+  for (let slot = now - pastMs; slot < now; slot += slotMs) addSlot(told, slot, past);
   infobip.faults = { unavailable: 0.02, cut: 0.01, lost: 0.01, slow: 0.05 };
-  goOn(infobip, now, signal);
+  goOn(told, now, signal);
+  tellOn(webhooks, signal);
   return serveInfobip(infobip);
 }
 
-async function goOn(infobip: SimulatedInfobip, from: number, signal: AbortSignal): Promise<void> {
+async function goOn(infobip: Pick<SimulatedInfobip, 'add'>, from: number, signal: AbortSignal): Promise<void> {
   for (let slot = from; !signal.aborted; slot += slotMs) {
     addSlot(infobip, slot, live);
     await wait(Math.max(0, slot + slotMs - Date.now()), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function tellOn(webhooks: WebhookTraffic, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await webhooks.until(Date.now());
+    await wait(tellMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

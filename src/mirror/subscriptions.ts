@@ -14,8 +14,14 @@ export type SubscriptionTarget = {
 /** Where the other side sends webhooks, and what it shows there. */
 export type Webhook = { readonly url: string; readonly user: string; readonly password: string };
 
-/** Messenger, as the Subscriptions API calls it. */
-const channel = 'FACEBOOK';
+/** What a subscription is made of: where it is kept, and what names it there. */
+type Part = { readonly path: string; readonly idName: string };
+const parts = {
+  security: { path: 'security', idName: 'authId' },
+  profile: { path: 'profiles', idName: 'profileId' },
+  /** Messenger is called `FACEBOOK` there. */
+  subscription: { path: 'subscription/FACEBOOK', idName: 'subscriptionId' },
+} as const satisfies Readonly<Record<string, Part>>;
 const urlCharsMax = 512;
 const answerMsMax = 30_000;
 /** Reports in one webhook. */
@@ -38,28 +44,39 @@ export function webhookUrl(server: string, name: string, secret: string): string
   return whole;
 }
 
-/** Has the other side send its delivery and seen reports; a subscription that is there already is brought up to date. */
+/**
+ * Has the other side send its delivery and seen reports; a subscription that is there already is brought up to date.
+ * Credentials and profile stand alone at the other side: of ones that exist it takes no notice of what a subscription
+ * says, and they outlive it.
+ */
 export async function subscribe(target: SubscriptionTarget, { url, user, password }: Webhook): Promise<void> {
-  const subscriptionId = idOf(target.name);
-  const subscription = {
-    subscriptionId,
+  const id = idOf(target.name);
+  await put(target, parts.security, { type: 'BASIC', credentials: { username: user, password } });
+  await put(target, parts.profile, {
+    webhook: { notifyUrl: url, contentType: 'application/json' },
+    security: { authId: id },
+    maxBucketSize: bucket,
+  });
+  await put(target, parts.subscription, {
     name: `sentlog mirror ${target.name}`,
     events: ['DELIVERY', 'SEEN'],
-    profile: {
-      profileId: subscriptionId,
-      webhook: { notifyUrl: url, contentType: 'application/json' },
-      security: { authId: subscriptionId, type: 'BASIC', credentials: { username: user, password } },
-      maxBucketSize: bucket,
-    },
-  };
-  const there = await call(target, 'GET', `/${subscriptionId}`, undefined, [200, 404]);
-  if (there === 404) await call(target, 'POST', '', subscription, [200, 201]);
-  else await call(target, 'PUT', `/${subscriptionId}`, subscription, [200, 204]);
+    profile: { profileId: id },
+  });
 }
 
-/** Takes the subscription back; whether there was one. */
+/** Takes the subscription back, with the address and the credentials that were for it alone; whether there was one. */
 export async function unsubscribe(target: SubscriptionTarget): Promise<boolean> {
-  return (await call(target, 'DELETE', `/${idOf(target.name)}`, undefined, [200, 204, 404])) !== 404;
+  const gone: number[] = [];
+  for (const { path } of [parts.subscription, parts.profile, parts.security])
+    gone.push(await call(target, 'DELETE', `${path}/${idOf(target.name)}`, undefined, [200, 204, 404]));
+  return gone[0] !== 404;
+}
+
+async function put(target: SubscriptionTarget, { path, idName }: Part, said: object): Promise<void> {
+  const id = idOf(target.name);
+  const there = await call(target, 'GET', `${path}/${id}`, undefined, [200, 404]);
+  if (there === 404) await call(target, 'POST', path, { [idName]: id, ...said }, [200, 201]);
+  else await call(target, 'PUT', `${path}/${id}`, said, [200, 204]);
 }
 
 /** The status, one of `expected`. */
@@ -70,7 +87,7 @@ async function call(
   body: object | undefined,
   expected: readonly number[],
 ): Promise<number> {
-  const response = await fetch(`${from}/subscriptions/1/subscription/${channel}${path}`, {
+  const response = await fetch(`${from}/subscriptions/1/${path}`, {
     method,
     headers: { authorization: `App ${key}`, accept: 'application/json', 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -2,6 +2,7 @@ import type { EpochMs } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import { formatDateTime } from '../wire/date-time.ts';
 import { elementSources, fieldSources } from '../wire/json-source.ts';
+import { isPlainObject } from '../wire/record-flaws.ts';
 import type { Failure } from './advance.ts';
 import type { Question } from './plan.ts';
 import { writtenId } from './statuses.ts';
@@ -102,20 +103,21 @@ export function retryAfter(text: string | null): number | undefined {
   return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, limits.upstreamPauseMsMax) : undefined;
 }
 
-/** What an error of the vendor says, on one line. */
+/** What an error of the vendor says, on one line. Its Subscriptions API has errors of another form. */
 export function describeError(body: string): string {
   try {
     const error: unknown = JSON.parse(body);
-    if (typeof error !== 'object' || error === null) return '';
-    const [words = ''] = ['description', 'errorMessage'].flatMap(name => {
-      const value: unknown = Reflect.get(error, name);
-      return typeof value === 'string' ? [value] : [];
-    });
-    return words.replace(/\s+/g, ' ').slice(0, reasonCharsMax);
+    const { description, errorMessage, requestError } = objectOf(error);
+    const { text, validationErrors } = objectOf(objectOf(requestError).serviceException);
+    const words = [description, errorMessage, text].find(one => typeof one === 'string') ?? '';
+    const flaws = Object.entries(objectOf(validationErrors)).map(([field, why]) => `, ${field}: ${why}`);
+    return `${words}${flaws.join('')}`.replace(/\s+/g, ' ').slice(0, reasonCharsMax);
   } catch {
     return '';
   }
 }
+
+const objectOf = (value: unknown): Readonly<Record<string, unknown>> => (isPlainObject(value) ? value : {});
 
 /** A body that is longer than it may be is as good as one that never ends. */
 export async function textOf(response: Response, bytesMax: number): Promise<string> {

@@ -1,67 +1,90 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { Random } from '../../scripts/demo/random.ts';
+import { SimulatedInfobip } from '../../simulator/infobip.ts';
+import { simulatedMessage } from '../../simulator/messages.ts';
+import { WebhookTraffic } from '../../simulator/webhook-traffic.ts';
 import { subscribe, unsubscribe, webhookUrl } from '../../src/mirror/subscriptions.ts';
-
-type Asked = {
-  readonly method: string;
-  readonly path: string;
-  readonly body: unknown;
-  readonly authorization: string | null;
-};
-
-/** The Subscriptions API of the other side, as far as it is called. */
-function otherSide(refusal?: number) {
-  const asked: Asked[] = [];
-  const subscriptions = new Map<string, unknown>();
-  const answer: typeof fetch = async (input, init) => {
-    const { pathname } = new URL(String(input));
-    const method = init?.method ?? 'GET';
-    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
-    asked.push({ method, path: pathname, body, authorization: new Headers(init?.headers).get('authorization') });
-    if (refusal !== undefined) return Response.json({ description: 'Insufficient permissions.' }, { status: refusal });
-    const id = pathname.replace(/^.*\/FACEBOOK\/?/, '') || 'sentlog-m';
-    if (method === 'POST') subscriptions.set(id, body);
-    if (method === 'POST') return Response.json({}, { status: 201 });
-    if (!subscriptions.has(id)) return Response.json({}, { status: 404 });
-    if (method === 'DELETE') subscriptions.delete(id);
-    if (method === 'DELETE') return new Response(null, { status: 204 });
-    if (method === 'PUT') subscriptions.set(id, body);
-    return Response.json({});
-  };
-  return { asked, subscriptions, target: { from: 'https://x', key: 'k', name: 'm', fetch: answer } };
-}
 
 const webhook = { url: webhookUrl('https://log.example.com/', 'm', 'secret'), user: 'm', password: 'p' };
 
-test('subscribed, again and taken back → one subscription, brought up to date, then none', async () => {
-  const { asked, subscriptions, target } = otherSide();
-  await subscribe(target, webhook);
-  const wanted = {
-    subscriptionId: 'sentlog-m',
-    events: ['DELIVERY', 'SEEN'],
-    profile: {
-      webhook: { notifyUrl: 'https://log.example.com/webhooks/infobip/m/secret', contentType: 'application/json' },
-      security: { type: 'BASIC', credentials: { username: 'm', password: 'p' } },
-    },
+/** The other side, all of whose webhooks are noted as they arrive, and what it has to tell of one message. */
+function otherSide() {
+  const sentAt = Date.parse('2026-03-01T12:00:00Z');
+  const infobip = new SimulatedInfobip({ seed: 's', clock: () => sentAt, keys: ['k'] });
+  const arrived: { readonly url: string; readonly authorization: string | null; readonly body: string }[] = [];
+  const receiver: typeof fetch = async (input, init) => {
+    const authorization = new Headers(init?.headers).get('authorization');
+    arrived.push({ url: String(input), authorization, body: String(init?.body) });
+    return new Response();
   };
-  expect([...subscriptions]).toMatchObject([['sentlog-m', wanted]]);
-  await subscribe(target, { ...webhook, password: 'new' });
-  expect([...subscriptions]).toMatchObject([
-    ['sentlog-m', { profile: { security: { credentials: { password: 'new' } } } }],
-  ]);
+  const post = (body: string, event: 'DELIVERY' | 'SEEN') => infobip.subscriptions.tell(event, body, receiver);
+  const random = new Random('a message that is seen');
+  const messages = Array.from({ length: 20 }, (_, i) => simulatedMessage({ messageId: `m${i}`, sentAt }, random));
+  const message = messages.find(one => one.seenAt !== undefined);
+  if (message === undefined) throw new Error('nobody saw a message');
+  /** What arrives of all that becomes of the message. */
+  const told = async () => {
+    arrived.length = 0;
+    const webhooks = new WebhookTraffic({ random, repeats: 0, post });
+    webhooks.add(message);
+    await webhooks.until(Number.POSITIVE_INFINITY);
+    return arrived;
+  };
+  const target = { from: 'https://x', key: 'k', name: 'm', fetch: infobip.fetch };
+  return { infobip, target, told, changes: message.states.length };
+}
+
+const basic = (password: string) => `Basic ${Buffer.from(`m:${password}`).toString('base64')}`;
+
+test('subscribed, again elsewhere and taken back → told once of every change where it was last, then of none, and nothing is left', async () => {
+  const { infobip, target, told, changes } = otherSide();
+  expect(await told()).toEqual([]);
+  await subscribe(target, webhook);
+  const first = await told();
+  expect(first).toHaveLength(changes);
+  expect(first.some(({ body }) => body.includes('"seenAt"'))).toBe(true);
+  for (const one of first) expect(one).toMatchObject({ url: webhook.url, authorization: basic('p') });
+  const moved = { ...webhook, url: webhookUrl('https://new.example.com', 'm', 'other'), password: 'new' };
+  await subscribe(target, moved);
+  const then = await told();
+  expect(then).toHaveLength(changes);
+  for (const one of then) expect(one).toMatchObject({ url: moved.url, authorization: basic('new') });
   expect(await unsubscribe(target)).toBe(true);
+  expect(await told()).toEqual([]);
+  expect(infobip.subscriptions.size).toBe(0);
   expect(await unsubscribe(target)).toBe(false);
-  expect(subscriptions.size).toBe(0);
-  for (const { path, authorization } of asked) {
-    expect(path).toMatch(/^\/subscriptions\/1\/subscription\/FACEBOOK(?:\/sentlog-m)?$/);
-    expect(authorization).toBe('App k');
-  }
 });
 
-test('a key that may not → refused with what it lacks', async () => {
-  const { target } = otherSide(403);
-  await expect(subscribe(target, webhook)).rejects.toThrow(
-    'the other side answered 403: Insufficient permissions.; its key needs the scope subscriptions:manage',
-  );
+test('an address and credentials that a subscription of before left behind → brought up to date', async () => {
+  const { target, told } = otherSide();
+  await subscribe(target, webhook);
+  const path = 'https://x/subscriptions/1/subscription/FACEBOOK/sentlog-m';
+  await target.fetch(path, { method: 'DELETE', headers: { authorization: 'App k' } });
+  await subscribe(target, { ...webhook, password: 'new' });
+  expect((await told())[0]).toMatchObject({ authorization: basic('new') });
+});
+
+describe('the other side refuses', () => {
+  test('a key that it does not know → told so', async () => {
+    const { target } = otherSide();
+    await expect(subscribe({ ...target, key: 'other' }, webhook)).rejects.toThrow('the other side answered 401: ');
+  });
+
+  test('what it cannot take → which of it, and why', async () => {
+    const { target } = otherSide();
+    await expect(subscribe(target, { ...webhook, url: 'nowhere' })).rejects.toThrow(
+      'the other side answered 400: Bad request, webhook.notifyUrl: must be a URL of at most 512 characters',
+    );
+  });
+
+  test('a key that may not → what it lacks', async () => {
+    const requestError = { serviceException: { messageId: 'FORBIDDEN', text: 'Forbidden' } };
+    const { target } = otherSide();
+    const refusing = { ...target, fetch: async () => Response.json({ requestError }, { status: 403 }) };
+    await expect(subscribe(refusing, webhook)).rejects.toThrow(
+      'the other side answered 403: Forbidden; its key needs the scope subscriptions:manage',
+    );
+  });
 });
 
 test('an address of this server without TLS → refused but for hosts near by: the other side would tell the secret in the clear', () => {

@@ -20,14 +20,13 @@ import {
   type SummaryQuery,
 } from '../store.ts';
 import { Watchers } from './feed/watchers.ts';
-import { DamagedSegment, DamagedStates } from './files/damage.ts';
+import { DamagedSegment } from './files/damage.ts';
 import { systemDisk } from './files/disk.ts';
 import { Folder, FolderLock } from './files/folder.ts';
 import { hasRoom } from './files/reserve.ts';
 import { type Kept, wholeMinutes } from './log/kept-counts.ts';
 import { claimLog, type SqliteStoreOptions, sizesIn } from './options.ts';
 import { Readers } from './read/readers.ts';
-import { newLateMemory } from './segment/late-states.ts';
 import { type PackedBatch, packBatch } from './segment/packed-batch.ts';
 import { BatchesOut } from './threads/batches-out.ts';
 import type { Failure, ReaderRequest, ThreadData, WriterReply, WriterRequest } from './threads/messages.ts';
@@ -96,15 +95,7 @@ class SqliteStore implements Store {
     const era = new Int32Array(new SharedArrayBuffer(4));
     const waiting = new Int32Array(new SharedArrayBuffer(8));
     this.#waiting = waiting;
-    const data: ThreadData = {
-      dataDir,
-      hashSeed,
-      era,
-      waiting,
-      late: newLateMemory(),
-      durability,
-      ...sizesIn(options),
-    };
+    const data: ThreadData = { dataDir, hashSeed, era, waiting, durability, ...sizesIn(options) };
     this.#catalog = new Catalog(new Folder(dataDir), observer, {
       count: options.readerThreads + 1,
       tell: request => {
@@ -266,21 +257,10 @@ class SqliteStore implements Store {
       try {
         return await this.#readers.ask(request, signal);
       } catch (error) {
-        if (error instanceof DamagedStates) await this.#restate(error);
-        else if (error instanceof DamagedSegment) await this.#sealing.recovery.recover(error.segmentId, error.message);
-        else throw error;
+        if (!(error instanceof DamagedSegment)) throw error;
+        await this.#sealing.recovery.recover(error.segmentId, error.message);
       }
     }
-  }
-
-  /** Has the states of a segment made again, in memory: readers are told of it before it is answered. */
-  async #restate({ segmentId, message }: DamagedStates): Promise<void> {
-    this.#sealing.tellRestated(segmentId, message);
-    await this.#writer.ask(id => ({ type: 'restate', id, segmentId }));
-  }
-
-  async #restated({ segmentId, state, number }: Extract<WriterReply, { type: 'restated' }>): Promise<void> {
-    if (await this.#catalog.restated(segmentId, state)) this.#writer.send({ type: 'settled', segmentId, number });
   }
 
   /** Whether recording waits until fewer segments wait for their index; throws when they will not before long. */
@@ -303,8 +283,6 @@ class SqliteStore implements Store {
       case 'filled':
         this.#catalog.filled(reply.segmentId, { counts: reply.counts, meanings: reply.meanings });
         return this.#sealing.seal(reply.segmentId);
-      case 'restated':
-        return this.#sealing.background(this.#restated(reply));
       case 'released':
         return this.#catalog.released(reply.ticket);
       case 'answer':

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
-import { newLiveState, newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
+import { newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { Catalog } from '../../../src/store/embedded/upkeep/catalog.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -25,7 +25,7 @@ test('one file of many that are dropped cannot be removed → told once all othe
       sealedExtents: async () => undefined,
     },
   );
-  for (const id of [1, 2]) catalog.add(newSharedSegment(id, 1, newLiveState(1)), undefined, 'sealed');
+  for (const id of [1, 2]) catalog.add(newSharedSegment(id, 1, 1), undefined, 'sealed');
   const told: string[] = [];
   const dropping = catalog.dropBefore({ others: 1000, own: new Map() }).catch(error => told.push(String(error)));
   while (catalog.entries().length > 0) await setImmediate();

@@ -6,7 +6,6 @@ import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { Reader } from '../../../src/store/embedded/read/reader.ts';
 import { AccountWatermarks } from '../../../src/store/embedded/search/account-watermarks.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
-import { newLateMemory } from '../../../src/store/embedded/segment/late-states.ts';
 import { SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
 const now = 1_800_000_000_000;
@@ -54,7 +53,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const ledger = new Ledger(log.dataDir);
   onTestFinished(() => ledger.close());
   const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, logFile);
-  const read = new ReadSegments(folder, newLateMemory());
+  const read = new ReadSegments(folder);
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);
   const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;

@@ -8,7 +8,7 @@ import { isFull } from '../../../src/store/embedded/record/segment-size.ts';
 import { createJournal, JournalWriter } from '../../../src/store/embedded/rows/journal-writer.ts';
 import { Counts } from '../../../src/store/embedded/segment/counts.ts';
 import { FacetMaker } from '../../../src/store/embedded/segment/facet-maker.ts';
-import { newColumns, newLiveState, newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
+import { newColumns, newSharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 
 test('a journal that is as long as a segment may be → the segment is full, when it is gone on with too', () => {
   const place = mkdtempSync(join(tmpdir(), 'sentlog-full-'));
@@ -17,7 +17,7 @@ test('a journal that is as long as a segment may be → the segment is full, whe
   const meta = { segment: 7, firstSequence: 1, createdAt: 1_700_000_000_000 };
   createJournal(systemDisk, path, meta);
   const columns = newColumns(20);
-  const shared = newSharedSegment(meta.segment, meta.firstSequence, newLiveState(20));
+  const shared = newSharedSegment(meta.segment, meta.firstSequence, 20);
   const openedAs = (bytesMax: number) => {
     const rows = new JournalWriter(path, systemDisk, 'full', columns.places);
     onTestFinished(() => rows.close());

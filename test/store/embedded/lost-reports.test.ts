@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { passOverLost } from '../../../src/store/embedded/segment/lost-reports.ts';
+import { MessageStates } from '../../../src/store/embedded/segment/message-states.ts';
 import {
-  newLiveState,
   newSharedSegment,
   publishedMessages,
   publishedReports,
@@ -9,22 +9,11 @@ import {
 
 test('as many newest reports are lost as a segment holds → each message is as it was recorded', () => {
   const count = 600_000;
-  const live = newLiveState(count);
-  const shared = newSharedSegment(1, 1, live);
+  const shared = newSharedSegment(1, 1, count);
   shared.published[publishedMessages] = count;
   shared.published[publishedReports] = count;
-  for (let ordinal = 0; ordinal < count; ordinal++) live.newestReport[ordinal] = ordinal + 1;
+  for (let ordinal = 0; ordinal < count; ordinal++) shared.state.newestReport[ordinal] = ordinal + 1;
   const left = { messages: new Float64Array(count), groups: new Uint8Array(count) };
-  passOverLost([shared], shared, left, {
-    states: {
-      newestOf: () => live.newestReport,
-      group: () => 0,
-      apply: (_, ordinal, newest) => {
-        live.newestReport[ordinal] = newest;
-      },
-    },
-    outcomes: () => left,
-    initialGroup: () => 1,
-  });
-  expect(live.newestReport.every(sequence => sequence === 0)).toBe(true);
+  passOverLost([shared], shared, left, { states: new MessageStates(), outcomes: () => left, initialGroup: () => 1 });
+  expect(shared.state.newestReport.every(sequence => sequence === 0)).toBe(true);
 });

@@ -17,21 +17,14 @@ import type { MeaningsOf } from '../../../src/store/embedded/segment/facet-maker
 import type { Facets } from '../../../src/store/embedded/segment/facets.ts';
 import { type IdSet, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
 import { IndexFile } from '../../../src/store/embedded/segment/index-file.ts';
-import { newLateMemory } from '../../../src/store/embedded/segment/late-states.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
-import { type Columns, isLive, type SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
+import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
 import { summarySteps } from '../../../src/store/embedded/summary/summarizing.ts';
 import type { FoundLog, SegmentContents, WriterReply } from '../../../src/store/embedded/threads/messages.ts';
 import { makeFacets } from '../../../src/store/embedded/upkeep/make-facets.ts';
 import { makeVolume, removeMerged } from '../../../src/store/embedded/upkeep/make-volume.ts';
 import { sealSegment, sealWithFacets } from '../../../src/store/embedded/upkeep/seal.ts';
-import {
-  type Changes,
-  type ChangesQuery,
-  type RecordBatch,
-  StoreUnavailable,
-  type SummaryQuery,
-} from '../../../src/store/store.ts';
+import type { Changes, ChangesQuery, RecordBatch, SummaryQuery } from '../../../src/store/store.ts';
 import { PowerCut } from '../../support/simulated-disk.ts';
 
 const segmentMessagesMax = 6;
@@ -70,7 +63,6 @@ type SummaryOptions = {
   readonly clock?: () => number;
 };
 
-type Restated = Extract<WriterReply, { type: 'restated' }>;
 type Held = { readonly shared: SharedSegment; columns: Columns | undefined };
 
 /** What the threads of the embedded engine do, on one thread and on any disk. */
@@ -92,10 +84,6 @@ export class SimulatedLog {
   #eras: readonly Era[] = [];
   readonly #segments = new Map<number, Held>();
   #sets: readonly IdSet[] = [];
-  /** Few, so that there is hardly room for what a run reports late. */
-  readonly #late = newLateMemory(64);
-  /** Every reader knows where these states stand, and the writer is not told so yet. */
-  readonly #unsettled: Restated[] = [];
   /** Segments that wait for their index. */
   readonly #full: ({ readonly segmentId: number } & Pick<SegmentContents, 'counts' | 'meanings'>)[] = [];
 
@@ -107,14 +95,13 @@ export class SimulatedLog {
     this.#hashSeed = file.hashSeed;
     this.#folder = new Folder(dataDir, disk);
     this.#readFolder = new WatchedFolder(dataDir, disk);
-    this.#read = new ReadSegments(this.#readFolder, this.#late);
+    this.#read = new ReadSegments(this.#readFolder);
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
       if (reply.type === 'eras') this.#eras = reply.eras;
       if (reply.type === 'loaded') found = reply.log;
       if (reply.type === 'opened') this.#take(reply.shared, reply.columns);
       if (reply.type === 'filled') this.#full.push(reply);
-      if (reply.type === 'restated') this.#restated(reply);
     };
     const { writer, joining } = openWriter(
       {
@@ -122,7 +109,6 @@ export class SimulatedLog {
         hashSeed: this.#hashSeed,
         era: this.#era,
         waiting: new Int32Array(new SharedArrayBuffer(8)),
-        late: this.#late,
         durability: 'full',
         segmentMessagesMax: messagesMax,
         segmentsMax: 4094,
@@ -155,17 +141,9 @@ export class SimulatedLog {
   /** Throws what the disk throws: then some of the batch may be there. */
   record(batch: RecordBatch): void {
     const packed = packBatch(batch, this.#hashSeed);
-    for (let [from, refused] = [0, false]; from < packed.count; ) {
-      try {
-        const [progress] = this.#writer.record([{ batch: packed, from }], batch.receivedAt, () => false);
-        from = progress?.next ?? packed.count;
-        refused = false;
-      } catch (error) {
-        // As whoever is refused, until the writer had the time.
-        if (!(error instanceof StoreUnavailable) || refused) throw error;
-        refused = true;
-        for (let i = 0; i < 2; i++) this.settle();
-      }
+    for (let from = 0; from < packed.count; ) {
+      const [progress] = this.#writer.record([{ batch: packed, from }], batch.receivedAt, () => false);
+      from = progress?.next ?? packed.count;
     }
   }
 
@@ -191,30 +169,6 @@ export class SimulatedLog {
     }
   }
 
-  /** Moves states of older messages to files, as far as the disk lets it; the writer hears later that readers know. */
-  settle(): void {
-    for (let next = this.#unsettled.shift(); next !== undefined; next = this.#unsettled.shift())
-      this.#writer.states.settled(next.segmentId, next.number);
-    this.#writer.settleStates();
-  }
-
-  /** Of which segments the states stand in files. */
-  get filed(): readonly number[] {
-    return [...this.#segments.values()].filter(({ shared }) => !isLive(shared.state)).map(({ shared }) => shared.id);
-  }
-
-  /** As the engine has it done when a reader cannot read them. */
-  restate(segmentId: number): void {
-    this.#writer.states.unread(segmentId);
-  }
-
-  #restated(reply: Restated): void {
-    const held = this.#segments.get(reply.segmentId);
-    if (held !== undefined) held.shared.state = reply.state;
-    this.#read.restate(reply.segmentId, reply.state);
-    this.#unsettled.push(reply);
-  }
-
   /** Of every second segment that has an index: of the others, that is asked. */
   #gatherIds(): void {
     using opened = new DisposableStack();
@@ -235,7 +189,7 @@ export class SimulatedLog {
     for (const { shared, columns } of this.#segments.values()) {
       if (columns !== undefined || !atOnce(makeVolume(this.#folder, shared.id, 64))) continue;
       this.#writer.sealed(shared.id);
-      this.#read.set({ ...shared }, undefined);
+      this.#read.set(shared, undefined);
       if (removeMerged(this.#folder, shared.id)) this.merged++;
     }
   }
@@ -244,8 +198,8 @@ export class SimulatedLog {
   reopenForReading(): void {
     this.#read.close();
     this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
-    this.#read = new ReadSegments(this.#readFolder, this.#late);
-    for (const { shared, columns } of this.#segments.values()) this.#read.set({ ...shared }, columns);
+    this.#read = new ReadSegments(this.#readFolder);
+    for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
     this.#read.takeIds(this.#sets);
     this.#read.learn(this.#told);
   }
@@ -339,8 +293,7 @@ export class SimulatedLog {
   }
 
   #take(shared: SharedSegment, columns: Columns | undefined): void {
-    // Each thread has a copy of what is not shared memory.
-    this.#segments.set(shared.id, { shared: { ...shared }, columns });
-    this.#read.set({ ...shared }, columns);
+    this.#segments.set(shared.id, { shared, columns });
+    this.#read.set(shared, columns);
   }
 }

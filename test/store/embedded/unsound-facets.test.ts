@@ -6,7 +6,6 @@ import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { type FacetOutcome, stateOf } from '../../../src/store/embedded/segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
-import { newLateMemory } from '../../../src/store/embedded/segment/late-states.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -97,7 +96,7 @@ test('the files of a segment were made anew → a reader forgets what it was tol
   const [segment] = reopened.found.segments;
   if (segment?.columns === undefined) throw new Error('the segment takes no writes');
   const { shared, columns } = segment;
-  const read = new ReadSegments(new Folder(dataDir), newLateMemory());
+  const read = new ReadSegments(new Folder(dataDir));
   read.set(shared, columns);
   read.learn(reopened.meanings());
   expect(read.withFacets(shared.id, ({ messages }) => messages)).toBe(4);

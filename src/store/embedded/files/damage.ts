@@ -28,17 +28,6 @@ export class DamagedSegment extends Error {
   }
 }
 
-/** The states of a segment's messages cannot be read where they stand: its rows have all of them, and nothing is lost. */
-export class DamagedStates extends Error {
-  readonly segmentId: number;
-
-  constructor(segmentId: number, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.name = 'DamagedStates';
-    this.segmentId = segmentId;
-  }
-}
-
 /**
  * SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_FORMAT and SQLITE_NOTADB, with whatever extended code stands in the upper bits. The
  * first is what a file gives in which a table of ours is missing: our own statements have no faults.

@@ -15,7 +15,6 @@ const mendedName = /^(\d{9,})\.(?:journal|index)\.mended(?:\.disowned)?(?:\.tmp)
 /** An older version took what the ledger says of waiting reports for a segment of the number -1, and made it. */
 const strangeName = /^0*-1\./;
 const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
-const stateName = /^(\d{9,})\.(\d+)\.state(?:\.tmp)?$/;
 /** What may be left of a segment whose rows file is missing. */
 const partName = /^(\d{9,})\.(?:journal|rows\.db(?:-wal)?|volume|index)$/;
 const earlierName = /^(\d{9,})\.rows\.db(?:-wal)?$/;
@@ -66,25 +65,6 @@ export class Folder {
 
   facets(segmentId: number): string {
     return join(this.path, `${String(segmentId).padStart(9, '0')}.facets`);
-  }
-
-  /** The states of its messages as all reports before a sequence left them (see state-file.ts). */
-  state(segmentId: number, until: number): string {
-    return join(this.path, `${String(segmentId).padStart(9, '0')}.${until}.state`);
-  }
-
-  /** Where all states of files are told together (see log/kept-states.ts). */
-  get states(): string {
-    return join(this.path, 'states');
-  }
-
-  /** All files of states; of one segment. */
-  statePaths(segmentId?: number): ReadonlySet<string> {
-    const names = this.disk.list(this.path).filter(name => {
-      const id = stateName.exec(name)?.[1];
-      return id !== undefined && (segmentId === undefined || Number(id) === segmentId);
-    });
-    return new Set(names.map(name => join(this.path, name)));
   }
 
   /** Volumes and mended files that were not finished, and what is no segment's; and facets, which tell nothing without the rows they were made of: a version that did not know of them left them behind. */
@@ -143,8 +123,7 @@ export class Folder {
 
   /** Its files go when the disk has the time. */
   async remove(segmentId: number): Promise<void> {
-    const paths = [...this.#files(segmentId), ...this.statePaths(segmentId)];
-    const removals = await Promise.allSettled(paths.map(path => this.disk.removeLater(path)));
+    const removals = await Promise.allSettled(this.#files(segmentId).map(path => this.disk.removeLater(path)));
     const failed = removals.find(one => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }

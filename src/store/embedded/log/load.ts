@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../../domain/message.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
-import { DamagedIndex, DamagedRow, DamagedStates, isDamage } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding, Ledger } from '../files/ledger.ts';
@@ -14,10 +14,10 @@ import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
 import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
-import { type LateMemory, LateStates, newLateMemory } from '../segment/late-states.ts';
+import { MessageStates } from '../segment/message-states.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
-import { ordinalsMax, reportsMaxOf } from '../segment/position.ts';
+import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import {
   type Columns,
   greaterLosses,
@@ -25,8 +25,8 @@ import {
   keepReportsUntil,
   lossesIn,
   lossText,
+  messagesIn,
   newColumns,
-  newLiveState,
   newSharedSegment,
   noAccount,
   publishedMessages,
@@ -37,9 +37,7 @@ import {
   setRow,
 } from '../segment/shared-segment.ts';
 import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
-import { FiledStates, type Reports } from './filed-states.ts';
 import { holdingOf, holdsAll, holdsLosses, indexedHolding } from './holdings.ts';
-import { readKeptStates } from './kept-states.ts';
 import type { LogFile } from './log-file.ts';
 
 /** A segment as it was found: sealed ones have an index, the others what it is made of. */
@@ -50,8 +48,6 @@ export type LoadedSegment = {
   readonly facets?: FacetMaker;
   readonly createdAt: number;
   readonly nextSequence: number;
-  /** Of which rows its index is, where it has one. */
-  readonly rowsCrc?: number;
 };
 
 /** `lostBefore`: told until all that was sent before is past retention; absent where the segment itself tells, or a person has to. */
@@ -70,60 +66,29 @@ export type LoadedLog = {
 
 const rowsAtATime = 1000;
 
+/** What is taken into memory at once, but for the counts that summaries read; the sealer verifies the rest of the index while the log already serves. */
+const sectionsAtStart = ['group', 'reportMessages', 'reportGroups'];
+
 /**
  * Reads back what the threads keep in memory. A damaged segment is made again of the rows that can still be read; what
  * was there once and is not, the ledger tells. `log.json` has that there are gaps before the ledger takes what is lost:
  * from then on it is not known as new.
  */
-export function loadLog(
-  folder: Folder,
-  ledger: Ledger,
-  hashSeed: number,
-  capacity: number,
-  log: LogFile,
-  memory: LateMemory = newLateMemory(),
-): LoadedLog {
-  const late = new LateStates(memory);
-  const mended: Mended = { recovered: [], rebuilt: new Map() };
-  const load = () =>
-    loadAsKept(folder, late, log, filed => loadSegments(folder, ledger, hashSeed, capacity, log, filed, mended));
-  const loaded = load();
+export function loadLog(folder: Folder, ledger: Ledger, hashSeed: number, capacity: number, log: LogFile): LoadedLog {
+  const loaded = loadSegments(folder, ledger, hashSeed, capacity, log);
   if (loaded.short.size === 0 || !hasRoom(folder.disk, folder.dataDir)) return loaded;
   // Once the ledger says that there were more, they are lost like any others: told, and not missed anew at each start.
   for (const { shared, createdAt } of loaded.segments) {
     const messages = loaded.short.get(shared.id);
     if (messages !== undefined) ledger.set({ ...holdingOf(shared, createdAt), messages });
   }
-  return load();
+  const { recovered, rebuilt } = loaded;
+  const again = loadSegments(folder, ledger, hashSeed, capacity, log);
+  return { ...again, recovered: [...recovered, ...again.recovered], rebuilt: [...rebuilt, ...again.rebuilt] };
 }
 
 /** `short`: of segments that lack messages which reports are on, how many they had at least. */
 type LoadedSegments = LoadedLog & { readonly short: ReadonlyMap<number, number> };
-
-/** Loads the log with what was noted of states; without, where that is not what is found. */
-function loadAsKept(
-  folder: Folder,
-  late: LateStates,
-  { eras }: LogFile,
-  load: (filed: FiledStates) => LoadedSegments,
-): LoadedSegments {
-  for (let kept = readKeptStates(folder, eras, late.room); ; kept = undefined) {
-    const filed = new FiledStates(folder, late, kept);
-    try {
-      const loaded = load(filed);
-      filed.checkAll(new Set(loaded.segments.map(({ shared }) => shared.id)));
-      filed.removeOthers();
-      return loaded;
-    } catch (error) {
-      if (!(error instanceof DamagedStates)) throw error;
-    } finally {
-      filed.close();
-    }
-  }
-}
-
-/** What was found damaged, and was mended. */
-type Mended = { readonly recovered: DamagedPart[]; readonly rebuilt: Map<number, string> };
 
 function loadSegments(
   folder: Folder,
@@ -131,11 +96,11 @@ function loadSegments(
   hashSeed: number,
   capacity: number,
   log: LogFile,
-  filed: FiledStates,
-  { recovered, rebuilt }: Mended,
 ): LoadedSegments {
   const segments: LoadedSegment[] = [];
   const damaged: DamagedPart[] = folder.setAsideNames().map(name => ({ name, reason: 'set aside in an earlier run' }));
+  const recovered: DamagedPart[] = [];
+  const rebuilt: { id: number; reason: string }[] = [];
   const byId = new Map<number, SharedSegment>();
   const short = new Map<number, number>();
   let gaps = false;
@@ -147,7 +112,7 @@ function loadSegments(
     const nextSequence = segments.at(-1)?.nextSequence ?? 1;
     let loaded: Loaded;
     try {
-      loaded = loadWhole(folder, id, ledger.get(id), hashSeed, capacity, filed, reason => rebuilt.set(id, reason));
+      loaded = loadWhole(folder, id, ledger.get(id), hashSeed, capacity, reason => rebuilt.push({ id, reason }));
     } catch (error) {
       if (!isDamage(error)) throw error;
       lacks();
@@ -162,15 +127,13 @@ function loadSegments(
       if (!holdsLosses(ledger.get(id), shared)) lacks();
       ledger.setIfRoom(holdingOf(shared, createdAt));
     }
-    filed.take(shared, loaded.segment.rowsCrc);
     segments.push(loaded.segment);
     byId.set(id, shared);
     if (hasLosses(shared)) damaged.push({ name: folder.nameOf(id), reason: lossText(shared) });
-    filed.apply(loaded.reports, byId, short);
+    applyReports(loaded, byId, short);
     if (short.size > 0) lacks();
   }
-  const made = Array.from(rebuilt, ([id, reason]) => ({ id, reason }));
-  return { segments, damaged, recovered, rebuilt: made, gaps, short };
+  return { segments, damaged, recovered, rebuilt, gaps, short };
 }
 
 /** What is left of a segment that was being dropped when the process ended is dropped. */
@@ -190,11 +153,10 @@ function loadWhole(
   known: Holding | undefined,
   hashSeed: number,
   capacity: number,
-  filed: FiledStates,
   rebuild: (reason: string) => void,
 ): Loaded {
   if (!folder.hasRows(id)) throw new DamagedRow('the rows file (it is missing)');
-  const sealed = loadSealed(folder, id, known, hashSeed, filed, rebuild);
+  const sealed = loadSealed(folder, id, known, hashSeed, rebuild);
   const unsealed = () => loadUnsealed(folder.disk, folder.rows(id), id, hashSeed, capacity, known);
   return sealed ?? restoreRows(folder, id, known, unsealed);
 }
@@ -206,54 +168,69 @@ function mendRows(folder: Folder, ledger: Ledger, id: number, nextSequence: numb
   folder.replace(id, { rows: path });
 }
 
+type Reports = { readonly firstSequence: number; readonly messages: Float64Array; readonly groups: Uint8Array };
 type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
+
+/** A segment's reports are on its own messages or on older segments': what these lack of them joins `short`. */
+function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>, short: Map<number, number>): void {
+  const { firstSequence, messages, groups } = reports;
+  const states = new MessageStates();
+  for (let i = 0; i < messages.length; i++) {
+    const position = messages[i] ?? 0;
+    const shared = byId.get(segmentIdOf(position));
+    if (shared === undefined) continue;
+    const ordinal = ordinalOf(position);
+    if (ordinal < messagesIn(shared)) states.apply(shared, ordinal, firstSequence + i, groups[i] ?? 0);
+    else short.set(shared.id, Math.max(ordinal + 1, short.get(shared.id) ?? 0));
+  }
+}
 
 function loadSealed(
   folder: Folder,
   id: number,
   known: Holding | undefined,
   hashSeed: number,
-  filed: FiledStates,
   rebuild: (reason: string) => void,
 ): Loaded | undefined {
   if (!folder.disk.exists(folder.index(id))) return undefined;
+  let index: IndexFile | undefined;
   try {
-    using opened = new DisposableStack();
-    const index = opened.adopt(new IndexFile(folder.index(id), folder.disk), one => one.close());
+    index = new IndexFile(folder.index(id), folder.disk);
+    index.verify(index.sectionNames().filter(name => sectionsAtStart.includes(name) || name.startsWith('counts.')));
+  } catch (error) {
+    index?.close();
+    if (!(error instanceof DamagedIndex)) throw error;
+    rebuild(error.message);
+    return undefined;
+  }
+  try {
     const { header } = index;
     const flaw = indexFlaw(header, id, hashSeed);
     if (flaw !== undefined) {
       rebuild(flaw);
       return undefined;
     }
-    // What is taken into memory now; the sealer verifies the rest while the log already serves.
-    index.verify(index.sectionNames().filter(name => name.startsWith('counts.')));
-    const shared = filed.opened(header, () => verified(index, 'group').uint8('group'));
-    const needsReports = filed.needsReports(header, shared);
-    const reports = {
-      firstSequence: header.firstSequence,
-      messages: needsReports ? verified(index, 'reportMessages').float64('reportMessages') : new Float64Array(0),
-      groups: needsReports ? verified(index, 'reportGroups').uint8('reportGroups') : new Uint8Array(0),
-    };
     checkRows(folder, id, header, known);
     folder.removeLog(id);
+    const shared = newSharedSegment(id, header.firstSequence, header.messages);
+    const groups = index.uint8('group');
+    shared.state.group.set(groups);
+    for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
     // A process that ended when it had made the files anew told the ledger nothing of it.
     setLosses(shared, greaterLosses(known, header));
-    const nextSequence = header.firstSequence + header.reports;
-    const { rowsCrc } = header;
-    return { segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence, rowsCrc }, reports };
-  } catch (error) {
-    if (!(error instanceof DamagedIndex)) throw error;
-    rebuild(error.message);
-    return undefined;
+    return {
+      segment: { shared, createdAt: known?.createdAt ?? 0, nextSequence: header.firstSequence + header.reports },
+      reports: {
+        firstSequence: header.firstSequence,
+        messages: index.float64('reportMessages'),
+        groups: index.uint8('reportGroups'),
+      },
+    };
+  } finally {
+    index.close();
   }
-}
-
-function verified(index: IndexFile, section: 'group' | 'reportMessages' | 'reportGroups'): IndexFile {
-  index.verify([section]);
-  return index;
 }
 
 function publish(shared: SharedSegment, messages: number, reports: number, from: number, to: number): void {
@@ -281,7 +258,7 @@ export function loadUnsealed(
     checkMeta(meta, id, known);
     const count = Math.max(rows.count(), known?.messages ?? 0);
     if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
-    const shared = newSharedSegment(id, meta.firstSequence, newLiveState(Math.max(capacity, count)));
+    const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));
     const reportCount = Math.max(rows.reportCount(meta.firstSequence), known?.reports ?? 0);
     if (reportCount > reportsMaxOf(ordinalsMax)) throw new DamagedRow(`report ${reportCount - 1}`);
     const room = Math.max(capacity, count);

@@ -17,7 +17,7 @@ import { Reader } from './reader.ts';
 const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
-const segments = new ReadSegments(new Folder(data.dataDir), data.late);
+const segments = new ReadSegments(new Folder(data.dataDir));
 const ends = new AccountWatermarks(segments);
 const reader = new Reader(segments, ends, data.hashSeed);
 const feed = new Feed(segments, ends, data.era);
@@ -109,9 +109,6 @@ port.on('message', (request: ReaderRequest) => {
     case 'sealed':
     case 'recovered':
       segments.set(request.shared, undefined);
-      return tell({ type: 'released', ticket: request.ticket });
-    case 'restated':
-      segments.restate(request.segmentId, request.state);
       return tell({ type: 'released', ticket: request.ticket });
     case 'drop':
       for (const segmentId of request.segmentIds) segments.drop(segmentId);

@@ -9,7 +9,6 @@ import { addId, removeId } from '../segment/id-table.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
 import {
   type Columns,
-  liveIn,
   messagesIn,
   publishedMessages,
   publishedReports,
@@ -85,8 +84,7 @@ export class ActiveSegment {
   commit(outcomes: OutcomeTally): void {
     this.rows.commit();
     this.counts.commit(outcomes);
-    const { groupCounts, sentAtRange } = this.shared;
-    const state = liveIn(this.shared);
+    const { groupCounts, state, sentAtRange } = this.shared;
     for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++) {
       const group = state.group[ordinal] ?? 0;
       groupCounts[group] = (groupCounts[group] ?? 0) + 1;

@@ -3,16 +3,14 @@ import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { LoadedSegment } from '../log/load.ts';
-import type { Era } from '../log/log-file.ts';
 import { MessageIds } from '../log/message-ids.ts';
 import type { Places } from '../rows/journal-format.ts';
-import type { Durability } from '../rows/journal-writer.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
-import type { LateMemory } from '../segment/late-states.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
+import { MessageStates } from '../segment/message-states.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
@@ -25,21 +23,18 @@ import {
   setLosses,
 } from '../segment/shared-segment.ts';
 import { IdsAtHand } from './ids-at-hand.ts';
-import { StateKeeper, type StateSource } from './state-keeper.ts';
 
 /** Rows files of older segments kept open for reports on their messages. */
 const openFilesMax = 64;
 /** Indexes kept open, which are asked for ids: after a start all are, until their sets are made. */
 const openIndexesMax = 2048;
 
-type Options = { readonly folder: Folder; readonly late: LateMemory; readonly durability: Durability };
-
 export type Known = { readonly row: MessageRow; readonly segmentId: number; readonly ordinal: number };
 
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
-  readonly states: StateKeeper;
+  readonly states = new MessageStates();
   readonly #ids = new MessageIds((segmentId, hash) => this.#idsAtHand.ordinals(segmentId, hash));
   readonly #segments = new Map<number, SharedSegment>();
   /** Of those without an index, where their rows stand. */
@@ -53,26 +48,13 @@ export class KnownMessages {
   readonly #toPassOver = new Set<SharedSegment>();
   #writing: { readonly segmentId: number; readonly rows: Rows } | undefined;
 
-  constructor({ folder, late, durability }: Options, restated: StateSource['restated']) {
+  constructor(folder: Folder) {
     this.#folder = folder;
-    this.states = new StateKeeper(folder, late, {
-      segments: () => this.segments(),
-      segment: id => this.#segments.get(id),
-      isSealed: id => !this.#places.has(id),
-      indexHeader: id => this.#withIndex(id, index => index.header),
-      initialGroups: ({ id }) => this.#initialGroups(id),
-      outcomes: segment => this.#outcomes(segment),
-      syncRows: () => (durability === 'os' ? this.#syncUnsealed() : undefined),
-      restated,
-    });
   }
 
   /** Takes over what was found in the folder. */
   adopt(segments: readonly LoadedSegment[]): void {
-    for (const { shared, columns, rowsCrc } of segments) {
-      this.add(shared, columns);
-      if (rowsCrc !== undefined) this.states.found(shared.id, rowsCrc);
-    }
+    for (const { shared, columns } of segments) this.add(shared, columns);
   }
 
   /** Without columns it is sealed. */
@@ -110,8 +92,6 @@ export class KnownMessages {
 
   dropped(segmentId: number): void {
     this.#closeFiles(segmentId);
-    const segment = this.#segments.get(segmentId);
-    if (segment !== undefined) this.states.dropped(segment);
     this.#ids.drop(segmentId);
     this.#segments.delete(segmentId);
     this.#places.delete(segmentId);
@@ -120,7 +100,6 @@ export class KnownMessages {
   close(): void {
     this.#files.clear();
     this.#indexes.clear();
-    this.states.close();
     this.#writing?.rows.close();
     this.#writing = undefined;
   }
@@ -146,21 +125,6 @@ export class KnownMessages {
     return segment === undefined ? 0 : this.states.newest(segment, ordinalOf(position));
   }
 
-  /** The group of the present status of a message. */
-  group(position: Position): number {
-    const segment = this.#segments.get(segmentIdOf(position));
-    return segment === undefined ? 0 : this.states.group(segment, ordinalOf(position));
-  }
-
-  /**
-   * Moves states of sealed segments to files; see `StateKeeper`. Not while messages are still to go back to reports that
-   * are left.
-   */
-  settleStates(until: number, eras: readonly Era[]): void {
-    const era = eras.at(-1);
-    if (era !== undefined && this.#toPassOver.size === 0) this.states.settle(until, era.id);
-  }
-
   /** The reports on a message as far as a further one needs them, from the sequence of its newest. */
   chain({ row }: Known, newest: number): Chain {
     return readChain(row, newest, sequence => this.#reportAt(sequence));
@@ -170,7 +134,6 @@ export class KnownMessages {
   lost(holding: Holding): void {
     const segment = this.#segments.get(holding.id);
     if (segment === undefined) return;
-    this.states.changed(holding.id);
     try {
       this.passOverLost(holding.lostReports > 0 ? segment : undefined);
     } finally {
@@ -194,14 +157,7 @@ export class KnownMessages {
     const isGone = !this.#segments.has(damaged.id);
     const left = isGone ? { messages: new Float64Array(0), groups: new Uint8Array(0) } : this.#outcomes(damaged);
     passOverLost(this.segments(), damaged, left, {
-      states: {
-        newestOf: segment => this.states.newestOf(segment),
-        group: (segment, ordinal) => {
-          this.states.makeRoom(segment);
-          return this.states.group(segment, ordinal);
-        },
-        apply: (...change) => this.states.apply(...change),
-      },
+      states: this.states,
       outcomes: segment => this.#outcomes(segment),
       initialGroup: ({ id }, ordinal) => {
         const row = guardSegment(id, () => this.#rows(id).message(ordinal));
@@ -212,36 +168,11 @@ export class KnownMessages {
 
   #outcomes(segment: SharedSegment): ReportOutcomes {
     const { id } = segment;
-    if (this.#places.has(id)) return guardSegment(id, () => outcomesIn(this.#rows(id), segment));
-    return this.#withIndex(id, index => ({
-      messages: index.float64('reportMessages'),
-      groups: index.uint8('reportGroups'),
-    }));
-  }
-
-  #syncUnsealed(): void {
-    const { disk } = this.#folder;
-    for (const id of this.#places.keys()) {
-      const file = disk.open(this.#folder.rows(id), 'update');
+    return guardSegment(id, () => {
+      if (this.#places.has(id)) return outcomesIn(this.#rows(id), segment);
+      const index = new IndexFile(this.#folder.index(id), this.#folder.disk);
       try {
-        disk.syncData(file);
-      } finally {
-        disk.close(file);
-      }
-    }
-  }
-
-  /** By ordinal: the group each message of a sealed segment was recorded with. */
-  #initialGroups(segmentId: number): Uint8Array {
-    return this.#withIndex(segmentId, index => index.uint8('group'));
-  }
-
-  /** Of a sealed segment, opened for this alone. */
-  #withIndex<T>(segmentId: number, work: (index: IndexFile) => T): T {
-    return guardSegment(segmentId, () => {
-      const index = new IndexFile(this.#folder.index(segmentId), this.#folder.disk);
-      try {
-        return work(index);
+        return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
       } finally {
         index.close();
       }

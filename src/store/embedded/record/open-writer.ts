@@ -40,7 +40,7 @@ export function openWriter(
   const before = Math.min(folder.segmentIds().length, data.segmentsMax) - 1;
   const size = nextSize(data, before);
   if (ledger.isNew) logFile.missLedger(Date.now());
-  const log = loadLog(folder, ledger, data.hashSeed, size.messagesMax, logFile, data.late);
+  const log = loadLog(folder, ledger, data.hashSeed, size.messagesMax, logFile);
   const last = Math.max(1, ...log.segments.map(segment => segment.nextSequence));
   // What the newest era counts from was there, also if nothing of it is left.
   const begun = logFile.eras.at(-1) ?? { id: 0, position: 0, sequence: 0 };
@@ -56,7 +56,6 @@ export function openWriter(
     {
       opened: (shared, columns) => tell({ type: 'opened', shared, columns }),
       filled: (segmentId, counts, meanings) => tell({ type: 'filled', segmentId, counts, meanings }),
-      restated: (segmentId, state, number) => tell({ type: 'restated', segmentId, state, number }),
       eraBegun: eras => tell({ type: 'eras', eras }),
     },
     nextSegmentId,

@@ -1,7 +1,7 @@
 import { limits } from '../../../limits.ts';
 import { StoreUnavailable } from '../../store.ts';
 import { ordinalsMax, reportsPerMessageMax } from '../segment/position.ts';
-import { liveIn, type SharedSegment } from '../segment/shared-segment.ts';
+import type { SharedSegment } from '../segment/shared-segment.ts';
 import type { ActiveSegment, SegmentSize } from './active-segment.ts';
 import type { WriterOptions } from './writer-options.ts';
 
@@ -35,7 +35,7 @@ export function nextSize(set: Sizes, segments: number): SegmentSize {
 
 /** The size of the youngest of so many segments, begun in an earlier run: no more than there is room for in memory. */
 export function sizeOf(shared: SharedSegment, set: Sizes, segments: number): SegmentSize {
-  return { ...nextSize(set, segments - 1), messagesMax: liveIn(shared).group.length };
+  return { ...nextSize(set, segments - 1), messagesMax: shared.state.group.length };
 }
 
 export function isFull({ messages, reports, bytes, size }: ActiveSegment): boolean {

@@ -5,8 +5,7 @@ import type { Era, LogFile } from '../log/log-file.ts';
 import type { Durability } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import type { Meanings } from '../segment/facets.ts';
-import type { LateMemory } from '../segment/late-states.ts';
-import type { Columns, FiledState, LiveState, SharedSegment } from '../segment/shared-segment.ts';
+import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
 import type { WaitingReports } from './waiting-reports.ts';
 
 /** What a writer works with. */
@@ -21,8 +20,6 @@ export type WriterOptions = {
   /** Where every thread sees the id of the present era. */
   readonly era: Int32Array;
   readonly waiting: WaitingReports;
-  /** Where every thread finds what late reports changed. */
-  readonly late: LateMemory;
   readonly hashSeed: number;
   /** What messages came to by what was recorded. */
   readonly outcomes: OutcomeTally;
@@ -34,8 +31,6 @@ export type WriterEvents = {
   opened(segment: SharedSegment, columns: Columns): void;
   /** A segment takes no more rows. */
   filled(segmentId: number, counts: PackedCounts, meanings: Meanings): void;
-  /** The states of a segment's messages stand elsewhere: `settled` is to be called with the number when all threads know. */
-  restated(segmentId: number, state: LiveState | FiledState, number: number): void;
   /** The log's life goes on in a new era. */
   eraBegun(eras: readonly Era[]): void;
 };

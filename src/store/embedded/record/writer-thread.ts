@@ -20,19 +20,6 @@ function attempt(work: () => void, ids: readonly number[]): void {
   }
 }
 
-type Answer = Extract<WriterReply, { type: 'answer' }>['answer'];
-
-function answer(id: number, work: () => Answer): void {
-  attempt(() => tell({ type: 'answer', id, answer: work() }), [id]);
-}
-
-function answerWhenDone(id: number, work: () => void): void {
-  answer(id, () => {
-    work();
-    return undefined;
-  });
-}
-
 function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   const record: RecordParts = (parts, isOver) => writer.record(parts, Date.now(), isOver);
   return new Turns(
@@ -47,7 +34,6 @@ function keepUp(writer: Writer, waitingReports: WaitingReports): NodeJS.Timeout 
   return setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
     attempt(() => waitingReports.dropOverdue(), []);
-    attempt(() => writer.settleStates(), []);
   }, 1000);
 }
 
@@ -81,25 +67,29 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':
-        return answer(request.id, () => writer.counted(request.account, request.from, request.to));
+        return attempt(() => {
+          const answer = writer.counted(request.account, request.from, request.to);
+          tell({ type: 'answer', id: request.id, answer });
+        }, [request.id]);
       case 'meanings':
         return attempt(() => tell({ type: 'meanings', id: request.id, meanings: writer.meanings() }), [request.id]);
       case 'extents':
-        return answer(request.id, () => writer.extents(request.segmentId));
+        return attempt(() => {
+          tell({ type: 'answer', id: request.id, answer: writer.extents(request.segmentId) });
+        }, [request.id]);
       case 'rotate':
-        return answerWhenDone(request.id, () => writer.retire(Date.now(), request.horizons));
-      case 'restate':
-        return answerWhenDone(request.id, () => writer.states.unread(request.segmentId));
-      case 'restated':
-        return tell({ type: 'released', ticket: request.ticket });
-      case 'settled':
-        return attempt(() => writer.states.settled(request.segmentId, request.number), []);
+        return attempt(() => {
+          writer.retire(Date.now(), request.horizons);
+          tell({ type: 'answer', id: request.id, answer: undefined });
+        }, [request.id]);
       case 'sealed':
         writer.sealed(request.shared.id);
-        tell({ type: 'released', ticket: request.ticket });
-        return attempt(() => writer.settleStates(), []);
+        return tell({ type: 'released', ticket: request.ticket });
       case 'fill':
-        return answerWhenDone(request.id, () => writer.fill(request.segmentId));
+        return attempt(() => {
+          writer.fill(request.segmentId);
+          tell({ type: 'answer', id: request.id, answer: undefined });
+        }, [request.id]);
       case 'recovered':
         attempt(() => writer.recovered(request.holding), []);
         return tell({ type: 'released', ticket: request.ticket });

@@ -3,7 +3,7 @@ import { type Arrival, type Outcome, type Reported, recordOne, reportOn } from '
 import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { earliestOf, type Horizons } from '../../horizons.ts';
-import { type Rejection, StoreUnavailable } from '../../store.ts';
+import type { Rejection } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
 import { Reserve } from '../files/reserve.ts';
 import { holdingOf } from '../log/holdings.ts';
@@ -20,7 +20,7 @@ import {
   type PackedBatch,
   unpackSubmission,
 } from '../segment/packed-batch.ts';
-import { type LogEnd, movedEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
+import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
 import { type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
@@ -28,16 +28,14 @@ import { ActiveSegment } from './active-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
 import { SpareColumns } from './spare-columns.ts';
-import type { StateKeeper } from './state-keeper.ts';
 import type { Part, Progress } from './turns.ts';
 import { UnsealedFacets } from './unsealed-facets.ts';
 import type { WriterEvents, WriterOptions } from './writer-options.ts';
 
-/** What is published of a message that was reported on, and the group that it has until then. */
-type Change = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number; readonly before: number };
+/** What is published of a message that was reported on. */
+type Change = { readonly newest: number; readonly sentAt: EpochMs; readonly groupId: number };
 
 const chainsKept = 64;
-const settleRetryMs = 1000;
 
 /**
  * The one that writes. Takes many batches at once as one transaction, so that one fsync makes all of them durable;
@@ -64,7 +62,7 @@ export class Writer {
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
     this.#events = events;
-    this.#known = new KnownMessages(options, events.restated);
+    this.#known = new KnownMessages(options.folder);
     this.#kept = new KeptCounts(options.folder, options.log);
     this.#reserve = new Reserve(options.folder.dataDir, options.folder.disk);
     this.#nextSegmentId = nextSegmentId;
@@ -113,7 +111,6 @@ export class Writer {
    * of is durable. Throws when nothing of it is kept: the caller tells every batch's sender, who may send it again.
    */
   record(parts: readonly Part[], now: number, isOver: () => boolean): readonly Progress[] {
-    if (this.states.isFull) throw new StoreUnavailable('states of older messages are being written', settleRetryMs);
     return this.#transaction(now, active => {
       const ends = () => isOver() || isFull(active);
       const progress: Progress[] = [];
@@ -179,15 +176,6 @@ export class Writer {
     // A clock set back must not keep a segment open until the old time comes again.
     const ageMs = Math.abs(now - active.createdAt);
     if (ageMs >= active.size.ageMs || (horizons && active.counts.isPast(horizons))) this.#fill();
-  }
-
-  /** Moves states of older messages to files. Throws what the disk throws: it is tried again later. */
-  settleStates(): void {
-    this.#known.settleStates(this.#nextSequence, this.#options.log.eras);
-  }
-
-  get states(): StateKeeper {
-    return this.#known.states;
   }
 
   /** A segment's rows will not change any more: from here on it is read as a sealed file. */
@@ -257,8 +245,9 @@ export class Writer {
 
   #beginEra(): void {
     const { folder, log, ledger, era } = this.#options;
+    const { position, sequence } = this.end;
     ledger.begin();
-    Atomics.store(era, 0, log.beginEra(this.end.position, this.end.sequence, folder.setAsideNames()).id);
+    Atomics.store(era, 0, log.beginEra(position, sequence, folder.setAsideNames()).id);
     this.#events.eraBegun(log.eras);
     this.#eraBegun = true;
   }
@@ -276,7 +265,7 @@ export class Writer {
     const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now };
     createJournal(folder.disk, folder.journal(id), meta);
     folder.sync();
-    const shared = newSharedSegment(id, this.#nextSequence, this.#known.states.take(size.messagesMax));
+    const shared = newSharedSegment(id, this.#nextSequence, size.messagesMax);
     ledger.set(holdingOf(shared, now));
     const columns = this.#spareColumns.take(size.messagesMax);
     const rows = new JournalWriter(folder.journal(id), folder.disk, durability, columns.places);
@@ -345,8 +334,6 @@ export class Writer {
 
   #report(active: ActiveSegment, known: Known, submission: Submission, arrival: Arrival): Reported {
     const position = positionOf(known.segmentId, known.ordinal);
-    // Now: once its row is durable, nothing may be in the way of publishing it.
-    const before = this.#reported.get(position)?.before ?? this.#known.group(position);
     const chain = this.#chains.get(position) ?? this.#known.chain(known, this.#newestReport(position));
     return reportOn(chain.course, submission, arrival, accepted => {
       const sequence = this.#nextSequence++;
@@ -356,8 +343,7 @@ export class Writer {
       active.report(reportRowOf(place, arrival.receivedAt, accepted, summary, moves), moves);
       this.#chains.set(position, longer);
       const { identity, state } = longer.course;
-      const { groupId } = state.status;
-      this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId, before });
+      this.#reported.set(position, { newest: sequence, sentAt: identity.sentAt, groupId: state.status.groupId });
     });
   }
 
@@ -371,10 +357,10 @@ export class Writer {
     if (active === undefined) return this.#options.waiting.commit();
     active.commit(this.#options.outcomes);
     const { shared } = active;
-    for (const [position, { newest, sentAt, groupId, before }] of this.#reported) {
+    for (const [position, { newest, sentAt, groupId }] of this.#reported) {
       keepReportsUntil(shared, sentAt);
       const target = this.#known.segment(segmentIdOf(position));
-      if (target !== undefined) this.#known.states.apply(target, ordinalOf(position), newest, groupId, before);
+      if (target !== undefined) this.#known.states.apply(target, ordinalOf(position), newest, groupId);
     }
     active.publish();
     this.#reported = new Map();
@@ -396,4 +382,9 @@ export class Writer {
     this.#nextSequence = active.shared.firstSequence + reportsIn(active.shared);
     active.undo();
   }
+}
+
+/** How far the log goes, where it went less far before. */
+function movedEnd(before: LogEnd, { position, sequence }: LogEnd): Partial<LogEnd> {
+  return { ...(position > before.position && { position }), ...(sequence > before.sequence && { sequence }) };
 }

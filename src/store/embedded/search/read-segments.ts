@@ -10,7 +10,6 @@ import type { Facets } from '../segment/facets.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { ordinalsWithId } from '../segment/index-runs.ts';
-import { type LateMemory, LateStates } from '../segment/late-states.ts';
 import { MessageStates } from '../segment/message-states.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { type LogEnd, positionOf } from '../segment/position.ts';
@@ -52,7 +51,7 @@ function extentsIn(index: IndexFile): Extents {
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
-  readonly messageStates: MessageStates;
+  readonly messageStates = new MessageStates();
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
   readonly #rows = new LRUCache<number, Rows>({ max: openRowsMax, dispose: file => file.close() });
@@ -62,9 +61,8 @@ export class ReadSegments {
   readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
-  constructor(folder: Folder, late: LateMemory) {
+  constructor(folder: Folder) {
     this.#folder = folder;
-    this.messageStates = new MessageStates(folder, new LateStates(late));
   }
 
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
@@ -73,16 +71,6 @@ export class ReadSegments {
     this.#segments.set(shared.id, { shared, columns });
     this.#ids.set(shared.id, columns);
     if (columns === undefined) this.#live.delete(shared.id);
-  }
-
-  /** The states of a segment stand elsewhere now. */
-  restate(segmentId: number, state: SharedSegment['state']): void {
-    const segment = this.#segments.get(segmentId);
-    if (segment === undefined) return;
-    this.messageStates.forget(segmentId);
-    segment.shared.state = state;
-    // Whoever looks through it is to begin anew there.
-    this.#segments.set(segmentId, { ...segment });
   }
 
   takeIds(sets: readonly IdSet[]): void {
@@ -105,14 +93,12 @@ export class ReadSegments {
     this.#ids.drop(segmentId);
     this.#dropped = this.end();
     this.#segments.delete(segmentId);
-    this.messageStates.forget(segmentId);
   }
 
   close(): void {
     this.#rows.clear();
     this.#indexes.clear();
     this.#facets.clear();
-    this.messageStates.close();
   }
 
   get(segmentId: number): ReadSegment | undefined {

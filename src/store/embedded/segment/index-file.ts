@@ -19,7 +19,7 @@ import type { IndexedCounts } from './indexed-counts.ts';
  * - `reportAccounts`, `reportStarts`, `reportOrder`: the places among those of the reports on each account's messages, in
  *   their order. Version 0.1.0 wrote none.
  * - `counts.*`: what the segment adds to the counts of a summary (see indexed-counts.ts).
- * - `facets.*`, `state.*`: in files of their own beside the index (see facets.ts and state-file.ts).
+ * - `facets.*`: in a file of their own beside the index, made later (see facets.ts).
  * - `blockSums`: the CRC-32 of each block of each section before it, so that whoever reads a part need not read the whole
  *   to know that it is what was written. Version 0.1.0 wrote none.
  */
@@ -37,9 +37,7 @@ export type SectionName =
   | 'reportOrder'
   | `${(typeof fields)[number]}.${'hashes' | 'starts' | 'ordinals'}`
   | `counts.${keyof IndexedCounts}`
-  | `facets.${FacetName}`
-  | 'state.newest'
-  | 'state.group';
+  | `facets.${FacetName}`;
 
 type Section = {
   readonly offset: number;
@@ -67,8 +65,6 @@ export type IndexHeader = {
   /** Size and checksum of the rows file, which never changes once its index stands. */
   readonly rowsBytes: number;
   readonly rowsCrc: number;
-  /** Of a file of states: it has what reports before this sequence came to. */
-  readonly stateUntil?: number;
 };
 
 type StoredHeader = IndexHeader & { readonly sections: { readonly [name: string]: Section } };

@@ -33,11 +33,9 @@ export function outcomesIn(rows: Rows, segment: SharedSegment): ReportOutcomes {
   return outcomes;
 }
 
-type States = Pick<MessageStates, 'group' | 'newestOf' | 'apply'>;
-
 /** What is to be asked of the files, and where states stand. */
 export type ReportSource = {
-  readonly states: States;
+  readonly states: MessageStates;
   outcomes(segment: SharedSegment): ReportOutcomes;
   /** The group that a message was recorded with; `undefined` when it is lost itself. */
   initialGroup(segment: SharedSegment, ordinal: number): number | undefined;
@@ -54,13 +52,6 @@ export function passOverLost(
   source: ReportSource,
 ): void {
   const { states } = source;
-  const apply = (position: Position, newest: number, groupAfter: (holder: SharedSegment) => number | undefined) => {
-    const holder = segments.find(({ id }) => id === segmentIdOf(position));
-    const group = holder && groupAfter(holder);
-    if (holder === undefined || group === undefined) return;
-    const ordinal = ordinalOf(position);
-    states.apply(holder, ordinal, newest, group, states.group(holder, ordinal));
-  };
   const sought = losers(states, segments, damaged, left);
   const oldest = sought.values().reduce((least, position) => Math.min(least, segmentIdOf(position)), Infinity);
   for (const segment of segments.filter(({ id }) => id >= oldest && id <= damaged.id).reverse()) {
@@ -68,15 +59,21 @@ export function passOverLost(
     const { messages, groups } = segment === damaged ? left : source.outcomes(segment);
     for (let i = messages.length - 1; i >= 0; i--) {
       const position = messages[i] ?? 0;
-      if (sought.delete(position)) apply(position, segment.firstSequence + i, () => groups[i] ?? 0);
+      if (!sought.delete(position)) continue;
+      const holder = segments.find(({ id }) => id === segmentIdOf(position));
+      if (holder !== undefined) states.apply(holder, ordinalOf(position), segment.firstSequence + i, groups[i] ?? 0);
     }
   }
-  for (const position of sought) apply(position, 0, holder => source.initialGroup(holder, ordinalOf(position)));
+  for (const position of sought) {
+    const holder = segments.find(({ id }) => id === segmentIdOf(position));
+    const group = holder === undefined ? undefined : source.initialGroup(holder, ordinalOf(position));
+    if (holder !== undefined && group !== undefined) states.apply(holder, ordinalOf(position), 0, group);
+  }
 }
 
 /** The messages whose newest report was the damaged segment's, and is not left. */
 function losers(
-  states: States,
+  states: MessageStates,
   segments: readonly SharedSegment[],
   damaged: SharedSegment,
   left: ReportOutcomes,

@@ -30,10 +30,5 @@ export function ordinalOf(position: Position): number {
 /** How far the log goes: the first position and the first sequence that nothing has yet. */
 export type LogEnd = { readonly position: Position; readonly sequence: number };
 
-/** How far the log goes, where it went less far before. */
-export function movedEnd(before: LogEnd, { position, sequence }: LogEnd): Partial<LogEnd> {
-  return { ...(position > before.position && { position }), ...(sequence > before.sequence && { sequence }) };
-}
-
 /** A part of the log, from one place to before another, in positions and in sequences. */
 export type LogRange = { readonly from: LogEnd; readonly to: LogEnd };

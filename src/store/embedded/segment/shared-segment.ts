@@ -20,32 +20,19 @@ export type LiveState = {
   readonly group: Uint8Array;
 };
 
-/** They stand in a file: as all reports before a sequence left them. */
-export type FiledState = { readonly until: number };
-
-export function isLive(state: LiveState | FiledState): state is LiveState {
-  return 'newestReport' in state;
-}
-
-/** Of a segment that has its states in memory, as all have that take rows. */
-export function liveIn({ id, state }: SharedSegment): LiveState {
-  if (!isLive(state)) throw new Error(`the states of segment ${id} stand in a file`);
-  return state;
-}
-
-/** What every thread knows of one segment: plain shared memory, handed around by reference, but for `state`. */
+/** What every thread knows of one segment: plain shared memory, handed around by reference. */
 export type SharedSegment = {
   readonly id: number;
   readonly firstSequence: number;
   /**
-   * Messages and reports that are durable, how many of each are lost, and of how many messages the state stands among the
-   * late ones. Written last, read first: the fence for everything else.
+   * Messages and reports that are durable, and how many of each are lost. Written last, read first: the fence for
+   * everything else.
    */
   readonly published: Int32Array;
   /** Least and greatest `sentAt`, ms, and the greatest of a message its reports are on; infinite while there is none. */
   readonly sentAtRange: Float64Array;
   /** Of its messages; asked for through `MessageStates`. */
-  state: LiveState | FiledState;
+  readonly state: LiveState;
   /** By group id: how many messages have it now. */
   readonly groupCounts: Int32Array;
 };
@@ -54,7 +41,6 @@ export const publishedMessages = 0;
 export const publishedReports = 1;
 const lostMessagesAt = 2;
 const lostReportsAt = 3;
-const lateAt = 4;
 
 /** The account of a lost message's place. */
 export const noAccount = 0;
@@ -79,7 +65,7 @@ export type Columns = {
   readonly places: Places;
 };
 
-export function newSharedSegment(id: number, firstSequence: number, state: LiveState | FiledState): SharedSegment {
+export function newSharedSegment(id: number, firstSequence: number, capacity: number): SharedSegment {
   const sentAtRange = new Float64Array(new SharedArrayBuffer(24));
   sentAtRange[0] = Infinity;
   sentAtRange[1] = -Infinity;
@@ -87,9 +73,9 @@ export function newSharedSegment(id: number, firstSequence: number, state: LiveS
   return {
     id,
     firstSequence,
-    published: new Int32Array(new SharedArrayBuffer(20)),
+    published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
-    state,
+    state: newLiveState(capacity),
     groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
   };
 }
@@ -177,15 +163,6 @@ export function withLosses(segment: SharedSegment, losses: Losses): SharedSegmen
   return own;
 }
 
-/** Of how many of its messages the state stands among the late ones. */
-export function lateIn(segment: SharedSegment): number {
-  return Atomics.load(segment.published, lateAt);
-}
-
-export function setLate(segment: SharedSegment, count: number): void {
-  Atomics.store(segment.published, lateAt, count);
-}
-
 export function hasLosses(segment: SharedSegment): boolean {
   const { lostMessages, lostReports } = lossesIn(segment);
   return lostMessages + lostReports > 0;
@@ -216,8 +193,7 @@ export function keepReportsUntil(segment: SharedSegment, sentAt: number): void {
 }
 
 /** The state of a message that no report is on; nobody looks at it before the row is published. */
-export function setRecorded(shared: SharedSegment, ordinal: number, group: number): void {
-  const state = liveIn(shared);
+export function setRecorded({ state }: SharedSegment, ordinal: number, group: number): void {
   state.group[ordinal] = group;
   state.newestReport[ordinal] = 0;
 }

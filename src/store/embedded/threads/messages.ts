@@ -13,7 +13,6 @@ import type { Extents } from '../segment/extents.ts';
 import type { MeaningsOf } from '../segment/facet-maker.ts';
 import type { Meanings } from '../segment/facets.ts';
 import type { IdSet } from '../segment/id-sets.ts';
-import type { LateMemory } from '../segment/late-states.ts';
 import type { PackedBatch } from '../segment/packed-batch.ts';
 import type { LogEnd, LogRange } from '../segment/position.ts';
 import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
@@ -26,8 +25,6 @@ export type ThreadData = {
   readonly era: Int32Array;
   /** Shared: how many reports wait for their messages, and how many of them were dropped. */
   readonly waiting: Int32Array;
-  /** Shared: what late reports changed of older messages. */
-  readonly late: LateMemory;
   readonly durability: Durability;
   readonly segmentMessagesMax: number;
   readonly segmentsMax: number;
@@ -56,13 +53,6 @@ export type ReleaseRequest =
   | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
   /** The segment's files were made anew. */
   | { readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
-  /** The states of a sealed segment stand elsewhere. */
-  | {
-      readonly type: 'restated';
-      readonly ticket: number;
-      readonly segmentId: number;
-      readonly state: SharedSegment['state'];
-    }
   | {
       readonly type: 'drop';
       readonly ticket: number;
@@ -110,17 +100,13 @@ export type WriterRequest =
   /** How far each account reaches in a segment without an index. */
   | { readonly type: 'extents'; readonly id: number; readonly segmentId: number }
   | { readonly type: 'fill'; readonly id: number; readonly segmentId: number }
-  /** Some thread could not read the states of a segment where they stand. */
-  | { readonly type: 'restate'; readonly id: number; readonly segmentId: number }
-  /** Every thread knows where the states of a segment stand, as of that number. */
-  | { readonly type: 'settled'; readonly segmentId: number; readonly number: number }
   | { readonly type: 'rotate'; readonly id: number; readonly horizons: Horizons }
   | { readonly type: 'close' };
 
 export type Failure = {
   readonly message: string;
   /** `outage` may pass, `damaged` names the segment to set aside, `defect` is ours. */
-  readonly kind: 'outage' | 'unusable' | 'damaged' | 'states' | 'defect' | 'bookmark';
+  readonly kind: 'outage' | 'unusable' | 'damaged' | 'defect' | 'bookmark';
   readonly segmentId?: number;
   readonly stack?: string;
 };
@@ -138,12 +124,6 @@ export type WriterReply =
   | { readonly type: 'opened'; readonly shared: SharedSegment; readonly columns: Columns }
   | { readonly type: 'filled'; readonly segmentId: number; readonly counts: PackedCounts; readonly meanings: Meanings }
   | MeaningsNote
-  | {
-      readonly type: 'restated';
-      readonly segmentId: number;
-      readonly state: SharedSegment['state'];
-      readonly number: number;
-    }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Kept | Extents | undefined }
   | {
       readonly type: 'failed';

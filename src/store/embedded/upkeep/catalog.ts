@@ -9,7 +9,6 @@ import { type Extents, isPastAsWhole, isPastForAll } from '../segment/extents.ts
 import {
   type Columns,
   hasLosses,
-  isLive,
   lossesIn,
   lossText,
   messagesIn,
@@ -72,7 +71,7 @@ export class Catalog {
   }
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
-    const bytes = phase === 'sealed' ? this.#bytesOf(shared) : undefined;
+    const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
     this.#entries.set(shared.id, { shared, columns, filled: undefined, phase, bytes, extents: undefined });
   }
 
@@ -111,30 +110,15 @@ export class Catalog {
     );
     this.#folder.removeLog(segmentId);
     entry.phase = 'sealed';
-    entry.bytes = this.#bytesOf(entry.shared);
+    entry.bytes = this.#folder.bytes(segmentId);
     for (const wake of this.#sealedWaiters.splice(0)) wake();
     return columns;
-  }
-
-  /** The states of a segment stand elsewhere; `false` when it is gone. Resolves when every thread knows. */
-  async restated(segmentId: number, state: SharedSegment['state']): Promise<boolean> {
-    const entry = this.#entries.get(segmentId);
-    if (entry === undefined) return false;
-    entry.shared.state = state;
-    this.resized(segmentId);
-    await this.#release(ticket => ({ type: 'restated', ticket, segmentId, state }));
-    return true;
   }
 
   /** What its files take on the disk has changed. */
   resized(segmentId: number): void {
     const entry = this.#entries.get(segmentId);
-    if (entry?.phase === 'sealed') entry.bytes = this.#bytesOf(entry.shared);
-  }
-
-  #bytesOf({ id, state }: SharedSegment): number {
-    const states = isLive(state) ? 0 : (this.#folder.disk.size(this.#folder.state(id, state.until)) ?? 0);
-    return this.#folder.bytes(id) + states;
+    if (entry?.phase === 'sealed') entry.bytes = this.#folder.bytes(segmentId);
   }
 
   /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */

@@ -84,11 +84,6 @@ export class Sealing {
     this.#warn(indexRebuilt, segmentId, reason);
   }
 
-  /** That the states of a segment's messages were not what was written. */
-  tellRestated(segmentId: number, reason: string): void {
-    this.#warn('the states of the messages of a segment are made again', segmentId, reason);
-  }
-
   /** Sees to what nobody waits for. */
   background(work: Promise<void>): void {
     work.catch((error: unknown) =>

@@ -28,6 +28,20 @@ export class WrongValues extends Error {
   }
 }
 
+/**
+ * A request of the operator or of who manages an account that cannot be done as it is; `message` is one line that says why.
+ * `of` is what it is about, by its name in the request or in the rows: the command line tells the flag that gave it.
+ */
+export class Refused extends Error {
+  readonly of: string | undefined;
+
+  constructor(message: string, { of, ...options }: ErrorOptions & { readonly of?: string } = {}) {
+    super(message, options);
+    this.name = 'Refused';
+    this.of = of;
+  }
+}
+
 /** What a failure says of itself, for the operator's log. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

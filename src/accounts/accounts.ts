@@ -151,8 +151,8 @@ export class Accounts {
   async createUser(request: UserRequest): Promise<{ readonly password: string }> {
     const { account, name, password = newToken().slice(0, 24), scopes } = request;
     const { id } = await this.account(account);
-    checkName('a user', name, userNameCharsMax);
-    if (name.includes(':')) throw new AccountsError('the name of a user cannot contain a colon');
+    checkName('user', 'a', name, userNameCharsMax);
+    if (name.includes(':')) throw new AccountsError('the name of a user cannot contain a colon', { of: 'name' });
     checkPassword(password);
     const user = { name, password: await hashPassword(password), scopes: granted(scopes), createdAt: this.#now() };
     if (!(await this.#rows.addUser(id, user))) throw new AccountsError(`there is already a user "${name}"`);
@@ -189,7 +189,7 @@ export class Accounts {
   }
 
   #newAccount(name: string, requestsPerMinute?: number): Account {
-    checkName('an account', name, accountNameCharsMax);
+    checkName('account', 'an', name, accountNameCharsMax);
     if (requestsPerMinute !== undefined) checkRequestsPerMinute(requestsPerMinute);
     const limit = requestsPerMinute !== undefined && { requestsPerMinute };
     return { id: newAccountId(), name, createdAt: this.#now(), ...limit };
@@ -198,10 +198,10 @@ export class Accounts {
   #newKey({ scopes, binding = {}, expiresAt }: Omit<KeyRequest, 'account'>): { key: string; row: NewKey } {
     const createdAt = this.#now();
     if (expiresAt !== undefined && expiresAt <= createdAt)
-      throw new AccountsError('a key cannot expire before it is made');
+      throw new AccountsError('a key cannot expire before it is made', { of: 'expires' });
     const { applicationId, entityId } = binding;
-    if (applicationId !== undefined) checkName('an application', applicationId, boundIdCharsMax);
-    if (entityId !== undefined) checkName('an entity', entityId, boundIdCharsMax);
+    if (applicationId !== undefined) checkName('application', 'an', applicationId, boundIdCharsMax);
+    if (entityId !== undefined) checkName('entity', 'an', entityId, boundIdCharsMax);
     const parts = newKey();
     const row = {
       id: parts.id,
@@ -216,7 +216,7 @@ export class Accounts {
 
   async account(name: string): Promise<Account> {
     const account = await this.#rows.account(name);
-    if (account === undefined) throw new AccountsError(`there is no account "${name}"`);
+    if (account === undefined) throw new AccountsError(`there is no account "${name}"`, { of: 'account' });
     return account;
   }
 
@@ -231,28 +231,31 @@ function granted(wanted: readonly Scope[] = []): readonly Scope[] {
   return wanted.length === 0 ? ['messenger:manage'] : [...new Set(wanted)];
 }
 
-function checkName(what: string, name: string, charsMax: number): void {
-  if (name === '' || name.trim() !== name) throw new AccountsError(`the name of ${what} cannot be empty or padded`);
-  if (name.length > charsMax) throw new AccountsError(`the name of ${what} has at most ${charsMax} characters`);
+function checkName(of: string, a: 'a' | 'an', name: string, charsMax: number): void {
+  const what = `the name of ${a} ${of}`;
+  if (name === '' || name.trim() !== name) throw new AccountsError(`${what} cannot be empty or padded`, { of });
+  if (name.length > charsMax) throw new AccountsError(`${what} has at most ${charsMax} characters`, { of });
   if (/[\u0000-\u001f\u007f-\u009f]/.test(name) || !name.isWellFormed())
-    throw new AccountsError(`the name of ${what} cannot contain control characters`);
+    throw new AccountsError(`${what} cannot contain control characters`, { of });
 }
 
 function checkPassword(password: string): void {
   if (password.length < passwordCharsMin)
-    throw new AccountsError(`a password has at least ${passwordCharsMin} characters`);
+    throw new AccountsError(`a password has at least ${passwordCharsMin} characters`, { of: 'password' });
   if (password.length > passwordCharsMax)
-    throw new AccountsError(`a password has at most ${passwordCharsMax} characters`);
-  if (!password.isWellFormed()) throw new AccountsError('a password is text');
+    throw new AccountsError(`a password has at most ${passwordCharsMax} characters`, { of: 'password' });
+  if (!password.isWellFormed()) throw new AccountsError('a password is text', { of: 'password' });
 }
 
 function checkRetention(retentionMs: number): void {
   const { retentionMsMin, retentionMsMax } = limits;
   if (!Number.isSafeInteger(retentionMs) || retentionMs < retentionMsMin || retentionMs > retentionMsMax)
-    throw new AccountsError('messages are kept for 1 s to 3650 d');
+    throw new AccountsError('messages are kept for 1 s to 3650 d', { of: 'retention' });
 }
 
 function checkRequestsPerMinute(requestsPerMinute: number): void {
   if (!Number.isSafeInteger(requestsPerMinute) || requestsPerMinute < 1 || requestsPerMinute > requestsPerMinuteMax)
-    throw new AccountsError(`requests a minute are a whole number from 1 to ${requestsPerMinuteMax}`);
+    throw new AccountsError(`requests a minute are a whole number from 1 to ${requestsPerMinuteMax}`, {
+      of: 'requestsPerMinute',
+    });
 }

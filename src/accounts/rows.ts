@@ -1,13 +1,11 @@
 import type { AccountId, Binding, EpochMs } from '../domain/message.ts';
+import { Refused } from '../failures.ts';
 import { type Principal, type Scope, scopes } from './authenticator.ts';
 import type { Use } from './uses.ts';
 
 /** Something the operator can put right; `message` is one line that says what. */
-export class AccountsError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'AccountsError';
-  }
+export class AccountsError extends Refused {
+  override name = 'AccountsError';
 }
 
 export type Account = {

@@ -1,20 +1,15 @@
 import { Command } from 'commander';
-import { AccountsError } from '../accounts/rows.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { SettingError } from '../config.ts';
-import { Unavailable, Unusable } from '../failures.ts';
-import { MirrorError } from '../mirror/rows.ts';
-import { SenderError } from '../senders/rows.ts';
+import { Refused, Unavailable, Unusable } from '../failures.ts';
 import { programVersion } from '../version.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
 const expected = [
-  AccountsError,
   CommandError,
-  MirrorError,
   ConnectionError,
+  Refused,
   SentlogError,
-  SenderError,
   SettingError,
   Unavailable,
   UnexpectedAnswer,
@@ -71,13 +66,16 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, ' ');
 }
 
-/** The flag that a parameter of the API was given by, if one was. */
+/** The flag that a parameter of the API, or a part of another request, was given by, if one was. */
 function flagNamed(parameter: string): string | undefined {
   const [, name = '', not] = /^([a-zA-Z]+)(\[not\])?$/.exec(parameter) ?? [];
   const words = name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
   const isPlace = parameter === 'lastEventId' || parameter === 'Last-Event-ID';
   const flag = isPlace ? '--after' : `--${not === undefined ? '' : 'not-'}${words}`;
-  return process.argv.some(word => word === flag || word.startsWith(`${flag}=`)) ? flag : undefined;
+  // A secret is never a flag itself, but lies in a file or comes in.
+  return [flag, `${flag}-file`, `${flag}-stdin`].find(one =>
+    process.argv.some(word => word === one || word.startsWith(`${one}=`)),
+  );
 }
 
 /** A failure of the outside world (no such file, a full disk) is for the caller; a defect is shown whole. */
@@ -89,6 +87,8 @@ function explain(error: unknown): string {
     const told = error.violations.map(({ property, violation }) => `${flagNamed(property) ?? property}: ${violation}`);
     return oneLine(`${error.errorCode} ${error.description} ${told.join('; ')}`);
   }
+  const flag = error instanceof Refused && error.of !== undefined ? flagNamed(error.of) : undefined;
+  if (flag !== undefined) return oneLine(`${flag}: ${error.message}`);
   const isOutside = expected.some(kind => error instanceof kind) || ('code' in error && 'syscall' in error);
   return isOutside ? oneLine(error.message) : (error.stack ?? error.message);
 }

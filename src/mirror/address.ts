@@ -25,9 +25,11 @@ export function isInTheClear(from: string): boolean {
 export function baseOf(from: string): string {
   const url = URL.canParse(from) ? new URL(from) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
-    throw new MirrorError(`"${from}" is not an address like https://xyz.api.infobip.com`);
+    throw new MirrorError(`"${from}" is not an address like https://xyz.api.infobip.com`, { of: 'from' });
   if (url.username !== '' || url.password !== '')
-    throw new MirrorError('the address of the other side holds no user or password: the key goes into a file');
+    throw new MirrorError('the address of the other side holds no user or password: the key goes into a file', {
+      of: 'from',
+    });
   return url.href.replace(/(?:\/messenger\/1\/logs)?\/*$/, '');
 }
 
@@ -35,6 +37,8 @@ export function baseOf(from: string): string {
 export function checkedBase(from: string): string {
   const base = baseOf(from);
   if (isInTheClear(base))
-    throw new MirrorError(`"${from}" would take the key there for everybody to read: it begins with https`);
+    throw new MirrorError(`"${from}" would take the key there for everybody to read: it begins with https`, {
+      of: 'from',
+    });
   return base;
 }

@@ -43,10 +43,11 @@ export class Mirrors {
     checkName(name);
     checkKey(key);
     checkRequests(requestsPerMinute);
-    if (sinceMs > windowMs) throw new MirrorError('the other side keeps 48 hours: --since is at most 48h');
+    if (sinceMs > windowMs)
+      throw new MirrorError('the other side keeps 48 hours: no more can be read', { of: 'since' });
     const mirror = { name, account, from: checkedBase(from), requestsPerMinute, sinceMs, createdAt: this.#now() };
     const made = await this.#rows.add(mirror, this.#secrets.seal(key, keyOwner(name)));
-    if (made === undefined) throw new MirrorError(`there is already a mirror "${name}"`);
+    if (made === undefined) throw new MirrorError(`there is already a mirror "${name}"`, { of: 'name' });
     return made;
   }
 
@@ -152,13 +153,14 @@ function checkName(name: string): void {
   if (!/^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/i.test(name) || name.length > nameCharsMax)
     throw new MirrorError(
       `the name of a mirror has 1 to ${nameCharsMax} letters, digits, dots, dashes and underscores: "${name}" is none`,
+      { of: 'name' },
     );
 }
 
 /** What a header can carry. */
 function checkKey(key: string): void {
   if (!/^[\x21-\x7e]{1,1024}$/.test(key))
-    throw new MirrorError('a key is one line of printable characters without spaces');
+    throw new MirrorError('a key is one line of printable characters without spaces', { of: 'key' });
 }
 
 function checkRequests(requestsPerMinute: number): void {
@@ -167,5 +169,7 @@ function checkRequests(requestsPerMinute: number): void {
     requestsPerMinute < 1 ||
     requestsPerMinute > limits.mirrorRequestsPerMinuteMax
   )
-    throw new MirrorError(`requests a minute are a whole number from 1 to ${limits.mirrorRequestsPerMinuteMax}`);
+    throw new MirrorError(`requests a minute are a whole number from 1 to ${limits.mirrorRequestsPerMinuteMax}`, {
+      of: 'requestsPerMinute',
+    });
 }

@@ -1,11 +1,9 @@
 import type { AccountId, EpochMs } from '../domain/message.ts';
+import { Refused } from '../failures.ts';
 
 /** Something the operator can put right; `message` is one line that says what. */
-export class MirrorError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'MirrorError';
-  }
+export class MirrorError extends Refused {
+  override name = 'MirrorError';
 }
 
 /** The mirror was removed while somebody worked for it. */

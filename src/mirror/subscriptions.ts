@@ -33,14 +33,15 @@ const idOf = (name: string) => `sentlog-${name}`;
 export function webhookUrl(server: string, name: string, secret: string): string {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new MirrorError(`"${server}" is not an address like https://log.example.com`);
+    throw new MirrorError(`"${server}" is not an address like https://log.example.com`, { of: 'url' });
   if (isInTheClear(url.href))
     throw new MirrorError(
       `"${server}" would have what proves a webhook told for everybody to read: it begins with https`,
+      { of: 'url' },
     );
   const whole = `${url.href.replace(/\/+$/, '')}/webhooks/infobip/${encodeURIComponent(name)}/${secret}`;
   if (whole.length > urlCharsMax)
-    throw new MirrorError(`the address of the webhook has more than ${urlCharsMax} characters`);
+    throw new MirrorError(`the address of the webhook has more than ${urlCharsMax} characters`, { of: 'url' });
   return whole;
 }
 

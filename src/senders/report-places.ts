@@ -46,9 +46,9 @@ export class ReportPlaces {
     const { account, deliveryUrl, seenUrl } = place;
     if (deliveryUrl === undefined && seenUrl === undefined && secret === undefined)
       throw new SenderError('give an address for delivery reports, for seen reports, or a secret to sign them with');
-    for (const url of [deliveryUrl, seenUrl]) if (url !== undefined) checkUrl(url);
+    for (const [of, url] of Object.entries({ deliveryUrl, seenUrl })) if (url !== undefined) checkUrl(of, url);
     if (secret !== undefined && !/^[\x21-\x7e]{16,2048}$/.test(secret))
-      throw new SenderError('a secret to sign with has 16 to 2048 characters, and no spaces');
+      throw new SenderError('a secret to sign with has 16 to 2048 characters, and no spaces', { of: 'secret' });
     await this.#rows.putPlace({
       ...place,
       ...(secret !== undefined && { sealedSecret: this.#secrets.seal(secret, ownerOf(account)) }),
@@ -58,7 +58,8 @@ export class ReportPlaces {
   }
 
   async remove(account: AccountId): Promise<void> {
-    if (!(await this.#rows.removePlace(account))) throw new SenderError('reports of this account are not pushed');
+    if (!(await this.#rows.removePlace(account)))
+      throw new SenderError('reports of this account are not pushed', { of: 'account' });
     this.#known.forget();
   }
 
@@ -80,7 +81,7 @@ function ownerOf(account: AccountId): string {
   return `reports ${account}`;
 }
 
-function checkUrl(text: string): void {
+function checkUrl(of: string, text: string): void {
   const flaw = webhookUrlFlaw(text);
-  if (flaw !== undefined) throw new SenderError(`the address of reports ${flaw}`);
+  if (flaw !== undefined) throw new SenderError(`the address of reports ${flaw}`, { of });
 }

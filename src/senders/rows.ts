@@ -1,11 +1,9 @@
 import type { AccountId, EpochMs, Price } from '../domain/message.ts';
+import { Refused } from '../failures.ts';
 
 /** Something the operator can put right; `message` is one line that says what. */
-export class SenderError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'SenderError';
-  }
+export class SenderError extends Refused {
+  override name = 'SenderError';
 }
 
 /** A page that an account sends over, or watches, as it may be shown: its token and secrets stay sealed. */

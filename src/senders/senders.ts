@@ -63,9 +63,10 @@ export class Senders {
   async add(request: SenderRequest): Promise<SenderPage> {
     const { account, page, token, appSecret } = request;
     if (request.name !== undefined) checkName(request.name);
-    if (!/^\d{1,64}$/.test(page)) throw new SenderError(`"${page}" is not the id of a page: it is digits`);
-    if (token !== undefined) checkKey('token', token);
-    checkKey('app secret', appSecret);
+    if (!/^\d{1,64}$/.test(page))
+      throw new SenderError(`"${page}" is not the id of a page: it is digits`, { of: 'page' });
+    if (token !== undefined) checkKey('token', 'token', token);
+    checkKey('appSecret', 'app secret', appSecret);
     if (request.price !== undefined) checkPrice(request.price);
     const before = (await this.list()).find(one => one.account === account && one.page === page);
     const { name = before?.name, price = before?.price, isWatched = before?.isWatched ?? false } = request;
@@ -90,7 +91,7 @@ export class Senders {
   }
 
   async remove(account: AccountId, page: string): Promise<void> {
-    if (!(await this.#rows.remove(account, page))) throw new SenderError(`there is no sender ${page}`);
+    if (!(await this.#rows.remove(account, page))) throw new SenderError(`there is no sender ${page}`, { of: 'page' });
     this.#known.forget();
   }
 
@@ -201,20 +202,22 @@ function ownerOf(account: AccountId, page: string, what: 'token' | 'app secret')
   return `sender ${account} ${page} ${what}`;
 }
 
-function checkKey(what: string, key: string): void {
+function checkKey(of: string, what: string, key: string): void {
   if (!/^[\x21-\x7e]{1,2048}$/.test(key))
-    throw new SenderError(`the ${what} is not one: it has up to 2048 characters, and no spaces`);
+    throw new SenderError(`the ${what} is not one: it has up to 2048 characters, and no spaces`, { of });
 }
 
 /** It goes to terminals and pages. */
 function checkName(name: string): void {
   const max = limits.idCharsMax;
   if (name.trim() === '' || name.length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name))
-    throw new SenderError(`a name of a page has up to ${max} characters, and no control characters among them`);
+    throw new SenderError(`a name of a page has up to ${max} characters, and no control characters among them`, {
+      of: 'name',
+    });
 }
 
 function checkPrice({ pricePerMessage, currency }: Price): void {
   if (!(pricePerMessage >= 0 && pricePerMessage <= limits.pricePerMessageMax))
-    throw new SenderError(`a price is a number from 0 to ${limits.pricePerMessageMax}`);
-  if (!/^[A-Z]{3}$/.test(currency)) throw new SenderError('a currency is three capital letters');
+    throw new SenderError(`a price is a number from 0 to ${limits.pricePerMessageMax}`, { of: 'price' });
+  if (!/^[A-Z]{3}$/.test(currency)) throw new SenderError('a currency is three capital letters', { of: 'currency' });
 }

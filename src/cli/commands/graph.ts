@@ -30,7 +30,7 @@ export function addGraph(program: Command): void {
     const secretFile = text(flags, 'appSecretFile');
     const webhookUrl = text(flags, 'webhook');
     if (webhookUrl !== undefined && !URL.canParse(webhookUrl))
-      throw new CommandError(`${webhookUrl} is not an address`);
+      throw new CommandError(`--webhook: ${webhookUrl} is not an address`);
     const tokens: unknown = flags.token;
     const running = await openGraph({
       host: text(flags, 'host') ?? '127.0.0.1',

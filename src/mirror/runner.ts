@@ -7,6 +7,7 @@ import type { Mirrors } from './mirrors.ts';
 import type { Terms } from './pace.ts';
 import type { Gap } from './place.ts';
 import { type Mirror, MirrorGone, type MirrorRows } from './rows.ts';
+import { SparingCounts } from './sparing-counts.ts';
 import { askUpstream } from './upstream.ts';
 import { type MirrorNote, MirrorWorker, waitOrStop } from './worker.ts';
 
@@ -43,12 +44,17 @@ export class MirrorRunner {
   readonly options: RunnerOptions;
   readonly #running = new Map<number, Running>();
   readonly #restingUntil = new Map<number, EpochMs>();
+  readonly #counts: SparingCounts;
   readonly #stopping = new AbortController();
   #figures: readonly MirrorFigures[] = [];
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: RunnerOptions) {
     this.options = options;
+    this.#counts = new SparingCounts(
+      id => options.rows.followed(id),
+      () => performance.now(),
+    );
   }
 
   start(): void {
@@ -94,8 +100,14 @@ export class MirrorRunner {
       if (await rows.lease(mirror.id, holder, leaseMs)) await this.#keepRunning(mirror);
       else await this.#end(mirror.id);
     }
+    this.#counts.keep(new Set(mirrors.map(one => one.id)));
     const figures: MirrorFigures[] = [];
-    for (const mirror of mirrors) figures.push(await figuresOf(mirror, rows, clock(), this.#terms(mirror)));
+    const read: Pick<MirrorRows, 'place' | 'spent' | 'followed'> = {
+      place: id => rows.place(id),
+      spent: (id, at) => rows.spent(id, at),
+      followed: id => this.#counts.followed(id),
+    };
+    for (const mirror of mirrors) figures.push(await figuresOf(mirror, read, clock(), this.#terms(mirror)));
     this.#figures = figures;
   }
 

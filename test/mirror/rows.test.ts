@@ -1,9 +1,11 @@
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
 import { counting, readSlots, type Slots, spending, spentIn, writeSlots } from '../../src/mirror/budget.ts';
 import { PostgresMirrorRows } from '../../src/mirror/postgres/mirror-rows.ts';
 import { type Mirror, MirrorGone, type MirrorRows } from '../../src/mirror/rows.ts';
+import { SparingCounts } from '../../src/mirror/sparing-counts.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
@@ -182,6 +184,47 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
     expect(await rows.due(id, later + 99, 0, 10)).toEqual([]);
   });
 
+  test('any changes of what is followed → as many as there are, for each mirror', async () => {
+    const place = await make();
+    const [rows, elsewhere] = [place.open(), place.open()];
+    const ids: number[] = [];
+    for (const name of ['one', 'two']) ids.push((await add(place, rows, name)).id);
+    for (const id of ids) await rows.lease(id, 'me', 60_000);
+    const number = fc.integer({ min: 0, max: 12 });
+    const change = fc.record({
+      id: fc.constantFrom(...ids),
+      follow: fc.array(fc.record({ number, isById: fc.boolean() }), { maxLength: 8 }),
+      pendingOf: fc.option(fc.tuple(number, number), { nil: undefined }),
+      unfollow: fc.array(number, { maxLength: 4 }),
+      isByAnother: fc.boolean(),
+    });
+    const idOf = (of: number) => message(of).messageId;
+    const countedOf = async (id: number) => {
+      const all = await rows.due(id, later + 999, 0, 999);
+      return { messages: all.length, byId: all.filter(one => one.isById).length };
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 12 }), async changes => {
+        for (const { id, follow, pendingOf, unfollow, isByAnother } of changes) {
+          const [from = 0, until = 0] = pendingOf ?? [];
+          const kept = {
+            place: 'p',
+            follow: follow.map(one => ({ ...message(one.number), isById: one.isById })),
+            ...(pendingOf !== undefined && { pendingOf: { from: later + from, until: later + until } }),
+            unfollow: isByAnother ? [] : unfollow.map(idOf),
+          };
+          await rows.keep(id, 'me', kept);
+          if (isByAnother) await elsewhere.unfollow(id, unfollow.map(idOf));
+          for (const each of ids) expect(await rows.followed(each)).toEqual(await countedOf(each));
+        }
+      }),
+      { numRuns: kind === 'a file' ? 20 : 3 },
+    );
+    const [gone = 0] = ids;
+    await elsewhere.remove(gone);
+    expect(await rows.followed(gone)).toEqual({ messages: 0, byId: 0 });
+  });
+
   test('many ask at once → never more than the budget in any minute', async () => {
     const place = await make();
     const [rows, elsewhere] = [place.open(), place.open()];
@@ -226,6 +269,44 @@ describe.each(Object.entries(places))('mirrors in %s', (kind, make) => {
       expect(await elsewhere.keep(id, 'two', { place: 'p', follow: [], unfollow: [] })).toBe(false);
       expect(await rows.place(id)).toBeUndefined();
     });
+});
+
+test('a file of before, in which nothing was counted → counted once, and kept from then on', async () => {
+  const path = `${temporaryFolder()}/data/mirrors.db`;
+  const place = { account: 1, open: () => closing(new SqliteMirrorRows(path)) };
+  const rows = place.open();
+  const [followed, none] = [await add(place, rows), await add(place, rows, 'none')];
+  await rows.keep(followed.id, 'me', { place: 'p', follow: [1, 2, 3].map(message), unfollow: [] });
+  await rows.close();
+  const db = new DatabaseSync(path);
+  for (const trigger of ['mirror_added', 'followed_added', 'followed_ended', 'followed_changed'])
+    db.exec(`DROP TRIGGER ${trigger}`);
+  db.exec('DROP TABLE following; PRAGMA user_version = 3');
+  db.close();
+  const then = place.open();
+  expect(await then.followed(followed.id)).toEqual({ messages: 3, byId: 1 });
+  expect(await then.followed(none.id)).toEqual({ messages: 0, byId: 0 });
+  await then.keep(none.id, 'me', { place: 'p', follow: [message(4)], unfollow: [] });
+  expect(await then.followed(none.id)).toEqual({ messages: 1, byId: 1 });
+});
+
+test('what takes long to count, asked for every second → a hundredth of the time at most, and what was counted last', async () => {
+  let nowMs = 0;
+  let countingMs = 0;
+  const counts = new SparingCounts(
+    async () => {
+      nowMs += 46;
+      countingMs += 46;
+      return { messages: nowMs, byId: 0 };
+    },
+    () => nowMs,
+  );
+  const told: number[] = [];
+  for (; nowMs < 100_000; nowMs += 1000) told.push((await counts.followed(1)).messages);
+  expect(countingMs / nowMs).toBeLessThan(0.011);
+  expect(new Set(told).size).toBeGreaterThan(15);
+  counts.keep(new Set());
+  expect((await counts.followed(1)).messages).toBe(nowMs);
 });
 
 describe('the budget', () => {

@@ -133,10 +133,10 @@ export class SqliteMirrorRows implements MirrorRows {
 
   async followed(id: number): Promise<Following> {
     return this.#work(() => {
-      const row = this.#db
-        .prepare('SELECT count(*) AS messages, total(by_id) AS by_id FROM followed WHERE mirror_id = ?')
-        .get(id);
-      return { messages: integer(row ?? {}, 'messages'), byId: integer(row ?? {}, 'by_id') };
+      const row = this.#db.prepare('SELECT messages, by_id FROM following WHERE mirror_id = ?').get(id);
+      return row === undefined
+        ? { messages: 0, byId: 0 }
+        : { messages: integer(row, 'messages'), byId: integer(row, 'by_id') };
     });
   }
 

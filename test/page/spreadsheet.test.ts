@@ -68,6 +68,19 @@ test('all columns → the content as it came, to the last digit; nothing that is
   expect(cell('Parts')).toBe(1);
 });
 
+test('what a message says → whole and as it is in a cell; a head → whole above it', async () => {
+  const said = `one\n${'long '.repeat(300)}\u202eend`;
+  const line = JSON.stringify({ ...log, content: { type: 'TEXT', text: said } });
+  const [heads = [], row = []] = await sheetOf([line], ['content'], 'UTC');
+  expect(row[heads.indexOf('Text')]).toBe(said);
+  const zone = 'America/Argentina/ComodRivadavia';
+  const terms = { columns: sheetColumns(['time']), zone, onRows: () => {} };
+  const file = await spreadsheetOf(ReadableStream.from([]), terms);
+  const [sheet] = (await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()))).sheets;
+  const [head] = sheet?.rows[0] ?? [];
+  expect(sheet?.columns?.[0]?.width).toBeGreaterThan(String(head).length);
+});
+
 test('a text longer than a cell can be → cut, and said so; a line that is no message → no file', async () => {
   const long = JSON.stringify({ ...log, content: { type: 'TEXT', text: 'x'.repeat(40_000) } });
   const [heads = [], row = []] = await sheetOf([long], 'all', 'UTC');

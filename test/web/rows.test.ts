@@ -206,6 +206,7 @@ describe('what is read and shown', () => {
 
   test('text that turns or hides what is beside it → is named', () => {
     expect(inert('a\u202eb\u200bc')).toBe('a‹U+202E›b‹U+200B›c');
+    expect(inert('a\r\nb\nc\rd')).toBe('a\r\nb\nc‹U+000D›d');
     expect(inert('x'.repeat(500))).toHaveLength(201);
   });
 });

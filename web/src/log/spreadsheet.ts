@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from '../../../src/client/errors.ts';
 import type { Log } from '../../../src/client/index.ts';
-import { contentText } from '../parts/message/content-text.ts';
+import { wholeText } from '../parts/message/content-text.ts';
 import { codeName, deliveryMs, msOf } from '../view/format.ts';
 import { fieldText } from '../view/json-text.ts';
 import { wallMs, type Zone, zoneName } from '../view/zone.ts';
@@ -51,10 +51,7 @@ const byColumn: Readonly<Record<string, readonly SheetColumn[]>> = {
       return error && codeName(error);
     }),
   ],
-  content: [
-    text('Content type', 14, log => String(log.content.type)),
-    text('Text', 50, log => contentText(log.content)),
-  ],
+  content: [text('Content type', 14, log => String(log.content.type)), text('Text', 50, log => wholeText(log.content))],
   campaign: [text('Campaign', 20, log => log.campaignReferenceId)],
   application: [text('Application', 18, log => log.platform?.applicationId)],
   entity: [text('Entity', 18, log => log.platform?.entityId)],
@@ -141,11 +138,11 @@ export async function spreadsheetOf(
   };
   return writeXlsxStream(values(), {
     name: 'Messages',
-    columns: columns.map(({ header, width, kind }) => ({
-      header: kind === 'time' ? `${header} (${zoneName(zone)})` : header,
-      width,
-      numFmt: formats[kind],
-    })),
+    columns: columns.map(({ header: name, width, kind }) => {
+      const header = kind === 'time' ? `${name} (${zoneName(zone)})` : name;
+      // Some zones have long names.
+      return { header, width: Math.max(width, header.length + 2), numFmt: formats[kind] };
+    }),
     freezePane: { rows: 1 },
   });
 }

@@ -115,8 +115,9 @@ export function errorWords(name: string): string {
   return wordsOf(inert(name.replace(/^EC_/, ''), 60));
 }
 
-/** Characters that would not be seen, or that would turn around the text beside them. */
-const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+/** Characters that would not be seen, or that would turn around the text beside them; a line may end as Windows ends it. */
+const unseen =
+  /\r(?!\n)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 
 /** A text out of a message as it may stand on the page: what is unseen in it is named, what is too long is cut. */
 export function inert(text: string, charsMax = 200): string {

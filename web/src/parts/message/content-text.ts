@@ -12,8 +12,11 @@ export function innerOf(content: Content): Content | undefined {
   return { ...fields, type: textOf(inner.type) ?? 'unknown' };
 }
 
-/** What a content says, in a line; what kind it is, when it says nothing. */
-export function contentText(content: Content): string {
+/** What a content says, in a line of the page; what kind it is, when it says nothing. */
+export const contentText = (content: Content) => inert(wholeText(content));
+
+/** The same for what is no page: whole, and as it is. */
+export function wholeText(content: Content): string {
   const payload = isRecord(content.payload) ? content.payload : {};
   const elements = Array.isArray(payload.elements) ? payload.elements.filter(isRecord) : [];
   const titles = elements.map(element => textOf(element.title)).filter(title => title !== undefined);
@@ -23,10 +26,10 @@ export function contentText(content: Content): string {
     textOf(payload.text) ??
     textOf(content.name) ??
     (titles.join(' · ') || fileName(content.url)) ??
-    (inner && contentText(inner));
+    (inner && wholeText(inner));
   const kind = textOf(content.type) ?? 'unknown';
-  if (kind === 'TEXT' && said !== undefined) return inert(said);
-  return inert(said === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}: ${said}`);
+  if (kind === 'TEXT' && said !== undefined) return said;
+  return said === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}: ${said}`;
 }
 
 function fileName(url: unknown): string | undefined {

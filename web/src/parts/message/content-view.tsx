@@ -38,10 +38,9 @@ function wordFor(type: string, payload: Readonly<Record<string, unknown>>): stri
 
 function Text({ text }: { readonly text: string | undefined }) {
   if (text === undefined) return null;
-  const lines = text.slice(0, textCharsMax).split('\n');
   return (
     <p className="content-text" dir="auto">
-      {lines.map(line => inert(line, textCharsMax)).join('\n')}
+      {inert(text.slice(0, textCharsMax), textCharsMax)}
       {text.length > textCharsMax && <span className="quiet"> (cut here; the copy has all of it)</span>}
     </p>
   );

@@ -157,6 +157,8 @@ test("a campaign's failures into a spreadsheet → three clicks", async () => {
   await visitor.reaches('19 messages, all of them');
   await visitor.click(visitor.figure('Failed').getByRole('button'));
   await visitor.reaches('10 messages, all of them');
+  const filters = visitor.page.getByRole('list', { name: 'Filters that are set' }).locator('.chip-value');
+  expect(await filters.allTextContents()).toEqual(['spring-sale', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED']);
   await visitor.click(visitor.button('Export …'));
   const download = visitor.page.waitForEvent('download');
   await visitor.click(visitor.page.getByRole('dialog').getByRole('button', { name: 'Export' }));

@@ -106,7 +106,7 @@ function Chips() {
             {fieldLabels[field]}
             {kind === 'not' && ' not'}
           </span>
-          <span className="chip-value">{inert(values.join(', '), 80)}</span>
+          <Values values={values} />
           <button
             type="button"
             aria-label={`Remove the filter ${fieldLabels[field]}${kind === 'not' ? ' not' : ''}`}
@@ -121,6 +121,24 @@ function Chips() {
           Clear all
         </button>
       </li>
+    </ul>
+  );
+}
+
+/** Beyond these only their number is told: a list of ids may hold a hundred. */
+const valuesShown = 5;
+
+/** Each value by itself, since one may hold a comma. */
+function Values({ values }: { readonly values: readonly string[] }) {
+  const more = values.length - valuesShown;
+  return (
+    <ul className="chip-values">
+      {values.slice(0, valuesShown).map(value => (
+        <li key={value} className="chip-value">
+          {inert(value, 80)}
+        </li>
+      ))}
+      {more > 0 && <li className="chip-value">and {more} more</li>}
     </ul>
   );
 }

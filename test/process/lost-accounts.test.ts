@@ -7,6 +7,7 @@ import { Accounts } from '../../src/accounts/accounts.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { LogFile } from '../../src/store/embedded/log/log-file.ts';
 import { LogCalls, logsPath, numberedFrom } from '../support/log-calls.ts';
+import { changeLogFields } from '../support/log-json.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { ServerHome } from '../support/server-process.ts';
 
@@ -167,9 +168,8 @@ test('accounts.db of another log → no start, whatever ids it has; it does not 
 function unclaimed(): ServerHome {
   const home = copyOf(original);
   rmSync(join(home.dataDir, 'log.json.copy'), { force: true });
-  const path = join(home.dataDir, 'log.json');
-  const { accounts: _, ...held } = JSON.parse(readFileSync(path, 'utf8'));
-  writeFileSync(path, JSON.stringify(held));
+  const change = { names: ['log.json'], write: JSON.stringify } as const;
+  changeLogFields(home.dataDir, ({ accounts: _, ...fields }) => fields, change);
   return home;
 }
 

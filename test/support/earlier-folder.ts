@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { JournalRows } from '../../src/store/embedded/rows/journal-rows.ts';
 import { messageSum, reportSum } from '../../src/store/embedded/rows/row-sums.ts';
 import type { Rows } from '../../src/store/embedded/rows/rows.ts';
+import { changeLogFields } from './log-json.ts';
 
 /** As versions before the journal made it. */
 const schema = `
@@ -50,8 +51,5 @@ export function makeEarlier(dataDir: string): void {
     rows.close();
     rmSync(join(folder, name));
   }
-  for (const name of ['log.json', 'log.json.copy']) {
-    const path = join(dataDir, name);
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"formatVersion":4', '"formatVersion":2'));
-  }
+  changeLogFields(dataDir, fields => ({ ...fields, formatVersion: 2 }), { write: JSON.stringify });
 }

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { statuses } from '../../../src/domain/registry.ts';
 import { type Bookmark, InvalidBookmark, type Store, StoreUnusable } from '../../../src/store/store.ts';
+import { changeLogFields } from '../../support/log-json.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
 const now = 1_800_000_000_000;
@@ -164,8 +165,7 @@ test.each([
 ])('a log of format %i → refused, with what to do', async (formatVersion, advice) => {
   const log = newLog();
   await closed(await opened(log));
-  const path = join(log.dataDir, 'log.json');
-  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), formatVersion }));
+  changeLogFields(log.dataDir, fields => ({ ...fields, formatVersion }), { names: ['log.json'] });
   await expect(log.open()).rejects.toThrow(StoreUnusable);
   await expect(log.open()).rejects.toThrow(advice);
 });

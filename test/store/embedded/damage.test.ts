@@ -10,7 +10,6 @@ import {
   rmSync,
   statSync,
   truncateSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import { afterEach, expect, test } from 'vitest';
 import { statuses } from '../../../src/domain/registry.ts';
 import { repair } from '../../../src/store/embedded/offline/repair.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { changeLogFields } from '../../support/log-json.ts';
 import { numberedIds, recordNumbered, SqliteLog, until, walkIds } from '../../support/sqlite-log.ts';
 
 const now = 1_800_000_000_000;
@@ -151,10 +151,7 @@ test('segment set aside whole by an older version, some of it recorded again sin
   const bytes = readFileSync(path);
   for (let at = bytes.indexOf('number 250'); at >= 0; at = bytes.indexOf('number 250', at + 1)) flipBit(path, at);
   for (const name of ['ledger', 'ledger.copy']) rmSync(join(log.dataDir, name));
-  for (const path of ['log.json', 'log.json.copy'].map(name => join(log.dataDir, name))) {
-    const { hasLedger: _, ...held } = JSON.parse(readFileSync(path, 'utf8'));
-    writeFileSync(path, JSON.stringify(held));
-  }
+  changeLogFields(log.dataDir, ({ hasLedger: _, ...fields }) => fields, { write: JSON.stringify });
   const before = await log.open();
   expect((await before.stats()).damaged).toHaveLength(1);
   await recordNumbered(before, 200, 210, now);

@@ -19,6 +19,7 @@ import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { Ledger } from '../../../src/store/embedded/files/ledger.ts';
 import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
+import { changeLogFields } from '../../support/log-json.ts';
 import { SqliteLog, submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -103,10 +104,7 @@ test('segments and ledgers are gone → not complete, told until what was sent b
 test('a log of before its ledger was noted → nothing is told where there never was one', () => {
   const dataDir = temporaryFolder();
   recordedIn(dataDir);
-  for (const name of logFiles) {
-    const { hasLedger: _, ...held } = JSON.parse(String(readFileSync(join(dataDir, name))));
-    writeFileSync(join(dataDir, name), JSON.stringify(held));
-  }
+  changeLogFields(dataDir, ({ hasLedger: _, ...fields }) => fields, { write: JSON.stringify });
   for (const name of ledgers) rmSync(join(dataDir, name));
   const log = new SimulatedLog(dataDir, systemDisk);
   expect(log.found.damaged).toEqual([]);

@@ -8,6 +8,7 @@ import { LogFile, namesAccounts, seedOf } from '../../../src/store/embedded/log/
 import { accountsHeldIn } from '../../../src/store/embedded/offline/held-accounts.ts';
 import { type Beside, refuseUnproven } from '../../../src/store/embedded/offline/unclaimed.ts';
 import { JournalRows } from '../../../src/store/embedded/rows/journal-rows.ts';
+import { changeLogFields } from '../../support/log-json.ts';
 import { submission } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { SimulatedLog } from './simulated-log.ts';
@@ -102,11 +103,14 @@ test('log.json of before it named accounts, brought back beside a newer copy →
   expect(namesAccounts(dataDir)).toBe(new LogFile(dataDir).accounts !== undefined);
 });
 
-test('the accounts that log.json names damaged, its copy sound → refused by a line that says how to start; then all is opened', () => {
+test('the accounts that log.json names damaged, where it has no sum, its copy sound → refused by a line that says how to start; then all is opened', () => {
   const { dataDir } = logOfAccounts();
   const path = join(dataDir, 'log.json');
   new LogFile(dataDir).belongTo('theirs');
-  writeFileSync(path, readFileSync(path, 'utf8').replace('theirs', 'thEirs'));
+  changeLogFields(dataDir, fields => ({ ...fields, accounts: 'thEirs' }), {
+    names: ['log.json'],
+    write: JSON.stringify,
+  });
   expect(() => new LogFile(dataDir).claim('theirs')).toThrow('move it away');
   expect(() => new LogFile(dataDir).claim('others')).toThrow('is not of this log');
   rmSync(path);

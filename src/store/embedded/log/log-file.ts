@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { emptyLogAdvice } from '../../../failures.ts';
@@ -209,7 +210,7 @@ export class LogFile {
 
   /** The copy first: where the file itself cannot be read, it must not be the older one. */
   #write(held: Held): Held {
-    const text = Buffer.from(`${writtenLog(held)}\n`);
+    const text = Buffer.from(writtenLog(held));
     for (const path of [this.#copyPath, this.#path]) writeWhole(this.#disk, path, [text]);
     this.#disk.syncFolder(this.#folder);
     this.#held = held;
@@ -268,8 +269,15 @@ function newLog() {
 
 /** What is trusted stands beside the rest, where older versions look for it. */
 function writtenLog({ trust, ...held }: Held): string {
-  return JSON.stringify({ ...held, ...trust.toJSON() });
+  return withSum({ ...held, ...trust.toJSON() });
 }
+
+/** The text of `log.json` with these fields: beside them their sum, which versions of before neither wrote nor look at. */
+export function withSum(fields: object): string {
+  return `${JSON.stringify({ ...fields, sum: sumOf(fields) })}\n`;
+}
+
+const sumOf = (fields: object) => crc32(JSON.stringify(fields));
 
 /** What is not known is whether the counts that segments keep add up: those from now on do; and whether there was a ledger. */
 function derivedLog(disk: Disk, dataDir: string) {
@@ -323,6 +331,10 @@ function heldIn(disk: Disk, path: string): Held {
   }
   if (typeof held !== 'object' || held === null || !('formatVersion' in held) || !('hashSeed' in held))
     throw new StoreUnusable(`${path} is damaged: it holds no hashSeed`);
+  // Before its format is looked at: one that a flipped bit made is no other version's.
+  const { sum, ...fields } = { sum: undefined, ...held };
+  if (sum !== undefined && sum !== sumOf(fields))
+    throw new StoreUnusable(`${path} is damaged: its checksum does not match`);
   const version = held.formatVersion;
   if (typeof version !== 'number' || !(version >= earliestVersion && version <= formatVersion))
     throw new OtherFormat(`${path} is`, version, formatVersion);

@@ -1,9 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { entriesOf } from '../../src/cli/commands/completion.ts';
 import { run } from './run.ts';
 
@@ -66,9 +67,14 @@ test.each([
 });
 
 test.each(['zsh', 'fish'])('%s, where it is → takes the script', shell => {
-  const checked = spawnSync(shell, ['-n'], { input: scriptOf(shell), encoding: 'utf8' });
-  const isThere = checked.error === undefined;
-  expect(isThere ? checked.stderr : '').toBe('');
+  const folder = mkdtempSync(join(tmpdir(), 'sentlog-completion-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  // From a file: fish reads no script from a socket.
+  const file = join(folder, 'script');
+  writeFileSync(file, scriptOf(shell));
+  const { error, status, stderr } = spawnSync(shell, ['-n', file], { encoding: 'utf8' });
+  const isThere = error === undefined;
+  expect(isThere ? { status, stderr } : { status: 0, stderr: '' }).toEqual({ status: 0, stderr: '' });
 });
 
 test('another shell → refused in one line', async () => {

@@ -41,7 +41,7 @@ function addressIn(value: string): string {
     if (url !== undefined) return url;
     throw new BadValue('is empty');
   } catch (error) {
-    throw error instanceof BadValue ? new CommandError(`--to: the value ${error.message}`) : error;
+    throw error instanceof BadValue ? new CommandError(`--to ${error.message}`) : error;
   }
 }
 

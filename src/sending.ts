@@ -56,7 +56,7 @@ export async function openSending(
   const sending =
     config.carrier === 'graph'
       ? await overGraph(config, storage.senders, common, parts, tracing)
-      : overSimulator(simulator, common, parts);
+      : overSimulator(simulator, common, parts, tracing);
   await sending.sender.start();
   const opened = parts.move();
   return { ...sending, close: () => opened.disposeAsync() };
@@ -78,13 +78,18 @@ function accountPlaces(places: ReportPlaces): AccountPlaces {
 }
 type Common = Pick<SenderDeps, 'outbox' | 'store' | 'retentionMs' | 'retentionOf' | 'places' | 'call' | 'note'>;
 
-function overSimulator(terms: SimulatorTerms, common: Common, parts: AsyncDisposableStack): Omit<Sending, 'close'> {
+function overSimulator(
+  terms: SimulatorTerms,
+  common: Common,
+  parts: AsyncDisposableStack,
+  tracing: Tracing | undefined,
+): Omit<Sending, 'close'> {
   const heard = (message: string, detail: object) => common.note('warn', message, detail);
   const emulator = parts.adopt(new Emulator(terms, heard), async one => one.close());
   const clock = emulator.clock.now;
-  const sender = parts.adopt(new Sender({ ...common, carrier: emulator.carrier, pages: anyPage, clock }), one =>
-    one.close(),
-  );
+  // Traced as sends over Meta are: who tests with it sees what there will be to see.
+  const carrier = tracing === undefined ? emulator.carrier : tracedCarrier(emulator.carrier, tracing);
+  const sender = parts.adopt(new Sender({ ...common, carrier, pages: anyPage, clock }), one => one.close());
   emulator.join(sender);
   return { sender, emulator, clock };
 }

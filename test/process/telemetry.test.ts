@@ -30,7 +30,11 @@ test('no endpoint → no module of OpenTelemetry is loaded; one whose collector 
     // Whatever waits for the collector would wait for as long.
     OTEL_EXPORTER_OTLP_TIMEOUT: '3600000',
   };
-  const told = await home.serve({ nodeArgs, env, settings: { SENTLOG_LOG_LEVEL: 'debug' } });
+  const told = await home.serve({
+    nodeArgs,
+    env,
+    settings: { SENTLOG_LOG_LEVEL: 'debug', SENTLOG_CARRIER: 'simulated' },
+  });
   await home.calls(told).record([numbered(1)]);
   const spanNamed = (name: string) => collector.spans.find(span => span.name === name);
   await expect.poll(() => spanNamed(`POST ${logsPath}`)).toBeDefined();
@@ -44,6 +48,18 @@ test('no endpoint → no module of OpenTelemetry is loaded; one whose collector 
   expect(new Set(collector.resources.map(resource => resource['service.name']))).toEqual(new Set(['log-of-mine']));
   const answered = told.stderr.split('\n').filter(line => line.includes('"answered"'));
   expect(answered.map(line => JSON.parse(line).trace_id)).toContain(spanNamed(`POST ${logsPath}`)?.traceId);
+
+  const message = { sender: 'page', destinations: [{ to: 'seen' }], content: { type: 'TEXT', text: 'Hello' } };
+  const asked = await fetch(`${told.address}/messenger/1/messages`, {
+    method: 'POST',
+    headers: { authorization: home.calls(told).authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({ messages: [message] }),
+  });
+  expect(asked.status).toBe(200);
+  await expect.poll(() => spanNamed('POST /{page}/messages')).toBeDefined();
+  await expect.poll(() => spanNamed('POST /messenger/1/messages')).toBeDefined();
+  const { traceId, spanId } = spanNamed('POST /messenger/1/messages') ?? {};
+  expect(spanNamed('POST /{page}/messages')?.links).toMatchObject([{ traceId, spanId }]);
 
   collector.answer = () => undefined;
   await home.calls(told).record([numbered(2)]);

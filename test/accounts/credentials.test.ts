@@ -329,8 +329,7 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
     test('a token with every request → the newest thousand work, and no more are kept', async () => {
       const { credentials, byHand, key, info } = await shop();
       const first = await credentials.issueToken(info.id, key);
-      // In groups: of those asked for at once any may be the older one. Small ones: each waits for one of two connections, and
-      // for no longer than a connection may take to be had.
+      // In small groups: of those asked for at once any may be the older one, and all of them wait for two connections.
       const rest: Awaited<ReturnType<typeof credentials.issueToken>>[] = [];
       for (const length of Array.from({ length: 210 }, () => 5))
         rest.push(...(await Promise.all(Array.from({ length }, () => credentials.issueToken(info.id, key)))));

@@ -105,76 +105,59 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** What all projects have. */
+const common = { hookTimeout: 180_000, expect: patience, setupFiles };
+
+/** What those have whose tests start nothing, or stores alone: they run first. */
+const inProcess = {
+  ...common,
+  globalSetup: threadSetup,
+  execArgv,
+  testTimeout: 600_000,
+  maxWorkers,
+  sequence: { groupOrder: 0 },
+};
+
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
+          ...inProcess,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...processTests, ...plainTests, longTests],
-          globalSetup: threadSetup,
-          execArgv,
-          testTimeout: 600_000,
-          hookTimeout: 180_000,
-          expect: patience,
-          setupFiles,
-          maxWorkers,
-          sequence: { groupOrder: 0 },
         },
       },
+      { test: { ...inProcess, name: 'plain', include: plainTests, isolate: false } },
       {
         test: {
-          name: 'plain',
-          include: plainTests,
-          isolate: false,
-          globalSetup: threadSetup,
-          execArgv,
-          testTimeout: 600_000,
-          hookTimeout: 180_000,
-          expect: patience,
-          setupFiles,
-          maxWorkers,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        test: {
+          ...inProcess,
           name: 'http over PostgreSQL',
           include: storeTests,
           isolate: false,
           globalSetup: [threadSetup, 'test/support/postgres-project.ts'],
-          execArgv,
-          testTimeout: 600_000,
-          hookTimeout: 180_000,
-          expect: patience,
           setupFiles: [...setupFiles, sharedLogEnd],
-          maxWorkers,
-          sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
+          ...common,
           name: 'process',
           include: processTests,
           globalSetup: programSetup,
           testTimeout: 300_000,
-          hookTimeout: 180_000,
-          expect: patience,
-          setupFiles,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
+          ...common,
           name: 'long',
           include: [longTests],
           testTimeout: 3_600_000,
-          hookTimeout: 180_000,
-          expect: patience,
-          setupFiles,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },

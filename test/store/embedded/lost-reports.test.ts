@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { passOverLost } from '../../../src/store/embedded/segment/lost-reports.ts';
-import { MessageStates } from '../../../src/store/embedded/segment/message-states.ts';
 import {
   newSharedSegment,
   publishedMessages,
@@ -12,8 +11,8 @@ test('as many newest reports are lost as a segment holds → each message is as 
   const shared = newSharedSegment(1, 1, count);
   shared.published[publishedMessages] = count;
   shared.published[publishedReports] = count;
-  for (let ordinal = 0; ordinal < count; ordinal++) shared.state.newestReport[ordinal] = ordinal + 1;
+  for (let ordinal = 0; ordinal < count; ordinal++) shared.newestReport[ordinal] = ordinal + 1;
   const left = { messages: new Float64Array(count), groups: new Uint8Array(count) };
-  passOverLost([shared], shared, left, { states: new MessageStates(), outcomes: () => left, initialGroup: () => 1 });
-  expect(shared.state.newestReport.every(sequence => sequence === 0)).toBe(true);
+  passOverLost([shared], shared, left, { outcomes: () => left, initialGroup: () => 1 });
+  expect(shared.newestReport.every(sequence => sequence === 0)).toBe(true);
 });

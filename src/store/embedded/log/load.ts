@@ -14,11 +14,11 @@ import { FacetMaker } from '../segment/facet-maker.ts';
 import { fieldCount, fields, hashOf } from '../segment/fields.ts';
 import { addId } from '../segment/id-table.ts';
 import { IndexFile } from '../segment/index-file.ts';
-import { MessageStates } from '../segment/message-states.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
 import { groupOfStatus, splitText } from '../segment/packed-batch.ts';
 import { ordinalOf, ordinalsMax, reportsMaxOf, segmentIdOf } from '../segment/position.ts';
 import {
+  applyReport,
   type Columns,
   greaterLosses,
   hasLosses,
@@ -33,7 +33,6 @@ import {
   publishedReports,
   type SharedSegment,
   setLosses,
-  setRecorded,
   setRow,
 } from '../segment/shared-segment.ts';
 import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
@@ -174,13 +173,12 @@ type Loaded = { readonly segment: LoadedSegment; readonly reports: Reports };
 /** A segment's reports are on its own messages or on older segments': what these lack of them joins `short`. */
 function applyReports({ reports }: Loaded, byId: ReadonlyMap<number, SharedSegment>, short: Map<number, number>): void {
   const { firstSequence, messages, groups } = reports;
-  const states = new MessageStates();
   for (let i = 0; i < messages.length; i++) {
     const position = messages[i] ?? 0;
     const shared = byId.get(segmentIdOf(position));
     if (shared === undefined) continue;
     const ordinal = ordinalOf(position);
-    if (ordinal < messagesIn(shared)) states.apply(shared, ordinal, firstSequence + i, groups[i] ?? 0);
+    if (ordinal < messagesIn(shared)) applyReport(shared, ordinal, firstSequence + i, groups[i] ?? 0);
     else short.set(shared.id, Math.max(ordinal + 1, short.get(shared.id) ?? 0));
   }
 }
@@ -214,7 +212,7 @@ function loadSealed(
     folder.removeLog(id);
     const shared = newSharedSegment(id, header.firstSequence, header.messages);
     const groups = index.uint8('group');
-    shared.state.group.set(groups);
+    shared.group.set(groups);
     for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
@@ -307,7 +305,7 @@ function loadMessages(
       facets.message(row);
       setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
       const group = groupOfStatus(row[4]);
-      setRecorded(shared, row[0], group);
+      shared.group[row[0]] = group;
       shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
       ordinal = row[0] + 1;
       found++;

@@ -14,7 +14,6 @@ import {
   publishedReports,
   reportsIn,
   type SharedSegment,
-  setRecorded,
   setRow,
 } from '../segment/shared-segment.ts';
 
@@ -65,7 +64,8 @@ export class ActiveSegment {
       if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
     }
     addId(columns, ordinal);
-    setRecorded(shared, ordinal, group);
+    shared.group[ordinal] = group;
+    shared.newestReport[ordinal] = 0;
     this.counts.message(row);
     this.facets.message(row);
     this.messages++;
@@ -84,9 +84,9 @@ export class ActiveSegment {
   commit(outcomes: OutcomeTally): void {
     this.rows.commit();
     this.counts.commit(outcomes);
-    const { groupCounts, state, sentAtRange } = this.shared;
+    const { groupCounts, group: groups, sentAtRange } = this.shared;
     for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++) {
-      const group = state.group[ordinal] ?? 0;
+      const group = groups[ordinal] ?? 0;
       groupCounts[group] = (groupCounts[group] ?? 0) + 1;
       const sentAt = this.columns.sentAt[ordinal] ?? 0;
       sentAtRange[0] = Math.min(sentAtRange[0] ?? Infinity, sentAt);

@@ -10,7 +10,6 @@ import { fieldCount, messageIdField } from '../segment/fields.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
-import { MessageStates } from '../segment/message-states.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
 import { ordinalOf, type Position, segmentIdOf } from '../segment/position.ts';
@@ -34,7 +33,6 @@ export type Known = { readonly row: MessageRow; readonly segmentId: number; read
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
-  readonly states = new MessageStates();
   readonly #ids = new MessageIds((segmentId, hash) => this.#idsAtHand.ordinals(segmentId, hash));
   readonly #segments = new Map<number, SharedSegment>();
   /** Of those without an index, where their rows stand. */
@@ -121,8 +119,7 @@ export class KnownMessages {
 
   /** The sequence of the newest published report on a message; 0 when there is none. */
   newestReport(position: Position): number {
-    const segment = this.#segments.get(segmentIdOf(position));
-    return segment === undefined ? 0 : this.states.newest(segment, ordinalOf(position));
+    return this.#segments.get(segmentIdOf(position))?.newestReport[ordinalOf(position)] ?? 0;
   }
 
   /** The reports on a message as far as a further one needs them, from the sequence of its newest. */
@@ -157,7 +154,6 @@ export class KnownMessages {
     const isGone = !this.#segments.has(damaged.id);
     const left = isGone ? { messages: new Float64Array(0), groups: new Uint8Array(0) } : this.#outcomes(damaged);
     passOverLost(this.segments(), damaged, left, {
-      states: this.states,
       outcomes: segment => this.#outcomes(segment),
       initialGroup: ({ id }, ordinal) => {
         const row = guardSegment(id, () => this.#rows(id).message(ordinal));

@@ -23,7 +23,7 @@ import {
 import { type LogEnd, ordinalOf, positionOf, segmentIdOf } from '../segment/position.ts';
 import { identityOf, messageRowOf, movesOf, reportRowOf } from '../segment/record-row.ts';
 import { type Chain, chained } from '../segment/report-chain.ts';
-import { type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
+import { applyReport, type Columns, keepReportsUntil, newSharedSegment, reportsIn } from '../segment/shared-segment.ts';
 import { ActiveSegment } from './active-segment.ts';
 import { type Known, KnownMessages } from './known-messages.ts';
 import { isFull, nextSize, sizeOf } from './segment-size.ts';
@@ -360,7 +360,7 @@ export class Writer {
     for (const [position, { newest, sentAt, groupId }] of this.#reported) {
       keepReportsUntil(shared, sentAt);
       const target = this.#known.segment(segmentIdOf(position));
-      if (target !== undefined) this.#known.states.apply(target, ordinalOf(position), newest, groupId);
+      if (target !== undefined) applyReport(target, ordinalOf(position), newest, groupId);
     }
     active.publish();
     this.#reported = new Map();

@@ -1,7 +1,6 @@
 import { type Filter, groupIdsOf, valuesOf } from '../../../domain/filter.ts';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { fields, hashValue, messageIdField } from '../segment/fields.ts';
-import type { MessageStates } from '../segment/message-states.ts';
 import { ordinalOf, ordinalsMax, positionOf, segmentIdOf } from '../segment/position.ts';
 import { maxSentAt, minSentAt, type SharedSegment } from '../segment/shared-segment.ts';
 import type { Place } from './bookmark.ts';
@@ -83,7 +82,6 @@ export function allFound(found: readonly Found[]): Candidates {
 /** What is asked, made ready to be asked of each segment. */
 class Question {
   readonly #walk: Place;
-  readonly #states: MessageStates;
   readonly #account: AccountId;
   readonly without: ReadonlySet<number>;
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
@@ -103,7 +101,6 @@ class Question {
   ) {
     this.without = without ?? new Set();
     this.#walk = walk;
-    this.#states = segments.messageStates;
     this.#account = account;
     this.hashes = hashesOf(hashSeed, account, filter);
     this.groups = groupIdsOf(filter);
@@ -125,7 +122,6 @@ class Question {
     const ordinalEnd = this.#walk.positionEnd - positionOf(id, 0);
     if (ordinalEnd <= 0) return undefined;
     return {
-      states: this.#states,
       account: this.#account,
       hashes: this.hashes,
       ...(this.groups !== undefined && { groups: this.groups }),

@@ -29,8 +29,7 @@ export class ColumnScan implements CandidateSource {
         if (column === undefined) throw new RangeError(`no column ${field}`);
         return new HashTest(column, hashes);
       });
-    if (scan.groups !== undefined && scan.asOf === undefined)
-      this.#groups = Buffer.from(scan.states.groupsOf(segment).buffer);
+    if (scan.groups !== undefined && scan.asOf === undefined) this.#groups = Buffer.from(segment.group.buffer);
   }
 
   next(count: number): readonly Candidate[] {

@@ -38,11 +38,10 @@ export class ErrorTests {
     return this.#segments.withFacets(segment.id, facets => this.#test(segment, facets));
   }
 
-  #test(segment: SharedSegment, facets: Facets): MayBeAsked {
-    const states = this.#segments.messageStates;
+  #test({ newestReport }: SharedSegment, facets: Facets): MayBeAsked {
     const [outcomes, isAsked, known] = [facets.codes('outcome'), this.#asked(facets.meanings), facets.messages];
     return ordinal => {
-      const newest = states.newest(segment, ordinal);
+      const newest = newestReport[ordinal] ?? 0;
       // It may have been in such a state when the walk began, and be in one when its row is read.
       if (ordinal >= known || newest > this.#asOf) return true;
       if (newest === 0) return mayBe(isAsked, outcomes[ordinal]);

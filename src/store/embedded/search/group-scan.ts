@@ -23,7 +23,7 @@ export class GroupScan implements SealedSource {
   constructor(scan: Scan, segment: SharedSegment, index: IndexFile) {
     const end = Math.min(scan.ordinalEnd, index.header.messages);
     this.#found = (scan.groups ?? [])
-      .flatMap(group => ordinalsOf(group, scan.states.groupsOf(segment), end))
+      .flatMap(group => ordinalsOf(group, segment, end))
       .filter(ordinal => mayFit(scan, segment, ordinal))
       .map(ordinal => ({ sentAt: index.times(ordinal, 1)[0] ?? 0, ordinal }))
       .filter(({ sentAt, ordinal }) => sentAt >= scan.sentSince && follows(sentAt, ordinal, scan.before))
@@ -37,9 +37,9 @@ export class GroupScan implements SealedSource {
   }
 }
 
-function ordinalsOf(group: number, of: Uint8Array, end: number): number[] {
+function ordinalsOf(group: number, segment: SharedSegment, end: number): number[] {
   // A buffer finds a byte as fast as memory is read; a typed array's own search takes forty times as long.
-  const groups = Buffer.from(of.buffer, of.byteOffset, end);
+  const groups = Buffer.from(segment.group.buffer, 0, end);
   const ordinals: number[] = [];
   for (let at = groups.indexOf(group); at >= 0; at = groups.indexOf(group, at + 1)) ordinals.push(at);
   return ordinals;

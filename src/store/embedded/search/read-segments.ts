@@ -10,7 +10,6 @@ import type { Facets } from '../segment/facets.ts';
 import type { IdSet } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import { ordinalsWithId } from '../segment/index-runs.ts';
-import { MessageStates } from '../segment/message-states.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { type LogEnd, positionOf } from '../segment/position.ts';
 import { timelineRows } from '../segment/report-chain.ts';
@@ -51,7 +50,6 @@ function extentsIn(index: IndexFile): Extents {
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
-  readonly messageStates = new MessageStates();
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
   readonly #rows = new LRUCache<number, Rows>({ max: openRowsMax, dispose: file => file.close() });
@@ -143,8 +141,7 @@ export class ReadSegments {
 
   /** The sequence of the newest report on a message; 0 when there is none. */
   newestReport({ segmentId, ordinal }: Pick<Found, 'segmentId' | 'ordinal'>): number {
-    const shared = this.#segments.get(segmentId)?.shared;
-    return shared === undefined ? 0 : this.messageStates.newest(shared, ordinal);
+    return this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
   }
 
   /** The row of the message at each place; `undefined` where nobody can read it any more. */

@@ -1,6 +1,5 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import type { MessageStates } from '../segment/message-states.ts';
 import type { SharedSegment } from '../segment/shared-segment.ts';
 
 /** Whether a message may be in a state that is asked for. */
@@ -8,7 +7,6 @@ export type MayBeAsked = (ordinal: number) => boolean;
 
 /** What is asked of one segment, with values already hashed. */
 export type Scan = {
-  readonly states: MessageStates;
   readonly account: AccountId;
   /** By field number: the hashes of the values asked for; the field is not asked for when it is missing. */
   readonly hashes: ReadonlyMap<number, ReadonlySet<number>>;
@@ -42,8 +40,8 @@ export type SealedSource = { next(index: IndexFile, count: number): readonly Can
 export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
   return (
     scan.groups === undefined ||
-    scan.groups.includes(scan.states.group(segment, ordinal)) ||
-    (scan.asOf !== undefined && scan.states.newest(segment, ordinal) > scan.asOf)
+    scan.groups.includes(segment.group[ordinal] ?? 0) ||
+    (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
   );
 }
 

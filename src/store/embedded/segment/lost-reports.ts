@@ -1,9 +1,8 @@
 import { DamagedRow } from '../files/damage.ts';
 import type { Rows } from '../rows/rows.ts';
-import type { MessageStates } from './message-states.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
-import { lossesIn, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
+import { applyReport, lossesIn, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
 
 /** Of a segment's reports, in their order: the position of the message, 0 where the report is lost, and the group it left it in. */
 export type ReportOutcomes = {
@@ -33,9 +32,8 @@ export function outcomesIn(rows: Rows, segment: SharedSegment): ReportOutcomes {
   return outcomes;
 }
 
-/** What is to be asked of the files, and where states stand. */
+/** What is to be asked of the files. */
 export type ReportSource = {
-  readonly states: MessageStates;
   outcomes(segment: SharedSegment): ReportOutcomes;
   /** The group that a message was recorded with; `undefined` when it is lost itself. */
   initialGroup(segment: SharedSegment, ordinal: number): number | undefined;
@@ -51,8 +49,7 @@ export function passOverLost(
   left: ReportOutcomes,
   source: ReportSource,
 ): void {
-  const { states } = source;
-  const sought = losers(states, segments, damaged, left);
+  const sought = losers(segments, damaged, left);
   const oldest = sought.values().reduce((least, position) => Math.min(least, segmentIdOf(position)), Infinity);
   for (const segment of segments.filter(({ id }) => id >= oldest && id <= damaged.id).reverse()) {
     if (sought.size === 0) return;
@@ -61,33 +58,26 @@ export function passOverLost(
       const position = messages[i] ?? 0;
       if (!sought.delete(position)) continue;
       const holder = segments.find(({ id }) => id === segmentIdOf(position));
-      if (holder !== undefined) states.apply(holder, ordinalOf(position), segment.firstSequence + i, groups[i] ?? 0);
+      if (holder !== undefined) applyReport(holder, ordinalOf(position), segment.firstSequence + i, groups[i] ?? 0);
     }
   }
   for (const position of sought) {
     const holder = segments.find(({ id }) => id === segmentIdOf(position));
     const group = holder === undefined ? undefined : source.initialGroup(holder, ordinalOf(position));
-    if (holder !== undefined && group !== undefined) states.apply(holder, ordinalOf(position), 0, group);
+    if (holder !== undefined && group !== undefined) applyReport(holder, ordinalOf(position), 0, group);
   }
 }
 
 /** The messages whose newest report was the damaged segment's, and is not left. */
-function losers(
-  states: MessageStates,
-  segments: readonly SharedSegment[],
-  damaged: SharedSegment,
-  left: ReportOutcomes,
-): Set<Position> {
+function losers(segments: readonly SharedSegment[], damaged: SharedSegment, left: ReportOutcomes): Set<Position> {
   const sought = new Set<Position>();
   const end = damaged.firstSequence + reportsIn(damaged);
-  for (const segment of segments.filter(({ id }) => id <= damaged.id)) {
-    const newest = states.newestOf(segment);
+  for (const segment of segments.filter(({ id }) => id <= damaged.id))
     for (let ordinal = 0; ordinal < messagesIn(segment); ordinal++) {
-      const sequence = newest[ordinal] ?? 0;
+      const sequence = segment.newestReport[ordinal] ?? 0;
       if (sequence < damaged.firstSequence || sequence >= end) continue;
       const position = positionOf(segment.id, ordinal);
       if (left.messages[sequence - damaged.firstSequence] !== position) sought.add(position);
     }
-  }
   return sought;
 }

@@ -12,14 +12,6 @@ const idSlotsPerMessage = 2;
 
 const groupCount = statusGroupNames.length;
 
-/** The present state of a segment's messages in memory. */
-export type LiveState = {
-  /** By ordinal: the sequence of the newest report on the message, 0 when there is none. */
-  readonly newestReport: Float64Array;
-  /** By ordinal: the group id of the present status. */
-  readonly group: Uint8Array;
-};
-
 /** What every thread knows of one segment: plain shared memory, handed around by reference. */
 export type SharedSegment = {
   readonly id: number;
@@ -31,8 +23,10 @@ export type SharedSegment = {
   readonly published: Int32Array;
   /** Least and greatest `sentAt`, ms, and the greatest of a message its reports are on; infinite while there is none. */
   readonly sentAtRange: Float64Array;
-  /** Of its messages; asked for through `MessageStates`. */
-  readonly state: LiveState;
+  /** By ordinal: the sequence of the newest report on the message, 0 when there is none. */
+  readonly newestReport: Float64Array;
+  /** By ordinal: the group id of the present status. */
+  readonly group: Uint8Array;
   /** By group id: how many messages have it now. */
   readonly groupCounts: Int32Array;
 };
@@ -75,15 +69,9 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
     firstSequence,
     published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
-    state: newLiveState(capacity),
-    groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
-  };
-}
-
-export function newLiveState(capacity: number): LiveState {
-  return {
     newestReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     group: new Uint8Array(new SharedArrayBuffer(capacity)),
+    groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
   };
 }
 
@@ -192,10 +180,13 @@ export function keepReportsUntil(segment: SharedSegment, sentAt: number): void {
   segment.sentAtRange[2] = Math.max(reportedUntil(segment), sentAt);
 }
 
-/** The state of a message that no report is on; nobody looks at it before the row is published. */
-export function setRecorded({ state }: SharedSegment, ordinal: number, group: number): void {
-  state.group[ordinal] = group;
-  state.newestReport[ordinal] = 0;
+/** Makes a report the newest of its message. */
+export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
+  const before = shared.group[ordinal] ?? 0;
+  shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
+  shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+  shared.group[ordinal] = group;
+  shared.newestReport[ordinal] = sequence;
 }
 
 /** Fills a row's columns; nobody looks at them before the row is published. */

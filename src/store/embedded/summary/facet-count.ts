@@ -154,7 +154,6 @@ export class FacetCount {
       columns === undefined
         ? this.#segments.withIndex(shared.id, index => index.timeOffsets())
         : { base: 0, offsets: columns.sentAt };
-    const newestReports = this.#segments.messageStates.newestOf(shared);
     let matches = 0;
     const initial = new Outcomes(meanings.outcome, this.#query.filter);
     const used = new Set([initial]);
@@ -164,7 +163,7 @@ export class FacetCount {
     for (const ordinal of fitting(known, owners, tests)) {
       const sentAt = base + (offsets[ordinal] ?? 0);
       if (sentAt < from || sentAt >= to) continue;
-      const newest = newestReports[ordinal] ?? 0;
+      const newest = shared.newestReport[ordinal] ?? 0;
       const holder = newest === 0 ? undefined : this.#holders.of(newest);
       const state = newest === 0 ? initial : holder?.made;
       const code = (newest === 0 ? outcomes[ordinal] : holder?.codes[newest - holder.from]) ?? 0;
@@ -219,7 +218,7 @@ export class FacetCount {
   }
 
   #mayHaveGroup(shared: SharedSegment, ordinal: number): boolean {
-    return this.#groups?.includes(this.#segments.messageStates.group(shared, ordinal)) !== false;
+    return this.#groups?.includes(shared.group[ordinal] ?? 0) !== false;
   }
 
   /** What is asked of fields and groups, by numbers; `undefined` when a field that is asked for has none here. */
@@ -241,8 +240,7 @@ export class FacetCount {
       );
       tests.push({ codes: facets.codes(name), isAsked });
     }
-    if (this.#groups !== undefined)
-      tests.push({ codes: this.#segments.messageStates.groupsOf(shared), isAsked: this.#isGroupAsked });
+    if (this.#groups !== undefined) tests.push({ codes: shared.group, isAsked: this.#isGroupAsked });
     return tests;
   }
 }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { backUp, restore } from '../../src/cli/backup/backup-folder.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
@@ -28,6 +28,7 @@ import { finishJournal } from '../../src/store/embedded/rows/journal-writer.ts';
 import { makeVolume, removeMerged } from '../../src/store/embedded/upkeep/make-volume.ts';
 import { idsOf, message, page, record, tellAll, want } from '../outbox/support.ts';
 import { SimulatedLog } from '../store/embedded/simulated-log.ts';
+import { crashImage } from '../support/crash-image.ts';
 import { numberedIds, recordNumbered, SqliteLog, submission, until, walkIds } from '../support/sqlite-log.ts';
 import { oneLine, run } from './run.ts';
 
@@ -156,8 +157,8 @@ async function crashedLog(): Promise<string> {
     await recordNumbered(store, 0, 350, now);
     const dataDir = `${log.dataDir}-crashed`;
     const names = () => readdirSync(join(log.dataDir, 'segments')).join(' ');
-    await until(() => /3\.facets/.test(names()));
-    cpSync(log.dataDir, dataDir, { recursive: true });
+    await until(() => /3\.facets( |$)/.test(names()));
+    await crashImage(log.dataDir, dataDir);
     expect(existsSync(join(dataDir, 'segments', '000000004.journal'))).toBe(true);
     return dataDir;
   } finally {
@@ -169,8 +170,8 @@ async function crashedLog(): Promise<string> {
 let crashedDataDir = '';
 beforeAll(async () => {
   crashedDataDir = await crashedLog();
+  return () => rmSync(crashedDataDir, { recursive: true });
 });
-afterAll(() => rmSync(crashedDataDir, { recursive: true }));
 
 function crashed() {
   const place = mkdtempSync(join(tmpdir(), 'sentlog-backups-'));

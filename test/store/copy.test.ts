@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -11,6 +11,7 @@ import { FolderInUse } from '../../src/store/embedded/files/folder.ts';
 import { FolderLog } from '../../src/store/embedded/offline/folder-log.ts';
 import { spreadAccount } from '../../src/store/postgres/layout/spreading.ts';
 import type { Store } from '../../src/store/store.ts';
+import { crashImage } from '../support/crash-image.ts';
 import { type DatabaseServer, databaseServer } from '../support/database-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { isThorough, runs } from '../support/properties.ts';
@@ -205,12 +206,11 @@ test.each([
 });
 
 test('folder as a crash leaves it → copied whole', async () => {
-  // One segment, so that nothing but the recording has files in hand.
-  const log = emptyLog(1000);
+  const log = emptyLog();
   const original = await log.open();
   await recordNumbered(original, 0, 250, start);
   const image = emptyLog();
-  cpSync(log.dataDir, image.dataDir, { recursive: true });
+  await crashImage(log.dataDir, image.dataDir);
   await original.close();
   const database = await emptyDatabase();
   const { checks } = await copy(image, database);

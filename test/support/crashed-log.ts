@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  cpSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, cpSync, openSync, readdirSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect } from 'vitest';
@@ -18,6 +7,7 @@ import { type Status, statuses } from '../../src/domain/registry.ts';
 import { summaryRange } from '../../src/domain/summary.ts';
 import type { Merging } from '../../src/store/embedded/threads/messages.ts';
 import type { Store } from '../../src/store/store.ts';
+import { crashImage } from './crash-image.ts';
 import { SqliteLog, submission, until } from './sqlite-log.ts';
 
 export const now = 1_800_000_000_000;
@@ -67,7 +57,7 @@ export class CrashedLog {
     if (this.#merging !== undefined)
       await until(() => segmentFiles(original).filter(name => name.endsWith('.journal')).length === 1);
     for (const account of accounts) this.#answered.set(account, await logsOf(store, account));
-    copy(original, this.#files);
+    await crashImage(original.dataDir, this.#files.dataDir);
     await store.close();
     original.remove();
   }
@@ -89,8 +79,7 @@ export class CrashedLog {
   async copied(check: (log: SqliteLog) => Promise<void>): Promise<void> {
     const log = new SqliteLog();
     try {
-      mkdirSync(log.dataDir, { recursive: true });
-      copy(this.#files, log);
+      cpSync(this.#files.dataDir, log.dataDir, { recursive: true });
       await check(log);
     } finally {
       log.remove();
@@ -158,11 +147,6 @@ async function record(store: Store, account: number, submissions: readonly Submi
 }
 
 export const segmentFiles = (log: SqliteLog) => readdirSync(join(log.dataDir, 'segments')).sort();
-
-function copy(from: SqliteLog, to: SqliteLog): void {
-  for (const name of readdirSync(from.dataDir).filter(name => !name.startsWith('lock')))
-    cpSync(join(from.dataDir, name), join(to.dataDir, name), { recursive: true });
-}
 
 export async function logsOf(store: Store, account: number): Promise<Logs> {
   const logs = new Map<string, LogRecord>();

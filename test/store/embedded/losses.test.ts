@@ -1,6 +1,6 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
@@ -10,6 +10,7 @@ import { type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { bendRows } from '../../support/bent-journal.ts';
+import { crashImage } from '../../support/crash-image.ts';
 import {
   accounts,
   anyDamage,
@@ -150,7 +151,7 @@ test('a row of the last group of the segment that takes rows does not verify, fo
   onTestFinished(() => store.close());
   await recordNumbered(store, 0, 30, now);
   await recordNumbered(store, 30, 99, now);
-  cpSync(live.dataDir, killed.dataDir, { recursive: true, filter: path => !basename(path).startsWith('lock') });
+  await crashImage(live.dataDir, killed.dataDir);
   const unfinished = ['journal.mended', 'journal.mended.tmp', 'index.mended', 'journal.mended.disowned'];
   for (const end of unfinished) writeFileSync(pathOf(killed, `000000001.${end}`), '');
   const again = () => killed.open();

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
@@ -7,6 +7,7 @@ import { type Status, statuses } from '../../../src/domain/registry.ts';
 import { bucketOf, completeSummary, minuteMs, type Summary, summaryRange } from '../../../src/domain/summary.ts';
 import { SummaryCell } from '../../../src/domain/summary-cell.ts';
 import { type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { crashImage } from '../../support/crash-image.ts';
 import { recordNumbered, SqliteLog, submission, until } from '../../support/sqlite-log.ts';
 
 const now = 1_800_000_000_000;
@@ -126,12 +127,8 @@ function reports(from: number, to: number, fields: (i: number) => Partial<Submis
 
 test('a crash → the counts are right in the next run', async () => {
   const { log } = await reportedLog();
-  // Files that sealing makes for a moment may go while they are copied.
-  await allSealed(log, 4);
-  // What lies on disk while the store is open is what a crash leaves.
   const crashed = newLog();
-  for (const name of ['segments', 'log.json', 'ledger', 'ledger.copy'])
-    cpSync(join(log.dataDir, name), join(crashed.dataDir, name), { recursive: true });
+  await crashImage(log.dataDir, crashed.dataDir);
   const store = await opened(crashed);
   const summary = await summarize(store);
   expect(summary).toEqual(await countedByHand(store));

@@ -9,6 +9,7 @@ import { nothingWaits, type WaitingHeld } from '../../../src/store/embedded/file
 import { openWaitingFile, WaitingFile } from '../../../src/store/embedded/record/waiting-file.ts';
 import { WaitingReports } from '../../../src/store/embedded/record/waiting-reports.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { crashImage } from '../../support/crash-image.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import {
   account,
@@ -53,7 +54,7 @@ it('a process that is gone without closing → what it answered waits in the fol
   const [dataDir, left] = [temporaryFolder(), temporaryFolder()];
   const store = await open(dataDir);
   expect(await record(store, [report])).toEqual(outcome({ waiting: 1 }));
-  cpSync(dataDir, left, { recursive: true });
+  await crashImage(dataDir, left);
   const next = await open(left);
   expect((await next.stats()).waiting.reports).toBe(1);
   await recordAll(next, [message('m')]);
@@ -64,7 +65,7 @@ it('the end of a process between the log and the note that a report joined it �
   const [dataDir, kept] = [temporaryFolder(), temporaryFolder()];
   let store = await open(dataDir);
   await record(store, [report, { messageId: 'm', status: operator }]);
-  copyWaiting(dataDir, kept);
+  await crashImage(dataDir, kept);
   await recordAll(store, [message('m')]);
   const before = await store.history(account, 'm', horizon);
   await store.close();
@@ -80,7 +81,7 @@ it('reports whose message is there, but not they → joined at the start', async
   const [dataDir, kept] = [temporaryFolder(), temporaryFolder()];
   const store = await open(dataDir);
   await record(store, [report]);
-  cpSync(dataDir, kept, { recursive: true });
+  await crashImage(dataDir, kept);
   await store.close();
   for (const name of waitingFiles) rmSync(join(dataDir, name), { force: true });
   const without = await open(dataDir);
@@ -137,7 +138,7 @@ async function leftWaiting(): Promise<string> {
   const [dataDir, left] = [temporaryFolder(), temporaryFolder()];
   const store = await open(dataDir);
   for (let number = 0; number < 8; number++) await record(store, [{ ...report, messageId: `m${number}` }]);
-  cpSync(dataDir, left, { recursive: true });
+  await crashImage(dataDir, left);
   return left;
 }
 

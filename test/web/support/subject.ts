@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { recorder } from '../../../scripts/demo/recorder.ts';
 import { Schedule } from '../../../scripts/demo/schedule.ts';
 import { presentOf, tellPast, tellPresent } from '../../../scripts/demo/tell.ts';
@@ -10,6 +10,12 @@ import { buildPage, launched } from './browser.ts';
 import type { Submission } from './messages.ts';
 
 const chunk = 1000;
+
+/** What changes answers on their way to a tab may be at it still: what it meets once the tab is gone is no fault. */
+async function closeContext(context: BrowserContext): Promise<void> {
+  await Promise.all(context.pages().map(page => page.unrouteAll({ behavior: 'ignoreErrors' })));
+  await context.close();
+}
 
 /** A server with a log of its own, and a browser that looks at its page. */
 export class Subject {
@@ -60,12 +66,13 @@ export class Subject {
 
   /** Closes every tab: streams that stay open would use up what connections a browser makes to one server. */
   async closeTabs(): Promise<void> {
-    await Promise.all(this.#browser.contexts().map(context => context.close()));
+    await Promise.all(this.#browser.contexts().map(closeContext));
   }
 
   async end(): Promise<void> {
     this.#telling.abort();
     await this.#told;
+    await this.closeTabs();
     await this.#browser.close();
     await this.home.remove();
   }

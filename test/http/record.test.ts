@@ -237,6 +237,14 @@ describe('bodies that cannot be taken', () => {
     },
   );
 
+  test('a Content-Type of any length → read in a time that follows from it', async () => {
+    // A pattern that may share the blanks out in many ways takes a minute for these.
+    const type = `application/json;profile=${' '.repeat(3000)}""x; charset=${' '.repeat(3000)}"utf-8" `;
+    const before = process.threadCpuUsage();
+    expect((await server.post({ results: [message('m1')] }, 'App one', type)).statusCode).toBe(200);
+    expect(process.threadCpuUsage(before).user).toBeLessThan(5_000_000);
+  });
+
   test('a query → 400', async () => {
     const answer = await server.call(`${logsPath}?dryRun=true`, { method: 'POST', payload: '{"results":[]}' });
     expect(errorAnswer(answer)).toEqual({ code: 'E400', properties: ['dryRun'] });

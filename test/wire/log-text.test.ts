@@ -243,6 +243,15 @@ describe('renderLogs', () => {
       }),
     );
   });
+
+  test('content of nearly nothing but blanks → a cell in a time that follows from its length', () => {
+    const blanks = '\t\r\n '.repeat(16_000);
+    const contentJson = `{"type":"TEXT",${blanks}"n":${blanks}-1}`;
+    const before = process.threadCpuUsage();
+    const line = renderLogs([{ ...bare, contentJson }], 'csv').slice(0, -2);
+    expect(process.threadCpuUsage(before).user).toBeLessThan(5_000_000);
+    expect(csvCells(line)[23]).toBe(`{"type":"TEXT",${blanks}"n":${blanks.replaceAll(/\s/g, ' ')}-1}`);
+  });
 });
 
 /** The cells of one CSV record, read as RFC 4180 says. */

@@ -23,13 +23,18 @@ export function csvText(text: string): string {
   return quoted(anySeparator.test(started) ? started.replace(afterSeparator, "'") : started);
 }
 
-const breakBeforeFormula = new RegExp(`("(?:[^"\\\\]|\\\\.)*")|[\\t\\r\\n](?=${passedOver}${beginsFormula})`, 'gsu');
+/** Texts of JSON, and what stands between two of its parts; whether a formula begins behind that is asked once for each. */
+const textOrBreaks = /"(?:[^"\\]|\\.)*"|[\t\r\n][ \t\r\n]*/gs;
+const formula = new RegExp(`${passedOver}${beginsFormula}`, 'uy');
 const semicolonBeforeFormula = new RegExp(`;(?=${passedOver}${beginsFormula})`, 'gu');
 
 /** JSON as a cell: no part of it can begin a formula, and what it says is what it said, with some of it escaped. */
 export function csvJson(json: string): string {
   if (!anySeparator.test(json)) return quoted(json);
-  const unbroken = json.replace(breakBeforeFormula, (_, text?: string) => text ?? ' ');
+  const unbroken = json.replace(textOrBreaks, (part, at: number) => {
+    formula.lastIndex = at + part.length;
+    return part.startsWith('"') || !formula.test(json) ? part : part.replaceAll(/[\t\r\n]/g, ' ');
+  });
   return quoted(unbroken.replace(semicolonBeforeFormula, '\\u003b'));
 }
 

@@ -12,6 +12,12 @@ export type Mirror = {
   readonly reason?: string;
   /** How far the newest that is read is behind now. */
   readonly lagMs?: number;
+  /** How long ago what is followed was asked for, of that which has waited longest. */
+  readonly statusLagMs?: number;
+  /** Followed messages that were not asked for within 90 seconds. */
+  readonly statusesLate?: number;
+  /** Why statuses may be old here, or the newest is missing; absent when it is up to date. */
+  readonly behind?: string;
   readonly newestSentAt?: string;
   /** How far back what is still to be read begins. */
   readonly unreadSince?: string;

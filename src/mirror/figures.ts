@@ -21,6 +21,10 @@ export type MirrorFigures = {
   /** How far back what is still to be read begins; absent when everything is read. */
   readonly unreadSince?: EpochMs;
   readonly answeredAt?: EpochMs;
+  /** How long ago what is followed was asked for, of that which has waited longest; absent before the first answer. */
+  readonly statusLagMs?: number;
+  /** Followed messages that were not asked for within 90 seconds, as of the last request. */
+  readonly statusesLate: number;
   /** In the last minute. */
   readonly requestsUsed: number;
   readonly requestsLeft: number;
@@ -43,7 +47,7 @@ export async function figuresOf(
   terms: Terms,
 ): Promise<MirrorFigures> {
   const place = settled(placeIn(await rows.place(mirror.id), mirror, now), now, terms);
-  const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled } = place;
+  const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled, asked } = place;
   const unread = reads.filter(read => read.kind === 'catchUp');
   const { requests } = await rows.spent(mirror.id, now);
   const reason = mirror.pause?.reason ?? trouble?.reason;
@@ -62,6 +66,8 @@ export async function figuresOf(
     ...(newestSentAt !== undefined && { newestSentAt }),
     ...(unread.length > 0 && { unreadSince: Math.min(...unread.map(read => read.from)) }),
     ...(answeredAt !== undefined && { answeredAt }),
+    ...(asked !== undefined && { statusLagMs: Math.max(0, now - asked.since) }),
+    statusesLate: asked?.late ?? 0,
     requestsUsed: requests,
     requestsLeft: Math.max(0, mirror.requestsPerMinute - requests),
     followed: (await rows.followed(mirror.id)).messages,
@@ -72,6 +78,43 @@ export async function figuresOf(
     flawed: place.flawed ?? 0,
     unsettled,
   };
+}
+
+/**
+ * Why statuses here may be old, or what is new is not here yet, in words; `undefined` for a mirror that is up to date.
+ */
+export function behindOf({
+  mirror,
+  state,
+  reason,
+  lagMs,
+  statusLagMs,
+  statusesLate,
+}: MirrorFigures): string | undefined {
+  if (state === 'paused' || state === 'in trouble') return `${state}: ${reason}`;
+  const told = [
+    ...(lagMs !== undefined && lagMs > behindMs
+      ? [`what was sent in the last ${shownSpan(lagMs)} is not read yet`]
+      : []),
+    ...(statusesLate > 0 && statusLagMs !== undefined
+      ? [
+          `messages without a final status that were not asked for in the last 90 s: ${statusesLate}, the longest for ` +
+            `${shownSpan(statusLagMs)}, since ${mirror.requestsPerMinute} requests a minute do not suffice ` +
+            `${state === 'catching up' ? 'while it catches up' : 'without webhooks'}`,
+        ]
+      : []),
+  ];
+  return told.length === 0 ? undefined : told.join('; ');
+}
+
+const behindMs = 300_000;
+
+/** `95 s`, `12 min`, `3.5 h`. */
+export function shownSpan(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 6) / 10} h`;
 }
 
 /** One that cannot be read costs its own mirror: nobody can tell what that has read, so all of its time is a gap. */

@@ -135,7 +135,7 @@ export const listWaitMs = 10 * second;
 /** Of the requests for statuses what older messages have, whatever the younger need. */
 export const olderShare = 0.25;
 
-const youngLookMs = 45 * second;
+export const youngLookMs = 45 * second;
 /**
  * What waits longer for a look comes first, of whatever age: with the list that asks for what has changed by then, its end is
  * seen within 90 s.

@@ -84,6 +84,8 @@ const placeSchema = Type.Object({
   listedAt: Type.Optional(moment),
   /** Requests for older messages that the younger ones owe them. */
   owedToOlder: Type.Optional(Type.Number()),
+  /** Since when all that is followed was asked for, by our clock, and how many messages were not lately, as of the last request. */
+  asked: Type.Optional(Type.Object({ since: moment, late: Type.Integer() })),
   /** Patient kinds of work take turns by it. */
   turn: Type.Integer(),
   /** Since the mirror began. */

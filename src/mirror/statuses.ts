@@ -90,7 +90,7 @@ function laneStep(
 }
 
 /** What did not show among what is pending is due since it was sent: see `MirrorRows.keep`. */
-const hasChanged = ({ sentAt, dueAt }: Followed) => dueAt <= sentAt;
+export const hasChanged = ({ sentAt, dueAt }: Followed) => dueAt <= sentAt;
 
 const isLast = ({ sentAt }: Followed, theirNow: EpochMs) => theirNow >= sentAt + windowMs - lastLookMs;
 

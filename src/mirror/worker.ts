@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts';
 import { type Tracing, within } from '../tracing.ts';
 import { present } from '../wire/present.ts';
 import { type Asked, advance, afterFailure, type Moved, withClock } from './advance.ts';
+import { askedOf } from './lateness.ts';
 import { budgetOf, servedYoungMs, type Terms, windowMs, withinAllowed } from './pace.ts';
 import { beginning, type Place, readPlace, writePlace } from './place.ts';
 import { dueMax, plan, settled } from './plan.ts';
@@ -80,7 +81,10 @@ export class MirrorWorker {
     const fullForMs = await rows.spend(mirror.id, now, budgetOf(place, allowed), step.isPatient);
     if (fullForMs !== undefined) return Math.min(fullForMs, waitMsMax);
     const part = { name: 'mirror step', attributes: { 'sentlog.mirror': mirror.name } };
-    const { moved, isRefused } = await within(tracing, part, () => this.#ask(place, step, terms, signal));
+    const asked = place.head === undefined ? {} : { asked: askedOf(place, due, now) };
+    const { moved, isRefused } = await within(tracing, part, () =>
+      this.#ask({ ...place, ...asked }, step, terms, signal),
+    );
     return (await this.#keep(moved)) && !isRefused ? 0 : 'ended';
   }
 

@@ -341,10 +341,10 @@ describe('health', () => {
         status: 'ready',
         damaged: [{ name: 'a.db', reason: 'cut' }],
         away: [{ name: 'worker-2' }],
-        pausedSenders: [{ sender: 'page', reason: 'refused' }],
+        ...{ pausedSenders: [{ sender: 'page', reason: 'refused' }], mirrorsBehind: [{ mirror: 'm', reason: 'old' }] },
       },
       0,
-      'ready\ndamaged: a.db: cut\naway: worker-2\npaused senders: page: refused\n',
+      'ready\ndamaged: a.db: cut\naway: worker-2\npaused senders: page: refused\nmirrors behind: m: old\n',
     ],
     [
       503,

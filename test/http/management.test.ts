@@ -89,6 +89,7 @@ describe('mirrors', () => {
       refused: 0,
       flawed: 0,
       unsettled: 0,
+      statusesLate: 0,
     });
     expect((await asked('GET', mirrorsPath)).json()).toEqual({ mirrors: [made] });
     const path = `${mirrorsPath}/${made.name}`;

@@ -23,6 +23,8 @@ const figures: MirrorFigures = {
   },
   state: 'following',
   lagMs: 1500,
+  statusLagMs: 400_500,
+  statusesLate: 34,
   skewMs: 0,
   requestsUsed: 12,
   requestsLeft: 48,
@@ -66,6 +68,8 @@ test('/metrics → every figure of each mirror, and never its key', async () => 
       'running{mirror="1"} 1',
       'in_trouble{mirror="1"} 0',
       'lag_seconds{mirror="1"} 1.5',
+      'status_lag_seconds{mirror="1"} 400.5',
+      'late_messages{mirror="1"} 34',
       'requests_used{mirror="1"} 12',
       'requests_left{mirror="1"} 48',
       'pending_messages{mirror="1"} 7',
@@ -79,4 +83,25 @@ test('/metrics → every figure of each mirror, and never its key', async () => 
       expect(body.split('\n')).toContain(`sentlog_mirror_${line}`);
     expect(body).not.toContain('hidden');
   }
+});
+
+test('/health/ready → how many mirrors are behind, and with the token which and why', async () => {
+  const token = 'a-token-of-the-operator-that-is-long-enough';
+  const upToDate = { ...figures, mirror: { ...figures.mirror, name: 'fine' }, statusesLate: 0 };
+  const refused = {
+    ...upToDate,
+    mirror: { ...figures.mirror, name: 'p' },
+    state: 'paused',
+    reason: 'refused',
+  } as const;
+  server = new TestServer({
+    mirrors: { ...mirrors, figures: () => [figures, upToDate, refused] },
+    metricsTokens: [token],
+  });
+  expect((await server.call('/health/ready')).json()).toEqual({ status: 'ready', damaged: 0, mirrorsBehind: 2 });
+  const { details } = (await server.call('/health/ready', { headers: { authorization: `Bearer ${token}` } })).json();
+  expect(details.mirrorsBehind).toEqual([
+    { mirror: 'm', reason: expect.stringMatching(/not asked for in the last 90 s: 34, the longest for 7 min/) },
+    { mirror: 'p', reason: 'paused: refused' },
+  ]);
 });

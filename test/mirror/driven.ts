@@ -3,6 +3,7 @@ import { Random } from '../../scripts/demo/random.ts';
 import { limits } from '../../src/limits.ts';
 import { advance } from '../../src/mirror/advance.ts';
 import { type Slots, spending } from '../../src/mirror/budget.ts';
+import { askedOf } from '../../src/mirror/lateness.ts';
 import { budgetOf, servedYoungMs, type Terms } from '../../src/mirror/pace.ts';
 import { beginning, type Place } from '../../src/mirror/place.ts';
 import { dueMax, plan, type Question, settled } from '../../src/mirror/plan.ts';
@@ -148,6 +149,8 @@ export type Driven = {
   readonly asked: readonly {
     readonly at: number;
     readonly question: Question;
+    /** What the mirror knew of how late statuses are. */
+    readonly statuses: Place['asked'];
   }[];
   /** Messages that left before they were asked for a last time. */
   readonly unsettled: readonly string[];
@@ -176,7 +179,7 @@ export function drive(
   const noted = () => new Float64Array(made.sentAt.length).fill(Number.POSITIVE_INFINITY);
   const [keptAt, seenAt] = [noted(), noted()];
   const followed = new Map<string, Followed>();
-  const asked: { at: number; question: Question }[] = [];
+  const asked: { at: number; question: Question; statuses: Place['asked'] }[] = [];
   const unsettled: string[] = [];
   let [counted, countedAt]: [Following, number] = [{ messages: 0, byId: 0 }, 0];
   let [place, slots, now]: [Place, Slots, number] = [beginning, [], begunAt + 1000];
@@ -189,14 +192,14 @@ export function drive(
     const { young = [], old = [] } = Object.groupBy(overdue, ({ sentAt }) =>
       at - sentAt < servedYoungMs ? 'young' : 'old',
     );
-    const step = plan(before, [...young.slice(0, dueMax), ...old.slice(0, dueMax)], at, terms);
+    const due = [...young.slice(0, dueMax), ...old.slice(0, dueMax)];
+    const step = plan(before, due, at, terms);
     const next = step.kind === 'wait' ? step.ms : spending(slots, at, budgetOf(before, terms), step.isPatient);
     if (step.kind === 'wait' || typeof next === 'number') {
       now += Math.max(answerMs, Math.min(Number(next), 1000));
       continue;
     }
     slots = next;
-    asked.push({ at, question: step.question });
     const answer = log.answer(step.question, at);
     for (const [i, number] of answer.numbers.entries()) {
       keptAt[number] = Math.min(keptAt[number] ?? at, at);
@@ -209,10 +212,10 @@ export function drive(
         byId: [...followed.values()].filter(one => one.isById).length,
       };
     }
-    const moved = advance(before, step, answer, at, at, {
-      ...terms,
-      followed: counted,
-    });
+    const known = { ...terms, followed: counted };
+    const statuses = askedOf(before, due, at);
+    asked.push({ at, question: step.question, statuses });
+    const moved = advance({ ...before, asked: statuses }, step, answer, at, at, known);
     place = moved.place;
     const { pendingOf } = moved;
     if (pendingOf !== undefined) {

@@ -50,6 +50,28 @@ test('500 messages a second, 1,000 older ones, 60 requests a minute → every en
   expect(late).toEqual([]);
   expectOlderInTime(made, driven, 1000);
   neverMoreThan(driven, 60);
+  // And none is told to be late most of the time, once all of the older were looked at.
+  const told = driven.asked.flatMap(({ at, statuses }) => (at > begunAt + 4 * minute ? [statuses?.late ?? 1000] : []));
+  expect(told.length).toBeGreaterThan(100);
+  expect(quantile(told, 0.5)).toBe(0);
+});
+
+test('more than the requests can follow → ends that are late are told to be, as long as they are', () => {
+  const made = traffic({ perSecond: 20, ms: 20 * minute, idChars, old: pendingFor(12_000) });
+  const driven = drive(made, { until: begunAt + 20 * minute, requestsPerMinute: 10 });
+  const { ended, late } = lateOf(
+    made,
+    driven,
+    Array.from({ length: 12_000 }, (_, i) => i),
+    90_000,
+  );
+  expect(late.length).toBeGreaterThan(ended.length / 3);
+  const statuses = driven.place.asked;
+  expect(statuses?.late).toBeGreaterThan(1000);
+  const unseen = late.filter(number => (driven.seenAt[number] ?? 0) > driven.now);
+  // What ended before all that is followed was asked for is seen.
+  expect(Math.min(...unseen.map(number => made.finalAt[number] ?? 0))).toBeGreaterThan((statuses?.since ?? 0) - 1000);
+  expect(unseen.length).toBeGreaterThan(100);
 });
 
 test('150 messages a second that all end after three minutes, and 1,000 older ones → read by time, and every end seen within 90 s', () => {

@@ -33,6 +33,7 @@ const mirror: MirrorFigures = {
   },
   state: 'following',
   ...{ skewMs: 0, requestsUsed: 1, requestsLeft: 2, followed: 3, recorded: 4, changed: 5 },
+  ...{ statusLagMs: 9, statusesLate: 10 },
   ...{ refused: 6, flawed: 7, unsettled: 8, gaps: [] },
 };
 

@@ -34,7 +34,7 @@ export function addHealth(program: Command): void {
   });
 }
 
-type Part = { readonly name?: string; readonly sender?: string; readonly reason?: string };
+type Part = Readonly<Partial<Record<'name' | 'sender' | 'mirror' | 'reason', string>>>;
 /** How many; servers of 0.1.0 tell what they are in the place of that. */
 type Amiss = number | readonly Part[];
 
@@ -45,6 +45,7 @@ type Told = Partial<Pick<Health, 'heldSweep' | 'details'>> & {
   readonly damaged?: Amiss;
   readonly away?: Amiss;
   readonly pausedSenders?: Amiss;
+  readonly mirrorsBehind?: Amiss;
 };
 
 /** The variable is that of a server beside: it is shown to no other machine, and an unusable one is no reason to fail. */
@@ -83,7 +84,16 @@ async function ask(url: string, token: string | undefined): Promise<{ readonly s
   }
 }
 
-function told({ status, violations = [], damaged, away, pausedSenders, heldSweep, details }: Told): string {
+function told({
+  status,
+  violations = [],
+  damaged,
+  away,
+  pausedSenders,
+  mirrorsBehind,
+  heldSweep,
+  details,
+}: Told): string {
   const held = details?.heldSweep;
   const lines = [
     status ?? 'not ready',
@@ -91,6 +101,7 @@ function told({ status, violations = [], damaged, away, pausedSenders, heldSweep
     ...amiss('damaged', damaged, details?.damaged),
     ...amiss('away', away, details?.away),
     ...amiss('paused senders', pausedSenders, details?.pausedSenders),
+    ...amiss('mirrors behind', mirrorsBehind, details?.mirrorsBehind),
     ...(heldSweep === undefined ? [] : [`the clock leapt: a sweep waits until ${heldSweep.until}`]),
     ...(held === undefined ? [] : [`it would drop ${held.past} of ${held.all} messages`]),
   ];
@@ -101,5 +112,7 @@ function amiss(what: string, found: Amiss = 0, details: readonly Part[] = []): r
   const [count, parts] = typeof found === 'number' ? [found, details] : [found.length, found];
   if (count === 0) return [];
   if (parts.length === 0) return [`${what}: ${count}`];
-  return parts.map(({ name, sender, reason }) => [what, name ?? sender, reason].filter(Boolean).join(': '));
+  return parts.map(({ name, sender, mirror, reason }) =>
+    [what, name ?? sender ?? mirror, reason].filter(Boolean).join(': '),
+  );
 }

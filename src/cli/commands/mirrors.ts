@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { figuresOf, type MirrorFigures } from '../../mirror/figures.ts';
+import { behindOf, figuresOf, type MirrorFigures, shownSpan } from '../../mirror/figures.ts';
 import { type Mirrors, requestsPerMinuteDefault } from '../../mirror/mirrors.ts';
 import type { Check, Mirror } from '../../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../../mirror/subscriptions.ts';
@@ -133,7 +133,7 @@ function addStatus(mirrors: Command): void {
     ['NAME', row => row.name],
     ['STATE', row => row.state],
     ['LAG', row => (row.lagSeconds === undefined ? undefined : `${row.lagSeconds} s`)],
-    ['READ BACK TO', row => minuteOf(row.unreadSince)],
+    ['STATUSES', row => (row.statusLagSeconds === undefined ? undefined : shownSpan(row.statusLagSeconds * 1000))],
     ['REQUESTS', row => `${row.requestsUsed}/${row.requestsUsed + row.requestsLeft}`],
     ['PENDING', row => row.pending],
     ['RECORDED', row => row.recorded],
@@ -151,9 +151,19 @@ function addStatus(mirrors: Command): void {
 }
 
 /** What no cell has room for. */
-function linesOf({ name, state, reason, gaps, lastCheck }: ReturnType<typeof shownFigures>): readonly string[] {
+function linesOf({
+  name,
+  state,
+  reason,
+  behind,
+  unreadSince,
+  gaps,
+  lastCheck,
+}: ReturnType<typeof shownFigures>): readonly string[] {
   return [
     ...(reason === undefined ? [] : [`${name} is ${state}: ${reason}`]),
+    ...(reason !== undefined || behind === undefined ? [] : [`${name} is behind: ${behind}`]),
+    ...(unreadSince === undefined ? [] : [`${name} has still to read what was sent from ${unreadSince} on`]),
     ...gaps.map(gap => `${name} lacks ${gap.from} to ${gap.until}: ${gap.reason}`),
     ...(lastCheck === undefined ? [] : [`${name} was checked ${lastCheck.at}: ${lastCheck.differences} differences`]),
   ];
@@ -180,21 +190,16 @@ function shownMirror(
   };
 }
 
-function shownFigures({
-  mirror,
-  lagMs,
-  newestSentAt,
-  skewMs,
-  unreadSince,
-  answeredAt,
-  followed,
-  gaps,
-  ...others
-}: MirrorFigures) {
+const secondsOf = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms / 1000));
+
+function shownFigures(figures: MirrorFigures) {
+  const { mirror, lagMs, statusLagMs, newestSentAt, unreadSince, answeredAt, followed, gaps, ...others } = figures;
   return {
     name: mirror.name,
     ...others,
-    lagSeconds: lagMs === undefined ? undefined : Math.round(lagMs / 1000),
+    lagSeconds: secondsOf(lagMs),
+    statusLagSeconds: secondsOf(statusLagMs),
+    behind: behindOf(figures),
     newestSentAt: date(newestSentAt),
     unreadSince: date(unreadSince),
     answeredAt: date(answeredAt),

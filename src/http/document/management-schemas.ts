@@ -54,6 +54,17 @@ export const mirrorSchema = Type.Object(
     state: Type.Enum(['starting', 'catching up', 'following', 'in trouble', 'paused']),
     reason: Type.Optional(Type.String({ description: 'Why it rests, or what failed last.' })),
     lagMs: Type.Optional(Type.Integer({ description: 'How far the newest that is read is behind now.' })),
+    statusLagMs: Type.Optional(
+      Type.Integer({
+        description: 'How long ago what is followed was asked for, of that which has waited longest.',
+      }),
+    ),
+    statusesLate: Type.Integer({ description: 'Followed messages that were not asked for within 90 seconds.' }),
+    behind: Type.Optional(
+      Type.String({
+        description: 'Why statuses may be old here, or the newest is missing; absent when it is up to date.',
+      }),
+    ),
     newestSentAt: Type.Optional(dateTime),
     unreadSince: Type.Optional(dateTime),
     answeredAt: Type.Optional(dateTime),

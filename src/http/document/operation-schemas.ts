@@ -18,6 +18,7 @@ const detailsSchema = Type.Object(
       }),
     ),
     pausedSenders: list({ sender: Type.String(), reason: Type.String() }, 'By their ids, and why.'),
+    mirrorsBehind: list({ mirror: Type.String(), reason: Type.String() }, 'By their names, and why.'),
     outbox: Type.Optional(
       Type.Object(
         {
@@ -41,6 +42,9 @@ export const healthSchema = Type.Object(
     damaged: count('Parts of the log that were set aside since they are damaged.'),
     away: Type.Optional(count('Parts of the log that cannot be served now.')),
     pausedSenders: Type.Optional(count('Pages that cannot send now; absent where nothing is sent.')),
+    mirrorsBehind: Type.Optional(
+      count('Mirrors that are paused, have no answer, or cannot follow all in time; absent where there is no mirror.'),
+    ),
     heldSweep: Type.Optional(
       Type.Object(
         { until },

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { AccountId } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import type { CheckState } from '../../mirror/check/checks.ts';
-import type { MirrorFigures } from '../../mirror/figures.ts';
+import { behindOf, type MirrorFigures } from '../../mirror/figures.ts';
 import { type Check, type Mirror, MirrorError } from '../../mirror/rows.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
@@ -94,10 +94,8 @@ function shownCheck({ at, from, until, ...counts }: Check): ShownMirror['lastChe
   return { at: formatDateTime(at), from: formatDateTime(from), to: formatDateTime(until), ...counts };
 }
 
-function shown(
-  { mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures }: MirrorFigures,
-  { isRunning, failure }: CheckState,
-): ShownMirror {
+function shown(told: MirrorFigures, { isRunning, failure }: CheckState): ShownMirror {
+  const { mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures } = told;
   const { skewMs: _, ...others } = figures;
   const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
   return {
@@ -108,6 +106,7 @@ function shown(
     ...others,
     isBeingChecked: isRunning,
     ...present({
+      behind: behindOf(told),
       checkFailure: failure,
       newestSentAt: date(newestSentAt),
       unreadSince: date(unreadSince),

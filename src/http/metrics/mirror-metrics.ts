@@ -41,6 +41,16 @@ const gaugesOf: readonly Figure<number | undefined>[] = [
     help: 'How far the newest that is read is behind now',
     of: one => one.lagMs && one.lagMs / 1000,
   },
+  {
+    name: 'status_lag_seconds',
+    help: 'How long ago messages without a final status were asked for, of those that have waited longest',
+    of: one => one.statusLagMs && one.statusLagMs / 1000,
+  },
+  {
+    name: 'late_messages',
+    help: 'Messages without a final status that were not asked for within 90 seconds',
+    of: one => one.statusesLate,
+  },
   { name: 'requests_used', help: 'Requests of the last minute', of: one => one.requestsUsed },
   { name: 'requests_left', help: 'What is left of the requests a minute', of: one => one.requestsLeft },
   {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
+import { behindOf, type MirrorFigures } from '../../mirror/figures.ts';
 import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
 import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -42,16 +43,17 @@ export function operationRoutes(deps: Deps): readonly Route[] {
  * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
 async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
-  const { store, sending, heldSweep } = deps;
+  const { store, sending, mirrors, heldSweep } = deps;
   const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
   if (writeFailure !== undefined) throw notReady('cannot record: the store takes no records now', writeFailure);
   const paused = sending?.paused();
+  const behind = behindIn(mirrors?.figures() ?? []);
   const until = held === undefined ? undefined : { until: new Date(held.until).toISOString() };
   const health: Health = {
     status: 'ready',
     damaged: damaged.length,
-    ...present({ away: away?.length, pausedSenders: paused?.length, heldSweep: until }),
+    ...present({ away: away?.length, pausedSenders: paused?.length, mirrorsBehind: behind?.length, heldSweep: until }),
   };
   if (!isOperator(request, deps)) return JSON.stringify(health);
   const details: HealthDetails = {
@@ -60,10 +62,19 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
       away: away?.map(({ name, accounts }) => ({ name, ...present({ accounts }) })),
       heldSweep: held && until && { ...held, ...until },
       pausedSenders: paused?.map(({ sender, reason }) => ({ sender, reason })),
+      mirrorsBehind: behind,
       outbox: outboxOf(await sending?.figures?.()),
     }),
   };
   return JSON.stringify({ ...health, details });
+}
+
+function behindIn(figures: readonly MirrorFigures[]): HealthDetails['mirrorsBehind'] {
+  if (figures.length === 0) return undefined;
+  return figures.flatMap(one => {
+    const reason = behindOf(one);
+    return reason === undefined ? [] : [{ mirror: one.mirror.name, reason }];
+  });
 }
 
 /** Whether a call shows one of the tokens that the settings have. */

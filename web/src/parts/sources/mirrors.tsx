@@ -40,7 +40,7 @@ export function Mirrors() {
 function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
   const act = useAct(list);
-  const { name, state, reason, gaps, isBeingChecked, checkFailure } = mirror;
+  const { name, state, reason, behind, gaps, isBeingChecked, checkFailure } = mirror;
   const own = `${path}/${encodeURIComponent(name)}` as const;
   return (
     <article className="card" aria-label={`Mirror ${name}`}>
@@ -50,6 +50,7 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
         <span className="quiet">{inert(mirror.from)}</span>
       </header>
       {reason !== undefined && <p className="note note-bad">{inert(reason, 500)}</p>}
+      {reason === undefined && behind !== undefined && <p className="note note-bad">Behind: {inert(behind, 500)}</p>}
       <MirrorFigures mirror={mirror} />
       {gaps.length > 0 && (
         <ul className="gaps" aria-label="Gaps">
@@ -105,6 +106,7 @@ function MirrorFigures({ mirror }: { readonly mirror: Mirror }) {
   const checked = lastCheck && `${moment(lastCheck.at)}: ${checkText(lastCheck)}`;
   const figures: readonly (readonly [string, string | undefined])[] = [
     ['Behind', mirror.lagMs === undefined ? undefined : durationText(mirror.lagMs)],
+    ['Statuses behind', mirror.statusLagMs === undefined ? undefined : durationText(mirror.statusLagMs)],
     ['Newest seen', moment(mirror.newestSentAt)],
     [
       'Still to be read',

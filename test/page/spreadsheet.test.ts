@@ -90,9 +90,27 @@ test('a text longer than a cell can be → cut, and said so; a line that is no m
   await expect(sheetOf(['{"error":"cut"}'], 'all', 'UTC')).rejects.toThrow('no message');
 });
 
-test('any text → cells that XML can hold, or no program would open the file', () => {
-  const writable = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
-  const odd = fc.constantFrom('\ufffe', '\uffff', '\u0000', '\u001f', '\ud800', '_x000D_', '=1');
+/** What a program reads where a character is written as its number. */
+const read = (cell: string) =>
+  cell.replace(/_x([0-9A-Fa-f]{4})_/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+
+test('any text → cells that XML can hold, or no program would open the file; read as what it was, as far as a cell goes', () => {
+  // A return stands in XML for a line feed.
+  const writable = /^[\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u;
+  const odd = fc.constantFrom(
+    '\ufffe',
+    '\uffff',
+    '\u0000',
+    '\u001f',
+    '\ud800',
+    '_x000D',
+    '_x004',
+    '1',
+    '_',
+    '\r',
+    '=1',
+    '😀',
+  );
   const any = fc.array(fc.oneof(odd, fc.string({ unit: 'binary' })), { minLength: 1 }).map(parts => parts.join(''));
   fc.assert(
     fc.property(any, text => {
@@ -100,6 +118,46 @@ test('any text → cells that XML can hold, or no program would open the file', 
       const line = { log: odd, source: JSON.stringify(odd) };
       const cells = sheetColumns('all').map(column => column.value(line, 'UTC'));
       for (const cell of cells) expect(String(cell ?? '')).toMatch(writable);
+      const [campaign] = sheetColumns(['campaign']).map(column => column.value(line, 'UTC'));
+      expect(read(String(campaign))).toBe(text.toWellFormed());
     }),
   );
+  // Cut anywhere in what stands for a character, and between the halves of a pair.
+  for (const text of ['\u0001', 'ab\u0001', '_x0041_', '😀', 'x😀'].map(part => part.repeat(33_000))) {
+    const line = { log: { ...log, campaignReferenceId: text }, source: '' };
+    for (const column of sheetColumns(['campaign'])) {
+      const cell = String(column.value(line, 'UTC'));
+      expect(cell.length).toBeLessThanOrEqual(32_767);
+      expect(writable.test(cell)).toBe(true);
+      expect(read(cell).endsWith(' … (cut)') && text.startsWith(read(cell).slice(0, -8))).toBe(true);
+    }
+  }
+});
+
+test('a moment that spreadsheets have no number for → its text, by the clock of the zone', async () => {
+  const line = JSON.stringify({
+    ...log,
+    sentAt: '1900-02-28T23:30:00.000+0000',
+    doneAt: '9999-12-31T23:59:59.999+0000',
+  });
+  const moments = async (zone: string) => {
+    const [, [sent, done] = []] = await sheetOf([line], ['time', 'delivery'], zone);
+    return [sent, done];
+  };
+  const [sent, done] = ['1900-02-28 23:30:00.000', '9999-12-31 23:59:59.999'];
+  expect(await moments('UTC')).toEqual([sent, new Date(`${done}Z`)]);
+  expect(await moments('Etc/GMT-1')).toEqual([
+    new Date('1900-03-01T00:30:00Z'),
+    expect.stringMatching(/^\+010000-01-01 00:59/),
+  ]);
+});
+
+test('a text of several lines → begins at the top of its row, and wraps there', async () => {
+  const terms = { columns: sheetColumns(['time', 'content']), zone: 'UTC', onRows: () => {} };
+  const lines = ReadableStream.from([new TextEncoder().encode(JSON.stringify(log))]);
+  const file = await spreadsheetOf(lines, terms);
+  const book = await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()), { readStyles: true });
+  const cells = book.sheets[0]?.cells;
+  expect(cells?.get('1,0')?.style?.alignment).toEqual({ vertical: 'top' });
+  expect(cells?.get('1,2')?.style?.alignment).toEqual({ vertical: 'top', wrapText: true });
 });

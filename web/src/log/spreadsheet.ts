@@ -1,7 +1,7 @@
 import { isRecord, parseJson } from '../../../src/client/errors.ts';
 import type { Log } from '../../../src/client/index.ts';
 import { wholeText } from '../parts/message/content-text.ts';
-import { codeName, deliveryMs, msOf } from '../view/format.ts';
+import { codeName, deliveryMs, momentText, msOf } from '../view/format.ts';
 import { fieldText } from '../view/json-text.ts';
 import { wallMs, type Zone, zoneName } from '../view/zone.ts';
 
@@ -15,6 +15,8 @@ type SheetColumn = {
   readonly header: string;
   readonly width: number;
   readonly kind: 'text' | 'time' | 'number';
+  /** It may well have several lines. */
+  readonly isLong?: boolean;
   readonly value: (line: Line, zone: Zone) => Value;
 };
 
@@ -51,7 +53,10 @@ const byColumn: Readonly<Record<string, readonly SheetColumn[]>> = {
       return error && codeName(error);
     }),
   ],
-  content: [text('Content type', 14, log => String(log.content.type)), text('Text', 50, log => wholeText(log.content))],
+  content: [
+    text('Content type', 14, log => String(log.content.type)),
+    { ...text('Text', 60, log => wholeText(log.content)), isLong: true },
+  ],
   campaign: [text('Campaign', 20, log => log.campaignReferenceId)],
   application: [text('Application', 18, log => log.platform?.applicationId)],
   entity: [text('Entity', 18, log => log.platform?.entityId)],
@@ -80,30 +85,44 @@ const further: readonly SheetColumn[] = [
   },
 ];
 
-/** A spreadsheet takes no longer one, and offers to mend what has one. */
+/** A spreadsheet takes no longer one, and offers to mend what has one; in it, what stands for a character may count in full. */
 const cellCharsMax = 32_767;
 const cut = ' … (cut)';
 
-/** What XML cannot hold: one of them, and no program opens the file. */
-const unwritable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+/** What XML cannot hold (one of them, and no program opens the file) or reads as another: a return as a line feed. */
+const unwritable = '[\\u0000-\\u0008\\u000b-\\u001f\\ufffe\\uffff]';
+/** These, and what would be read as standing for a character, also with the beginning of what stands for the next one. */
+const escaped = new RegExp(`_x(?=[0-9A-Fa-f]{4}(?:_|${unwritable}))|${unwritable}`, 'g');
 
 /** A text as a cell holds it: what stands in it for a character would be read as that. */
 function cellText(value: string | undefined): string | null {
   if (value === undefined || value === '') return null;
-  const sound = value.toWellFormed();
-  const whole = sound.length <= cellCharsMax ? sound : sound.slice(0, cellCharsMax - cut.length).toWellFormed() + cut;
-  return whole
-    .replace(/_x(?=[0-9A-Fa-f]{4}_)/g, '_x005F_x')
-    .replace(unwritable, char => `_x${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`);
+  const written = value
+    .slice(0, cellCharsMax + 1)
+    .toWellFormed()
+    .replace(escaped, found =>
+      found === '_x' ? '_x005F_x' : `_x${found.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`,
+    );
+  if (written.length <= cellCharsMax) return written;
+  let kept = '';
+  for (const [part] of written.matchAll(/_x[0-9A-F]{4}_|./gsu)) {
+    if (kept.length + part.length > cellCharsMax - cut.length) break;
+    kept += part;
+  }
+  return kept + cut;
 }
 
 const epochSerial = 25_569;
 const dayMs = 86_400_000;
+/** 1900-03-01, before which Excel counts a day that never was, and the year 10000. */
+const [serialMin, serialEnd] = [61, 2_958_466];
 
-/** A moment as spreadsheets count it: days since 1899-12-30 by the clock of a zone, since they know of none. */
-function serialOf(moment: string | undefined, zone: Zone): number | null {
+/** A moment as spreadsheets count it: days since 1899-12-30 by the clock of a zone, since they know of none; else a text. */
+function serialOf(moment: string | undefined, zone: Zone): Value {
   const ms = moment === undefined ? Number.NaN : msOf(moment);
-  return Number.isNaN(ms) ? null : wallMs(ms, zone) / dayMs + epochSerial;
+  if (Number.isNaN(ms)) return null;
+  const serial = wallMs(ms, zone) / dayMs + epochSerial;
+  return serial >= serialMin && serial < serialEnd ? serial : momentText(ms, zone);
 }
 
 /** `0.######` would leave the point behind a whole number: “3.”. */
@@ -138,10 +157,12 @@ export async function spreadsheetOf(
   };
   return writeXlsxStream(values(), {
     name: 'Messages',
-    columns: columns.map(({ header: name, width, kind }) => {
+    columns: columns.map(({ header: name, width, kind, isLong }) => {
       const header = kind === 'time' ? `${name} (${zoneName(zone)})` : name;
       // Some zones have long names.
-      return { header, width: Math.max(width, header.length + 2), numFmt: formats[kind] };
+      // Of a text of several lines Excel shows all, and LibreOffice the first with a sign that there are more.
+      const alignment = { vertical: 'top', ...(isLong && { wrapText: true }) } as const;
+      return { header, width: Math.max(width, header.length + 2), numFmt: formats[kind], style: { alignment } };
     }),
     freezePane: { rows: 1 },
   });

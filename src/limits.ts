@@ -132,8 +132,11 @@ export const limits = Object.freeze({
   /** Pages of one side that a check of a mirror reads; messages that one side alone has shown meanwhile, or that differ. */
   checkPagesMax: 20_000,
   checkSuspectsMax: 20_000,
-  /** How long a check may take, since others wait for it; and how long it waits where the log here cannot be asked. */
-  checkMs: 6 * 3_600_000,
+  /**
+   * How long a check may compare, since others wait for it, and as long again what differs is asked for again; and how long
+   * it waits where the log here cannot be asked.
+   */
+  checkMs: 3_600_000,
   checkOutageMs: 10 * 60_000,
   /** Differences that the line of a check in the operator's log names; further ones are counted. */
   checkDifferencesToldMax: 20,

@@ -35,6 +35,8 @@ export type Mirror = {
   readonly unsettled: number;
   /** Both sides are being asked the same questions. */
   readonly isBeingChecked: boolean;
+  /** How far the check is that is running, in words. */
+  readonly checkProgress?: string;
   /** Why the check that was begun last came to nothing. */
   readonly checkFailure?: string;
   /** What came of asking both sides the same questions. */

@@ -32,7 +32,11 @@ async function mirrored(
   return { world, server, check: () => check(world, server) };
 }
 
-type Checked = { readonly result: Awaited<ReturnType<typeof checkMirror>>; readonly found: readonly Difference[] };
+type Checked = {
+  readonly result: Awaited<ReturnType<typeof checkMirror>>;
+  readonly found: readonly Difference[];
+  readonly told: readonly string[];
+};
 
 async function check(world: World, server: TestServer): Promise<Checked> {
   const wait = async (ms: number) => {
@@ -45,6 +49,7 @@ async function check(world: World, server: TestServer): Promise<Checked> {
   };
   const clock = () => world.now;
   const found: Difference[] = [];
+  const told: string[] = [];
   const result = await checkMirror({
     from: world.now - 12 * hour,
     until: world.now - 10 * minute,
@@ -53,16 +58,21 @@ async function check(world: World, server: TestServer): Promise<Checked> {
     ours: askLog({ name: 'here', url: 'http://here', key: 'mirror', fetch: inject, wait }),
     horizon: () => world.now - 48 * hour,
     clock,
+    end: world.now + hour,
     wait,
     found: one => found.push(one),
+    progress: words => told.push(words),
   });
-  return { result, found };
+  return { result, found, told };
 }
 
 test('a mirror that has everything → every filter asked, no difference', async () => {
   const { world, check } = await mirrored(1200);
-  const { result, found } = await check();
+  const { result, found, told } = await check();
   expect(found).toEqual([]);
+  expect(told).toContainEqual(
+    expect.stringMatching(/^1\d{3} messages compared, back to .* \(100 % of the time\), 0 differ/),
+  );
   expect(result).toMatchObject({ differences: 0, at: world.now });
   expect(result.messages).toBeGreaterThan(1150);
   expect(result.questions).toBeGreaterThan(25);
@@ -163,21 +173,29 @@ const logAt = (number: number, groupName = 'ACCEPTED'): AnsweredLog => ({
   status: { groupName },
 });
 
-/** Compares two sides that are asked in this process. */
-async function compare(theirs: AskLog, ours: AskLog) {
+/** Compares two sides that are asked in this process, whose clock goes on by so much with each request and by each wait. */
+async function compare(theirs: AskLog, ours: AskLog, requestMs = 0) {
   const found: Difference[] = [];
+  let now = noon;
   const result = await checkMirror({
     from: noon - hour,
     until: noon + hour,
     gaps: [],
-    theirs,
+    theirs: question => {
+      now += requestMs;
+      return theirs(question);
+    },
     ours,
     horizon: () => noon - hour,
-    clock: () => noon,
-    wait: async () => {},
+    clock: () => now,
+    end: noon + hour,
+    wait: async ms => {
+      now += ms;
+    },
     found: one => found.push(one),
+    progress: () => {},
   });
-  return { result, found };
+  return { result, found, tookMs: now - noon };
 }
 
 test('a side that never comes to an end → the check is given up with its reason', async () => {
@@ -195,6 +213,56 @@ test('one side has much that the other has not → the check is given up before 
   };
   await expect(compare(full, async () => ({ results: [] }))).rejects.toThrow(/more than 20000 messages differ/);
   expect(asked).toBe(limits.checkSuspectsMax / 1000 + 1);
+});
+
+test('a log that changes at all times → its end is known after three waits, and no change under way is a difference', async () => {
+  let asked = 0;
+  const messages = Array.from({ length: 500 }, (_, i) => logAt(i));
+  // What a question shows of them was another thing a moment ago, and will be; each is mended by the next.
+  const side =
+    (isBehind: boolean): AskLog =>
+    async ({ messageId, limit }) => {
+      if (isBehind) asked++;
+      const ids = messageId?.split(',');
+      const results = messages
+        .filter(one => ids?.includes(one.messageId) ?? true)
+        .slice(0, Number(limit ?? 1000))
+        .map((one, i) => (isBehind && i % 50 === asked % 50 ? { ...one, status: { groupName: 'PENDING' } } : one));
+      return { results };
+    };
+  const { result, found, tookMs } = await compare(side(false), side(true));
+  expect(found.length).toBeLessThan(3);
+  expect(result.messages).toBe(500);
+  expect(tookMs).toBeLessThanOrEqual(3 * 95_000);
+});
+
+test('more than the time suffices for → the newest are compared, and the rest is left out', async () => {
+  const all = Array.from({ length: 3000 }, (_, i) => logAt(i));
+  let lacks = new Set<string>();
+  const side =
+    (isOurs: boolean): AskLog =>
+    async ({ cursor, messageId, sentSince, useCursor }) => {
+      const size = useCursor === undefined ? 1000 : 100;
+      const ids = messageId?.split(',');
+      const from = Number(cursor ?? 0);
+      const since = Date.parse(sentSince ?? '2000-01-01T00:00:00Z');
+      const shown = all.filter(
+        one =>
+          (ids?.includes(one.messageId) ?? true) &&
+          Date.parse(one.sentAt) >= since &&
+          !(isOurs && lacks.has(one.messageId)),
+      );
+      const results = shown.slice(from, from + size);
+      return { results, ...(from + size < shown.length && { next: `${from + size}` }) };
+    };
+  // A request takes five minutes: ten of thirty pages are in time.
+  for (const missing of [50, 2500]) {
+    lacks = new Set([`m${missing}`]);
+    const { result, found } = await compare(side(false), side(true), 5 * minute);
+    expect(result.from).toBe(noon - 998);
+    expect(result.messages).toBeGreaterThan(990);
+    expect(found.map(one => one.messageId)).toEqual(missing < 999 ? ['m50'] : []);
+  }
 });
 
 test('a page of ours that is full with messages of a group of its own → what is on the next is no difference', async () => {

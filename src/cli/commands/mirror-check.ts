@@ -12,7 +12,7 @@ import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
 import { checkOf } from '../../wire/schema-check.ts';
 import { clientOptions } from '../client.ts';
-import { count, sourcesOf, wholeNumber } from '../flags.ts';
+import { count, durationFlag, sourcesOf, wholeNumber } from '../flags.ts';
 import { named, withMirrors } from '../place/mirror-places.ts';
 import { type Cell, printRows } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
@@ -23,7 +23,12 @@ export function addCheck(mirrors: Command): void {
       'Ask both sides the same questions, and show every difference; exit code 1 when there is one. --key is of the ' +
         'account here, whose server is at --url.',
     )
-    .option('--hours <number>', 'how far back to look (default: as far as both sides go)', wholeNumber);
+    .option('--hours <number>', 'how far back to look (default: as far as both sides go)', wholeNumber)
+    .option(
+      '--within <duration>',
+      'compare the newest first, as far as so long suffices (default 1h); what differs is then asked for again for some minutes',
+      durationFlag,
+    );
   withMirrors(check, async ({ mirrors, rows, accounts }, name) => {
     const mirror = checkGoing(await mirrors.mirror(name));
     const { url, key } = loadClientConfig(sourcesOf(check));
@@ -37,8 +42,11 @@ export function addCheck(mirrors: Command): void {
     note(`comparing what was sent from ${formatDateTime(range.from)} to ${formatDateTime(range.until)}`);
     for (const part of range.leftOut) note(`left out: ${part}`);
     const found: Difference[] = [];
+    const end = Date.now() + (count(check.opts(), 'within') ?? limits.checkMs);
     const made = await checkMirror({
       ...range,
+      end,
+      progress: sparingly(note),
       theirs: askLog({
         name: mirror.from,
         url: mirror.from,
@@ -53,11 +61,27 @@ export function addCheck(mirrors: Command): void {
       found: one => found.push(one),
     });
     await rows.checked(mirror.id, made);
+    if (made.from > range.from)
+      note(`left out: what was sent before ${formatDateTime(made.from)}: there was no time for it (--within)`);
     if (found.length > 0) await printRows(found.map(shownDifference), differenceColumns);
     note(`${made.messages} messages compared by ${made.questions} questions: ${made.differences} differences`);
     if (made.differences > 0) process.exitCode = 1;
   });
 }
+
+/** Once in a few seconds; what begins another part is told at once. */
+function sparingly(tell: (words: string) => void): (words: string) => void {
+  let [toldAt, told] = [Number.NEGATIVE_INFINITY, ''];
+  return words => {
+    const isOther = words.replace(/\d.*/, '') !== told.replace(/\d.*/, '');
+    const now = performance.now();
+    if (!isOther && now - toldAt < progressEveryMs) return;
+    [toldAt, told] = [now, words];
+    tell(words);
+  };
+}
+
+const progressEveryMs = 5000;
 
 const termsSchema = Type.Object({
   /** Whose the key is. */

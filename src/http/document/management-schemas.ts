@@ -78,6 +78,7 @@ export const mirrorSchema = Type.Object(
     flawed: Type.Integer({ description: 'Messages of which something could not be taken, each time they were seen.' }),
     unsettled: Type.Integer({ description: 'Messages that left the other side before their status was final.' }),
     isBeingChecked: Type.Boolean({ description: 'Both sides are being asked the same questions.' }),
+    checkProgress: Type.Optional(Type.String({ description: 'How far the check is that is running, in words.' })),
     checkFailure: Type.Optional(Type.String({ description: 'Why the check that was begun last came to nothing.' })),
     lastCheck: Type.Optional(
       Type.Object(

@@ -94,7 +94,7 @@ function shownCheck({ at, from, until, ...counts }: Check): ShownMirror['lastChe
   return { at: formatDateTime(at), from: formatDateTime(from), to: formatDateTime(until), ...counts };
 }
 
-function shown(told: MirrorFigures, { isRunning, failure }: CheckState): ShownMirror {
+function shown(told: MirrorFigures, { isRunning, progress, failure }: CheckState): ShownMirror {
   const { mirror, gaps, newestSentAt, unreadSince, answeredAt, ...figures } = told;
   const { skewMs: _, ...others } = figures;
   const date = (ms: number | undefined) => (ms === undefined ? undefined : formatDateTime(ms));
@@ -107,6 +107,7 @@ function shown(told: MirrorFigures, { isRunning, failure }: CheckState): ShownMi
     isBeingChecked: isRunning,
     ...present({
       behind: behindOf(told),
+      checkProgress: progress,
       checkFailure: failure,
       newestSentAt: date(newestSentAt),
       unreadSince: date(unreadSince),

@@ -20,29 +20,47 @@ export type CheckOptions = {
   readonly gaps: readonly Pick<Gap, 'from' | 'until'>[];
   readonly theirs: AskLog;
   readonly ours: AskLog;
+  /** By when, by `clock`, no more is compared: what was not reached by then is left out. What differs is asked for again after it. */
+  readonly end: EpochMs;
   /** What was sent before it one side may show no more, at this moment. */
   readonly horizon: () => EpochMs;
   readonly clock: () => EpochMs;
   readonly wait: (ms: number) => Promise<void>;
   readonly found: (difference: Difference) => void;
+  /** How far it is, in words, as often as that changes. */
+  readonly progress: (words: string) => void;
 };
+
+/** By the question where they came up, by which they are asked for again; `undefined` where all messages were walked through. */
+type Suspects = Map<Asked | undefined, Set<string>>;
 
 /** A change that the mirror has yet to see is no difference: what differs is asked again, so often and so late. */
 const roundsMax = 3;
 const settleMs = 95_000;
+/** Of the time that there is, what walking through all messages may take: the rest is for the filters. */
+const walkShare = 0.8;
 
 /**
- * Asks both sides the same questions: for every message of a range, by cursor; then by every filter, with values that
- * messages have. What differs is told once it still does when it is asked again. Rejects with `MirrorError` where one
- * side has much that the other has not, or never comes to an end.
+ * Asks both sides the same questions: for every message of a range, by cursor, the newest first and as far as the time
+ * suffices; then by every filter, with values that messages have. What differs is told once it still does when all of it is
+ * asked for again, together: a log that changes all the time would have each question wait. Rejects with `MirrorError`
+ * where one side has much that the other has not, or never comes to an end.
  */
 export async function checkMirror(options: CheckOptions): Promise<Check> {
-  const { from, until, clock } = options;
+  const { until, clock, end, progress } = options;
   const checking = new Checking(options);
-  await checking.everything();
-  for (const question of questionsFrom(checking.sample, from, until)) await checking.ask(question);
-  const { messages, questions, differences } = checking;
-  return { at: clock(), from, until, messages, questions, differences };
+  const from = await checking.everything();
+  if (from >= until)
+    throw new MirrorError('nothing could be compared in the time that there is: the other side is slow');
+  const questions = questionsFrom(checking.sample, from, until);
+  for (const [i, question] of questions.entries()) {
+    if (clock() >= end) break;
+    progress(`question ${i + 1} of ${questions.length} by filters`);
+    await checking.ask(question);
+  }
+  await checking.settle();
+  const { messages, questions: asked, differences } = checking;
+  return { at: clock(), from, until, messages, questions: asked, differences };
 }
 
 class Checking {
@@ -51,55 +69,126 @@ class Checking {
   questions = 0;
   differences = 0;
   readonly #options: CheckOptions;
-  /** Once told, a message is not asked for again. */
-  readonly #told = new Set<string>();
+  readonly #walkEnd: EpochMs;
+  #suspects: Suspects = new Map();
 
   constructor(options: CheckOptions) {
     this.#options = options;
+    const now = options.clock();
+    this.#walkEnd = now + (options.end - now) * walkShare;
   }
 
   /**
    * Page by page of both, each message matched by its id as soon as both have shown it. Of those that wait for the other
-   * side only a digest is held: many may, and whoever else this process serves has use for its memory.
+   * side only a digest is held: many may, and whoever else this process serves has use for its memory. Resolves with the
+   * moment since which all were compared.
    */
-  async everything(): Promise<void> {
-    const { from, until, theirs, ours } = this.#options;
+  async everything(): Promise<EpochMs> {
+    const { from, until, theirs, ours, clock } = this.#options;
     const question = { sentSince: formatDateTime(from), sentUntil: formatDateTime(until) };
     const sides = [this.#walk(theirs, question), this.#walk(ours, question)] as const;
-    const waiting = [new Map<string, string>(), new Map<string, string>()] as const;
-    const suspects: string[] = [];
-    for (let more = [true, true]; more.some(Boolean); ) {
+    const waiting: readonly Waiting[] = [new Map(), new Map()];
+    const reached = [until, until];
+    const suspects = new Set<string>();
+    while (reached.some(at => at > from) && clock() < this.#walkEnd) {
       const pages = await Promise.all(sides.map(side => side.next()));
-      more = pages.map(page => page.done !== true);
-      for (const [side, { value }] of pages.entries())
-        for (const log of value ?? []) {
-          if (this.#isMissing(momentOf(log))) continue;
-          if (side === 0) this.sample.add(log);
-          const [own, other] = side === 0 ? waiting : ([waiting[1], waiting[0]] as const);
-          const match = other.get(log.messageId);
-          const digest = digestOf(log);
-          if (match === undefined) own.set(log.messageId, digest);
-          else {
-            other.delete(log.messageId);
-            this.messages++;
-            if (match !== digest) suspects.push(log.messageId);
-          }
-        }
-      if (suspects.length + waiting[0].size + waiting[1].size > limits.checkSuspectsMax)
-        throw new MirrorError(
-          `more than ${limits.checkSuspectsMax} messages differ, or are on one side alone: the check was given up`,
-        );
+      for (const [side, { value, done = false }] of pages.entries()) {
+        for (const log of value ?? []) this.#match(log, side, waiting, suspects);
+        // Of the oldest millisecond that was shown there may be more on the next page.
+        const oldest = (value ?? []).reduce((at, log) => Math.min(at, momentOf(log) + 1), reached[side] ?? until);
+        reached[side] = done ? from : Math.max(from, oldest);
+      }
+      const differing = suspects.size + waiting.reduce((sum, { size }) => sum + size, 0);
+      this.#bound(differing);
+      this.#tellWalk(Math.max(...reached), differing);
     }
-    await this.#settle([...suspects, ...waiting[0].keys(), ...waiting[1].keys()]);
+    const since = Math.max(...reached);
+    for (const one of waiting) for (const [messageId, { sentAt }] of one) if (sentAt >= since) suspects.add(messageId);
+    this.#suspects.set(undefined, suspects);
+    return since;
+  }
+
+  #match(log: AnsweredLog, side: number, waiting: readonly Waiting[], suspects: Set<string>): void {
+    const { messageId } = log;
+    const sentAt = momentOf(log);
+    if (this.#isMissing(sentAt)) return;
+    if (side === 0) this.sample.add(log);
+    const digest = digestOf(log);
+    const other = waiting[1 - side]?.get(messageId);
+    if (other === undefined) {
+      waiting[side]?.set(messageId, { digest, sentAt });
+      return;
+    }
+    waiting[1 - side]?.delete(messageId);
+    this.messages++;
+    if (other.digest !== digest) suspects.add(messageId);
+  }
+
+  #tellWalk(since: EpochMs, differing: number): void {
+    const { from, until, progress } = this.#options;
+    const share = Math.floor((100 * (until - since)) / (until - from));
+    progress(
+      `${this.messages} messages compared, back to ${formatDateTime(since)} (${share} % of the time), ${differing} differ so far`,
+    );
+  }
+
+  #bound(differing: number): void {
+    if (differing > limits.checkSuspectsMax)
+      throw new MirrorError(
+        `more than ${limits.checkSuspectsMax} messages differ, or are on one side alone: the check was given up`,
+      );
   }
 
   async ask(question: Asked): Promise<void> {
     this.questions++;
     const differing = await this.#differing(question);
-    await this.#settle(
-      differing.map(one => one.messageId),
-      question,
-    );
+    if (differing.length > 0) this.#suspects.set(question, new Set(differing.map(one => one.messageId)));
+    this.#bound([...this.#suspects.values()].reduce((sum, { size }) => sum + size, 0));
+  }
+
+  /** Tells what differs still. */
+  async settle(): Promise<void> {
+    const { wait, found, progress } = this.#options;
+    for (let round = 1; round <= roundsMax; round++) {
+      const messages = [...this.#suspects.values()].reduce((all, some) => all.union(some), new Set<string>());
+      if (messages.size === 0) return;
+      progress(
+        `messages that differ, or that one side has not shown: ${messages.size}; asked for again in ${settleMs / 1000} s, ` +
+          `${round} of ${roundsMax} times, since a change may be under way`,
+      );
+      await wait(settleMs);
+      this.#suspects = await this.#again(one => {
+        if (round < roundsMax) return;
+        this.differences++;
+        found(one);
+      });
+    }
+  }
+
+  /**
+   * Asks again for what is suspect, one answer after the other: all of them together may be large. What differs by its id
+   * is not asked for by filters as well.
+   */
+  async #again(found: (difference: Difference) => void): Promise<Suspects> {
+    const still: Suspects = new Map();
+    const known = new Set<string>();
+    const differing = async (question: Asked, among: ReadonlySet<string>) => {
+      this.questions++;
+      const those = (await this.#differing(question)).filter(one => among.has(one.messageId));
+      for (const one of those) found(one);
+      return new Set(those.map(one => one.messageId));
+    };
+    for (const [question, among] of this.#suspects) {
+      const others = among.difference(known);
+      const left = among.intersection(known);
+      if (question === undefined)
+        for (const messageId of listsOf([...others]))
+          for (const one of await differing({ messageId, limit: String(limits.pageLogsMax) }, others)) left.add(one);
+      else if (others.size > 0) for (const one of await differing(question, others)) left.add(one);
+      for (const one of left) known.add(one);
+      if (left.size > 0) still.set(question, left);
+    }
+    return still;
   }
 
   async *#walk(side: AskLog, question: Asked): AsyncGenerator<readonly AnsweredLog[], undefined> {
@@ -116,38 +205,6 @@ class Checking {
       cursor = next;
     }
     return undefined;
-  }
-
-  /** Tells what differs still. */
-  async #settle(messageIds: readonly string[], question?: Asked): Promise<void> {
-    const { wait, found } = this.#options;
-    let left = new Set(messageIds).difference(this.#told);
-    for (let round = 1; left.size > 0; round++) {
-      await wait(settleMs);
-      const still = new Set<string>();
-      for await (const one of this.#again(left, question)) {
-        still.add(one.messageId);
-        if (round < roundsMax) continue;
-        this.differences++;
-        found(one);
-      }
-      left = still;
-      if (round < roundsMax) continue;
-      for (const messageId of left) this.#told.add(messageId);
-      return;
-    }
-  }
-
-  /** One answer after the other: all of them together may be large. */
-  async *#again(among: ReadonlySet<string>, question?: Asked): AsyncGenerator<Difference> {
-    if (question !== undefined) {
-      for (const one of await this.#differing(question)) if (among.has(one.messageId)) yield one;
-      return;
-    }
-    for (const messageId of listsOf([...among])) {
-      this.questions++;
-      yield* await this.#differing({ messageId, limit: String(limits.pageLogsMax) });
-    }
   }
 
   /** Of a page that is full, what is older than the oldest of either may well be on the next. */
@@ -172,6 +229,9 @@ class Checking {
     return this.#options.gaps.some(({ from, until }) => sentAt >= from && sentAt < until);
   }
 }
+
+/** Shown by one side, and not yet by the other. */
+type Waiting = Map<string, { readonly digest: string; readonly sentAt: EpochMs }>;
 
 /** A status of a group that is not known here counts as accepted; the other side has it in that group alone. */
 function withoutForeign(results: readonly AnsweredLog[], { generalStatus }: Asked): readonly AnsweredLog[] {

@@ -3,6 +3,7 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { Unavailable, Unusable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
+import { present } from '../../wire/present.ts';
 import type { Mirrors } from '../mirrors.ts';
 import { budgetOf, windowMs, withinAllowed } from '../pace.ts';
 import { beginning, type Place, readPlace } from '../place.ts';
@@ -119,9 +120,9 @@ export type ChecksOptions = {
 };
 
 /** How the check of a mirror is that this process has begun last: `isRunning` also while it waits for its turn. */
-export type CheckState = { readonly isRunning: boolean; readonly failure?: string };
+export type CheckState = { readonly isRunning: boolean; readonly progress?: string; readonly failure?: string };
 
-type Begun = { readonly mirror: Mirror; readonly stopping: AbortController };
+type Begun = { readonly mirror: Mirror; readonly stopping: AbortController; progress?: string };
 
 /**
  * Checks that somebody began and does not wait for: what they come to is kept with the mirror. One after the other, and
@@ -140,8 +141,11 @@ export class MirrorChecks {
   }
 
   state(id: number): CheckState {
-    const failure = this.#failures.get(id);
-    return { isRunning: this.#begun.has(id), ...(failure !== undefined && { failure }) };
+    const begun = this.#begun.get(id);
+    return {
+      isRunning: begun !== undefined,
+      ...present({ progress: begun?.progress, failure: this.#failures.get(id) }),
+    };
   }
 
   /**
@@ -155,11 +159,11 @@ export class MirrorChecks {
       throw new MirrorError(`the mirror "${before.mirror.name}" is being checked: an account has one check at a time`);
     checkGoing(mirror);
     this.#failures.delete(id);
-    const begun = { mirror, stopping: new AbortController() };
+    const begun: Begun = { mirror, stopping: new AbortController() };
     const signal = AbortSignal.any([this.#stopping.signal, begun.stopping.signal]);
     this.#begun.set(id, begun);
     this.#over = this.#over
-      .then(() => this.#check(mirror, ours, signal))
+      .then(() => this.#check(begun, ours, signal))
       .catch(error => this.#failed(mirror, error, signal))
       .finally(() => {
         // Where one side has failed, the other is asked no more.
@@ -180,14 +184,14 @@ export class MirrorChecks {
     await this.#over;
   }
 
-  async #check(asked: Mirror, ours: AskLog, signal: AbortSignal): Promise<void> {
+  async #check(begun: Begun, ours: AskLog, signal: AbortSignal): Promise<void> {
     const { mirrors, rows, fetch, clock, retentionOf } = this.#options;
     signal.throwIfAborted();
     const wait = (ms: number) => this.#options.wait(ms, signal);
     const patiently = <T>(work: () => Promise<T>) => untilAvailable(work, wait);
     // It may have been changed since, also by another process.
     const current = async () => {
-      const found = (await rows.mirrors()).find(one => one.id === asked.id);
+      const found = (await rows.mirrors()).find(one => one.id === begun.mirror.id);
       if (found === undefined) throw new MirrorGone();
       return checkGoing(found);
     };
@@ -197,13 +201,18 @@ export class MirrorChecks {
     const end = clock() + limits.checkMs;
     const turn = async () => {
       signal.throwIfAborted();
-      if (clock() > end) throw new MirrorError(`the check was not over within ${limits.checkMs / hourMs} hours`);
+      if (clock() > end + limits.checkMs)
+        throw new MirrorError(`the check was not over within ${(2 * limits.checkMs) / hourMs} hours`);
       await patiently(async () => turnOf(await current(), rows, clock, wait));
     };
     const theirs = askLog({ name: mirror.from, url: mirror.from, key: mirrors.key(mirror), fetch, wait, turn });
     const told: Pick<Difference, 'messageId' | 'field'>[] = [];
     const check = await checkMirror({
       ...range,
+      end,
+      progress: words => {
+        begun.progress = words;
+      },
       theirs: question => theirs(question, signal),
       ours: question => patiently(() => ours(question, signal)),
       clock,

@@ -40,7 +40,7 @@ export function Mirrors() {
 function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
   const { view } = usePage();
   const act = useAct(list);
-  const { name, state, reason, behind, gaps, isBeingChecked, checkFailure } = mirror;
+  const { name, state, reason, behind, gaps, isBeingChecked, checkProgress, checkFailure } = mirror;
   const own = `${path}/${encodeURIComponent(name)}` as const;
   return (
     <article className="card" aria-label={`Mirror ${name}`}>
@@ -87,8 +87,9 @@ function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
       </p>
       {isBeingChecked && (
         <p className="quiet" role="status">
-          Both sides are asked the same questions, by half of its requests a minute. What differs is asked again after
-          some minutes, since a change may be under way.
+          Both sides are asked the same questions, by half of its requests a minute, for an hour at most. What differs
+          is asked for again after some minutes, since a change may be under way.{' '}
+          {checkProgress !== undefined && `So far: ${inert(checkProgress, 300)}.`}
         </p>
       )}
       {checkFailure !== undefined && (

@@ -1,6 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { ClockFile } from '../support/clock-file.ts';
 import { type Log, SendingSetup } from '../support/sending-setup.ts';
 
 /** As many as the issue of a bad day asks for; fewer while the test itself is tried. */
@@ -10,7 +9,6 @@ const pages = Array.from({ length: 20 }, (_, index) => String(1_000_000 + index)
 const perRequest = 100;
 const loaders = 4;
 const receiptsMsMax = 30 * 60_000;
-const preload = join(import.meta.dirname, '../support/shifted-clock.ts');
 
 test('sends with kills at random moments, answers lost, receipts twice → each one true end, none twice, as Meta has it', async () => {
   const setup = await SendingSetup.open(
@@ -57,9 +55,10 @@ test('sends with kills at random moments, answers lost, receipts twice → each 
   await expect.poll(waiting, { timeout: 3_600_000, interval: 1000 }).toMatchObject(nothing);
   await server.end('SIGTERM');
   // What was claimed and never sent ends when its echo was waited for.
-  const file = join(dirname(setup.home.dataDir), 'shift');
-  writeFileSync(file, String(20 * 60_000));
-  await setup.serve({ nodeArgs: ['--import', preload], env: { SHIFTED_CLOCK_FILE: file } });
+  const clock = new ClockFile();
+  onTestFinished(() => clock.remove());
+  clock.shiftMs = 20 * 60_000;
+  await setup.serve(clock.launch);
   await expect.poll(waiting, { timeout: 600_000, interval: 1000 }).toEqual({ ...nothing, 'state="unknown"': 0 });
   const sent = new Map(setup.graph.meta.sent().map(one => [one.metadata, one]));
   expect(sent.size).toBe(setup.graph.meta.sent().length);

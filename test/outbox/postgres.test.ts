@@ -149,8 +149,7 @@ it('a claim that is still being kept when its connection breaks → given back o
   await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${schemas})`);
   const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  const wait = (count: number) =>
-    expect.poll(() => server.query(waiting, url), { timeout: 10_000 }).toEqual([{ count }]);
+  const wait = (count: number) => expect.poll(() => server.query(waiting, url)).toEqual([{ count }]);
   const claim = outbox.claim([want], start);
   const lost = expect(claim).rejects.toThrow(Unavailable);
   await wait(1);

@@ -7,9 +7,10 @@ import { ServerHome } from '../support/server-process.ts';
 let home: ServerHome;
 afterEach(() => home.remove());
 
-/** Whatever is under a path that other users can use, or its owner cannot. */
+/** Whatever is under a path that other users can use, or its owner cannot; what its server removes meanwhile is nobody's. */
 function ajar(path: string): readonly string[] {
-  const found = statSync(path);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
   const mode = (found.mode & 0o777).toString(8);
   const own = mode === (found.isDirectory() ? '700' : '600') ? [] : [`${path} ${mode}`];
   const within = found.isDirectory() ? readdirSync(path).flatMap(name => ajar(join(path, name))) : [];

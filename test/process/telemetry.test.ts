@@ -46,8 +46,10 @@ test('no endpoint → no module of OpenTelemetry is loaded; one whose collector 
       ?.sum?.dataPoints.map(({ attributes, asDouble }) => ({ ...texts(attributes), count: asDouble }));
   await expect.poll(recorded).toEqual([{ outcome: 'recorded', count: 1 }]);
   expect(new Set(collector.resources.map(resource => resource['service.name']))).toEqual(new Set(['log-of-mine']));
-  const answered = told.stderr.split('\n').filter(line => line.includes('"answered"'));
-  expect(answered.map(line => JSON.parse(line).trace_id)).toContain(spanNamed(`POST ${logsPath}`)?.traceId);
+  const answered = () => told.stderr.split('\n').filter(line => /"answered".*\}$/.test(line));
+  await expect
+    .poll(() => answered().map(line => JSON.parse(line).trace_id))
+    .toContain(spanNamed(`POST ${logsPath}`)?.traceId);
 
   const message = { sender: 'page', destinations: [{ to: 'seen' }], content: { type: 'TEXT', text: 'Hello' } };
   const asked = await fetch(`${told.address}/messenger/1/messages`, {

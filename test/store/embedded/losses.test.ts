@@ -40,7 +40,7 @@ test('anything done to any file of a log → it starts, serves the rest as it wa
     }),
     { numRuns: 4, endOnFailure: true },
   );
-}, 240_000);
+});
 
 const kindsOfFile = ['.index', '.journal', 'log.json', 'ledger', 'ledger.copy'];
 

@@ -111,7 +111,7 @@ describe('an account that is spread while servers run', () => {
     expect(shown.filter(one => one.endsWith('DELIVERED')).toSorted()).toEqual(
       ids.map(id => `${id} DELIVERED`).toSorted(),
     );
-  }, 120_000);
+  });
 
   it('a store that has not looked since before → finds what another recorded in the new slices', async () => {
     const [idle, other] = [await database.open(), await database.open()];
@@ -131,7 +131,7 @@ describe('an account that is spread while servers run', () => {
     await recordAll(other, [message('last')]);
     await until(() => woken > 0);
     end();
-  }, 30_000);
+  });
 
   it('a recording is under way when the layout would begin → it ends first, and its id is known afterwards', async () => {
     const [first, second] = [await database.open(), await database.open()];

@@ -157,6 +157,12 @@ const schemaSteps: readonly string[] = [
   `
   ALTER TABLE message ADD COLUMN implied_at INTEGER;
   `,
+  // One index of what may still be heard of in place of two: what was not delivered was not seen either.
+  `
+  DROP INDEX message_undelivered;
+  DROP INDEX message_unseen;
+  CREATE INDEX message_open ON message (account, sender, psid, delivery, meta_at) WHERE state = 4 AND seen_at IS NULL;
+  `,
 ];
 
 /** Opens the file, making it and its folder when absent. Throws `Unusable` when it cannot be used. */

@@ -10,23 +10,20 @@ import { dueInLine, isAlone, type OutboxRows } from './rows.ts';
 const columns = 'id, account, sender, destination, state, expires_at, claimed_at, last_error';
 
 const ready = 'is_head = 1 AND account = ?1 AND sender = ?2 AND lane = ?3 AND expires_at > ?4';
-const claim = (which: string) => `
-  UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?4, deadline = NULL
-  WHERE id IN (SELECT id FROM message WHERE ${ready} AND ${which} LIMIT ?5) RETURNING id, due_at, tries, body`;
-const claimBack = claim('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
-const claimInLine = claim('due_at = 0 ORDER BY id');
-
-/** Rows come in no order. */
-const byTurn = (a: Row, b: Row) => integer(a, 'due_at') - integer(b, 'due_at') || integer(a, 'id') - integer(b, 'id');
+const readyWhere = (which: string) => `SELECT id, tries, body FROM message WHERE ${ready} AND ${which} LIMIT ?5`;
+const readyBack = readyWhere('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
+const readyInLine = readyWhere('due_at = 0 ORDER BY id');
+/** Its deadline stays, so that no index has to be told of it: what is claimed does not lapse. */
+const claim = `UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ? WHERE id = ?`;
 
 const add = (columnsOfPlace: string, values: string) => `
   INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, accepted_at, sent_at, expires_at, price,
     body, tries, is_echoed, ${columnsOfPlace})
-  SELECT n.account, ?2, n.sender, n.destination, ?5, ?6, ?6, ?7, ?8, ?9, 0, 0, ${values}
-  FROM (SELECT ?1 AS account, ?3 AS sender, ?4 AS destination) n`;
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, 0, 0, ${values})`;
+const given = { account: '?1', sender: '?3', destination: '?4' };
 const addInLine = add(
   'deadline, place, state, is_head, due_at',
-  `?7, ?10, ${states.queued}, ${isAlone('n')}, ${dueInLine('n')}`,
+  `?7, ?10, ${states.queued}, ${isAlone(given)}, ${dueInLine(given)}`,
 );
 /** Those that wait for their moment, and those that have ended. */
 const addAside = add(
@@ -93,9 +90,11 @@ export class Queue {
     return wants.flatMap(({ account, sender, lane, count }) => {
       const of = [account, sender, laneIndex(lane), now];
       // What waited for its moment goes first: the line may never be empty.
-      const back = this.#rows.all(claimBack, ...of, count);
-      const inLine = back.length < count ? this.#rows.all(claimInLine, ...of, count - back.length) : [];
-      return [...back.toSorted(byTurn), ...inLine.toSorted(byTurn)].map(row => ({
+      const back = this.#rows.all(readyBack, ...of, count);
+      const inLine = back.length < count ? this.#rows.all(readyInLine, ...of, count - back.length) : [];
+      const rows = [...back, ...inLine];
+      for (const row of rows) this.#rows.run(claim, now, integer(row, 'id'));
+      return rows.map(row => ({
         id: integer(row, 'id'),
         account,
         sender,
@@ -170,7 +169,7 @@ export class Queue {
 
   lapse(now: EpochMs): boolean {
     const past = this.#rows.all(
-      `SELECT ${columns} FROM message WHERE deadline <= ? ORDER BY deadline LIMIT ${limits.outboxStepMax}`,
+      `SELECT ${columns} FROM message WHERE deadline <= ? AND state <> ${states.claimed} ORDER BY deadline LIMIT ${limits.outboxStepMax}`,
       now,
     );
     for (const row of past) this.#lapseOne(row, now);

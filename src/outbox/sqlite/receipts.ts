@@ -14,7 +14,6 @@ type Proof = {
   readonly at: EpochMs;
 };
 
-type Answer = { readonly mid: string; readonly psid?: string; readonly at: EpochMs };
 type Echo = Extract<Receipt, { kind: 'echo' }>;
 /** A receipt, as one of its accounts hears it. */
 type Heard = { readonly account: AccountId; readonly page: string; readonly psid: string; readonly at: EpochMs };
@@ -22,10 +21,16 @@ type Heard = { readonly account: AccountId; readonly page: string; readonly psid
 const columns =
   'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, implied_at, seen_at, claimed_at';
 
-/** By an answer, at the latest then; an echo says when. */
-const sentWhere = (which: string) => `
-  UPDATE message SET state = ${states.sent}, is_head = 0, mid = ?2, psid = coalesce(?3, destination), meta_at = ?4,
-    is_echoed = ?5, deadline = expires_at WHERE ${which} RETURNING account, sender, destination, psid`;
+/** By an answer, at the latest then; an echo says when. What is claimed has its deadline still. */
+const sent = (echoed: string) => `
+  UPDATE message SET state = ${states.sent}, mid = ?2, psid = ?3, meta_at = ?4, ${echoed} WHERE id = ?1`;
+const sentByAnswer = sent('is_echoed = 0');
+const sentByEcho = sent('is_echoed = 1, is_head = 0, deadline = expires_at');
+
+/** So exact is it known when a conversation changed last: it stands in an index. */
+const changedMs = 3_600_000;
+const changed = `changed_at = CASE WHEN ?6 - changed_at BETWEEN 0 AND ${changedMs} THEN changed_at ELSE ?6 END`;
+const parkedAs = 'WHERE account = ? AND page = ? AND mid = ?';
 
 /**
  * What becomes known of messages that were sent. Receipts may come before the message they are of is known to be sent:
@@ -39,23 +44,30 @@ export class Receipts {
   }
 
   /** Meta answered that it took a message that is being sent; nothing is kept of any other. */
-  answered(id: number, { mid, psid, at }: Answer): void {
-    const row = this.#rows.get(sentWhere('id = ?1 AND state = ?6'), id, mid, psid ?? null, at, 0, states.claimed);
-    if (row !== undefined) this.#sent(id, row, { mid, at });
+  answered(id: number, { mid, psid, at }: Pick<Proof, 'mid' | 'at'> & Partial<Proof>): void {
+    const row = this.#rows.get(
+      `SELECT account, sender, destination FROM message WHERE id = ? AND state = ${states.claimed}`,
+      id,
+    );
+    if (row === undefined) return;
+    const proof = { mid, psid: psid ?? text(row, 'destination'), at };
+    this.#rows.run(sentByAnswer, id, mid, proof.psid, at);
+    this.#sent(id, row, proof);
   }
 
   /** It is proven that a message was sent, whatever it was taken for so far. */
-  #provenSent(id: number, { mid, psid, at }: Proof): void {
-    const row = this.#rows.get(sentWhere('id = ?1'), id, mid, psid, at, 1);
-    if (row !== undefined) this.#sent(id, row, { mid, at });
+  #provenSent(id: number, row: Row, proof: Proof): void {
+    this.#rows.run(sentByEcho, id, proof.mid, proof.psid, proof.at);
+    this.#sent(id, row, proof);
   }
 
-  #sent(id: number, row: Row, { mid, at }: Answer): void {
+  #sent(id: number, row: Row, { mid, psid, at }: Proof): void {
     const { status, error } = steps.sent;
     this.#rows.step(id, { at, isFirst: false, statusKey: status.key, errorKey: error.key }, true);
     this.#rows.advance(row);
-    this.#unpark(id, integer(row, 'account'), text(row, 'sender'), mid);
-    this.#catchUp({ id, account: integer(row, 'account'), page: text(row, 'sender'), psid: text(row, 'psid'), at });
+    const [account, page] = [integer(row, 'account'), text(row, 'sender')];
+    this.#unpark(id, account, page, mid);
+    this.#catchUp({ id, account, page, psid, at });
   }
 
   receive(receipt: Receipt, now: EpochMs): void {
@@ -73,7 +85,8 @@ export class Receipts {
   /** Forgets what was kept for messages that nobody has heard of since. */
   forget(now: EpochMs): void {
     this.#rows.run('DELETE FROM parked WHERE parked_at < ?', now - limits.parkedMs);
-    this.#rows.run('DELETE FROM conversation WHERE changed_at < ?', now - limits.sendValidityMs - limits.parkedMs);
+    const unchangedSince = now - limits.sendValidityMs - limits.parkedMs - changedMs;
+    this.#rows.run('DELETE FROM conversation WHERE changed_at < ?', unchangedSince);
   }
 
   #echo({ accounts, page, psid, mid, metadata, at, foreign }: Echo, now: EpochMs): void {
@@ -90,7 +103,7 @@ export class Receipts {
     const { mid, psid, at } = proof;
     const id = integer(row, 'id');
     if (integer(row, 'state') !== states.sent) {
-      this.#provenSent(id, proof);
+      this.#provenSent(id, row, proof);
       return this.#rows.release(row);
     }
     if (integer(row, 'is_echoed') === 1) return;
@@ -113,10 +126,10 @@ export class Receipts {
   /** One that somebody else sent is followed from here on. */
   #keepForeign(account: AccountId, message: Outgoing, { mid, psid, at }: Proof, now: EpochMs): void {
     const { messageId, sender, destination, expiresAt } = message;
-    const added = this.#rows.get(
+    const id = this.#rows.add(
       `INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, place, state, is_head, accepted_at,
          sent_at, due_at, expires_at, deadline, tries, is_echoed, mid, psid, meta_at, body)
-       VALUES (?1, ?2, ?3, ?4, 0, 0, ${states.sent}, 0, ?5, ?6, ?6, ?7, ?7, 0, 1, ?8, ?9, ?6, ?10) RETURNING id`,
+       VALUES (?1, ?2, ?3, ?4, 0, 0, ${states.sent}, 0, ?5, ?6, ?6, ?7, ?7, 0, 1, ?8, ?9, ?6, ?10)`,
       account,
       messageId,
       sender,
@@ -128,8 +141,7 @@ export class Receipts {
       psid,
       JSON.stringify(message),
     );
-    if (added === undefined) return;
-    const id = integer(added, 'id');
+    if (id === undefined) return;
     const { status, error } = steps.sent;
     this.#rows.step(id, { at, isFirst: true, statusKey: status.key, errorKey: error.key });
     this.#unpark(id, account, sender, mid);
@@ -178,7 +190,7 @@ export class Receipts {
     this.#rows.run(
       `INSERT INTO conversation (account, page, psid, delivered_to, delivered_at, changed_at)
        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-       ON CONFLICT DO UPDATE SET delivered_to = ?4, delivered_at = ?5, changed_at = ?6
+       ON CONFLICT DO UPDATE SET delivered_to = ?4, delivered_at = ?5, ${changed}
        WHERE delivered_to IS NULL OR delivered_to < ?4`,
       account,
       page,
@@ -189,7 +201,8 @@ export class Receipts {
     );
     const covered = this.#rows.all(
       `SELECT ${columns} FROM message
-       WHERE account = ? AND sender = ? AND psid = ? AND meta_at < ? AND state = 4 AND delivery = 0 ORDER BY meta_at`,
+       WHERE account = ? AND sender = ? AND psid = ? AND meta_at < ? AND state = 4 AND delivery = 0
+         AND seen_at IS NULL ORDER BY meta_at`,
       account,
       page,
       psid,
@@ -201,7 +214,7 @@ export class Receipts {
   #readTo({ account, page, psid, at }: Heard, watermark: EpochMs, now: EpochMs): void {
     this.#rows.run(
       `INSERT INTO conversation (account, page, psid, read_to, read_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-       ON CONFLICT DO UPDATE SET read_to = ?4, read_at = ?5, changed_at = ?6 WHERE read_to IS NULL OR read_to < ?4`,
+       ON CONFLICT DO UPDATE SET read_to = ?4, read_at = ?5, ${changed} WHERE read_to IS NULL OR read_to < ?4`,
       account,
       page,
       psid,
@@ -211,7 +224,8 @@ export class Receipts {
     );
     const covered = this.#rows.all(
       `SELECT ${columns} FROM message
-       WHERE account = ? AND sender = ? AND psid = ? AND meta_at <= ? AND state = 4 AND seen_at IS NULL ORDER BY meta_at`,
+       WHERE account = ? AND sender = ? AND psid = ? AND delivery IN (0, 1, 2) AND meta_at <= ? AND state = 4
+         AND seen_at IS NULL ORDER BY meta_at`,
       account,
       page,
       psid,
@@ -222,13 +236,10 @@ export class Receipts {
 
   /** What was heard of a message by its id before that was known. */
   #unpark(id: number, account: AccountId, page: string, mid: string): void {
-    const parked = this.#rows.get(
-      'DELETE FROM parked WHERE account = ? AND page = ? AND mid = ? RETURNING delivered_at',
-      account,
-      page,
-      mid,
-    );
-    if (parked !== undefined) this.#deliver(this.#row(id), integer(parked, 'delivered_at'));
+    const parked = this.#rows.get(`SELECT delivered_at FROM parked ${parkedAs}`, account, page, mid);
+    if (parked === undefined) return;
+    this.#rows.run(`DELETE FROM parked ${parkedAs}`, account, page, mid);
+    this.#deliver(this.#row(id), integer(parked, 'delivered_at'));
   }
 
   /** What was heard of its conversation before it was known when a message was sent. */

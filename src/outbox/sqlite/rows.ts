@@ -67,8 +67,8 @@ export class OutboxRows {
   /** Puts a scheduled message in line. */
   enqueue(id: number): void {
     this.run(
-      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ${isAlone('message')},
-         due_at = ${dueInLine('message')}, deadline = expires_at WHERE id = ?`,
+      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ${isAlone(own)},
+         due_at = ${dueInLine(own)}, deadline = expires_at WHERE id = ?`,
       this.place(),
       id,
     );
@@ -96,24 +96,28 @@ export class OutboxRows {
 
 const placesReserved = 1_000_000;
 
-const inLine = (of: string) => `${of}.state IN (1, 2, 3) AND ${of}.state <> ${states.unknown}`;
-const ofConversation = (of: string) =>
-  `c.account = ${of}.account AND c.sender = ${of}.sender AND c.destination = ${of}.destination`;
+/** Expressions that name a conversation. */
+type Conversation = { readonly account: string; readonly sender: string; readonly destination: string };
+const own: Conversation = { account: 'message.account', sender: 'message.sender', destination: 'message.destination' };
 
-/** Whether nothing is in line before a message, of which there is a row, in its conversation. */
-export const isAlone = (of: string) =>
+const inLine = (of: string) => `${of}.state IN (1, 2, 3) AND ${of}.state <> ${states.unknown}`;
+const ofConversation = ({ account, sender, destination }: Conversation) =>
+  `c.account = ${account} AND c.sender = ${sender} AND c.destination = ${destination}`;
+
+/** Whether nothing is in line before a message in its conversation. */
+export const isAlone = (of: Conversation) =>
   `NOT EXISTS (SELECT 1 FROM message c WHERE ${ofConversation(of)} AND ${inLine('c')})`;
-const heldUntil = (of: string) =>
+const heldUntil = (of: Conversation) =>
   `coalesce((SELECT max(c.claimed_at) + ${limits.conversationHoldMs} FROM message c
      WHERE ${ofConversation(of)} AND c.state IN (1, 2, 3) AND c.state = ${states.unknown}), 0)`;
 /**
  * The first of its conversation is to be claimed, and the others after it. It is due, whatever the clock says from here on:
  * its `due_at` is 0. A moment of its own has only what waits for one.
  */
-export const dueInLine = (of: string) => `CASE WHEN ${isAlone(of)} THEN ${heldUntil(of)} ELSE 0 END`;
+export const dueInLine = (of: Conversation) => `CASE WHEN ${isAlone(of)} THEN ${heldUntil(of)} ELSE 0 END`;
 
 const first = `SELECT f.id FROM message f
   WHERE f.account = ?1 AND f.sender = ?2 AND f.destination = ?3 AND ${inLine('f')} ORDER BY f.place LIMIT 1`;
-const advance = `UPDATE message SET is_head = 1, due_at = max(due_at, ${heldUntil('message')})
+const advance = `UPDATE message SET is_head = 1, due_at = max(due_at, ${heldUntil(own)})
   WHERE id = (${first}) AND state = ${states.queued} AND is_head = 0`;
-const release = `UPDATE message SET due_at = ${heldUntil('message')} WHERE id = (${first}) AND is_head = 1 AND claimed_at IS NULL`;
+const release = `UPDATE message SET due_at = ${heldUntil(own)} WHERE id = (${first}) AND is_head = 1 AND claimed_at IS NULL`;

@@ -29,7 +29,9 @@ export class TellingRows {
   }
 
   told(ids: readonly number[], now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const told = this.#rows.all(takeOut, JSON.stringify(ids)).toSorted((a, b) => integer(a, 'id') - integer(b, 'id'));
+    const named = JSON.stringify(ids);
+    const told = this.#rows.all(`SELECT ${columns} FROM step WHERE ${isNamed} ORDER BY id`, named);
+    this.#rows.run(`DELETE FROM step WHERE ${isNamed}`, named);
     for (const row of told) this.#report(integer(row, 'message'), stepIn(row), now, subscribed);
   }
 
@@ -63,7 +65,7 @@ const columns = 'step.id, step.message, step.at, step.is_first, step.status, ste
 const oldest = `SELECT ${columns}, message.account, message.message_id,
     CASE step.is_first WHEN 1 THEN message.body END AS body, CASE step.with_price WHEN 1 THEN message.price END AS price
   FROM step JOIN message ON message.id = step.message ORDER BY step.id LIMIT ?`;
-const takeOut = `DELETE FROM step WHERE id IN (SELECT value FROM json_each(?)) RETURNING ${columns.replaceAll('step.', '')}`;
+const isNamed = 'id IN (SELECT value FROM json_each(?))';
 
 const whole = 'SELECT account, is_reported, body FROM message WHERE id = ?';
 /** Only those whose text says so anywhere: it was written without blanks. */

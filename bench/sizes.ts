@@ -31,6 +31,8 @@ export type Sizes = {
     readonly warmUpMinutes: number;
     readonly webhooksPerS: number;
     readonly webhookSeconds: number;
+    /** And as fast as they are answered. */
+    readonly webhooksAtOnce: number;
   };
   /** Accepted over one page, and how many of them are waited for; sent over many pages. */
   readonly sends: { readonly queued: number; readonly one: number; readonly many: number };
@@ -71,6 +73,7 @@ export function fullSizes(messages: number, postgresLog = Math.ceil(messages / 5
       warmUpMinutes: 1,
       webhooksPerS: 500,
       webhookSeconds: 10,
+      webhooksAtOnce: 20_000,
     },
     sends: { queued: Math.ceil(messages / 50), one: 3_000, many: Math.ceil(messages / 250) },
     accounts: { count: Math.ceil(messages / 50), messages: Math.ceil(messages / 50) },
@@ -100,6 +103,7 @@ export const smokeSizes: Sizes = {
     warmUpMinutes: 0.1,
     webhooksPerS: 50,
     webhookSeconds: 1,
+    webhooksAtOnce: 100,
   },
   sends: { queued: 200, one: 100, many: 200 },
   accounts: { count: 50, messages: 900 },

@@ -1,6 +1,6 @@
 import { MadeLog } from '../mirror/made-log.ts';
 import { serveUpstream } from '../mirror/upstream.ts';
-import { postWebhooks, webhookBodies } from '../mirror/webhooks.ts';
+import { floodWebhooks, postWebhooks, webhookBodies } from '../mirror/webhooks.ts';
 import { bySize, type Case, serving } from './case.ts';
 
 const minuteMs = 60_000;
@@ -36,10 +36,12 @@ export const mirror: Case = {
     { name: 'cpu', title: 'CPU of one core for a second of traffic', unit: 'ms', target: { atMost: 100 } },
     { name: 'webhook-p50', title: '500 webhooks a second: from posted to durable, p50', unit: 'ms' },
     { name: 'webhook', title: 'the same, p99', unit: 'ms', target: { atMost: 1_000 } },
+    { name: 'webhooks', title: 'webhooks as fast as they are answered, durable', unit: '/s' },
   ],
   run: trial =>
     serving(trial, async server => {
-      const { messagesPerS, followMinutes, warmUpMinutes, webhooksPerS, webhookSeconds } = trial.sizes.mirror;
+      const { messagesPerS, followMinutes, warmUpMinutes, ...webhookSizes } = trial.sizes.mirror;
+      const { webhooksPerS, webhookSeconds, webhooksAtOnce } = webhookSizes;
       const { seed, messages: past, firstSentAt, spanMs } = trial.shape;
       const followMs = followMinutes * minuteMs;
       // Those of the webhooks and of the time before the last look too.
@@ -54,9 +56,11 @@ export const mirror: Case = {
           'mirrored',
         );
         log.liveFrom = mirrored.liveFrom;
-        const bodies = webhookBodies(log, mirrored, webhooksPerS * webhookSeconds);
+        const timed = webhooksPerS * webhookSeconds;
+        const bodies = webhookBodies(log, mirrored, timed + webhooksAtOnce);
         const url = new URL(mirrored.webhookPath, `http://127.0.0.1:${server.port}`);
-        const webhooks = await postWebhooks(url, bodies, webhooksPerS);
+        const webhooks = await postWebhooks(url, bodies.slice(0, timed), webhooksPerS);
+        const flood = await floodWebhooks(url, bodies.slice(timed));
         const pages = Math.ceil(past / pageMessages);
         return {
           figures: {
@@ -71,6 +75,7 @@ export const mirror: Case = {
             cpu: mirrored.cpuShare * 1000,
             'webhook-p50': webhooks.p50,
             webhook: webhooks.p99,
+            webhooks: flood,
           },
         };
       } finally {

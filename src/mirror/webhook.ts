@@ -3,6 +3,7 @@ import type { Submission } from '../domain/message.ts';
 import { limits } from '../limits.ts';
 import { violationsToldMax } from '../wire/parsed.ts';
 import { present } from '../wire/present.ts';
+import { parseRecord } from '../wire/record/log-record.ts';
 import { isPlainObject } from '../wire/record-flaws.ts';
 import { lenient } from './records.ts';
 
@@ -36,7 +37,10 @@ export class WebhookReading {
   take(result: unknown): void {
     const said = isPlainObject(result) ? reportFields(result) : undefined;
     if (said === undefined) return this.passOver();
-    const { submission, flaws } = lenient(JSON.stringify(said), needed, said);
+    const sound = parseRecord(said, '', 'any');
+    // Only what is beside the known fields, or amiss, is looked for in the text.
+    const { submission, flaws } =
+      sound.submission === undefined ? lenient(JSON.stringify(said), needed, said) : { ...sound, flaws: [] };
     for (const flaw of flaws)
       if (this.#flaws.length < violationsToldMax) this.#flaws.push(`${String(said.messageId)}: ${flaw}`);
     if (submission !== undefined) this.#reports.push(submission);

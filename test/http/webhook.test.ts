@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Random } from '../../scripts/demo/random.ts';
 import { type SimulatedMessage, shownAt, simulatedMessage } from '../../simulator/messages.ts';
 import { deliveryJson, deliveryXml, seenJson, simulatedReport } from '../../simulator/webhooks.ts';
-import { figuresOf } from '../../src/mirror/figures.ts';
+import { figuresOf, type MirrorFigures } from '../../src/mirror/figures.ts';
 import { Mirrors } from '../../src/mirror/mirrors.ts';
 import { type ReceptionOptions, WebhookReception } from '../../src/mirror/reception.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
@@ -21,12 +22,13 @@ let webhooks: WebhookReception;
 let options: ReceptionOptions;
 let paths: readonly string[];
 let passwords: readonly string[];
+let figures: readonly MirrorFigures[];
 
 beforeEach(async () => {
   const rows = new SqliteMirrorRows(':memory:');
   mirrors = new Mirrors(rows, new Secrets([secret, older]), () => startOfTest);
   const mirror = await mirrors.add({ name: 'm', account: 1, from: 'https://x', key: 'k' });
-  const figures = [await figuresOf(mirror, rows, startOfTest, { ...mirror, retentionMs: 48 * hour })];
+  figures = [await figuresOf(mirror, rows, startOfTest, { ...mirror, retentionMs: 48 * hour })];
   const store = new WatchedStore(new MemoryStore());
   const fixed = { clock: () => startOfTest, retentionOf: () => 48 * hour, figures: () => figures };
   options = { mirrors, rows, store, ...fixed, note: () => {} };
@@ -106,6 +108,23 @@ describe('proof', () => {
     // The link to the description is that of the path which was called.
     const told = ({ body }: { readonly body: string }) => ({ ...JSON.parse(body), resources: [] });
     for (const answer of answers) expect([answer.statusCode, told(answer)]).toEqual([401, told(answers[0] ?? answer)]);
+  });
+
+  test('the mirror is removed while a body comes → 401, and nothing of it is kept', async () => {
+    const one = await recorded(message(1));
+    const before = await log(one.messageId);
+    const body = deliveryJson([simulatedReport(one, startOfTest)]);
+    const slow = Readable.from(
+      (async function* () {
+        yield body.slice(0, 20);
+        figures = [];
+        yield body.slice(20);
+      })(),
+    );
+    const headers = { 'content-type': 'application/json' };
+    const url = `/webhooks/infobip/m/${paths[0]}`;
+    expect((await server.app.inject({ method: 'POST', url, payload: slow, headers })).statusCode).toBe(401);
+    expect(await log(one.messageId)).toEqual(before);
   });
 
   test('a body that is none → 400 with the reason, 415 for another type', async () => {

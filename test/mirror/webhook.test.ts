@@ -37,6 +37,14 @@ describe('a webhook of delivery reports', () => {
     expect(webhookReports(inbound, 'json')).toEqual({ reports: [], others: 3, flaws: [] });
   });
 
+  test('a field that nobody knows, anywhere in a report → kept, as it is of a message that is read', () => {
+    const status = { groupId: 3, groupName: 'DELIVERED', id: 5, name: 'DELIVERED_TO_HANDSET' };
+    const [plain] = webhookReports(JSON.stringify({ results: [{ messageId: 'm', status }] }), 'json').reports;
+    const further = { ...status, by: { whom: 'x' } };
+    const [kept] = webhookReports(JSON.stringify({ results: [{ messageId: 'm', status: further }] }), 'json').reports;
+    expect(kept).toEqual({ ...plain, status: { ...plain?.status, furtherJson: '{"by":{"whom":"x"}}' } });
+  });
+
   test('further fields, and one that is wrong → the rest is taken', () => {
     const result = {
       messageId: 'm',

@@ -32,7 +32,7 @@ async function receive(
   { closing, loop, held }: Shared,
 ): Promise<string> {
   const claim = parseAuthorization(request.headers.authorization ?? '');
-  const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', {
+  const proof = {
     path: part(request.params, 'secret'),
     // Other credentials prove nothing here, and are not to be passed over.
     basic:
@@ -41,17 +41,25 @@ async function receive(
         : claim?.kind === 'basic'
           ? { user: claim.username, password: claim.password }
           : { user: '', password: '' },
-  });
-  // One answer for a mirror that is not there and for a secret that is wrong.
-  if (webhooks === undefined || mirror === undefined)
-    throw new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
+  };
+  const admitted = () => {
+    const mirror = webhooks?.admit(part(request.params, 'mirror') ?? '', proof);
+    // One answer for a mirror that is not there and for a secret that is wrong.
+    if (webhooks === undefined || mirror === undefined)
+      throw new ApiError('E401', { headers: { 'www-authenticate': 'Basic realm="sentlog webhooks"' } });
+    return { webhooks, mirror };
+  };
+  admitted();
   const type = mediaType(request.headers['content-type'], ['application/json', 'application/xml', 'text/xml']);
   const hold = held.holder();
   try {
     const times = bodyTimes(timeouts, closing.over);
     const body = (await readBody(request.raw, limits.webhookBodyBytesMax, times, hold.add)).toString();
     const reading = readWebhook(body, type === 'application/json' ? 'json' : 'xml');
-    await webhooks.take(mirror, await loop.stretch().run(reading));
+    const said = await loop.stretch().run(reading);
+    // A body may come slowly, and its mirror be removed meanwhile.
+    const { webhooks: reception, mirror } = admitted();
+    await reception.take(mirror, said);
     return '{}';
   } finally {
     hold.release();

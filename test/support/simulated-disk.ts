@@ -136,6 +136,10 @@ export class SimulatedDisk implements Disk {
     return systemDisk.exists(path);
   }
 
+  identity(path: string): string | undefined {
+    return systemDisk.identity(path);
+  }
+
   size(path: string): number | undefined {
     return systemDisk.size(path);
   }

@@ -43,6 +43,8 @@ export type Disk = {
   syncFolder(path: string): void;
   /** Throws when that cannot be told: what cannot be looked at must not be taken for what is not there. */
   exists(path: string): boolean;
+  /** Tells a folder from any other that may stand in its place; `undefined` when there is none. */
+  identity(path: string): string | undefined;
   /** `undefined` when there is no such file. */
   size(path: string): number | undefined;
   list(path: string): readonly string[];
@@ -81,6 +83,10 @@ export const systemDisk: Disk = {
     }
   },
   exists: path => statSync(path, { throwIfNoEntry: false }) !== undefined,
+  identity(path) {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found && `${found.dev}:${found.ino}`;
+  },
   size(path) {
     const found = statSync(path, { throwIfNoEntry: false });
     return found?.isFile() ? found.size : undefined;

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { StoreUnusable } from '../../store.ts';
+import { StoreUnavailable, StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
 import { type Disk, systemDisk } from './disk.ts';
 import { HeldFile } from './held-file.ts';
@@ -25,6 +25,7 @@ export class Folder {
   readonly path: string;
   readonly disk: Disk;
   readonly #damaged: string;
+  readonly #identity: string | undefined;
 
   constructor(dataDir: string, disk: Disk = systemDisk) {
     this.dataDir = dataDir;
@@ -32,6 +33,20 @@ export class Folder {
     this.path = join(dataDir, 'segments');
     this.#damaged = join(dataDir, 'damaged');
     disk.makeFolder(this.path);
+    this.#identity = disk.identity(this.path);
+  }
+
+  /**
+   * Throws `StoreUnavailable` where the folder is not the one that was opened: it was moved or removed, and another may
+   * stand in its place. What is open is still written to, but wherever that lies now, nobody would find it there, and what
+   * is missing here is not damaged.
+   */
+  refuseMoved(): void {
+    if (this.disk.identity(this.path) !== this.#identity) throw new StoreUnavailable(this.movedText);
+  }
+
+  get movedText(): string {
+    return `the data folder ${this.dataDir} is not the one that this server opened: put that back, or stop the server first`;
   }
 
   /** The file that its rows stand in, or are to stand in: its journal, but where an earlier version wrote them. */
@@ -347,8 +362,10 @@ export class FolderLock {
       throw new FolderInUse(dataDir, owner);
     }
     notePid(pidFile);
+    const folder = systemDisk.identity(dataDir);
     this.#timer = setInterval(() => {
-      for (const lock of this.#locks) lock.holdAgain();
+      // One that stands in its place is not held.
+      if (systemDisk.identity(dataDir) === folder) for (const lock of this.#locks) lock.holdAgain();
     }, lockLookMs).unref();
   }
 

@@ -124,6 +124,7 @@ export class Writer {
 
   #transaction<T>(now: number, work: (active: ActiveSegment) => T): T {
     try {
+      this.#options.folder.refuseMoved();
       this.#reserve.hold();
       const active = this.#youngest(now);
       if (!this.#eraBegun) this.#beginEra();

@@ -159,6 +159,7 @@ export class Catalog {
 
   /** Unlinks the segments that hold nothing which any account keeps, neither messages nor reports on messages; whether there were any. */
   async dropBefore(horizons: Horizons): Promise<boolean> {
+    this.refuseMoved();
     this.damaged = this.damaged.filter(({ lostBefore = Infinity }) => lostBefore > earliestOf(horizons));
     for (let hasDropped = false; ; ) {
       // Asked for before anything is waited for: the last seal may come meanwhile.
@@ -215,6 +216,16 @@ export class Catalog {
     this.noteDamaged({ name: this.#folder.nameOf(segmentId), reason });
     await this.#remove([segmentId], true, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
+  }
+
+  /** As `Folder.refuseMoved`. */
+  refuseMoved(): void {
+    this.#folder.refuseMoved();
+  }
+
+  /** What that says. */
+  get movedText(): string {
+    return this.#folder.movedText;
   }
 
   /** What a segment is called to the operator. */

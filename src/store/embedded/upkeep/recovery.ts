@@ -37,7 +37,10 @@ export class Recovery {
     return this.#recovered.has(segmentId);
   }
 
-  /** Resolves when the segment can be read again, without what is lost, or is gone. */
+  /**
+   * Resolves when the segment can be read again, without what is lost, or is gone. Rejects with `StoreUnavailable` where the
+   * whole folder is.
+   */
   recover(segmentId: number, reason: string): Promise<void> {
     let work = this.#underway.get(segmentId);
     if (work === undefined) {
@@ -50,6 +53,7 @@ export class Recovery {
   async #recover(segmentId: number, reason: string): Promise<void> {
     const entry = this.#catalog.get(segmentId);
     if (entry === undefined) return;
+    this.#catalog.refuseMoved();
     if (this.#recovered.has(segmentId)) return this.#catalog.setAside(segmentId, reason);
     const name = this.#catalog.nameOf(segmentId);
     try {

@@ -106,6 +106,7 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   const { shared } = request;
   const { id } = shared;
   const paths = { rows: folder.rows(id), index: folder.index(id), facets: folder.facets(id) };
+  folder.refuseMoved();
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   const flaw = guardSegment(id, () => {
     const holding = holdingOf(shared, Date.now());

@@ -1,4 +1,3 @@
-import stringWidth from 'string-width';
 import { print } from './terminal.ts';
 
 export type Cell = string | number | undefined;
@@ -15,21 +14,23 @@ export async function printRows<Row extends object>(
     await print(rows.map(row => `${JSON.stringify(row)}\n`).join(''));
     return;
   }
-  await print(tableText(rows, columns));
+  await print(await tableText(rows, columns));
 }
 
 /** Columns as wide as their widest cell; a line that would not fit is cut, so that each row stays on one. */
-export function tableText<Row>(
+export async function tableText<Row>(
   rows: readonly Row[],
   columns: readonly (readonly [heading: string, cell: (row: Row) => Cell])[],
   // A terminal that does not know its width says 0.
   width = process.stdout.columns || Number.POSITIVE_INFINITY,
-): string {
+): Promise<string> {
+  // To load it takes as long as the rest of a command, and most of them print no table.
+  const { default: widthOf } = await import('string-width');
   const lines = [columns.map(([heading]) => heading), ...rows.map(row => columns.map(([, cell]) => shown(cell(row))))];
-  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? '')), 0));
+  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, widthOf(line[at] ?? '')), 0));
   const text = (line: readonly string[]) =>
-    line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - stringWidth(cell))).join('  ');
-  return lines.map(line => `${cut(text(line).trimEnd(), width)}\n`).join('');
+    line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - widthOf(cell))).join('  ');
+  return lines.map(line => `${cut(text(line).trimEnd(), width, widthOf)}\n`).join('');
 }
 
 /** What of a value may go to a terminal. */
@@ -37,12 +38,12 @@ export function shown(cell: Cell): string {
   return String(cell ?? '').replace(steering, ' ');
 }
 
-function cut(line: string, width: number): string {
-  if (stringWidth(line) <= width) return line;
+function cut(line: string, width: number, widthOf: (text: string) => number): string {
+  if (widthOf(line) <= width) return line;
   let kept = '';
   let keptWidth = 0;
   for (const { segment } of new Intl.Segmenter().segment(line)) {
-    keptWidth += stringWidth(segment);
+    keptWidth += widthOf(segment);
     if (keptWidth >= width) break;
     kept += segment;
   }

@@ -8,18 +8,18 @@ const columns: readonly (readonly [string, (row: Row) => string | number | undef
 ];
 
 describe('tableText', () => {
-  test('rows → columns as wide as their widest cell, absent cells empty', () => {
-    expect(tableText([{ a: 'xyz', b: 12 }, { a: '' }], columns, 80)).toBe('A    LONG\nxyz  12\n\n');
+  test('rows → columns as wide as their widest cell, absent cells empty', async () => {
+    expect(await tableText([{ a: 'xyz', b: 12 }, { a: '' }], columns, 80)).toBe('A    LONG\nxyz  12\n\n');
   });
 
-  test('more rows than a function takes arguments → all of them', () => {
+  test('more rows than a function takes arguments → all of them', async () => {
     const rows = Array.from({ length: 150_000 }, () => ({ a: 'x' }));
-    expect(tableText(rows, columns, 80)).toHaveLength('A  LONG\n'.length + rows.length * 2);
+    expect(await tableText(rows, columns, 80)).toHaveLength('A  LONG\n'.length + rows.length * 2);
   });
 
-  test('wide characters → counted as wide as they are shown', () => {
+  test('wide characters → counted as wide as they are shown', async () => {
     expect(
-      tableText(
+      await tableText(
         [
           { a: '日本', b: 1 },
           { a: 'abcd', b: 2 },
@@ -31,12 +31,13 @@ describe('tableText', () => {
     ).toBe('A     LONG\n日本  1\nabcd  2\n👍🏽    3\n');
   });
 
-  test('a line wider than the terminal → cut to it, never in the middle of a character', () => {
-    const text = tableText([{ a: 'abcdef日本語', b: 1 }], columns, 10);
+  test('a line wider than the terminal → cut to it, never in the middle of a character', async () => {
+    const text = await tableText([{ a: 'abcdef日本語', b: 1 }], columns, 10);
     expect(text.split('\n')[1]).toBe('abcdef日…');
   });
 
-  test('control characters and turns of direction → shown as spaces', () => {
-    expect(tableText([{ a: 'a\u001b[31mb\nc\u202ed' }], columns, 80).split('\n')[1]).toBe('a [31mb c d');
+  test('control characters and turns of direction → shown as spaces', async () => {
+    const text = await tableText([{ a: 'a\u001b[31mb\nc\u202ed' }], columns, 80);
+    expect(text.split('\n')[1]).toBe('a [31mb c d');
   });
 });

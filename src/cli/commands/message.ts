@@ -23,12 +23,12 @@ export function addMessage(program: Command): void {
         });
       });
     const isJson = command.opts().json === true || !process.stdout.isTTY;
-    await print(isJson ? jsonLine(text) : page(readMessage(text), fieldSource(text, 'content').text));
+    await print(isJson ? jsonLine(text) : await page(readMessage(text), fieldSource(text, 'content').text));
   });
 }
 
 /** The message field by field, then its timeline, for a person. */
-function page(message: Message, content: string): string {
+async function page(message: Message, content: string): Promise<string> {
   const { price, error, platform } = message;
   const fields: readonly (readonly [name: string, value: Cell])[] = [
     ['message id', message.messageId],
@@ -50,7 +50,7 @@ function page(message: Message, content: string): string {
   const lines = fields
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${faint(name.padEnd(width))}  ${shown(value)}\n`);
-  const timeline = tableText(message.timeline, [
+  const timeline = await tableText(message.timeline, [
     ['AT', entry => entry.at],
     ['RECEIVED AT', entry => entry.receivedAt],
     ['STATUS', entry => entry.status.name],

@@ -29,7 +29,7 @@ export function addQuery(program: Command): void {
     const isTable = process.stdout.isTTY && flags.json !== true;
     let left = most;
     for await (const { results, text } of pages(clientOf(command), filterOf(flags), most)) {
-      if (isTable) await print(tableText(results.slice(0, left), columns));
+      if (isTable) await print(await tableText(results.slice(0, left), columns));
       else await print(linesOf(text).slice(0, left).join(''));
       left -= results.length;
       if (left <= 0) return;

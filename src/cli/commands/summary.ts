@@ -36,7 +36,7 @@ export function addSummary(program: Command): void {
     };
     const summary = await clientOf(command).summary(filterOf(flags), options);
     if (flags.json === true || !process.stdout.isTTY) await print(`${JSON.stringify(summary)}\n`);
-    else await print(page(summary, compare));
+    else await print(await page(summary, compare));
     if (!summary.complete) note('not all could be counted: what is missing is unknown, and not 0');
   });
 }
@@ -59,7 +59,7 @@ const figures: readonly Figure[] = [
   ['cost', ({ prices }) => cost(prices)],
 ];
 
-function page(summary: Summary, compare: Comparison | undefined): string {
+async function page(summary: Summary, compare: Comparison | undefined): Promise<string> {
   const { compared, breakdown } = summary;
   const head = [['', ({ name }: { readonly name: string }) => name] as const];
   const columns = [
@@ -67,13 +67,13 @@ function page(summary: Summary, compare: Comparison | undefined): string {
     [`${summary.from} – ${summary.to}`, ({ valueIn }: Shown) => valueIn(summary)] as const,
     ...(compared === undefined ? [] : [[String(compare), ({ valueIn }: Shown) => valueIn(compared)] as const]),
   ];
-  const all = tableText(
+  const all = await tableText(
     figures.map(([name, valueIn]): Shown => ({ name, valueIn })),
     columns,
   );
   if (breakdown === undefined) return all;
   const before = compared?.breakdown?.rows;
-  const table = tableText(
+  const table = await tableText(
     breakdown.rows.map((row, i) => ({ row, past: before?.[i] })),
     [
       ...breakdown.by.map(field => [heading(field), ({ row }: Row) => row[field] ?? '-'] as const),

@@ -25,7 +25,6 @@ const programSetup = 'test/support/bundled-program.ts';
 
 /** Bundles the threads of the stores that tests open. */
 const threadSetup = 'test/support/bundled-threads.ts';
-const execArgv = ['--import', join(import.meta.dirname, 'test/support/thread-bundle-hook.ts')];
 
 /** The suites that start servers, databases and browsers of their own: they run after the others and three at a time. */
 const processTests = [
@@ -112,7 +111,7 @@ const common = { hookTimeout: 180_000, expect: patience, setupFiles };
 const inProcess = {
   ...common,
   globalSetup: threadSetup,
-  execArgv,
+  setupFiles: [...setupFiles, 'test/support/thread-entries.ts'],
   testTimeout: 600_000,
   maxWorkers,
   sequence: { groupOrder: 0 },
@@ -138,7 +137,7 @@ export default defineConfig({
           include: storeTests,
           isolate: false,
           globalSetup: [threadSetup, 'test/support/postgres-project.ts'],
-          setupFiles: [...setupFiles, sharedLogEnd],
+          setupFiles: [...inProcess.setupFiles, sharedLogEnd],
         },
       },
       {

@@ -16,3 +16,6 @@ export function threadFile(name: ThreadName): URL {
   const isSource = import.meta.url.endsWith('.ts');
   return new URL(isSource ? sources[name] : `${basename(sources[name], '.ts')}.js`, import.meta.url);
 }
+
+/** What few threads ever need: to load it is an eighth of a thread's start. */
+export const nodeCrypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto');

@@ -6,7 +6,7 @@ import { isThorough } from './properties.ts';
 
 /**
  * A store has four threads, and hundreds of stores are opened: threads that load a dozen files instead of a hundred make
- * that half as dear. `thread-bundle-hook.ts` has them begin there. Where the time is there they run the sources.
+ * that half as dear. `thread-entries.ts` has them begin there. Where the time is there they run the sources.
  */
 export default async function setup(): Promise<void> {
   if (isThorough || process.env.THREAD_BUNDLE !== undefined) return;

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { FilterName } from '../../domain/filter-fields.ts';
 import type { AccountId, EpochMs } from '../../domain/message.ts';
+import { nodeCrypto } from '../../threads.ts';
 import { mayContain } from './bloom.ts';
 import { type Column, codesIn, timesIn, valuesIn } from './columns.ts';
 import { DamagedBlock } from './damage.ts';
@@ -172,7 +172,7 @@ export class Block {
   get zstd(): Zstd {
     if (this.#zstd === undefined) {
       const dictionary = this.#readDictionary();
-      this.#zstd = { dictionary, name: dictionary === undefined ? '' : hash('sha256', dictionary) };
+      this.#zstd = { dictionary, name: dictionary === undefined ? '' : nodeCrypto().hash('sha256', dictionary) };
     }
     return this.#zstd;
   }

@@ -1,5 +1,5 @@
-import { randomFillSync } from 'node:crypto';
 import { join } from 'node:path';
+import { nodeCrypto } from '../../../threads.ts';
 import { StoreUnavailable } from '../../store.ts';
 import { type Disk, systemDisk, writeWhole } from './disk.ts';
 
@@ -37,7 +37,7 @@ export class Reserve {
     const path = pathIn(this.#dataDir);
     try {
       // At random, so that no file system can do with less.
-      writeWhole(this.#disk, path, [randomFillSync(Buffer.alloc(reserveBytes))]);
+      writeWhole(this.#disk, path, [nodeCrypto().randomFillSync(Buffer.alloc(reserveBytes))]);
     } catch (error) {
       this.#disk.remove(`${path}.tmp`);
       throw error;

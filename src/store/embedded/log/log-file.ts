@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EpochMs } from '../../../domain/message.ts';
 import { minuteMs, minuteOf } from '../../../domain/summary.ts';
 import { emptyLogAdvice } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
+import { nodeCrypto } from '../../../threads.ts';
 import { StoreUnusable } from '../../store.ts';
 import { DamagedIndex, isOutage, OtherFormat } from '../files/damage.ts';
 import { type Disk, readWhole, systemDisk, writeWhole } from '../files/disk.ts';
@@ -259,11 +259,11 @@ export const unprovenLog = (folder: string) =>
   `the log in ${folder} does not say whose it is, as version 0.1.0 left it: if accounts.db beside it is its own, say so by ` +
   '`sentlog accounts adopt --all`; if not, restore the one that is';
 
-const eraId = () => randomBytes(4).readUInt32LE() & 0x7fffffff;
+const eraId = () => nodeCrypto().randomBytes(4).readUInt32LE() & 0x7fffffff;
 
 function newLog() {
   const firstEra = { id: eraId(), position: 0, sequence: 0 };
-  const hashSeed = randomBytes(4).readUInt32LE();
+  const hashSeed = nodeCrypto().randomBytes(4).readUInt32LE();
   return { hashSeed, eras: [firstEra], trust: new Trust(Number.MIN_SAFE_INTEGER), setAside: [] };
 }
 

@@ -107,9 +107,9 @@ export const filterFields = [
   },
 ] as const satisfies readonly FieldRow[];
 
-/** Whether a text is a code's number as a log writes it: no `+`, and no zeros before it. */
+/** Whether a text is a code's number as a log writes it: no `+`, no zeros before it, and none that a log cannot have. */
 export function isCode(text: string): boolean {
-  return /^(?:0|-?[1-9]\d{0,15})$/.test(text);
+  return /^(?:0|-?[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
 export type FilterField = (typeof filterFields)[number] & FieldRow;

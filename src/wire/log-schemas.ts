@@ -84,6 +84,7 @@ export const contentSchema = Type.Object(
   {
     title: 'GivenContent',
     additionalProperties: true,
+    isMap: true,
     description: `an object with a type, at most ${limits.contentBytesMax / 1024} KiB as JSON`,
   },
 );
@@ -92,6 +93,7 @@ const keptContent = Type.Object(
   { type: Type.String() },
   {
     title: 'Content',
+    isMap: true,
     description:
       'To the byte as it was recorded, spaces, digits and equal keys too. Where a log is one line (NDJSON, events), a blank stands for each line break in it.',
   },

@@ -183,3 +183,37 @@ describe('what is asked for', () => {
     expectDescribed(answer, pointer);
   });
 });
+
+describe('what is generated from it', () => {
+  const schemas = () => JSON.parse(JSON.stringify(openApiDocument('test'))).components.schemas;
+
+  test('names of schemas → none that a generated client has for something else', async () => {
+    const names = Object.keys(schemas());
+    // Of each, Go has a constructor and a type that may be nil.
+    const made = new Set(names.flatMap(name => [`New${name}`, `Nullable${name}`]));
+    expect(names.filter(name => made.has(name))).toEqual([]);
+    // Java has these at hand without an import.
+    expect(
+      names.filter(name => /^(?:Error|Exception|Record|Object|Process|Module|Package|Number|Thread)$/.test(name)),
+    ).toEqual([]);
+  });
+
+  test('what generators make of it → a class for each value, and maps of what has any field', async () => {
+    const { Content, GivenContent, GivenPrice, Price, ...others } = schemas();
+    // Of properties beside others, some make a class that loses the others.
+    for (const map of [Content, GivenContent]) {
+      expect(map).toMatchObject({ type: 'object', required: ['type'], additionalProperties: true });
+      expect(map.patternProperties['^type$']).toMatchObject({ type: 'string' });
+      expect(map).not.toHaveProperty('properties');
+    }
+    // A field's values get names, which the empty text and null have not.
+    type Field = { readonly enum?: readonly unknown[] };
+    const fields = Object.values<{ properties?: Record<string, Field> }>(others).flatMap(({ properties = {} }) =>
+      Object.values(properties),
+    );
+    expect(fields.flatMap(field => field.enum ?? [])).not.toContain('');
+    // Some make one class of all alternatives, with the last type of each field.
+    expect(GivenPrice.oneOf.at(-1)).toEqual({ $ref: '#/components/schemas/GivenAmount' });
+    expect(others.GivenAmount.properties.pricePerMessage.type).toBe(Price.properties.pricePerMessage.type);
+  });
+});

@@ -116,9 +116,12 @@ export class Described {
 
   #object(schema: Json): fc.Arbitrary<unknown> {
     const required = listOf(schema.required);
-    const fields = Object.entries(isJson(schema.properties) ? schema.properties : {}).flatMap(([name, field]) =>
-      isJson(field) ? [[name, field] as const] : [],
-    );
+    const patterns = isJson(schema.patternProperties) ? schema.patternProperties : {};
+    const named = {
+      ...(isJson(schema.properties) && schema.properties),
+      ...Object.fromEntries(Object.entries(patterns).map(([name, field]) => [name.slice(1, -1), field])),
+    };
+    const fields = Object.entries(named).flatMap(([name, field]) => (isJson(field) ? [[name, field] as const] : []));
     const known = fc.record(Object.fromEntries(fields.map(([name, field]) => [name, this.#value(field)])), {
       requiredKeys: fields.map(([name]) => name).filter(name => required.includes(name)),
     });

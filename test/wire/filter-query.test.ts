@@ -203,6 +203,7 @@ describe('parseLogsQuery', () => {
     ['generalStatus[not]=ok', ['generalStatus[not]']],
     ['errorId=EC_A', ['errorId']],
     ['errorId=01', ['errorId']],
+    ['errorId=9007199254740991,-9007199254740992', ['errorId']],
     ['errorId[not]=1.5', ['errorId[not]']],
     ['errorName=', ['errorName']],
     ['sender[not]=a&sender[not]=b', ['sender[not]']],

@@ -14,6 +14,7 @@ const int32Max = 2 ** 31 - 1;
  * - Of what is sent, objects are closed, as unknown fields are refused, and a field that may be absent may be `null`.
  *   Answers are open: a later version, or a mirrored log, may have more. Either is said, since generators differ in what
  *   they make of silence.
+ * - What has the mark `isMap` is a map: of properties, generators make a class, and some of its further fields are lost.
  * - Numbers have their width.
  * - Patterns have no ranges of surrogates, and no escapes but `\x`, which all engines of regular expressions read.
  */
@@ -32,7 +33,7 @@ export class SchemaWriter {
   }
 
   #body(schema: Json, use: Use): object {
-    const { title: _, ...rest } = schema;
+    const { title: _, isMap, ...rest } = schema;
     const written: Record<string, unknown> = { ...rest, ...widthOf(rest) };
     if (typeof rest.pattern === 'string') written.pattern = portable(rest.pattern);
     if (isJson(rest.properties)) {
@@ -42,7 +43,7 @@ export class SchemaWriter {
     if (isJson(rest.items)) written.items = this.write(rest.items, use);
     for (const union of ['anyOf', 'oneOf'])
       if (Array.isArray(rest[union])) written[union] = rest[union].map((one: TSchema) => this.write(one, use));
-    return written;
+    return isMap === true ? asMap(written) : written;
   }
 
   #properties(properties: Json, required: unknown, use: Use): object {
@@ -54,6 +55,12 @@ export class SchemaWriter {
       }),
     );
   }
+}
+
+/** Fields that are known are told by their names as patterns, which validators read, and generators do not. */
+function asMap({ properties, ...rest }: Json): object {
+  const known = Object.entries(Object(properties)).map(([name, schema]) => [`^${name}$`, schema]);
+  return { ...rest, patternProperties: Object.fromEntries(known), additionalProperties: true };
 }
 
 /** The same, or `null`, which counts as absent. */

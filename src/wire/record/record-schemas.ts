@@ -106,13 +106,12 @@ const optionalMoment = Type.Optional(
   }),
 );
 
-/** As the vendor writes what has no price, or none yet: it counts as absent. */
-const none = { type: ['string', 'null'], enum: [null, '', 'UNKNOWN'] };
+/**
+ * As the vendor writes what has no price, or none yet: it counts as absent. By a pattern, since generators give each value of
+ * an enum a name, and the empty text has none.
+ */
+const none = { type: ['string', 'null'], pattern: '^(?:UNKNOWN)?$' };
 const givenPrice = oneOf('GivenPrice', 'What the message cost, for each of its `messageCount`.', [
-  Type.Object(priceInput.properties, {
-    title: 'GivenAmount',
-    description: 'What it cost, and in what currency.',
-  }),
   Type.Object(
     { pricePerMessage: Type.Unsafe(none) },
     { title: 'GivenNoAmount', additionalProperties: true, description: 'No price.' },
@@ -127,6 +126,11 @@ const givenPrice = oneOf('GivenPrice', 'What the message cost, for each of its `
     },
   ),
   Type.Enum(['UNKNOWN']),
+  // The last, since generators that make one class of all take the last type of a field.
+  Type.Object(priceInput.properties, {
+    title: 'GivenAmount',
+    description: 'What it cost, and in what currency.',
+  }),
 ]);
 
 const said = {

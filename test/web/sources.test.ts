@@ -86,6 +86,8 @@ describe('a test message', () => {
     const values = await kinds.locator('option').evaluateAll(options => options.map(one => one.getAttribute('value')));
     for (const value of values) {
       await kinds.selectOption(value);
+      // An action has nothing to reply to, and with a reply it would be refused.
+      expect([value, await page.getByLabel('Quick reply').count()]).toEqual([value, value === 'SENDER_ACTION' ? 0 : 1]);
       const answered = page.waitForResponse(/\/messenger\/1\/messages$/);
       await page.getByRole('button', { name: 'Send', exact: true }).click();
       expect([value, (await answered).status()]).toEqual([value, 200]);

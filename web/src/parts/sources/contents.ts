@@ -110,6 +110,9 @@ export const contentForms: readonly ContentForm[] = [
   },
 ];
 
+/** An action shows nothing that replies could be offered below. */
+export const hasQuickReplies = ({ name }: ContentForm) => name !== 'SENDER_ACTION';
+
 function inside(type: string) {
   return (texts: Texts) => ({ type, content: { type: 'TEXT', text: texts.text } });
 }

@@ -5,7 +5,7 @@ import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { refusalOf, useAct } from '../forms/act.ts';
 import { Field, given } from '../forms/field.tsx';
-import { type ContentField, type ContentForm, contentForms } from './contents.ts';
+import { type ContentField, type ContentForm, contentForms, hasQuickReplies } from './contents.ts';
 import { useSenders } from './senders.tsx';
 
 const path = '/messenger/1/messages';
@@ -63,12 +63,14 @@ export function TestMessage({ emulated }: { readonly emulated: boolean }) {
         {kind?.fields.map(field => (
           <ContentInput key={`${kind.name} ${field.name}`} field={field} />
         ))}
-        <Field
-          label="Quick reply"
-          name="quickReply"
-          maxLength={20}
-          hint="Offered below the message; may be left empty."
-        />
+        {kind !== undefined && hasQuickReplies(kind) && (
+          <Field
+            label="Quick reply"
+            name="quickReply"
+            maxLength={20}
+            hint="Offered below the message; may be left empty."
+          />
+        )}
         <div className="actions">
           <button className="primary" type="submit" disabled={act.isPending}>
             {act.isPending ? 'Sending …' : 'Send'}

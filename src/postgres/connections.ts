@@ -207,6 +207,8 @@ class Connection implements Transaction {
   #sent: Promise<readonly unknown[]>[] = [];
   /** Of the transaction: what the first statement to fail failed with. */
   #firstFailure: unknown;
+  /** Of the transaction: its end, where that was asked for already. */
+  #ending: Promise<string> | undefined;
   /** Not to be used again. */
   broken = false;
 
@@ -232,16 +234,23 @@ class Connection implements Transaction {
     this.#later(this.query(statement, values));
   }
 
+  async last(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
+    const answer = this.query(statement, values);
+    this.#ending = this.run('COMMIT');
+    const [rows] = await Promise.all([answer, this.#ending]);
+    return rows;
+  }
+
   copy(text: string, rows: Uint8Array): void {
     this.#later(this.#guard(() => copyIn(this.#client, text, rows)));
   }
 
   async transaction<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    [this.#sent, this.#firstFailure] = [[], undefined];
+    [this.#sent, this.#firstFailure, this.#ending] = [[], undefined, undefined];
     this.#later(this.run(`BEGIN; ${begin}`));
     try {
       const result = await work(this);
-      const command = await this.run('COMMIT');
+      const command = await (this.#ending ?? this.run('COMMIT'));
       // What the driver refused to send did not make the transaction fail.
       const { length: failures } = await this.#failures();
       if (failures > 0 || command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`);

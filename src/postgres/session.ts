@@ -21,6 +21,11 @@ export type Session = {
  */
 export type Transaction = Session & {
   send(statement: Statement, values: readonly Value[]): void;
+  /**
+   * Runs a statement and ends the transaction by the same message: who stops before its answer comes holds nothing. Nothing
+   * may be asked after it.
+   */
+  last(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
   /** Runs a `COPY … FROM STDIN` with these bytes. */
   copy(text: string, rows: Uint8Array): void;
 };

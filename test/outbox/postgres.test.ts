@@ -128,6 +128,37 @@ it('a page → sent over by one process at a time; when its lease ends, what it 
   }
 });
 
+it('a process that is frozen when it has just asked what to tell → keeps no other from telling', async () => {
+  const line = await Line.to(server.port);
+  onTestFinished(() => line.close());
+  const schema = `together_${++schemas}`;
+  await migrate({ url, schema }, () => {});
+  const through = new URL(url);
+  through.port = String(line.port);
+  const terms = { schema, statementTimeoutMs: 10_000, max: 4, note: () => {} };
+  const frozen = new PostgresOutbox(new Connections({ ...terms, url: through.href }));
+  const other = new PostgresOutbox(new Connections({ ...terms, url }));
+  onTestFinished(async () => {
+    await other.close();
+    line.cut();
+    await frozen.close();
+  });
+  await frozen.add({ account: 1, messages: [message('m1')], now: start });
+  expect(await frozen.untold(10)).toHaveLength(1);
+  await other.add({ account: 1, messages: [message('m2')], now: start });
+  line.freezesAfterNext = true;
+  const lost = frozen.untold(10).catch(error => error);
+  const taken = `SELECT cardinality(messages) AS count FROM ${schema}.outbox_telling`;
+  await expect.poll(() => server.query(taken, url)).toEqual([{ count: 2 }]);
+  await other.add({ account: 1, messages: [message('m3')], now: start });
+  expect((await other.untold(10)).map(one => one.submission.messageId)).toEqual(['m3']);
+  await server.query(`UPDATE ${schema}.outbox_telling SET taken_until = '-infinity'`, url);
+  const told = (await other.untold(10)).map(one => one.submission.messageId);
+  expect(told.toSorted()).toEqual(['m1', 'm2', 'm3']);
+  line.cut();
+  expect(await lost).toBeInstanceOf(Unavailable);
+});
+
 it('a claim that is still being kept when its connection breaks → given back once it is, also on a page that it took', async () => {
   const line = await Line.to(server.port);
   const schema = `together_${++schemas}`;

@@ -9,6 +9,7 @@ const session: Transaction = {
   query: async () => [],
   run: async () => '',
   send: () => {},
+  last: async () => [],
   copy: () => {},
 };
 

@@ -10,6 +10,8 @@ export class Line {
   /** How far away the other end is for those who come later: what they send first arrives so much later. */
   delayMs = 0;
   isSilent = false;
+  /** As when the near end is frozen: what it writes next at once arrives, and nothing after that. */
+  freezesAfterNext = false;
 
   private constructor(port: number) {
     this.#port1 = port;
@@ -58,6 +60,7 @@ export class Line {
       this.#sockets.add(from);
       from.on('data', chunk => {
         if (!this.isSilent) to.write(chunk);
+        if (this.freezesAfterNext && from === near) this.isSilent = true;
       });
       from.on('error', () => {});
       from.on('close', () => {

@@ -16,7 +16,7 @@ import { PageMemory, workOn } from './page-memory.ts';
 import { type PageKey, PageRows, pageKeyText } from './pages.ts';
 import { byAccount, newPagesOf, Receipts } from './receipts.ts';
 import { duePushes, forgetReports, giveBack, given, keepTaken, pushed, takeReports, told } from './reports.ts';
-import { letGo, takeUntold } from './steps.ts';
+import { letGo, takenSteps, takeUntold } from './steps.ts';
 import { type PageWork, Together } from './together.ts';
 
 const triesMax = 5;
@@ -174,7 +174,8 @@ export class PostgresOutbox implements Outbox {
   }
 
   async untold(limit: number): Promise<readonly Untold[]> {
-    const taken = await this.#transact(session => takeUntold(session, this.#name, limit));
+    await this.#transact(session => takeUntold(session, this.#name, limit));
+    const taken = await takenSteps(this.#ask, this.#name, limit);
     for (const { id, account, sender } of taken) this.#toldPages.keep(id, { account, sender });
     return taken;
   }

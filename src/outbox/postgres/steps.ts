@@ -1,6 +1,6 @@
 import { integer, optional, type Row, text } from '../../postgres/cells.ts';
 import { lockKey } from '../../postgres/locks.ts';
-import type { Session, Transaction } from '../../postgres/session.ts';
+import type { Session, Statement, Transaction, Value } from '../../postgres/session.ts';
 import type { Untold } from '../outbox.ts';
 import { firstSubmissionOf, type Step, type steps, submissionOf } from '../telling.ts';
 
@@ -29,16 +29,22 @@ export function telling({ at, codes, isFirst = 'false', withPrice = false, ...ow
 }
 
 /**
- * The oldest steps that nobody else is telling: their messages are this process's to tell of, until it said that they were
- * told. Which those are stands in one row: each step would have to be written once more.
+ * The messages that wait longest and nobody else is telling of are this process's to tell of, until it said that they were
+ * told. Which those are stands in one row: each step would have to be written once more. One message has all of it, its end
+ * too, and no answer but that it was done: a process that stops meanwhile keeps no other from telling.
  */
-export async function takeUntold(
-  session: Transaction,
+export async function takeUntold(session: Transaction, teller: string, limit: number): Promise<void> {
+  session.send(takeAlone, []);
+  await session.last(take, [teller, limit]);
+}
+
+/** Of the messages that it took, the oldest first, all steps there are. */
+export async function takenSteps(
+  ask: (statement: Statement, values: readonly Value[]) => Promise<readonly Row[]>,
   teller: string,
   limit: number,
 ): Promise<readonly (Untold & { readonly sender: string })[]> {
-  session.send(takeAlone, []);
-  const rows = await session.query(take, [teller, limit]);
+  const rows = await ask(taken, [teller, limit]);
   return rows.map(untoldIn).sort((a, b) => a.id - b.id);
 }
 
@@ -50,9 +56,8 @@ export async function letGo(session: Session, teller: string): Promise<void> {
 /** So that two processes never find the same steps. */
 const takeAlone = { name: 'outbox steps alone', text: `SELECT pg_advisory_xact_lock(${lockKey('telling')})` };
 /**
- * Of the messages that wait longest all steps there are: where the log is behind, it is told of most messages once, with what
- * became of them, and need not change what it has. Of one message two processes tell nothing at once. Programs of before note
- * at each step who tells it. While it has the lock it waits for no other: one that stopped may hold its row.
+ * Of one message two processes tell nothing at once. Programs of before note at each step who tells it. While it has the lock
+ * it waits for no other: one that stopped may hold its row.
  */
 const take = {
   name: 'outbox steps taken',
@@ -62,22 +67,27 @@ const take = {
           WHERE t.teller <> $1 AND t.taken_until >= clock_timestamp())
         AND (o.teller IS NULL OR o.taken_until < clock_timestamp())
       ORDER BY o.id LIMIT $2),
-    heads AS MATERIALIZED (SELECT o.message FROM oldest o GROUP BY o.message ORDER BY min(o.id)),
-    found AS MATERIALIZED (
-      SELECT s.* FROM heads h
-      CROSS JOIN LATERAL (SELECT * FROM outbox_step o WHERE o.message = h.message ORDER BY o.id LIMIT $2) s LIMIT $2),
+    heads AS MATERIALIZED (SELECT o.message, min(o.id) AS id FROM oldest o GROUP BY o.message),
     past AS (
       DELETE FROM outbox_telling t WHERE t.teller = ANY (ARRAY(
         SELECT p.teller FROM outbox_telling p WHERE p.teller <> $1 AND p.taken_until < clock_timestamp()
-        FOR UPDATE SKIP LOCKED))),
-    taken AS (
-      INSERT INTO outbox_telling (teller, messages, taken_until)
-      SELECT $1, array_agg(DISTINCT f.message), clock_timestamp() + ${takenMs} * interval '1 millisecond'
-      FROM found f HAVING count(*) > 0
-      ON CONFLICT (teller) DO UPDATE SET messages = excluded.messages, taken_until = excluded.taken_until)
-    SELECT t.id, t.happened_at, t.status, t.error, t.done_at, t.seen_at, m.account_id, m.sender, m.message_id,
-      CASE WHEN t.is_first THEN m.body END, CASE WHEN t.with_price THEN m.price END
-    FROM found t JOIN outbox_message m ON m.id = t.message`,
+        FOR UPDATE SKIP LOCKED)))
+    INSERT INTO outbox_telling (teller, messages, taken_until)
+    SELECT $1, array_agg(h.message ORDER BY h.id), clock_timestamp() + ${takenMs} * interval '1 millisecond'
+    FROM heads h HAVING count(*) > 0
+    ON CONFLICT (teller) DO UPDATE SET messages = excluded.messages, taken_until = excluded.taken_until`,
+};
+/**
+ * Where the log is behind, it is told of most messages once, with what became of them, and need not change what it has.
+ */
+const taken = {
+  name: 'outbox steps of a teller',
+  text: `SELECT s.id, s.happened_at, s.status, s.error, s.done_at, s.seen_at, m.account_id, m.sender, m.message_id,
+      CASE WHEN s.is_first THEN m.body END, CASE WHEN s.with_price THEN m.price END
+    FROM (SELECT o.* FROM outbox_telling t CROSS JOIN LATERAL unnest(t.messages) WITH ORDINALITY h(message, nr)
+        CROSS JOIN LATERAL (SELECT * FROM outbox_step o WHERE o.message = h.message ORDER BY o.id LIMIT $2) o
+        WHERE t.teller = $1 ORDER BY h.nr, o.id LIMIT $2) s
+    JOIN outbox_message m ON m.id = s.message`,
 };
 
 /** The first step of a message comes with all that there is of it; of the others its id is enough. */

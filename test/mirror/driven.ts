@@ -7,7 +7,7 @@ import { askedOf } from '../../src/mirror/lateness.ts';
 import { budgetOf, servedYoungMs, type Terms } from '../../src/mirror/pace.ts';
 import { beginning, type Place } from '../../src/mirror/place.ts';
 import { dueMax, plan, type Question, settled } from '../../src/mirror/plan.ts';
-import type { Followed, Following } from '../../src/mirror/rows.ts';
+import type { Followed, Following, Kept } from '../../src/mirror/rows.ts';
 import type { PageAnswer } from '../../src/mirror/shown.ts';
 
 export const minute = 60_000;
@@ -131,15 +131,109 @@ class NumberedLog {
   }
 
   #firstFrom(at: number): number {
-    const { sentAt } = this.#traffic;
-    let [low, high] = [0, sentAt.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((sentAt[middle] ?? 0) < at) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstFrom(this.#traffic.sentAt, at);
   }
+}
+
+/** What a mirror follows, by the numbers of messages: a step costs what it changes and what is due, however many there are. */
+class FollowedNumbers {
+  readonly unsettled: string[] = [];
+  readonly #traffic: Traffic;
+  /** 0 for one that is not followed, 1 for one that is found by time, 2 by its id. */
+  readonly #state: Uint8Array;
+  readonly #dueAt: Float64Array;
+  /** Numbers by the minute that they are due in; of those whose time was changed since, one is not theirs any more. */
+  readonly #byMinute = new Map<number, number[]>();
+  readonly #changed = new Set<number>();
+  #oldest = 0;
+  #following = { messages: 0, byId: 0 };
+
+  constructor(traffic: Traffic) {
+    this.#traffic = traffic;
+    this.#state = new Uint8Array(traffic.sentAt.length);
+    this.#dueAt = new Float64Array(traffic.sentAt.length);
+  }
+
+  get following(): Following {
+    return { ...this.#following };
+  }
+
+  /** Ends the following of what has left the other side. */
+  leave(horizon: number): void {
+    for (; (this.#traffic.sentAt[this.#oldest] ?? Number.POSITIVE_INFINITY) < horizon; this.#oldest++)
+      if (this.#state[this.#oldest] !== 0) {
+        this.unsettled.push(this.#one(this.#oldest).messageId);
+        this.#set(this.#oldest, 0, 0);
+      }
+  }
+
+  /** As `MirrorRows.due`. */
+  due(at: number, youngSince: number): readonly Followed[] {
+    const found = new Set(this.#changed);
+    const last = Math.floor(at / minute);
+    for (const [due, numbers] of this.#byMinute) {
+      if (due > last) continue;
+      const left = numbers.filter(number => this.#state[number] !== 0 && this.#minuteOf(number) === due);
+      if (left.length === 0) this.#byMinute.delete(due);
+      else this.#byMinute.set(due, left);
+      for (const number of left) if ((this.#dueAt[number] ?? 0) <= at) found.add(number);
+    }
+    const overdue = [...found].map(number => this.#one(number)).sort((a, b) => a.dueAt - b.dueAt);
+    const { young = [], old = [] } = Object.groupBy(overdue, ({ sentAt }) => (sentAt > youngSince ? 'young' : 'old'));
+    return [...young.slice(0, dueMax), ...old.slice(0, dueMax)];
+  }
+
+  /** As `MirrorRows.keep`. */
+  keep({ follow, pendingOf, unfollow }: Omit<Kept, 'place'>): void {
+    if (pendingOf !== undefined) {
+      const pending = new Set(follow.map(one => Number(one.messageId)));
+      const until = firstFrom(this.#traffic.sentAt, pendingOf.until);
+      for (let number = firstFrom(this.#traffic.sentAt, pendingOf.from); number < until; number++)
+        if (this.#state[number] === 1 && !pending.has(number)) this.#set(number, 2, this.#traffic.sentAt[number] ?? 0);
+    }
+    for (const { messageId, isById, dueAt } of follow) this.#set(Number(messageId), isById ? 2 : 1, dueAt);
+    for (const messageId of unfollow) this.#set(Number(messageId), 0, 0);
+  }
+
+  #set(number: number, state: number, dueAt: number): void {
+    const before = this.#state[number] ?? 0;
+    this.#following.messages += Number(state > 0) - Number(before > 0);
+    this.#following.byId += Number(state === 2) - Number(before === 2);
+    this.#state[number] = state;
+    this.#changed.delete(number);
+    if (state === 0) return;
+    this.#dueAt[number] = dueAt;
+    if (dueAt <= (this.#traffic.sentAt[number] ?? 0)) this.#changed.add(number);
+    else {
+      const due = this.#minuteOf(number);
+      const those = this.#byMinute.get(due);
+      if (those === undefined) this.#byMinute.set(due, [number]);
+      else if (those.at(-1) !== number) those.push(number);
+    }
+  }
+
+  #minuteOf = (number: number) => Math.floor((this.#dueAt[number] ?? 0) / minute);
+
+  #one(number: number): Followed {
+    const { idChars, sentAt } = this.#traffic;
+    return {
+      messageId: String(number).padStart(idChars, '0'),
+      sentAt: sentAt[number] ?? 0,
+      dueAt: this.#dueAt[number] ?? 0,
+      isById: this.#state[number] === 2,
+    };
+  }
+}
+
+/** The first that was sent at a moment or after it; they are in order. */
+function firstFrom(sentAt: Float64Array, at: number): number {
+  let [low, high] = [0, sentAt.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sentAt[middle] ?? 0) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 export type Driven = {
@@ -178,21 +272,15 @@ export function drive(
   const log = new NumberedLog(made, cursorMs, options.hasCursor ?? true);
   const noted = () => new Float64Array(made.sentAt.length).fill(Number.POSITIVE_INFINITY);
   const [keptAt, seenAt] = [noted(), noted()];
-  const followed = new Map<string, Followed>();
+  const followed = new FollowedNumbers(made);
   const asked: { at: number; question: Question; statuses: Place['asked'] }[] = [];
-  const unsettled: string[] = [];
   let [counted, countedAt]: [Following, number] = [{ messages: 0, byId: 0 }, 0];
   let [place, slots, now]: [Place, Slots, number] = [beginning, [], begunAt + 1000];
   while (now < until && !isOver(place)) {
     const at = now;
     const before = settled(place, at, terms);
-    for (const { messageId, sentAt } of followed.values())
-      if (sentAt < at - windowMs && followed.delete(messageId)) unsettled.push(messageId);
-    const overdue = [...followed.values()].filter(one => one.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt);
-    const { young = [], old = [] } = Object.groupBy(overdue, ({ sentAt }) =>
-      at - sentAt < servedYoungMs ? 'young' : 'old',
-    );
-    const due = [...young.slice(0, dueMax), ...old.slice(0, dueMax)];
+    followed.leave(at - windowMs);
+    const due = followed.due(at, at - servedYoungMs);
     const step = plan(before, due, at, terms);
     const next = step.kind === 'wait' ? step.ms : spending(slots, at, budgetOf(before, terms), step.isPatient);
     if (step.kind === 'wait' || typeof next === 'number') {
@@ -207,26 +295,15 @@ export function drive(
     }
     if (Math.abs(at - countedAt) >= 30_000) {
       countedAt = at;
-      counted = {
-        messages: followed.size,
-        byId: [...followed.values()].filter(one => one.isById).length,
-      };
+      counted = followed.following;
     }
     const known = { ...terms, followed: counted };
     const statuses = askedOf(before, due, at);
     asked.push({ at, question: step.question, statuses });
     const moved = advance({ ...before, asked: statuses }, step, answer, at, at, known);
     place = moved.place;
-    const { pendingOf } = moved;
-    if (pendingOf !== undefined) {
-      const pending = new Set(moved.follow.map(one => one.messageId));
-      for (const one of followed.values())
-        if (!one.isById && one.sentAt >= pendingOf.from && one.sentAt < pendingOf.until && !pending.has(one.messageId))
-          followed.set(one.messageId, { ...one, isById: true, dueAt: one.sentAt });
-    }
-    for (const one of moved.follow) followed.set(one.messageId, one);
-    for (const messageId of moved.unfollow) followed.delete(messageId);
+    followed.keep(moved);
     now += answerMs;
   }
-  return { keptAt, seenAt, asked, unsettled, place, now };
+  return { keptAt, seenAt, asked, unsettled: followed.unsettled, place, now };
 }

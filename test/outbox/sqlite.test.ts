@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -101,6 +101,19 @@ it('a thread that ended → nothing that was asked is to blame, another goes on,
   await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
   await expect.poll(() => outbox.stats().catch(() => undefined)).toMatchObject({ openReports: 1 });
   expect(pausesMs).toEqual([0, 100]);
+});
+
+it('its file moved away, with a copy in its place or none → nothing is taken or given until it is back', async () => {
+  const { path, outbox } = await opened();
+  await outbox.add({ account: 1, messages: [message('a')], now: start });
+  for (const replace of [() => {}, () => copyFileSync(`${path}.moved`, path)]) {
+    renameSync(path, `${path}.moved`);
+    replace();
+    await expect(outbox.add({ account: 1, messages: [message('b')], now: start })).rejects.toBeInstanceOf(Unavailable);
+    await expect(outbox.claim([want], start)).rejects.toBeInstanceOf(Unavailable);
+    renameSync(`${path}.moved`, path);
+  }
+  expect((await outbox.claim([want], start)).map(one => one.message.messageId)).toEqual(['a']);
 });
 
 /** An outbox of a file, and a way to end the thread that holds it. */

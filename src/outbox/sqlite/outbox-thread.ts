@@ -3,8 +3,9 @@
  * does. All that has arrived by the end of a turn shares one transaction.
  */
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Unusable } from '../../failures.ts';
+import { Unavailable, Unusable } from '../../failures.ts';
 import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
@@ -95,8 +96,10 @@ function serve(opened: Opened): void {
 
   const perform = performer(opened);
 
+  const held = identityOf(path);
   const transact = (group: readonly Waiting[]) => {
     try {
+      if (identityOf(path) !== held) throw new Unavailable(`${path} is not the file that this server opened`);
       db.exec('BEGIN IMMEDIATE');
       const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
       db.exec('COMMIT');
@@ -133,6 +136,12 @@ function serve(opened: Opened): void {
   });
 }
 
+/** Tells a file from any other in its place: one that was moved or removed takes what is written, and nobody finds it there. */
+function identityOf(file: string): string | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.dev}:${found.ino}`;
+}
+
 /** SQLite's codes for values that it does not take: too large, against a rule, of another type, out of range. */
 const ofValues: ReadonlySet<number> = new Set([18, 19, 20, 25]);
 /** Those for a statement that is wrong or misused: it may be that of one request alone. */
@@ -146,6 +155,7 @@ function sqliteCode(error: unknown): number | undefined {
 /** A file without one of its tables, or a full disk, is nothing that a request could be blamed for. */
 function failedBy(error: unknown): FailedBy {
   const code = sqliteCode(error);
+  if (error instanceof Unavailable) return 'outage';
   if (code === undefined) return 'defect';
   return ofValues.has(code) ? 'values' : 'outage';
 }

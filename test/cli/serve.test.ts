@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { SentlogClient } from '../../src/client/index.ts';
 import { basic } from '../accounts/places.ts';
 import { ServerHome } from '../support/server-process.ts';
+import { until } from '../support/sqlite-log.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { launcher, run } from './run.ts';
 
@@ -16,6 +17,19 @@ function newHome(): ServerHome {
   const home = new ServerHome();
   onTestFinished(() => home.remove());
   return home;
+}
+
+/** Whether nothing listens there any more. */
+async function isRefused(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(address);
+  const socket = connect(Number(port), hostname);
+  return new Promise(resolve => {
+    socket.once('error', () => resolve(true));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
 }
 
 const linesOf = (text: string) => text.split('\n').filter(line => line !== '');
@@ -177,6 +191,8 @@ describe('signals', () => {
   test('a second signal → ends what the first one waits for', async () => {
     const server = await busyServer();
     server.signal('SIGTERM');
+    // Before it has seen the first, the second would be the same.
+    await until(() => isRefused(server.address));
     await pause(1000);
     expect(server.ended).toBe(false);
     server.signal('SIGTERM');

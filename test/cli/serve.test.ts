@@ -291,17 +291,19 @@ describe('commands on a real server', () => {
 
 describe('the start anew with less memory', () => {
   /** Whoever starts anew says so, and cannot: as where Node may start no programs. */
-  const script = "process.execve=()=>{process.stderr.write('anew');throw new Error('ENOENT')}";
+  const script =
+    "process.execve=(file,args,env)=>{process.stderr.write('anew, '+env.MALLOC_ARENA_MAX);throw new Error('ENOENT')}";
   const withFlags = (flags: string) => ({
     NODE_OPTIONS: `${flags} --import=data:text/javascript,${encodeURIComponent(script)}`,
   });
 
   test.each([
-    ['', 'anew'],
-    ['--max-semi-space-size=64', ''],
-    ['--max_semi_space_size=64', ''],
-  ])('NODE_OPTIONS=%s → "%s" is said, and the command goes on', async (flags, said) => {
-    const { code, stdout, stderr } = await run(['serve', '--help'], { env: withFlags(flags) });
+    ['', {}, 'anew, 2'],
+    ['', { MALLOC_ARENA_MAX: '8' }, 'anew, 8'],
+    ['--max-semi-space-size=64', {}, ''],
+    ['--max_semi_space_size=64', {}, ''],
+  ])('NODE_OPTIONS=%s, %o → "%s" is said, and the command goes on', async (flags, given, said) => {
+    const { code, stdout, stderr } = await run(['serve', '--help'], { env: { ...withFlags(flags), ...given } });
     expect({ code, stderr }).toEqual({ code: 0, stderr: said });
     expect(stdout).toContain('--data-dir');
   });

@@ -126,6 +126,7 @@ export function* makeIdSet(sources: ReadonlyMap<number, IndexFile>): Generator<v
     yield* fill(source, base, next, cells);
     base += fractions;
   }
+  next.buffer.transfer(0);
   return { segmentIds: [...sources.keys()], buckets, cells };
 }
 

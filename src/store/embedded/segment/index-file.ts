@@ -105,6 +105,17 @@ export function writeIndexFile(disk: Disk, path: string, header: IndexHeader, se
   writeWhole(disk, path, [prefix, headerText, ...parts]);
 }
 
+/**
+ * Frees the memory of sections that were made for a file and nothing else: it lies outside the heap, where that of several
+ * segments would pile up until a collection.
+ */
+export function freeSections(sections: Sections): void {
+  for (const array of Object.values(sections)) {
+    // A buffer may lie in memory that many share.
+    if (array.buffer instanceof ArrayBuffer && !Buffer.isBuffer(array)) array.buffer.transfer(0);
+  }
+}
+
 /** An index file open for reading. Every read goes to the file: the operating system keeps what is hot. */
 export class IndexFile {
   readonly header: IndexHeader;

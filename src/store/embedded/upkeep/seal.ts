@@ -4,7 +4,7 @@ import { finishJournal } from '../rows/journal-writer.ts';
 import type { PackedCounts } from '../segment/counts.ts';
 import { facetSections } from '../segment/facets.ts';
 import { absentHash, fields } from '../segment/fields.ts';
-import { type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
+import { freeSections, type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
 import { outcomesIn } from '../segment/lost-reports.ts';
 import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
@@ -37,7 +37,9 @@ export function sealWithFacets(
   try {
     const accounts = columns.account.subarray(0, header.messages);
     const sections = facetSections(columns.facets, meanings, accounts, header.reports);
-    if (sections !== undefined) writeIndexFile(disk, paths.facets, header, sections);
+    if (sections === undefined) return undefined;
+    writeIndexFile(disk, paths.facets, header, sections);
+    freeSections(sections);
     return undefined;
   } catch (error) {
     // A full disk has no room for half of a file.
@@ -86,7 +88,16 @@ export function sealSegment(
     rowsCrc: fileCrc(disk, paths.rows),
   };
   writeIndexFile(disk, paths.index, header, sections);
+  freeSections(sections);
   return header;
+}
+
+/** Of this thread: what is sorted for one section. */
+let sortingRoom = new Float64Array(0);
+
+function roomToSort(count: number): Float64Array<ArrayBuffer> {
+  if (sortingRoom.length < count) sortingRoom = new Float64Array(count);
+  return sortingRoom.subarray(0, count);
 }
 
 function settleRows(
@@ -127,7 +138,7 @@ function timeOrder(columns: Columns, count: number, from: number, wideTimes: boo
     return order.sort((a, b) => (sentAt[a] ?? 0) - (sentAt[b] ?? 0) || a - b);
   }
   // Time and ordinal in one double: sorting numbers without a comparator is thirty times faster.
-  const keys = new Float64Array(count);
+  const keys = roomToSort(count);
   for (let i = 0; i < count; i++) keys[i] = ((sentAt[i] ?? 0) - from) * ordinalsMax + i;
   keys.sort();
   for (let i = 0; i < count; i++) order[i] = (keys[i] ?? 0) % ordinalsMax;
@@ -190,7 +201,7 @@ function reportsByAccount({ reportAccount }: Columns, count: number): Sections {
 function postings(name: (typeof fields)[number], columns: Columns, field: number, order: Uint32Array): Sections {
   const column = columns.hashes[field];
   if (column === undefined) throw new RangeError(`no column ${field}`);
-  const keys = new Float64Array(order.length);
+  const keys = roomToSort(order.length);
   let count = 0;
   for (const [rank, ordinal] of order.entries()) {
     const hash = column[ordinal] ?? absentHash;

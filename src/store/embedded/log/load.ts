@@ -34,6 +34,7 @@ import {
   type SharedSegment,
   setLosses,
   setRow,
+  setState,
 } from '../segment/shared-segment.ts';
 import { checkMeta, checkRange, checkRows, indexFlaw } from './check-rows.ts';
 import { holdingOf, holdsAll, holdsLosses, indexedHolding } from './holdings.ts';
@@ -211,9 +212,10 @@ function loadSealed(
     checkRows(folder, id, header, known);
     folder.removeLog(id);
     const shared = newSharedSegment(id, header.firstSequence, header.messages);
-    const groups = index.uint8('group');
-    shared.group.set(groups);
-    for (const group of groups) shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+    for (const [ordinal, group] of index.uint8('group').entries()) {
+      setState(shared, ordinal, 0, group);
+      shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
+    }
     publish(shared, header.messages, header.reports, header.minSentAt, header.maxSentAt);
     if (header.reportedUntil !== null) keepReportsUntil(shared, header.reportedUntil);
     // A process that ended when it had made the files anew told the ledger nothing of it.
@@ -305,7 +307,7 @@ function loadMessages(
       facets.message(row);
       setRow(columns, row[0], row[1], row[2], groupOfStatus(row[4]));
       const group = groupOfStatus(row[4]);
-      shared.group[row[0]] = group;
+      setState(shared, row[0], 0, group);
       shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
       ordinal = row[0] + 1;
       found++;

@@ -9,12 +9,14 @@ import { addId, removeId } from '../segment/id-table.ts';
 import { groupOfStatus, type PackedBatch } from '../segment/packed-batch.ts';
 import {
   type Columns,
+  groupOf,
   messagesIn,
   publishedMessages,
   publishedReports,
   reportsIn,
   type SharedSegment,
   setRow,
+  setState,
 } from '../segment/shared-segment.ts';
 
 /** What a segment takes, and for how long, before the next one begins. */
@@ -64,8 +66,7 @@ export class ActiveSegment {
       if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
     }
     addId(columns, ordinal);
-    shared.group[ordinal] = group;
-    shared.newestReport[ordinal] = 0;
+    setState(shared, ordinal, 0, group);
     this.counts.message(row);
     this.facets.message(row);
     this.messages++;
@@ -84,9 +85,9 @@ export class ActiveSegment {
   commit(outcomes: OutcomeTally): void {
     this.rows.commit();
     this.counts.commit(outcomes);
-    const { groupCounts, group: groups, sentAtRange } = this.shared;
+    const { groupCounts, sentAtRange } = this.shared;
     for (let ordinal = messagesIn(this.shared); ordinal < this.messages; ordinal++) {
-      const group = groups[ordinal] ?? 0;
+      const group = groupOf(this.shared, ordinal);
       groupCounts[group] = (groupCounts[group] ?? 0) + 1;
       const sentAt = this.columns.sentAt[ordinal] ?? 0;
       sentAtRange[0] = Math.min(sentAtRange[0] ?? Infinity, sentAt);

@@ -35,7 +35,7 @@ export function nextSize(set: Sizes, segments: number): SegmentSize {
 
 /** The size of the youngest of so many segments, begun in an earlier run: no more than there is room for in memory. */
 export function sizeOf(shared: SharedSegment, set: Sizes, segments: number): SegmentSize {
-  return { ...nextSize(set, segments - 1), messagesMax: shared.group.length };
+  return { ...nextSize(set, segments - 1), messagesMax: shared.groupCode.length };
 }
 
 export function isFull({ messages, reports, bytes, size }: ActiveSegment): boolean {

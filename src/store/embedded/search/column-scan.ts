@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../domain/message.ts';
-import { blockOrdinals, type Columns, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { blockOrdinals, type Columns, groupCodeOf, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 import { type Candidate, type CandidateSource, follows, mayFit, newestFirst, type Scan } from './scan.ts';
 
 /** How many more than twice those wanted are gathered before they are sorted. */
@@ -12,8 +12,8 @@ export class ColumnScan implements CandidateSource {
   readonly #columns: Columns;
   readonly #tests: readonly HashTest[];
   readonly #end: number;
-  /** The group of each message, where only what has one of some groups now is asked for. */
-  readonly #groups: Buffer | undefined;
+  /** The code of each message's group, and those asked for, where only what has one of some groups now is. */
+  readonly #groups: { readonly codes: Buffer; readonly asked: readonly number[] } | undefined;
   #before: { sentAt: EpochMs; ordinal: number };
 
   constructor(scan: Scan, segment: SharedSegment, columns: Columns) {
@@ -29,7 +29,8 @@ export class ColumnScan implements CandidateSource {
         if (column === undefined) throw new RangeError(`no column ${field}`);
         return new HashTest(column, hashes);
       });
-    if (scan.groups !== undefined && scan.asOf === undefined) this.#groups = Buffer.from(segment.group.buffer);
+    if (scan.groups !== undefined && scan.asOf === undefined)
+      this.#groups = { codes: Buffer.from(segment.groupCode.buffer), asked: scan.groups.map(groupCodeOf) };
   }
 
   next(count: number): readonly Candidate[] {
@@ -50,9 +51,9 @@ export class ColumnScan implements CandidateSource {
 
   #scanBlock(from: number, to: number, newest: Newest): void {
     const { account, sentAt } = this.#columns;
-    const { sentSince, groups } = this.#scan;
-    const present = this.#groups?.subarray(from, to);
-    if (present !== undefined && groups?.some(group => present.includes(group)) === false) return;
+    const { sentSince } = this.#scan;
+    const present = this.#groups?.codes.subarray(from, to);
+    if (present !== undefined && this.#groups?.asked.some(code => present.includes(code)) === false) return;
     const [first, ...others] = this.#tests;
     const lastFitting = (at: number) => (first === undefined ? at : first.last(at, from));
     rows: for (let ordinal = lastFitting(to - 1); ordinal >= from; ordinal = lastFitting(ordinal - 1)) {

@@ -1,5 +1,5 @@
 import type { IndexFile } from '../segment/index-file.ts';
-import type { SharedSegment } from '../segment/shared-segment.ts';
+import { groupCodeOf, type SharedSegment } from '../segment/shared-segment.ts';
 import { type Candidate, follows, mayFit, newestFirst, type Scan, type SealedSource } from './scan.ts';
 
 /** Places of a run that are tested for their group in the time that one row is read and compared. */
@@ -39,8 +39,8 @@ export class GroupScan implements SealedSource {
 
 function ordinalsOf(group: number, segment: SharedSegment, end: number): number[] {
   // A buffer finds a byte as fast as memory is read; a typed array's own search takes forty times as long.
-  const groups = Buffer.from(segment.group.buffer, 0, end);
+  const [codes, code] = [Buffer.from(segment.groupCode.buffer, 0, end), groupCodeOf(group)];
   const ordinals: number[] = [];
-  for (let at = groups.indexOf(group); at >= 0; at = groups.indexOf(group, at + 1)) ordinals.push(at);
+  for (let at = codes.indexOf(code); at >= 0; at = codes.indexOf(code, at + 1)) ordinals.push(at);
   return ordinals;
 }

@@ -1,6 +1,6 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import type { SharedSegment } from '../segment/shared-segment.ts';
+import { groupOf, type SharedSegment } from '../segment/shared-segment.ts';
 
 /** Whether a message may be in a state that is asked for. */
 export type MayBeAsked = (ordinal: number) => boolean;
@@ -40,7 +40,7 @@ export type SealedSource = { next(index: IndexFile, count: number): readonly Can
 export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number): boolean {
   return (
     scan.groups === undefined ||
-    scan.groups.includes(segment.group[ordinal] ?? 0) ||
+    scan.groups.includes(groupOf(segment, ordinal)) ||
     (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
   );
 }

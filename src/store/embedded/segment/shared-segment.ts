@@ -1,4 +1,4 @@
-import { statusGroupNames } from '../../../domain/registry.ts';
+import { pendingAccepted, statusGroupNames } from '../../../domain/registry.ts';
 import type { Places } from '../rows/journal-format.ts';
 import { type FacetColumns, newFacetColumns } from './facet-columns.ts';
 import { fieldCount } from './fields.ts';
@@ -25,8 +25,8 @@ export type SharedSegment = {
   readonly sentAtRange: Float64Array;
   /** By ordinal: the sequence of the newest report on the message, 0 when there is none. */
   readonly newestReport: Float64Array;
-  /** By ordinal: the group id of the present status. */
-  readonly group: Uint8Array;
+  /** By ordinal: the code of the group of the present status (see `groupCodeOf`). */
+  readonly groupCode: Uint8Array;
   /** By group id: how many messages have it now. */
   readonly groupCounts: Int32Array;
 };
@@ -70,7 +70,7 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
     published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
     newestReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
-    group: new Uint8Array(new SharedArrayBuffer(capacity)),
+    groupCode: new Uint8Array(new SharedArrayBuffer(capacity)),
     groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
   };
 }
@@ -180,13 +180,28 @@ export function keepReportsUntil(segment: SharedSegment, sentAt: number): void {
   segment.sentAtRange[2] = Math.max(reportedUntil(segment), sentAt);
 }
 
+/** The code of a group, and the group of a code. That of `PENDING` is 0, as memory is that was never written. */
+export function groupCodeOf(group: number): number {
+  return group ^ pendingAccepted.groupId;
+}
+
+export function groupOf({ groupCode }: SharedSegment, ordinal: number): number {
+  return groupCodeOf(groupCode[ordinal] ?? 0);
+}
+
+/** Writes only what is not so already: pages of memory that were never written take none. */
+export function setState({ groupCode, newestReport }: SharedSegment, ordinal: number, sequence: number, group: number) {
+  const code = groupCodeOf(group);
+  if (groupCode[ordinal] !== code) groupCode[ordinal] = code;
+  if (newestReport[ordinal] !== sequence) newestReport[ordinal] = sequence;
+}
+
 /** Makes a report the newest of its message. */
 export function applyReport(shared: SharedSegment, ordinal: number, sequence: number, group: number): void {
-  const before = shared.group[ordinal] ?? 0;
+  const before = groupOf(shared, ordinal);
   shared.groupCounts[before] = (shared.groupCounts[before] ?? 0) - 1;
   shared.groupCounts[group] = (shared.groupCounts[group] ?? 0) + 1;
-  shared.group[ordinal] = group;
-  shared.newestReport[ordinal] = sequence;
+  setState(shared, ordinal, sequence, group);
 }
 
 /** Fills a row's columns; nobody looks at them before the row is published. */

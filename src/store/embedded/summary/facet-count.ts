@@ -12,7 +12,7 @@ import { type FacetField, facetFields } from '../segment/facet-columns.ts';
 import { type FacetCodes, type Facets, type Meanings, stateOf } from '../segment/facets.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
-import { messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { groupCodeOf, groupOf, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
 import { FacetParts, type PartMoves } from './facet-parts.ts';
 
 /** What is counted: an account's messages of a time, up to a position. */
@@ -117,6 +117,7 @@ export class FacetCount {
   readonly #holders: ReportHolders<Outcomes>;
   /** Only what has one of these groups may match. */
   readonly #groups: readonly number[] | undefined;
+  /** By the code of the group. */
   readonly #isGroupAsked = new Uint8Array(groupCount);
 
   constructor(segments: ReadSegments, query: FacetQuery) {
@@ -124,7 +125,7 @@ export class FacetCount {
     this.#query = query;
     this.#groups = groupIdsOf(query.filter);
     this.#holders = new ReportHolders(segments, ({ meanings }) => new Outcomes(meanings.outcome, query.filter));
-    for (const group of this.#groups ?? []) this.#isGroupAsked[group] = 1;
+    for (const group of this.#groups ?? []) this.#isGroupAsked[groupCodeOf(group)] = 1;
   }
 
   /** `undefined` when only the segment's rows can tell, or fewer of them are read without its facets. */
@@ -218,7 +219,7 @@ export class FacetCount {
   }
 
   #mayHaveGroup(shared: SharedSegment, ordinal: number): boolean {
-    return this.#groups?.includes(shared.group[ordinal] ?? 0) !== false;
+    return this.#groups?.includes(groupOf(shared, ordinal)) !== false;
   }
 
   /** What is asked of fields and groups, by numbers; `undefined` when a field that is asked for has none here. */
@@ -240,7 +241,7 @@ export class FacetCount {
       );
       tests.push({ codes: facets.codes(name), isAsked });
     }
-    if (this.#groups !== undefined) tests.push({ codes: shared.group, isAsked: this.#isGroupAsked });
+    if (this.#groups !== undefined) tests.push({ codes: shared.groupCode, isAsked: this.#isGroupAsked });
     return tests;
   }
 }

@@ -63,7 +63,9 @@ export class ActiveSegment {
     setRow(columns, ordinal, row[1], row[2], group);
     for (let field = 0; field < fieldCount; field++) {
       const column = columns.hashes[field];
-      if (column !== undefined) column[ordinal] = batch.hashes[index * fieldCount + field] ?? 0;
+      const hash = batch.hashes[index * fieldCount + field] ?? 0;
+      // Of a field that no message has, no memory is written: it takes none.
+      if (column !== undefined && column[ordinal] !== hash) column[ordinal] = hash;
     }
     addId(columns, ordinal);
     setState(shared, ordinal, 0, group);

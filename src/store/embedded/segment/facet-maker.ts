@@ -146,8 +146,11 @@ export class FacetMaker {
       const end = text.indexOf(partSeparator, at);
       const facet = facetOfField[field] ?? -1;
       const column = columns.fields[facet];
-      if (column !== undefined)
-        column[ordinal] = this.#values[facet]?.of(text, at, end, this.#hashes[field]?.[ordinal]) ?? 0;
+      if (column !== undefined) {
+        const code = this.#values[facet]?.of(text, at, end, this.#hashes[field]?.[ordinal]) ?? 0;
+        // Of a field that no message has, no memory is written: it takes none.
+        if (column[ordinal] !== code) column[ordinal] = code;
+      }
       at = end + 1;
     }
   }

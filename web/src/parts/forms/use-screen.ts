@@ -15,7 +15,7 @@ export function useNarrow(): boolean {
 
 /** Whether there is room for a chart above the rows, and for many of these. */
 export function isRoomy(): boolean {
-  return matchMedia('(min-width: 1180px)').matches;
+  return matchMedia('(min-width: 1180px) and (min-height: 700px)').matches;
 }
 
 let tallestPx: number | undefined;

@@ -99,7 +99,7 @@ function usePlot(drawn: Drawn, zone: Zone, onHover: (index: number | undefined) 
     const created = new uPlot(optionsOf(element, remPx, zone, reactions), data, element);
     plot.current = created;
     const observer = new ResizeObserver(() =>
-      created.setSize({ width: Math.max(element.clientWidth, 200), height: created.height }),
+      created.setSize({ width: Math.max(element.clientWidth, 200), height: element.clientHeight }),
     );
     observer.observe(element);
     return () => {

@@ -42,13 +42,23 @@ function figuresOf({ own, ofAny }: Told, decimals: Decimals): readonly Shown[] {
       detail: share(failed),
       bad: failed !== 0,
     },
-    { label: 'Delivery time, median', value: took(deliveryMs?.p50) },
+    { label: medianLabel, value: took(deliveryMs?.p50) },
     { label: '95 % within', value: took(deliveryMs?.p95) },
     { label: 'Cost', value: cost === undefined ? undefined : cost.length === 0 ? '–' : cost },
   ];
 }
 
-const labels = ['Messages', 'Delivered', 'Pending', 'Failed', 'Delivery time, median', '95 % within', 'Cost'];
+const medianLabel = 'Delivery time, median';
+const labels = ['Messages', 'Delivered', 'Pending', 'Failed', medianLabel, '95 % within', 'Cost'];
+
+/** Where there is no room for more, one word says it. */
+function Median() {
+  return (
+    <>
+      <span className="beside">Delivery time, </span>median
+    </>
+  );
+}
 
 export function FigureRow({ summary, failed }: { readonly summary: Figures | undefined; readonly failed: boolean }) {
   const { decimals, view } = usePage();
@@ -63,7 +73,7 @@ export function FigureRow({ summary, failed }: { readonly summary: Figures | und
     <dl className="figures">
       {figures.map(({ label, value, detail, bad }) => (
         <div key={label}>
-          <dt>{label}</dt>
+          <dt>{label === medianLabel ? <Median /> : label}</dt>
           <dd className={value === undefined ? 'unknown' : bad ? 'bad' : undefined}>
             {label === 'Failed' && value !== undefined ? (
               <FailedButton count={value} />

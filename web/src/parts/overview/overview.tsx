@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { troubleOf } from '../../api/trouble.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
@@ -60,7 +60,34 @@ export function Overview() {
           </div>
         )}
       </details>
+      <MoreBelow />
     </section>
+  );
+}
+
+/** Whether there is more below, and the way to it: not every screen shows a bar to scroll by. */
+function MoreBelow() {
+  const end = useRef<HTMLSpanElement>(null);
+  const [isBelow, setIsBelow] = useState(false);
+  useEffect(() => {
+    const { current } = end;
+    if (current === null) return;
+    const root = current.parentElement;
+    const watch = new IntersectionObserver(seen => setIsBelow(seen.at(-1)?.isIntersecting === false), { root });
+    watch.observe(current);
+    return () => watch.disconnect();
+  }, []);
+  return (
+    <>
+      {isBelow && (
+        <div className="more-below">
+          <button type="button" onClick={() => end.current?.scrollIntoView({ block: 'end' })}>
+            More ↓
+          </button>
+        </div>
+      )}
+      <span ref={end} />
+    </>
   );
 }
 

@@ -28,8 +28,6 @@ function colourOf(element: HTMLElement, variable: string, kept = false): string 
   return color;
 }
 
-const heightRem = 10.2;
-
 /** A stretch of time of which messages are missing. */
 export type Missing = { readonly fromMs: number; readonly untilMs: number };
 
@@ -54,7 +52,7 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
   const font = `${Math.round(remPx * 0.85)}px system-ui, sans-serif`;
   return {
     width: Math.max(element.clientWidth, 200),
-    height: Math.round(remPx * heightRem),
+    height: element.clientHeight,
     padding: [8, Math.round(remPx * 2), 0, 0],
     legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },

@@ -20,8 +20,8 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
         <ZoneChoice />
         <LiveButton feed={feed} />
         <FilterForm />
+        <Chips />
       </div>
-      <Chips />
       <Ignored />
     </section>
   );

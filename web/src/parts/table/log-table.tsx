@@ -102,7 +102,16 @@ function useHeldPlace(isMessageOpen: boolean): RefObject<HTMLDivElement | null> 
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const { current } = box;
-    if (current === null || isMessageOpen) return;
+    if (current === null) return;
+    if (isMessageOpen) {
+      // Whoever unfolds the overview wants to see it.
+      const letGo = ({ target }: Event) => {
+        if (target instanceof Element && target.closest('.overview') !== null)
+          current.style.removeProperty('--rows-before');
+      };
+      addEventListener('toggle', letGo, { capture: true });
+      return () => removeEventListener('toggle', letGo, { capture: true });
+    }
     const watch = new ResizeObserver(() => {
       const { height } = current.getBoundingClientRect();
       current.style.setProperty('--rows-before', `${height}px`);

@@ -83,6 +83,7 @@ describe('more or less than before', () => {
     [7, undefined, undefined],
   ])('%s now, %s before → %s', (now, before, text) => {
     expect(changeText(now, before)).toBe(text);
+    expect(changeText(now, before, 'short')).toBe(text?.replace(/^(.*) times as many$/, '× $1'));
   });
 
   test('of a time with a gap, or beside one that is not whole → not told', () => {

@@ -103,7 +103,7 @@ function Row(props: {
 /** How much more or less it is than before, if that is known. */
 export function Change({ now, before }: { readonly now: number; readonly before: number | undefined }) {
   if (before === undefined) return null;
-  const change = changeText(now, before) ?? (now > before ? 'new' : 'the same');
+  const change = changeText(now, before, 'short') ?? (now > before ? 'new' : 'the same');
   return <span className={now > before ? 'before more' : 'before'}> ({change})</span>;
 }
 

@@ -35,26 +35,20 @@ const processTests = [
 ];
 
 /**
- * Those that leave nothing in their modules: a process runs one file after the other, and loads what they share once. To
- * load it took half of their CPU.
+ * Those that replace something of their process (a clock, a function of Node's or of a class), listen to it, look at its
+ * memory or fill it: each has a process of its own. In all others a process runs one file after the other, and loads what
+ * they share once: to load it took half of their CPU.
  */
-const plainTests = [
-  'client',
-  'demo',
-  'domain',
-  'graph',
-  'mirror',
-  'page',
-  'scripts',
-  'secrets',
-  'sender',
-  'senders',
-  'simulator',
-  'wire',
-]
-  .map(folder => `test/${folder}/**/*.test.ts`)
-  // Two look at the memory of their process, and others would be in what they measure.
-  .concat('test/http/!(body|under-way).test.ts');
+const ownProcessTests = [
+  'test/accounts/{accounts,credentials,passwords}.test.ts',
+  'test/http/{body,under-way}.test.ts',
+  'test/outbox/{sqlite,together}.test.ts',
+  'test/store/copy.test.ts',
+  'test/store/embedded/{commits,conformance,facets,lock,own-rows,shared-question,simulated-disk,threads,unclaimed,waiting}.test.ts',
+  'test/store/postgres/{citus-statements,conformance,following,pages,plans,replica-conformance}.test.ts',
+  'test/telemetry/**/*.test.ts',
+  'test/tidy.test.ts',
+];
 
 /**
  * Those of the HTTP tests whose answers come from the store, once more over PostgreSQL. The others never reach the store,
@@ -125,11 +119,18 @@ export default defineConfig({
         test: {
           ...inProcess,
           name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: [...processTests, ...plainTests, longTests],
+          include: ownProcessTests,
         },
       },
-      { test: { ...inProcess, name: 'plain', include: plainTests, isolate: false } },
+      {
+        test: {
+          ...inProcess,
+          name: 'plain',
+          include: ['test/**/*.test.ts'],
+          exclude: [...processTests, ...ownProcessTests, longTests],
+          isolate: false,
+        },
+      },
       {
         test: {
           ...inProcess,

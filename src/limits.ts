@@ -108,6 +108,9 @@ export const limits = Object.freeze({
   /** Listeners to the stream. */
   accountListenersMax: 1000,
   listenersMax: 2000,
+  /** Values that the filters of an account's listeners name together, and those of all: some 60 bytes each. */
+  accountListenerValuesMax: 250_000,
+  listenersValuesMax: 1_000_000,
   /** What one listener may leave unread before it is dropped, and all of them together. */
   listenerBytesMax: 4 * 1024 * 1024,
   listenersBytesMax: 128 * 1024 * 1024,

@@ -24,6 +24,12 @@ export function valuesOf(conditions: Conditions, name: FilterName): readonly str
   return asked === undefined ? undefined : [...new Set(typeof asked === 'string' ? [asked] : asked)];
 }
 
+/** How many values a filter names. */
+export function valueCountOf(filter: Filter): number {
+  const count = (asked: string | readonly string[] = []) => (typeof asked === 'string' ? 1 : asked.length);
+  return filterFields.reduce((sum, { name }) => sum + count(filter[name]) + count(filter.not?.[name]), 0);
+}
+
 /** The groups of statuses that are asked for, by their numbers; `undefined` when any will do. */
 export function groupIdsOf(filter: Filter): readonly number[] | undefined {
   const asked = valuesOf(filter, 'generalStatus');

@@ -118,6 +118,35 @@ describe('listeners', () => {
     expect((await listen()).response.status).toBe(200);
   });
 
+  test('filters of more values than those of an account may name together → 429; few values, and another account, are served', async () => {
+    const values = (from: number) => Array.from({ length: 1000 }, (_, i) => (from + i).toString(36)).join();
+    const names = ['messageId', 'bulkId', 'errorName'].flatMap(name => [name, `${name}[not]`]);
+    const long = `?${names.map(name => `${name}=${values(40)}`).join('&')}`;
+    const rest = `?messageId=${values(40)}`;
+    const [fitting, left] = [
+      Math.floor(limits.accountListenerValuesMax / 6000),
+      limits.accountListenerValuesMax % 6000,
+    ];
+    const open = async (query: string) => {
+      const socket = await openSocket(url);
+      socket.write(`GET ${streamPath}${query} HTTP/1.1\r\nHost: a\r\nAuthorization: App one\r\n\r\n`);
+      return once(socket, 'data').then(([head]) => ({ socket, head: String(head) }));
+    };
+    const opened = await Promise.all(Array.from({ length: fitting }, () => open(long)));
+    for (const { head } of opened) expect(head).toContain(' 200 ');
+    const answer = await server.call(`${streamPath}${long}`);
+    expect(errorAnswer(answer)).toEqual({ code: 'E429', properties: ['stream'] });
+    expect(answer.headers['retry-after']).toBeTypeOf('string');
+    for (let at = 0; at + 1000 <= left; at += 1000) expect((await listen(rest.slice(1))).response.status).toBe(200);
+    expect((await listen(rest.slice(1))).response.status).toBe(429);
+    expect((await listen()).response.status).toBe(200);
+    expect((await listen(rest.slice(1), { name: 'two' })).response.status).toBe(200);
+    for (const { socket } of opened) socket.destroy();
+    const count = streams.filter(({ response }) => response.ok).length;
+    await comesTo(count, () => figure('sentlog_stream_listeners'));
+    expect((await listen(rest.slice(1))).response.status).toBe(200);
+  });
+
   test('gone before they are answered → no listener is left', async () => {
     for (let i = 0; i < 50; i++) {
       const socket = await openSocket(url);

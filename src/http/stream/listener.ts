@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { type Filter, type Matches, matcher } from '../../domain/filter.ts';
+import { type Filter, type Matches, matcher, valueCountOf } from '../../domain/filter.ts';
 import type { AccountId, Binding } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
 import { conditionsOf } from '../cursor.ts';
@@ -22,6 +22,8 @@ export class Listener extends Readable {
   readonly matches: Matches | undefined;
   /** Equal for those that ask for the same. */
   readonly key: string;
+  /** How many values its filter names. */
+  readonly values: number;
   readonly #response: ServerResponse;
   #hasRoom: (() => void) | undefined;
   #isFinished = false;
@@ -30,6 +32,7 @@ export class Listener extends Readable {
     super({ highWaterMark: limits.catchUpBytesMax });
     this.who = who;
     this.matches = who.filter && matcher(who.filter);
+    this.values = who.filter === undefined ? 0 : valueCountOf(who.filter);
     this.key = who.filter === undefined ? '' : JSON.stringify(conditionsOf(who.filter));
     this.#response = response;
     response.once('close', () => this.destroy());

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { allows, type Scope } from '../../accounts/authenticator.ts';
+import { valueCountOf } from '../../domain/filter.ts';
 import type { AccountId } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
@@ -52,7 +53,7 @@ export class Streams {
    * listeners already; rejects with `StoreUnavailable` when the log cannot be followed now.
    */
   async open(who: Listening, response: ServerResponse, after: EventPlace | undefined): Promise<Listener> {
-    this.#refuseTooMany(who.account);
+    this.#refuseTooMany(who);
     const listener = new Listener(who, response);
     const feed = this.#feedOf(who.account);
     this.#enter(listener, feed);
@@ -66,14 +67,26 @@ export class Streams {
     return listener;
   }
 
-  #refuseTooMany(account: AccountId): void {
+  #refuseTooMany({ account, filter }: Listening): void {
     const violation = (max: number, whose: string) => ({
       violations: [{ property: 'stream', violation: `has ${max} listeners${whose}, which is as many as there can be` }],
       headers: { 'retry-after': retryAfterS },
     });
-    if ((this.#feeds.get(account)?.listeners.size ?? 0) >= limits.accountListenersMax)
+    const own = this.#feeds.get(account)?.listeners ?? new Set();
+    if (own.size >= limits.accountListenersMax)
       throw new ApiError('E429', violation(limits.accountListenersMax, ' of this account'));
     if (this.#listeners.size >= limits.listenersMax) throw new ApiError('E503', violation(limits.listenersMax, ''));
+    const values = filter === undefined ? 0 : valueCountOf(filter);
+    const valuesOf = (listeners: ReadonlySet<Listener>) =>
+      listeners.values().reduce((sum, one) => sum + one.values, values);
+    const tooMany = (whose: string) => ({
+      violations: [
+        { property: 'stream', violation: `has listeners${whose} whose filters name as many values as there can be` },
+      ],
+      headers: { 'retry-after': retryAfterS },
+    });
+    if (valuesOf(own) > limits.accountListenerValuesMax) throw new ApiError('E429', tooMany(' of this account'));
+    if (valuesOf(this.#listeners) > limits.listenersValuesMax) throw new ApiError('E503', tooMany(''));
   }
 
   #feedOf(account: AccountId): Feed {

@@ -76,7 +76,7 @@ export class QueryReader {
 
   /** All values of a parameter, whether it was repeated or they stand in it with commas. */
   list(name: string, charsMax: number): readonly string[] | undefined {
-    return this.#list(name, charsMax, valuesIn);
+    return this.#list(name, charsMax, () => []);
   }
 
   /**
@@ -84,20 +84,20 @@ export class QueryReader {
    * client that sends `a, b` means `b`, and one that sends what it recorded finds that.
    */
   texts(name: string, charsMax: number): readonly string[] | undefined {
-    return this.#list(name, charsMax, given => [...valuesIn(given), ...valuesWithBlanks(given)]);
+    return this.#list(name, charsMax, valuesWithBlanks);
   }
 
-  /** Blanks around a value are not counted. */
-  #list(name: string, charsMax: number, read: (given: string) => readonly string[]): readonly string[] | undefined {
+  /** Blanks around a value are not counted. Of a list that is too long nothing more is read than that. */
+  #list(name: string, charsMax: number, readMore: (given: string) => readonly string[]): readonly string[] | undefined {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
-    const values = given.flatMap(read);
-    if (values.length === 0) return this.refuse(name, 'must not be empty');
-    if (values.some(value => controlCharacter.test(value)))
+    if (given.some(text => controlCharacter.test(text)))
       return this.refuse(name, 'must not contain control characters');
-    if (given.flatMap(valuesIn).reduce((chars, value) => chars + value.length, 0) > charsMax)
+    const values = given.flatMap(valuesIn);
+    if (values.reduce((chars, value) => chars + value.length, 0) > charsMax)
       return this.refuse(name, `must have at most ${charsMax} characters in all its values together`);
-    return [...new Set(values)];
+    const all = new Set([...values, ...given.flatMap(readMore)]);
+    return all.size === 0 ? this.refuse(name, 'must not be empty') : [...all];
   }
 
   dateTime(name: string): EpochMs | undefined {

@@ -15,7 +15,8 @@ afterEach(() => subject.closeTabs());
 afterAll(() => subject.end());
 
 test('an empty log → the line that fills it, which does', async () => {
-  const page = await subject.page('?last=all');
+  const page = await subject.page('');
+  await page.getByText('The log holds no message yet.').waitFor();
   const line = await page.locator('.command').innerText();
   const [, url = '', body = ''] = /^curl '(.+?)' .* -d '(.+)'$/s.exec(line) ?? [];
   expect(line).not.toContain(subject.key);

@@ -1,3 +1,4 @@
+import { useQuery } from '@tanstack/react-query';
 import type { Log } from '../../../../src/client/index.ts';
 import { nowMs } from '../../api/server-clock.ts';
 import { troubleOf } from '../../api/trouble.ts';
@@ -5,6 +6,8 @@ import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
 import { momentText, msOf } from '../../view/format.ts';
 import { boundsOf } from '../../view/range.ts';
+import { filterOf } from '../../view/view.ts';
+import { localZone } from '../../view/zone.ts';
 import { CopyButton, quoted } from '../message/copies.tsx';
 
 /** What stands below the last row, or in place of all of them. */
@@ -75,13 +78,14 @@ function Empty() {
   const { view, change } = usePage();
   const narrowed = Object.keys({ ...view.conditions, ...view.not }).length > 0;
   const everything = 'last' in view.range && view.range.last === 'all';
+  const isBare = useIsBare(!narrowed && !everything) || (!narrowed && everything);
   return (
     <div className="table-state">
       <p>
-        <strong>{narrowed || !everything ? 'No message matches.' : 'The log holds no message yet.'}</strong>
+        <strong>{isBare ? 'The log holds no message yet.' : 'No message matches.'}</strong>
       </p>
-      {!narrowed && everything && <HowToFill />}
-      {!everything && (
+      {isBare && <HowToFill />}
+      {!everything && !isBare && (
         <button type="button" onClick={() => change(one => ({ ...one, range: { last: 'all' } }))}>
           Search all that is kept
         </button>
@@ -93,6 +97,22 @@ function Empty() {
       )}
     </div>
   );
+}
+
+/** Whether the log is known to hold nothing at all; asked only where `asks`. */
+function useIsBare(asks: boolean): boolean {
+  const { api, asked } = usePage();
+  const all = { conditions: {}, not: {}, range: { last: 'all' }, zone: localZone } as const;
+  const { data } = useQuery({
+    queryKey: ['bare', asked.id],
+    queryFn: async ({ signal }) => {
+      const { results } = await api.client.logs({ ...filterOf(all, nowMs()), limit: 1 }, { signal });
+      return results.length === 0;
+    },
+    enabled: asks,
+    gcTime: 0,
+  });
+  return asks && data === true;
 }
 
 /** A line that records a first message. The key is left for the reader to fill in: a copied command gets around. */

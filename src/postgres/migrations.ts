@@ -1,14 +1,17 @@
 import { accounts, ownRetention, retentionChanges, uses } from './account-tables.ts';
 import { errorIndexes, indexStatement, type PartitionedIndex } from './indexes.ts';
 import {
+  acceptedMessages,
   countedMessages,
   duePushes,
+  endedMessages,
   impliedDeliveries,
   outbox,
   outboxProcesses,
   provenReceipts,
   reportFields,
   reports,
+  seenMessages,
   tellingProcesses,
   unknownOfConversations,
   unknownOfMessages,
@@ -325,4 +328,7 @@ export const migrations: readonly Migration[] = [
   { number: 28, name: 'unknown of messages', sql: unknownOfMessages },
   { number: 29, name: 'telling processes', sql: tellingProcesses },
   { number: 30, name: 'retention changes', sql: retentionChanges },
+  { number: 31, name: 'seen messages', sql: seenMessages },
+  { number: 32, name: 'ended messages', sql: endedMessages },
+  { number: 33, name: 'accepted messages', sql: acceptedMessages },
 ];

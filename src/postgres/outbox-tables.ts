@@ -215,3 +215,21 @@ CREATE TABLE outbox_telling (
   taken_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 `;
+
+/** So that a read that comes after a later one corrects what that one told. */
+export const seenMessages = `
+CREATE INDEX outbox_message_seen ON outbox_message (account_id, sender, psid, meta_at) WHERE seen_at IS NOT NULL;
+`;
+
+/**
+ * What is dropped one day is in this index once it has ended, and not from the start on: each change of a message would
+ * write it there anew.
+ */
+export const endedMessages = `
+CREATE INDEX outbox_message_ended ON outbox_message (accepted_at) WHERE state > 3 AND deadline IS NULL;
+`;
+
+/** A step of its own: what makes an index lets others read, and must not wait for them while it keeps them from writing. */
+export const acceptedMessages = `
+DROP INDEX outbox_message_by_acceptance;
+`;

@@ -8,6 +8,17 @@ import type { Receipt } from '../outbox.ts';
 import { states } from '../states.ts';
 import { steps } from '../telling.ts';
 import type { Line } from './line.ts';
+import {
+  changedMs,
+  deliveredBefore,
+  deliveredTo,
+  implies,
+  readTo,
+  readUpTo,
+  seenEarlier,
+  sees,
+  tellImplied,
+} from './marks.ts';
 import type { PageKey } from './pages.ts';
 import { telling } from './steps.ts';
 
@@ -42,7 +53,7 @@ export class Receipts {
       deliveredTo,
       deliveredBefore,
     );
-    this.#marks(session, of('read'), now, readTo, readUpTo);
+    this.#marks(session, of('read'), now, readTo, readUpTo, [seenEarlier]);
   }
 
   /**
@@ -156,6 +167,7 @@ export class Receipts {
     now: EpochMs,
     keep: { readonly name: string; readonly text: string },
     apply: readonly { readonly name: string; readonly text: string }[],
+    before: readonly { readonly name: string; readonly text: string }[] = [],
   ): void {
     const each = marks.flatMap(({ accounts, ...one }) => accounts.map(account => ({ ...one, account })));
     if (each.length === 0) return;
@@ -166,6 +178,7 @@ export class Receipts {
       bigints(each.map(one => one.watermark)),
       bigints(each.map(one => one.at)),
     ];
+    for (const statement of before) session.send(statement, columns);
     session.send(keep, [...columns, now]);
     for (const statement of apply) session.send(statement, columns);
   }
@@ -278,41 +291,12 @@ const echoed = {
 const delivers = (from: string, at: string) => `
   UPDATE outbox_message m SET delivery = 2, deadline = NULL FROM ${from} AND m.delivery < 2
   RETURNING m.id, m.implied_at, ${at} AS delivered_at`;
-/** By a receipt of a later moment. It counts for the moment of sending. */
-const implies = (from: string, at: string) => `
-  UPDATE outbox_message m SET delivery = 1, implied_at = least(${at}, m.meta_at), deadline = NULL FROM ${from} AND m.delivery = 0
-  RETURNING m.id, m.implied_at, ${at} AS delivered_at`;
-/** A read implies the delivery, too: where nothing of it was known, both are told, in that order. */
-const sees = (from: string, wasDelivered: string, at: string) => `
-  WITH c AS (
-    UPDATE outbox_message m SET seen_at = ${at}, delivery = greatest(m.delivery, 1), deadline = NULL,
-      implied_at = CASE ${wasDelivered} WHEN 0 THEN least(${at}, m.meta_at) ELSE m.implied_at END
-    FROM ${from} AND m.seen_at IS NULL
-    RETURNING m.id, m.implied_at, ${at} AS seen_at, ${wasDelivered} = 0 AS is_implied)
-  INSERT INTO outbox_step (message, happened_at, status, error, done_at, seen_at)
-  SELECT s.id, s.happened_at, s.status, s.error, s.done_at, s.seen_at FROM (
-    SELECT c.id, 0 AS nr, c.implied_at AS happened_at, ${steps.delivered.status.key} AS status,
-      ${steps.delivered.error.key} AS error, c.seen_at AS done_at, NULL::bigint AS seen_at FROM c WHERE c.is_implied
-    UNION ALL SELECT c.id, 1, c.seen_at, NULL, NULL, NULL, c.seen_at FROM c) s
-  ORDER BY s.nr, s.id`;
 const { delivered } = steps;
 const tellDelivered = telling({
   at: 'greatest(c.delivered_at, c.implied_at + 1)',
   codes: delivered,
   doneAt: 'c.delivered_at',
 });
-const tellImplied = telling({ at: 'c.implied_at', codes: delivered, doneAt: 'c.delivered_at' });
-
-const marks = `unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
-  w(account_id, page, psid, watermark, happened_at)`;
-/** Of each message the earliest mark that covers it. Conversation by conversation: all open messages would be looked through. */
-const covered = (compare: '<' | '<=', isOpen: string) => `(
-  SELECT DISTINCT ON (o.id) o.id, o.delivery, w.happened_at FROM ${marks} CROSS JOIN LATERAL (
-    SELECT m.id, m.delivery FROM outbox_message m
-    WHERE m.account_id = w.account_id AND m.sender = w.page AND m.psid = w.psid AND m.meta_at ${compare} w.watermark
-      AND m.state = ${states.sent} AND ${isOpen} OFFSET 0) o
-  ORDER BY o.id, w.watermark) r WHERE m.id = r.id`;
-
 const deliveredMids = {
   name: 'outbox messages delivered',
   text: `WITH c AS (${delivers(
@@ -332,28 +316,6 @@ const parkMids = {
       WHERE m.account_id = d.account_id AND m.sender = d.page AND m.mid = d.mid)
     ORDER BY d.account_id, d.page, d.mid ON CONFLICT DO NOTHING`,
 };
-const deliveredBefore = [
-  {
-    name: 'outbox messages delivered before',
-    text: `WITH c AS (${implies(covered('<', 'm.delivery = 0'), 'r.happened_at')}) ${tellImplied}`,
-  },
-];
-const readUpTo = [
-  { name: 'outbox messages read', text: sees(covered('<=', 'm.seen_at IS NULL'), 'r.delivery', 'r.happened_at') },
-];
-/** So exact is it known when a conversation changed last: it stands in an index, where each change costs more than all else. */
-const changedMs = 3_600_000;
-const keepMark = (to: string, at: string) => `
-  INSERT INTO outbox_conversation (account_id, page, psid, ${to}, ${at}, changed_at)
-  SELECT DISTINCT ON (w.account_id, w.page, w.psid) w.account_id, w.page, w.psid, w.watermark, w.happened_at, $6::bigint
-  FROM ${marks} ORDER BY w.account_id, w.page, w.psid, w.watermark DESC
-  ON CONFLICT (account_id, page, psid) DO UPDATE SET ${to} = excluded.${to}, ${at} = excluded.${at},
-    changed_at = CASE WHEN excluded.changed_at - outbox_conversation.changed_at BETWEEN 0 AND ${changedMs}
-      THEN outbox_conversation.changed_at ELSE excluded.changed_at END
-  WHERE outbox_conversation.${to} IS NULL OR outbox_conversation.${to} < excluded.${to}`;
-const deliveredTo = { name: 'outbox conversations delivered', text: keepMark('delivered_to', 'delivered_at') };
-const readTo = { name: 'outbox conversations read', text: keepMark('read_to', 'read_at') };
-
 const unpark = {
   name: 'outbox receipts unparked',
   text: `WITH parked AS (

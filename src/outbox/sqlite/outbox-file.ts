@@ -163,6 +163,10 @@ const schemaSteps: readonly string[] = [
   DROP INDEX message_unseen;
   CREATE INDEX message_open ON message (account, sender, psid, delivery, meta_at) WHERE state = 4 AND seen_at IS NULL;
   `,
+  // So that a read that comes after a later one corrects what that one told.
+  `
+  CREATE INDEX message_seen ON message (account, sender, psid, meta_at) WHERE seen_at IS NOT NULL;
+  `,
 ];
 
 /** Opens the file, making it and its folder when absent. Throws `Unusable` when it cannot be used. */

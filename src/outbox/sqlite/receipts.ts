@@ -30,6 +30,12 @@ const sentByEcho = sent('is_echoed = 1, is_head = 0, deadline = expires_at');
 /** So exact is it known when a conversation changed last: it stands in an index. */
 const changedMs = 3_600_000;
 const changed = `changed_at = CASE WHEN ?6 - changed_at BETWEEN 0 AND ${changedMs} THEN changed_at ELSE ?6 END`;
+const conversationAs = 'WHERE account = ? AND page = ? AND psid = ?';
+const ofReader = 'account = ?1 AND sender = ?2 AND psid = ?3 AND seen_at IS NOT NULL';
+/** Whoever saw a message had seen those before it: behind the last that was seen as early nothing is looked at. */
+const seenLater = `SELECT id FROM message WHERE ${ofReader} AND meta_at <= ?4 AND seen_at > ?5
+  AND meta_at > coalesce((SELECT meta_at FROM message
+    WHERE ${ofReader} AND meta_at <= ?4 AND seen_at <= ?5 ORDER BY meta_at DESC LIMIT 1), -1) ORDER BY meta_at`;
 const parkedAs = 'WHERE account = ? AND page = ? AND mid = ?';
 
 /**
@@ -211,10 +217,15 @@ export class Receipts {
     for (const row of covered) this.#implyDelivery(row, at);
   }
 
-  #readTo({ account, page, psid, at }: Heard, watermark: EpochMs, now: EpochMs): void {
+  #readTo(heard: Heard, watermark: EpochMs, now: EpochMs): void {
+    const { account, page, psid, at } = heard;
+    const known = this.#rows.get(`SELECT read_at FROM conversation ${conversationAs}`, account, page, psid);
+    // It happened before one that was heard of already.
+    if (known !== undefined && (optionalInteger(known, 'read_at') ?? 0) > at) this.#seeEarlier(heard, watermark);
     this.#rows.run(
       `INSERT INTO conversation (account, page, psid, read_to, read_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-       ON CONFLICT DO UPDATE SET read_to = ?4, read_at = ?5, ${changed} WHERE read_to IS NULL OR read_to < ?4`,
+       ON CONFLICT DO UPDATE SET read_to = ?4, read_at = ?5, ${changed}
+       WHERE read_to IS NULL OR read_to < ?4 OR (read_to = ?4 AND read_at > ?5)`,
       account,
       page,
       psid,
@@ -232,6 +243,12 @@ export class Receipts {
       watermark,
     );
     for (const row of covered) this.#see(row, at);
+  }
+
+  /** What a later read told of is seen from the earliest on. */
+  #seeEarlier({ account, page, psid, at }: Heard, watermark: EpochMs): void {
+    const late = this.#rows.all(seenLater, account, page, psid, watermark, at);
+    for (const row of late) this.#seen(integer(row, 'id'), at);
   }
 
   /** What was heard of a message by its id before that was known. */
@@ -286,8 +303,11 @@ export class Receipts {
   }
 
   #see(row: Row, at: EpochMs): void {
-    const id = integer(row, 'id');
     this.#implyDelivery(row, at);
+    this.#seen(integer(row, 'id'), at);
+  }
+
+  #seen(id: number, at: EpochMs): void {
     this.#rows.run('UPDATE message SET seen_at = ? WHERE id = ?', at, id);
     this.#rows.step(id, { at, isFirst: false, seenAt: at });
   }

@@ -232,6 +232,9 @@ function rest(
   const none = { reads: [], gaps: [] };
   if (count === 0 || oldest < asked.from) return none;
   const { walk, isOpen, ...range } = asked;
+  const newest = seen.reduce((a, { sentAt }) => Math.max(a, sentAt), Number.NEGATIVE_INFINITY);
+  // The page before once more: the cursor was taken no notice of, and each further one would lead here again.
+  if (walk !== undefined && oldest + 1 >= asked.until && newest > oldest) return { reads: [range], gaps: [] };
   if (next !== undefined && next !== walk?.cursor) {
     return {
       reads: [

@@ -38,6 +38,8 @@ export class World {
   readonly key = key;
   /** How long each answer is under way, from when it is dated. */
   lateMs: () => number = () => 0;
+  /** What the other side answers to a question of its log in the place of a page. */
+  altered: ((page: { readonly results: readonly unknown[]; readonly cursor?: object }) => unknown) | undefined;
   /** Whether the process is killed now: before or after an answer is recorded, or a step is kept. */
   isKilled: () => boolean = () => false;
   #mirror: Mirror | undefined;
@@ -163,7 +165,9 @@ export class World {
   readonly #fetch: typeof fetch = async (...asked) => {
     const answer = await this.infobip.fetch(...asked);
     this.now += this.lateMs();
-    return answer;
+    if (this.altered === undefined || answer.status !== 200) return answer;
+    const text = await answer.text();
+    return Response.json(this.altered(JSON.parse(text)), { headers: { date: answer.headers.get('date') ?? '' } });
   };
 
   /** What is asked of it by these names may be done or not when the process is killed: nobody hears. */

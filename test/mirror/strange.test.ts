@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { hour, minute, World } from './world.ts';
+
+type Page = { readonly results: readonly unknown[]; readonly cursor?: object };
+
+/** Answers with 200 that are not what was asked for, or none at all. */
+const strangeness: Readonly<Record<string, (page: Page) => unknown>> = {
+  'no object': () => 'OK',
+  'no results': ({ cursor }) => ({ cursor }),
+  'results that are an object': () => ({ results: {} }),
+  'a cursor that is no text': page => ({ ...page, cursor: { nextCursor: 5 } }),
+  'a cursor that is null': page => ({ ...page, cursor: null }),
+  'no cursor': ({ results }) => ({ results }),
+  'no message of it': page => ({ ...page, results: [] }),
+  'what is no message among them': page => ({ ...page, results: [null, 7, 'x', [], {}, ...page.results] }),
+  'each message twice': page => ({ ...page, results: page.results.flatMap(one => [one, one]) }),
+  'the oldest first': page => ({ ...page, results: page.results.toReversed() }),
+  'an error beside them': page => ({ ...page, requestError: { serviceException: { text: 'x' } } }),
+};
+
+/** Lose nothing: only what hides messages may be answered by a side that means it. */
+const hiding: ReadonlySet<string> = new Set([
+  'a cursor that is no text',
+  'a cursor that is null',
+  'no cursor',
+  'no message of it',
+]);
+const harmless = Object.keys(strangeness).filter(name => !hiding.has(name));
+
+test('strange answers among those to any question → the truth in the end', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.subarray(harmless, { minLength: 1 }),
+      fc.constantFrom('place', 'none'),
+      async (names, cursors) => {
+        const world = new World({ seed: names.join(), cursors });
+        world.addPast(300, 40 * hour, 0.02);
+        world.altered = page => {
+          if (!world.random.chance(0.3)) return page;
+          return strangeness[world.random.pick(names)]?.(page);
+        };
+        await world.run(4 * minute, () => world.add({ pace: 0.02 }));
+        world.altered = page => page;
+        await world.run(15 * minute);
+        expect(await world.kept()).toEqual(world.truth());
+        expect((await world.place()).gaps).toEqual([]);
+        world.rows.close();
+      },
+    ),
+    { numRuns: 4 },
+  );
+});
+
+test('a side that takes no notice of a cursor, and gives another one each time → read by time', async () => {
+  const world = new World({ cursors: 'none' });
+  world.addPast(3500, 40 * hour, 0.02);
+  let cursors = 0;
+  world.altered = page => (page.results.length < 1000 ? page : { ...page, cursor: { nextCursor: `c${++cursors}` } });
+  await world.run(10 * minute);
+  expect(await world.kept()).toEqual(world.truth());
+  expect((await world.place()).gaps).toEqual([]);
+});
+
+test('an id that comes back with another content, or to somebody else → what was read first stays, its status goes on, and it is told', async () => {
+  const world = new World();
+  world.add({ messageId: 'again', sentAt: world.theirs - 1000 });
+  world.altered = page => page;
+  await world.run(20_000);
+  const before = (await world.kept()).get('again');
+  world.altered = ({ results, ...page }) => ({
+    ...page,
+    results: results.map(one => ({
+      ...Object(one),
+      content: { type: 'TEXT', text: 'another' },
+      destination: 'somebody',
+    })),
+  });
+  await world.run(30 * minute);
+  const after = (await world.kept()).get('again');
+  const { status } = Object(world.truth().get('again'));
+  expect(after).toMatchObject({ status });
+  expect(Object(after).content).toEqual(Object(before).content);
+  expect(world.notes.some(({ message }) => message === 'a mirrored message is not taken as it is')).toBe(true);
+});

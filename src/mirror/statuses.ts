@@ -165,11 +165,14 @@ function worthOfList(place: Place, { isOlder }: Lane, list: readonly Followed[],
 /**
  * The page that is worth most, of what is due to be looked at; `undefined` when nothing is. Where not all of the older can be
  * looked at in time, the most ends are seen in time where what changes fastest is, again and again, and all else has to
- * wait: by how much may have changed meanwhile, each would be late by turns. One look in so many goes to that after all.
+ * wait: by how much may have changed meanwhile, each would be late by turns. One look in so many goes to that after all, and
+ * all of them where so many are pending that hardly any could be in time.
  */
 function bestLook(place: Place, { isOlder, looks }: Lane, at: Waiting, terms: Terms) {
   let best: { readonly range: Range; readonly worth: number } | undefined;
-  const share = isOlder && place.turn % longestTurn !== 0 ? shareLately : shareChanged;
+  const pages = looks.reduce((sum, look) => sum + look.pending, 0) / pageFill;
+  const areFew = pages <= terms.requestsPerMinute * fewShare;
+  const share = isOlder && areFew && place.turn % longestTurn !== 0 ? shareLately : shareChanged;
   for (const look of looks.filter(one => one.pending > 0)) {
     if (isLeaving(look, at.now, at.theirNow)) return { range: leaving(look, at), worth: Number.POSITIVE_INFINITY };
     const everyMs = Math.max(at.waitMs, lookEveryMs(place, terms, ageMs(look, at)));
@@ -184,6 +187,9 @@ function bestLook(place: Place, { isOlder, looks }: Lane, at: Waiting, terms: Te
 
 /** Prime, so that it falls in with none of the other turns. */
 const longestTurn = 11;
+
+/** Of the requests a minute, as many pages of what is pending can be looked at again and again. */
+const fewShare = 0.25;
 
 const ageMs = ({ until }: Look, { theirNow }: Moment) => Math.max(0, theirNow - until);
 

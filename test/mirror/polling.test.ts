@@ -120,3 +120,21 @@ test.each([
     expect(late).toEqual([]);
   },
 );
+
+test('20,000 older ones beside 500 a second, far more than can be looked at in time → most ends within minutes', () => {
+  const count = 20_000;
+  const old = Array.from({ length: count }, (_, i) => {
+    const sentAt = begunAt - 3 * hour + i * Math.floor((3 * hour) / count);
+    const lot = (i * 7919) % 1000;
+    // Few end, and those the sooner the younger they are.
+    const finalAt = Math.max(begunAt, sentAt + 10 * minute) + (lot * minute) / 2;
+    return { sentAt, finalAt: lot < 90 ? finalAt : Number.POSITIVE_INFINITY };
+  });
+  const made = traffic({ perSecond: 500, ms: 14 * minute, idChars, old });
+  const { seenAt, now } = drive(made, { until: begunAt + 14 * minute });
+  const waits = old.flatMap(({ finalAt }, i) =>
+    finalAt > begunAt + 4 * minute && finalAt < now - 5 * minute ? [(seenAt[i] ?? Number.NaN) - finalAt] : [],
+  );
+  expect(waits.length).toBeGreaterThan(100);
+  expect(waits.filter(ms => ms <= 5 * minute).length).toBeGreaterThan(0.9 * waits.length);
+});

@@ -34,7 +34,7 @@ export async function keptBundle(kind: string, make: (folder: string) => Promise
   // Another run, of other sources, removes what has not been used for long.
   utimesSync(folder, new Date(), new Date());
   for (const other of globSync(`${kind}-*`, { cwd: cache }).map(name => join(cache, name)))
-    if (other !== folder && statSync(other).mtimeMs < Date.now() - keptForMs)
+    if (other !== folder && (statSync(other, { throwIfNoEntry: false })?.mtimeMs ?? 0) < Date.now() - keptForMs)
       rmSync(other, { recursive: true, force: true });
   return folder;
 }

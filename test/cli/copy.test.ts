@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { Accounts } from '../../src/accounts/accounts.ts';
 import { Credentials } from '../../src/accounts/credentials.ts';
 import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
@@ -20,8 +20,8 @@ import { launcher, oneLine, onTerminal, run } from './run.ts';
 let server: PostgresServer;
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off', 'full_page_writes=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 /** A closed log of so many messages, a second apart from now on back, 1000 a segment. */
 async function logOf(messages: number): Promise<SqliteLog> {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { migrations } from '../../src/postgres/migrations.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -11,8 +11,8 @@ let url: string;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 beforeEach(async () => {
   url = await server.database();
 });

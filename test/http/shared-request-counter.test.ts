@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { SharedRequestCounter } from '../../src/http/rate-limit/shared-request-counter.ts';
 import { Connections } from '../../src/postgres/connections.ts';
@@ -10,8 +10,8 @@ let url: string;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 beforeEach(async () => {
   url = await server.database();
   await migrate({ url, schema: 'sentlog' }, () => {});

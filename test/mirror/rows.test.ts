@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { PostgresAccountRows } from '../../src/accounts/postgres/account-rows.ts';
 import { counting, readSlots, type Slots, spending, spentIn, writeSlots } from '../../src/mirror/budget.ts';
 import { PostgresMirrorRows } from '../../src/mirror/postgres/mirror-rows.ts';
@@ -20,8 +20,8 @@ let schemas = 0;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 const places: Readonly<Record<string, () => Promise<Place>>> = {
   'a file': async () => {

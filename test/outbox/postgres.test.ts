@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { limits } from '../../src/limits.ts';
 import type { Outbox } from '../../src/outbox/outbox.ts';
@@ -20,8 +20,8 @@ let schemas = 0;
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
   url = await server.database();
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 const makePlace = async () => {
   const target = { url, schema: `outbox_${++schemas}` };

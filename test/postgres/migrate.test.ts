@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Unavailable, Unusable } from '../../src/failures.ts';
 import { indexStatement } from '../../src/postgres/indexes.ts';
 import { migrate, migrationStatus } from '../../src/postgres/migrate.ts';
@@ -12,8 +12,8 @@ let url: string;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 beforeEach(async () => {
   url = await server.database();
 });

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { EventStream } from '../support/event-stream.ts';
 import {
   type Answer,
@@ -21,8 +21,8 @@ let home: ServerHome;
 
 beforeAll(async () => {
   postgres = await PostgresServer.start(['wal_writer_delay=10s']);
+  return () => postgres.remove();
 });
-afterAll(() => postgres.remove());
 
 beforeEach(async () => {
   url = await postgres.database();

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate, schemaName } from '../../src/postgres/migrate.ts';
 import { Secrets } from '../../src/secrets.ts';
@@ -22,8 +22,8 @@ const now = () => clock.now;
 let server: PostgresServer;
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 /** Where senders are kept: `made` opens the same place again, as another process does; `text` is all that is in it. */
 const kinds = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../src/domain/filter.ts';
 import type { AccountId } from '../../src/domain/message.ts';
 import { type Summary, summaryRange } from '../../src/domain/summary.ts';
@@ -23,8 +23,8 @@ import { PostgresDatabase } from './postgres/database.ts';
 let server: DatabaseServer;
 beforeAll(async () => {
   server = await databaseServer(['fsync=off', 'full_page_writes=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 async function emptyDatabase(): Promise<PostgresDatabase> {
   const database = await PostgresDatabase.create(server);

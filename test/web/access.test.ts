@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
 import { Subject } from './support/subject.ts';
 
@@ -10,9 +10,9 @@ beforeAll(async () => {
     SENTLOG_SECRET: 'a-secret-of-the-operator-that-is-long-enough',
     SENTLOG_CARRIER: 'graph',
   });
+  return () => subject.end();
 });
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 test('an empty log → the line that fills it, which does', async () => {
   const page = await subject.page('');

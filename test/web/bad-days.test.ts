@@ -1,5 +1,5 @@
 import type { Page, Route } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
 import { messagesOf } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
@@ -8,10 +8,10 @@ let subject: Subject;
 
 beforeAll(async () => {
   subject = await Subject.start();
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 async function seeded(count: number) {
   const campaign = subject.campaign();

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { instant, messagesOf } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
 
@@ -7,10 +7,10 @@ let subject: Subject;
 
 beforeAll(async () => {
   subject = await Subject.start();
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
 const dialog = (page: Page) => page.getByRole('dialog');

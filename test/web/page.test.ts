@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations, chartBox, greenAtTheEnd } from './support/browser.ts';
 import { instant, messagesOf, type Submission } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
@@ -8,10 +8,10 @@ let subject: Subject;
 
 beforeAll(async () => {
   subject = await Subject.start();
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 /** A page that shows the given number of messages, which nobody else has recorded. */
 async function seeded(count: number, search = '', options = {}, everyMs = 60_000) {

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
 import { messagesOf } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
@@ -11,10 +11,10 @@ beforeAll(async () => {
   subject = await Subject.start();
   await subject.record(messagesOf('summersale', 20, Date.now()));
   user.password = (await subject.home.command('users', 'create', user.name, '--account', 'default')).stdout.trim();
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 const grid = (page: Page) => page.getByRole('grid');
 const stored = (page: Page) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readXlsx } from 'hucre/xlsx';
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { dayText, inputMoment, inputText } from '../../web/src/view/format.ts';
 import { instant, type Submission } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
@@ -60,10 +60,10 @@ let subject: Subject;
 beforeAll(async () => {
   subject = await Subject.start({ SENTLOG_RETENTION: '7d' });
   await subject.record([...now, ...yesterday, ...aroundFive]);
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 /** Somebody at the page, whose clicks are counted. What is typed or pasted costs none. */
 class Visitor {

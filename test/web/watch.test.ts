@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readXlsx } from 'hucre/xlsx';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations } from './support/browser.ts';
 import { instant, messagesOf } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
@@ -10,10 +10,10 @@ let subject: Subject;
 
 beforeAll(async () => {
   subject = await Subject.start();
+  return () => subject.end();
 });
 
 afterEach(() => subject.closeTabs());
-afterAll(() => subject.end());
 
 async function seeded(count: number, search = '', everyMs = 60_000) {
   const campaign = subject.campaign();

@@ -1,5 +1,5 @@
 import { parse } from 'libpg-query';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { openPostgresStore } from '../../../src/store/postgres/engine.ts';
 import { distribute, distributedTables, distributionStatement } from '../../../src/store/postgres/schema/citus.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
@@ -11,8 +11,8 @@ let server: PostgresServer;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 type Node = Readonly<Record<string, unknown>>;
 const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && !Array.isArray(value);

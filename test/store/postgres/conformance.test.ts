@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from 'vitest';
+import { beforeAll } from 'vitest';
 import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
 import { outcomeTests } from '../conformance/outcomes.ts';
 import { conformance } from '../conformance.ts';
@@ -10,8 +10,8 @@ let url: string;
 beforeAll(async () => {
   server = await databaseServer(['fsync=off', 'full_page_writes=off']);
   url = await server.database();
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 conformance('the engine over PostgreSQL', hints => openPostgresEngine(server, url, hints), { segmentSizes });
 outcomeTests(hints => openPostgresEngine(server, url, hints));

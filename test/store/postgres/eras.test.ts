@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { StoreUnavailable } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { until, Witness } from '../../support/sqlite-log.ts';
@@ -10,8 +10,8 @@ let server: PostgresServer;
 
 beforeAll(async () => {
   server = await PostgresServer.start();
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 const eras = (database: PostgresDatabase) => database.query('SELECT number, crashes FROM sentlog.era ORDER BY number');
 

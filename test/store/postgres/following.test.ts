@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Submission } from '../../../src/domain/message.ts';
 import { minuteMs, summaryRange } from '../../../src/domain/summary.ts';
 import { type Bookmark, type Change, InvalidBookmark, type Store } from '../../../src/store/store.ts';
@@ -29,8 +29,8 @@ let database: PostgresDatabase;
 
 beforeAll(async () => {
   server = await databaseServer(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   database = await PostgresDatabase.create(server);

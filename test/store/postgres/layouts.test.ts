@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lockKey } from '../../../src/postgres/locks.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { migrations } from '../../../src/postgres/migrations.ts';
@@ -30,8 +30,8 @@ let database: PostgresDatabase;
 
 beforeAll(async () => {
   server = await databaseServer(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   database = await PostgresDatabase.create(server);

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AccountId } from '../../../src/domain/message.ts';
 import { type Store, type StoreStats, StoreUnavailable } from '../../../src/store/store.ts';
 import { Line } from '../../support/line.ts';
@@ -14,8 +14,8 @@ let witness: Witness;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   database = await PostgresDatabase.create(server);

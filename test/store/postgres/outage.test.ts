@@ -4,7 +4,7 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgresStore, type PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
 import { type Store, StoreUnavailable, StoreUnusable } from '../../../src/store/store.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
@@ -62,8 +62,8 @@ let store: Store;
 beforeAll(async () => {
   // What is not made durable by a commit itself stays in memory for long, and is lost in a crash.
   server = await PostgresServer.start(['wal_writer_delay=10s']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   url = await server.database();

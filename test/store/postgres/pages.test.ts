@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import { deliveryErrors, noError } from '../../../src/domain/registry.ts';
 import { keptPlansMax } from '../../../src/postgres/kept-plans.ts';
@@ -14,8 +14,8 @@ let server: PostgresServer;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
   const database = await PostgresDatabase.create(server);

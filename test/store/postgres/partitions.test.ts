@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pendingAccepted } from '../../../src/domain/registry.ts';
 import { limits } from '../../../src/limits.ts';
 import { type Committed, type Store, StoreUnavailable } from '../../../src/store/store.ts';
@@ -27,8 +27,8 @@ let clock: number;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   database = await PostgresDatabase.create(server);

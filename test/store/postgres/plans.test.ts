@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from '../../../bench/explain/check.ts';
 import { askAll, prepare } from '../../../bench/explain/explain.ts';
 import { type RecordedLog, wholeHours } from '../../../bench/explain/log.ts';
@@ -22,8 +22,8 @@ beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off', 'autovacuum=off', ...planLogSettings], folder);
   url = await server.database();
   log = await prepare(url, wholeHours(messagesOfEach, Date.now()));
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 const asked = () => askAll(server, folder, url, log);
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { statusByKey, statuses } from '../../../src/domain/registry.ts';
 import { limits } from '../../../src/limits.ts';
 import { type DatabaseServer, databaseServer } from '../../support/database-server.ts';
@@ -10,8 +10,8 @@ let server: DatabaseServer;
 
 beforeAll(async () => {
   server = await databaseServer(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 const status = { ...statusByKey(statuses[2]?.key ?? 0), description: 'in the sender’s own words', action: 'ask 😀' };
 

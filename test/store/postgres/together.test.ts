@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Filter } from '../../../src/domain/filter.ts';
 import type { LogRecord } from '../../../src/domain/message.ts';
 import type { Bookmark, RecordOutcome, Store } from '../../../src/store/store.ts';
@@ -28,8 +28,8 @@ let database: PostgresDatabase;
 
 beforeAll(async () => {
   server = await databaseServer(['fsync=off']);
+  return () => server.remove();
 });
-afterAll(() => server.remove());
 
 beforeEach(async () => {
   database = await PostgresDatabase.create(server);

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { statusGroupNames } from '../../domain/registry.ts';
+import { deliveryErrors, statusGroupNames } from '../../domain/registry.ts';
 import type { MirrorFigures } from '../../mirror/figures.ts';
 import type { Committed, StoreObserver, StoreReads, StoreStats } from '../../store/store.ts';
 import type { HeldSweep } from '../../sweeper.ts';
@@ -18,7 +18,8 @@ export type RequestOutcome = {
   readonly durationMs: number;
 };
 
-export type RecordCounts = Readonly<Record<'recorded' | 'updated' | 'unchanged' | 'waiting' | 'rejected', number>>;
+const recordOutcomes = ['recorded', 'updated', 'unchanged', 'waiting', 'rejected'] as const;
+export type RecordCounts = Readonly<Record<(typeof recordOutcomes)[number], number>>;
 
 /** What `/metrics` tells. */
 export type Metrics = {
@@ -63,23 +64,6 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['route', 'method', 'status'],
     registers,
   });
-  const records = new Counter({
-    name: 'sentlog_records_total',
-    help: 'Records taken over HTTP, by what came of them',
-    labelNames: ['outcome'],
-    registers,
-  });
-  const unregistered = new Counter({
-    name: 'sentlog_unregistered_total',
-    help: 'Statuses, errors and content types in records that this version has no entry for, kept as they came',
-    labelNames: ['kind'],
-    registers,
-  });
-  const flawed = new Counter({
-    name: 'sentlog_flawed_contents_total',
-    help: "Contents that were taken though they are not as the vendor's schema has them for their type",
-    registers,
-  });
   const store = storeMetrics(registers);
   const heldMessages = new Gauge({
     name: 'sentlog_sweep_held_messages',
@@ -99,13 +83,7 @@ export function createMetrics(registry: Registry): Metrics {
       requestCount.inc(labels);
       requests.observe(labels, durationMs / 1000);
     },
-    records(counts) {
-      for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
-    },
-    unregistered(counts) {
-      for (const [kind, count] of Object.entries(counts)) if (count > 0) unregistered.inc({ kind }, count);
-    },
-    flawedContents: count => flawed.inc(count),
+    ...recordMetrics(registers),
     ...streamMetrics(registers),
     tell(stats, { mirrors = [], sending, heldSweep } = {}) {
       store.tell(stats);
@@ -213,6 +191,38 @@ function awayMetric(registers: Registry[]) {
   };
 }
 
+/** What comes of records. */
+function recordMetrics(registers: Registry[]): Pick<Metrics, 'records' | 'unregistered' | 'flawedContents'> {
+  const records = new Counter({
+    name: 'sentlog_records_total',
+    help: 'Records taken over HTTP, by what came of them',
+    labelNames: ['outcome'],
+    registers,
+  });
+  // Counters that are asked for by their rate are there from the start: what it begins with is not in a rate.
+  for (const outcome of recordOutcomes) records.inc({ outcome }, 0);
+  const unregistered = new Counter({
+    name: 'sentlog_unregistered_total',
+    help: 'Statuses, errors and content types in records that this version has no entry for, kept as they came',
+    labelNames: ['kind'],
+    registers,
+  });
+  const flawed = new Counter({
+    name: 'sentlog_flawed_contents_total',
+    help: "Contents that were taken though they are not as the vendor's schema has them for their type",
+    registers,
+  });
+  return {
+    records(counts) {
+      for (const [outcome, count] of Object.entries(counts)) if (count > 0) records.inc({ outcome }, count);
+    },
+    unregistered(counts) {
+      for (const [kind, count] of Object.entries(counts)) if (count > 0) unregistered.inc({ kind }, count);
+    },
+    flawedContents: count => flawed.inc(count),
+  };
+}
+
 /** What messages come to. */
 function outcomeMetrics(registers: Registry[]) {
   const deliveries = new Counter({
@@ -221,7 +231,6 @@ function outcomeMetrics(registers: Registry[]) {
     labelNames: ['group'],
     registers,
   });
-  // From the start: a rate needs a count to begin with.
   for (const group of statusGroupNames) deliveries.inc({ group }, 0);
   const failures = new Counter({
     name: 'sentlog_failures_total',
@@ -229,6 +238,7 @@ function outcomeMetrics(registers: Registry[]) {
     labelNames: ['error'],
     registers,
   });
+  for (const error of [...deliveryErrors.map(({ name }) => name), 'unregistered']) failures.inc({ error }, 0);
   return ({ groups, errors }: Committed['outcomes']) => {
     for (const [group, count] of groups) deliveries.inc({ group }, count);
     for (const [error, count] of errors) failures.inc({ error }, count);

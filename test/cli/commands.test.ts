@@ -242,11 +242,15 @@ describe('export', () => {
   test.each([
     ['a folder', '.', 'EISDIR'],
     ['a folder that there is not', 'none/of.csv', 'ENOENT'],
-  ])('to %s → one line that names what was given, exit code 1', async (_, name, reason) => {
+    ['what is below a file', 'file/of.csv', 'ENOTDIR'],
+    ['a file without a name', '', 'ENOENT'],
+  ])('to %s → one line that names the flag and what was given, exit code 1', async (what, name, reason) => {
     const url = await answering(({ response }) => response.end(rows));
-    const output = join(temporaryFolder(), name);
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    const output = name && join(folder, name);
     const { code, stderr } = await run(['export', '--url', url, '--key', 'k', '--output', output]);
     expect(code).toBe(1);
-    expect(oneLine(stderr)).toBe(`sentlog: ${output} cannot be written: ${reason}`);
+    expect(oneLine(stderr)).toBe(`sentlog: --output: ${output || what} cannot be written: ${reason}`);
   });
 });

@@ -37,12 +37,15 @@ export function addExport(program: Command): void {
 
 /** Beside the file under another name first, so that a broken export leaves nothing that looks like a whole one. */
 async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
-  const target = await targetOf(path);
+  const cannot = (error: unknown): never => {
+    throw new CommandError(`--output: ${path || 'a file without a name'} cannot be written: ${codeOf(error)}`, {
+      cause: error,
+    });
+  };
+  const target = await targetOf(path).catch(cannot);
   const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
   try {
-    const file = await open(written, 'w').catch(error => {
-      throw new CommandError(`${path} cannot be written: ${codeOf(error)}`, { cause: error });
-    });
+    const file = await open(written, 'w').catch(cannot);
     const progress = new ExportProgress();
     try {
       for await (const bytes of stream) {
@@ -54,7 +57,7 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
       progress.finish();
       await file.close();
     }
-    if (target.replaceable) await rename(written, target.path);
+    if (target.replaceable) await rename(written, target.path).catch(cannot);
   } catch (error) {
     if (target.replaceable) await rm(written, { force: true });
     throw error;

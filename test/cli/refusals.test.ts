@@ -33,6 +33,8 @@ test.for<[words: string, flag: string, reason: string]>([
   [`${sender} --app-secret-file @spaces`, '--app-secret-file', 'the app secret is not one'],
   [`${sender} --price 1 --currency euro`, '--currency', 'a currency is three capital letters'],
   ['reports set --account shop --seen-url x', '--seen-url', 'the address of reports'],
+  ['graph --port 0 --webhook ftp://x', '--webhook', 'ftp://x is not an http or https address'],
+  ['graph --port 0 --host http://', '--host', 'cannot listen on port 0 of http://'],
 ])('%s → told by its flag %s', async ([words, flag, reason]) => {
   const args = words.split(' ').map(word => (word.startsWith('@') ? (given[word.slice(1)] ?? '') : word));
   const { code, stdout, stderr } = await run(args, { ...on, stdin: 'brief\n' });

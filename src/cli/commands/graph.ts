@@ -29,12 +29,14 @@ export function addGraph(program: Command): void {
     const { openGraph } = await import('../../simulator/open.ts');
     const secretFile = text(flags, 'appSecretFile');
     const webhookUrl = text(flags, 'webhook');
-    if (webhookUrl !== undefined && !URL.canParse(webhookUrl))
-      throw new CommandError(`--webhook: ${webhookUrl} is not an address`);
+    if (webhookUrl !== undefined && !/^https?:$/.test(URL.parse(webhookUrl)?.protocol ?? ''))
+      throw new CommandError(`--webhook: ${webhookUrl} is not an http or https address`);
+    const host = text(flags, 'host') ?? '127.0.0.1';
+    const port = portOf(text(flags, 'port') ?? '8090');
     const tokens: unknown = flags.token;
     const running = await openGraph({
-      host: text(flags, 'host') ?? '127.0.0.1',
-      port: portOf(text(flags, 'port') ?? '8090'),
+      host,
+      port,
       ...(webhookUrl !== undefined && { webhookUrl }),
       access: {
         appSecret: secretFile === undefined ? 'secret' : await secretIn('--app-secret-file', secretFile),
@@ -43,6 +45,10 @@ export function addGraph(program: Command): void {
       },
       simulator: simulatorTermsIn(flags),
       note: reason => note(`sentlog: ${reason}`),
+    }).catch(error => {
+      if (!(error instanceof Error && 'syscall' in error)) throw error;
+      const flag = error.syscall === 'getaddrinfo' ? '--host' : '--host, --port';
+      throw new CommandError(`${flag}: cannot listen on port ${port} of ${host}: ${error.message}`, { cause: error });
     });
     await print(`the simulated Graph API listens on ${running.url}\n`);
     await new Promise(resolve => process.once('SIGTERM', resolve).once('SIGINT', resolve));

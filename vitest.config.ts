@@ -98,6 +98,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Where a process runs one file after the other. */
+const sharing = 'test/support/nothing-left.ts';
+
 /** What all projects have. */
 const common = { hookTimeout: 180_000, expect: patience, setupFiles };
 
@@ -106,6 +109,8 @@ const inProcess = {
   ...common,
   globalSetup: threadSetup,
   setupFiles: [...setupFiles, 'test/support/thread-entries.ts'],
+  // With Node's own, what makes new objects fills it time and again at a start: of threads, too.
+  execArgv: ['--min-semi-space-size=4'],
   testTimeout: 600_000,
   maxWorkers,
   sequence: { groupOrder: 0 },
@@ -128,6 +133,7 @@ export default defineConfig({
           name: 'plain',
           include: ['test/**/*.test.ts'],
           exclude: [...processTests, ...ownProcessTests, longTests],
+          setupFiles: [...inProcess.setupFiles, sharing],
           isolate: false,
         },
       },
@@ -138,7 +144,7 @@ export default defineConfig({
           include: storeTests,
           isolate: false,
           globalSetup: [threadSetup, 'test/support/postgres-project.ts'],
-          setupFiles: [...inProcess.setupFiles, sharedLogEnd],
+          setupFiles: [...inProcess.setupFiles, sharing, sharedLogEnd],
         },
       },
       {

@@ -279,7 +279,7 @@ test('folder without a log → one line, and nothing is made there', async () =>
   const folder = join(temporaryFolder(), 'data');
   const { code, stderr } = await copy(folder, 'postgres://localhost/none');
   expect(code).toBe(1);
-  expect(oneLine(stderr)).toBe(`sentlog: there is no log in ${folder}`);
+  expect(oneLine(stderr)).toBe(`sentlog: there is no log in ${folder}: --from says where it is`);
 });
 
 test.each([

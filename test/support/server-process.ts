@@ -6,11 +6,12 @@ import { LogCalls } from './log-calls.ts';
 import { program } from './program.ts';
 
 /**
- * With the one, the program starts itself in no other process on any Node: a signal goes to the server itself. The other is
+ * With the one, the program starts itself in no other process on any Node: a signal goes to the server itself. The others are
  * what it gives a server, which need not begin anew for that.
  */
 const sameProcess = ['--disable-warning=ExperimentalWarning'];
-const asServed = [...sameProcess, '--max-semi-space-size=8'];
+const asServed = [...sameProcess, '--max-semi-space-size=8', '--heap-growing-percent=50'];
+const servedEnv = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 const startTimeoutMs = 60_000;
 
 /** Settings by the name of their variable. */
@@ -136,7 +137,7 @@ export class ServerHome {
   /** Starts `sentlog serve`, whatever becomes of it. */
   launch({ settings = {}, through = [], nodeArgs = [], env = {} }: LaunchOptions = {}): ServerProcess {
     const command = [...through, process.execPath, ...asServed, ...nodeArgs, program, 'serve'];
-    return this.#spawn(command, { ...testSettings, ...settings, ...env });
+    return this.#spawn(command, { ...servedEnv, ...testSettings, ...settings, ...env });
   }
 
   /** Starts `sentlog serve`, and waits until it listens. */

@@ -55,6 +55,8 @@ async function copyFolder(dataDir: string, url: string, terms: Terms): Promise<r
   const { checkCopy, copyLog } = await import('../../store/copy-log.ts');
   const { schemaName: schema } = await import('../../postgres/migrate.ts');
   await using parts = new AsyncDisposableStack();
+  const { holdsLog } = await import('../../store/embedded/files/folder.ts');
+  if (!holdsLog(dataDir)) throw new CommandError(`there is no log in ${dataDir}: --from says where it is`);
   const log = parts.adopt(new FolderLog(dataDir), one => one.close());
   await refuseOthers(dataDir, log);
   const options = { url, schema, partitionMs: terms.partitionMs ?? limits.partitionMs, observer };

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -103,10 +103,11 @@ it('a thread that ended → nothing that was asked is to blame, another goes on,
   expect(pausesMs).toEqual([0, 100]);
 });
 
-it('its file moved away, with a copy in its place or none → nothing is taken or given until it is back', async () => {
+it('its file moved away, with a copy in its place, a link to nowhere or none → nothing is taken or given until it is back', async () => {
   const { path, outbox } = await opened();
   await outbox.add({ account: 1, messages: [message('a')], now: start });
-  for (const replace of [() => {}, () => copyFileSync(`${path}.moved`, path)]) {
+  const replacements = [() => {}, () => copyFileSync(`${path}.moved`, path), () => symlinkSync(path, path)];
+  for (const replace of replacements) {
     renameSync(path, `${path}.moved`);
     replace();
     await expect(outbox.add({ account: 1, messages: [message('b')], now: start })).rejects.toBeInstanceOf(Unavailable);

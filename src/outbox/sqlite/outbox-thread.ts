@@ -136,10 +136,18 @@ function serve(opened: Opened): void {
   });
 }
 
-/** Tells a file from any other in its place: one that was moved or removed takes what is written, and nobody finds it there. */
+/**
+ * Tells a file from any other in its place: one that was moved or removed takes what is written, and nobody finds it there.
+ * Throws `Unavailable` where the system cannot tell: it may not get at it for a while.
+ */
 function identityOf(file: string): string | undefined {
-  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return found && `${found.dev}:${found.ino}`;
+  try {
+    const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+    return found && `${found.dev}:${found.ino}`;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Unavailable(`${file} cannot be looked at: ${reason}`, undefined, { cause });
+  }
 }
 
 /** SQLite's codes for values that it does not take: too large, against a rule, of another type, out of range. */

@@ -204,7 +204,7 @@ class SqliteStore implements Store {
   async stats(): Promise<StoreStats> {
     this.#catalog.refuseMoved();
     // It is back, also where nobody has recorded since.
-    if (this.#writeFailure === this.#catalog.movedText) this.#writeFailure = undefined;
+    if (this.#writeFailure?.startsWith(this.#catalog.refusal)) this.#writeFailure = undefined;
     // Also before anybody tried to record: a start on a full disk gave up what had been kept free for it.
     const writeFailure = this.#writeFailure ?? (hasRoom(systemDisk, this.#dataDir) ? undefined : 'the disk is full');
     return {

@@ -2,6 +2,7 @@ import fs, { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'no
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { FolderLock } from '../../../src/store/embedded/files/folder.ts';
 import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
 import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -73,6 +74,24 @@ test('a file that cannot be looked at now → the old one is held on, and held a
   first.holdAgain();
   expect(() => new HeldFile(path)).toThrow('locked');
   first.release();
+});
+
+test('a data folder that cannot be looked at now → it is held on, and the process goes on', () => {
+  const dataDir = join(temporaryFolder(), 'data');
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const lock = new FolderLock(dataDir);
+  renameSync(dataDir, `${dataDir}.moved`);
+  symlinkSync(dataDir, dataDir);
+  vi.advanceTimersByTime(10_000);
+  rmSync(dataDir);
+  renameSync(`${dataDir}.moved`, dataDir);
+  rmSync(join(dataDir, 'lock.db'));
+  vi.advanceTimersByTime(10_000);
+  expect(() => new FolderLock(dataDir)).toThrow('is in use');
+  rmSync(join(dataDir, 'segments', 'lock.db'));
+  expect(() => new FolderLock(dataDir)).toThrow('is in use');
+  lock.release();
 });
 
 test('a file that is removed before it was noted which it is → held anew', () => {

@@ -39,14 +39,25 @@ export class Folder {
   /**
    * Throws `StoreUnavailable` where the folder is not the one that was opened: it was moved or removed, and another may
    * stand in its place. What is open is still written to, but wherever that lies now, nobody would find it there, and what
-   * is missing here is not damaged.
+   * is missing here is not damaged. Also where that cannot be told.
    */
   refuseMoved(): void {
-    if (this.disk.identity(this.path) !== this.#identity) throw new StoreUnavailable(this.movedText);
+    let isMoved: boolean;
+    try {
+      isMoved = this.disk.identity(this.path) !== this.#identity;
+    } catch (cause) {
+      if (!isOutage(cause)) throw cause;
+      // The system may not get at it for a while.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreUnavailable(`${this.refusal}cannot be looked at: ${reason}`, undefined, { cause });
+    }
+    const advice = 'put that back, or stop the server first';
+    if (isMoved) throw new StoreUnavailable(`${this.refusal}is not the one that this server opened: ${advice}`);
   }
 
-  get movedText(): string {
-    return `the data folder ${this.dataDir} is not the one that this server opened: put that back, or stop the server first`;
+  /** How every message of that begins. */
+  get refusal(): string {
+    return `the data folder ${this.dataDir} `;
   }
 
   /** The file that its rows stand in, or are to stand in: its journal, but where an earlier version wrote them. */
@@ -365,12 +376,22 @@ export class FolderLock {
     const folder = systemDisk.identity(dataDir);
     this.#timer = setInterval(() => {
       // One that stands in its place is not held.
-      if (systemDisk.identity(dataDir) === folder) for (const lock of this.#locks) lock.holdAgain();
+      if (isStill(dataDir, folder)) for (const lock of this.#locks) lock.holdAgain();
     }, lockLookMs).unref();
   }
 
   release(): void {
     clearInterval(this.#timer);
     for (const lock of this.#locks) lock.release();
+  }
+}
+
+/** Not where that cannot be told now. */
+function isStill(path: string, identity: string | undefined): boolean {
+  try {
+    return systemDisk.identity(path) === identity;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    return false;
   }
 }

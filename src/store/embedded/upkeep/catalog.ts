@@ -223,9 +223,9 @@ export class Catalog {
     this.#folder.refuseMoved();
   }
 
-  /** What that says. */
-  get movedText(): string {
-    return this.#folder.movedText;
+  /** How what that says begins. */
+  get refusal(): string {
+    return this.#folder.refusal;
   }
 
   /** What a segment is called to the operator. */

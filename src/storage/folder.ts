@@ -78,7 +78,7 @@ export async function openFolder(config: Config, observer: StoreObserver): Promi
       return outbox;
     },
     retentions,
-    sweepClock: new ClockFile(config.dataDir),
+    sweepClock: new ClockFile(config.dataDir, new Folder(config.dataDir).disk),
     wouldDrop: sentUntil => wouldDrop(store, retentions, sentUntil),
     dropPast: () => dropPast(store, retentions),
     close: () => opened.disposeAsync(),

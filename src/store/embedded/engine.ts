@@ -95,8 +95,11 @@ class SqliteStore implements Store {
     const era = new Int32Array(new SharedArrayBuffer(4));
     const waiting = new Int32Array(new SharedArrayBuffer(8));
     this.#waiting = waiting;
-    const data: ThreadData = { dataDir, hashSeed, era, waiting, durability, ...sizesIn(options) };
-    this.#catalog = new Catalog(new Folder(dataDir), observer, {
+    const folder = new Folder(dataDir);
+    const { identity } = folder;
+    const which = { dataDir, ...(identity !== undefined && { identity }) };
+    const data: ThreadData = { ...which, hashSeed, era, waiting, durability, ...sizesIn(options) };
+    this.#catalog = new Catalog(folder, observer, {
       count: options.readerThreads + 1,
       tell: request => {
         this.#writer.send(request);
@@ -204,7 +207,7 @@ class SqliteStore implements Store {
   async stats(): Promise<StoreStats> {
     this.#catalog.refuseMoved();
     // It is back, also where nobody has recorded since.
-    if (this.#writeFailure?.startsWith(this.#catalog.refusal)) this.#writeFailure = undefined;
+    if (this.#catalog.isRefusal(this.#writeFailure)) this.#writeFailure = undefined;
     // Also before anybody tried to record: a start on a full disk gave up what had been kept free for it.
     const writeFailure = this.#writeFailure ?? (hasRoom(systemDisk, this.#dataDir) ? undefined : 'the disk is full');
     return {
@@ -226,6 +229,7 @@ class SqliteStore implements Store {
 
   async dropBefore(sentAt: EpochMs, own: ReadonlyMap<AccountId, EpochMs> = new Map()): Promise<void> {
     this.#refuseWhenClosed();
+    this.#catalog.refuseMoved();
     const horizons = { others: sentAt, own };
     await this.#writer.ask(id => ({ type: 'rotate', id, horizons }));
     // What was in the way of recording may be gone: whoever records next finds out.
@@ -257,6 +261,7 @@ class SqliteStore implements Store {
   async #read(request: (id: number) => ReaderRequest, signal?: AbortSignal): Promise<unknown> {
     for (;;) {
       this.#refuseWhenClosed();
+      this.#catalog.refuseMoved();
       try {
         return await this.#readers.ask(request, signal);
       } catch (error) {

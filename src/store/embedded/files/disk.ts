@@ -103,6 +103,37 @@ export const systemDisk: Disk = {
   },
 };
 
+/** Every call that goes by a path asks first: `refuse` throws where none may. What is open is what was opened. */
+export function guarded(disk: Disk, refuse: () => void): Disk {
+  const asking =
+    <A extends unknown[], R>(call: (...given: A) => R) =>
+    (...given: A): R => {
+      refuse();
+      return call(...given);
+    };
+  return {
+    open: asking((path, mode) => disk.open(path, mode)),
+    close: file => disk.close(file),
+    read: (file, into, position) => disk.read(file, into, position),
+    write: (file, from, position) => disk.write(file, from, position),
+    truncate: (file, bytes) => disk.truncate(file, bytes),
+    sync: file => disk.sync(file),
+    syncData: file => disk.syncData(file),
+    syncDataLater: file => disk.syncDataLater(file),
+    syncFolder: asking(path => disk.syncFolder(path)),
+    exists: asking(path => disk.exists(path)),
+    identity: path => disk.identity(path),
+    size: asking(path => disk.size(path)),
+    list: asking(path => disk.list(path)),
+    makeFolder: asking(path => disk.makeFolder(path)),
+    rename: asking((from, to) => disk.rename(from, to)),
+    link: asking((from, to) => disk.link(from, to)),
+    remove: asking(path => disk.remove(path)),
+    removeLater: asking(path => disk.removeLater(path)),
+    freeBytes: path => disk.freeBytes(path),
+  };
+}
+
 const chunkBytes = 1 << 20;
 
 /** Reads until there is no more room, or no more in the file; gives how many bytes. */

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { StoreUnavailable, StoreUnusable } from '../../store.ts';
 import { isOutage } from './damage.ts';
-import { type Disk, systemDisk } from './disk.ts';
-import { HeldFile } from './held-file.ts';
+import { type Disk, guarded, systemDisk } from './disk.ts';
+import { HeldFile, isStill } from './held-file.ts';
 import { refuseOtherKinds } from './kinds.ts';
 
 const segmentName = /^(\d{9,})\.(?:journal|rows\.db|volume)$/;
@@ -19,21 +19,24 @@ const facetsName = /^(\d{9,})\.facets(?:\.tmp)?$/;
 const partName = /^(\d{9,})\.(?:journal|rows\.db(?:-wal)?|volume|index)$/;
 const earlierName = /^(\d{9,})\.rows\.db(?:-wal)?$/;
 
-/** The files of one log in its data folder. */
+/** The files of one log in its data folder. Whatever would look for one of them elsewhere throws as `refuseMoved`. */
 export class Folder {
   readonly dataDir: string;
   readonly path: string;
+  /** For all files of the data folder; by it, too, none is looked for elsewhere. */
   readonly disk: Disk;
+  /** Tells it from any other that may stand in its place. */
+  readonly identity: string | undefined;
   readonly #damaged: string;
-  readonly #identity: string | undefined;
 
-  constructor(dataDir: string, disk: Disk = systemDisk) {
+  /** `identity`: of the one that was opened, for a thread that joins in later; without it, this opens one, or makes it. */
+  constructor(dataDir: string, disk: Disk = systemDisk, identity?: string) {
     this.dataDir = dataDir;
-    this.disk = disk;
     this.path = join(dataDir, 'segments');
     this.#damaged = join(dataDir, 'damaged');
-    disk.makeFolder(this.path);
-    this.#identity = disk.identity(this.path);
+    if (identity === undefined) disk.makeFolder(this.path);
+    this.identity = identity ?? disk.identity(this.path);
+    this.disk = guarded(disk, () => this.refuseMoved());
   }
 
   /**
@@ -44,20 +47,23 @@ export class Folder {
   refuseMoved(): void {
     let isMoved: boolean;
     try {
-      isMoved = this.disk.identity(this.path) !== this.#identity;
+      isMoved = this.disk.identity(this.path) !== this.identity;
     } catch (cause) {
       if (!isOutage(cause)) throw cause;
       // The system may not get at it for a while.
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new StoreUnavailable(`${this.refusal}cannot be looked at: ${reason}`, undefined, { cause });
+      throw new StoreUnavailable(`${this.#refusal}, as far as can be told: ${reason}`, undefined, { cause });
     }
-    const advice = 'put that back, or stop the server first';
-    if (isMoved) throw new StoreUnavailable(`${this.refusal}is not the one that this server opened: ${advice}`);
+    if (isMoved) throw new StoreUnavailable(`${this.#refusal}: put that back, or stop the server first`);
   }
 
-  /** How every message of that begins. */
-  get refusal(): string {
-    return `the data folder ${this.dataDir} `;
+  /** Whether that was thrown, here or by another thread; also of the message alone. */
+  isRefusal(thrown: unknown): boolean {
+    return String(thrown).includes(this.#refusal);
+  }
+
+  get #refusal(): string {
+    return `the data folder ${this.dataDir} is not the one that this server opened`;
   }
 
   /** The file that its rows stand in, or are to stand in: its journal, but where an earlier version wrote them. */
@@ -383,15 +389,5 @@ export class FolderLock {
   release(): void {
     clearInterval(this.#timer);
     for (const lock of this.#locks) lock.release();
-  }
-}
-
-/** Not where that cannot be told now. */
-function isStill(path: string, identity: string | undefined): boolean {
-  try {
-    return systemDisk.identity(path) === identity;
-  } catch (error) {
-    if (!isOutage(error)) throw error;
-    return false;
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { isDamage, isOutage } from './damage.ts';
+import { systemDisk } from './disk.ts';
 
 /**
  * A file that one process holds at a time. SQLite's lock on it is the operating system's: it is gone with the process, so
@@ -38,6 +39,16 @@ export class HeldFile {
 
   release(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+/** Whether what has a path is what had it; not where that cannot be told now. */
+export function isStill(path: string, identity: string | undefined): boolean {
+  try {
+    return systemDisk.identity(path) === identity;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    return false;
   }
 }
 

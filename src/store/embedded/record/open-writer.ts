@@ -30,9 +30,10 @@ export type OpenedWriter = {
 export function openWriter(
   data: ThreadData,
   tell: (reply: WriterReply) => void,
-  disk: Disk = systemDisk,
+  onDisk: Disk = systemDisk,
 ): OpenedWriter {
-  const folder = new Folder(data.dataDir, disk);
+  const folder = new Folder(data.dataDir, onDisk, data.identity);
+  const { disk } = folder;
   const logFile = new LogFile(data.dataDir, disk);
   using opened = new DisposableStack();
   const ledger = opened.adopt(new Ledger(data.dataDir, disk, data.hashSeed), one => one.letGo());

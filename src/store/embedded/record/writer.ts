@@ -163,6 +163,7 @@ export class Writer {
 
   /** Makes ready for dropping what is wholly past. */
   retire(now: number, horizons: Horizons): void {
+    this.#options.folder.refuseMoved();
     this.rotateIfDue(now, horizons);
     this.#kept.retire(horizons, this.#known.segments());
     const { log } = this.#options;
@@ -284,6 +285,7 @@ export class Writer {
   #fill(): void {
     const active = this.#active;
     if (active === undefined) return;
+    this.#options.folder.refuseMoved();
     active.rows.cut();
     this.#active = undefined;
     this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());

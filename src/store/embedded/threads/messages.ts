@@ -20,6 +20,8 @@ import type { Columns, SharedSegment } from '../segment/shared-segment.ts';
 /** What each thread is started with. */
 export type ThreadData = {
   readonly dataDir: string;
+  /** Of the folder that was opened (see `Folder`): another may stand in its place when the thread starts. */
+  readonly identity?: string;
   readonly hashSeed: number;
   /** Shared: the id of the era that the log is in (see log-file.ts). */
   readonly era: Int32Array;

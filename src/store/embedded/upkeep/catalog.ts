@@ -2,6 +2,7 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { DroppingSum } from '../../dropping.ts';
 import { earliestOf, type Horizons, horizonOf } from '../../horizons.ts';
 import type { Dropping, StoreObserver } from '../../store.ts';
+import { isOutage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import type { DamagedPart } from '../log/load.ts';
@@ -71,7 +72,7 @@ export class Catalog {
   }
 
   add(shared: SharedSegment, columns: Columns | undefined, phase: Phase): void {
-    const bytes = phase === 'sealed' ? this.#folder.bytes(shared.id) : undefined;
+    const bytes = phase === 'sealed' ? this.#ifItCan(() => this.#folder.bytes(shared.id)) : undefined;
     this.#entries.set(shared.id, { shared, columns, filled: undefined, phase, bytes, extents: undefined });
   }
 
@@ -108,9 +109,9 @@ export class Catalog {
         ? { type: 'sealed', ticket, shared: entry.shared }
         : { type: 'recovered', ticket, shared: entry.shared, holding: recovered },
     );
-    this.#folder.removeLog(segmentId);
+    this.#ifItCan(() => this.#folder.removeLog(segmentId));
     entry.phase = 'sealed';
-    entry.bytes = this.#folder.bytes(segmentId);
+    entry.bytes = this.#ifItCan(() => this.#folder.bytes(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
     return columns;
   }
@@ -118,7 +119,7 @@ export class Catalog {
   /** What its files take on the disk has changed. */
   resized(segmentId: number): void {
     const entry = this.#entries.get(segmentId);
-    if (entry?.phase === 'sealed') entry.bytes = this.#folder.bytes(segmentId);
+    if (entry?.phase === 'sealed') entry.bytes = this.#ifItCan(() => this.#folder.bytes(segmentId));
   }
 
   /** A full segment's index could not be written, and nobody tries to for now; or somebody does again. */
@@ -213,6 +214,7 @@ export class Catalog {
   /** Moves a damaged segment out of the way; safe to call twice. */
   async setAside(segmentId: number, reason: string): Promise<void> {
     if (!this.#entries.has(segmentId)) return;
+    this.refuseMoved();
     this.noteDamaged({ name: this.#folder.nameOf(segmentId), reason });
     await this.#remove([segmentId], true, async () => this.#folder.setAside(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
@@ -223,9 +225,9 @@ export class Catalog {
     this.#folder.refuseMoved();
   }
 
-  /** How what that says begins. */
-  get refusal(): string {
-    return this.#folder.refusal;
+  /** As `Folder.isRefusal`. */
+  isRefusal(thrown: unknown): boolean {
+    return this.#folder.isRefusal(thrown);
   }
 
   /** What a segment is called to the operator. */
@@ -272,6 +274,16 @@ export class Catalog {
     const removing = act();
     this.#removing.add(removing);
     await removing.finally(() => this.#removing.delete(removing));
+  }
+
+  /** What the disk cannot tell or do now nobody waits for: it is asked again, or done by the next start. */
+  #ifItCan<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!this.isRefusal(error) && !isOutage(error)) throw error;
+      return undefined;
+    }
   }
 
   #release(request: (ticket: number) => ReleaseRequest): Promise<void> {

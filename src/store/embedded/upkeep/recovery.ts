@@ -65,7 +65,7 @@ export class Recovery {
       this.tell({ name, reason });
       if (hasLosses(entry.shared)) this.#catalog.noteDamaged({ name, reason: lossText(entry.shared) });
     } catch (error) {
-      if (this.#recoverer.isClosing()) throw error;
+      if (this.#recoverer.isClosing() || this.#catalog.isRefusal(error)) throw error;
       const detail = { segment: name, reason: String(error) };
       this.#observer.note({ level: 'error', message: 'a damaged segment could not be made again', detail });
       await this.#catalog.setAside(segmentId, reason);

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { StoreUnavailable } from '../../store.ts';
 import { recoverRows, restoreRows } from '../damage/row-recovery.ts';
 import { DamagedIndex, DamagedSegment, guardSegment } from '../files/damage.ts';
-import { fileCrcSteps } from '../files/disk.ts';
+import { fileCrcSteps, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom } from '../files/reserve.ts';
@@ -22,7 +22,7 @@ import { Volumes } from './volumes.ts';
 const port = parentPort;
 if (port === null) throw new Error('the sealer runs as a worker thread');
 const data: ThreadData = workerData;
-const folder = new Folder(data.dataDir);
+const folder = new Folder(data.dataDir, systemDisk, data.identity);
 const tell = (reply: SealerReply) => port.postMessage(reply);
 
 /** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */
@@ -106,7 +106,6 @@ function seal(request: Extract<SealerRequest, { type: 'seal' | 'rebuild' }>): Se
   const { shared } = request;
   const { id } = shared;
   const paths = { rows: folder.rows(id), index: folder.index(id), facets: folder.facets(id) };
-  folder.refuseMoved();
   if (!hasRoom(folder.disk, data.dataDir)) throw new StoreUnavailable('the disk is full');
   const flaw = guardSegment(id, () => {
     const holding = holdingOf(shared, Date.now());

@@ -52,6 +52,14 @@ export class Volumes {
   }
 
   async #make(segmentId: number, blockRows: number): Promise<void> {
+    try {
+      await this.#makeSound(segmentId, blockRows);
+    } catch (error) {
+      this.#work.failed(segmentId, error);
+    }
+  }
+
+  async #makeSound(segmentId: number, blockRows: number): Promise<void> {
     const rowsBytes = this.#folder.disk.size(this.#folder.rows(segmentId)) ?? 0;
     try {
       if (this.#folder.freeBytes() < rowsBytes * roomPerRowsByte) return;
@@ -62,7 +70,7 @@ export class Volumes {
       // What was dropped or made anew meanwhile is none; what is damaged is told by whoever reads or verifies it.
       if (isDamage(error)) this.#left.delete(segmentId);
       if (error instanceof DamagedIndex || this.#folder.isGoing(segmentId)) return;
-      this.#work.failed(segmentId, error);
+      throw error;
     }
   }
 }

@@ -88,6 +88,8 @@ export type SendingFigures = {
   readonly paused: readonly PausedSender[];
   /** Absent while they cannot be read. */
   readonly outbox?: OutboxStats;
+  /** Why they cannot be: nothing is taken to be sent then. */
+  readonly outboxFailure?: Error;
   /** Attempts since the start, by what came of them. */
   readonly sends: Readonly<Record<'sent' | 'failed' | 'again' | 'unknown', number>>;
   /** Reports since the start, by what came of pushing them. */

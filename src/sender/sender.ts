@@ -34,6 +34,7 @@ export type SenderDeps = {
 export type SenderFigures = {
   readonly paused: ReturnType<Dispatcher['paused']>;
   readonly outbox?: OutboxStats;
+  readonly outboxFailure?: Unavailable;
   readonly sends: Dispatcher['counts'];
   readonly pushes: Pusher['counts'];
 };
@@ -54,7 +55,7 @@ export class Sender {
   readonly #teller: Teller;
   readonly #pusher: Pusher;
   readonly reports: ReportDesk;
-  #counted: Promise<OutboxStats | undefined> | undefined;
+  #counted: Promise<OutboxStats | Unavailable> | undefined;
   #countedMs = 0;
 
   constructor(deps: SenderDeps) {
@@ -135,18 +136,19 @@ export class Sender {
   }
 
   async figures(): Promise<SenderFigures> {
-    const outbox = await this.#stats();
+    const counted = await this.#stats();
     const { counts: sends } = this.#dispatcher;
-    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...(outbox !== undefined && { outbox }) };
+    const outbox = counted instanceof Unavailable ? { outboxFailure: counted } : { outbox: counted };
+    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...outbox };
   }
 
-  /** Counting is work: whoever asks often is told what it was a moment ago. `undefined` when it cannot be told now. */
-  #stats(): Promise<OutboxStats | undefined> {
+  /** Counting is work: whoever asks often is told what it was a moment ago. Or why it cannot be told now. */
+  #stats(): Promise<OutboxStats | Unavailable> {
     const now = performance.now();
     if (this.#counted === undefined || now - this.#countedMs > statsAgeMsMax) {
       this.#countedMs = now;
       this.#counted = this.#deps.outbox.stats().catch(error => {
-        if (error instanceof Unavailable) return undefined;
+        if (error instanceof Unavailable) return error;
         throw error;
       });
     }

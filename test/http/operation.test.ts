@@ -1,10 +1,9 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filterFields } from '../../src/domain/filter-fields.ts';
+import { Unavailable } from '../../src/failures.ts';
 import { createMetrics } from '../../src/http/metrics/metrics.ts';
-import { NumberedNames } from '../../src/http/metrics/numbered-names.ts';
 import type { Sending, SendingFigures } from '../../src/http/parts.ts';
-import { limits } from '../../src/limits.ts';
 import { type StoreObserver, StoreUnavailable } from '../../src/store/store.ts';
 import { errorAnswer, logsPath, message, TestServer } from '../support/http-server.ts';
 
@@ -70,14 +69,31 @@ describe('health', () => {
     });
   });
 
-  test.each<[what: string, violation: string, fail: (reason: string) => void]>([
-    ['records that cannot be stored', 'cannot record: ', reason => breakStats({ writeFailure: reason })],
-    ['a store that does not answer', 'cannot serve: ', reason => server.store.failWith(new StoreUnavailable(reason))],
-  ])('%s → not ready, and of which kind; why is for the log alone', async (_, violation, fail) => {
+  test.each<[what: string, property: string, violation: string, fail: (reason: string) => Promise<void> | void]>([
+    ['records that cannot be stored', 'store', 'cannot record: ', reason => breakStats({ writeFailure: reason })],
+    [
+      'a store that does not answer',
+      'store',
+      'cannot serve: ',
+      reason => server.store.failWith(new StoreUnavailable(reason)),
+    ],
+    [
+      'an outbox that takes nothing',
+      'outbox',
+      'cannot send: ',
+      async reason => {
+        await server.app.close();
+        const sending = new SendingToday();
+        sending.outbox = undefined;
+        sending.outboxFailure = new Unavailable(reason);
+        server = new TestServer({ metrics: metrics(), sending });
+      },
+    ],
+  ])('%s → not ready, and of which kind; why is for the log alone', async (_, property, violation, fail) => {
     const reason = 'password of "joanna" is wrong at db.internal:5432';
-    fail(reason);
+    await fail(reason);
     const answer = await anonymous('/health/ready');
-    expect(errorAnswer(answer)).toEqual({ code: 'E503', properties: ['store'] });
+    expect(errorAnswer(answer)).toEqual({ code: 'E503', properties: [property] });
     expect(answer.json().violations[0].violation).toContain(violation);
     expect(answer.body).not.toMatch(/joanna|internal|5432/);
     expect(answer.headers['retry-after']).toBeTypeOf('string');
@@ -99,11 +115,13 @@ class SendingToday implements Sending {
   outbox: SendingFigures['outbox'] = {
     ...{ scheduled: 1, queued: 2, sending: 3, unknown: 4, untold: 5, parked: 6, openReports: 7, pushes: 8 },
   };
+  outboxFailure: SendingFigures['outboxFailure'];
   readonly accept = async () => [];
   readonly paused = () => [{ account: 1, sender: 'page-1', reason: 'Graph error 190' }];
   readonly figures = async () => ({
     paused: this.paused(),
     ...(this.outbox !== undefined && { outbox: this.outbox }),
+    ...(this.outboxFailure !== undefined && { outboxFailure: this.outboxFailure }),
     sends: { sent: 11, failed: 12, again: 13, unknown: 14 },
     pushes: { pushed: 15, failed: 16, dropped: 17 },
   });
@@ -271,20 +289,6 @@ test('a name goes from the open /metrics → the others keep their numbers, a ne
   expect(await numbersOf('a', 'b', 'c')).toEqual([1, 2, 3]);
   expect(await numbersOf('b', 'c')).toEqual([2, 3]);
   expect(await numbersOf('c', 'd', 'a')).toEqual([3, 4, 1]);
-});
-
-test('more names than are kept → those that are told of keep their numbers, no number has two names', () => {
-  const numbered = new NumberedNames();
-  const told = (from: number, to: number) =>
-    numbered
-      .in(Array.from({ length: to - from }, (_, i) => `m{mirror="n${from + i}"} 1`).join('\n'))
-      .match(/\d+(?="\})/g)
-      ?.map(Number);
-  const max = limits.numberedNamesMax;
-  expect(told(0, max + 2)?.slice(-2)).toEqual([max + 1, max + 2]);
-  expect(told(max, max + 3)).toEqual([max + 1, max + 2, max + 3]);
-  // The oldest was let go.
-  expect(told(0, 1)).toEqual([max + 4]);
 });
 
 test('/metrics with tokens → for whoever has one of them, and nobody else', async () => {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -115,6 +115,21 @@ it('its file moved away, with a copy in its place, a link to nowhere or none →
     renameSync(`${path}.moved`, path);
   }
   expect((await outbox.claim([want], start)).map(one => one.message.messageId)).toEqual(['a']);
+});
+
+it('its thread ends while its file is away → none is made in its place, and all goes on once it is back', async () => {
+  const { path, outbox, endThread } = await opened();
+  await outbox.add({ account: 1, messages: [message('a')], now: start });
+  const files = [path, `${path}-wal`, `${path}-shm`].filter(existsSync);
+  for (const file of files) renameSync(file, `${file}.moved`);
+  endThread();
+  await expect(outbox.stats()).rejects.toBeInstanceOf(Unavailable);
+  await expect(outbox.stats()).rejects.toThrow('is not there any more');
+  expect(existsSync(path)).toBe(false);
+  for (const file of files) renameSync(`${file}.moved`, file);
+  await expect
+    .poll(() => outbox.claim([want], start).catch(() => []), { timeout: 10_000 })
+    .toMatchObject([{ message: { messageId: 'a' } }]);
 });
 
 /** An outbox of a file, and a way to end the thread that holds it. */

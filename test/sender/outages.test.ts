@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Unavailable } from '../../src/failures.ts';
 import type { GraphAnswer } from '../../src/graph/outcomes.ts';
 import type { Carrier, Pages } from '../../src/sender/carrier.ts';
 import { anyPage } from '../../src/sender/simulated-carrier.ts';
@@ -153,6 +154,14 @@ describe('Graph is away', () => {
     await played.pass(100_000);
     for (let step = 0; step < 50 && (await played.outbox.stats()).queued > 0; step++) await played.pass(2000);
     expect((await played.sender.figures()).sends).toMatchObject({ sent: 40, failed: 0 });
+  });
+
+  it('its outbox is away → the figures say why, and nobody is told that nothing waits', async () => {
+    const played = await Played.open();
+    const away = new Unavailable('the file is away');
+    played.outbox.stats = () => Promise.reject(away);
+    const figures = await played.sender.figures();
+    expect([figures.outbox, figures.outboxFailure]).toEqual([undefined, away]);
   });
 
   it('error 2 for one message alone → it fails after its tries, and its page does not pause', async () => {

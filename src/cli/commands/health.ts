@@ -16,7 +16,7 @@ import { CommandError, print } from '../terminal.ts';
 export function addHealth(program: Command): void {
   const command = program
     .command('health')
-    .description('Ask a running server whether it can read and record. Exit code 1 when it cannot. Needs no key.')
+    .description('Ask a running server whether it can read, record and send. Exit code 1 when it cannot. Needs no key.')
     .addOption(settingOption(clientSettings.url))
     .addOption(
       new Option(

@@ -308,8 +308,8 @@ function operationPaths(): Readonly<Record<string, object>> {
     '/health/live': open('getLiveness', 'The process answers', 'For a supervisor.', jsonContent(livenessSchema)),
     '/health/ready': open(
       'getReadiness',
-      'The log can be read and recorded to',
-      'With how much of it is amiss; 503 while nothing can be recorded.',
+      'The log can be read and recorded to, and messages be sent',
+      'With how much of it is amiss; 503 while nothing can be recorded, or, where messages are sent, nothing be taken to be sent.',
       jsonContent(healthSchema),
     ),
     '/metrics': open('getMetrics', 'Figures for Prometheus', 'With a token, where one is set.', figures, 'E401'),

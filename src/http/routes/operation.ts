@@ -38,7 +38,7 @@ export function operationRoutes(deps: Deps): readonly Route[] {
 }
 
 /**
- * Whether this process can read and record, and how much of it is amiss: everybody who reaches the port reads this. What
+ * Whether this process can read, record and send, and how much of it is amiss: everybody who reaches the port reads this. What
  * that is, by the names of files, servers and pages, and how much there is to send, is told with a token for `/metrics`
  * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
@@ -46,7 +46,11 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
   const { store, sending, mirrors, heldSweep } = deps;
   const { writeFailure, damaged, away } = await statsOrNotReady(store);
   const held = heldSweep?.();
-  if (writeFailure !== undefined) throw notReady('cannot record: the store takes no records now', writeFailure);
+  if (writeFailure !== undefined)
+    throw notReady('store', 'cannot record: the store takes no records now', writeFailure);
+  const figures = await sending?.figures?.();
+  const { outboxFailure } = figures ?? {};
+  if (outboxFailure !== undefined) throw notReady('outbox', 'cannot send: the outbox takes nothing now', outboxFailure);
   const paused = sending?.paused();
   const behind = behindIn(mirrors?.figures() ?? []);
   const until = held === undefined ? undefined : { until: new Date(held.until).toISOString() };
@@ -63,7 +67,7 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
       heldSweep: held && until && { ...held, ...until },
       pausedSenders: paused?.map(({ sender, reason }) => ({ sender, reason })),
       mirrorsBehind: behind,
-      outbox: outboxOf(await sending?.figures?.()),
+      outbox: outboxOf(figures),
     }),
   };
   return JSON.stringify({ ...health, details });
@@ -87,13 +91,15 @@ async function statsOrNotReady(store: ServerDeps['store']): Promise<StoreStats> 
   try {
     return await store.stats();
   } catch (error) {
-    throw error instanceof StoreUnavailable ? notReady('cannot serve: the store cannot be reached now', error) : error;
+    throw error instanceof StoreUnavailable
+      ? notReady('store', 'cannot serve: the store cannot be reached now', error)
+      : error;
   }
 }
 
-function notReady(violation: string, cause: unknown): ApiError {
+function notReady(property: 'store' | 'outbox', violation: string, cause: unknown): ApiError {
   return new ApiError('E503', {
-    violations: [{ property: 'store', violation }],
+    violations: [{ property, violation }],
     headers: { 'retry-after': String(writeRetryMs / 1000) },
     cause,
   });

@@ -55,7 +55,11 @@ class SqliteOutbox implements Outbox {
   }
 
   #start(): OutboxWorker {
-    const worker = new OutboxWorker({ path: this.#path, takenReports: [...this.#takenReports] });
+    const worker = new OutboxWorker({
+      path: this.#path,
+      isKnown: this.#isOpen,
+      takenReports: [...this.#takenReports],
+    });
     this.#startedMs = performance.now();
     this.#worker = worker;
     worker.ended.then(failure => this.#ended(failure));

@@ -5,6 +5,8 @@ import type { PushOutcome, PushPlace, ReportQuery, Subscribed } from '../reporti
 /** What the thread that holds the file is started with. */
 export type OutboxStart = {
   readonly path: string;
+  /** A thread before had it open: none is made in its place. */
+  readonly isKnown: boolean;
   /** Reports that callers have: a thread before may have given them. */
   readonly takenReports: readonly number[];
 };

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { madeListName, Unusable, unusableText } from '../../failures.ts';
@@ -169,10 +169,17 @@ const schemaSteps: readonly string[] = [
   `,
 ];
 
-/** Opens the file, making it and its folder when absent. Throws `Unusable` when it cannot be used. */
-export function openOutboxFile(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  closeSync(openSync(path, 'a', 0o600));
+/**
+ * Opens the file, making it and its folder when absent, unless it `isKnown`: then it was moved or removed, and is not taken
+ * for an empty one. Throws `Unusable` when it cannot be used.
+ */
+export function openOutboxFile(path: string, isKnown = false): DatabaseSync {
+  if (isKnown) {
+    if (!existsSync(path)) throw new Unusable(`${path} is not there any more`);
+  } else {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, 'a', 0o600));
+  }
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');

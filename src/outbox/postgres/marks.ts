@@ -11,7 +11,7 @@ export const sees = (from: string, wasDelivered: string, at: string) => `
   WITH c AS (
     UPDATE outbox_message m SET seen_at = ${at}, delivery = greatest(m.delivery, 1), deadline = NULL,
       implied_at = CASE ${wasDelivered} WHEN 0 THEN least(${at}, m.meta_at) ELSE m.implied_at END
-    FROM ${from} AND m.seen_at IS NULL
+    FROM ${from} AND (m.seen_at IS NULL OR m.seen_at > ${at})
     RETURNING m.id, m.implied_at, ${at} AS seen_at, ${wasDelivered} = 0 AS is_implied)
   INSERT INTO outbox_step (message, happened_at, status, error, done_at, seen_at)
   SELECT s.id, s.happened_at, s.status, s.error, s.done_at, s.seen_at FROM (

@@ -333,10 +333,17 @@ const catchUpMarks = [
   },
   {
     name: 'outbox messages read earlier',
+    // Of reads before the last there is what is still known: a message was seen before the next one was.
     text: sees(
-      `outbox_message o, ${conversation} AND o.id = m.id AND v.read_to >= m.meta_at`,
-      'o.delivery',
-      'v.read_at',
+      `(SELECT o.id, o.delivery, least(v.read_at, n.seen_at) AS happened_at FROM outbox_message o
+        JOIN outbox_conversation v ON v.account_id = o.account_id AND v.page = o.sender AND v.psid = o.psid
+          AND v.read_to >= o.meta_at
+        LEFT JOIN LATERAL (SELECT s.seen_at FROM outbox_message s
+          WHERE s.account_id = o.account_id AND s.sender = o.sender AND s.psid = o.psid AND s.meta_at >= o.meta_at
+            AND s.seen_at IS NOT NULL AND s.id <> o.id ORDER BY s.meta_at LIMIT 1) n ON true
+        WHERE o.id = ANY ($1::bigint[])) r WHERE m.id = r.id`,
+      'r.delivery',
+      'r.happened_at',
     ),
   },
 ];

@@ -36,6 +36,8 @@ const ofReader = 'account = ?1 AND sender = ?2 AND psid = ?3 AND seen_at IS NOT 
 const seenLater = `SELECT id FROM message WHERE ${ofReader} AND meta_at <= ?4 AND seen_at > ?5
   AND meta_at > coalesce((SELECT meta_at FROM message
     WHERE ${ofReader} AND meta_at <= ?4 AND seen_at <= ?5 ORDER BY meta_at DESC LIMIT 1), -1) ORDER BY meta_at`;
+/** Of reads before the last this is what is still known: it was seen before the next one was. */
+const seenNext = `SELECT seen_at FROM message WHERE ${ofReader} AND meta_at >= ?4 AND id <> ?5 ORDER BY meta_at LIMIT 1`;
 const parkedAs = 'WHERE account = ? AND page = ? AND mid = ?';
 
 /**
@@ -197,7 +199,7 @@ export class Receipts {
       `INSERT INTO conversation (account, page, psid, delivered_to, delivered_at, changed_at)
        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
        ON CONFLICT DO UPDATE SET delivered_to = ?4, delivered_at = ?5, ${changed}
-       WHERE delivered_to IS NULL OR delivered_to < ?4`,
+       WHERE delivered_to IS NULL OR delivered_to < ?4 OR (delivered_to = ?4 AND delivered_at > ?5)`,
       account,
       page,
       psid,
@@ -272,7 +274,10 @@ export class Receipts {
       this.#implyDelivery(this.#row(id), integer(known, 'delivered_at'));
     if ((optionalInteger(known, 'read_to') ?? 0) < metaAt) return;
     const row = this.#row(id);
-    if (row.seen_at === null) this.#see(row, integer(known, 'read_at'));
+    const next = this.#rows.get(seenNext, account, page, psid, metaAt, id);
+    const at = Math.min(integer(known, 'read_at'), (next && optionalInteger(next, 'seen_at')) ?? Infinity);
+    if (row.seen_at === null) this.#see(row, at);
+    else if (integer(row, 'seen_at') > at) this.#seen(id, at);
   }
 
   #row(id: number): Row {

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type Log, type LogsFilter, SentlogClient, type Summary } from '../../src/client/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually, type LogCalls, numberedFrom } from '../support/log-calls.ts';
 import { isThorough } from '../support/properties.ts';
 import { Ledger, Load } from '../support/recording-load.ts';
@@ -79,8 +80,8 @@ const kills = isThorough ? 5 : 3;
 test('killed again and again while recording and reporting → each change reaches each listener once, in order', async () => {
   const home = newHome();
   const ledger = new Ledger(Date.now() - 600_000);
-  const first = await home.serve({ settings: { SENTLOG_SEGMENT_MESSAGES: '1000' } });
-  const settings = { SENTLOG_SEGMENT_MESSAGES: '1000', SENTLOG_PORT: new URL(first.address).port } as const;
+  const settings = { SENTLOG_SEGMENT_MESSAGES: '1000', SENTLOG_PORT: String(await freePort()) } as const;
+  const first = await home.serve({ settings });
   const client = clientOf(home.calls(first));
   const all = new Follower(client, {});
   const delivered = new Follower(client, { generalStatus: 'DELIVERED' });

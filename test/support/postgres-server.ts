@@ -26,6 +26,7 @@ import { freePort } from './free-port.ts';
 /** PostgreSQL refuses to run as root; this user is there on every system. */
 const nobody = 65_534;
 const startMsMax = 60_000;
+const portsMax = 3;
 const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache');
 
 type Programs = { readonly initdb: string; readonly postgres: string };
@@ -53,9 +54,9 @@ export class PostgresServer {
   /**
    * A fresh server, ready for connections; `settings` are lines of its configuration such as `fsync=off`. It is a copy of
    * one that was made once, whose identity all copies share, unless it gets a `folder`, which must be empty, and its path
-   * open to every user.
+   * open to every user. A `port` that another program took meanwhile is asked for again.
    */
-  static async start(settings: readonly string[] = [], folder?: string): Promise<PostgresServer> {
+  static async start(settings: readonly string[] = [], folder?: string, port = freePort): Promise<PostgresServer> {
     const own = folder ?? mkdtempSync(join(tmpdir(), 'sentlog-postgres-'));
     try {
       chmodSync(own, 0o755);
@@ -66,7 +67,7 @@ export class PostgresServer {
       if (folder === undefined) await copyInitialized(programs, data);
       else await initialize(programs, data);
       const server = new PostgresServer(own, programs, settings);
-      await server.resume();
+      await server.#beginAnywhere(port);
       return server;
     } catch (error) {
       rmSync(own, { recursive: true, force: true });
@@ -83,15 +84,19 @@ export class PostgresServer {
     chmodSync(folder, 0o755);
     if (runsAsRoot()) chownSync(folder, nobody, nobody);
     await this.halt();
-    await copyFolder(join(this.#folder, 'data'), join(folder, 'data'));
+    await copyFolder(this.#data, join(folder, 'data'));
     writeFileSync(join(folder, 'data', 'standby.signal'), '');
     await this.resume();
     const from = `primary_conninfo=host=127.0.0.1 port=${this.#port} user=postgres`;
     // Else it waits five seconds before it follows a server that was restarted.
     const soon = 'wal_retrieve_retry_interval=20ms';
     const standby = new PostgresServer(folder, this.#programs, [...this.#settings, from, soon, ...settings]);
-    await standby.resume();
+    await standby.#beginAnywhere(freePort);
     return standby;
+  }
+
+  get #data(): string {
+    return join(this.#folder, 'data');
   }
 
   get port(): number {
@@ -169,11 +174,24 @@ export class PostgresServer {
 
   /** Starts again after `halt`, on the port it had; resolves when it takes connections, after recovery if that is due. */
   async resume(): Promise<void> {
-    if (this.#process !== undefined) return;
-    if (this.#port === 0) this.#port = await freePort();
+    if (this.#process === undefined) await this.#begin(this.#port);
+  }
+
+  async #beginAnywhere(port: () => Promise<number>): Promise<void> {
+    for (let left = portsMax; ; ) {
+      try {
+        return await this.#begin(await port());
+      } catch (error) {
+        if (--left === 0) throw error;
+      }
+    }
+  }
+
+  async #begin(port: number): Promise<void> {
+    this.#port = port;
     const how = ['listen_addresses=127.0.0.1', `unix_socket_directories=${this.#folder}`, ...this.#settings];
     const flags = how.flatMap(setting => ['-c', setting]);
-    const server = spawn(this.#programs.postgres, ['-D', join(this.#folder, 'data'), '-p', `${this.#port}`, ...flags], {
+    const server = spawn(this.#programs.postgres, ['-D', this.#data, '-p', `${port}`, ...flags], {
       ...asServerUser(),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -185,9 +203,27 @@ export class PostgresServer {
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
     });
-    for (const end = Date.now() + startMsMax; !(await this.isThere(this.url('postgres'))); ) {
-      if (server.exitCode !== null || Date.now() > end) throw new Error(`PostgreSQL did not start:\n${log}`);
+    for (const end = Date.now() + startMsMax; !(await this.#isReady()); ) {
+      if (hasExited(server) || Date.now() > end) {
+        await this.halt('kill');
+        throw new Error(`PostgreSQL did not start on port ${port}:\n${log}`);
+      }
       await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Whether it takes connections, and no other server does so on its port. */
+  async #isReady(): Promise<boolean> {
+    const client = new pg.Client({ connectionString: this.url('postgres'), connectionTimeoutMillis: 5000 });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
+      return relative(this.#data, rows[0]?.data_directory ?? '') === '';
+    } catch {
+      return false;
+    } finally {
+      await client.end();
     }
   }
 
@@ -195,7 +231,7 @@ export class PostgresServer {
   async halt(how: 'fast' | 'kill' = 'fast'): Promise<void> {
     const server = this.#process;
     this.#process = undefined;
-    if (server === undefined || server.exitCode !== null) return;
+    if (server === undefined || hasExited(server)) return;
     const exited = once(server, 'exit');
     server.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
     await exited;
@@ -218,6 +254,7 @@ export class PostgresServer {
   }
 }
 
+const hasExited = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 const nameOf = (url: string) => new URL(url).pathname.slice(1);
 
 const initdbArgs = ['--username=postgres', '--auth=trust', '--no-sync', '--locale=C', '--encoding=UTF8'];

@@ -5,6 +5,7 @@ import { recorder } from '../../../scripts/demo/recorder.ts';
 import { Schedule } from '../../../scripts/demo/schedule.ts';
 import { presentOf, tellPast, tellPresent } from '../../../scripts/demo/tell.ts';
 import type { Arrival } from '../../../scripts/demo/traffic.ts';
+import { freePort } from '../../support/free-port.ts';
 import { ServerHome, type ServerProcess, type Settings } from '../../support/server-process.ts';
 import { buildPage, launched } from './browser.ts';
 import type { Submission } from './messages.ts';
@@ -35,14 +36,14 @@ export class Subject {
     this.key = (server.firstAuthorization ?? '').replace('App ', '');
     this.#server = server;
     this.#browser = browser;
-    // It comes back where it was.
-    this.#settings = { ...settings, SENTLOG_PORT: new URL(server.address).port };
+    this.#settings = settings;
   }
 
   static async start(settings: Settings = {}): Promise<Subject> {
     buildPage();
     const home = new ServerHome();
-    const all = { SENTLOG_PAGE_RATE_LIMIT: '1000000', ...settings };
+    // Once ended, it comes back where it was.
+    const all = { SENTLOG_PAGE_RATE_LIMIT: '1000000', SENTLOG_PORT: String(await freePort()), ...settings };
     return new Subject(home, await home.serve({ settings: all }), await launched(), all);
   }
 

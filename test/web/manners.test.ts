@@ -177,6 +177,7 @@ test.each([
     if (!(await isCostInSight())) await more.waitFor();
     if ((await unfolded.count()) === 0) await page.getByText('Over time, and what failed most').click();
     await unfolded.waitFor();
+    await settled(page, 30);
     expect(await rowsHeight()).toBeGreaterThanOrEqual(height / 2);
     expect(await page.getByRole('button', { name: 'Filter …' }).isVisible()).toBe(true);
     await more.click();

@@ -358,8 +358,9 @@ describe('summaries of what several processes record', () => {
     const all = await database.openSeveral(3);
     let recorded = 0;
     const totals: (readonly [least: number, total: number | undefined, most: number])[] = [];
+    let going = true;
     const recording = (async () => {
-      for (let i = 0; i < 60 || totals.length <= 3; i++) {
+      for (let i = 0; going && (i < 60 || totals.length <= 3); i++) {
         await recordAll(
           pick(all, i),
           messages(10, j => ({ messageId: `${i} ${j}`, sentAt: now - j * minuteMs })),
@@ -367,27 +368,27 @@ describe('summaries of what several processes record', () => {
         recorded += 10;
       }
     })();
-    let going = true;
     const adding = (async () => {
       while (going) await pick(all, 0).dropBefore(horizon);
     })();
     const range = summaryRange({}, horizon, now, 48);
+    const asked = { account, filter: {}, sentSince: horizon, range, budgetMs: 60_000 };
     const summing = (async () => {
       while (going) {
         const least = recorded;
-        const { total } = await pick(all, 1).summarize({
-          account,
-          filter: {},
-          sentSince: horizon,
-          range,
-          budgetMs: 60_000,
-        });
+        const { total } = await pick(all, 1).summarize(asked);
         totals.push([least, total, recorded + 10]);
       }
     })();
-    await recording;
-    going = false;
-    await Promise.all([adding, summing]);
+    const work = [recording, adding, summing];
+    try {
+      await Promise.race([recording, Promise.all([adding, summing])]);
+    } finally {
+      // What fails ends the others, too: recording would wait for sums for ever.
+      going = false;
+      await Promise.allSettled(work);
+    }
+    await Promise.all(work);
     for (const [least, total = Number.NaN, most] of totals) {
       expect(total).toBeGreaterThanOrEqual(least);
       expect(total).toBeLessThanOrEqual(most);

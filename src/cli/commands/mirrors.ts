@@ -163,7 +163,7 @@ function linesOf({
   return [
     ...(reason === undefined ? [] : [`${name} is ${state}: ${reason}`]),
     ...(reason !== undefined || behind === undefined ? [] : [`${name} is behind: ${behind}`]),
-    ...(unreadSince === undefined ? [] : [`${name} has still to read what was sent from ${unreadSince} on`]),
+    ...(unreadSince === undefined ? [] : [`${name} still reads back to ${unreadSince}`]),
     ...gaps.map(gap => `${name} lacks ${gap.from} to ${gap.until}: ${gap.reason}`),
     ...(lastCheck === undefined ? [] : [`${name} was checked ${lastCheck.at}: ${lastCheck.differences} differences`]),
   ];

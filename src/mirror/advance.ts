@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EpochMs } from '../domain/message.ts';
 import { statusGroupNames } from '../domain/registry.ts';
 import { limits } from '../limits.ts';
@@ -233,15 +234,19 @@ function rest(
   if (count === 0 || oldest < asked.from) return none;
   const { walk, isOpen, ...range } = asked;
   const newest = seen.reduce((a, { sentAt }) => Math.max(a, sentAt), Number.NEGATIVE_INFINITY);
+  const shown = newest === oldest ? digestOf(seen) : undefined;
   // The page before once more: the cursor was taken no notice of, and each further one would lead here again.
-  if (walk !== undefined && oldest + 1 >= asked.until && newest > oldest) return { reads: [range], gaps: [] };
+  if (walk !== undefined && oldest + 1 >= asked.until) {
+    if (newest > oldest) return { reads: [range], gaps: [] };
+    if (shown !== undefined && shown === walk.shown) return crowded(range);
+  }
   if (next !== undefined && next !== walk?.cursor) {
     return {
       reads: [
         {
           ...range,
           until: Math.max(asked.from + 1, Math.min(asked.until, oldest + 1)),
-          walk: { ...bounds, cursor: next },
+          walk: { ...bounds, cursor: next, ...(shown !== undefined && { shown }) },
         },
       ],
       gaps: [],
@@ -252,12 +257,18 @@ function rest(
   return crowded(range);
 }
 
-type WalkBounds = Omit<NonNullable<Read['walk']>, 'cursor'>;
+type WalkBounds = Omit<NonNullable<Read['walk']>, 'cursor' | 'shown'>;
 
 function boundsOf({ walk, from, until, isOpen }: Read): WalkBounds {
   if (walk === undefined) return { since: from, ...(isOpen !== true && { until }) };
-  const { cursor: _, ...bounds } = walk;
+  const { cursor: _, shown: __, ...bounds } = walk;
   return bounds;
+}
+
+/** Tells pages of one millisecond apart, in whatever order they show what they do. */
+function digestOf(seen: readonly Seen[]): string {
+  const ids = seen.map(({ messageId }) => messageId).toSorted();
+  return createHash('sha256').update(JSON.stringify(ids)).digest('base64url');
 }
 
 /** A page full of one millisecond says nothing of what else that has: it is read by status group. */

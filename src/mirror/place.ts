@@ -19,7 +19,13 @@ const readSchema = Type.Object({
   isOpen: Type.Optional(Type.Boolean()),
   /** Where a walk by cursor goes on, and the bounds it was begun with, which a cursor is bound to. */
   walk: Type.Optional(
-    Type.Object({ cursor: Type.String(), since: Type.Optional(moment), until: Type.Optional(moment) }),
+    Type.Object({
+      cursor: Type.String(),
+      since: Type.Optional(moment),
+      until: Type.Optional(moment),
+      /** A digest of the ids on the last page, where it was of one millisecond: the next has others, or knows no cursors. */
+      shown: Type.Optional(Type.String()),
+    }),
   ),
   /** One millisecond that has more messages than a page holds is read by status group. */
   group: Type.Optional(Type.String()),

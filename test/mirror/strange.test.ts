@@ -62,6 +62,21 @@ test('a side that takes no notice of a cursor, and gives another one each time �
   expect((await world.place()).gaps).toEqual([]);
 });
 
+test('and more than a page of one millisecond → by status group; what that cannot tell apart is a gap, and all before it is read', async () => {
+  const world = new World({ cursors: 'none' });
+  const sentAt = world.theirs - hour;
+  for (let i = 0; i < 3000; i++) world.add({ sentAt });
+  world.addPast(1500, 3 * hour);
+  let cursors = 0;
+  world.altered = page => (page.results.length < 1000 ? page : { ...page, cursor: { nextCursor: `c${++cursors}` } });
+  await world.run(5 * minute);
+  const [kept, truth] = [await world.kept(), world.truth()];
+  const missing = [...truth.keys()].filter(id => !kept.has(id));
+  for (const id of missing) expect(world.infobip.log.message(id)?.sentAt).toBe(sentAt);
+  expect(missing.length).toBeLessThan(2000);
+  expect((await world.place()).gaps.map(({ from, until }) => [from, until])).toEqual([[sentAt, sentAt + 1]]);
+});
+
 test('an id that comes back with another content, or to somebody else → what was read first stays, its status goes on, and it is told', async () => {
   const world = new World();
   world.add({ messageId: 'again', sentAt: world.theirs - 1000 });

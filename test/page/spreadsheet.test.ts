@@ -23,7 +23,7 @@ async function sheetOf(lines: readonly string[], names: readonly string[] | 'all
   const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, at) => bytes.subarray(at * 7, at * 7 + 7));
   let rows = 0;
   const terms = { columns: sheetColumns(names), zone, onRows: (count: number) => (rows = count) };
-  const file = await spreadsheetOf(ReadableStream.from(pieces), terms);
+  const file = spreadsheetOf(ReadableStream.from(pieces), terms);
   const [sheet] = (await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()))).sheets;
   expect(rows).toBe(lines.length);
   return sheet?.rows ?? [];
@@ -75,7 +75,7 @@ test('what a message says → whole and as it is in a cell; a head → whole abo
   expect(row[heads.indexOf('Text')]).toBe(said);
   const zone = 'America/Argentina/ComodRivadavia';
   const terms = { columns: sheetColumns(['time']), zone, onRows: () => {} };
-  const file = await spreadsheetOf(ReadableStream.from([]), terms);
+  const file = spreadsheetOf(ReadableStream.from([]), terms);
   const [sheet] = (await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()))).sheets;
   const [head] = sheet?.rows[0] ?? [];
   expect(sheet?.columns?.[0]?.width).toBeGreaterThan(String(head).length);
@@ -155,7 +155,7 @@ test('a moment that spreadsheets have no number for → its text, by the clock o
 test('a text of several lines → begins at the top of its row, and wraps there', async () => {
   const terms = { columns: sheetColumns(['time', 'content']), zone: 'UTC', onRows: () => {} };
   const lines = ReadableStream.from([new TextEncoder().encode(JSON.stringify(log))]);
-  const file = await spreadsheetOf(lines, terms);
+  const file = spreadsheetOf(lines, terms);
   const book = await readXlsx(new Uint8Array(await new Response(file).arrayBuffer()), { readStyles: true });
   const cells = book.sheets[0]?.cells;
   expect(cells?.get('1,0')?.style?.alignment).toEqual({ vertical: 'top' });

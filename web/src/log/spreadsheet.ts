@@ -1,3 +1,4 @@
+import { writeXlsxStream } from 'hucre/xlsx';
 import { isRecord, parseJson } from '../../../src/client/errors.ts';
 import type { Log } from '../../../src/client/index.ts';
 import { wholeText } from '../parts/message/content-text.ts';
@@ -142,12 +143,10 @@ export type SheetTerms = {
 };
 
 /** An export of NDJSON as an `.xlsx` file, made as it comes; what does not fit on one sheet goes on on the next. */
-export async function spreadsheetOf(
+export function spreadsheetOf(
   lines: ReadableStream<Uint8Array>,
   { columns, zone, onRows }: SheetTerms,
-): Promise<ReadableStream<Uint8Array>> {
-  // Only those who want one load what makes it.
-  const { writeXlsxStream } = await import('hucre/xlsx');
+): ReadableStream<Uint8Array> {
   let rows = 0;
   const values = async function* () {
     for await (const line of linesOf(lines)) {

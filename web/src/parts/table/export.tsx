@@ -2,7 +2,6 @@ import { useEffect, useRef, useState } from 'react';
 import { nowMs } from '../../api/server-clock.ts';
 import { troubleOf } from '../../api/trouble.ts';
 import { type ExportFormat, gather, lineCounter, type Progress, save } from '../../log/export.ts';
-import { sheetColumns, spreadsheetOf } from '../../log/spreadsheet.ts';
 import { useSummary } from '../../log/use-summary.ts';
 import { type Page, usePage } from '../../page-context.ts';
 import { bytesText, countText } from '../../view/format.ts';
@@ -27,6 +26,8 @@ async function run(
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ) {
+  // Only those who want a spreadsheet load what makes it.
+  const sheets = format === 'xlsx' ? await import('../../log/spreadsheet.ts') : undefined;
   const filter = filterOf(page.view, nowMs());
   const lines = format === 'csv' ? 'csv' : 'ndjson';
   const whole = await page.api.client.exportLogs(filter, { format: lines, signal });
@@ -36,11 +37,11 @@ async function run(
     onProgress(latest);
   };
   const onRows = (rows: number) => onBytes({ ...latest, rows });
-  const terms = { columns: sheetColumns(columns), zone: page.view.zone, onRows };
+  const sheet = sheets?.spreadsheetOf(whole, { columns: sheets.sheetColumns(columns), zone: page.view.zone, onRows });
   const file =
-    format === 'xlsx'
-      ? await gather(await spreadsheetOf(whole, terms), format, () => latest.rows, onBytes)
-      : await gather(whole, format, lineCounter(lines), onBytes);
+    sheet === undefined
+      ? await gather(whole, format, lineCounter(lines), onBytes)
+      : await gather(sheet, format, () => latest.rows, onBytes);
   signal.throwIfAborted();
   save(file, `sentlog-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.${format}`);
 }

@@ -10,7 +10,9 @@ import { program } from './program.ts';
  * what it gives a server, which need not begin anew for that.
  */
 const sameProcess = ['--disable-warning=ExperimentalWarning'];
-const asServed = [...sameProcess, '--max-semi-space-size=8', '--heap-growing-percent=50'];
+/** As in `bin/sentlog`: Node ends where V8 does not know an option. */
+const growth = process.versions.node.startsWith('26.') ? ['--heap-growing-percent=50'] : [];
+const asServed = [...sameProcess, '--max-semi-space-size=8', ...growth];
 const servedEnv = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 const startTimeoutMs = 60_000;
 

@@ -35,9 +35,9 @@ const processTests = [
 ];
 
 /**
- * Those that replace something of their process (a clock, a function of Node's or of a class), listen to it, look at its
- * memory or fill it: each has a process of its own. In all others a process runs one file after the other, and loads what
- * they share once: to load it took half of their CPU.
+ * Those that replace modules, or what stores and servers work with, listen to their process, look at its memory or fill it:
+ * each has a process of its own. In all others a process runs one file after the other, and loads what they share once: to load
+ * it took half of their CPU. What one of them replaces is put back after it (`sharing`).
  */
 const ownProcessTests = [
   'test/accounts/{accounts,credentials,passwords}.test.ts',
@@ -90,7 +90,7 @@ class LongestFirst extends BaseSequencer {
       return at === -1 ? longest.length : at;
     };
     const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
-    // A process goes on with files of its own project alone, and those of the projects that share modules are short.
+    // A process goes on with files of its own project alone: those come last whose next file begins at once in the same one.
     const project = ({ project }: TestSpecification) => ['http over PostgreSQL', 'plain'].indexOf(project.name);
     return (await super.sort(files)).toSorted(
       (a, b) => group(a) - group(b) || project(a) - project(b) || place(a) - place(b),

@@ -162,7 +162,7 @@ export const serverSettings = Object.freeze({
       'SENTLOG_METRICS_TOKEN',
       secretTexts(limits.secretCharsMin, limits.secretsMax),
       '',
-      'Token of 32 characters or more without which `/metrics` is refused (`Authorization: Bearer …`); open to whoever reaches the port when empty, with numbers in the place of the names of mirrors, pages, servers and files. With it `/health/ready` names what is damaged, away or paused, and never without. Two, separated by a comma, while one replaces the other',
+      'Token of 32 characters or more without which `/metrics` is refused (`Authorization: Bearer …`); open to whoever reaches the port when empty, with numbers in the place of the names of mirrors, pages, servers and files. With it `/health/ready` names what is damaged, away, paused or behind, and never without. Two, separated by a comma, while one replaces the other',
     ),
     secret: true,
   },

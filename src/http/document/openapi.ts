@@ -172,6 +172,8 @@ function summarizeLogs(): object {
   };
 }
 
+const counted = (count: number) => count.toLocaleString('en');
+
 function followLogs(): object {
   return {
     operationId: 'followLogs',
@@ -179,7 +181,10 @@ function followLogs(): object {
     summary: 'Each log that matches, as it comes and changes',
     description:
       'When it is recorded, and again when a report changes it. Server-sent events: `log` with a new or changed log, `reset` when what ' +
-      'came meanwhile cannot be told. Ids without data only move the place to go on from.',
+      'came meanwhile cannot be told. Ids without data only move the place to go on from. ' +
+      `An account has up to ${counted(limits.accountListenersMax)} streams, whose filters name up to ` +
+      `${counted(limits.accountListenerValuesMax)} values together, else 429; all accounts have ` +
+      `${counted(limits.listenersMax)} and ${counted(limits.listenersValuesMax)}, else 503.`,
     security: mayRead,
     parameters: [
       ...queryParameters(filters),

@@ -1,4 +1,13 @@
-import fs, { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, {
+  existsSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -6,6 +15,17 @@ import { FolderLock } from '../../../src/store/embedded/files/folder.ts';
 import { HeldFile } from '../../../src/store/embedded/files/held-file.ts';
 import { SqliteLog, until } from '../../support/sqlite-log.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const descriptors = '/proc/self/fd';
+
+/** The descriptor that lists them is closed by the time it is looked at. */
+function isAt(link: string, path: string): boolean {
+  try {
+    return readlinkSync(link) === path;
+  } catch {
+    return false;
+  }
+}
 
 function isHeld(path: string): boolean {
   try {
@@ -93,6 +113,22 @@ test('a data folder that cannot be looked at now → it is held on, and the proc
   expect(() => new FolderLock(dataDir)).toThrow('is in use');
   lock.release();
 });
+
+test.skipIf(!existsSync(descriptors))(
+  'a data folder that is held → stays open, so that no other gets its number, and is let go',
+  () => {
+    const dataDir = temporaryFolder();
+    const segments = join(dataDir, 'segments');
+    const open = () => readdirSync(descriptors).filter(name => isAt(join(descriptors, name), segments)).length;
+    const lock = new FolderLock(dataDir);
+    expect(open()).toBe(1);
+    expect(() => new FolderLock(dataDir)).toThrow('is in use');
+    expect(open()).toBe(1);
+    lock.release();
+    lock.release();
+    expect(open()).toBe(0);
+  },
+);
 
 test('a file that is removed before it was noted which it is → held anew', () => {
   const path = join(temporaryFolder(), 'lock.db');

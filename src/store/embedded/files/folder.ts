@@ -361,33 +361,38 @@ const lockLookMs = 250;
  * the folder is still held while one that somebody removed is made anew.
  */
 export class FolderLock {
-  readonly #locks: HeldFile[] = [];
+  readonly #held = new DisposableStack();
   readonly #timer: NodeJS.Timeout;
 
   constructor(dataDir: string) {
     refusePartial(dataDir);
     refuseOtherKinds(dataDir);
-    mkdirSync(join(dataDir, 'segments'), { recursive: true });
+    const segments = join(dataDir, 'segments');
+    mkdirSync(segments, { recursive: true });
     const pidFile = join(dataDir, 'lock.pid');
+    const locks: HeldFile[] = [];
+    let folder: string | undefined;
     try {
-      for (const path of [join(dataDir, 'lock.db'), join(dataDir, 'segments', 'lock.db')])
-        this.#locks.push(new HeldFile(path));
+      // Open, so that no other folder gets its number while it is moved or removed: that tells the two apart.
+      this.#held.adopt(systemDisk.open(segments, 'read'), file => systemDisk.close(file));
+      folder = systemDisk.identity(dataDir);
+      for (const path of [join(dataDir, 'lock.db'), join(segments, 'lock.db')])
+        locks.push(this.#held.adopt(new HeldFile(path), lock => lock.release()));
     } catch (cause) {
-      for (const lock of this.#locks) lock.release();
+      this.#held.dispose();
       if (!isBusy(cause)) throw cause;
       const owner = systemDisk.exists(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : '';
       throw new FolderInUse(dataDir, owner);
     }
     notePid(pidFile);
-    const folder = systemDisk.identity(dataDir);
     this.#timer = setInterval(() => {
       // One that stands in its place is not held.
-      if (isStill(dataDir, folder)) for (const lock of this.#locks) lock.holdAgain();
+      if (isStill(dataDir, folder)) for (const lock of locks) lock.holdAgain();
     }, lockLookMs).unref();
   }
 
   release(): void {
     clearInterval(this.#timer);
-    for (const lock of this.#locks) lock.release();
+    this.#held.dispose();
   }
 }

@@ -78,6 +78,8 @@ export interface Sending {
   accept(account: AccountId, messages: readonly Outgoing[]): Promise<readonly Accepted[]>;
   /** Senders that cannot send now, and why. */
   paused(): readonly PausedSender[];
+  /** Why nothing is taken to be sent now, as it was found at the last look, a second or so ago. */
+  outage?(): Error | undefined;
   /** Figures for `/metrics` and `/health/ready`, of a second ago at most. */
   figures?(): Promise<SendingFigures>;
 }
@@ -88,8 +90,6 @@ export type SendingFigures = {
   readonly paused: readonly PausedSender[];
   /** Absent while they cannot be read. */
   readonly outbox?: OutboxStats;
-  /** Why they cannot be: nothing is taken to be sent then. */
-  readonly outboxFailure?: Error;
   /** Attempts since the start, by what came of them. */
   readonly sends: Readonly<Record<'sent' | 'failed' | 'again' | 'unknown', number>>;
   /** Reports since the start, by what came of pushing them. */

@@ -55,6 +55,8 @@ export class Dispatcher {
   readonly #looks = new Looks(() => this.#look(), lookMsMin);
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
+  /** Why the outbox could not be used at the last look; `undefined` where it could. */
+  outage: Unavailable | undefined;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -115,9 +117,12 @@ export class Dispatcher {
   async #look(): Promise<number> {
     try {
       await this.#lapse();
-      return await this.#dispatch();
+      const nextMs = await this.#dispatch();
+      this.outage = undefined;
+      return nextMs;
     } catch (error) {
       const isOutage = error instanceof Unavailable;
+      this.outage = isOutage ? error : undefined;
       this.#deps.note(isOutage ? 'warn' : 'error', 'sending waits: the outbox cannot be used now', { err: error });
       return lookMsMax;
     }

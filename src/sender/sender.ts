@@ -34,7 +34,6 @@ export type SenderDeps = {
 export type SenderFigures = {
   readonly paused: ReturnType<Dispatcher['paused']>;
   readonly outbox?: OutboxStats;
-  readonly outboxFailure?: Unavailable;
   readonly sends: Dispatcher['counts'];
   readonly pushes: Pusher['counts'];
 };
@@ -55,7 +54,7 @@ export class Sender {
   readonly #teller: Teller;
   readonly #pusher: Pusher;
   readonly reports: ReportDesk;
-  #counted: Promise<OutboxStats | Unavailable> | undefined;
+  #counted: Promise<OutboxStats | undefined> | undefined;
   #countedMs = 0;
 
   constructor(deps: SenderDeps) {
@@ -135,20 +134,24 @@ export class Sender {
     return this.#dispatcher.paused();
   }
 
-  async figures(): Promise<SenderFigures> {
-    const counted = await this.#stats();
-    const { counts: sends } = this.#dispatcher;
-    const outbox = counted instanceof Unavailable ? { outboxFailure: counted } : { outbox: counted };
-    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...outbox };
+  /** Why the outbox could not be used when it was last looked at; `undefined` when it could. */
+  outage(): Unavailable | undefined {
+    return this.#dispatcher.outage;
   }
 
-  /** Counting is work: whoever asks often is told what it was a moment ago. Or why it cannot be told now. */
-  #stats(): Promise<OutboxStats | Unavailable> {
+  async figures(): Promise<SenderFigures> {
+    const outbox = await this.#stats();
+    const { counts: sends } = this.#dispatcher;
+    return { paused: this.paused(), sends, pushes: this.#pusher.counts, ...(outbox !== undefined && { outbox }) };
+  }
+
+  /** Counting is work: whoever asks often is told what it was a moment ago. `undefined` when it cannot be told now. */
+  #stats(): Promise<OutboxStats | undefined> {
     const now = performance.now();
     if (this.#counted === undefined || now - this.#countedMs > statsAgeMsMax) {
       this.#countedMs = now;
       this.#counted = this.#deps.outbox.stats().catch(error => {
-        if (error instanceof Unavailable) return error;
+        if (error instanceof Unavailable) return undefined;
         throw error;
       });
     }

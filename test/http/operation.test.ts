@@ -84,8 +84,7 @@ describe('health', () => {
       async reason => {
         await server.app.close();
         const sending = new SendingToday();
-        sending.outbox = undefined;
-        sending.outboxFailure = new Unavailable(reason);
+        sending.failure = new Unavailable(reason);
         server = new TestServer({ metrics: metrics(), sending });
       },
     ],
@@ -115,13 +114,13 @@ class SendingToday implements Sending {
   outbox: SendingFigures['outbox'] = {
     ...{ scheduled: 1, queued: 2, sending: 3, unknown: 4, untold: 5, parked: 6, openReports: 7, pushes: 8 },
   };
-  outboxFailure: SendingFigures['outboxFailure'];
+  failure: Unavailable | undefined;
   readonly accept = async () => [];
   readonly paused = () => [{ account: 1, sender: 'page-1', reason: 'Graph error 190' }];
+  readonly outage = () => this.failure;
   readonly figures = async () => ({
     paused: this.paused(),
     ...(this.outbox !== undefined && { outbox: this.outbox }),
-    ...(this.outboxFailure !== undefined && { outboxFailure: this.outboxFailure }),
     sends: { sent: 11, failed: 12, again: 13, unknown: 14 },
     pushes: { pushed: 15, failed: 16, dropped: 17 },
   });

@@ -156,12 +156,17 @@ describe('Graph is away', () => {
     expect((await played.sender.figures()).sends).toMatchObject({ sent: 40, failed: 0 });
   });
 
-  it('its outbox is away → the figures say why, and nobody is told that nothing waits', async () => {
+  it('its outbox is away → says why until it is back, and nobody is told that nothing waits', async () => {
     const played = await Played.open();
+    const { waiting } = played.outbox;
     const away = new Unavailable('the file is away');
     played.outbox.stats = () => Promise.reject(away);
-    const figures = await played.sender.figures();
-    expect([figures.outbox, figures.outboxFailure]).toEqual([undefined, away]);
+    played.outbox.waiting = () => Promise.reject(away);
+    await played.pass(2000);
+    expect([(await played.sender.figures()).outbox, played.sender.outage()]).toEqual([undefined, away]);
+    played.outbox.waiting = waiting.bind(played.outbox);
+    await played.pass(2000);
+    expect(played.sender.outage()).toBeUndefined();
   });
 
   it('error 2 for one message alone → it fails after its tries, and its page does not pause', async () => {

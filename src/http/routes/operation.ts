@@ -48,9 +48,8 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
   const held = heldSweep?.();
   if (writeFailure !== undefined)
     throw notReady('store', 'cannot record: the store takes no records now', writeFailure);
-  const figures = await sending?.figures?.();
-  const { outboxFailure } = figures ?? {};
-  if (outboxFailure !== undefined) throw notReady('outbox', 'cannot send: the outbox takes nothing now', outboxFailure);
+  const outage = sending?.outage?.();
+  if (outage !== undefined) throw notReady('outbox', 'cannot send: the outbox takes nothing now', outage);
   const paused = sending?.paused();
   const behind = behindIn(mirrors?.figures() ?? []);
   const until = held === undefined ? undefined : { until: new Date(held.until).toISOString() };
@@ -67,7 +66,7 @@ async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
       heldSweep: held && until && { ...held, ...until },
       pausedSenders: paused?.map(({ sender, reason }) => ({ sender, reason })),
       mirrorsBehind: behind,
-      outbox: outboxOf(figures),
+      outbox: outboxOf(await sending?.figures?.()),
     }),
   };
   return JSON.stringify({ ...health, details });

@@ -199,6 +199,7 @@ export class PostgresServer {
     const orphaned = () => server.kill('SIGQUIT');
     process.once('exit', orphaned);
     server.once('exit', () => process.off('exit', orphaned));
+    const closed = new Promise(resolve => server.once('close', resolve));
     let log = '';
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
@@ -206,6 +207,8 @@ export class PostgresServer {
     for (const end = Date.now() + startMsMax; !(await this.#isReady()); ) {
       if (hasExited(server) || Date.now() > end) {
         await this.halt('kill');
+        // What it said last may come after its end.
+        await closed;
         throw new Error(`PostgreSQL did not start on port ${port}:\n${log}`);
       }
       await new Promise(resolve => setTimeout(resolve, 20));

@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts';
 import { asOpeningFailure } from '../../postgres/failure.ts';
 import { migrate, schemaName } from '../../postgres/migrate.ts';
 import { Turns } from '../../turns.ts';
+import { UnderWay } from '../../under-way.ts';
 import type { LogForm } from '../../wire/text/log-text.ts';
 import { Recurring } from '../recurring.ts';
 import {
@@ -135,7 +136,7 @@ class PostgresStore implements Store {
   /** How far partitions stand ready ahead of the present one. */
   #aheadMs = 0;
   readonly #answerMsMax: number;
-  #counting: Promise<LogFigures> | undefined;
+  readonly #counting = new UnderWay<LogFigures>();
   #counted: LogFigures | undefined;
   #closing: Promise<void> | undefined;
 
@@ -288,11 +289,11 @@ class PostgresStore implements Store {
   async #figuresNow(): Promise<LogFigures> {
     const { nodes } = this.#database;
     if (nodes.away.length > 0) return within(this.#answerMsMax, this.#figures.readLast());
-    this.#counting ??= this.#count().finally(() => {
-      this.#counting = undefined;
-    });
     try {
-      return await within(this.#answerMsMax, this.#counting);
+      return await within(
+        this.#answerMsMax,
+        this.#counting.share(() => this.#count()),
+      );
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       if (nodes.names.length === 0) {

@@ -3,6 +3,7 @@ import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
 import { integer, truth } from '../../../postgres/cells.ts';
 import type { Session, Statement } from '../../../postgres/session.ts';
+import { UnderWay } from '../../../under-way.ts';
 import { StoreUnavailable } from '../../store.ts';
 import type { Database } from '../log/database.ts';
 import type { Past } from '../log/past.ts';
@@ -111,7 +112,7 @@ type Known = { readonly spread: Spread; readonly rows: string; askedAt: number }
 export class Layouts {
   readonly #database: Database;
   #known: Known | undefined;
-  #asking: Promise<Known> | undefined;
+  readonly #asking = new UnderWay<Known>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -125,7 +126,7 @@ export class Layouts {
 
   /** Asks for what there is now. */
   async refresh(): Promise<Spread> {
-    await this.#asking?.catch(() => {});
+    await this.#asking.over();
     return (await this.#ask()).spread;
   }
 
@@ -151,10 +152,7 @@ export class Layouts {
 
   /** Those who ask meanwhile share the answer. */
   #ask(): Promise<Known> {
-    this.#asking ??= this.#read().finally(() => {
-      this.#asking = undefined;
-    });
-    return this.#asking;
+    return this.#asking.share(() => this.#read());
   }
 
   async #read(): Promise<Known> {

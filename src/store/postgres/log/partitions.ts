@@ -6,6 +6,7 @@ import { text } from '../../../postgres/cells.ts';
 import { isLockNotHad } from '../../../postgres/failure.ts';
 import { lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
+import { UnderWay } from '../../../under-way.ts';
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import { isOnCitus } from '../schema/citus.ts';
 import { childrenOf, dropAtOnce, dropChild, newChild, pauseMs, waitBriefly } from '../schema/table-parts.ts';
@@ -38,7 +39,7 @@ export class Partitions {
   #ranges: readonly (readonly Range[])[] = parents.map(() => []);
   /** Moments whose partitions are needed and not there yet, one of each span: they are wanted until they are. */
   readonly #wanted = new Map<number, EpochMs>();
-  #attempt: Promise<void> | undefined;
+  readonly #attempt = new UnderWay<void>();
   /** Since when attempts fail, by `performance.now()`; and why, when that is worth a word. */
   #failsSince: number | undefined;
   #refusal: string | undefined;
@@ -150,10 +151,7 @@ export class Partitions {
 
   /** One attempt at a time, which all share who come meanwhile: what they want they find there, or try again. */
   #try(ahead: readonly EpochMs[] = []): Promise<void> {
-    this.#attempt ??= this.#makeAll(ahead).finally(() => {
-      this.#attempt = undefined;
-    });
-    return this.#attempt;
+    return this.#attempt.share(() => this.#makeAll(ahead));
   }
 
   /** What is wanted first. What cannot be made is told once, until it can. */

@@ -1,6 +1,7 @@
 import type { AccountId } from '../../../domain/message.ts';
 import { reasonOf } from '../../../failures.ts';
 import { limits } from '../../../limits.ts';
+import { UnderWay } from '../../../under-way.ts';
 import { loadOf, QueueRoom } from '../../queue-room.ts';
 import {
   type AwayPart,
@@ -52,7 +53,7 @@ export class Recorder {
   #calls = 0;
   /** Why records cannot be stored, by the node that they lie on; by none where there are no several. */
   readonly #failures = new Map<string | undefined, string>();
-  #probing: Promise<void> | undefined;
+  readonly #probing = new UnderWay<void>();
   #closed = false;
   #idle: () => void = () => {};
 
@@ -108,10 +109,7 @@ export class Recorder {
 
   /** Asks the database to keep something where it is not known to: whether records can be stored again. */
   probe(): Promise<void> {
-    this.#probing ??= this.#probe().finally(() => {
-      this.#probing = undefined;
-    });
-    return this.#probing;
+    return this.#probing.share(() => this.#probe());
   }
 
   async #probe(): Promise<void> {

@@ -3,6 +3,7 @@ import { bigints } from '../../../postgres/arrays.ts';
 import { integer, text, truth } from '../../../postgres/cells.ts';
 import { Connections, type PoolOptions, workOn } from '../../../postgres/connections.ts';
 import type { Statement } from '../../../postgres/session.ts';
+import { UnderWay } from '../../../under-way.ts';
 import { Recurring } from '../../recurring.ts';
 import { type AwayPart, type StoreObserver, StoreUnavailable } from '../../store.ts';
 import { accountOf, type Slice } from '../rows/slices.ts';
@@ -35,7 +36,7 @@ export class Nodes {
   /** Apart from readers and recorders. */
   readonly #asking: Connections;
   readonly #looks: Recurring;
-  #answering: Promise<unknown> | undefined;
+  readonly #answering = new UnderWay<unknown>();
   #nodes: ReadonlyMap<string, Node> = new Map();
   #askedAt = Number.NEGATIVE_INFINITY;
   /** Which node a slice lies on, and those of which that is to be asked. */
@@ -101,10 +102,7 @@ export class Nodes {
 
   /** Resolves when the database answers, however busy all other connections are. */
   answers(): Promise<unknown> {
-    this.#answering ??= this.#asking.query('SELECT 1').finally(() => {
-      this.#answering = undefined;
-    });
-    return this.#answering;
+    return this.#answering.share(() => this.#asking.query('SELECT 1'));
   }
 
   async close(): Promise<void> {

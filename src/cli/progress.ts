@@ -1,35 +1,40 @@
-import cliProgress, { type Options, type Params, type SingleBar } from 'cli-progress';
+import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
 import type { RecordResult } from '../client/index.ts';
 import type { CopyStep } from '../store/copy-log.ts';
-import { note } from './terminal.ts';
-
-const clearLine = '\r\u001b[K';
-/** The bar is kept on one line by cutting lines off: a note that is longer must go on in the next. */
-const [wrap, cutOff] = ['\u001b[?7h', '\u001b[?7l'];
+import { beforeEnd, note } from './terminal.ts';
 
 /** What has been done after so many seconds. The bar asks for it as soon as it is made. */
 type Figures = (seconds: number) => string;
 
-/** How far a command is: a bar on a terminal, with the figures beside it; on standard error. */
+/**
+ * How far a command is: a bar on a terminal, with the figures beside it; on standard error. It moves by line ends alone and
+ * leaves the terminal's cursor and modes as they are, so that whatever stops the program has nothing to put right there.
+ */
 class ProgressBar {
   readonly #startMs = performance.now();
   readonly #total: number | undefined;
   readonly #figures: Figures;
-  readonly #bar: SingleBar | undefined;
+  readonly #shown: { readonly bars: MultiBar; readonly bar: SingleBar; readonly release: () => void } | undefined;
 
   /** Without `total` the bar cannot say how much is left, and only shows the figures. */
   constructor(total: number | undefined, figures: Figures) {
     this.#total = total;
     this.#figures = figures;
     if (!process.stderr.isTTY) return;
-    this.#bar = new cliProgress.SingleBar({
+    // One alone saves the cursor's place and goes back there, which is the bar's no more once notes have moved it down.
+    const bars = new cliProgress.MultiBar({
       stream: process.stderr,
-      hideCursor: true,
+      // Cut to the width by the program, and not by the terminal.
+      linewrap: true,
       clearOnComplete: true,
+      barsize: 20,
+      gracefulExit: false,
+      forceRedraw: true,
       etaBuffer: 100,
-      format: (options, params) => this.#line(options, params),
+      format: (options, params) => this.#line(options, params).slice(0, params.maxWidth - 1),
     });
-    this.#bar.start(total ?? 0, 0);
+    this.#shown = { bars, bar: bars.create(total ?? 0, 0), release: beforeEnd(() => this.stop()) };
+    bars.update();
   }
 
   get seconds(): number {
@@ -37,16 +42,21 @@ class ProgressBar {
   }
 
   update(done: number): void {
-    this.#bar?.update(Math.min(done, this.#total ?? done));
+    this.#shown?.bar.update(Math.min(done, this.#total ?? done));
   }
 
+  /** Above the bar, when that is drawn next. */
   note(text: string): void {
-    if (this.#bar === undefined) note(text);
-    else process.stderr.write(`${clearLine}${wrap}${text}\n${cutOff}`);
+    if (this.#shown === undefined) note(text);
+    else this.#shown.bars.log(`${text}\n`);
   }
 
   stop(): void {
-    this.#bar?.stop();
+    if (!this.#shown?.bars.isActive) return;
+    this.#shown.release();
+    // What was noted since the bar was drawn last.
+    this.#shown.bars.update();
+    this.#shown.bars.stop();
   }
 
   #line(options: Options, params: Params): string {

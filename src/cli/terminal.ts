@@ -31,9 +31,33 @@ export function endWhenNobodyReads(): void {
   });
 }
 
-/** Aborted by the first of these signals that the process gets; a second one ends it, as if nobody listened. */
-export function abortedBy(...signals: readonly NodeJS.Signals[]): AbortSignal {
-  const stopping = new AbortController();
-  for (const signal of signals) process.once(signal, () => stopping.abort());
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+let stopping: AbortController | undefined;
+/** What must not be left behind, or not as it is. */
+const lastSteps = new Set<() => void>();
+
+/** Aborted by the first signal that tells the process to end; a second one ends it at once. */
+export function abortedBySignals(): AbortSignal {
+  listen();
+  stopping ??= new AbortController();
   return stopping.signal;
+}
+
+/** Has `step` taken before a signal ends the process at once, until what is given back is called. */
+export function beforeEnd(step: () => void): () => void {
+  listen();
+  lastSteps.add(step);
+  return () => lastSteps.delete(step);
+}
+
+function listen(): void {
+  for (const signal of endingSignals) if (!process.listeners(signal).includes(end)) process.on(signal, end);
+}
+
+function end(signal: NodeJS.Signals): void {
+  if (stopping !== undefined && !stopping.signal.aborted) return stopping.abort();
+  for (const step of lastSteps) step();
+  for (const one of endingSignals) process.off(one, end);
+  // As if nobody had listened: a shell goes by how a program ended.
+  process.kill(process.pid, signal);
 }

@@ -68,18 +68,6 @@ describe('import', () => {
     expect(lines.at(-1)).toMatch(/^1 recorded, 0 updated, 0 unchanged, 3 rejected/);
   });
 
-  test('rejected records on a terminal → each reason whole, also one longer than a line, above the bar', async () => {
-    const violation = `is ${'very '.repeat(60)}wrong`;
-    const url = await answering(({ response }) =>
-      sendJson(response, outcome(0, [{ index: 0, violations: [{ property: 'sender', violation }] }])),
-    );
-    const { stderr } = await run(['import', '--url', url, '--key', 'k', '-'], { stdin: '{}\n', env: onTerminal });
-    // 7h lets lines go on in the next, 7l cuts them off as the bar needs it.
-    const written = stderr.indexOf(`line 1: sender ${violation}\n`);
-    const wrapping = /\u001b\[\?7[hl](?!.*\u001b\[\?7[hl])/s.exec(stderr.slice(0, written))?.[0];
-    expect(wrapping).toBe('\u001b[?7h');
-  });
-
   test('nothing but bad records, more than the server lists → all counted', async () => {
     const violations = [{ property: 'results[0].sender', violation: 'is missing' }];
     const url = await answering(({ response }) => sendJson(response, { ...refusal(400), violations }, 400));

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { rmSync, type Stats } from 'node:fs';
+import { open, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, text } from '../flags.ts';
 import { ExportProgress } from '../progress.ts';
-import { abortedBy, CommandError, note, print } from '../terminal.ts';
+import { abortedBySignals, beforeEnd, CommandError, note, print } from '../terminal.ts';
 
 export function addExport(program: Command): void {
   const command = program
@@ -19,7 +19,7 @@ export function addExport(program: Command): void {
     const format = text(flags, 'format') === 'csv' ? 'csv' : 'ndjson';
     const output = text(flags, 'output');
     // What is half written is removed first.
-    const stopping = output === undefined ? undefined : abortedBy('SIGINT', 'SIGTERM', 'SIGHUP');
+    const stopping = output === undefined ? undefined : abortedBySignals();
     try {
       const stream = await clientOf(command).exportLogs(filterOf(flags), {
         format,
@@ -44,6 +44,8 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
   };
   const target = await targetOf(path).catch(cannot);
   const written = target.replaceable ? join(dirname(target.path), `.${basename(target.path)}.${randomUUID()}`) : path;
+  const remove = () => target.replaceable && rmSync(written, { force: true });
+  const release = beforeEnd(remove);
   try {
     const file = await open(written, 'w').catch(cannot);
     const progress = new ExportProgress();
@@ -59,8 +61,10 @@ async function writeFile(path: string, stream: AsyncIterable<Uint8Array>): Promi
     }
     if (target.replaceable) await rename(written, target.path).catch(cannot);
   } catch (error) {
-    if (target.replaceable) await rm(written, { force: true });
+    remove();
     throw error;
+  } finally {
+    release();
   }
 }
 

@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import type { Rejection } from '../../client/index.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { inputRecords } from '../input/input-records.ts';
 import { ImportProgress } from '../progress.ts';
-import { CommandError } from '../terminal.ts';
+import { abortedBySignals, CommandError, note } from '../terminal.ts';
 
 export function addImport(program: Command): void {
   const command = program
@@ -18,19 +19,24 @@ export function addImport(program: Command): void {
     const client = clientOf(command);
     const totalBytes = path === '-' ? undefined : await sizeOf(path);
     const progress = new ImportProgress(totalBytes);
-    const input = path === '-' ? process.stdin : createReadStream(path);
+    const stopping = abortedBySignals();
+    const input = addAbortSignal(stopping, path === '-' ? process.stdin : createReadStream(path));
     const lines: number[] = [];
     try {
-      for await (const chunk of client.recordStream(recordsOf(counted(input, progress), lines, progress))) {
+      const records = recordsOf(counted(input, progress), lines, progress);
+      for await (const chunk of client.recordStream(records, { signal: stopping })) {
         const chunkLines = lines.splice(0, chunk.records);
         progress.recorded(chunk);
         for (const one of chunk.rejected) progress.reject(chunkLines[one.index - chunk.first] ?? 0, reasonOf(one));
         progress.rejectUnlisted((chunk.rejectedCount ?? 0) - chunk.rejected.length, chunkLines);
       }
+    } catch (error) {
+      if (!stopping.aborted) throw error;
     } finally {
       progress.finish();
     }
-    if (progress.rejected > 0) process.exitCode = 1;
+    if (stopping.aborted) note('stopped: what was recorded stays, and to import it again changes nothing');
+    if (stopping.aborted || progress.rejected > 0) process.exitCode = 1;
   });
 }
 

@@ -4,7 +4,7 @@ import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, jsonOption, text } from '../flags.ts';
 import { faint, statusWord } from '../style.ts';
 import { shown } from '../table.ts';
-import { abortedBy, jsonLine, note, print } from '../terminal.ts';
+import { abortedBySignals, jsonLine, note, print } from '../terminal.ts';
 
 export function addTail(program: Command): void {
   const command = program
@@ -16,7 +16,7 @@ export function addTail(program: Command): void {
   clientOptions(jsonOption(filterOptions(command))).action(async () => {
     const flags = command.opts();
     const isJson = flags.json === true || !process.stdout.isTTY;
-    const ending = abortedBy('SIGINT', 'SIGTERM');
+    const ending = abortedBySignals();
     let place = text(flags, 'after');
     const client = clientOf(command, Number.POSITIVE_INFINITY);
     try {

@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -69,6 +68,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const loop = new EventLoop();
   const { sending, reports, emulator, metaWebhooks } = deps;
   const admission = new Admission({ ...deps, passes });
+  const standing = new Standing(deps);
   const routes: readonly Route[] = [
     logsRoute(deps, answers),
     recordRoute(deps, { closing, loop, held }),
@@ -104,7 +104,9 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     if (closing.begun) reply.header('connection', 'close');
     // Closing on a caller who still sends resets the connection, and the answer with it: it may close first.
     else if (sendsBody(request) && !request.raw.complete) reply.raw.shouldKeepAlive = true;
-    return compressed(request, reply, payload);
+    const leaving = await compressed(request, reply, payload);
+    standing.letOut(request, leaving);
+    return leaving;
   });
   app.addHook('onResponse', async (request, reply) => {
     linger(request, deps.timeouts.lingerMs);
@@ -118,7 +120,6 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     refusals.end();
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, refusals));
-  const standing = new Standing(deps);
   for (const route of routes) register(app, route, admission, standing);
   return app;
 }
@@ -196,7 +197,7 @@ function register(app: FastifyInstance, route: Route, admission: Admission, stan
   });
 }
 
-/** The answer to a caller who is let in, and may still be answered when it is there. */
+/** The answer to a caller who is let in. */
 async function answered(
   { access, answer, isWatched }: Extract<Route, { readonly access: Access }>,
   { request, reply }: OpenCall,
@@ -205,15 +206,7 @@ async function answered(
 ): Promise<Answer> {
   const call = { request, reply, principal: await admission.admit(request, reply, access) };
   const lost = isWatched === true ? new AbortController().signal : standing.watch(call, access.scope);
-  const told = await answer({ ...call, lost });
-  // What has been changed by then is told.
-  if (!lost.aborted || !isReading(request)) return told;
-  if (told instanceof Readable) told.destroy();
-  throw lost.reason;
-}
-
-function isReading({ method }: FastifyRequest): boolean {
-  return method === 'GET' || method === 'HEAD';
+  return answer({ ...call, lost });
 }
 
 /** A name or an address, and a port (RFC 9110, 7.2); empty where there is none. No comma, which may part two. */

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { FastifyReply } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Principal } from '../../src/accounts/authenticator.ts';
 import { Unavailable } from '../../src/failures.ts';
 import { EventStream } from '../support/event-stream.ts';
+import { heldPool } from '../support/held-pool.ts';
 import { logsPath, message, TestServer } from '../support/http-server.ts';
 import { openSocket } from '../support/raw-http.ts';
 
@@ -183,6 +185,43 @@ test('a page that is made while its caller is shut out → 401, and nothing of i
   const answer = await answering;
   expect(answer.status).toBe(401);
   expect(await answer.text()).not.toContain('secret');
+});
+
+test.each([
+  logsPath,
+  `${logsPath}/export`,
+  `${logsPath}/export?format=csv`,
+  `${logsPath}/summary?by=campaignReferenceId&first=100`,
+  '/messenger/1/messages/m1',
+  '/manage/1/account',
+])('%s, whose caller is shut out while it is compressed → 401, and nothing of it', async path => {
+  const secret = 'secret'.repeat(400);
+  const account = async () => ({ id: 1, name: secret, createdAt: 0, keys: 0, users: 0 });
+  const none = async () => [];
+  const never = () => Promise.reject(new Error('it was done'));
+  const others = { createKey: never, createUser: never, revokeKey: never, removeUser: never, forgetEndedKeys: never };
+  server = new TestServer({ managedAccounts: { account, keys: none, users: none, ...others } });
+  const replies: FastifyReply[] = [];
+  server.app.addHook('onRequest', async (_request, reply) => void replies.push(reply));
+  const content = { type: 'TEXT', text: secret };
+  await server.record(
+    Array.from({ length: 60 }, (_, i) => message(`m${i}`, { content, campaignReferenceId: `secret${i}` })),
+  );
+  const address = await server.listen();
+  replies.length = 0;
+  const headers = { authorization: 'App one', 'accept-encoding': 'gzip' };
+  let answering: Promise<Response>;
+  {
+    await using _pool = heldPool();
+    answering = fetch(address + path, { headers });
+    await until(() => replies[0]?.getHeader('content-encoding') === 'gzip');
+    server.callers.remove('one');
+    const before = server.callers.calls;
+    await until(() => server.callers.calls > before);
+  }
+  const answer = await answering;
+  expect(await answer.text()).not.toContain('secret');
+  expect(answer.status).toBe(401);
 });
 
 /** A call whose answer nobody reads; `ended` when the server's side of its connection is over. */

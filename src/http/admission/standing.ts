@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { allows, type Principal, type Scope } from '../../accounts/authenticator.ts';
@@ -15,6 +16,8 @@ type Admitted = { readonly principal: Principal; readonly request: FastifyReques
  */
 export class Standing {
   readonly #deps: Deps;
+  /** What those who read are shut out by, until their refusal leaves. */
+  readonly #read = new WeakMap<FastifyRequest, AbortSignal>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -29,12 +32,13 @@ export class Standing {
     const { authorization = '' } = request.headers;
     const lost = new AbortController();
     if (response.closed) return lost.signal;
+    if (isReading(request)) this.#read.set(request, lost.signal);
     let isOver = false;
     const look = async () => {
-      if (!lost.signal.aborted && !(await this.#proven(authorization, principal, scope))) lost.abort(unauthenticated());
-      // An answer that is still to come tells by itself that it was lost.
-      if (lost.signal.aborted && response.headersSent && response.statusCode < 400) response.socket?.resetAndDestroy();
-      else if (!isOver) timer = later(look);
+      if (!(await this.#proven(authorization, principal, scope))) {
+        lost.abort(unauthenticated());
+        if (response.headersSent && response.statusCode < 400) response.socket?.resetAndDestroy();
+      } else if (!isOver) timer = later(look);
     };
     let timer = later(look);
     response.once('close', () => {
@@ -42,6 +46,18 @@ export class Standing {
       clearTimeout(timer);
     });
     return lost.signal;
+  }
+
+  /**
+   * The last that is asked before an answer leaves, when nothing of it is to be made any more: throws the `ApiError` 401 where
+   * its caller was shut out meanwhile. One that flows ends with it. What has been changed by then is told.
+   */
+  letOut(request: FastifyRequest, answer: unknown): void {
+    const lost = this.#read.get(request);
+    if (lost === undefined) return;
+    if (lost.aborted) this.#read.delete(request);
+    if (answer instanceof Readable) destroyWith(lost, answer);
+    lost.throwIfAborted();
   }
 
   async #proven(authorization: string, before: Principal, scope: Scope): Promise<boolean> {
@@ -56,6 +72,17 @@ export class Standing {
       return true;
     }
   }
+}
+
+function isReading({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function destroyWith(lost: AbortSignal, answer: Readable): void {
+  const destroy = () => answer.destroy(lost.reason);
+  if (lost.aborted) return void destroy();
+  lost.addEventListener('abort', destroy, { once: true });
+  answer.once('close', () => lost.removeEventListener('abort', destroy));
 }
 
 function later(look: () => Promise<void>): NodeJS.Timeout {

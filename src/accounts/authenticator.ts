@@ -49,4 +49,6 @@ export interface Authenticator {
   createSession(username: string, password: string, asker?: string): Promise<{ token: string } | undefined>;
   /** Ends the session of an `IBSSO` token; `false` when there is none. */
   endSession(token: string): Promise<boolean>;
+  /** Resolves when callers can be proven now, and rejects with `Unavailable` when nobody can. */
+  ready(): Promise<void>;
 }

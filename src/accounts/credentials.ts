@@ -116,6 +116,11 @@ export class Credentials implements Authenticator {
     return ended;
   }
 
+  async ready(): Promise<void> {
+    // No key has this id: it is the look that counts.
+    await this.#rows.key('');
+  }
+
   /** Finishes what was asked for. */
   async close(): Promise<void> {
     await this.#uses.close();

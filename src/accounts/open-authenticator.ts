@@ -21,6 +21,8 @@ export class OpenAuthenticator implements Authenticator {
     return { token: randomBytes(24).toString('base64url') };
   }
 
+  async ready(): Promise<void> {}
+
   async endSession(): Promise<boolean> {
     return true;
   }

@@ -14,7 +14,7 @@ export class Retentions {
   #own: ReadonlyMap<AccountId, number> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `failed` is told when the times cannot be read: those that were known hold meanwhile. */
+  /** `failed` is told when the times cannot be read any more: those that were known hold meanwhile. */
   constructor(rows: Pick<AccountRows, 'retentions'>, commonMs: number, failed: (error: unknown) => void) {
     this.#rows = rows;
     this.#commonMs = commonMs;
@@ -26,8 +26,16 @@ export class Retentions {
     await this.refresh();
     let looks = 0;
     const look = () => this.#read(++looks % looksPerReading !== 0);
+    let isFailing = false;
+    const failed = (error: unknown) => {
+      if (!isFailing) this.#failed(error);
+      isFailing = true;
+    };
+    const read = () => {
+      isFailing = false;
+    };
     const again = () => {
-      this.#timer = setTimeout(() => look().catch(this.#failed).finally(again), refreshMs).unref();
+      this.#timer = setTimeout(() => look().then(read, failed).finally(again), refreshMs).unref();
     };
     again();
   }

@@ -85,6 +85,9 @@ export class MirrorRunner {
         await this.#look();
       } catch (error) {
         this.#tell('mirrors cannot be looked at now', undefined, error);
+        // What was so a moment ago tells nothing of now.
+        const trouble = { state: 'in trouble', reason: 'what is kept of it cannot be read now' } as const;
+        this.#figures = this.#figures.map(one => (one.state === 'paused' ? one : { ...one, ...trouble }));
       }
       await waitOrStop(lookMs, signal);
     }

@@ -5,6 +5,7 @@ import { makeFolder, refuseFlawed, switchToWriteAheadLog } from '../accounts/sql
 import { integer, optionalText, type Row, text } from '../accounts/sqlite/row.ts';
 import type { AccountId } from '../domain/message.ts';
 import { madeListName, unusableText } from '../failures.ts';
+import { OpenedFile } from '../opened-file.ts';
 import type { ReportPlace, ReportPlaceRows } from './report-places.ts';
 import { SenderError, type SenderPage, type SenderRows } from './rows.ts';
 
@@ -33,7 +34,8 @@ const schema = `
 
 /** Senders in a file of the data folder, which commands change beside a server. */
 export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
-  readonly #db: DatabaseSync;
+  readonly #opened: DatabaseSync;
+  readonly #file: OpenedFile;
 
   /** Makes the file when it is not there. Throws `SenderError` when it cannot be used. */
   constructor(path: string) {
@@ -41,15 +43,16 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
       makeFolder(dirname(path));
       // Made here and not by SQLite, so that nobody else can read it even for a moment.
       closeSync(openSync(path, 'a', 0o600));
-      this.#db = new DatabaseSync(path, { timeout: busyTimeoutMs });
-      switchToWriteAheadLog(this.#db);
-      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
-      this.#db.exec(schema);
+      this.#opened = new DatabaseSync(path, { timeout: busyTimeoutMs });
+      switchToWriteAheadLog(this.#opened);
+      this.#opened.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+      this.#opened.exec(schema);
       // Files of before watching lack the column.
-      const columns = this.#db.prepare('PRAGMA table_info(sender)').all();
+      const columns = this.#opened.prepare('PRAGMA table_info(sender)').all();
       if (!columns.some(column => column.name === 'is_watched'))
-        this.#db.exec('ALTER TABLE sender ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0');
-      refuseFlawed(this.#db);
+        this.#opened.exec('ALTER TABLE sender ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0');
+      refuseFlawed(this.#opened);
+      this.#file = new OpenedFile(path);
     } catch (error) {
       throw new SenderError(unusableText(path, error, join(dirname(path), madeListName)), { cause: error });
     }
@@ -102,7 +105,12 @@ export class SqliteSenderRows implements SenderRows, ReportPlaceRows {
   }
 
   async close(): Promise<void> {
-    if (this.#db.isOpen) this.#db.close();
+    if (this.#opened.isOpen) this.#opened.close();
+  }
+
+  get #db(): DatabaseSync {
+    this.#file.refuseMoved();
+    return this.#opened;
   }
 }
 

@@ -30,7 +30,29 @@ function refusal(work: () => unknown): string {
   throw new Error('was not refused');
 }
 
+/** Has a file for itself alone, and says so. */
+const aloneProgram = `
+  const { DatabaseSync } = require('node:sqlite');
+  const db = new DatabaseSync(process.argv[1], { timeout: 0 });
+  try {
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    console.log('alone');
+  } catch (error) {
+    console.log(error.message);
+  }`;
+
 describe('the accounts file', () => {
+  test('sessions are kept in it by a server → no other program takes itself for the only one that has it open', async () => {
+    const path = newPath();
+    const { accounts, credentials } = await openFile(path);
+    await accounts.createAccount('shop');
+    await accounts.createUser({ account: 'shop', name: 'ann', password: 'correct horse battery staple' });
+    const alone = async () => (await promisify(execFile)(process.execPath, ['-e', aloneProgram, path])).stdout.trim();
+    expect(await alone()).toBe('database is locked');
+    await credentials.createSession('ann', 'correct horse battery staple');
+    expect(await alone()).toBe('database is locked');
+  });
+
   test('keys, tokens, sessions and passwords → none is readable in any file of the folder', async () => {
     const path = newPath();
     const { accounts, credentials } = await openFile(path);

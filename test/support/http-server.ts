@@ -72,6 +72,10 @@ export class KnownCallers implements Authenticator {
   async endSession(token: string) {
     return token.startsWith('session-of-');
   }
+
+  async ready() {
+    if (this.failure !== undefined) throw this.failure;
+  }
 }
 
 export function passwordOf(name: string): string {

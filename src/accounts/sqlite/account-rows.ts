@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import {
   type Account,
   type AccountRows,
@@ -20,13 +21,15 @@ const notedLogName = 'log';
 
 /** The accounts file of a data folder, as the commands change it: also while a server runs on the same folder. */
 export class SqliteAccountRows implements AccountRows {
-  readonly #db: DatabaseSync;
+  readonly #opened: DatabaseSync;
+  readonly #file: OpenedFile;
   /** As they were when the file had this version, which every other connection's change moves. */
   #retentions: { readonly version: number; readonly own: ReadonlyMap<AccountId, number> } | undefined;
 
   /** Makes the file when it is not there and `mayMake`; else throws as `openAccountsFile`. */
   constructor(path: string, mayMake = true) {
-    this.#db = openAccountsFile(path, mayMake);
+    this.#opened = openAccountsFile(path, mayMake);
+    this.#file = new OpenedFile(path);
   }
 
   async addAccount(account: NewAccount): Promise<Account | undefined> {
@@ -157,7 +160,12 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async close(): Promise<void> {
-    if (this.#db.isOpen) this.#db.close();
+    if (this.#opened.isOpen) this.#opened.close();
+  }
+
+  get #db(): DatabaseSync {
+    this.#file.refuseMoved();
+    return this.#opened;
   }
 
   #addAccount({ id, name, requestsPerMinute, retentionMs, createdAt }: NewAccount): Account {

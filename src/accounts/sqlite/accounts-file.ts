@@ -88,7 +88,7 @@ export class AccountsLost extends AccountsError {
 }
 
 /**
- * Opens the accounts file, bringing an older one up to date. When absent it is made, with its folder, if `mayMake`. Several
+ * Opens the accounts file for a process that has not opened it yet, bringing an older one up to date. When absent it is made, with its folder, if `mayMake`. Several
  * processes may hold it at once. Throws `AccountsError` when it cannot be used, and `AccountsLost` when it has no
  * accounts and may not be made.
  */
@@ -154,10 +154,23 @@ function refuseLost(path: string): void {
 /** Short, since it is the serving thread that waits; a reader hardly ever does. */
 const readTimeoutMs = 200;
 
-/** A second connection that only reads; `openAccountsFile` must have made the file. */
+/** A second connection that only reads, in the process in which `openAccountsFile` made the file. */
 export function openForReading(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: readTimeoutMs });
-  db.exec('PRAGMA query_only = ON; PRAGMA trusted_schema = OFF');
+  return openAgain(path, readTimeoutMs, 'query_only = ON');
+}
+
+/** A further one that writes. */
+export function openForGrants(path: string): DatabaseSync {
+  return openAgain(path, busyTimeoutMs, 'synchronous = FULL');
+}
+
+/**
+ * By SQLite alone: were the file opened otherwise and closed, the system would let go of all locks that this process has on
+ * it. The next program to leave it would take itself for the last, and delete the write-ahead log that is written here.
+ */
+function openAgain(path: string, timeout: number, pragma: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout });
+  db.exec(`PRAGMA ${pragma}; PRAGMA trusted_schema = OFF`);
   return db;
 }
 

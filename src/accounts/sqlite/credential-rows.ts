@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import type { Principal } from '../authenticator.ts';
 import {
   type CredentialRows,
@@ -26,11 +27,13 @@ export class SqliteCredentialRows implements CredentialRows {
   readonly token: Read<StoredToken>;
   readonly session: Read<StoredSession>;
   readonly #db: DatabaseSync;
+  readonly #file: OpenedFile;
   readonly #grants: GrantWriter;
 
   constructor(path: string) {
     this.#db = openForReading(path);
-    this.#grants = new GrantWriter(path);
+    this.#file = new OpenedFile(path);
+    this.#grants = new GrantWriter(this.#file);
     this.key = this.#reader(keyQuery, readKey);
     this.user = this.#reader(userQuery, readUser);
     this.token = this.#reader(tokenQuery, readToken);
@@ -57,6 +60,7 @@ export class SqliteCredentialRows implements CredentialRows {
   #reader<Value>(query: string, read: (row: Row) => Value): Read<Value> {
     const statement = this.#db.prepare(query);
     return async key => {
+      this.#file.refuseMoved();
       const row = readOrUnavailable(() => statement.get(key));
       return row && read(row);
     };

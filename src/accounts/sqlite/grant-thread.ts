@@ -5,14 +5,18 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import { type Grant, grantsPerOwnerMax } from '../rows.ts';
 import type { Use } from '../uses.ts';
-import { openAccountsFile, transact } from './accounts-file.ts';
-import type { GrantReply, GrantRequest } from './grants.ts';
+import { openForGrants, transact } from './accounts-file.ts';
+import type { GrantReply, GrantRequest, GrantStart } from './grants.ts';
 
-assert(parentPort !== null && typeof workerData === 'string');
+assert(parentPort !== null);
 const port = parentPort;
-const db = openAccountsFile(workerData, false);
+const { path, identity }: GrantStart = workerData;
+const file = new OpenedFile(path, identity);
+file.refuseMoved();
+const db = openForGrants(path);
 
 const statements = {
   session: {
@@ -76,6 +80,7 @@ function changedBy(request: GrantRequest): boolean {
 
 function perform(request: GrantRequest): GrantReply {
   try {
+    file.refuseMoved();
     return { id: request.id, changed: changedBy(request) };
   } catch (error) {
     return { id: request.id, failure: error instanceof Error ? error.message : String(error) };

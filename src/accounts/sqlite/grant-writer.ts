@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
+import type { OpenedFile } from '../../opened-file.ts';
 import { threadFile } from '../../threads.ts';
 import { Turns } from '../../turns.ts';
 import type { Grant } from '../rows.ts';
 import type { Use } from '../uses.ts';
-import type { GrantReply, GrantRequest } from './grants.ts';
+import type { GrantReply, GrantRequest, GrantStart } from './grants.ts';
 
 type Pending = { readonly resolve: (changed: boolean) => void; readonly reject: (error: Error) => void };
 
@@ -16,7 +17,7 @@ const waitingMax = 1000;
 
 /** Keeps and ends sessions and access tokens, durably, on a thread that starts with the first of them. */
 export class GrantWriter {
-  readonly #path: string;
+  readonly #file: OpenedFile;
   readonly #pending = new Map<number, Pending>();
   #thread: Worker | undefined;
   /** By who owns a session or token: one who asks for many waits behind others who ask for one. */
@@ -28,8 +29,8 @@ export class GrantWriter {
   #lastId = 0;
   #closed = false;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(file: OpenedFile) {
+    this.#file = file;
   }
 
   /** `false` when the grant's user or key is gone by now. */
@@ -76,7 +77,9 @@ export class GrantWriter {
   }
 
   #start(): Worker {
-    const thread = new Worker(threadFile('grants'), { workerData: this.#path });
+    const { path, identity } = this.#file;
+    const workerData: GrantStart = { path, identity };
+    const thread = new Worker(threadFile('grants'), { workerData });
     thread.on('message', (reply: GrantReply) => this.#settle(reply));
     // The next request starts another thread: what stopped this one (a full disk, say) may be over by then.
     thread.on('error', error => this.#fail(thread, error));

@@ -2,6 +2,9 @@ import type { EpochMs } from '../../domain/message.ts';
 import type { Grant } from '../rows.ts';
 import type { Use } from '../uses.ts';
 
+/** The accounts file, and which one that is. */
+export type GrantStart = { readonly path: string; readonly identity: string | undefined };
+
 /** What the writing thread is asked for. */
 export type GrantRequest =
   | { readonly id: number; readonly action: 'add'; readonly grant: Grant; readonly now: EpochMs }

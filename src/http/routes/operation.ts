@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { hashSecret, matchesHash } from '../../accounts/secrets.ts';
+import { Unavailable } from '../../failures.ts';
 import { behindOf, type MirrorFigures } from '../../mirror/figures.ts';
-import { type StoreStats, StoreUnavailable } from '../../store/store.ts';
 import { present } from '../../wire/present.ts';
 import type { ServerDeps } from '../deps.ts';
 import { openApiDocument } from '../document/openapi.ts';
@@ -12,7 +12,7 @@ import { NumberedNames } from '../metrics/numbered-names.ts';
 import { outboxOf } from '../metrics/sending-metrics.ts';
 import { jsonType, type OpenCall, type Route } from '../route.ts';
 
-type Deps = FiguresDeps & Pick<ServerDeps, 'metricsTokens' | 'version'>;
+type Deps = FiguresDeps & Pick<ServerDeps, 'authenticator' | 'metricsTokens' | 'version'>;
 
 const writeRetryMs = 5000;
 
@@ -43,8 +43,9 @@ export function operationRoutes(deps: Deps): readonly Route[] {
  * alone; without such a token in the settings nobody is. Why, in the words of a database or a disk, is in the log alone.
  */
 async function ready({ request }: OpenCall, deps: Deps): Promise<string> {
-  const { store, sending, mirrors, heldSweep } = deps;
-  const { writeFailure, damaged, away } = await statsOrNotReady(store);
+  const { store, authenticator, sending, mirrors, heldSweep } = deps;
+  const { writeFailure, damaged, away } = await orNotReady('store', 'the store cannot be reached now', store.stats());
+  await orNotReady('accounts', 'who calls cannot be proven now', authenticator.ready());
   const held = heldSweep?.();
   if (writeFailure !== undefined)
     throw notReady('store', 'cannot record: the store takes no records now', writeFailure);
@@ -86,17 +87,18 @@ function isOperator({ headers }: FastifyRequest, { metricsTokens = [] }: Deps): 
   return metricsTokens.some(token => matchesHash(given, hashSecret(token)));
 }
 
-async function statsOrNotReady(store: ServerDeps['store']): Promise<StoreStats> {
+async function orNotReady<T>(property: Part, reason: string, asked: Promise<T>): Promise<T> {
   try {
-    return await store.stats();
+    return await asked;
   } catch (error) {
-    throw error instanceof StoreUnavailable
-      ? notReady('store', 'cannot serve: the store cannot be reached now', error)
-      : error;
+    throw error instanceof Unavailable ? notReady(property, `cannot serve: ${reason}`, error) : error;
   }
 }
 
-function notReady(property: 'store' | 'outbox', violation: string, cause: unknown): ApiError {
+/** What a server is not ready for the lack of. */
+type Part = 'store' | 'accounts' | 'outbox';
+
+function notReady(property: Part, violation: string, cause: unknown): ApiError {
   return new ApiError('E503', {
     violations: [{ property, violation }],
     headers: { 'retry-after': String(writeRetryMs / 1000) },

@@ -3,6 +3,7 @@ import { transact } from '../../accounts/sqlite/accounts-file.ts';
 import { integer, optionalInteger, optionalText, type Row, text } from '../../accounts/sqlite/row.ts';
 import type { EpochMs } from '../../domain/message.ts';
 import { Unavailable } from '../../failures.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import { readSlots, spending, spentIn, writeSlots } from '../budget.ts';
 import { readCheck, writeCheck } from '../check-text.ts';
 import {
@@ -27,10 +28,12 @@ import { openMirrorFile } from './mirror-file.ts';
  */
 export class SqliteMirrorRows implements MirrorRows {
   readonly #db: DatabaseSync;
+  readonly #file: OpenedFile;
 
   /** Makes the file when it is not there. Throws `MirrorError` when it cannot be used. */
   constructor(path: string) {
     this.#db = openMirrorFile(path);
+    this.#file = new OpenedFile(path);
   }
 
   async add(mirror: NewMirror, sealedKey: string): Promise<Mirror | undefined> {
@@ -177,6 +180,7 @@ export class SqliteMirrorRows implements MirrorRows {
 
   /** A full disk, or a command that holds the file for long, may pass. */
   #work<T>(work: () => T): T {
+    this.#file.refuseMoved();
     try {
       return work();
     } catch (error) {

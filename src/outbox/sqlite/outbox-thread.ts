@@ -3,9 +3,9 @@
  * does. All that has arrived by the end of a turn shares one transaction.
  */
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Unavailable, Unusable } from '../../failures.ts';
+import { OpenedFile } from '../../opened-file.ts';
 import type { FailedBy, OutboxCall, OutboxReply, OutboxRequest, OutboxStart } from './messages.ts';
 import { openOutboxFile } from './outbox-file.ts';
 import { Queue } from './queue.ts';
@@ -96,10 +96,10 @@ function serve(opened: Opened): void {
 
   const perform = performer(opened);
 
-  const held = identityOf(path);
+  const file = new OpenedFile(path);
   const transact = (group: readonly Waiting[]) => {
     try {
-      if (identityOf(path) !== held) throw new Unavailable(`${path} is not the file that this server opened`);
+      file.refuseMoved();
       db.exec('BEGIN IMMEDIATE');
       const answers = group.map(({ id, asked }) => ({ id, value: perform(asked) }));
       db.exec('COMMIT');
@@ -134,20 +134,6 @@ function serve(opened: Opened): void {
     else waiting.push(request);
     if (waiting.length === 1 || (isClosing && waiting.length === 0)) setImmediate(flush);
   });
-}
-
-/**
- * Tells a file from any other in its place: one that was moved or removed takes what is written, and nobody finds it there.
- * Throws `Unavailable` where the system cannot tell: it may not get at it for a while.
- */
-function identityOf(file: string): string | undefined {
-  try {
-    const found = statSync(file, { bigint: true, throwIfNoEntry: false });
-    return found && `${found.dev}:${found.ino}`;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Unavailable(`${file} cannot be looked at: ${reason}`, undefined, { cause });
-  }
 }
 
 /** SQLite's codes for values that it does not take: too large, against a rule, of another type, out of range. */

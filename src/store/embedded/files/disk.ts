@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { identityOf } from '../../../opened-file.ts';
 
 /** `read`: the file must be there; `write`: anew, empty; `update`: as it is, or made, for its owner alone. */
 export type OpenMode = 'read' | 'write' | 'update';
@@ -83,10 +84,7 @@ export const systemDisk: Disk = {
     }
   },
   exists: path => statSync(path, { throwIfNoEntry: false }) !== undefined,
-  identity(path) {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return found && `${found.dev}:${found.ino}`;
-  },
+  identity: path => identityOf(path),
   size(path) {
     const found = statSync(path, { throwIfNoEntry: false });
     return found?.isFile() ? found.size : undefined;

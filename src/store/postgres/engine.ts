@@ -63,13 +63,13 @@ export type PostgresStoreOptions = {
   readonly aheadMs?: number;
   /** What the database, or a node of it, may take to answer whoever looks whether it does. */
   readonly answerMsMax?: number;
+  /** How long a read waits for its turn before it is given up as `StoreUnavailable`. */
+  readonly turnMsMax?: number;
   /** Standbys of the database that answer reads. */
   readonly replicas?: ReplicaTerms;
   readonly now?: () => EpochMs;
 };
 
-/** How long a read waits for its turn. */
-const turnMsMax = 5_000;
 /** How often a process adds up what it recorded. */
 const addUpMs = 2_000;
 /** How far back it is looked how much is recorded, which may be less by night. */
@@ -142,6 +142,7 @@ class PostgresStore implements Store {
 
   constructor(database: Database, options: PostgresStoreOptions) {
     const { poolSize, observer, partitionMs, generationMs = 24 * hourMs, upkeepMs = 60_000, now = Date.now } = options;
+    const { turnMsMax = 5_000 } = options;
     this.#options = options;
     this.#answerMsMax = options.answerMsMax ?? limits.databaseAnswerMsMax;
     this.#database = database;

@@ -31,7 +31,7 @@ class Complaints implements StoreObserver {
 export type PostgresEngineHints = EngineHints & {
   /** Over how many every account is spread. */
   readonly slices?: number;
-  readonly replicas?: PostgresStoreOptions['replicas'];
+  readonly replicas?: (url: string) => Promise<PostgresStoreOptions['replicas']>;
   /** Runs before a store is closed. */
   readonly closing?: (store: Store) => Promise<void>;
 };
@@ -64,13 +64,9 @@ async function spread(
   );
 }
 
-/** A database of its own where it can be copied; one with standbys is where they look, and has a schema of its own. */
-async function newPlace(
-  server: DatabaseServer,
-  url: string,
-  isFixed: boolean,
-): Promise<Place & { remove(): Promise<void> }> {
-  if (!isGiven && !isFixed) {
+/** A database of its own where it can be copied; a schema of its own on a server that is given. */
+async function newPlace(server: DatabaseServer, url: string): Promise<Place & { remove(): Promise<void> }> {
+  if (!isGiven) {
     const own = await server.databaseWithTables();
     return { server, url: own, schema: schemaName, remove: () => server.drop(own) };
   }
@@ -85,14 +81,15 @@ export async function openPostgresEngine(
   givenUrl: string,
   hints: PostgresEngineHints,
 ): Promise<OpenedEngine> {
-  const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, replicas, closing = async () => {} } = hints;
-  const place = await newPlace(server, givenUrl, replicas !== undefined);
+  const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, closing = async () => {} } = hints;
+  const place = await newPlace(server, givenUrl);
   const { url, schema } = place;
+  const replicas = await hints.replicas?.(url);
   const partitionMs = segmentMessagesMax < manyPartitions ? 2000 : 3_600_000;
   if (slices > 1) await spread(place, accounts, slices);
   const observer = new Complaints(hints.committed);
-  // On a busy machine a node may take long to answer whoever looks, and a statement its time.
-  const [answerMsMax, statementTimeoutMs] = [30_000, 60_000];
+  // On a busy machine a node may take long to answer whoever looks, a statement its time, and a read waits for others.
+  const [answerMsMax, statementTimeoutMs, turnMsMax] = [30_000, 60_000, 60_000];
   const options = {
     url,
     schema,
@@ -100,6 +97,7 @@ export async function openPostgresEngine(
     partitionMs,
     answerMsMax,
     statementTimeoutMs,
+    turnMsMax,
     observer,
     ...(replicas !== undefined && { replicas }),
   };

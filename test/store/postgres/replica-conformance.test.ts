@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
+import type { PostgresStoreOptions } from '../../../src/store/postgres/engine.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
@@ -6,11 +7,11 @@ import { isThorough } from '../../support/properties.ts';
 import { until } from '../../support/sqlite-log.ts';
 import { conformance, partly, placingGroups } from '../conformance.ts';
 import { openPostgresEngine, type PostgresEngineHints, segmentSizes } from './engine.ts';
+import { databaseOf } from './replica-pair.ts';
 
 let server: DatabaseServer;
 let standby: PostgresServer | undefined;
 let url: string;
-let replicaUrl: string;
 let replicaReads = 0;
 
 beforeAll(async () => {
@@ -22,11 +23,8 @@ beforeAll(async () => {
   }
   const own = await PostgresServer.start(settings);
   server = own;
-  const replica = await own.standby();
-  standby = replica;
-  url = await own.database();
-  replicaUrl = replica.url(new URL(url).pathname.slice(1));
-  await until(() => replica.isThere(replicaUrl));
+  standby = await own.standby();
+  url = own.url('postgres');
 });
 afterAll(async () => {
   await Promise.all([standby?.remove(), server.remove()]);
@@ -40,8 +38,20 @@ async function closing(store: Store): Promise<void> {
 }
 
 const spread = () => ({ slices: 5 });
-// What was recorded shows at once to whoever recorded it, so the contract holds whatever the lag may be.
-const replicated = () => ({ replicas: { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 20 }, closing });
+
+/**
+ * What was recorded shows at once to whoever recorded it, so the contract holds whatever the lag may be. Each look and beat is
+ * work of two servers, and the stores that all cases share are open for long.
+ */
+async function replicasOf(url: string): Promise<PostgresStoreOptions['replicas']> {
+  const replica = standby;
+  if (replica === undefined) throw new Error('there is no standby');
+  const replicaUrl = replica.url(databaseOf(url));
+  await until(() => replica.isThere(replicaUrl));
+  return { urls: [replicaUrl], lagMsMax: 30_000, lookEveryMs: 100 };
+}
+
+const replicated = () => ({ replicas: replicasOf, closing });
 const both = () => ({ ...spread(), ...replicated() });
 
 type Kind = readonly [name: string, hintsOf: () => Partial<PostgresEngineHints>];

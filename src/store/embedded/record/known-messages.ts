@@ -18,6 +18,7 @@ import {
   type Columns,
   mustHaveMessage,
   mustHaveReport,
+  newestReportOf,
   type SharedSegment,
   setLosses,
 } from '../segment/shared-segment.ts';
@@ -119,7 +120,8 @@ export class KnownMessages {
 
   /** The sequence of the newest published report on a message; 0 when there is none. */
   newestReport(position: Position): number {
-    return this.#segments.get(segmentIdOf(position))?.newestReport[ordinalOf(position)] ?? 0;
+    const segment = this.#segments.get(segmentIdOf(position));
+    return segment === undefined ? 0 : newestReportOf(segment, ordinalOf(position));
   }
 
   /** The reports on a message as far as a further one needs them, from the sequence of its newest. */

@@ -1,6 +1,6 @@
 import { conditionMatcher, type Filter } from '../../../domain/filter.ts';
 import { type Facets, type Meanings, stateOf } from '../segment/facets.ts';
-import type { SharedSegment } from '../segment/shared-segment.ts';
+import { newestReportOf, type SharedSegment } from '../segment/shared-segment.ts';
 import type { ReadSegments } from './read-segments.ts';
 import { ReportHolders } from './report-holders.ts';
 import type { MayBeAsked } from './scan.ts';
@@ -38,10 +38,10 @@ export class ErrorTests {
     return this.#segments.withFacets(segment.id, facets => this.#test(segment, facets));
   }
 
-  #test({ newestReport }: SharedSegment, facets: Facets): MayBeAsked {
+  #test(segment: SharedSegment, facets: Facets): MayBeAsked {
     const [outcomes, isAsked, known] = [facets.codes('outcome'), this.#asked(facets.meanings), facets.messages];
     return ordinal => {
-      const newest = newestReport[ordinal] ?? 0;
+      const newest = newestReportOf(segment, ordinal);
       // It may have been in such a state when the walk began, and be in one when its row is read.
       if (ordinal >= known || newest > this.#asOf) return true;
       if (newest === 0) return mayBe(isAsked, outcomes[ordinal]);

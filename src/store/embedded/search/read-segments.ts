@@ -18,6 +18,7 @@ import {
   hasLosses,
   messagesIn,
   mustHaveReport,
+  newestReportOf,
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
@@ -141,7 +142,8 @@ export class ReadSegments {
 
   /** The sequence of the newest report on a message; 0 when there is none. */
   newestReport({ segmentId, ordinal }: Pick<Found, 'segmentId' | 'ordinal'>): number {
-    return this.#segments.get(segmentId)?.shared.newestReport[ordinal] ?? 0;
+    const shared = this.#segments.get(segmentId)?.shared;
+    return shared === undefined ? 0 : newestReportOf(shared, ordinal);
   }
 
   /** The row of the message at each place; `undefined` where nobody can read it any more. */

@@ -1,6 +1,6 @@
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import type { IndexFile } from '../segment/index-file.ts';
-import { groupOf, type SharedSegment } from '../segment/shared-segment.ts';
+import { groupOf, newestReportOf, type SharedSegment } from '../segment/shared-segment.ts';
 
 /** Whether a message may be in a state that is asked for. */
 export type MayBeAsked = (ordinal: number) => boolean;
@@ -41,7 +41,7 @@ export function mayHaveGroup(scan: Scan, segment: SharedSegment, ordinal: number
   return (
     scan.groups === undefined ||
     scan.groups.includes(groupOf(segment, ordinal)) ||
-    (scan.asOf !== undefined && (segment.newestReport[ordinal] ?? 0) > scan.asOf)
+    (scan.asOf !== undefined && newestReportOf(segment, ordinal) > scan.asOf)
   );
 }
 

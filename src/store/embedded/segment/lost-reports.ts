@@ -2,7 +2,7 @@ import { DamagedRow } from '../files/damage.ts';
 import type { Rows } from '../rows/rows.ts';
 import { groupOfStatus } from './packed-batch.ts';
 import { ordinalOf, type Position, positionOf, segmentIdOf } from './position.ts';
-import { applyReport, lossesIn, messagesIn, reportsIn, type SharedSegment } from './shared-segment.ts';
+import { applyReport, lossesIn, messagesIn, newestReportOf, reportsIn, type SharedSegment } from './shared-segment.ts';
 
 /** Of a segment's reports, in their order: the position of the message, 0 where the report is lost, and the group it left it in. */
 export type ReportOutcomes = {
@@ -74,7 +74,7 @@ function losers(segments: readonly SharedSegment[], damaged: SharedSegment, left
   const end = damaged.firstSequence + reportsIn(damaged);
   for (const segment of segments.filter(({ id }) => id <= damaged.id))
     for (let ordinal = 0; ordinal < messagesIn(segment); ordinal++) {
-      const sequence = segment.newestReport[ordinal] ?? 0;
+      const sequence = newestReportOf(segment, ordinal);
       if (sequence < damaged.firstSequence || sequence >= end) continue;
       const position = positionOf(segment.id, ordinal);
       if (left.messages[sequence - damaged.firstSequence] !== position) sought.add(position);

@@ -23,8 +23,13 @@ export type SharedSegment = {
   readonly published: Int32Array;
   /** Least and greatest `sentAt`, ms, and the greatest of a message its reports are on; infinite while there is none. */
   readonly sentAtRange: Float64Array;
-  /** By ordinal: the sequence of the newest report on the message, 0 when there is none. */
-  readonly newestReport: Float64Array;
+  /**
+   * By ordinal: the newest report on the message, as the place of its sequence behind `firstSequence`, from 1 on; 0 when there is
+   * none (see `newestReportOf`).
+   */
+  readonly newestReport: Uint32Array;
+  /** By ordinal: the sequence of a newest report whose place is more than `newestReport` holds; others take no memory. */
+  readonly farReport: Float64Array;
   /** By ordinal: the code of the group of the present status (see `groupCodeOf`). */
   readonly groupCode: Uint8Array;
   /** By group id: how many messages have it now. */
@@ -69,7 +74,8 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
     firstSequence,
     published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
-    newestReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
+    newestReport: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
+    farReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
     groupCode: new Uint8Array(new SharedArrayBuffer(capacity)),
     groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
   };
@@ -189,11 +195,36 @@ export function groupOf({ groupCode }: SharedSegment, ordinal: number): number {
   return groupCodeOf(groupCode[ordinal] ?? 0);
 }
 
+/** The place of a report that more than four billion others came before since the segment began. */
+const farAway = 2 ** 32 - 1;
+
+/** The sequence of the newest report on a message; 0 when there is none. */
+export function newestReportOf(segment: SharedSegment, ordinal: number): number {
+  const place = segment.newestReport[ordinal] ?? 0;
+  if (place === 0) return 0;
+  return place === farAway ? farReportOf(segment, ordinal) : segment.firstSequence + place - 1;
+}
+
+/** Its sequence was written before its place, and so is read after it. */
+function farReportOf({ newestReport, farReport }: SharedSegment, ordinal: number): number {
+  Atomics.load(newestReport, ordinal);
+  return farReport[ordinal] ?? 0;
+}
+
+function placeOf({ firstSequence }: SharedSegment, sequence: number): number {
+  if (sequence === 0) return 0;
+  const place = sequence - firstSequence + 1;
+  return place > 0 && place < farAway ? place : farAway;
+}
+
 /** Writes only what is not so already: pages of memory that were never written take none. */
-export function setState({ groupCode, newestReport }: SharedSegment, ordinal: number, sequence: number, group: number) {
+export function setState(segment: SharedSegment, ordinal: number, sequence: number, group: number): void {
+  const { groupCode, newestReport, farReport } = segment;
   const code = groupCodeOf(group);
   if (groupCode[ordinal] !== code) groupCode[ordinal] = code;
-  if (newestReport[ordinal] !== sequence) newestReport[ordinal] = sequence;
+  const place = placeOf(segment, sequence);
+  if (place === farAway) farReport[ordinal] = sequence;
+  if (newestReport[ordinal] !== place) Atomics.store(newestReport, ordinal, place);
 }
 
 /** Makes a report the newest of its message. */

@@ -12,7 +12,7 @@ import { type FacetField, facetFields } from '../segment/facet-columns.ts';
 import { type FacetCodes, type Facets, type Meanings, stateOf } from '../segment/facets.ts';
 import { groupCount } from '../segment/indexed-counts.ts';
 import { type Position, positionOf } from '../segment/position.ts';
-import { groupCodeOf, groupOf, messagesIn, type SharedSegment } from '../segment/shared-segment.ts';
+import { groupCodeOf, groupOf, messagesIn, newestReportOf, type SharedSegment } from '../segment/shared-segment.ts';
 import { FacetParts, type PartMoves } from './facet-parts.ts';
 
 /** What is counted: an account's messages of a time, up to a position. */
@@ -164,7 +164,7 @@ export class FacetCount {
     for (const ordinal of fitting(known, owners, tests)) {
       const sentAt = base + (offsets[ordinal] ?? 0);
       if (sentAt < from || sentAt >= to) continue;
-      const newest = shared.newestReport[ordinal] ?? 0;
+      const newest = newestReportOf(shared, ordinal);
       const holder = newest === 0 ? undefined : this.#holders.of(newest);
       const state = newest === 0 ? initial : holder?.made;
       const code = (newest === 0 ? outcomes[ordinal] : holder?.codes[newest - holder.from]) ?? 0;

@@ -122,10 +122,6 @@ class SqliteStore implements Store {
       writer: this.#writer,
       failing: reason => this.#failing(reason),
       moved: () => this.#room.wake(),
-      gathered: ids => {
-        this.#writer.send(ids);
-        this.#readers.tell(ids);
-      },
       isClosing: () => this.#closing !== undefined,
       crashed,
     });

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { MessageIds } from '../../../src/store/embedded/log/message-ids.ts';
-import { type IdSet, IdSets, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
+import { type IdSet, IdSets, idParts, makeIdSet, partOfHash } from '../../../src/store/embedded/segment/id-sets.ts';
 import { addId, findId, removeId } from '../../../src/store/embedded/segment/id-table.ts';
 import { IndexFile, type Sections, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
 import { IdsOfSegment, ordinalsWithId } from '../../../src/store/embedded/segment/index-runs.ts';
@@ -27,6 +27,8 @@ const header = {
   rowsBytes: 0,
   rowsCrc: 0,
 };
+
+const allParts = Array.from({ length: idParts }, (_, part) => part);
 
 /** A folder with indexes that have ids alone; gives what their messages' hashes are, by segment. */
 class IndexFolder extends Folder {
@@ -59,8 +61,10 @@ class IndexFolder extends Folder {
     return index;
   }
 
-  setOf(segments: Iterable<number>): IdSet {
-    return atOnce(makeIdSet(new Map(Array.from(segments, id => [id, this.open(id)]))));
+  /** By part. */
+  setsOf(segments: Iterable<number>): readonly IdSet[] {
+    const indexes = new Map(Array.from(segments, id => [id, this.open(id)]));
+    return allParts.map(part => atOnce(makeIdSet(indexes, part)));
   }
 }
 
@@ -127,10 +131,11 @@ test('sets of sealed segments, of whatever hashes → each message that has one 
     ...Array.from({ length: 60 }, (_, i) => [i + 10, spread(1000, i * 7919 + 11)] as const),
   ]);
   for (const [segment, hashes] of made) folder.write(segment, hashes);
-  const sets = new IdSets([folder.setOf([...made.keys()].slice(0, 20)), folder.setOf([...made.keys()].slice(20))]);
+  const [first, second] = [folder.setsOf([...made.keys()].slice(0, 20)), folder.setsOf([...made.keys()].slice(20))];
+  const sets = allParts.map(part => new IdSets([first, second].flatMap(all => all[part] ?? [])));
   const askedFor = (one: number) => {
     const asked: number[] = [];
-    sets.find(one, segmentId => {
+    sets[partOfHash(one)]?.find(one, segmentId => {
       asked.push(segmentId);
       return false;
     });
@@ -170,7 +175,12 @@ test('ids of segments in sets, in none, and being written → all that is there 
       const last = contents.length - 1;
       for (const inSets of [[], contents.flatMap((_, id) => (id % 2 === 0 ? [id] : [])), contents.map((_, id) => id)]) {
         // A set may know more than this thread: of what is not sealed here, or gone.
-        ids.take(inSets.length === 0 ? [] : [folder.setOf(inSets.slice(0, 3)), folder.setOf(inSets.slice(3))]);
+        const made = inSets.length === 0 ? [] : [folder.setsOf(inSets.slice(0, 3)), folder.setsOf(inSets.slice(3))];
+        for (const part of allParts)
+          ids.take(
+            part,
+            made.flatMap(all => all[part] ?? []),
+          );
         expect(ids.unset).toBe(contents.filter((_, id) => id !== 0 && id !== last && !inSets.includes(id)).length);
         for (const one of new Set(contents.flat().filter(one => one !== 0))) {
           const found: string[] = [];
@@ -200,16 +210,18 @@ test('all ids of a segment in memory → as its index tells', () => {
   );
 });
 
-test('segments sealed, dropped and damaged one after the other → each that is left is in one set, and few sets are made', async () => {
+test('segments sealed, dropped and damaged one after the other → each that is left is in one set of each part, few sets are made, and memory is used again', async () => {
   const folder = new IndexFolder();
-  let sets: readonly IdSet[] = [];
+  const parts: (readonly IdSet[])[] = allParts.map(() => []);
   let gathered = 0;
+  const memories = new Set<SharedArrayBuffer>();
   const damaged: number[] = [];
   const ids = new GatheredIds(folder, {
     inSteps: async steps => atOnce(steps),
-    gathered: all => {
-      sets = all;
-      gathered += all.at(-1)?.segmentIds.length ?? 0;
+    gathered: async (part, sets) => {
+      parts[part] = sets;
+      if (part === 0) gathered += sets.at(-1)?.segmentIds.length ?? 0;
+      for (const { memory } of sets) memories.add(memory);
     },
     damaged: segmentId => damaged.push(segmentId),
     failed: (_, error) => {
@@ -217,21 +229,27 @@ test('segments sealed, dropped and damaged one after the other → each that is 
     },
   });
   const live = new Set<number>();
-  const seal = async (from: number, to: number) => {
+  const seal = async (from: number, to: number, hashes = 40) => {
     const added = Array.from({ length: to - from }, (_, i) => from + i);
     for (const id of added) {
-      folder.write(id, spread(20, id));
+      folder.write(id, spread(hashes, id));
       live.add(id);
     }
     await ids.add(added);
   };
-  const inSets = () => sets.flatMap(set => set.segmentIds.filter(id => live.has(id))).sort((a, b) => a - b);
+  const lengths = () => parts.map(sets => sets.map(({ segmentIds }) => segmentIds.length));
+  const expectInSets = () => {
+    for (const sets of parts)
+      expect(sets.flatMap(set => set.segmentIds.filter(id => live.has(id))).sort((a, b) => a - b)).toEqual(
+        [...live].sort((a, b) => a - b),
+      );
+  };
   await seal(1, 151);
-  expect(sets.map(({ segmentIds }) => segmentIds.length)).toEqual([64, 64, 22]);
+  expect(lengths()).toEqual(allParts.map(() => [64, 64, 22]));
   gathered = 0;
   for (let id = 151; id < 220; id++) await seal(id, id + 1);
-  expect(inSets()).toEqual([...live]);
-  expect(sets.length).toBeLessThanOrEqual(7);
+  expectInSets();
+  for (const sets of parts) expect(sets.length).toBeLessThanOrEqual(7);
   // Each is made anew with eight others at most until these are enough for a larger set.
   expect(gathered).toBeLessThan(69 * 12);
 
@@ -240,25 +258,35 @@ test('segments sealed, dropped and damaged one after the other → each that is 
     ids.drop([id]);
   }
   await seal(220, 221);
-  expect(inSets()).toEqual([...live]);
-  expect(sets.flatMap(({ segmentIds }) => segmentIds).length).toBeLessThanOrEqual(live.size * 2);
+  expectInSets();
+  for (const sets of parts)
+    expect(sets.flatMap(({ segmentIds }) => segmentIds).length).toBeLessThanOrEqual(live.size * 2);
 
   // Of one that is damaged the index is asked, which is made again; then it is added anew.
   const path = folder.index(400);
-  folder.write(400, spread(20, 400));
+  folder.write(400, spread(40, 400));
   const whole = readFileSync(path);
   const flipped = Buffer.from(whole);
-  const at = flipped.indexOf(Buffer.from(Uint32Array.from(spread(20, 400)).sort().buffer));
+  const at = flipped.indexOf(Buffer.from(Uint32Array.from(spread(40, 400)).sort().buffer));
   flipped[at] = (flipped[at] ?? 0) ^ 1;
   writeFileSync(path, flipped);
   await seal(401, 403);
   await ids.add([400]);
   expect(damaged).toEqual([400]);
-  expect(inSets()).toEqual([...live]);
+  expectInSets();
   writeFileSync(path, whole);
   live.add(400);
   await ids.add([400]);
-  expect(inSets()).toEqual([...live].sort((a, b) => a - b));
+  expectInSets();
+
+  memories.clear();
+  for (let id = 500; id < 530; id++) await seal(id, id + 1, 20_000);
+  expectInSets();
+  // Beside what is in use: of the youngest set all parts, of a larger one a few.
+  const isLarge = ({ byteLength }: SharedArrayBuffer) => byteLength > 1024 * 1024;
+  const inUse = parts.flat().filter(({ memory }) => isLarge(memory)).length;
+  expect(inUse).toBeGreaterThanOrEqual(idParts);
+  expect([...memories].filter(isLarge).length).toBeLessThanOrEqual(inUse + 2 * idParts + 4);
 });
 
 test('all recorded again at once after a start, whatever became of an index → each is known, and none is there twice', async () => {
@@ -317,10 +345,12 @@ test('a segment is dropped while a set is made of it → the set of the others, 
   const told: unknown[] = [];
   const ids = new GatheredIds(new Folder(folder.dataDir, dropping), {
     inSteps: async steps => atOnce(steps),
-    gathered: sets => told.push(...sets.map(({ segmentIds }) => [...segmentIds])),
+    gathered: async (part, sets) => {
+      told.push(...sets.map(({ segmentIds }) => [part, ...segmentIds]));
+    },
     damaged: segmentId => told.push(`damaged ${segmentId}`),
     failed: (_, error) => told.push(error),
   });
   await ids.add([1, 2]);
-  expect(told).toEqual([[2]]);
+  expect(told).toEqual(allParts.map(part => [part, 2]));
 });

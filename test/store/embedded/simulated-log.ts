@@ -15,7 +15,7 @@ import { AccountWatermarks } from '../../../src/store/embedded/search/account-wa
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import type { MeaningsOf } from '../../../src/store/embedded/segment/facet-maker.ts';
 import type { Facets } from '../../../src/store/embedded/segment/facets.ts';
-import { type IdSet, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
+import { type IdSet, idParts, makeIdSet } from '../../../src/store/embedded/segment/id-sets.ts';
 import { IndexFile } from '../../../src/store/embedded/segment/index-file.ts';
 import { packBatch } from '../../../src/store/embedded/segment/packed-batch.ts';
 import type { Columns, SharedSegment } from '../../../src/store/embedded/segment/shared-segment.ts';
@@ -179,9 +179,11 @@ export class SimulatedLog {
         const index = new IndexFile(this.#folder.index(id), this.#disk);
         return [id, opened.adopt(index, one => one.close())] as const;
       });
-    this.#sets = [atOnce(makeIdSet(new Map(sources)))];
-    this.#writer.takeIds(this.#sets);
-    this.#read.takeIds(this.#sets);
+    this.#sets = Array.from({ length: idParts }, (_, part) => atOnce(makeIdSet(new Map(sources), part)));
+    for (const [part, set] of this.#sets.entries()) {
+      this.#writer.takeIds(part, [set]);
+      this.#read.takeIds(part, [set]);
+    }
   }
 
   /** Gives every segment that has an index its volume, in the place of its rows file, as far as the disk lets it. */
@@ -200,7 +202,7 @@ export class SimulatedLog {
     this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
     this.#read = new ReadSegments(this.#readFolder);
     for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
-    this.#read.takeIds(this.#sets);
+    for (const [part, set] of this.#sets.entries()) this.#read.takeIds(part, [set]);
     this.#read.learn(this.#told);
   }
 

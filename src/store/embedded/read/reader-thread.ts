@@ -102,7 +102,8 @@ port.on('message', (request: ReaderRequest) => {
     case 'eras':
       return feed.setEras(request.eras);
     case 'ids':
-      return segments.takeIds(request.sets);
+      segments.takeIds(request.part, request.sets);
+      return tell({ type: 'released', ticket: request.ticket });
     case 'segment':
       return segments.set(request.shared, request.columns);
     case 'meanings':

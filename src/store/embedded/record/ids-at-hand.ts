@@ -7,8 +7,8 @@ type WithIndex = <T>(segmentId: number, work: (index: IndexFile) => T) => T;
 
 /** A segment of 250,000 messages has two megabytes. */
 const bytesAtHandMax = 16 * 1024 * 1024;
-/** Asked for so many ids more than once, it is likely to be asked for as many again: that pays for reading them all. */
-const asksBeforeTaken = 300;
+/** So often it is likely to be asked as often again: that pays for reading all its ids. */
+const timesBeforeTaken = 300;
 
 /**
  * Which messages of sealed segments have an id: asked of the index, or of a copy in memory for the few segments that are asked
@@ -19,29 +19,41 @@ export class IdsAtHand {
   readonly #taken = new LRUCache<number, IdsOfSegment>({
     maxSize: bytesAtHandMax,
     sizeCalculation: ({ bytes }) => bytes,
+    dispose: ids => ids.free(),
   });
   /** By segment, since one was taken last. */
-  readonly #asked = new Map<number, number>();
+  readonly #times = new Map<number, number>();
 
   constructor(withIndex: WithIndex) {
     this.#withIndex = withIndex;
   }
 
+  /** Each segment is asked now and then for ids that it does not have: only `often` has its ids be taken. */
   ordinals(segmentId: number, hash: number): Iterable<number> {
     const taken = this.#taken.get(segmentId);
     if (taken !== undefined) return taken.ordinals(hash);
-    const asked = (this.#asked.get(segmentId) ?? 0) + 1;
-    this.#asked.set(segmentId, asked);
-    if (asked < asksBeforeTaken) return this.#withIndex(segmentId, index => ordinalsWithId(index, hash));
+    if ((this.#times.get(segmentId) ?? 0) < timesBeforeTaken)
+      return this.#withIndex(segmentId, index => ordinalsWithId(index, hash));
     const ids = this.#withIndex(segmentId, index => new IdsOfSegment(index));
     this.#taken.set(segmentId, ids);
-    this.#asked.clear();
+    this.#times.clear();
     return ids.ordinals(hash);
+  }
+
+  /** The segment had the message that was asked for, or has to be asked for each. */
+  often(segmentId: number): void {
+    this.#times.set(segmentId, (this.#times.get(segmentId) ?? 0) + 1);
   }
 
   /** Its index may be another from now on. */
   letGo(segmentId: number): void {
     this.#taken.delete(segmentId);
-    this.#asked.delete(segmentId);
+    this.#times.delete(segmentId);
+  }
+
+  /** None has to be asked for each id any more. */
+  clear(): void {
+    this.#taken.clear();
+    this.#times.clear();
   }
 }

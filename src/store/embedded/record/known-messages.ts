@@ -34,7 +34,10 @@ export type Known = { readonly row: MessageRow; readonly segmentId: number; read
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
-  readonly #ids = new MessageIds((segmentId, hash) => this.#idsAtHand.ordinals(segmentId, hash));
+  readonly #ids = new MessageIds((segmentId, hash, isInSet) => {
+    if (!isInSet) this.#idsAtHand.often(segmentId);
+    return this.#idsAtHand.ordinals(segmentId, hash);
+  });
   readonly #segments = new Map<number, SharedSegment>();
   /** Of those without an index, where their rows stand. */
   readonly #places = new Map<number, Places>();
@@ -63,10 +66,12 @@ export class KnownMessages {
     if (columns !== undefined) this.#places.set(shared.id, columns.places);
   }
 
-  takeIds(sets: readonly IdSet[]): void {
-    this.#ids.take(sets);
+  takeIds(part: number, sets: readonly IdSet[]): void {
+    this.#ids.take(part, sets);
+    if (this.#ids.unset > 0) return;
     // Most will hardly be asked again.
     this.#indexes.clear();
+    this.#idsAtHand.clear();
   }
 
   segments(): readonly SharedSegment[] {
@@ -115,6 +120,7 @@ export class KnownMessages {
       known = { row, segmentId, ordinal };
       return true;
     });
+    if (known !== undefined && !this.#places.has(known.segmentId)) this.#idsAtHand.often(known.segmentId);
     return known;
   }
 

@@ -63,7 +63,8 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
         if (ready && turns.isEmpty) setImmediate(goOn);
         return turns.addAll(request.batches);
       case 'ids':
-        return writer.takeIds(request.sets);
+        writer.takeIds(request.part, request.sets);
+        return tell({ type: 'released', ticket: request.ticket });
       case 'spare':
         return writer.reuse(request.columns);
       case 'count':

@@ -226,9 +226,9 @@ export class Writer {
     if (isDamaged) this.#known.passOverLost(segment);
   }
 
-  /** Takes up the ids of sealed segments, of which there are such sets now. */
-  takeIds(sets: readonly IdSet[]): void {
-    this.#known.takeIds(sets);
+  /** Takes up a part of the ids of sealed segments, of which there are such sets now. */
+  takeIds(part: number, sets: readonly IdSet[]): void {
+    this.#known.takeIds(part, sets);
   }
 
   /** Takes columns that no thread looks at any more for a segment to come. */

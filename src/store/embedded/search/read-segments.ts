@@ -72,8 +72,8 @@ export class ReadSegments {
     if (columns === undefined) this.#live.delete(shared.id);
   }
 
-  takeIds(sets: readonly IdSet[]): void {
-    this.#ids.take(sets);
+  takeIds(part: number, sets: readonly IdSet[]): void {
+    this.#ids.take(part, sets);
   }
 
   /** Takes up what the writer told of facets. */

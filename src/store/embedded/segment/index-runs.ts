@@ -41,6 +41,12 @@ export class IdsOfSegment {
     return this.#hashes.byteLength + this.#ordinals.byteLength + (this.#starts?.byteLength ?? 0);
   }
 
+  /** Nothing is asked of it any more: its memory need not wait for a collection. */
+  free(): void {
+    for (const array of [this.#hashes, this.#starts, this.#ordinals])
+      if (array?.buffer instanceof ArrayBuffer && !array.buffer.detached) array.buffer.transfer(0);
+  }
+
   /** As `ordinalsWithId`. */
   ordinals(hash: number): readonly number[] {
     const [hashes, starts] = [this.#hashes, this.#starts];
@@ -67,6 +73,12 @@ export class IdsOfSegment {
     }
     return low;
   }
+}
+
+/** Where the first hash of an id stands that is not less. */
+export function firstOfHash(index: IndexFile, hash: number): number {
+  const count = index.bytesOf('messageId.hashes') / 4;
+  return lowerBound(count, place => (index.uint32Briefly('messageId.hashes', place, 1)[0] ?? 0) - hash);
 }
 
 /** Hashes are spread evenly, so where one must stand is known within a few hundred places: one read finds it. */

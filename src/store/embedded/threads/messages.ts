@@ -50,8 +50,9 @@ export type SegmentRequest = {
   readonly columns: Columns | undefined;
 };
 
-/** To every thread that holds a segment's files: it lets them go, then answers `released`. */
+/** To every thread that holds a segment's files, or sets of ids: it lets them go, then answers `released`. */
 export type ReleaseRequest =
+  | (IdsNote & { readonly ticket: number })
   | { readonly type: 'sealed'; readonly ticket: number; readonly shared: SharedSegment }
   /** The segment's files were made anew. */
   | { readonly type: 'recovered'; readonly ticket: number; readonly shared: SharedSegment; readonly holding: Holding }
@@ -80,15 +81,14 @@ export type MeaningsNote = {
 export type AccountEnd = readonly [account: AccountId, end: Partial<LogEnd> | undefined];
 export type EndsNote = { readonly type: 'ends'; readonly ends: readonly AccountEnd[] };
 
-/** All sets there are of the ids of sealed segments. */
-export type IdsNote = { readonly type: 'ids'; readonly sets: readonly IdSet[] };
+/** All sets there are of a part of the ids of sealed segments. */
+export type IdsNote = { readonly type: 'ids'; readonly part: number; readonly sets: readonly IdSet[] };
 
 /** `id` is what its outcome is answered by. */
 export type BatchToRecord = { readonly id: number; readonly batch: PackedBatch };
 
 export type WriterRequest =
   | ReleaseRequest
-  | IdsNote
   | { readonly type: 'record'; readonly batches: readonly BatchToRecord[] }
   | { readonly type: 'spare'; readonly columns: Columns }
   | {
@@ -152,7 +152,6 @@ export type ReaderRequest =
   | MeaningsNote
   | ErasNote
   | EndsNote
-  | IdsNote
   | {
       readonly type: 'summarize';
       readonly id: number;
@@ -202,6 +201,8 @@ export type SealerRequest =
   /** Segments that have an index, of whose ids sets are to be made; the files of those that are gone go. */
   | { readonly type: 'gather'; readonly segmentIds: readonly number[] }
   | { readonly type: 'dropped'; readonly segmentIds: readonly number[] }
+  /** No thread looks at the sets of ids any more that those it told of last replace. */
+  | { readonly type: 'idsTaken' }
   /** Nobody has files of the segment open any more that were there before it was told to be sealed. */
   | { readonly type: 'released'; readonly segmentId: number }
   | { readonly type: 'recover'; readonly id: number; readonly shared: SharedSegment }

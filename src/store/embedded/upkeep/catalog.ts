@@ -17,7 +17,7 @@ import {
   reportsIn,
   type SharedSegment,
 } from '../segment/shared-segment.ts';
-import type { ReleaseRequest, SegmentContents } from '../threads/messages.ts';
+import type { IdsNote, ReleaseRequest, SegmentContents } from '../threads/messages.ts';
 
 /** `active` takes writes; `full` waits for its index; `sealed` has one. */
 type Phase = 'active' | 'full' | 'sealed';
@@ -114,6 +114,11 @@ export class Catalog {
     entry.bytes = this.#ifItCan(() => this.#folder.bytes(segmentId));
     for (const wake of this.#sealedWaiters.splice(0)) wake();
     return columns;
+  }
+
+  /** Resolves when every thread has taken up these sets of ids, and looks at none before them any more. */
+  takeIds(ids: IdsNote): Promise<void> {
+    return this.#release(ticket => ({ ...ids, ticket }));
   }
 
   /** What its files take on the disk has changed. */

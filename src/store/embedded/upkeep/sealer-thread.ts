@@ -146,9 +146,15 @@ const volumes = new Volumes(folder, data.merging, {
   failed: (segmentId, error) => tell({ type: 'unmade', what: 'volume', segmentId, failure: failureOf(error) }),
 });
 
+/** Those who wait until sets of ids are taken up everywhere, in the order in which they were told of. */
+const untaken: (() => void)[] = [];
+
 const ids = new GatheredIds(folder, {
   inSteps: steps => atLeisure(steps, () => gatherRestPerWork),
-  gathered: sets => tell({ type: 'ids', sets }),
+  gathered(part, sets) {
+    tell({ type: 'ids', part, sets });
+    return new Promise(resolve => untaken.push(resolve));
+  },
   damaged: (segmentId, reason) => tell({ type: 'indexDamaged', segmentId, reason }),
   failed: (segmentIds, error) =>
     tell({ type: 'unmade', what: 'set of ids', segmentId: segmentIds[0] ?? 0, failure: failureOf(error) }),
@@ -199,6 +205,8 @@ port.on('message', (request: SealerRequest) => {
       return ids.add(request.segmentIds);
     case 'dropped':
       return ids.drop(request.segmentIds);
+    case 'idsTaken':
+      return untaken.shift()?.();
     case 'released':
       return removeRowsOf(request.segmentId);
     case 'close':

@@ -1,13 +1,6 @@
 import { type StoreObserver, StoreUnavailable } from '../../store.ts';
 import type { Holding } from '../files/ledger.ts';
-import type {
-  IdsNote,
-  SealerReply,
-  SealerRequest,
-  ThreadData,
-  WriterReply,
-  WriterRequest,
-} from '../threads/messages.ts';
+import type { SealerReply, SealerRequest, ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { errorOf, Thread } from '../threads/thread.ts';
 import type { Catalog } from './catalog.ts';
 import { Recovery } from './recovery.ts';
@@ -26,8 +19,6 @@ export type SealingNeeds = {
   failing(reason: string): void;
   /** A segment more or less waits for its index. */
   moved(): void;
-  /** Sets of ids were made. */
-  gathered(ids: IdsNote): void;
   isClosing(): boolean;
   crashed(error: Error): void;
 };
@@ -126,7 +117,7 @@ export class Sealing {
       case 'sealed':
         return this.background(this.#sealed(reply.segmentId));
       case 'ids':
-        return this.#needs.gathered(reply);
+        return this.background(this.#catalog.takeIds(reply).then(() => this.#tell({ type: 'idsTaken' })));
       case 'indexDamaged':
         return this.#rebuild(reply.segmentId, reply.reason);
       case 'verified':

@@ -51,7 +51,7 @@ async function restored(backup: string, place: string) {
   const log = new SqliteLog();
   onTestFinished(() => log.remove());
   const dataDir = join(place, 'restored');
-  await restore(backup, dataDir, false);
+  await restore(backup, dataDir, { sends: false });
   rmSync(log.dataDir, { recursive: true });
   renameSync(dataDir, log.dataDir);
   const store = await log.open();
@@ -128,7 +128,7 @@ test('messages on their way when the backup was made → are sent from it only w
   await add('scheduled', at + 1000);
   await backUp(dataDir, join(place, 'b'));
   const restoredOutbox = async (name: string, sends: boolean) => {
-    await restore(join(place, 'b'), join(place, name), sends);
+    await restore(join(place, 'b'), join(place, name), { sends });
     const found = await openSqliteOutbox(join(place, name, 'outbox.db'));
     onTestFinished(() => found.close());
     await found.recover('hold', at);
@@ -337,12 +337,12 @@ test('restore into a volume: a folder that is there, behind a link, with lost+fo
   const beside = () => readdirSync(place).filter(name => name !== 'b');
   const before = beside();
   await backUp(dataDir, backup);
-  await restore(backup, link, false);
+  await restore(backup, link, { sends: false });
   expect(beside()).toEqual(before);
   const [left, restoredNames] = [['backup.json'], ['lost+found']];
   const expected = [...readdirSync(backup).filter(name => !left.includes(name)), ...restoredNames].sort();
   expect(readdirSync(volume).sort()).toEqual(expected);
-  await expect(restore(link, join(place, 'again'), false)).rejects.toThrow(/is no backup/);
+  await expect(restore(link, join(place, 'again'), { sends: false })).rejects.toThrow(/is no backup/);
 });
 
 test('a restore that was cut short → no server starts on it, and no other restore writes into it', async () => {
@@ -352,7 +352,7 @@ test('a restore that was cut short → no server starts on it, and no other rest
   mkdirSync(join(target, '.sentlog-partial'), { recursive: true });
   const log = new SqliteLog({ dataDir: target });
   await expect(log.open()).rejects.toThrow(/is being restored, or that was cut short/);
-  await expect(restore(backup, target, false)).rejects.toThrow(/is not empty.*cut short/);
+  await expect(restore(backup, target, { sends: false })).rejects.toThrow(/is not empty.*cut short/);
   expect(readdirSync(target)).toEqual(['.sentlog-partial']);
 });
 

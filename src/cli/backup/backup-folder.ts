@@ -5,12 +5,10 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { giveUpUnsent } from '../../outbox/sqlite/give-up.ts';
@@ -18,13 +16,26 @@ import { type Disk, systemDisk } from '../../store/embedded/files/disk.ts';
 import { partialName } from '../../store/embedded/files/folder.ts';
 import { CommandError } from '../terminal.ts';
 import { copyLog, segmentsIn } from './backup-log.ts';
+import { markName, readMark, writeMark } from './backup-mark.ts';
+import { type Checksums, checksumsOf, compare, filesIn } from './checksums.ts';
 import { copyIfThere } from './copy-file.ts';
 
-/** What names a folder as a whole backup. */
-const markName = 'backup.json';
 const outboxName = 'outbox.db';
 
 export type Copied = { readonly segments: number; readonly bytes: number };
+
+export type Restored = Copied & {
+  readonly madeAt: string;
+  /** What was to be told of, a line each: files that are not the backup's, or not as they were. */
+  readonly notes: readonly string[];
+};
+
+export type RestoreOptions = {
+  /** Have what was on its way to be sent sent. */
+  readonly sends: boolean;
+  /** Restore a backup whose files are not what they were. */
+  readonly despiteDamage?: boolean;
+};
 
 /** Makes `to`, which must not be there yet, a backup of a data folder. */
 export async function backUp(dataDir: string, to: string, disk: Disk = systemDisk): Promise<Copied> {
@@ -33,24 +44,50 @@ export async function backUp(dataDir: string, to: string, disk: Disk = systemDis
   return whole(to, async folder => {
     const segments = await copyLog(dataDir, folder, disk);
     const copied = { segments, bytes: bytesIn(folder) };
-    writeFileSync(join(folder, markName), `${JSON.stringify({ madeAt: new Date().toISOString(), ...copied })}\n`);
+    writeMark(folder, { madeAt: new Date().toISOString(), ...copied, files: checksumsOf(folder) });
     return copied;
   });
 }
 
 /**
- * Makes a data folder of a backup. What was on its way to be sent is not sent from there, unless `sends`: whoever went on
- * from the same folder may have sent it. What the log was not told yet of any message it hears in any case.
+ * Makes a data folder of a backup, once its copy is known to hold what was backed up. What was on its way to be sent is not
+ * sent from there, unless `sends`: whoever went on from the same folder may have sent it. What the log was not told yet of
+ * any message it hears in any case.
  */
-export async function restore(from: string, dataDir: string, sends: boolean): Promise<Copied> {
-  if (!existsSync(join(from, markName)))
-    throw new CommandError(`${from} is no backup, or one that was not finished: it has no ${markName}`);
+export async function restore(
+  from: string,
+  dataDir: string,
+  { sends, despiteDamage = false }: RestoreOptions,
+): Promise<Restored> {
+  const { madeAt, files } = readMark(from);
   return whole(dataDir, async folder => {
     copyFolder(from, folder, [markName, notOurs]);
+    const notes =
+      files === undefined
+        ? ['the backup is of an earlier version, which kept no checksums: whether its files are whole is not known']
+        : proven(from, folder, files, despiteDamage);
     const outbox = join(folder, outboxName);
     if (!sends && existsSync(outbox)) giveUpUnsent(outbox, Date.now());
-    return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder) };
+    return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder), madeAt, notes };
   });
+}
+
+const faultsToldMax = 5;
+
+/** Leaves in a copy what the backup held; throws where that is not whole. */
+function proven(from: string, copy: string, files: Checksums, despiteDamage: boolean): readonly string[] {
+  const { faults, others } = compare(copy, files);
+  const more = faults.length > faultsToldMax ? [`and ${faults.length - faultsToldMax} more`] : [];
+  const told = [...faults.slice(0, faultsToldMax), ...more].join('; ');
+  if (faults.length > 0 && !despiteDamage)
+    throw new CommandError(
+      `${from} is damaged, and nothing was restored: ${told}. --despite-damage restores what there is`,
+    );
+  for (const other of others) rmSync(join(copy, other));
+  return [
+    ...(faults.length > 0 ? [`restored despite damage: ${told}`] : []),
+    ...others.map(other => `${other} is not of the backup, and was left out`),
+  ];
 }
 
 function copyFolder(from: string, to: string, left: readonly string[]): void {
@@ -74,7 +111,7 @@ const notOurs = 'lost+found';
  * Makes a folder, which may be there empty: a volume or a link too. Works in a folder inside it, whose entries are moved
  * up when all of them are on disk; as long as that is there, nobody starts on it.
  */
-async function whole(path: string, work: (folder: string) => Promise<Copied>): Promise<Copied> {
+async function whole<T extends Copied>(path: string, work: (folder: string) => Promise<T>): Promise<T> {
   const to = resolve(path);
   const partial = join(to, partialName);
   const isNew = !existsSync(to);
@@ -132,16 +169,10 @@ function makePartial(path: string, partial: string): void {
   }
 }
 
-function filesIn(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile())
-    .map(entry => join(entry.parentPath, entry.name));
-}
-
-const bytesIn = (folder: string) => filesIn(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+const bytesIn = (folder: string) => filesIn(folder).reduce((sum, path) => sum + statSync(join(folder, path)).size, 0);
 
 function syncAll(folder: string): void {
-  const files = filesIn(folder);
+  const files = filesIn(folder).map(path => join(folder, path));
   for (const path of [...files, ...new Set(files.map(dirname)), folder]) sync(path);
 }
 
@@ -152,10 +183,4 @@ function sync(path: string): void {
   } finally {
     closeSync(file);
   }
-}
-
-/** When a backup was made. */
-export function madeAt(folder: string): string {
-  const mark: unknown = JSON.parse(readFileSync(join(folder, markName), 'utf8'));
-  return typeof mark === 'object' && mark !== null && 'madeAt' in mark ? String(mark.madeAt) : 'an unknown time';
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { loadPlace, serverSettings } from '../../config.ts';
-import { backUp, type Copied, madeAt, restore } from '../backup/backup-folder.ts';
+import { backUp, type Copied, restore } from '../backup/backup-folder.ts';
 import { settingOption, sourcesOf } from '../flags.ts';
 import { CommandError, note } from '../terminal.ts';
 
@@ -26,16 +26,22 @@ export function addRestore(program: Command): void {
   const command = program
     .command('restore')
     .description(
-      'Make a data folder of a backup. Messages that were on their way to be sent then are not sent from it, since they may have been since: the log has them as EXPIRED_DLR_UNKNOWN.',
+      'Make a data folder of a backup, once each of its files has been compared with what it held. Messages that were on their way to be sent then are not sent from it, since they may have been since: the log has them as EXPIRED_DLR_UNKNOWN.',
     )
     .argument('<dir>', 'what `sentlog backup` made')
+    .option('--despite-damage', 'restore a backup whose files are not what they were when it was made')
     .option('--with-outbox', 'send them: only where no server went on from there, or they are sent twice')
     .addOption(settingOption(serverSettings.dataDir));
   command.action(async (from: string) => {
     const { dataDir, store } = loadPlace(sourcesOf(command));
     if (store !== undefined) throw new CommandError(useDatabase);
-    const copied = await restore(from, dataDir, command.opts().withOutbox === true);
-    note(`${told(copied)}, as of ${madeAt(from)}, are in ${dataDir}: \`sentlog serve\` starts on it`);
+    const { withOutbox, despiteDamage } = command.opts();
+    const restored = await restore(from, dataDir, {
+      sends: withOutbox === true,
+      despiteDamage: despiteDamage === true,
+    });
+    for (const line of restored.notes) note(line);
+    note(`${told(restored)}, as of ${restored.madeAt}, are in ${dataDir}: \`sentlog serve\` starts on it`);
   });
 }
 

@@ -34,6 +34,38 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const textOf = (name: string) => readFileSync(join(installed, name), 'utf8');
+
+/** Where a document of the package points to, by any form that Markdown has: inline, by reference, and HTML. */
+function linksIn(name: string): readonly string[] {
+  const text = textOf(name)
+    .replaceAll(/^```.*?^```/gms, '')
+    .replaceAll(/`[^`\n]*`/g, '');
+  const forms = [/\]\(<?([^)\s>]+)/g, /^\[[^\]]+\]:\s*<?(\S+?)>?$/gm, /\b(?:src|href|srcset)="([^"]+)"/g];
+  return forms.flatMap(form => [...text.matchAll(form)].map(([, link = '']) => link));
+}
+
+function leadsSomewhere(name: string, link: string): boolean {
+  if (/^(?:https?|mailto):/.test(link)) return URL.canParse(link);
+  const [file = '', heading] = link.split('#');
+  const target = file === '' ? name : join(dirname(name), file);
+  if (target.startsWith('..') || !existsSync(join(installed, target))) return false;
+  return heading === undefined || headingsIn(target).has(heading);
+}
+
+/** The headings of a document as addresses name them. */
+function headingsIn(name: string): ReadonlySet<string> {
+  const headings = textOf(name).matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(/\s/g, '-'),
+    ),
+  );
+}
+
 describe('the package, installed', () => {
   test('sentlog → runs bundled, from its own files', async () => {
     const { stdout, stderr } = await call(process.execPath, [join(installed, 'bin/sentlog'), '--help'], {
@@ -52,18 +84,15 @@ describe('the package, installed', () => {
     await expect(failed).rejects.toMatchObject({ stderr: expect.stringMatching(/src\/cli\/main\.ts:\d+/) });
   });
 
-  test('each document → links to what is in the package, but for sources, which are there bundled', () => {
+  test('each link of each document → to a file in the package and a heading in it, or to an address', () => {
     const documents = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(name =>
       name.endsWith('.md'),
     );
     expect(documents).toEqual(expect.arrayContaining(['README.md', 'docs/sizing.md', 'deploy/README.md']));
-    const missing = documents.flatMap(name =>
-      [...readFileSync(join(installed, name), 'utf8').matchAll(/\]\(([^)#\s]+)/g)]
-        .map(([, link = '']) => link)
-        .filter(link => !/^[a-z]+:|\.ts$/.test(link) && !existsSync(join(installed, dirname(name), link)))
-        .map(link => `${name}: ${link}`),
-    );
-    expect(missing).toEqual([]);
+    const links = documents.flatMap(name => linksIn(name).map(link => ({ name, link })));
+    expect(links.length).toBeGreaterThan(40);
+    const lost = links.filter(({ name, link }) => !leadsSomewhere(name, link));
+    expect(lost.map(({ name, link }) => `${name}: ${link}`)).toEqual([]);
   });
 
   test('the program of the README → compiles against the package', async () => {

@@ -58,7 +58,7 @@ const refusals = [
 
 const noError = error('NO_ERROR');
 
-/** `pace` shortens the long waits of the demo's live part, where nobody sits for hours. */
+/** `pace` shortens the long waits, where nobody sits for hours. */
 export function life(sentAt: EpochMs, pace: number, random: Random): Life {
   const outcome = random.weighted<(sentAt: EpochMs, pace: number, random: Random) => Life>([
     [868, delivered],

@@ -8,11 +8,11 @@ import { Random } from './random.ts';
 
 const key = 'demo-key-of-the-simulated-infobip';
 const pastMs = 48 * 3_600_000;
-const past: TrafficOptions = { seed: 'mirrored past', messagesPerSecond: 0.2, pace: 1 };
-const live: TrafficOptions = {
-  seed: 'mirrored live',
-  messagesPerSecond: 3,
-  pace: 0.1,
+/** What was and what comes is of one scale: a present that is busier than any hour before looks like a fault. */
+const traffic: TrafficOptions = {
+  seed: 'mirrored',
+  messagesPerSecond: 0.4,
+  pace: 1,
   late: { share: 0.02, msMax: 60_000 },
 };
 
@@ -37,7 +37,7 @@ export async function startInfobip(signal: AbortSignal): Promise<SimulatedServer
       webhooks.add(message, now);
     },
   };
-  for (let slot = now - pastMs; slot < now; slot += slotMs) addSlot(told, slot, past);
+  for (let slot = now - pastMs; slot < now; slot += slotMs) addSlot(told, slot, traffic);
   infobip.faults = { unavailable: 0.02, cut: 0.01, lost: 0.01, slow: 0.05 };
   goOn(told, now, signal);
   tellOn(webhooks, signal);
@@ -46,7 +46,7 @@ export async function startInfobip(signal: AbortSignal): Promise<SimulatedServer
 
 async function goOn(infobip: Pick<SimulatedInfobip, 'add'>, from: number, signal: AbortSignal): Promise<void> {
   for (let slot = from; !signal.aborted; slot += slotMs) {
-    addSlot(infobip, slot, live);
+    addSlot(infobip, slot, traffic);
     await wait(Math.max(0, slot + slotMs - Date.now()), undefined, { signal }).catch(() => undefined);
   }
 }

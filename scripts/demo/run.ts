@@ -9,7 +9,7 @@ import { mirrorSettings, startInfobip } from './mirrored.ts';
 import { recorder, type Tally } from './recorder.ts';
 import { Schedule } from './schedule.ts';
 import { createKey, startServer } from './server.ts';
-import { presentOf, tellPast, tellPresent } from './tell.ts';
+import { tellPast, tellPresent } from './tell.ts';
 import type { Arrival } from './traffic.ts';
 
 const number = (value: number) => value.toLocaleString('en-US');
@@ -49,11 +49,10 @@ async function demo(args: readonly string[]): Promise<number> {
     const record = recorder(address, await createKey(args, 'messenger:logs:write'), { fetch, wait });
     const schedule = new Schedule<Arrival>();
     const startedAt = Date.now();
-    const present = presentOf(startedAt);
     console.log('\nDemo: telling the last 48 hours, also what a run before told: the log knows that again');
-    say(await tellPast(record, schedule, present, tellShare()), Date.now() - startedAt);
+    say(await tellPast(record, schedule, startedAt, tellShare()), Date.now() - startedAt);
     console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);
-    await tellPresent(record, schedule, present, stopping.signal);
+    await tellPresent(record, schedule, startedAt, stopping.signal);
   } catch (error) {
     // A server that was told to stop, or that stopped by itself, has said so: what failed for it says no more.
     if (!stopping.signal.aborted) {
@@ -75,7 +74,7 @@ async function mirrored(args: readonly string[]): Promise<number> {
   try {
     const address = await server.address;
     console.log(
-      `\nDemo: the log mirrors a simulated Infobip at ${infobip.url}: two days of messages, and 3 more a second`,
+      `\nDemo: the log mirrors a simulated Infobip at ${infobip.url}: two days of messages, and more as time goes by`,
     );
     console.log('      `npx sentlog mirrors status` says how far it is');
     console.log(`See it:  ${signInLink(address, await createKey(args, 'messenger:logs:read'))}\n`);

@@ -12,64 +12,37 @@ export type Arrival = {
   readonly record: Readonly<Record<string, unknown>>;
 };
 
-/**
- * A kind of traffic, cut into slots. What happens in a slot depends on nothing but the seed and when the slot begins:
- * a demo that is started again says of the hours it had already told exactly the same, and the log knows it all.
+/*
+ * The traffic is cut into slots. What happens in a slot depends on nothing but when the slot begins: whether it is told as it
+ * happens or two days later, by this run or by another, it is exactly the same, and the log knows what it was told before.
  */
-export type Traffic = {
-  readonly seed: string;
-  readonly slotMs: number;
-  /** On average over a day. */
-  readonly messagesPerSlot: number;
-  /** How long the daily rhythm takes. */
-  readonly dayMs: number;
-  /** How fast receipts come: 1 as in life, less for a demo that somebody watches. */
-  readonly pace: number;
-  /** The first number of the ids in a slot, so that two kinds of traffic in one moment share no id. */
-  readonly idsFrom: number;
-};
+const seed = 'sentlog';
+export const slotMs = 600_000;
+/** On average over a day: about 50,000 in two days. */
+const messagesPerSlot = 174;
+const dayMs = 86_400_000;
 
-/** The last two days, about 50,000 messages of them. */
-export const pastTraffic: Traffic = {
-  seed: 'sentlog past',
-  slotMs: 600_000,
-  messagesPerSlot: 174,
-  dayMs: 86_400_000,
-  pace: 1,
-  idsFrom: 0,
-};
-
-/** A message in two seconds or so, a day's rhythm in ten minutes: enough to watch, and no wall beside the days before. */
-export const liveTraffic: Traffic = {
-  seed: 'sentlog live',
-  slotMs: 5000,
-  messagesPerSlot: 3,
-  dayMs: 600_000,
-  pace: 0.03,
-  idsFrom: 500_000,
-};
-
-/** How busy it is, 1 on average: least at four in the morning, most at four in the afternoon. */
-function rhythm(at: EpochMs, dayMs: number): number {
+/** How busy it is, 1 on average: least at four in the morning, most at four in the afternoon. Never so little that nobody would watch. */
+function rhythm(at: EpochMs): number {
   const hour = ((at % dayMs) / dayMs) * 24;
-  return 1 - 0.75 * Math.cos(((hour - 4) / 24) * 2 * Math.PI);
+  return 1 - 0.55 * Math.cos(((hour - 4) / 24) * 2 * Math.PI);
 }
 
 /** Every record of the messages sent in the slot that begins at `from`, reports of days later included. */
-export function slotArrivals(traffic: Traffic, from: EpochMs): readonly Arrival[] {
-  const random = new Random(`${traffic.seed} ${from}`);
-  let number = traffic.idsFrom;
+export function slotArrivals(from: EpochMs): readonly Arrival[] {
+  const random = new Random(`${seed} ${from}`);
+  let number = 0;
   const id = (at: EpochMs) => {
     number += 1;
     return `${at}${String(number).padStart(6, '0')}`;
   };
-  const messages = Math.round(traffic.messagesPerSlot * rhythm(from, traffic.dayMs) * (0.85 + 0.3 * random.next()));
+  const messages = Math.round(messagesPerSlot * rhythm(from) * (0.85 + 0.3 * random.next()));
   const arrivals: Arrival[] = [];
   for (let left = messages; left > 0; ) {
     const sender = random.weighted(senders.map(one => [one.weight, one] as const));
-    const bulk = draftBulk(traffic, from, sender, left, random, id);
+    const bulk = draftBulk(from, sender, left, random, id);
     for (let position = 0; position < bulk.size; position += 1)
-      arrivals.push(...messageArrivals(traffic, bulk, position, random, id));
+      arrivals.push(...messageArrivals(bulk, position, random, id));
     left -= bulk.size;
   }
   return arrivals;
@@ -86,14 +59,7 @@ type Bulk = {
 };
 
 /** A campaign goes to many at once; all else goes to one, now and then to a few. */
-function draftBulk(
-  { slotMs, messagesPerSlot }: Traffic,
-  from: EpochMs,
-  sender: Sender,
-  left: number,
-  random: Random,
-  id: (at: EpochMs) => string,
-): Bulk {
+function draftBulk(from: EpochMs, sender: Sender, left: number, random: Random, id: (at: EpochMs) => string): Bulk {
   const campaign = sender.campaigns.length > 0 && random.chance(0.02) ? random.pick(sender.campaigns) : undefined;
   const size = campaign === undefined ? (random.chance(0.1) ? random.between(2, 5) : 1) : messagesPerSlot / 2;
   const bounded = Math.ceil(Math.min(size, left));
@@ -116,7 +82,6 @@ function draftBulk(
 }
 
 function messageArrivals(
-  { pace }: Traffic,
   bulk: Bulk,
   position: number,
   random: Random,
@@ -124,7 +89,7 @@ function messageArrivals(
 ): readonly Arrival[] {
   const sentAt = bulk.startsAt + Math.floor(position * bulk.spacingMs);
   const messageId = id(sentAt);
-  const { refusedAs, steps } = life(sentAt, pace, random);
+  const { refusedAs, steps } = life(sentAt, 1, random);
   const content = bulk.content(random);
   const price = { pricePerMessage: bulk.sender.pricePerMessage, currency: bulk.sender.currency };
   const message: Arrival['record'] = {
@@ -142,7 +107,7 @@ function messageArrivals(
   const arrivals: Arrival[] = [{ dueAt: recordedAt, messageId, sentAt, record: message }];
   for (const step of steps)
     arrivals.push({
-      dueAt: lateness(step.at, pace, random),
+      dueAt: lateness(step.at, random),
       messageId,
       sentAt,
       record: { messageId, ...said(step, price, random) },
@@ -155,9 +120,9 @@ function messageArrivals(
 }
 
 /** When a report arrives: mostly at once, sometimes after the one that should follow it, sometimes minutes late. */
-function lateness(at: EpochMs, pace: number, random: Random): EpochMs {
+function lateness(at: EpochMs, random: Random): EpochMs {
   if (random.chance(0.04)) return at + random.delayMs(4000);
-  if (random.chance(0.02)) return at + random.delayMs(900_000 * pace);
+  if (random.chance(0.02)) return at + random.delayMs(900_000);
   return at + random.between(5, 120);
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { chatErrors } from '../../scripts/demo/life.ts';
 import { Schedule } from '../../scripts/demo/schedule.ts';
-import { type Arrival, liveTraffic, pastTraffic, slotArrivals, type Traffic } from '../../scripts/demo/traffic.ts';
+import { type Arrival, slotArrivals, slotMs } from '../../scripts/demo/traffic.ts';
 import { limits } from '../../src/limits.ts';
 import { parseRecordText } from '../../src/wire/record/log-record.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -9,11 +9,11 @@ import { MemoryStore } from '../support/memory-store.ts';
 const noon = Date.UTC(2026, 5, 1, 12);
 const dayMs = 86_400_000;
 
-function* slots(traffic: Traffic, from: number, durationMs: number): Generator<readonly Arrival[]> {
-  for (let slot = from; slot < from + durationMs; slot += traffic.slotMs) yield slotArrivals(traffic, slot);
+function* slots(from: number, durationMs: number): Generator<readonly Arrival[]> {
+  for (let slot = from; slot < from + durationMs; slot += slotMs) yield slotArrivals(slot);
 }
 
-const twoDays = [...slots(pastTraffic, noon, 2 * dayMs)].flat();
+const twoDays = [...slots(noon, 2 * dayMs)].flat();
 const messages = twoDays.filter(({ record }) => 'sender' in record);
 const names = (property: 'status' | 'error') =>
   new Set(
@@ -25,8 +25,8 @@ const names = (property: 'status' | 'error') =>
 
 describe("the demo's traffic", () => {
   test('the same slot twice → the same records', () => {
-    expect(slotArrivals(pastTraffic, noon)).toEqual(slotArrivals(pastTraffic, noon));
-    expect(slotArrivals(pastTraffic, noon)).not.toEqual(slotArrivals(pastTraffic, noon + pastTraffic.slotMs));
+    expect(slotArrivals(noon)).toEqual(slotArrivals(noon));
+    expect(slotArrivals(noon)).not.toEqual(slotArrivals(noon + slotMs));
   });
 
   test('two days → about 50,000 messages, more by day than by night', () => {
@@ -37,17 +37,14 @@ describe("the demo's traffic", () => {
     expect(inHour(16)).toBeGreaterThan(3 * inHour(4));
   });
 
-  test('ten minutes of the present → as many messages as an hour before had in as long, give or take', () => {
-    const live = [...slots(liveTraffic, noon, 600_000)].flat().filter(({ record }) => 'sender' in record);
-    const before = messages.length / (2 * 86_400);
-    expect(live.length / 600 / before).toBeGreaterThan(1);
-    expect(live.length / 600 / before).toBeLessThan(3);
-  });
-
-  test('past and present of the same moments → no id in common', () => {
-    const past = new Set(messages.map(one => one.messageId));
-    const live = [...slots(liveTraffic, noon, 600_000)].flat();
-    expect(live.filter(one => past.has(one.messageId))).toEqual([]);
+  test('every hour → as many campaigns as its share of all messages, by day and by night', () => {
+    const hours = Map.groupBy(messages, one => new Date(one.sentAt).getUTCHours());
+    expect(hours.size).toBe(24);
+    const shareOf = (some: readonly Arrival[]) =>
+      some.filter(({ record }) => 'campaignReferenceId' in record).length / some.length;
+    const all = shareOf(messages);
+    expect(all).toBeGreaterThan(0.3);
+    for (const [hour, some] of hours) expect(Math.abs(shareOf(some) - all), `at ${hour}`).toBeLessThan(0.3);
   });
 
   test('two days → every failure of chat channels, and every group of statuses that codes have', () => {
@@ -87,7 +84,7 @@ describe("the demo's traffic", () => {
   test('some hours recorded in the order of arrival → nothing rejected, most of it delivered', async () => {
     const store = new MemoryStore();
     const schedule = new Schedule<Arrival>();
-    for (const slot of slots(pastTraffic, noon, 6 * 3_600_000)) schedule.add(slot);
+    for (const slot of slots(noon, 6 * 3_600_000)) schedule.add(slot);
     const due = schedule.take(noon + dayMs);
     let [recorded, rejected] = [0, 0];
     for (let start = 0; start < due.length; start += limits.batchRecordsMax) {

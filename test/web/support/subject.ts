@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { recorder } from '../../../scripts/demo/recorder.ts';
 import { Schedule } from '../../../scripts/demo/schedule.ts';
-import { presentOf, tellPast, tellPresent } from '../../../scripts/demo/tell.ts';
+import { tellPast, tellPresent } from '../../../scripts/demo/tell.ts';
 import type { Arrival } from '../../../scripts/demo/traffic.ts';
 import { freePort } from '../../support/free-port.ts';
 import { ServerHome, type ServerProcess, type Settings } from '../../support/server-process.ts';
@@ -51,7 +51,7 @@ export class Subject {
   async tellTraffic(): Promise<void> {
     const record = recorder(this.url, this.key, { fetch, wait });
     const schedule = new Schedule<Arrival>();
-    const present = presentOf(Date.now());
+    const present = Date.now();
     await tellPast(record, schedule, present);
     this.#told = tellPresent(record, schedule, present, this.#telling.signal);
   }

@@ -3,9 +3,13 @@ import { resolve } from 'node:path';
 
 /**
  * How the text of a setting becomes its value. `parse` throws `BadValue` on text that has none; `mask` gives what may be
- * shown of the text of a secret.
+ * shown of the text of a secret; `choices` are all texts that have a value, where those are few.
  */
-export type Kind<T> = { readonly parse: (text: string) => T; readonly mask?: (text: string) => string };
+export type Kind<T> = {
+  readonly parse: (text: string) => T;
+  readonly mask?: (text: string) => string;
+  readonly choices?: readonly string[];
+};
 
 /** Why a text is no value; reads on after the text, as in `"80x" is not a port`. */
 export class BadValue extends Error {
@@ -71,6 +75,7 @@ export function durationMs(text: string): number {
 
 export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
   return {
+    choices: values,
     parse: text => {
       const value = values.find(one => one === text);
       if (value === undefined) throw new BadValue(`is not one of ${values.join(', ')}`);

@@ -15,7 +15,10 @@ export type Flags = Readonly<Record<string, unknown>>;
 export function settingOption(setting: Setting<unknown>): Option {
   const preset = setting.default === undefined || setting.default === '' ? '' : `, default ${setting.default}`;
   const description = `${setting.description.replaceAll('`', '')} (${setting.env}${preset})`;
-  return new Option(`--${flagName(setting)} <value>`, description);
+  const option = new Option(`--${flagName(setting)} <value>`, description);
+  // Told and completed; whether a value is one of them, the setting itself says, as it does of its variable.
+  if (setting.kind.choices !== undefined) option.argChoices = [...setting.kind.choices];
+  return option;
 }
 
 export function sourcesOf(command: Command): Sources {

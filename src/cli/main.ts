@@ -1,8 +1,10 @@
 import { Command } from 'commander';
+import type { Scope } from '../accounts/authenticator.ts';
 import { ConnectionError, SentlogError, UnexpectedAnswer } from '../client/index.ts';
 import { SettingError } from '../config.ts';
 import { Refused, Unavailable, Unusable } from '../failures.ts';
 import { programVersion } from '../version.ts';
+import { withoutColours } from './style.ts';
 import { CommandError, endWhenNobodyReads, note } from './terminal.ts';
 
 const expected = [
@@ -53,6 +55,10 @@ async function programOf(name: string | undefined): Promise<Command> {
   const program = new Command('sentlog')
     .description('The outbound Messenger message log you host yourself.')
     .version(programVersion())
+    .option('--no-color', 'no colours on a terminal, as NO_COLOR=1 has it')
+    .hook('preAction', whole => {
+      if (whole.opts().color === false) withoutColours();
+    })
     .configureHelp({ showGlobalOptions: false })
     // Commander puts its suggestion on a line of its own.
     .configureOutput({ outputError: (text, write) => write(`sentlog: ${oneLine(text.replace(/^error: /, ''))}\n`) });
@@ -61,6 +67,16 @@ async function programOf(name: string | undefined): Promise<Command> {
   for (const [, load] of asked.length > 0 ? asked : Object.entries(commands)) (await load())(program);
   return program;
 }
+
+/** What a key must allow, by the command that calls with it. */
+const scopesNeeded: Readonly<Record<string, Scope | undefined>> = {
+  query: 'messenger:logs:read',
+  summary: 'messenger:logs:read',
+  message: 'messenger:logs:read',
+  tail: 'messenger:logs:read',
+  export: 'messenger:logs:read',
+  import: 'messenger:logs:write',
+};
 
 function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, ' ');
@@ -83,6 +99,9 @@ function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof SentlogError && error.status === 401)
     return `${oneLine(error.message)} Is the key right? --key or SENTLOG_KEY gives it; \`sentlog keys list\` shows which ones there are.`;
+  const scope = scopesNeeded[process.argv[2] ?? ''];
+  if (error instanceof SentlogError && error.status === 403 && scope !== undefined)
+    return `${oneLine(error.message)} The key lacks the scope ${scope}: --key or SENTLOG_KEY gives another; \`sentlog keys list\` shows what each may do, and \`sentlog keys create --scope ${scope}\` makes one.`;
   if (error instanceof SentlogError && error.violations.some(({ property }) => flagNamed(property) !== undefined)) {
     const told = error.violations.map(({ property, violation }) => `${flagNamed(property) ?? property}: ${violation}`);
     return oneLine(`${error.errorCode} ${error.description} ${told.join('; ')}`);

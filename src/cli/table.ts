@@ -1,14 +1,17 @@
+import { type Cell, faint, shown } from './style.ts';
 import { print } from './terminal.ts';
 
-export type Cell = string | number | undefined;
-
-/** Control characters and those that turn the direction of writing: what comes from outside must not steer a terminal. */
-const steering = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
+export type Column<Row> = readonly [
+  heading: string,
+  cell: (row: Row) => Cell,
+  /** Colours what of the cell is shown. */
+  paint?: (text: string, row: Row) => string,
+];
 
 /** Prints a table on a terminal, and one JSON object a line elsewhere. */
 export async function printRows<Row extends object>(
   rows: readonly Row[],
-  columns: readonly (readonly [heading: string, cell: (row: Row) => Cell])[],
+  columns: readonly Column<Row>[],
 ): Promise<void> {
   if (!process.stdout.isTTY) {
     await print(rows.map(row => `${JSON.stringify(row)}\n`).join(''));
@@ -17,32 +20,78 @@ export async function printRows<Row extends object>(
   await print(await tableText(rows, columns));
 }
 
-/** Columns as wide as their widest cell; a line that would not fit is cut, so that each row stays on one. */
+const gap = '  ';
+/** At the end of the headings where columns are left out. */
+const more = ' …';
+/** As much of a cell as can still be made out: a column that cannot have so much is left out, and those after it. */
+const leastWidth = 16;
+
+type WidthOf = (text: string) => number;
+
+/** Each row on a line of its own: columns as wide as their widest cell; where those do not fit, they share what there is. */
 export async function tableText<Row>(
   rows: readonly Row[],
-  columns: readonly (readonly [heading: string, cell: (row: Row) => Cell])[],
+  columns: readonly Column<Row>[],
   // A terminal that does not know its width says 0.
   width = process.stdout.columns || Number.POSITIVE_INFINITY,
 ): Promise<string> {
   // To load it takes as long as the rest of a command, and most of them print no table.
   const { default: widthOf } = await import('string-width');
-  const lines = [columns.map(([heading]) => heading), ...rows.map(row => columns.map(([, cell]) => shown(cell(row))))];
-  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, widthOf(line[at] ?? '')), 0));
-  const text = (line: readonly string[]) =>
-    line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - widthOf(cell))).join('  ');
-  return lines.map(line => `${cut(text(line).trimEnd(), width, widthOf)}\n`).join('');
+  const headings = columns.map(([heading]) => heading);
+  const cells = rows.map(row => columns.map(([, cell]) => shown(cell(row))));
+  const wanted = headings.map((heading, at) =>
+    cells.reduce((most, line) => Math.max(most, widthOf(line[at] ?? '')), widthOf(heading)),
+  );
+  const widths = sharedWidths(wanted, width);
+  const line = (texts: readonly string[], paint: (text: string, at: number) => string) =>
+    widths
+      .map((columnWidth, at) => {
+        const text = cut(texts[at] ?? '', columnWidth, widthOf);
+        return (text === '' ? '' : paint(text, at)) + ' '.repeat(columnWidth - widthOf(text));
+      })
+      .join(gap)
+      .trimEnd();
+  const head = line(headings, faint) + (widths.length < columns.length ? faint(more) : '');
+  const body = cells.map((texts, i) =>
+    line(texts, (text, at) => {
+      const [row, paint] = [rows[i], columns[at]?.[2]];
+      return row === undefined || paint === undefined ? text : paint(text, row);
+    }),
+  );
+  return [head, ...body].map(text => `${text}\n`).join('');
 }
 
-/** What of a value may go to a terminal. */
-export function shown(cell: Cell): string {
-  return String(cell ?? '').replace(steering, ' ');
+/**
+ * The widths of the columns that are shown. The first says what its row is about and gets up to half of the width, so that
+ * an id stays whole; the others get as much as can be made out, and what is left goes to all that want more.
+ */
+function sharedWidths(wanted: readonly number[], width: number): readonly number[] {
+  const sum = (widths: readonly number[]) => widths.reduce((all, one) => all + one, gap.length * (widths.length - 1));
+  if (sum(wanted) <= width) return wanted;
+  const least = wanted.map((one, at) => Math.min(one, at === 0 ? Math.ceil(width / 2) : leastWidth));
+  const needed = (count: number) => sum(least.slice(0, count)) + (count < least.length ? more.length : 0);
+  let count = 1;
+  for (let fits = 2; fits <= least.length; fits++) if (needed(fits) <= width) count = fits;
+  const widths = least.slice(0, count);
+  for (let left = width - needed(count); left > 0; ) {
+    const short = widths.keys().filter(at => (widths[at] ?? 0) < (wanted[at] ?? 0));
+    const [first, ...others] = short;
+    if (first === undefined) break;
+    const share = Math.max(1, Math.floor(left / (others.length + 1)));
+    for (const at of [first, ...others]) {
+      const added = Math.min(share, left, (wanted[at] ?? 0) - (widths[at] ?? 0));
+      widths[at] = (widths[at] ?? 0) + added;
+      left -= added;
+    }
+  }
+  return widths;
 }
 
-function cut(line: string, width: number, widthOf: (text: string) => number): string {
-  if (widthOf(line) <= width) return line;
+function cut(text: string, width: number, widthOf: WidthOf): string {
+  if (widthOf(text) <= width) return text;
   let kept = '';
   let keptWidth = 0;
-  for (const { segment } of new Intl.Segmenter().segment(line)) {
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
     keptWidth += widthOf(segment);
     if (keptWidth >= width) break;
     kept += segment;

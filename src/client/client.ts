@@ -131,14 +131,17 @@ export class SentlogClient {
       yield await withRetries(() => this.#recordChunk(chunk, signal), this.#retry, signal);
   }
 
-  /** One message with its timeline. Rejects with `E404` when there is none. */
+  /**
+   * One message with its timeline. Rejects with `E404` when there is none, and with `RangeError` for an id that no address
+   * can name: `logs({ messageId })` finds its log.
+   */
   async message(messageId: string, { signal }: CallOptions = {}): Promise<Message> {
     return readMessage(await this.messageText(messageId, { signal }));
   }
 
   /** The same as the text that was answered: no number, key or order of it is changed by reading it. */
   async messageText(messageId: string, { signal }: CallOptions = {}): Promise<string> {
-    return this.#text(`/messenger/1/messages/${encodeURIComponent(messageId)}`, { signal });
+    return this.#text(`/messenger/1/messages/${pathPart(messageId)}`, { signal });
   }
 
   /** All logs that match, as a stream of bytes in the asked form. */
@@ -277,6 +280,13 @@ type RequestParts = CallOptions & {
   /** For calls that prove who is calling in their own way. */
   readonly anonymous?: boolean;
 };
+
+/** As part of a path. Dots are steps between folders to whatever reads an address, encoded or not, and are gone before it is asked. */
+function pathPart(text: string): string {
+  if (text === '.' || text === '..') throw new RangeError(`no address can name "${text}"`);
+  if (!text.isWellFormed()) throw new RangeError('no address can name half a surrogate pair');
+  return encodeURIComponent(text);
+}
 
 async function authorizationHeader(authorization: Authorization | undefined): Promise<string | undefined> {
   if (authorization === undefined) return undefined;

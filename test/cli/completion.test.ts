@@ -34,15 +34,16 @@ test.each(shells)('%s → every command, and every flag of it', async shell => {
   const script = scriptOf(shell);
   const entries = entriesOf(await wholeProgram());
   expect(entries.length).toBeGreaterThan(30);
-  for (const { path, commands, options } of entries) {
+  for (const { path, commands, options, words } of entries) {
     for (const { name } of commands) expect(script, `${path} ${name}`).toContain(name);
     const own = script.split('\n').filter(line => line.includes(`'${path}'`) || line.includes(`\\'${path}\\'`));
+    for (const word of words) expect(script, `${path} ${word}`).toContain(word);
     for (const { long } of options)
       expect(own.join('\n'), `${path} ${long}`).toContain(shell === 'fish' ? `-l ${long?.slice(2)}` : long);
   }
 });
 
-test.each([
+const completed: readonly (readonly [words: readonly string[], completions: readonly string[]])[] = [
   [['ac'], ['accounts']],
   [['accounts', 's'], ['set']],
   [
@@ -57,13 +58,40 @@ test.each([
   ],
   [['backup', '--data-dir', ''], []],
   [['completion', '--he'], ['--help']],
+  [
+    ['completion', ''],
+    ['bash', 'zsh', 'fish', '-h', '--help'],
+  ],
+  [['completion', 'z'], ['zsh']],
+  [
+    ['export', '--format', ''],
+    ['ndjson', 'csv'],
+  ],
+  [['serve', '--carrier', 'g'], ['graph']],
+  [
+    ['serve', '--merge', ''],
+    ['off', 'on'],
+  ],
+  [['query', '--not-general-status', 'UN'], ['UNDELIVERABLE']],
+  [
+    ['keys', 'create', '--scope', 'messenger:l'],
+    ['messenger:logs:read', 'messenger:logs:write'],
+  ],
+  [['reports', 'set', '--form', 'x'], ['xml']],
   [['nothing', 'q'], ['query']],
-])('bash, at %j → %j', async (words, completions) => {
-  const program = `${scriptOf('bash')}
-    COMP_WORDS=(sentlog ${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
-    _sentlog; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout } = await call('bash', ['-c', program]);
-  expect(stdout.split('\n').filter(line => line !== '')).toEqual(completions);
+];
+
+test('bash, at any place → what can stand there', async () => {
+  const asked = completed.map(
+    ([
+      words,
+    ]) => `COMP_WORDS=(sentlog ${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; COMPREPLY=()
+    _sentlog; printf '%s\\n' "\${COMPREPLY[*]}"`,
+  );
+  const { stdout } = await call('bash', ['-c', [scriptOf('bash'), ...asked].join('\n')]);
+  const lines = stdout.split('\n');
+  for (const [i, [words, completions]] of completed.entries())
+    expect(lines[i], words.join(' ')).toBe(completions.join(' '));
 });
 
 test.each(['zsh', 'fish'])('%s, where it is → takes the script', shell => {

@@ -115,7 +115,7 @@ describe('import', () => {
     const { code, stderr } = await run(['import', '--url', url, '--key', 'k', '-'], { stdin: '{}\n' });
     expect(code).toBe(1);
     expect(requests).toBe(1);
-    expect(stderr).toMatch(/^0 recorded[^\n]*\nsentlog: E403 Refused\.\n$/);
+    expect(stderr).toMatch(/^0 recorded[^\n]*\nsentlog: E403 Refused\. .*scope messenger:logs:write.*SENTLOG_KEY.*\n$/);
   });
 
   test('input larger than memory should hold → streamed', async () => {

@@ -28,7 +28,7 @@ export class Screen {
   }
 
   write(text: string): void {
-    for (const [part, order] of text.matchAll(/\u001b\[([?\d;]*[A-Za-z])|\u001b[78]|[^]/gu)) {
+    for (const [part, order] of text.matchAll(/\u001b\[([?\d;]*[A-Za-z])|\u001b[78]|./gsu)) {
       if (order !== undefined) this.#obey(order);
       else if (part === '\u001b7') this.#saved = { row: this.#row, column: this.#column };
       else if (part === '\u001b8') [this.#row, this.#column] = [this.#saved.row, this.#saved.column];

@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import widthOf from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { tableText } from '../../src/cli/table.ts';
 
@@ -31,9 +33,50 @@ describe('tableText', () => {
     ).toBe('A     LONG\n日本  1\nabcd  2\n👍🏽    3\n');
   });
 
-  test('a line wider than the terminal → cut to it, never in the middle of a character', async () => {
-    const text = await tableText([{ a: 'abcdef日本語', b: 1 }], columns, 10);
+  test('a cell wider than the terminal → cut to it, never in the middle of a character', async () => {
+    const text = await tableText([{ a: 'abcdef日本語' }], columns.slice(0, 1), 10);
     expect(text.split('\n')[1]).toBe('abcdef日…');
+  });
+
+  const five = ['ID', 'AT', 'STATUS', 'FROM', 'TO'].map(
+    (name, i) => [name, (row: readonly string[]) => row[i]] as const,
+  );
+  const row = (id: string) => [
+    id,
+    '2026-03-01T12:00:00.000+0000',
+    'DELIVERED_TO_HANDSET',
+    '105873492110234',
+    '385911234567',
+  ];
+
+  test.each([
+    [36, 80, ['ID', 'AT', 'STATUS', '…']],
+    [120, 80, ['ID', 'AT', 'STATUS', '…']],
+    [120, 120, ['ID', 'AT', 'STATUS', 'FROM', '…']],
+    [36, 160, ['ID', 'AT', 'STATUS', 'FROM', 'TO']],
+  ])(
+    'an id of %d characters at %d columns → an id beside, whole up to half of them, and %j',
+    async (length, width, shown) => {
+      const lines = (await tableText([row('a'.repeat(length)), row('b'.repeat(36))], five, width))
+        .trimEnd()
+        .split('\n');
+      expect(lines[0]?.split(/ +/)).toEqual(shown);
+      expect(lines[2]?.startsWith('b'.repeat(36))).toBe(true);
+      expect(lines.slice(1).map(line => /DELIVERED_TO_/.test(line))).toEqual([true, true]);
+    },
+  );
+
+  test('any cells at any width → no line wider than that, each column begins where its heading does', async () => {
+    const cells = fc.array(fc.tuple(...Array.from({ length: 5 }, () => fc.string({ maxLength: 60 }))), {
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(cells, fc.integer({ min: 4, max: 300 }), async (rows, width) => {
+        const lines = (await tableText(rows, five, width)).split('\n');
+        expect(lines).toHaveLength(rows.length + 2);
+        for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(Math.max(width, 2));
+      }),
+    );
   });
 
   test('control characters and turns of direction → shown as spaces', async () => {

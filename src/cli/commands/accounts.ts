@@ -17,11 +17,9 @@ import {
 } from '../flags.ts';
 import { newPassword } from '../password.ts';
 import { openAccounts } from '../place/place.ts';
-import { type Cell, printRows } from '../table.ts';
+import { type Column, printRows } from '../table.ts';
 import { CommandError, note, print } from '../terminal.ts';
 import { addAdopt } from './adopt.ts';
-
-type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
 const date = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
 
@@ -58,7 +56,7 @@ export function addAccounts(program: Command): void {
     );
   withAccounts(set, async (data, name, place) => change(data, name, set.opts(), place));
 
-  const columns: Columns<ReturnType<typeof shownAccount>> = [
+  const columns: readonly Column<ReturnType<typeof shownAccount>>[] = [
     ['ID', row => row.id],
     ['NAME', row => row.name],
     ['REQUESTS A MINUTE', row => row.requestsPerMinute ?? 'default'],
@@ -138,7 +136,7 @@ export function addKeys(program: Command): void {
     note(`made key ${info.id} of account ${info.account}: ${info.scopes.join(' ')}${until}`);
   });
 
-  const columns: Columns<ReturnType<typeof shownKey>> = [
+  const columns: readonly Column<ReturnType<typeof shownKey>>[] = [
     ['ID', row => row.id],
     ['ACCOUNT', row => row.account],
     ['STATE', row => row.state],
@@ -183,7 +181,7 @@ export function addUsers(program: Command): void {
     note(`made user ${name}`);
   });
 
-  const columns: Columns<ReturnType<typeof shownUser>> = [
+  const columns: readonly Column<ReturnType<typeof shownUser>>[] = [
     ['NAME', row => row.name],
     ['ACCOUNT', row => row.account],
     ['SCOPES', row => row.scopes.join(' ')],
@@ -227,8 +225,8 @@ function scopeOption(command: Command): Command {
       throw new InvalidArgumentError(`It is not one of ${scopes.join(', ')}.`);
     return collect(value, before);
   };
-  const description = `${scopes.join(', ')}; may be given several times (default messenger:manage, which includes the others)`;
-  return command.option('--scope <scope>', description, parse);
+  const description = `what it may do; may be given several times (default messenger:manage, which includes the others)`;
+  return command.addOption(new Option('--scope <scope>', description).choices(scopes).argParser(parse));
 }
 
 function scopesOf(value: unknown): readonly Scope[] {

@@ -6,6 +6,8 @@ type Entry = {
   readonly path: string;
   readonly commands: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly Option[];
+  /** What may stand as its argument, where only some words may. */
+  readonly words: readonly string[];
 };
 
 const shells = { bash: bashScript, zsh: zshScript, fish: fishScript };
@@ -32,6 +34,7 @@ export function entriesOf(program: Command, path = ''): readonly Entry[] {
     path,
     commands: commands.map(command => ({ name: command.name(), description: firstSentence(command.description()) })),
     options: help.visibleOptions(program),
+    words: program.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
   };
   return [
     entry,
@@ -42,7 +45,11 @@ export function entriesOf(program: Command, path = ''): readonly Entry[] {
 const firstSentence = (text: string) => text.split(/(?<=[.:])\s/)[0]?.replace(/[.:]$/, '') ?? '';
 const flagsOf = ({ short, long }: Option) => [short, long].filter(flag => flag !== undefined);
 const takesValue = ({ required, optional }: Option) => required || optional;
-const wordsOf = ({ commands, options }: Entry) => [...commands.map(({ name }) => name), ...options.flatMap(flagsOf)];
+const wordsOf = ({ commands, options, words }: Entry) => [
+  ...commands.map(({ name }) => name),
+  ...words,
+  ...options.flatMap(flagsOf),
+];
 /** Names of commands and flags have nothing in them that a shell takes for its own. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -124,10 +131,11 @@ compdef _sentlog sentlog
 
 function fishScript(entries: readonly Entry[]): string {
   const fishQuoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-  const lines = entries.flatMap(({ path, commands, options }) => {
+  const lines = entries.flatMap(({ path, commands, options, words }) => {
     const where = `complete -c sentlog -n ${fishQuoted(`__sentlog_at ${fishQuoted(path)}`)}`;
     return [
       ...commands.map(({ name, description }) => `${where} -f -a ${fishQuoted(name)} -d ${fishQuoted(description)}`),
+      ...words.map(word => `${where} -f -a ${fishQuoted(word)}`),
       ...options.map(option => {
         const names = `${option.short === undefined ? '' : ` -s ${option.short.slice(1)}`}${option.long === undefined ? '' : ` -l ${option.long.slice(2)}`}`;
         const choices = option.argChoices === undefined ? '' : ` -f -a ${fishQuoted(option.argChoices.join(' '))}`;

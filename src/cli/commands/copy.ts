@@ -11,7 +11,7 @@ import type { FolderLog } from '../../store/embedded/offline/folder-log.ts';
 import type { StoreObserver } from '../../store/store.ts';
 import { settingOption, sourcesOf, text } from '../flags.ts';
 import { CopyProgress } from '../progress.ts';
-import { type Cell, printRows } from '../table.ts';
+import { type Column, printRows } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
 
 export function addCopy(program: Command): void {
@@ -144,9 +144,7 @@ const observer: StoreObserver = {
   note: ({ message, level }) => (level === 'info' ? undefined : note(message)),
 };
 
-type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
-
-const columns: Columns<ReturnType<typeof shownCheck>> = [
+const columns: readonly Column<ReturnType<typeof shownCheck>>[] = [
   ['SEGMENT', row => row.segment],
   ['MESSAGES', row => row.messages],
   ['REPORTS', row => row.reports],

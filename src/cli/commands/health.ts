@@ -10,7 +10,7 @@ import {
 } from '../../config.ts';
 import type { Health } from '../../http/document/operation-schemas.ts';
 import { jsonOption, settingOption, sourcesOf } from '../flags.ts';
-import { shown } from '../table.ts';
+import { bad, doubtful, good, shown } from '../style.ts';
 import { CommandError, print } from '../terminal.ts';
 
 export function addHealth(program: Command): void {
@@ -95,9 +95,8 @@ function told({
   details,
 }: Told): string {
   const held = details?.heldSweep;
-  const lines = [
-    status ?? 'not ready',
-    ...violations.map(({ violation }) => violation),
+  const wrong = [...(status === undefined ? ['not ready'] : []), ...violations.map(({ violation }) => violation)];
+  const odd = [
     ...amiss('damaged', damaged, details?.damaged),
     ...amiss('away', away, details?.away),
     ...amiss('paused senders', pausedSenders, details?.pausedSenders),
@@ -105,7 +104,12 @@ function told({
     ...(heldSweep === undefined ? [] : [`the clock leapt: a sweep waits until ${heldSweep.until}`]),
     ...(held === undefined ? [] : [`it would drop ${held.past} of ${held.all} messages`]),
   ];
-  return lines.map(line => `${shown(line)}\n`).join('');
+  const lines = [
+    ...(status === undefined ? [] : [good(shown(status))]),
+    ...wrong.map(line => bad(shown(line))),
+    ...odd.map(line => doubtful(shown(line))),
+  ];
+  return lines.map(line => `${line}\n`).join('');
 }
 
 function amiss(what: string, found: Amiss = 0, details: readonly Part[] = []): readonly string[] {

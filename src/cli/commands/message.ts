@@ -4,8 +4,8 @@ import { type Message, SentlogError } from '../../client/index.ts';
 import { fieldSource } from '../../wire/json-source.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { jsonOption } from '../flags.ts';
-import { faint, statusWord } from '../style.ts';
-import { type Cell, shown, tableText } from '../table.ts';
+import { type Cell, faint, inGroupColour, shown, statusWord } from '../style.ts';
+import { tableText } from '../table.ts';
 import { CommandError, jsonLine, print } from '../terminal.ts';
 
 export function addMessage(program: Command): void {
@@ -17,6 +17,13 @@ export function addMessage(program: Command): void {
     const text = await clientOf(command)
       .messageText(id)
       .catch(error => {
+        if (error instanceof RangeError)
+          throw new CommandError(
+            `${error.message}: \`sentlog query --message-id ${id}\` shows the message without its timeline`,
+            {
+              cause: error,
+            },
+          );
         if (!(error instanceof SentlogError && error.status === 404)) throw error;
         throw new CommandError(`there is no message ${JSON.stringify(id)}, or none that this key may see`, {
           cause: error,
@@ -53,7 +60,7 @@ async function page(message: Message, content: string): Promise<string> {
   const timeline = await tableText(message.timeline, [
     ['AT', entry => entry.at],
     ['RECEIVED AT', entry => entry.receivedAt],
-    ['STATUS', entry => entry.status.name],
+    ['STATUS', entry => entry.status.name, (text, entry) => inGroupColour(text, entry.status.groupName)],
     ['ERROR', entry => (entry.error.groupName === 'OK' ? undefined : entry.error.name)],
   ]);
   return `${statusWord(message.status)}\n${lines.join('')}\n${timeline}`;

@@ -14,7 +14,7 @@ import { checkOf } from '../../wire/schema-check.ts';
 import { clientOptions } from '../client.ts';
 import { count, durationFlag, sourcesOf, wholeNumber } from '../flags.ts';
 import { named, withMirrors } from '../place/mirror-places.ts';
-import { type Cell, printRows } from '../table.ts';
+import { type Column, printRows } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
 
 export function addCheck(mirrors: Command): void {
@@ -137,10 +137,7 @@ function checkCaller({ account, isBound }: Type.Static<typeof termsSchema>, mirr
     throw new CommandError('the key sees a part of the account alone: a check needs one that is not bound');
 }
 
-const differenceColumns: readonly (readonly [
-  heading: string,
-  cell: (row: ReturnType<typeof shownDifference>) => Cell,
-])[] = [
+const differenceColumns: readonly Column<ReturnType<typeof shownDifference>>[] = [
   ['MESSAGE ID', row => row.messageId],
   ['FIELD', row => row.field],
   ['THERE', row => row.theirs],

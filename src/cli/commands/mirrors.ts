@@ -5,11 +5,10 @@ import type { Check, Mirror } from '../../mirror/rows.ts';
 import { subscribe, unsubscribe } from '../../mirror/subscriptions.ts';
 import { count, durationFlag, secretIn, text, wholeNumber } from '../flags.ts';
 import { named, withMirrors } from '../place/mirror-places.ts';
-import { type Cell, printRows, shown as shownText } from '../table.ts';
+import { shown as shownText } from '../style.ts';
+import { type Column, printRows } from '../table.ts';
 import { note, print } from '../terminal.ts';
 import { addCheck } from './mirror-check.ts';
-
-type Columns<Row> = readonly (readonly [heading: string, cell: (row: Row) => Cell])[];
 
 const date = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
 
@@ -109,7 +108,7 @@ function addWebhooks(mirrors: Command): void {
 
 function addList(mirrors: Command): void {
   const list = mirrors.command('list').description('Show the mirrors, without their keys.');
-  const columns: Columns<ReturnType<typeof shownMirror>> = [
+  const columns: readonly Column<ReturnType<typeof shownMirror>>[] = [
     ['NAME', row => row.name],
     ['ACCOUNT', row => row.account],
     ['FROM', row => row.from],
@@ -129,7 +128,7 @@ function addStatus(mirrors: Command): void {
     .command('status')
     .description('Show how far each mirror is, and what is missing.')
     .argument('[name]');
-  const columns: Columns<ReturnType<typeof shownFigures>> = [
+  const columns: readonly Column<ReturnType<typeof shownFigures>>[] = [
     ['NAME', row => row.name],
     ['STATE', row => row.state],
     ['LAG', row => (row.lagSeconds === undefined ? undefined : `${row.lagSeconds} s`)],

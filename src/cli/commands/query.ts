@@ -4,14 +4,15 @@ import { limits } from '../../limits.ts';
 import { elementSources, fieldSource } from '../../wire/json-source.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { count, filterOf, filterOptions, jsonOption, wholeNumber } from '../flags.ts';
-import { type Cell, tableText } from '../table.ts';
+import { inGroupColour } from '../style.ts';
+import { type Column, tableText } from '../table.ts';
 import { jsonLine, print } from '../terminal.ts';
 
-const columns: readonly (readonly [heading: string, cell: (log: Log) => Cell])[] = [
-  // First, so that a narrow terminal cuts off what the id leads to and not the id.
+const columns: readonly Column<Log>[] = [
+  // First, so that a narrow terminal leaves out what the id leads to and not the id.
   ['MESSAGE ID', log => log.messageId],
   ['SENT AT', log => log.sentAt],
-  ['STATUS', log => log.status.name],
+  ['STATUS', log => log.status.name, (text, log) => inGroupColour(text, log.status.groupName)],
   ['SENDER', log => log.sender],
   ['DESTINATION', log => log.destination],
   ['CONTENT', log => (typeof log.content.text === 'string' ? log.content.text : log.content.type)],

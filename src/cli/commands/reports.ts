@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { SenderError } from '../../senders/rows.ts';
+import { type Command, Option } from 'commander';
 import { secretIn, text } from '../flags.ts';
 import { withSenders } from '../place/sender-places.ts';
 import { printRows } from '../table.ts';
@@ -19,13 +18,12 @@ export function addReports(program: Command): void {
     .requiredOption('--account <name>', 'account whose messages are reported on')
     .option('--delivery-url <address>', 'where delivery reports go')
     .option('--seen-url <address>', 'where seen reports go')
-    .option('--form <form>', 'of delivery reports: json or xml', 'json')
+    .addOption(new Option('--form <form>', 'of delivery reports').choices(['json', 'xml']).default('json'))
     .option('--secret-file <file>', 'file with a secret that all pushes of the account are signed with');
   withSenders(set, async ({ reportPlaces, account }) => {
     const flags = set.opts();
     const [deliveryUrl, seenUrl] = [text(flags, 'deliveryUrl'), text(flags, 'seenUrl')];
-    const [form, file] = [text(flags, 'form') ?? 'json', text(flags, 'secretFile')];
-    if (form !== 'json' && form !== 'xml') throw new SenderError(`--form: "${form}" is not json or xml`);
+    const [form, file] = [text(flags, 'form') === 'xml' ? 'xml' : 'json', text(flags, 'secretFile')] as const;
     await reportPlaces.set({
       account: await account(text(flags, 'account') ?? ''),
       ...(deliveryUrl !== undefined && { deliveryUrl }),

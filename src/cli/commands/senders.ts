@@ -3,7 +3,8 @@ import { loadGraphPlace, serverSettings } from '../../config.ts';
 import type { SenderPage } from '../../senders/rows.ts';
 import { secretIn, settingOption, sourcesOf, text } from '../flags.ts';
 import { withSenders } from '../place/sender-places.ts';
-import { printRows, shown } from '../table.ts';
+import { shown } from '../style.ts';
+import { printRows } from '../table.ts';
 import { CommandError, note } from '../terminal.ts';
 
 export function addSenders(program: Command): void {

@@ -2,11 +2,13 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { BreakdownField, BreakdownRow, PriceSum, Summary } from '../../client/index.ts';
 import { breakdownFields } from '../../domain/breakdown.ts';
+import type { StatusGroupName } from '../../domain/registry.ts';
 import { limits } from '../../limits.ts';
 import { comparisons } from '../../wire/query/query-schemas.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { count, filterOf, filterOptions, jsonOption, text, texts, wholeNumber } from '../flags.ts';
-import { type Cell, tableText } from '../table.ts';
+import { bad, type Cell, inGroupColour } from '../style.ts';
+import { type Column, tableText } from '../table.ts';
 import { note, print } from '../terminal.ts';
 
 type Comparison = (typeof comparisons)[number];
@@ -47,30 +49,30 @@ function fieldNamed(value: string): BreakdownField {
   return field;
 }
 
-type Figure = readonly [name: string, valueIn: (summary: Summary) => Cell];
+type Figure = { readonly name: string; readonly valueIn: (summary: Summary) => Cell; readonly group?: StatusGroupName };
 
 const figures: readonly Figure[] = [
-  ['messages', ({ total }) => total],
+  { name: 'messages', valueIn: ({ total }) => total },
   ...(['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED', 'ACCEPTED'] as const).map(
-    (group): Figure => [group.toLowerCase(), ({ groups }) => groups?.[group]],
+    (group): Figure => ({ name: group.toLowerCase(), valueIn: ({ groups }) => groups?.[group], group }),
   ),
-  ['delivered within, median', ({ deliveryMs }) => milliseconds(deliveryMs?.p50)],
-  ['delivered within, 95 %', ({ deliveryMs }) => milliseconds(deliveryMs?.p95)],
-  ['cost', ({ prices }) => cost(prices)],
+  { name: 'delivered within, median', valueIn: ({ deliveryMs }) => milliseconds(deliveryMs?.p50) },
+  { name: 'delivered within, 95 %', valueIn: ({ deliveryMs }) => milliseconds(deliveryMs?.p95) },
+  { name: 'cost', valueIn: ({ prices }) => cost(prices) },
 ];
 
 async function page(summary: Summary, compare: Comparison | undefined): Promise<string> {
   const { compared, breakdown } = summary;
-  const head = [['', ({ name }: { readonly name: string }) => name] as const];
-  const columns = [
-    ...head,
-    [`${summary.from} – ${summary.to}`, ({ valueIn }: Shown) => valueIn(summary)] as const,
-    ...(compared === undefined ? [] : [[String(compare), ({ valueIn }: Shown) => valueIn(compared)] as const]),
+  const figuresOf = (name: string, whole: Summary): Column<Figure> => [
+    name,
+    ({ valueIn }) => valueIn(whole),
+    (text, { group }) => (group === undefined || text === '0' ? text : inGroupColour(text, group)),
   ];
-  const all = await tableText(
-    figures.map(([name, valueIn]): Shown => ({ name, valueIn })),
-    columns,
-  );
+  const all = await tableText(figures, [
+    ['', ({ name }) => name],
+    figuresOf(`${summary.from} – ${summary.to}`, summary),
+    ...(compared === undefined ? [] : [figuresOf(String(compare), compared)]),
+  ]);
   if (breakdown === undefined) return all;
   const before = compared?.breakdown?.rows;
   const table = await tableText(
@@ -78,23 +80,23 @@ async function page(summary: Summary, compare: Comparison | undefined): Promise<
     [
       ...breakdown.by.map(field => [heading(field), ({ row }: Row) => row[field] ?? '-'] as const),
       ['MESSAGES', ({ row }: Row) => row.messages],
-      ['FAILED', ({ row }: Row) => row.failed],
+      ['FAILED', ({ row }: Row) => row.failed, someFailed],
       ['MEDIAN', ({ row }: Row) => milliseconds(row.deliveryMs.p50)],
       ['COST', ({ row }: Row) => cost(row.prices)],
       ...(before === undefined
         ? []
         : ([
             ['MESSAGES THEN', ({ past }: Row) => past?.messages],
-            ['FAILED THEN', ({ past }: Row) => past?.failed],
+            ['FAILED THEN', ({ past }: Row) => past?.failed, someFailed],
           ] as const)),
     ],
   );
   return `${all}\n${table}${breakdown.more > 0 ? `and ${breakdown.more} more\n` : ''}`;
 }
 
-type Shown = { readonly name: string; readonly valueIn: (summary: Summary) => Cell };
 type Row = { readonly row: BreakdownRow; readonly past: BreakdownRow | undefined };
 
+const someFailed = (text: string) => (text === '0' ? text : bad(text));
 const heading = (field: BreakdownField) => field.replace(/[A-Z]/g, letter => ` ${letter}`).toUpperCase();
 const milliseconds = (ms: number | undefined): Cell =>
   ms === undefined ? undefined : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import type { Log } from '../../client/index.ts';
 import { clientOf, clientOptions } from '../client.ts';
 import { filterOf, filterOptions, jsonOption, text } from '../flags.ts';
-import { faint, statusWord } from '../style.ts';
-import { shown } from '../table.ts';
+import { faint, shown, statusWord } from '../style.ts';
 import { abortedBySignals, jsonLine, note, print } from '../terminal.ts';
 
 export function addTail(program: Command): void {

@@ -3,12 +3,14 @@ import { resolve } from 'node:path';
 
 /**
  * How the text of a setting becomes its value. `parse` throws `BadValue` on text that has none; `mask` gives what may be
- * shown of the text of a secret; `choices` are all texts that have a value, where those are few.
+ * shown of the text of a secret; `choices` are all texts that have a value, where those are few, and
+ * `pattern` is a regular expression that each of them matches.
  */
 export type Kind<T> = {
   readonly parse: (text: string) => T;
   readonly mask?: (text: string) => string;
   readonly choices?: readonly string[];
+  readonly pattern?: RegExp;
 };
 
 /** Why a text is no value; reads on after the text, as in `"80x" is not a port`. */
@@ -34,11 +36,14 @@ export const path: Kind<string> = {
   },
 };
 
+const integerPattern = /^\d{1,15}$/;
+
 export function integer(min: number, max: number): Kind<number> {
   return {
+    pattern: integerPattern,
     parse: text => {
       const value = Number(text);
-      if (!/^\d{1,15}$/.test(text) || value < min || value > max)
+      if (!integerPattern.test(text) || value < min || value > max)
         throw new BadValue(`is not a whole number from ${min} to ${max}`);
       return value;
     },
@@ -54,6 +59,7 @@ const durationMsMax = 36_500 * unitsMs.d;
 export function duration(min: string, max: string): Kind<number> {
   const [minMs, maxMs] = [durationMs(min), durationMs(max)];
   return {
+    pattern: durationPattern,
     parse: text => {
       const ms = durationMs(text);
       if (ms < minMs || ms > maxMs) throw new BadValue(`is not a duration from ${min} to ${max}`);

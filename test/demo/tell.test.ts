@@ -13,9 +13,9 @@ test('the past is told → how much of it, time and again, up to the whole', asy
   expect(shares.at(-1)).toBe(1);
 });
 
-test('two hours of a night as they happen → what another run tells of them later, no more and no less', async () => {
+test('forty minutes of a night as they happen → what another run tells of them later, no more and no less', async () => {
   const begin = Date.UTC(2026, 5, 1, 3, 57, 12, 345);
-  const end = begin + 2 * 3_600_000;
+  const end = begin + 2_400_000;
   const told = (records: Arrival[]) => async (arrivals: readonly Arrival[]) => {
     for (const one of arrivals) records.push(one);
     return emptyTally;
@@ -44,5 +44,5 @@ test('two hours of a night as they happen → what another run tells of them lat
   const since = later.reduce((first, { sentAt }) => Math.min(first, sentAt), end);
   expect(textsIn([...past, ...present].filter(({ sentAt }) => sentAt >= since))).toEqual(textsIn(later));
   expect(present.some(({ record }) => 'campaignReferenceId' in record)).toBe(true);
-  expect(present.filter(({ record }) => 'sender' in record).length).toBeGreaterThan(400);
+  expect(present.filter(({ record }) => 'sender' in record).length).toBeGreaterThan(100);
 });

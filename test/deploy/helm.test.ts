@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Compile } from 'typebox/schema';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { chartSettings } from '../../scripts/chart-settings.ts';
 import { loadConfig, serverSettings } from '../../src/config.ts';
 import { root } from './image.ts';
 
@@ -27,11 +28,43 @@ test('values → allowed as they stand, and over a database; what cannot be is n
     // Helm would write it as 1e+06, which no setting is.
     { env: { SENTLOG_SEGMENT_MESSAGES: 1_000_000 } },
     { env: { SENTLOG_SEGMENT_MESSAGES: 5 } },
+    { env: { SENTLOG_RETENTON: '30d' } },
+    { env: { SENTLOG_RETENTION: '30days' } },
+    { env: { SENTLOG_RATE_LIMIT: 'many' } },
+    { env: { SENTLOG_LOG_LEVEL: 'verbose' } },
+    // What YAML makes of on.
+    { env: { SENTLOG_MERGE: true } },
+    // Of the chart's own: another port is one that its probes do not know.
+    { env: { SENTLOG_PORT: '9090' } },
+    { env: { SENTLOG_DATA_DIR: '/data' } },
+    { env: { SENTLOG_STORE: 'postgres://log' } },
+    { service: { type: 'ClusterIP', port: '80' } },
+    { resources: { request: { cpu: '1' } } },
+    { resources: { limits: { memory: '1 GB' } } },
+    { envFromSecrets: [''] },
+    { ingress: { host: 'https://log.example.com' } },
     { volume: { size: '20' } },
     { image: { repository: '' } },
     { terminationGracePeriodSeconds: 5 },
   ])
     expect(isAllowed(changes), JSON.stringify(changes)).toBe(false);
+});
+
+test('the schema → has each setting that is not the chart’s own, by the form of its texts', () => {
+  expect(JSON.parse(read('values.schema.json')).properties.env).toEqual(JSON.parse(JSON.stringify(chartSettings())));
+  for (const { env, kind, default: preset } of Object.values(serverSettings))
+    if ('pattern' in kind && kind.pattern !== undefined && preset !== '') expect(preset, env).toMatch(kind.pattern);
+});
+
+test('the port → one value, for the service, the container, its probes, its variable and who scrapes', () => {
+  const server = read('templates/server.yaml');
+  const service = read('templates/service.yaml');
+  expect(server.match(/\{\{ \.Values\.service\.port( \| quote)? \}\}/g)).toHaveLength(3);
+  expect(server).toMatch(/name: SENTLOG_PORT\n\s+value: \{\{ \.Values\.service\.port \| quote \}\}/);
+  expect(server).toMatch(/name: http\n\s+containerPort: \{\{ \.Values\.service\.port \}\}/);
+  expect(service).toMatch(/port: \{\{ \.Values\.service\.port \}\}\n\s+targetPort: http/);
+  expect(server.match(/port: http \}/g)).toHaveLength(3);
+  expect(server + service).not.toMatch(/\b8080\b/);
 });
 
 test('templates → every variable is a setting, every value that they ask for is there', () => {

@@ -126,12 +126,22 @@ describe('{"results": […]}', () => {
     const page = fc.record({
       results: fc.array(record, { maxLength: 3 }),
       cursor: fc.oneof(fc.record({ limit: fc.nat(), nextCursor: fc.base64String() }), fc.constantFrom(null, undefined)),
-      form: fc.constantFrom('array', 'cursor last', 'cursor first'),
+      form: fc.constantFrom('array', 'cursor last', 'cursor first', 'others first'),
+      others: fc.dictionary(
+        fc.string().filter(name => name !== 'results'),
+        fc.jsonValue(),
+        { maxKeys: 4 },
+      ),
       indent: fc.constantFrom(0, 1, '\t'),
     });
-    const text = ({ results, cursor, form, indent }: typeof page extends fc.Arbitrary<infer T> ? T : never) =>
+    const text = ({ results, cursor, form, indent, others }: typeof page extends fc.Arbitrary<infer T> ? T : never) =>
       JSON.stringify(
-        form === 'array' ? results : form === 'cursor last' ? { results, cursor } : { cursor, results },
+        {
+          array: results,
+          'cursor last': { results, cursor },
+          'cursor first': { cursor, results },
+          'others first': { ...others, results, cursor },
+        }[form],
         null,
         indent,
       );
@@ -141,6 +151,20 @@ describe('{"results": […]}', () => {
         expect(values(found)).toEqual(JSON.parse(JSON.stringify(pages.flatMap(({ results }) => results))));
       }),
     );
+  });
+
+  test('a first record with fields, objects and texts like those of a page → lines, as they stand', async () => {
+    for (const line of [
+      '{"a":{"results":[1]},"b":"\\"results\\":["}',
+      '{}',
+      '{"results":{}}',
+      '{"results":null,"a":[]}',
+      '{"a":1}',
+    ])
+      expect(await read(`${line}\n{"a":2}\n`), line).toEqual([
+        { line: 1, json: line },
+        { line: 2, json: '{"a":2}' },
+      ]);
   });
 
   test('something else after the end → an error that names the line', async () => {

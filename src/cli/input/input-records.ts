@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../../limits.ts';
 import { CommandError } from '../terminal.ts';
+import { type Found, Head } from './head.ts';
 import { utf8Text } from './input-text.ts';
 
 /** One record of an input as it stood there, or why it cannot be sent. `line` counts from 1. */
@@ -12,21 +13,6 @@ const [newline, carriageReturn, quote, backslash] = [0x0a, 0x0d, 0x22, 0x5c];
 const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
 const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
 
-/** What stands before the first record of an array, and of a page as the API answers it, or with its fields sorted. */
-const arrayHead = /\[/;
-const pageHead = /\{\s*(?:"cursor"\s*:\s*(?:null|\{[^{}]*\})\s*,\s*)?"results"\s*:\s*\[/;
-const beginsWithHead = new RegExp(`^\\s*(?:${arrayHead.source}|${pageHead.source})`);
-const isArrayHead = new RegExp(`^\\s*${arrayHead.source}$`);
-const isPageHead = new RegExp(`^\\s*${pageHead.source}$`);
-
-/** Whether such a head may begin so. */
-function mayBeHead(text: string): boolean {
-  const solid = text.replace(/\s+/g, '');
-  const begins = ['[', '{"results":[', '{"cursor":{', '{"cursor":null,"results":['];
-  if (begins.some(head => head.startsWith(solid))) return true;
-  return solid.startsWith('{"cursor":{') && !solid.includes('"results":[');
-}
-
 /** Enough to tell the two forms apart, however much space stands before the first record. */
 const headBytesMax = 64 * 1024;
 
@@ -37,7 +23,8 @@ const headBytesMax = 64 * 1024;
 export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
   const chunks = utf8Text(source);
   const head = withoutMark(await firstBytes(chunks));
-  const splitter = beginsWithHead.test(head.toString('utf8')) ? new ArraySplitter() : new LineSplitter();
+  const found = headOf(head);
+  const splitter = found === 'array' || found === 'page' ? new ArraySplitter() : new LineSplitter();
   yield* splitter.push(head);
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
   yield* splitter.end();
@@ -49,9 +36,18 @@ async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
     const next = await chunks.next();
     if (next.done) break;
     head = Buffer.concat([head, next.value]);
-    if (!mayBeHead(withoutMark(head).toString('utf8'))) break;
+    if (headOf(withoutMark(head)) !== 'unknown') break;
   }
   return head;
+}
+
+function headOf(bytes: Buffer): Found {
+  const head = new Head();
+  for (const byte of bytes) {
+    const found = head.take(byte);
+    if (found !== 'unknown') return found;
+  }
+  return 'unknown';
 }
 
 function withoutMark(bytes: Buffer): Buffer {
@@ -118,8 +114,8 @@ class ArraySplitter {
   #inText = false;
   #escaped = false;
   #place: 'before' | 'array' | 'rest' = 'before';
-  /** What has come of the head of the next array. */
-  #head = '';
+  /** What stands before the records that come next. */
+  #head = new Head();
   #inObject = false;
 
   *push(bytes: Buffer): Generator<InputRecord, void, undefined> {
@@ -148,21 +144,18 @@ class ArraySplitter {
   }
 
   end(): readonly InputRecord[] {
-    if (this.#place === 'before' && this.#head === '') return [];
+    if (this.#place === 'before' && this.#head.isEmpty) return [];
     throw new CommandError(`line ${this.#line}: the input ends before its records do`);
   }
 
   #open(byte: number): void {
-    // One blank stands for a run of them, or each would be looked at again with every byte.
-    if (isSpace(byte) && /^$|\s$/.test(this.#head)) return;
-    this.#head += isSpace(byte) ? ' ' : String.fromCharCode(byte);
-    this.#inObject = isPageHead.test(this.#head);
-    if (this.#inObject || isArrayHead.test(this.#head)) {
-      this.#place = 'array';
-      this.#head = '';
-      this.#recordLine = 0;
-    } else if (this.#head.length > headBytesMax || !mayBeHead(this.#head))
-      throw new CommandError(`line ${this.#line}: something follows the end of the records`);
+    const found = this.#head.take(byte);
+    if (found === 'none') throw new CommandError(`line ${this.#line}: something follows the end of the records`);
+    if (found === 'unknown') return;
+    this.#inObject = found === 'page';
+    this.#place = 'array';
+    this.#head = new Head();
+    this.#recordLine = 0;
   }
 
   #step(byte: number, bytes: Buffer, at: number): void {

@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
+import { OpenFiles } from '../files/open-files.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { MessageIds } from '../log/message-ids.ts';
 import type { Places } from '../rows/journal-format.ts';
@@ -41,11 +41,11 @@ export class KnownMessages {
   readonly #segments = new Map<number, SharedSegment>();
   /** Of those without an index, where their rows stand. */
   readonly #places = new Map<number, Places>();
-  readonly #files = new LRUCache<number, Rows>({ max: openFilesMax, dispose: file => file.close() });
+  readonly #files = new OpenFiles<Rows>(openFilesMax);
   readonly #idsAtHand = new IdsAtHand((segmentId, work) =>
     guardSegment(segmentId, () => work(this.#indexOf(segmentId))),
   );
-  readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
+  readonly #indexes = new OpenFiles<IndexFile>(openIndexesMax);
   /** Segments that lost reports, which are still to be passed over: another damaged one was in the way. */
   readonly #toPassOver = new Set<SharedSegment>();
   #writing: { readonly segmentId: number; readonly rows: Rows } | undefined;
@@ -217,25 +217,16 @@ export class KnownMessages {
 
   #rows(segmentId: number): Rows {
     if (this.#writing?.segmentId === segmentId && this.#writing.rows.isOpen) return this.#writing.rows;
-    let file = this.#files.get(segmentId);
-    if (file === undefined) {
+    return this.#files.of(segmentId, () => {
       const places = this.#places.get(segmentId);
-      file =
-        places === undefined
-          ? openSealedRows(this.#folder, segmentId)
-          : openUnsealedRows(this.#folder, segmentId, places);
-      this.#files.set(segmentId, file);
-    }
-    return file;
+      return places === undefined
+        ? openSealedRows(this.#folder, segmentId)
+        : openUnsealedRows(this.#folder, segmentId, places);
+    });
   }
 
   #indexOf(segmentId: number): IndexFile {
-    let index = this.#indexes.get(segmentId);
-    if (index === undefined) {
-      index = new IndexFile(this.#folder.index(segmentId), this.#folder.disk);
-      this.#indexes.set(segmentId, index);
-    }
-    return index;
+    return this.#indexes.of(segmentId, () => new IndexFile(this.#folder.index(segmentId), this.#folder.disk));
   }
 
   #closeFiles(segmentId: number): void {

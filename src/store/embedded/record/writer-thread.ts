@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { OutcomeTally } from '../../outcomes.ts';
 import type { ThreadData, WriterReply, WriterRequest } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
+import { Joining } from './joining.ts';
 import { type OpenedWriter, openWriter } from './open-writer.ts';
 import { type RecordParts, Turns } from './turns.ts';
 import type { WaitingReports } from './waiting-reports.ts';
@@ -30,37 +31,42 @@ function turnsOf(writer: Writer, outcomes: OutcomeTally): Turns {
   );
 }
 
-function keepUp(writer: Writer, waitingReports: WaitingReports): NodeJS.Timeout {
+function keepUp(writer: Writer, waitingReports: WaitingReports, join: () => void): NodeJS.Timeout {
   return setInterval(() => {
     attempt(() => writer.rotateIfDue(Date.now()), []);
     attempt(() => waitingReports.dropOverdue(), []);
+    join();
   }, 1000);
 }
 
-function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): void {
+function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): void {
   const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
   const goOn = () => {
     turns.slice();
     if (!turns.isEmpty) setImmediate(goOn);
   };
-  let ready = false;
-  const join = () => {
-    ready = joining.next().done === true;
-  };
+  const failed = (error: unknown) => tell({ type: 'failed', ids: [], failure: failureOf(error), accounts: [] });
+  const joining = new Joining(opened.joining, () => writer.joinAll(), failed);
   // In between, whatever does not record is answered.
   const joinOn = () => {
-    join();
-    if (!ready) setImmediate(joinOn);
-    else if (!turns.isEmpty) goOn();
+    const wasReady = joining.isReady;
+    joining.step();
+    if (joining.goesOn) setImmediate(joinOn);
+    if (joining.isReady && !wasReady && !turns.isEmpty) goOn();
+  };
+  const joinAgain = () => {
+    if (joining.goesOn) return;
+    joining.resume();
+    if (joining.goesOn) joinOn();
   };
   joinOn();
-  const upkeep = keepUp(writer, waitingReports);
+  const upkeep = keepUp(writer, waitingReports, joinAgain);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':
         // Everything that has arrived by the end of this turn shares one transaction.
-        if (ready && turns.isEmpty) setImmediate(goOn);
+        if (joining.isReady && turns.isEmpty) setImmediate(goOn);
         return turns.addAll(request.batches);
       case 'ids':
         writer.takeIds(request.part, request.sets);
@@ -99,8 +105,8 @@ function serve({ writer, waitingReports, outcomes, joining }: OpenedWriter): voi
         return tell({ type: 'released', ticket: request.ticket });
       case 'close':
         clearInterval(upkeep);
-        if (!turns.isEmpty) while (!ready) join();
-        joining.return(undefined);
+        if (!turns.isEmpty) while (!joining.isReady) joining.step();
+        joining.stop();
         while (!turns.isEmpty) turns.slice();
         writer.close();
         port.close();

@@ -81,23 +81,23 @@ export class Writer {
     for (const { shared, counts, facets } of segments)
       if (counts !== undefined && facets !== undefined && !(goesOn && shared.id === youngest?.shared.id))
         this.#events.filled(shared.id, counts.pack(), facets.meanings());
-    if (!goesOn) return this.#joinAll();
+    if (!goesOn) return this.joinAll();
     const { shared, columns, counts, facets, createdAt } = youngest ?? {};
     if (shared === undefined || columns === undefined || counts === undefined || facets === undefined)
-      return this.#joinAll();
+      return this.joinAll();
     const { folder, durability } = this.#options;
     const rows = new JournalWriter(folder.journal(shared.id), folder.disk, durability, columns.places);
     this.#known.writing(shared.id, rows);
     const size = sizeOf(shared, this.#options, segments.length);
     this.#active = new ActiveSegment({ shared, columns, counts, facets, size, createdAt: createdAt ?? 0, rows });
-    return this.#joinAll();
+    return this.joinAll();
   }
 
   /**
    * Joins reports to messages that were recorded when the process ended before it could note so. Each is a step, since many
    * indexes may have to be asked for it.
    */
-  *#joinAll(): Generator<void> {
+  *joinAll(): Generator<void> {
     for (const reports of this.#options.waiting.all(this.#options.hashSeed))
       for (const report of reports) {
         const known = this.#known.find(report, 0);

@@ -12,6 +12,7 @@ const readmeLinesMax = 120;
 const floors: readonly (readonly string[])[] = [
   [
     'limits.ts',
+    'descriptors.ts',
     'failures.ts',
     'log-output.ts',
     'networks.ts',

@@ -65,6 +65,8 @@ export type ServerDeps = {
   readonly timeouts: Timeouts;
   /** What answers on their way may hold over all requests; `limits.answersBytesMax` when absent. */
   readonly answersBytesMax?: number;
+  /** Connections at once; as many as leave room for files when absent. */
+  readonly connectionsMax?: number;
   /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. */
   readonly trustedProxies?: readonly string[];
   /** The page at `/`; absent when it has not been built. */

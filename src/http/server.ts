@@ -18,6 +18,7 @@ import { EventLoop } from './body/event-loop.ts';
 import { HeldBytes } from './body/held-bytes.ts';
 import { answerMalformed } from './body/malformed.ts';
 import { Closing } from './closing.ts';
+import { Connections, connectionsMax } from './connections.ts';
 import type { ServerDeps } from './deps.ts';
 import { describedPaths } from './document/openapi.ts';
 import { ApiError, asApiError, ClientGone, invalid, unavailable } from './errors.ts';
@@ -89,6 +90,8 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
   const others = new OtherMethods(routes, deps.corsOrigins);
   const app = fastify(deps, refusals);
   if (deps.tracing !== undefined) traceRequests(app, deps.tracing);
+  const tellRefusal = (reason: string) => refusals.tell(reason, deps.logger);
+  const connections = new Connections(app.server, deps.connectionsMax ?? connectionsMax(), tellRefusal);
   acceptAnyBody(app);
   app.addHook('onRequest', async (request, reply) => {
     tellCommon(request, reply);
@@ -101,7 +104,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     return request.is404 ? others.answer(request, reply) : undefined;
   });
   app.addHook('onSend', async (request, reply, payload) => {
-    if (closing.begun) reply.header('connection', 'close');
+    if (closing.begun || connections.areMany) reply.header('connection', 'close');
     // Closing on a caller who still sends resets the connection, and the answer with it: it may close first.
     else if (sendsBody(request) && !request.raw.complete) reply.raw.shouldKeepAlive = true;
     const leaving = await compressed(request, reply, payload);

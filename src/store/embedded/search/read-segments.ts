@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import { OpenFiles } from '../files/open-files.ts';
 import { MessageIds } from '../log/message-ids.ts';
 import type { MessageRow, ReportRow, ReportState, Rows } from '../rows/rows.ts';
 import type { Extents } from '../segment/extents.ts';
@@ -53,9 +53,9 @@ export class ReadSegments {
   readonly #folder: Folder;
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
-  readonly #rows = new LRUCache<number, Rows>({ max: openRowsMax, dispose: file => file.close() });
-  readonly #indexes = new LRUCache<number, IndexFile>({ max: openIndexesMax, dispose: file => file.close() });
-  readonly #facets = new LRUCache<number, IndexFile>({ max: openFacetsMax, dispose: file => file.close() });
+  readonly #rows = new OpenFiles<Rows>(openRowsMax);
+  readonly #indexes = new OpenFiles<IndexFile>(openIndexesMax);
+  readonly #facets = new OpenFiles<IndexFile>(openFacetsMax);
   /** Of segments without an index. */
   readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
@@ -256,37 +256,24 @@ export class ReadSegments {
   }
 
   #facetsOf(segmentId: number, path: string): IndexFile | undefined {
-    let facets = this.#facets.get(segmentId);
-    if (facets === undefined) {
-      if (!this.#folder.disk.exists(path)) return undefined;
-      facets = new IndexFile(path, this.#folder.disk);
-      this.#facets.set(segmentId, facets);
-    }
+    if (!this.#facets.has(segmentId) && !this.#folder.disk.exists(path)) return undefined;
+    const facets = this.#facets.of(segmentId, () => new IndexFile(path, this.#folder.disk));
     const { rowsBytes, rowsCrc } = this.withIndex(segmentId, index => index.header);
     return facets.header.rowsCrc === rowsCrc && facets.header.rowsBytes === rowsBytes ? facets : undefined;
   }
 
   #rowsOf(segmentId: number): Rows {
-    let rows = this.#rows.get(segmentId);
-    if (rows === undefined) {
+    return this.#rows.of(segmentId, () => {
       const columns = this.#segments.get(segmentId)?.columns;
-      rows =
-        columns === undefined
-          ? openSealedRows(this.#folder, segmentId)
-          : openUnsealedRows(this.#folder, segmentId, columns.places);
-      this.#rows.set(segmentId, rows);
-    }
-    return rows;
+      return columns === undefined
+        ? openSealedRows(this.#folder, segmentId)
+        : openUnsealedRows(this.#folder, segmentId, columns.places);
+    });
   }
 
   #indexOf(segmentId: number): IndexFile {
     if (!this.#isSealed(segmentId)) throw new Error(`segment ${segmentId} has no index yet`);
-    let index = this.#indexes.get(segmentId);
-    if (index === undefined) {
-      index = new IndexFile(this.#folder.index(segmentId), this.#folder.disk);
-      this.#indexes.set(segmentId, index);
-    }
-    return index;
+    return this.#indexes.of(segmentId, () => new IndexFile(this.#folder.index(segmentId), this.#folder.disk));
   }
 
   #isSealed(segmentId: number): boolean {

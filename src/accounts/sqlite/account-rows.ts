@@ -23,8 +23,8 @@ const notedLogName = 'log';
 export class SqliteAccountRows implements AccountRows {
   readonly #opened: DatabaseSync;
   readonly #file: OpenedFile;
-  /** As they were when the file had this version, which every other connection's change moves. */
-  #retentions: { readonly version: number; readonly own: ReadonlyMap<AccountId, number> } | undefined;
+  /** As they were when they had been changed so often. */
+  #retentions: { readonly changes: number; readonly own: ReadonlyMap<AccountId, number> } | undefined;
 
   /** Makes the file when it is not there and `mayMake`; else throws as `openAccountsFile`. */
   constructor(path: string, mayMake = true) {
@@ -51,16 +51,15 @@ export class SqliteAccountRows implements AccountRows {
 
   async setRetention(account: AccountId, retentionMs: number | undefined): Promise<void> {
     this.#db.prepare('UPDATE account SET retention_ms = ? WHERE id = ?').run(retentionMs ?? null, account);
-    this.#retentions = undefined;
   }
 
   async retentions(): Promise<ReadonlyMap<AccountId, number>> {
-    // Asked for each second: what it costs must not follow from how many accounts there are.
-    const version = integer(this.#db.prepare('PRAGMA data_version').get() ?? {}, 'data_version');
-    if (this.#retentions?.version !== version) {
+    // Before the rows: a change in between is then read again, rather than never.
+    const changes = integer(this.#db.prepare('SELECT changes FROM retention_change').get() ?? {}, 'changes');
+    if (this.#retentions?.changes !== changes) {
       const rows = this.#db.prepare('SELECT id, retention_ms FROM account WHERE retention_ms IS NOT NULL').all();
       const own = new Map(rows.map(row => [integer(row, 'id'), integer(row, 'retention_ms')]));
-      this.#retentions = { version, own };
+      this.#retentions = { changes, own };
     }
     return this.#retentions.own;
   }

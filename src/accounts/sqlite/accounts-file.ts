@@ -70,6 +70,20 @@ const schemaSteps: readonly string[] = [
   ALTER TABLE account ADD COLUMN retention_ms INTEGER;
   CREATE INDEX account_by_retention ON account (id) WHERE retention_ms IS NOT NULL;
   `,
+  // Asked for each second: what that costs must follow neither from how many accounts there are nor from what else is kept.
+  `
+  CREATE TABLE retention_change (changes INTEGER NOT NULL) STRICT;
+  INSERT INTO retention_change VALUES (0);
+  CREATE TRIGGER retention_changed AFTER UPDATE OF retention_ms ON account BEGIN
+    UPDATE retention_change SET changes = changes + 1;
+  END;
+  CREATE TRIGGER retention_added AFTER INSERT ON account WHEN NEW.retention_ms IS NOT NULL BEGIN
+    UPDATE retention_change SET changes = changes + 1;
+  END;
+  CREATE TRIGGER retention_removed AFTER DELETE ON account WHEN OLD.retention_ms IS NOT NULL BEGIN
+    UPDATE retention_change SET changes = changes + 1;
+  END;
+  `,
 ];
 
 /** How long a writer waits for another process (a command beside a running server) to finish. */

@@ -39,6 +39,27 @@ function keepUp(writer: Writer, waitingReports: WaitingReports, join: () => void
   }, 1000);
 }
 
+/** `begin` is called when records can be taken. What is given goes on with the steps, or begins again where one failed. */
+function joiningIn(writer: Writer, steps: Generator<void>, begin: () => void): readonly [Joining, () => void] {
+  const failed = (error: unknown) => tell({ type: 'failed', ids: [], failure: failureOf(error), accounts: [] });
+  const joining = new Joining(steps, () => writer.joinAll(), failed);
+  let isStepping = false;
+  // In between, whatever does not record is answered.
+  const step = () => {
+    const wasReady = joining.isReady;
+    joining.step();
+    isStepping = joining.goesOn;
+    if (isStepping) setImmediate(step);
+    if (joining.isReady && !wasReady) begin();
+  };
+  const joinOn = () => {
+    if (isStepping) return;
+    joining.resume();
+    if (joining.goesOn) step();
+  };
+  return [joining, joinOn];
+}
+
 function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): void {
   const turns = turnsOf(writer, outcomes);
   // Between two slices, whatever else was asked is answered.
@@ -46,22 +67,11 @@ function serve({ writer, waitingReports, outcomes, ...opened }: OpenedWriter): v
     turns.slice();
     if (!turns.isEmpty) setImmediate(goOn);
   };
-  const failed = (error: unknown) => tell({ type: 'failed', ids: [], failure: failureOf(error), accounts: [] });
-  const joining = new Joining(opened.joining, () => writer.joinAll(), failed);
-  // In between, whatever does not record is answered.
-  const joinOn = () => {
-    const wasReady = joining.isReady;
-    joining.step();
-    if (joining.goesOn) setImmediate(joinOn);
-    if (joining.isReady && !wasReady && !turns.isEmpty) goOn();
-  };
-  const joinAgain = () => {
-    if (joining.goesOn) return;
-    joining.resume();
-    if (joining.goesOn) joinOn();
-  };
+  const [joining, joinOn] = joiningIn(writer, opened.joining, () => {
+    if (!turns.isEmpty) goOn();
+  });
   joinOn();
-  const upkeep = keepUp(writer, waitingReports, joinAgain);
+  const upkeep = keepUp(writer, waitingReports, joinOn);
   port?.on('message', (request: WriterRequest) => {
     switch (request.type) {
       case 'record':

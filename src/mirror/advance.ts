@@ -36,10 +36,11 @@ export type Moved = Omit<Kept, 'place'> & { readonly place: Place };
  * The place by the other side's clock, which it tells to the second with each answer, of a moment between `askedAt` and
  * `heardAt` by ours: that leaves a range for what it is ahead, and what is known of it stays while it may still be so.
  * Where that clock was put back, it may have been so right after the answer before: what it dated since then is still to
- * be read, however long that was ago.
+ * be read, however long that was ago, as far as it shows. Where ours was put forward it looks the same.
  */
-export function withClock(place: Place, date: EpochMs | undefined, askedAt: EpochMs, heardAt: EpochMs): Place {
-  if (date === undefined) return place;
+export function withClock(before: Place, date: EpochMs | undefined, askedAt: EpochMs, heardAt: EpochMs): Place {
+  if (date === undefined) return before;
+  const place = { ...before, toldAt: date };
   const [least, most] = [date - heardAt, date + 1000 - askedAt];
   // Before the first answer nothing is known, and of a late one least: what is too little is made good by the next.
   const isFirst = place.head === undefined;
@@ -50,7 +51,7 @@ export function withClock(place: Place, date: EpochMs | undefined, askedAt: Epoc
   // Hardly ever above what it is: no answer, however late, then looks like a clock that was put back.
   const skewMs = least + 500;
   if (isAhead || place.head === undefined) return { ...place, skewMs };
-  const readUntil = (place.answeredAt ?? heardAt) + skewMs - clockBackMs;
+  const readUntil = Math.max((place.answeredAt ?? heardAt) + skewMs - clockBackMs, date - clockBackMsMost);
   return {
     ...place,
     skewMs,
@@ -60,6 +61,8 @@ export function withClock(place: Place, date: EpochMs | undefined, askedAt: Epoc
 }
 
 const sameClockMs = 2000;
+/** What lies further back leaves before it could be read once more. */
+const clockBackMsMost = windowMs - 60 * 60_000;
 
 /** Where an answer leads. `askedAt` and `now` are by our clock; the place must know the other side's already. */
 export function advance(
@@ -151,6 +154,7 @@ function answeredAt({ trouble: _, ...before }: Place, now: EpochMs, terms: Terms
     ...place,
     ...(allowed !== undefined && { allowed }),
     answeredAt: now,
+    notBefore: 0,
     failures: 0,
     requests: place.requests + 1,
   };

@@ -36,8 +36,17 @@ export function spentIn(slots: Slots, at: EpochMs): Spent {
 /** What can wait is spread: used up at once, it would leave nothing for what comes up in the rest of the minute. */
 const spreadSeconds = 15;
 
-/** The slots with one more request, or the time until there may be room for it. */
-export function spending(slots: Slots, at: EpochMs, budget: Budget, isPatient: boolean): Slots | number {
+export type Spending = {
+  readonly slots: Slots;
+  /** The time until there may be room; absent where the request is among the slots. */
+  readonly fullForMs?: number;
+};
+
+/**
+ * The slots with one more request, where there is room for it. They are to be kept in any case: what lay ahead, since the
+ * clock was put back, would count as of now time and again.
+ */
+export function spending(slots: Slots, at: EpochMs, budget: Budget, isPatient: boolean): Spending {
   const within = counting(slots, at);
   const now = Math.floor(at / 1000);
   const fullUntil = [
@@ -54,11 +63,11 @@ export function spending(slots: Slots, at: EpochMs, budget: Budget, isPatient: b
         ]
       : []),
   ].flatMap(second => second ?? []);
-  if (fullUntil.length > 0) return Math.max(50, Math.max(...fullUntil) * 1000 - at);
+  if (fullUntil.length > 0) return { slots: within, fullForMs: Math.max(50, Math.max(...fullUntil) * 1000 - at) };
   const one = isPatient ? 1 : 0;
   const last = within.at(-1);
-  if (last?.[0] === now) return [...within.slice(0, -1), [now, last[1] + 1, last[2] + one]];
-  return [...within, [now, 1, one]];
+  if (last?.[0] === now) return { slots: [...within.slice(0, -1), [now, last[1] + 1, last[2] + one]] };
+  return { slots: [...within, [now, 1, one]] };
 }
 
 /** The second that the oldest of so many requests no longer counts in; `undefined` when there are fewer than `most`. */

@@ -46,7 +46,11 @@ export async function figuresOf(
   now: EpochMs,
   terms: Terms,
 ): Promise<MirrorFigures> {
-  const place = settled(placeIn(await rows.place(mirror.id), mirror, now), now, terms);
+  const kept = placeIn(await rows.place(mirror.id), mirror, now);
+  // While nothing answers, our clock alone tells what leaves.
+  const { toldAt: _, ...unanswered } = kept;
+  const isUnanswered = mirror.pause !== undefined || kept.trouble !== undefined;
+  const place = settled(isUnanswered ? unanswered : kept, now, terms);
   const { head, reads, newestSentAt, answeredAt, trouble, gaps, recorded, changed, refused, unsettled, asked } = place;
   const unread = reads.filter(read => read.kind === 'catchUp');
   const { requests } = await rows.spent(mirror.id, now);

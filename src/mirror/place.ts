@@ -53,6 +53,8 @@ const gapSchema = Type.Object({ from: moment, until: moment, reason: Type.String
 const placeSchema = Type.Object({
   /** What the other side's clock is ahead of ours. */
   skewMs: Type.Integer(),
+  /** What that clock said with the last answer, where it said: later than this it is for certain, whatever ours does. */
+  toldAt: Type.Optional(moment),
   /** When the first answer came, by the other side's clock. */
   begunAt: Type.Optional(moment),
   /** Everything before this is read, or stands in `reads`. By the other side's clock, as all that is not said to be by ours. */

@@ -40,7 +40,9 @@ const idleMsMax = 5000;
  * whose time has come. The place must be `settled` for the same moment.
  */
 export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms: Terms): Step {
-  if (now < place.notBefore) return { kind: 'wait', ms: Math.min(place.notBefore - now, idleMsMax) };
+  // Where our clock was put back, what is to be waited for would come once more only after all of that.
+  const isPutBack = now < (place.trouble?.at ?? now);
+  if (now < place.notBefore && !isPutBack) return { kind: 'wait', ms: Math.min(place.notBefore - now, idleMsMax) };
   if (place.head === undefined) return { kind: 'page', question: {}, begins: true, isPatient: false };
   const theirNow = now + place.skewMs;
   const pace = headPace(place, terms);
@@ -49,12 +51,14 @@ export function plan(place: Place, due: readonly Followed[], now: EpochMs, terms
   const everyMs = reading === undefined ? pace.everyMs : 4 * pace.everyMs;
   const sinceHeadMs = now - place.headReadAt;
   const until = theirNow - pace.delayMs;
-  if ((sinceHeadMs >= everyMs || sinceHeadMs < 0) && until > place.head)
+  // A head that lies ahead was read before a clock was put back: the answer tells which one, and what is later than it.
+  const isAhead = place.head > theirNow + clockSlackMs;
+  if ((sinceHeadMs >= everyMs || sinceHeadMs < 0) && (until > place.head || isAhead))
     return begin({
       kind: 'head',
       from: place.head - pace.overlapMs,
-      until,
-      ...(pace.delayMs === 0 && { isOpen: true }),
+      until: Math.max(until, place.head),
+      ...((pace.delayMs === 0 || isAhead) && { isOpen: true }),
     });
   if (reading !== undefined) return pageOf(reading, false);
   const patient = patientStep(place, due, now, terms);
@@ -121,15 +125,14 @@ export const gone = 'it left the log of the other side before it could be read';
 
 /**
  * The place as it is at a moment: what has left the other side's log and was never read becomes a gap, and gaps that are
- * past retention here are over. What is about to leave is set apart, to be read first. Where the other side's clock was
- * put back, following goes back with it.
+ * past retention here are over. What is about to leave is set apart, to be read first. It goes by what the other side's
+ * clock told last: by ours more would have left, where that was put forward.
  */
 export function settled(place: Place, now: EpochMs, terms: Terms): Place {
   if (place.head === undefined) return place;
-  const theirNow = now + place.skewMs;
+  const { head } = place;
+  const theirNow = place.toldAt ?? now + place.skewMs;
   const horizon = theirNow - windowMs;
-  // Far enough that there is something to be read: a head that lies ahead would wait for the old time to come again.
-  const head = place.head > theirNow + clockSlackMs ? theirNow - clockBackMs : place.head;
   let gaps = withGap(place.gaps, { from: head, until: horizon, reason: gone });
   const reads: Read[] = [];
   for (const read of place.reads) {
@@ -152,7 +155,7 @@ export function settled(place: Place, now: EpochMs, terms: Terms): Place {
     head: Math.max(head, horizon),
     reads,
     looks: looksFrom(withUnknown(place.looks ?? [], place.head, place.headReadAt), horizon),
-    gaps: gaps.filter(gap => gap.until > now - terms.retentionMs),
+    gaps: gaps.filter(gap => gap.until > theirNow - terms.retentionMs),
     passes: place.passes.map(looked),
   };
   return { ...left, reads: [...withEdge(left, theirNow, terms)] };

@@ -43,7 +43,8 @@ type Running = {
 export class MirrorRunner {
   readonly options: RunnerOptions;
   readonly #running = new Map<number, Running>();
-  readonly #restingUntil = new Map<number, EpochMs>();
+  /** By a clock that nobody sets. */
+  readonly #restingUntil = new Map<number, number>();
   readonly #counts: SparingCounts;
   readonly #stopping = new AbortController();
   #figures: readonly MirrorFigures[] = [];
@@ -99,7 +100,7 @@ export class MirrorRunner {
     const active = new Set(mirrors.filter(one => one.pause === undefined).map(one => one.id));
     for (const id of this.#running.keys()) if (!active.has(id)) await this.#end(id);
     for (const mirror of mirrors) {
-      if (!active.has(mirror.id) || (this.#restingUntil.get(mirror.id) ?? 0) > clock()) continue;
+      if (!active.has(mirror.id) || (this.#restingUntil.get(mirror.id) ?? 0) > performance.now()) continue;
       if (await rows.lease(mirror.id, holder, leaseMs)) await this.#keepRunning(mirror);
       else await this.#end(mirror.id);
     }
@@ -142,7 +143,7 @@ export class MirrorRunner {
       await new MirrorWorker({ mirror, holder, rows, store, ask, terms, ...others }).run(signal);
     } catch (error) {
       if (signal.aborted || error instanceof MirrorGone) return;
-      this.#restingUntil.set(mirror.id, clock() + restMs);
+      this.#restingUntil.set(mirror.id, performance.now() + restMs);
       this.#tell('a mirror cannot go on now; trying again', mirror, error);
       // Another process may be able to.
       await this.#handOver(mirror.id);

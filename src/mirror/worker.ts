@@ -73,7 +73,7 @@ export class MirrorWorker {
     const place = settled(before, now, terms);
     const theirNow = now + place.skewMs;
     const due = place.head === undefined ? [] : await rows.due(mirror.id, theirNow, theirNow - servedYoungMs, dueMax);
-    const gone = due.filter(one => one.sentAt < theirNow - windowMs);
+    const gone = due.filter(one => one.sentAt < (place.toldAt ?? theirNow) - windowMs);
     if (gone.length > 0) return this.#giveUp(place, gone);
     const allowed = withinAllowed(place, terms);
     const step = plan(place, due, now, allowed);
@@ -122,16 +122,18 @@ export class MirrorWorker {
       if (isRefused) await rows.pause(mirror.id, { reason, at: clock() });
       return { moved: afterFailure(dated, step, failure, clock(), random(), terms), isRefused };
     }
-    const { seen, ...counts } = await this.#record(answer, clock() + Math.max(0, dated.skewMs), signal);
+    const { seen, ...counts } = await this.#record(answer, dated.skewMs, signal);
     const { results, ...page } = answer;
     const moved = advance(dated, step, { ...page, seen, count: results.length }, askedAt, clock(), terms);
     return { moved: { ...moved, place: counted(moved.place, counts) }, isRefused: false };
   }
 
-  /** Records what an answer holds; `receivedAt` is the later of both clocks, since the dates are by the other side's. */
-  async #record({ results }: Rows, receivedAt: EpochMs, signal: AbortSignal) {
+  /** Records what an answer holds: received at the later of both clocks, since the dates are by the other side's, and kept by the earlier. */
+  async #record({ results }: Rows, skewMs: number, signal: AbortSignal) {
     const { terms, clock } = this.#options;
-    const sentSince = clock() - terms.retentionMs;
+    const now = clock();
+    const receivedAt = now + Math.max(0, skewMs);
+    const sentSince = now + Math.min(0, skewMs) - terms.retentionMs;
     const submissions: Submission[] = [];
     const seen: Seen[] = [];
     let refused = 0;

@@ -282,12 +282,16 @@ export function drive(
     followed.leave(at - windowMs);
     const due = followed.due(at, at - servedYoungMs);
     const step = plan(before, due, at, terms);
-    const next = step.kind === 'wait' ? step.ms : spending(slots, at, budgetOf(before, terms), step.isPatient);
-    if (step.kind === 'wait' || typeof next === 'number') {
-      now += Math.max(answerMs, Math.min(Number(next), 1000));
+    if (step.kind === 'wait') {
+      now += Math.max(answerMs, Math.min(step.ms, 1000));
       continue;
     }
-    slots = next;
+    const spent = spending(slots, at, budgetOf(before, terms), step.isPatient);
+    slots = spent.slots;
+    if (spent.fullForMs !== undefined) {
+      now += Math.max(answerMs, Math.min(spent.fullForMs, 1000));
+      continue;
+    }
     const answer = log.answer(step.question, at);
     for (const [i, number] of answer.numbers.entries()) {
       keptAt[number] = Math.min(keptAt[number] ?? at, at);

@@ -83,7 +83,7 @@ export class MirrorSetup {
    * Waits until the log that a server shows is the other side's, message by message, none twice, without those that `unless`
    * names; tells how they differ.
    */
-  async untilSame(server: ServerProcess, { ms = 120_000, unless = noMessage } = {}): Promise<void> {
+  async untilSame(server: ServerProcess, { ms = 600_000, unless = noMessage } = {}): Promise<void> {
     const calls = this.home.calls(server);
     for (const end = Date.now() + ms; Date.now() < end; await wait(250)) {
       // The first page tells most of the times that it is not.

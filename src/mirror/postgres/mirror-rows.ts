@@ -155,10 +155,10 @@ export class PostgresMirrorRows implements MirrorRows {
       const [row] = await session.query('SELECT spent FROM mirror WHERE id = $1 FOR UPDATE', [id]);
       if (row === undefined) throw new MirrorGone();
       const [spent = ''] = row;
-      const next = spending(readSlots(text(spent)), at, budget, isPatient);
-      if (typeof next === 'number') return next;
-      await session.query('UPDATE mirror SET spent = $1 WHERE id = $2', [writeSlots(next), id]);
-      return undefined;
+      const { slots, fullForMs } = spending(readSlots(text(spent)), at, budget, isPatient);
+      const next = writeSlots(slots);
+      if (next !== spent) await session.query('UPDATE mirror SET spent = $1 WHERE id = $2', [next, id]);
+      return fullForMs;
     });
   }
 

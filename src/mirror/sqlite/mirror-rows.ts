@@ -157,10 +157,10 @@ export class SqliteMirrorRows implements MirrorRows {
       transact(this.#db, () => {
         const spent = this.#spent(id);
         if (spent === undefined) throw new MirrorGone();
-        const next = spending(readSlots(spent), at, budget, isPatient);
-        if (typeof next === 'number') return next;
-        this.#db.prepare('UPDATE mirror SET spent = ? WHERE id = ?').run(writeSlots(next), id);
-        return undefined;
+        const { slots, fullForMs } = spending(readSlots(spent), at, budget, isPatient);
+        const next = writeSlots(slots);
+        if (next !== spent) this.#db.prepare('UPDATE mirror SET spent = ? WHERE id = ?').run(next, id);
+        return fullForMs;
       }),
     );
   }

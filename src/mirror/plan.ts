@@ -131,8 +131,9 @@ export const gone = 'it left the log of the other side before it could be read';
 export function settled(place: Place, now: EpochMs, terms: Terms): Place {
   if (place.head === undefined) return place;
   const { head } = place;
-  const theirNow = place.toldAt ?? now + place.skewMs;
-  const horizon = theirNow - windowMs;
+  const theirNow = now + place.skewMs;
+  const told = place.toldAt ?? theirNow;
+  const horizon = told - windowMs;
   let gaps = withGap(place.gaps, { from: head, until: horizon, reason: gone });
   const reads: Read[] = [];
   for (const read of place.reads) {
@@ -145,7 +146,7 @@ export function settled(place: Place, now: EpochMs, terms: Terms): Place {
   }
   const looked = (at: EpochMs, pass: number) => {
     const { ageMs = 0, everyMs = 0 } = passes[pass] ?? {};
-    const until = theirNow - ageMs;
+    const until = told - ageMs;
     // What is still to be read for the first time is not looked at again.
     const isUnread = reads.some(read => read.kind === 'catchUp' && read.from <= at && read.until >= until);
     return isUnread ? until : Math.min(until, Math.max(at, until - passTurnsMax * everyMs));
@@ -155,7 +156,7 @@ export function settled(place: Place, now: EpochMs, terms: Terms): Place {
     head: Math.max(head, horizon),
     reads,
     looks: looksFrom(withUnknown(place.looks ?? [], place.head, place.headReadAt), horizon),
-    gaps: gaps.filter(gap => gap.until > theirNow - terms.retentionMs),
+    gaps: gaps.filter(gap => gap.until > told - terms.retentionMs),
     passes: place.passes.map(looked),
   };
   return { ...left, reads: [...withEdge(left, theirNow, terms)] };

@@ -84,7 +84,7 @@ async function failureOf(response: Response): Promise<Failure> {
   const { status } = response;
   if (status === 429) {
     await response.body?.cancel();
-    const retryAfterMs = retryAfter(response.headers.get('retry-after'));
+    const retryAfterMs = retryAfter(response.headers);
     return { kind: 'limited', ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
   const said = describeError(await textOf(response, errorBytesMax).catch(() => ''));
@@ -95,11 +95,13 @@ async function failureOf(response: Response): Promise<Failure> {
   return { kind: 'unavailable', reason: `the other side answered ${reason}` };
 }
 
-/** Seconds, or a date: what a mirror waits at most is the most of it. */
-export function retryAfter(text: string | null): number | undefined {
+/** Seconds, or a date by the other side's clock, which stands beside it: what a mirror waits at most is the most of it. */
+export function retryAfter(headers: Headers): number | undefined {
+  const text = headers.get('retry-after');
   if (text === null) return undefined;
+  const { date: theirNow = Date.now() } = dated(headers.get('date'));
   const seconds = Number(text);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - theirNow;
   return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, limits.upstreamPauseMsMax) : undefined;
 }
 

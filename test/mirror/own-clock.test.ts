@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { askUpstream } from '../../src/mirror/upstream.ts';
 import { runs } from '../support/properties.ts';
 import { hour, minute, World } from './world.ts';
 
@@ -52,5 +53,24 @@ test('our own clock leaps, any stretch and any way, and is put right or not → 
       world.rows.close();
     }),
     { numRuns: runs(30) },
+  );
+});
+
+test('asked to come again at a moment, by a clock that is any stretch off ours → in as long as the other side means', async () => {
+  const { signal } = new AbortController();
+  await fc.assert(
+    fc.asyncProperty(anyLeapMs, fc.integer({ min: 0, max: 3000 }), async (skewMs, seconds) => {
+      const theirNow = Math.floor((Date.now() + skewMs) / 1000) * 1000;
+      const date = new Date(theirNow).toUTCString();
+      const headers = { date, 'retry-after': new Date(theirNow + seconds * 1000).toUTCString() };
+      const ask = askUpstream({
+        from: 'http://infobip',
+        key: 'key',
+        fetch: async () => new Response('', { status: 429, headers }),
+        clock: Date.now,
+      });
+      const { failure } = await ask({}, signal);
+      expect(failure).toEqual({ kind: 'limited', retryAfterMs: seconds * 1000 });
+    }),
   );
 });

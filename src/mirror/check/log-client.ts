@@ -48,7 +48,7 @@ export function askLog({ name, url, key, fetch, wait, turn }: LogClientOptions):
     }
     const reason = `${response.status} ${describeError(text)}`.trim();
     if (response.status !== 429 && response.status < 500) throw new MirrorError(`${name} refuses to answer: ${reason}`);
-    const afterMs = retryAfter(response.headers.get('retry-after'));
+    const afterMs = retryAfter(response.headers);
     return { afterMs: afterMs === undefined ? pauseMs : Math.max(1000, afterMs), reason };
   };
   return async (asked, signal) => {

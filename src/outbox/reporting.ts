@@ -55,7 +55,7 @@ export type Subscribed = {
 
 /** A step that the log was told of, and whether a final report was made before. */
 export type ToldStep = {
-  readonly message: Outgoing;
+  readonly message: Pick<Outgoing, 'reports' | 'isForeign'>;
   readonly isFirst: boolean;
   readonly isReported: boolean;
   readonly statusKey?: number;

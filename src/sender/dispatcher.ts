@@ -32,8 +32,11 @@ const noSender: Refusal = {
 
 /** The longest without a look: another process may have added something, or the clock was put forward. */
 const lookMsMax = 500;
-/** What ends or is added so soon after a look is claimed together with what else is by then: each claim waits for the disk. */
-const lookMsMin = 10;
+/**
+ * What ends or is added so soon after a look is claimed together with what else is by then: each claim waits for the disk,
+ * or for a database. A page saves up what it may send in a tenth of a second, so none loses anything by it.
+ */
+const lookRest = { leastMs: 10, mostMs: 40 };
 const lapseEveryMs = 1000;
 /** How long the end waits for answers; what has none by then is left to its echo. */
 const closingMsMax = 5000;
@@ -52,7 +55,7 @@ export class Dispatcher {
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
   #lapsedAt = 0;
-  readonly #looks = new Looks(() => this.#look(), lookMsMin);
+  readonly #looks = new Looks(() => this.#look(), lookRest);
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
   /** Why the outbox could not be used at the last look; `undefined` where it could. */

@@ -1,10 +1,16 @@
 /**
+ * No look begins sooner than `leastMs` after the one before began, nor sooner after its end than it took, up to `mostMs`:
+ * what comes meanwhile is looked at together, and the longer a look takes, the more of it there is.
+ */
+export type Rest = { readonly leastMs: number; readonly mostMs: number };
+
+/**
  * Looks for work again and again, one look at a time: at once when it is woken, else after as long as the last look said.
  * `look` handles its own failures.
  */
 export class Looks {
   readonly #look: () => Promise<number>;
-  readonly #restMs: number;
+  readonly #rest: Rest;
   #endPause: () => void = () => {};
   #endRest: () => void = () => {};
   #isWoken = false;
@@ -12,13 +18,10 @@ export class Looks {
   #running: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
 
-  /**
-   * `look` gives the milliseconds until the next one. None begins sooner than `restMs` after the one before:
-   * what comes meanwhile is looked at together.
-   */
-  constructor(look: () => Promise<number>, restMs = 0) {
+  /** `look` gives the milliseconds until the next one. */
+  constructor(look: () => Promise<number>, rest: Rest = { leastMs: 0, mostMs: 0 }) {
     this.#look = look;
-    this.#restMs = restMs;
+    this.#rest = rest;
   }
 
   get isStarted(): boolean {
@@ -62,12 +65,15 @@ export class Looks {
       const waiting = this.#waiting.splice(0);
       const begunMs = performance.now();
       const pauseMs = await this.#look();
+      const endedMs = performance.now();
       for (const tell of waiting) tell();
       if (!this.#isWoken && !this.#isClosed)
         await timeOr(pauseMs, end => {
           this.#endPause = end;
         });
-      const restMs = begunMs + this.#restMs - performance.now();
+      const { leastMs, mostMs } = this.#rest;
+      const restedMs = Math.max(begunMs + leastMs, endedMs + Math.min(mostMs, endedMs - begunMs));
+      const restMs = restedMs - performance.now();
       // Whoever waits for a look waits for no rest.
       if (restMs > 0 && this.#waiting.length === 0 && !this.#isClosed)
         await timeOr(restMs, end => {

@@ -19,6 +19,8 @@ export type TellerDeps = {
 };
 
 const retryMs = { first: 100, max: 10_000 };
+/** Each time takes the outbox twice, and the log once: it rests for as long as the last one took, up to this. */
+const restMsMax = 20;
 
 /**
  * Tells the log what the outbox has for it, in order, until it has heard: what the log cannot take now is told again
@@ -34,6 +36,7 @@ export class Teller {
   #isClosed = false;
   #running: Promise<void> | undefined;
   #wakeEarly: () => void = () => {};
+  #restedMs = 0;
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
@@ -79,13 +82,18 @@ export class Teller {
 
   async #tellAll(): Promise<void> {
     for (let failures = 0; !this.#isClosed; ) {
+      await this.#pause(this.#restedMs - performance.now());
       this.#isAsked = false;
+      const begunMs = performance.now();
       const waiting = [...this.#listeners];
       try {
         const untold = await this.#deps.outbox.untold(limits.batchRecordsMax);
         await this.#tell(untold);
         failures = 0;
         this.#isBehind = untold.length === limits.batchRecordsMax;
+        const endedMs = performance.now();
+        // What comes meanwhile is told together; what is there already is told at once.
+        this.#restedMs = this.#isBehind ? 0 : endedMs + Math.min(restMsMax, endedMs - begunMs);
         if (this.#isBehind) for (const done of [...this.#hasty]) done();
         else {
           for (const done of waiting) done();
@@ -94,13 +102,18 @@ export class Teller {
       } catch (error) {
         this.#isBehind = true;
         if (!(error instanceof Unavailable)) this.#deps.note('error', 'the log could not be told', { err: error });
-        const pauseMs = Math.min(retryMs.max, retryMs.first * 2 ** Math.min(failures++, 10));
-        await new Promise<void>(resolve => {
-          this.#wakeEarly = resolve;
-          setTimeout(resolve, pauseMs).unref();
-        });
+        await this.#pause(Math.min(retryMs.max, retryMs.first * 2 ** Math.min(failures++, 10)));
       }
     }
+  }
+
+  /** Until `close`, at the latest. */
+  async #pause(durationMs: number): Promise<void> {
+    if (durationMs <= 0 || this.#isClosed) return;
+    await new Promise<void>(resolve => {
+      this.#wakeEarly = resolve;
+      setTimeout(resolve, durationMs).unref();
+    });
   }
 
   async #tell(untold: readonly Untold[]): Promise<void> {

@@ -9,7 +9,7 @@ import { openSqliteOutbox } from '../../src/outbox/sqlite/engine.ts';
 import { sendingConformance } from './conformance.ts';
 import { receiptConformance } from './receipts.ts';
 import { reportConformance } from './reports.ts';
-import { blocked, message, page, start, tellAll, want } from './support.ts';
+import { accounts, blocked, message, page, start, tellAll, want } from './support.ts';
 
 const makePlace = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sentlog-outbox-'));
@@ -130,6 +130,58 @@ it('its thread ends while its file is away → none is made in its place, and al
   await expect
     .poll(() => outbox.claim([want], start).catch(() => []), { timeout: 10_000 })
     .toMatchObject([{ message: { messageId: 'a' } }]);
+});
+
+/** From the present schema back to that of before `is_in_line`. */
+const schemaBefore = `
+  DROP INDEX message_in_line;
+  ALTER TABLE message DROP COLUMN is_in_line;
+  CREATE INDEX message_of_conversation ON message (account, sender, destination, place) WHERE state IN (1, 2, 3);
+  DROP INDEX message_of_person;
+  CREATE INDEX message_open ON message (account, sender, psid, delivery, meta_at) WHERE state = 4 AND seen_at IS NULL;
+  CREATE INDEX message_seen ON message (account, sender, psid, meta_at) WHERE seen_at IS NOT NULL;
+  CREATE INDEX step_of_message ON step (message);
+  PRAGMA user_version = 8;
+`;
+
+it('a file of before, with messages in every state → is taken over: each in its line, followed to its end', async () => {
+  const { path, outbox } = await opened();
+  const of = (destination: string, ...ids: readonly string[]) => ids.map(id => message(id, { destination }));
+  const later = message('later', { destination: 'p4', dueAt: start + 100_000 });
+  await outbox.add({
+    account: 1,
+    messages: [...of('p1', 'sent', 'next'), ...of('p2', 'unknown', 'held', 'last'), ...of('p3', 'under way'), later],
+    now: start,
+  });
+  const idOf = new Map((await outbox.claim([want], start)).map(one => [one.message.messageId, one.id]));
+  await outbox.settle(
+    [
+      { id: idOf.get('sent') ?? 0, kind: 'sent', mid: 'mid' },
+      { id: idOf.get('unknown') ?? 0, kind: 'unknown' },
+    ],
+    start,
+  );
+  await outbox.close();
+  const file = new DatabaseSync(path);
+  file.exec(schemaBefore);
+  file.close();
+  const again = await openSqliteOutbox(path);
+  onTestFinished(() => again.close());
+  expect(await again.stats()).toMatchObject({ scheduled: 1, queued: 3, sending: 1, unknown: 1 });
+  await again.recover('requeue', start);
+  const claimedBy = async (now: number) => (await again.claim([want], now)).map(one => one.message.messageId).sort();
+  expect(await claimedBy(start)).toEqual(['next', 'under way']);
+  // What is unknown holds up its conversation for ten seconds, and only the first of it goes then.
+  expect(await claimedBy(start + 10_000)).toEqual(['held']);
+  expect(await claimedBy(start + 100_000)).toEqual(['later']);
+  await again.receive([{ accounts, page, psid: 'p1', kind: 'read', watermark: start, at: start + 5 }], start + 5);
+  const told = await tellAll(again);
+  expect(told.filter(one => one.messageId === 'sent').map(one => one.seenAt)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    start + 5,
+  ]);
 });
 
 /** An outbox of a file, and a way to end the thread that holds it. */

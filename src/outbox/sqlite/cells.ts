@@ -5,17 +5,30 @@ import { laneAt } from '../states.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
+/** A row without names. */
+export type Cells = readonly SQLOutputValue[];
+
 /** What stands in the file is what this program wrote: anything else is a defect, or a damaged file. */
-export function integer(row: Row, name: string): number {
-  const value = row[name];
+export function number(value: unknown, name = 'a cell'): number {
   if (typeof value !== 'number') throw new TypeError(`the outbox has no number in ${name}`);
   return value;
 }
 
-export function text(row: Row, name: string): string {
-  const value = row[name];
+export function string(value: unknown, name = 'a cell'): string {
   if (typeof value !== 'string') throw new TypeError(`the outbox has no text in ${name}`);
   return value;
+}
+
+export function integer(row: Row, name: string): number {
+  return number(row[name], name);
+}
+
+export function text(row: Row, name: string): string {
+  return string(row[name], name);
+}
+
+export function optionalNumber(value: unknown): number | undefined {
+  return value === null ? undefined : number(value);
 }
 
 export function optionalInteger(row: Row, name: string): number | undefined {

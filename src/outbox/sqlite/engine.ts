@@ -12,7 +12,9 @@ import type {
   Want,
 } from '../outbox.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
-import type { OutboxCall } from './messages.ts';
+import type { Cells } from './cells.ts';
+import { addedOf, claimedIn, untoldIn } from './exchange.ts';
+import type { ClaimedRow, OutboxCall } from './messages.ts';
 import { OutboxWorker, threadEnded } from './outbox-worker.ts';
 
 /** Told of what an operator should know. */
@@ -80,11 +82,11 @@ class SqliteOutbox implements Outbox {
   }
 
   add(batch: AddBatch): Promise<readonly boolean[]> {
-    return this.#ask({ call: 'add', batch });
+    return this.#ask({ call: 'add', batch: addedOf(batch) });
   }
 
-  claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
-    return this.#ask({ call: 'claim', wants, now });
+  async claim(wants: readonly Want[], now: EpochMs): Promise<readonly Claimed[]> {
+    return claimedIn(wants, await this.#ask<readonly (readonly ClaimedRow[])[]>({ call: 'claim', wants, now }));
   }
 
   unclaim(held: readonly number[]): Promise<void> {
@@ -107,8 +109,8 @@ class SqliteOutbox implements Outbox {
     return this.#ask({ call: 'waiting', now });
   }
 
-  untold(limit: number): Promise<readonly Untold[]> {
-    return this.#ask({ call: 'untold', limit });
+  async untold(limit: number): Promise<readonly Untold[]> {
+    return (await this.#ask<readonly Cells[]>({ call: 'untold', limit })).map(untoldIn);
   }
 
   told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {

@@ -24,7 +24,7 @@ export function giveUpUnsent(path: string, now: EpochMs): void {
     }
     rows.run(`UPDATE message SET sent_at = ? WHERE state = ${states.scheduled}`, now);
     rows.run(
-      `UPDATE message SET state = ${states.lost}, is_head = 0, deadline = NULL, claimed_at = coalesce(claimed_at, ?)
+      `UPDATE message SET state = ${states.lost}, is_head = 0, is_in_line = 0, deadline = NULL, claimed_at = coalesce(claimed_at, ?)
        WHERE ${unsent}`,
       now,
     );

@@ -1,5 +1,5 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
-import type { AddBatch, Receipt, Result, Want } from '../outbox.ts';
+import type { Receipt, Result, Want } from '../outbox.ts';
 import type { PushOutcome, PushPlace, ReportQuery, Subscribed } from '../reporting.ts';
 
 /** What the thread that holds the file is started with. */
@@ -11,9 +11,34 @@ export type OutboxStart = {
   readonly takenReports: readonly number[];
 };
 
+/**
+ * A message as its row is to be. Messages go between threads as lists of plain values: objects would be written with their
+ * names each time, and read once more.
+ */
+export type AddedMessage = readonly [
+  messageId: string,
+  sender: string,
+  destination: string,
+  lane: number,
+  dueAt: EpochMs,
+  expiresAt: EpochMs,
+  price: string | null,
+  body: string,
+  statusKey: number | null,
+  errorKey: number | null,
+];
+export type AddedMessages = {
+  readonly account: AccountId;
+  readonly messages: readonly AddedMessage[];
+  readonly now: EpochMs;
+};
+
+/** A message that was claimed, by the want that it was claimed for. */
+export type ClaimedRow = readonly [id: number, tries: number, body: string];
+
 /** What the thread that holds the file is asked for. */
 export type OutboxCall =
-  | { readonly call: 'add'; readonly batch: AddBatch }
+  | { readonly call: 'add'; readonly batch: AddedMessages }
   | { readonly call: 'claim'; readonly wants: readonly Want[]; readonly now: EpochMs }
   | { readonly call: 'unclaim'; readonly held: readonly number[] }
   | { readonly call: 'settle'; readonly results: readonly Result[]; readonly now: EpochMs }

@@ -10,7 +10,8 @@ import { madeListName, Unusable, unusableText } from '../../failures.ts';
  * `delivery`: 0 while nothing is known of it, 1 when later receipts imply it, 2 when its own receipt came. `implied_at`: the
  * moment that what was implied counts for.
  * `sent_at`: when it joined the log. `is_reported`: a final report on it was made. `is_open`: nobody was given the report.
- * `is_head`: the first of its conversation, and to be claimed when it is due. `deadline`: when `lapse` looks at it.
+ * `is_head`: the first of its conversation, and to be claimed when it is due. `is_in_line`: from when it is queued until it
+ * was sent or ended. `deadline`: when `lapse` looks at it.
  */
 const schemaSteps: readonly string[] = [
   `
@@ -167,7 +168,23 @@ const schemaSteps: readonly string[] = [
   `
   CREATE INDEX message_seen ON message (account, sender, psid, meta_at) WHERE seen_at IS NOT NULL;
   `,
+  // So that a message which is claimed, delivered or seen changes no index of its conversation.
+  `
+  ALTER TABLE message ADD COLUMN is_in_line INTEGER NOT NULL DEFAULT 0;
+  UPDATE message SET is_in_line = 1 WHERE state IN (1, 2, 3);
+  DROP INDEX message_of_conversation;
+  CREATE INDEX message_in_line ON message (account, sender, destination, place) WHERE is_in_line = 1;
+  DROP INDEX message_open;
+  DROP INDEX message_seen;
+  CREATE INDEX message_of_person ON message (account, sender, psid, meta_at) WHERE meta_at IS NOT NULL;
+  DROP INDEX step_of_message;
+  `,
 ];
+
+/** What is in line and on its way fits: a page that is changed again soon is not read again. */
+const cacheKiB = 8192;
+/** Pages that one group of changes after the other writes are copied into the file once. */
+const checkpointPages = 4000;
 
 /**
  * Opens the file, making it and its folder when absent, unless it `isKnown`: then it was moved or removed, and is not taken
@@ -183,6 +200,7 @@ export function openOutboxFile(path: string, isKnown = false): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+    db.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
     if (version > schemaSteps.length)
       throw new Unusable(`${path} was written by a newer sentlog (schema ${version}): run that version`);

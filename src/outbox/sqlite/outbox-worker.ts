@@ -48,7 +48,7 @@ export class OutboxWorker {
     );
   }
 
-  /** The thread answers each call with what its counterpart gives: the types of both are those of `Outbox`. */
+  /** The thread answers each call with what its counterpart gives: the types of both are those of `Outbox`, or of `exchange.ts`. */
   ask<T>(asked: OutboxCall): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     const id = this.#nextId++;

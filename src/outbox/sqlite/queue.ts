@@ -1,37 +1,44 @@
 import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
-import type { AddBatch, Claimed, NewMessage, OutboxStats, Result, Waiting, Want } from '../outbox.ts';
+import type { OutboxStats, Result, Waiting, Want } from '../outbox.ts';
 import { keysOf, laneIndex, states } from '../states.ts';
 import { type Step, steps } from '../telling.ts';
-import { integer, laneIn, optionalInteger, outgoingIn, type Row, text } from './cells.ts';
+import { type Cells, integer, laneIn, number, optionalInteger, type Row, string, text } from './cells.ts';
+import type { AddedMessage, AddedMessages, ClaimedRow } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import { dueInLine, isAlone, type OutboxRows } from './rows.ts';
 
 const columns = 'id, account, sender, destination, state, expires_at, claimed_at, last_error';
 
 const ready = 'is_head = 1 AND account = ?1 AND sender = ?2 AND lane = ?3 AND expires_at > ?4';
-const readyWhere = (which: string) => `SELECT id, tries, body FROM message WHERE ${ready} AND ${which} LIMIT ?5`;
-const readyBack = readyWhere('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
-const readyInLine = readyWhere('due_at = 0 ORDER BY id');
-/** Its deadline stays, so that no index has to be told of it: what is claimed does not lapse. */
-const claim = `UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ? WHERE id = ?`;
+/** A deadline stays, so that no index has to be told of it: what is claimed does not lapse. */
+const claimWhere = (which: string) => `
+  UPDATE message SET state = ${states.claimed}, is_head = 0, claimed_at = ?4
+  WHERE id IN (SELECT id FROM message WHERE ${ready} AND ${which} LIMIT ?5) RETURNING id, tries, body, due_at`;
+const claimBack = claimWhere('due_at > 0 AND due_at <= ?4 ORDER BY due_at, id');
+const claimInLine = claimWhere('due_at = 0 ORDER BY id');
 
-const add = (columnsOfPlace: string, values: string) => `
+const add = (isInLine: 0 | 1, columnsOfPlace: string, values: string) => `
   INSERT OR IGNORE INTO message (account, message_id, sender, destination, lane, accepted_at, sent_at, expires_at, price,
-    body, tries, is_echoed, ${columnsOfPlace})
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, 0, 0, ${values})`;
+    body, tries, is_echoed, is_in_line, ${columnsOfPlace})
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, 0, 0, ${isInLine}, ${values})`;
 const given = { account: '?1', sender: '?3', destination: '?4' };
 const addInLine = add(
+  1,
   'deadline, place, state, is_head, due_at',
   `?7, ?10, ${states.queued}, ${isAlone(given)}, ${dueInLine(given)}`,
 );
 /** Those that wait for their moment, and those that have ended. */
 const addAside = add(
+  0,
   'deadline, place, state, is_head, due_at',
   `CASE ?10 WHEN ${states.scheduled} THEN ?7 END, 0, ?10, 0, ?11`,
 );
 
 const accepted = (at: EpochMs): Step => ({ at, isFirst: true, ...keysOf(steps.accepted) });
+
+const ended = `UPDATE message SET state = ${states.ended}, is_head = 0, is_in_line = 0, deadline = NULL WHERE id = ?`;
+const lost = `UPDATE message SET state = ${states.lost}, is_in_line = 0, deadline = NULL WHERE id = ?`;
 
 type Again = Extract<Result, { readonly kind: 'again' }>;
 
@@ -45,24 +52,15 @@ export class Queue {
     this.#receipts = receipts;
   }
 
-  add({ account, messages, now }: AddBatch): readonly boolean[] {
+  add({ account, messages, now }: AddedMessages): readonly boolean[] {
     return messages.map(message => this.#addOne(account, message, now));
   }
 
-  #addOne(account: AccountId, { lane, price, end, ...message }: NewMessage, now: EpochMs): boolean {
-    const { messageId, sender, destination, dueAt, expiresAt } = message;
+  #addOne(account: AccountId, added: AddedMessage, now: EpochMs): boolean {
+    const [messageId, sender, destination, lane, dueAt, expiresAt, price, body, statusKey, errorKey] = added;
+    const end = statusKey === null || errorKey === null ? undefined : { statusKey, errorKey };
     const isInLine = end === undefined && dueAt <= now;
-    const kept = [
-      account,
-      messageId,
-      sender,
-      destination,
-      laneIndex(lane),
-      now,
-      expiresAt,
-      price === undefined ? null : JSON.stringify(price),
-      JSON.stringify(message),
-    ];
+    const kept = [account, messageId, sender, destination, lane, now, expiresAt, price, body];
     const id = isInLine
       ? this.#rows.add(addInLine, ...kept, this.#rows.place())
       : this.#rows.add(addAside, ...kept, end === undefined ? states.scheduled : states.ended, dueAt);
@@ -85,23 +83,16 @@ export class Queue {
     }
   }
 
-  claim(wants: readonly Want[], now: EpochMs): readonly Claimed[] {
+  /** For each want, what was claimed of it. */
+  claim(wants: readonly Want[], now: EpochMs): readonly (readonly ClaimedRow[])[] {
     this.#beginDue(now);
-    return wants.flatMap(({ account, sender, lane, count }) => {
+    return wants.map(({ account, sender, lane, count }) => {
       const of = [account, sender, laneIndex(lane), now];
       // What waited for its moment goes first: the line may never be empty.
-      const back = this.#rows.all(readyBack, ...of, count);
-      const inLine = back.length < count ? this.#rows.all(readyInLine, ...of, count - back.length) : [];
-      const rows = [...back, ...inLine];
-      for (const row of rows) this.#rows.run(claim, now, integer(row, 'id'));
-      return rows.map(row => ({
-        id: integer(row, 'id'),
-        account,
-        sender,
-        lane,
-        message: outgoingIn(row),
-        tries: integer(row, 'tries'),
-      }));
+      const back = this.#rows.cells(claimBack, ...of, count).map(claimedIn);
+      const inLine =
+        back.length < count ? this.#rows.cells(claimInLine, ...of, count - back.length).map(claimedIn) : [];
+      return [...back, ...inLine].sort(inOrder).map(({ row }) => row);
     });
   }
 
@@ -162,7 +153,7 @@ export class Queue {
 
   #end(row: Row, step: Step, withPrice = false): void {
     const id = integer(row, 'id');
-    this.#rows.run(`UPDATE message SET state = ${states.ended}, is_head = 0, deadline = NULL WHERE id = ?`, id);
+    this.#rows.run(ended, id);
     this.#rows.step(id, step, withPrice);
     this.#rows.advance(row);
   }
@@ -184,7 +175,7 @@ export class Queue {
         this.#rows.run('UPDATE message SET deadline = NULL WHERE id = ?', id);
         return this.#rows.step(id, { ...step, ...keysOf(steps.expiredUnreported) });
       case states.unknown:
-        this.#rows.run(`UPDATE message SET state = ${states.lost}, deadline = NULL WHERE id = ?`, id);
+        this.#rows.run(lost, id);
         this.#rows.step(id, { ...step, ...keysOf(steps.expiredUnknown) });
         return this.#rows.release(row);
       case states.scheduled:
@@ -243,7 +234,7 @@ export class Queue {
   dropBefore(acceptedAt: EpochMs): boolean {
     const past = this.#rows.all(
       `SELECT id FROM message WHERE accepted_at < ? AND state > ${states.unknown} AND deadline IS NULL
-       AND NOT EXISTS (SELECT 1 FROM step WHERE step.message = message.id)
+       AND id NOT IN (SELECT message FROM step)
        AND NOT EXISTS (SELECT 1 FROM report WHERE report.message = message.id) LIMIT ${limits.outboxStepMax}`,
       acceptedAt,
     );
@@ -256,7 +247,7 @@ export class Queue {
     const [claimed, unknown] = [states.claimed, states.unknown].map(state =>
       count(`SELECT count(*) AS count FROM message WHERE state = ${state}`),
     );
-    const inLine = count('SELECT count(*) AS count FROM message WHERE state IN (1, 2, 3)');
+    const inLine = count('SELECT count(*) AS count FROM message WHERE is_in_line = 1');
     return {
       scheduled: count('SELECT count(*) AS count FROM message WHERE state = 0'),
       queued: inLine - (claimed ?? 0) - (unknown ?? 0),
@@ -268,4 +259,16 @@ export class Queue {
       pushes: count('SELECT count(*) AS count FROM report WHERE push_at IS NOT NULL'),
     };
   }
+}
+
+type Taken = { readonly row: ClaimedRow; readonly dueAt: EpochMs };
+
+function claimedIn([id, tries, body, dueAt]: Cells): Taken {
+  return { row: [number(id), number(tries), string(body)], dueAt: number(dueAt) };
+}
+
+/** What waited for its moment by that, and before what is in line. */
+function inOrder(a: Taken, b: Taken): number {
+  if (a.dueAt !== b.dueAt && (a.dueAt === 0 || b.dueAt === 0)) return a.dueAt === 0 ? 1 : -1;
+  return a.dueAt - b.dueAt || a.row[0] - b.row[0];
 }

@@ -22,10 +22,10 @@ const columns =
   'id, account, sender, destination, state, mid, psid, meta_at, is_echoed, delivery, implied_at, seen_at, claimed_at';
 
 /** By an answer, at the latest then; an echo says when. What is claimed has its deadline still. */
-const sent = (echoed: string) => `
-  UPDATE message SET state = ${states.sent}, mid = ?2, psid = ?3, meta_at = ?4, ${echoed} WHERE id = ?1`;
-const sentByAnswer = sent('is_echoed = 0');
-const sentByEcho = sent('is_echoed = 1, is_head = 0, deadline = expires_at');
+const sent = `UPDATE message SET state = ${states.sent}, is_in_line = 0, mid = ?2, meta_at = ?3`;
+const sentByAnswer = `${sent}, psid = coalesce(?4, destination), is_echoed = 0
+  WHERE id = ?1 AND state = ${states.claimed} RETURNING account, sender, destination, psid`;
+const sentByEcho = `${sent}, psid = ?4, is_echoed = 1, is_head = 0, deadline = expires_at WHERE id = ?1`;
 
 /** So exact is it known when a conversation changed last: it stands in an index. */
 const changedMs = 3_600_000;
@@ -37,7 +37,15 @@ const seenLater = `SELECT id FROM message WHERE ${ofReader} AND meta_at <= ?4 AN
   AND meta_at > coalesce((SELECT meta_at FROM message
     WHERE ${ofReader} AND meta_at <= ?4 AND seen_at <= ?5 ORDER BY meta_at DESC LIMIT 1), -1) ORDER BY meta_at`;
 /** Of reads before the last this is what is still known: it was seen before the next one was. */
-const seenNext = `SELECT seen_at FROM message WHERE ${ofReader} AND meta_at >= ?4 AND id <> ?5 ORDER BY meta_at LIMIT 1`;
+const seenNext = `SELECT seen_at FROM message WHERE ${ofReader} AND meta_at BETWEEN ?4 AND ?6 AND id <> ?5
+  ORDER BY meta_at LIMIT 1`;
+/** What a mark covers that none before it did: whatever became known of those that it had covered was told then. */
+const covered = (isBetween: string, isOpen: string) => `SELECT ${columns} FROM message
+  WHERE account = ?1 AND sender = ?2 AND psid = ?3 AND ${isBetween} AND state = ${states.sent} AND ${isOpen}
+    AND seen_at IS NULL ORDER BY meta_at`;
+const deliveredBefore = covered('meta_at >= ?4 AND meta_at < ?5', 'delivery = 0');
+const readUpTo = covered('meta_at > ?4 AND meta_at <= ?5', 'true');
+const marks = `SELECT delivered_to, delivered_at, read_to, read_at FROM conversation ${conversationAs}`;
 const parkedAs = 'WHERE account = ? AND page = ? AND mid = ?';
 
 /**
@@ -53,19 +61,13 @@ export class Receipts {
 
   /** Meta answered that it took a message that is being sent; nothing is kept of any other. */
   answered(id: number, { mid, psid, at }: Pick<Proof, 'mid' | 'at'> & Partial<Proof>): void {
-    const row = this.#rows.get(
-      `SELECT account, sender, destination FROM message WHERE id = ? AND state = ${states.claimed}`,
-      id,
-    );
-    if (row === undefined) return;
-    const proof = { mid, psid: psid ?? text(row, 'destination'), at };
-    this.#rows.run(sentByAnswer, id, mid, proof.psid, at);
-    this.#sent(id, row, proof);
+    const row = this.#rows.get(sentByAnswer, id, mid, at, psid ?? null);
+    if (row !== undefined) this.#sent(id, row, { mid, psid: text(row, 'psid'), at });
   }
 
   /** It is proven that a message was sent, whatever it was taken for so far. */
   #provenSent(id: number, row: Row, proof: Proof): void {
-    this.#rows.run(sentByEcho, id, proof.mid, proof.psid, proof.at);
+    this.#rows.run(sentByEcho, id, proof.mid, proof.at, proof.psid);
     this.#sent(id, row, proof);
   }
 
@@ -195,6 +197,8 @@ export class Receipts {
   }
 
   #deliveredTo({ account, page, psid, at }: Heard, watermark: EpochMs, now: EpochMs): void {
+    const known = this.#rows.get(marks, account, page, psid);
+    const before = (known && optionalInteger(known, 'delivered_to')) ?? 0;
     this.#rows.run(
       `INSERT INTO conversation (account, page, psid, delivered_to, delivered_at, changed_at)
        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -207,21 +211,15 @@ export class Receipts {
       at,
       now,
     );
-    const covered = this.#rows.all(
-      `SELECT ${columns} FROM message
-       WHERE account = ? AND sender = ? AND psid = ? AND meta_at < ? AND state = 4 AND delivery = 0
-         AND seen_at IS NULL ORDER BY meta_at`,
-      account,
-      page,
-      psid,
-      watermark,
-    );
-    for (const row of covered) this.#implyDelivery(row, at);
+    if (watermark <= before) return;
+    const open = this.#rows.all(deliveredBefore, account, page, psid, before, watermark);
+    for (const row of open) this.#implyDelivery(row, at);
   }
 
   #readTo(heard: Heard, watermark: EpochMs, now: EpochMs): void {
     const { account, page, psid, at } = heard;
-    const known = this.#rows.get(`SELECT read_at FROM conversation ${conversationAs}`, account, page, psid);
+    const known = this.#rows.get(marks, account, page, psid);
+    const before = (known && optionalInteger(known, 'read_to')) ?? -1;
     // It happened before one that was heard of already.
     if (known !== undefined && (optionalInteger(known, 'read_at') ?? 0) > at) this.#seeEarlier(heard, watermark);
     this.#rows.run(
@@ -235,16 +233,8 @@ export class Receipts {
       at,
       now,
     );
-    const covered = this.#rows.all(
-      `SELECT ${columns} FROM message
-       WHERE account = ? AND sender = ? AND psid = ? AND delivery IN (0, 1, 2) AND meta_at <= ? AND state = 4
-         AND seen_at IS NULL ORDER BY meta_at`,
-      account,
-      page,
-      psid,
-      watermark,
-    );
-    for (const row of covered) this.#see(row, at);
+    if (watermark <= before) return;
+    for (const row of this.#rows.all(readUpTo, account, page, psid, before, watermark)) this.#see(row, at);
   }
 
   /** What a later read told of is seen from the earliest on. */
@@ -263,18 +253,14 @@ export class Receipts {
 
   /** What was heard of its conversation before it was known when a message was sent. */
   #catchUp({ id, account, page, psid, at: metaAt }: Heard & { readonly id: number }): void {
-    const known = this.#rows.get(
-      'SELECT delivered_to, delivered_at, read_to, read_at FROM conversation WHERE account = ? AND page = ? AND psid = ?',
-      account,
-      page,
-      psid,
-    );
+    const known = this.#rows.get(marks, account, page, psid);
     if (known === undefined) return;
     if ((optionalInteger(known, 'delivered_to') ?? 0) > metaAt)
       this.#implyDelivery(this.#row(id), integer(known, 'delivered_at'));
-    if ((optionalInteger(known, 'read_to') ?? 0) < metaAt) return;
+    const readTo = optionalInteger(known, 'read_to') ?? 0;
+    if (readTo < metaAt) return;
     const row = this.#row(id);
-    const next = this.#rows.get(seenNext, account, page, psid, metaAt, id);
+    const next = this.#rows.get(seenNext, account, page, psid, metaAt, id, readTo);
     const at = Math.min(integer(known, 'read_at'), (next && optionalInteger(next, 'seen_at')) ?? Infinity);
     if (row.seen_at === null) this.#see(row, at);
     else if (integer(row, 'seen_at') > at) this.#seen(id, at);

@@ -2,12 +2,13 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { limits } from '../../limits.ts';
 import { states } from '../states.ts';
 import type { Step } from '../telling.ts';
-import { integer, type Row, text } from './cells.ts';
+import { type Cells, integer, type Row, text } from './cells.ts';
 
 /** What all parts of the outbox do to rows; every call is part of a transaction of the caller's. */
 export class OutboxRows {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #unnamed = new Map<string, StatementSync>();
   #nextPlace: number;
   #reservedPlace: number;
 
@@ -33,6 +34,20 @@ export class OutboxRows {
 
   all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
     return this.#prepared(sql).all(...values);
+  }
+
+  /** Rows without names: to be handed on, or many. */
+  cells(sql: string, ...values: readonly SQLInputValue[]): readonly Cells[] {
+    let statement = this.#unnamed.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#unnamed.set(sql, statement);
+    }
+    return statement.all(...values).map(row => {
+      if (!Array.isArray(row)) throw new TypeError('the outbox has a row with names');
+      return row;
+    });
   }
 
   /** Where a message stands in line. Places are reserved many at a time, so that a start need not look for the last. */
@@ -67,7 +82,7 @@ export class OutboxRows {
   /** Puts a scheduled message in line. */
   enqueue(id: number): void {
     this.run(
-      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ${isAlone(own)},
+      `UPDATE message SET state = ${states.queued}, place = ?, is_head = ${isAlone(own)}, is_in_line = 1,
          due_at = ${dueInLine(own)}, deadline = expires_at WHERE id = ?`,
       this.place(),
       id,
@@ -100,7 +115,7 @@ const placesReserved = 1_000_000;
 type Conversation = { readonly account: string; readonly sender: string; readonly destination: string };
 const own: Conversation = { account: 'message.account', sender: 'message.sender', destination: 'message.destination' };
 
-const inLine = (of: string) => `${of}.state IN (1, 2, 3) AND ${of}.state <> ${states.unknown}`;
+const inLine = (of: string) => `${of}.is_in_line = 1 AND ${of}.state <> ${states.unknown}`;
 const ofConversation = ({ account, sender, destination }: Conversation) =>
   `c.account = ${account} AND c.sender = ${sender} AND c.destination = ${destination}`;
 
@@ -109,7 +124,7 @@ export const isAlone = (of: Conversation) =>
   `NOT EXISTS (SELECT 1 FROM message c WHERE ${ofConversation(of)} AND ${inLine('c')})`;
 const heldUntil = (of: Conversation) =>
   `coalesce((SELECT max(c.claimed_at) + ${limits.conversationHoldMs} FROM message c
-     WHERE ${ofConversation(of)} AND c.state IN (1, 2, 3) AND c.state = ${states.unknown}), 0)`;
+     WHERE ${ofConversation(of)} AND c.is_in_line = 1 AND c.state = ${states.unknown}), 0)`;
 /**
  * The first of its conversation is to be claimed, and the others after it. It is due, whatever the clock says from here on:
  * its `due_at` is 0. A moment of its own has only what waits for one.

@@ -1,9 +1,7 @@
 import type { EpochMs } from '../../domain/message.ts';
 import { statusByKey } from '../../domain/registry.ts';
-import type { Untold } from '../outbox.ts';
-import { reportOn, type Subscribed } from '../reporting.ts';
-import { firstSubmissionOf, type Step, submissionOf } from '../telling.ts';
-import { integer, optionalInteger, outgoingIn, priceIn, type Row, text } from './cells.ts';
+import { reportOn, type Subscribed, type ToldStep } from '../reporting.ts';
+import { type Cells, integer, number, optionalNumber, optionalText, type Row } from './cells.ts';
 import type { ReportRows } from './report-rows.ts';
 import type { OutboxRows } from './rows.ts';
 
@@ -17,37 +15,29 @@ export class TellingRows {
     this.#reports = reports;
   }
 
-  untold(limit: number): readonly Untold[] {
-    return this.#rows.all(oldest, limit).map(row => {
-      const price = priceIn(row);
-      const step = { ...stepIn(row), ...(price !== undefined && { price }) };
-      const submission = step.isFirst
-        ? firstSubmissionOf(outgoingIn(row), step)
-        : submissionOf(text(row, 'message_id'), step);
-      return { id: integer(row, 'id'), account: integer(row, 'account'), submission };
-    });
+  /** As `untoldIn` reads them. */
+  untold(limit: number): readonly Cells[] {
+    return this.#rows.cells(oldest, limit);
   }
 
   told(ids: readonly number[], now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const named = JSON.stringify(ids);
-    const told = this.#rows.all(`SELECT ${columns} FROM step WHERE ${isNamed} ORDER BY id`, named);
-    this.#rows.run(`DELETE FROM step WHERE ${isNamed}`, named);
-    for (const row of told) this.#report(integer(row, 'message'), stepIn(row), now, subscribed);
+    const told = this.#rows.cells(forget, JSON.stringify(ids)).map(toldIn);
+    for (const step of told.sort((a, b) => a.id - b.id)) this.#report(step, now, subscribed);
   }
 
-  /** Of most steps nobody wants a report, and no message is read for them. */
-  #report(id: number, step: Step, now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
-    const { isFirst, statusKey, errorKey, doneAt, seenAt } = step;
+  /** Of most steps nobody wants a report, and no message is looked at for them. */
+  #report(step: ToldRow, now: EpochMs, subscribed: ReadonlyMap<number, Subscribed>): void {
+    const { message: id, isFirst, statusKey, errorKey, doneAt, seenAt } = step;
     const isFinal = statusKey !== undefined && statusByKey(statusKey).final;
     if (isFirst && !isFinal) return;
-    const message = this.#rows.get(isFinal || seenAt !== undefined ? whole : wantsIntermediate, id);
-    if (message === undefined) return;
-    const account = integer(message, 'account');
+    const row = this.#rows.get(isFinal || seenAt !== undefined ? terms : wantsIntermediate, id);
+    if (row === undefined) return;
+    const account = integer(row, 'account');
     const report = reportOn(
       {
-        message: outgoingIn(message),
+        message: termsIn(row),
         isFirst,
-        isReported: integer(message, 'is_reported') === 1,
+        isReported: integer(row, 'is_reported') === 1,
         ...(statusKey !== undefined && { statusKey }),
         ...(seenAt !== undefined && { seenAt }),
       },
@@ -59,27 +49,36 @@ export class TellingRows {
   }
 }
 
-const columns = 'step.id, step.message, step.at, step.is_first, step.status, step.error, step.done_at, step.seen_at';
-
 /** The first step of a message goes with all that there is of it; of the others its id is enough. */
-const oldest = `SELECT ${columns}, message.account, message.message_id,
-    CASE step.is_first WHEN 1 THEN message.body END AS body, CASE step.with_price WHEN 1 THEN message.price END AS price
+const oldest = `SELECT step.id, message.account, message.message_id, step.at, step.status, step.error, step.done_at,
+    step.seen_at, CASE step.is_first WHEN 1 THEN message.body END, CASE step.with_price WHEN 1 THEN message.price END
   FROM step JOIN message ON message.id = step.message ORDER BY step.id LIMIT ?`;
-const isNamed = 'id IN (SELECT value FROM json_each(?))';
+const forget = `DELETE FROM step WHERE id IN (SELECT value FROM json_each(?))
+  RETURNING id, message, is_first, status, error, done_at, seen_at`;
 
-const whole = 'SELECT account, is_reported, body FROM message WHERE id = ?';
-/** Only those whose text says so anywhere: it was written without blanks. */
-const wantsIntermediate = `${whole} AND instr(body, '"intermediate":true') > 0`;
+/** A body was written without blanks, and has quotes within its texts escaped: what does not stand in it so it does not have. */
+const has = (name: string) => `instr(body, '"${name}":') > 0`;
+const terms = `SELECT account, is_reported, CASE WHEN ${has('reports')} OR ${has('isForeign')} THEN body END AS body
+  FROM message WHERE id = ?`;
+const wantsIntermediate = `SELECT account, is_reported, body FROM message
+  WHERE id = ? AND instr(body, '"intermediate":true') > 0`;
 
-function stepIn(row: Row): Step {
-  const [statusKey, errorKey] = [optionalInteger(row, 'status'), optionalInteger(row, 'error')];
-  const [doneAt, seenAt] = [optionalInteger(row, 'done_at'), optionalInteger(row, 'seen_at')];
+/** Of most messages the account's own terms hold, and none need be read. */
+function termsIn(row: Row): ToldStep['message'] {
+  const body = optionalText(row, 'body');
+  return body === undefined ? {} : JSON.parse(body);
+}
+
+type ToldRow = ReturnType<typeof toldIn>;
+
+function toldIn([id, message, isFirst, status, error, done, seen]: Cells) {
   return {
-    at: integer(row, 'at'),
-    isFirst: integer(row, 'is_first') === 1,
-    ...(statusKey !== undefined && { statusKey }),
-    ...(errorKey !== undefined && { errorKey }),
-    ...(doneAt !== undefined && { doneAt }),
-    ...(seenAt !== undefined && { seenAt }),
+    id: number(id),
+    message: number(message),
+    isFirst: isFirst === 1,
+    statusKey: optionalNumber(status),
+    errorKey: optionalNumber(error),
+    doneAt: optionalNumber(done),
+    seenAt: optionalNumber(seen),
   };
 }

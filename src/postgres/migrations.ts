@@ -6,6 +6,8 @@ import {
   duePushes,
   endedMessages,
   impliedDeliveries,
+  messagesOfPersons,
+  openMessages,
   outbox,
   outboxProcesses,
   provenReceipts,
@@ -331,4 +333,6 @@ export const migrations: readonly Migration[] = [
   { number: 31, name: 'seen messages', sql: seenMessages },
   { number: 32, name: 'ended messages', sql: endedMessages },
   { number: 33, name: 'accepted messages', sql: acceptedMessages },
+  { number: 34, name: 'messages of persons', sql: messagesOfPersons },
+  { number: 35, name: 'open messages', sql: openMessages },
 ];

@@ -233,3 +233,13 @@ CREATE INDEX outbox_message_ended ON outbox_message (accepted_at) WHERE state > 
 export const acceptedMessages = `
 DROP INDEX outbox_message_by_acceptance;
 `;
+
+/** One index of what a person was sent, in place of one for each thing that may be heard of it: those changed with each. */
+export const messagesOfPersons = `
+CREATE INDEX outbox_message_of_person ON outbox_message (account_id, sender, psid, meta_at) WHERE meta_at IS NOT NULL;
+`;
+
+/** A step of its own: what makes an index lets others read, and must not wait for them while it keeps them from writing. */
+export const openMessages = `
+DROP INDEX outbox_message_undelivered, outbox_message_unseen, outbox_message_seen;
+`;

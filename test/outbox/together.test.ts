@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Unavailable } from '../../src/failures.ts';
 import { limits } from '../../src/limits.ts';
+import { Joint } from '../../src/outbox/postgres/joint.ts';
 import { type PageWork, Together } from '../../src/outbox/postgres/together.ts';
 import type { Transaction } from '../../src/postgres/session.ts';
 
@@ -119,6 +120,36 @@ it('one that others need not wait for → they ask before it is answered, and it
   expect(events.slice(5, 7)).toEqual(['answered', 'end']);
 });
 
+it('records of one kind in several works → done at once by each transaction; where some fail, each by itself', async () => {
+  const { ask, goOn } = database();
+  const done: (readonly number[])[] = [];
+  const joint = new Joint<number>(async (_, records, now) => {
+    done.push([...records, now]);
+    if (records.includes(3)) throw new TypeError('3');
+  });
+  const keep = (records: readonly number[], now: number) =>
+    ask('', {
+      join: group => joint.join(group, records, now),
+      work: async (of, group) => {
+        await joint.perform(group, of);
+        return records.join();
+      },
+    });
+  const asked = [ask('first'), keep([1, 2], 20), keep([4], 30), keep([5], 10)];
+  await goOn();
+  expect(done.splice(0)).toEqual([[1, 2, 4, 5, 30]]);
+  expect(await Promise.all(asked)).toEqual(['first', '1,2', '4', '5']);
+  const failing = Promise.allSettled([ask('first'), keep([1, 2], 20), keep([3], 30), keep([4], 40)]);
+  await goOn();
+  expect(done).toEqual([
+    [1, 2, 3, 4, 40],
+    [1, 2, 20],
+    [3, 30],
+    [4, 40],
+  ]);
+  expect((await failing).map(one => one.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+});
+
 it('more messages than one transaction should change → several, each with one work at least; what is urgent first', async () => {
   const { transactions, ask, goOn } = database();
   const count = limits.outboxStepMax / 4;
@@ -204,7 +235,7 @@ it('some of many pages of one work are held → found by one look, and the parts
   const done: number[] = [];
   const parts = accounts.map(account => {
     const part = work(`${account}`, [account]);
-    return { ...part, work: async (of: Transaction) => done.push(Number(await part.work(of))) };
+    return { ...part, work: async (...of: Parameters<typeof part.work>) => done.push(Number(await part.work(...of))) };
   });
   const whole = together.run({ ...work('whole', accounts), parts: () => parts });
   await expect.poll(() => done.length).toBe(498);

@@ -10,6 +10,7 @@ import type { AddBatch, Claimed, Outbox, OutboxStats, Receipt, Result, Untold, W
 import { PushTurns } from '../push-turns.ts';
 import type { DuePush, PushOutcome, PushPlace, Report, ReportQuery, Subscribed } from '../reporting.ts';
 import { states } from '../states.ts';
+import { type Group, Joint } from './joint.ts';
 import { IdTaken, Line } from './line.ts';
 import { Outcomes } from './outcomes.ts';
 import { PageMemory, workOn } from './page-memory.ts';
@@ -38,6 +39,8 @@ export class PostgresOutbox implements Outbox {
   readonly #turns = new PushTurns();
   readonly #line = new Line(this.#name);
   readonly #receipts = new Receipts(this.#line);
+  /** Receipts come in many small calls, and each would ask all that there is to ask. */
+  readonly #received = new Joint<Receipt>((session, those, now) => this.#receipts.receive(session, those, now));
   readonly #outcomes = new Outcomes(this.#name, this.#pages, this.#line, this.#receipts);
   readonly #together = new Together(
     work => this.#transact(work),
@@ -117,16 +120,20 @@ export class PostgresOutbox implements Outbox {
 
   async settle(results: readonly Result[], now: EpochMs): Promise<void> {
     const pages = await this.#claimedPages.of(idsOf(results), this.#ask);
-    const work = (those: readonly Result[]) => async (session: Transaction) =>
-      this.#outcomes.settle(session, those, now);
+    const worksOn = (those: readonly Result[]) => ({
+      work: async (session: Transaction) => this.#outcomes.settle(session, those, now),
+    });
     await this.#together.run(
-      workOn(results, record => paged(record, pages.get(record.id)), { rank: ranks.settle, work }),
+      workOn(results, record => paged(record, pages.get(record.id)), { rank: ranks.settle, worksOn }),
     );
   }
 
   receive(events: readonly Receipt[], now: EpochMs): Promise<void> {
-    const work = (those: readonly Receipt[]) => (session: Transaction) => this.#receipts.receive(session, those, now);
-    return this.#together.run(workOn(events, byAccount, { rank: ranks.receive, work, newPagesOf }));
+    const worksOn = (those: readonly Receipt[]) => ({
+      join: (group: Group) => this.#received.join(group, those, now),
+      work: (session: Transaction, group: Group) => this.#received.perform(group, session),
+    });
+    return this.#together.run(workOn(events, byAccount, { rank: ranks.receive, worksOn, newPagesOf }));
   }
 
   lapse(now: EpochMs): Promise<boolean> {
@@ -182,9 +189,10 @@ export class PostgresOutbox implements Outbox {
 
   async told(ids: readonly number[], now: EpochMs, subscribed: readonly Subscribed[] = []): Promise<void> {
     const pages = await this.#toldPages.of(ids, this.#ask);
-    const work = (those: readonly number[]) => (session: Transaction) =>
-      told(session, this.#name, those, now, subscribed);
-    const terms = { rank: ranks.told, isApart: true, work };
+    const worksOn = (those: readonly number[]) => ({
+      work: (session: Transaction) => told(session, this.#name, those, now, subscribed),
+    });
+    const terms = { rank: ranks.told, isApart: true, worksOn };
     await this.#together.run(workOn(ids, id => paged(id, pages.get(id)), terms));
   }
 

@@ -23,23 +23,29 @@ export const tellImplied = telling({ at: 'c.implied_at', codes: steps.delivered,
 
 const marks = `unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
   w(account_id, page, psid, watermark, happened_at)`;
-/** Of each message the earliest that covers it. Conversation by conversation: all open messages would be looked through. */
-const covered = (compare: '<' | '<=', isOpen: string) => `(
+const markBefore = (to: 'delivered_to' | 'read_to') => `coalesce((SELECT v.${to} FROM outbox_conversation v
+  WHERE v.account_id = w.account_id AND v.page = w.page AND v.psid = w.psid), -1)`;
+/**
+ * Of each message the earliest that covers it, of those that no mark before covered: to be asked before the mark is kept.
+ * Conversation by conversation: all open messages would be looked through.
+ */
+const covered = (isBetween: string, isOpen: string) => `(
   SELECT DISTINCT ON (o.id) o.id, o.delivery, w.happened_at FROM ${marks} CROSS JOIN LATERAL (
     SELECT m.id, m.delivery FROM outbox_message m
-    WHERE m.account_id = w.account_id AND m.sender = w.page AND m.psid = w.psid AND m.meta_at ${compare} w.watermark
+    WHERE m.account_id = w.account_id AND m.sender = w.page AND m.psid = w.psid AND ${isBetween}
       AND m.state = ${states.sent} AND ${isOpen} OFFSET 0) o
   ORDER BY o.id, w.happened_at) r WHERE m.id = r.id`;
+const isBeforeMark = `m.meta_at >= ${markBefore('delivered_to')} AND m.meta_at < w.watermark`;
+const isUpToMark = `m.meta_at > ${markBefore('read_to')} AND m.meta_at <= w.watermark`;
 
-export const deliveredBefore = [
-  {
-    name: 'outbox messages delivered before',
-    text: `WITH c AS (${implies(covered('<', 'm.delivery = 0'), 'r.happened_at')}) ${tellImplied}`,
-  },
-];
-export const readUpTo = [
-  { name: 'outbox messages read', text: sees(covered('<=', 'm.seen_at IS NULL'), 'r.delivery', 'r.happened_at') },
-];
+const deliveredBefore = {
+  name: 'outbox messages delivered before',
+  text: `WITH c AS (${implies(covered(isBeforeMark, 'm.delivery = 0'), 'r.happened_at')}) ${tellImplied}`,
+};
+const readUpTo = {
+  name: 'outbox messages read',
+  text: sees(covered(isUpToMark, 'm.seen_at IS NULL'), 'r.delivery', 'r.happened_at'),
+};
 /**
  * A read that happened before one that was heard of already: what that one told of is seen from the earliest on. Whoever saw a
  * message had seen those before it: behind the last that was seen as early nothing is looked at.
@@ -47,7 +53,7 @@ export const readUpTo = [
 const ofReader = (one: string) =>
   `${one}.account_id = w.account_id AND ${one}.sender = w.page AND ${one}.psid = w.psid AND ${one}.meta_at <= w.watermark
     AND ${one}.seen_at IS NOT NULL`;
-export const seenEarlier = {
+const seenEarlier = {
   name: 'outbox messages seen earlier',
   text: `WITH c AS (
       UPDATE outbox_message m SET seen_at = r.happened_at FROM (
@@ -72,5 +78,9 @@ const keepMark = (to: string, at: string) => `
       THEN outbox_conversation.changed_at ELSE excluded.changed_at END
   WHERE outbox_conversation.${to} IS NULL OR outbox_conversation.${to} < excluded.${to}
     OR outbox_conversation.${to} = excluded.${to} AND outbox_conversation.${at} > excluded.${at}`;
-export const deliveredTo = { name: 'outbox conversations delivered', text: keepMark('delivered_to', 'delivered_at') };
-export const readTo = { name: 'outbox conversations read', text: keepMark('read_to', 'read_at') };
+const deliveredTo = { name: 'outbox conversations delivered', text: keepMark('delivered_to', 'delivered_at') };
+const readTo = { name: 'outbox conversations read', text: keepMark('read_to', 'read_at') };
+
+/** What marks tell of messages, and how far they reach from then on. */
+export const byDeliveries = { tell: [deliveredBefore], keep: deliveredTo };
+export const byReads = { tell: [seenEarlier, readUpTo], keep: readTo };

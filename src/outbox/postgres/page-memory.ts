@@ -41,7 +41,7 @@ export class PageMemory {
 export function workOn<T>(
   records: readonly T[],
   pagesOf: (record: T) => readonly { readonly page: PageKey; readonly record: T }[],
-  { work, newPagesOf = () => [], ...terms }: Terms<T>,
+  { worksOn, newPagesOf = () => [], ...terms }: Terms<T>,
 ): PageWork<void> {
   const each = records.flatMap(pagesOf);
   const pages = [...new Map(each.map(({ page }) => [pageKeyText(page), page])).values()];
@@ -49,7 +49,7 @@ export function workOn<T>(
     ...terms,
     count: those.length,
     newPages: newPagesOf(those),
-    work: work(those),
+    ...worksOn(those),
   });
   const parts = () =>
     [...Map.groupBy(each, ({ page }) => pageKeyText(page)).values()].map(those => ({
@@ -60,7 +60,7 @@ export function workOn<T>(
 }
 
 type Terms<T> = Pick<PageWork<void>, 'rank' | 'isApart'> & {
-  readonly work: (records: readonly T[]) => PageWork<void>['work'];
+  readonly worksOn: (records: readonly T[]) => Pick<PageWork<void>, 'join' | 'work'>;
   readonly newPagesOf?: (records: readonly T[]) => readonly PageKey[];
 };
 

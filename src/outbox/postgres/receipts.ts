@@ -8,17 +8,7 @@ import type { Receipt } from '../outbox.ts';
 import { states } from '../states.ts';
 import { steps } from '../telling.ts';
 import type { Line } from './line.ts';
-import {
-  changedMs,
-  deliveredBefore,
-  deliveredTo,
-  implies,
-  readTo,
-  readUpTo,
-  seenEarlier,
-  sees,
-  tellImplied,
-} from './marks.ts';
+import { byDeliveries, byReads, changedMs, implies, sees, tellImplied } from './marks.ts';
 import type { PageKey } from './pages.ts';
 import { telling } from './steps.ts';
 
@@ -50,10 +40,9 @@ export class Receipts {
       session,
       delivered.flatMap(({ watermark, ...one }) => (watermark === undefined ? [] : [{ ...one, watermark }])),
       now,
-      deliveredTo,
-      deliveredBefore,
+      byDeliveries,
     );
-    this.#marks(session, of('read'), now, readTo, readUpTo, [seenEarlier]);
+    this.#marks(session, of('read'), now, byReads);
   }
 
   /**
@@ -161,14 +150,7 @@ export class Receipts {
     session.send(parkMids, [...columns, now]);
   }
 
-  #marks(
-    session: Transaction,
-    marks: readonly Mark[],
-    now: EpochMs,
-    keep: { readonly name: string; readonly text: string },
-    apply: readonly { readonly name: string; readonly text: string }[],
-    before: readonly { readonly name: string; readonly text: string }[] = [],
-  ): void {
+  #marks(session: Transaction, marks: readonly Mark[], now: EpochMs, { tell, keep }: typeof byReads): void {
     const each = marks.flatMap(({ accounts, ...one }) => accounts.map(account => ({ ...one, account })));
     if (each.length === 0) return;
     const columns = [
@@ -178,9 +160,8 @@ export class Receipts {
       bigints(each.map(one => one.watermark)),
       bigints(each.map(one => one.at)),
     ];
-    for (const statement of before) session.send(statement, columns);
+    for (const statement of tell) session.send(statement, columns);
     session.send(keep, [...columns, now]);
-    for (const statement of apply) session.send(statement, columns);
   }
 
   /** What was heard of messages before they were known. */
@@ -339,8 +320,8 @@ const catchUpMarks = [
         JOIN outbox_conversation v ON v.account_id = o.account_id AND v.page = o.sender AND v.psid = o.psid
           AND v.read_to >= o.meta_at
         LEFT JOIN LATERAL (SELECT s.seen_at FROM outbox_message s
-          WHERE s.account_id = o.account_id AND s.sender = o.sender AND s.psid = o.psid AND s.meta_at >= o.meta_at
-            AND s.seen_at IS NOT NULL AND s.id <> o.id ORDER BY s.meta_at LIMIT 1) n ON true
+          WHERE s.account_id = o.account_id AND s.sender = o.sender AND s.psid = o.psid
+            AND s.meta_at BETWEEN o.meta_at AND v.read_to AND s.seen_at IS NOT NULL AND s.id <> o.id ORDER BY s.meta_at LIMIT 1) n ON true
         WHERE o.id = ANY ($1::bigint[])) r WHERE m.id = r.id`,
       'r.delivery',
       'r.happened_at',

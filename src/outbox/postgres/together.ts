@@ -2,6 +2,7 @@ import { Unavailable } from '../../failures.ts';
 import { limits } from '../../limits.ts';
 import { isLockNotHad } from '../../postgres/failure.ts';
 import type { Transaction } from '../../postgres/session.ts';
+import type { Group } from './joint.ts';
 import { type PageKey, pageKeyText } from './pages.ts';
 
 /** Work on messages of pages, whose rows are held for it. */
@@ -19,7 +20,9 @@ export type PageWork<T> = {
   readonly isApart?: boolean;
   /** The same page by page, for when one of several cannot be had. */
   readonly parts?: () => readonly PageWork<unknown>[];
-  readonly work: (session: Transaction) => Promise<T>;
+  /** Told of the group that it is a part of before any work of that begins: what several ask for may be done at once. */
+  readonly join?: (group: Group) => void;
+  readonly work: (session: Transaction, group: Group) => Promise<T>;
 };
 
 type Job = PageWork<unknown> & {
@@ -228,9 +231,11 @@ export class Together {
 /** None of them asks anything any more when this ends, also when one failed. */
 async function inOrder(jobs: readonly Job[], session: Transaction): Promise<readonly unknown[]> {
   const begun: Promise<unknown>[] = [];
+  const group: Group = {};
   let hasFailed = false;
+  for (const job of jobs) job.join?.(group);
   for (const job of jobs) {
-    const ended = job.work(session);
+    const ended = job.work(session, group);
     begun.push(ended);
     const heard = ended.catch(() => {
       hasFailed = true;

@@ -11,7 +11,7 @@ import { program } from './program.ts';
  */
 const sameProcess = ['--disable-warning=ExperimentalWarning'];
 /** As in `bin/sentlog`: Node ends where V8 does not know an option. */
-const growth = process.versions.node.startsWith('26.') ? ['--heap-growing-percent=50'] : [];
+const growth = process.versions.node.startsWith('26.') ? ['--heap-growing-percent=20'] : [];
 const asServed = [...sameProcess, '--max-semi-space-size=8', ...growth];
 const servedEnv = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 const startTimeoutMs = 60_000;

@@ -52,4 +52,7 @@ test('reports on every message of a segment → five bytes of each are written',
   expect(newestReport.byteLength + groupCode.byteLength).toBe(5 * messages);
   expect([...newestReport, ...groupCode].every(value => value !== 0)).toBe(true);
   expect(farReport.every(value => value === 0)).toBe(true);
+  // Of other memory the C library writes zeros into what it has at hand.
+  for (const { buffer } of [newestReport, groupCode, farReport])
+    expect(buffer instanceof SharedArrayBuffer && buffer.growable).toBe(true);
 });

@@ -3,6 +3,7 @@ import type { Places } from '../rows/journal-format.ts';
 import { type FacetColumns, newFacetColumns } from './facet-columns.ts';
 import { fieldCount } from './fields.ts';
 import { reportsMaxOf } from './position.ts';
+import { untouchedMemory } from './untouched-memory.ts';
 
 /** A block of ordinals whose least and greatest `sentAt` are known, so that a scan can pass over it. */
 export const blockOrdinals = 1024;
@@ -74,9 +75,9 @@ export function newSharedSegment(id: number, firstSequence: number, capacity: nu
     firstSequence,
     published: new Int32Array(new SharedArrayBuffer(16)),
     sentAtRange,
-    newestReport: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
-    farReport: new Float64Array(new SharedArrayBuffer(capacity * 8)),
-    groupCode: new Uint8Array(new SharedArrayBuffer(capacity)),
+    newestReport: new Uint32Array(untouchedMemory(capacity * 4), 0, capacity),
+    farReport: new Float64Array(untouchedMemory(capacity * 8), 0, capacity),
+    groupCode: new Uint8Array(untouchedMemory(capacity), 0, capacity),
     groupCounts: new Int32Array(new SharedArrayBuffer(groupCount * 4)),
   };
 }

@@ -2,6 +2,7 @@ import { DamagedIndex, DamagedSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { bytesOfSet, type IdSet, idParts, idsIn, makeIdSet, setSegmentsMax } from '../segment/id-sets.ts';
 import { IndexFile } from '../segment/index-file.ts';
+import { untouchedMemory } from '../segment/untouched-memory.ts';
 
 /** A larger set would take long to make anew. */
 const setIdsMax = 2 ** 24;
@@ -155,7 +156,7 @@ export class GatheredIds {
 
   #memory(bytes: number): SharedArrayBuffer {
     const isOwn = bytes < memoryBytesMin || bytes > memoryBytes;
-    return (isOwn ? undefined : this.#spares.pop()) ?? new SharedArrayBuffer(isOwn ? bytes : memoryBytes);
+    return (isOwn ? undefined : this.#spares.pop()) ?? untouchedMemory(isOwn ? bytes : memoryBytes);
   }
 
   /** `undefined` where the segment is gone, or its index is not what was written. */

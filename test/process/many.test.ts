@@ -73,7 +73,7 @@ test('three started at once on an empty database → one account, one key, print
   expect(existsSync(home.dataDir)).toBe(false);
 });
 
-test('sessions and tokens made on one → good on the others, and ended everywhere within a second', async () => {
+test('sessions and tokens made on one → good on the others, and ended everywhere', async () => {
   const servers = await home.serveSeveral(2);
   const calls = servers.map(server => home.calls(server));
   const addresses = servers.map(server => server.address);
@@ -89,29 +89,32 @@ test('sessions and tokens made on one → good on the others, and ended everywhe
     for (const one of by(authorization)) expect((await one.call(logsPath)).status).toBe(200);
   const session = by(`IBSSO ${token}`);
   expect((await pick(session, 1).call('/auth/1/session', { method: 'DELETE' })).status).toBe(200);
-  await wait(900);
+  for (const one of session)
+    await eventually('the session has ended', async () => (await one.call(logsPath)).status === 401);
   for (const one of session) expect((await one.call(logsPath)).status).toBe(401);
 });
 
-test('a key revoked by a command → refused by every process within a second', async () => {
+test('a key revoked by a command → refused by every process, though it is in use all the time', async () => {
   const servers = await home.serveSeveral(2, { settings: { SENTLOG_AUTH_FAILURE_LIMIT: '1000000' } });
   const key = await home.createKey('default');
   const calls = servers.map(server => new LogCalls(server.address, key));
   for (const one of calls) expect((await one.call(logsPath)).status).toBe(200);
   // In use all the time, so that none has to look anew for want of use.
   let using = true;
-  const use = Promise.all(
-    calls.map(async one => {
-      while (using) expect([200, 401]).toContain((await one.call(logsPath)).status);
-    }),
-  );
-  const revoked = home.command('keys', 'revoke', /sentlog_[^_]+/.exec(key)?.[0] ?? '');
-  expect(await revoked).toMatchObject({ code: 0 });
-  await wait(900);
-  const answers = await Promise.all(calls.map(one => one.call(logsPath)));
-  using = false;
-  await use;
-  expect(answers.map(({ status }) => status)).toEqual([401, 401]);
+  const use = calls.map(async one => {
+    let last = 200;
+    while (using && last === 200) last = (await one.call(logsPath)).status;
+    return last;
+  });
+  try {
+    const revoked = home.command('keys', 'revoke', /sentlog_[^_]+/.exec(key)?.[0] ?? '');
+    expect(await revoked).toMatchObject({ code: 0 });
+    // One that took no notice would be asked until the test's time is over.
+    expect(await Promise.all(use)).toEqual([401, 401]);
+  } finally {
+    using = false;
+  }
+  for (const one of calls) expect((await one.call(logsPath)).status).toBe(401);
 });
 
 test('rate limits → shared exactly: 120 in all, each counted once; failed authentications too', async () => {

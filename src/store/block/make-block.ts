@@ -4,7 +4,15 @@ import type { AccountId, EpochMs } from '../../domain/message.ts';
 import { makeFilter } from './bloom.ts';
 import { CodeMaker, packTimes, packValues } from './columns.ts';
 import { columnFields, hashValue } from './hash.ts';
-import { blockRowsMax, dictionaryParts, directoryEndsOf, frameRows, type Part, packFrame, withSum } from './layout.ts';
+import {
+  blockRowsMax,
+  dictionaryParts,
+  directoryEndsOf,
+  type Part,
+  packFrame,
+  frameRows as usualFrameRows,
+  withSum,
+} from './layout.ts';
 
 /** A row to go into a block. The body is the caller's own: a block gives it back as it was. */
 export type BlockRow = {
@@ -27,12 +35,17 @@ export class BlockMaker {
   readonly #keys = new Set<number>();
   readonly #frames: Uint8Array[] = [];
   readonly #dictionary: Uint8Array | undefined;
+  readonly #frameRows: number;
   #bodies: Uint8Array[] = [];
   #frameBytesMax = 0;
   #rows = 0;
 
-  /** See `makeDictionary`; blocks of the same one are read together sooner. */
-  constructor(seed: number, rowsMax = blockRowsMax, dictionary?: Uint8Array) {
+  /**
+   * See `makeDictionary`; blocks of the same one are read together sooner. Longer frames take fewer bytes where there is no
+   * dictionary, and more time to read one row of.
+   */
+  constructor(seed: number, rowsMax = blockRowsMax, dictionary?: Uint8Array, frameRows = usualFrameRows) {
+    this.#frameRows = frameRows;
     if (rowsMax > blockRowsMax) throw new RangeError(`a block has at most ${blockRowsMax} rows`);
     this.#dictionary = dictionary;
     this.#seed = seed;
@@ -65,7 +78,7 @@ export class BlockMaker {
         hashes[at] = hash;
         this.#keys.add(hash);
       }
-    if (this.#bodies.push(body) === frameRows) this.#closeFrame();
+    if (this.#bodies.push(body) === this.#frameRows) this.#closeFrame();
   }
 
   /** The whole block, at least of one row; to be called once. */
@@ -95,7 +108,7 @@ export class BlockMaker {
       offset += bytes.byteLength;
     }
     const { opening, closing } = directoryEndsOf(
-      { rows: this.#rows, timeBase, frameRows, frameBytesMax: this.#frameBytesMax, parts: layout },
+      { rows: this.#rows, timeBase, frameRows: this.#frameRows, frameBytesMax: this.#frameBytesMax, parts: layout },
       Uint32Array.from(this.#frames, frame => frame.byteLength),
     );
     return Buffer.concat([opening, ...parts.map(([, bytes]) => bytes), closing]);

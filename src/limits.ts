@@ -245,6 +245,11 @@ export const limits = Object.freeze({
    * of up to this width: what is recorded for the last day needs a few, instead of one for each hour.
    */
   partitionsTogetherOnCitusMs: 12 * 3_600_000,
+  /** The messages of one block of a database: how many at most, and how far apart the first and the last were sent. */
+  blockMessagesMax: 256,
+  blockSpanMsMax: 4 * 3_600_000,
+  /** Of an account with fewer in a partition they stay rows. */
+  blockMessagesMin: 16,
   /** How long messages may be kept at least, and at most. */
   retentionMsMin: 1000,
   retentionMsMax: 3650 * 24 * 3_600_000,

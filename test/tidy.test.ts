@@ -53,6 +53,7 @@ const roomFloors: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['server'],
     ['replica'],
     ['log'],
+    ['sealed'],
     ['layout', 'search'],
     ['summary', 'feed'],
     ['record'],

@@ -193,9 +193,9 @@ async function setUp(connection: Connection, options: ConnectionOptions): Promis
     ...options.settings,
   };
   const calls = Object.keys(all).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
-  // For as long as it lives, the connection tells that it is of a program that knows of spread accounts.
-  const knowing = `pg_advisory_lock_shared(${lockKey('knowsLayouts')})`;
-  await connection.query(`SELECT ${[...calls, knowing].join(', ')}`, Object.entries(all).flat());
+  // For as long as it lives, the connection tells that it is of a program that knows of spread accounts, and of blocks.
+  const knowing = (['knowsLayouts', 'knowsBlocks'] as const).map(name => `pg_advisory_lock_shared(${lockKey(name)})`);
+  await connection.query(`SELECT ${[...calls, ...knowing].join(', ')}`, Object.entries(all).flat());
 }
 
 /** One connection while it is in use. */

@@ -8,6 +8,8 @@ const locks = {
   spreading: 6,
   knowsLayouts: 7,
   telling: 8,
+  sealing: 9,
+  knowsBlocks: 10,
 } as const;
 export type LockName = keyof typeof locks;
 

@@ -299,6 +299,33 @@ ALTER TABLE mirror_followed ADD COLUMN by_id smallint NOT NULL DEFAULT 0;
 CREATE INDEX mirror_followed_sent ON mirror_followed (mirror_id, sent_at);
 `;
 
+/**
+ * Blocks of sealed messages, and since when there may be any: no row before the first. With that the step becomes breaking,
+ * since a program that knows no blocks would miss messages. Blocks are compressed as they are, and keys cannot be.
+ */
+const blocks = `
+CREATE TABLE block (
+  account_id bigint NOT NULL,
+  sent_at bigint NOT NULL,
+  number bigint NOT NULL,
+  oldest_sent_at bigint NOT NULL,
+  oldest_number bigint NOT NULL,
+  newest_tx bigint NOT NULL,
+  taken smallint[] NOT NULL DEFAULT '{}',
+  keys integer[] NOT NULL,
+  bytes bytea NOT NULL,
+  PRIMARY KEY (account_id, sent_at, number)
+) PARTITION BY RANGE (sent_at);
+ALTER TABLE block ALTER bytes SET STORAGE EXTERNAL, ALTER keys SET STORAGE EXTERNAL;
+CREATE INDEX block_keys ON block USING gin (keys) WITH (fastupdate = off);
+CREATE TABLE sealing (
+  is_one boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+  seed integer NOT NULL,
+  until_sent_at bigint NOT NULL,
+  announced_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+`;
+
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'log', sql: log },
   { number: 2, name: 'accounts', sql: accounts },
@@ -335,4 +362,5 @@ export const migrations: readonly Migration[] = [
   { number: 33, name: 'accepted messages', sql: acceptedMessages },
   { number: 34, name: 'messages of persons', sql: messagesOfPersons },
   { number: 35, name: 'open messages', sql: openMessages },
+  { number: 36, name: 'blocks', sql: blocks },
 ];

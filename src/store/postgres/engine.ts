@@ -42,6 +42,7 @@ import { Summaries } from './summary/summaries.ts';
 import { Sums } from './summary/sums.ts';
 import { hourMs, Totals } from './summary/totals.ts';
 import { dropPast, type Places } from './upkeep/janitor.ts';
+import { Sealer } from './upkeep/sealer.ts';
 import { WaitingUpkeep } from './upkeep/waiting-upkeep.ts';
 
 export type PostgresStoreOptions = {
@@ -67,6 +68,8 @@ export type PostgresStoreOptions = {
   readonly turnMsMax?: number;
   /** Standbys of the database that answer reads. */
   readonly replicas?: ReplicaTerms;
+  /** Messages of partitions that ended so long ago are moved into blocks; none are unless it is given. */
+  readonly sealAfterMs?: number;
   readonly now?: () => EpochMs;
 };
 
@@ -133,6 +136,8 @@ class PostgresStore implements Store {
   readonly #waiting: WaitingUpkeep;
   readonly #addingUp: Recurring;
   readonly #making: Recurring;
+  readonly #sealer: Sealer;
+  readonly #sealing: Recurring | undefined;
   /** How far partitions stand ready ahead of the present one. */
   #aheadMs = 0;
   readonly #answerMsMax: number;
@@ -186,6 +191,12 @@ class PostgresStore implements Store {
       await this.#waiting.work();
     });
     this.#addingUp = new Recurring(addUpMs, observer, () => sums.addUpDue());
+    const { sealAfterMs } = options;
+    this.#sealer = new Sealer(database, partitions);
+    if (sealAfterMs !== undefined)
+      this.#sealing = new Recurring(upkeepMs, observer, async () => {
+        await this.#sealer.sealBefore(now() - sealAfterMs);
+      });
     const making = () => partitions.keepAhead(now(), this.#aheadMs);
     this.#making = new Recurring(Math.min(upkeepMs, makeMs), observer, making);
   }
@@ -201,6 +212,7 @@ class PostgresStore implements Store {
     this.#addingUp.start();
     this.#making.start();
     this.#watchers.start();
+    this.#sealing?.start();
   }
 
   /** Unless it is given, new partitions span what few of are read, while the indexes of what is being recorded fit into memory. */
@@ -338,6 +350,8 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     await Promise.all([this.#recorder.close(), this.#watchers.stop()]);
+    this.#sealer.stop();
+    await this.#sealing?.stop();
     await Promise.all([this.#upkeep.stop(), this.#addingUp.stop(), this.#making.stop()]);
     await this.#database.close();
   }

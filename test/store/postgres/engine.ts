@@ -6,6 +6,7 @@ import type { Store, StoreObserver } from '../../../src/store/store.ts';
 import { type DatabaseServer, isGiven, prepare } from '../../support/database-server.ts';
 import { until } from '../../support/sqlite-log.ts';
 import type { EngineHints, OpenedEngine } from '../conformance.ts';
+import { openSealer, SealedStore } from './sealed-store.ts';
 
 /** A sound engine warns of nothing: whatever is told here fails the test that closes. */
 class Complaints implements StoreObserver {
@@ -32,6 +33,8 @@ export type PostgresEngineHints = EngineHints & {
   /** Over how many every account is spread. */
   readonly slices?: number;
   readonly replicas?: (url: string) => Promise<PostgresStoreOptions['replicas']>;
+  /** Whether all that was recorded is in blocks before the next call, and reports take it out again. */
+  readonly sealing?: boolean;
   /** Runs before a store is closed. */
   readonly closing?: (store: Store) => Promise<void>;
 };
@@ -81,7 +84,8 @@ export async function openPostgresEngine(
   givenUrl: string,
   hints: PostgresEngineHints,
 ): Promise<OpenedEngine> {
-  const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, closing = async () => {} } = hints;
+  const { segmentMessagesMax = 1000, accounts = ownAccounts, slices = 1, sealing = false } = hints;
+  const { closing = async () => {} } = hints;
   const place = await newPlace(server, givenUrl);
   const { url, schema } = place;
   const replicas = await hints.replicas?.(url);
@@ -101,8 +105,10 @@ export async function openPostgresEngine(
     observer,
     ...(replicas !== undefined && { replicas }),
   };
+  const sealer = sealing ? await openSealer(place, observer) : undefined;
   const open = async (): Promise<Store> => {
-    const store = await openPostgresStore(options);
+    const opened = await openPostgresStore(options);
+    const store = sealer === undefined ? opened : new SealedStore(opened, since => sealer.seal(since));
     if (replicas !== undefined) await until(() => observer.news.delete('a read replica is used'));
     return store;
   };
@@ -121,6 +127,7 @@ export async function openPostgresEngine(
     },
     close: async () => {
       await close(store);
+      await sealer?.close();
       await place.remove();
       if (observer.told.length > 0) throw new Error(observer.told.join('\n'));
     },

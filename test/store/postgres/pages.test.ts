@@ -60,6 +60,7 @@ it('pages of more shapes than plans are kept of → each by a plan that may be k
       return [];
     },
     readPlanned: () => Promise.reject(new Error('planned for its values')),
+    readTogether: () => Promise.reject(new Error('nothing is sealed')),
   };
   const pages = new Pages();
   for (let limit = 1; limit <= 3 * keptPlansMax; limit++) {

@@ -4,8 +4,10 @@ import { likeness, stateOf, textsOf, type WholeMessage } from '../../whole-messa
 import { type Group, Misplaced, write } from '../record/record-group.ts';
 import { begin, claim, type Key, keysOf, lockKeys, type Reading, type Recording } from '../record/record-statements.ts';
 import { type Recorders, recordingTransaction } from '../record/recording-transaction.ts';
+import { takeOut } from '../record/taking-out.ts';
 import type { Place } from '../rows/log-row.ts';
 import type { NewMessage, NewReport, StateChange } from '../rows/written.ts';
+import type { Sealed } from '../sealed/sealed-block.ts';
 import { type Stored, storedAt } from './whole-messages.ts';
 
 /** Messages of one slice, by id, each with the place it gets if it is not there. */
@@ -54,6 +56,10 @@ async function copyOf(recording: Recording, { wanted, known }: CopyGroup, sentSi
     ...added.map(one => newReports(one.message, one.place, 0)),
     ...completions.map(one => one.reports),
   ].flat();
+  takeOut(
+    recording,
+    completions.flatMap(({ sealed }) => sealed ?? []),
+  );
   write(recording, {
     messages,
     reports,
@@ -79,7 +85,11 @@ function placesIn(keys: ReadonlyMap<string, Key>, sentSince: EpochMs): readonly 
   return [...keys.values()].map(key => key.place).filter(place => place.sentAt >= sentSince);
 }
 
-type Completion = { readonly reports: readonly NewReport[]; readonly change: StateChange };
+type Completion = {
+  readonly reports: readonly NewReport[];
+  readonly change: StateChange;
+  readonly sealed: Sealed | undefined;
+};
 
 /** The reports that messages lack which are there. */
 async function lackingReports(
@@ -97,12 +107,12 @@ async function lackingReports(
   // Read anew under locks, so that no other report comes between.
   await lockKeys(recording, ids);
   const locked = [...(await storedOf(recording, ids, sentSince))].filter(isBehind);
-  return locked.flatMap(([id, { place, message }]) => {
+  return locked.flatMap(([id, { place, message, sealed }]) => {
     const original = wanted.get(id)?.message;
     if (original === undefined) return [];
     const reports = newReports(original, place, message.reports.length);
     const { identity } = message;
-    return [{ reports, change: { place, identity, before: stateOf(message), state: stateOf(original) } }];
+    return [{ reports, change: { place, identity, before: stateOf(message), state: stateOf(original) }, sealed }];
   });
 }
 

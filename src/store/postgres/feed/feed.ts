@@ -1,4 +1,4 @@
-import type { AccountId } from '../../../domain/message.ts';
+import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { integer, optional, type Row, text } from '../../../postgres/cells.ts';
 import type { Statement } from '../../../postgres/session.ts';
 import { type Bookmark, type Change, type Changes, type ChangesQuery, InvalidBookmark } from '../../store.ts';
@@ -9,6 +9,7 @@ import { identityIn, logColumnCount, logColumns, stateIn } from '../rows/log-row
 import { moment } from '../rows/moment.ts';
 import { readState } from '../rows/said.ts';
 import type { Slice } from '../rows/slices.ts';
+import { type Sealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import { type FeedPlace, feedBookmark, feedPlace } from './feed-place.ts';
 
@@ -32,7 +33,9 @@ export class Feed {
     const settled = await this.#watermark.read();
     for (const place of [from, to]) if (place !== undefined && place.tx > settled.end) throw new InvalidBookmark();
     const stretch = { from, to: to ?? { tx: settled.tx, steps: 0 }, settledTx: settled.tx };
-    const rows = await this.#layouts.reading(spread => this.#rows(spread.slicesOf(account), query, stretch));
+    const rows = await this.#layouts.reading(spread =>
+      this.#rows(spread.slicesOf(account), query, stretch, spread.sealing),
+    );
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const changes = page.flatMap(row => changeIn(row) ?? []);
@@ -45,19 +48,18 @@ export class Feed {
   }
 
   /** The first steps of all slices: one more than asked for, if there are. */
-  async #rows(slices: readonly Slice[], { sentSince, limit }: ChangesQuery, stretch: Stretch): Promise<readonly Row[]> {
+  async #rows(
+    slices: readonly Slice[],
+    { sentSince, limit }: ChangesQuery,
+    stretch: Stretch,
+    sealing: Sealing | undefined,
+  ): Promise<readonly Row[]> {
     const { from, to, settledTx } = stretch;
-    const stepsOf = (slice: Slice, after: FeedPlace, count: number) =>
-      this.#database.read(stepsAfter, [
-        slice,
-        moment(sentSince),
-        after.tx,
-        after.steps,
-        settledTx,
-        to.tx,
-        to.steps,
-        count,
-      ]);
+    const stepsOf = async (slice: Slice, after: FeedPlace, count: number) => {
+      const values = [slice, moment(sentSince), after.tx, after.steps, settledTx, to.tx, to.steps, count];
+      const steps = await this.#database.read(stepsAfter, values);
+      return sealing === undefined ? steps : this.#withSealed(slice, steps, sentSince);
+    };
     const [only, ...others] = slices;
     if (only !== undefined && others.length === 0) return stepsOf(only, from, limit + 1);
     const share = shareOf(limit + 1, slices.length);
@@ -66,6 +68,17 @@ export class Feed {
       return { items: rows, more: rows.length === share };
     });
     return firstOfAll(sources, isEarlier, limit + 1);
+  }
+
+  /** What was sealed when the steps were read, and was taken out since, is in its block as it was then. */
+  async #withSealed(slice: Slice, steps: readonly Row[], sentSince: EpochMs): Promise<readonly Row[]> {
+    const placeOf = (row: Row) => ({ sentAt: integer(row.at(-2)), number: integer(row.at(-1)) });
+    const isLacking = (row: Row) => row[stepColumnCount] === null && placeOf(row).sentAt >= sentSince;
+    const sealed = await sealedAt(this.#database, slice, steps.filter(isLacking).map(placeOf));
+    return steps.map(row => {
+      const found = isLacking(row) ? sealed.get(placeOf(row).number) : undefined;
+      return found === undefined ? row : [...row.slice(0, stepColumnCount), ...found.row, row.at(-3)];
+    });
   }
 
   /**
@@ -103,7 +116,7 @@ const newestRecording: Statement = {
 const stepsAfter: Statement = {
   name: 'steps after',
   text: `
-    SELECT s.tx, s.step, ${logColumns}, n.state_before
+    SELECT s.tx, s.step, ${logColumns}, n.state_before, s.sent_at, s.number
     FROM (
       SELECT r.tx, u.step, u.sent_at, u.number, u.version
       FROM recording r

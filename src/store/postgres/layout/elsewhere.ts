@@ -5,6 +5,7 @@ import type { Statement } from '../../../postgres/session.ts';
 import type { Database } from '../log/database.ts';
 import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
+import { coversPlace } from '../sealed/sealed-block.ts';
 import type { Spread } from './layouts.ts';
 
 /** Where a message was found that is not where it would be now. */
@@ -40,8 +41,10 @@ const messagesThere: Statement = {
       SELECT k.message_id, k.sent_at, k.number FROM message_key k
       WHERE k.account_id = $1 AND k.message_id = ANY ($2::text[]) AND k.sent_at >= $3
     ) k
-    CROSS JOIN LATERAL (
-      SELECT m.number FROM message m
+    WHERE EXISTS (
+      SELECT FROM message m
       WHERE m.account_id = $1 AND m.sent_at = k.sent_at AND m.number = k.number AND m.sent_at >= $3 OFFSET 0
-    ) m`,
+    ) OR EXISTS (
+      SELECT FROM block b WHERE ${coversPlace('k')} AND b.account_id = $1 AND b.sent_at >= $3 OFFSET 0
+    )`,
 };

@@ -1,13 +1,14 @@
 import { type Filter, valuesOf } from '../../../domain/filter.ts';
 import type { AccountId } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
-import { integer, truth } from '../../../postgres/cells.ts';
+import { integer, optional, truth } from '../../../postgres/cells.ts';
 import type { Session, Statement } from '../../../postgres/session.ts';
 import { UnderWay } from '../../../under-way.ts';
 import { StoreUnavailable } from '../../store.ts';
 import type { Database } from '../log/database.ts';
 import type { Past } from '../log/past.ts';
 import { type Slice, sliceAt, sliceIndexOf } from '../rows/slices.ts';
+import type { Sealing } from '../sealed/sealed-blocks.ts';
 
 /** Over how many slices an account is spread, from some moment on. Numbers count up over all accounts. */
 export type Layout = {
@@ -29,10 +30,13 @@ const unspread: Slicing = { own: 1, older: [], all: [1] };
 export class Spread {
   /** The newest layout that has begun: what a recording must have gone by. */
   readonly begun: number;
+  /** Where messages may be in blocks; absent where none is. */
+  readonly sealing: Sealing | undefined;
   readonly #slicings: ReadonlyMap<AccountId, Slicing>;
 
   /** Oldest first. */
-  constructor(layouts: readonly Layout[]) {
+  constructor(layouts: readonly Layout[], sealing?: Sealing) {
+    this.sealing = sealing;
     this.begun = layouts.findLast(layout => layout.begun)?.number ?? 0;
     const slicings = Array.from(
       Map.groupBy(layouts, layout => layout.account),
@@ -157,26 +161,32 @@ export class Layouts {
 
   async #read(): Promise<Known> {
     const askedAt = performance.now();
-    const layouts = await layoutsIn(this.#database);
-    const rows = JSON.stringify(layouts);
+    const { layouts, sealing } = await layoutsIn(this.#database);
+    const rows = JSON.stringify([layouts, sealing]);
     if (this.#known?.rows === rows) this.#known.askedAt = askedAt;
-    else this.#known = { spread: new Spread(layouts), rows, askedAt };
+    else this.#known = { spread: new Spread(layouts, sealing), rows, askedAt };
     return this.#known;
   }
 }
 
 const allLayouts: Statement = {
   name: 'layouts',
-  text: 'SELECT l.number, l.account_id, l.slices, l.begun_at IS NOT NULL FROM layout l ORDER BY l.number',
+  text: `SELECT s.seed, s.until_sent_at, l.number, l.account_id, l.slices, l.begun_at IS NOT NULL
+    FROM (SELECT max(s.seed) AS seed, max(s.until_sent_at) AS until_sent_at FROM sealing s) s
+    LEFT JOIN layout l ON true ORDER BY l.number`,
 };
 
-async function layoutsIn(session: Pick<Database, 'read'>): Promise<readonly Layout[]> {
-  return (await session.read(allLayouts)).map(([number, account, slices, begun]) => ({
-    number: integer(number),
-    account: integer(account),
-    slices: integer(slices),
-    begun: truth(begun),
-  }));
+type LayoutsThere = { readonly layouts: readonly Layout[]; readonly sealing: Sealing | undefined };
+
+async function layoutsIn(session: Pick<Database, 'read'>): Promise<LayoutsThere> {
+  const rows = await session.read(allLayouts);
+  const seed = optional(rows[0]?.[0], integer);
+  const layouts = rows.flatMap(([, , number, account, slices, begun]) =>
+    optional(number, integer) === undefined
+      ? []
+      : [{ number: integer(number), account: integer(account), slices: integer(slices), begun: truth(begun) }],
+  );
+  return { layouts, sealing: seed === undefined ? undefined : { seed, until: integer(rows[0]?.[1]) } };
 }
 
 /** Forgets layouts whose messages are all past. */

@@ -6,7 +6,7 @@ import { bigints } from '../../../postgres/arrays.ts';
 import { integer, type Row, text, truth } from '../../../postgres/cells.ts';
 import { type ConnectionOptions, connected } from '../../../postgres/connections.ts';
 import { isLockNotHad } from '../../../postgres/failure.ts';
-import { isLock, lockKey } from '../../../postgres/locks.ts';
+import { isLock, type LockName, lockKey } from '../../../postgres/locks.ts';
 import type { Session } from '../../../postgres/session.ts';
 import { type Slice, sliceAt } from '../rows/slices.ts';
 import { isOnCitus } from '../schema/citus.ts';
@@ -129,7 +129,8 @@ async function beginNow(session: Session, { account, number, heldBy }: Beginning
   const newest: EpochMs[] = [];
   for (const slice of heldBy) {
     const rows = await session.query(
-      'SELECT m.sent_at FROM message m WHERE m.account_id = $1 ORDER BY m.sent_at DESC LIMIT 1',
+      `(SELECT m.sent_at FROM message m WHERE m.account_id = $1 ORDER BY m.sent_at DESC LIMIT 1)
+       UNION ALL (SELECT b.sent_at FROM block b WHERE b.account_id = $1 ORDER BY b.sent_at DESC LIMIT 1)`,
       [slice],
     );
     newest.push(...rows.map(row => integer(row[0])));
@@ -145,27 +146,31 @@ async function beginNow(session: Session, { account, number, heldBy }: Beginning
  * Every connection of a program that knows layouts holds a lock that says so. Of another user's, the server may not tell
  * what kind it is.
  */
-const unawareSessions = `
+const unawareSessions = (known: LockName) => `
   SELECT a.pid, a.application_name FROM pg_stat_activity a
   WHERE a.datname = current_database() AND coalesce(a.backend_type, 'client backend') = 'client backend'
     AND a.pid <> pg_backend_pid()
     AND (a.usename = current_user OR a.application_name = 'sentlog') AND a.application_name NOT LIKE 'citus%'
     AND NOT EXISTS (
-      SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND ${isLock('l', 'knowsLayouts')}
+      SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND ${isLock('l', known)}
     )`;
 
 /** Looks several times, since a connection that is just being made has no lock yet. */
-async function refuseUnaware(session: Session): Promise<void> {
+export async function refuseUnaware(
+  session: Session,
+  known: LockName = 'knowsLayouts',
+  of = 'spread accounts',
+): Promise<void> {
   let unaware: readonly Row[] = [];
   for (let look = 1; look <= looksMax; look++) {
-    const found = await session.query(unawareSessions);
+    const found = await session.query(unawareSessions(known));
     unaware = look === 1 ? found : found.filter(([pid]) => unaware.some(([other]) => other === pid));
     if (unaware.length === 0) return;
     await setTimeout(lookPauseMs);
   }
   const shown = unaware.map(([pid, name]) => `${integer(pid)} (${text(name) || 'without a name'})`).join(', ');
   throw new Unusable(
-    `these connections are not of a sentlog that knows of spread accounts, or not of sentlog: ${shown}. Upgrade all servers and end other programs of this user first`,
+    `these connections are not of a sentlog that knows of ${of}, or not of sentlog: ${shown}. Upgrade all servers and end other programs of this user first`,
   );
 }
 

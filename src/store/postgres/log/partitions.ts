@@ -18,10 +18,15 @@ export type Range = { readonly from: EpochMs; readonly to: EpochMs };
 
 /** The tables that are partitioned by `sent_at`: alike, but where processes with other widths made them side by side. */
 const parents = ['message', 'report'] as const;
-type Parent = (typeof parents)[number];
+/** Those that are made where something comes to lie in them. */
+const blockParent = 'block';
+type Parent = (typeof parents)[number] | typeof blockParent;
 
 /** A partition cannot be made now. It is wanted until it is there, and `Partitions.failure` tells of it. */
 export class NoPartition extends StoreUnavailable {}
+
+/** Whoever makes a partition does so alone. */
+const alone = `SELECT pg_advisory_xact_lock(${lockKey('partitions')})`;
 
 /** How long what is recorded waits for a partition that cannot be made at once. */
 const patienceMs = 20_000;
@@ -112,9 +117,30 @@ export class Partitions {
     }
   }
 
+  /** The partitions of messages, oldest first. */
+  async ofMessages(session: Session): Promise<readonly (Range & { readonly name: string })[]> {
+    const children = (await childrenOf(session, 'message')).filter(({ phase }) => phase === 'attached');
+    return children
+      .flatMap(({ name }) => {
+        const range = rangeNamed('message', name);
+        return range === undefined ? [] : [{ name, ...range }];
+      })
+      .sort(oldestFirst);
+  }
+
+  /** Makes the partition of blocks beside one of messages, if it is not there. */
+  async ensureBlocks(range: Range): Promise<void> {
+    await this.#database.transaction(alone, async session => {
+      const there = await rangesIn(session, blockParent);
+      if (there.some(({ from, to }) => from === range.from && to === range.to)) return;
+      await waitBriefly(session);
+      for (const statement of partitionStatements(blockParent, range)) await session.run(statement);
+    });
+  }
+
   /** Drops every partition that ends by `sentAt`; readers and recorders go on meanwhile. */
   async dropBefore(session: Session, sentAt: EpochMs): Promise<void> {
-    for (const parent of parents)
+    for (const parent of [...parents, blockParent] as const)
       for (const child of await childrenOf(session, parent)) {
         const range = rangeNamed(parent, child.name);
         if (range !== undefined && range.to <= sentAt) await dropChild(session, parent, child);
@@ -128,7 +154,7 @@ export class Partitions {
    * no hour of is looked at once more while nobody can write to it, and goes in that moment.
    */
   async dropUnkept(session: Session, past: Past, keptHours: readonly EpochMs[], hourMs: number): Promise<void> {
-    for (const parent of parents)
+    for (const parent of [...parents, blockParent] as const)
       for (const { name, phase } of await childrenOf(session, parent)) {
         const range = rangeNamed(parent, name);
         if (range === undefined || phase !== 'attached' || range.to > past.latest) continue;
@@ -188,7 +214,6 @@ export class Partitions {
 
   /** Makes one partition that is missing; whether there was one. */
   #makeOne(parent: Parent, sentAts: readonly EpochMs[]): Promise<boolean> {
-    const alone = `SELECT pg_advisory_xact_lock(${lockKey('partitions')})`;
     return this.#database.transaction(alone, async session => {
       const widthMax = (await isOnCitus(session)) ? limits.partitionsTogetherOnCitusMs : 0;
       const [range] = this.#missing(await rangesIn(session, parent), sentAts, widthMax);

@@ -26,6 +26,8 @@ import {
 } from '../rows/log-row.ts';
 import { moment } from '../rows/moment.ts';
 import { readReport, readState } from '../rows/said.ts';
+import type { Slice } from '../rows/slices.ts';
+import { type Sealing, sealedAt } from '../sealed/sealed-blocks.ts';
 import { bookmarkOf, type Walk, walkOf } from '../search/bookmark.ts';
 import { firstOfAll, shareOf } from '../search/merge.ts';
 import type { Bounds } from '../search/page-query.ts';
@@ -55,15 +57,36 @@ export class Reader {
 
   async history(account: AccountId, messageId: string, sentSince: EpochMs): Promise<MessageHistory | undefined> {
     // Never from a replica: who asks for one message was told of it just now, by whichever process.
-    const rows = await this.#layouts.reading(async spread => {
+    const found = await this.#layouts.reading(async spread => {
       const slices = spread.slicesHolding(account, messageId);
-      const asked = slices.map(slice => this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]));
-      return (await Promise.all(asked)).flat();
+      const asked = slices.map(slice => this.#newest(slice, messageId, sentSince, spread.sealing));
+      return (await Promise.all(asked)).flatMap(row => (row === undefined ? [] : [row]));
     });
-    const [row] = rows.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
+    const [row] = found.toSorted((a, b) => placeIn(b).number - placeIn(a).number);
     if (row === undefined) return undefined;
     const [identity, state] = [identityIn(row), stateIn(row)];
     return { log: { ...identity, ...state }, ...timelineOf(row, state) };
+  }
+
+  /**
+   * The newest message of an id. One that was sealed when its reports were read, and was taken out since, is in its block
+   * as it was then.
+   */
+  async #newest(
+    slice: Slice,
+    messageId: string,
+    sentSince: EpochMs,
+    sealing: Sealing | undefined,
+  ): Promise<Row | undefined> {
+    const rows = await this.#database.read(historyStatement, [slice, messageId, moment(sentSince)]);
+    for (const row of rows) {
+      if (row[0] !== null) return row;
+      if (sealing === undefined) continue;
+      const place = placeIn(row.slice(logColumnCount + 2));
+      const sealed = (await sealedAt(this.#database, slice, [place])).get(place.number);
+      if (sealed !== undefined) return [...sealed.row, sealed.receivedAt, row[logColumnCount + 1]];
+    }
+    return undefined;
   }
 
   async #find(query: Query, spread: Spread, walk: Walk | undefined, signal?: AbortSignal): Promise<Page> {
@@ -79,8 +102,8 @@ export class Reader {
     const read = async (source: Source) => {
       const rows =
         only !== undefined && others.length === 0
-          ? await this.#pages.rows(source, only, bounds)
-          : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 });
+          ? await this.#pages.rows(source, only, bounds, spread.sealing)
+          : await this.#rowsOfAll(source, asked, { ...bounds, count: limit + 1 }, spread.sealing);
       if (!isWalk || snapshot === undefined || rows.length <= limit) return { rows };
       return { rows, bound: walk?.snapshot ?? (await ownOf(this.#database, source, { snapshot, account, spread })) };
     };
@@ -99,11 +122,12 @@ export class Reader {
     source: Source,
     asked: readonly Query[],
     { count, ...bounds }: Bounds & { readonly count: number },
+    sealing: Sealing | undefined,
   ): Promise<readonly Row[]> {
     const limit = shareOf(count, asked.length);
     const slices = asked.map(query => async (after: Placed | undefined) => {
       const behind = after === undefined ? bounds : { ...bounds, place: after.place };
-      const rows = await this.#pages.rows(source, { ...query, limit }, behind);
+      const rows = await this.#pages.rows(source, { ...query, limit }, behind, sealing);
       return { items: rows.map(row => ({ row, place: placeIn(row) })), more: rows.length > limit };
     });
     return (await firstOfAll(slices, (a, b) => isNewer(a.place, b.place), count)).map(({ row }) => row);
@@ -123,23 +147,23 @@ const historyStatement: Statement = {
     SELECT ${logColumns}, m.received_at, (
       SELECT json_agg(json_build_array(r.said, r.state_before, r.received_at, r.version) ORDER BY r.version)::text
       FROM (
-        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = k.sent_at AND r.number = k.number AND r.sent_at >= $3
           ORDER BY r.version LIMIT ${limits.timelineFirstMax + 1})
         UNION
-        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = m.sent_at AND r.number = m.number
+        (SELECT r.said, r.state_before, r.received_at, r.version FROM report r WHERE r.account_id = $1 AND r.sent_at = k.sent_at AND r.number = k.number AND r.sent_at >= $3
           ORDER BY r.version DESC LIMIT ${limits.timelineNewestMax})
       ) r
-    )
+    ), k.sent_at, k.number
     FROM (
       SELECT k.sent_at, k.number FROM message_key k
       WHERE k.account_id = $1 AND k.message_id = $2 AND k.sent_at >= $3
       ORDER BY k.number DESC
     ) k
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
       SELECT * FROM message o
       WHERE o.account_id = $1 AND o.sent_at = k.sent_at AND o.number = k.number AND o.sent_at >= $3 LIMIT 1
-    ) m
-    ORDER BY k.number DESC LIMIT 1`,
+    ) m ON true
+    ORDER BY k.number DESC`,
 };
 
 /** The log as it is now, unless that no longer has what it was found by. */

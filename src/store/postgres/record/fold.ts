@@ -18,6 +18,7 @@ import { type Outcomes, OutcomeTally } from '../../outcomes.ts';
 import type { RecordBatch, RecordOutcome, Rejection } from '../../store.ts';
 import type { Place } from '../rows/log-row.ts';
 import type { HeldReport, NewMessage, NewReport, StateChange, Step, Written } from '../rows/written.ts';
+import type { Sealed } from '../sealed/sealed-block.ts';
 
 /** What the log already has of one message. */
 export type KnownMessage = {
@@ -25,6 +26,8 @@ export type KnownMessage = {
   readonly course: Course;
   /** Reports since the last that summed up all before it. */
   readonly unsummed: number;
+  /** Where it is sealed. */
+  readonly sealed?: Sealed;
 };
 
 /** What a group of batches comes to, with an answer for each. */

@@ -7,6 +7,7 @@ import { identityIn, logColumns, type Place, placeIn, stateIn } from '../rows/lo
 import { readEvidence, readReport, readState } from '../rows/said.ts';
 import type { KnownMessage } from './fold.ts';
 import { messagesAt, placeValues, type Recording, reportsAt } from './record-statements.ts';
+import { sealedThere } from './taking-out.ts';
 
 const messagesToReportOn: Statement = { name: 'messages to report on', text: messagesAt(logColumns) };
 /** The newest of each, as many as repeats are looked for in; the first, which tells what the message was recorded with. */
@@ -32,11 +33,17 @@ export async function knownMessages(
   const known = new Map<string, KnownMessage>();
   if (asked.length === 0) return known;
   const values = [account, ...placeValues(asked)];
-  const [messages, newest, first] = await Promise.all([
+  const [rows, newest, first] = await Promise.all([
     session.query(messagesToReportOn, values),
     session.query(newestReports, values),
     session.query(firstReports, values),
   ]);
+  const unsealed = new Set(rows.map(row => placeIn(row).number));
+  const sealed = await sealedThere(
+    { session, account },
+    asked.filter(({ number }) => !unsealed.has(number)),
+  );
+  const messages = [...rows, ...Array.from(sealed.values(), ({ row }) => row)];
   const initial = new Map(first.map(row => [integer(row[0]), readState(text(row[1]))]));
   const reports = Map.groupBy(newest.map(versionIn), ({ number }) => number);
   const places = new Map(messages.map(row => [integer(row[1]), placeIn(row)]));
@@ -48,7 +55,12 @@ export async function knownMessages(
   for (const row of messages) {
     const [place, identity, state] = [placeIn(row), identityIn(row), stateIn(row)];
     const recorded = { identity, initial: initial.get(place.number) ?? state, state };
-    known.set(identity.messageId, { place, ...courseIn(recorded, reports.get(place.number) ?? []) });
+    const block = sealed.get(place.number);
+    known.set(identity.messageId, {
+      place,
+      ...courseIn(recorded, reports.get(place.number) ?? []),
+      ...(block !== undefined && { sealed: block }),
+    });
   }
   return known;
 }

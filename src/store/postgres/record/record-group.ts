@@ -27,6 +27,7 @@ import {
   release,
 } from './record-statements.ts';
 import { type Recorders, recordingTransaction } from './recording-transaction.ts';
+import { takeOut } from './taking-out.ts';
 import { countWaiting, heldReports, writeWaiting } from './waiting.ts';
 
 /** A batch, or what of it belongs into one slice. */
@@ -164,6 +165,10 @@ async function record(session: Transaction, group: Group, terms: Terms): Promise
     room,
     numberOf: numbersIn(group),
   });
+  takeOut(
+    recording,
+    folded.changes.flatMap(({ identity }) => known.get(identity.messageId)?.sealed ?? []),
+  );
   write(recording, folded);
   if (folded.waits.length > 0) needAccount(recording);
   writeWaiting(recording, folded);

@@ -232,6 +232,25 @@ const messageRows = new RowsInto<NewMessage>(
   [...fixedColumns, ...stateColumns],
 );
 
+/** A message that was recorded before, with the transactions that did. */
+export type OldMessage = NewMessage & { readonly tx: number; readonly stateTx: number };
+
+const oldMessageRows = new RowsInto<OldMessage>(
+  'message',
+  [{ name: 'account_id', type: 'bigint' }],
+  [
+    { name: 'tx', type: 'bigint', of: ({ tx }) => tx },
+    { name: 'state_tx', type: 'bigint', of: ({ stateTx }) => stateTx },
+    ...fixedColumns,
+    ...stateColumns,
+  ],
+  'rows of sealed messages',
+);
+
+export function insertAgain(recording: Recording, messages: readonly OldMessage[]): void {
+  oldMessageRows.add(recording, [recording.account], messages);
+}
+
 export function insertMessages(recording: Recording, messages: readonly NewMessage[]): void {
   const { account, tx } = recording;
   messageRows.add(recording, [account, tx, tx], messages);

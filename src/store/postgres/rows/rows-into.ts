@@ -29,22 +29,28 @@ export class RowsInto<T> {
   readonly #insertOnCitus: Statement;
   readonly #copy: string;
 
-  constructor(table: string, shared: readonly SharedColumn[], columns: readonly Column<T>[]) {
+  /** `rows`: what they are called, where others go into the table too. */
+  constructor(
+    table: string,
+    shared: readonly SharedColumn[],
+    columns: readonly Column<T>[],
+    rows = `new rows of ${table}`,
+  ) {
     this.#columns = columns;
     this.#shared = shared;
     const into = `${table} (${[...shared, ...columns].map(({ name }) => name).join(', ')})`;
     const constants = shared.map((_, i) => `$${i + 1}`);
     const arrays = columns.map(({ type }, i) => `$${shared.length + i + 1}::${type}[]`);
     const [account, ...others] = constants;
-    const rows = `unnest(${arrays.join(', ')}) u`;
+    const unnested = `unnest(${arrays.join(', ')}) u`;
     const selected = [...others, 'u.*'].join(', ');
     this.#insert = {
-      name: `new rows of ${table}`,
-      text: `INSERT INTO ${into} SELECT ${account}, ${selected} FROM ${rows}`,
+      name: rows,
+      text: `INSERT INTO ${into} SELECT ${account}, ${selected} FROM ${unnested}`,
     };
     this.#insertOnCitus = {
-      name: `new rows of ${table} on Citus`,
-      text: `INSERT INTO ${into} SELECT s.account_id, ${selected} FROM ${ofAccount} ${rows} WHERE s.account_id = ${account}`,
+      name: `${rows} on Citus`,
+      text: `INSERT INTO ${into} SELECT s.account_id, ${selected} FROM ${ofAccount} ${unnested} WHERE s.account_id = ${account}`,
     };
     this.#copy = `COPY ${into} FROM STDIN (FORMAT binary)`;
   }

@@ -15,6 +15,7 @@ export const distributedTables = [
   'tally',
   'cell',
   'waiting_report',
+  'block',
 ] as const;
 
 export const citusIsThere = `SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')`;

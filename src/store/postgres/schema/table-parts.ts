@@ -30,7 +30,7 @@ function phaseOf(phase: string): Child['phase'] {
  * Tables whose rows are changed, and how full their pages are made, in percent. Where a page has room, a report's new row
  * stays on it instead of going to another one, which would be logged whole after a checkpoint too.
  */
-const fullness: Readonly<Record<string, number>> = { message: 90 };
+const fullness: Readonly<Record<string, number>> = { message: 90, block: 90 };
 
 /**
  * The statements that make a partition, to be run one by one: Citus passes what it is given on to its workers whole, and

@@ -1,11 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { conditionMatcher } from '../../../domain/filter.ts';
-import type { EpochMs } from '../../../domain/message.ts';
+import type { EpochMs, MessageState } from '../../../domain/message.ts';
 import type { Row } from '../../../postgres/cells.ts';
 import { keptPlansMax } from '../../../postgres/kept-plans.ts';
-import type { Statement, Value } from '../../../postgres/session.ts';
+import type { Statement } from '../../../postgres/session.ts';
 import type { Query } from '../../store.ts';
 import { placeIn, stateThen } from '../rows/log-row.ts';
+import { isBehind, type Sealed } from '../sealed/sealed-block.ts';
+import { type Sealing, sealedMessages } from '../sealed/sealed-blocks.ts';
+import type { Reads, Source } from '../server/source.ts';
 import { asksForAnyError } from './filter-conditions.ts';
 import {
   asksForErrors,
@@ -19,12 +22,7 @@ import {
 } from './page-query.ts';
 
 /** Where pages are read from. */
-export type PageSource = {
-  /** By a plan that is kept for all values. */
-  read(statement: Statement, values?: readonly Value[]): Promise<readonly Row[]>;
-  /** By a plan for these values. */
-  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
-};
+export type PageSource = Pick<Source, 'read' | 'readPlanned' | 'readTogether'>;
 
 /** A filter's lists may fill a request line: thousands of those would be too much to remember by. */
 const keyCharsMax = 2_000;
@@ -45,8 +43,29 @@ export class Pages {
   /** Whether many messages met a condition. */
   readonly #many = new LRUCache<string, boolean>(remembered);
 
-  /** One more than the page has, where there are more. */
-  async rows(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
+  /**
+   * One more than the page has, where there are more. `sealing` tells where messages may lie in blocks: what of a page may
+   * be there is read with the rest of it as of one moment, since a message is in the one place or the other.
+   */
+  async rows(source: PageSource, query: Query, bounds: Bounds, sealing?: Sealing): Promise<readonly Row[]> {
+    const { since, until } = rangeOf(query, bounds);
+    if (sealing === undefined || since >= sealing.until) return this.#unsealed(source, query, bounds);
+    if (until > sealing.until) {
+      const rows = await this.#unsealed(source, query, bounds);
+      const last = rows[query.limit];
+      if (last !== undefined && placeIn(last).sentAt >= sealing.until) return rows;
+    }
+    return source.readTogether(async reads => {
+      const rows = await this.#unsealed(reads, query, bounds);
+      const last = rows[query.limit];
+      const nearest = last === undefined ? since : Math.max(since, placeIn(last).sentAt);
+      const { account: slice, filter } = query;
+      const sealed = sealedMessages(reads, sealing, { slice, filter, ...bounds, since: nearest, until });
+      return merged(rows, sealed, conditionMatcher(filter, { changes: true }), query.limit + 1);
+    });
+  }
+
+  async #unsealed(source: Reads, query: Query, bounds: Bounds): Promise<readonly Row[]> {
     if (bounds.snapshot === undefined || !asksForErrors(query.filter)) return this.#candidates(source, query, bounds);
     const matched = conditionMatcher(query.filter, { changes: true });
     const found: Row[] = [];
@@ -61,7 +80,7 @@ export class Pages {
   }
 
   /** As `rows`; on a walk by errors, with such among them as were changed since it began. */
-  async #candidates(source: PageSource, query: Query, bounds: Bounds): Promise<readonly Row[]> {
+  async #candidates(source: Reads, query: Query, bounds: Bounds): Promise<readonly Row[]> {
     const rarest = await this.#rarest(source, query, bounds);
     const key = fullKey(query, bounds);
     const since = key === undefined ? undefined : this.#fullSince.get(key);
@@ -80,14 +99,14 @@ export class Pages {
   }
 
   /** The condition whose index leads to the page; none when that depends on how often conditions are met together. */
-  async #rarest(source: PageSource, query: Query, bounds: Bounds): Promise<string | undefined> {
+  async #rarest(source: Reads, query: Query, bounds: Bounds): Promise<string | undefined> {
     const conditions = leadingConditions(query.filter);
     if (conditions.length < 2 && !asksForAnyError(query.filter)) return conditions[0]?.column;
     const many = await Promise.all(conditions.map(one => this.#isMetByMany(source, query, bounds, one)));
     return conditions[many.indexOf(false)]?.column;
   }
 
-  async #isMetByMany(source: PageSource, query: Query, bounds: Bounds, condition: Condition): Promise<boolean> {
+  async #isMetByMany(source: Reads, query: Query, bounds: Bounds, condition: Condition): Promise<boolean> {
     const { since, until } = rangeOf(query, bounds);
     const hours = [since, until].map(moment => Math.floor(moment / hourMs));
     const key = JSON.stringify([query.account, condition.column, condition.values, ...hours]);
@@ -98,12 +117,30 @@ export class Pages {
     return isMet;
   }
 
-  async #read(source: PageSource, { text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
+  async #read(source: Reads, { text: shape, values, plan }: PageStatement): Promise<readonly Row[]> {
     if (plan === 'fresh') return source.readPlanned({ text: shape }, values);
     const kept = this.#shapes.get(shape) ?? { text: shape, name: `page ${this.#names++}`, isOneOfMany: true };
     this.#shapes.set(shape, kept);
     return source.read(kept, values);
   }
+}
+
+/** The newest of both, each newest first; of sealed ones those whose state matched when the walk began. */
+async function merged(
+  rows: readonly Row[],
+  sealed: AsyncIterable<Sealed & { readonly then?: string }>,
+  matched: (state: MessageState) => boolean,
+  count: number,
+): Promise<readonly Row[]> {
+  const all: Row[] = [];
+  let at = 0;
+  for await (const { row, place, then } of sealed) {
+    for (let next = rows[at]; next !== undefined && isBehind(place, placeIn(next)); next = rows[++at]) all.push(next);
+    if (all.length >= count) break;
+    const shown = [...row, then ?? null];
+    if (then === undefined || matched(stateThen(shown))) all.push(shown);
+  }
+  return [...all, ...rows.slice(at)].slice(0, count);
 }
 
 /** A filter's newest page; pages further back, single messages and long lists are not guessed at. */

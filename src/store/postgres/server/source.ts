@@ -3,7 +3,11 @@ import { Connections, type PoolOptions } from '../../../postgres/connections.ts'
 import type { Session, Statement, Value } from '../../../postgres/session.ts';
 import { readingSettings } from '../schema/planning.ts';
 
+/** What reads may be asked of, see `Source`. */
+export type Reads = Pick<Source, 'read' | 'readPlanned'>;
+
 const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
+const keptAgain = `SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off`;
 
 /** Where reads are answered: the database itself, or a replica of it. */
 export class Source {
@@ -39,6 +43,27 @@ export class Source {
     return this.#connections.transaction(
       `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${planned}`,
       work,
+      this.#signal,
+    );
+  }
+
+  /** Reads by several statements as of one moment: by plans that are kept, or for their very values. */
+  readTogether<T>(work: (reads: Reads) => Promise<T>): Promise<T> {
+    const begin = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ';
+    return this.#connections.transaction(
+      begin,
+      session =>
+        work({
+          read: (statement, values) => session.query(statement, values),
+          readPlanned: async (statement, values) => {
+            const [, rows] = await Promise.all([
+              session.run(planned),
+              session.query(statement, values),
+              session.run(keptAgain),
+            ]);
+            return rows;
+          },
+        }),
       this.#signal,
     );
   }

@@ -78,7 +78,7 @@ export class Figures {
          coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)::bigint
        FROM pg_inherits i
        WHERE i.inhparent IN ('message'::regclass, 'report'::regclass, 'message_key'::regclass,
-         'recording'::regclass)
+         'recording'::regclass, 'block'::regclass)
          AND i.inhrelid IN (SELECT c.oid FROM pg_class c WHERE c.relkind = 'r')`,
     });
     this.#sizes = { segments: integer(segments), bytes: integer(bytes) };

@@ -12,16 +12,18 @@ import {
 } from '../../../domain/summary.ts';
 import { SummaryCell } from '../../../domain/summary-cell.ts';
 import { integer, text } from '../../../postgres/cells.ts';
-import type { Statement } from '../../../postgres/session.ts';
+import type { Session, Statement } from '../../../postgres/session.ts';
 import { StoreUnavailable, type SummaryQuery } from '../../store.ts';
 import type { Layouts, Spread } from '../layout/layouts.ts';
 import type { Database } from '../log/database.ts';
 import { readMinutes } from '../rows/minutes.ts';
 import { moment } from '../rows/moment.ts';
 import type { Slice } from '../rows/slices.ts';
+import type { BlockSource, Sealing } from '../sealed/sealed-blocks.ts';
 import type { Source } from '../server/source.ts';
 import { addParts, breakdownStatement } from './breakdown-query.ts';
 import { type CountedPart, countedIn, countStatement } from './count-query.ts';
+import { countSealed } from './count-sealed.ts';
 import { countsIn, type Sums } from './sums.ts';
 import { hourMs } from './totals.ts';
 
@@ -35,7 +37,11 @@ const statementCancelled = '57014';
 type Counting = { readonly source: Source; readonly endsAt: () => number };
 
 /** What each slice of the account is asked, for the figures of a range. */
-type Count = Counting & { readonly range: SummaryRange; readonly asked: readonly SummaryQuery[] };
+type Count = Counting & {
+  readonly range: SummaryRange;
+  readonly asked: readonly SummaryQuery[];
+  readonly sealing: Sealing | undefined;
+};
 
 /** The messages sent from `from` on and before `to`. */
 type Stretch = { readonly from: EpochMs; readonly to: EpochMs };
@@ -92,7 +98,7 @@ export class Summaries {
       ].filter(({ from, to }) => from < to);
     }
     const asked = spread.asked(query);
-    const firstFinished = await this.#count({ range, asked, ...counting }, uncounted, sheet);
+    const firstFinished = await this.#count({ range, asked, sealing: spread.sealing, ...counting }, uncounted, sheet);
     return firstFinished === 0
       ? completeSummary(range, sheet.buckets, sheet.total, parts)
       : unfinishedSummary(range, sheet.buckets, firstFinished);
@@ -130,7 +136,7 @@ export class Summaries {
    * from which on nothing is missing.
    */
   async #count(count: Count, stretches: readonly Stretch[], sheet: Sheet): Promise<number> {
-    const { range, asked, source } = count;
+    const { range, asked, sealing, source } = count;
     const endsAt = count.endsAt();
     const finishedBefore = (stretch: Stretch | undefined) =>
       stretch === undefined ? 0 : bucketOf(range, stretch.to - 1) + 1;
@@ -150,6 +156,11 @@ export class Summaries {
                 await session.run(timeLeft(endsAt));
                 addParts(sheet.parts, await session.query({ text: divided.text }, divided.values));
               }
+              if (sealing !== undefined && part.from < sealing.until) {
+                const reads = together(session, () => session.run(timeLeft(endsAt)));
+                const sealedPart = { account, filter, range, ...part };
+                counted.push(await countSealed(reads, sealing, sealedPart, sheet.parts, () => timeLeft(endsAt)));
+              }
             }
             // Not before all of them are: what is told of a part is the whole of it.
             for (const one of counted) sheet.add(one);
@@ -164,6 +175,15 @@ export class Summaries {
       throw error;
     }
   }
+}
+
+/** Reads of the session, each given the time that is left. */
+function together(session: Session, limit: () => Promise<unknown>): BlockSource {
+  const read: BlockSource['read'] = async (statement, values) => {
+    await limit();
+    return session.query(statement, values);
+  };
+  return { read, readPlanned: read };
 }
 
 class OutOfTime extends Error {}

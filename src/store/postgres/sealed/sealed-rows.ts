@@ -1,0 +1,75 @@
+import { type Filtered, filterFields } from '../../../domain/filter-fields.ts';
+import { integer, type Row } from '../../../postgres/cells.ts';
+import { columnFields, hashValue } from '../../block/hash.ts';
+import { BlockMaker } from '../../block/make-block.ts';
+import { identityIn, logColumnCount, logColumns, type Place, placeIn, stateIn } from '../rows/log-row.ts';
+import type { Slice } from '../rows/slices.ts';
+
+/** What a block holds of each message `m`: what `sealedIn` reads. */
+export const sealedColumns = `${logColumns}, m.received_at, m.tx, m.state_tx`;
+
+/** A message as it was sealed. */
+export type SealedRow = {
+  /** As `logColumns`. */
+  readonly row: Row;
+  readonly receivedAt: number;
+  /** The transactions that recorded it, and that wrote its state. */
+  readonly tx: number;
+  readonly stateTx: number;
+};
+
+export function sealedIn(cells: Row): SealedRow {
+  const [receivedAt, tx, stateTx] = cells.slice(logColumnCount).map(integer);
+  if (receivedAt === undefined || tx === undefined || stateTx === undefined)
+    throw new TypeError('a sealed message lacks its transactions');
+  return { row: cells.slice(0, logColumnCount), receivedAt, tx, stateTx };
+}
+
+export function bodyOf(cells: Row): Buffer {
+  return Buffer.from(JSON.stringify(cells));
+}
+
+export function sealedFrom(body: Uint8Array): SealedRow {
+  const cells: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+  if (!Array.isArray(cells)) throw new TypeError('a sealed message is no row');
+  return sealedIn(cells);
+}
+
+/** The fields whose values lead to blocks; ids are found by their keys. */
+export const keyFields = filterFields.filter(({ name }) => name !== 'messageId');
+
+/** As a column of integers holds it. */
+export function keyOf(seed: number, slice: Slice, { name }: (typeof filterFields)[number], value: string): number {
+  return hashValue(seed, slice, columnFields.indexOf(name), value) | 0;
+}
+
+/** A block to be kept: what `blockColumns` of `sealed-blocks.ts` reads, and what leads to it. */
+export type NewBlock = {
+  readonly newest: Place;
+  readonly oldest: Place;
+  readonly newestTx: number;
+  readonly keys: readonly number[];
+  readonly bytes: Uint8Array;
+};
+
+/** Rows of one zstd frame: a page unpacks those of each message that it shows. */
+const sealedFrameRows = 32;
+
+/** Makes a block of rows of one slice, in ascending order of their places; at least one. */
+export function blockOf(seed: number, slice: Slice, rows: readonly Row[]): NewBlock {
+  const maker = new BlockMaker(seed, rows.length, undefined, sealedFrameRows);
+  const keys = new Set<number>();
+  let newestTx = 0;
+  for (const cells of rows) {
+    const { row, stateTx } = sealedIn(cells);
+    const log: Filtered = { ...identityIn(row), ...stateIn(row) };
+    newestTx = Math.max(newestTx, stateTx);
+    maker.add({ account: slice, sentAt: placeIn(row).sentAt, body: bodyOf(cells), log });
+    for (const field of keyFields) {
+      const value = field.valueIn(log);
+      if (value !== undefined) keys.add(keyOf(seed, slice, field, value));
+    }
+  }
+  const [first = [], last = []] = [rows[0], rows.at(-1)];
+  return { newest: placeIn(last), oldest: placeIn(first), newestTx, keys: [...keys], bytes: maker.bytes() };
+}

@@ -1,0 +1,84 @@
+import type { EpochMs } from '../../../src/domain/message.ts';
+import { migrate } from '../../../src/postgres/migrate.ts';
+import { Database } from '../../../src/store/postgres/log/database.ts';
+import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
+import { Sealer, type SealingOutcome } from '../../../src/store/postgres/upkeep/sealer.ts';
+import type { RecordBatch, Store, StoreObserver } from '../../../src/store/store.ts';
+import type { DatabaseServer } from '../../support/database-server.ts';
+
+type Place = { readonly server: DatabaseServer; readonly url: string; readonly schema: string };
+
+/** Seals as an operator would never have it: everything, whenever it is told to. */
+export async function openSealer({ server, url, schema }: Place, observer: StoreObserver) {
+  await migrate({ url, schema }, () => {});
+  await server.query(
+    `INSERT INTO ${schema}.sealing (seed, until_sent_at) VALUES (7, ${Number.MAX_SAFE_INTEGER - 1}) ON CONFLICT DO NOTHING`,
+    url,
+  );
+  const pools = { readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 };
+  const database = new Database({ url, schema, ...pools, observer });
+  const partitions = new Partitions(database, 3_600_000, one => observer.note(one));
+  return {
+    seal: (since?: EpochMs): Promise<SealingOutcome> =>
+      new Sealer(database, partitions, { announceMs: 0, messagesMin: 1 }).sealBefore(Number.MAX_SAFE_INTEGER, since),
+    close: () => database.close(),
+  };
+}
+
+/** A store whose messages are sealed when they are recorded. */
+export class SealedStore implements Store {
+  readonly #store: Store;
+  readonly #seal: (since: EpochMs) => Promise<unknown>;
+
+  constructor(store: Store, seal: (since: EpochMs) => Promise<unknown>) {
+    this.#store = store;
+    this.#seal = seal;
+  }
+
+  async record(batch: RecordBatch) {
+    const outcome = await this.#store.record(batch);
+    if (outcome.recorded > 0)
+      await this.#seal(Math.min(...batch.submissions.map(({ sentAt }) => sentAt ?? batch.receivedAt)));
+    return outcome;
+  }
+
+  find(...asked: Parameters<Store['find']>) {
+    return this.#store.find(...asked);
+  }
+
+  render(...asked: Parameters<Store['render']>) {
+    return this.#store.render(...asked);
+  }
+
+  history(...asked: Parameters<Store['history']>) {
+    return this.#store.history(...asked);
+  }
+
+  changes(...asked: Parameters<Store['changes']>) {
+    return this.#store.changes(...asked);
+  }
+
+  watch(...asked: Parameters<Store['watch']>) {
+    return this.#store.watch(...asked);
+  }
+
+  summarize(...asked: Parameters<Store['summarize']>) {
+    return this.#store.summarize(...asked);
+  }
+
+  stats() {
+    return this.#store.stats();
+  }
+
+  dropBefore(...asked: Parameters<Store['dropBefore']>) {
+    return this.#store.dropBefore(...asked);
+  }
+
+  wouldDrop(...asked: Parameters<Store['wouldDrop']>) {
+    return this.#store.wouldDrop(...asked);
+  }
+
+  close() {
+    return this.#store.close();
+  }
+}

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Submission } from '../../../src/domain/message.ts';
+import { isLock } from '../../../src/postgres/locks.ts';
+import { Database } from '../../../src/store/postgres/log/database.ts';
+import { Partitions } from '../../../src/store/postgres/log/partitions.ts';
+import { Sealer } from '../../../src/store/postgres/upkeep/sealer.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { type DatabaseServer, databaseServer, isGiven } from '../../support/database-server.ts';
+import { Witness } from '../../support/sqlite-log.ts';
+import {
+  account,
+  delivered,
+  enroute,
+  horizon,
+  hourMs,
+  idsOf,
+  message,
+  now,
+  outcome,
+  query,
+  record,
+  recordAll,
+  walk,
+} from '../conformance/engine.ts';
+import { PostgresDatabase } from './database.ts';
+import { openSealer } from './sealed-store.ts';
+
+let server: DatabaseServer;
+
+beforeAll(async () => {
+  server = await databaseServer(['fsync=off', 'full_page_writes=off']);
+});
+afterAll(() => server.remove());
+
+const ids = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+/** Over some hours, newest first. */
+const spreadOut = (count: number, from = 0): Submission[] =>
+  Array.from({ length: count }, (_, i) => message(`m${from + i}`, { sentAt: now - (from + i) * 60_000 }));
+const report = (messageId: string): Submission => ({ messageId, status: delivered });
+
+type Sealed = { readonly database: PostgresDatabase; readonly store: Store; readonly seal: () => Promise<unknown> };
+
+async function withSealed(work: (sealed: Sealed) => Promise<void>): Promise<void> {
+  const database = await PostgresDatabase.create(server);
+  const sealer = await openSealer({ server, url: database.url, schema: 'sentlog' }, new Witness());
+  try {
+    await work({ database, store: await database.open(), seal: () => sealer.seal() });
+  } finally {
+    await sealer.close();
+    await database.close();
+  }
+}
+
+/** How many messages are rows, and how many are in blocks and were not taken out. */
+async function held(database: PostgresDatabase): Promise<readonly unknown[]> {
+  const [row] = await database.query(
+    `SELECT (SELECT count(*)::integer FROM sentlog.message) AS rows, (SELECT count(*)::integer FROM sentlog.block) AS blocks,
+       (SELECT coalesce(sum(cardinality(taken)), 0)::integer FROM sentlog.block) AS taken`,
+  );
+  return [row?.rows, row?.blocks, row?.taken];
+}
+
+test.skipIf(isGiven)('sealed hours → no rows, all found; a report takes out the one message it is on', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(300));
+    expect(await seal()).toMatchObject({ messages: 300 });
+    const [rows, blocks] = await held(database);
+    expect([rows, Number(blocks) >= 5]).toEqual([0, true]);
+    expect(idsOf((await store.find(query())).logs)).toEqual(ids(300));
+    expect(await record(store, [report('m7'), report('m299')])).toEqual(outcome({ updated: 2 }));
+    expect(await held(database)).toEqual([2, blocks, 2]);
+    const { logs } = await store.find(query({ filter: { generalStatus: 'DELIVERED' } }));
+    expect(idsOf(logs)).toEqual(['m7', 'm299']);
+    expect(idsOf((await store.find(query())).logs)).toEqual(ids(300));
+    // What came late for sealed hours, and what was taken out, stays rows.
+    await seal();
+    expect(await held(database)).toEqual([2, blocks, 2]);
+  }),
+);
+
+test.skipIf(isGiven)('reports on many messages of one block at once → each is applied once', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(40));
+    await seal();
+    const others = await database.open();
+    const stores = [store, others];
+    const outcomes = await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        record(stores[i % 2] ?? store, [report(`m${i}`), report(`m${(i + 1) % 40}`)]),
+      ),
+    );
+    const updated = outcomes.reduce((sum, one) => sum + one.updated, 0);
+    expect(updated).toBe(40);
+    expect((await held(database)).slice(0, 3)).toMatchObject([40, expect.any(Number), 40]);
+    const { logs } = await store.find(query({ filter: { generalStatus: 'DELIVERED' } }));
+    expect(idsOf(logs)).toEqual(ids(40));
+  }),
+);
+
+test.skipIf(isGiven)(
+  'sealed, reported on and recorded while a walk goes on → the walk shows what was there, each once',
+  () =>
+    withSealed(async ({ store, seal }) => {
+      await recordAll(store, spreadOut(200));
+      const filter = { generalStatus: 'PENDING' };
+      let next = 0;
+      const walked = await walk(store, { filter, limit: 10 }, async page => {
+        if (page % 3 === 0) await seal();
+        await record(store, [report(`m${(next * 37) % 200}`), report(`m${(next * 53 + 11) % 200}`)]);
+        await recordAll(store, [message(`late${next}`, { sentAt: now - next++ * hourMs })]);
+      });
+      expect(idsOf(walked)).toEqual(ids(200));
+    }),
+);
+
+test.skipIf(isGiven)(
+  'recorded, reported on and read by others while it is sealed → nothing is lost, nothing is twice',
+  () =>
+    withSealed(async ({ database, store, seal }) => {
+      const other = await database.open();
+      let isOver = false;
+      const sealing = (async () => {
+        while (!isOver) await seal();
+      })();
+      try {
+        let recorded = 0;
+        for (let round = 0; round < 12; round++) {
+          const batch = Array.from({ length: 50 }, (_, i) =>
+            message(`m${recorded + i}`, {
+              sentAt: now - (((recorded + i) * 7_919_000) % (5 * hourMs)),
+              status: enroute,
+            }),
+          );
+          recorded += batch.length;
+          const seen = recorded - batch.length;
+          const [, , { logs }] = await Promise.all([
+            recordAll(store, batch),
+            seen === 0 ? undefined : record(other, [report(`m${seen - 1}`), report(`m${Math.floor(seen / 2)}`)]),
+            other.find(query()),
+          ]);
+          expect(new Set(idsOf(logs)).size).toBe(logs.length);
+          expect(logs.length).toBeGreaterThanOrEqual(seen);
+          expect(idsOf((await other.find(query())).logs).toSorted()).toEqual(ids(recorded).toSorted());
+        }
+      } finally {
+        isOver = true;
+        await sealing;
+      }
+      expect(
+        await record(
+          store,
+          ids(600)
+            .slice(0, 500)
+            .map(id => message(id, { sentAt: now })),
+        ),
+      ).toMatchObject({ recorded: 0 });
+    }),
+);
+
+test.skipIf(isGiven)('sealing that is broken off at any step → goes on, and nothing is lost', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(400));
+    // As a kill would: its connection ends wherever it is.
+    const kill = () =>
+      database.query(
+        `SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND ${isLock('l', 'sealing')}`,
+      );
+    for (let broken = 0; broken < 8; broken++) {
+      const [sealed] = await Promise.all([seal().catch(() => undefined), kill(), kill()]);
+      expect(idsOf((await store.find(query())).logs)).toEqual(ids(400));
+      if (sealed !== undefined) break;
+    }
+    await seal();
+    expect((await held(database))[0]).toBe(0);
+    expect(idsOf((await store.find(query())).logs)).toEqual(ids(400));
+  }),
+);
+
+test.skipIf(isGiven)('retention → blocks go whole, with their hour', () =>
+  withSealed(async ({ database, store, seal }) => {
+    await recordAll(store, spreadOut(300));
+    await seal();
+    const before = Number((await held(database))[1]);
+    await store.dropBefore(now - 2 * hourMs);
+    const { logs } = await store.find(query({ sentSince: now - 2 * hourMs }));
+    expect(idsOf(logs)).toEqual(ids(121));
+    expect(Number((await held(database))[1])).toBeLessThan(before);
+    const tables = await database.query(
+      `SELECT count(*)::integer AS count FROM pg_class WHERE relkind = 'r' AND relname LIKE 'block_p%'`,
+    );
+    expect(tables[0]?.count).toBe(3);
+  }),
+);
+
+test.skipIf(isGiven)('a program that knows no blocks is connected → nothing is sealed', async () => {
+  const database = await PostgresDatabase.create(server);
+  const store = await database.open();
+  await recordAll(store, spreadOut(60));
+  const unaware = await database.hold(`SET application_name = 'sentlog'; SELECT 1`);
+  const own = { url: database.url, schema: 'sentlog', observer: new Witness() };
+  const log = new Database({ ...own, readersMax: 1, recordersMax: 1, statementTimeoutMs: 60_000, answerMsMax: 30_000 });
+  const sealer = new Sealer(log, new Partitions(log, hourMs, () => {}));
+  await expect(sealer.sealBefore(now)).rejects.toThrow(/knows of blocks/);
+  expect((await held(database)).slice(1)).toEqual([0, 0]);
+  await unaware.end();
+  // The newest is in an hour that is not over.
+  expect(await sealer.sealBefore(now)).toMatchObject({ messages: 59 });
+  expect((await store.find(query({ sentSince: horizon, account }))).logs.length).toBe(60);
+  await log.close();
+  await database.close();
+});

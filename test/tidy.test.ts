@@ -61,7 +61,7 @@ const roomFloors: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['engine.ts'],
   ],
   'src/http': [
-    ['errors.ts', 'closing.ts', 'seal.ts', 'parts.ts', 'request-id.ts'],
+    ['errors.ts', 'closing.ts', 'connections.ts', 'seal.ts', 'parts.ts', 'request-id.ts'],
     ['cursor.ts', 'caller.ts', 'rate-limit', 'page', 'document', 'body'],
     ['metrics'],
     ['deps.ts'],

@@ -82,8 +82,9 @@ const roomFloors: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   'src/cli': [
     ['terminal.ts'],
+    ['style.ts'],
     ['flags.ts', 'table.ts', 'password.ts', 'progress.ts', 'backup', 'input'],
-    ['style.ts', 'client.ts', 'simulator-flags.ts', 'place'],
+    ['client.ts', 'simulator-flags.ts', 'place'],
     ['commands'],
     ['main.ts'],
   ],

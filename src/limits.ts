@@ -96,6 +96,7 @@ export const limits = Object.freeze({
 
   /** Keys and users that an account may have by its own making; so many keys are listed, the oldest that have ended go. */
   managedKeysMax: 1000,
+  managedAccountsMax: 1000,
   managedUsersMax: 1000,
   /** Mirrors that an account may have by its own making: each asks another side time and again, and is looked after each second. */
   managedMirrorsMax: 20,

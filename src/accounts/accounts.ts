@@ -40,6 +40,11 @@ export function hasEnded({ revokedAt, expiresAt = Infinity }: KeyInfo, now: Epoc
 /** The name of the account that a log begins with, whoever comes first, a server or a command. */
 export const firstAccount = 'default';
 
+/** Whether those who manage an account manage all accounts: it is the one that the operator's first key is of. */
+export function isOperators(accountName: string): boolean {
+  return accountName === firstAccount;
+}
+
 /**
  * Accounts, their keys and users, by the rules for them: what the commands change, also while servers run on the same
  * rows. Every method rejects with `AccountsError` for what the operator can put right. Closing it closes the rows.
@@ -131,6 +136,15 @@ export class Accounts {
     return this.#rows.keys(account);
   }
 
+  /** From now on the key sees and writes what its binding allows, all of the account where that is empty. */
+  async bindKey(id: string, binding: Binding): Promise<KeyInfo> {
+    if (hasEnded(await this.#key(id), this.#now()))
+      throw new AccountsError(`key ${id} lets nobody in any more: make another`);
+    checkBinding(binding);
+    await this.#rows.bindKey(id, binding);
+    return this.#key(id);
+  }
+
   /** By its id, with or without `sentlog_` before it. Revoking it again changes nothing. */
   async revokeKey(keyId: string): Promise<KeyInfo> {
     const id = parseKeyId(keyId);
@@ -199,9 +213,7 @@ export class Accounts {
     const createdAt = this.#now();
     if (expiresAt !== undefined && expiresAt <= createdAt)
       throw new AccountsError('a key cannot expire before it is made', { of: 'expires' });
-    const { applicationId, entityId } = binding;
-    if (applicationId !== undefined) checkName('application', 'an', applicationId, boundIdCharsMax);
-    if (entityId !== undefined) checkName('entity', 'an', entityId, boundIdCharsMax);
+    checkBinding(binding);
     const parts = newKey();
     const row = {
       id: parts.id,
@@ -237,6 +249,11 @@ function checkName(of: string, a: 'a' | 'an', name: string, charsMax: number): v
   if (name.length > charsMax) throw new AccountsError(`${what} has at most ${charsMax} characters`, { of });
   if (/[\u0000-\u001f\u007f-\u009f]/.test(name) || !name.isWellFormed())
     throw new AccountsError(`${what} cannot contain control characters`, { of });
+}
+
+function checkBinding({ applicationId, entityId }: Binding): void {
+  if (applicationId !== undefined) checkName('application', 'an', applicationId, boundIdCharsMax);
+  if (entityId !== undefined) checkName('entity', 'an', entityId, boundIdCharsMax);
 }
 
 function checkPassword(password: string): void {

@@ -15,6 +15,8 @@ export type Principal = {
   readonly account: { readonly id: AccountId; readonly name: string; readonly requestsPerMinute?: number };
   readonly scopes: readonly Scope[];
   readonly binding: Binding;
+  /** The key, by its id, or the user, by name, that proved it; absent where nothing is proven. */
+  readonly by?: { readonly key: string } | { readonly user: string };
 };
 
 export function allows(principal: Principal, scope: Scope): boolean {

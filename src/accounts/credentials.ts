@@ -20,7 +20,11 @@ const cachedTokensMax = 10_000;
 const credentialCharsMax = 1024;
 
 /** Who is calling, and what proved it. */
-type Proven = { readonly principal: Principal; readonly by: Use['of'] };
+type Proven = {
+  readonly principal: Principal;
+  readonly by: Use['of'];
+  readonly name: NonNullable<Principal['by']>;
+};
 
 /** Stands in for the hash of a key that is not there, so that both take the same steps. */
 const absentHash = new Uint8Array(32);
@@ -50,7 +54,7 @@ export class Credentials implements Authenticator {
   async authenticate(authorization: string, asker?: string): Promise<Principal | undefined> {
     const proven = await this.#prove(authorization, asker);
     if (proven !== undefined && asker !== undefined) this.#uses.count(proven.by, this.#options.now());
-    return proven?.principal;
+    return proven && { ...proven.principal, by: proven.name };
   }
 
   async #prove(authorization: string, asker: string | undefined): Promise<Proven | undefined> {
@@ -59,11 +63,11 @@ export class Credentials implements Authenticator {
       case 'app': {
         const parts = parseKey(claim.key);
         const key = parts && (await this.#proveKey(parts));
-        return key && { principal: key.principal, by: { key: parts.id } };
+        return key && byKey(key, parts.id);
       }
       case 'basic': {
         const user = await this.#proveUser(claim.username, claim.password, asker);
-        return user && { principal: user.principal, by: { user: user.id } };
+        return user && { principal: user.principal, by: { user: user.id }, name: { user: claim.username } };
       }
       case 'bearer':
         return this.#proveToken(claim.token);
@@ -170,7 +174,7 @@ export class Credentials implements Authenticator {
     if (this.#options.now() >= found.expiresAt) return undefined;
     const key = await this.#keys.get(found.keyId);
     if (key === undefined || this.#options.now() >= endOf(key)) return undefined;
-    return { principal: key.principal, by: { key: found.keyId } };
+    return byKey(key, found.keyId);
   }
 
   async #proveSession(token: string): Promise<Proven | undefined> {
@@ -180,8 +184,13 @@ export class Credentials implements Authenticator {
   async #proveGrant(tokenHash: Uint8Array): Promise<Proven | undefined> {
     const session = await this.#sessions.get(hex(tokenHash));
     if (session === undefined || this.#options.now() >= session.expiresAt) return undefined;
-    return { principal: session.principal, by: { user: session.userId } };
+    const { principal, userId, username } = session;
+    return { principal, by: { user: userId }, name: { user: username } };
   }
+}
+
+function byKey({ principal }: StoredKey, id: string): Proven {
+  return { principal, by: { key: id }, name: { key: id } };
 }
 
 function userTokenHash(accessToken: string): Uint8Array {

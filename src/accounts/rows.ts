@@ -84,6 +84,8 @@ export interface AccountRows {
   key(id: string): Promise<KeyInfo | undefined>;
   /** Of one account by its name, else of all; oldest first. */
   keys(account?: string): Promise<readonly KeyInfo[]>;
+  /** What the key sees and writes from now on, its access tokens as well. */
+  bindKey(id: string, binding: Binding): Promise<void>;
   /** Ends the key's access tokens too. The moment of an earlier revocation stays. */
   revokeKey(id: string, at: EpochMs): Promise<void>;
   /** As if it had never been. */
@@ -117,7 +119,12 @@ export type StoredKey = {
 };
 export type StoredUser = { readonly id: number; readonly principal: Principal; readonly password: string };
 export type StoredToken = { readonly keyId: string; readonly expiresAt: EpochMs };
-export type StoredSession = { readonly userId: number; readonly principal: Principal; readonly expiresAt: EpochMs };
+export type StoredSession = {
+  readonly userId: number;
+  readonly username: string;
+  readonly principal: Principal;
+  readonly expiresAt: EpochMs;
+};
 
 /** A session or an access token to be kept; only the hash of the token is. */
 export type Grant =

@@ -131,7 +131,17 @@ export interface EmulatorControl {
 /** Who may use the server, as an account manages its own. */
 export type ManagedAccounts = Pick<
   Accounts,
-  'account' | 'keys' | 'createKey' | 'revokeKey' | 'forgetEndedKeys' | 'users' | 'createUser' | 'removeUser'
+  | 'accounts'
+  | 'createAccount'
+  | 'account'
+  | 'keys'
+  | 'createKey'
+  | 'bindKey'
+  | 'revokeKey'
+  | 'forgetEndedKeys'
+  | 'users'
+  | 'createUser'
+  | 'removeUser'
 >;
 
 /** The mirrors of a server, as an account manages its own. */

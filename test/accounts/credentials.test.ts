@@ -41,6 +41,7 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
         account: { id: expect.any(Number), name: 'shop', requestsPerMinute: 42 },
         scopes: ['messenger:logs:read'],
         binding: { applicationId: 'app', entityId: 'entity' },
+        by: { key: key.split('_')[1] },
       });
     });
 
@@ -269,6 +270,7 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
             account: { id: expect.any(Number), name: 'shop', requestsPerMinute: 42 },
             scopes: ['messenger:logs:write'],
             binding: { entityId: 'entity' },
+            by: { key: info.id },
           });
         }
     });
@@ -345,12 +347,8 @@ describe.each(places)('credentials kept in $place', ({ start, stop, open }) => {
   describe('IBSSO', () => {
     test('session → survives a restart, ends when it is ended and not before', async () => {
       const { accounts, credentials, restarted: restart } = await shop();
-      await accounts.createUser({
-        account: 'shop',
-        name: 'ann',
-        password: 'password1',
-        scopes: ['messenger:logs:read'],
-      });
+      const scopes = ['messenger:logs:read'] as const;
+      await accounts.createUser({ account: 'shop', name: 'ann', password: 'password1', scopes });
       const session = await credentials.createSession('ann', 'password1');
       const restarted = restart();
       expect(await restarted.authenticate(`ibsso ${session?.token}`)).toMatchObject({

@@ -57,7 +57,8 @@ describe('keys', () => {
     expect(others).toMatchObject({ name: 'one', users: [] });
     // Made in one moment, they stand in any order.
     expect(keys).toHaveLength(2);
-    expect(keys).toEqual(expect.arrayContaining([expect.objectContaining({ scopes: ['messenger:manage'] }), made]));
+    const mine = expect.objectContaining({ scopes: ['messenger:manage'], isYours: true });
+    expect(keys).toEqual(expect.arrayContaining([mine, made]));
     expect(listed.body).not.toContain(key.split('_')[2]);
     expect((await asked('DELETE', `keys/${made.id}`)).statusCode).toBe(204);
     await expect.poll(() => statusOf(`App ${key}`)).toBe(401);
@@ -93,6 +94,26 @@ describe('keys', () => {
     expect((await asked('GET', 'account', undefined, `App ${key}`)).statusCode).toBe(403);
   });
 
+  test('one that is there, bound and unbound → sees what is of its binding, and manages nothing while it has one', async () => {
+    const { key, id } = (await asked('POST', 'keys', {})).json();
+    const bind = (binding: object, authorization = one) => asked('POST', `keys/${id}/binding`, binding, authorization);
+    const managing = async () => (await asked('GET', 'account', undefined, `App ${key}`)).statusCode;
+    expect(await managing()).toBe(200);
+    expect((await bind({ applicationId: 'shop', entityId: 'ent' })).json()).toMatchObject({
+      id,
+      applicationId: 'shop',
+      entityId: 'ent',
+    });
+    await expect.poll(managing).toBe(403);
+    expect((await bind({}, `App ${key}`)).statusCode).toBe(403);
+    expect((await bind({}, two)).statusCode).toBe(404);
+    expect(errorAnswer(await bind({ entityId: '', more: 1 })).properties.sort()).toEqual(['entityId', 'more']);
+    expect((await bind({})).json()).not.toHaveProperty('entityId');
+    await expect.poll(managing).toBe(200);
+    await asked('DELETE', `keys/${id}`);
+    expect(errorAnswer(await bind({ entityId: 'ent' })).properties).toEqual(['account']);
+  });
+
   test('what does not fit → 400 with every violation', async () => {
     const flawed = { scopes: ['root'], expiresInDays: 0, applicationId: '\u0000', more: 1 };
     expect(errorAnswer(await asked('POST', 'keys', flawed)).properties.sort()).toEqual([
@@ -125,5 +146,72 @@ describe('users', () => {
     expect((await asked('DELETE', 'users/ada@two')).statusCode).toBe(404);
     expect(errorAnswer(await asked('POST', 'users', user)).properties).toEqual(['account']);
     expect(errorAnswer(await asked('POST', 'users', { ...user, name: 'a@b' })).properties).toEqual(['name']);
+  });
+});
+
+test('the key or user that asks → told as its own, however it has proven itself', async () => {
+  const { password } = (await asked('POST', 'users', { name: 'ada' })).json();
+  const session = await credentials.createSession('ada@one', password);
+  for (const authorization of [basic('ada@one', password), `IBSSO ${session?.token}`]) {
+    const { keys, users } = (await asked('GET', 'account', undefined, authorization)).json();
+    expect(users).toMatchObject([{ name: 'ada@one', isYours: true }]);
+    expect(keys).toEqual([expect.not.objectContaining({ isYours: true })]);
+  }
+});
+
+describe('accounts', () => {
+  let operator: string;
+  beforeEach(async () => {
+    await accounts.createAccount('default');
+    operator = `App ${(await accounts.createKey({ account: 'default' })).key}`;
+  });
+
+  test('made by whoever manages the first one → with a key of its own, which manages it and nothing else', async () => {
+    const made = await asked('POST', 'accounts', { name: 'shop', requestsPerMinute: 42 }, operator);
+    const { key, ...account } = made.json();
+    expect(account).toEqual({
+      name: 'shop',
+      createdAt: '2023-02-02T12:00:00.000+0000',
+      requestsPerMinute: 42,
+    });
+    const own = (await asked('GET', 'account', undefined, `App ${key}`)).json();
+    expect(own).toMatchObject({ ...account, keys: [{ isYours: true, scopes: ['messenger:manage'] }], users: [] });
+    const listed = await asked('GET', 'accounts', undefined, operator);
+    expect(
+      listed
+        .json()
+        .accounts.map(({ name }: { name: string }) => name)
+        .sort(),
+    ).toEqual(['default', 'one', 'shop', 'two']);
+    expect(listed.json().more).toBe(0);
+    expect(listed.body).not.toContain(key.split('_')[2]);
+  });
+
+  test('anybody else, bound ones too → 403, whether the name is taken or not', async () => {
+    const { key } = (await asked('POST', 'keys', { entityId: 'ent' }, operator)).json();
+    const reader = (await asked('POST', 'keys', { scopes: ['messenger:logs:read'] }, operator)).json().key;
+    for (const authorization of [one, `App ${key}`, `App ${reader}`]) {
+      expect((await asked('GET', 'accounts', undefined, authorization)).statusCode).toBe(403);
+      for (const name of ['two', 'free'])
+        expect((await asked('POST', 'accounts', { name }, authorization)).statusCode).toBe(403);
+    }
+    const offers = async (authorization: string) =>
+      (await server.call('/page/pass', { method: 'POST', headers: { authorization } })).json().offers;
+    expect(await offers(operator)).toMatchObject({ access: true, accounts: true });
+    expect(await offers(one)).toMatchObject({ access: true, accounts: false });
+  });
+
+  test('a name that is taken or none, a limit that is none, one account too many → 400', async () => {
+    const refused = async (body: object) => errorAnswer(await asked('POST', 'accounts', body, operator)).properties;
+    for (const name of ['one', ' padded']) expect(await refused({ name })).toEqual(['account']);
+    expect(await refused({ name: '', requestsPerMinute: 0 })).toEqual(['name', 'requestsPerMinute']);
+    const there = await accounts.accounts();
+    vi.spyOn(accounts, 'accounts').mockResolvedValue(
+      Array.from({ length: limits.managedAccountsMax }, () => there).flat(),
+    );
+    expect(await refused({ name: 'more' })).toEqual(['account']);
+    const { accounts: shown, more } = (await asked('GET', 'accounts', undefined, operator)).json();
+    expect([shown.length, more]).toEqual([limits.managedAccountsMax, 2 * limits.managedAccountsMax]);
+    expect(await accounts.account('free').catch(() => undefined)).toBeUndefined();
   });
 });

@@ -106,6 +106,7 @@ describe.each(losses)('a credential that is %s meanwhile', (_, lose) => {
 test.each([
   ['/manage/1/keys', {}],
   ['/manage/1/users', { name: 'u', password: 'long enough' }],
+  ['/manage/1/keys/k/binding', { entityId: 'e' }],
   ['/messenger/1/messages', { messages: [{ sender: 's', destinations: [{ to: 'd' }], content: {} }] }],
 ])('%s, whose body is still coming when its caller is shut out → 401, and nothing is done', async (path, body) => {
   let done = 0;
@@ -114,9 +115,10 @@ test.each([
     throw new Error('it was done');
   };
   const managedAccounts = { account: fail, keys: fail, users: fail, createKey: fail, createUser: fail };
-  const others = { revokeKey: fail, removeUser: fail, forgetEndedKeys: fail };
+  const others = { revokeKey: fail, removeUser: fail, forgetEndedKeys: fail, bindKey: fail };
+  const all = { accounts: fail, createAccount: fail };
   const sending = { accept: fail, figures: fail, paused: () => [] };
-  server = new TestServer({ managedAccounts: { ...managedAccounts, ...others }, sending });
+  server = new TestServer({ managedAccounts: { ...managedAccounts, ...others, ...all }, sending });
   const address = await server.listen();
   const sent = { lines: 0 };
   const pieces = endless(i => (i === 0 ? JSON.stringify(body) : ' '), sent);

@@ -1,4 +1,4 @@
-import type { AccountId, EpochMs } from '../../domain/message.ts';
+import type { AccountId, Binding, EpochMs } from '../../domain/message.ts';
 import { integer, optional, type Row, text, truth } from '../../postgres/cells.ts';
 import { Connections } from '../../postgres/connections.ts';
 import { lacksAccounts } from '../../postgres/held-accounts.ts';
@@ -85,6 +85,12 @@ export class PostgresAccountRows implements AccountRows {
       [account ?? null],
     );
     return rows.map(readKey);
+  }
+
+  async bindKey(id: string, binding: Binding): Promise<void> {
+    const { applicationId = null, entityId = null } = binding;
+    const update = 'UPDATE api_key SET application_id = $1, entity_id = $2 WHERE id = $3';
+    await this.#connections.query(update, [applicationId, entityId, id]);
   }
 
   async revokeKey(id: string, at: EpochMs): Promise<void> {

@@ -59,9 +59,9 @@ export class PostgresCredentialRows implements CredentialRows {
   async session(tokenHash: Uint8Array): Promise<StoredSession | undefined> {
     const [row] = await this.#connections.query(sessionQuery, [buffer(tokenHash)]);
     if (row === undefined) return undefined;
-    const [account, name, limit, scopes, expiresAt, userId] = row;
+    const [account, name, limit, scopes, expiresAt, userId, username] = row;
     const principal = principalOf(account, name, limit, scopes);
-    return { userId: integer(userId), principal, expiresAt: integer(expiresAt) };
+    return { userId: integer(userId), username: text(username), principal, expiresAt: integer(expiresAt) };
   }
 
   async keep(grant: Grant): Promise<boolean> {
@@ -136,7 +136,7 @@ const tokenQuery: Statement = {
 
 const sessionQuery: Statement = {
   name: 'account_session',
-  text: `SELECT a.id, a.name, a.requests_per_minute, u.scopes, s.expires_at, u.id
+  text: `SELECT a.id, a.name, a.requests_per_minute, u.scopes, s.expires_at, u.id, u.name
     FROM session s JOIN account_user u ON u.id = s.user_id JOIN account a ON a.id = u.account_id
     WHERE s.token_hash = $1`,
 };

@@ -80,6 +80,12 @@ export class SqliteAccountRows implements AccountRows {
       .map(readKey);
   }
 
+  async bindKey(id: string, binding: Binding): Promise<void> {
+    const { applicationId = null, entityId = null } = binding;
+    const update = 'UPDATE api_key SET application_id = ?, entity_id = ? WHERE id = ?';
+    this.#db.prepare(update).run(applicationId, entityId, id);
+  }
+
   async revokeKey(id: string, at: EpochMs): Promise<void> {
     transact(this.#db, () => {
       this.#db.prepare('UPDATE api_key SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?').run(at, id);

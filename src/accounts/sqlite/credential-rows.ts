@@ -90,7 +90,7 @@ const userQuery = `
 const tokenQuery = 'SELECT key_id, expires_at FROM access_token WHERE token_hash = ?';
 
 const sessionQuery = `
-  SELECT session.expires_at, user.id AS user_id, user.scopes, ${accountColumns}
+  SELECT session.expires_at, user.id AS user_id, user.name AS user_name, user.scopes, ${accountColumns}
   FROM session JOIN user ON user.id = session.user_id JOIN account ON account.id = user.account_id
   WHERE session.token_hash = ?`;
 
@@ -116,6 +116,7 @@ function readToken(row: Row): StoredToken {
 function readSession(row: Row): StoredSession {
   return {
     userId: integer(row, 'user_id'),
+    username: text(row, 'user_name'),
     principal: readPrincipal(row, {}),
     expiresAt: integer(row, 'expires_at'),
   };

@@ -142,16 +142,19 @@ const scopesSchema = Type.Array(Type.Enum([...scopes], { description: `one of ${
   description: 'a list of scopes',
 });
 
+const binding = { applicationId: Type.Optional(line(255)), entityId: Type.Optional(line(255)) };
+export const keyBindingSchema = Type.Object(binding, { ...object, title: 'KeyBinding' });
+
 export const newKeySchema = Type.Object(
   {
     scopes: Type.Optional(scopesSchema),
-    applicationId: Type.Optional(line(255)),
-    entityId: Type.Optional(line(255)),
+    ...binding,
     expiresInDays: Type.Optional(whole(1, 3650)),
   },
   { ...object, title: 'KeyRequest' },
 );
 const used = { uses: Type.Integer({ description: 'As of some seconds ago.' }), lastUsedAt: Type.Optional(dateTime) };
+const isYours = Type.Optional(Type.Boolean({ description: 'The call was made with it.' }));
 const keyFields = {
   id: Type.String(),
   scopes: scopesSchema,
@@ -162,7 +165,7 @@ const keyFields = {
   revokedAt: Type.Optional(dateTime),
   ...used,
 };
-export const keySchema = Type.Object(keyFields, { ...object, title: 'Key' });
+export const keySchema = Type.Object({ ...keyFields, isYours }, { ...object, title: 'Key' });
 export const madeKeySchema = Type.Object(
   { key: Type.String({ description: 'The whole key, which is shown only now.' }), ...keyFields },
   { ...object, title: 'CreatedKey' },
@@ -184,7 +187,7 @@ export const newUserSchema = Type.Object(
   { ...object, title: 'UserRequest' },
 );
 const userFields = { name: Type.String(), scopes: scopesSchema, createdAt: dateTime, ...used };
-export const userSchema = Type.Object(userFields, { ...object, title: 'User' });
+export const userSchema = Type.Object({ ...userFields, isYours }, { ...object, title: 'User' });
 export const madeUserSchema = Type.Object(
   {
     password: Type.Optional(Type.String({ description: 'When it was made up, which is shown only now.' })),
@@ -193,17 +196,32 @@ export const madeUserSchema = Type.Object(
   { ...object, title: 'CreatedUser' },
 );
 
+const accountFields = {
+  name: Type.String(),
+  createdAt: dateTime,
+  requestsPerMinute: Type.Optional(Type.Integer({ description: 'To the log; the setting of the server when absent.' })),
+};
 export const accountSchema = Type.Object(
-  {
-    name: Type.String(),
-    createdAt: dateTime,
-    requestsPerMinute: Type.Optional(
-      Type.Integer({ description: 'To the log; the setting of the server when absent.' }),
-    ),
-    keys: Type.Array(keySchema),
-    users: Type.Array(userSchema),
-  },
+  { ...accountFields, keys: Type.Array(keySchema), users: Type.Array(userSchema) },
   { ...object, title: 'Account' },
+);
+export const accountsSchema = Type.Object(
+  {
+    accounts: Type.Array(Type.Object(accountFields, { ...object, title: 'ListedAccount' })),
+    more: Type.Integer({ description: 'Accounts that are older than those that are listed.' }),
+  },
+  { ...object, title: 'Accounts' },
+);
+export const newAccountSchema = Type.Object(
+  { name: line(100), requestsPerMinute: Type.Optional(whole(1, 1_000_000)) },
+  { ...object, title: 'AccountRequest' },
+);
+export const madeAccountSchema = Type.Object(
+  {
+    key: Type.String({ description: 'Its first key, which may do everything in it and is shown only now.' }),
+    ...accountFields,
+  },
+  { ...object, title: 'CreatedAccount' },
 );
 
 export type ShownKey = Static<typeof keySchema>;

@@ -2,11 +2,16 @@ import type { TSchema } from 'typebox';
 import type { ErrorCode } from '../errors.ts';
 import {
   accountSchema,
+  accountsSchema,
   checkedSenderSchema,
+  keyBindingSchema,
+  keySchema,
+  madeAccountSchema,
   madeKeySchema,
   madeUserSchema,
   mirrorSchema,
   mirrorsSchema,
+  newAccountSchema,
   newKeySchema,
   newMirrorSchema,
   newSenderSchema,
@@ -59,6 +64,21 @@ function accessPaths(operation: Write): object {
         answered: accountSchema,
       }),
     },
+    '/manage/1/accounts': {
+      get: operation([], {
+        operationId: 'getAccounts',
+        summary: 'All accounts, the newest first',
+        description: 'For those alone who manage the account that a log begins with, "default".',
+        answered: accountsSchema,
+      }),
+      post: operation([], {
+        operationId: 'createAccount',
+        summary: 'Makes an account with a first key; it is shown only now',
+        description: 'For those alone who manage the account that a log begins with, "default".',
+        body: newAccountSchema,
+        answered: madeAccountSchema,
+      }),
+    },
     '/manage/1/keys': {
       post: operation([], {
         operationId: 'createKey',
@@ -71,6 +91,17 @@ function accessPaths(operation: Write): object {
     },
     '/manage/1/keys/{id}': {
       delete: operation([named('id')], { operationId: 'revokeKey', summary: 'Refuses a key from now on' }),
+    },
+    '/manage/1/keys/{id}/binding': {
+      post: operation([named('id')], {
+        operationId: 'bindKey',
+        summary: 'Binds a key to an application or entity, or to nothing',
+        description:
+          'From now on it sees and writes what is of both that are named, and all of the account where none is. A bound key ' +
+          'manages nothing.',
+        body: keyBindingSchema,
+        answered: keySchema,
+      }),
     },
     '/manage/1/users': {
       post: operation([], {

@@ -1,30 +1,78 @@
-import { hasEnded } from '../../accounts/accounts.ts';
-import { AccountsError, type KeyInfo, type UserInfo } from '../../accounts/rows.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { hasEnded, isOperators } from '../../accounts/accounts.ts';
+import type { Principal } from '../../accounts/authenticator.ts';
+import { type Account, AccountsError, type KeyInfo, type UserInfo } from '../../accounts/rows.ts';
 import { limits } from '../../limits.ts';
 import { formatDateTime } from '../../wire/date-time.ts';
 import { present } from '../../wire/present.ts';
-import { newKeySchema, newUserSchema, type ShownKey, type ShownUser } from '../document/management-schemas.ts';
+import {
+  keyBindingSchema,
+  newAccountSchema,
+  newKeySchema,
+  newUserSchema,
+  type ShownKey,
+  type ShownUser,
+} from '../document/management-schemas.ts';
 import { ApiError } from '../errors.ts';
 import type { ManagedAccounts } from '../parts.ts';
 import type { Route } from '../route.ts';
-import { type ManagingDeps, managed } from './managing.ts';
+import { type Managing, type ManagingDeps, managed } from './managing.ts';
 
 const dayMs = 86_400_000;
 
-/** `/manage/1/account`, `…/keys…`, `…/users…`: who may use an account. Accounts themselves are made by commands alone. */
+/** `/manage/1/account`, `…/accounts`, `…/keys…`, `…/users…`: who may use an account, and which accounts there are. */
 export function accessRoutes(accounts: ManagedAccounts, now: () => number, deps: ManagingDeps): readonly Route[] {
+  return [...accountRoutes(accounts, deps), ...keyRoutes(accounts, now, deps), ...userRoutes(accounts, deps)];
+}
+
+/** Others do not learn which accounts there are, nor by a name that is taken. */
+function operatorsOnly({ accountName }: Managing): void {
+  if (!isOperators(accountName)) throw new ApiError('E403');
+}
+
+function accountRoutes(accounts: ManagedAccounts, deps: ManagingDeps): readonly Route[] {
   return [
-    managed('GET', '/manage/1/account', deps, async ({ accountName }) => {
-      const { name, createdAt, requestsPerMinute } = await accounts.account(accountName);
-      const [keys, users] = [await accounts.keys(name), await accounts.users(name)];
+    managed('GET', '/manage/1/accounts', deps, async managing => {
+      operatorsOnly(managing);
+      const all = (await accounts.accounts()).toReversed();
+      const shown = all.slice(0, limits.managedAccountsMax);
+      return { accounts: shown.map(shownAccount), more: all.length - shown.length };
+    }),
+    managed('POST', '/manage/1/accounts', deps, async managing => {
+      operatorsOnly(managing);
+      const { name, requestsPerMinute } = await managing.body(newAccountSchema);
+      if ((await accounts.accounts()).length >= limits.managedAccountsMax)
+        throw new AccountsError(
+          `there are ${limits.managedAccountsMax} accounts: further ones are made where the server runs`,
+        );
+      const made = await accounts.createAccount(name, requestsPerMinute);
+      const { key } = await accounts.createKey({ account: name });
+      return { key, ...shownAccount(made) };
+    }),
+    managed('GET', '/manage/1/account', deps, async ({ accountName, by }) => {
+      const account = await accounts.account(accountName);
+      const [keys, users] = [await accounts.keys(accountName), await accounts.users(accountName)];
       return {
-        name,
-        createdAt: formatDateTime(createdAt),
-        ...present({ requestsPerMinute }),
-        keys: keys.map(shownKey),
-        users: users.map(shownUser),
+        ...shownAccount(account),
+        keys: keys.map(key => ({ ...shownKey(key), ...own(by, { key: key.id }) })),
+        users: users.map(user => ({ ...shownUser(user), ...own(by, { user: user.name }) })),
       };
     }),
+  ];
+}
+
+/** What the call was made with. Whoever takes that away, or binds it, is shut out. */
+function own(by: Principal['by'], one: NonNullable<Principal['by']>): { readonly isYours?: true } {
+  return isDeepStrictEqual(by, one) ? { isYours: true } : {};
+}
+
+function keyRoutes(accounts: ManagedAccounts, now: () => number, deps: ManagingDeps): readonly Route[] {
+  const ownKey = async ({ accountName, named }: Managing) => {
+    const found = (await accounts.keys(accountName)).find(({ id }) => id === named('id'));
+    if (found === undefined) throw new ApiError('E404');
+    return found;
+  };
+  return [
     managed('POST', '/manage/1/keys', deps, async ({ accountName, body }) => {
       const { scopes, applicationId, entityId, expiresInDays } = await body(newKeySchema);
       const live = (await accounts.keys(accountName)).filter(key => !hasEnded(key, now()));
@@ -39,12 +87,21 @@ export function accessRoutes(accounts: ManagedAccounts, now: () => number, deps:
       });
       return { key, ...shownKey(info) };
     }),
-    managed('DELETE', '/manage/1/keys/:id', deps, async ({ accountName, named }) => {
-      const own = (await accounts.keys(accountName)).find(({ id }) => id === named('id'));
-      if (own === undefined) throw new ApiError('E404');
-      await accounts.revokeKey(own.id);
+    managed('POST', '/manage/1/keys/:id/binding', deps, async managing => {
+      const binding = await managing.body(keyBindingSchema);
+      const { id } = await ownKey(managing);
+      return shownKey(await accounts.bindKey(id, binding));
+    }),
+    managed('DELETE', '/manage/1/keys/:id', deps, async managing => {
+      const { id } = await ownKey(managing);
+      await accounts.revokeKey(id);
       return undefined;
     }),
+  ];
+}
+
+function userRoutes(accounts: ManagedAccounts, deps: ManagingDeps): readonly Route[] {
+  return [
     managed('POST', '/manage/1/users', deps, async ({ accountName, body }) => {
       const { name: local, password: given, scopes } = await body(newUserSchema);
       if ((await accounts.users(accountName)).length >= limits.managedUsersMax)
@@ -70,6 +127,10 @@ export function accessRoutes(accounts: ManagedAccounts, now: () => number, deps:
 /** All users of a server have names of their own: one that was taken would tell of another account's user. */
 function userName(local: string, accountName: string): string {
   return `${local}@${accountName}`;
+}
+
+function shownAccount({ name, createdAt, requestsPerMinute }: Account) {
+  return { name, createdAt: formatDateTime(createdAt), ...present({ requestsPerMinute }) };
 }
 
 function shownKey({ account: _, binding, createdAt, expiresAt, revokedAt, lastUsedAt, ...key }: KeyInfo): ShownKey {

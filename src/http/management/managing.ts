@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Static, TSchema } from 'typebox';
 import { Check } from 'typebox/value';
+import type { Principal } from '../../accounts/authenticator.ts';
 import { AccountsError } from '../../accounts/rows.ts';
 import type { AccountId, Violation } from '../../domain/message.ts';
 import { Unusable } from '../../failures.ts';
@@ -21,6 +22,8 @@ const bodyBytesMax = 16 * 1024;
 export type Managing = {
   readonly account: AccountId;
   readonly accountName: string;
+  /** The key or user that the call was made with. */
+  readonly by: Principal['by'];
   /** The body, when it fits the schema; an `ApiError` 400 with every violation otherwise. */
   readonly body: <S extends TSchema>(schema: S) => Promise<Static<S>>;
   /** The part of the path that stands for `:name`. */
@@ -47,6 +50,7 @@ export function managed(
       const told = await work({
         account: principal.account.id,
         accountName: principal.account.name,
+        by: principal.by,
         body: async schema => {
           mediaType(request.headers['content-type'], ['application/json']);
           return fitting(schema, parsed(await bytes()));

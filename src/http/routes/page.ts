@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isOperators } from '../../accounts/accounts.ts';
 import { allows, type Principal } from '../../accounts/authenticator.ts';
 import { parseEmptyQuery } from '../../wire/query/filter-query.ts';
 import { accepts, addVary } from '../answer/compression.ts';
@@ -98,6 +99,7 @@ function issue(principal: Principal, authorization: string, deps: Deps): string 
   const manages = allows(principal, 'messenger:manage') && !isBound;
   const offers = {
     access: manages && deps.managedAccounts !== undefined,
+    accounts: manages && deps.managedAccounts !== undefined && isOperators(principal.account.name),
     sources: manages && deps.managedMirrors !== undefined,
     senders: manages && deps.managedSenders !== undefined,
     sending: deps.sending !== undefined && allows(principal, 'messenger:message:send'),

@@ -9,8 +9,10 @@ export { ConnectionError, SentlogError, UnexpectedAnswer } from './errors.ts';
 export {
   type Account,
   type Key,
+  type ListedAccount,
   type Mirror,
   readAccount,
+  readAccounts,
   readMirrors,
   readSenders,
   type Sender,

@@ -95,6 +95,9 @@ export function readSenders(answer: unknown): readonly Sender[] | undefined {
 /** How often it has let somebody in, as of some seconds ago. */
 type Used = { readonly uses: number; readonly lastUsedAt?: string };
 
+/** `isYours`: the call was made with it. */
+type Yours = { readonly isYours?: boolean };
+
 /** A key as it may be shown. */
 export type Key = {
   readonly id: string;
@@ -104,9 +107,11 @@ export type Key = {
   readonly createdAt: string;
   readonly expiresAt?: string;
   readonly revokedAt?: string;
-} & Used;
+} & Used &
+  Yours;
 
-export type User = { readonly name: string; readonly scopes: readonly string[]; readonly createdAt: string } & Used;
+export type User = { readonly name: string; readonly scopes: readonly string[]; readonly createdAt: string } & Used &
+  Yours;
 
 export type Account = {
   readonly name: string;
@@ -132,6 +137,21 @@ function isAccount(value: unknown): value is Account {
   if (!isRecord(value) || typeof value.name !== 'string' || typeof value.createdAt !== 'string') return false;
   const { keys, users } = value;
   return Array.isArray(keys) && keys.every(isKey) && Array.isArray(users) && users.every(isUser);
+}
+
+/** As it is listed for whoever manages all accounts. */
+export type ListedAccount = Pick<Account, 'name' | 'createdAt' | 'requestsPerMinute'>;
+
+/** An answer to `GET /manage/1/accounts`, the newest first; `undefined` when it is none. */
+export function readAccounts(
+  answer: unknown,
+): { readonly accounts: readonly ListedAccount[]; readonly more: number } | undefined {
+  if (!isRecord(answer) || !Array.isArray(answer.accounts) || typeof answer.more !== 'number') return undefined;
+  return answer.accounts.every(isListedAccount) ? { accounts: answer.accounts, more: answer.more } : undefined;
+}
+
+function isListedAccount(value: unknown): value is ListedAccount {
+  return isRecord(value) && typeof value.name === 'string' && typeof value.createdAt === 'string';
 }
 
 /** An answer to `GET /manage/1/account`; `undefined` when it is none. */

@@ -3,6 +3,7 @@ import { listValue } from '../wire/query/list-text.ts';
 import type { LogsFilter, LogsQuery } from './types.ts';
 
 export { isCode } from '../domain/filter-fields.ts';
+export { listValue, valuesIn } from '../wire/query/list-text.ts';
 
 /** Parameters that are lists, where a comma would divide a value. */
 const lists = new Set<string>(filterFields.filter(({ many }) => many).map(({ name }) => name));

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { ownCalls } from '../../web/src/api/own-calls.ts';
 
-const offers = { access: false, sources: false, senders: false, sending: false, emulator: false };
+const offers = { access: false, accounts: false, sources: false, senders: false, sending: false, emulator: false };
 /** A pass that has to be renewed with the first call. */
 const first = { text: 'pass-of-before', untilMs: -1, account: 'shop', retentionMs: 1000, offers };
 

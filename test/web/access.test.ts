@@ -72,6 +72,78 @@ test('a key and a user, made, used and taken away again → all on one page', as
   await users.waitFor({ state: 'detached' });
 });
 
+test('an account, made on the page → its key opens it, and nothing else', async () => {
+  const page = await subject.page('');
+  await page.getByRole('button', { name: 'Access' }).click();
+  await page.getByText('Make an account').click();
+  await page.getByLabel('Name of the account').fill('shop');
+  await page.getByRole('button', { name: 'Make the account' }).click();
+  const key = await page.locator('.made code').innerText();
+  await page.getByRole('table', { name: 'All accounts' }).getByRole('row', { name: /^shop/ }).waitFor();
+  expect(await axeViolations(page)).toEqual([]);
+  await page.getByLabel('Name of the account').waitFor({ state: 'hidden' });
+  await page.getByText('Make an account').click();
+  await page.getByLabel('Name of the account').fill('shop');
+  await page.getByRole('button', { name: 'Make the account' }).click();
+  await page.getByText('there is already an account "shop"').waitFor();
+  const other = await subject.tab();
+  await other.goto(`${subject.url}/?room=access#key=${encodeURIComponent(key)}`);
+  await other.getByRole('heading', { name: 'Account shop' }).waitFor();
+  expect(await other.getByText('Make an account').count()).toBe(0);
+});
+
+test('a key that is there → bound and unbound on the page; one’s own → told what it costs, and then out', async () => {
+  const page = await subject.page('');
+  await page.getByRole('button', { name: 'Access' }).click();
+  const keys = page.getByRole('table', { name: 'Keys' });
+  const rowOf = (key: string) => keys.getByRole('row', { name: new RegExp(key.split('_')[1] ?? '') });
+  await page.getByText('Make a key').click();
+  await page.getByRole('checkbox', { name: 'everything' }).check();
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  const key = await page.locator('.made code').innerText();
+  const other = rowOf(key);
+  expect(await rowOf(subject.key).getByText('yours', { exact: true }).count()).toBe(1);
+  expect(await other.getByText('yours', { exact: true }).count()).toBe(0);
+
+  await other.getByRole('button', { name: 'Bind …' }).click();
+  const form = page.getByRole('form', { name: /^Bind the key/ });
+  await form.getByLabel('Application that the key is bound to').fill('orders');
+  await form.getByLabel('Entity that the key is bound to').fill('nordics');
+  expect(await axeViolations(page)).toEqual([]);
+  await form.getByRole('button', { name: 'Bind the key' }).click();
+  await other.getByText('application orders, entity nordics').waitFor();
+  await form.waitFor({ state: 'detached' });
+  await other.getByRole('button', { name: 'Bind …' }).click();
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(390);
+  await form.getByRole('button', { name: 'Unbind it' }).click();
+  await form.waitFor({ state: 'detached' });
+  await other.getByText('application orders').waitFor({ state: 'detached' });
+
+  const own = await subject.tab();
+  await own.goto(`${subject.url}/?room=access#key=${encodeURIComponent(key)}`);
+  const mine = own.getByRole('row', { name: new RegExp(key.split('_')[1] ?? '') });
+  await mine.getByRole('button', { name: 'Bind …' }).click();
+  await own.getByText('A key that is bound manages nothing.').waitFor();
+  await mine.getByRole('button', { name: 'Revoke …' }).click();
+  await mine.getByRole('alertdialog', { name: /^You are signed in with it: within a second you are out\.$/ }).waitFor();
+  await mine.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await own.getByText('The key or session is not valid any more.').waitFor();
+});
+
+test('the only key that manages an account → said before it is revoked', async () => {
+  const made = await fetch(`${subject.url}/manage/1/accounts`, {
+    method: 'POST',
+    headers: { authorization: `App ${subject.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'alone' }),
+  });
+  const { key }: { key: string } = Object(await made.json());
+  const page = await subject.tab();
+  await page.goto(`${subject.url}/?room=access#key=${encodeURIComponent(key)}`);
+  await page.getByRole('button', { name: 'Revoke …' }).click();
+  await page.getByText('Nobody else manages this account').waitFor();
+});
+
 test('a page that is watched, set up without a token → what others send over it is in the log', async () => {
   const [id, appSecret, text] = ['1234567890', 'the-secret-of-the-app', 'Sent by the help desk'];
   const page = await subject.page('');

@@ -5,6 +5,8 @@ import { heard } from './server-clock.ts';
 /** What the server has for whoever has signed in. */
 export type Offers = {
   readonly access: boolean;
+  /** All accounts, and the making of further ones. */
+  readonly accounts: boolean;
   readonly sources: boolean;
   readonly senders: boolean;
   readonly sending: boolean;
@@ -71,7 +73,14 @@ async function called(init: RequestInit, path = '/page/session'): Promise<Respon
   }
 }
 
-const offered = ['access', 'sources', 'senders', 'sending', 'emulator'] as const satisfies readonly (keyof Offers)[];
+const offered = [
+  'access',
+  'accounts',
+  'sources',
+  'senders',
+  'sending',
+  'emulator',
+] as const satisfies readonly (keyof Offers)[];
 
 function isAnswer(value: unknown): value is Answer {
   if (!isRecord(value)) return false;

@@ -3,9 +3,7 @@ import { isRecord } from '../../../../src/client/errors.ts';
 import { refusalOf, useAct } from '../forms/act.ts';
 import { Field, given, givenNumber } from '../forms/field.tsx';
 import { CopyButton } from '../message/copies.tsx';
-
-/** As `accountList`; apart, so that the two files need not import each other. */
-const list = 'account';
+import { accountList } from './lists.ts';
 
 const scopes = [
   ['messenger:manage', 'everything'],
@@ -29,7 +27,7 @@ function Scopes() {
 }
 
 /** What was made, once: nobody can have it shown again. */
-function Made(props: { readonly what: string; readonly secret: string }) {
+export function Made(props: { readonly what: string; readonly secret: string }) {
   return (
     <p className="made" role="status">
       <span>{props.what}, shown only now:</span> <code>{props.secret}</code>
@@ -38,7 +36,7 @@ function Made(props: { readonly what: string; readonly secret: string }) {
   );
 }
 
-function useMaking(path: `/${string}`, secretField: string) {
+export function useMaking(path: `/${string}`, secretField: string, list = accountList) {
   const [open, setOpen] = useState(false);
   const act = useAct(list);
   const secret = isRecord(act.data) ? act.data[secretField] : undefined;

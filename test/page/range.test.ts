@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inputText } from '../../web/src/view/format.ts';
-import { boundsOf, fixed, isOver, presetsWithin } from '../../web/src/view/range.ts';
+import { boundsOf, fixed, isOver, presetsWithin, type Range } from '../../web/src/view/range.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -30,13 +30,22 @@ describe('a relative range', () => {
       hourMs,
     );
   });
+});
 
-  test('made fixed → its moments; all → stays as it is', () => {
-    const view = { range: { last: '1h' }, zone: 'UTC' } as const;
-    expect(fixed(view, 90 * 60_000)).toEqual({ ...view, range: { sinceMs: 30 * 60_000, untilMs: 90 * 60_000 } });
-    const all = { range: { last: 'all' }, zone: 'UTC' } as const;
-    expect(fixed(all, 0)).toBe(all);
-  });
+test.each<[Range, Range]>([
+  [{ last: '1h' }, { sinceMs: 30 * 60_000, untilMs: 90 * 60_000 }],
+  [{ last: 'all' }, { sinceMs: 5, untilMs: 90 * 60_000 }],
+  [{ sinceMs: 7 }, { sinceMs: 7, untilMs: 90 * 60_000 }],
+  [{ untilMs: 8 }, { sinceMs: 5, untilMs: 8 }],
+  [
+    { sinceMs: 7, untilMs: 8 },
+    { sinceMs: 7, untilMs: 8 },
+  ],
+  [{ sinceMs: 99 * 60_000 }, { sinceMs: 99 * 60_000, untilMs: 99 * 60_000 + 1 }],
+])('%j, made fixed → has both its moments', (range, moments) => {
+  const view = { range, zone: 'UTC' };
+  const whole = { sinceMs: 5, untilMs: 90 * 60_000 };
+  expect(fixed(view, 90 * 60_000, whole)).toEqual({ ...view, range: moments });
 });
 
 test('what was asked for is over → when midnight has passed, or as long as the range is; never of a fixed one or of all', () => {

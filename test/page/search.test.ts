@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { queryOf } from '../../src/client/query.ts';
-import { parseLogsQuery } from '../../src/wire/query/filter-query.ts';
+import { filterFields } from '../../src/domain/filter-fields.ts';
+import { asWritten, parseLogsQuery } from '../../src/wire/query/filter-query.ts';
+import { searchOf, viewOf } from '../../web/src/view/address.ts';
 import { KnownValues } from '../../web/src/view/known-values.ts';
-import { filterOf, listFields, only, searchOf, viewOf } from '../../web/src/view/view.ts';
+import { filterOf, listFields, only } from '../../web/src/view/view.ts';
 import { listOf, listText, searchFields, waysToWrite } from '../../web/src/view/written.ts';
 
 describe('what somebody writes', () => {
@@ -76,13 +78,13 @@ test('what figures name → suggested too, though no row of it was read', () => 
       more: 0,
     },
   });
-  expect(known.holding('media', 9).map(({ field, value }) => `${field} ${value}`)).toEqual([
+  expect(known.holding('media', 9).map(({ field, values }) => `${field} ${values}`)).toEqual([
     'error EC_MEDIA_HOSTING_ERROR',
     'applicationId media-app',
     'entityId media-house',
     'campaignReferenceId media-week',
   ]);
-  expect(known.holding('hosting err', 9)).toEqual([{ field: 'error', value: 'EC_MEDIA_HOSTING_ERROR' }]);
+  expect(known.holding('hosting err', 9)).toEqual([{ field: 'error', values: ['EC_MEDIA_HOSTING_ERROR'] }]);
 });
 
 describe('values that are known', () => {
@@ -97,10 +99,14 @@ describe('values that are known', () => {
     ['blocked u', ['EC_BLOCKED_USER']],
     ['COFFEE', ['harbour-coffee']],
     ['reject', ['REJECTED']],
+    ['failed', ['UNDELIVERABLE,EXPIRED,REJECTED']],
+    ['Failures', ['UNDELIVERABLE,EXPIRED,REJECTED']],
+    ['DELIVERED_TO_HANDSET', ['DELIVERED']],
+    ['undeliverable not sent', ['UNDELIVERABLE']],
     ['', []],
     ['nothing of this', []],
   ])('%s → those that hold it, whose beginning it is first', (text, values) => {
-    expect(known.holding(text, 8).map(({ value }) => value)).toEqual(values);
+    expect(known.holding(text, 8).map(({ values }) => values.join())).toEqual(values);
   });
 
   test('at most as many as are asked for', () => {
@@ -122,14 +128,83 @@ describe('a link that asks for what cannot be looked for', () => {
     ['?generalStatus=DELIVERD&generalStatus=REJECTED', ['generalStatus=DELIVERD']],
     ['?destination[not]=a&destination[not]=b', ['destination[not]=b']],
     ['?last=3w&sentSince=soon&tz=Atlantis', ['last=3w', 'sentSince=soon', 'tz=Atlantis']],
-    ['?destnation=a&errorName=X&live=off', ['destnation=a', 'errorName=X']],
+    ['?destnation=a&live=off', ['destnation=a']],
+    ['?sender[0]=a&entityId=b&entityId[1]=c', ['sender[0]=a', 'entityId[1]=c']],
+    ['?generalStatus=EXPIRED,LOST', ['generalStatus=LOST']],
+    ['?errorName=EC_X&errorId=5', ['errorId=5']],
+    ['?errorName[not]=5&errorId=EC_X', ['errorName[not]=5', 'errorId=EC_X']],
+    ['?last=1h&last=2h&sentSince=2026-11-28T21:00Z', ['last=1h', 'last=2h']],
+    ['?sentUntil=2026-11-28T21:00Z&sentBefore=2026-11-29T21:00Z', ['sentBefore=2026-11-29T21:00Z']],
+    ['?compare=week&compare=yesterday&live=maybe&room=cellar', ['compare=yesterday', 'live=maybe', 'room=cellar']],
+    ['?bulkId=,%20&sender=', ['bulkId=, ']],
+    ['?limit=10&by=sender&by=error&open=a&open=b', ['limit=10', 'by=error', 'open=b']],
     [
-      '?messageId=a&messageId=b&error=X&last=6h&tz=utc&sentUntil=2026-01-01T00:00:00.000Z&live=off&open=m&room=access&by=sender&compare=week',
+      '?messageId=a&messageId=b&error=X&tz=utc&sentUntil=2026-01-01T00:00:00.000Z&live=off&open=m&room=access&by=sender&compare=week',
       undefined,
     ],
   ])('%s → told, and left out of the next address', (search, ignored) => {
     const view = viewOf(search);
     expect(view.ignored).toEqual(ignored);
     expect(viewOf(searchOf(view)).ignored).toBeUndefined();
+  });
+});
+
+describe('an address as the API takes it', () => {
+  const conditionsIn = (search: string) => viewOf(search).conditions;
+
+  test.each([
+    ['generalStatus=EXPIRED,REJECTED', { generalStatus: ['EXPIRED', 'REJECTED'] }],
+    ['generalStatus=EXPIRED&generalStatus=REJECTED', { generalStatus: ['EXPIRED', 'REJECTED'] }],
+    ['messageId=a,%20b&messageId[1]=c&messageId[]=d', { messageId: ['a', 'b', 'c', 'd'] }],
+    ['campaignReferenceId=Black+Friday%5C,+2026,Easter', { campaignReferenceId: ['Black Friday, 2026', 'Easter'] }],
+    ['errorName=EC_X,EC_Y', { error: ['EC_X', 'EC_Y'] }],
+    ['errorId=5&errorId[1]=7', { error: ['5', '7'] }],
+    ['error=EC_X,EC_Y', { error: ['EC_X', 'EC_Y'] }],
+    ['sender=a,b', { sender: ['a,b'] }],
+  ])('%s → read as it is meant, by what is asked for and by what is left out', (search, conditions) => {
+    expect(viewOf(`?${search}`)).toMatchObject({ conditions, not: {} });
+    const left = search.replaceAll(/(^|&)(\w+)/g, '$1$2[not]');
+    const view = viewOf(`?${left}`);
+    expect(view).toMatchObject({ conditions: {}, not: conditions });
+    expect(view.ignored).toBeUndefined();
+  });
+
+  test('names and numbers of errors that are left out → both', () => {
+    expect(viewOf('?errorName[not]=EC_X&errorId[not]=5').not).toEqual({ error: ['EC_X', '5'] });
+  });
+
+  test.each([
+    ['2026-11-28T21:00Z', '2026-11-28T21:00:00.000Z'],
+    ['2026-11-28t21:00:30.5z', '2026-11-28T21:00:30.500Z'],
+    ['2026-11-28T21:00:00+0100', '2026-11-28T20:00:00.000Z'],
+    ['2026-11-28T21:00:00-01', '2026-11-28T22:00:00.000Z'],
+    ['2026-11-28T21:00:00%2B01:30', '2026-11-28T19:30:00.000Z'],
+  ])('a date as %s → that moment, by each name of a bound', (text, moment) => {
+    const ms = Date.parse(moment);
+    expect(viewOf(`?sentSince=${text}`).range).toEqual({ sinceMs: ms });
+    expect(viewOf(`?sentUntil=${text}`).range).toEqual({ untilMs: ms });
+    expect(viewOf(`?sentBefore=${text}`).range).toEqual({ untilMs: ms });
+  });
+
+  test('any query of the API → asks for the same, or says what it leaves out', () => {
+    const value = fc.stringMatching(/^[a-c5,\\ +]{1,6}$/);
+    const parameter = fc.constantFrom(
+      ...filterFields.flatMap(({ name }) => [name, `${name}[0]`, `${name}[not]`, `${name}[not][1]`]),
+    );
+    const group = fc.constantFrom('EXPIRED', 'EXPIRED,REJECTED', 'LOST');
+    const entry = fc
+      .tuple(parameter, value, group)
+      .map(([name, value, group]) => [name, name.startsWith('generalStatus') ? group : value] as const);
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 4 }), entries => {
+        const search = new URLSearchParams(entries.map(([name, value]) => [name, value])).toString();
+        const asked = parseLogsQuery(search);
+        const view = viewOf(`?${search}`);
+        if ('violations' in asked || view.ignored !== undefined) return;
+        const shown = parseLogsQuery(queryOf(filterOf({ ...view, range: { last: 'all' } }, 0)).toString());
+        expect('value' in shown && asWritten(shown.value.filter)).toEqual(asWritten(asked.value.filter));
+        expect(conditionsIn(searchOf(view))).toEqual(view.conditions);
+      }),
+    );
   });
 });

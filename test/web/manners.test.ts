@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { instant, messagesOf } from './support/messages.ts';
 import { Subject } from './support/subject.ts';
 
@@ -14,7 +14,7 @@ afterEach(() => subject.closeTabs());
 
 const drawer = (page: Page) => page.getByRole('complementary', { name: 'Message' });
 const dialog = (page: Page) => page.getByRole('dialog');
-const isGone = (page: Page, selector: string) => page.locator(selector).waitFor({ state: 'detached' });
+const isGone = (page: Page, selector: string) => page.locator(selector).waitFor({ state: 'hidden' });
 
 async function seeded(count: number, options = {}, search = '') {
   const campaign = subject.campaign();
@@ -24,58 +24,6 @@ async function seeded(count: number, options = {}, search = '') {
   await page.locator('#row-0').waitFor();
   return { campaign, messages, page };
 }
-
-describe('what lies over the page', () => {
-  const openers = [
-    ['Filter …', '.filter-form'],
-    ['Range …', '.range-form'],
-  ] as const;
-
-  test.each(openers)(
-    '%s → closed by Escape wherever the focus is, and the message below stays open',
-    async (name, form) => {
-      const { page } = await seeded(3);
-      await page.locator('#row-1').click();
-      await drawer(page).waitFor();
-      const opener = page.getByRole('button', { name });
-      await opener.click();
-      await page.locator(form).waitFor();
-      await opener.focus();
-      await page.keyboard.press('Escape');
-      await isGone(page, form);
-      expect(await drawer(page).isVisible()).toBe(true);
-      expect(await page.evaluate<string>('document.activeElement.textContent')).toBe(name);
-      await page.keyboard.press('Escape');
-      await drawer(page).waitFor({ state: 'detached' });
-    },
-  );
-
-  test.each(openers)('%s → closed by a click elsewhere, by its button, and by a dialog', async (name, form) => {
-    const { page } = await seeded(3);
-    const open = async () => {
-      await page.getByRole('button', { name }).click();
-      await page.locator(form).waitFor();
-    };
-    await open();
-    await page.locator('.reached').click();
-    await isGone(page, form);
-    await open();
-    await page.getByRole('button', { name: 'Cancel' }).click();
-    await isGone(page, form);
-    await open();
-    await page.evaluate(`document.querySelector('[aria-label="Help"]').click()`);
-    await dialog(page).waitFor();
-    await isGone(page, form);
-  });
-
-  test('the choice of columns → closed by a click elsewhere', async () => {
-    const { page } = await seeded(3);
-    await page.getByText('Columns', { exact: true }).click();
-    await page.getByRole('checkbox', { name: 'Sender' }).waitFor();
-    await page.locator('.reached').click();
-    await page.getByRole('checkbox', { name: 'Sender' }).waitFor({ state: 'hidden' });
-  });
-});
 
 /** Figures and what failed are there: rows move no more by themselves. */
 async function settled(page: Page, count: number): Promise<void> {
@@ -189,20 +137,26 @@ test.each([
   },
 );
 
-test('a copied link → names the moments that its range meant, for whoever opens it later', async () => {
-  const { page, campaign } = await seeded(3, { permissions: ['clipboard-read', 'clipboard-write'] }, '&last=1h');
-  const nowMs = Date.now();
-  await page.getByRole('button', { name: 'Copy link' }).click();
-  await page.getByRole('button', { name: 'Copied' }).waitFor();
-  const link = new URL(await page.evaluate<string>('navigator.clipboard.readText()'));
-  expect(link.hash).toBe('');
-  expect(link.searchParams.get('campaignReferenceId')).toBe(campaign);
-  expect(link.searchParams.has('last')).toBe(false);
-  const untilMs = Date.parse(link.searchParams.get('sentUntil') ?? '');
-  expect(untilMs).toBeGreaterThanOrEqual(nowMs);
-  const spanMs = untilMs - Date.parse(link.searchParams.get('sentSince') ?? '');
-  expect(Math.abs(spanMs - 3_600_000)).toBeLessThanOrEqual(60_000);
-});
+test.each([
+  ['all', 48 * 3_600_000],
+  ['1h', 3_600_000],
+])(
+  'a copied link of %s → names the moments that its range meant, for whoever opens it later',
+  async (last, lengthMs) => {
+    const { page, campaign } = await seeded(3, { permissions: ['clipboard-read', 'clipboard-write'] }, `&last=${last}`);
+    const nowMs = Date.now();
+    await page.getByRole('button', { name: 'Copy link' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const link = new URL(await page.evaluate<string>('navigator.clipboard.readText()'));
+    expect(link.hash).toBe('');
+    expect(link.searchParams.get('campaignReferenceId')).toBe(campaign);
+    expect(link.searchParams.has('last')).toBe(false);
+    const untilMs = Date.parse(link.searchParams.get('sentUntil') ?? '');
+    expect(untilMs).toBeGreaterThanOrEqual(nowMs);
+    const spanMs = untilMs - Date.parse(link.searchParams.get('sentSince') ?? '');
+    expect(Math.abs(spanMs - lengthMs)).toBeLessThanOrEqual(60_000);
+  },
+);
 
 test('a receipt from before the message was sent, a final one without a time → said in words', async () => {
   const campaign = subject.campaign();
@@ -257,6 +211,34 @@ test('messages that come while nobody sees the tab → counted in its title unti
   await expect.poll(() => page.title()).toBe('sentlog');
   await expect.poll(() => page.locator('.reached').textContent()).toBe('5 messages, all of them');
 });
+
+test.each([1440, 1024, 390])(
+  'campaigns that begin alike, at %d pixels → told apart wherever they stand, and whole in their title',
+  async width => {
+    const name = `${subject.campaign()}-for-everybody-in-the-north`;
+    const names = [`${name}-1`, `${name}-2`];
+    const failed = { status: { name: 'REJECTED_DND' } };
+    const records = names.flatMap((campaignReferenceId, index) =>
+      messagesOf(campaignReferenceId, 1, Date.now() - index).map(one => ({ ...one, ...failed })),
+    );
+    await subject.record(records);
+    const search = new URLSearchParams(names.map(one => ['campaignReferenceId', one]));
+    const page = await subject.page(`?${search}`, { viewport: { width, height: 900 } });
+    await page.locator('#row-1').waitFor();
+    if ((await page.locator('.overview details[open]').count()) === 0)
+      await page.getByText('Over time, and what failed most').click();
+    const failures = page.locator('.failures > div').filter({ hasText: 'By campaign' });
+    await failures.getByRole('button', { name: `${name}-2, 1` }).waitFor();
+    for (const place of ['#log .cell-campaign', '.failures > div:last-child'])
+      expect(
+        await page.evaluate<unknown>(`[...document.querySelectorAll('${place} .cut')].map(cut => {
+          const endPx = parseFloat(getComputedStyle(cut, '::after').width);
+          const isInSight = endPx > 5 && endPx < cut.clientWidth && cut.scrollWidth <= cut.clientWidth + 1;
+          return [cut.title, isInSight && cut.dataset.end];
+        }).toSorted()`),
+      ).toEqual(names.map(one => [one, one.slice(-5)]));
+  },
+);
 
 /** What a ring of focus is cut by or hidden from, by the name of what has it; and of how many the ring is whole. */
 async function rings(page: Page): Promise<{ readonly broken: readonly string[]; readonly whole: number }> {
@@ -390,4 +372,24 @@ test('a cell → the messages that have its value, those that have not, those fr
   await press('time', 'From this time on');
   await settled(5);
   expect(await drawer(page).count()).toBe(0);
+});
+
+test('a word for how it went → the filter by status that it means', async () => {
+  const { page } = await seeded(12);
+  const box = page.getByRole('combobox', { name: /Find/ });
+  await box.fill('failed');
+  await page.getByRole('option', { name: 'Status Undeliverable, Expired, Rejected' }).waitFor();
+  await box.press('Enter');
+  const statuses = () => new URL(page.url()).searchParams.getAll('generalStatus');
+  await expect.poll(statuses).toEqual(['UNDELIVERABLE', 'EXPIRED', 'REJECTED']);
+  await box.fill('DELIVERED_TO_HANDSET');
+  await page.getByRole('option', { name: 'Status Delivered' }).click();
+  await expect.poll(statuses).toEqual(['DELIVERED']);
+});
+
+test('an address written as the API takes it → all of it is asked for, and stands among the filters', async () => {
+  const { page } = await seeded(8, {}, '&generalStatus=UNDELIVERABLE,EXPIRED&errorName[not]=EC_ABSENT_SUBSCRIBER_SM');
+  await expect.poll(() => page.locator('.reached').textContent()).toBe('1 message');
+  const filters = page.getByRole('list', { name: 'Filters that are set' }).locator('.chip-value');
+  expect((await filters.allTextContents()).slice(1)).toEqual(['UNDELIVERABLE', 'EXPIRED', 'EC_ABSENT_SUBSCRIBER_SM']);
 });

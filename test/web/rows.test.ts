@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Log, LogsPage } from '../../src/client/index.ts';
 import { LogBook } from '../../web/src/log/book.ts';
 import { LogWalk } from '../../web/src/log/walk.ts';
+import { searchOf, viewOf } from '../../web/src/view/address.ts';
 import { inert } from '../../web/src/view/format.ts';
-import { breakdowns, comparisons, fields, groupNames, searchOf, type View, viewOf } from '../../web/src/view/view.ts';
+import { breakdowns, comparisons, fields, groupNames, type View } from '../../web/src/view/view.ts';
 import { instant } from './support/messages.ts';
 
 const newestMs = Date.UTC(2026, 1, 1);

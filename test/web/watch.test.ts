@@ -59,6 +59,34 @@ describe('watch', () => {
     await expect.poll(() => messages.textContent()).toBe('6');
   });
 
+  test('messages that come one after the other → all are in the figures, which are asked for far less often', async () => {
+    const campaign = subject.campaign();
+    const [first] = messagesOf(campaign, 1, Date.now());
+    await subject.record(first === undefined ? [] : [first]);
+    const page = await subject.tab();
+    // Figures are renewed by what comes alone: what would happen every five seconds never does.
+    await page.addInitScript(
+      'const timed = setInterval; window.setInterval = (work, ms, ...rest) => (ms >= 5000 ? 0 : timed(work, ms, ...rest));',
+    );
+    let asked = 0;
+    page.on('request', request => {
+      if (request.url().includes('/messenger/1/logs/summary')) asked += 1;
+    });
+    await page.goto(`${subject.url}/?campaignReferenceId=${campaign}#key=${encodeURIComponent(subject.key)}`);
+    await live(page);
+    const total = page.locator('.figures > div').filter({ hasText: 'Messages' }).locator('dd');
+    await expect.poll(() => total.textContent()).toBe('1');
+    const before = asked;
+    for (const message of arrivals(campaign, 60)) await subject.record([message]);
+    await expect.poll(() => total.textContent()).toBe('61');
+    expect(asked - before).toBeLessThan(40);
+    const settled = asked;
+    await subject.record([{ messageId: `${campaign}-new-7`, status: { name: 'REJECTED_DND' } }]);
+    const failed = page.locator('.figures > div').filter({ hasText: 'Failed' }).locator('dd');
+    await expect.poll(() => failed.textContent()).toMatch(/^1/);
+    expect(asked - settled).toBeLessThanOrEqual(2);
+  });
+
   test('an open message that changes while it is being read → is read again, not shown as it was', async () => {
     const { messages, page } = await seeded(12);
     await live(page);

@@ -1,12 +1,14 @@
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { Suspense, useMemo } from 'react';
 import { isPassing } from '../../src/client/retry.ts';
 import type { Api } from './api/api.ts';
 import { pauseMs, troubleOf } from './api/trouble.ts';
 import { LogPage } from './log-page.tsx';
-import { OtherAccount } from './parts/frame/other-account.tsx';
+import { later } from './parts/forms/later.tsx';
 import { SignIn } from './parts/frame/sign-in.tsx';
 import { useSession } from './session.ts';
+
+const OtherAccount = later(async () => (await import('./parts/frame/other-account.tsx')).OtherAccount);
 
 function createQueries(onSignedOut: () => void): QueryClient {
   const onError = (error: Error) => {
@@ -33,7 +35,9 @@ export function App() {
   return (
     <>
       <SignedIn key={ordinal} api={api} onEnd={end} />
-      {link !== undefined && <OtherAccount link={link} account={api.account} onStay={stay} onSignedIn={begin} />}
+      <Suspense>
+        {link !== undefined && <OtherAccount link={link} account={api.account} onStay={stay} onSignedIn={begin} />}
+      </Suspense>
     </>
   );
 }

@@ -1,12 +1,14 @@
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Api } from './api/api.ts';
 import { nowMs } from './api/server-clock.ts';
 import { useBook } from './log/use-book.ts';
 import { useNews } from './log/use-news.ts';
+import { renewFigures } from './log/use-summary.ts';
 import { type Asked, type Page, PageContext, usePage } from './page-context.ts';
+import { later } from './parts/forms/later.tsx';
 import { Banner } from './parts/frame/banner.tsx';
 import { Header } from './parts/frame/header.tsx';
-import { Help } from './parts/frame/help.tsx';
 import { Drawer } from './parts/message/drawer.tsx';
 import { Overview } from './parts/overview/overview.tsx';
 import { FilterBar } from './parts/search/filter-bar.tsx';
@@ -14,16 +16,17 @@ import { LogTable } from './parts/table/log-table.tsx';
 import { TableBar } from './parts/table/table-bar.tsx';
 import { useColumns } from './parts/table/use-columns.ts';
 import { useSteadyClicks } from './parts/table/use-steady-clicks.ts';
+import { searchOf } from './view/address.ts';
 import { KnownValues } from './view/known-values.ts';
 import { Decimals } from './view/money.ts';
 import { isOver } from './view/range.ts';
 import { useView } from './view/use-view.ts';
-import { filterOf, searchOf } from './view/view.ts';
+import { filterOf } from './view/view.ts';
 import { localZone } from './view/zone.ts';
 
-// Loaded by those who go there.
-const Sources = lazy(async () => ({ default: (await import('./parts/sources/sources.tsx')).Sources }));
-const Access = lazy(async () => ({ default: (await import('./parts/access/access.tsx')).Access }));
+const Sources = later(async () => (await import('./parts/sources/sources.tsx')).Sources);
+const Access = later(async () => (await import('./parts/access/access.tsx')).Access);
+const Help = later(async () => (await import('./parts/frame/help.tsx')).Help);
 
 const overCheckEveryMs = 5000;
 
@@ -34,7 +37,11 @@ function useAsked(): Omit<Page, 'api' | 'decimals' | 'known'> {
   // Only a day depends on whose clock it is read by.
   const asOf = 'last' in range && range.last === 'today' ? zone : localZone;
   const viewKey = searchOf({ conditions, not, range, zone: asOf, live: true });
-  const reload = useCallback(() => setEpoch(last => last + 1), []);
+  const queries = useQueryClient();
+  const reload = useCallback(() => {
+    setEpoch(last => last + 1);
+    void renewFigures(queries);
+  }, [queries]);
   const latest = useRef(view);
   latest.current = view;
   const asked = useMemo<Asked>(() => {
@@ -107,7 +114,7 @@ function Rooms({ onEnd }: { readonly onEnd: (notice?: string) => void }) {
           <Drawer />
         </>
       )}
-      {helping && <Help onClose={() => setHelping(false)} />}
+      <Suspense>{helping && <Help onClose={() => setHelping(false)} />}</Suspense>
     </div>
   );
 }

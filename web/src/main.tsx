@@ -7,6 +7,7 @@ import './styles/dialog.css';
 import './styles/search.css';
 import './styles/filters.css';
 import './styles/overview.css';
+import './styles/over-time.css';
 import './styles/table.css';
 import './styles/drawer.css';
 import './styles/rooms.css';

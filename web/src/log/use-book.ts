@@ -8,6 +8,8 @@ import { useInSight } from '../view/use-in-sight.ts';
 import { countedAs, isOneOfErrors, unchanging } from '../view/view.ts';
 import { LogBook } from './book.ts';
 import { type FeedState, follow, type Place } from './feed.ts';
+import { paced } from './paced.ts';
+import { renewFigures } from './use-summary.ts';
 
 /** The first page is on screen soon; whoever scrolls on should not have to wait, nor use up the limit of requests. */
 const firstPageLogs = 200;
@@ -83,16 +85,19 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     const wasPaused = book.begun;
     // What leaves the status asked for is news too: the row on screen has to say so.
     const filter = unchanging(asked.filter);
+    // They stand above the rows, and are of the same messages.
+    const figures = paced(() => renewFigures(queries));
     const listener = {
       onLog: (log: Log) => {
         decimals.see(log.price);
         known.see(log);
         book.take(log);
         void readAgain(queries, log.messageId);
+        figures.ask();
       },
       onOpen: () => {
         if (wasPaused) reload();
-        else if (book.begun) void catchUp(ending.signal);
+        else if (book.begun) void catchUp(ending.signal).then(isNews => isNews && figures.ask());
         else book.begin();
       },
       onReset: reload,
@@ -110,6 +115,7 @@ function useFeed(book: LogBook, onSignedOut: () => void): FeedState | 'off' {
     const timer = setTimeout(() => book.begin(), streamWaitMs);
     return () => {
       clearTimeout(timer);
+      figures.end();
       ending.abort();
     };
   }, [live, inSight, api, asked, book, place, queries, reload, decimals, known, catchUp, onSignedOut]);
@@ -125,8 +131,8 @@ async function readAgain(queries: QueryClient, messageId: string): Promise<void>
 
 const catchUpLogs = 100;
 
-/** Takes in what was recorded after the walk began and before the stream did. */
-function useCatchUp(book: LogBook): (signal: AbortSignal) => Promise<void> {
+/** Takes in what was recorded after the walk began and before the stream did; tells whether there was any. */
+function useCatchUp(book: LogBook): (signal: AbortSignal) => Promise<boolean> {
   const { api, asked, reload } = usePage();
   const queries = useQueryClient();
   return useCallback(
@@ -142,9 +148,10 @@ function useCatchUp(book: LogBook): (signal: AbortSignal) => Promise<void> {
         })
         // What does not pass with time has been refused to the walk as well, which shows it.
         .catch(() => []);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       const fresh = results.toReversed().filter(log => book.take(log));
       if (fresh.length === catchUpLogs) reload();
+      return fresh.length > 0;
     },
     [api, asked, book, queries, reload],
   );

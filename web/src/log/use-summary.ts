@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, type QueryClient, useQuery } from '@tanstack/react-query';
 import type { BreakdownField, Summary } from '../../../src/client/index.ts';
 import { nowMs } from '../api/server-clock.ts';
 import { usePage } from '../page-context.ts';
@@ -10,6 +10,13 @@ import { askedByClock, comparisonOf } from './comparison.ts';
 const buckets = 80;
 const breakdownRows = 50;
 const refreshEveryMs = 5000;
+
+const figures = ['summary', 'breakdown'] as const;
+
+/** Asks for all figures on screen anew, also where some are on their way: they may be of before. */
+export async function renewFigures(queries: QueryClient): Promise<void> {
+  await Promise.all(figures.map(key => queries.invalidateQueries({ queryKey: [key] })));
+}
 
 /** Figures, and those of messages of any status: whoever chooses one still sees how many the others have. */
 export type Figures = Summary & { readonly ofAny: Summary };

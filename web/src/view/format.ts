@@ -112,7 +112,7 @@ export function codeName({ name, id, groupName }: Status | DeliveryError): strin
 
 /** `EC_BLOCKED_USER` → `Blocked user` */
 export function errorWords(name: string): string {
-  return wordsOf(inert(name.replace(/^EC_/, ''), 60));
+  return wordsOf(inert(name.replace(/^EC_/, ''), name.length));
 }
 
 /** Characters that would not be seen, or that would turn around the text beside them; a line may end as Windows ends it. */

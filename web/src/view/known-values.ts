@@ -1,13 +1,20 @@
 import type { Log, Summary } from '../../../src/client/index.ts';
 import { errorWords } from './format.ts';
-import { errorSought, type Field, groupNames } from './view.ts';
+import { errorSought, type Field, failedGroups, groupNames } from './view.ts';
 
 /** Fields whose values come again and again, so that they are worth suggesting. */
 const suggestedFields = ['campaignReferenceId', 'error', 'entityId', 'applicationId'] as const;
 export type SuggestedField = (typeof suggestedFields)[number];
 
-/** A value that messages have, and how it is written where somebody reads it. */
-export type Suggestion = { readonly field: Field; readonly value: string };
+/** What messages have, or may have: a word for a status may mean several. */
+export type Suggestion = { readonly field: Field; readonly values: readonly string[] };
+type Worded = Suggestion & { readonly words: readonly string[] };
+
+/** Words for how it went with a message, the page's own and those of codes. */
+const statuses: readonly Worded[] = [
+  { field: 'generalStatus', values: failedGroups, words: ['FAILED', 'FAILURES'] },
+  ...groupNames.map(name => ({ field: 'generalStatus' as const, values: [name], words: [name] })),
+];
 
 /** More of one field would not be looked through while somebody types. */
 const valuesMax = 5000;
@@ -45,22 +52,32 @@ export class KnownValues {
   holding(text: string, max: number): readonly Suggestion[] {
     const sought = text.toLowerCase();
     if (sought === '') return [];
-    const all = [
-      ...suggestedFields.flatMap(field => [...this.#values[field]].map(value => ({ field, value }))),
-      ...groupNames.map(value => ({ field: 'generalStatus' as const, value })),
+    const all: readonly Worded[] = [
+      ...suggestedFields.flatMap(field =>
+        [...this.#values[field]].map(value => ({
+          field,
+          values: [value],
+          words: field === 'error' ? [value, errorWords(value)] : [value],
+        })),
+      ),
+      ...statuses,
     ];
-    const placeOf = ({ field, value }: Suggestion) =>
+    const placeOf = ({ field, words }: Worded) =>
       Math.min(
-        ...[value, ...(field === 'error' ? [errorWords(value)] : [])].map(one => {
-          const place = one.toLowerCase().indexOf(sought);
-          return place === -1 ? Number.POSITIVE_INFINITY : place;
+        ...words.map(word => {
+          const place = word.toLowerCase().indexOf(sought);
+          if (place !== -1) return place;
+          // A code begins with its group: `DELIVERED_TO_HANDSET`.
+          const isCodeOf =
+            field === 'generalStatus' && sought.replaceAll(' ', '_').startsWith(`${word.toLowerCase()}_`);
+          return isCodeOf ? 0 : Number.POSITIVE_INFINITY;
         }),
       );
     return all
       .map(one => ({ one, place: placeOf(one) }))
       .filter(({ place }) => place < Number.POSITIVE_INFINITY)
-      .sort((a, b) => a.place - b.place || (a.one.value < b.one.value ? -1 : 1))
+      .sort((a, b) => a.place - b.place || (a.one.words.join() < b.one.words.join() ? -1 : 1))
       .slice(0, max)
-      .map(({ one }) => one);
+      .map(({ one: { field, values } }) => ({ field, values }));
   }
 }

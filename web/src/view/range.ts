@@ -95,8 +95,12 @@ function midnightBefore(nowMs: number, zone: Zone): number {
   return Math.min(midnight, nowMs);
 }
 
-/** The view with the moments that its range means now. */
-export function fixed<V extends Ranged>(view: V, nowMs: number): V {
-  if (!('last' in view.range) || view.range.last === 'all') return view;
-  return { ...view, range: { ...boundsOf(view, nowMs), untilMs: nowMs } };
+/** The view with the moments that its range means now; those of `whole` where it has no bound. */
+export function fixed<V extends Ranged>(
+  view: V,
+  nowMs: number,
+  whole: Readonly<Record<'sinceMs' | 'untilMs', number>>,
+): V {
+  const { sinceMs = whole.sinceMs, untilMs = whole.untilMs } = boundsOf(view, nowMs);
+  return { ...view, range: { sinceMs, untilMs: Math.max(untilMs, sinceMs + 1) } };
 }

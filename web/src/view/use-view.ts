@@ -1,5 +1,6 @@
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
-import { searchOf, type View, viewOf } from './view.ts';
+import { searchOf, viewOf } from './address.ts';
+import type { View } from './view.ts';
 
 const changed = 'sentlog:view';
 

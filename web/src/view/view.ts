@@ -1,8 +1,8 @@
 import type { DeliveryError, LogsConditions, LogsFilter, Status } from '../../../src/client/index.ts';
 import { isCode } from '../../../src/client/query.ts';
-import { errorWords, inert, wordsOf } from './format.ts';
-import { boundsOf, isPreset, type Range, rangeDefault } from './range.ts';
-import { isZone, localZone, utcZone, type Zone } from './zone.ts';
+import { errorWords, wordsOf } from './format.ts';
+import { boundsOf, type Range } from './range.ts';
+import type { Zone } from './zone.ts';
 
 export const groupNames = ['DELIVERED', 'PENDING', 'UNDELIVERABLE', 'EXPIRED', 'REJECTED', 'ACCEPTED'] as const;
 export type GroupName = (typeof groupNames)[number];
@@ -57,7 +57,7 @@ export const fields = Object.keys(fieldLabels) as readonly Field[];
 /** A value as it stands where somebody reads it. */
 export function shownValue(field: Field, value: string): string {
   if (field === 'generalStatus') return wordsOf(value);
-  return field === 'error' ? errorWords(value) : inert(value, 60);
+  return field === 'error' ? errorWords(value) : value;
 }
 
 /** What is looked for; a list means one of. An `error` is named, or numbered where it has no name. */
@@ -114,103 +114,8 @@ export type View = {
   readonly ignored?: readonly string[] | undefined;
 };
 
-function isList(field: Field): field is ListField {
+export function isList(field: Field): field is ListField {
   return listFields.some(one => one === field);
-}
-
-function momentOf(text: string | null): number | undefined {
-  const ms = text === null ? Number.NaN : Date.parse(text.replace(' ', '+'));
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
-/** Of a link; a zone that this browser does not know is its own. */
-function zoneOf(name: string | null): Zone {
-  if (name === null) return localZone;
-  return name.toLowerCase() === 'utc' ? utcZone : isZone(name) ? name : localZone;
-}
-
-function rangeOf(parameters: URLSearchParams): Range {
-  const sinceMs = momentOf(parameters.get('sentSince'));
-  const untilMs = momentOf(parameters.get('sentUntil'));
-  if (sinceMs !== undefined || untilMs !== undefined) return { sinceMs, untilMs };
-  const last = parameters.get('last') ?? rangeDefault;
-  return { last: isPreset(last) ? last : rangeDefault };
-}
-
-/** What the API could not be asked for is no condition: the page must not name a filter that narrows nothing. */
-function isValueOf(field: Field, value: string): boolean {
-  return field === 'generalStatus' ? groupNames.some(group => group === value) : value !== '';
-}
-
-function conditionsOf(parameters: URLSearchParams, ending: '' | '[not]'): Conditions {
-  const conditions: Partial<Record<Field, readonly string[]>> = {};
-  for (const field of fields) {
-    const values = parameters.getAll(field + ending).filter(value => isValueOf(field, value));
-    if (values.length > 0) conditions[field] = isList(field) ? values : values.slice(0, 1);
-  }
-  return conditions;
-}
-
-function ignoredOf(parameters: URLSearchParams): readonly string[] {
-  const isIgnored = (name: string, value: string, index: number) => {
-    const field = fields.find(one => name === one || name === `${one}[not]`);
-    if (field !== undefined) return !isValueOf(field, value) || (!isList(field) && index > 0);
-    if (name === 'sentSince' || name === 'sentUntil') return momentOf(value) === undefined || index > 0;
-    if (name === 'last') return !isPreset(value);
-    if (name === 'compare') return !comparisons.some(one => one === value);
-    if (name === 'by') return !breakdowns.some(one => one === value);
-    if (name === 'tz') return !isZone(value);
-    // A mistyped name would show all as though it were what was asked for.
-    return !['live', 'room', 'open'].includes(name);
-  };
-  return [...new Set(parameters.keys())].flatMap(name =>
-    parameters
-      .getAll(name)
-      .flatMap((value, index) => (value !== '' && isIgnored(name, value, index) ? [`${name}=${value}`] : [])),
-  );
-}
-
-export function viewOf(search: string): View {
-  const parameters = new URLSearchParams(search);
-  const ignored = ignoredOf(parameters);
-  const open = parameters.get('open');
-  const room = rooms.find(one => one === parameters.get('room'));
-  const compare = comparisons.find(one => one === parameters.get('compare'));
-  const by = breakdowns.find(one => one === parameters.get('by'));
-  return {
-    conditions: conditionsOf(parameters, ''),
-    not: conditionsOf(parameters, '[not]'),
-    range: rangeOf(parameters),
-    zone: zoneOf(parameters.get('tz')),
-    live: parameters.get('live') !== 'off',
-    ...(room !== undefined && { room }),
-    ...(open !== null && open !== '' && { open }),
-    ...(compare !== undefined && { compare }),
-    ...(by !== undefined && { by }),
-    ...(ignored.length > 0 && { ignored }),
-  };
-}
-
-export function searchOf({ conditions, not, range, zone, live, room, open, compare, by }: View): string {
-  const parameters = new URLSearchParams();
-  for (const field of fields) {
-    for (const value of conditions[field] ?? []) parameters.append(field, value);
-    for (const value of not[field] ?? []) parameters.append(`${field}[not]`, value);
-  }
-  if ('last' in range) {
-    if (range.last !== rangeDefault) parameters.set('last', range.last);
-  } else {
-    if (range.sinceMs !== undefined) parameters.set('sentSince', new Date(range.sinceMs).toISOString());
-    if (range.untilMs !== undefined) parameters.set('sentUntil', new Date(range.untilMs).toISOString());
-  }
-  if (zone !== localZone) parameters.set('tz', zone === utcZone ? 'utc' : zone);
-  if (!live) parameters.set('live', 'off');
-  if (compare !== undefined) parameters.set('compare', compare);
-  if (by !== undefined) parameters.set('by', by);
-  if (room !== undefined) parameters.set('room', room);
-  if (open !== undefined) parameters.set('open', open);
-  const text = parameters.toString();
-  return text === '' ? '' : `?${text}`;
 }
 
 /** The view with one condition set, or taken away when there are no values. */

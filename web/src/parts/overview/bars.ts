@@ -47,6 +47,33 @@ export function beforeOf(
   return counts;
 }
 
+/**
+ * What a drag over bars means: each of them that was touched, whole. Nobody can aim at a part of a bar, and whoever began or
+ * ended within one saw something in it; rounded to the nearest edge, half a bar would be left out that was dragged over.
+ */
+export function stretchOf(
+  starts: readonly number[],
+  bucketMs: number,
+  fromMs: number,
+  untilMs: number,
+): readonly [sinceMs: number, untilMs: number] | undefined {
+  const first =
+    starts[
+      Math.max(
+        starts.findLastIndex(start => start <= fromMs),
+        0,
+      )
+    ];
+  const last =
+    starts[
+      Math.max(
+        starts.findLastIndex(start => start < untilMs),
+        0,
+      )
+    ];
+  return first === undefined || last === undefined ? undefined : [first, last + bucketMs];
+}
+
 /** A day or a week is one by the clock of a zone, whether it has 23 hours or 25. */
 export function laterBy(compare: Comparison | undefined, zone: Zone): ((ms: number) => number) | undefined {
   if (compare === undefined || compare === 'previous') return undefined;

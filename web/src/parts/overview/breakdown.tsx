@@ -2,7 +2,7 @@ import type { BreakdownField, BreakdownRow } from '../../../../src/client/index.
 import { fieldsOf, useBreakdown } from '../../log/use-summary.ts';
 import { usePage } from '../../page-context.ts';
 import { changeText, isComparable } from '../../view/change.ts';
-import { countText, inert, percentText, roughText } from '../../view/format.ts';
+import { countText, percentText, roughText } from '../../view/format.ts';
 import { sumText } from '../../view/money.ts';
 import {
   type BreakdownName,
@@ -12,6 +12,7 @@ import {
   only,
   shownValue,
 } from '../../view/view.ts';
+import { Cut } from '../forms/cut.tsx';
 
 /** Figures of each sender, campaign, error …: what failed, what it was before, what it cost. */
 export function BreakdownTable({ name }: { readonly name: BreakdownName }) {
@@ -111,9 +112,12 @@ export function Change({ now, before }: { readonly now: number; readonly before:
 function Value({ field, value }: { readonly field: BreakdownField; readonly value: string | undefined }) {
   const { change } = usePage();
   if (value === undefined) return <span className="quiet">none</span>;
+  const shown = shownValue(field, value);
   return (
-    <button type="button" title={inert(value)} onClick={() => change(view => only(view, field, [value]))}>
-      <bdi>{shownValue(field, value)}</bdi>
+    <button type="button" onClick={() => change(view => only(view, field, [value]))}>
+      <bdi>
+        <Cut text={shown} title={value} />
+      </bdi>
     </button>
   );
 }

@@ -1,9 +1,10 @@
 import type { Summary } from '../../../../src/client/index.ts';
 import { usePage } from '../../page-context.ts';
 import { isComparable } from '../../view/change.ts';
-import { countText, errorWords, inert } from '../../view/format.ts';
-import { type Field, only } from '../../view/view.ts';
+import { countText } from '../../view/format.ts';
+import { type Field, only, shownValue } from '../../view/view.ts';
 import { Apart } from '../forms/apart.tsx';
+import { Cut } from '../forms/cut.tsx';
 import { Change } from './breakdown.tsx';
 
 type FailureList = readonly { readonly name: string; readonly count: number }[];
@@ -62,7 +63,6 @@ function FailureColumn(props: {
   readonly before: FailureList | undefined;
   readonly known: boolean;
 }) {
-  const { change } = usePage();
   const { label, field, list, before, known } = props;
   const most = list?.[0]?.count ?? 0;
   return (
@@ -73,20 +73,35 @@ function FailureColumn(props: {
       <ol>
         {list?.slice(0, 5).map(({ name, count }) => (
           <li key={name}>
-            <button type="button" onClick={() => change(one => only(one, field, [name]))}>
-              <span className="name" title={inert(name)}>
-                {field === 'error' ? errorWords(name) : inert(name, 60)}
-              </span>
-              <Apart />
-              <span className="count">
-                {countText(count)}
-                <Change now={count} before={countBefore(before, name)} />
-              </span>
-              <span className="share" style={{ width: `calc(${(count / most) * 100}% - 12px)` }} aria-hidden="true" />
-            </button>
+            <Failure {...{ field, name, count, most }} before={countBefore(before, name)} />
           </li>
         ))}
       </ol>
     </div>
+  );
+}
+
+function Failure(props: {
+  readonly field: Field;
+  readonly name: string;
+  readonly count: number;
+  readonly most: number;
+  readonly before: number | undefined;
+}) {
+  const { change } = usePage();
+  const { field, name, count, most, before } = props;
+  const shown = shownValue(field, name);
+  return (
+    <button type="button" onClick={() => change(one => only(one, field, [name]))}>
+      <span className="name">
+        <Cut text={shown} title={name} />
+      </span>
+      <Apart />
+      <span className="count">
+        {countText(count)}
+        <Change now={count} before={before} />
+      </span>
+      <span className="share" style={{ width: `calc(${(count / most) * 100}% - 12px)` }} aria-hidden="true" />
+    </button>
   );
 }

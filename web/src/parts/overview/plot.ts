@@ -1,10 +1,9 @@
 import uPlot from 'uplot';
 import type { Summary } from '../../../../src/client/index.ts';
 import { dayText, momentText, msOf } from '../../view/format.ts';
-import { roundStretch } from '../../view/round-stretch.ts';
 import { type GroupName, groupNames } from '../../view/view.ts';
 import { type Zone, zoneName } from '../../view/zone.ts';
-import type { Bar } from './bars.ts';
+import { type Bar, stretchOf } from './bars.ts';
 
 /** Bars stand on one another: each series is the sum of itself and those below, the whole drawn first. */
 const drawn: readonly GroupName[] = groupNames.toReversed();
@@ -91,9 +90,10 @@ export function optionsOf(element: HTMLElement, remPx: number, zone: Zone, on: R
         plot => {
           const { left, width } = plot.select;
           if (width < clickPx) return;
-          const [fromMs, untilMs] = [left, left + width].map(px => plot.posToVal(px, 'x') * 1000);
-          if (fromMs !== undefined && untilMs !== undefined)
-            on.onSelect(...roundStretch(fromMs, untilMs, on.bucketMs(), zone));
+          const at = (px: number) => plot.posToVal(px, 'x') * 1000;
+          const starts = Array.from(plot.data[0], seconds => seconds * 1000);
+          const stretch = stretchOf(starts, on.bucketMs(), at(left), at(left + width));
+          if (stretch !== undefined) on.onSelect(...stretch);
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],

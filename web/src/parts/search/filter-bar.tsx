@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
+import { type FormEvent, useId } from 'react';
 import type { FeedState } from '../../log/feed.ts';
 import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
@@ -7,7 +7,7 @@ import { type Field, fieldLabels, fields, groupNames, listFields, withCondition 
 import { listOf, listText } from '../../view/written.ts';
 import { localZone, utcZone, zoneName, zoneNames } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
-import { usePopover } from '../forms/use-popover.ts';
+import { Popover } from '../forms/popover.tsx';
 import { CompareChoice } from './compare-choice.tsx';
 import { RangePicker } from './range-picker.tsx';
 
@@ -19,7 +19,7 @@ export function FilterBar({ feed }: { readonly feed: FeedState | 'off' }) {
         <CompareChoice />
         <ZoneChoice />
         <LiveButton feed={feed} />
-        <FilterForm />
+        <FilterMenu />
         <Chips />
       </div>
       <Ignored />
@@ -134,7 +134,7 @@ function Values({ values }: { readonly values: readonly string[] }) {
   return (
     <ul className="chip-values">
       {values.slice(0, valuesShown).map(value => (
-        <li key={value} className="chip-value">
+        <li key={value} className="chip-value" title={inert(value, value.length)}>
           {inert(value, 80)}
         </li>
       ))}
@@ -162,20 +162,15 @@ function textOf(field: Field, values: readonly string[]): string {
   return isList(field) ? listText(field, values) : (values[0] ?? '');
 }
 
-function FilterForm() {
+function FilterMenu() {
+  const { view } = usePage();
+  // What was written before the filters were changed elsewhere would undo that.
+  const key = JSON.stringify(view.conditions);
+  return <Popover label="Filter …">{(id, close) => <FilterForm key={key} id={id} onClose={close} />}</Popover>;
+}
+
+function FilterForm({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { view, change } = usePage();
-  const [open, setOpen] = useState(false);
-  const id = useId();
-  const opener = useRef<HTMLButtonElement>(null);
-  const popover = usePopover(open, () => setOpen(false));
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
-    if (open) form.current?.querySelector('input')?.focus();
-  }, [open]);
-  const close = () => {
-    setOpen(false);
-    opener.current?.focus();
-  };
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -185,35 +180,39 @@ function FilterForm() {
       return values.length === 0 ? [] : [[field, values] as const];
     });
     change(one => ({ ...one, conditions: Object.fromEntries(conditions) }));
-    close();
+    onClose();
   };
   return (
-    <div ref={popover} className="popover">
-      <button ref={opener} type="button" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
-        Filter …
-      </button>
-      {open && (
-        <form ref={form} id={id} className="filter-form" onSubmit={apply}>
-          {fields.map(field => (
-            <label key={field} htmlFor={`${id}-${field}`}>
-              <span>{fieldLabels[field]}</span>
-              <FilterInput id={`${id}-${field}`} field={field} value={textOf(field, view.conditions[field] ?? [])} />
-            </label>
-          ))}
-          <FormButtons onClose={close} />
-        </form>
-      )}
-    </div>
+    <form id={id} className="filter-form" onSubmit={apply}>
+      {fields.map((field, index) => (
+        <label key={field} htmlFor={`${id}-${field}`}>
+          <span>{fieldLabels[field]}</span>
+          <FilterInput
+            id={`${id}-${field}`}
+            field={field}
+            value={textOf(field, view.conditions[field] ?? [])}
+            first={index === 0}
+          />
+        </label>
+      ))}
+      <FormButtons onClose={onClose} />
+    </form>
   );
 }
 
-function FilterInput(props: { readonly id: string; readonly field: Field; readonly value: string }) {
-  const { id, field, value } = props;
+function FilterInput(props: {
+  readonly id: string;
+  readonly field: Field;
+  readonly value: string;
+  readonly first: boolean;
+}) {
+  const { id, field, value, first } = props;
   if (field !== 'generalStatus' || value.includes(','))
     return (
       <input
         id={id}
         name={field}
+        data-first={first || undefined}
         defaultValue={value}
         spellCheck={false}
         autoComplete="off"

@@ -5,18 +5,18 @@ import { inputMoments, inputText, shortMomentText } from '../../view/format.ts';
 import { boundsOf, presetLabels, presetsWithin, type Range } from '../../view/range.ts';
 import { offsetText, turnText, type Zone, zoneName } from '../../view/zone.ts';
 import { FormButtons } from '../forms/form-buttons.tsx';
-import { usePopover } from '../forms/use-popover.ts';
+import { Popover } from '../forms/popover.tsx';
 
 export function RangePicker() {
   const { api, view, change } = usePage();
   const { range, zone } = view;
   const names = presetsWithin(api.retentionMs);
-  const [open, setOpen] = useState(false);
   const id = useId();
   const custom = 'last' in range ? 'Range …' : rangeText(range, zone);
-  const popover = usePopover(open, () => setOpen(false));
+  // What was written for another range, or by another clock, is of no use for this one.
+  const key = JSON.stringify([range, zone]);
   return (
-    <div ref={popover} className="popover">
+    <>
       <fieldset className="choice ranges">
         <legend className="unseen">Sent in the last</legend>
         {names.map(name => (
@@ -31,17 +31,10 @@ export function RangePicker() {
           </label>
         ))}
       </fieldset>
-      <button
-        type="button"
-        className={'last' in range ? undefined : 'set'}
-        aria-expanded={open}
-        aria-controls={id}
-        onClick={() => setOpen(!open)}
-      >
-        {custom}
-      </button>
-      {open && <RangeForm id={id} onClose={() => setOpen(false)} />}
-    </div>
+      <Popover label={custom} set={!('last' in range)}>
+        {(form, close) => <RangeForm key={key} id={form} onClose={close} />}
+      </Popover>
+    </>
   );
 }
 
@@ -61,7 +54,7 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
       const moments = inputMoments(String(form.get(name)), view.zone);
       const chosen = moments[Number(form.get(turnName(name)) ?? 0)];
       // A field has no milliseconds: what nobody changed stays the moment that it was.
-      return before !== undefined && Math.floor(before / 1000) * 1000 === chosen ? before : chosen;
+      return before !== undefined && toSecond(before) === chosen ? before : chosen;
     };
     const since = moment('since', sinceMs);
     const until = moment('until', untilMs);
@@ -84,15 +77,31 @@ function RangeForm({ id, onClose }: { readonly id: string; readonly onClose: () 
   );
 }
 
+const toSecond = (ms: number) => Math.floor(ms / 1000) * 1000;
+
 const turnName = (name: string) => `${name}-turn`;
 
-/** A moment by the clock of the view; where that shows it twice, it can be told which one is meant. */
-function MomentField(props: { readonly name: string; readonly label: string; readonly before: number | undefined }) {
+/**
+ * A moment by the clock of the view. Where that shows it twice, a range takes in both unless somebody says otherwise: it
+ * begins with the first and ends with the second.
+ */
+function MomentField(props: {
+  readonly name: 'since' | 'until';
+  readonly label: string;
+  readonly before: number | undefined;
+}) {
   const { name, label, before } = props;
   const { zone } = usePage().view;
   const [text, setText] = useState(before === undefined ? '' : inputText(before, zone));
+  const [chosen, setChosen] = useState<string>();
   const moments = inputMoments(text, zone);
-  const distances = moments.map(ms => Math.abs(ms - (before ?? 0)));
+  // What nobody has changed means what it meant.
+  const same = before === undefined ? -1 : moments.indexOf(toSecond(before));
+  const turn = chosen ?? String(same !== -1 ? same : name === 'since' ? 0 : moments.length - 1);
+  const write = (next: string) => {
+    setText(next);
+    setChosen(undefined);
+  };
   return (
     <div className="moment-field">
       <label>
@@ -102,14 +111,15 @@ function MomentField(props: { readonly name: string; readonly label: string; rea
           type="datetime-local"
           step={1}
           defaultValue={text}
-          onChange={event => setText(event.target.value)}
+          onChange={event => write(event.target.value)}
         />
       </label>
       {moments.length > 1 && (
         <select
           name={turnName(name)}
           aria-label={`${label}: clocks show it twice`}
-          defaultValue={distances.indexOf(Math.min(...distances))}
+          value={turn}
+          onChange={event => setChosen(event.target.value)}
         >
           {moments.map((ms, index) => (
             <option key={ms} value={index}>

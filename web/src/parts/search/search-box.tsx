@@ -5,6 +5,7 @@ import { usePage } from '../../page-context.ts';
 import { inert } from '../../view/format.ts';
 import { type Field, fieldLabels, shownValue, withCondition } from '../../view/view.ts';
 import { searchFields, writtenAnyway } from '../../view/written.ts';
+import { Cut } from '../forms/cut.tsx';
 
 const settleMs = 120;
 
@@ -40,10 +41,10 @@ function useOptions(text: string) {
   const known = asked ? query.data : [];
   const suggested = knownValues
     .holding(text.trim(), suggestionsMax)
-    .filter(one => !known.some(({ field, values }) => field === one.field && values[0] === one.value));
+    .filter(one => !known.some(({ field, values }) => field === one.field && values[0] === one.values[0]));
   const options: readonly Option[] = [
     ...known.map(one => ({ ...one, kind: 'found' as const })),
-    ...suggested.map(({ field, value }) => ({ field, values: [value], kind: 'suggested' as const })),
+    ...suggested.map(one => ({ ...one, kind: 'suggested' as const })),
     ...searchFields
       .filter(field => !known.some(one => one.field === field))
       .flatMap(field => {
@@ -57,7 +58,7 @@ function useOptions(text: string) {
 function placeOf(picked: Option | undefined, options: readonly Option[]): number {
   if (picked === undefined) return 0;
   const those = options.filter(({ field }) => field === picked.field);
-  const found = those.find(({ values }) => values[0] === picked.values[0]) ?? those[0];
+  const found = those.find(({ values }) => values.join() === picked.values.join()) ?? those[0];
   return found === undefined ? 0 : options.indexOf(found);
 }
 
@@ -187,7 +188,7 @@ function Suggestions(props: {
     <div role="listbox" id={props.id} aria-label="Found as">
       {props.options.map((option, index) => (
         <div
-          key={`${option.kind} ${option.field} ${option.values[0] ?? ''}`}
+          key={`${option.kind} ${option.field} ${option.values.join()}`}
           id={`${props.id}-${index}`}
           role="option"
           tabIndex={-1}
@@ -210,5 +211,9 @@ function Suggestions(props: {
 function OptionNote({ option: { kind, field, values } }: { readonly option: Option }) {
   if (kind === 'anyway') return null;
   if (kind === 'found') return <span className="note-found">in the log</span>;
-  return <bdi className="note-value">{shownValue(field, values[0] ?? '')}</bdi>;
+  return (
+    <bdi className="note-value">
+      <Cut text={values.map(value => shownValue(field, value)).join(', ')} />
+    </bdi>
+  );
 }

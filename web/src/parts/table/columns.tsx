@@ -1,9 +1,10 @@
 import type { ReactNode } from 'react';
 import type { Log } from '../../../../src/client/index.ts';
-import { codeName, deliveryMs, errorWords, inert, shortMomentText, tookText } from '../../view/format.ts';
+import { codeName, deliveryMs, errorWords, shortMomentText, tookText } from '../../view/format.ts';
 import { type Decimals, priceText } from '../../view/money.ts';
 import { countedAs, errorSought, type Field } from '../../view/view.ts';
 import type { Zone } from '../../view/zone.ts';
+import { Cut } from '../forms/cut.tsx';
 import { contentText } from '../message/content-text.ts';
 import { StatusWord } from '../message/status-word.tsx';
 
@@ -34,7 +35,7 @@ function idColumn(
 ): Column {
   const cell = (log: Log) => {
     const id = value(log);
-    return id === undefined ? none : inert(id);
+    return id === undefined ? none : <Cut text={id} />;
   };
   return { name, label, minRem, grow, cell, filter: { field, value } };
 }
@@ -72,7 +73,7 @@ export const columns: readonly Column[] = [
     grow: 1.2,
     cell: log => {
       const name = errorOf(log);
-      return name === undefined ? none : <span title={inert(name)}>{errorWords(name)}</span>;
+      return name === undefined ? none : <Cut text={errorWords(name)} title={name} />;
     },
     filter: { field: 'error', value: ({ error }) => (error.id === 0 ? undefined : errorSought(error)) },
   },

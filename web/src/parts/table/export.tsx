@@ -90,7 +90,7 @@ export function Export(props: { readonly columns: readonly Column[]; readonly on
   const { columns, onClose } = props;
   const { state, start, cancel } = useExport();
   return (
-    <Dialog label="Export" onClose={onClose}>
+    <Dialog label="Export" onClose={onClose} busy={state.step === 'running'}>
       {(state.step === 'asking' || state.step === 'failed') && <Asking columns={columns} onStart={start} />}
       {state.step === 'failed' && <p role="alert">{state.reason}</p>}
       {state.step === 'running' && (

@@ -1,15 +1,17 @@
-import { useState } from 'react';
+import { Suspense, useState } from 'react';
 import { nowMs } from '../../api/server-clock.ts';
 import type { LogBook } from '../../log/book.ts';
 import { usePage } from '../../page-context.ts';
-import { countText, shortMomentText } from '../../view/format.ts';
+import { searchOf } from '../../view/address.ts';
+import { countText, msOf, shortMomentText } from '../../view/format.ts';
 import { fixed } from '../../view/range.ts';
-import { searchOf } from '../../view/view.ts';
-import { usePopover } from '../forms/use-popover.ts';
+import { later } from '../forms/later.tsx';
+import { Popover } from '../forms/popover.tsx';
 import { CopyButton } from '../message/copies.tsx';
 import { columns } from './columns.tsx';
-import { Export } from './export.tsx';
 import type { ColumnChoice } from './use-columns.ts';
+
+const Export = later(async () => (await import('./export.tsx')).Export);
 
 export function TableBar({ book, columns: choice }: { readonly book: LogBook; readonly columns: ColumnChoice }) {
   const { reload } = usePage();
@@ -23,23 +25,20 @@ export function TableBar({ book, columns: choice }: { readonly book: LogBook; re
         Refresh
       </button>
       <Columns choice={choice} />
-      <CopyLink />
+      <CopyLink book={book} />
       <button type="button" onClick={() => setExporting(true)}>
         Export …
       </button>
-      {exporting && <Export columns={choice.shown} onClose={() => setExporting(false)} />}
+      <Suspense>{exporting && <Export columns={choice.shown} onClose={() => setExporting(false)} />}</Suspense>
     </div>
   );
 }
 
 function Columns({ choice }: { readonly choice: ColumnChoice }) {
-  const [open, setOpen] = useState(false);
-  const popover = usePopover(open, () => setOpen(false));
   return (
-    <div ref={popover}>
-      <details className="menu" open={open} onToggle={event => setOpen(event.currentTarget.open)}>
-        <summary>Columns</summary>
-        <fieldset>
+    <Popover label="Columns" className="menu">
+      {id => (
+        <fieldset id={id}>
           <legend className="unseen">Columns of the table</legend>
           {columns.map(column => (
             <label key={column.name}>
@@ -52,15 +51,22 @@ function Columns({ choice }: { readonly choice: ColumnChoice }) {
             </label>
           ))}
         </fieldset>
-      </details>
-    </div>
+      )}
+    </Popover>
   );
 }
 
 /** What is seen now, for a colleague who opens it later: “the last hour” would be another one then. */
-function CopyLink() {
-  const { view } = usePage();
-  const link = () => `${location.origin}${location.pathname}${searchOf(fixed(view, nowMs()))}`;
+function CopyLink({ book }: { readonly book: LogBook }) {
+  const { api, view } = usePage();
+  const link = () => {
+    const atMs = nowMs();
+    const newest = book.row(0);
+    // Some are dated ahead of now.
+    const untilMs = Math.max(atMs, newest === undefined ? 0 : msOf(newest.sentAt) + 1);
+    const whole = { sinceMs: atMs - api.retentionMs, untilMs };
+    return `${location.origin}${location.pathname}${searchOf(fixed(view, atMs, whole))}`;
+  };
   return <CopyButton label="Copy link" text={link} />;
 }
 

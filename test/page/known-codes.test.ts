@@ -48,7 +48,7 @@ test('errors of rows → suggested by what finds them, and others not', () => {
   see({ groupName: 'CARRIER_ERRORS' });
   see({ id: 5 });
   see({ name: ' ' });
-  expect(known.holding('carrier', 5)).toEqual([{ field: 'error', value: 'CARRIER_ERRORS' }]);
+  expect(known.holding('carrier', 5)).toEqual([{ field: 'error', values: ['CARRIER_ERRORS'] }]);
 });
 
 const row = {

@@ -202,7 +202,8 @@ test.each([
   const none = async () => [];
   const never = () => Promise.reject(new Error('it was done'));
   const others = { createKey: never, createUser: never, revokeKey: never, removeUser: never, forgetEndedKeys: never };
-  server = new TestServer({ managedAccounts: { account, keys: none, users: none, ...others } });
+  const more = { accounts: none, createAccount: never, bindKey: never };
+  server = new TestServer({ managedAccounts: { account, keys: none, users: none, ...others, ...more } });
   const replies: FastifyReply[] = [];
   server.app.addHook('onRequest', async (_request, reply) => void replies.push(reply));
   const content = { type: 'TEXT', text: secret };

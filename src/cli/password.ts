@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { passwordCharsMin } from '../accounts/accounts.ts';
@@ -23,9 +24,19 @@ async function ask(question: string): Promise<string> {
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silence, terminal: true });
   process.stderr.write(question);
+  // By Ctrl-D, after which nothing would ever be answered.
+  const closed = once(lines, 'close').then(() => {
+    throw new CommandError('no password was given');
+  });
   try {
-    return await lines.question('');
+    return await Promise.race([lines.question(''), closed]);
+  } catch (error) {
+    // By Ctrl-C, which is no signal while a terminal is read key by key.
+    if (error instanceof Error && error.name === 'AbortError')
+      throw new CommandError('no password was given', { cause: error });
+    throw error;
   } finally {
+    closed.catch(() => undefined);
     lines.close();
     process.stderr.write('\n');
   }

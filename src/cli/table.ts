@@ -25,6 +25,8 @@ const gap = '  ';
 const more = ' …';
 /** As much of a cell as can still be made out: a column that cannot have so much is left out, and those after it. */
 const leastWidth = 16;
+/** An id of 36 characters stays whole at 80 columns. */
+const firstWidth = 40;
 
 type WidthOf = (text: string) => number;
 
@@ -63,12 +65,14 @@ export async function tableText<Row>(
 
 /**
  * The widths of the columns that are shown. The first says what its row is about and gets up to half of the width, so that
- * an id stays whole; the others get as much as can be made out, and what is left goes to all that want more.
+ * an id stays whole where it can; the others get as much as can be made out, and what is left goes to all that want more.
  */
 function sharedWidths(wanted: readonly number[], width: number): readonly number[] {
   const sum = (widths: readonly number[]) => widths.reduce((all, one) => all + one, gap.length * (widths.length - 1));
   if (sum(wanted) <= width) return wanted;
-  const least = wanted.map((one, at) => Math.min(one, at === 0 ? Math.ceil(width / 2) : leastWidth));
+  const least = wanted.map((one, at) =>
+    Math.min(one, at === 0 ? Math.min(firstWidth, Math.ceil(width / 2)) : leastWidth),
+  );
   const needed = (count: number) => sum(least.slice(0, count)) + (count < least.length ? more.length : 0);
   let count = 1;
   for (let fits = 2; fits <= least.length; fits++) if (needed(fits) <= width) count = fits;

@@ -52,7 +52,7 @@ describe('tableText', () => {
   test.each([
     [36, 80, ['ID', 'AT', 'STATUS', '…']],
     [120, 80, ['ID', 'AT', 'STATUS', '…']],
-    [120, 120, ['ID', 'AT', 'STATUS', 'FROM', '…']],
+    [120, 120, ['ID', 'AT', 'STATUS', 'FROM', 'TO']],
     [36, 160, ['ID', 'AT', 'STATUS', 'FROM', 'TO']],
   ])(
     'an id of %d characters at %d columns → an id beside, whole up to half of them, and %j',

@@ -45,6 +45,9 @@ export async function tableText<Row>(
     cells.reduce((most, line) => Math.max(most, widthOf(line[at] ?? '')), widthOf(heading)),
   );
   const widths = sharedWidths(wanted, width);
+  // Where there is not the room for all of them, none goes to columns that tell nothing of any row.
+  const telling = columns.filter((_, at) => at === 0 || cells.some(texts => texts[at] !== ''));
+  if (widths !== wanted && telling.length < columns.length && rows.length > 0) return tableText(rows, telling, width);
   const line = (texts: readonly string[], paint: (text: string, at: number) => string) =>
     widths
       .map((columnWidth, at) => {

@@ -66,6 +66,17 @@ describe('tableText', () => {
     },
   );
 
+  test('a column of which no row has anything, where there is not the room → left out, and the others whole', async () => {
+    const lines = (
+      await tableText([['id', '2026-03-01T12:00:00.000+0000', 'DELIVERED', '']], five.slice(0, 4), 44)
+    ).split('\n');
+    expect(lines).toEqual([
+      'ID  AT                            STATUS',
+      'id  2026-03-01T12:00:00.000+0000  DELIVERED',
+      '',
+    ]);
+  });
+
   test('any cells at any width → no line wider than that, each column begins where its heading does', async () => {
     const cells = fc.array(fc.tuple(...Array.from({ length: 5 }, () => fc.string({ maxLength: 60 }))), {
       maxLength: 5,

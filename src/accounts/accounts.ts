@@ -136,20 +136,18 @@ export class Accounts {
     return this.#rows.keys(account);
   }
 
-  /** From now on the key sees and writes what its binding allows, all of the account where that is empty. */
-  async bindKey(id: string, binding: Binding): Promise<KeyInfo> {
-    if (hasEnded(await this.#key(id), this.#now()))
-      throw new AccountsError(`key ${id} lets nobody in any more: make another`);
+  /** By its id as `revokeKey`. From now on it sees and writes what its binding allows, all of the account where that is empty. */
+  async bindKey(keyId: string, binding: Binding): Promise<KeyInfo> {
+    const key = await this.#keyOf(keyId);
+    if (hasEnded(key, this.#now())) throw new AccountsError(`key ${key.id} lets nobody in any more: make another`);
     checkBinding(binding);
-    await this.#rows.bindKey(id, binding);
-    return this.#key(id);
+    await this.#rows.bindKey(key.id, binding);
+    return this.#key(key.id);
   }
 
   /** By its id, with or without `sentlog_` before it. Revoking it again changes nothing. */
   async revokeKey(keyId: string): Promise<KeyInfo> {
-    const id = parseKeyId(keyId);
-    if (id === undefined) throw new AccountsError(`"${keyId}" is not the id of a key`);
-    await this.#key(id);
+    const { id } = await this.#keyOf(keyId);
     await this.#rows.revokeKey(id, this.#now());
     return this.#key(id);
   }
@@ -230,6 +228,12 @@ export class Accounts {
     const account = await this.#rows.account(name);
     if (account === undefined) throw new AccountsError(`there is no account "${name}"`, { of: 'account' });
     return account;
+  }
+
+  async #keyOf(keyId: string): Promise<KeyInfo> {
+    const id = parseKeyId(keyId);
+    if (id === undefined) throw new AccountsError(`"${keyId}" is not the id of a key`);
+    return this.#key(id);
   }
 
   async #key(id: string): Promise<KeyInfo> {

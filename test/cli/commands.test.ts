@@ -102,8 +102,17 @@ describe('accounts, keys and users', () => {
       entityId: 'e',
       scopes: ['messenger:manage'],
     });
+    const bound = await run(['keys', 'bind', `sentlog_${id}`, '--application', 'a', '--entity', 'f', ...on]);
+    expect(oneLine(bound.stderr)).toBe(`bound key ${id} to application a and entity f`);
+    expect(await listed()).toMatchObject({ id, applicationId: 'a', entityId: 'f' });
+    expect((await run(['keys', 'bind', id, '--application', 'b', ...on])).code).toBe(0);
+    expect(await listed()).not.toHaveProperty('entityId');
+    expect(oneLine((await run(['keys', 'unbind', id, ...on])).stderr)).toBe(`key ${id} is bound to nothing`);
+    expect(await listed()).not.toHaveProperty('applicationId');
     expect((await run(['keys', 'revoke', id, ...on])).code).toBe(0);
     expect(await listed()).toMatchObject({ id, state: 'revoked' });
+    for (const args of [[id, '--entity', 'e'], [id], ['none', '--entity', 'e']])
+      expect(await run(['keys', 'bind', ...args, ...on])).toMatchObject({ code: 1, stdout: '' });
     const generated = await run(['users', 'create', 'ann', '--account', 'shop', ...on]);
     expect(generated.stdout).toMatch(/^[0-9A-Za-z]{24}\n$/);
     const given = await run(['users', 'create', 'bob', '--account', 'shop', '--password-stdin', ...on], {

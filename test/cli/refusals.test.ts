@@ -7,7 +7,7 @@ import { run } from './run.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sentlog-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const on = { env: { SENTLOG_DATA_DIR: join(folder, 'data'), SENTLOG_SECRET: 's'.repeat(32) } };
-/** A file with this in it, for flags that name one. */
+/** A file with this in it, for flags that name one; under `id` that of a key. */
 const given: Record<string, string> = {};
 
 beforeAll(async () => {
@@ -16,16 +16,19 @@ beforeAll(async () => {
     writeFileSync(given[name], text);
   }
   expect((await run(['accounts', 'create', 'shop'], on)).code).toBe(0);
+  const { stdout } = await run(['keys', 'create', '--account', 'shop'], on);
+  given.id = stdout.split('_')[1] ?? '';
 });
 
 const mirror = 'mirrors add --account shop --from https://x.example --key-file @key';
 const sender = 'senders add --account shop --page 1 --token-file @key --app-secret-file @key';
 
-/** What a rule behind the command line refuses, which knows no flags. A word that begins with @ is a file's. */
+/** What a rule behind the command line refuses, which knows no flags. A word that begins with @ is what `given` has. */
 test.for<[words: string, flag: string, reason: string]>([
   ['keys create --account none', '--account', 'there is no account "none"'],
   ['keys list --account=none', '--account', 'there is no account "none"'],
   ['keys create --account shop --entity=', '--entity', 'the name of an entity cannot be empty'],
+  ['keys bind @id --application=', '--application', 'the name of an application cannot be empty'],
   ['users create ann --account shop --password-stdin', '--password-stdin', 'a password has at least'],
   ['accounts set shop --retention 1ms', '--retention', 'messages are kept for 1 s'],
   [`${mirror} --from x`, '--from', '"x" is not an address'],

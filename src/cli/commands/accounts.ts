@@ -3,7 +3,9 @@ import { type Accounts, firstAccount } from '../../accounts/accounts.ts';
 import { type Scope, scopes } from '../../accounts/authenticator.ts';
 import type { Account, KeyInfo, UserInfo } from '../../accounts/rows.ts';
 import { loadLogTerms, loadPlace, serverSettings } from '../../config.ts';
+import type { Binding } from '../../domain/message.ts';
 import { limits } from '../../limits.ts';
+import { present } from '../../wire/present.ts';
 import {
   collect,
   count,
@@ -109,26 +111,22 @@ async function change(
   note(`account ${name}: ${[...(limits ? [limit] : []), ...(keeps ? [keep] : [])].join(', ')}`);
 }
 
+const keyIdHelp = 'as `keys list` shows it';
+
 export function addKeys(program: Command): void {
   const keys = program.command('keys').description('The API keys of a data folder or a database.');
 
-  const create = scopeOption(keys.command('create'))
+  const create = bindingOptions(scopeOption(keys.command('create')))
     .description('Make a key, and print it: it cannot be shown again.')
     .requiredOption('--account <name>', 'account the key is for')
-    .option('--expires <duration>', 'time after which it is refused: 30d; never when not given', durationFlag)
-    .option('--application <id>', 'application whose messages alone it sees and writes')
-    .option('--entity <id>', 'entity whose messages alone it sees and writes');
+    .option('--expires <duration>', 'time after which it is refused: 30d; never when not given', durationFlag);
   withAccounts(create, async data => {
     const flags = create.opts();
-    const [expiresMs, applicationId, entityId] = [
-      count(flags, 'expires'),
-      text(flags, 'application'),
-      text(flags, 'entity'),
-    ];
+    const expiresMs = count(flags, 'expires');
     const { key, info } = await data.createKey({
       account: text(flags, 'account') ?? '',
       scopes: scopesOf(flags.scope),
-      binding: { ...(applicationId !== undefined && { applicationId }), ...(entityId !== undefined && { entityId }) },
+      binding: bindingOf(flags),
       ...(expiresMs !== undefined && { expiresAt: Date.now() + expiresMs }),
     });
     await print(`${key}\n`);
@@ -151,10 +149,25 @@ export function addKeys(program: Command): void {
   list.option('--account <name>', 'only of this account');
   withAccounts(list, async data => printRows((await data.keys(text(list.opts(), 'account'))).map(shownKey), columns));
 
-  const revoke = keys
-    .command('revoke')
-    .description('Refuse a key from now on.')
-    .argument('<id>', 'as `keys list` shows it');
+  const bind = bindingOptions(keys.command('bind'))
+    .description('Bind a key that is there to an application, an entity, or both, instead of what it was bound to.')
+    .argument('<id>', keyIdHelp);
+  withAccounts(bind, async (data, id) => {
+    const binding = bindingOf(bind.opts());
+    if (Object.keys(binding).length === 0)
+      throw new CommandError('nothing to bind it to: --application or --entity says what; `keys unbind` frees it');
+    const { applicationId, entityId, id: bound } = shownKey(await data.bindKey(id, binding));
+    const to = [applicationId && `application ${applicationId}`, entityId && `entity ${entityId}`].filter(Boolean);
+    note(`bound key ${bound} to ${to.join(' and ')}`);
+  });
+
+  const unbind = keys
+    .command('unbind')
+    .description('Let a key see and write all of its account.')
+    .argument('<id>', keyIdHelp);
+  withAccounts(unbind, async (data, id) => note(`key ${(await data.bindKey(id, {})).id} is bound to nothing`));
+
+  const revoke = keys.command('revoke').description('Refuse a key from now on.').argument('<id>', keyIdHelp);
   withAccounts(revoke, async (data, id) => note(`revoked key ${(await data.revokeKey(id)).id}`));
 }
 
@@ -217,6 +230,16 @@ function withAccounts(
       await accounts.close();
     }
   });
+}
+
+function bindingOptions(command: Command): Command {
+  return command
+    .option('--application <id>', 'application whose messages alone it sees and writes')
+    .option('--entity <id>', 'entity whose messages alone it sees and writes');
+}
+
+function bindingOf(flags: Readonly<Record<string, unknown>>): Binding {
+  return present({ applicationId: text(flags, 'application'), entityId: text(flags, 'entity') });
 }
 
 function scopeOption(command: Command): Command {

@@ -145,9 +145,11 @@ export class SqliteAccountRows implements AccountRows {
   }
 
   async secret(name: string, made: Uint8Array): Promise<Uint8Array> {
-    this.#db.prepare('INSERT OR IGNORE INTO secret (name, value) VALUES (?, ?)').run(name, made);
-    const row = this.#db.prepare('SELECT value FROM secret WHERE name = ?').get(name);
-    return blob(row ?? {}, 'value');
+    const found = this.#db.prepare('SELECT value FROM secret WHERE name = ?');
+    const insert = 'INSERT OR IGNORE INTO secret (name, value) VALUES (?, ?)';
+    // To read it, nobody has to wait for those who write.
+    if (found.get(name) === undefined) transact(this.#db, () => this.#db.prepare(insert).run(name, made));
+    return blob(found.get(name) ?? {}, 'value');
   }
 
   /** The seed of the log that these accounts were last opened beside, when anything was noted of it. */

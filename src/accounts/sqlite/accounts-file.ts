@@ -190,7 +190,7 @@ function openAgain(path: string, timeout: number, pragma: string): DatabaseSync 
 
 /** Runs `work` as one transaction that holds the write lock from its start. */
 export function transact<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
+  begin(db);
   try {
     const result = work();
     db.exec('COMMIT');
@@ -199,6 +199,41 @@ export function transact<T>(db: DatabaseSync, work: () => T): T {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** How long SQLite itself waits where it is asked again and again. */
+const askAgainMs = 10;
+
+/**
+ * Takes the write lock. SQLite asks for it less and less often, some fifty times in all: where several processes write one
+ * transaction after the other, one may never come upon a moment in which it is free. Asked every few milliseconds, all of
+ * them get their turn.
+ */
+function begin(db: DatabaseSync): void {
+  const untilMs = performance.now() + busyTimeoutMs;
+  db.exec(`PRAGMA busy_timeout = ${askAgainMs}`);
+  try {
+    while (!hasBegun(db, performance.now() < untilMs));
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  }
+}
+
+/** `false` where another has the lock, which throws unless it `mayWait`. */
+function hasBegun(db: DatabaseSync, mayWait: boolean): boolean {
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    return true;
+  } catch (error) {
+    if (mayWait && isBusy(error)) return false;
+    throw error;
+  }
+}
+
+const busyCode = 5;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === busyCode;
 }
 
 function migrate(db: DatabaseSync, path: string): void {
@@ -219,17 +254,17 @@ function schemaVersion(db: DatabaseSync): number {
   return Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
 }
 
-const switchTriesMax = 100;
 const switchPauseMs = 20;
 
 /** SQLite does not wait for its lock when the journal mode changes, so two first starts at once have to try again. */
 export function switchToWriteAheadLog(db: DatabaseSync): void {
-  for (let tries = 1; ; tries++) {
+  const untilMs = performance.now() + busyTimeoutMs;
+  for (;;) {
     try {
       db.exec('PRAGMA journal_mode = WAL');
       return;
     } catch (error) {
-      if (tries >= switchTriesMax || !reasonOf(error).includes('locked')) throw error;
+      if (performance.now() >= untilMs || !isBusy(error)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, switchPauseMs);
     }
   }

@@ -104,9 +104,10 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     return request.is404 ? others.answer(request, reply) : undefined;
   });
   app.addHook('onSend', async (request, reply, payload) => {
-    if (closing.begun || connections.areMany) reply.header('connection', 'close');
+    const stillSends = sendsBody(request) && !request.raw.complete;
     // Closing on a caller who still sends resets the connection, and the answer with it: it may close first.
-    else if (sendsBody(request) && !request.raw.complete) reply.raw.shouldKeepAlive = true;
+    if (closing.begun || (connections.areMany && !stillSends)) reply.header('connection', 'close');
+    else if (stillSends) reply.raw.shouldKeepAlive = true;
     const leaving = await compressed(request, reply, payload);
     standing.letOut(request, leaving);
     return leaving;

@@ -59,3 +59,25 @@ test('nearly as many, over which nothing more is asked → they make room for ot
     if (i >= 7) await once(socket, 'close');
   }
 });
+
+test('nearly as many, one of which still sends what is refused → closed when it has sent that: before, its answer would be lost', async () => {
+  server = new TestServer({ connectionsMax: 8 });
+  const address = await server.listen();
+  for (let i = 0; i < 7; i++) {
+    const connected = once(server.app.server, 'connection');
+    await opened(address, half);
+    await connected;
+  }
+  const sending = await opened(address, `POST ${logsPath} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf `);
+  let got = '';
+  sending.setEncoding('utf8').on('data', text => {
+    got += text;
+  });
+  await expect.poll(() => got).toContain('E401');
+  expect(got).not.toMatch(/connection: close/i);
+  got = '';
+  sending.write(`of it${half}${rest}`);
+  await once(sending, 'close');
+  expect(got).toContain('200 OK');
+  expect(got).toMatch(/connection: close/i);
+});

@@ -6,7 +6,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { atOnce, type Disk, systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
 import { MessageIds } from '../../../src/store/embedded/log/message-ids.ts';
-import { type IdSet, IdSets, idParts, makeIdSet, partOfHash } from '../../../src/store/embedded/segment/id-sets.ts';
+import {
+  type IdSet,
+  IdSets,
+  idParts,
+  makeIdSet,
+  partOfHash,
+  setSegmentsMax,
+} from '../../../src/store/embedded/segment/id-sets.ts';
 import { addId, findId, removeId } from '../../../src/store/embedded/segment/id-table.ts';
 import { IndexFile, type Sections, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
 import { IdsOfSegment, ordinalsWithId } from '../../../src/store/embedded/segment/index-runs.ts';
@@ -149,6 +156,24 @@ test('sets of sealed segments, of whatever hashes → each message that has one 
   const asked = unknown.reduce((sum, one) => sum + askedFor(one).length, 0);
   // A hash lies in one of a bucket's 1,024 places, of which six are taken on average, in each of two sets.
   expect(asked / unknown.length).toBeLessThan(0.015);
+});
+
+test('the same few ids in every segment of a set, of one place in buckets side by side → each segment is told once', () => {
+  const folder = new IndexFolder();
+  const segments = Array.from({ length: setSegmentsMax }, (_, id) => id);
+  // Of 256 hashes in a part there are 48 buckets, and four of the first row of them have nearly all.
+  const bucket = 2 ** 32 / idParts / 48;
+  const hashes = [0, 1, 2, 3].map(number => Math.floor((number + 100.5 / 1024) * bucket));
+  for (const segment of segments) folder.write(segment, hashes);
+  const sets = new IdSets(folder.setsOf(segments).slice(0, 1));
+  for (const one of hashes) {
+    const told: number[] = [];
+    sets.find(one, segmentId => {
+      told.push(segmentId);
+      return false;
+    });
+    expect(told.sort((a, b) => a - b)).toEqual(segments);
+  }
 });
 
 test('ids of segments in sets, in none, and being written → all that is there is found once, and nothing that is gone', () => {

@@ -64,6 +64,9 @@ export class IdSets {
   readonly #from: Uint32Array;
   readonly #to: Uint32Array;
   readonly #fractions: Uint32Array;
+  /** By a segment's place in a set, for which look into a set it was told last. */
+  readonly #toldFor = new Float64Array(setSegmentsMax);
+  #looks = 0;
   /** What is read ahead is kept, or it would not be read. */
   #ahead = 0;
 
@@ -87,14 +90,15 @@ export class IdSets {
       const one = opened[i];
       if (one === undefined) break;
       const [fraction, to, { cells }] = [sought[i], tos[i] ?? 0, one];
-      // Those of one segment stand side by side.
-      for (let at = froms[i] ?? 0, last = -1; at < to; at++) {
+      const look = ++this.#looks;
+      for (let at = froms[i] ?? 0; at < to; at++) {
         const cell = cells[at] ?? 0;
         if (cell % fractions !== fraction) continue;
         const place = Math.floor(cell / fractions);
-        const segmentId = place === last ? undefined : one.segmentIds[place];
-        if (segmentId !== undefined && visit(segmentId)) return true;
-        last = place;
+        const segmentId = one.segmentIds[place];
+        if (segmentId === undefined || this.#toldFor[place] === look) continue;
+        this.#toldFor[place] = look;
+        if (visit(segmentId)) return true;
       }
     }
     return false;

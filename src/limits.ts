@@ -195,6 +195,8 @@ export const limits = Object.freeze({
   /** Of a message whose outcome is unknown: how long its echo is waited for, and how long the next of its conversation waits. */
   echoWaitMs: 15 * 60_000,
   conversationHoldMs: 10_000,
+  /** How long a message waits at most until it is tried again; one with a time of day to be sent at may wait for that. */
+  sendAgainMsMax: 90_000,
   /** How long a receipt of a message that is not known yet is kept. */
   parkedMs: 3_600_000,
   /** Sends at the same time, over all pages. */

@@ -32,6 +32,11 @@ export interface Outbox extends Reports {
   receive(events: readonly Receipt[], now: EpochMs): Promise<void>;
   /** Ends what is past its time, a bounded number at once; `true` when there may be more. */
   lapse(now: EpochMs): Promise<boolean>;
+  /**
+   * The clock was set back: nothing waits longer than it may from now on, to be tried again, for an echo or to be pushed.
+   * A bounded number at once; `true` when there may be more. What a caller wants to be sent at a moment waits for that.
+   */
+  clockSetBack(now: EpochMs): Promise<boolean>;
   /** Where something waits to be sent, and from when on. */
   waiting(now: EpochMs): Promise<Waiting>;
   /** What the log has not been told, of the messages that wait longest; at most so many. */

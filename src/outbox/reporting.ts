@@ -46,6 +46,12 @@ export type DuePush = { readonly place: PushPlace; readonly report: Report; read
 /** Without `againAt` it is never pushed again. */
 export type PushOutcome = { readonly id: number; readonly againAt?: EpochMs };
 
+const minuteMs = 60_000;
+/** The vendor's cycle: after a failure 1 minute, and 1 more times the square of the retries before it. */
+export const pushAgainMs = (tries: number): number => minuteMs * (1 + tries ** 2);
+/** At least that, in SQL, where `tries` names a column with all tries. */
+export const pushAgainMostMs = (tries: string): string => `${minuteMs} * (1 + ${tries} * ${tries})`;
+
 /** What accounts have set for messages that name no address of their own. */
 export type Subscribed = {
   readonly account: AccountId;

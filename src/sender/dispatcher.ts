@@ -40,7 +40,10 @@ const lookRest = { leastMs: 10, mostMs: 40 };
 const lapseEveryMs = 1000;
 /** How long the end waits for answers; what has none by then is left to its echo. */
 const closingMsMax = 5000;
-const backoffMs = { first: 1000, max: 60_000 };
+/** They vary by half of themselves. */
+const backoffMs = { first: 1000, max: limits.sendAgainMsMax / 1.5 };
+/** Further than this no two looks are out of order. */
+const clockBackMs = 1000;
 
 const contentCheck = checkOf(sendContentSchema);
 const quickReplyCheck = checkOf(quickReplySchema);
@@ -55,6 +58,7 @@ export class Dispatcher {
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
   #lapsedAt = 0;
+  #lookedAt: EpochMs = 0;
   readonly #looks = new Looks(() => this.#look(), lookRest);
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
@@ -119,6 +123,7 @@ export class Dispatcher {
 
   async #look(): Promise<number> {
     try {
+      await this.#followClock();
       await this.#lapse();
       const nextMs = await this.#dispatch();
       this.outage = undefined;
@@ -129,6 +134,14 @@ export class Dispatcher {
       this.#deps.note(isOutage ? 'warn' : 'error', 'sending waits: the outbox cannot be used now', { err: error });
       return lookMsMax;
     }
+  }
+
+  /** What waits for a moment soon would wait for the old time to come again. */
+  async #followClock(): Promise<void> {
+    const { outbox, clock } = this.#deps;
+    const now = clock();
+    if (now < this.#lookedAt - clockBackMs) while (await outbox.clockSetBack(now));
+    this.#lookedAt = now;
   }
 
   async #lapse(): Promise<void> {

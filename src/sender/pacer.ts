@@ -20,6 +20,7 @@ const stretchMs = 50;
 export class Pacer {
   readonly #tokens = new Map<Lane, { count: number; at: EpochMs }>();
   #pausedUntil: EpochMs = 0;
+  #askedAt: EpochMs = 0;
   #reason: string | undefined;
   #heldUpInRow = 0;
   #pauses = 0;
@@ -30,6 +31,7 @@ export class Pacer {
 
   /** Messages of this lane that may be sent now. After a fault only one is tried. */
   allowed(lane: Lane, now: EpochMs): number {
+    this.#follow(now);
     if (now < this.#pausedUntil) return 0;
     const { count } = this.#refilled(lane, now);
     return Math.floor(this.#reason === undefined ? count : Math.min(1, count));
@@ -69,16 +71,19 @@ export class Pacer {
 
   /** Meta throttles, cannot be reached, or does not say what became of a message. */
   heldUp(reason: string, now: EpochMs, regainMs: number | undefined): void {
+    this.#follow(now);
     if (regainMs !== undefined) this.#pause(reason, now, regainMs);
     else if (++this.#heldUpInRow >= heldUpInRowMax) this.#pauseLonger(reason, now, heldUpPauseMs);
   }
 
   /** All that the page sends would fail alike. */
   failed(reason: string, now: EpochMs): void {
+    this.#follow(now);
     this.#pauseLonger(reason, now, faultPauseMs);
   }
 
   used(percent: number, now: EpochMs, regainMs: number | undefined): void {
+    this.#follow(now);
     this.#isSlow = percent >= usageSlowPercent;
     if (percent >= usageFullPercent) this.#pause('its budget at Meta is used up', now, regainMs ?? usagePauseMs);
   }
@@ -92,6 +97,15 @@ export class Pacer {
   /** Why the page is not sending; `undefined` when it is. */
   paused(): string | undefined {
     return this.#reason;
+  }
+
+  /** A clock that was set back goes on from where it is: a pause has as much left as it had. */
+  #follow(now: EpochMs): void {
+    const backMs = this.#askedAt - now;
+    // What is asked of the page at the same time looked at the clock a little earlier or later.
+    if (backMs > askedApartMsMax) this.#pausedUntil -= backMs;
+    else if (backMs > 0) return;
+    this.#askedAt = now;
   }
 
   /** Longer each time; of all that were under way together, the first failure alone is a time. */
@@ -127,6 +141,9 @@ export class Pacer {
     return tokens;
   }
 }
+
+/** So much later than it looked at the clock a look may ask, where an outbox over a database takes long. */
+const askedApartMsMax = 10_000;
 
 /** What a message that is tried after a fault may take at most. */
 const probeMs = 30_000;

@@ -2,7 +2,15 @@ import { createHmac } from 'node:crypto';
 import type { AccountId, EpochMs } from '../domain/message.ts';
 import { Unavailable } from '../failures.ts';
 import { limits } from '../limits.ts';
-import type { DuePush, PushOutcome, PushPlace, Report, Reports, Subscribed } from '../outbox/reporting.ts';
+import {
+  type DuePush,
+  type PushOutcome,
+  type PushPlace,
+  pushAgainMs,
+  type Report,
+  type Reports,
+  type Subscribed,
+} from '../outbox/reporting.ts';
 import { deliveryReportsJson, deliveryReportsXml, seenReportsJson } from '../wire/text/report-text.ts';
 import { Looks } from './looks.ts';
 import type { CallReports } from './report-caller.ts';
@@ -30,7 +38,6 @@ export type PusherDeps = {
 
 /** Another process may have made reports, or the clock was put forward. */
 const lookMs = 1000;
-const minuteMs = 60_000;
 /** A call ends by itself before this. */
 const closeMsMax = limits.pushMsMax + 2000;
 const keepPauseMs = { first: 50, max: 5000 };
@@ -150,10 +157,9 @@ export class Pusher {
     return outcomes;
   }
 
-  /** The vendor's cycle: 1 minute, and 1 more times the square of the retries before. */
   #failed({ report, tries }: DuePush): PushOutcome {
     if (tries >= limits.pushRetriesMax) return { id: report.id };
-    return { id: report.id, againAt: this.#deps.clock() + minuteMs * (1 + tries ** 2) };
+    return { id: report.id, againAt: this.#deps.clock() + pushAgainMs(tries) };
   }
 
   /** Forgotten, it would be pushed twice. */

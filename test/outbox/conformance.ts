@@ -80,6 +80,36 @@ export function sendingConformance(engine: string, make: () => Promise<OutboxPla
       expect(idsOf(await outbox.claim([want], start + 1000))).toEqual(['b']);
     });
 
+    it('the clock set back, by whatever → nothing waits for the old time to come again, and what is unknown still holds up', async () => {
+      const waits = fc.record({
+        backMs: fc.integer({ min: 2 * limits.sendAgainMsMax, max: 40 * 86_400_000 }),
+        againMs: fc.integer({ min: 1, max: limits.sendAgainMsMax }),
+        isSettledAfter: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(waits, async ({ backMs, againMs, isSettledAfter }) => {
+          const outbox = await open();
+          const to = (id: string) => message(id, { destination: id, expiresAt: start + validityMs });
+          await add(outbox, [to('again'), to('lost'), message('behind', { destination: 'lost' })]);
+          const [again, lost] = await outbox.claim([want], start);
+          if (again === undefined || lost === undefined) throw new Error('nothing to claim');
+          await outbox.settle([{ id: again.id, kind: 'again', dueAt: start + againMs, counts: true }], start);
+          const back = start - backMs;
+          if (!isSettledAfter) await outbox.settle([{ id: lost.id, kind: 'unknown' }], start);
+          while (await outbox.clockSetBack(back));
+          if (isSettledAfter) await outbox.settle([{ id: lost.id, kind: 'unknown' }], back);
+          expect(idsOf(await outbox.claim([want], back + limits.conversationHoldMs - 1))).not.toContain('behind');
+          await outbox.lapse(back + limits.echoWaitMs - 1);
+          expect(await outbox.stats()).toMatchObject({ unknown: 1 });
+          const claimed = await outbox.claim([want], back + limits.sendAgainMsMax);
+          expect(idsOf(claimed).sort()).toEqual(['again', 'behind']);
+          await outbox.lapse(back + limits.echoWaitMs);
+          expect(await outbox.stats()).toMatchObject({ unknown: 0, queued: 0 });
+        }),
+        { numRuns: runs(10) },
+      );
+    });
+
     it('one conversation → one at a time, in order, through failures and retries; others meanwhile', async () => {
       const outbox = await open();
       await add(outbox, [message('a1'), message('a2'), message('b1', { destination: 'p2' }), message('a3')]);

@@ -190,6 +190,21 @@ export function reportConformance(engine: string, make: () => Promise<OutboxPlac
       );
     });
 
+    it('the clock set back → what is to be pushed, at once or again, waits for no longer than its cycle', async () => {
+      const outbox = await open();
+      await deliver(outbox, [message('m1', { reports: { deliveryUrl } })]);
+      const back = start - 86_400_000;
+      expect(await outbox.duePushes([], 10, back)).toEqual([]);
+      while (await outbox.clockSetBack(back));
+      const [due] = await outbox.duePushes([], 10, back);
+      expect(due && shown(due.report)).toBe('m1 DELIVERED_TO_HANDSET');
+      await outbox.pushed([{ id: due?.report.id ?? 0, againAt: back + 60_000 }]);
+      while (await outbox.clockSetBack(back + 1));
+      expect(await outbox.duePushes([], 10, back + 59_999)).toEqual([]);
+      while (await outbox.clockSetBack(back - 86_400_000));
+      expect((await outbox.duePushes([], 10, back - 86_400_000)).map(one => one.tries)).toEqual([1]);
+    });
+
     /** Reports of messages that were refused at once, of an account, to these addresses. */
     const pushTo = async (outbox: Outbox, account: number, urls: readonly string[]) => {
       const messages = urls.map((url, nr) =>

@@ -73,6 +73,35 @@ describe('sending', () => {
     expect(played.sender.paused()).toEqual([]);
   });
 
+  it('the clock set back by a day after a fault → what is to be tried again is, as soon as ever', async () => {
+    const clock = { aheadMs: 0 };
+    const tried: string[] = [];
+    const carrier = (): Carrier => ({
+      outlivesProcess: false,
+      send: async (_account, _page, body): Promise<GraphAnswer> => {
+        const id = String(body.message?.metadata);
+        tried.push(id);
+        const isFirst = tried.length === 1;
+        const told = isFirst ? { error: { message: 'away', type: 'OAuthException', code: 2 } } : { message_id: id };
+        return { kind: 'response', httpStatus: isFirst ? 500 : 200, text: JSON.stringify(told), headers: {} };
+      },
+    });
+    const played = await Played.open({}, { carrier, clock });
+    const { outbox, emulator } = played;
+    await played.send(text('anybody', 'm1'));
+    await expect.poll(() => outbox.stats()).toMatchObject({ queued: 1, sending: 0 });
+    expect(tried).toEqual(['m1']);
+    clock.aheadMs = -86_400_000;
+    // As soon as it looks again, with nobody's word.
+    const waitsMs = async () => {
+      const now = emulator.clock.now() + clock.aheadMs;
+      return Math.max(...(await outbox.waiting(now)).pages.map(one => one.dueAt - now));
+    };
+    await expect.poll(waitsMs).toBeLessThanOrEqual(10_000);
+    await played.pass(10_000);
+    expect(tried).toEqual(['m1', 'm1']);
+  });
+
   it('one page full of messages that take long → another page’s are sent meanwhile', async () => {
     const held: (() => void)[] = [];
     const sent: string[] = [];

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Pacer } from '../../src/sender/pacer.ts';
+import { runs } from '../support/properties.ts';
 
 const start = Date.UTC(2026, 0, 1);
 
@@ -39,6 +41,33 @@ it.each<readonly [string, (pacer: Pacer, now: number) => void, readonly number[]
     expect(pacer.allowed('text', now + 1000)).toBeGreaterThan(1);
   },
 );
+
+it('the clock set back or put forward while a page pauses → a pause is never longer than it was to be', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('heldUp', 'failed', 'used'),
+      fc.integer({ min: 0, max: 50_000 }),
+      fc.integer({ min: -7 * 86_400_000, max: 86_400_000 }),
+      (kind, passedMs, leapMs) => {
+        const pacer = new Pacer();
+        expect(pacer.allowed('text', start)).toBeGreaterThan(1);
+        if (kind === 'heldUp') pacer.heldUp('throttled', start, 60_000);
+        else if (kind === 'failed') pacer.failed('revoked', start);
+        else pacer.used(100, start, undefined);
+        expect(pacer.allowed('text', start + passedMs)).toBe(0);
+        const leapt = start + passedMs + leapMs;
+        const waitedMs = passedMs + pauseOf(pacer, leapt);
+        expect(waitedMs).toBeLessThanOrEqual(60_500 + 10_000);
+        if (leapMs <= 0) expect(waitedMs).toBeGreaterThanOrEqual(60_000);
+        // What failed while the clock was set back pauses as long as ever.
+        pacer.succeeded();
+        pacer.failed('revoked', leapt - 3_600_000);
+        expect(Math.abs(pauseOf(pacer, leapt - 3_600_000) - 60_000)).toBeLessThanOrEqual(500);
+      },
+    ),
+    { numRuns: runs(100) },
+  );
+});
 
 it('a conversation that is held up alone → no pause of its page', () => {
   const pacer = new Pacer();

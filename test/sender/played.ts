@@ -30,7 +30,7 @@ export class Played {
   private constructor(
     outbox: Outbox,
     terms: SimulatorTerms,
-    { carrier, pages, store, places, call, retentionMs = retentionMsPreset }: PlayedParts,
+    { carrier, pages, store, places, call, clock, retentionMs = retentionMsPreset }: PlayedParts,
   ) {
     const note = (_level: string, message: string) => this.notes.push(message);
     this.store = store ?? new MemoryStore();
@@ -41,7 +41,7 @@ export class Played {
       store: this.store,
       carrier: carrier?.(this.emulator) ?? this.emulator.carrier,
       pages: pages ?? anyPage,
-      clock: this.emulator.clock.now,
+      clock: () => this.emulator.clock.now() + (clock?.aheadMs ?? 0),
       retentionMs,
       places: places ?? noPlaces,
       call: call ?? (async () => 'nobody is called in these tests'),
@@ -103,6 +103,8 @@ export type PlayedParts = {
   readonly pages?: Pages;
   readonly store?: Store;
   readonly retentionMs?: number;
+  /** What the sender's clock is ahead of the one that is played. */
+  readonly clock?: { readonly aheadMs: number };
   readonly places?: AccountPlaces;
   readonly call?: CallReports;
 };

@@ -17,6 +17,7 @@ import { PageMemory, workOn } from './page-memory.ts';
 import { type PageKey, PageRows, pageKeyText } from './pages.ts';
 import { byAccount, newPagesOf, Receipts } from './receipts.ts';
 import { duePushes, forgetReports, giveBack, given, keepTaken, pushed, takeReports, told } from './reports.ts';
+import { clockSetBack } from './set-back.ts';
 import { letGo, takenSteps, takeUntold } from './steps.ts';
 import { type PageWork, Together } from './together.ts';
 
@@ -142,6 +143,10 @@ export class PostgresOutbox implements Outbox {
       const hasOlder = await forgetReports(session, now);
       return (await this.#outcomes.lapse(session, now)) || hasOlder;
     });
+  }
+
+  clockSetBack(now: EpochMs): Promise<boolean> {
+    return this.#transact(session => clockSetBack(session, this.#pages, now));
   }
 
   async waiting(now: EpochMs): Promise<Waiting> {

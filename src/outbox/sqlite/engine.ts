@@ -105,6 +105,10 @@ class SqliteOutbox implements Outbox {
     return this.#ask({ call: 'lapse', now });
   }
 
+  clockSetBack(now: EpochMs): Promise<boolean> {
+    return this.#ask({ call: 'clockSetBack', now });
+  }
+
   waiting(now: EpochMs): Promise<WaitingPages> {
     return this.#ask({ call: 'waiting', now });
   }

@@ -44,6 +44,7 @@ export type OutboxCall =
   | { readonly call: 'settle'; readonly results: readonly Result[]; readonly now: EpochMs }
   | { readonly call: 'receive'; readonly events: readonly Receipt[]; readonly now: EpochMs }
   | { readonly call: 'lapse'; readonly now: EpochMs }
+  | { readonly call: 'clockSetBack'; readonly now: EpochMs }
   | { readonly call: 'waiting'; readonly now: EpochMs }
   | { readonly call: 'untold'; readonly limit: number }
   | {

@@ -12,6 +12,7 @@ import { Queue } from './queue.ts';
 import { Receipts } from './receipts.ts';
 import { ReportRows } from './report-rows.ts';
 import { OutboxRows } from './rows.ts';
+import { clockSetBack } from './set-back.ts';
 import { TellingRows } from './telling-rows.ts';
 
 assert(parentPort !== null);
@@ -35,7 +36,7 @@ function open() {
 }
 
 /** Each is part of a transaction of the caller's. */
-function performer({ receipts, reports, telling, queue }: Opened) {
+function performer({ rows, receipts, reports, telling, queue }: Opened) {
   return (asked: OutboxCall): unknown => {
     switch (asked.call) {
       case 'add':
@@ -54,6 +55,8 @@ function performer({ receipts, reports, telling, queue }: Opened) {
         const hasOlder = reports.forget(asked.now);
         return queue.lapse(asked.now) || hasOlder;
       }
+      case 'clockSetBack':
+        return clockSetBack(rows, asked.now);
       case 'waiting':
         return queue.waiting(asked.now);
       case 'untold':

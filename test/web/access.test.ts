@@ -86,6 +86,11 @@ test('an account, made on the page → its key opens it, and nothing else', asyn
   await page.getByLabel('Name of the account').fill('shop');
   await page.getByRole('button', { name: 'Make the account' }).click();
   await page.getByText('there is already an account "shop"').waitFor();
+  // On a phone each line has the name of its column.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const names =
+    "[...document.querySelectorAll('[aria-label=\"All accounts\"] td')].map(cell => getComputedStyle(cell, '::before').content)";
+  expect(new Set(await page.evaluate<string[]>(names))).toEqual(new Set(['"Made"', '"Requests"']));
   const other = await subject.tab();
   await other.goto(`${subject.url}/?room=access#key=${encodeURIComponent(key)}`);
   await other.getByRole('heading', { name: 'Account shop' }).waitFor();

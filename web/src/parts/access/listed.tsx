@@ -50,5 +50,11 @@ const inertScope = (scope: string) => inert(scope.replace(/^messenger:/, ''), 40
 
 /** Beside what somebody is signed in with. */
 export function Yours({ of }: { readonly of: Key | User }) {
-  return of.isYours === true && <span className="state">yours</span>;
+  if (of.isYours !== true) return null;
+  return (
+    <>
+      {' '}
+      <span className="state">yours</span>
+    </>
+  );
 }

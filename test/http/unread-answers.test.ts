@@ -8,7 +8,7 @@ import { SqliteLog, until } from '../support/sqlite-log.ts';
 import { WatchedStore } from '../support/watched-store.ts';
 
 const mebibyte = 1024 * 1024;
-const connections = 100;
+const connections = 40;
 const answersBytesMax = 24 * mebibyte;
 const text = 'x'.repeat(65_000);
 const logsOfPage = 60;
@@ -46,7 +46,7 @@ async function unread(path: string): Promise<Socket> {
   return socket;
 }
 
-test('a hundred connections that do not read their pages → all of them together hold no more than may be held; another account’s page comes before the last of theirs', async () => {
+test('forty connections that do not read their pages → all of them together hold no more than may be held; another account’s page comes before the last of theirs', async () => {
   const files = new SqliteLog();
   onTestFinished(() => files.remove());
   const log = new TestServer({ store: new WatchedStore(files.open()), answersBytesMax });

@@ -4,6 +4,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { GraphAnswer } from '../graph/outcomes.ts';
 import { limits } from '../limits.ts';
 import type { PageKeys } from '../senders/senders.ts';
+import { type ConnectionDeps, GraphConnection, kept } from './graph-connection.ts';
 
 export type GraphPlace = { readonly url: string; readonly version: string };
 
@@ -20,8 +21,6 @@ const connectMsMax = 10_000;
 /** Meta fetches media for up to 75 seconds before it answers. */
 const answerMsMax = 90_000;
 const answerBytesMax = 256 * 1024;
-/** Meta closes what idles; a request on a connection that is just being closed is lost. */
-const idleMsMax = 15_000;
 
 /** Calls of the Graph API, over connections that are kept. `fetch` would take several times the processor for each. */
 export class GraphCalls {
@@ -33,10 +32,16 @@ export class GraphCalls {
   /** Of each token and secret: the same for all calls of a page. */
   readonly #proofs = new WeakMap<PageKeys, string>();
 
-  constructor({ url, version }: GraphPlace, more: () => Readonly<Record<string, string>> = () => ({})) {
+  /** `now` is in milliseconds, of a clock that nobody puts. */
+  constructor(
+    { url, version }: GraphPlace,
+    more: () => Readonly<Record<string, string>> = () => ({}),
+    now: () => number = () => performance.now(),
+  ) {
     this.#more = more;
     const { origin, pathname } = new URL(`${url}/${version}/`);
     this.#path = pathname;
+    const again: ConnectionDeps['again'] = (options, handler) => this.#pool.dispatch(options, handler);
     this.#pool = new Pool(origin, {
       // No call waits for one but for the moment in which it becomes free: whoever sends has this bound too.
       connections: limits.sendingMax,
@@ -44,8 +49,10 @@ export class GraphCalls {
       pipelining: 1,
       allowH2: false,
       connect: { timeout: connectMsMax },
-      keepAliveTimeout: idleMsMax,
-      keepAliveMaxTimeout: idleMsMax,
+      keepAliveTimeout: kept.idleMax,
+      keepAliveMaxTimeout: kept.idleMax,
+      keepAliveTimeoutThreshold: kept.sooner,
+      factory: (to, options) => new GraphConnection(to, options, { now, again }),
       // Each call has a bound for all of its answer.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -71,12 +78,8 @@ export class GraphCalls {
         },
         ...(body !== undefined && { body }),
       };
-      try {
-        this.#pool.dispatch(options, call);
-      } catch (error) {
-        // What is no request at all, such as a token with a line break, leaves nothing.
-        call.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
-      }
+      // What is no request at all, such as a token with a line break, is told to the call, too.
+      this.#pool.dispatch(options, call);
     });
   }
 

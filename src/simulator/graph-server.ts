@@ -7,6 +7,8 @@ import type { PageAccess } from './page-access.ts';
 
 const bodyBytesMax = 4 * 1024 * 1024;
 const newestVersion = 26;
+/** Longer than any client waits, so that of the two it is the client that closes; each answer tells it. */
+const keepAliveMs = 65_000;
 
 type Target = { readonly page: string; readonly edge: string };
 
@@ -16,7 +18,7 @@ type Target = { readonly page: string; readonly edge: string };
  */
 export function graphServer(meta: SimulatedMeta, access: PageAccess, onReset: () => void): Server {
   const desk = new ControlDesk(meta, token => access.revoke(token));
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
     answer(request, response).catch(error => {
       if (!response.headersSent) response.writeHead(500);
       response.end(error instanceof Error ? error.message : '');

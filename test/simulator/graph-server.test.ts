@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { outcomeOf } from '../../src/graph/outcomes.ts';
+import { kept } from '../../src/sender/graph-connection.ts';
 import { behaviours } from '../../src/simulator/destinations.ts';
 import { type GraphTerms, openGraph, type RunningGraph } from '../../src/simulator/open.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
@@ -270,5 +271,18 @@ describe('its webhooks', () => {
     expect(await tell('reset', {})).toBe(200);
     expect(meta.sent()).toEqual([]);
     expect(await tell('nothing', {})).toBe(404);
+  });
+
+  it('connections → kept longer than what calls Graph keeps one, and said so', async () => {
+    const { url } = await graph();
+    for (const body of [message('anybody'), { recipient: {} }]) {
+      const { headers } = await fetch(`${url}/v25.0/page-1/messages`, {
+        method: 'POST',
+        headers: { ...bearer, ...json },
+        body: JSON.stringify(body),
+      });
+      const [, seconds] = /^timeout=(\d+)$/.exec(headers.get('keep-alive') ?? '') ?? [];
+      expect(1000 * Number(seconds)).toBeGreaterThan(kept.idleMax + kept.sooner);
+    }
   });
 });

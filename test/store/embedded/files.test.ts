@@ -53,7 +53,7 @@ test('pages over many sealed segments → open each index once, and the rows of 
   const ledger = new Ledger(log.dataDir);
   onTestFinished(() => ledger.close());
   const loaded = loadLog(folder, ledger, hashSeed, segmentMessagesMax, logFile);
-  const read = new ReadSegments(folder);
+  const read = new ReadSegments(folder, hashSeed);
   onTestFinished(() => read.close());
   for (const { shared, columns } of loaded.segments) read.set(shared, columns);
   const sealed = loaded.segments.filter(segment => segment.columns === undefined).length;

@@ -241,7 +241,7 @@ test('segments sealed, dropped and damaged one after the other → each that is 
   let gathered = 0;
   const memories = new Set<SharedArrayBuffer>();
   const damaged: number[] = [];
-  const ids = new GatheredIds(folder, {
+  const ids = new GatheredIds(folder, 1, {
     inSteps: async steps => atOnce(steps),
     gathered: async (part, sets) => {
       parts[part] = sets;
@@ -368,7 +368,7 @@ test('a segment is dropped while a set is made of it → the set of the others, 
     },
   };
   const told: unknown[] = [];
-  const ids = new GatheredIds(new Folder(folder.dataDir, dropping), {
+  const ids = new GatheredIds(new Folder(folder.dataDir, dropping), 1, {
     inSteps: async steps => atOnce(steps),
     gathered: async (part, sets) => {
       told.push(...sets.map(({ segmentIds }) => [part, ...segmentIds]));

@@ -97,3 +97,24 @@ test('the ledger of another log beside its own copy → counts for nothing', asy
     expect((await store.stats()).damaged).toEqual([]);
   });
 });
+
+test.each([
+  ['another segment', 2, false],
+  ['another log', 1, true],
+])(
+  'an index of %s in the place of one that a server has not opened yet → it is made again, and all is found',
+  async (_, segment, isOthers) => {
+    const own = await smallLog(now);
+    const store = await own.open();
+    const other = isOthers ? await smallLog(now) : own;
+    cpSync(file(other, segment, '.index'), file(own, 1, '.index'));
+    const found = async (messageId: string) => {
+      const filter = { messageId: [messageId] };
+      const { logs } = await store.find({ account: 1, filter, sentSince: 0, limit: 10, walk: false });
+      return logs.map(log => log.messageId);
+    };
+    for (const id of await walkIds(store)) expect(await found(id)).toEqual([id]);
+    expect(await walkIds(store)).toHaveLength(5);
+    await store.close();
+  },
+);

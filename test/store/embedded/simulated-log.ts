@@ -95,7 +95,7 @@ export class SimulatedLog {
     this.#hashSeed = file.hashSeed;
     this.#folder = new Folder(dataDir, disk);
     this.#readFolder = new WatchedFolder(dataDir, disk);
-    this.#read = new ReadSegments(this.#readFolder);
+    this.#read = new ReadSegments(this.#readFolder, this.#hashSeed);
     let found: FoundLog | undefined;
     const tell = (reply: WriterReply) => {
       if (reply.type === 'eras') this.#eras = reply.eras;
@@ -200,7 +200,7 @@ export class SimulatedLog {
   reopenForReading(): void {
     this.#read.close();
     this.#readFolder = new WatchedFolder(this.#folder.dataDir, this.#disk);
-    this.#read = new ReadSegments(this.#readFolder);
+    this.#read = new ReadSegments(this.#readFolder, this.#hashSeed);
     for (const { shared, columns } of this.#segments.values()) this.#read.set(shared, columns);
     for (const [part, set] of this.#sets.entries()) this.#read.takeIds(part, [set]);
     this.#read.learn(this.#told);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { deliveryErrors } from '../../../src/domain/registry.ts';
 import { systemDisk } from '../../../src/store/embedded/files/disk.ts';
 import { Folder } from '../../../src/store/embedded/files/folder.ts';
+import { LogFile } from '../../../src/store/embedded/log/log-file.ts';
 import { ReadSegments } from '../../../src/store/embedded/search/read-segments.ts';
 import { type FacetOutcome, stateOf } from '../../../src/store/embedded/segment/facets.ts';
 import { IndexFile, writeIndexFile } from '../../../src/store/embedded/segment/index-file.ts';
@@ -96,7 +97,7 @@ test('the files of a segment were made anew → a reader forgets what it was tol
   const [segment] = reopened.found.segments;
   if (segment?.columns === undefined) throw new Error('the segment takes no writes');
   const { shared, columns } = segment;
-  const read = new ReadSegments(new Folder(dataDir));
+  const read = new ReadSegments(new Folder(dataDir), new LogFile(dataDir).hashSeed);
   read.set(shared, columns);
   read.learn(reopened.meanings());
   expect(read.withFacets(shared.id, ({ messages }) => messages)).toBe(4);

@@ -1,16 +1,26 @@
 import type { EpochMs } from '../../../domain/message.ts';
 import { removeVolume } from '../damage/row-source.ts';
-import { DamagedRow, isDamage } from '../files/damage.ts';
+import { DamagedIndex, DamagedRow, isDamage } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
 import type { RowsMeta } from '../rows/rows.ts';
-import type { IndexHeader } from '../segment/index-file.ts';
+import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
 /** Why an index is of no use for this segment of this log, as far as it says so itself. */
 export function indexFlaw(header: IndexHeader, id: number, hashSeed: number): string | undefined {
   if (header.segment !== id) return `it is of segment ${header.segment}`;
   return header.hashSeed === hashSeed ? undefined : 'its hashes were made with another seed';
+}
+
+/** Opens the index of a segment of this log. Throws `DamagedIndex` where it is another's, as far as it says so itself. */
+export function openIndex(folder: Folder, id: number, hashSeed: number): IndexFile {
+  const path = folder.index(id);
+  const index = new IndexFile(path, folder.disk);
+  const flaw = indexFlaw(index.header, id, hashSeed);
+  if (flaw === undefined) return index;
+  index.close();
+  throw new DamagedIndex(path, flaw);
 }
 
 /** Throws `DamagedRow` where a rows file says that it is another segment's. */

@@ -2,13 +2,14 @@ import { DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { OpenFiles } from '../files/open-files.ts';
+import { openIndex } from '../log/check-rows.ts';
 import type { LoadedSegment } from '../log/load.ts';
 import { MessageIds } from '../log/message-ids.ts';
 import type { Places } from '../rows/journal-format.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import { fieldCount, messageIdField } from '../segment/fields.ts';
 import type { IdSet } from '../segment/id-sets.ts';
-import { IndexFile } from '../segment/index-file.ts';
+import type { IndexFile } from '../segment/index-file.ts';
 import { outcomesIn, passOverLost, type ReportOutcomes } from '../segment/lost-reports.ts';
 import { openSealedRows, openUnsealedRows } from '../segment/open-rows.ts';
 import { groupOfStatus, messageIdIn, type PackedBatch, partSeparator } from '../segment/packed-batch.ts';
@@ -34,6 +35,7 @@ export type Known = { readonly row: MessageRow; readonly segmentId: number; read
 /** The writer's view of what is there already: which message an id is, and what was reported of it. */
 export class KnownMessages {
   readonly #folder: Folder;
+  readonly #hashSeed: number;
   readonly #ids = new MessageIds((segmentId, hash, isInSet) => {
     if (!isInSet) this.#idsAtHand.often(segmentId);
     return this.#idsAtHand.ordinals(segmentId, hash);
@@ -50,8 +52,10 @@ export class KnownMessages {
   readonly #toPassOver = new Set<SharedSegment>();
   #writing: { readonly segmentId: number; readonly rows: Rows } | undefined;
 
-  constructor(folder: Folder) {
+  /** `hashSeed`: the log's, which its indexes were made with. */
+  constructor(folder: Folder, hashSeed: number) {
     this.#folder = folder;
+    this.#hashSeed = hashSeed;
   }
 
   /** Takes over what was found in the folder. */
@@ -174,7 +178,7 @@ export class KnownMessages {
     const { id } = segment;
     return guardSegment(id, () => {
       if (this.#places.has(id)) return outcomesIn(this.#rows(id), segment);
-      const index = new IndexFile(this.#folder.index(id), this.#folder.disk);
+      const index = openIndex(this.#folder, id, this.#hashSeed);
       try {
         return { messages: index.float64('reportMessages'), groups: index.uint8('reportGroups') };
       } finally {
@@ -226,7 +230,7 @@ export class KnownMessages {
   }
 
   #indexOf(segmentId: number): IndexFile {
-    return this.#indexes.of(segmentId, () => new IndexFile(this.#folder.index(segmentId), this.#folder.disk));
+    return this.#indexes.of(segmentId, () => openIndex(this.#folder, segmentId, this.#hashSeed));
   }
 
   #closeFiles(segmentId: number): void {

@@ -62,7 +62,7 @@ export class Writer {
   constructor(options: WriterOptions, events: WriterEvents, nextSegmentId: number, nextSequence: number) {
     this.#options = options;
     this.#events = events;
-    this.#known = new KnownMessages(options.folder);
+    this.#known = new KnownMessages(options.folder, options.hashSeed);
     this.#kept = new KeptCounts(options.folder, options.log);
     this.#reserve = new Reserve(options.folder.dataDir, options.folder.disk);
     this.#nextSegmentId = nextSegmentId;

@@ -2,6 +2,7 @@ import type { EpochMs } from '../../../domain/message.ts';
 import { DamagedIndex, DamagedRow, guardSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
 import { OpenFiles } from '../files/open-files.ts';
+import { openIndex } from '../log/check-rows.ts';
 import { MessageIds } from '../log/message-ids.ts';
 import type { MessageRow, ReportRow, ReportState, Rows } from '../rows/rows.ts';
 import type { Extents } from '../segment/extents.ts';
@@ -51,6 +52,7 @@ function extentsIn(index: IndexFile): Extents {
 /** The segments as one reader thread knows them, and their files. */
 export class ReadSegments {
   readonly #folder: Folder;
+  readonly #hashSeed: number;
   readonly #ids = new MessageIds((segmentId, hash) => this.withIndex(segmentId, index => ordinalsWithId(index, hash)));
   readonly #segments = new Map<number, ReadSegment>();
   readonly #rows = new OpenFiles<Rows>(openRowsMax);
@@ -60,8 +62,10 @@ export class ReadSegments {
   readonly #live = new Map<number, LiveMeanings>();
   #dropped: LogEnd = { position: 0, sequence: 0 };
 
-  constructor(folder: Folder) {
+  /** `hashSeed`: the log's, which its indexes were made with. */
+  constructor(folder: Folder, hashSeed: number) {
     this.#folder = folder;
+    this.#hashSeed = hashSeed;
   }
 
   /** Takes up a segment, or its new shape: without columns it is read through its index. */
@@ -273,7 +277,7 @@ export class ReadSegments {
 
   #indexOf(segmentId: number): IndexFile {
     if (!this.#isSealed(segmentId)) throw new Error(`segment ${segmentId} has no index yet`);
-    return this.#indexes.of(segmentId, () => new IndexFile(this.#folder.index(segmentId), this.#folder.disk));
+    return this.#indexes.of(segmentId, () => openIndex(this.#folder, segmentId, this.#hashSeed));
   }
 
   #isSealed(segmentId: number): boolean {

@@ -1,7 +1,8 @@
 import { DamagedIndex, DamagedSegment } from '../files/damage.ts';
 import type { Folder } from '../files/folder.ts';
+import { openIndex } from '../log/check-rows.ts';
 import { bytesOfSet, type IdSet, idParts, idsIn, makeIdSet, setSegmentsMax } from '../segment/id-sets.ts';
-import { IndexFile } from '../segment/index-file.ts';
+import type { IndexFile } from '../segment/index-file.ts';
 import { untouchedMemory } from '../segment/untouched-memory.ts';
 
 /** A larger set would take long to make anew. */
@@ -42,6 +43,7 @@ type Part = {
  */
 export class GatheredIds {
   readonly #folder: Folder;
+  readonly #hashSeed: number;
   readonly #work: Work;
   readonly #parts: readonly Part[] = Array.from({ length: idParts }, (_, number) => ({
     number,
@@ -54,8 +56,9 @@ export class GatheredIds {
   readonly #untaken: Promise<void>[] = [];
   #isMaking = false;
 
-  constructor(folder: Folder, work: Work) {
+  constructor(folder: Folder, hashSeed: number, work: Work) {
     this.#folder = folder;
+    this.#hashSeed = hashSeed;
     this.#work = work;
   }
 
@@ -164,7 +167,7 @@ export class GatheredIds {
     const { disk } = this.#folder;
     const path = this.#folder.index(segmentId);
     try {
-      return opened.adopt(new IndexFile(path, disk), index => index.close());
+      return opened.adopt(openIndex(this.#folder, segmentId, this.#hashSeed), index => index.close());
     } catch (error) {
       // Another thread drops segments, at any moment.
       if (!disk.exists(path)) return undefined;

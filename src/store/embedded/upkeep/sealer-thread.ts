@@ -7,9 +7,10 @@ import { fileCrcSteps, systemDisk } from '../files/disk.ts';
 import { Folder } from '../files/folder.ts';
 import type { Holding } from '../files/ledger.ts';
 import { hasRoom } from '../files/reserve.ts';
+import { openIndex } from '../log/check-rows.ts';
 import { holdingOf } from '../log/holdings.ts';
 import { loadUnsealed } from '../log/load.ts';
-import { IndexFile } from '../segment/index-file.ts';
+import type { IndexFile } from '../segment/index-file.ts';
 import { withLosses } from '../segment/shared-segment.ts';
 import type { SealerReply, SealerRequest, SegmentContents, ThreadData } from '../threads/messages.ts';
 import { failureOf } from '../threads/thread-failure.ts';
@@ -43,7 +44,7 @@ const mergeRest = () => (performance.now() - sealedAt < busyMs ? restPerWork : m
 function* verify(segmentId: number): Generator<void, SealerReply> {
   let index: IndexFile;
   try {
-    index = new IndexFile(folder.index(segmentId), folder.disk);
+    index = openIndex(folder, segmentId, data.hashSeed);
   } catch (error) {
     if (!(error instanceof DamagedIndex)) throw error;
     return { type: 'verified', segmentId, indexDamage: error.message };
@@ -149,7 +150,7 @@ const volumes = new Volumes(folder, data.merging, {
 /** Those who wait until sets of ids are taken up everywhere, in the order in which they were told of. */
 const untaken: (() => void)[] = [];
 
-const ids = new GatheredIds(folder, {
+const ids = new GatheredIds(folder, data.hashSeed, {
   inSteps: steps => atLeisure(steps, () => gatherRestPerWork),
   gathered(part, sets) {
     tell({ type: 'ids', part, sets });

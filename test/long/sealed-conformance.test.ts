@@ -1,9 +1,9 @@
 import { beforeAll } from 'vitest';
-import { type DatabaseServer, databaseServer, isGiven } from '../support/database-server.ts';
 import { reportTests } from '../store/conformance/reports.ts';
 import { summaryTests } from '../store/conformance/summary.ts';
 import { conformance, keepingGroups, partly } from '../store/conformance.ts';
 import { openPostgresEngine } from '../store/postgres/engine.ts';
+import { type DatabaseServer, databaseServer, isGiven } from '../support/database-server.ts';
 
 let server: DatabaseServer;
 let url: string;

@@ -14,11 +14,11 @@ import { keyFields, keyOf } from './sealed-rows.ts';
 /** Where messages may be in blocks: those sent before `until`. `seed` is that of their keys. */
 export type Sealing = { readonly seed: number; readonly until: EpochMs };
 
-/** What reads blocks; a `Source` does, and what it reads together. */
+/** What reads blocks: what a `Source` reads together does. */
 export type BlockSource = {
   read(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
-  /** As `read`, by a plan for these values, which may sort. */
-  readPlanned(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
+  /** As `read`, by a plan that may gather rows by bitmaps and sort them. */
+  readSorted(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
 };
 
 /** A block is in the partition of its newest message, and begins no earlier than that. */
@@ -82,7 +82,7 @@ async function* blocksFor(source: BlockSource, seed: number, wanted: Wanted): As
   }
   for (;;) {
     const { statement, values } = keysStatement(wanted, seed, behind);
-    const rows = await source.readPlanned(statement, values);
+    const rows = await source.readSorted(statement, values);
     for (const row of rows) yield SealedBlock.of(row);
     const last = rows.at(-1);
     if (last === undefined || rows.length < windowMax) return;
@@ -117,9 +117,10 @@ function windowStatement(wanted: Wanted, seed: number, behind: Place, size: numb
 
 /** The next blocks whose keys hold what is asked for. In this form no other index than that of keys comes into question. */
 function keysStatement(wanted: Wanted, seed: number, behind: Place): Pick<Shape, 'statement' | 'values'> {
-  const { values, inRange, keys } = partsOf(wanted, seed, behind);
+  const { values, inRange, keys, shape } = partsOf(wanted, seed, behind);
   return {
     statement: {
+      name: `blocks by keys ${shape}`,
       text: `
         WITH found AS MATERIALIZED (
           SELECT ${blockColumns} FROM block b WHERE ${keys.join(' AND ')} AND (b.account_id = $1) IS TRUE AND ${inRange}

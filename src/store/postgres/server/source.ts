@@ -6,8 +6,17 @@ import { readingSettings } from '../schema/planning.ts';
 /** What reads may be asked of, see `Source`. */
 export type Reads = Pick<Source, 'read' | 'readPlanned'>;
 
-const planned = `SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`;
-const keptAgain = `SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off`;
+/** Reads that are answered as of one moment. */
+export type ReadsTogether = Reads & {
+  /** By a plan that is kept for all values, and may gather rows by bitmaps and sort them. At most a few statements. */
+  readSorted(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
+};
+
+const sorting = 'SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on';
+const sortingNoMore = 'SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off';
+
+const planned = `SET LOCAL plan_cache_mode = force_custom_plan; ${sorting}`;
+const keptAgain = `SET LOCAL plan_cache_mode = force_generic_plan; ${sortingNoMore}`;
 
 /** Where reads are answered: the database itself, or a replica of it. */
 export class Source {
@@ -48,21 +57,15 @@ export class Source {
   }
 
   /** Reads by several statements as of one moment: by plans that are kept, or for their very values. */
-  readTogether<T>(work: (reads: Reads) => Promise<T>): Promise<T> {
+  readTogether<T>(work: (reads: ReadsTogether) => Promise<T>): Promise<T> {
     const begin = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ';
     return this.#connections.transaction(
       begin,
       session =>
         work({
           read: (statement, values) => session.query(statement, values),
-          readPlanned: async (statement, values) => {
-            const [, rows] = await Promise.all([
-              session.run(planned),
-              session.query(statement, values),
-              session.run(keptAgain),
-            ]);
-            return rows;
-          },
+          readPlanned: (statement, values) => between(session, planned, statement, values, keptAgain),
+          readSorted: (statement, values) => between(session, sorting, statement, values, sortingNoMore),
         }),
       this.#signal,
     );
@@ -76,4 +79,16 @@ export class Source {
   close(): Promise<void> {
     return this.#connections.close();
   }
+}
+
+/** A statement with settings of its own, all sent together. It may not be one of many: plans of others are forgotten first. */
+async function between(
+  session: Session,
+  before: string,
+  statement: Statement,
+  values: readonly Value[],
+  after: string,
+): Promise<readonly Row[]> {
+  const [, rows] = await Promise.all([session.run(before), session.query(statement, values), session.run(after)]);
+  return rows;
 }

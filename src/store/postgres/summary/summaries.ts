@@ -183,7 +183,7 @@ function together(session: Session, limit: () => Promise<unknown>): BlockSource 
     await limit();
     return session.query(statement, values);
   };
-  return { read, readPlanned: read };
+  return { read, readSorted: read };
 }
 
 class OutOfTime extends Error {}

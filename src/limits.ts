@@ -146,6 +146,9 @@ export const limits = Object.freeze({
   checkDifferencesToldMax: 20,
   /** Meta batches up to a thousand events, and bodies beyond 300 KB were seen. What is longer it never sends. */
   metaWebhookBodyBytesMax: 1024 * 1024,
+  /** Its events, and the values of JSON in one of them: far more than any of Meta's has. */
+  metaWebhookEventsMax: 10_000,
+  metaEventValuesMax: 10_000,
   /** Of a body that names no page of ours: its bytes, and the secrets that are tried on it. */
   strangeWebhookBytesMax: 64 * 1024,
   strangeWebhookSecretsMax: 1000,

@@ -2,7 +2,6 @@ import type { Principal } from './accounts/authenticator.ts';
 import { OpenAuthenticator } from './accounts/open-authenticator.ts';
 import type { Config } from './config.ts';
 import type { AccountId, EpochMs } from './domain/message.ts';
-import { pagesIn } from './graph/webhook-events.ts';
 import type { ManagedSenders, MetaWebhooks } from './http/parts.ts';
 import { Emulator } from './sender/emulator.ts';
 import type { AccountPlaces } from './sender/pusher.ts';
@@ -112,9 +111,9 @@ async function overGraph(
   const sender = parts.adopt(new Sender({ ...common, carrier, pages, clock: Date.now }), one => one.close());
   const webhooks = {
     verifyToken: config.webhookVerifyToken,
-    prove: (body: unknown, isSignedWith: (secret: string) => boolean) => senders.signed(pagesIn(body), isSignedWith),
-    isOurs: (body: unknown, isSignedWith: (secret: string) => boolean) =>
-      senders.signedElsewhere(pagesIn(body), isSignedWith),
+    prove: (pages: readonly string[], isSignedWith: (secret: string) => boolean) => senders.signed(pages, isSignedWith),
+    isOurs: (pages: readonly string[], isSignedWith: (secret: string) => boolean) =>
+      senders.signedElsewhere(pages, isSignedWith),
     receive: (body: unknown, proven: PageAccounts) => sender.receive(body, proven),
   };
   const managed = { senders, check: (one: SenderPage) => checkPage(place, one.page, senders.keys(one)) };

@@ -32,11 +32,6 @@ export function receiptsIn(body: unknown, receivedAt: EpochMs): readonly PageRec
   });
 }
 
-/** The pages that the body of a webhook names. */
-export function pagesIn(body: unknown): readonly string[] {
-  return [...new Set(listOf(fieldsOf(body).entry).flatMap(one => idText(fieldsOf(one).id) ?? []))];
-}
-
 function receiptOf(page: string, event: Fields, receivedAt: EpochMs): PageReceipt | undefined {
   const { message, delivery, read } = event;
   const sender = idText(fieldsOf(event.sender).id);
@@ -71,7 +66,7 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 /** Ids are digits: some programs write them as numbers. */
-function idText(value: unknown): string | undefined {
+export function idText(value: unknown): string | undefined {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -108,12 +108,15 @@ export interface MetaWebhooks {
   /** Shown by Meta when the webhook is set up; no set-up is taken without it. */
   readonly verifyToken: string | undefined;
   /**
-   * The accounts that a body is proven for, by the pages it names: those whose own secret for the page it is signed with.
+   * The accounts that a body which names these pages is proven for: those whose own secret for the page it is signed with.
    * Empty when it is nobody's.
    */
-  prove(body: unknown, isSignedWith: (secret: string) => boolean): Promise<ReadonlyMap<string, readonly AccountId[]>>;
+  prove(
+    pages: readonly string[],
+    isSignedWith: (secret: string) => boolean,
+  ): Promise<ReadonlyMap<string, readonly AccountId[]>>;
   /** Whether a body that names none of our pages, as Meta's test events do, is signed with a secret of ours all the same. */
-  isOurs(body: unknown, isSignedWith: (secret: string) => boolean): Promise<boolean>;
+  isOurs(pages: readonly string[], isSignedWith: (secret: string) => boolean): Promise<boolean>;
   /** Durable when it resolves; `false` when the body is not of a page. Nothing counts beyond what was proven. */
   receive(body: unknown, proven: ReadonlyMap<string, readonly AccountId[]>): Promise<boolean>;
 }

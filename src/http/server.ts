@@ -75,7 +75,7 @@ export function buildServer(deps: ServerDeps): FastifyInstance {
     recordRoute(deps, { closing, loop, held }),
     ...(sending === undefined ? [] : [sendRoute({ ...deps, sending }, { closing, loop, held })]),
     ...(reports === undefined ? [] : [reportsRoute(reports)]),
-    ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, closing, held)),
+    ...(metaWebhooks === undefined ? [] : metaWebhookRoutes({ ...deps, metaWebhooks }, { closing, loop, held })),
     ...(emulator === undefined ? [] : emulatorRoutes({ ...deps, emulator }, closing)),
     exportRoute(deps, closing, answers),
     summaryRoute(deps),

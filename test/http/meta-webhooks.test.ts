@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
-import { pagesIn } from '../../src/graph/webhook-events.ts';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { receiptsIn } from '../../src/graph/webhook-events.ts';
+import { readMetaBody, readMetaEvents } from '../../src/http/body/meta-webhook.ts';
 import { limits } from '../../src/limits.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
+import { anyText } from '../support/any-text.ts';
 import { TestServer } from '../support/http-server.ts';
 
 const path = '/webhooks/meta';
@@ -17,12 +20,15 @@ function open(verifyToken: string | undefined = 'ours') {
   const failing: { error?: Error } = {};
   const metaWebhooks = {
     verifyToken,
-    prove: async (body: unknown, isSignedWith: (secret: string) => boolean): Promise<ReadonlyMap<string, number[]>> => {
-      const isOurs = pagesIn(body).includes('1') && [current, former].some(isSignedWith);
+    prove: async (
+      pages: readonly string[],
+      isSignedWith: (secret: string) => boolean,
+    ): Promise<ReadonlyMap<string, number[]>> => {
+      const isOurs = pages.includes('1') && [current, former].some(isSignedWith);
       return new Map(isOurs ? [['1', [7]]] : []);
     },
-    isOurs: async (body: unknown, isSignedWith: (secret: string) => boolean) =>
-      pagesIn(body).includes('0') && isSignedWith(current),
+    isOurs: async (pages: readonly string[], isSignedWith: (secret: string) => boolean) =>
+      pages.includes('0') && isSignedWith(current),
     receive: async (body: unknown, proven: ReadonlyMap<string, readonly number[]>) => {
       if (failing.error !== undefined) throw failing.error;
       expect([...proven]).toEqual([['1', [7]]]);
@@ -73,7 +79,8 @@ describe('a webhook', () => {
   it('signed with the secret or the one before → received, by the bytes as they came', async () => {
     const { received, post } = open();
     for (const secret of [current, former]) expect((await post(event, sign(event, secret))).statusCode).toBe(200);
-    expect(received).toEqual([JSON.parse(event), JSON.parse(event)]);
+    const read = { object: 'page', entry: [{ id: '1', messaging: [{ message: { text: 'ž/' } }] }] };
+    expect(received).toEqual([read, read]);
   });
 
   it('not signed, signed otherwise or over other bytes → 403, and nothing is received or logged', async () => {
@@ -126,4 +133,79 @@ describe('a webhook', () => {
     expect((await post(`${body} `, sign(`${body} `, current))).statusCode).toBe(413);
     expect(received.length).toBe(1);
   });
+
+  it('of a stranger, full of what is dear to parse → 403, and none of it was parsed', async () => {
+    const { post } = open();
+    const count = 30_000;
+    const fillings = {
+      lists: Array.from({ length: count }, () => '[]').join(),
+      names: `{${Array.from({ length: count }, (_, index) => `"${index.toString(36)}":1`).join()}}`,
+      depth: '['.repeat(count) + ']'.repeat(count),
+    };
+    const parse = vi.spyOn(JSON, 'parse');
+    for (const [name, filling] of Object.entries(fillings))
+      for (const body of [
+        `{"object":"page","entry":[{"id":"1","messaging":[${filling}]}]}`,
+        `{"object":"page","entry":[{"id":"1","changes":[${filling}]}],"more":[${filling}]}`,
+        `{"object":"page","entry":[${filling}]}`,
+        filling,
+      ]) {
+        expect((await post(body, sign(body, 'another'))).statusCode, name).toBe(403);
+        for (const [text] of parse.mock.calls) expect(text.length).toBeLessThanOrEqual(limits.webhookFrameCharsMax);
+        parse.mockClear();
+      }
+  });
+
+  it('signed, with an event of more than any has → the others are received; with more events than any body → 403', async () => {
+    const { received, post } = open();
+    const body = (events: readonly string[]) =>
+      `{"object":"page","entry":[{"messaging":[${events.slice(1).join()}],"id":1},{"id":"1","standby":[${events[0]}]}]}`;
+    const values = Array.from({ length: limits.metaEventValuesMax + 1 }, () => 0).join();
+    const mixed = body(['{"read":{"watermark":2}}', `{"message":{"text":[${values}]}}`, '{"read":{"watermark":1}}']);
+    expect((await post(mixed, sign(mixed, current))).statusCode).toBe(200);
+    const events = (watermark: number) => ({ id: '1', messaging: [{ read: { watermark } }] });
+    expect(received).toEqual([{ object: 'page', entry: [events(1), events(2)] }]);
+    const many = body(Array.from({ length: limits.metaWebhookEventsMax + 1 }, () => '{}'));
+    expect((await post(many, sign(many, current))).statusCode).toBe(403);
+    const broken = body(['{"read":{]}', '{}']);
+    expect((await post(broken, sign(broken, current))).statusCode).toBe(403);
+    expect(received.length).toBe(1);
+  });
+
+  it('any body of events → the same receipts by pieces as by parsing it whole', () => {
+    const id = fc.constantFrom('1', 2, '', null, 'p');
+    const event = fc.record(
+      {
+        sender: fc.record({ id }),
+        recipient: fc.record({ id }),
+        timestamp: fc.constantFrom(1, 1_700_000_000_000, 'x'),
+        message: fc.record({ is_echo: fc.boolean(), mid: anyText, text: anyText, metadata: anyText }),
+        delivery: fc.record({ mids: fc.array(anyText), watermark: fc.nat() }),
+        read: fc.record({ watermark: fc.nat() }),
+      },
+      { requiredKeys: [] },
+    );
+    const events = fc.oneof(fc.array(fc.oneof(event, fc.jsonValue())), fc.constant(null), fc.constant({}));
+    const entry = fc.record(
+      { id, time: fc.nat(), messaging: events, standby: events, changes: fc.jsonValue() },
+      { requiredKeys: [] },
+    );
+    const body = fc.record({ object: fc.constantFrom('page', 'user', null), entry: fc.array(entry) });
+    const now = 1_800_000_000_000;
+    fc.assert(
+      fc.property(body, fc.constantFrom(undefined, 1), (given, indent) => {
+        const text = JSON.stringify(given, undefined, indent);
+        const outline = ended(readMetaBody(text));
+        const read = outline && ended(readMetaEvents(outline));
+        expect(read && receiptsIn(read, now)).toEqual(receiptsIn(JSON.parse(text), now));
+      }),
+    );
+  });
 });
+
+function ended<T>(work: Generator<number, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}

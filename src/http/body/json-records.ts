@@ -33,8 +33,32 @@ export function recordTexts(body: string, elementBytesMax: number): Generator<Li
 /** As `recordTexts`, of any such body. */
 export function* elementTexts(body: string, { list, of, elementBytesMax, other }: ListBody): Generator<Line> {
   const outline = new Outline(body);
+  let isGiven = false;
+  for (const name of names(outline, `must be a JSON object with ${list}`)) {
+    if (name === list) yield* elements(outline, name, of, elementBytesMax);
+    else other(name, () => outline.value());
+    isGiven ||= name === list;
+  }
+  if (!isGiven) throw invalid(list, 'is required');
+}
+
+/** The fields of a text that is an object, each with the text of its value. */
+export function* fieldTexts(text: string): Generator<readonly [name: string, text: string]> {
+  const outline = new Outline(text);
+  for (const name of names(outline, 'must be a JSON object')) yield [name, outline.value()];
+}
+
+/** The elements of a text that is a list, each as its text. */
+export function* listTexts(text: string): Generator<string> {
+  const outline = new Outline(text);
+  for (const element of elements(outline, 'body', 'values', Number.POSITIVE_INFINITY)) yield element.text ?? '';
+  outline.expectEnd();
+}
+
+/** The names of an object's fields: after each, whoever asked steps over its value. */
+function* names(outline: Outline, otherwise: string): Generator<string> {
   const given = new Set<string>();
-  if (!outline.takes('{')) throw invalid('body', `must be a JSON object with ${list}`);
+  if (!outline.takes('{')) throw invalid('body', otherwise);
   if (!outline.takes('}')) {
     do {
       const name = outline.name();
@@ -42,14 +66,12 @@ export function* elementTexts(body: string, { list, of, elementBytesMax, other }
       // Otherwise a body could be a million of them, that nobody would have a turn between.
       if (given.has(name)) throw invalid(name, 'must be given only once');
       if (given.size >= limits.bodyFieldsMax) throw invalid('body', `must have at most ${limits.bodyFieldsMax} fields`);
-      if (name === list) yield* elements(outline, name, of, elementBytesMax);
-      else other(name, () => outline.value());
+      yield name;
       given.add(name);
     } while (outline.takes(','));
     outline.expect('}', 'must have a comma or the end of the object');
   }
   outline.expectEnd();
-  if (!given.has(list)) throw invalid(list, 'is required');
 }
 
 function* elements(outline: Outline, name: string, of: string, bytesMax: number): Generator<Line> {

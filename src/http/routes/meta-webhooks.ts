@@ -2,7 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { limits } from '../../limits.ts';
 import { bodyTimes, readBody } from '../body/body.ts';
+import type { EventLoop } from '../body/event-loop.ts';
 import type { HeldBytes } from '../body/held-bytes.ts';
+import { readMetaBody, readMetaEvents } from '../body/meta-webhook.ts';
 import type { Closing } from '../closing.ts';
 import type { ServerDeps } from '../deps.ts';
 import { ApiError, invalid } from '../errors.ts';
@@ -10,13 +12,14 @@ import type { MetaWebhooks } from '../parts.ts';
 import { type OpenCall, type Route, rawQuery } from '../route.ts';
 
 type Deps = Pick<ServerDeps, 'timeouts'> & { readonly metaWebhooks: MetaWebhooks };
+type Shared = { readonly closing: Closing; readonly loop: EventLoop; readonly held: HeldBytes };
 
 const path = '/webhooks/meta';
 /** `GET` and `POST /webhooks/meta`: what Meta calls. They prove themselves by a token, and by their signature. */
-export function metaWebhookRoutes(deps: Deps, closing: Closing, held: HeldBytes): readonly Route[] {
+export function metaWebhookRoutes(deps: Deps, shared: Shared): readonly Route[] {
   return [
     { method: 'GET', path, answer: (call: OpenCall) => verify(call, deps) },
-    { method: 'POST', path, answer: (call: OpenCall) => receive(call, deps, closing, held) },
+    { method: 'POST', path, answer: (call: OpenCall) => receive(call, deps, shared) },
   ];
 }
 
@@ -32,23 +35,27 @@ async function verify({ request, reply }: OpenCall, { metaWebhooks }: Deps): Pro
 }
 
 /** Stored before it is answered: what Meta was told 200 for never comes again. */
-async function receive(call: OpenCall, deps: Deps, closing: Closing, held: HeldBytes): Promise<string> {
+async function receive(call: OpenCall, deps: Deps, { closing, loop, held }: Shared): Promise<string> {
   const { metaWebhooks, timeouts } = deps;
   const { headers, raw } = call.request;
   const hold = held.holder();
   try {
     const bytes = await readBody(raw, limits.metaWebhookBodyBytesMax, bodyTimes(timeouts, closing.over), hold.add);
     const isSignedWith = signature(bytes, headers['x-hub-signature-256']);
-    const body = isSignedWith && parsed(bytes);
-    const proven = isSignedWith && (await metaWebhooks.prove(body, isSignedWith));
-    // Counted with the requests of its route, by their status; nothing else remains of it.
-    if (!isSignedWith || proven === undefined) throw new ApiError('E403');
+    const stretch = loop.stretch();
+    // What is no body of Meta's names no page, and so is proven by nothing; counted by its status, nothing else remains of it.
+    const outline = isSignedWith && isUtf8(bytes) && (await stretch.run(readMetaBody(bytes.toString())));
+    if (!isSignedWith || !outline) throw new ApiError('E403');
+    const pages = [...new Set(outline.entries.map(one => one.page))];
+    const proven = await metaWebhooks.prove(pages, isSignedWith);
     call.reply.type('text/plain; charset=utf-8');
     if (proven.size === 0) {
-      const isOurs = bytes.length <= limits.strangeWebhookBytesMax && (await metaWebhooks.isOurs(body, isSignedWith));
+      const isOurs = bytes.length <= limits.strangeWebhookBytesMax && (await metaWebhooks.isOurs(pages, isSignedWith));
       if (!isOurs) throw new ApiError('E403');
       return 'EVENT_RECEIVED';
     }
+    const body = await stretch.run(readMetaEvents(outline));
+    if (body === undefined) throw new ApiError('E403');
     // An object that is not a page is none that was asked for.
     if (!(await metaWebhooks.receive(body, proven))) throw new ApiError('E404');
     return 'EVENT_RECEIVED';
@@ -68,14 +75,4 @@ function signature(bytes: Buffer, header: unknown): ((secret: string) => boolean
 function isSame(a: string, b: string): boolean {
   const digest = (text: string) => createHmac('sha256', 'compared').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
-}
-
-/** What is no JSON names no page, and so is proven by nothing: `undefined`. */
-function parsed(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) return undefined;
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,81 @@
+import { idText } from '../../graph/webhook-events.ts';
+import { limits } from '../../limits.ts';
+import { ApiError } from '../errors.ts';
+import { elementTexts, fieldTexts, fieldValue, hasMoreValuesThan, jsonIn, listTexts } from './json-records.ts';
+
+/** The body of a webhook of Meta's, whose events are not parsed yet: anybody may have sent it. */
+export type MetaBody = {
+  readonly object: unknown;
+  readonly entries: readonly Entry[];
+};
+
+/** Events of one page, each as its text. */
+type Entry = { readonly page: string; readonly events: readonly string[] };
+
+const eventLists: readonly string[] = ['messaging', 'standby'];
+
+/** Reads the outline of a body in steps of so many characters; `undefined` for what is none of Meta's. */
+export function* readMetaBody(body: string): Generator<number, MetaBody | undefined> {
+  const { metaWebhookBodyBytesMax: elementBytesMax, metaWebhookEventsMax, webhookFrameCharsMax } = limits;
+  let object: unknown;
+  const other = (name: string, text: () => string) => {
+    const value = text();
+    if (name === 'object') object = fieldValue(name, value, webhookFrameCharsMax);
+  };
+  const entries: Entry[] = [];
+  let count = 0;
+  try {
+    for (const { text = '' } of elementTexts(body, { list: 'entry', of: 'entries', elementBytesMax, other })) {
+      const entry = yield* readEntry(text);
+      if (entry !== undefined) entries.push(entry);
+      count += 1 + (entry?.events.length ?? 0);
+      if (count > metaWebhookEventsMax) return undefined;
+      yield text.length;
+    }
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
+  return { object, entries };
+}
+
+/** `undefined` for one that names no page. */
+function* readEntry(text: string): Generator<number, Entry | undefined> {
+  let page: string | undefined;
+  const lists: string[] = [];
+  const take = (name: string, value: string) => {
+    if (name === 'id') page = idText(fieldValue(name, value, limits.webhookFrameCharsMax));
+    else if (eventLists.includes(name) && value.startsWith('[')) lists.push(value);
+  };
+  for (const [name, value] of fieldTexts(text)) {
+    take(name, value);
+    yield 0;
+  }
+  const events: string[] = [];
+  for (const list of lists)
+    for (const event of listTexts(list)) {
+      if (events.push(event) > limits.metaWebhookEventsMax) break;
+      yield event.length;
+    }
+  return page === undefined ? undefined : { page, events };
+}
+
+/**
+ * Parses the events of a body that is proven, in such steps: the body as it came, without what nobody asks for. An event of
+ * more values than any of Meta's is left out. `undefined` when one is no JSON.
+ */
+export function* readMetaEvents({ object, entries }: MetaBody): Generator<number, object | undefined> {
+  const entry: object[] = [];
+  for (const { page, events } of entries) {
+    const messaging: unknown[] = [];
+    for (const text of events) {
+      yield text.length;
+      if (hasMoreValuesThan(limits.metaEventValuesMax, text)) continue;
+      const { value, flaw } = jsonIn(text);
+      if (flaw !== undefined) return undefined;
+      messaging.push(value);
+    }
+    entry.push({ id: page, messaging });
+  }
+  return { object, entry };
+}

@@ -58,7 +58,8 @@ export class Dispatcher {
   readonly #pacers = new Map<string, Pacer>();
   #sending = 0;
   #lapsedAt = 0;
-  #lookedAt: EpochMs = 0;
+  /** At first a clock before this process's may have been ahead. */
+  #lookedAt: EpochMs = Number.POSITIVE_INFINITY;
   readonly #looks = new Looks(() => this.#look(), lookRest);
   /** Attempts since the start, by what came of them. */
   readonly counts = { sent: 0, failed: 0, again: 0, unknown: 0 };
@@ -100,7 +101,7 @@ export class Dispatcher {
   paused(): readonly { readonly account: AccountId; readonly sender: string; readonly reason: string }[] {
     return [...this.#pacers].flatMap(([key, pacer]) => {
       const reason = pacer.paused();
-      const [account, sender]: readonly [AccountId, string] = JSON.parse(key);
+      const [account, sender] = pageOf(key);
       return reason === undefined ? [] : [{ account, sender, reason }];
     });
   }
@@ -166,7 +167,7 @@ export class Dispatcher {
       if (one.dueAt > now) nextAt = Math.min(nextAt, one.dueAt);
       return one.dueAt <= now;
     });
-    for (const one of due) if (this.#pacer(one).paused() !== undefined) await this.#refresh(one);
+    await this.#refreshPaused();
     const wants = this.#wants(due, now);
     if (wants.length > 0) {
       const claimed = await this.#claims.claim(wants, now);
@@ -184,10 +185,14 @@ export class Dispatcher {
       : Math.max(1, nextAt - clock());
   }
 
-  /** Somebody may have mended what a page paused for. */
-  async #refresh({ account, sender }: PageLane): Promise<void> {
-    const page = await this.#deps.pages.page(account, sender);
-    if (page !== undefined) this.#pacer({ account, sender }).configured(page.version);
+  /** Somebody may have mended what a page paused for, or removed it. */
+  async #refreshPaused(): Promise<void> {
+    for (const [key, pacer] of this.#pacers) {
+      if (pacer.paused() === undefined) continue;
+      const page = await this.#deps.pages.page(...pageOf(key));
+      if (page === undefined) pacer.removed();
+      else pacer.configured(page.version);
+    }
   }
 
   /** Of each page as much as it may send, and no page more than its part of what may be under way. */
@@ -258,7 +263,10 @@ export class Dispatcher {
     const within = nextWithin(message.window, now);
     if (within > now) return { id, kind: 'again', dueAt: within, counts: false };
     const page = await pages.page(account, sender);
-    if (page === undefined) return refused(id, noSender);
+    if (page === undefined) {
+      pacer.removed();
+      return refused(id, noSender);
+    }
     pacer.configured(page.version);
     const body = bodyOf(claimed);
     return isRefusal(body) ? refused(id, body) : { page, body };
@@ -293,6 +301,10 @@ export class Dispatcher {
     if (tries < retries) return { id, kind: 'again', dueAt: now + backoff(tries), errorKey: error.key, counts: true };
     return { id, kind: 'failed', statusKey: rejectedByOperator, errorKey: error.key };
   }
+}
+
+function pageOf(key: string): readonly [AccountId, string] {
+  return JSON.parse(key);
 }
 
 function refused(id: number, { status, error }: Refusal): Result {

@@ -27,10 +27,12 @@ export class Pacer {
   /** One message is under way to see whether the page sends again. */
   #isProbing = false;
   #isSlow = false;
+  #isRemoved = false;
   #version: string | undefined;
 
   /** Messages of this lane that may be sent now. After a fault only one is tried. */
   allowed(lane: Lane, now: EpochMs): number {
+    if (this.#isRemoved) return limits.sendingMax;
     this.#follow(now);
     if (now < this.#pausedUntil) return 0;
     const { count } = this.#refilled(lane, now);
@@ -38,6 +40,7 @@ export class Pacer {
   }
 
   spend(lane: Lane, count: number, now: EpochMs): void {
+    if (this.#isRemoved) return;
     this.#refilled(lane, now).count -= count;
     // The one that is tried: the next waits for what comes of it.
     if (this.#reason === undefined) return;
@@ -54,6 +57,7 @@ export class Pacer {
 
   /** When something may be sent again: not each message at its moment, but all of a stretch together. */
   nextAt(lane: Lane, now: EpochMs): EpochMs {
+    if (this.#isRemoved) return now;
     const { count } = this.#refilled(lane, now);
     const rate = this.#rate(lane);
     const wanted = Math.max(1, (rate * stretchMs) / 1000);
@@ -88,8 +92,15 @@ export class Pacer {
     if (percent >= usageFullPercent) this.#pause('its budget at Meta is used up', now, regainMs ?? usagePauseMs);
   }
 
+  /** The page is none of the account's any more: what waits for it ends without a call, which needs no pace. */
+  removed(): void {
+    this.succeeded();
+    this.#isRemoved = true;
+  }
+
   /** Somebody changed the page's settings: what was wrong may be mended. */
   configured(version: string): void {
+    this.#isRemoved = false;
     if (this.#version !== undefined && this.#version !== version) this.succeeded();
     this.#version = version;
   }

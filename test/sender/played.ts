@@ -9,7 +9,7 @@ import type { Carrier, Pages } from '../../src/sender/carrier.ts';
 import { Emulator } from '../../src/sender/emulator.ts';
 import type { AccountPlaces } from '../../src/sender/pusher.ts';
 import type { CallReports } from '../../src/sender/report-caller.ts';
-import { Sender } from '../../src/sender/sender.ts';
+import { Sender, type SenderDeps } from '../../src/sender/sender.ts';
 import { anyPage } from '../../src/sender/simulated-carrier.ts';
 import { defaultTerms, type SimulatorTerms } from '../../src/simulator/terms.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -24,8 +24,9 @@ export class Played {
   readonly store: Store;
   readonly emulator: Emulator;
   readonly outbox: Outbox;
-  readonly sender: Sender;
   readonly notes: string[] = [];
+  readonly #senderOf: () => Sender;
+  #sender: Sender;
 
   private constructor(
     outbox: Outbox,
@@ -36,7 +37,7 @@ export class Played {
     this.store = store ?? new MemoryStore();
     this.emulator = new Emulator(terms, note.bind(undefined, 'warn'));
     this.outbox = outbox;
-    this.sender = new Sender({
+    const deps: SenderDeps = {
       outbox,
       store: this.store,
       carrier: carrier?.(this.emulator) ?? this.emulator.carrier,
@@ -47,8 +48,23 @@ export class Played {
       call: call ?? (async () => 'nobody is called in these tests'),
       retentionOf: () => retentionMs,
       note,
-    });
+    };
+    this.#senderOf = () => new Sender(deps);
+    this.#sender = this.#senderOf();
     this.emulator.join(this.sender);
+  }
+
+  get sender(): Sender {
+    return this.#sender;
+  }
+
+  /** Closes the sender, and starts another on its outbox. */
+  async restart(meanwhile: () => void): Promise<void> {
+    await this.sender.close();
+    meanwhile();
+    this.#sender = this.#senderOf();
+    this.emulator.join(this.sender);
+    await this.sender.start();
   }
 
   static async open(terms: Partial<SimulatorTerms> = {}, parts: PlayedParts = {}): Promise<Played> {

@@ -105,13 +105,25 @@ function locationAttachment({
   name,
   address,
 }: Extract<PlainContent, { type: 'LOCATION' }>): object {
-  const place = `${latitude},${longitude}`;
+  const place = `${degrees(latitude)},${degrees(longitude)}`;
   const url = `https://www.google.com/maps/search/?api=1&query=${encodeURIComponent(place)}`;
   const element = {
-    title: (name ?? address ?? `${latitude}, ${longitude}`).slice(0, titleCharsMax),
-    ...(address !== undefined && { subtitle: address.slice(0, titleCharsMax) }),
+    title: cut(name || address || place.replace(',', ', ')),
+    ...(address && { subtitle: cut(address) }),
     default_action: { type: 'web_url', url },
     buttons: [{ type: 'web_url', title: 'Open map', url }],
   };
   return { type: 'template', payload: { template_type: 'generic', elements: [element] } };
+}
+
+/** As a map reads them: without an exponent. A ten millionth of a degree is a centimetre. */
+function degrees(value: number): string {
+  const text = String(value);
+  return text.includes('e') ? value.toFixed(7) : text;
+}
+
+/** To what a title may have; of a pair that lies across its end neither half is left. */
+function cut(text: string): string {
+  const first = text.slice(0, titleCharsMax);
+  return first.isWellFormed() || !text.isWellFormed() ? first : first.slice(0, -1);
 }

@@ -1,4 +1,4 @@
-import { present } from '../wire/present.ts';
+import { filled, present } from '../wire/present.ts';
 import type { Button, GenericElement, QuickReply, Template } from '../wire/send/send-content.ts';
 
 /** A template as the attachment of a Graph message. */
@@ -17,10 +17,10 @@ function templatePayload(template: Template): object {
       return present({
         template_type: 'notification_messages',
         payload: template.payload,
-        title: template.title,
-        image_url: template.imageUrl,
+        title: filled(template.title),
+        image_url: filled(template.imageUrl),
         image_aspect_ratio: template.imageAspectRatio,
-        notification_messages_timezone: template.notificationMessagesTimezone,
+        notification_messages_timezone: filled(template.notificationMessagesTimezone),
         notification_messages_cta_text: template.notificationMessagesCtaText,
       });
     case 'OPT_IN_CAROUSEL':
@@ -29,14 +29,14 @@ function templatePayload(template: Template): object {
         elements: template.elements.map(({ title, imageUrl, payload, notificationMessagesCtaText }) =>
           present({
             title,
-            image_url: imageUrl,
+            image_url: filled(imageUrl),
             payload,
             notification_messages_cta_text: notificationMessagesCtaText,
             notification_messages_frequency: 'DAILY',
           }),
         ),
         image_aspect_ratio: template.imageAspectRatio,
-        notification_messages_timezone: template.notificationMessagesTimezone,
+        notification_messages_timezone: filled(template.notificationMessagesTimezone),
       });
   }
 }
@@ -44,8 +44,8 @@ function templatePayload(template: Template): object {
 function genericElement({ title, subtitle, imageUrl, defaultAction, buttons = [] }: GenericElement): object {
   return present({
     title,
-    subtitle,
-    image_url: imageUrl,
+    subtitle: filled(subtitle),
+    image_url: filled(imageUrl),
     default_action: defaultAction === undefined ? undefined : { type: 'web_url', url: defaultAction.url },
     // Meta refuses an empty list.
     buttons: buttons.length === 0 ? undefined : buttons.map(graphButton),
@@ -70,7 +70,7 @@ export function graphQuickReply(reply: QuickReply): object {
         content_type: 'text',
         title: reply.title,
         payload: reply.payload,
-        image_url: reply.imageUrl,
+        image_url: filled(reply.imageUrl),
       });
     case 'PHONE_NUMBER':
       return { content_type: 'user_phone_number' };

@@ -45,8 +45,11 @@ function messageRefusal(message: Fields): GraphError | undefined {
     return bad('Length of param message[text] must be less than 2000');
   if (typeof metadata !== 'string' || metadata.length > metadataCharsMax) return bad('Param metadata is too long');
   if (!Array.isArray(replies) || replies.length > quickRepliesMax) return bad('Too many quick replies');
-  for (const reply of replies)
+  for (const reply of replies) {
     if (!isFields(reply) || tooLong(reply.title, titleCharsMax)) return bad('Title of a quick reply is too long');
+    if (reply.title === '') return bad('Title of a quick reply is empty');
+    if (reply.payload === '' && reply.image_url === undefined) return bad('Payload of a quick reply is empty');
+  }
   if (attachment === undefined && attachments === undefined)
     return typeof text === 'string' && text !== '' ? undefined : bad('Message cannot be empty', 2018034);
   if (attachment === undefined) return undefined;
@@ -62,6 +65,7 @@ function templateRefusal(payload: Fields): GraphError | undefined {
   switch (payload.template_type) {
     case 'button': {
       if (tooLong(payload.text, templateTextCharsMax)) return bad('Length of param text must be at most 640');
+      if (payload.text === '') return bad('Param text is required');
       const { buttons } = payload;
       if (!Array.isArray(buttons) || buttons.length === 0) return bad('Param buttons is required');
       return buttonsRefusal(buttons);
@@ -76,7 +80,11 @@ function templateRefusal(payload: Fields): GraphError | undefined {
       }
       return undefined;
     }
-    case 'notification_messages':
+    case 'notification_messages': {
+      const { elements = [payload] } = payload;
+      const isWhole = Array.isArray(elements) && elements.every(one => isFields(one) && Boolean(one.payload));
+      return isWhole ? undefined : bad('Param payload is required');
+    }
     case 'media':
     case 'one_time_notif_req':
       return undefined;
@@ -89,6 +97,7 @@ function elementRefusal(element: Fields): GraphError | undefined {
   const { title, subtitle, buttons, image_url: image, default_action: action } = element;
   if (tooLong(title, cardTextCharsMax) || tooLong(subtitle, cardTextCharsMax))
     return bad('A title or subtitle is too long');
+  if (!title) return bad('Title of an element is empty');
   if (subtitle === undefined && buttons === undefined && image === undefined && action === undefined)
     return bad('An element must have at least one property besides title');
   return buttons === undefined ? undefined : buttonsRefusal(buttons);

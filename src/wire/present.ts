@@ -3,3 +3,8 @@ export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude
 export function present(fields: object): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
+
+/** An empty text counts as absent. */
+export function filled(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

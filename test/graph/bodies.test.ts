@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { graphBody, isRefusal, laneOf } from '../../src/graph/bodies.ts';
+import { present } from '../../src/wire/present.ts';
 import { type QuickReply, type SendContent, sendContentSchema } from '../../src/wire/send/send-content.ts';
 import { contents } from '../support/send-contents.ts';
 
@@ -115,6 +117,33 @@ describe('the Graph body', () => {
     );
     expect(body({ ...place, name: 'Office', address: 'Square 1' })).toEqual(
       card({ title: 'Office', subtitle: 'Square 1' }),
+    );
+  });
+
+  it('any names, addresses and degrees → no more than Meta takes, no half of a pair, no exponent; empty texts as if absent', () => {
+    const label = fc.option(fc.string({ unit: 'binary', maxLength: 100 }), { nil: undefined });
+    const turn = fc.double({ min: -90, max: 90, noNaN: true });
+    fc.assert(
+      fc.property(label, label, turn, turn, (name, address, latitude, longitude) => {
+        const place = { latitude, longitude, ...present({ name, address }) };
+        const made = JSON.parse(JSON.stringify(body({ type: 'LOCATION', ...place })));
+        const [{ title, subtitle, default_action: action }] = made.message.attachment.payload.elements;
+        const [lat, lng] = `${decodeURIComponent(action.url)}`.split('query=')[1]?.split(',') ?? [];
+        for (const text of [title, subtitle ?? ''])
+          expect([text.isWellFormed(), text.length <= 80]).toEqual([true, true]);
+        expect(name || address || `${lat}, ${lng}`).toContain(title);
+        expect(subtitle === undefined).toBe(!address);
+        expect([lat, lng].join()).toMatch(/^-?\d+(\.\d+)?,-?\d+(\.\d+)?$/);
+        expect(Number(lat)).toBeCloseTo(latitude, 6);
+      }),
+    );
+    const empty = { subtitle: '', imageUrl: '' };
+    const templateOf = (content: SendContent) => JSON.stringify(body(content));
+    const generic = { type: 'GENERIC' as const, elements: [{ title: 'One', ...empty, buttons: [] }] };
+    expect(templateOf({ type: 'TEMPLATE', payload: generic })).toContain('"elements":[{"title":"One"}]');
+    const optIn = { type: 'OPT_IN' as const, payload: 'p', title: '', imageUrl: '', notificationMessagesTimezone: '' };
+    expect(templateOf({ type: 'TEMPLATE', payload: optIn })).toContain(
+      '"payload":{"template_type":"notification_messages","payload":"p"}',
     );
   });
 

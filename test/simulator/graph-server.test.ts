@@ -161,6 +161,17 @@ describe('the simulated Graph', () => {
         buttons: [{ type: 'phone_number', title: 'Call', payload: '385' }],
       }),
       template({ template_type: 'generic', elements: [{ title: 'only' }] }),
+      template({ template_type: 'generic', elements: [{ title: '', subtitle: 'only' }] }),
+      template({ template_type: 'button', text: '', buttons: [button] }),
+      template({ template_type: 'notification_messages', payload: '' }),
+      template({ template_type: 'notification_messages', elements: [{ title: 'News?', payload: '' }] }),
+      ...[
+        { title: '', payload: 'p' },
+        { title: 't', payload: '' },
+      ].map(reply => ({
+        recipient: { id: 'p' },
+        message: { text: 'x', quick_replies: [{ content_type: 'text', ...reply }] },
+      })),
       ...['ACCOUNT_UPDATE', 'CONFIRMED_EVENT_UPDATE', 'POST_PURCHASE_UPDATE', undefined].map(tag => ({
         recipient: { id: 'p' },
         messaging_type: 'MESSAGE_TAG',

@@ -25,7 +25,7 @@ const required = ({ taken, refused }: Rule): Rule => rule(taken, [...refused, nu
 const text = (min: number, max: number) =>
   rule([chars(min), chars(max)], [...(min > 0 ? [chars(min - 1)] : []), chars(max + 1), 7]);
 /** Without a bound of the vendor's. */
-const anyText = rule([chars(1), chars(5000)], [7, ['x'], {}]);
+const anyText = rule(['', chars(1), chars(5000)], [7, ['x'], {}]);
 const url = (max: number) =>
   rule(
     [address(15), address(max), 'http://e.com/'],
@@ -33,6 +33,7 @@ const url = (max: number) =>
   );
 /** Without a bound of the vendor's. */
 const anyUrl = rule([address(15), address(5000), 'http://e.com/'], ['e.com', 'ftp://e.com/a', 'https://e.com/a b', 7]);
+const imageUrl = rule(['', ...anyUrl.taken], anyUrl.refused);
 const oneOf = (...values: readonly string[]) => rule(values, ['OTHER', `${values[0]} `, 7]);
 const number = (min: number, max: number) => rule([min, max, 0], [min - 0.001, max + 0.001, '1']);
 const whole = (min: number, max: number) => rule([min, max], [min - 1, max + 1, min + 0.5, `${min}`]);
@@ -61,7 +62,7 @@ const buttons = [urlButton, postbackButton, callButton];
 const buttonRules = (place: string): Rules => ({
   ...at(`${place}[0]`, { title: required(anyText), url: required(anyUrl) }),
   ...at(`${place}[1]`, { title: required(anyText), payload: required(anyText) }),
-  ...at(`${place}[2]`, { title: required(text(1, 20)), payload: required(anyText) }),
+  ...at(`${place}[2]`, { title: required(text(0, 20)), payload: required(anyText) }),
 });
 const element = {
   title: 'One',
@@ -73,9 +74,9 @@ const element = {
 const elementRules: Rules = {
   elements: required(list(1, 10, { title: 'One' })),
   ...at('elements[0]', {
-    title: required(text(1, 80)),
-    subtitle: text(1, 80),
-    imageUrl: anyUrl,
+    title: required(text(0, 80)),
+    subtitle: text(0, 80),
+    imageUrl,
     defaultAction: object({ url: 'https://e.com/' }),
     'defaultAction.url': required(anyUrl),
     buttons: list(0, 3, urlButton),
@@ -84,7 +85,7 @@ const elementRules: Rules = {
 };
 const look = { imageUrl: 'https://e.com/n.png', notificationMessagesCtaText: 'ALLOW' };
 const lookRules: Rules = {
-  imageUrl: anyUrl,
+  imageUrl,
   notificationMessagesCtaText: oneOf('ALLOW', 'GET', 'GET_UPDATES', 'OPT_IN', 'SIGN_UP'),
 };
 const frame = { imageAspectRatio: 'SQUARE', notificationMessagesTimezone: 'Europe/Zagreb' };
@@ -102,13 +103,13 @@ const templates: Readonly<Record<string, Kind>> = {
   MARKETING_MESSAGE: { sample: { type: 'MARKETING_MESSAGE', elements: [element] }, rules: elementRules },
   OPT_IN: {
     sample: { type: 'OPT_IN', payload: 'topic', title: 'News?', ...look, ...frame },
-    rules: { payload: required(anyText), title: text(1, 65), ...lookRules, ...frameRules },
+    rules: { payload: required(anyText), title: text(0, 65), ...lookRules, ...frameRules },
   },
   OPT_IN_CAROUSEL: {
     sample: { type: 'OPT_IN_CAROUSEL', elements: [{ payload: 'topic', title: 'News?', ...look }], ...frame },
     rules: {
       elements: required(list(1, 5, { payload: 'topic', title: 'News?' })),
-      ...at('elements[0]', { payload: required(anyText), title: required(text(1, 65)), ...lookRules }),
+      ...at('elements[0]', { payload: required(anyText), title: required(text(0, 65)), ...lookRules }),
       ...frameRules,
     },
   },
@@ -181,15 +182,15 @@ const quickReplies: Kind = {
     { type: 'EMAIL' },
   ],
   rules: {
-    '[0].title': required(text(1, 20)),
-    '[0].payload': required(text(1, 1000)),
-    '[0].imageUrl': anyUrl,
+    '[0].title': required(text(0, 20)),
+    '[0].payload': required(text(0, 1000)),
+    '[0].imageUrl': imageUrl,
   },
 };
 
 const period = { amount: 5, timeUnit: 'HOURS' };
 const periodRules: Rules = { amount: required(amount), timeUnit: oneOf('SECONDS', 'MINUTES', 'HOURS') };
-const named = rule([chars(1), chars(255)], [chars(256), 'a\nb', 7]);
+const named = rule(['', chars(1), chars(255)], [chars(256), 'a\nb', 7]);
 const options: Kind = {
   sample: {
     platform: { entityId: 'e', applicationId: 'a' },
@@ -346,6 +347,7 @@ describe('the vendor’s limits of a message', () => {
     const faultsOf = (schedule: object) => faults({ messages: [message], options: { schedule } });
     const day = 86_400_000;
     for (const schedule of [
+      { bulkId: '' },
       { bulkId: chars(100) },
       { sendAt: new Date(now + 180 * day).toISOString() },
       ...['MINUTE', 'HOUR', 'DAY'].map(timeUnit => ({ sendingSpeedLimit: { amount: 1, timeUnit } })),

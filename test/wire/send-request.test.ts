@@ -82,6 +82,26 @@ describe('a request to send', () => {
     });
   });
 
+  it('ids that are empty → as if they were not given', () => {
+    const named = { platform: { entityId: '', applicationId: '' }, campaignReferenceId: '' };
+    const body = {
+      messages: [
+        {
+          sender: 's',
+          destinations: [{ to: 'a', messageId: '' }],
+          content: { type: 'TEXT', text: '' },
+          options: named,
+        },
+      ],
+      options: { schedule: { bulkId: '' } },
+    };
+    const { value } = parseSendRequest(body, now);
+    const [message] = value?.messages ?? [];
+    expect([value?.bulkId, message?.messageId].every(id => /^[0-9a-f-]{36}$/.test(id ?? ''))).toBe(true);
+    expect(message).toMatchObject({ isIdGiven: false });
+    for (const name of ['entityId', 'applicationId', 'campaignReferenceId']) expect(message).not.toHaveProperty(name);
+  });
+
   it('a period of any length in any unit → as long, 48 hours at most', () => {
     const unitsMs = { SECONDS: 1000, MINUTES: 60_000, HOURS: hourMs };
     fc.assert(

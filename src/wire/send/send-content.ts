@@ -2,15 +2,16 @@ import Type, { type Static, type TProperties } from 'typebox';
 import { limits } from '../../limits.ts';
 
 /*
- * What a message may hold, by the vendor's own bounds. Where Meta allows less (the title of a button, the length of a
- * template's text) the message is accepted and fails at Meta, as it does at the vendor's.
+ * What a message may hold, by the vendor's own bounds. Where Meta allows less (the title of a button, which has up to 20
+ * characters and one at least, the length of a template's text) the message is accepted and fails at Meta, as it does at the
+ * vendor's. An empty text of a field that may be absent is as if it was.
  */
 
 // Each description says what the value must be: it is read in the OpenAPI document, and in a violation after "must be".
 const text = (charsMax: number) =>
-  Type.String({ minLength: 1, maxLength: charsMax, description: `a text of 1 to ${charsMax} characters` });
+  Type.String({ maxLength: charsMax, description: `a text of at most ${charsMax} characters` });
 /** Without a bound of the vendor's: the bound of a content as a whole holds. */
-const anyText = Type.String({ minLength: 1, description: 'a text that is not empty' });
+const anyText = Type.String({ description: 'a text' });
 const url = (charsMax: number) =>
   Type.String({
     minLength: 1,
@@ -19,6 +20,13 @@ const url = (charsMax: number) =>
     description: `an http or https address of at most ${charsMax} characters`,
   });
 const anyUrl = url(limits.urlBytesMax);
+const imageUrl = Type.Optional(
+  Type.String({
+    maxLength: limits.urlBytesMax,
+    pattern: '^([Hh][Tt][Tt][Pp][Ss]?://[^\\s]+)?$',
+    description: `an http or https address of at most ${limits.urlBytesMax} characters, or empty`,
+  }),
+);
 const oneOf = <const T extends string>(...values: readonly T[]) =>
   Type.Enum([...values], { description: `one of ${values.join(', ')}` });
 const typed = <const T extends string, P extends TProperties>(type: T, fields: P) =>
@@ -34,7 +42,7 @@ const genericElement = Type.Object(
   {
     title: text(80),
     subtitle: Type.Optional(text(80)),
-    imageUrl: Type.Optional(anyUrl),
+    imageUrl,
     defaultAction: Type.Optional(Type.Object({ url: anyUrl }, { description: 'an object with a url' })),
     buttons: Type.Optional(Type.Array(buttonSchema, { maxItems: 3, description: 'a list of at most 3 buttons' })),
   },
@@ -47,7 +55,7 @@ const genericElements = Type.Array(genericElement, {
 });
 
 const optInLook = {
-  imageUrl: Type.Optional(anyUrl),
+  imageUrl,
   notificationMessagesCtaText: Type.Optional(oneOf('ALLOW', 'GET', 'GET_UPDATES', 'OPT_IN', 'SIGN_UP')),
 };
 const optInFrame = {
@@ -70,7 +78,7 @@ const templateSchema = Type.Union([
   typed('MARKETING_MESSAGE', { elements: genericElements }),
 ]);
 
-const messageText = Type.String({ maxLength: 2000, description: 'a text of at most 2000 characters' });
+const messageText = text(2000);
 const latitude = Type.Number({ minimum: -90, maximum: 90, description: 'a number from -90 to 90' });
 const longitude = Type.Number({ minimum: -180, maximum: 180, description: 'a number from -180 to 180' });
 
@@ -106,7 +114,7 @@ export const sendContentSchema = Type.Union([
 ]);
 
 export const quickReplySchema = Type.Union([
-  typed('TEXT', { title: text(20), payload: text(1000), imageUrl: Type.Optional(anyUrl) }),
+  typed('TEXT', { title: text(20), payload: text(1000), imageUrl }),
   typed('PHONE_NUMBER', {}),
   typed('EMAIL', {}),
 ]);

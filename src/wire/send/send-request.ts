@@ -7,7 +7,7 @@ import { checked } from '../checked.ts';
 import { contentText } from '../content-text.ts';
 import { dateTimeRule, parseDateTime } from '../date-time.ts';
 import type { Parsed } from '../parsed.ts';
-import { present } from '../present.ts';
+import { filled, present } from '../present.ts';
 import { isPlainObject } from '../record-flaws.ts';
 import { checkOf } from '../schema-check.ts';
 import {
@@ -96,7 +96,7 @@ function told(violations: readonly Violation[]): readonly Violation[] {
 type Schedule = { readonly bulkId: string; readonly startAt: EpochMs; readonly intervalMs: number };
 
 function readSchedule({ options }: SendFrame, now: EpochMs, violations: Violation[]): Schedule {
-  const { bulkId = randomUUID(), sendAt, sendingSpeedLimit } = options?.schedule ?? {};
+  const { bulkId, sendAt, sendingSpeedLimit } = options?.schedule ?? {};
   const property = 'options.schedule.sendAt';
   let startAt = now;
   if (sendAt !== undefined) {
@@ -110,7 +110,7 @@ function readSchedule({ options }: SendFrame, now: EpochMs, violations: Violatio
     sendingSpeedLimit === undefined
       ? 0
       : speedUnitsMs[sendingSpeedLimit.timeUnit ?? 'MINUTE'] / sendingSpeedLimit.amount;
-  return { bulkId, startAt, intervalMs };
+  return { bulkId: filled(bulkId) ?? randomUUID(), startAt, intervalMs };
 }
 
 /** The moments of a bulk's messages, at its speed: also where they waited for a window, they do not go out all at once. */
@@ -231,9 +231,10 @@ function outgoingOf(
   bulkId: string,
   dueAt: EpochMs,
 ): Outgoing {
+  const given = filled(messageId);
   return {
-    messageId: messageId ?? randomUUID(),
-    isIdGiven: messageId !== undefined,
+    messageId: given ?? randomUUID(),
+    isIdGiven: given !== undefined,
     bulkId,
     sender,
     destination: to,
@@ -245,9 +246,9 @@ function outgoingOf(
       quickRepliesJson,
       window,
       reports,
-      entityId: options.platform?.entityId,
-      applicationId: options.platform?.applicationId,
-      campaignReferenceId: options.campaignReferenceId,
+      entityId: filled(options.platform?.entityId),
+      applicationId: filled(options.platform?.applicationId),
+      campaignReferenceId: filled(options.campaignReferenceId),
     }),
   };
 }

@@ -6,14 +6,14 @@ import { quickReplySchema, sendContentSchema } from './send-content.ts';
 
 /** No control characters, and no half of a surrogate pair: these values name things in the log. */
 const plain = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$';
-const id = (charsMax: number, charsMin: 0 | 1 = 1) =>
+const id = (charsMax: number, charsMin: 0 | 1 = 0) =>
   Type.String({
     minLength: charsMin,
     maxLength: charsMax,
     pattern: plain,
     description: `a text of ${charsMin} to ${charsMax} characters without control characters`,
   });
-const anyText = Type.String({ minLength: 1, description: 'a text that is not empty' });
+const anyText = Type.String({ description: 'a text' });
 const whole = (min: number, max: number) =>
   Type.Integer({ minimum: min, maximum: max, description: `a whole number from ${min} to ${max}` });
 const amount = Type.Integer({ minimum: 1, maximum: 1e9, description: 'a whole number of at least 1' });
@@ -114,10 +114,10 @@ const webhooksSchema = Type.Object(
 /** One message of it, for one or many destinations. */
 export const requestedMessageSchema = Type.Object(
   {
-    sender: id(limits.idCharsMax),
+    sender: id(limits.idCharsMax, 1),
     // An empty destination is a message that is rejected, not a request that is.
     destinations: Type.Array(
-      Type.Object({ to: id(limits.idCharsMax, 0), messageId: Type.Optional(id(limits.messageIdCharsMax)) }, object),
+      Type.Object({ to: id(limits.idCharsMax), messageId: Type.Optional(id(limits.messageIdCharsMax)) }, object),
       { description: 'a list of destinations' },
     ),
     content: sendContentSchema,

@@ -5,7 +5,9 @@ export type Column<Row> = readonly [
   heading: string,
   cell: (row: Row) => Cell,
   /** Colours what of the cell is shown. */
-  paint?: (text: string, row: Row) => string,
+  paint?: ((text: string, row: Row) => string) | undefined,
+  /** Says the same in fewer characters, none of which can be missed: it takes the cell's place where not all columns have room. */
+  brief?: ((row: Row) => Cell) | undefined,
 ];
 
 /** Prints a table on a terminal, and one JSON object a line elsewhere. */
@@ -25,8 +27,8 @@ const gap = '  ';
 const more = ' …';
 /** As much of a cell as can still be made out: a column that cannot have so much is left out, and those after it. */
 const leastWidth = 16;
-/** An id of 36 characters stays whole at 80 columns. */
-const firstWidth = 40;
+/** An id of 36 characters stays whole at 80 columns, and so does the time beside it, with what can be made out of a third. */
+const firstWidth = 38;
 
 type WidthOf = (text: string) => number;
 
@@ -44,7 +46,9 @@ export async function tableText<Row>(
   const wanted = headings.map((heading, at) =>
     cells.reduce((most, line) => Math.max(most, widthOf(line[at] ?? '')), widthOf(heading)),
   );
-  const widths = sharedWidths(wanted, width);
+  const widths = sharedWidths(wanted, width, columns.map(isWhole));
+  if (widths !== wanted && columns.some(column => column[3] !== undefined && !isWhole(column)))
+    return tableText(rows, columns.map(briefly), width);
   // Where there is not the room for all of them, none goes to columns that tell nothing of any row.
   const telling = columns.filter((_, at) => at === 0 || cells.some(texts => texts[at] !== ''));
   if (widths !== wanted && telling.length < columns.length && rows.length > 0) return tableText(rows, telling, width);
@@ -66,16 +70,26 @@ export async function tableText<Row>(
   return [head, ...body].map(text => `${text}\n`).join('');
 }
 
+function briefly<Row>([heading, cell, paint, brief]: Column<Row>): Column<Row> {
+  return [heading, brief ?? cell, paint, brief];
+}
+
+/** Whether the cells of a column are brief by now. */
+function isWhole<Row>([, cell, , brief]: Column<Row>): boolean {
+  return cell === brief;
+}
+
 /**
  * The widths of the columns that are shown. The first says what its row is about and gets up to half of the width, so that
  * an id stays whole where it can; the others get as much as can be made out, and what is left goes to all that want more.
  */
-function sharedWidths(wanted: readonly number[], width: number): readonly number[] {
+function sharedWidths(wanted: readonly number[], width: number, isWhole: readonly boolean[]): readonly number[] {
   const sum = (widths: readonly number[]) => widths.reduce((all, one) => all + one, gap.length * (widths.length - 1));
   if (sum(wanted) <= width) return wanted;
-  const least = wanted.map((one, at) =>
-    Math.min(one, at === 0 ? Math.min(firstWidth, Math.ceil(width / 2)) : leastWidth),
-  );
+  const least = wanted.map((one, at) => {
+    if (at === 0) return Math.min(one, firstWidth, Math.ceil(width / 2));
+    return isWhole[at] === true ? one : Math.min(one, leastWidth);
+  });
   const needed = (count: number) => sum(least.slice(0, count)) + (count < least.length ? more.length : 0);
   let count = 1;
   for (let fits = 2; fits <= least.length; fits++) if (needed(fits) <= width) count = fits;

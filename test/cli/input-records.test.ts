@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type InputRecord, inputRecords } from '../../src/cli/input/input-records.ts';
@@ -168,7 +168,7 @@ describe('{"results": […]}', () => {
   });
 
   test('something else after the end → an error that names the line', async () => {
-    for (const other of ['{"a":1}', 'x', '"[', '{"cursor":{"results":[', '{"cursor":[{"results":['])
+    for (const other of ['{"a":1', 'x', '"[', '{"cursor":{"results":[', '{"cursor":[{"results":['])
       await expect(read(`{"results":[]}\n\n${other}`), other).rejects.toThrow('line 3: ');
   });
 
@@ -189,7 +189,71 @@ describe('an array', () => {
 
   test('cut short, or followed by something → an error that says so', async () => {
     await expect(read('[{"a":1},')).rejects.toThrow('the input ends before its records do');
-    await expect(read('[{"a":1}]\n{"a":2}')).rejects.toThrow('line 2: something follows');
+    await expect(read('[{"a":1}]\n"a"')).rejects.toThrow('line 2: here a record should begin');
+  });
+});
+
+describe('values one after another', () => {
+  const notResults = fc.dictionary(
+    fc.string({ unit: 'grapheme' }).filter(name => name !== 'results'),
+    fc.jsonValue(),
+    { minKeys: 1, maxKeys: 4 },
+  );
+  const value = fc.oneof(
+    notResults.map(one => ({ written: one, records: [one] })),
+    fc.array(notResults, { maxLength: 3 }).map(all => ({ written: all, records: all })),
+    fc
+      .array(notResults, { maxLength: 3 })
+      .map(all => ({ written: { cursor: { limit: 5 }, results: all }, records: all })),
+  );
+
+  test('any, as jq prints them, or as a sequence of RFC 7464 has them, in any pieces → the records of all', async () => {
+    const forms = fc.record({
+      indent: fc.constantFrom(2, 1, '\t'),
+      before: fc.constantFrom('', '\u001e'),
+      between: fc.constantFrom('', '\n', '\r\n', ' \n\n'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 5 }), forms, sizes, async (all, form, cuts) => {
+        const texts = all.map(({ written }) => form.before + JSON.stringify(written, null, form.indent) + form.between);
+        const found = await read(...pieces(texts.join(''), cuts));
+        expect(values(found)).toEqual(JSON.parse(JSON.stringify(all.flatMap(({ records }) => records))));
+        for (const one of found) expect('json' in one && one.json).not.toMatch(/[\r\n]/);
+      }),
+    );
+  });
+
+  test('on one line, with nothing between them → each, with the line it begins on', async () => {
+    expect(await read('{"a":1}{"a":2} [{"a":3}]\n{"a":\n4}')).toEqual([
+      { line: 1, json: '{"a":1}' },
+      { line: 1, json: '{"a":2}' },
+      { line: 1, json: '{"a":3}' },
+      { line: 2, json: '{"a": 4}' },
+    ]);
+  });
+
+  test('one of a sequence that is cut short → refused, the others read', async () => {
+    for (const cut of ['{"a":', '{"a":"x', '{"a":"\\', '[{"a":{', '{"results":[{"a'])
+      expect(await read(`\u001e{"a":1}\n\u001e\n${cut}\u001e{"a":3}\n`), cut).toEqual([
+        { line: 1, json: '{"a":1}' },
+        { line: 3, refusal: 'ends before it is whole' },
+        { line: 3, json: '{"a":3}' },
+      ]);
+  });
+
+  test('an object that is longer than is looked at first, or than a record may be → read, or refused', async () => {
+    const text = 'x'.repeat(100_000);
+    expect(values(await read(JSON.stringify({ text }, null, 2), '\n{"a":2}'))).toEqual([{ text }, { a: 2 }]);
+    const long = JSON.stringify({ text: 'x'.repeat(limits.ndjsonLineBytesMax) }, null, 2);
+    expect(values(await read(long, '\n{"a":2}'))).toEqual([expect.stringMatching('is longer than'), { a: 2 }]);
+  });
+
+  test('a first line of NDJSON that is cut short → refused by the server alone, the others read', async () => {
+    for (const cut of ['{"a":"x', '{"a":1', '{"a', '{"a":{"b":1}', '{"a":[1]', '{"a":1,', '{"a"'])
+      expect(await read(`${cut}\n{"b":2}\n`), cut).toEqual([
+        { line: 1, json: cut },
+        { line: 2, json: '{"b":2}' },
+      ]);
   });
 });
 
@@ -199,6 +263,11 @@ describe('what the first bytes say', () => {
     const bytes = Buffer.from(`\ufeff${text}`, 'utf16le');
     return encoding === 'le' ? bytes : bytes.swap16();
   };
+  const utf32 = (encoding: 'le' | 'be') => {
+    const characters = [...`\ufeff${text}`].map(one => one.codePointAt(0) ?? 0);
+    const bytes = Buffer.from(Uint32Array.from(characters).buffer);
+    return encoding === 'le' ? bytes : bytes.swap32();
+  };
   const inputs: readonly (readonly [string, Buffer])[] = [
     ['gzip', gzipSync(text)],
     ['two members of gzip', Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
@@ -206,7 +275,14 @@ describe('what the first bytes say', () => {
     ['UTF-16, big end first', utf16('be')],
     ['UTF-16 without a mark, little end first', utf16('le').subarray(2)],
     ['UTF-16 without a mark, big end first', utf16('be').subarray(2)],
+    ['UTF-32, little end first', utf32('le')],
+    ['UTF-32, big end first', utf32('be')],
+    ['UTF-32 without a mark, little end first', utf32('le').subarray(4)],
+    ['UTF-32 without a mark, big end first', utf32('be').subarray(4)],
     ['gzip of UTF-16', gzipSync(utf16('le'))],
+    ['zstd', zstdCompressSync(text)],
+    ['two frames of zstd', Buffer.concat([zstdCompressSync(text.slice(0, 9)), zstdCompressSync(text.slice(9))])],
+    ['zstd of UTF-32', zstdCompressSync(utf32('le'))],
     ['gzip of an array', gzipSync(`[${text.trim().replace('\n', ',')}]`)],
     ['UTF-8 with a mark', Buffer.from(`\ufeff${text}`)],
   ];
@@ -220,10 +296,24 @@ describe('what the first bytes say', () => {
     );
   });
 
-  test('gzip that is damaged or cut short, UTF-16 that is none → one line that says so', async () => {
+  test('gzip or zstd that is damaged or cut short, UTF-16 or UTF-32 that is none → one line that says so', async () => {
     const zipped = gzipSync(text);
     await expect(read(zipped.subarray(0, -4))).rejects.toThrow('the input is gzip that is damaged or cut short');
     await expect(read(zipped.fill(0, 12, 20))).rejects.toThrow('the input is gzip that is damaged or cut short');
+    const frame = zstdCompressSync(text);
+    await expect(read(frame.subarray(0, -4))).rejects.toThrow('the input is zstd that is damaged or cut short');
+    await expect(read(frame.fill(0, 6, 12))).rejects.toThrow('the input is zstd that is damaged or cut short');
     await expect(read(utf16('le').subarray(0, -1))).rejects.toThrow('the input begins as UTF-16 and is not');
+    await expect(read(utf32('be').subarray(0, -1))).rejects.toThrow('the input begins as UTF-32 and is not');
+    await expect(read(utf32('be').fill(0xff, 8, 9))).rejects.toThrow('the input begins as UTF-32 and is not');
+  });
+
+  test('an archive that is not unpacked here → said by its name', async () => {
+    for (const [name, begin] of [
+      ['zip', 'PK\u0003\u0004'],
+      ['xz', '\u00fd7zXZ'],
+      ['bzip2', 'BZh91AY'],
+    ] as const)
+      await expect(read(Buffer.from(begin, 'latin1')), name).rejects.toThrow(`the input is ${name}: unpack it first`);
   });
 });

@@ -66,6 +66,29 @@ describe('tableText', () => {
     },
   );
 
+  test.each([
+    [36, 80],
+    [38, 80],
+    [200, 80],
+    [36, 90],
+    [36, 160],
+  ])(
+    'an id of %d characters at %d columns → the time beside it is whole, brief where it has to be',
+    async (length, width) => {
+      const brief = five.map(([name, cell], at) =>
+        at === 1 ? ([name, cell, undefined, () => '2026-03-01T12:00:00Z'] as const) : ([name, cell] as const),
+      );
+      const [head, line] = (await tableText([row('a'.repeat(length))], brief, width)).split('\n');
+      expect(head).toMatch(/^ID +AT +STATUS/);
+      expect(line).toMatch(
+        width === 160
+          ? / {2}2026-03-01T12:00:00.000\+0000 {2}DELIVERED_TO_HANDSET/
+          : / {2}2026-03-01T12:00:00Z {2}DELIVERED_TO/,
+      );
+      expect(line?.startsWith('a'.repeat(Math.min(length, 37)))).toBe(true);
+    },
+  );
+
   test('a column of which no row has anything, where there is not the room → left out, and the others whole', async () => {
     const lines = (
       await tableText([['id', '2026-03-01T12:00:00.000+0000', 'DELIVERED', '']], five.slice(0, 4), 44)

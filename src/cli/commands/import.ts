@@ -12,7 +12,7 @@ export function addImport(program: Command): void {
   const command = program
     .command('import')
     .description(
-      'Record the messages and reports of a file: NDJSON, an array, or {"results": […]} as the API answers it; gzip and UTF-16 too.',
+      'Record the messages and reports of a file: NDJSON, JSON objects spread over lines, arrays, or {"results": […]} as the API answers it; gzip, zstd, UTF-16 and UTF-32 too.',
     )
     .argument('<file>', 'file to read; - for standard input');
   clientOptions(command).action(async (path: string) => {

@@ -11,7 +11,7 @@ import { jsonLine, print } from '../terminal.ts';
 const columns: readonly Column<Log>[] = [
   // First, so that a narrow terminal leaves out what the id leads to and not the id.
   ['MESSAGE ID', log => log.messageId],
-  ['SENT AT', log => log.sentAt],
+  ['SENT AT', log => log.sentAt, undefined, log => log.sentAt.replace(/\.\d+\+0000$/, 'Z')],
   ['STATUS', log => log.status.name, (text, log) => inGroupColour(text, log.status.groupName)],
   ['SENDER', log => log.sender],
   ['DESTINATION', log => log.destination],

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../../limits.ts';
 import { CommandError } from '../terminal.ts';
-import { type Found, Head } from './head.ts';
+import { Head } from './head.ts';
 import { utf8Text } from './input-text.ts';
 
 /** One record of an input as it stood there, or why it cannot be sent. `line` counts from 1. */
@@ -9,7 +9,7 @@ export type InputRecord =
   | { readonly line: number; readonly json: string }
   | { readonly line: number; readonly refusal: string };
 
-const [newline, carriageReturn, quote, backslash] = [0x0a, 0x0d, 0x22, 0x5c];
+const [newline, carriageReturn, recordSeparator, quote, backslash] = [0x0a, 0x0d, 0x1e, 0x22, 0x5c];
 const [braceOpen, braceClose, bracketOpen, bracketClose, comma] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
 const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === newline || byte === carriageReturn;
 
@@ -17,37 +17,47 @@ const isSpace = (byte: number) => byte === 0x20 || byte === 0x09 || byte === new
 const headBytesMax = 64 * 1024;
 
 /**
- * Reads NDJSON, or arrays and `{"results": […]}`, one or several after each other, as text or gzip, holding no more than
- * one record at a time. Which of them it is, its first bytes say.
+ * Reads NDJSON; or JSON values one after another, each a record, an array of records or `{"results": […]}`, spread over lines
+ * or not, with the separators of RFC 7464 or without. As text or packed, holding no more than one record at a time. Which of
+ * the two forms it is, its first bytes say.
  */
 export async function* inputRecords(source: AsyncIterable<Buffer>): AsyncGenerator<InputRecord, void, undefined> {
   const chunks = utf8Text(source);
-  const head = withoutMark(await firstBytes(chunks));
-  const found = headOf(head);
-  const splitter = found === 'array' || found === 'page' ? new ArraySplitter() : new LineSplitter();
+  const { head, form } = await beginning(chunks);
+  const splitter = form === 'values' ? new ValueSplitter() : new LineSplitter();
   yield* splitter.push(head);
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield* splitter.push(next.value);
   yield* splitter.end();
 }
 
-async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+type Form = 'lines' | 'values';
+
+async function beginning(chunks: AsyncIterator<Buffer>): Promise<{ readonly head: Buffer; readonly form: Form }> {
   let head: Buffer = Buffer.alloc(0);
   while (head.length < headBytesMax) {
     const next = await chunks.next();
     if (next.done) break;
     head = Buffer.concat([head, next.value]);
-    if (headOf(withoutMark(head)) !== 'unknown') break;
+    const form = formOf(withoutMark(head));
+    if (form !== undefined) return { head: withoutMark(head), form };
   }
-  return head;
+  return { head: withoutMark(head), form: formOf(withoutMark(head), true) ?? 'lines' };
 }
 
-function headOf(bytes: Buffer): Found {
+/** `undefined` when these bytes do not say it yet; `isAll` when no more of them are looked at. */
+function formOf(bytes: Buffer, isAll = false): Form | undefined {
   const head = new Head();
+  let isOver = false;
   for (const byte of bytes) {
+    if (isOver && (byte === 0x20 || byte === 0x09)) continue;
+    if (isOver) return byte === braceOpen || byte === bracketOpen ? 'values' : 'lines';
+    if (head.isNew && (byte === bracketOpen || byte === recordSeparator)) return 'values';
     const found = head.take(byte);
-    if (found !== 'unknown') return found;
+    if (found === 'none') return 'lines';
+    if (found === 'page' || (found === 'object' && head.isSpread)) return 'values';
+    isOver = found === 'object';
   }
-  return 'unknown';
+  return isAll && head.isSpread ? 'values' : undefined;
 }
 
 function withoutMark(bytes: Buffer): Buffer {
@@ -59,22 +69,22 @@ class Held {
   #parts: Buffer[] = [];
   #bytes = 0;
 
-  get isEmpty(): boolean {
-    return this.#bytes === 0;
-  }
-
   add(part: Buffer): void {
     this.#bytes += part.length;
     if (this.#bytes <= limits.ndjsonLineBytesMax) this.#parts.push(part);
     else this.#parts = [];
   }
 
+  drop(): void {
+    this.#parts = [];
+    this.#bytes = 0;
+  }
+
   /** `undefined` when nothing but space was held. */
   take(line: number): InputRecord | undefined {
     const tooLong = this.#bytes > limits.ndjsonLineBytesMax;
     const bytes = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
-    this.#parts = [];
-    this.#bytes = 0;
+    this.drop();
     if (tooLong) return { line, refusal: `is longer than ${limits.ndjsonLineBytesMax} bytes` };
     if (bytes === undefined) return undefined;
     if (!isUtf8(bytes)) return { line, refusal: 'is not UTF-8' };
@@ -105,71 +115,121 @@ class LineSplitter {
   }
 }
 
-/** Cuts the elements of arrays apart without parsing them, and passes over the rest of the objects they stand in. */
-class ArraySplitter {
+/** What becomes of a byte: it is of the record, of none, or the last of a record, or the record ended before it. */
+type Part = 'record' | 'none' | 'last' | 'behind';
+
+/** Cuts records apart without parsing them, and passes over what they stand in. */
+class ValueSplitter {
   readonly #held = new Held();
   #line = 1;
   #recordLine = 0;
   #depth = 0;
   #inText = false;
   #escaped = false;
-  #place: 'before' | 'array' | 'rest' = 'before';
-  /** What stands before the records that come next. */
-  #head = new Head();
-  #inObject = false;
+  /** Between values; in an object, a record unless it turns out to be a page; among records; in the rest of a page. */
+  #place: 'between' | 'object' | 'array' | 'rest' = 'between';
+  /** Of the object, as long as it may be a page. */
+  #head: Head | undefined;
+  #isInPage = false;
 
   *push(bytes: Buffer): Generator<InputRecord, void, undefined> {
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at] ?? 0;
       if (byte === newline) this.#line++;
-      if (this.#place === 'before') {
-        this.#open(byte);
-        from = at + 1;
-        continue;
-      }
-      const separates = !this.#inText && this.#depth === 0 && (byte === comma || byte === bracketClose);
-      if (this.#place === 'array' && separates) {
-        this.#held.add(bytes.subarray(from, at));
+      // A record goes on as one line.
+      if ((byte === newline || byte === carriageReturn) && !this.#inText) bytes[at] = 0x20;
+      if (byte === recordSeparator) yield* this.#cutShort();
+      const part = byte === recordSeparator ? 'none' : this.#step(byte);
+      if (part === 'record') continue;
+      if (part === 'none') this.#held.drop();
+      else {
+        this.#held.add(bytes.subarray(from, part === 'last' ? at + 1 : at));
         yield* this.#take();
-        from = at + 1;
-        if (byte === bracketClose) this.#place = this.#inObject ? 'rest' : 'before';
-        continue;
       }
-      if (this.#place === 'rest' && !this.#inText && this.#depth === 0 && byte === braceClose) this.#place = 'before';
-      else this.#step(byte, bytes, at);
-      if (this.#recordLine === 0 && !isSpace(byte)) this.#recordLine = this.#line;
+      from = at + 1;
     }
-    if (this.#place === 'array') this.#held.add(bytes.subarray(from));
+    this.#held.add(bytes.subarray(from));
   }
 
   end(): readonly InputRecord[] {
-    if (this.#place === 'before' && this.#head.isEmpty) return [];
+    if (this.#place === 'between') return [];
     throw new CommandError(`line ${this.#line}: the input ends before its records do`);
   }
 
-  #open(byte: number): void {
-    const found = this.#head.take(byte);
-    if (found === 'none') throw new CommandError(`line ${this.#line}: something follows the end of the records`);
-    if (found === 'unknown') return;
-    this.#inObject = found === 'page';
-    this.#place = 'array';
-    this.#head = new Head();
-    this.#recordLine = 0;
+  #step(byte: number): Part {
+    const isBetweenRecords = !this.#inText && this.#depth === 0;
+    switch (this.#place) {
+      case 'between':
+        return this.#begin(byte);
+      case 'object':
+        return this.#goOn(byte);
+      case 'array':
+        if (isBetweenRecords && byte === comma) return 'behind';
+        if (isBetweenRecords && byte === bracketClose) {
+          this.#place = this.#isInPage ? 'rest' : 'between';
+          return 'behind';
+        }
+        if (this.#recordLine === 0 && !isSpace(byte)) this.#recordLine = this.#line;
+        this.#nest(byte);
+        return 'record';
+      case 'rest':
+        if (isBetweenRecords && byte === braceClose) this.#place = 'between';
+        else this.#nest(byte);
+        return 'none';
+    }
   }
 
-  #step(byte: number, bytes: Buffer, at: number): void {
+  #begin(byte: number): Part {
+    if (isSpace(byte)) return 'none';
+    if (byte !== bracketOpen && byte !== braceOpen)
+      throw new CommandError(`line ${this.#line}: here a record should begin, or a list of records`);
+    this.#isInPage = false;
+    this.#recordLine = 0;
+    if (byte === bracketOpen) {
+      this.#place = 'array';
+      return 'none';
+    }
+    this.#place = 'object';
+    this.#head = new Head();
+    this.#recordLine = this.#line;
+    return this.#goOn(byte);
+  }
+
+  #goOn(byte: number): Part {
+    this.#nest(byte);
+    const found = this.#head?.take(byte) ?? 'none';
+    if (found === 'page') {
+      this.#place = 'array';
+      this.#isInPage = true;
+      this.#depth = 0;
+      this.#recordLine = 0;
+      return 'none';
+    }
+    if (found !== 'unknown') this.#head = undefined;
+    if (this.#depth > 0) return 'record';
+    this.#place = 'between';
+    return 'last';
+  }
+
+  #nest(byte: number): void {
     if (this.#inText) {
       if (this.#escaped) this.#escaped = false;
       else if (byte === backslash) this.#escaped = true;
       else if (byte === quote) this.#inText = false;
-      return;
-    }
-    if (byte === quote) this.#inText = true;
+    } else if (byte === quote) this.#inText = true;
     else if (byte === braceOpen || byte === bracketOpen) this.#depth++;
     else if (byte === braceClose || byte === bracketClose) this.#depth--;
-    // A record goes on as one line.
-    else if (byte === newline || byte === carriageReturn) bytes[at] = 0x20;
+  }
+
+  /** Of a sequence (RFC 7464, 2.3), what follows a value that is not whole is read on. */
+  *#cutShort(): Generator<InputRecord, void, undefined> {
+    const isCut = this.#place === 'object' || this.#place === 'array';
+    if (isCut) yield { line: this.#recordLine || this.#line, refusal: 'ends before it is whole' };
+    this.#place = 'between';
+    this.#depth = 0;
+    this.#inText = false;
+    this.#escaped = false;
   }
 
   *#take(): Generator<InputRecord, void, undefined> {

@@ -68,6 +68,17 @@ export class Accounts {
     return made;
   }
 
+  /** As `createAccount`, with a first key that may do everything: both are made, or neither, so that no name is taken for nothing. */
+  async createAccountWithKey(
+    name: string,
+    requestsPerMinute?: number,
+  ): Promise<{ readonly account: Account; readonly key: string }> {
+    const { key, row } = this.#newKey({});
+    const account = await this.#rows.addAccount(this.#newAccount(name, requestsPerMinute), row);
+    if (account === undefined) throw new AccountsError(`there is already an account "${name}"`);
+    return { account, key };
+  }
+
   /**
    * As `createAccount`, but where there is no account at all `firstAccount` is made before it, whose key the next start of a
    * server makes. `hasBegun` tells whether it was.

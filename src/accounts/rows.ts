@@ -68,8 +68,8 @@ export const firstKeyIsOwed = 'first key is owed';
  * keeps what it is given: the rules are those of `Accounts`.
  */
 export interface AccountRows {
-  /** `undefined` when the name is taken. */
-  addAccount(account: NewAccount): Promise<Account | undefined>;
+  /** With its first key, if one is given, or neither. `undefined` when the name is taken. */
+  addAccount(account: NewAccount, key?: NewKey): Promise<Account | undefined>;
   account(name: string): Promise<Account | undefined>;
   /** Oldest first. */
   accounts(): Promise<readonly Account[]>;

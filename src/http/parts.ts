@@ -135,7 +135,7 @@ export interface EmulatorControl {
 export type ManagedAccounts = Pick<
   Accounts,
   | 'accounts'
-  | 'createAccount'
+  | 'createAccountWithKey'
   | 'account'
   | 'keys'
   | 'createKey'

@@ -25,6 +25,27 @@ describe.each(places)('accounts kept in $place', ({ start, stop, open, userTable
     expect(await accounts.accounts()).toMatchObject([{ name: 'shop', requestsPerMinute: 300 }]);
   });
 
+  test('an account with its first key → both, or neither where the key cannot be kept', async () => {
+    const { accounts, credentials, clock, rowsElsewhere } = await open();
+    const { account, key } = await accounts.createAccountWithKey('shop', 7);
+    expect(account).toMatchObject({ name: 'shop', requestsPerMinute: 7 });
+    expect(await credentials.authenticate(`App ${key}`)).toMatchObject({ account: { id: account.id } });
+    expect(await refusal(accounts.createAccountWithKey('shop'))).toBe('there is already an account "shop"');
+    const [taken] = await accounts.keys('shop');
+    const again = {
+      id: taken?.id ?? '',
+      secretHash: new Uint8Array(32),
+      scopes: ['messenger:manage'],
+      binding: {},
+      createdAt: clock.now(),
+    } as const;
+    await rowsElsewhere()
+      .addAccount({ id: account.id + 1, name: 'other', createdAt: clock.now() }, again)
+      .catch(() => undefined);
+    expect((await accounts.accounts()).map(({ name }) => name)).toEqual(['shop']);
+    expect(await accounts.keys()).toHaveLength(1);
+  });
+
   test('more keys than are to be listed → the oldest that have ended go, and no other', async () => {
     const { accounts, credentials, clock } = await open();
     await accounts.createAccount('shop');

@@ -30,8 +30,12 @@ export class PostgresAccountRows implements AccountRows {
     this.#connections = connections;
   }
 
-  async addAccount(account: NewAccount): Promise<Account | undefined> {
-    return this.#connections.transaction('', session => addAccount(session, account));
+  async addAccount(account: NewAccount, key?: NewKey): Promise<Account | undefined> {
+    return this.#connections.transaction('', async session => {
+      const made = await addAccount(session, account);
+      if (made !== undefined && key !== undefined) await addKey(session, made.id, key);
+      return made;
+    });
   }
 
   async account(name: string): Promise<Account | undefined> {

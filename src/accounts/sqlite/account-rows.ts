@@ -32,8 +32,14 @@ export class SqliteAccountRows implements AccountRows {
     this.#file = new OpenedFile(path);
   }
 
-  async addAccount(account: NewAccount): Promise<Account | undefined> {
-    return unlessTaken(() => this.#addAccount(account));
+  async addAccount(account: NewAccount, key?: NewKey): Promise<Account | undefined> {
+    return unlessTaken(() =>
+      transact(this.#db, () => {
+        const made = this.#addAccount(account);
+        if (key !== undefined) this.#addKey(made.id, key);
+        return made;
+      }),
+    );
   }
 
   async account(name: string): Promise<Account | undefined> {

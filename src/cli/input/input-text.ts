@@ -32,7 +32,7 @@ export async function* utf8Text(source: AsyncIterable<Buffer>): AsyncGenerator<B
   const [encoding] = Object.entries(wide).find(([, pattern]) => pattern.test(mark)) ?? [];
   if (archive !== undefined)
     throw new CommandError(`the input is ${archive}: unpack it first, or pack it as gzip or zstd`);
-  if (unpacking !== undefined) yield* utf8Text(unpacked(whole, ...unpacking));
+  if (unpacking !== undefined) yield* utf8Text(unpacked(whole, unpacking[0], unpacking[1]));
   else if (encoding === undefined) yield* whole;
   else yield* decoded(whole, encoding);
 }

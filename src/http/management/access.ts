@@ -45,9 +45,8 @@ function accountRoutes(accounts: ManagedAccounts, deps: ManagingDeps): readonly 
         throw new AccountsError(
           `there are ${limits.managedAccountsMax} accounts: further ones are made where the server runs`,
         );
-      const made = await accounts.createAccount(name, requestsPerMinute);
-      const { key } = await accounts.createKey({ account: name });
-      return { key, ...shownAccount(made) };
+      const { account, key } = await accounts.createAccountWithKey(name, requestsPerMinute);
+      return { key, ...shownAccount(account) };
     }),
     managed('GET', '/manage/1/account', deps, async ({ accountName, by }) => {
       const account = await accounts.account(accountName);

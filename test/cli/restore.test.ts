@@ -108,7 +108,39 @@ test.each(['', '{', 'null', '[]', '{"madeAt":1}', '{"madeAt":"t","files":[]}', '
   'backup.json with %j in it → said to be damaged, nothing restored',
   async text => {
     writeFileSync(join(backup, 'backup.json'), text);
-    await expect(restore(backup, join(place, 'data'), { sends: false })).rejects.toThrow(/backup\.json is damaged/);
-    expect(existsSync(join(place, 'data'))).toBe(false);
+    const dataDir = join(place, 'data');
+    await expect(restore(backup, dataDir, { sends: false })).rejects.toThrow(
+      /backup\.json is damaged.* --despite-damage/,
+    );
+    expect(existsSync(dataDir)).toBe(false);
+    const { notes, madeAt } = await restore(backup, dataDir, { sends: false, despiteDamage: true });
+    expect(madeAt).toBeUndefined();
+    expect(notes).toEqual([expect.stringContaining('restored despite damage: of backup.json')]);
+    expect(filesIn(dataDir).toSorted()).toEqual(backedUp().toSorted());
   },
 );
+
+test('without checksums → a damaged database is named, and a folder without a log is none', async () => {
+  writeFileSync(join(backup, 'backup.json'), '{"madeAt":"2026-');
+  truncateSync(join(backup, 'accounts.db'), 5000);
+  const told = await run(['restore', backup, '--data-dir', join(place, 'data'), '--despite-damage']);
+  expect(told.code).toBe(0);
+  expect(told.stderr).toMatch(/accounts\.db is damaged: /);
+  expect(told.stderr).toMatch(/ MiB\) are in /);
+  rmSync(join(backup, 'log.json'));
+  const refused = restore(backup, join(place, 'other'), { sends: false, despiteDamage: true });
+  await expect(refused).rejects.toThrow(`${backup} has no log.json: there is no log in it`);
+  expect(existsSync(join(place, 'other'))).toBe(false);
+});
+
+test('an outbox that is damaged → nothing is sent twice for that: said how to restore the rest', async () => {
+  writeFileSync(join(backup, 'backup.json'), '{');
+  writeFileSync(join(backup, 'outbox.db'), 'SQLite format 3\0'.padEnd(8192, 'x'));
+  const dataDir = join(place, 'data');
+  const despiteDamage = true;
+  await expect(restore(backup, dataDir, { sends: false, despiteDamage })).rejects.toThrow(
+    `cannot use ${join(backup, 'outbox.db')}: file is not a database: `,
+  );
+  rmSync(join(backup, 'outbox.db'));
+  expect((await restore(backup, dataDir, { sends: false, despiteDamage })).notes).toHaveLength(1);
+});

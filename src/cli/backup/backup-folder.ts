@@ -10,13 +10,15 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { isDamagedFile, madeListName, Unusable, unusableText } from '../../failures.ts';
 import { giveUpUnsent } from '../../outbox/sqlite/give-up.ts';
 import { type Disk, systemDisk } from '../../store/embedded/files/disk.ts';
 import { partialName } from '../../store/embedded/files/folder.ts';
 import { CommandError } from '../terminal.ts';
 import { copyLog, segmentsIn } from './backup-log.ts';
-import { markName, readMark, writeMark } from './backup-mark.ts';
+import { type Mark, markName, readMark, writeMark } from './backup-mark.ts';
 import { type Checksums, checksumsOf, compare, filesIn } from './checksums.ts';
 import { copyIfThere } from './copy-file.ts';
 
@@ -25,7 +27,8 @@ const outboxName = 'outbox.db';
 export type Copied = { readonly segments: number; readonly bytes: number };
 
 export type Restored = Copied & {
-  readonly madeAt: string;
+  /** `undefined` when nobody knows. */
+  readonly madeAt: string | undefined;
   /** What was to be told of, a line each: files that are not the backup's, or not as they were. */
   readonly notes: readonly string[];
 };
@@ -59,17 +62,68 @@ export async function restore(
   dataDir: string,
   { sends, despiteDamage = false }: RestoreOptions,
 ): Promise<Restored> {
-  const { madeAt, files } = readMark(from);
+  const mark = readMark(from);
+  if (mark === undefined && !despiteDamage)
+    throw new CommandError(
+      `${join(from, markName)} is damaged, and nothing was restored: whether the rest is whole cannot be told by it. ` +
+        '--despite-damage restores the rest, once its databases have been looked through',
+    );
   return whole(dataDir, async folder => {
     copyFolder(from, folder, [markName, notOurs]);
-    const notes =
-      files === undefined
-        ? ['the backup is of an earlier version, which kept no checksums: whether its files are whole is not known']
-        : proven(from, folder, files, despiteDamage);
+    const notes = notesOn(mark, from, folder, despiteDamage);
     const outbox = join(folder, outboxName);
-    if (!sends && existsSync(outbox)) giveUpUnsent(outbox, Date.now());
-    return { segments: segmentsIn(join(folder, 'segments')).length, bytes: bytesIn(folder), madeAt, notes };
+    if (!sends && existsSync(outbox)) giveUp(outbox, from);
+    return {
+      segments: segmentsIn(join(folder, 'segments')).length,
+      bytes: bytesIn(folder),
+      madeAt: mark?.madeAt,
+      notes,
+    };
   });
+}
+
+function notesOn(mark: Mark | undefined, from: string, copy: string, despiteDamage: boolean): readonly string[] {
+  if (mark === undefined) return lookedThrough(from, copy);
+  if (mark.files !== undefined) return proven(from, copy, mark.files, despiteDamage);
+  return ['the backup is of an earlier version, which kept no checksums: whether its files are whole is not known'];
+}
+
+/** Without checksums: the databases say themselves whether they are whole, and the log's own files when they are read. */
+function lookedThrough(from: string, copy: string): readonly string[] {
+  for (const needed of ['log.json', 'segments'])
+    if (!existsSync(join(copy, needed))) throw new CommandError(`${from} has no ${needed}: there is no log in it`);
+  const faults = readdirSync(copy).flatMap(name => (name.endsWith('.db') ? databaseFault(join(copy, name)) : []));
+  return [
+    `restored despite damage: of ${markName}, so it is not known whether the rest is as it was; a start of the server says ` +
+      'what of the log cannot be read',
+    ...faults,
+  ];
+}
+
+function databaseFault(path: string): readonly string[] {
+  try {
+    const db = new DatabaseSync(path);
+    try {
+      const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() ?? {};
+      return found === 'ok' ? [] : [`${basename(path)} is damaged: ${found}`];
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (!isDamagedFile(error)) throw error;
+    return [`${basename(path)} is damaged: ${error instanceof Error ? error.message : error}`];
+  }
+}
+
+/** What may be sent twice is not restored, unless whoever restores leaves it out. */
+function giveUp(outbox: string, from: string): void {
+  try {
+    giveUpUnsent(outbox, Date.now());
+  } catch (error) {
+    const cause = error instanceof Unusable ? error.cause : error;
+    if (!isDamagedFile(cause)) throw error;
+    throw new CommandError(unusableText(join(from, outboxName), cause, join(from, madeListName)), { cause: error });
+  }
 }
 
 const faultsToldMax = 5;

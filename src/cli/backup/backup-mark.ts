@@ -13,13 +13,12 @@ export function writeMark(folder: string, mark: Mark & { readonly segments: numb
   writeFileSync(join(folder, markName), `${JSON.stringify(mark)}\n`);
 }
 
-export function readMark(folder: string): Mark {
+/** `undefined` when it is damaged; that it is there at all says that the backup was finished. */
+export function readMark(folder: string): Mark | undefined {
   const path = join(folder, markName);
   if (!existsSync(path))
     throw new CommandError(`${folder} is no backup, or one that was not finished: it has no ${markName}`);
-  const mark = parsed(readFileSync(path, 'utf8'));
-  if (mark === undefined) throw new CommandError(`${path} is damaged: whether the rest is whole cannot be told by it`);
-  return mark;
+  return parsed(readFileSync(path, 'utf8'));
 }
 
 function parsed(text: string): Mark | undefined {

@@ -41,7 +41,8 @@ export function addRestore(program: Command): void {
       despiteDamage: despiteDamage === true,
     });
     for (const line of restored.notes) note(line);
-    note(`${told(restored)}, as of ${restored.madeAt}, are in ${dataDir}: \`sentlog serve\` starts on it`);
+    const asOf = restored.madeAt === undefined ? '' : `, as of ${restored.madeAt},`;
+    note(`${told(restored)}${asOf} are in ${dataDir}: \`sentlog serve\` starts on it`);
   });
 }
 

@@ -78,6 +78,17 @@ const completed: readonly (readonly [words: readonly string[], completions: read
     ['messenger:logs:read', 'messenger:logs:write'],
   ],
   [['reports', 'set', '--form', 'x'], ['xml']],
+  [
+    ['query', '--not-error-name', 'EC_ABSENT'],
+    ['EC_ABSENT_SUBSCRIBER_SM', 'EC_ABSENT_SUBSCRIBER'],
+  ],
+  [['summary', '--time-zone', 'Europe/Za'], ['Europe/Zagreb']],
+  [
+    ['keys', 'list', '--account', 'sh'],
+    ['shop', 'shop\\ \\$\\(touch\\ x\\)'],
+  ],
+  [['users', 'create', '--data-dir', 'd', 'me', '--account', ''], ['of-d']],
+  [['accounts', 'set', '--store', 's', 'of'], ['of-s']],
   [['nothing', 'q'], ['query']],
 ];
 
@@ -88,7 +99,11 @@ test('bash, at any place → what can stand there', async () => {
     ]) => `COMP_WORDS=(sentlog ${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; COMPREPLY=()
     _sentlog; printf '%s\\n' "\${COMPREPLY[*]}"`,
   );
-  const { stdout } = await call('bash', ['-c', [scriptOf('bash'), ...asked].join('\n')]);
+  const sentlog = `sentlog() { case "$*" in
+    'accounts list') printf '%s\\n' '{"id":1,"name":"shop"}' '{"id":2,"name":"shop $(touch x)","createdAt":""}' ;;
+    'accounts list --'*) echo "{\\"name\\":\\"of-$4\\"}" ;;
+  esac; }`;
+  const { stdout } = await call('bash', ['-c', [scriptOf('bash'), sentlog, ...asked].join('\n')]);
   const lines = stdout.split('\n');
   for (const [i, [words, completions]] of completed.entries())
     expect(lines[i], words.join(' ')).toBe(completions.join(' '));

@@ -28,9 +28,11 @@ export function parseAuthorization(header: string): Claim | undefined {
 
 function parseBasic(value: string): Claim | undefined {
   if (!base64Pattern.test(value)) return undefined;
-  const pair = decodeUtf8(Buffer.from(value, 'base64'));
-  const colon = pair?.indexOf(':') ?? -1;
-  if (pair === undefined || colon < 1) return undefined;
+  const bytes = Buffer.from(value, 'base64');
+  // Many clients write Latin-1 unless they are told otherwise: Java's okhttp, Python's requests.
+  const pair = decodeUtf8(bytes) ?? bytes.toString('latin1');
+  const colon = pair.indexOf(':');
+  if (colon < 1) return undefined;
   return { kind: 'basic', username: pair.slice(0, colon), password: pair.slice(colon + 1) };
 }
 

@@ -63,6 +63,8 @@ export type ErrorCode = keyof typeof errorTable;
 type ErrorDetails = {
   readonly violations?: readonly Violation[];
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of the routes that it speaks of, where none of them took the call. */
+  readonly path?: string;
   readonly cause?: unknown;
 };
 
@@ -72,14 +74,16 @@ export class ApiError extends Error {
   readonly status: number;
   readonly violations: readonly Violation[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly path: string | undefined;
 
-  constructor(code: ErrorCode, { violations = [], headers = {}, cause }: ErrorDetails = {}) {
+  constructor(code: ErrorCode, { violations = [], headers = {}, path, cause }: ErrorDetails = {}) {
     super(errorTable[code].description, { cause });
     this.name = 'ApiError';
     this.code = code;
     this.status = errorTable[code].status;
     this.violations = violations;
     this.headers = headers;
+    this.path = path;
   }
 }
 

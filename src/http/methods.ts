@@ -10,7 +10,7 @@ const readableHeaders = 'RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, 
 /** `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7). */
 const wholeServer = '*';
 
-type KnownPath = { readonly pattern: RegExp; readonly methods: readonly string[] };
+type KnownPath = { readonly path: string; readonly pattern: RegExp; readonly methods: readonly string[] };
 
 /** Answers what the table of routes has no line for: `OPTIONS`, other methods of a known path, unknown paths. */
 export class OtherMethods {
@@ -21,6 +21,7 @@ export class OtherMethods {
 
   constructor(routes: readonly Route[], corsOrigins: readonly string[]) {
     this.#paths = [...Map.groupBy(routes, route => route.path)].map(([path, those]) => ({
+      path,
       pattern: new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`),
       methods: allowed(those.map(route => route.method)),
     }));
@@ -30,10 +31,12 @@ export class OtherMethods {
 
   answer(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const path = pathOf(request);
-    const methods = path === wholeServer ? this.#methods : this.#paths.find(known => known.pattern.test(path))?.methods;
+    const known = this.#paths.find(({ pattern }) => pattern.test(path));
+    const methods = path === wholeServer ? this.#methods : known?.methods;
     if (methods === undefined) throw new ApiError('E404');
     const allow = methods.join(', ');
-    if (request.method !== 'OPTIONS') throw new ApiError('E405', { headers: { allow } });
+    if (request.method !== 'OPTIONS')
+      throw new ApiError('E405', { headers: { allow }, ...(known && { path: known.path }) });
     reply.header('allow', allow);
     if (reply.hasHeader('access-control-allow-origin')) {
       reply.header('access-control-allow-methods', allow);

@@ -57,6 +57,16 @@ test('errors of a call → link to what is said of it; elsewhere, and of our own
     expect(resources).toEqual([{ name: 'API description', url: expect.stringMatching(/^\/openapi\.json#\/paths\//) }]);
     expect(said(resources[0].url).get.operationId).toBe(operation);
   }
+  for (const [method, url, described] of [
+    ['PUT', logsPath, '/messenger/1/logs'],
+    ['PATCH', '/messenger/1/messages/a%2Fb', '/messenger/1/messages/{messageId}'],
+    ['GET', '/auth/1/session', '/auth/1/session'],
+  ] as const) {
+    const refused = await server.app.inject({ method, url });
+    const [link] = refused.json().resources;
+    expect(refused.statusCode).toBe(405);
+    expect(said(link.url), url).toBe(document.paths[described]);
+  }
   expect((await server.call('/nowhere')).json().resources).toEqual([]);
 });
 

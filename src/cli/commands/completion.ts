@@ -12,7 +12,7 @@ type Entry = {
 };
 
 /** Of flags that take any value, those that are known: more than their help could name. */
-const suggested: Readonly<Record<string, () => readonly string[]>> = {
+const suggested: Readonly<Record<string, () => string[]>> = {
   '--error-name': () => deliveryErrors.map(({ name }) => name),
   '--not-error-name': () => deliveryErrors.map(({ name }) => name),
   '--time-zone': () => ['UTC', ...Intl.supportedValuesOf('timeZone').filter(zone => zone !== 'UTC')],

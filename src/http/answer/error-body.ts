@@ -16,11 +16,11 @@ const notXml = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
  * description; an error on one of them links to what is said of its call there.
  */
 export function errorBodyFor(
-  { code, status, violations }: ApiError,
+  { code, status, violations, path: spokenOf }: ApiError,
   request: FastifyRequest,
   described: ReadonlyMap<string, string>,
 ): { readonly type: string; readonly text: string } {
-  const path = request.routeOptions.url;
+  const path = request.routeOptions.url ?? spokenOf;
   const link = path === undefined ? undefined : described.get(path);
   // What failed on our side is not described there.
   const resources = link === undefined || status >= 500 ? [] : [{ name: 'API description', url: link }];

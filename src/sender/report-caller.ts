@@ -1,5 +1,5 @@
 import { lookup as resolve } from 'node:dns';
-import type { IncomingMessage } from 'node:http';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { type BlockList, isIP, type LookupFunction } from 'node:net';
 import { limits } from '../limits.ts';
 import { listOf } from '../networks.ts';
@@ -30,6 +30,17 @@ const special = {
   ],
 } as const;
 
+type Post = Pick<ReportCall, 'body' | 'headers'> & {
+  readonly url: URL;
+  readonly protocol: 'http:' | 'https:';
+  readonly signal: AbortSignal;
+  /** `false` for a connection of its own. */
+  readonly agent: HttpAgent | false;
+};
+
+/** `isOfOldConnection`: nothing of an answer came over a connection that others had used before. */
+type Ending = { readonly failure?: string; readonly isOfOldConnection?: boolean };
+
 /** For tests: who resolves names, and what a call may take. */
 type CallerOptions = { readonly resolver?: typeof resolve; readonly msMax?: number };
 
@@ -59,34 +70,47 @@ export class ReportCaller {
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'not an http or https address';
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !this.#mayReach(host)) return `${host} is not a public address`;
-    const request = url.protocol === 'http:' ? http.request : https.request;
     const signal = AbortSignal.timeout(this.#msMax);
-    const answered = new Promise<string | undefined>(settled => {
+    const protocol = url.protocol === 'http:' ? 'http:' : 'https:';
+    const sent = { url, protocol, body, headers, signal } as const;
+    const first = await this.#post({ ...sent, agent: this.#agents[protocol] });
+    // A connection that was kept may have been closed while nobody looked: that says nothing of the receiver.
+    return (first.isOfOldConnection ? await this.#post({ ...sent, agent: false }) : first).failure;
+  };
+
+  async #post({ url, protocol, body, headers, signal, agent }: Post): Promise<Ending> {
+    const request = protocol === 'http:' ? http.request : https.request;
+    const ended = new Promise<Ending>(settled => {
       const call = request(url, {
         method: 'POST',
-        agent: this.#agents[url.protocol === 'http:' ? 'http:' : 'https:'],
+        agent,
         lookup: this.#lookup,
         headers: { ...headers, 'content-length': Buffer.byteLength(body), 'user-agent': 'sentlog' },
         signal,
       });
-      call.on('error', error => settled(signal.aborted ? 'no answer in time' : reasonOf(error)));
+      // Unless it was answered, which settles it before.
+      const cut = (reason: string) =>
+        settled(
+          signal.aborted ? { failure: 'no answer in time' } : { failure: reason, isOfOldConnection: call.reusedSocket },
+        );
+      call.on('error', error => cut(reasonOf(error)));
       call.on('response', answer => {
         drain(answer);
         const { statusCode = 0 } = answer;
-        settled(statusCode >= 200 && statusCode < 300 ? undefined : `HTTP ${statusCode}`);
+        settled(statusCode >= 200 && statusCode < 300 ? {} : { failure: `HTTP ${statusCode}` });
       });
       // The answer to what was not asked for: the connection is not HTTP any more.
       call.on('upgrade', ({ statusCode }, socket) => {
         socket.destroy();
-        settled(`HTTP ${statusCode}`);
+        settled({ failure: `HTTP ${statusCode}` });
       });
       // Whatever else ends it: a call that never settles holds its place, and a place of all, for good.
-      call.on('close', () => settled(signal.aborted ? 'no answer in time' : 'the connection was closed'));
+      call.on('close', () => cut('the connection was closed'));
       call.end(body);
     });
     // An address that was taken in by an older version may be one that no request can be made to.
-    return answered.catch(reasonOf);
-  };
+    return ended.catch(error => ({ failure: reasonOf(error) }));
+  }
 
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();

@@ -67,6 +67,25 @@ describe('a call to whoever hears of reports', () => {
     expect(await post(call('ftp://127.0.0.1/'))).toBe('not an http or https address');
   });
 
+  it('a connection that was kept, and closed by the receiver without a word → called once more on another, once', async () => {
+    const bodies: string[] = [];
+    const isOld = new WeakSet<object>();
+    const port = await receiver(async (request, response) => {
+      const { url, socket } = request;
+      if (isOld.has(socket) || url === '/gone') return void socket.destroy();
+      isOld.add(socket);
+      let body = '';
+      for await (const part of request) body += part;
+      bodies.push(body);
+      response.end();
+    });
+    const { call: post } = caller(loopback);
+    const at = (path: string) => post(call(`http://127.0.0.1:${port}${path}`));
+    for (let time = 0; time < 6; time++) expect(await at('/')).toBeUndefined();
+    expect(bodies).toEqual(Array(6).fill('{"results":[]}'));
+    expect(await at('/gone')).toMatch(/hang up|ECONNRESET/);
+  });
+
   it('answered with an upgrade, asked for by nobody → in vain, and settled', async () => {
     const answers: Readonly<Record<string, string>> = {
       '/101': 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',

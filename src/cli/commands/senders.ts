@@ -82,7 +82,9 @@ function addList(senders: Command): void {
 function addRemove(senders: Command): void {
   const remove = senders
     .command('remove')
-    .description('Let an account no longer send over a page; messages that wait for it fail.')
+    .description(
+      'Let an account no longer send over a page; messages that wait for it fail, scheduled ones when they are due.',
+    )
     .requiredOption('--account <name>', 'account that sent')
     .requiredOption('--page <id>', 'id of the page');
   withSenders(remove, async ({ senders, account }) => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { limits } from '../../src/limits.ts';
 import { ReportCaller } from '../../src/sender/report-caller.ts';
@@ -124,6 +125,34 @@ describe('a call to whoever hears of reports', () => {
     expect(await caller(['127.0.0.1']).call(call(`http://127.0.0.1:${port}/`))).toBeUndefined();
     expect(await caller(['0.0.0.0/0', '::/0']).call(call(`http://127.0.0.1:${port}/`))).toBeUndefined();
     expect(await caller(['127.0.0.0/8']).call(call('http://10.0.0.1/'))).toMatch(/not a public address/);
+  });
+
+  it('any IPv6 address that is not of those given to the internet, or holds an IPv4 address → not called', async () => {
+    const part = fc.integer({ min: 0, max: 0xffff });
+    const outside = part.filter(first => first >> 13 !== 1);
+    const { call: post } = caller([]);
+    const host = fc.oneof(
+      fc.tuple(outside, fc.array(part, { minLength: 7, maxLength: 7 })).map(([first, others]) => [first, ...others]),
+      // Translated, mapped, compatible, NAT64, 6to4, Teredo: all lead to 127.0.0.1 where somebody routes them.
+      fc.constantFrom(
+        [0, 0, 0, 0, 0xffff, 0, 0x7f00, 1],
+        [0, 0, 0, 0, 0, 0xffff, 0x7f00, 1],
+        [0, 0, 0, 0, 0, 0, 0x7f00, 1],
+      ),
+      fc.constantFrom(
+        [0x64, 0xff9b, 0, 0, 0, 0, 0x7f00, 1],
+        [0x2002, 0x7f00, 1, 0, 0, 0, 0, 1],
+        [0x2001, 0, 0, 0, 0, 0, 0x80ff, 0xfffe],
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(host, async parts => {
+        const address = parts.map(one => one.toString(16)).join(':');
+        expect(await post(call(`http://[${address}]:9/`))).toMatch(/is not a public address$/);
+        const named = caller([], { resolver: resolving([address]) });
+        expect(await named.call(call('http://named.example:9/'))).toBe('named.example has no public address');
+      }),
+    );
   });
 
   it('a name → resolved once, and only its public addresses are connected to', async () => {

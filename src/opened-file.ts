@@ -15,17 +15,23 @@ export class OpenedFile {
   readonly path: string;
   readonly identity: string | undefined;
 
-  /** `identity`: of the one that was opened, for a thread that joins in later; without it, of the one that stands there. */
-  constructor(path: string, identity = identityOf(path)) {
+  readonly #identityOf: typeof identityOf;
+
+  /**
+   * `identity`: of the one that was opened, for a thread that joins in later; without it, of the one that stands there.
+   * `look` is how it is told, where another disk than the system's is asked.
+   */
+  constructor(path: string, identity?: string, look = identityOf) {
     this.path = path;
-    this.identity = identity;
+    this.#identityOf = look;
+    this.identity = identity ?? look(path);
   }
 
   /** Throws `Unavailable` where the file that was opened is not the one that has its path, and where that cannot be told now. */
   refuseMoved(): void {
     let found: string | undefined;
     try {
-      found = identityOf(this.path);
+      found = this.#identityOf(this.path);
     } catch (cause) {
       throw new Unavailable(`${this.path} cannot be looked at: ${reasonOf(cause)}`, undefined, { cause });
     }

@@ -36,6 +36,7 @@ async function open(dataDir: string): Promise<Store> {
   return store;
 }
 
+const kept = { durability: 'os', hashSeed: 1 } as const;
 const report = { messageId: 'm', status: delivered };
 const waitingFiles = ['waiting.db', 'waiting.db-wal', 'waiting.db-shm'];
 
@@ -119,7 +120,7 @@ it('a flipped bit in what waits → that report is dropped, the others join', as
 });
 
 it('what has waited too long, by this machine’s clock → dropped and counted, the rest kept', () => {
-  const file = new WaitingFile(join(temporaryFolder(), 'waiting.db'), 'os');
+  const file = new WaitingFile(join(temporaryFolder(), 'waiting.db'), kept);
   onTestFinished(() => file.close());
   const row = { account, messageId: 'm', receivedAt: 5 };
   for (const takenAt of [1000, 2000, 3000]) file.add({ ...row, said: `said at ${takenAt}` }, takenAt);
@@ -209,7 +210,7 @@ it('a page of the file is zeroed → the reports that can be read still join, an
 });
 
 function reportsIn(dataDir: string, ticks: () => number, noted: { waiting: WaitingHeld } = { waiting: nothingWaits }) {
-  const opened = openWaitingFile(dataDir, 'os', systemDisk, noted.waiting);
+  const opened = openWaitingFile(dataDir, kept, systemDisk, noted.waiting);
   const figures = new Int32Array(2);
   const ledger = {
     get waiting() {
@@ -279,7 +280,7 @@ it('a damaged file is mended, and the process ends at any step of that → the n
   const damaged = temporaryFolder();
   const path = join(damaged, 'waiting.db');
   const count = 40;
-  const sound = new WaitingFile(path, 'os');
+  const sound = new WaitingFile(path, kept);
   for (let i = 0; i < count; i++)
     sound.add({ account, messageId: `m${i}`, receivedAt: i, said: `said on m${i} `.repeat(50) }, i);
   sound.commit();
@@ -290,7 +291,7 @@ it('a damaged file is mended, and the process ends at any step of that → the n
   writeFileSync(`${path}-wal`, 'left over');
   const known = { ...nothingWaits, reports: count, taken: count };
   const found = (disk: Disk, dataDir: string) => {
-    const { file, lost } = openWaitingFile(dataDir, 'os', disk, known);
+    const { file, lost } = openWaitingFile(dataDir, kept, disk, known);
     const ids = file.after(0, count).map(({ messageId }) => messageId);
     file.close();
     return { ids, lost };
@@ -335,7 +336,7 @@ it('a damaged file is mended, and the process ends at any step of that → the n
 it('any bit of a message’s id flipped, in its row or in an index → told, or every report is found', () => {
   const dataDir = temporaryFolder();
   const [path, ids] = [join(dataDir, 'waiting.db'), ['message-a', 'message-b', 'message-c']];
-  const { file } = openWaitingFile(dataDir, 'os');
+  const { file } = openWaitingFile(dataDir, kept);
   for (const messageId of ids) file.add({ account: 1, messageId, receivedAt: 1, said: '{}' }, 1);
   file.commit();
   file.close();
@@ -348,7 +349,7 @@ it('any bit of a message’s id flipped, in its row or in an index → told, or 
     const bytes = Buffer.from(sound);
     bytes[at] = (bytes[at] ?? 0) ^ 0x10;
     writeFileSync(path, bytes);
-    const opened = openWaitingFile(dataDir, 'os');
+    const opened = openWaitingFile(dataDir, kept);
     const found = ids.filter(id => opened.file.of(1, id).length === 1);
     expect(opened.damage !== undefined || found.length === ids.length).toBe(true);
     opened.file.close();

@@ -2,10 +2,10 @@ import { DamagedRow, isDamage } from '../files/damage.ts';
 import type { Disk } from '../files/disk.ts';
 import type { Folder, RowsSource } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
-import { soundFrames } from '../rows/journal-format.ts';
+import { metaIn, soundFrames } from '../rows/journal-format.ts';
 import { writeJournal } from '../rows/journal-writer.ts';
 import { headAt, messageAt, numberAt, reportAt } from '../rows/row-frame.ts';
-import type { MessageOrReport, MessageRow, ReportRow } from '../rows/rows.ts';
+import type { MessageOrReport, MessageRow, ReportRow, RowsMeta } from '../rows/rows.ts';
 import { partSeparator } from '../segment/packed-batch.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 import { earlierRows, messageColumnCount, reportColumnCount } from './earlier-rows.ts';
@@ -14,7 +14,8 @@ import { removeVolume, rowsSourceOf } from './row-source.ts';
 /**
  * Makes the journal of a damaged segment anew, of every row that can still be made out in its files. Rows keep their
  * ordinals and sequences, so what is lost leaves gaps. Gives the path of the new file, and what the segment holds from now
- * on. `nextSequence` comes after the reports of the segments before it.
+ * on. `nextSequence` comes after the reports of the segments before it. Of a file that says that it is another log's
+ * nothing is taken.
  */
 export function recoverRows(
   folder: Folder,
@@ -38,41 +39,50 @@ function recoveredFrom(
 ): Recovered & { readonly fits: boolean } {
   const path = `${folder.journal(segmentId)}.mended`;
   const createdAt = known?.createdAt ?? Date.now();
-  const first = known?.firstSequence ?? (source && firstSequenceIn(folder.disk, source, known)) ?? nextSequence;
+  const first = known?.firstSequence ?? (source && firstSequenceIn(folder, source, known)) ?? nextSequence;
   const found = new FoundRows(known?.messages ?? 0);
-  const rows = source === undefined ? [] : found.taken(rowsOf(folder.disk, source, found, known), first);
-  writeJournal(folder.disk, path, { segment: segmentId, firstSequence: first, createdAt }, rows);
+  const rows = source === undefined ? [] : found.taken(rowsOf(folder, source, found, known), first);
+  const { hashSeed } = folder;
+  const which = { segment: segmentId, firstSequence: first, createdAt, ...(hashSeed !== undefined && { hashSeed }) };
+  writeJournal(folder.disk, path, which, rows);
   const holding = found.holding(segmentId, createdAt, first, known);
   return { path, holding, fits: holding.lostMessages > 0 || found.covers(known) };
 }
 
 /** The sequence of the first report that is left. */
-function firstSequenceIn(disk: Disk, source: RowsSource, known: Holding | undefined): number | undefined {
+function firstSequenceIn(folder: Folder, source: RowsSource, known: Holding | undefined): number | undefined {
   let least: number | undefined;
-  for (const row of rowsOf(disk, source, new FoundRows(0), known))
+  for (const row of rowsOf(folder, source, new FoundRows(0), known))
     if ('report' in row) least = Math.min(least ?? Infinity, row.report[0]);
   return least;
 }
 
 /** What can be made out in the files of a segment; a row may come again, as it is or as it was: the first one counts. */
 function* rowsOf(
-  disk: Disk,
+  { disk, hashSeed }: Folder,
   source: RowsSource,
   found: FoundRows,
   known: Holding | undefined,
 ): Generator<MessageOrReport> {
-  yield* journalRows(disk, source.journal, known);
+  yield* journalRows(disk, source.journal, known, hashSeed);
   yield* earlierRows(disk, source, (rowid, columns) => found.has(rowid, columns));
-  yield* volumeRows(disk, source.volume);
+  yield* volumeRows(disk, source.volume, hashSeed);
 }
 
 /** Of a group that is not whole only what was answered counts: the rest was never durable, and may have been said again. */
-function* journalRows(disk: Disk, path: string, known: Holding | undefined): Generator<MessageOrReport> {
+function* journalRows(
+  disk: Disk,
+  path: string,
+  known: Holding | undefined,
+  hashSeed: number | undefined,
+): Generator<MessageOrReport> {
   if (!disk.exists(path)) return;
   const { messages = Infinity, reports = Infinity, firstSequence = 0 } = known ?? {};
   const file = disk.open(path, 'read');
   try {
-    for (const { room, at, isOfWholeGroup } of soundFrames(disk, file, disk.size(path) ?? 0)) {
+    const size = disk.size(path) ?? 0;
+    if (isOthers(metaIn(disk, file, size), hashSeed)) return;
+    for (const { room, at, isOfWholeGroup } of soundFrames(disk, file, size)) {
       const isMessage = headAt(room, at)?.kind === 'message';
       const answered = isMessage ? messages : firstSequence + reports;
       if (!isOfWholeGroup && numberAt(room, at) >= answered) continue;
@@ -83,8 +93,13 @@ function* journalRows(disk: Disk, path: string, known: Holding | undefined): Gen
   }
 }
 
+/** Whether rows say that they are of another log than this. */
+function isOthers(meta: RowsMeta | undefined, hashSeed: number | undefined): boolean {
+  return hashSeed !== undefined && meta?.hashSeed !== undefined && meta.hashSeed !== hashSeed;
+}
+
 /** Of a volume, if there is one: what its damage left. */
-function* volumeRows(disk: Disk, path: string): Generator<MessageOrReport> {
+function* volumeRows(disk: Disk, path: string, hashSeed: number | undefined): Generator<MessageOrReport> {
   if (!disk.exists(path)) return;
   let volume: VolumeFile;
   try {
@@ -94,7 +109,7 @@ function* volumeRows(disk: Disk, path: string): Generator<MessageOrReport> {
     return;
   }
   try {
-    yield* volume.sound();
+    if (!isOthers(volume.meta(), hashSeed)) yield* volume.sound();
   } finally {
     volume.close();
   }

@@ -145,6 +145,19 @@ export function readInto(disk: Disk, file: number, into: Uint8Array, position: n
   return done;
 }
 
+/**
+ * Opens a file of a segment to be read. That it is missing, though its folder is the one that was opened, is damage of the
+ * segment, and `damage` makes of it what is thrown then.
+ */
+export function openedHere(disk: Disk, path: string, damage: (reason: string) => Error): number {
+  try {
+    return disk.open(path, 'read');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw damage('the file is missing');
+    throw error;
+  }
+}
+
 /** All that a file holds; the file must be there. */
 export function readWhole(disk: Disk, path: string): Buffer {
   const file = disk.open(path, 'read');

@@ -25,17 +25,19 @@ export class Folder {
   readonly path: string;
   /** For all files of the data folder; by it, too, none is looked for elsewhere. */
   readonly disk: Disk;
-  /** Tells it from any other that may stand in its place. */
+  /** Tell it from any other that may stand in its place, and its log, where that is known, from others whose files may. */
   readonly identity: string | undefined;
+  readonly hashSeed: number | undefined;
   readonly #damaged: string;
 
   /** `identity`: of the one that was opened, for a thread that joins in later; without it, this opens one, or makes it. */
-  constructor(dataDir: string, disk: Disk = systemDisk, identity?: string) {
+  constructor(dataDir: string, disk: Disk = systemDisk, of: { identity?: string; hashSeed?: number } = {}) {
     this.dataDir = dataDir;
     this.path = join(dataDir, 'segments');
     this.#damaged = join(dataDir, 'damaged');
-    if (identity === undefined) disk.makeFolder(this.path);
-    this.identity = identity ?? disk.identity(this.path);
+    if (of.identity === undefined) disk.makeFolder(this.path);
+    this.identity = of.identity ?? disk.identity(this.path);
+    this.hashSeed = of.hashSeed;
     this.disk = guarded(disk, () => this.refuseMoved());
   }
 

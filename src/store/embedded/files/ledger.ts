@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EpochMs } from '../../../domain/message.ts';
 import { isOutage } from './damage.ts';
-import { type Disk, readWhole, systemDisk } from './disk.ts';
+import { type Disk, readWhole, systemDisk, writeWhole } from './disk.ts';
 
 /** What a segment holds, lost rows among it: what was answered once, and must be there. */
 export type Holding = {
@@ -89,9 +89,10 @@ type Slot = { readonly version: number; readonly holding: Holding; readonly hash
 export class Ledger {
   /** There was none, or nothing of this log is in it: nothing tells what the segments that are there once held. */
   readonly isNew: boolean;
+  readonly #dataDir: string;
   readonly #disk: Disk;
   readonly #hashSeed: number | undefined;
-  readonly #files: readonly number[];
+  readonly #files: OpenedCopy[];
   readonly #slots = new Map<number, number>();
   readonly #held = new Map<number, Holding>();
   readonly #free: number[] = [];
@@ -104,7 +105,10 @@ export class Ledger {
     this.#disk = disk;
     this.#hashSeed = hashSeed;
     using opened = new DisposableStack();
-    this.#files = names.map(name => opened.adopt(disk.open(join(dataDir, name), 'update'), file => disk.close(file)));
+    this.#files = names.map(name =>
+      opened.adopt(openedCopy(disk, join(dataDir, name)), ({ file }) => disk.close(file)),
+    );
+    this.#dataDir = dataDir;
     disk.syncFolder(dataDir);
     // The newer ones last: of reports that wait there may be one of either form.
     const slots = [...slotsIn(disk, dataDir, hashSeed)].sort(([, a], [, b]) => a.version - b.version);
@@ -142,6 +146,7 @@ export class Ledger {
 
   /** When it returns, something stands in it that no power cut takes: from then on, it is lost where nothing does. */
   begin(): void {
+    this.hold();
     const isWritten = this.#held.has(beginningId);
     if (!isWritten) this.#write({ ...noRows, id: beginningId });
     try {
@@ -153,18 +158,43 @@ export class Ledger {
     }
   }
 
+  /**
+   * Before anything is written: a copy that was moved, removed, replaced or cut short meanwhile is made again, since what is
+   * written to the one that is open would not be found by the next start. All that it holds is in memory.
+   */
+  hold(): void {
+    const isWhole = ({ path, identity }: OpenedCopy) =>
+      this.#disk.identity(path) === identity && (this.#disk.size(path) ?? 0) >= this.#end * slotBytes;
+    for (const [at, copy] of this.#files.entries()) if (!isWhole(copy)) this.#files[at] = this.#madeAgain(copy);
+  }
+
+  /** Under another name first: what stands in its place may be the only one that is left of another log. */
+  #madeAgain({ path, file }: OpenedCopy): OpenedCopy {
+    const slots = Buffer.alloc(this.#end * slotBytes);
+    for (const [id, place] of this.#slots) {
+      const holding = this.#held.get(id);
+      if (holding !== undefined) this.#slotOf(holding).copy(slots, place * slotBytes);
+    }
+    writeWhole(this.#disk, path, [slots]);
+    this.#disk.syncFolder(this.#dataDir);
+    const made = openedCopy(this.#disk, path);
+    this.#disk.close(file);
+    return made;
+  }
+
   /** Outlives the process when it returns. */
   tally(holding: Holding): void {
     this.#write(holding);
     this.#syncing ??= setTimeout(() => {
       this.#syncing = undefined;
       // What comes of it shows at the next write: until then nothing depends on it.
-      for (const file of this.#files) this.#disk.syncDataLater(file);
+      for (const { file } of this.#files) this.#disk.syncDataLater(file);
     }, syncIntervalMs).unref();
   }
 
   /** Outlives the machine when it returns. */
   set(holding: Holding): void {
+    this.hold();
     this.#write(holding);
     this.#sync();
   }
@@ -185,6 +215,7 @@ export class Ledger {
       return place === undefined || holding === undefined ? [] : [{ id, place, holding }];
     });
     if (removed.length === 0) return;
+    this.hold();
     for (const { place, holding } of removed) this.#put(place, { ...holding, id: 0 });
     this.#sync();
     for (const { id, place } of removed) {
@@ -205,11 +236,11 @@ export class Ledger {
   /** As `close`, of what the machine's crash need not outlive. */
   letGo(): void {
     clearTimeout(this.#syncing);
-    for (const file of this.#files) this.#disk.close(file);
+    for (const { file } of this.#files) this.#disk.close(file);
   }
 
   #sync(): void {
-    for (const file of this.#files) this.#disk.syncData(file);
+    for (const { file } of this.#files) this.#disk.syncData(file);
   }
 
   #write(holding: Holding): void {
@@ -223,6 +254,11 @@ export class Ledger {
   }
 
   #put(place: number, holding: Holding): void {
+    const slot = this.#slotOf(holding);
+    for (const { file } of this.#files) this.#disk.write(file, slot, place * slotBytes);
+  }
+
+  #slotOf(holding: Holding): Buffer {
     const slot = Buffer.alloc(slotBytes);
     slot.writeDoubleLE(++this.#version, 0);
     const { id } = holding;
@@ -233,8 +269,15 @@ export class Ledger {
       slot.writeDoubleLE(this.#hashSeed, logAt);
       slot.writeUInt32LE(crc32(slot.subarray(0, logAt + 8)), logAt + 8);
     }
-    for (const file of this.#files) this.#disk.write(file, slot, place * slotBytes);
+    return slot;
   }
+}
+
+type OpenedCopy = { readonly path: string; readonly file: number; readonly identity: string | undefined };
+
+function openedCopy(disk: Disk, path: string): OpenedCopy {
+  const file = disk.open(path, 'update');
+  return { path, file, identity: disk.identity(path) };
 }
 
 /** What the ledger of a data folder says, without holding or making it. */

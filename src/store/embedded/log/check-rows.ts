@@ -5,6 +5,7 @@ import type { Folder } from '../files/folder.ts';
 import { covers, type Holding } from '../files/ledger.ts';
 import type { RowsMeta } from '../rows/rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
+import { checkOwn } from '../segment/open-rows.ts';
 import { VolumeFile } from '../segment/volume-file.ts';
 
 /** Why an index is of no use for this segment of this log, as far as it says so itself. */
@@ -23,9 +24,10 @@ export function openIndex(folder: Folder, id: number, hashSeed: number): IndexFi
   throw new DamagedIndex(path, flaw);
 }
 
-/** Throws `DamagedRow` where a rows file says that it is another segment's. */
-export function checkMeta({ segment, firstSequence }: RowsMeta, id: number, known: Holding | undefined): void {
-  if (segment !== id) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
+/** Throws `DamagedRow` where a rows file says that it is another segment's, or another log's. */
+export function checkMeta(meta: RowsMeta, id: number, known: Holding | undefined, hashSeed?: number): void {
+  checkOwn(meta, { id, hashSeed });
+  const { firstSequence } = meta;
   if (known !== undefined && firstSequence !== known.firstSequence) throw new DamagedRow('meta firstSequence');
 }
 

@@ -18,6 +18,9 @@ export function indexedHolding(folder: Folder, id: number): Holding | undefined 
   try {
     const index = new IndexFile(folder.index(id), folder.disk);
     index.close();
+    // One of another segment, or another log, tells nothing of this one.
+    if (index.header.segment !== id || index.header.hashSeed !== (folder.hashSeed ?? index.header.hashSeed))
+      return undefined;
     const { firstSequence, messages, reports, minSentAt, maxSentAt, reportedUntil } = index.header;
     const [sentFrom, sentUntil] = messages === 0 ? [Infinity, -Infinity] : [minSentAt, maxSentAt];
     const none = { lostMessages: 0, lostReports: 0, createdAt: 0 };

@@ -255,7 +255,7 @@ export function loadUnsealed(
   const rows = openRowsAt(disk, path);
   try {
     const meta = rows.meta();
-    checkMeta(meta, id, known);
+    checkMeta(meta, id, known, hashSeed);
     const count = Math.max(rows.count(), known?.messages ?? 0);
     if (count > ordinalsMax) throw new DamagedRow(`message ${count - 1}`);
     const shared = newSharedSegment(id, meta.firstSequence, Math.max(capacity, count));

@@ -10,6 +10,7 @@ import { DamagedIndex, isOutage, OtherFormat } from '../files/damage.ts';
 import { type Disk, readWhole, systemDisk, writeWhole } from '../files/disk.ts';
 import { holdsLog, setAsideFile } from '../files/folder.ts';
 import { seedInLedger } from '../files/ledger.ts';
+import { metaIn } from '../rows/journal-format.ts';
 import { IndexFile } from '../segment/index-file.ts';
 import type { Position } from '../segment/position.ts';
 import { Trust } from './trust.ts';
@@ -292,7 +293,8 @@ function derivedLog(disk: Disk, dataDir: string) {
  */
 function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
   const folder = join(dataDir, 'segments');
-  for (const name of disk.exists(folder) ? disk.list(folder).filter(name => name.endsWith('.index')) : []) {
+  const names = disk.exists(folder) ? disk.list(folder) : [];
+  for (const name of names.filter(one => one.endsWith('.index'))) {
     try {
       const index = new IndexFile(join(folder, name), disk);
       index.close();
@@ -301,7 +303,22 @@ function hashSeedOf(disk: Disk, dataDir: string): number | undefined {
       if (!(error instanceof DamagedIndex)) throw error;
     }
   }
-  return seedInLedger(dataDir, disk);
+  return seedInLedger(dataDir, disk) ?? seedInJournals(disk, folder, names);
+}
+
+/** Of a log that has no index yet. */
+function seedInJournals(disk: Disk, folder: string, names: readonly string[]): number | undefined {
+  for (const name of names.filter(one => one.endsWith('.journal'))) {
+    const path = join(folder, name);
+    const file = disk.open(path, 'read');
+    try {
+      const seed = metaIn(disk, file, disk.size(path) ?? 0)?.hashSeed;
+      if (seed !== undefined) return seed;
+    } finally {
+      disk.close(file);
+    }
+  }
+  return undefined;
 }
 
 function hasSegments(disk: Disk, dataDir: string): boolean {

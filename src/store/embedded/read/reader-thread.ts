@@ -18,7 +18,7 @@ import { Reader } from './reader.ts';
 const port = parentPort;
 if (port === null) throw new Error('a reader runs as a worker thread');
 const data: ThreadData = workerData;
-const segments = new ReadSegments(new Folder(data.dataDir, systemDisk, data.identity), data.hashSeed);
+const segments = new ReadSegments(new Folder(data.dataDir, systemDisk, data), data.hashSeed);
 const ends = new AccountWatermarks(segments);
 const reader = new Reader(segments, ends, data.hashSeed);
 const feed = new Feed(segments, ends, data.era);

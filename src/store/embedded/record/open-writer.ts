@@ -32,7 +32,7 @@ export function openWriter(
   tell: (reply: WriterReply) => void,
   onDisk: Disk = systemDisk,
 ): OpenedWriter {
-  const folder = new Folder(data.dataDir, onDisk, data.identity);
+  const folder = new Folder(data.dataDir, onDisk, data);
   const { disk } = folder;
   const logFile = new LogFile(data.dataDir, disk);
   using opened = new DisposableStack();
@@ -48,7 +48,7 @@ export function openWriter(
   const gap = logFile.isBeyond(folder.setAsideNames()) ? 0 : sequenceGapAfterDamage;
   const nextSequence = Math.max(last, begun.sequence) + gap;
   const nextSegmentId = Math.max(folder.nextSegmentId(), Math.ceil(begun.position / ordinalsMax));
-  const waiting = openWaitingFile(data.dataDir, data.durability, disk, ledger.waiting);
+  const waiting = openWaitingFile(data.dataDir, data, disk, ledger.waiting);
   opened.defer(() => waiting.file.close());
   const waitingReports = new WaitingReports(waiting, data.waiting, ledger);
   const outcomes = new OutcomeTally();

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { AccountId, EpochMs } from '../../../domain/message.ts';
 import { limits } from '../../../limits.ts';
+import { OpenedFile } from '../../../opened-file.ts';
 import { DamagedRow, isDamage, OtherFormat } from '../files/damage.ts';
 import { type Disk, systemDisk } from '../files/disk.ts';
 import { nothingWaits, type WaitingHeld } from '../files/ledger.ts';
@@ -27,6 +28,10 @@ const takenSchema = `
   CREATE TABLE IF NOT EXISTS taken (reports INTEGER NOT NULL);
   INSERT INTO taken SELECT (SELECT count(*) FROM waiting) WHERE NOT EXISTS (SELECT 1 FROM taken)`;
 
+/** Which log the reports are of; earlier versions wrote none, and pass over it. */
+const ofLogSchema = `
+  CREATE TABLE IF NOT EXISTS of_log (hash_seed INTEGER NOT NULL)`;
+
 const formatVersion = 1;
 const fileName = 'waiting.db';
 
@@ -39,20 +44,30 @@ export type WaitingRow = {
   readonly said: string | undefined;
 };
 
+/** How reports are kept, and the seed of the log that they are of. */
+export type WaitingKept = { readonly durability: Durability; readonly hashSeed: number };
+
+/** Its reports are sound, and none of this log's. */
+class OtherLog extends DamagedRow {
+  constructor() {
+    super('the file (it is of another log)');
+  }
+}
+
 /** The file, what was wrong with the one that stood there, and how many reports are lost of those that waited in it. */
 export type OpenedWaiting = { readonly file: WaitingFile; readonly damage?: string; readonly lost: number };
 
 /**
  * Opens the file of a data folder. A damaged one is moved to `damaged/`, and a new one begun with what can still be read
- * of it. `known` is what was answered: what of it is not there any more is lost.
+ * of it; of another log's, nothing. `known` is what was answered: what of it is not there any more is lost.
  */
 export function openWaitingFile(
   dataDir: string,
-  durability: Durability,
+  kept: WaitingKept,
   disk: Disk = systemDisk,
   known: WaitingHeld = nothingWaits,
 ): OpenedWaiting {
-  const { file, damage } = openOrMend(dataDir, join(dataDir, fileName), durability, disk, known.reports > 0);
+  const { file, damage } = openOrMend(dataDir, join(dataDir, fileName), kept, disk, known.reports > 0);
   const lost = Math.max(0, Math.min(known.taken - file.taken, known.reports - file.size));
   return { file, ...(damage !== undefined && { damage }), lost };
 }
@@ -60,7 +75,7 @@ export function openWaitingFile(
 function openOrMend(
   dataDir: string,
   path: string,
-  durability: Durability,
+  kept: WaitingKept,
   disk: Disk,
   isNeeded: boolean,
 ): Omit<OpenedWaiting, 'lost'> {
@@ -68,20 +83,20 @@ function openOrMend(
   try {
     // SQLite would begin anew, and delete the write-ahead log that is left of the old one.
     if (isNeeded && (disk.size(path) ?? 0) === 0) throw new DamagedRow('the file (it is missing or empty)');
-    return { file: new WaitingFile(path, durability) };
+    return { file: new WaitingFile(path, kept) };
   } catch (error) {
     if (!isDamage(error)) throw error;
     removeWhole(path + mendedSuffix, disk);
-    const mended = new WaitingFile(path + mendedSuffix, durability);
+    const mended = new WaitingFile(path + mendedSuffix, kept);
     try {
-      for (const { said, takenAt, ...row } of readableRows(path, disk))
-        if (said !== undefined) mended.add({ ...row, said }, takenAt);
+      const readable = error instanceof OtherLog ? [] : readableRows(path, disk);
+      for (const { said, takenAt, ...row } of readable) if (said !== undefined) mended.add({ ...row, said }, takenAt);
       mended.commit();
     } finally {
       mended.close();
     }
     const aside = putMended(dataDir, path, disk);
-    const file = new WaitingFile(path, durability);
+    const file = new WaitingFile(path, kept);
     const reason = error instanceof Error ? error.message : String(error);
     return { file, damage: aside ? `${reason}; it was set aside, and ${file.size} reports brought back` : reason };
   }
@@ -155,6 +170,7 @@ function readableRows(path: string, disk: Disk): readonly ReadableRow[] {
 /** What changes joins a transaction that `commit` ends; the segment that a report went to must be durable before. */
 export class WaitingFile {
   readonly #db: DatabaseSync;
+  readonly #opened: OpenedFile;
   readonly #statements: Statements;
   /** How many wait for each message, and of each account: nearly every message is one that nothing waits for. */
   readonly #ofMessage = new Map<string, number>();
@@ -163,8 +179,9 @@ export class WaitingFile {
   #taken = 0;
 
   /** Throws what `isDamage` knows when the file is not what was written. */
-  constructor(path: string, durability: Durability) {
+  constructor(path: string, { durability, hashSeed }: WaitingKept) {
     this.#db = new DatabaseSync(path, { timeout: 5000 });
+    this.#opened = new OpenedFile(path);
     this.#statements = new Statements(this.#db);
     try {
       this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
@@ -172,6 +189,7 @@ export class WaitingFile {
       if (version === 0) this.#db.exec(`BEGIN; ${schema} PRAGMA user_version = ${formatVersion}; COMMIT`);
       else if (version !== formatVersion) throw new OtherFormat(`${path} is`, version, formatVersion);
       this.#db.exec(takenSchema);
+      this.#refuseOtherLog(hashSeed);
       // With what the indexes say: by them reports are found.
       const [flaw] = this.#row('PRAGMA integrity_check(1)');
       if (flaw !== 'ok') throw new DamagedRow(`the file (${String(flaw)})`);
@@ -263,6 +281,13 @@ export class WaitingFile {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  #refuseOtherLog(hashSeed: number): void {
+    this.#db.exec(ofLogSchema);
+    const [found] = this.#row('SELECT hash_seed FROM of_log');
+    if (found === undefined) this.#statements.of('INSERT INTO of_log VALUES (?)').run(hashSeed);
+    else if (found !== hashSeed) throw new OtherLog();
+  }
+
   #learn(): void {
     this.#ofMessage.clear();
     this.#ofAccount.clear();
@@ -300,7 +325,11 @@ export class WaitingFile {
   }
 
   #change(sql: string, ...values: readonly (number | string)[]): void {
-    if (!this.#db.isTransaction) this.#db.exec('BEGIN IMMEDIATE');
+    if (!this.#db.isTransaction) {
+      // What waits in a file that was moved or replaced nobody would find.
+      this.#opened.refuseMoved();
+      this.#db.exec('BEGIN IMMEDIATE');
+    }
     this.#statements.of(sql).run(...values);
   }
 }

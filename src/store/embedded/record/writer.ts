@@ -4,6 +4,7 @@ import type { AccountId, EpochMs, Submission } from '../../../domain/message.ts'
 import { limits } from '../../../limits.ts';
 import { earliestOf, type Horizons } from '../../horizons.ts';
 import type { Rejection } from '../../store.ts';
+import { guardSegment } from '../files/damage.ts';
 import type { Holding } from '../files/ledger.ts';
 import { Reserve } from '../files/reserve.ts';
 import { holdingOf } from '../log/holdings.ts';
@@ -125,10 +126,11 @@ export class Writer {
   #transaction<T>(now: number, work: (active: ActiveSegment) => T): T {
     try {
       this.#options.folder.refuseMoved();
+      this.#options.ledger.hold();
       this.#reserve.hold();
       const active = this.#youngest(now);
       if (!this.#eraBegun) this.#beginEra();
-      active.rows.begin();
+      guardSegment(active.shared.id, () => active.rows.begin());
       const result = work(active);
       this.#commit();
       return result;
@@ -264,7 +266,8 @@ export class Writer {
     const { folder, ledger, durability } = this.#options;
     const size = nextSize(this.#options, this.#known.segments().length);
     const id = this.#nextSegmentId;
-    const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now };
+    const { hashSeed } = this.#options;
+    const meta = { segment: id, firstSequence: this.#nextSequence, createdAt: now, hashSeed };
     createJournal(folder.disk, folder.journal(id), meta);
     folder.sync();
     const shared = newSharedSegment(id, this.#nextSequence, size.messagesMax);
@@ -286,6 +289,7 @@ export class Writer {
     const active = this.#active;
     if (active === undefined) return;
     this.#options.folder.refuseMoved();
+    active.rows.refuseMoved();
     active.rows.cut();
     this.#active = undefined;
     this.#events.filled(active.shared.id, active.counts.pack(), active.facets.meanings());

@@ -13,7 +13,8 @@ import type { RowsMeta } from './rows.ts';
  *
  * CRC-32 u32 of the rest of the header · mark u32 · version u32 · segment u32 · firstSequence f64 · createdAt f64 ·
  * offset f64 of the group, or of the footer's places · payload bytes u32 · CRC-32 u32 of the payload · messages u32 and
- * reports u32 up to its end, the lost ones in between included · zeros.
+ * reports u32 up to its end, the lost ones in between included · seed u32 of the log's hashes, and whether there is one u32:
+ * earlier versions wrote zeros.
  *
  * So every group says whose rows it has, and a header that is damaged costs none of them.
  */
@@ -53,7 +54,8 @@ export function writeHeader(view: DataView, at: number, what: keyof typeof marks
   view.setUint32(at + 44, header.payloadCrc, true);
   view.setUint32(at + 48, header.messages, true);
   view.setUint32(at + 52, header.reports, true);
-  view.setFloat64(at + 56, 0, true);
+  view.setUint32(at + 56, header.hashSeed ?? 0, true);
+  view.setUint32(at + 60, header.hashSeed === undefined ? 0 : 1, true);
   const bytes = new Uint8Array(view.buffer, view.byteOffset + at + 4, headerBytes - 4);
   view.setUint32(at, crc32(bytes), true);
 }
@@ -74,6 +76,7 @@ export function headerAt(room: Room, at: number, what: keyof typeof marks): Grou
     payloadCrc: view.getUint32(at + 44, true),
     messages: view.getUint32(at + 48, true),
     reports: view.getUint32(at + 52, true),
+    ...(view.getUint32(at + 60, true) === 1 && { hashSeed: view.getUint32(at + 56, true) }),
   };
 }
 

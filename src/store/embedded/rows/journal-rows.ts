@@ -1,5 +1,5 @@
 import { DamagedRow } from '../files/damage.ts';
-import { type Disk, readInto, systemDisk } from '../files/disk.ts';
+import { type Disk, openedHere, readInto, systemDisk } from '../files/disk.ts';
 import {
   footerIn,
   type GroupHeader,
@@ -58,7 +58,8 @@ export class JournalRows implements Rows {
 
   constructor(path: string, disk: Disk = systemDisk, places?: Places, mode: 'read' | 'update' = 'read') {
     [this.disk, this.#path, this.places] = [disk, path, places];
-    this.file = disk.open(path, mode);
+    const missing = () => new DamagedRow('the journal (it is missing)');
+    this.file = mode === 'read' ? openedHere(disk, path, missing) : disk.open(path, mode);
     try {
       if (mode === 'update') this.#meta = this.#readMeta();
       if (places !== undefined) return;
@@ -78,8 +79,8 @@ export class JournalRows implements Rows {
 
   meta(): RowsMeta {
     this.#meta ??= this.#readMeta();
-    const { segment, firstSequence, createdAt } = this.#meta;
-    return { segment, firstSequence, createdAt };
+    const { segment, firstSequence, createdAt, hashSeed } = this.#meta;
+    return { segment, firstSequence, createdAt, ...(hashSeed !== undefined && { hashSeed }) };
   }
 
   message(ordinal: number): MessageRow | undefined {

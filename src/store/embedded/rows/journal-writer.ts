@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { OpenedFile } from '../../../opened-file.ts';
 import { DamagedRow, isOutage } from '../files/damage.ts';
 import { type Disk, readInto, writeWhole } from '../files/disk.ts';
 import { footerOf, headerBytes, openingOf, type Places, scanJournal, writeHeader } from './journal-format.ts';
@@ -25,6 +26,7 @@ export function createJournal(disk: Disk, path: string, meta: RowsMeta): void {
 export class JournalWriter extends JournalRows {
   /** A write could not be synced: what the system holds of the file is not known, so that no more may go into it. */
   isSpent = false;
+  readonly #opened: OpenedFile;
   readonly #durability: Durability;
   readonly #places: Places;
   #frames = new FrameWriter();
@@ -36,6 +38,7 @@ export class JournalWriter extends JournalRows {
   /** `places` tell what is in it. */
   constructor(path: string, disk: Disk, durability: Durability, places: Places) {
     super(path, disk, places, 'update');
+    this.#opened = new OpenedFile(path, undefined, one => disk.identity(one));
     if (places.reach[0] === 0) places.reach[0] = headerBytes;
     [this.#durability, this.#places] = [durability, places];
     [this.#messages, this.#reports] = [places.reach[1] ?? 0, places.reach[2] ?? 0];
@@ -50,8 +53,16 @@ export class JournalWriter extends JournalRows {
     return this.#reports;
   }
 
+  /** Throws `Unavailable` where the file is not the one that was opened, and `DamagedRow` where it is shorter than it was. */
   begin(): void {
+    this.refuseMoved();
+    if ((this.disk.size(this.#opened.path) ?? 0) < this.#end) throw new DamagedRow('the journal (it is cut short)');
     this.cut();
+  }
+
+  /** What is written to a file that was moved or replaced nobody would find, and what stands in its place is not ours. */
+  refuseMoved(): void {
+    this.#opened.refuseMoved();
   }
 
   /** What the open group takes. */

@@ -51,7 +51,13 @@ export type MessageOrReport = { readonly message: MessageRow } | { readonly repo
 /** What a segment holds of an account; how many, when the newest was sent, and which was recorded first. */
 export type HeldOf = readonly [account: number, messages: number, newestSentAt: number, firstOrdinal: number];
 
-export type RowsMeta = { readonly segment: number; readonly firstSequence: number; readonly createdAt: number };
+export type RowsMeta = {
+  readonly segment: number;
+  readonly firstSequence: number;
+  readonly createdAt: number;
+  /** That of the log that the rows are of; absent where an earlier version wrote them. */
+  readonly hashSeed?: number;
+};
 
 /** The rows of a segment, wherever they stand. A row that is not what was written throws what `isDamage` knows. */
 export type Rows = {

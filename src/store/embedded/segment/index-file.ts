@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { DamagedIndex } from '../files/damage.ts';
-import { atOnce, type Disk, systemDisk, writeWhole } from '../files/disk.ts';
+import { atOnce, type Disk, openedHere, systemDisk, writeWhole } from '../files/disk.ts';
 import type { FacetName } from './facets.ts';
 import type { fields } from './fields.ts';
 import type { IndexedCounts } from './indexed-counts.ts';
@@ -133,7 +133,7 @@ export class IndexFile {
   constructor(path: string, disk: Disk = systemDisk) {
     this.#path = path;
     this.#disk = disk;
-    this.#file = disk.open(path, 'read');
+    this.#file = openedHere(disk, path, reason => new DamagedIndex(path, reason));
     try {
       const fileBytes = disk.size(path) ?? 0;
       const prefix = this.#read(0, prefixBytes);

@@ -4,7 +4,7 @@ import type { Folder } from '../files/folder.ts';
 import { EarlierRows } from '../rows/earlier-rows.ts';
 import type { Places } from '../rows/journal-format.ts';
 import { JournalRows } from '../rows/journal-rows.ts';
-import type { Rows } from '../rows/rows.ts';
+import type { Rows, RowsMeta } from '../rows/rows.ts';
 import { VolumeFile } from './volume-file.ts';
 
 /** Whether the file of a segment's rows is one that an earlier version wrote, also when it was set aside after another of its name. */
@@ -19,16 +19,35 @@ export function openRowsAt(disk: Disk, path: string): Rows {
   return new EarlierRows(path, (disk.size(`${path}-wal`) ?? 0) > 0 ? 'read' : 'sealed');
 }
 
+/** Which segment of which log rows are to be of, where that is known. */
+type RowsOf = { readonly id: number; readonly hashSeed: number | undefined };
+
 /** The rows of a segment that has an index. Throws `DamagedRow` where they are another's. */
 export function openSealedRows(folder: Folder, segmentId: number): Rows {
-  if (folder.hasVolume(segmentId)) return new VolumeFile(folder.volume(segmentId), folder.disk);
+  const own = { id: segmentId, hashSeed: folder.hashSeed };
+  if (folder.hasVolume(segmentId)) return ofSegment(new VolumeFile(folder.volume(segmentId), folder.disk), own);
   const path = folder.rows(segmentId);
-  const rows = isEarlier(path) ? new EarlierRows(path, 'sealed') : new JournalRows(path, folder.disk);
+  return ofSegment(
+    isEarlier(path) ? new EarlierRows(path, 'sealed') : new JournalRows(path, folder.disk),
+    own,
+    rows => {
+      if (rows instanceof JournalRows && !rows.isFinished) throw new DamagedRow('the journal (its footer)');
+    },
+  );
+}
+
+/** Throws `DamagedRow` where rows say that they are of another segment, or another log. */
+export function checkOwn({ segment, hashSeed }: RowsMeta, of: RowsOf): void {
+  if (segment !== of.id) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
+  if (hashSeed !== undefined && of.hashSeed !== undefined && hashSeed !== of.hashSeed)
+    throw new DamagedRow('the rows file (it is of another log)');
+}
+
+/** Put there by mistake, another's are sound, and each of them would be taken for the one it stands for. */
+export function ofSegment<R extends Rows>(rows: R, of: RowsOf, check: (rows: R) => void = () => {}): R {
   try {
-    // Put there by mistake, another segment's are sound, and each of them would be taken for the one it stands for.
-    const { segment } = rows.meta();
-    if (segment !== segmentId) throw new DamagedRow(`the rows file (it is of segment ${segment})`);
-    if (rows instanceof JournalRows && !rows.isFinished) throw new DamagedRow('the journal (its footer)');
+    checkOwn(rows.meta(), of);
+    check(rows);
     return rows;
   } catch (error) {
     rows.close();
@@ -36,8 +55,9 @@ export function openSealedRows(folder: Folder, segmentId: number): Rows {
   }
 }
 
-/** The rows of a segment that has no index yet, where memory tells where they stand. */
+/** The rows of a segment that has no index yet, where memory tells where they stand. Throws as `openSealedRows`. */
 export function openUnsealedRows(folder: Folder, segmentId: number, places: Places): Rows {
   const path = folder.rows(segmentId);
-  return isEarlier(path) ? new EarlierRows(path, 'read') : new JournalRows(path, folder.disk, places);
+  const rows = isEarlier(path) ? new EarlierRows(path, 'read') : new JournalRows(path, folder.disk, places);
+  return ofSegment(rows, { id: segmentId, hashSeed: folder.hashSeed });
 }

@@ -2,7 +2,7 @@ import { OtherBlockVersion } from '../../block/damage.ts';
 import { bothEnds, type EndsOf, endFlaws, type ReadBytes, readEnds } from '../../block/ends.ts';
 import { Block } from '../../block/read-block.ts';
 import { DamagedRow, OtherFormat } from '../files/damage.ts';
-import { type Disk, systemDisk } from '../files/disk.ts';
+import { type Disk, openedHere, systemDisk } from '../files/disk.ts';
 import type { HeldOf, MessageRow, ReportOutcome, ReportRow, ReportState, Rows, RowsMeta } from '../rows/rows.ts';
 import { BlockRows, type VolumeBlock } from './block-rows.ts';
 import { messageOf, reportOf } from './volume-body.ts';
@@ -42,7 +42,7 @@ export class VolumeFile implements Rows {
   constructor(path: string, disk: Disk = systemDisk) {
     this.#path = path;
     this.#disk = disk;
-    this.#file = disk.open(path, 'read');
+    this.#file = openedHere(disk, path, () => new DamagedRow('the volume (it is missing)'));
     try {
       this.manifest = this.#known(() => JSON.parse(this.#manifestText()));
     } catch (error) {
@@ -55,8 +55,8 @@ export class VolumeFile implements Rows {
   }
 
   meta(): RowsMeta {
-    const { segment, firstSequence, createdAt } = this.manifest;
-    return { segment, firstSequence, createdAt };
+    const { segment, firstSequence, createdAt, hashSeed } = this.manifest;
+    return { segment, firstSequence, createdAt, hashSeed };
   }
 
   message(ordinal: number): MessageRow | undefined {

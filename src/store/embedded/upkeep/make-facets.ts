@@ -16,6 +16,7 @@ export function* makeFacets(folder: Folder, segmentId: number): Generator<void, 
   try {
     const index = new IndexFile(folder.index(segmentId), folder.disk);
     index.close();
+    if (index.header.hashSeed !== (folder.hashSeed ?? index.header.hashSeed)) return false;
     if (hasFacets(folder, segmentId, index)) return true;
     const { messages, reports, firstSequence, lostMessages = 0, lostReports = 0 } = index.header;
     const columns = newFacetColumns(messages, reports);

@@ -8,7 +8,7 @@ import type { Folder } from '../files/folder.ts';
 import type { MessageRow, ReportRow, Rows } from '../rows/rows.ts';
 import type { VolumeBlock } from '../segment/block-rows.ts';
 import { IndexFile, type IndexHeader } from '../segment/index-file.ts';
-import { openRowsAt } from '../segment/open-rows.ts';
+import { ofSegment, openRowsAt } from '../segment/open-rows.ts';
 import { messageBody, messageOf, reportBody, reportOf } from '../segment/volume-body.ts';
 import { manifestBytes, manifestEndsOf, VolumeFile } from '../segment/volume-file.ts';
 
@@ -28,7 +28,8 @@ export function* makeVolume(folder: Folder, segmentId: number, blockRows: number
   if (header === undefined) return false;
   const [path, isThere] = [folder.volume(segmentId), folder.hasVolume(segmentId)];
   const temporary = `${path}.tmp`;
-  const rows = openRowsAt(folder.disk, folder.rows(segmentId));
+  const own = { id: segmentId, hashSeed: header.hashSeed };
+  const rows = ofSegment(openRowsAt(folder.disk, folder.rows(segmentId)), own);
   try {
     // A process that ended may have left the rows file beside a volume that stands already.
     const sum = isThere
@@ -54,7 +55,8 @@ function mergeableHeader(folder: Folder, segmentId: number): IndexHeader | undef
   if (!folder.disk.exists(folder.index(segmentId)) || !folder.disk.exists(folder.rows(segmentId))) return undefined;
   const index = new IndexFile(folder.index(segmentId), folder.disk);
   index.close();
-  const { lostMessages = 0, lostReports = 0 } = index.header;
+  const { lostMessages = 0, lostReports = 0, segment, hashSeed } = index.header;
+  if (segment !== segmentId || hashSeed !== (folder.hashSeed ?? hashSeed)) return undefined;
   return lostMessages + lostReports > 0 ? undefined : index.header;
 }
 

@@ -56,9 +56,10 @@ export class Recovery {
     this.#catalog.refuseMoved();
     if (this.#recovered.has(segmentId)) return this.#catalog.setAside(segmentId, reason);
     const name = this.#catalog.nameOf(segmentId);
+    const { writer, sealer } = this.#recoverer;
+    // Where it cannot be closed now, since its journal was moved say, it is neither made anew nor set aside.
+    if (entry.phase === 'active') await writer.ask(id => ({ type: 'fill', id, segmentId }));
     try {
-      const { writer, sealer } = this.#recoverer;
-      if (entry.phase === 'active') await writer.ask(id => ({ type: 'fill', id, segmentId }));
       const holding = (await sealer().ask(id => ({ type: 'recover', id, shared: entry.shared }))) as Holding;
       this.#recovered.add(segmentId);
       await this.#recoverer.takeUp(segmentId, holding);

@@ -7,7 +7,7 @@ import { absentHash, fields } from '../segment/fields.ts';
 import { freeSections, type IndexHeader, type Sections, writeIndexFile } from '../segment/index-file.ts';
 import { indexedCounts } from '../segment/indexed-counts.ts';
 import { outcomesIn } from '../segment/lost-reports.ts';
-import { isEarlier, openRowsAt } from '../segment/open-rows.ts';
+import { isEarlier, ofSegment, openRowsAt } from '../segment/open-rows.ts';
 import { ordinalsMax } from '../segment/position.ts';
 import {
   type Columns,
@@ -57,7 +57,7 @@ export function sealSegment(
   counts: PackedCounts,
   hashSeed: number,
 ): IndexHeader {
-  const reports = settleRows(disk, paths.rows, segment, columns);
+  const reports = settleRows(disk, paths.rows, segment, columns, hashSeed);
   const count = messagesIn(segment);
   const [from, to] = count === 0 ? [0, 0] : [minSentAt(segment), maxSentAt(segment)];
   const wideTimes = to - from >= 2 ** 32;
@@ -105,13 +105,14 @@ function settleRows(
   path: string,
   segment: SharedSegment,
   { places }: Columns,
+  hashSeed: number,
 ): Pick<Sections, 'reportMessages' | 'reportGroups'> {
   if (isEarlier(path)) checkpoint(path);
   else {
     const [end = 0] = places.reach;
     finishJournal(disk, path, { end, messages: messagesIn(segment), reports: reportsIn(segment) });
   }
-  const rows = openRowsAt(disk, path);
+  const rows = ofSegment(openRowsAt(disk, path), { id: segment.id, hashSeed });
   try {
     const { messages, groups } = outcomesIn(rows, segment);
     return { reportMessages: messages, reportGroups: groups };

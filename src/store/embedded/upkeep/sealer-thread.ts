@@ -23,7 +23,7 @@ import { Volumes } from './volumes.ts';
 const port = parentPort;
 if (port === null) throw new Error('the sealer runs as a worker thread');
 const data: ThreadData = workerData;
-const folder = new Folder(data.dataDir, systemDisk, data.identity);
+const folder = new Folder(data.dataDir, systemDisk, data);
 const tell = (reply: SealerReply) => port.postMessage(reply);
 
 /** Verification rests so long after each step that whoever reads or records has the machine to himself meanwhile. */

@@ -9,7 +9,7 @@ import type { AccountRows, CredentialRows } from '../../src/accounts/rows.ts';
 import { SqliteAccountRows } from '../../src/accounts/sqlite/account-rows.ts';
 import { SqliteCredentialRows } from '../../src/accounts/sqlite/credential-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
+import { KeptTables } from '../support/kept-tables.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -100,18 +100,18 @@ const file: Place = {
 
 function database(): Place {
   let server: PostgresServer;
-  let url: string;
-  let schemas = 0;
+  let tables: KeptTables;
   return {
     place: 'PostgreSQL',
     start: async () => {
       server = await PostgresServer.start(['fsync=off']);
-      url = await server.database();
+      tables = new KeptTables(server);
     },
     stop: () => server.remove(),
     open: async () => {
-      const schema = `accounts_${++schemas}`;
-      await migrate({ url, schema }, () => {});
+      const place = await tables.take();
+      onTestFinished(() => tables.giveBack(place));
+      const { url, schema } = place;
       const connections = () => new Connections({ url, schema, statementTimeoutMs: 5000, max: 2, note: () => {} });
       return opened({
         accountRows: () => new PostgresAccountRows(connections()),

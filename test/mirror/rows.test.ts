@@ -8,7 +8,7 @@ import { type Mirror, MirrorGone, type MirrorRows } from '../../src/mirror/rows.
 import { SparingCounts } from '../../src/mirror/sparing-counts.ts';
 import { SqliteMirrorRows } from '../../src/mirror/sqlite/mirror-rows.ts';
 import { Connections } from '../../src/postgres/connections.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
+import { KeptTables } from '../support/kept-tables.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -16,10 +16,11 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 type Place = { readonly account: number; readonly open: () => MirrorRows; readonly connections?: () => Connections };
 
 let server: PostgresServer;
-let schemas = 0;
+let tables: KeptTables;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  tables = new KeptTables(server);
   return () => server.remove();
 });
 
@@ -29,8 +30,8 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
     return { account: 1, open: () => closing(new SqliteMirrorRows(path)) };
   },
   PostgreSQL: async () => {
-    const target = { url: await server.database(), schema: `mirrors_${++schemas}` };
-    await migrate(target, () => {});
+    const target = await tables.take();
+    onTestFinished(() => tables.giveBack(target));
     const connections = () => new Connections({ ...target, statementTimeoutMs: 5000, max: 2, note: () => {} });
     const accounts = new PostgresAccountRows(connections());
     const account = await accounts.addAccount({ id: 1, name: 'a', createdAt: 0 });

@@ -5,6 +5,7 @@ import type { Outbox } from '../../src/outbox/outbox.ts';
 import { PostgresOutbox } from '../../src/outbox/postgres/engine.ts';
 import { Connections } from '../../src/postgres/connections.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { KeptTables } from '../support/kept-tables.ts';
 import { Line } from '../support/line.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 import { sendingConformance } from './conformance.ts';
@@ -15,21 +16,22 @@ import { accounts, blocked, first, idsOf, message, page, record, start, tellAll,
 
 let server: PostgresServer;
 let url: string;
+let tables: KeptTables;
 let schemas = 0;
 
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
   url = await server.database();
+  tables = new KeptTables(server);
   return () => server.remove();
 });
 
 const makePlace = async () => {
-  const target = { url, schema: `outbox_${++schemas}` };
-  await migrate(target, () => {});
+  const target = await tables.take();
   const connections = () => new Connections({ ...target, statementTimeoutMs: 10_000, max: 4, note: () => {} });
   return {
     open: async () => new PostgresOutbox(connections()),
-    remove: async () => void (await server.query(`DROP SCHEMA ${target.schema} CASCADE`, url)),
+    remove: () => tables.giveBack(target),
   };
 };
 

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Connections } from '../../src/postgres/connections.ts';
-import { migrate, schemaName } from '../../src/postgres/migrate.ts';
 import { Secrets } from '../../src/secrets.ts';
 import { type ReportPlaceRows, ReportPlaces } from '../../src/senders/report-places.ts';
 import type { SenderRows } from '../../src/senders/rows.ts';
 import { SqliteSenderRows } from '../../src/senders/sender-file.ts';
 import { PostgresSenderRows } from '../../src/senders/sender-table.ts';
 import { Senders } from '../../src/senders/senders.ts';
+import { KeptTables } from '../support/kept-tables.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
 
 const secret = 'a-secret-that-is-long-enough-to-be-one';
@@ -20,8 +20,10 @@ const clock = { now: Date.UTC(2026, 0, 1) };
 const now = () => clock.now;
 
 let server: PostgresServer;
+let tables: KeptTables;
 beforeAll(async () => {
   server = await PostgresServer.start(['fsync=off']);
+  tables = new KeptTables(server);
   return () => server.remove();
 });
 
@@ -37,12 +39,12 @@ const kinds = {
     };
   },
   PostgreSQL: async () => {
-    const url = await server.database();
-    await migrate({ url, schema: schemaName }, () => {});
-    const terms = { url, schema: schemaName, statementTimeoutMs: 5000, max: 1, note: () => {} };
+    const target = await tables.take();
+    onTestFinished(() => tables.giveBack(target));
+    const terms = { ...target, statementTimeoutMs: 5000, max: 1, note: () => {} };
     return {
       rows: (): SenderRows & ReportPlaceRows => new PostgresSenderRows(new Connections(terms)),
-      text: async () => JSON.stringify(await server.query('SELECT * FROM sentlog.sender', url)),
+      text: async () => JSON.stringify(await server.query(`SELECT * FROM ${target.schema}.sender`, target.url)),
     };
   },
 };

@@ -204,7 +204,7 @@ export function wallTests(openEngine: OpenEngine): void {
       // What comes now is behind all that was.
       const place = (await again.changes({ account, sentSince: past, limit: 2 })).next;
       await recordAll(again, [message('later')]);
-      const { changes } = await again.changes({ account, sentSince: past, limit: 9, after: place });
+      const { changes } = await follow(again, place, { sentSince: past });
       expect(changes.map(({ log }) => log.messageId)).toEqual(['later']);
     });
 
